@@ -1,0 +1,71 @@
+"""Errors a person can act on, and the look-up that offers the closest match."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class VlpError(Exception):
+    """An error with a sentence for the person and an exit status for the shell.
+
+    Args:
+        message: what was found and what was expected.
+        hint: the next step, in one sentence; empty when there is none.
+    """
+
+    exit_status = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class TaskFailed(VlpError):
+    """The task or check ran and did not succeed (exit status 1)."""
+
+    exit_status = 1
+
+
+class UsageError(VlpError):
+    """Bad usage or bad input (exit status 2)."""
+
+    exit_status = 2
+
+
+class MissingComponent(VlpError):
+    """Something needed is missing or cannot be reached (exit status 3)."""
+
+    exit_status = 3
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name nearest in spelling to `name`, or None when nothing is near."""
+    matches = difflib.get_close_matches(name[:200], list(known), n=1, cutoff=0.5)
+    return matches[0] if matches else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the hint for an unknown name: the closest match, and the list of what exists."""
+    names = sorted(known)
+    near = closest(name, names)
+    question = f"Did you mean {near!r}? " if near else ""
+    return f"{question}Known: {', '.join(names)}."
+
+
+def lookup(name: str, table: Mapping[str, T], what: str) -> T:
+    """Return `table[name]`, or raise a UsageError that names the closest match.
+
+    Args:
+        name: the name asked for.
+        table: what exists.
+        what: the word for one entry, e.g. "robot".
+    """
+    if name in table:
+        return table[name]
+    raise UsageError(f"unknown {what} {name[:200]!r}.", did_you_mean(name, table))

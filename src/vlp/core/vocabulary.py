@@ -1,0 +1,18 @@
+"""The words for objects that the shipped worlds and the embedded model share."""
+
+COLOURS: tuple[str, ...] = ("red", "green", "blue", "yellow", "orange", "purple", "white", "black")
+THINGS: tuple[str, ...] = ("cube", "block", "ball", "can", "bottle", "mug")
+CONTAINERS: tuple[str, ...] = ("bowl", "plate", "tray", "box")
+KINDS: tuple[str, ...] = THINGS + CONTAINERS
+FLAT_TOPPED: tuple[str, ...] = ("cube", "block", "can")
+
+PUT_RELATION: dict[str, str] = {"bowl": "in", "box": "in", "tray": "on", "plate": "on", "cube": "on", "block": "on", "can": "on"}
+"""The relation that `put A ... B` means, by the kind of B."""
+
+
+def split_phrase(phrase: str) -> tuple[str, str] | None:
+    """Return (colour, kind) of a phrase such as "red cube", or None when it is not one of ours."""
+    words = phrase.split()
+    if len(words) == 2 and words[0] in COLOURS and words[1] in KINDS:
+        return words[0], words[1]
+    return None

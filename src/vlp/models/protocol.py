@@ -1,0 +1,53 @@
+"""The one method that makes something a model."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from vlp.core.messages import Message
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a model wrote.
+
+    Args:
+        text: the reply.
+        timings_s: seconds by stage: "prompt", "prefill", "decode", "total" (those the back end knows).
+        tokens: counts: "prompt", "reply", "forced" (written by the grammar), "drafted" (taken from the draft).
+        finish: "stop" when the model ended, "length" when the limit cut it.
+    """
+
+    text: str
+    timings_s: dict[str, float] = field(default_factory=dict)
+    tokens: dict[str, int] = field(default_factory=dict)
+    finish: str = "stop"
+
+
+class Model(Protocol):
+    """Messages and images in, text with timings out."""
+
+    def generate(
+        self,
+        messages: Sequence[Message],
+        *,
+        grammar: dict[str, Any] | None = None,
+        draft: str | None = None,
+        max_tokens: int = 1024,
+        timeout_s: float = 60.0,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Reply:
+        """Return the model's reply.
+
+        Args:
+            messages: the conversation; images stand where they belong.
+            grammar: JSON Schema that the reply must match as compact JSON; None for free text.
+            draft: a text expected to be close to the reply (the previous policy when re-planning).
+            max_tokens: limit on the reply.
+            timeout_s: limit on wall-clock time.
+            on_text: called with each new piece of text as it is written.
+
+        Raises:
+            MissingComponent: the model cannot be reached, hung, or answered garbage.
+        """
+        ...

@@ -1,0 +1,46 @@
+"""The true state of a simulated world: for experts, the oracle grounder and success tests only."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class TrueObject:
+    """One object as it really is.
+
+    Args:
+        colour, kind: words of `vlp.core.vocabulary`.
+        position_in_world: x, y, z of its centre in metres. The world frame's x points from the robot's station across the
+            table, y to the robot's left; the station of the table is the origin.
+        size_m: extents along its own axes.
+        yaw_rad: rotation about z.
+        support: what it rests on or in: another object's phrase, "table", "bin", "floor", or "hand" when held.
+        relation: "in" or "on" the support.
+        upright: False when it has fallen over.
+    """
+
+    colour: str
+    kind: str
+    position_in_world: tuple[float, float, float]
+    size_m: tuple[float, float, float]
+    yaw_rad: float = 0.0
+    support: str = "table"
+    relation: str = "on"
+    upright: bool = True
+
+    @property
+    def phrase(self) -> str:
+        """The object's name, e.g. "red cube"."""
+        return f"{self.colour} {self.kind}"
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Every object by phrase, what is held ("" for nothing) and the place the robot stands at."""
+
+    objects: dict[str, TrueObject] = field(default_factory=dict)
+    holding: str = ""
+    at: str = "table"
+
+    def inside(self, phrase: str) -> list[str]:
+        """Return the phrases of what rests in or on an object or place."""
+        return [name for name, item in self.objects.items() if item.support == phrase]
