@@ -1,0 +1,99 @@
+"""The simulated HSR is the published HSR."""
+
+import mujoco
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vlp.core.errors import UsageError
+from vlp.sim.embodiments import compile_model, robot_spec
+from vlp.sim.embodiments.hsr import CAMERA, HOME, set_home
+from vlp.sim.embodiments.kinematics import load_facts
+
+FACTS = load_facts("hsrb.json")
+MODEL = compile_model("hsr")
+
+
+def rotation(axis, angle):
+    x, y, z = np.asarray(axis, float) / np.linalg.norm(axis)
+    k = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + np.sin(angle) * k + (1 - np.cos(angle)) * k @ k
+
+
+def pose(r, p):
+    out = np.eye(4)
+    out[:3, :3], out[:3, 3] = r, p
+    return out
+
+
+def forward_kinematics(q):
+    """Poses of all links by the facts alone, written without the code under test."""
+    links, waiting = {"base_footprint": np.eye(4)}, list(FACTS["joints"])
+    while waiting:
+        joint = waiting.pop(0)
+        if joint["parent"] not in links:
+            waiting.append(joint)
+            continue
+        roll, pitch, yaw = joint["origin_rpy_rad"]
+        fixed = rotation([0, 0, 1], yaw) @ rotation([0, 1, 0], pitch) @ rotation([1, 0, 0], roll)
+        link = links[joint["parent"]] @ pose(fixed, joint["origin_xyz_m"])
+        value = q.get(joint["name"], 0.0)
+        if joint["type"] == "prismatic":
+            link = link @ pose(np.eye(3), np.asarray(joint["axis"]) * value)
+        elif joint["type"] != "fixed":
+            link = link @ pose(rotation(joint["axis"], value), [0, 0, 0])
+        links[joint["child"]] = link
+    return links
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_every_link_is_where_the_facts_put_it(seed):
+    rng = np.random.default_rng(seed)
+    data = mujoco.MjData(MODEL)
+    q = {}
+    for i in range(MODEL.njnt):
+        name = MODEL.joint(i).name
+        if not name.startswith("base_"):
+            q[name] = data.qpos[MODEL.jnt_qposadr[i]] = rng.uniform(*MODEL.jnt_range[i])
+    mujoco.mj_kinematics(MODEL, data)
+    for link, expected in forward_kinematics(q).items():
+        found = data.body(link)
+        assert np.abs(found.xpos - expected[:3, 3]).max() < 1e-6, link
+        assert np.abs(found.xmat.reshape(3, 3) - expected[:3, :3]).max() < 1e-5, link
+
+
+def test_movable_joints_keep_the_names_and_limits_of_the_facts():
+    for joint in FACTS["joints"]:
+        limit = joint.get("limit", {})
+        if joint["type"] in ("revolute", "prismatic") and limit["lower"] < limit["upper"]:
+            assert MODEL.joint(joint["name"]).range == pytest.approx([limit["lower"], limit["upper"]])
+
+
+def test_mass_is_the_published_mass():
+    assert MODEL.body_mass.sum() == pytest.approx(sum(FACTS["link_mass_kg"].values()) + 0.1)
+
+
+def test_home_is_at_rest_and_the_mimicking_joints_follow():
+    data = mujoco.MjData(MODEL)
+    set_home(MODEL, data)
+    mujoco.mj_step(MODEL, data, 500)
+    for name, value in HOME.items():
+        assert data.joint(name).qpos[0] == pytest.approx(value, abs=2e-3), name
+    assert data.joint("torso_lift_joint").qpos[0] == pytest.approx(HOME["arm_lift_joint"] / 2, abs=1e-3)
+
+
+def test_camera_has_the_sensors_intrinsics_and_looks_along_its_optical_axis():
+    data = mujoco.MjData(MODEL)
+    set_home(MODEL, data)
+    camera = MODEL.camera(CAMERA)
+    assert 240 / np.tan(np.radians(camera.fovy[0]) / 2) == pytest.approx(554.38, abs=0.01)
+    optical = data.body("head_rgbd_sensor_link").xmat.reshape(3, 3)
+    seen = data.cam_xmat[camera.id].reshape(3, 3)
+    assert np.allclose(-seen[:, 2], optical[:, 2]) and np.allclose(-seen[:, 1], optical[:, 1])
+
+
+def test_an_unknown_robot_is_answered_with_the_closest_match():
+    with pytest.raises(UsageError, match="hsr"):
+        robot_spec("hrs")
