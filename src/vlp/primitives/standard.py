@@ -1,0 +1,134 @@
+"""The standard primitives: what the shipped robots can do, declared once; a robot's manifest selects from them.
+
+Conditions (`needs`, `makes`) are short sentences over the symbolic state. The first word is the predicate, the others
+are names of arguments whose values are put in, or `held` for the thing in the hand: "holding target", "relation held
+target" (a predicate that is itself an argument's name stands for that argument's word). A need without its words asks
+for any such fact: "holding" is met when anything is held.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from vlp.core.errors import lookup
+from vlp.primitives.declare import Argument, Primitive
+from vlp.primitives.manifest import Limits, Manifest
+
+SPATIAL: tuple[str, ...] = ("in", "on", "next_to", "left_of", "right_of", "behind", "in_front_of")
+"""Relations between two things. Sides are as the robot sees them from the table station: left is +y, behind is +x."""
+
+UNARY: tuple[str, ...] = ("holding", "clear")
+"""Relations of one thing alone: `check` takes no object with them."""
+
+PLACE_RELATIONS: dict[str, tuple[str, ...]] = {"table": ("on",), "bin": ("in",)}
+"""What may be put where: relations that a named place can stand in; a place without a row is only for going to."""
+
+_LOCATED = "A $name bound by an earlier locate."
+
+_PRIMITIVES = (
+    Primitive(
+        "go_to", "action", "Drive to a named place and look at it.",
+        (Argument("place", "place", "The place to drive to."),),
+        makes=("at place",), timeout_s=60.0,
+    ),
+    Primitive(
+        "look_at", "action", "Turn the head towards a located thing or a named place.",
+        (Argument("target", "target", "A $name bound by an earlier locate, or a named place."),),
+        timeout_s=10.0,
+    ),
+    Primitive(
+        "locate", "perception", "Find one thing in the camera image, and its place from depth; fails when it is not in view.",
+        (Argument("object", "phrase", 'What to look for, e.g. "red cube".'),),
+        result="object", timeout_s=30.0,
+    ),
+    Primitive(
+        "find_all", "perception", "Find every thing in the camera image that fits a phrase.",
+        (Argument("object", "phrase", 'A phrase, a kind alone, a colour alone, or "thing".'),),
+        result="objects", timeout_s=30.0,
+    ),
+    Primitive(
+        "grasp", "action", "Take hold of a located thing and retreat with it to the carry posture.",
+        (Argument("target", "reference", _LOCATED),),
+        needs=("hand_empty",), makes=("holding target",), timeout_s=60.0, interruptible=False,
+    ),
+    Primitive(
+        "lift", "action", "Raise what is held above the height at which it is carried.",
+        (Argument("height_m", "number", "How far to raise it, in metres.", minimum=0.02, maximum=0.30),),
+        needs=("holding",), timeout_s=20.0,
+    ),
+    Primitive(
+        "place", "action", "Put what is held in a relation to a located thing or a named place, and let go of it.",
+        (
+            Argument("target", "target", "A $name bound by an earlier locate, or a named place that can take things."),
+            Argument(
+                "relation", "choice",
+                'Where, as seen from the table station; "at" is the spot where the target was when it was located.',
+                choices=(*SPATIAL, "at"),
+            ),
+        ),
+        needs=("holding",), makes=("relation held target", "hand_empty"), timeout_s=90.0, interruptible=False,
+    ),
+    Primitive(
+        "release", "action", "Open the hand where it is.",
+        needs=("holding",), makes=("moved held", "hand_empty"), timeout_s=10.0, interruptible=False,
+    ),
+    Primitive(
+        "push", "action", "Push a located thing along the table.",
+        (
+            Argument("target", "reference", _LOCATED),
+            Argument("direction", "choice", "As seen from the station.", choices=("left", "right", "forward", "back")),
+            Argument("distance_m", "number", "How far, in metres.", minimum=0.02, maximum=0.15),
+        ),
+        needs=("hand_empty",), makes=("moved target",), timeout_s=60.0, interruptible=False,
+    ),
+    Primitive("home", "action", "Bring arm and head to their resting posture.", timeout_s=20.0),
+    Primitive(
+        "check", "perception", "Look whether a relation holds; the step fails when it does not.",
+        (
+            Argument("relation", "choice", "What should be true.", choices=("holding", *SPATIAL, "clear")),
+            Argument("subject", "phrase", "The thing it is about."),
+            Argument("object", "subject", "The other thing or a named place; not for holding and clear.", required=False),
+        ),
+        timeout_s=30.0,
+    ),
+    Primitive(
+        "ask", "perception", "Ask the person a question and wait for the answer.",
+        (Argument("question", "text", "One question, at most 200 characters."),),
+        result="answer", timeout_s=120.0,
+    ),
+)  # fmt: skip
+
+STANDARD: dict[str, Primitive] = {primitive.name: primitive for primitive in _PRIMITIVES}
+"""The standard primitives by name, in the order in which they are shown."""
+
+
+def make_manifest(
+    robot: str,
+    names: Iterable[str],
+    places: Sequence[str],
+    limits: Limits,
+    frames: Sequence[str] = ("base",),
+    cameras: Mapping[str, Mapping[str, float]] | None = None,
+) -> Manifest:
+    """Return the manifest of a robot that has the standard primitives of these names.
+
+    Args:
+        robot: the embodiment's name.
+        names: names of standard primitives, in the order to show them.
+        places: named places that are targets without being seen.
+        limits: bounds of the body.
+        frames: frames that poses may be given in.
+        cameras: intrinsics by camera name.
+
+    Returns:
+        a manifest whose version is a hash of everything else in it.
+
+    Raises:
+        UsageError: a name that is not a standard primitive.
+    """
+    primitives = {name: lookup(name, STANDARD, "primitive") for name in names}
+    plain = {name: dict(camera) for name, camera in (cameras or {}).items()}
+    unversioned = Manifest(robot, "", primitives, tuple(places), limits, tuple(frames), plain)
+    content = json.dumps(unversioned.to_json(), sort_keys=True, default=list)
+    version = hashlib.sha256(content.encode()).hexdigest()[:12]
+    return Manifest(robot, version, primitives, tuple(places), limits, tuple(frames), plain)
