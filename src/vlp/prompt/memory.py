@@ -18,6 +18,7 @@ class StepRecord:
         subtask: name of the subtask it belonged to.
         bound: the name given by "as"; "" when none.
         value: answer of an `ask`, as text; "" otherwise.
+        code: the stable word for the failure, as in `vlp.robot.protocol.StepResult`; "" on success.
     """
 
     do: str
@@ -27,6 +28,7 @@ class StepRecord:
     subtask: str = ""
     bound: str = ""
     value: str = ""
+    code: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,59 @@
+"""The brief wording: few tokens, for a model that was trained on the rules, the primitives and the format.
+
+The text of each turn is fixed to the letter, since the embedded model knows no other.
+"""
+
+from collections.abc import Sequence
+
+from vlp.core.messages import Image, Message, Text, user
+from vlp.core.report import Report
+from vlp.prompt.bounds import inert, plain
+from vlp.prompt.memory import Memory, StepRecord
+from vlp.prompt.request import PlanRequest
+
+MAX_ISSUES = 3
+_NAMES_THE_OBJECT = ("target", "subject", "object", "place")
+
+
+def plan(request: PlanRequest) -> list[Message]:
+    """Return the image and the lines at, holding, before, failed, do."""
+    lines = [
+        f"at: {plain(request.state.at or 'nowhere', 40)}",
+        f"holding: {plain(request.state.holding or 'nothing', 64)}",
+        *_before(request.memory),
+        *_failed(request.memory),
+        f"do: {inert(request.instruction)}",
+    ]
+    return [user(Image(request.rgb), Text("\n".join(lines)))]
+
+
+def question(rgb: "Image", text: str) -> list[Message]:
+    """Return the image and the line ask."""
+    return [user(rgb, Text(f"ask: {inert(text)}"))]
+
+
+def ground(rgb: "Image", phrase: str) -> list[Message]:
+    """Return the image and the line box."""
+    return [user(rgb, Text(f"box: {plain(phrase, 64)}"))]
+
+
+def repair(report: Report) -> str:
+    """Return the line that asks for another reply: the codes of what was wrong."""
+    return "wrong: " + ", ".join(plain(issue.code, 40) for issue in report.issues[:MAX_ISSUES])
+
+
+def failed_line(step: StepRecord) -> str:
+    """Return the line about a step that failed, e.g. "failed: grasp red cube (slipped)"."""
+    name = next((str(step.arguments[key]) for key in _NAMES_THE_OBJECT if step.arguments.get(key)), "")
+    words = [step.do, name.removeprefix("$").replace("_", " "), f"({step.code or step.status})"]
+    return "failed: " + " ".join(plain(word, 64) for word in words if word)
+
+
+def _before(memory: Memory) -> Sequence[str]:
+    return [f"before: {plain(memory.instructions[-2])}"] if len(memory.instructions) > 1 else []
+
+
+def _failed(memory: Memory) -> Sequence[str]:
+    # Only the step that just failed: one that was made good since would read as a fault of now.
+    last = memory.steps[-1] if memory.steps else None
+    return [failed_line(last)] if last and last.status not in ("succeeded", "stopped") else []
