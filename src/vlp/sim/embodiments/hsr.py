@@ -16,13 +16,13 @@ HEAD_JOINTS = ("head_pan_joint", "head_tilt_joint")
 GRIPPER = "hand_motor_joint"
 
 HOME: dict[str, float] = {
-    "arm_lift_joint": 0.12,
+    "arm_lift_joint": 0.2,
     "arm_flex_joint": 0.0,
     "arm_roll_joint": 1.57,
     "wrist_flex_joint": -1.57,
     "wrist_roll_joint": 0.0,
-    "head_pan_joint": 0.0,
-    "head_tilt_joint": -0.92,
+    "head_pan_joint": -0.03,
+    "head_tilt_joint": -0.9,
     "hand_motor_joint": 0.6,
 }
 """Carry posture: the arm upright, the hand out to the left of the camera's view, the head looking down on the table."""

@@ -76,7 +76,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape("arm_flex_link", CAPSULE, (0.040, 0.110), (0.005, 0, 0.150), WHITE, name="upper_arm_collision"),
     Shape("arm_flex_link", CYLINDER, (0.042, 0.006), (0.005, 0, 0.262), ACCENT),
     Shape("arm_roll_link", CYLINDER, (0.036, 0.030), (0, 0, -0.045), DARK),
-    Shape("arm_roll_link", CYLINDER, (0.040, 0.043), (0, 0, 0), WHITE, ALONG_Y, name="elbow_collision"),
+    Shape("arm_roll_link", CYLINDER, (0.036, 0.036), (0, 0, 0), WHITE, ALONG_Y, name="elbow_collision"),
     Shape("wrist_flex_link", CYLINDER, (0.034, 0.025), (0, 0, 0.040), GREY),
     Shape("wrist_roll_link", CYLINDER, (0.038, 0.022), (0, 0, 0.088), WHITE, name="wrist_collision"),
     # hand
