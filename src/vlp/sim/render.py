@@ -1,0 +1,274 @@
+"""Pictures of a simulation: colour, depth with a sensor's faults, and which pixels belong to which object.
+
+Nothing is rendered until somebody asks. One OpenGL context serves a whole process, from any thread, one picture at a time:
+making a context takes longer than drawing ten pictures.
+"""
+
+import atexit
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from vlp.core.camera import Box
+from vlp.core.errors import MissingComponent
+
+HEAD, AUDIENCE = "head_rgbd", "audience"
+MAX_GEOMS = 1000
+NEAREST_M, FARTHEST_M = 0.25, 6.0
+_LOCK = threading.RLock()
+_STATE: dict[str, Any] = {}
+
+Rgb = NDArray[np.uint8]
+Depth = NDArray[np.float32]
+
+
+class Camera:
+    """One camera of a model, at one image size.
+
+    Args:
+        model: a compiled world; cameras of several models may take turns.
+        name: a camera of the model: `HEAD` or `AUDIENCE` in the shipped worlds.
+        width, height: size of the image in pixels.
+
+    Raises:
+        MissingComponent: there is no OpenGL to draw with.
+    """
+
+    def __init__(self, model: mujoco.MjModel, name: str = HEAD, width: int = 640, height: int = 480) -> None:
+        self.model, self.width, self.height = model, width, height
+        self._rect = mujoco.MjrRect(0, 0, width, height)
+        self._scene: mujoco.MjvScene | None = None
+        self._option = mujoco.MjvOption()
+        self._view = mujoco.MjvCamera()
+        self._view.type = mujoco.mjtCamera.mjCAMERA_FIXED
+        self._view.fixedcamid = model.camera(name).id
+
+    def rgb(self, data: mujoco.MjData) -> Rgb:
+        """Return (height, width, 3) uint8."""
+        return self._draw(data, depth=False)[0]
+
+    def rgb_and_depth(self, data: mujoco.MjData) -> tuple[Rgb, Depth]:
+        """Return the colour image and exact depth along the optical axis in metres, from one drawing."""
+        rgb, raw = self._draw(data, depth=True)
+        assert raw is not None
+        extent = self.model.stat.extent
+        near, far = self.model.vis.map.znear * extent, self.model.vis.map.zfar * extent
+        # Reversed depth: 1 at the near plane, 0 at the far one.
+        return rgb, (near * far / (near + raw.astype(np.float64) * (far - near))).astype(np.float32)
+
+    def bodies(self, data: mujoco.MjData) -> NDArray[np.int32]:
+        """Return (height, width) int32: the id of the body seen at each pixel, -1 where there is none."""
+        with _context(self.model) as context:
+            scene = self._update(data)
+            scene.flags[mujoco.mjtRndFlag.mjRND_SEGMENT] = scene.flags[mujoco.mjtRndFlag.mjRND_IDCOLOR] = 1
+            mujoco.mjr_render(self._rect, scene, context)
+            scene.flags[mujoco.mjtRndFlag.mjRND_SEGMENT] = scene.flags[mujoco.mjtRndFlag.mjRND_IDCOLOR] = 0
+            colours = np.empty((self.height, self.width, 3), np.uint8)
+            mujoco.mjr_readPixels(colours, None, self._rect, context)
+            body_of = np.full(scene.ngeom + 1, -1, np.int32)
+            for shape in scene.geoms[: scene.ngeom]:
+                if shape.segid >= 0 and shape.objtype == mujoco.mjtObj.mjOBJ_GEOM:
+                    body_of[shape.segid + 1] = self.model.geom_bodyid[shape.objid]
+        ids = colours[::-1, :, 0].astype(np.int32) + (colours[::-1, :, 1].astype(np.int32) << 8)
+        return body_of[np.minimum(ids, len(body_of) - 1)]
+
+    def _draw(self, data: mujoco.MjData, *, depth: bool) -> tuple[Rgb, Depth | None]:
+        with _context(self.model) as context:
+            mujoco.mjr_render(self._rect, self._update(data), context)
+            rgb = np.empty((self.height, self.width, 3), np.uint8)
+            raw = np.empty((self.height, self.width), np.float32) if depth else None
+            mujoco.mjr_readPixels(rgb, raw, self._rect, context)
+        return np.ascontiguousarray(rgb[::-1]), None if raw is None else raw[::-1]
+
+    def _update(self, data: mujoco.MjData) -> mujoco.MjvScene:
+        if self._scene is None:
+            self._scene = mujoco.MjvScene(self.model, maxgeom=MAX_GEOMS)
+            self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
+        mujoco.mjv_updateScene(
+            self.model, data, self._option, None, self._view, int(mujoco.mjtCatBit.mjCAT_ALL), self._scene
+        )
+        return self._scene
+
+
+@contextmanager
+def _context(model: mujoco.MjModel) -> Iterator[mujoco.MjrContext]:
+    """Make this process's drawing context current in this thread, holding the model's textures."""
+    with _LOCK:
+        window = _window()
+        window.make_current()
+        try:
+            yield _drawing_context(model)
+        finally:
+            _release()
+
+
+def _window() -> Any:
+    if "window" not in _STATE:
+        try:
+            from mujoco.egl import GLContext
+        except Exception:  # no EGL here (another system): whatever MuJoCo would take by itself
+            from mujoco import GLContext  # type: ignore[no-redef]
+        try:
+            _STATE["window"] = GLContext(64, 64)
+        except Exception as error:
+            raise MissingComponent(
+                f"pictures cannot be drawn: no OpenGL ({str(error)[:120]}).",
+                "Install libegl1 and libgl1-mesa-dri (Debian, Ubuntu), or a graphics driver.",
+            ) from None
+        atexit.register(_close)
+    return _STATE["window"]
+
+
+def _release() -> None:
+    """Let go of the context, so that another thread may take it."""
+    try:
+        from mujoco.egl import EGL, EGL_DISPLAY
+    except Exception:
+        return
+    EGL.eglMakeCurrent(EGL_DISPLAY, EGL.EGL_NO_SURFACE, EGL.EGL_NO_SURFACE, EGL.EGL_NO_CONTEXT)
+
+
+def _drawing_context(model: mujoco.MjModel) -> mujoco.MjrContext:
+    """Return a context that fits the model; models alike in textures and quality share one, textures re-uploaded."""
+    quality, size = model.vis.quality, model.vis.global_
+    key = (
+        size.offwidth, size.offheight, quality.offsamples, quality.shadowsize, quality.numslices, quality.numstacks,
+        model.ntex, tuple(model.tex_width), tuple(model.tex_height), model.nmesh, model.nhfield, model.nskin,
+    )  # fmt: skip
+    contexts = _STATE.setdefault("contexts", {})
+    if key not in contexts or model.nmesh + model.nhfield + model.nskin and contexts[key][1] is not model:
+        context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50.value)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, context)
+        context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
+        contexts[key] = (context, model)
+    context, owner = contexts[key]
+    if owner is not model:
+        for i in range(model.ntex):
+            mujoco.mjr_uploadTexture(model, context, i)
+        contexts[key] = (context, model)
+    return context
+
+
+def _close() -> None:
+    with _LOCK:
+        window = _STATE.get("window")
+        if window is not None:
+            window.make_current()
+            for context, _ in _STATE.get("contexts", {}).values():
+                context.free()
+            _STATE.clear()
+            window.free()
+
+
+def noisy_depth(depth_m: Depth, rng: np.random.Generator) -> Depth:
+    """Return depth as a structured-light sensor gives it: noise that grows with the square of distance, holes at edges,
+    speckles without return; 0 where there is no return.
+
+    Args:
+        depth_m: exact depth in metres.
+        rng: decides noise and holes.
+    """
+    sigma = 0.0010 + 0.0020 * np.square(np.maximum(depth_m - 0.4, 0.0))
+    noisy = depth_m + sigma * rng.standard_normal(depth_m.shape, dtype=np.float32)
+    step = np.zeros(depth_m.shape, np.float32)
+    across, down = np.abs(np.diff(depth_m, axis=1)), np.abs(np.diff(depth_m, axis=0))
+    for view, jump in ((step[:, 1:], across), (step[:, :-1], across), (step[1:], down), (step[:-1], down)):
+        np.maximum(view, jump, out=view)
+    chance = rng.random(depth_m.shape, dtype=np.float32)
+    lost = (chance < 0.002) | ((step > 0.02) & (chance < 0.6))
+    lost |= (depth_m < NEAREST_M) | (depth_m > FARTHEST_M)
+    return np.where(lost, 0.0, noisy).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Visible:
+    """How much of an object a picture shows: its tight box, its pixels, and the share of its outline they make up."""
+
+    box: Box
+    pixels: int
+    fraction: float
+
+
+def visible(
+    model: mujoco.MjModel, data: mujoco.MjData, bodies: NDArray[np.int32], phrases: list[str], camera: str = HEAD
+) -> dict[str, Visible]:
+    """Return what is to be seen of each object; objects without a single pixel are left out.
+
+    Args:
+        model, data: the world that was drawn.
+        bodies: what `Camera.bodies` returned.
+        phrases: names of the objects.
+        camera: the camera that was used.
+    """
+    seen: dict[str, Visible] = {}
+    for phrase in phrases:
+        body = model.body(phrase).id
+        mask = bodies == body
+        columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+        if not len(columns):
+            continue
+        box = (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+        pixels = int(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].sum())
+        whole = outline_area_px(model, data, body, camera, bodies.shape[0])
+        seen[phrase] = Visible(box, pixels, min(1.0, pixels / max(whole, 1.0)))
+    return seen
+
+
+def outline_points(model: mujoco.MjModel, data: mujoco.MjData, body: int) -> NDArray[np.float64]:
+    """Return points (n, 3) in the world frame whose convex hull is the body's."""
+    points = []
+    for geom in range(model.body_geomadr[body], model.body_geomadr[body] + model.body_geomnum[body]):
+        sx, sy, sz = model.geom_size[geom]
+        unit = _UNIT[int(model.geom_type[geom])]
+        local = unit[:, :3] * _EXTENT[int(model.geom_type[geom])](sx, sy, sz)
+        if int(model.geom_type[geom]) == mujoco.mjtGeom.mjGEOM_CAPSULE:
+            local = local + unit[:, 3:] * np.array([0, 0, sy])
+        points.append(local @ data.geom_xmat[geom].reshape(3, 3).T + data.geom_xpos[geom])
+    return np.concatenate(points)
+
+
+def outline_area_px(model: mujoco.MjModel, data: mujoco.MjData, body: int, camera: str, height_px: int) -> float:
+    """Return how many pixels a body would cover if nothing hid it, as the area of its projected convex hull."""
+    from scipy.spatial import ConvexHull
+
+    view = data.camera(camera)
+    local = (outline_points(model, data, body) - view.xpos) @ view.xmat.reshape(3, 3)
+    depth = np.maximum(-local[:, 2], 0.05)
+    focal = height_px / 2 / np.tan(np.radians(model.camera(camera).fovy[0]) / 2)
+    return float(ConvexHull(focal * local[:, :2] / depth[:, None]).volume)
+
+
+def _ball_points() -> NDArray[np.float64]:
+    golden = np.pi * (3 - 5**0.5)
+    i = np.arange(48)
+    z = 1 - 2 * (i + 0.5) / 48
+    r = np.sqrt(1 - z**2)
+    ball = np.stack([r * np.cos(golden * i), r * np.sin(golden * i), z], axis=1)
+    return np.hstack([ball, np.zeros((48, 2)), np.sign(z)[:, None]])
+
+
+def _drum_points() -> NDArray[np.float64]:
+    a = np.arange(16) * np.pi / 8
+    rim = np.stack([np.cos(a), np.sin(a), np.ones(16)], axis=1)
+    return np.vstack([rim, rim * [1, 1, -1]])
+
+
+_CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=np.float64)
+_UNIT = {
+    int(mujoco.mjtGeom.mjGEOM_BOX): _CORNERS,
+    int(mujoco.mjtGeom.mjGEOM_CYLINDER): _drum_points(),
+    int(mujoco.mjtGeom.mjGEOM_SPHERE): _ball_points(),
+    int(mujoco.mjtGeom.mjGEOM_CAPSULE): _ball_points(),
+}
+_EXTENT = {
+    int(mujoco.mjtGeom.mjGEOM_BOX): lambda x, y, z: np.array([x, y, z]),
+    int(mujoco.mjtGeom.mjGEOM_CYLINDER): lambda x, y, z: np.array([x, x, y]),
+    int(mujoco.mjtGeom.mjGEOM_SPHERE): lambda x, y, z: np.array([x, x, x]),
+    int(mujoco.mjtGeom.mjGEOM_CAPSULE): lambda x, y, z: np.array([x, x, x]),
+}
