@@ -86,7 +86,7 @@ def _decode(text: str | bytes, report: Report) -> str | None:
     try:
         data = text.encode() if isinstance(text, str) else text
         decoded = text if isinstance(text, str) else text.decode()
-    except UnicodeError as error:
+    except (UnicodeDecodeError, UnicodeEncodeError) as error:
         report.add("", "not-utf8", f"not UTF-8 text: {error.reason} at position {error.start}.")
         return None
     if len(data) > MAX_BYTES:

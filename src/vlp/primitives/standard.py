@@ -37,7 +37,7 @@ _PRIMITIVES = (
         timeout_s=10.0,
     ),
     Primitive(
-        "locate", "perception", "Find one thing in the camera image, and its place from depth; fails when it is not in view.",
+        "locate", "perception", "Find one thing in the camera image, and its place from depth; fails if not in view.",
         (Argument("object", "phrase", 'What to look for, e.g. "red cube".'),),
         result="object", timeout_s=30.0,
     ),
@@ -87,7 +87,7 @@ _PRIMITIVES = (
         (
             Argument("relation", "choice", "What should be true.", choices=("holding", *SPATIAL, "clear")),
             Argument("subject", "phrase", "The thing it is about."),
-            Argument("object", "subject", "The other thing or a named place; not for holding and clear.", required=False),
+            Argument("object", "subject", "The other thing or place; not with holding, clear.", required=False),
         ),
         timeout_s=30.0,
     ),

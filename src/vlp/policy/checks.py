@@ -1,0 +1,233 @@
+"""The checks a policy must pass before anything moves: a loop over small objects, each with one stated property.
+
+To add a check, pass `checks=(*CHECKS, MyCheck())`, or add a row to `CHECKS`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from vlp.core.errors import did_you_mean
+from vlp.core.located import Located
+from vlp.core.report import Issue, Report
+from vlp.policy.model import Plan, Policy, PolicyStep
+from vlp.policy.parse import count_steps, parse_policy
+from vlp.policy.situation import Situation, State, references, walk
+from vlp.policy.validate import MAX_ISSUES, validator
+from vlp.primitives.manifest import Manifest
+from vlp.primitives.standard import PLACE_RELATIONS
+
+Reachable = Callable[[PolicyStep, Located], str]
+"""Returns why a step cannot be done at a place, "" when it can."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the checks may look at beside the policy.
+
+    Args:
+        manifest: the robot's primitives, places and limits.
+        state: what is known before the first step.
+        reachable: asked for every step that touches a thing whose place is known; None asks nobody.
+    """
+
+    manifest: Manifest
+    state: State = field(default_factory=State)
+    reachable: Reachable | None = None
+
+
+class Check(Protocol):
+    """One property of a policy. The schema has been checked before any check is asked."""
+
+    def check(self, policy: Policy, context: Context) -> Iterable[Issue]:
+        """Return what is wrong, in the order of the document; nothing when the property holds."""
+        ...
+
+
+class Names:
+    """Every `$name` is bound by an earlier step."""
+
+    def check(self, policy: Policy, context: Context) -> Iterator[Issue]:
+        """Yield `unknown-name` for each reference that nothing before it binds."""
+        bound: set[str] = set()
+        for path, step in walk(policy):
+            for argument, name in references(step):
+                if name not in bound:
+                    hint = did_you_mean(name, bound) if bound else "Bind it first, with a locate step."
+                    yield Issue(f"{path}/{argument}", "unknown-name", f"no earlier step binds '${name}'.", hint)
+            if step.as_:
+                bound.add(step.as_)
+
+
+class Types:
+    """Every argument is of the kind its primitive takes: a located thing where one is needed, a place as a place."""
+
+    def check(self, policy: Policy, context: Context) -> Iterator[Issue]:
+        """Yield `wrong-result`, `place-not-thing`, `relation-not-possible` and `self-relation`."""
+        results: dict[str, str] = {}
+        for path, step in walk(policy):
+            for argument, name in references(step):
+                if results.get(name, "object") != "object":
+                    message = f"'${name}' is bound to {results[name]}; {step.do} takes one located object."
+                    yield Issue(f"{path}/{argument}", "wrong-result", message, "Locate the thing itself.")
+            yield from self._places(path, step, context.manifest)
+            if step.as_:
+                results[step.as_] = context.manifest.primitives[step.do].result
+
+    def _places(self, path: str, step: PolicyStep, manifest: Manifest) -> Iterator[Issue]:
+        types = {a.name: a.type for a in manifest.primitives[step.do].arguments}
+        for name, value in step.arguments.items():
+            if types[name] == "phrase" and value in manifest.places:
+                message = f"{value!r} is a named place, not a thing to look for."
+                yield Issue(f"{path}/{name}", "place-not-thing", message, "Use the place's name as it is.")
+            if types[name] == "subject" and value in manifest.places:
+                words = PLACE_RELATIONS.get(value, ())
+                if step.arguments.get("relation") not in words:
+                    message = f"nothing can be {step.arguments.get('relation')!r} the place {value!r}."
+                    hint = f"With it: {', '.join(words)}." if words else "It takes no things."
+                    yield Issue(f"{path}/relation", "relation-not-possible", message, hint)
+            if types[name] == "subject" and value == step.arguments.get("subject"):
+                yield Issue(f"{path}/{name}", "self-relation", f"{value!r} cannot stand in a relation to itself.")
+
+
+class Effects:
+    """Every step's needs are met by the state before the first step and the effects of the steps before it."""
+
+    def check(self, policy: Policy, context: Context) -> Iterator[Issue]:
+        """Yield `hand-not-empty`, `hand-empty`, `unmet-need`, `stale-reference` and `self-relation`."""
+        situation = Situation(context.state, context.manifest.primitives)
+        for path, step in walk(policy):
+            for need in situation.unmet(step):
+                yield _unmet(path, step, need, situation)
+            yield from self._references(path, step, situation)
+            situation.apply(step)
+
+    def _references(self, path: str, step: PolicyStep, situation: Situation) -> Iterator[Issue]:
+        for argument, name in references(step):
+            bound = situation.names.get(name)
+            if bound is None or not _touches(step, situation):
+                continue
+            at_old_spot = step.arguments.get("relation") == "at"
+            if "held" in _effect_words(step, situation) and bound.phrase == situation.held and not at_old_spot:
+                message = f"the {bound.phrase} is in the hand; it cannot be put in a relation to itself."
+                yield Issue(f"{path}/{argument}", "self-relation", message)
+            elif bound.moved and not at_old_spot:
+                message = f"the {bound.phrase} has moved since '${name}' was located."
+                yield Issue(f"{path}/{argument}", "stale-reference", message, "Locate it again before this step.")
+
+
+class Limits:
+    """Boxes have an area; what the hand goes to at a known place lies in the workspace and fits the gripper."""
+
+    def check(self, policy: Policy, context: Context) -> Iterator[Issue]:
+        """Yield `bad-box`, `out-of-workspace` and `too-wide`."""
+        for i, (phrase, (x1, y1, x2, y2)) in enumerate(policy.seen):
+            if x1 >= x2 or y1 >= y2:
+                message = f"the box of {phrase!r} has no area: x {x1:g} to {x2:g}, y {y1:g} to {y2:g}."
+                yield Issue(f"/seen/{i}/1", "bad-box", message, "Write [left, top, right, bottom] in pixels.")
+        limits = context.manifest.limits
+        for path, step, thing in _touched(policy, context):
+            low, high, at = limits.workspace_min_m, limits.workspace_max_m, thing.position_in_world
+            if any(not a <= p <= b for a, p, b in zip(low, at, high, strict=True)):
+                message = (
+                    f"the {thing.phrase} is at {_metres(at)}, outside the workspace {_metres(low)} to {_metres(high)}."
+                )
+                yield Issue(
+                    f"{path}/target", "out-of-workspace", message, "Choose another thing, or say that it cannot be."
+                )
+            takes = "holding target" in context.manifest.primitives[step.do].makes
+            if takes and thing.size_m[1] > limits.gripper_opening_m:
+                opening = f"the gripper opens {limits.gripper_opening_m:.3f} m"
+                message = f"the {thing.phrase} is {thing.size_m[1]:.3f} m wide; {opening}."
+                yield Issue(f"{path}/target", "too-wide", message)
+
+
+class Reach:
+    """Everything the hand goes to at a known place can be reached, by the word of the caller's function."""
+
+    def check(self, policy: Policy, context: Context) -> Iterator[Issue]:
+        """Yield `unreachable` with the reason the function gave."""
+        if context.reachable is None:
+            return
+        for path, step, thing in _touched(policy, context):
+            if reason := context.reachable(step, thing):
+                yield Issue(f"{path}/target", "unreachable", f"the {thing.phrase} cannot be reached: {reason}.")
+
+
+CHECKS: tuple[Check, ...] = (Names(), Types(), Effects(), Limits(), Reach())
+"""Asked in this order, after the schema."""
+
+
+def check_policy(
+    policy: Policy | str | bytes,
+    manifest: Manifest,
+    state: State | None = None,
+    reachable: Reachable | None = None,
+    checks: Sequence[Check] = CHECKS,
+) -> tuple[Plan | None, Report]:
+    """Return the plan that a policy makes, or None and the report of what is wrong with it; a bad policy never raises.
+
+    Args:
+        policy: a policy, or its text.
+        manifest: what the robot says of itself.
+        state: what is known before the first step; None is an empty hand and nothing known.
+        reachable: tells why a step cannot be done at a known place, "" when it can.
+        checks: asked in order once the schema holds; every one is asked, so a report can hold several faults.
+    """
+    if isinstance(policy, Policy):
+        parsed, report = policy, _schema(policy, manifest)
+    else:
+        parsed, report = parse_policy(policy, manifest)
+    if parsed is None or not report.ok:
+        return None, report
+    context = Context(manifest, state or State(), reachable)
+    for check in checks:
+        report.issues.extend(check.check(parsed, context))
+    del report.issues[MAX_ISSUES:]
+    return (Plan(parsed, manifest.version) if report.ok else None), report
+
+
+def _schema(policy: Policy, manifest: Manifest) -> Report:
+    """Return what the schema says of a policy that was made by code, not read from text."""
+    report = Report()
+    data = policy.to_json()
+    validator(manifest)(data, report)
+    if report.ok:
+        count_steps(data, report)
+    return report
+
+
+_NEED_CODES: Mapping[str, tuple[str, str]] = {
+    "hand_empty": ("hand-not-empty", "Place or release it first."),
+    "holding": ("hand-empty", "Grasp something first."),
+}
+
+
+def _unmet(path: str, step: PolicyStep, need: str, situation: Situation) -> Issue:
+    code, hint = _NEED_CODES.get(need, ("unmet-need", "Add the step that makes it true."))
+    holding = f"the hand holds the {situation.held}" if situation.held else "the hand is empty"
+    return Issue(path, code, f"{step.do} needs {need.replace('_', ' ')!r}, but {holding}.", hint)
+
+
+def _touches(step: PolicyStep, situation: Situation) -> bool:
+    """Return whether the hand goes to the step's target: those primitives say what the hand must hold before."""
+    return bool(situation.primitives[step.do].needs)
+
+
+def _effect_words(step: PolicyStep, situation: Situation) -> set[str]:
+    return {word for effect in situation.primitives[step.do].makes for word in effect.split()}
+
+
+def _touched(policy: Policy, context: Context) -> Iterator[tuple[str, PolicyStep, Located]]:
+    """Yield each step whose hand goes to a thing that is still where it was last seen, with that thing."""
+    situation = Situation(context.state, context.manifest.primitives)
+    for path, step in walk(policy):
+        for _, name in references(step):
+            phrase = situation.phrase_of(f"${name}")
+            if _touches(step, situation) and phrase in context.state.known and phrase not in situation.moved:
+                yield path, step, context.state.known[phrase]
+        situation.apply(step)
+
+
+def _metres(point: Sequence[float]) -> str:
+    return "(" + ", ".join(f"{value:.2f}" for value in point) + ") m"
