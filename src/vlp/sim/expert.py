@@ -1,0 +1,213 @@
+"""The expert: sees the true state and writes the right policy, from any state a task may be in."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from vlp.core.vocabulary import FLAT_TOPPED
+from vlp.sim.tasks.task import Goal, Task
+from vlp.sim.tasks.wording import listed
+from vlp.sim.truth import Truth
+
+LIFT_M = 0.1
+PLACES = ("table", "bin")
+RELATION_TEXT = {
+    "in": "in",
+    "on": "on",
+    "next_to": "next to",
+    "left_of": "left of",
+    "right_of": "right of",
+    "behind": "behind",
+    "in_front_of": "in front of",
+}
+Json = dict[str, Any]
+
+
+def plan(truth: Truth, task: Task) -> Json:
+    """Return the canonical policy for a task from the present state.
+
+    Goals that hold already are skipped; what is held is put where it belongs first, or on the table when it is in the
+    way; what covers a thing is moved away before the thing; several things go from left to right unless order matters.
+
+    Args:
+        truth: the state now, which may be one midway.
+        task: what to do.
+
+    Returns:
+        plain data, keys in the order of the policy language.
+    """
+    if task.cannot:
+        return {"goal": _wish(task), "cannot": task.cannot}
+    pending = pending_goals(truth, task)
+    if not pending:
+        return {"goal": goal_text(truth, task, list(task.goals)), "subtasks": []}
+    writer = _Writer(truth.holding, {name: item.support for name, item in truth.objects.items()})
+    if truth.at != "table":
+        writer.add("go to the table", {"do": "go_to", "place": "table"})
+    if task.family == "swap":
+        _swap(writer, pending)
+    else:
+        _reach_all(writer, pending, task.ordered)
+    return {"goal": goal_text(truth, task, pending), "subtasks": writer.subtasks}
+
+
+def pending_goals(truth: Truth, task: Task) -> list[Goal]:
+    """Return the goals still to be reached, in the order in which the expert reaches them."""
+    if task.satisfied:
+        return []
+    if task.ordered:
+        first = next((i for i, goal in enumerate(task.goals) if not goal.holds(truth)), len(task.goals))
+        return list(task.goals[first:])
+    todo = [goal for goal in task.goals if not goal.holds(truth)]
+    return sorted(todo, key=lambda g: (g.subject != truth.holding, -truth.objects[g.subject].position_in_world[1]))
+
+
+def goal_text(truth: Truth, task: Task, goals: list[Goal]) -> str:
+    """Return the sentence that will be true, e.g. "the red cube and the red can are in the green bowl"."""
+    if task.family == "sort":
+        return "each thing is with the container of its colour"
+    if task.family == "swap":
+        return f"the {task.arguments['a']} and the {task.arguments['b']} have swapped places"
+    if not goals:
+        return "the table is clear"
+    if task.ordered:
+        return ", ".join(f"the {g.subject} is on the {g.target}" for g in goals)
+    if not truth.objects.keys() >= {g.subject for g in goals}:
+        return _wish(task)
+    order = sorted(goals, key=lambda g: (g.subject != truth.holding, -truth.objects[g.subject].position_in_world[1]))
+    names = listed([f"the {g.subject}" for g in order])
+    verb = "is" if len(order) == 1 else "are"
+    if order[0].relation == "holding":
+        return f"{names} {verb} held"
+    return f"{names} {verb} {RELATION_TEXT[order[0].relation]} the {order[0].target}"
+
+
+def _wish(task: Task) -> str:
+    """Return the goal in the instruction's own terms, where there may be nothing that they stand for."""
+    words = task.arguments
+    if task.family == "sort" or "a" not in words:
+        return "each thing is with the container of its colour"
+    a = _the(words["a"])
+    if "relation" in words:
+        return f"{a} is {RELATION_TEXT[words['relation']]} {_the(words['b'])}"
+    if "b" not in words:
+        return f"{a} is held"
+    if "stack" in (task.family, words.get("like")):
+        return f"{_the(words['b'])} is on {a}"
+    return f"{a} and {_the(words['b'])} have swapped places"
+
+
+def _the(reference: str) -> str:
+    text = reference.replace("_", " ")
+    words = reference.split()
+    if len(words) == 4:
+        text = f"{words[0]} {words[1].replace('_', ' ')} the {words[2]} {words[3]}"
+    return text if text.startswith("every ") else f"the {text}"
+
+
+@dataclass
+class _Writer:
+    """The policy so far, with the hand and the supports as they will be after it."""
+
+    holding: str
+    support: dict[str, str]
+    subtasks: list[Json] = field(default_factory=list)
+
+    def add(self, name: str, *steps: Json) -> None:
+        self.subtasks.append({"name": name, "steps": list(steps)})
+
+    def cover(self, name: str) -> str:
+        """Return what rests directly on a thing, "" for nothing."""
+        return next((n for n, below in self.support.items() if below == name), "")
+
+    def pick(self, name: str) -> None:
+        if self.holding != name:
+            self.add(f"pick up the {name}", _locate(name), _grasp(name), {"do": "lift", "height_m": LIFT_M})
+        self.holding, self.support[name] = name, "hand"
+
+    def put_down(self, opening: str) -> None:
+        self.add(f"put {opening} on the table", {"do": "place", "target": "table", "relation": "on"})
+        self.support[self.holding], self.holding = "table", ""
+
+
+def _reach_all(writer: _Writer, pending: list[Goal], ordered: bool) -> None:
+    todo = list(pending)
+    while todo:
+        goal = _next_goal(writer, todo, ordered)
+        todo.remove(goal)
+        _reach(writer, goal)
+
+
+def _next_goal(writer: _Writer, todo: list[Goal], ordered: bool) -> Goal:
+    """Return the first goal; but what covers its subject and has a goal of its own goes before."""
+    goal = todo[0]
+    while not ordered:
+        cover = writer.cover(goal.subject)
+        above = next((other for other in todo if other.subject == cover), None)
+        if above is None:
+            return goal
+        goal = above
+    return goal
+
+
+def _reach(writer: _Writer, goal: Goal) -> None:
+    subject, target = goal.subject, goal.target
+    kind = target.rpartition(" ")[2]
+    blocked = goal.relation == "on" and kind in FLAT_TOPPED and writer.cover(target) not in ("", subject)
+    if writer.holding and (writer.holding != subject or blocked):
+        writer.put_down(f"the {writer.holding}")
+    _uncover(writer, subject)
+    if blocked:
+        _uncover(writer, target)
+    held_before = writer.holding == subject
+    writer.pick(subject)
+    if goal.relation == "holding":
+        if held_before:
+            return
+        writer.subtasks[-1]["steps"].append({"do": "check", "relation": "holding", "subject": subject})
+        return
+    opening = f"the {subject}" if held_before else "it"
+    text = f"put {opening} {RELATION_TEXT[goal.relation]} the {target}"
+    if target in PLACES:
+        writer.add(text, {"do": "place", "target": target, "relation": goal.relation})
+    else:
+        check = {"do": "check", "relation": goal.relation, "subject": subject, "object": target}
+        writer.add(text, _locate(target), {"do": "place", "target": _ref(target), "relation": goal.relation}, check)
+    near = goal.relation not in ("in", "on")
+    writer.holding, writer.support[subject] = "", "table" if near else target
+
+
+def _uncover(writer: _Writer, name: str) -> None:
+    """Put on the table whatever rests on a thing, the topmost first."""
+    while cover := writer.cover(name):
+        _uncover(writer, cover)
+        writer.pick(cover)
+        writer.put_down("it")
+
+
+def _swap(writer: _Writer, goals: list[Goal]) -> None:
+    """Move a aside, b to where a was, a to where b was; `at` is the spot where the reference was located."""
+    if writer.holding:
+        writer.put_down(f"the {writer.holding}")
+    b, a = goals[0].subject, goals[0].target
+    _uncover(writer, a)
+    _uncover(writer, b)
+    steps = [_locate(a), _grasp(a), {"do": "lift", "height_m": LIFT_M}, {"do": "place", "target": "table", "relation": "on"}]
+    writer.add(f"move the {a} aside", *steps)
+    writer.pick(b)
+    writer.add(f"put it where the {a} was", {"do": "place", "target": _ref(a), "relation": "at"})
+    writer.holding = ""
+    writer.pick(a)
+    writer.add(f"put it where the {b} was", {"do": "place", "target": _ref(b), "relation": "at"})
+    writer.holding = ""
+
+
+def _ref(phrase: str) -> str:
+    return "$" + phrase.replace(" ", "_")
+
+
+def _locate(phrase: str) -> Json:
+    return {"do": "locate", "object": phrase, "as": phrase.replace(" ", "_")}
+
+
+def _grasp(phrase: str) -> Json:
+    return {"do": "grasp", "target": _ref(phrase)}

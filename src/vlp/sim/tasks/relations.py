@@ -1,0 +1,78 @@
+"""What the relations between objects mean, by support and by geometry in the world frame."""
+
+from math import hypot
+
+from vlp.sim.truth import TrueObject, Truth
+
+DIRECTIONS: dict[str, tuple[int, float]] = {
+    "left_of": (1, 1.0),
+    "right_of": (1, -1.0),
+    "behind": (0, 1.0),
+    "in_front_of": (0, -1.0),
+}
+"""Axis (0 = x, 1 = y) and sign along which the subject lies from the object, as the robot sees it from its station."""
+
+DIRECTION_MARGIN_M = 0.03
+"""How far apart two centres must be before one is called left of (or behind, ...) the other."""
+
+NEXT_TO_GAP_M = 0.12
+"""The widest gap between the outlines of two things that are next to each other."""
+
+OUT_OF_SIGHT = ("bin", "floor", "hand")
+
+
+def visible(truth: Truth) -> list[str]:
+    """Return the phrases of what the camera can see, from left to right (largest y first)."""
+    seen = [(-item.position_in_world[1], name) for name, item in truth.objects.items() if item.support not in OUT_OF_SIGHT]
+    return [name for _, name in sorted(seen)]
+
+
+def gap_m(a: TrueObject, b: TrueObject) -> float:
+    """Return the distance in metres between the circles drawn around two outlines, seen from above."""
+    (ax, ay, _), (bx, by, _) = a.position_in_world, b.position_in_world
+    return hypot(ax - bx, ay - by) - (max(a.size_m[:2]) + max(b.size_m[:2])) / 2
+
+
+def displacement_m(a: TrueObject, b: TrueObject, relation: str) -> float:
+    """Return how far in metres `a` lies from `b` along the direction of a relation, e.g. positive when left of it."""
+    axis, sign = DIRECTIONS[relation]
+    return sign * (a.position_in_world[axis] - b.position_in_world[axis])
+
+
+def rests_on(truth: Truth, subject: str, target: str) -> bool:
+    """Return whether the subject is in or on the target, directly or upon things that are."""
+    seen = subject
+    for _ in range(len(truth.objects) + 1):
+        item = truth.objects.get(seen)
+        if item is None:
+            return False
+        if item.support == target:
+            return True
+        seen = item.support
+    return False
+
+
+def holds(truth: Truth, relation: str, subject: str, target: str = "") -> bool:
+    """Return whether a relation of the `check` primitive is true; False when a name is not in the world.
+
+    Args:
+        truth: the state.
+        relation: holding, clear, in, on, next_to, left_of, right_of, behind or in_front_of.
+        subject, target: phrases; the target may be "table" or "bin" for in and on.
+    """
+    if relation == "holding":
+        return truth.holding == subject
+    if subject not in truth.objects:
+        return False
+    if relation == "clear":
+        return not truth.inside(subject)
+    if relation in ("in", "on"):
+        return truth.objects[subject].support == target if target == "table" else rests_on(truth, subject, target)
+    if target not in truth.objects or subject == target:
+        return False
+    a, b = truth.objects[subject], truth.objects[target]
+    if a.support in OUT_OF_SIGHT or b.support in OUT_OF_SIGHT:
+        return False
+    if relation == "next_to":
+        return a.support == b.support and gap_m(a, b) <= NEXT_TO_GAP_M
+    return relation in DIRECTIONS and displacement_m(a, b, relation) > DIRECTION_MARGIN_M

@@ -1,0 +1,205 @@
+"""From references and templates to sentences: synonyms, word order, politeness and typing errors.
+
+A template has choices in square brackets and slots in braces: "[put|place] {a} {rel} {b}". One that begins with "!" is not
+an imperative and takes no "please". Tables have a row for training and a row of phrasings kept for test.
+"""
+
+import re
+from functools import cache
+from random import Random
+
+from vlp.core.vocabulary import COLOURS, KINDS
+
+Rows = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
+"""Word -> (phrasings of training, phrasings kept for test)."""
+
+KIND_WORDS: Rows = {
+    "cube": (("cube", "cube", "cube", "dice"), ("cube", "small cube")),
+    "block": (("block", "block", "block", "brick"), ("block", "building block")),
+    "ball": (("ball", "ball", "ball", "sphere"), ("ball", "round ball")),
+    "can": (("can", "can", "can", "tin"), ("can", "tin can")),
+    "bottle": (("bottle", "bottle", "bottle", "flask"), ("bottle", "water bottle")),
+    "mug": (("mug", "mug", "mug", "cup"), ("mug", "coffee mug")),
+    "bowl": (("bowl", "bowl", "bowl", "basin"), ("bowl", "round bowl")),
+    "plate": (("plate", "plate", "plate", "dish"), ("plate", "dinner plate")),
+    "tray": (("tray", "tray", "tray", "platter"), ("tray", "serving tray")),
+    "box": (("box", "box", "box", "crate"), ("box", "open box")),
+    "bin": (("bin", "bin", "trash", "trash can", "waste bin"), ("bin", "rubbish bin", "garbage bin")),
+    "table": (("table", "table", "table top"), ("table", "tabletop")),
+    "thing": (("thing", "object", "item"), ("thing", "object")),
+}
+COLOUR_WORDS: Rows = {
+    **{colour: ((colour,) * 6 + (f"{colour} coloured",), (colour,) * 3 + (f"{colour} colored",)) for colour in COLOURS},
+    "purple": (("purple",) * 4 + ("violet",), ("purple",)),
+}
+RELATION_WORDS: Rows = {
+    "in": (("in", "in", "into", "inside"), ("in", "inside of", "into")),
+    "on": (("on", "on", "onto", "on top of"), ("on", "upon", "onto")),
+    "next_to": (("next to", "beside", "by"), ("next to", "right next to", "close to")),
+    "left_of": (("left of", "to the left of"), ("on the left of", "on the left side of")),
+    "right_of": (("right of", "to the right of"), ("on the right of", "on the right side of")),
+    "behind": (("behind", "at the back of"), ("behind", "just behind")),
+    "in_front_of": (("in front of", "at the front of"), ("just in front of", "in the front of")),
+}
+SUPERLATIVE_WORDS: Rows = {
+    "leftmost": (
+        ("leftmost {n}", "{n} furthest to the left", "{n} on the far left"),
+        ("left most {n}", "{n} that is furthest left"),
+    ),
+    "rightmost": (
+        ("rightmost {n}", "{n} furthest to the right", "{n} on the far right"),
+        ("right most {n}", "{n} that is furthest right"),
+    ),
+    "nearest": (
+        ("nearest {n}", "closest {n}", "{n} nearest to you", "{n} closest to you"),
+        ("{n} that is nearest", "{n} closest to the robot"),
+    ),
+    "farthest": (
+        ("farthest {n}", "furthest {n}", "{n} farthest from you", "{n} furthest away"),
+        ("{n} that is farthest away", "most distant {n}"),
+    ),
+    "biggest": (("biggest {n}", "largest {n}"), ("{n} that is biggest", "very biggest {n}")),
+    "smallest": (("smallest {n}", "tiniest {n}"), ("{n} that is smallest", "very smallest {n}")),
+}
+RELATIVE_WORDS: tuple[tuple[str, ...], tuple[str, ...]] = (
+    ("{n} {rel} {b}", "{n} that is {rel} {b}", "{n} which is {rel} {b}"),
+    ("{n} standing {rel} {b}", "{n} you see {rel} {b}"),
+)
+EVERY_WORDS: Rows = {
+    "kind": (
+        ("all {n}s", "all the {n}s", "every {n}", "all of the {n}s"),
+        ("each {n}", "each of the {n}s", "every single {n}"),
+    ),
+    "colour": (
+        ("everything {c}", "all {c} things", "all the {c} objects", "every {c} item"),
+        ("all things that are {c}", "everything that is {c}", "every {c} thing"),
+    ),
+    "thing": (
+        ("everything", "all things", "all the objects", "all objects"),
+        ("every thing", "all of the things", "every single object"),
+    ),
+}
+POLITE: tuple[tuple[str, ...], tuple[str, ...]] = (
+    ("please {t}", "{t} please", "can you {t}", "could you {t}", "could you please {t}", "robot, {t}", "now {t}"),
+    ("would you {t}", "hey robot, {t}", "{t}, thank you", "would you be so kind as to {t}", "{t} for me, please"),
+)
+PLURALS = {"box": "boxes", "dish": "dishes", "open box": "open boxes", "dice": "dice"}
+TYPO_RATE = {"train": 0.1, "test": 0.15}
+_PIECE = re.compile(r"\[([^\]]*)\]|\{(\w+)\}")
+
+
+def row(rows: Rows, key: str, split: str) -> tuple[str, ...]:
+    """Return the phrasings of one word in one split."""
+    return rows[key][split == "test"]
+
+
+def pick(rows: Rows, key: str, rng: Random, split: str) -> str:
+    """Return one phrasing of a word."""
+    return rng.choice(rows[key][split == "test"])
+
+
+def plural(noun: str) -> str:
+    """Return the plural of a noun of the tables."""
+    return PLURALS.get(noun, noun + "s")
+
+
+@cache
+def pieces(template: str) -> tuple[str | tuple[str, ...], ...]:
+    """Return a template as literals (str), slots (one-tuples) and choices (longer tuples)."""
+    parts: list[str | tuple[str, ...]] = []
+    end = 0
+    for match in _PIECE.finditer(template):
+        if match.start() > end:
+            parts.append(template[end : match.start()])
+        options = tuple(match[1].split("|")) if match[1] is not None else (match[2],)
+        parts.append(options)
+        end = match.end()
+    if end < len(template):
+        parts.append(template[end:])
+    return tuple(parts)
+
+
+def word(template: str, arguments: dict[str, str], rng: Random, split: str) -> str:
+    """Return a finished sentence for a template.
+
+    Args:
+        template: see the module.
+        arguments: references by slot ("a", "b", "c"; all of them for {things}) and "relation" for the slot {rel}.
+        rng: the source of chance.
+        split: "train" or "test".
+    """
+    words = []
+    for piece in pieces(template.removeprefix("!")):
+        if isinstance(piece, str):
+            words.append(piece)
+        elif len(piece) > 1:
+            words.append(rng.choice(piece))
+        elif piece[0] == "rel":
+            words.append(pick(RELATION_WORDS, arguments["relation"], rng, split))
+        elif piece[0] == "things":
+            words.append(listed([describe(arguments[slot], rng, split) for slot in "abc" if slot in arguments]))
+        else:
+            words.append(describe(arguments[piece[0]], rng, split))
+    text = "".join(words)
+    if not template.startswith("!") and rng.random() < 0.3:
+        text = rng.choice(POLITE[split == "test"]).replace("{t}", text)
+    if rng.random() < TYPO_RATE[split]:
+        text = typo(text, rng)
+    return _dress(text, rng)
+
+
+def describe(reference: str, rng: Random, split: str) -> str:
+    """Return words for a reference, e.g. "leftmost can" -> "the can furthest to the left" (see `references`)."""
+    first, _, rest = reference.partition(" ")
+    if first == "every":
+        return _every(rest, rng, split)
+    if first in SUPERLATIVE_WORDS:
+        return "the " + pick(SUPERLATIVE_WORDS, first, rng, split).replace("{n}", noun(rest, rng, split))
+    words = reference.split()
+    if len(words) == 4:
+        text = rng.choice(RELATIVE_WORDS[split == "test"]).replace("{n}", noun(words[0], rng, split))
+        text = text.replace("{rel}", pick(RELATION_WORDS, words[1], rng, split))
+        return "the " + text.replace("{b}", "the " + noun(f"{words[2]} {words[3]}", rng, split))
+    article = "" if len(words) == 2 and rng.random() < 0.08 else "the "
+    return article + noun(reference, rng, split)
+
+
+def listed(names: list[str]) -> str:
+    """Return "a", "a and b" or "a, b and c"."""
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+
+
+def noun(name: str, rng: Random, split: str) -> str:
+    """Return words without an article for "red cube", "cube", "red thing", "bin" and the like."""
+    colour, _, kind = name.rpartition(" ")
+    words = pick(KIND_WORDS, kind, rng, split)
+    return f"{pick(COLOUR_WORDS, colour, rng, split)} {words}" if colour else words
+
+
+def _every(rest: str, rng: Random, split: str) -> str:
+    if rest == "thing":
+        return pick(EVERY_WORDS, "thing", rng, split)
+    if rest in KINDS:
+        text, name = pick(EVERY_WORDS, "kind", rng, split), pick(KIND_WORDS, rest, rng, split)
+        return text.replace("{n}s", plural(name)).replace("{n}", name)
+    colour = rest.split()[0]
+    return pick(EVERY_WORDS, "colour", rng, split).replace("{c}", colour)
+
+
+def typo(text: str, rng: Random) -> str:
+    """Return the text with one typing error inside one of its longer words; short words and first letters stay."""
+    words = text.split(" ")
+    long = [i for i, w in enumerate(words) if len(w) > 3 and w.isalpha()]
+    if not long:
+        return text
+    i = rng.choice(long)
+    w = words[i]
+    k = rng.randrange(1, len(w) - 1)
+    words[i] = rng.choice((w[:k] + w[k + 1 :], w[:k] + w[k + 1] + w[k] + w[k + 2 :], w[:k] + w[k] + w[k:]))
+    return " ".join(words)
+
+
+def _dress(text: str, rng: Random) -> str:
+    if rng.random() < 0.5:
+        return text
+    return text[0].upper() + text[1:] + rng.choice(("", ".", ".", "!"))
