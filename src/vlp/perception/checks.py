@@ -1,0 +1,164 @@
+"""The evidence for a relation: proprioception, geometry of what is located, colour inside a container, records, a model."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from vlp.core.located import Located
+from vlp.core.messages import Image, Text, user
+from vlp.core.observation import Observation
+from vlp.core.vocabulary import COLOURS, split_phrase
+from vlp.models.protocol import Model
+from vlp.perception.grounder import Detection, Grounder
+from vlp.perception.points import Cloud, cloud
+from vlp.perception.relations import RELATIONS, bottom, kind_of, over, top
+from vlp.perception.segment import has_colour
+
+PLACES = ("table", "bin")
+MIN_COLOURED_PIXELS = 20
+Verdict = tuple[bool, str]
+"""Whether it holds, and a clause that says what was seen."""
+
+
+class LookLike(Protocol):
+    """One observation in which things can be grounded and located."""
+
+    observation: Observation
+
+    def ground(self, grounder: Grounder, phrase: str) -> list[Detection]:
+        """Return what matches a phrase."""
+        ...
+
+    def pose(self, detection: Detection) -> Located | None:
+        """Return where a detection is."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a check may use.
+
+    Args:
+        look: one observation.
+        grounder: finds boxes.
+        model: a second opinion, or None.
+        put: where things were put last, by phrase.
+    """
+
+    look: LookLike
+    grounder: Grounder
+    model: Model | None
+    put: dict[str, str]
+
+    def find(self, phrase: str) -> Located | None:
+        """Return the best match of a phrase that can be located."""
+        found = (self.look.pose(d) for d in self.look.ground(self.grounder, phrase))
+        return next((item for item in found if item is not None), None)
+
+
+def check(sight: Sight, relation: str, subject: str, other: str) -> Verdict:
+    """Return whether a relation holds, with what was seen.
+
+    Raises:
+        ValueError: no such relation, or an object missing.
+    """
+    if relation in ALONE:
+        return ALONE[relation](sight, subject)
+    if relation not in RELATIONS or not other:
+        raise ValueError(f"relation {relation!r} of {subject!r} and {other!r}")
+    if sight.look.observation.state.holding == subject:
+        return False, f"the {subject} is in the hand"
+    if other in PLACE_CHECKS:
+        return PLACE_CHECKS[other](sight, subject)
+    return _between(sight, relation, subject, other)
+
+
+def _between(sight: Sight, relation: str, subject: str, other: str) -> Verdict:
+    target = sight.find(other)
+    if target is None:
+        return False, f"the {other} is not in view"
+    item = sight.find(subject)
+    if item is not None and RELATIONS[relation](item, target):
+        return True, _where(item, target)
+    if relation in ("in", "on") and kind_of(target) in ("bowl", "box", "plate", "tray"):
+        pixels = colour_inside(cloud(sight.look.observation), sight.look.observation, target, subject)
+        if pixels >= MIN_COLOURED_PIXELS and (item is None or over(item, target, 0.03)):
+            return True, f"{pixels} pixels of its colour inside the {other}"
+    if item is not None:
+        return False, _where(item, target)
+    if sight.model is not None and _model_agrees(sight, relation, subject, other):
+        return True, f"the {subject} is not found, and the model says so"
+    return False, f"the {subject} is not in view"
+
+
+def _holding(sight: Sight, subject: str) -> Verdict:
+    held = sight.look.observation.state.holding
+    return held == subject, f"the hand holds the {held}" if held else "the hand is empty"
+
+
+def _clear(sight: Sight, subject: str) -> Verdict:
+    item = sight.find(subject)
+    if item is None:
+        return False, f"the {subject} is not in view"
+    for detection in sight.look.ground(sight.grounder, "thing"):
+        if detection.phrase == subject:
+            continue
+        other = sight.look.pose(detection)
+        if other is not None and over(other, item, 0.0) and top(other) > top(item) - 0.01 and bottom(other) > bottom(item):
+            return False, f"the {other.phrase} is on or in it"
+    return True, f"nothing is on or in the {subject}"
+
+
+def _on_table(sight: Sight, subject: str) -> Verdict:
+    item = sight.find(subject)
+    if item is None:
+        return False, f"the {subject} is not in view"
+    height = bottom(item) - cloud(sight.look.observation).support_z_m
+    return abs(height) < 0.03, f"the {subject} is {height * 100:.0f} cm above the table"
+
+
+def _in_bin(sight: Sight, subject: str) -> Verdict:
+    if sight.look.observation.state.holding:
+        return False, f"the hand holds the {sight.look.observation.state.holding}"
+    if sight.look.ground(sight.grounder, subject):
+        return False, f"the {subject} is in view on the table"
+    if sight.put.get(subject) == "bin":
+        return True, f"the {subject} was put into the bin and is no longer in view"
+    return False, f"the {subject} was not put into the bin"
+
+
+ALONE: dict[str, Callable[[Sight, str], Verdict]] = {"holding": _holding, "clear": _clear}
+PLACE_CHECKS: dict[str, Callable[[Sight, str], Verdict]] = {"table": _on_table, "bin": _in_bin}
+
+
+def colour_inside(scene: Cloud, observation: Observation, container: Located, subject: str) -> int:
+    """Return how many pixels inside a container's rim have the subject's colour; 0 when the container shares it."""
+    colour = (split_phrase(subject) or ("", ""))[0]
+    if colour not in COLOURS or colour == (split_phrase(container.phrase) or ("", ""))[0]:
+        return 0
+    x1, y1, x2, y2 = (int(v) for v in container.box)
+    part = (slice(max(y1 - 20, 0), y2), slice(x1, x2))
+    mask = np.zeros(observation.rgb.shape[:2], dtype=bool)
+    mask[part] = has_colour(observation.rgb[part], colour)
+    if not mask.any():
+        return 0
+    spots = scene.on_plane(mask, top(container))
+    away = np.linalg.norm(spots - np.array(container.position_in_world[:2]), axis=1)
+    return int((away < 0.45 * container.size_m[1]).sum())
+
+
+def _where(item: Located, target: Located) -> str:
+    (x, y, z), (tx, ty, _) = item.position_in_world, target.position_in_world
+    return (
+        f"the {item.phrase} is {abs(y - ty) * 100:.0f} cm {'left' if y > ty else 'right'} and {abs(x - tx) * 100:.0f} cm "
+        f"{'behind' if x > tx else 'in front'} of the middle of the {target.phrase}, at height {z:.2f} m"
+    )
+
+
+def _model_agrees(sight: Sight, relation: str, subject: str, other: str) -> bool:
+    assert sight.model is not None
+    question = f"Is the {subject} {relation.replace('_', ' ')} the {other}? Answer yes or no."
+    reply = sight.model.generate([user(Image(sight.look.observation.rgb), Text(question))], max_tokens=8, timeout_s=20.0)
+    return reply.text.strip().lower().startswith("yes")

@@ -1,0 +1,213 @@
+"""Any robot that can observe, with the primitives that look: locate, find_all, check and ask."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from vlp.core.errors import VlpError, closest
+from vlp.core.located import Located
+from vlp.core.observation import Observation
+from vlp.models.protocol import Model
+from vlp.perception.checks import Sight, check
+from vlp.perception.grounder import Detection, Grounder
+from vlp.perception.person import Person
+from vlp.perception.points import Cloud, cloud
+from vlp.perception.pose import locate
+from vlp.primitives.manifest import Manifest
+from vlp.primitives.standard import STANDARD
+from vlp.robot.protocol import Robot, Step, StepResult
+
+PERCEPTIONS = ("locate", "find_all", "check", "ask")
+ATTEMPTS = 2
+KEPT_RESULTS = 4096
+
+
+@dataclass
+class Look:
+    """One observation with what has been found in it so far, and the time that took.
+
+    Args:
+        observation: what the robot saw.
+        timings_s: seconds by stage: "observe", "ground", "pose".
+    """
+
+    observation: Observation
+    timings_s: dict[str, float] = field(default_factory=dict)
+    scene: Cloud | None = None
+
+    def ground(self, grounder: Grounder, phrase: str) -> list[Detection]:
+        """Return what matches a phrase in this image, best first."""
+        return self._timed("ground", lambda: grounder.ground(self.observation.rgb, phrase))
+
+    def pose(self, detection: Detection) -> Located | None:
+        """Return where a detection is, None when depth shows nothing there."""
+        self.scene = self.scene or self._timed("pose", lambda: cloud(self.observation))
+        return self._timed("pose", lambda: locate(self.observation, detection, self.scene))
+
+    def _timed(self, stage: str, work: Callable[[], Any]) -> Any:
+        start = time.perf_counter()
+        try:
+            return work()
+        finally:
+            self.timings_s[stage] = self.timings_s.get(stage, 0.0) + time.perf_counter() - start
+
+
+class PerceivingRobot:
+    """A robot with eyes: perceptions are answered here, actions pass through to the robot inside.
+
+    Args:
+        robot: anything with the four methods of `Robot`.
+        grounder: finds boxes.
+        model: asked as a second opinion when `check` cannot see its subject; optional.
+        ask_person: question -> answer; None when nobody is there to ask.
+    """
+
+    def __init__(
+        self,
+        robot: Robot,
+        grounder: Grounder,
+        model: Model | None = None,
+        ask_person: Callable[[str], str | None] | None = None,
+    ) -> None:
+        self.robot = robot
+        self.grounder = grounder
+        self._model = model
+        self._person = Person(ask_person)
+        self._lock = threading.Lock()
+        self._results: OrderedDict[str, StepResult] = OrderedDict()
+        self._put: dict[str, str] = {}
+        self._do: dict[str, Callable[[Step], StepResult]] = {
+            "locate": self._locate,
+            "find_all": self._find_all,
+            "check": self._check,
+            "ask": self._ask,
+        }
+
+    def describe(self) -> Manifest:
+        """Return the robot's manifest with the perceptions added."""
+        inner = self.robot.describe()
+        added = {name: STANDARD[name] for name in PERCEPTIONS if name not in inner.primitives}
+        ordered = {name: (inner.primitives | added)[name] for name in STANDARD if name in inner.primitives | added}
+        return replace(inner, version=f"{inner.version}+perception", primitives={**ordered, **inner.primitives, **added})
+
+    def observe(self) -> Observation:
+        """Return what the robot perceives now."""
+        return self.robot.observe()
+
+    def stop(self) -> None:
+        """Stop the robot; a question that waits for an answer ends too."""
+        self.robot.stop()
+        self._person.interrupt()
+
+    def execute(self, step: Step) -> StepResult:
+        """Carry out one step; a perception whose key was seen before returns the result of then."""
+        if step.do not in self._do:
+            return self._act(step)
+        with self._lock:
+            if step.key in self._results:
+                return self._results[step.key]
+            start = time.perf_counter()
+            try:
+                result = self._do[step.do](step)
+            except VlpError as error:
+                result = StepResult(step.key, "failed", code="perception-unavailable", message=str(error))
+            except (KeyError, TypeError, ValueError) as error:
+                message = f"{step.do} was given arguments it cannot use: {error!r}."
+                result = StepResult(step.key, "rejected", code="bad-arguments", message=message)
+            result = replace(result, duration_s=time.perf_counter() - start)
+            self._results[step.key] = result
+            while len(self._results) > KEPT_RESULTS:
+                self._results.popitem(last=False)
+            return result
+
+    def find(self, phrase: str) -> tuple[list[Located], Look]:
+        """Return everything that matches a phrase and can be located, best first, and the look it was found in."""
+        look = self._look()
+        found = [look.pose(detection) for detection in look.ground(self.grounder, phrase)]
+        return [item for item in found if item is not None], look
+
+    def _act(self, step: Step) -> StepResult:
+        """Pass an action on, and keep what was put where: a bin cannot be looked into from the table."""
+        result = self.robot.execute(step)
+        if step.do == "place" and result.status == "succeeded":
+            target = step.arguments.get("target")
+            where = target.get("phrase", "") if isinstance(target, dict) else str(target)
+            held = str(result.done.get("held", "")) or self._held
+            if held:
+                self._put[held] = where
+        if step.do == "grasp" and result.status == "succeeded":
+            target = step.arguments.get("target")
+            self._held = str(target.get("phrase", "")) if isinstance(target, dict) else ""
+            self._put.pop(self._held, None)
+        return result
+
+    _held = ""
+
+    def _look(self) -> Look:
+        start = time.perf_counter()
+        observation = self.robot.observe()
+        return Look(observation, {"observe": time.perf_counter() - start})
+
+    def _locate(self, step: Step) -> StepResult:
+        phrase = str(step.arguments["object"])
+        timings: dict[str, float] = {}
+        seen: list[str] = []
+        for attempt in range(1, ATTEMPTS + 1):
+            found, look = self.find(phrase)
+            _add(timings, look.timings_s)
+            if found:
+                done = {"object": phrase, "attempts": attempt, "timings_s": timings}
+                return StepResult(step.key, "succeeded", done, found[0].to_json())
+            seen = [d.phrase for d in look.ground(self.grounder, "thing")]
+        done = {"object": phrase, "attempts": ATTEMPTS, "timings_s": timings, "in_view": seen}
+        return StepResult(step.key, "failed", done, code="not-found", message=not_found(phrase, seen))
+
+    def _find_all(self, step: Step) -> StepResult:
+        phrase = str(step.arguments["object"])
+        found, look = self.find(phrase)
+        done = {"object": phrase, "count": len(found), "timings_s": look.timings_s}
+        return StepResult(step.key, "succeeded", done, [item.to_json() for item in found])
+
+    def _check(self, step: Step) -> StepResult:
+        relation, subject = str(step.arguments["relation"]), str(step.arguments["subject"])
+        other = str(step.arguments.get("object") or "")
+        timings: dict[str, float] = {}
+        evidence = ""
+        for _ in range(ATTEMPTS):
+            look = self._look()
+            sight = Sight(look, self.grounder, self._model, dict(self._put))
+            holds, evidence = check(sight, relation, subject, other)
+            _add(timings, look.timings_s)
+            if holds:
+                done = {**step.arguments, "evidence": evidence, "timings_s": timings}
+                return StepResult(step.key, "succeeded", done, True)
+        done = {**step.arguments, "evidence": evidence, "timings_s": timings}
+        asked = f"{subject} {relation.replace('_', ' ')} {other}".strip()
+        return StepResult(step.key, "failed", done, False, "check-failed", f"not so: {asked}; {evidence}.")
+
+    def _ask(self, step: Step) -> StepResult:
+        question = str(step.arguments["question"])
+        if not self._person.present:
+            return StepResult(step.key, "failed", code="nobody-to-ask", message="nobody is there to answer questions.")
+        timeout_s = STANDARD["ask"].timeout_s if step.timeout_s is None else step.timeout_s
+        answer = self._person.ask(question, timeout_s)
+        if answer is None:
+            return StepResult(step.key, "timeout", code="no-answer", message=f"no answer within {timeout_s:g} s.")
+        return StepResult(step.key, "succeeded", {"question": question}, answer)
+
+
+def not_found(phrase: str, seen: list[str]) -> str:
+    """Return the sentence for a thing that is not in view: the closest match, and what was seen instead."""
+    if not seen:
+        return f"there is no {phrase} in view; nothing at all was recognised."
+    near = closest(phrase, seen)
+    instead = f"closest: {near}; " if near else ""
+    return f"there is no {phrase} in view; {instead}seen: {', '.join(sorted(set(seen)))}."
+
+
+def _add(total: dict[str, float], more: dict[str, float]) -> None:
+    for stage, seconds in more.items():
+        total[stage] = total.get(stage, 0.0) + seconds

@@ -1,0 +1,194 @@
+"""From a box to a pose: where a thing is, how large and how turned, from depth inside its box."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from vlp.core.camera import Array, Box
+from vlp.core.located import Located
+from vlp.core.observation import Observation
+from vlp.core.vocabulary import CONTAINERS, split_phrase
+from vlp.perception.grounder import Detection
+from vlp.perception.points import Cloud, cloud
+from vlp.perception.segment import Mask, eroded, object_mask
+from vlp.perception.shapes import Outline, fit_circle, fit_rectangle, fit_sphere, outermost
+
+TOP_TOLERANCE_M = 0.003
+ON_TABLE_M = 0.02
+"""A thing whose lowest visible point is below this height stands on the table itself."""
+FLAT_TOPS = ("cube", "block", "can", "mug", "bottle")
+CAPPED = ("can", "bottle", "mug")
+"""Kinds whose top has another colour than the body."""
+TALLEST_M: dict[str, float] = {"plate": 0.04, "tray": 0.05, "bowl": 0.09, "box": 0.11}
+SPAN_M: dict[str, float] = {"cube": 0.10, "block": 0.13, "ball": 0.08, "can": 0.13, "bottle": 0.21, "mug": 0.13}
+"""The largest size of a kind."""
+"""What rises higher above the table is not the container but something in or before it."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of one thing before its shape is fitted: its pixels, their points and the height of its top."""
+
+    cloud: Cloud
+    mask: Mask
+    points: Array
+    top_z_m: float
+    bottom_z_m: float
+
+    def top_pixels(self, tolerance_m: float = TOP_TOLERANCE_M) -> Mask:
+        """Return the pixels of the thing within a tolerance of its top."""
+        height = smoothed(self.cloud.height_m, self.mask & self.cloud.valid)
+        return self.mask & self.cloud.valid & (height + self.cloud.support_z_m > self.top_z_m - tolerance_m)
+
+    def outline_points(self) -> Array:
+        """Return the top's pixels, cast onto the level plane of the top, as (n, 2)."""
+        top = self.top_pixels()
+        if top.sum() < 12:
+            top = self.top_pixels(2.5 * TOP_TOLERANCE_M)
+        spots = self.cloud.on_plane(top if top.sum() >= 12 else self.mask, self.top_z_m)
+        return spots + self._edge_shift(spots)
+
+    def _edge_shift(self, spots: Array) -> Array:
+        """Return what the nearest outline is off: the tolerance lets a strip of the front count as top."""
+        away = spots.mean(axis=0) - self.cloud.eye[:2]
+        return away / (self.cloud.eye[2] - self.top_z_m) * TOP_TOLERANCE_M / 2
+
+
+Fit = Callable[[Seen], tuple[Outline, float, float]]
+"""From what is seen to (outline, bottom, top), heights in metres above the floor."""
+
+
+def locate(observation: Observation, detection: Detection, scene: Cloud | None = None) -> Located | None:
+    """Return the pose of what a detection's box holds, None when nothing with depth stands out there.
+
+    Args:
+        observation: the image that was grounded, with its depth.
+        detection: phrase and box; the phrase's kind tells which shape is fitted.
+        scene: the observation's cloud where several things are located in one image.
+    """
+    scene = scene or cloud(observation)
+    colour, kind = split_phrase(detection.phrase) or ("", "")
+    mask = object_mask(observation.rgb, scene, detection.box, colour, SPAN_M.get(kind, 0.25))
+    mask &= ~(scene.height_m > TALLEST_M.get(kind, np.inf))
+    if scene.points(mask).size < 36:
+        return None
+    if kind in CAPPED:
+        mask |= column(scene, mask, detection.box)
+    outline, bottom, top = FITS.get(kind, fit_upright)(see(scene, mask, kind))
+    return Located(
+        phrase=detection.phrase,
+        box=detection.box,
+        position_in_world=(outline.centre[0], outline.centre[1], (bottom + top) / 2),
+        size_m=(outline.length_m, outline.width_m, top - bottom),
+        yaw_rad=outline.yaw_rad,
+        score=detection.score,
+        stamp_s=observation.stamp_s,
+    )
+
+
+def column(scene: Cloud, mask: Mask, box: Box) -> Mask:
+    """Return the pixels of an upright round thing whatever their colour: lids and caps are not painted like the body.
+
+    The body's silhouette gives its radius, its nearest points the axis: what lies within that radius is the same thing.
+    """
+    points = scene.points(mask)
+    flat = points[:, :2] - scene.eye[:2]
+    ahead = np.median(flat, axis=0)
+    ahead /= np.linalg.norm(ahead)
+    left, right = np.quantile(flat @ np.array([-ahead[1], ahead[0]]), [0.02, 0.98])
+    radius = (right - left) / 2
+    nearest = np.quantile(flat @ ahead, 0.02)
+    axis = scene.eye[:2] + ahead * (nearest + radius) + np.array([-ahead[1], ahead[0]]) * (left + right) / 2
+    x1, y1, x2, y2 = (int(v) for v in box)
+    part = (slice(max(y1 - 2, 0), y2 + 2), slice(max(x1 - 2, 0), x2 + 2))
+    places = scene.eye + scene.rays[part] * scene.depth_m[part][..., None]
+    near = np.linalg.norm(places[..., :2] - axis, axis=-1) < 1.2 * radius
+    above = scene.height_m[part] > max(0.015, float(np.quantile(points[:, 2], 0.05)) - scene.support_z_m)
+    found = np.zeros_like(mask)
+    found[part] = near & above & scene.valid[part]
+    return found
+
+
+def smoothed(values: Array, mask: Mask) -> Array:
+    """Return the mean of each pixel and its neighbours inside the mask; only there is it meaningful."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    part = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    inside = mask[part]
+    padded = np.pad(np.where(inside, values[part], 0.0), 1), np.pad(inside.astype(float), 1)
+    shape = inside.shape
+    total, count = (
+        sum(p[i : i + shape[0], j : j + shape[1]] for i in range(3) for j in range(3)) for p in padded
+    )
+    result = np.full_like(values, np.nan)
+    result[part] = np.asarray(total) / np.maximum(np.asarray(count), 1.0)
+    return result
+
+
+def see(scene: Cloud, mask: Mask, kind: str) -> Seen:
+    """Return heights of top and bottom; a flat top is where most of the upper points are, a rim what lies outermost on the far side."""
+    points = scene.points(mask)
+    z = points[:, 2]
+    highest = float(np.quantile(z, 0.985))
+    lowest = float(np.quantile(z, 0.02))
+    top = highest
+    if kind in FLAT_TOPS:
+        upper = z[z > highest - 0.02]
+        counts = np.histogram(upper, bins=np.arange(highest - 0.02, highest + 0.012, 0.002))[0]
+        mode = highest - 0.02 + 0.002 * (int(np.convolve(counts, [1, 1, 1], "same").argmax()) + 0.5)
+        top = float(np.median(upper[np.abs(upper - mode) < 0.004]))
+    if kind in CONTAINERS:
+        core = scene.points(eroded(mask))
+        rim = outermost(core, toward=np.median(core[:, :2], axis=0) - scene.eye[:2]) if len(core) > 30 else []
+        top = float(np.quantile(core[rim, 2], 0.7)) if len(rim) else highest
+    bottom = scene.support_z_m if lowest < scene.support_z_m + ON_TABLE_M else lowest
+    return Seen(scene, mask, points, top, min(bottom, top - 0.005))
+
+
+
+
+def fit_block(seen: Seen) -> tuple[Outline, float, float]:
+    """Fit the rectangle of a flat top, all of which is visible from above."""
+    return fit_rectangle(seen.outline_points()), seen.bottom_z_m, seen.top_z_m
+
+
+def fit_round(seen: Seen) -> tuple[Outline, float, float]:
+    """Fit the circle of a top or rim."""
+    return fit_circle(seen.outline_points()), seen.bottom_z_m, seen.top_z_m
+
+
+def fit_ball(seen: Seen) -> tuple[Outline, float, float]:
+    """Fit a sphere to the visible cap."""
+    centre, radius = fit_sphere(seen.points)
+    radius = min(max(radius, 0.01), 0.08)
+    return Outline((float(centre[0]), float(centre[1])), 2 * radius, 2 * radius), centre[2] - radius, centre[2] + radius
+
+
+def fit_bottle(seen: Seen) -> tuple[Outline, float, float]:
+    """Fit the circle of the cap for the axis; the body's width comes from its silhouette."""
+    cap = fit_circle(seen.outline_points())
+    view = np.array(cap.centre) - seen.cloud.eye[:2]
+    across = np.array([-view[1], view[0]]) / np.linalg.norm(view)
+    sides = np.quantile(seen.points[:, :2] @ across, [0.01, 0.99])
+    width = float(max(sides[1] - sides[0], cap.length_m))
+    return Outline(cap.centre, width, width), seen.bottom_z_m, seen.top_z_m
+
+
+def fit_upright(seen: Seen) -> tuple[Outline, float, float]:
+    """Fit the rectangle around everything visible, for kinds that are not known."""
+    return fit_rectangle(seen.points[:, :2]), seen.bottom_z_m, seen.top_z_m
+
+
+FITS: dict[str, Fit] = {
+    "cube": fit_block,
+    "block": fit_block,
+    "ball": fit_ball,
+    "can": fit_round,
+    "mug": fit_round,
+    "bottle": fit_bottle,
+    "bowl": fit_round,
+    "plate": fit_round,
+    "tray": fit_block,
+    "box": fit_block,
+}
+"""The shape fitted to each kind; a row more is a kind more."""

@@ -1,0 +1,184 @@
+"""Which pixels in and around a box belong to the thing that the box was drawn for."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlp.core.camera import Array, Box, iou
+from vlp.core.images import Rgb
+from vlp.core.vocabulary import COLOURS
+from vlp.perception.points import Cloud
+
+Mask = NDArray[np.bool_]
+MIN_PIXELS = 25
+SMALLEST_PIECE, MAX_PIECES = 12, 12
+MARGIN = 0.25
+"""How far a box is widened on each side, as a share of its size: boxes of a grounder are not exact."""
+JUMP_M = 0.025
+LOWEST_M = 0.004
+HUES_DEG: dict[str, tuple[float, float]] = {
+    "red": (-16.0, 14.0),
+    "orange": (14.0, 41.0),
+    "yellow": (41.0, 75.0),
+    "green": (75.0, 170.0),
+    "blue": (170.0, 255.0),
+    "purple": (255.0, 344.0),
+}
+
+
+def object_mask(rgb: Rgb, cloud: Cloud, box: Box, colour: str, span_m: float = 0.25) -> Mask:
+    """Return the pixels (height, width) of the thing in a box; all False when nothing stands out.
+
+    Colour separates it from what it rests in or on, height from the table. Of the connected pieces that remain those near
+    each other whose common bounding box fits the given box best are the thing: a box is drawn around what is visible.
+
+    Args:
+        colour: the colour word asked for; "" or unknown to go by height alone.
+        span_m: the largest size of such a thing; pieces further apart are not one thing.
+    """
+    y1, y2, x1, x2 = _window(box, rgb.shape[:2])
+    part = (slice(y1, y2), slice(x1, x2))
+    height = cloud.height_m[part]
+    raised = np.where(np.isfinite(height), height, 0.02) > LOWEST_M
+    coloured = has_colour(rgb[part], colour) if colour in COLOURS else np.ones_like(raised)
+    local = (box[0] - x1, box[1] - y1, box[2] - x1, box[3] - y1)
+    places = cloud.eye + cloud.rays[part] * cloud.depth_m[part][..., None]
+    depth = np.where(cloud.valid[part], cloud.depth_m[part], np.nan)
+    chosen = _best_pieces(open_close(raised & coloured), local, depth, places, span_m)
+    if chosen.sum() < max(MIN_PIXELS, 0.12 * (local[2] - local[0]) * (local[3] - local[1])):
+        by_height = _best_pieces(open_close(raised & _inside(raised.shape, local)), local, depth, places, span_m)
+        chosen = by_height if by_height.sum() > 2 * chosen.sum() else chosen
+    chosen &= ~(height < LOWEST_M)
+    mask = np.zeros(rgb.shape[:2], dtype=bool)
+    if chosen.sum() >= MIN_PIXELS:
+        mask[part] = chosen
+    return mask
+
+
+def has_colour(rgb: Rgb, colour: str) -> Mask:
+    """Return the pixels that a person would call `colour`, whatever the shading."""
+    values = rgb.astype(np.float64) / 255.0
+    top, low = values.max(axis=-1), values.min(axis=-1)
+    chroma = top - low
+    saturation = chroma / np.maximum(top, 1e-6)
+    if colour == "black":
+        return (top < 0.32) & (chroma < 0.12)
+    if colour == "white":
+        return (saturation < 0.22) & (top > 0.42)
+    r, g, b = values[..., 0], values[..., 1], values[..., 2]
+    safe = np.maximum(chroma, 1e-6)
+    hue = np.where(top == r, (g - b) / safe % 6, np.where(top == g, (b - r) / safe + 2, (r - g) / safe + 4)) * 60
+    first, last = HUES_DEG[colour]
+    return (saturation > 0.25) & (chroma > 0.06) & ((hue - first) % 360 < last - first)
+
+
+def pieces(mask: Mask) -> NDArray[np.int64]:
+    """Return labels of the 4-connected pieces: 0 outside, else a number per piece."""
+    labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
+    while True:
+        spread = labels.copy()
+        for axis in (0, 1):
+            for reverse in (False, True):
+                spread = _sweep(spread, mask, axis, reverse)
+        if (spread == labels).all():
+            return labels
+        labels = spread
+
+
+def _sweep(labels: NDArray[np.int64], mask: Mask, axis: int, reverse: bool) -> NDArray[np.int64]:
+    """Carry the highest label along the rows (or columns), each line from one end to the other."""
+    lines = np.moveaxis(labels, axis, 0)
+    inside = np.moveaxis(mask, axis, 0)
+    order = range(len(lines) - 2, -1, -1) if reverse else range(1, len(lines))
+    step = 1 if reverse else -1
+    for i in order:
+        lines[i] = np.where(inside[i], np.maximum(lines[i], np.where(inside[i + step], lines[i + step], 0)), 0)
+    return np.moveaxis(lines, 0, axis)
+
+
+def open_close(mask: Mask) -> Mask:
+    """Drop single pixels and thin bridges, and fill single holes."""
+    return _majority(_majority(mask))
+
+
+def _majority(mask: Mask) -> Mask:
+    padded = np.pad(mask, 1).astype(np.int64)
+    height, width = mask.shape
+    total = sum(padded[i : i + height, j : j + width] for i in range(3) for j in range(3))
+    return np.asarray(total) >= 5
+
+
+def _best_pieces(mask: Mask, box: Box, depth: Array, places: Array, span_m: float) -> Mask:
+    """Return the pieces near each other in space whose common bounding box fits best.
+
+    A jump in depth parts two pieces even where their colours run into each other.
+    """
+    whole = mask & np.isfinite(depth) & ~_jumps(depth)
+    labels = pieces(whole)
+    names, counts = np.unique(labels[labels > 0], return_counts=True)
+    inside = [n for n in names[counts >= SMALLEST_PIECE] if _mostly_in(bounds(labels == n), box)]
+    large = sorted(inside, key=lambda n: -counts[names == n][0])[:MAX_PIECES]
+    if not large:
+        return np.zeros_like(mask)
+    middle = {n: np.median(places[(labels == n) & np.isfinite(depth)], axis=0) for n in large}
+    chosen, best = np.zeros_like(mask), -1.0
+    for anchor in large:
+        cluster = np.isin(labels, [n for n in large if np.linalg.norm(middle[n] - middle[anchor]) < 0.75 * span_m])
+        fit = iou(bounds(cluster), box) + 1e-6 * cluster.sum()
+        if fit > best:
+            chosen, best = cluster, fit
+    for _ in range(2):
+        chosen = _grown(chosen, mask, depth)
+    return chosen
+
+
+def eroded(mask: Mask) -> Mask:
+    """Return the mask without its outermost pixels, whose depth may be the background's."""
+    inner = mask.copy()
+    for axis in (0, 1):
+        for shift in (1, -1):
+            inner &= np.roll(mask, shift, axis)
+    return inner
+
+
+def _jumps(depth: Array) -> Mask:
+    """Return the pixels at which depth jumps to a neighbour."""
+    jump = np.zeros(depth.shape, dtype=bool)
+    for axis in (0, 1):
+        step = np.abs(np.diff(depth, axis=axis)) > JUMP_M
+        pad = ((1, 0), (0, 0)) if axis == 0 else ((0, 0), (1, 0))
+        jump |= np.pad(step, pad) | np.pad(step, tuple(p[::-1] for p in pad))
+    return jump
+
+
+def _grown(chosen: Mask, mask: Mask, depth: Array) -> Mask:
+    """Return the chosen pixels with their neighbours in the mask that have no, or nearly the same, depth."""
+    grown = chosen.copy()
+    for axis in (0, 1):
+        for shift in (1, -1):
+            beside, their_depth = np.roll(chosen, shift, axis), np.roll(depth, shift, axis)
+            grown |= mask & beside & ~(np.abs(depth - their_depth) > JUMP_M)
+    return grown
+
+
+def bounds(mask: Mask) -> Box:
+    """Return the bounding box of a mask that is not empty."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
+
+
+def _window(box: Box, shape: tuple[int, int]) -> tuple[int, int, int, int]:
+    dx, dy = MARGIN * (box[2] - box[0]) + 4, MARGIN * (box[3] - box[1]) + 4
+    y1, y2 = max(int(box[1] - dy), 0), min(int(np.ceil(box[3] + dy)), shape[0])
+    x1, x2 = max(int(box[0] - dx), 0), min(int(np.ceil(box[2] + dx)), shape[1])
+    return y1, max(y2, y1), x1, max(x2, x1)
+
+
+def _mostly_in(piece: Box, box: Box) -> bool:
+    """Return whether at least half of a piece's bounding box lies in the box."""
+    width, height = min(piece[2], box[2]) - max(piece[0], box[0]), min(piece[3], box[3]) - max(piece[1], box[1])
+    return width > 0 and height > 0 and width * height >= 0.5 * (piece[2] - piece[0]) * (piece[3] - piece[1])
+
+
+def _inside(shape: tuple[int, ...], box: Box) -> Mask:
+    v, u = np.mgrid[: shape[0], : shape[1]] + 0.5
+    return (u > box[0]) & (u < box[2]) & (v > box[1]) & (v < box[3])
