@@ -1,0 +1,281 @@
+"""A robot at the other end of HTTP, as a `Robot`."""
+
+import os
+import time
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from vlp.core.errors import MissingComponent, UsageError, VlpError
+from vlp.core.observation import Observation
+from vlp.primitives.manifest import Manifest
+from vlp.robot.heartbeat import Heartbeat
+from vlp.robot.http import Http, Refused, Unreachable
+from vlp.robot.protocol import Step, StepResult
+from vlp.robot.wire import ExecutionBody, HealthBody, ObservationBody, StopBody, decode_observation
+
+B = TypeVar("B", bound=BaseModel)
+
+POLL_S = 5.0
+BUSY_WAIT_S = 10.0
+ANSWER_GRACE_S = 10.0
+BUTTON = "Use the robot's own stop button."
+
+
+class RemoteRobot:
+    """A robot served by `vlp.robot.server`.
+
+    A lease is acquired with the first step and renewed from a thread of its own until `close`. A step whose answer was
+    lost is sent again with the same key only, which finds the execution there is. Failures come back as results with
+    the codes "robot-unreachable" (no contact), "outcome-unknown" (the server was restarted) and "lease-lost".
+
+    Args:
+        url: e.g. "http://127.0.0.1:8765".
+        token: the server's bearer token.
+        holder: who holds the lease; the same holder may take its own lease over after a crash.
+        ttl_s: silence after which the server stops a moving robot.
+        timeout_s: time limit of one HTTP exchange.
+        give_up_s: how long a step goes on without contact before it fails.
+
+    Raises:
+        UsageError: the URL is not http(s)://host[:port].
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        holder: str = "",
+        ttl_s: float = 5.0,
+        timeout_s: float = 10.0,
+        give_up_s: float = 10.0,
+    ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise UsageError(f"{url[:200]!r} is not a robot's address.", "Expected e.g. http://127.0.0.1:8765.")
+        self.url = url.rstrip("/")
+        self._token = token
+        self._http = Http(self.url, token, timeout_s)
+        self._beat = Heartbeat(Http(self.url, token, min(timeout_s, ttl_s)), holder or f"vlp-{os.getpid()}", ttl_s)
+        self._give_up_s = give_up_s
+        self._poll_s = min(POLL_S, timeout_s / 2)
+        self._manifest: Manifest | None = None
+
+    # The four methods.
+
+    def describe(self) -> Manifest:
+        """Return what the robot says of itself.
+
+        Raises:
+            MissingComponent: nobody answers, or not with a manifest.
+        """
+        reply = self._ask("GET", "/manifest")
+        try:
+            self._manifest = TypeAdapter(Manifest).validate_python(Manifest.from_json(reply))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise self._garbage("a manifest", error) from None
+        return self._manifest
+
+    def observe(self) -> Observation:
+        """Return what the robot perceives now; waits a little while a step is under way.
+
+        Raises:
+            MissingComponent: nobody answers, or not with an observation.
+        """
+        end = time.monotonic() + BUSY_WAIT_S
+        while True:
+            try:
+                reply = self._http.call("GET", "/observation")
+                return decode_observation(ObservationBody.model_validate(reply))
+            except Refused as refused:
+                if refused.code != "busy" or time.monotonic() > end:
+                    raise self._refusal(refused) from None
+                time.sleep(0.05)
+            except Unreachable as error:
+                raise self._lost(error) from None
+            except (ValueError, UsageError) as error:
+                raise self._garbage("an observation", error) from None
+
+    def execute(self, step: Step) -> StepResult:
+        """Carry out one step and return what was really done; never raises for a failed step."""
+        started = time.monotonic()
+        try:
+            epoch = self._beat.epoch()
+            return self._follow(step, self._send(step, epoch), started)
+        except Refused as refused:
+            return _refused(step, refused, time.monotonic() - started)
+        except Unreachable as error:
+            message = f"the robot at {self.url} cannot be reached: {error}"
+            return StepResult(step.key, "failed", code="robot-unreachable", message=message)
+        except _Unknown as unknown:
+            return StepResult(step.key, "failed", code="outcome-unknown", message=str(unknown))
+        except VlpError as error:
+            return StepResult(step.key, "failed", code="bad-reply", message=str(error))
+
+    def stop(self) -> None:
+        """Stop the robot and latch, over a connection of its own.
+
+        When the server cannot be reached the lease is no longer renewed, so that a moving robot stops by its own watchdog.
+
+        Raises:
+            MissingComponent: the server did not confirm.
+        """
+        http = Http(self.url, self._token, 3.0)
+        try:
+            reply = StopBody.model_validate(_retry(http, "POST", "/stop", {"reason": "the client asked"}, 3))
+        except (Refused, Unreachable, ValidationError) as error:
+            self._beat.end()
+            raise MissingComponent(f"the robot at {self.url} did not confirm the stop: {error}", BUTTON) from None
+        finally:
+            http.close()
+        if not reply.confirmed:
+            raise MissingComponent("the robot latched, but its driver has not confirmed the stop.", BUTTON)
+
+    # Beyond the four.
+
+    def reset_stop(self) -> None:
+        """Open the latch; for a person who has looked at the robot."""
+        self._ask("POST", "/stop/reset")
+
+    def cancel(self, key: str) -> None:
+        """Ask for an early end of the step with this key; raises TaskFailed or MissingComponent when refused."""
+        execution = self._parse(ExecutionBody, self._ask("GET", "/executions", params={"key": key}))
+        self._ask("POST", f"/executions/{execution.id}/cancel", {"epoch": execution.epoch})
+
+    def result_of(self, key: str) -> StepResult | None:
+        """Return the result of a finished key, None when the server knows none; raises MissingComponent."""
+        try:
+            reply = self._parse(ExecutionBody, self._http.call("GET", "/executions", params={"key": key}))
+        except Refused as refused:
+            if refused.status == 404:
+                return None
+            raise self._refusal(refused) from None
+        except Unreachable as error:
+            raise self._lost(error) from None
+        return _result(reply)
+
+    def health(self) -> HealthBody:
+        """Return whether the robot is stopped or busy and who holds it; raises MissingComponent."""
+        return self._parse(HealthBody, self._ask("GET", "/health"))
+
+    def close(self) -> None:
+        """Give the lease back and end the heartbeat. A step still under way is stopped by the robot."""
+        self._beat.close()
+        self._http.close()
+
+    def __enter__(self) -> "RemoteRobot":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # One step.
+
+    def _send(self, step: Step, epoch: int) -> ExecutionBody:
+        """Post a step until there is an answer; the key makes repeating safe, the epoch fences a restarted server."""
+        body = {"primitive": step.do, "arguments": step.arguments, "key": step.key, "epoch": epoch}
+        if step.timeout_s is not None:
+            body["timeout_s"] = step.timeout_s
+        end = time.monotonic() + self._give_up_s
+        repeated = False
+        while True:
+            try:
+                return self._parse(ExecutionBody, self._http.call("POST", "/executions", body))
+            except Unreachable as error:
+                if time.monotonic() > end:
+                    raise
+                repeated = repeated or error.sent
+                time.sleep(0.1)
+            except Refused as refused:
+                if refused.code in ("stale-epoch", "no-lease"):
+                    self._beat.lost()
+                    if repeated:  # an earlier attempt may have acted on a server that is gone
+                        raise _Unknown("the connection broke and the robot's server does not know this step") from None
+                if refused.code != "busy" or time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
+
+    def _follow(self, step: Step, execution: ExecutionBody, started: float) -> StepResult:
+        """Wait for the end of an execution; a broken connection is bridged, a forgotten execution is not guessed."""
+        contact = time.monotonic()
+        limit_s = self._limit_s(step) + ANSWER_GRACE_S
+        while execution.state != "finished":
+            if time.monotonic() - started > limit_s:
+                message = f"no result within {limit_s:.0f} s; the step may still be running."
+                return StepResult(step.key, "timeout", code="no-answer", message=message, duration_s=limit_s)
+            try:
+                reply = self._http.call("GET", f"/executions/{execution.id}", params={"wait_s": self._poll_s})
+                execution, contact = self._parse(ExecutionBody, reply), time.monotonic()
+            except Unreachable:
+                if time.monotonic() - contact > self._give_up_s:
+                    raise
+                time.sleep(0.1)
+            except Refused as refused:
+                if refused.status == 404:
+                    raise _Unknown("the robot's server was restarted while the step was under way") from None
+                raise
+        result = _result(execution)
+        if result is None or result.key != step.key:
+            raise self._garbage("this step's result", "another key or no result")
+        return result
+
+    def _limit_s(self, step: Step) -> float:
+        if step.timeout_s is not None:
+            return step.timeout_s
+        manifest = self._manifest or self.describe()
+        return manifest.primitives[step.do].timeout_s if step.do in manifest.primitives else 60.0
+
+    # Replies and errors.
+
+    def _ask(self, method: str, path: str, body: Any = None, params: dict[str, Any] | None = None) -> Any:
+        try:
+            return self._http.call(method, path, body, params)
+        except Unreachable as error:
+            raise self._lost(error) from None
+        except Refused as refused:
+            raise self._refusal(refused) from None
+
+    def _parse(self, kind: type[B], reply: Any) -> B:
+        try:
+            return kind.model_validate(reply)
+        except ValidationError as error:
+            raise self._garbage(f"a {kind.__name__}", error) from None
+
+    def _lost(self, error: Exception) -> MissingComponent:
+        return MissingComponent(f"the robot at {self.url} cannot be reached: {error}.", "Is its server running?")
+
+    def _refusal(self, refused: Refused) -> MissingComponent:
+        return MissingComponent(f"the robot at {self.url} refused: {refused.message}", refused.hint)
+
+    def _garbage(self, expected: str, error: object) -> MissingComponent:
+        found = " ".join(str(error).split())[:200]
+        return MissingComponent(
+            f"the robot at {self.url} did not answer with {expected}: {found}.", "Is it a vlp robot?"
+        )
+
+
+class _Unknown(Exception):
+    """Nobody can say whether the step acted."""
+
+
+def _retry(http: Http, method: str, path: str, body: Any, times: int) -> Any:
+    for _ in range(times - 1):
+        try:
+            return http.call(method, path, body)
+        except Unreachable:
+            time.sleep(0.05)
+    return http.call(method, path, body)
+
+
+def _result(execution: ExecutionBody) -> StepResult | None:
+    return StepResult(**execution.result.model_dump()) if execution.result else None
+
+
+def _refused(step: Step, refused: Refused, duration_s: float) -> StepResult:
+    message = f"{refused.message} {refused.hint}".strip()
+    if refused.code == "stopped":
+        return StepResult(step.key, "stopped", code="stopped", message=message)
+    code = "lease-lost" if refused.code in ("stale-epoch", "no-lease") else refused.code
+    return StepResult(step.key, "rejected", code=code, message=message, duration_s=duration_s)

@@ -1,0 +1,310 @@
+"""A robot's server without the HTTP: one worker thread, one execution at a time, a latch and a watchdog."""
+
+import json
+import logging
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass
+from queue import SimpleQueue
+from typing import Any, Literal, TypeVar
+
+from vlp.robot.arguments import check_arguments
+from vlp.robot.keys import fingerprint
+from vlp.robot.lease import Lease
+from vlp.robot.protocol import Robot, Step, StepResult
+from vlp.robot.wire import Refusal, plain
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+WATCH_EVERY_S = 0.05
+GRACE_S = 5.0
+"""How long a robot may overrun a step's time limit before it is stopped."""
+MAX_STOPPERS = 8
+"""Calls of a robot's stop that may hang at once."""
+KEEP = 2000
+"""Executions kept in full; of older ones the key stays known, so that it never acts again."""
+SILENT = "the client went silent during an execution"
+OVERRUN = "a step overran its time limit"
+
+
+@dataclass
+class Execution:
+    """One step on its way; changed under the executor's lock only."""
+
+    id: str
+    step: Step
+    holder: str
+    state: Literal["queued", "running", "finished"] = "queued"
+    started_s: float = 0.0
+    result: StepResult | None = None
+    cancelled: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the execution as `ExecutionBody` data."""
+        step, result = self.step, plain(asdict(self.result)) if self.result else None
+        common = {"id": self.id, "key": step.key, "primitive": step.do, "epoch": step.epoch}
+        return {**common, "state": self.state, "result": result}
+
+
+class Executor:
+    """Runs steps on a robot for whoever holds the lease.
+
+    `execute` and `observe` of the robot are called from one worker thread, `stop` from any. No lock is held while the
+    robot is called, so that a stop gets through whatever hangs.
+
+    Args:
+        robot: the body.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, robot: Robot, clock: Callable[[], float] = time.monotonic) -> None:
+        self.robot = robot
+        self.manifest = robot.describe()
+        self.instance = uuid.uuid4().hex
+        self.lease = Lease(clock)
+        self.stop_reason = ""
+        self.stopped = False
+        self.changes = 0
+        """Sequence number of the last event."""
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._stop_lock = threading.Lock()  # its own, held for two assignments: a stop waits for nobody
+        self._stops = 0
+        self._stoppers: list[threading.Thread] = []
+        self._by_id: dict[str, Execution] = {}
+        self._by_key: dict[str, Execution] = {}
+        self._retired: set[str] = set()
+        self._events: deque[tuple[int, dict[str, Any]]] = deque(maxlen=1000)
+        self._current: Execution | None = None
+        self._calls = 0
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._closed = threading.Event()
+        threading.Thread(target=self._work, name="robot-worker", daemon=True).start()
+        threading.Thread(target=self._watch, name="robot-watchdog", daemon=True).start()
+
+    # Executions.
+
+    def submit(self, step: Step) -> Execution:
+        """Take a step on, or return the execution that its key already has."""
+        with self._lock:
+            known = self._by_key.get(step.key)
+            if known is not None:
+                if fingerprint(known.step) != fingerprint(step):
+                    raise Refusal(
+                        409, "key-reused", "this key was used for another step.", "Use a new key for each step."
+                    )
+                return known
+            if step.key in self._retired:
+                raise Refusal(409, "key-reused", "this key was used long ago.", "Use a new key for each step.")
+            issues = check_arguments(step.do, step.arguments, self.manifest).issues
+            if issues:
+                raise Refusal(422, issues[0].code, f"{issues[0].path}: {issues[0].message}", issues[0].hint)
+            self.lease.check(step.epoch)
+            if self.stopped:
+                raise Refusal(
+                    409,
+                    "stopped",
+                    f"the robot is stopped: {self.stop_reason}.",
+                    "A person resets it: POST /stop/reset.",
+                )
+            self._refuse_when_busy()
+            execution = Execution(uuid.uuid4().hex, step, self.lease.holder)
+            self._by_id[execution.id] = self._by_key[step.key] = self._current = execution
+            self._retire()
+            self._event(execution)
+            self._jobs.put(lambda: self._carry_out(execution))
+            return execution
+
+    def get(self, id: str) -> Execution:
+        """Return the execution with this id, or raise Refusal 404."""
+        return self._find(self._by_id, id)
+
+    def by_key(self, key: str) -> Execution:
+        """Return the execution with this key, or raise Refusal 404."""
+        return self._find(self._by_key, key)
+
+    def cancel(self, id: str, epoch: int) -> Execution:
+        """Ask the robot to end an execution early; refused where primitive or robot cannot."""
+        execution = self.get(id)
+        with self._lock:
+            if execution.state == "finished":
+                return execution
+            self.lease.check(epoch)
+            if not self.manifest.primitives[execution.step.do].interruptible:
+                hint = "It ends by itself; POST /stop stops at once."
+                raise Refusal(409, "not-interruptible", f"{execution.step.do} cannot be interrupted.", hint)
+            ask = getattr(self.robot, "cancel", None)
+            if ask is None:
+                raise Refusal(409, "cannot-cancel", "this robot cannot cancel a step.", "POST /stop stops it at once.")
+            execution.cancelled = True
+        try:
+            ask(execution.step.key)
+        except Exception as error:
+            log.exception("the robot's cancel raised")
+            raise Refusal(
+                503, "robot-fault", f"the robot could not cancel: {str(error)[:200]}.", "POST /stop."
+            ) from None
+        return execution
+
+    def call(self, function: Callable[[], T]) -> "Future[T]":
+        """Run a short function, such as an observation, in the worker thread; refused while a step is under way."""
+        future: Future[T] = Future()
+
+        def job() -> None:
+            try:
+                future.set_result(function())
+            except BaseException as error:
+                future.set_exception(error)
+            finally:
+                with self._lock:
+                    self._calls -= 1
+
+        with self._lock:
+            self._refuse_when_busy()
+            self._calls += 1
+            self._jobs.put(job)
+        return future
+
+    # Stopping.
+
+    def stop(self, reason: str) -> threading.Thread:
+        """Close the latch at once and start the robot's own stop; the thread returned ends when that has returned."""
+        with self._stop_lock:
+            self._stops += 1
+            self.stopped, self.stop_reason = True, reason or "stop was asked for"
+            self._stoppers = [thread for thread in self._stoppers if thread.is_alive()]
+            if len(self._stoppers) < MAX_STOPPERS:
+                self._stoppers.append(threading.Thread(target=self._stop_robot, name="robot-stop", daemon=True))
+                self._stoppers[-1].start()
+            return self._stoppers[-1]
+
+    def reset(self) -> None:
+        """Open the latch again; refused while a step still runs and where the robot offers no reset."""
+        if self.busy:
+            raise Refusal(409, "busy", "the stopped step has not ended yet.", "Wait for it, then reset.")
+        release = getattr(self.robot, "reset_stop", None)
+        if release is None:
+            raise Refusal(409, "cannot-reset", "this robot offers no reset.", "Restart its server.")
+        stops = self._stops
+        try:
+            release()
+        except Exception as error:
+            log.exception("the robot's reset_stop raised")
+            raise Refusal(
+                503, "robot-fault", f"the robot could not reset: {str(error)[:200]}.", "Restart it."
+            ) from None
+        with self._stop_lock:
+            if self._stops == stops:
+                self.stopped, self.stop_reason = False, ""
+                return
+        self.stop(self.stop_reason)  # a stop that came in meanwhile wins
+        raise Refusal(409, "stopped", "another stop came in during the reset.", "Reset again when it is safe.")
+
+    # Reading.
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step is under way."""
+        return self._current is not None
+
+    def with_lease(self, change: Callable[[Lease], None]) -> dict[str, Any] | None:
+        """Change the lease under the lock and return it as plain data."""
+        with self._lock:
+            change(self.lease)
+            return self.lease.to_json()
+
+    def events_after(self, sequence: int) -> list[tuple[int, dict[str, Any]]]:
+        """Return the kept events with a higher sequence number, oldest first."""
+        with self._lock:
+            return [event for event in self._events if event[0] > sequence]
+
+    def close(self) -> None:
+        """Stop the robot when a step runs, and end both threads."""
+        if self.busy:
+            self.stop("the server is closing")
+        self._closed.set()
+        self._jobs.put(None)
+
+    # Threads.
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+    def _carry_out(self, execution: Execution) -> None:
+        with self._lock:
+            skip = self.stopped or execution.cancelled
+            if not skip:
+                execution.state, execution.started_s = "running", self._clock()
+                self._event(execution)
+        result = StepResult(execution.step.key, "stopped", code="stopped", message="stopped before it began.")
+        if not skip:
+            result = self._execute(execution.step)
+        with self._lock:
+            execution.result, execution.state, self._current = result, "finished", None
+            self._event(execution)
+
+    def _execute(self, step: Step) -> StepResult:
+        try:
+            result = self.robot.execute(step)
+            if not isinstance(result, StepResult):
+                raise TypeError(f"execute returned a {type(result).__name__}")
+            json.dumps(plain(asdict(result)), allow_nan=False)
+            return result
+        except Exception as error:
+            log.exception("the robot's execute raised")
+            message = f"the robot's driver failed: {type(error).__name__}: {str(error)[:200]}"
+            return StepResult(step.key, "failed", code="robot-fault", message=message)
+
+    def _watch(self) -> None:
+        while not self._closed.wait(WATCH_EVERY_S):
+            reason = self._reason_to_stop()
+            if reason and not self.stopped:
+                self.stop(reason)
+
+    def _reason_to_stop(self) -> str:
+        with self._lock:
+            execution = self._current
+            if execution is None:
+                return ""
+            if not self.lease.live or self.lease.holder != execution.holder:
+                return SILENT
+            limit_s = execution.step.timeout_s or self.manifest.primitives[execution.step.do].timeout_s
+            late = execution.state == "running" and self._clock() > execution.started_s + limit_s + GRACE_S
+            return OVERRUN if late else ""
+
+    def _stop_robot(self) -> None:
+        try:
+            self.robot.stop()
+        except Exception:
+            log.exception("the robot's stop raised")
+
+    # Under the lock.
+
+    def _refuse_when_busy(self) -> None:
+        if self._current is not None or self._calls >= 4:
+            raise Refusal(
+                409, "busy", "the robot is carrying out a step.", "Wait for it: GET /executions/{id}?wait_s=10."
+            )
+
+    def _retire(self) -> None:
+        while len(self._by_id) > KEEP:
+            oldest = self._by_id.pop(next(iter(self._by_id)))
+            self._retired.add(self._by_key.pop(oldest.step.key).step.key)
+
+    def _event(self, execution: Execution) -> None:
+        self.changes += 1
+        self._events.append((self.changes, execution.to_json()))
+
+    def _find(self, table: dict[str, Execution], name: str) -> Execution:
+        with self._lock:
+            if name in table:
+                return table[name]
+        raise Refusal(
+            404, "unknown-execution", "no execution has this id or key.", "Executions are created by POST /executions."
+        )

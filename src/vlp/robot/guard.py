@@ -1,0 +1,148 @@
+"""Looks at a request before anything parses it: token, size, time, depth, and JSON that means one thing only."""
+
+import asyncio
+import hmac
+import json
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, NoReturn
+
+from vlp.robot.wire import MAX_BODY_BYTES, MAX_DEPTH, Refusal
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+BODY_TIMEOUT_S = 10.0
+
+
+class Guard:
+    """ASGI middleware that answers bad requests itself and hands on the checked body.
+
+    Args:
+        app: the application behind.
+        token: what `Authorization: Bearer` must carry.
+        open_paths: paths that need no token.
+    """
+
+    def __init__(
+        self, app: Callable[[Scope, Receive, Send], Awaitable[None]], token: str, open_paths: Iterable[str]
+    ) -> None:
+        self._app = app
+        self._token = token.encode()
+        self._open = frozenset(open_paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name.lower(): value for name, value in scope["headers"]}
+        try:
+            if scope["path"] not in self._open:
+                self._check_token(headers.get(b"authorization", b""))
+            body = await _read(receive, headers.get(b"content-length", b"0"))
+            if body:
+                check_json(body, headers.get(b"content-type", b""))
+        except Refusal as refusal:
+            await _answer(send, refusal)
+            return
+        await self._app(scope, _replay(body, receive), send)
+
+    def _check_token(self, header: bytes) -> None:
+        scheme, _, token = header.partition(b" ")
+        if scheme.lower() != b"bearer" or not hmac.compare_digest(token.strip(), self._token):
+            raise Refusal(401, "unauthorized", "the token is missing or wrong.", "Send 'Authorization: Bearer TOKEN'.")
+
+
+def check_json(body: bytes, content_type: bytes) -> None:
+    """Raise Refusal unless a body is JSON of bounded depth, without NaN, duplicate keys or half characters."""
+    if content_type.split(b";")[0].strip().lower() != b"application/json":
+        raise Refusal(415, "not-json", "the body must be application/json.", "Send 'Content-Type: application/json'.")
+    try:
+        text = body.decode("utf-8")
+        if _depth(text) > MAX_DEPTH:
+            raise Refusal(400, "too-deep", f"the body is nested deeper than {MAX_DEPTH}.")
+        value = json.loads(text, parse_constant=_constant, object_pairs_hook=_pairs)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except (ValueError, RecursionError) as error:
+        raise Refusal(400, "bad-json", f"the body is not valid JSON: {str(error)[:200]}.") from None
+
+
+def _depth(text: str) -> int:
+    """Return how deep brackets nest, outside strings; linear, so that it can go before the parser."""
+    depth = deepest = 0
+    inside = escaped = False
+    for character in text:
+        if inside:
+            if escaped:
+                escaped = False
+            elif character == "\\":
+                escaped = True
+            elif character == '"':
+                inside = False
+        elif character == '"':
+            inside = True
+        elif character in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "]}":
+            depth -= 1
+    return deepest
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number in JSON")
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        raise ValueError("an object has the same key twice")
+    return data
+
+
+async def _read(receive: Receive, announced: bytes) -> bytes:
+    too_large = Refusal(413, "too-large", f"the body is larger than {MAX_BODY_BYTES:,} bytes.")
+    if not announced.isdigit() or len(announced) > 12 or int(announced) > MAX_BODY_BYTES:
+        raise too_large
+    chunks = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Refusal(400, "disconnected", "the client went away.")
+                chunks += message.get("body", b"")
+                if len(chunks) > MAX_BODY_BYTES:
+                    raise too_large
+                if not message.get("more_body", False):
+                    return bytes(chunks)
+    except TimeoutError:
+        raise Refusal(408, "too-slow", f"the body took longer than {BODY_TIMEOUT_S:g} s.") from None
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    sent = False
+
+    async def again() -> MutableMapping[str, Any]:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+async def _answer(send: Send, refusal: Refusal) -> None:
+    body = json.dumps(refusal.to_json()).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if refusal.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    if refusal.status in (408, 413):
+        headers.append((b"connection", b"close"))  # the rest of the body is not read
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,256 @@
+"""A robot over HTTP: one resource per thing, every body checked, refusals as JSON."""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.exceptions import HTTPException
+
+from vlp.core.errors import UsageError
+from vlp.robot.executor import Execution, Executor
+from vlp.robot.guard import Guard
+from vlp.robot.protocol import Robot, Step
+from vlp.robot.wire import (
+    CancelRequest,
+    ErrorBody,
+    ExecutionBody,
+    ExecutionRequest,
+    HealthBody,
+    LeaseBody,
+    LeaseRequest,
+    ObservationBody,
+    Refusal,
+    ReleaseRequest,
+    StopBody,
+    StopRequest,
+    encode_observation,
+    plain,
+)
+
+log = logging.getLogger(__name__)
+
+OPEN_PATHS = ("/openapi.json",)
+MAX_WAIT_S = 25.0
+MAX_STREAMS = 8
+STOP_WAIT_S = 2.0
+OBSERVE_WAIT_S = 20.0
+TICK_S = 0.01
+REASONS = {
+    400: "Bad JSON.",
+    401: "No token.",
+    404: "No such thing.",
+    408: "The body came too slowly.",
+    409: "Not now: busy, stopped, another holder, stale epoch or reused key.",
+    413: "The body is too large.",
+    415: "Not application/json.",
+    422: "A field or argument is wrong.",
+    429: "Too many streams.",
+    503: "The robot's driver failed.",
+}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorBody, "description": text} for status, text in REASONS.items()
+}
+Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="Seconds to wait for the execution to finish.")]
+ExecutionId = Annotated[str, Path(min_length=1, max_length=64)]
+
+
+def create_app(robot: Robot, token: str, *, max_stream_s: float = 3600.0) -> FastAPI:
+    """Return the application that serves a robot.
+
+    Args:
+        robot: its `execute` and `observe` are called from one worker thread, its `stop` from any.
+        token: the bearer token that every request but the schema needs; at least 8 printable ASCII characters.
+        max_stream_s: longest life of one event stream, in seconds.
+
+    Raises:
+        UsageError: the token is too short.
+    """
+    if len(token) < 8 or not token.isascii() or not token.isprintable() or " " in token:
+        raise UsageError(
+            "a token needs at least 8 printable ASCII characters without spaces.", "Leave it out to get a new one."
+        )
+    executor = Executor(robot)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        executor.close()
+
+    app = FastAPI(
+        title=f"vlp robot: {executor.manifest.robot}",
+        description=__doc__ or "",
+        docs_url=None,
+        redoc_url=None,
+        responses=RESPONSES,
+        lifespan=lifespan,
+    )
+    app.state.executor = executor
+    _add_reading(app, executor)
+    _add_executions(app, executor)
+    _add_stop(app, executor)
+    _add_lease(app, executor)
+    _add_events(app, executor, max_stream_s)
+    _add_refusals(app)
+    app.add_middleware(Guard, token=token, open_paths=OPEN_PATHS)
+    return app
+
+
+def _add_reading(app: FastAPI, executor: Executor) -> None:
+    @app.get("/manifest")
+    async def manifest() -> dict[str, Any]:
+        """What the robot says of itself: primitives with their arguments, places, limits, cameras."""
+        return plain(executor.manifest.to_json())
+
+    @app.get("/health", response_model=HealthBody)
+    async def health() -> Any:
+        """Whether the robot is stopped or busy, and who holds it. Answers whatever else hangs."""
+        return {
+            "robot": executor.manifest.robot,
+            "manifest_version": executor.manifest.version,
+            "instance": executor.instance,
+            "stopped": executor.stopped,
+            "stop_reason": executor.stop_reason,
+            "busy": executor.busy,
+            "lease": executor.lease.to_json(),
+        }
+
+    @app.get("/observation", response_model=ObservationBody)
+    async def observation() -> Any:
+        """What the robot perceives now; refused with 409 while a step is under way."""
+        future = asyncio.wrap_future(executor.call(lambda: encode_observation(executor.robot.observe())))
+        try:
+            return await asyncio.wait_for(future, OBSERVE_WAIT_S)
+        except Exception as error:
+            log.exception("the robot's observe failed")
+            message = f"the robot could not observe: {type(error).__name__}: {str(error)[:200]}."
+            raise Refusal(503, "robot-fault", message, "Look at the robot's own log.") from None
+
+
+def _add_executions(app: FastAPI, executor: Executor) -> None:
+    @app.post("/executions", status_code=202, response_model=ExecutionBody)
+    async def create(request: ExecutionRequest) -> Any:
+        """Carry out one step. The same key never acts twice: a repeated request gets the execution there is."""
+        step = Step(request.primitive, request.arguments, request.key, request.epoch, request.timeout_s)
+        return executor.submit(step).to_json()
+
+    @app.get("/executions", response_model=ExecutionBody)
+    async def by_key(key: Annotated[str, Query(min_length=1, max_length=100)]) -> Any:
+        """Look an execution up by its idempotency key."""
+        return executor.by_key(key).to_json()
+
+    @app.get("/executions/{id}", response_model=ExecutionBody)
+    async def get(id: ExecutionId, wait_s: Wait = 0.0) -> Any:
+        """How an execution stands, or how it ended."""
+        return await _finished(executor.get(id), wait_s)
+
+    @app.post("/executions/{id}/cancel", status_code=202, response_model=ExecutionBody)
+    async def cancel(id: ExecutionId, request: CancelRequest) -> Any:
+        """Ask for an early end; the robot stays ready for the next step."""
+        return executor.cancel(id, request.epoch).to_json()
+
+
+async def _finished(execution: Execution, wait_s: float) -> dict[str, Any]:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + wait_s
+    while execution.state != "finished" and loop.time() < end:
+        await asyncio.sleep(TICK_S)
+    return execution.to_json()
+
+
+def _add_stop(app: FastAPI, executor: Executor) -> None:
+    @app.post("/stop", response_model=StopBody)
+    async def stop(request: StopRequest | None = None) -> Any:
+        """Stop all motion and latch. Needs the token only: no lease, no model. Not a certified safety function."""
+        thread = executor.stop(request.reason if request else "")
+        loop = asyncio.get_running_loop()
+        end = loop.time() + STOP_WAIT_S
+        while thread.is_alive() and loop.time() < end:
+            await asyncio.sleep(TICK_S)
+        return {"stopped": True, "reason": executor.stop_reason, "confirmed": not thread.is_alive()}
+
+    @app.post("/stop/reset", response_model=StopBody)
+    async def reset() -> Any:
+        """Open the latch; for a person who has looked at the robot."""
+        executor.reset()
+        return {"stopped": executor.stopped, "reason": executor.stop_reason, "confirmed": True}
+
+
+def _add_lease(app: FastAPI, executor: Executor) -> None:
+    @app.post("/lease", response_model=LeaseBody)
+    async def lease(request: LeaseRequest) -> Any:
+        """Acquire the robot (no epoch) or renew the lease (its epoch). Silence during a step stops the robot."""
+        if request.epoch is None:
+            return executor.with_lease(lambda held: held.acquire(request.holder, request.ttl_s))
+        epoch = request.epoch
+        return executor.with_lease(lambda held: held.renew(request.holder, epoch, request.ttl_s))
+
+    @app.post("/lease/release", status_code=204)
+    async def release(request: ReleaseRequest) -> None:
+        """Give the robot back before the lease ends."""
+        executor.with_lease(lambda held: held.release(request.holder, request.epoch))
+
+
+def _add_events(app: FastAPI, executor: Executor, max_stream_s: float) -> None:
+    streams = 0
+
+    @app.get(
+        "/events",
+        response_class=StreamingResponse,
+        responses={200: {"content": {"text/event-stream": {}}, "description": "Server-sent events named 'execution'."}},
+    )
+    async def events(
+        request: Request,
+        after: Annotated[int, Query(ge=0, le=2**53, description="Sequence number of the last event seen.")] = 0,
+        wait_s: Annotated[float, Query(ge=0, le=3600, description="How long to stay connected.")] = 3600.0,
+    ) -> StreamingResponse:
+        """Every change of an execution, from the kept ones after `after` on; `Last-Event-ID` works too."""
+        if streams >= MAX_STREAMS:
+            raise Refusal(429, "too-many-streams", f"{MAX_STREAMS} streams are open.", "Close one.")
+        last = request.headers.get("last-event-id", "")
+        first = int(last) if last.isascii() and last.isdigit() and len(last) < 16 else after
+        return StreamingResponse(stream(first, min(wait_s, max_stream_s)), media_type="text/event-stream")
+
+    async def stream(sequence: int, seconds: float) -> AsyncIterator[str]:
+        nonlocal streams
+        streams += 1
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        try:
+            yield ": connected\n\n"
+            while True:
+                for number, data in executor.events_after(sequence):
+                    sequence = number
+                    yield f"id: {number}\nevent: execution\ndata: {json.dumps(data)}\n\n"
+                if loop.time() >= end:
+                    return
+                await asyncio.sleep(TICK_S * 5)
+        finally:
+            streams -= 1
+
+
+def _add_refusals(app: FastAPI) -> None:
+    @app.exception_handler(Refusal)
+    async def refused(request: Request, refusal: Refusal) -> JSONResponse:
+        return JSONResponse(plain(refusal.to_json()), refusal.status)
+
+    @app.exception_handler(HTTPException)
+    async def no_route(request: Request, error: HTTPException) -> JSONResponse:
+        refusal = Refusal(
+            error.status_code, "no-such-route", f"{error.detail}.", "GET /openapi.json lists what exists."
+        )
+        return JSONResponse(refusal.to_json(), error.status_code, headers=error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def bad_field(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = "/".join(str(part)[:50] for part in first["loc"])
+        more = len(error.errors()) - 1
+        hint = f"{more} more field(s) are wrong. " if more else ""
+        refusal = Refusal(422, "bad-field", f"{where}: {first['msg']}.", f"{hint}GET /openapi.json has the schema.")
+        return JSONResponse(plain(refusal.to_json()), 422)

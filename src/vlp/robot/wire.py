@@ -1,0 +1,238 @@
+"""What goes over HTTP between a robot's server and its client: bodies, observations and refusals."""
+
+import base64
+import binascii
+import io
+import math
+from dataclasses import asdict
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from vlp.core.camera import Intrinsics
+from vlp.core.images import MAX_FILE_BYTES, decode_image
+from vlp.core.observation import Observation, RobotState
+from vlp.robot.protocol import Status
+
+MAX_BODY_BYTES = 64 * 1024
+MAX_DEPTH = 16
+MAX_EPOCH = 2**53
+MAX_TTL_S = 60.0
+Key = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._:-]+$", description="Idempotency key: acts once.")
+Epoch = Field(ge=0, le=MAX_EPOCH, description="Fencing epoch of the lease.")
+
+
+class Refusal(Exception):
+    """A request that is refused, with what to do about it.
+
+    Args:
+        status: HTTP status, 4xx or 503.
+        code: stable word for the fault.
+        message: what was found and what was expected.
+        hint: the next step.
+    """
+
+    def __init__(self, status: int, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.hint = status, code, message, hint
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the body that the client gets."""
+        return {"error": {"code": self.code, "message": self.message, "hint": self.hint}}
+
+
+class Body(BaseModel):
+    """A body in which every key is known."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Fault(Body):
+    """What is wrong with a request."""
+
+    code: str
+    message: str
+    hint: str
+
+
+class ErrorBody(Body):
+    """Every refusal looks like this."""
+
+    error: Fault
+
+
+class ExecutionRequest(Body):
+    """One step to carry out; arguments are described by `GET /manifest`."""
+
+    primitive: str = Field(min_length=1, max_length=64)
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    key: str = Key
+    epoch: int = Epoch
+    timeout_s: float | None = Field(default=None, gt=0, le=600)
+
+
+class CancelRequest(Body):
+    """Who wants the execution to end."""
+
+    epoch: int = Epoch
+
+
+class StopRequest(Body):
+    """Why the robot should stop."""
+
+    reason: str = Field(default="", max_length=200)
+
+
+class LeaseRequest(Body):
+    """Acquire a lease (no epoch) or renew one (its epoch)."""
+
+    holder: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._:@-]+$")
+    ttl_s: float = Field(default=5.0, ge=0.2, le=MAX_TTL_S, description="Seconds of silence after which it ends.")
+    epoch: int | None = Field(default=None, ge=0, le=MAX_EPOCH)
+
+
+class ReleaseRequest(Body):
+    """Give a lease back."""
+
+    holder: str = Field(min_length=1, max_length=100)
+    epoch: int = Epoch
+
+
+class LeaseBody(Body):
+    """The lease as it stands."""
+
+    holder: str
+    epoch: int
+    expires_in_s: float
+
+
+class ResultBody(Body):
+    """What was really done; see `StepResult`."""
+
+    key: str
+    status: Status
+    done: dict[str, Any]
+    value: Any = None
+    code: str = ""
+    message: str = ""
+    duration_s: float = 0.0
+
+
+class ExecutionBody(Body):
+    """One execution; `result` is there once the state is finished."""
+
+    id: str
+    key: str
+    primitive: str
+    epoch: int
+    state: Literal["queued", "running", "finished"]
+    result: ResultBody | None = None
+
+
+class HealthBody(Body):
+    """How the robot's server is."""
+
+    robot: str
+    manifest_version: str
+    instance: str
+    stopped: bool
+    stop_reason: str
+    busy: bool
+    lease: LeaseBody | None
+
+
+class StopBody(Body):
+    """Whether the latch is closed, and whether the robot's own stop has returned."""
+
+    stopped: bool
+    reason: str
+    confirmed: bool
+
+
+class ObservationBody(Body):
+    """PNGs in base64, depth as 16 bit in millimetres (0: no return); the rest in metres and radians."""
+
+    rgb_png: str
+    depth_mm_png: str
+    intrinsics: dict[str, float]
+    camera_in_base: list[list[float]]
+    state: dict[str, Any]
+    stamp_s: float
+
+
+def plain(value: Any) -> Any:
+    """Return data as JSON can carry it: numpy as numbers and lists, tuples as lists, NaN and infinity as None."""
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, bool | int | None):
+        return value
+    return str(value).encode("utf-8", "replace").decode()
+
+
+def encode_observation(observation: Observation) -> dict[str, Any]:
+    """Return an observation as `ObservationBody` data; depth beyond 65.535 m or not finite becomes 0."""
+    millimetres = np.nan_to_num(observation.depth_m.astype(np.float64) * 1000, nan=0.0, posinf=0.0, neginf=0.0).round()
+    depth = np.where((millimetres < 0) | (millimetres > 65535), 0, millimetres).astype(np.uint16)
+    return {
+        "rgb_png": base64.b64encode(_png(observation.rgb)).decode(),
+        "depth_mm_png": base64.b64encode(_png(depth)).decode(),
+        "intrinsics": plain(asdict(observation.intrinsics)),
+        "camera_in_base": plain(observation.camera_in_base),
+        "state": plain(asdict(observation.state)),
+        "stamp_s": plain(observation.stamp_s),
+    }
+
+
+def decode_observation(body: ObservationBody) -> Observation:
+    """Return the observation in a reply.
+
+    Raises:
+        UsageError: an image that cannot be decoded.
+        ValueError: anything else that is not an observation (pydantic's errors included).
+    """
+    try:
+        rgb_png = base64.b64decode(body.rgb_png, validate=True)
+        depth_png = base64.b64decode(body.depth_mm_png, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"an image is not base64: {error}") from None
+    rgb = decode_image(rgb_png, "rgb_png")
+    height, width = rgb.shape[:2]
+    depth = _depth(depth_png, (width, height))
+    intrinsics = TypeAdapter(Intrinsics).validate_python(body.intrinsics)
+    if (intrinsics.width, intrinsics.height) != (width, height) or intrinsics.fx <= 0 or intrinsics.fy <= 0:
+        raise ValueError("the intrinsics do not belong to the image")
+    pose = np.array(body.camera_in_base, dtype=np.float64)
+    if pose.shape != (4, 4) or not np.allclose(pose[:3, :3] @ pose[:3, :3].T, np.eye(3), atol=1e-3):
+        raise ValueError("camera_in_base is not a pose")
+    state = TypeAdapter(RobotState).validate_python(body.state)
+    return Observation(rgb, depth, intrinsics, pose, state, body.stamp_s)
+
+
+def _png(pixels: NDArray[Any]) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _depth(png: bytes, size: tuple[int, int]) -> NDArray[np.float32]:
+    from PIL import Image
+
+    if len(png) > MAX_FILE_BYTES:
+        raise ValueError("the depth image is too large")
+    try:
+        with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
+            if image.size != size or image.mode not in ("I;16", "I"):
+                raise ValueError(f"expected 16-bit depth of {size}, found {image.mode} of {image.size}")
+            return (np.asarray(image).astype(np.float64) / 1000).astype(np.float32)
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"the depth image cannot be decoded: {error}") from None
