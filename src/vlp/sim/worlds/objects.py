@@ -123,9 +123,9 @@ def shade(rgb: Rgb, factor: float) -> Rgb:
     return rgb[0] + (1 - rgb[0]) * t, rgb[1] + (1 - rgb[1]) * t, rgb[2] + (1 - rgb[2]) * t
 
 
-def _ring(radius: float, height: float, z: float, tilt: float, thick: float, rgb: Rgb, n: int = 14) -> list[Shape]:
+def _ring(radius: float, height: float, z: float, tilt: float, thick: float, rgb: Rgb, n: int = 16) -> list[Shape]:
     """Return n plates in a ring about z, leaning outwards by `tilt`, whose middles lie at `radius` and `z`."""
-    half_width = radius * math.tan(math.pi / n) * 1.01
+    half_width = radius * math.tan(math.pi / n) * 1.07
     shapes = []
     for i in range(n):
         a = 2 * math.pi * i / n

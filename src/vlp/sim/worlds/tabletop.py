@@ -21,6 +21,7 @@ VIEW_EYE_M, VIEW_AHEAD, VIEW_HALF, VIEW_MARGIN_M = (0.14, 0.02, 1.0), (0.606, -0
 FREE_M = 0.035
 EDGE_M = 0.015
 BIN_AT_M, BIN_HALF_M, BIN_HEIGHT_M = (0.45, -0.85), (0.17, 0.15), 0.28
+RIDER_ODDS = (0.70, 0.22, 0.08)
 CONTAINER_ODDS = (0.05, 0.42, 0.38, 0.15)
 MATERIAL = "table top"
 AUDIENCE = "audience"
@@ -60,41 +61,55 @@ def sample_objects(n: int, rng: np.random.Generator) -> list[SceneObject]:
     return [SceneObject(c, k, sample_size(k, rng), sample_rgb(c, rng)) for c, k in chosen]
 
 
-def arrange(objects: list[SceneObject], table: Table, rng: np.random.Generator) -> tuple[SceneObject, ...]:
-    """Return the objects at free places on the table, in 30 % of scenes one or two of them in, on or atop another.
+def arrange(
+    objects: list[SceneObject], table: Table, rng: np.random.Generator, odds: tuple[float, ...] = RIDER_ODDS
+) -> tuple[SceneObject, ...]:
+    """Return the objects at free places on the table, some of them in, on or atop another.
 
-    Objects that find no free place after 200 tries are left out.
+    Args:
+        objects: what to place; those that find no free place after 200 tries are left out.
+        table: where.
+        rng: decides.
+        odds: how often none, one, two ... lie in, on or atop another.
     """
-    riders: dict[str, SceneObject] = {}
-    if rng.random() < 0.30:
-        for _ in range(int(rng.choice([1, 2], p=[0.75, 0.25]))):
-            _choose_rider(objects, riders, rng)
+    hosts = _choose_hosts(objects, int(rng.choice(len(odds), p=odds)), rng)
     placed: list[SceneObject] = []
-    for thing in objects:
-        if thing.phrase in riders:
-            continue
-        spot = free_spot(thing, placed, table, rng)
+    for thing in sorted(objects, key=lambda o: o.phrase in hosts):
+        host = next((o for o in placed if o.phrase == hosts.get(thing.phrase)), None)
+        spot = beside_others(thing, host, placed, rng) if host else None
+        spot = spot or free_spot(thing, placed, table, rng)
         if spot is not None:
             placed.append(spot)
-    by_name = {o.phrase: o for o in placed}
-    for phrase, host in riders.items():
-        thing = next(o for o in objects if o.phrase == phrase)
-        if host.phrase in by_name:
-            placed.append(rest_on(thing, by_name[host.phrase], rng))
     return tuple(placed)
 
 
-def _choose_rider(objects: list[SceneObject], riders: dict[str, SceneObject], rng: np.random.Generator) -> None:
-    taken = set(riders) | {host.phrase for host in riders.values()}
-    pairs = [
-        (a, b)
-        for a in objects
-        for b in objects
-        if a is not b and a.kind in THINGS and not {a.phrase, b.phrase} & taken and fits(a, b)
-    ]
-    if pairs:
-        thing, host = pairs[int(rng.integers(len(pairs)))]
-        riders[thing.phrase] = host
+def _choose_hosts(objects: list[SceneObject], n: int, rng: np.random.Generator) -> dict[str, str]:
+    """Return for up to n things the object that each shall lie in, on or atop; only containers take several."""
+    hosts: dict[str, str] = {}
+    for _ in range(n):
+        pairs = [
+            (a.phrase, b.phrase)
+            for a in objects
+            for b in objects
+            if a is not b and a.kind in THINGS and a.phrase not in hosts and a.phrase not in hosts.values()
+            if b.phrase not in hosts and (b.kind in CONTAINERS or b.phrase not in hosts.values()) and fits(a, b)
+        ]
+        if pairs:
+            thing, host = pairs[int(rng.integers(len(pairs)))]
+            hosts[thing] = host
+    return hosts
+
+
+def beside_others(
+    thing: SceneObject, host: SceneObject, placed: list[SceneObject], rng: np.random.Generator, tries: int = 20
+) -> SceneObject | None:
+    """Return the thing in or on the host, clear of what already lies there, or None when no room was found."""
+    there = [footprint(o) for o in placed if o.support == host.phrase]
+    for _ in range(tries):
+        candidate = rest_on(thing, host, rng)
+        if all(gap_m(footprint(candidate), o) > 0.004 for o in there):
+            return candidate
+    return None
 
 
 def free_spot(
@@ -126,7 +141,7 @@ def in_view(outline: Outline, thing: SceneObject) -> bool:
 
 def sample_look(rng: np.random.Generator) -> Look:
     """Return neutral but varied colours, a lamp and the camera's mounting error."""
-    table_rgb = _neutral(rng, value=(0.35, 0.80), saturation=0.42)
+    table_rgb = _neutral(rng, value=(0.35, 0.78), saturation=0.36)
     return Look(
         table_rgb=table_rgb,
         table_rgb2=_brighter(table_rgb, float(rng.uniform(0.82, 1.12))),
