@@ -1,0 +1,143 @@
+"""The robot as the loop sees it: every call in one thread, under a time limit, in the journal's words."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from vlp.core.errors import MissingComponent, VlpError
+from vlp.core.located import Located
+from vlp.core.observation import Observation, RobotState
+from vlp.journal import Event
+from vlp.robot.protocol import Robot, Step, StepResult
+from vlp.runtime.limits import Budget, Overrun, Worker
+
+T = TypeVar("T")
+JPEG_QUALITY = 80
+
+
+class Body:
+    """A robot behind time limits.
+
+    Args:
+        robot: anything with the four methods; what it offers beyond them (`snapshot`, `restore`, `result_of`) is used
+            when it, or the robot that it wraps, has it.
+        budget: time limits.
+        tag: makes the keys of looks at step boundaries unique.
+
+    Raises:
+        MissingComponent: from any method, when the robot cannot be reached.
+        Overrun: from any method, when it did not answer in time; it has been told to stop.
+    """
+
+    def __init__(self, robot: Robot, budget: Budget, tag: str) -> None:
+        self.robot = robot
+        self._budget = budget
+        self._tag = tag
+        self._looks = 0
+        self._worker = Worker("robot")
+        self._looking_s = 0.0
+        self.manifest = self._call(robot.describe, budget.observe_s, "its manifest")
+
+    def observe(self, purpose: str) -> tuple[Observation, Event]:
+        """Return what the robot perceives now, and the event that says so."""
+        start = time.monotonic()
+        seen = self._call(self.robot.observe, self._budget.observe_s, "an observation")
+        seconds = time.monotonic() - start
+        state = asdict(seen.state)
+        data = {"purpose": purpose, "state": state, "seconds": seconds, "stamp_s": seen.stamp_s}
+        return seen, Event("observation", data, blob=encode_jpeg(seen), live=seen)
+
+    def execute(self, step: Step) -> tuple[StepResult, bytes | None]:
+        """Carry out a step; return its result and, where the robot can give one, its state afterwards."""
+        primitive_s = self.manifest.primitives[step.do].timeout_s
+        limit_s = (step.timeout_s or primitive_s) + self._budget.step_grace_s
+        snapshot = self.offers("snapshot")
+
+        def work() -> tuple[StepResult, bytes | None]:
+            return self.robot.execute(step), snapshot() if snapshot else None
+
+        return self._call(work, limit_s, f"the end of {step.do!r}")
+
+    def offers(self, method: str) -> Callable[..., Any] | None:
+        """Return a method that not every robot has, from the robot or the one that it wraps; None when none has it."""
+        robot: Any = self.robot
+        while robot is not None:
+            if callable(found := getattr(robot, method, None)):
+                return found
+            robot = getattr(robot, "robot", None)
+        return None
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """Return the answer of a method that not every robot has; None when it has not."""
+        found = self.offers(method)
+        if found is None:
+            return None
+        return self._call(lambda: found(*arguments), self._budget.observe_s, f"an answer to {method!r}")
+
+    def call(self, work: Callable[[], T], what: str) -> T:
+        """Return `work()`, carried out in the robot's thread."""
+        return self._call(work, self._budget.observe_s, what)
+
+    def stop(self) -> None:
+        """Stop the robot, from any thread."""
+        self.robot.stop()
+
+    def close(self) -> None:
+        """Let the thread end."""
+        self._worker.close()
+
+    # Fresh looks for triggers.
+
+    def state(self) -> RobotState:
+        """Return proprioception."""
+        start = time.monotonic()
+        seen = self._call(self.robot.observe, self._budget.observe_s, "an observation")
+        self._looking_s += time.monotonic() - start
+        return seen.state
+
+    def locate(self, phrase: str) -> Located | None:
+        """Return where a thing is now, None when it is not in view."""
+        result = self._perceive("locate", phrase)
+        return Located.from_json(result.value) if result.status == "succeeded" else None
+
+    def things(self) -> list[Located]:
+        """Return every thing in view."""
+        result = self._perceive("find_all", "thing")
+        return [Located.from_json(item) for item in result.value] if result.status == "succeeded" else []
+
+    def spent(self) -> float:
+        """Return the seconds that looks took since this was asked last."""
+        seconds, self._looking_s = self._looking_s, 0.0
+        return seconds
+
+    def _perceive(self, do: str, phrase: str) -> StepResult:
+        self._looks += 1
+        step = Step(do, {"object": phrase}, key=f"{self._tag}.look.{self._looks}")
+        limit_s = self.manifest.primitives[do].timeout_s + self._budget.step_grace_s
+        start = time.monotonic()
+        result = self._call(lambda: self.robot.execute(step), limit_s, f"the end of {do!r}")
+        self._looking_s += time.monotonic() - start
+        return result
+
+    def _call(self, work: Callable[[], T], limit_s: float, what: str) -> T:
+        try:
+            return self._worker.call(work, limit_s, what)
+        except Overrun:
+            self.robot.stop()
+            raise
+        except VlpError:
+            raise
+        except (OSError, EOFError) as error:
+            raise MissingComponent(f"the robot cannot be reached: {error}.", "Is it running?") from None
+
+
+def encode_jpeg(seen: Observation) -> bytes:
+    """Return an observation's image as JPEG bytes."""
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(seen.rgb).save(buffer, format="JPEG", quality=JPEG_QUALITY)
+    return buffer.getvalue()

@@ -1,0 +1,46 @@
+"""Events go to the journal first, then to whoever listens."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from vlp.journal import Event, Journal
+
+
+class Subscriber(Protocol):
+    """Something that follows a run: a display, a recording, a measurement."""
+
+    def on_event(self, event: Event) -> None:
+        """Take note of one event; called in order, from the thread of the loop."""
+        ...
+
+
+class Bus:
+    """Writes events and passes them on; the loop knows no other way to say something.
+
+    Args:
+        journal: written first; an event that it refuses has not happened.
+        inner: subscribers that the run depends on (its memory); their errors end the run.
+        outer: subscribers that only show; one that fails is dropped with a note.
+    """
+
+    def __init__(self, journal: Journal, inner: Sequence[Subscriber], outer: Sequence[Subscriber] = ()) -> None:
+        self.journal = journal
+        self.inner = tuple(inner)
+        self.outer = list(outer)
+
+    def emit(self, *events: Event) -> None:
+        """Write events as one group, then pass each on.
+
+        Raises:
+            JournalError: nothing was written and nobody was told.
+        """
+        for event in self.journal.append(*events):
+            for subscriber in self.inner:
+                subscriber.on_event(event)
+            for subscriber in list(self.outer):
+                try:
+                    subscriber.on_event(event)
+                except Exception as error:  # a broken display must not stop a robot's run
+                    self.outer.remove(subscriber)
+                    text = f"{type(subscriber).__name__} failed and was dropped: {type(error).__name__}: {error}"
+                    self.emit(Event("note", {"text": text[:500]}))

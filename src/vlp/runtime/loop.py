@@ -1,0 +1,153 @@
+"""The loop: observe, ask for a policy, check it, do a step, look whether it still holds, and go on."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from vlp.core.errors import VlpError
+from vlp.journal import Event
+from vlp.runtime.body import Body
+from vlp.runtime.bus import Bus
+from vlp.runtime.limits import Abandoned, Budget, Overrun
+from vlp.runtime.memory import RunMemory
+from vlp.runtime.planner import NoPolicy, Planner
+from vlp.runtime.schedule import Inbox, Schedule
+from vlp.runtime.steps import Steps
+from vlp.runtime.triggers import TRIGGERS, Moment, Trigger, fired
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended, as the system itself judges it.
+
+    Args:
+        outcome: "success", "failure", "stopped" or "timeout".
+        reason: one sentence; "" when all went well.
+        claim: "done", "already" or "cannot"; "" when there was no policy.
+        verdict: the true state's own answer, None where nobody knows it.
+        error: what ended the run, when it was an error a person can act on.
+    """
+
+    outcome: str
+    reason: str = ""
+    claim: str = ""
+    verdict: bool | None = None
+    error: VlpError | None = field(default=None, compare=False)
+
+
+class Loop:
+    """Runs one instruction, and those that replace it, to an end.
+
+    Args:
+        body: the robot.
+        planner: asks the model.
+        steps: carries out steps.
+        bus: told of everything.
+        memory: what the run knows, folded from events.
+        budget: bounds.
+        schedule: scripted changes.
+        triggers: reasons to ask for a new policy.
+        judge: asks the true state, where there is one.
+    """
+
+    def __init__(
+        self,
+        body: Body,
+        planner: Planner,
+        steps: Steps,
+        bus: Bus,
+        memory: RunMemory,
+        budget: Budget,
+        schedule: Schedule,
+        triggers: Sequence[Trigger] = TRIGGERS,
+        judge: Callable[[], bool | None] | None = None,
+    ) -> None:
+        self.body, self.planner, self.steps, self.bus, self.memory = body, planner, steps, bus, memory
+        self.budget, self.schedule, self.triggers, self.judge = budget, schedule, tuple(triggers), judge
+        self.inbox = Inbox()
+        self._stop = ""
+        planner.wanted = lambda: not self._stop
+
+    def stop(self, reason: str = "stopped by the person") -> None:
+        """End the run: the robot stops now, from whatever thread this is called."""
+        self._stop = self._stop or reason
+        self.body.stop()
+
+    def run(self) -> Outcome:
+        """Go on until there is an end, write it down and return it."""
+        try:
+            outcome = self._go()
+        except NoPolicy as error:
+            outcome = Outcome("failure", str(error))
+        except Abandoned:
+            outcome = Outcome("stopped", self._stop)
+        except Overrun as error:
+            outcome = Outcome("timeout", str(error), error=error)
+        except VlpError as error:
+            outcome = Outcome("stopped", str(error), error=error)
+        return self.finish(outcome)
+
+    def _go(self) -> Outcome:
+        end_s = time.monotonic() + self.budget.run_s
+        while True:
+            if self._stop:
+                return Outcome("stopped", self._stop)
+            if time.monotonic() > end_s:
+                return Outcome("timeout", f"the run took longer than {self.budget.run_s:g} s.")
+            self._change()
+            progress = self.memory.progress
+            if self._must_plan():
+                if progress.replans >= self.budget.replans:
+                    why = "; ".join(progress.triggers.values())
+                    return Outcome("failure", f"{self.budget.replans} new policies were not enough; last: {why}")
+                seen, event = self.body.observe("plan")
+                self.bus.emit(event)
+                self.planner.plan(seen)
+            elif not progress.remaining:
+                return self._done()
+            elif self.steps.carry_out(progress.remaining[0]).status == "stopped":
+                return Outcome("stopped", self._stop or "the robot was stopped")
+
+    def _change(self) -> None:
+        """Let everything happen that waited for this boundary: sentences of the person, scripted changes."""
+        for text in self.inbox.take():
+            self.bus.emit(Event("instruction", {"text": text, "source": "person"}))
+        for mark, change in self.schedule.due(self.memory.progress.steps, self.memory.progress.said):
+            event = self.body.call(lambda m=mark, c=change: self.schedule.event(m, c), "a change of the scene")
+            snapshot = self.body.ask("snapshot") if event.kind == "world-event" else None
+            after = [Event("snapshot", {"after": mark}, blob=snapshot)] if snapshot is not None else []
+            self.bus.emit(event, *after)
+
+    def _must_plan(self) -> bool:
+        """Look for triggers at this boundary; several of them make one new policy."""
+        progress = self.memory.progress
+        if progress.plan is None or progress.triggers:
+            return True
+        moment = Moment(self.memory, self.body)
+        reasons = fired(self.triggers, moment)
+        news = [Event("belief", {"phrase": p, "located": at and at.to_json()}) for p, at in moment.seen.items()]
+        news += [Event("trigger", {"name": name, "detail": why}) for name, why in reasons]
+        if news:
+            self.bus.emit(*news)
+        return bool(reasons)
+
+    def _done(self) -> Outcome:
+        plan = self.memory.progress.plan
+        assert plan is not None
+        if plan.policy.cannot and self.memory.progress.gave_up:
+            return Outcome("failure", f"gave up: {plan.policy.cannot}")
+        return Outcome("success", plan.policy.cannot)
+
+    def finish(self, outcome: Outcome) -> Outcome:
+        end: list[Event] = []
+        verdict: Any = None
+        try:
+            end.append(self.body.observe("end")[1])
+            verdict = self.body.call(self.judge, "a verdict") if self.judge else None
+        except VlpError:
+            pass  # a robot that is gone cannot show the end
+        outcome = Outcome(outcome.outcome, outcome.reason, self.memory.progress.claim, verdict, outcome.error)
+        data = {"outcome": outcome.outcome, "reason": outcome.reason, "claim": outcome.claim, "verdict": verdict}
+        self.bus.emit(*end, Event("run-finished", data))
+        return outcome

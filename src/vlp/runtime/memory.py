@@ -1,0 +1,271 @@
+"""What a run knows, folded from its events: the same fold serves a live run and one read back from a journal."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import dist
+from typing import Any
+
+from vlp.core.located import Located
+from vlp.journal import Event
+from vlp.policy import Plan, PlanStep
+from vlp.primitives.declare import Primitive
+from vlp.prompt.memory import Memory, StepRecord
+
+SAME_SPOT_M = 0.05
+"""A thing seen less than this from where it was believed to be has not moved."""
+KEPT_STEPS = 60
+KEPT_FAILURES = 12
+
+
+@dataclass
+class Progress:
+    """Where the run stands in its present plan.
+
+    Args:
+        revision: number of policies so far.
+        plan: the present one; None before the first.
+        instruction: the instruction it was written for.
+        finished: how many of its steps succeeded.
+        failed: whether the step after those was tried and did not succeed.
+        in_flight: the `step-started` without its `step-finished`.
+        bindings: results by the name given with "as".
+        triggers: sentences by name since the present plan began.
+        replans: policies since the last instruction, after the first.
+        claim: what the present policy says of the task (see `claim_of`).
+        gave_up: whether it says "cannot" after something went wrong, not at once.
+        steps: steps finished in the whole run, failed ones included.
+        said: texts of scripted changes that have happened, in order.
+    """
+
+    revision: int = 0
+    plan: Plan | None = None
+    instruction: str = ""
+    finished: int = 0
+    failed: bool = False
+    in_flight: Event | None = None
+    bindings: dict[str, Any] = field(default_factory=dict)
+    triggers: dict[str, str] = field(default_factory=dict)
+    replans: int = -1
+    claim: str = ""
+    gave_up: bool = False
+    steps: int = 0
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def remaining(self) -> Sequence[PlanStep]:
+        """Steps still to do, the next one first."""
+        return self.plan.steps[self.finished :] if self.plan else ()
+
+    @property
+    def done(self) -> Sequence[PlanStep]:
+        """Steps of the present plan that succeeded."""
+        return self.plan.steps[: self.finished] if self.plan else ()
+
+
+@dataclass
+class Knowledge:
+    """What the robot has been told, has done and believes.
+
+    Args:
+        instructions: every instruction so far, the current one last.
+        steps: steps carried out, oldest first.
+        beliefs: where each object was last seen, by phrase.
+        gone: phrases that were looked for and not found.
+        holding, at: what the hand holds and the place the robot stands at.
+        failures: sentences about what went wrong.
+    """
+
+    instructions: list[str] = field(default_factory=list)
+    steps: list[StepRecord] = field(default_factory=list)
+    beliefs: dict[str, Located] = field(default_factory=dict)
+    gone: dict[str, None] = field(default_factory=dict)
+    holding: str = ""
+    at: str = ""
+    failures: list[str] = field(default_factory=list)
+
+
+class RunMemory:
+    """Folds events into progress and knowledge.
+
+    Args:
+        primitives: the robot's, by name; their declared effects say what a finished step changed.
+    """
+
+    def __init__(self, primitives: Mapping[str, Primitive]) -> None:
+        self.primitives = primitives
+        self.progress = Progress()
+        self.knowledge = Knowledge()
+
+    def on_event(self, event: Event) -> None:
+        """Take one event in; kinds without a row in the table change nothing."""
+        fold = _FOLDS.get(event.kind)
+        if fold:
+            fold(self, event)
+
+    def memory(self) -> Memory:
+        """Return what the model may know, as a frozen and bounded record."""
+        k = self.knowledge
+        return Memory(
+            instructions=tuple(k.instructions),
+            steps=tuple(k.steps[-KEPT_STEPS:]),
+            beliefs=dict(k.beliefs),
+            gone=tuple(k.gone),
+            holding=k.holding,
+            at=k.at,
+            trigger="; ".join(self.progress.triggers.values()),
+            failures=tuple(k.failures[-KEPT_FAILURES:]),
+        )
+
+    def references(self, step: PlanStep) -> dict[str, Located]:
+        """Return the located things that a step refers to, by argument, as they were when they were located."""
+        declared = {a.name: a.type for a in self.primitives[step.step.do].arguments}
+        written = step.step.arguments.items()
+        names = {n: str(v)[1:] for n, v in written if declared.get(n) in ("reference", "target") and str(v)[:1] == "$"}
+        bound = {argument: self.progress.bindings.get(name) for argument, name in names.items()}
+        return {argument: thing for argument, thing in bound.items() if isinstance(thing, Located)}
+
+    def resolve(self, step: PlanStep) -> dict[str, Any]:
+        """Return a step's arguments as a robot takes them: each reference replaced by what is known of it.
+
+        The latest sight of a thing is used while it has not moved; "at" means the spot of the first one.
+        """
+        arguments = dict(step.step.arguments)
+        for name, first in self.references(step).items():
+            latest = self.knowledge.beliefs.get(first.phrase, first)
+            moved = dist(latest.position_in_world, first.position_in_world) > SAME_SPOT_M
+            arguments[name] = (first if moved or arguments.get("relation") == "at" else latest).to_json()
+        return arguments
+
+    # The folds, one per kind.
+
+    def _instruction(self, event: Event) -> None:
+        self.knowledge.instructions.append(event.data["text"])
+        self.progress.replans = -1
+        if event.data["source"].startswith("scheduled"):
+            self.progress.said.append(event.data["source"])
+
+    def _observation(self, event: Event) -> None:
+        state = event.data["state"]
+        if state.get("holding", "") != "something" or not self.knowledge.holding:
+            self.knowledge.holding = state.get("holding", "")
+        self.knowledge.at = state.get("at", "")
+
+    def _policy(self, event: Event) -> None:
+        p = self.progress
+        self.progress = Progress(
+            revision=event.data["revision"],
+            plan=event.live or Plan.from_json(event.data["policy"]),
+            instruction=self.knowledge.instructions[-1] if self.knowledge.instructions else "",
+            replans=p.replans + 1,
+            claim=event.data["claim"],
+            gave_up=event.data["claim"] == "cannot" and bool(p.triggers.keys() - {"new-instruction"}),
+            steps=p.steps,
+            said=p.said,
+        )
+
+    def _started(self, event: Event) -> None:
+        self.progress.in_flight = event
+
+    def _trigger(self, event: Event) -> None:
+        self.progress.triggers[event.data["name"]] = event.data["detail"]
+        if event.data["name"] not in ("new-instruction", "step-failed"):
+            self.knowledge.failures.append(event.data["detail"])
+
+    def _belief(self, event: Event) -> None:
+        phrase, located = event.data["phrase"], event.data["located"]
+        if located is None:
+            self.knowledge.beliefs.pop(phrase, None)
+            self.knowledge.gone[phrase] = None
+        else:
+            self._saw(Located.from_json({**located, "phrase": phrase}))
+
+    def _world_event(self, event: Event) -> None:
+        self.progress.said.append(event.data["source"])
+
+    def _finished(self, event: Event) -> None:
+        data, p = event.data, self.progress
+        p.in_flight = None
+        p.steps += 1
+        assert p.plan is not None
+        step = p.plan.step(data["id"])
+        result = data["result"]
+        value = result["value"] if isinstance(result["value"], str) else ""
+        self.knowledge.steps.append(
+            StepRecord(
+                do=step.step.do,
+                arguments=dict(step.step.arguments),
+                status=data["status"],
+                message=result["message"],
+                subtask=step.subtask,
+                bound=step.step.as_,
+                value=value,
+                code=result["code"],
+            )
+        )
+        if data["status"] == "succeeded":
+            self._effects(step, result["value"])
+            p.finished += 1
+        else:
+            p.failed = True
+            said = " ".join(str(v) for v in step.step.arguments.values())
+            self.knowledge.failures.append(f"{step.step.do} {said}: {result['message']}")
+            if result["code"] == "not-found":
+                self._belief(Event("belief", {"phrase": str(step.step.arguments.get("object", "")), "located": None}))
+
+    def _effects(self, step: PlanStep, value: Any) -> None:
+        primitive, name = self.primitives[step.step.do], step.step.as_
+        if primitive.result == "object":
+            located = Located.from_json(value)
+            self._saw(located)
+            self.progress.bindings[name] = located
+        elif primitive.result == "objects":
+            found = [Located.from_json(item) for item in value]
+            for located in found:
+                self._saw(located)
+            self.progress.bindings[name] = found
+        elif name:
+            self.progress.bindings[name] = value
+        things = {argument: located.phrase for argument, located in self.references(step).items()}
+        places = {k: v for k, v in step.step.arguments.items() if isinstance(v, str)}
+        for effect in primitive.makes:
+            predicate, *words = effect.split()
+            change = _EFFECTS.get(predicate)
+            if change:
+                change(self.knowledge, [{**places, **things, "held": self.knowledge.holding}.get(w, "") for w in words])
+
+    def _saw(self, located: Located) -> None:
+        self.knowledge.beliefs[located.phrase] = located
+        self.knowledge.gone.pop(located.phrase, None)
+
+
+def _hold(k: Knowledge, words: list[str]) -> None:
+    k.holding = words[0]
+    k.beliefs.pop(words[0], None)
+
+
+def _empty(k: Knowledge, words: list[str]) -> None:
+    k.beliefs.pop(k.holding, None)
+    k.holding = ""
+
+
+def _stand(k: Knowledge, words: list[str]) -> None:
+    k.at = words[0]
+
+
+def _moved(k: Knowledge, words: list[str]) -> None:
+    k.beliefs.pop(words[0], None)
+
+
+_EFFECTS = {"holding": _hold, "hand_empty": _empty, "at": _stand, "moved": _moved}
+"""What a declared effect changes; the first word of the effect is the key."""
+
+_FOLDS = {
+    "instruction": RunMemory._instruction,
+    "observation": RunMemory._observation,
+    "policy": RunMemory._policy,
+    "step-started": RunMemory._started,
+    "step-finished": RunMemory._finished,
+    "trigger": RunMemory._trigger,
+    "belief": RunMemory._belief,
+    "world-event": RunMemory._world_event,
+}

@@ -1,0 +1,141 @@
+"""Observation and memory to a plan: ask the model, check the reply, hand it back with the report while it is wrong."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from vlp.core.errors import TaskFailed
+from vlp.core.messages import Message
+from vlp.core.observation import Observation
+from vlp.core.report import Report
+from vlp.journal import Event
+from vlp.models.protocol import Model, Reply
+from vlp.policy import Plan, Policy, compact
+from vlp.policy.checks import check_policy
+from vlp.policy.diff import diff
+from vlp.policy.situation import State
+from vlp.primitives.manifest import Manifest
+from vlp.primitives.schema import policy_schema
+from vlp.prompt.render import plan_messages, repair_messages
+from vlp.runtime.bus import Bus
+from vlp.runtime.limits import Budget, Worker
+from vlp.runtime.memory import RunMemory
+
+HANG_GRACE_S = 5.0
+"""What a model may take beyond its time limit before it counts as hung."""
+
+
+class NoPolicy(TaskFailed):
+    """The model wrote nothing that passes the checks."""
+
+
+class Planner:
+    """Asks a model for policies.
+
+    Args:
+        model: writes them; its `profile` names the wording of its prompts.
+        manifest: what the robot can do.
+        bus: told of replies, reports and policies.
+        memory: what the run knows.
+        budget: replies per policy, their length and time.
+        on_text: told each piece of a reply as it is written, from the model's thread.
+        wanted: whether anybody still waits for a reply.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        manifest: Manifest,
+        bus: Bus,
+        memory: RunMemory,
+        budget: Budget,
+        on_text: Callable[[str], None] | None = None,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.model, self.manifest, self.bus, self.memory, self.budget = model, manifest, bus, memory, budget
+        self._on_text = on_text
+        self.wanted = wanted
+        self._worker = Worker("model")
+        self._profile: str = getattr(model, "profile", "full")
+        self._grammar = policy_schema(manifest)
+
+    def plan(self, seen: Observation) -> Plan:
+        """Return a checked plan for what is seen and remembered; it has been journalled.
+
+        Raises:
+            NoPolicy: every reply allowed failed the checks.
+            Overrun: the model hung.
+            MissingComponent: the model cannot be reached.
+        """
+        memory = self.memory.memory()
+        first = plan_messages(
+            seen.rgb, memory.instruction, seen.state, memory, self.manifest, self._profile, now_s=seen.stamp_s
+        )
+        known = State(at=seen.state.at, holding=memory.holding, known=memory.beliefs)
+        messages, report = first, Report()
+        for attempt in range(1, self.budget.replies + 1):
+            reply = self._ask(messages, attempt)
+            start = time.perf_counter()
+            plan, report = check_policy(reply.text, self.manifest, known)
+            check_s = time.perf_counter() - start
+            if plan is not None:
+                self.bus.emit(self._policy_event(plan, check_s))
+                return plan
+            if reply.finish == "length":
+                report.add("", "cut-off", f"the reply was cut off at {self.budget.reply_tokens} tokens.", "Write less.")
+            self.bus.emit(Event("report", {"attempt": attempt, **report.to_json(), "check_s": check_s}))
+            messages = repair_messages(first, reply.text, report, self._profile)
+        raise NoPolicy(f"no valid policy in {self.budget.replies} replies; the last one: {report.issues[0]}")
+
+    def close(self) -> None:
+        """Let the model's thread end."""
+        self._worker.close()
+
+    def _ask(self, messages: Sequence[Message], attempt: int) -> Reply:
+        old = self.memory.progress.plan
+        limit_s = self.budget.model_s
+        start = time.monotonic()
+        reply = self._worker.call(
+            lambda: self.model.generate(
+                messages,
+                grammar=self._grammar,
+                draft=compact(old.policy) if old else None,
+                max_tokens=self.budget.reply_tokens,
+                timeout_s=limit_s,
+                on_text=self._on_text,
+            ),
+            limit_s + HANG_GRACE_S,
+            "a reply",
+            self.wanted,
+        )
+        data = {
+            "text": reply.text,
+            "attempt": attempt,
+            "timings_s": reply.timings_s,
+            "tokens": reply.tokens,
+            "finish": reply.finish,
+            "seconds": time.monotonic() - start,
+        }
+        self.bus.emit(Event("reply", data))
+        return reply
+
+    def _policy_event(self, plan: Plan, check_s: float) -> Event:
+        progress = self.memory.progress
+        old = progress.plan
+        change = diff(old, plan, [s.id for s in progress.done], self.manifest.primitives) if old else None
+        data = {
+            "revision": progress.revision + 1,
+            "policy": plan.to_json(),
+            "steps": [{"id": s.id, "subtask": s.subtask, "text": str(s)} for s in plan.steps],
+            "diff": {**change.to_json(), "text": str(change)} if change else None,
+            "claim": claim_of(plan.policy, progress.steps),
+            "triggers": list(progress.triggers),
+            "check_s": check_s,
+        }
+        return Event("policy", data, live=plan)
+
+
+def claim_of(policy: Policy, steps_before: int) -> str:
+    """Return what a policy says of the task: "cannot" be done, "already" true before any step, or to be "done"."""
+    if policy.cannot:
+        return "cannot"
+    return "done" if policy.steps or steps_before else "already"

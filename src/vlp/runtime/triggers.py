@@ -1,0 +1,241 @@
+"""Reasons to ask for a new policy: small objects with one method and one stated property.
+
+They look at memory, at the robot's own state and at what a fresh look finds, never at a simulator.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import dist
+from typing import Protocol
+
+from vlp.core.located import Located
+from vlp.core.observation import RobotState
+from vlp.policy import PlanStep
+from vlp.runtime.memory import SAME_SPOT_M, RunMemory
+
+CONTAINER_MARGIN_M = 0.01
+
+
+class Eyes(Protocol):
+    """How triggers look at the world; each answer is from a fresh observation."""
+
+    def state(self) -> RobotState:
+        """Return proprioception."""
+        ...
+
+    def locate(self, phrase: str) -> Located | None:
+        """Return where a thing is now, None when it is not in view."""
+        ...
+
+    def things(self) -> list[Located]:
+        """Return every thing in view."""
+        ...
+
+
+class Moment:
+    """A step boundary: what is known, and fresh looks that are taken only when a trigger asks and then kept.
+
+    Args:
+        memory: what the run knows.
+        eyes: fresh looks.
+    """
+
+    def __init__(self, memory: RunMemory, eyes: Eyes) -> None:
+        self.memory = memory
+        self.eyes = eyes
+        self.seen: dict[str, Located | None] = {}
+
+    @property
+    def next_step(self) -> PlanStep | None:
+        """The step about to be done."""
+        remaining = self.memory.progress.remaining
+        return remaining[0] if remaining else None
+
+    @cached_property
+    def state(self) -> RobotState:
+        """Proprioception at this boundary."""
+        return self.eyes.state()
+
+    @cached_property
+    def things(self) -> list[Located]:
+        """Every thing in view at this boundary."""
+        return self.eyes.things()
+
+    def targets(self) -> dict[str, Located]:
+        """Return what the next step acts on, by argument: things that were located and may have moved since.
+
+        The spot that "at" means is no thing, and what is held moves with the hand.
+        """
+        step = self.next_step
+        if step is None or self.memory.primitives[step.step.do].kind != "action":
+            return {}
+        if step.step.arguments.get("relation") == "at":
+            return {}
+        known = self.memory.references(step).items()
+        return {name: at for name, at in known if at.phrase != self.memory.knowledge.holding}
+
+    def look(self, believed: Located) -> Located | None:
+        """Return where a thing is now; a surprise is looked at twice before it is believed."""
+        if believed.phrase not in self.seen:
+            now = self.eyes.locate(believed.phrase)
+            if now is None or _moved(believed, now):
+                now = self.eyes.locate(believed.phrase) or now
+            self.seen[believed.phrase] = now
+        return self.seen[believed.phrase]
+
+
+class Trigger(Protocol):
+    """One reason to ask for a new policy."""
+
+    @property
+    def name(self) -> str:
+        """A stable word for it."""
+        ...
+
+    @property
+    def looks(self) -> bool:
+        """Whether it needs a fresh observation."""
+        ...
+
+    def look(self, moment: Moment) -> str | None:
+        """Return why a new policy is needed, in one sentence, or None when this is no reason."""
+        ...
+
+
+@dataclass(frozen=True)
+class NewInstruction:
+    """Fires when the instruction is another than the one the present plan was written for."""
+
+    name: str = "new-instruction"
+    looks: bool = False
+
+    def look(self, moment: Moment) -> str | None:
+        """Compare the two."""
+        now = moment.memory.knowledge.instructions[-1]
+        return f"new instruction: {now}" if now != moment.memory.progress.instruction else None
+
+
+@dataclass(frozen=True)
+class StepFailed:
+    """Fires when the last step of the present plan did not succeed."""
+
+    name: str = "step-failed"
+    looks: bool = False
+
+    def look(self, moment: Moment) -> str | None:
+        """Look at the last step's record."""
+        if not moment.memory.progress.failed:
+            return None
+        last = moment.memory.knowledge.steps[-1]
+        return f"{last.do} failed: {last.message or last.code or last.status}"
+
+
+@dataclass(frozen=True)
+class TargetLost:
+    """Fires when the hand is empty while memory says that it holds something."""
+
+    name: str = "target-lost"
+    looks: bool = True
+
+    def look(self, moment: Moment) -> str | None:
+        """Compare memory with the gripper, between a grasp and the end of its use."""
+        held = moment.memory.knowledge.holding
+        if not held or moment.next_step is None or moment.state.holding:
+            return None
+        return f"the {held} was lost from the gripper"
+
+
+@dataclass(frozen=True)
+class Vanished:
+    """Fires when what the next step acts on is no longer in view."""
+
+    name: str = "target-vanished"
+    looks: bool = True
+
+    def look(self, moment: Moment) -> str | None:
+        """Look at each target again."""
+        for believed in moment.targets().values():
+            if moment.look(believed) is None:
+                return f"the {believed.phrase} is no longer in view"
+        return None
+
+
+@dataclass(frozen=True)
+class TargetMoved:
+    """Fires when what the next step takes hold of or pushes is more than 5 cm from where it was located."""
+
+    name: str = "target-moved"
+    looks: bool = True
+
+    def look(self, moment: Moment) -> str | None:
+        """Look again, with an empty hand."""
+        return None if moment.memory.knowledge.holding else _first_moved(moment)
+
+
+@dataclass(frozen=True)
+class ContainerMovedOrBlocked:
+    """Fires when the place for what is held is more than 5 cm away from where it was located, or newly occupied."""
+
+    name: str = "container-changed"
+    looks: bool = True
+
+    def look(self, moment: Moment) -> str | None:
+        """Look again, with something in the hand."""
+        if not moment.memory.knowledge.holding:
+            return None
+        return _first_moved(moment) or self._blocked(moment)
+
+    @staticmethod
+    def _blocked(moment: Moment) -> str | None:
+        step = moment.next_step
+        if step is None or step.step.arguments.get("relation") not in ("in", "on"):
+            return None
+        beliefs = moment.memory.knowledge.beliefs
+        for target in moment.targets().values():
+            # What was never located may have been there from the start: only known things can block.
+            aside = {p for p, at in beliefs.items() if p != target.phrase and not _over(at, target)}
+            for thing in moment.things if aside else ():
+                if thing.phrase in aside and _over(thing, target):
+                    return f"the {target.phrase} is blocked by the {thing.phrase}"
+        return None
+
+
+TRIGGERS: tuple[Trigger, ...] = (
+    NewInstruction(),
+    StepFailed(),
+    TargetLost(),
+    Vanished(),
+    TargetMoved(),
+    ContainerMovedOrBlocked(),
+)
+"""In the order they are asked: those without a look first."""
+
+
+def fired(triggers: Sequence[Trigger], moment: Moment) -> list[tuple[str, str]]:
+    """Return the name and reason of every trigger that fires at a boundary; once one has, nobody looks any more."""
+    found: list[tuple[str, str]] = []
+    for trigger in triggers:
+        why = None if found and trigger.looks else trigger.look(moment)
+        if why:
+            found.append((trigger.name, why))
+    return found
+
+
+def _moved(believed: Located, now: Located) -> bool:
+    return dist(believed.position_in_world[:2], now.position_in_world[:2]) > SAME_SPOT_M
+
+
+def _first_moved(moment: Moment) -> str | None:
+    for believed in moment.targets().values():
+        now = moment.look(believed)
+        if now is not None and _moved(believed, now):
+            away_m = dist(believed.position_in_world[:2], now.position_in_world[:2])
+            return f"the {believed.phrase} moved by {100 * away_m:.0f} cm"
+    return None
+
+
+def _over(thing: Located, target: Located) -> bool:
+    """Whether a thing stands within the outline of a target."""
+    reach_m = min(target.size_m[:2]) / 2 + CONTAINER_MARGIN_M
+    return dist(thing.position_in_world[:2], target.position_in_world[:2]) < reach_m

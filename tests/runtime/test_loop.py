@@ -1,0 +1,302 @@
+"""What the loop promises: order, bounds, one clear end for everything."""
+
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+from conftest import put, say
+
+from vlp.core.errors import MissingComponent, UsageError
+from vlp.journal import Event, JournalError, read_events
+from vlp.models.protocol import Reply
+from vlp.robot.fake import FakeRobot, Script, fake_manifest
+from vlp.runtime.limits import Budget
+from vlp.runtime.schedule import Change
+from vlp.runtime.session import Spec
+
+CUBE_IN_BOWL = put("red cube", "green bowl")
+BALL_IN_BOWL = put("blue ball", "green bowl")
+CANONICAL = ["locate", "grasp", "lift", "locate", "place", "check"]
+
+
+def test_a_task_is_done_and_written_down(make_run, tmp_path):
+    run = make_run([CUBE_IN_BOWL], judge=lambda: True)
+    outcome = run.go()
+    assert (outcome.outcome, outcome.claim, outcome.verdict) == ("success", "done", True)
+    assert run.done == CANONICAL
+    assert run.robot.world.objects["red cube"].support == "green bowl"
+    kinds = [e.kind for e in read_events(tmp_path / "run", blobs=False)]
+    assert kinds[:3] == ["run-started", "instruction", "observation"] or kinds[2] == "snapshot"
+    assert kinds[-1] == "run-finished"
+    started = [e for e in read_events(tmp_path / "run") if e.kind in ("step-started", "step-finished")]
+    assert [e.kind for e in started] == ["step-started", "step-finished"] * 6
+    assert [e.data["id"] for e in started[::2]] == ["1.1", "1.2", "1.3", "2.1", "2.2", "2.3"]
+
+
+def test_a_step_is_on_the_disk_before_it_is_sent(make_run, tmp_path):
+    seen = []
+
+    class Watching(FakeRobot):
+        def execute(self, step):
+            kinds = read_events(tmp_path / "run", kinds=["step-started", "step-finished"])
+            if ".look." not in step.key:
+                seen.append((kinds[-1].kind, kinds[-1].data["key"] == step.key))
+            return super().execute(step)
+
+    make_run([CUBE_IN_BOWL], robot=Watching()).go()
+    assert seen == [("step-started", True)] * 6
+
+
+def test_cannot_and_already_move_nothing(make_run):
+    run = make_run([{"goal": "the red cube is in the pink bowl", "cannot": "there is no pink bowl in view"}])
+    outcome = run.go()
+    assert (outcome.outcome, outcome.claim, run.done) == ("success", "cannot", [])
+    assert outcome.reason == "there is no pink bowl in view"
+
+
+def test_an_empty_policy_claims_that_the_goal_holds(make_run):
+    run = make_run([{"goal": "the red cube is on the table", "subtasks": []}])
+    assert (run.go().claim, run.done) == ("already", [])
+
+
+def test_giving_up_after_a_failure_is_no_success(make_run):
+    robot = FakeRobot()
+    robot.fail_next("grasp", "unreachable")
+    run = make_run([CUBE_IN_BOWL, {"goal": "x", "cannot": "the red cube is out of reach"}], robot=robot)
+    outcome = run.go()
+    assert (outcome.outcome, outcome.claim) == ("failure", "cannot")
+    assert "out of reach" in outcome.reason
+
+
+def test_an_invalid_reply_goes_back_with_its_report(make_run):
+    bad = say(put("red cube", "green bowl")).replace("grasp", "grab")
+    run = make_run([bad, CUBE_IN_BOWL])
+    assert run.go().outcome == "success"
+    assert run.of("report")[0]["issues"][0]["code"]
+    again = run.model.calls[1]["messages"]
+    assert [m.role for m in again][-2:] == ["assistant", "user"]
+    assert "grab" in again[-2].parts[0].text
+
+
+def test_three_invalid_replies_are_the_end(make_run):
+    run = make_run(["not json", "{}", "[]", CUBE_IN_BOWL])
+    outcome = run.go()
+    assert outcome.outcome == "failure"
+    assert "no valid policy in 3 replies" in outcome.reason
+    assert len(run.model.calls) == 3
+    assert run.done == []
+
+
+def test_a_failed_step_brings_a_new_policy_and_its_diff(make_run):
+    robot = FakeRobot()
+    robot.fail_next("grasp", "slipped")
+    run = make_run([CUBE_IN_BOWL, CUBE_IN_BOWL], robot=robot)
+    assert run.go().outcome == "success"
+    assert [t["name"] for t in run.of("trigger")] == ["step-failed"]
+    first, second = run.of("policy")
+    assert first["diff"] is None
+    assert second["triggers"] == ["step-failed"]
+    assert len(second["diff"]["kept"]) == 6
+    assert run.model.calls[1]["draft"] == say(CUBE_IN_BOWL)
+    prompt = "".join(part.text for m in run.model.calls[1]["messages"] for part in m.parts if hasattr(part, "text"))
+    assert "slipped" in prompt
+
+
+def test_new_policies_are_bounded(make_run):
+    robot = FakeRobot()
+    robot.fail_next("grasp", "slipped", times=100)
+    run = make_run([CUBE_IN_BOWL] * 20, robot=robot, budget=Budget(replans=3))
+    outcome = run.go()
+    assert outcome.outcome == "failure"
+    assert "3 new policies were not enough" in outcome.reason
+    assert len(run.of("policy")) == 4
+
+
+def test_a_new_instruction_takes_over_at_the_next_boundary(make_run):
+    put_back = {
+        "goal": "the blue ball is in the green bowl",
+        "subtasks": [
+            {"name": "put it back", "steps": [{"do": "place", "target": "table", "relation": "on"}]},
+            *BALL_IN_BOWL["subtasks"],
+        ],
+    }
+    changes = (Change(2, "instruction", "no, the blue ball"),)
+    run = make_run([CUBE_IN_BOWL, put_back], spec=Spec("put the red cube in the green bowl", changes=changes))
+    assert run.go().outcome == "success"
+    assert run.done[:3] == ["locate", "grasp", "place"]
+    assert [i["text"] for i in run.of("instruction")] == ["put the red cube in the green bowl", "no, the blue ball"]
+    assert run.of("policy")[1]["diff"]["undone"]
+    world = run.robot.world.objects
+    assert (world["red cube"].support, world["blue ball"].support) == ("table", "green bowl")
+
+
+def test_a_sentence_typed_while_the_model_writes_is_heard(make_run):
+    """A sentence that came between prompt and policy must not wait for the end of the first policy."""
+
+    def replies(messages):
+        text = "".join(part.text for part in messages[-1].parts if hasattr(part, "text"))
+        if "blue ball" not in text:
+            run.session.instruct("the blue ball instead")
+            return say(CUBE_IN_BOWL)
+        return say(BALL_IN_BOWL)
+
+    run = make_run(replies)
+    assert run.go().outcome == "success"
+    assert run.robot.world.objects["red cube"].support == "table"
+    assert run.done == CANONICAL
+
+
+def test_several_triggers_at_one_boundary_make_one_policy(make_run):
+    robot = FakeRobot()
+    run = make_run([CUBE_IN_BOWL, BALL_IN_BOWL], robot=robot)
+
+    def meddle(world):
+        run.session.instruct("first thought")
+        run.session.instruct("put the blue ball in the green bowl")
+
+    robot.script("grasp", Script(code="slipped", message="it slipped.", before=meddle))
+    assert run.go().outcome == "success"
+    assert len(run.of("policy")) == 2
+    assert {t["name"] for t in run.of("trigger")} == {"new-instruction", "step-failed"}
+
+
+def test_a_model_that_hangs_ends_the_run(make_run):
+    class Hanging:
+        def generate(self, messages, **options):
+            time.sleep(30)
+
+    run = make_run(Hanging(), budget=Budget(model_s=0.1))
+    run.session.planner._worker.call(lambda: None, 1, "warm")
+    from vlp.runtime import planner
+
+    planner.HANG_GRACE_S, kept = 0.1, planner.HANG_GRACE_S
+    try:
+        outcome = run.go()
+    finally:
+        planner.HANG_GRACE_S = kept
+    assert outcome.outcome == "timeout"
+    assert "the model did not give a reply" in outcome.reason
+    assert run.events[-1].kind == "run-finished"
+
+
+def test_a_robot_that_hangs_is_stopped(make_run):
+    known = fake_manifest()
+    quick = replace(known.primitives["grasp"], timeout_s=0.1)
+    robot = FakeRobot(manifest=replace(known, primitives={**known.primitives, "grasp": quick}))
+    robot.script("grasp", Script(delay_s=20, deaf=True))
+    run = make_run([CUBE_IN_BOWL], robot=robot, budget=Budget(step_grace_s=0.3))
+    outcome = run.go()
+    assert outcome.outcome == "timeout"
+    assert "the robot did not give the end of 'grasp'" in outcome.reason
+    assert robot._stop.is_set()
+
+
+def test_a_robot_that_dies_leaves_the_step_in_flight(make_run):
+    class Dying(FakeRobot):
+        def execute(self, step):
+            if step.do == "place":
+                raise ConnectionResetError("connection reset by peer")
+            return super().execute(step)
+
+    run = make_run([CUBE_IN_BOWL], robot=Dying())
+    outcome = run.go()
+    assert outcome.outcome == "stopped"
+    assert isinstance(outcome.error, MissingComponent)
+    assert run.session.memory.progress.in_flight.data["do"] == "place"
+
+
+def test_an_unreachable_model_stops_the_run(make_run):
+    outcome = make_run([]).go()
+    assert outcome.outcome == "stopped"
+    assert isinstance(outcome.error, MissingComponent)
+
+
+def test_stop_ends_a_moving_step_and_the_run(make_run):
+    robot = FakeRobot()
+    robot.script("grasp", Script(delay_s=20))
+    run = make_run([CUBE_IN_BOWL], robot=robot)
+    threading.Timer(0.3, run.session.stop).start()
+    start = time.monotonic()
+    outcome = run.go()
+    assert (outcome.outcome, outcome.reason) == ("stopped", "stopped by the person")
+    assert time.monotonic() - start < 5
+    assert run.done == ["locate", "grasp"]
+
+
+def test_stop_does_not_wait_for_the_model(make_run):
+    class Slow:
+        def generate(self, messages, **options):
+            time.sleep(8)
+            return Reply("{}")
+
+    run = make_run(Slow())
+    threading.Timer(0.2, run.session.stop).start()
+    start = time.monotonic()
+    assert run.go().outcome == "stopped"
+    assert time.monotonic() - start < 4
+
+
+def test_the_whole_run_has_a_time_limit(make_run):
+    assert make_run([CUBE_IN_BOWL], budget=Budget(run_s=0.0)).go().outcome == "timeout"
+
+
+def test_a_full_disk_ends_the_run_before_the_step_is_sent(make_run, monkeypatch):
+    run = make_run([CUBE_IN_BOWL])
+    write = run.session.journal.append
+
+    def append(*events):
+        if any(e.kind == "step-started" and e.data["do"] == "grasp" for e in events) or full:
+            full.append(True)
+            raise JournalError("cannot write the journal: database or disk is full.")
+        return write(*events)
+
+    full: list[bool] = []
+    monkeypatch.setattr(run.session.journal, "append", append)
+    with pytest.raises(JournalError):
+        run.go()
+    assert run.done == ["locate"]
+
+
+def test_a_broken_display_is_dropped_and_the_run_goes_on(make_run):
+    class Broken:
+        calls = 0
+
+        def on_event(self, event: Event) -> None:
+            self.calls += 1
+            raise RuntimeError("no such terminal")
+
+    broken = Broken()
+    run = make_run([CUBE_IN_BOWL], subscribers=[broken])
+    assert run.go().outcome == "success"
+    assert broken.calls == 1
+    assert "Broken failed and was dropped" in run.of("note")[0]["text"]
+
+
+def test_bad_instructions_are_refused_and_lose_nothing(make_run, tmp_path):
+    with pytest.raises(UsageError):
+        make_run([CUBE_IN_BOWL], spec=Spec(""))
+    assert not (tmp_path / "run").exists()
+    run = make_run([CUBE_IN_BOWL])
+    for text in ("", " ", "word " * 10_000, "bad \ud800 text"):
+        with pytest.raises(UsageError):
+            run.session.instruct(text)
+    assert run.go().outcome == "success"
+
+
+def test_a_directory_with_a_run_is_not_written_over(make_run):
+    make_run([CUBE_IN_BOWL]).go()
+    with pytest.raises(UsageError, match="holds a run already"):
+        make_run([CUBE_IN_BOWL])
+
+
+def test_steps_are_checked_again_when_they_start(make_run):
+    """A policy accepted while the cube was in reach must not move the hand out of the workspace afterwards."""
+    robot = FakeRobot({"red cube": "table", "green bowl": "table"})
+    x, y, z = robot.world.objects["red cube"].position
+    robot.world.objects["red cube"].position = (2.5, y, z)
+    run = make_run([CUBE_IN_BOWL, {"goal": "x", "cannot": "out of reach"}], robot=robot)
+    assert run.go().outcome == "failure"
+    assert run.done == ["locate"]
+    assert run.of("step-finished")[1]["status"] == "rejected"
+    assert run.of("step-finished")[1]["result"]["code"] == "out-of-workspace"

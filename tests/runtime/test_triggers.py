@@ -1,0 +1,167 @@
+"""Each trigger fires on its own property, once, and on nothing else."""
+
+import pytest
+from conftest import put
+
+from vlp.robot.fake import FakeRobot
+from vlp.runtime.schedule import Change
+from vlp.runtime.session import Spec
+
+SENTENCE = "put the red cube in the green bowl"
+CUBE_IN_BOWL = put("red cube", "green bowl")
+
+
+def shift(world, phrase: str, by_m: float) -> None:
+    x, y, z = world.objects[phrase].position
+    world.objects[phrase].position = (x, y + by_m, z)
+
+
+def vanish(world, phrase: str) -> None:
+    del world.objects[phrase]
+
+
+def drop(world, phrase: str) -> None:
+    world.holding = ""
+    world.put(phrase, "table")
+
+
+EVENTS = {
+    "cube 8 cm": lambda w: shift(w, "red cube", 0.08),
+    "cube 3 cm": lambda w: shift(w, "red cube", 0.03),
+    "bowl 8 cm": lambda w: shift(w, "green bowl", -0.08),
+    "cube vanishes": lambda w: vanish(w, "red cube"),
+    "bowl vanishes": lambda w: vanish(w, "green bowl"),
+    "cube dropped": lambda w: drop(w, "red cube"),
+    "ball 8 cm": lambda w: shift(w, "blue ball", 0.08),
+}
+
+
+@pytest.mark.parametrize(
+    ("after", "event", "trigger"),
+    [
+        (1, "cube 8 cm", "target-moved"),
+        (1, "cube 3 cm", None),
+        (1, "ball 8 cm", None),
+        (0, "cube 8 cm", None),  # before it was located: the fresh locate is right
+        (1, "cube vanishes", "target-vanished"),
+        (0, "cube vanishes", "step-failed"),
+        (2, "cube dropped", "target-lost"),
+        (3, "cube dropped", "target-lost"),
+        (4, "bowl 8 cm", "container-changed"),
+        (3, "bowl 8 cm", None),
+        (4, "bowl vanishes", "target-vanished"),
+    ],
+)
+def test_what_changes_in_the_scene_is_noticed(make_run, after, event, trigger):
+    robot = FakeRobot()
+    spec = Spec(SENTENCE, changes=(Change(after, "event", event),))
+    again = CUBE_IN_BOWL if trigger != "container-changed" else put("red cube", "green bowl", pick=False)
+    if "vanishes" in event:
+        again = {"goal": "x", "cannot": "it is gone"}
+    run = make_run(
+        [CUBE_IN_BOWL, again],
+        robot=robot,
+        spec=spec,
+        apply_event=lambda text: EVENTS[text](robot.world),
+    )
+    outcome = run.go()
+    assert [t["name"] for t in run.of("trigger")] == ([trigger] if trigger else [])
+    if "vanishes" in event:
+        assert (outcome.outcome, outcome.claim) == ("failure", "cannot")
+    else:
+        assert outcome.outcome == "success"
+        assert robot.world.objects["red cube"].support == "green bowl"
+
+
+def test_a_container_that_something_known_was_put_into_is_blocked(make_run):
+    both = {
+        "goal": "the red cube is in the green bowl",
+        "subtasks": [
+            {"name": "look", "steps": [{"do": "locate", "object": "blue ball", "as": "blue_ball"}]},
+            *CUBE_IN_BOWL["subtasks"],
+        ],
+    }
+    robot = FakeRobot()
+    run = make_run(
+        [both, {"goal": "x", "cannot": "the green bowl is occupied"}],
+        robot=robot,
+        spec=Spec(SENTENCE, changes=(Change(5, "event", "ball into bowl"),)),
+        apply_event=lambda text: robot.world.put("blue ball", "green bowl"),
+    )
+    run.go()
+    assert [t["name"] for t in run.of("trigger")] == ["container-changed"]
+    assert run.of("trigger")[0]["detail"] == "the green bowl is blocked by the blue ball"
+
+
+def test_one_wrong_look_is_not_believed(make_run):
+    """A grounder that misses a thing once must not cost a new policy."""
+
+    class Blinking(FakeRobot):
+        blinked = False
+
+        def execute(self, step):
+            result = super().execute(step)
+            if ".look." in step.key and not self.blinked:
+                self.blinked = True
+                from dataclasses import replace
+
+                return replace(result, status="failed", value=None, code="not-found", message="not seen.")
+            return result
+
+    robot = Blinking()
+    run = make_run([CUBE_IN_BOWL], robot=robot)
+    assert run.go().outcome == "success"
+    assert robot.blinked
+    assert run.of("trigger") == []
+
+
+def test_looks_are_spent_only_before_the_hand_goes_somewhere(make_run):
+    robot = FakeRobot()
+    run = make_run([CUBE_IN_BOWL], robot=robot)
+    run.go()
+    looks = [(s.do, s.arguments["object"]) for s in robot.log if ".look." in s.key]
+    assert looks == [("locate", "red cube"), ("locate", "green bowl")]
+
+
+def test_a_small_move_is_followed_without_a_new_policy(make_run):
+    """The hand must go where the thing is now, also when it moved too little for a new policy."""
+    robot = FakeRobot()
+    spec = Spec(SENTENCE, changes=(Change(1, "event", "cube 3 cm"),))
+    start = robot.world.objects["red cube"].position
+    run = make_run([CUBE_IN_BOWL], robot=robot, spec=spec, apply_event=lambda text: EVENTS[text](robot.world))
+    assert run.go().outcome == "success"
+    grasp = next(s for s in robot.log if s.do == "grasp")
+    assert grasp.arguments["target"]["position_in_world"][1] == pytest.approx(start[1] + 0.03)
+
+
+def test_the_spot_of_a_swap_is_the_first_one(make_run):
+    """ "at" means where the thing stood when it was located, wherever it is now."""
+    swap = {
+        "goal": "the blue ball is where the red cube was",
+        "subtasks": [
+            {
+                "name": "move the cube away",
+                "steps": [
+                    {"do": "locate", "object": "red cube", "as": "red_cube"},
+                    {"do": "grasp", "target": "$red_cube"},
+                    {"do": "place", "target": "table", "relation": "on"},
+                ],
+            },
+            {
+                "name": "put the ball there",
+                "steps": [
+                    {"do": "locate", "object": "blue ball", "as": "blue_ball"},
+                    {"do": "grasp", "target": "$blue_ball"},
+                    {"do": "place", "target": "$red_cube", "relation": "at"},
+                ],
+            },
+        ],
+    }
+    robot = FakeRobot()
+    start = robot.world.objects["red cube"].position
+    run = make_run([swap], robot=robot)
+    assert run.go().outcome == "success"
+    place = [s for s in robot.log if s.do == "place"][-1]
+    assert place.arguments["target"]["position_in_world"] == pytest.approx(start)
+
+
