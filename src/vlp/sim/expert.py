@@ -191,8 +191,8 @@ def _swap(writer: _Writer, goals: list[Goal]) -> None:
     b, a = goals[0].subject, goals[0].target
     _uncover(writer, a)
     _uncover(writer, b)
-    steps = [_locate(a), _grasp(a), {"do": "lift", "height_m": LIFT_M}, {"do": "place", "target": "table", "relation": "on"}]
-    writer.add(f"move the {a} aside", *steps)
+    aside = {"do": "place", "target": "table", "relation": "on"}
+    writer.add(f"move the {a} aside", _locate(a), _grasp(a), {"do": "lift", "height_m": LIFT_M}, aside)
     writer.pick(b)
     writer.add(f"put it where the {a} was", {"do": "place", "target": _ref(a), "relation": "at"})
     writer.holding = ""

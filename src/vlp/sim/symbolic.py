@@ -37,7 +37,7 @@ class Seen:
 
 @dataclass
 class Table:
-    """The state while a policy runs: objects by phrase, what is held, where the robot is, and the names bound so far."""
+    """The state while a policy runs: objects by phrase, what is held, where the robot is, the names bound so far."""
 
     objects: dict[str, TrueObject]
     holding: str = ""
@@ -326,7 +326,8 @@ def _is_free(table: Table, item: TrueObject, x: float, y: float, gap_m: float) -
 def _free_spot(table: Table, item: TrueObject) -> tuple[float, float]:
     """Return the first free place of a grid over the table, away from where things were seen; else the middle."""
     (x0, x1), (y0, y1) = ZONE_M
-    grid = [(x0 + (x1 - x0) * i / 6, y0 + (y1 - y0) * j / 10) for j in (5, 4, 6, 3, 7, 2, 8, 1, 9, 0, 10) for i in range(7)]
+    columns = (5, 4, 6, 3, 7, 2, 8, 1, 9, 0, 10)
+    grid = [(x0 + (x1 - x0) * i / 6, y0 + (y1 - y0) * j / 10) for j in columns for i in range(7)]
     left = [seen.item.position_in_world for seen in table.names.values() if seen.item.support == "table"]
     grid = [(x, y) for x, y in grid if all(hypot(x - lx, y - ly) > 0.12 for lx, ly, _ in left)] or grid
     fine = (spot for gap in (0.03, 0.0, -0.03) for spot in grid if _is_free(table, item, *spot, gap_m=gap))

@@ -19,7 +19,7 @@ WEIGHTS: dict[str, float] = {
     "unload": 1.0,
     "spatial": 3.0,
     "relative": 1.5,
-    "size": 1.0,
+    "size": 3.0,
     "group": 2.5,
     "clear": 1.0,
     "stack": 1.5,
@@ -31,7 +31,9 @@ WEIGHTS: dict[str, float] = {
 """How often each family is drawn by `sample_task`."""
 
 
-def sample_task(truth: Truth, rng: Random, split: Split = "train", weights: dict[str, float] | None = None) -> Task | None:
+def sample_task(
+    truth: Truth, rng: Random, split: Split = "train", weights: dict[str, float] | None = None
+) -> Task | None:
     """Return a task of a family drawn by weight, or None when 12 draws gave none that the world allows.
 
     Args:

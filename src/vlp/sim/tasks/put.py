@@ -230,7 +230,8 @@ def propose_relative(truth: Truth, rng: Random) -> Arguments | None:
     if not kinds or not marks:
         return None
     kind, mark = rng.choice(kinds), rng.choice(marks)
-    offsets = {n: displacement_m(truth.objects[n], truth.objects[mark], relation) for n in matching(truth, kind) if n != mark}
+    others = [n for n in matching(truth, kind) if n != mark]
+    offsets = {n: displacement_m(truth.objects[n], truth.objects[mark], relation) for n in others}
     there = [n for n, d in offsets.items() if d > 0.07]
     if len(there) != 1 or any(d > 0.0 for n, d in offsets.items() if n != there[0]):
         return None

@@ -25,7 +25,7 @@ SIZE_RANGES: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[flo
     "tray": ((0.19, 0.24), (0.66, 0.80), (0.12, 0.14)),
     "box": ((0.13, 0.17), (0.86, 1.0), (0.48, 0.54)),
 }
-"""Length in metres, width and height as shares of it: those of the tabletop world, which needs MuJoCo (a test compares)."""
+"""Length in metres, width and height as shares of it: those of the tabletop world, which imports MuJoCo."""
 
 CARRY_M = (0.25, 0.0, 0.85)
 """Where a held thing is, in the world frame."""
@@ -111,7 +111,8 @@ def _load(objects: dict[str, TrueObject], rng: Random) -> None:
 def _can_carry(objects: dict[str, TrueObject], target: str, subject: str) -> bool:
     carrier = objects[target]
     load = sum(other.support == target for other in objects.values())
-    return carrier.support == "table" and load < (2 if carrier.kind in CONTAINERS else 1) and fits(objects[subject], carrier)
+    most = 2 if carrier.kind in CONTAINERS else 1
+    return carrier.support == "table" and load < most and fits(objects[subject], carrier)
 
 
 def rest_upon(item: TrueObject, target: TrueObject, load: int) -> TrueObject:
@@ -121,7 +122,8 @@ def rest_upon(item: TrueObject, target: TrueObject, load: int) -> TrueObject:
     inside = target.kind in ("bowl", "box")
     floor = z - target.size_m[2] / 2 + (0.006 if inside else target.size_m[2])
     place = (x + shift[0], y + shift[1], floor + item.size_m[2] / 2)
-    return replace(item, position_in_world=place, support=target.phrase, relation="in" if inside else "on", upright=True)
+    relation = "in" if inside else "on"
+    return replace(item, position_in_world=place, support=target.phrase, relation=relation, upright=True)
 
 
 def _hold(objects: dict[str, TrueObject], rng: Random) -> str:

@@ -23,7 +23,7 @@ OUT_OF_SIGHT = ("bin", "floor", "hand")
 
 def visible(truth: Truth) -> list[str]:
     """Return the phrases of what the camera can see, from left to right (largest y first)."""
-    seen = [(-item.position_in_world[1], name) for name, item in truth.objects.items() if item.support not in OUT_OF_SIGHT]
+    seen = [(-i.position_in_world[1], name) for name, i in truth.objects.items() if i.support not in OUT_OF_SIGHT]
     return [name for _, name in sorted(seen)]
 
 

@@ -6,7 +6,7 @@ from math import hypot
 from random import Random
 from typing import Any, Literal
 
-from vlp.sim.tasks.relations import holds
+from vlp.sim.tasks.relations import holds, rests_on
 from vlp.sim.tasks.wording import word
 from vlp.sim.truth import Truth
 
@@ -87,10 +87,10 @@ class Task:
     def _others_in_place(self, start: Truth, now: Truth) -> bool:
         involved = {name for goal in self.goals for name in (goal.subject, goal.target)}
         for name, item in start.objects.items():
-            if name in self.subjects or name not in now.objects:
+            if name in self.subjects or name not in now.objects or now.objects[name].support == item.support:
                 continue
-            support = now.objects[name].support
-            if support != item.support and not (support == "table" and (item.support == "hand" or item.support in involved)):
+            in_the_way = item.support == "hand" or any(rests_on(start, name, other) for other in involved)
+            if now.objects[name].support != "table" or not in_the_way:
                 return False
         return True
 

@@ -1,7 +1,7 @@
 """From references and templates to sentences: synonyms, word order, politeness and typing errors.
 
-A template has choices in square brackets and slots in braces: "[put|place] {a} {rel} {b}". One that begins with "!" is not
-an imperative and takes no "please". Tables have a row for training and a row of phrasings kept for test.
+A template has choices in square brackets and slots in braces: "[put|place] {a} {rel} {b}". One that begins with "!" is
+not an imperative and takes no "please". Tables have a row for training and a row of phrasings kept for test.
 """
 
 import re
@@ -14,22 +14,22 @@ Rows = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
 """Word -> (phrasings of training, phrasings kept for test)."""
 
 KIND_WORDS: Rows = {
-    "cube": (("cube", "cube", "cube", "dice"), ("cube", "small cube")),
-    "block": (("block", "block", "block", "brick"), ("block", "building block")),
-    "ball": (("ball", "ball", "ball", "sphere"), ("ball", "round ball")),
-    "can": (("can", "can", "can", "tin"), ("can", "tin can")),
-    "bottle": (("bottle", "bottle", "bottle", "flask"), ("bottle", "water bottle")),
-    "mug": (("mug", "mug", "mug", "cup"), ("mug", "coffee mug")),
-    "bowl": (("bowl", "bowl", "bowl", "basin"), ("bowl", "round bowl")),
-    "plate": (("plate", "plate", "plate", "dish"), ("plate", "dinner plate")),
-    "tray": (("tray", "tray", "tray", "platter"), ("tray", "serving tray")),
-    "box": (("box", "box", "box", "crate"), ("box", "open box")),
+    "cube": (("cube", "cube", "cube", "dice"), ("cube", "cube", "cube", "little cube")),
+    "block": (("block", "block", "block", "brick"), ("block", "block", "brick", "building block")),
+    "ball": (("ball", "ball", "ball", "sphere"), ("ball", "ball", "ball", "round ball")),
+    "can": (("can", "can", "can", "tin"), ("can", "can", "tin", "tin can")),
+    "bottle": (("bottle", "bottle", "bottle", "flask"), ("bottle", "bottle", "bottle", "water bottle")),
+    "mug": (("mug", "mug", "mug", "cup"), ("mug", "mug", "cup", "coffee mug")),
+    "bowl": (("bowl", "bowl", "bowl", "basin"), ("bowl", "bowl", "bowl", "round bowl")),
+    "plate": (("plate", "plate", "plate", "dish"), ("plate", "plate", "dish", "dinner plate")),
+    "tray": (("tray", "tray", "tray", "platter"), ("tray", "tray", "tray", "serving tray")),
+    "box": (("box", "box", "box", "crate"), ("box", "box", "crate", "open box")),
     "bin": (("bin", "bin", "trash", "trash can", "waste bin"), ("bin", "rubbish bin", "garbage bin")),
     "table": (("table", "table", "table top"), ("table", "tabletop")),
     "thing": (("thing", "object", "item"), ("thing", "object")),
 }
 COLOUR_WORDS: Rows = {
-    **{colour: ((colour,) * 6 + (f"{colour} coloured",), (colour,) * 3 + (f"{colour} colored",)) for colour in COLOURS},
+    **{colour: ((colour,) * 9 + (f"{colour} coloured",), (colour,) * 6 + (f"{colour} colored",)) for colour in COLOURS},
     "purple": (("purple",) * 4 + ("violet",), ("purple",)),
 }
 RELATION_WORDS: Rows = {
@@ -104,19 +104,16 @@ def plural(noun: str) -> str:
 
 
 @cache
-def pieces(template: str) -> tuple[str | tuple[str, ...], ...]:
-    """Return a template as literals (str), slots (one-tuples) and choices (longer tuples)."""
-    parts: list[str | tuple[str, ...]] = []
+def pieces(template: str) -> tuple[tuple[str, list[str]], ...]:
+    """Return a template in parts: ("", choices), with one choice for a literal, or (slot, [])."""
+    parts: list[tuple[str, list[str]]] = []
     end = 0
     for match in _PIECE.finditer(template):
-        if match.start() > end:
-            parts.append(template[end : match.start()])
-        options = tuple(match[1].split("|")) if match[1] is not None else (match[2],)
-        parts.append(options)
+        parts.append(("", [template[end : match.start()]]))
+        parts.append(("", match[1].split("|")) if match[1] is not None else (match[2], []))
         end = match.end()
-    if end < len(template):
-        parts.append(template[end:])
-    return tuple(parts)
+    parts.append(("", [template[end:]]))
+    return tuple(part for part in parts if part != ("", [""]))
 
 
 def word(template: str, arguments: dict[str, str], rng: Random, split: str) -> str:
@@ -129,17 +126,15 @@ def word(template: str, arguments: dict[str, str], rng: Random, split: str) -> s
         split: "train" or "test".
     """
     words = []
-    for piece in pieces(template.removeprefix("!")):
-        if isinstance(piece, str):
-            words.append(piece)
-        elif len(piece) > 1:
-            words.append(rng.choice(piece))
-        elif piece[0] == "rel":
+    for slot, choices in pieces(template.removeprefix("!")):
+        if choices:
+            words.append(rng.choice(choices))
+        elif slot == "rel":
             words.append(pick(RELATION_WORDS, arguments["relation"], rng, split))
-        elif piece[0] == "things":
-            words.append(listed([describe(arguments[slot], rng, split) for slot in "abc" if slot in arguments]))
+        elif slot == "things":
+            words.append(listed([describe(arguments[name], rng, split) for name in "abc" if name in arguments]))
         else:
-            words.append(describe(arguments[piece[0]], rng, split))
+            words.append(describe(arguments[slot], rng, split))
     text = "".join(words)
     if not template.startswith("!") and rng.random() < 0.3:
         text = rng.choice(POLITE[split == "test"]).replace("{t}", text)

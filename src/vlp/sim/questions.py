@@ -1,0 +1,362 @@
+"""Questions about what the camera sees, with their answers from the true state: counts, yes or no, lists, names.
+
+Answers are short: "3", "yes", "no", "red cube", or a JSON list such as ["red cube","red can"] from left to right.
+Draws are balanced over the answers: a model that saw mostly empty lists would learn the empty list.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from random import Random
+
+from vlp.core.vocabulary import COLOURS, CONTAINERS, KINDS, PUT_RELATION
+from vlp.sim.tasks.references import ORDERS
+from vlp.sim.tasks.relations import DIRECTIONS, displacement_m, gap_m, rests_on, visible
+from vlp.sim.tasks.task import Split
+from vlp.sim.tasks.wording import RELATION_WORDS, Rows, noun, pick, plural, typo
+from vlp.sim.truth import Truth
+
+Drawn = tuple[str, dict[str, str], str]
+"""Key of the templates, words for its slots, answer."""
+
+PHRASINGS: Rows = {
+    "count_all": (
+        (
+            "how many objects are there?",
+            "how many things are there?",
+            "how many objects are on the table?",
+            "count the objects",
+        ),
+        ("how many things do you see?", "what is the number of objects?"),
+    ),
+    "count": (
+        ("how many {ns} are there?", "how many {ns} are on the table?", "count the {ns}", "how many {ns} do you see?"),
+        ("what is the number of {ns}?", "{ns}: how many are there?"),
+    ),
+    "count_in": (
+        ("how many things are {rel} the {b}?", "how many objects are {rel} the {b}?", "count the things {rel} the {b}"),
+        ("what is the number of things {rel} the {b}?", "the {b}: how many objects are {rel} it?"),
+    ),
+    "exists": (
+        ("is there a {n}?", "is there a {n} on the table?", "can you see a {n}?", "do you see a {n}?"),
+        ("is a {n} there?", "is any {n} in view?"),
+    ),
+    "related": (
+        ("is the {a} {rel} the {b}?", "is the {a} {rel} the {b} or not?"),
+        ("can you say if the {a} is {rel} the {b}?",),
+    ),
+    "empty": (("is the {b} empty?", "is there nothing {rel} the {b}?"), ("is the {b} free of things?",)),
+    "holding": (("are you holding something?", "is something in your hand?"), ("do you hold anything?",)),
+    "held": (("what are you holding?", "what is in your hand?"), ("which object do you hold?",)),
+    "list_all": (
+        (
+            "list all objects",
+            "which objects are there?",
+            "what is on the table?",
+            "list all things",
+            "what do you see?",
+        ),
+        ("name every object", "what are all the objects here?"),
+    ),
+    "list_colour": (
+        ("which objects are {c}?", "list all {c} objects", "which things are {c}?", "what is {c}?"),
+        ("name everything {c}", "which of the objects are {c}?"),
+    ),
+    "list_kind": (
+        ("list all {ns}", "which {ns} are there?", "which {ns} do you see?"),
+        ("name all the {ns}", "what {ns} are here?"),
+    ),
+    "list_in": (
+        ("what is {rel} the {b}?", "which objects are {rel} the {b}?", "list the things {rel} the {b}"),
+        ("name everything {rel} the {b}", "what do you see {rel} the {b}?"),
+    ),
+    "extreme": (
+        ("which object is the {x}?", "which object is {x}?", "what is the {x} object?", "name the {x} object"),
+        ("the {x} object is which one?", "tell me the {x} thing"),
+    ),
+    "colour": (
+        ("what colour is the {n}?", "what color is the {n}?", "which colour does the {n} have?"),
+        ("tell me the colour of the {n}", "the {n} has which colour?"),
+    ),
+}
+EXTREME_WORDS: Rows = {
+    "leftmost": (("leftmost", "leftmost", "furthest left"), ("leftmost", "left most")),
+    "rightmost": (("rightmost", "rightmost", "furthest right"), ("rightmost", "right most")),
+    "nearest": (("nearest", "closest", "closest"), ("nearest",)),
+    "farthest": (("farthest", "furthest", "most distant"), ("farthest",)),
+}
+KINDS_OF_QUESTION: dict[str, float] = {
+    "count_all": 0.6,
+    "count": 2.0,
+    "count_in": 1.0,
+    "exists": 2.0,
+    "inside": 1.2,
+    "side": 2.0,
+    "near": 0.6,
+    "empty": 0.8,
+    "holding": 0.3,
+    "held": 0.3,
+    "list_all": 1.5,
+    "list_colour": 1.5,
+    "list_kind": 1.2,
+    "list_in": 1.2,
+    "extreme": 1.5,
+    "colour": 0.6,
+}
+"""How often each kind of question is drawn."""
+
+CLEAR_SIDE_M, CLEAR_LEAD_M = 0.06, 0.05
+"""Two centres must differ so much for a question about sides, and about the leftmost, to have a clear answer."""
+
+UNLOADED_SKIP = 0.8
+"""Scenes in which nothing lies in anything mostly get other questions, else "no" and "empty" would prevail."""
+
+
+def sample_question(truth: Truth, rng: Random, split: Split = "train") -> tuple[str, str, str]:
+    """Return (kind, question, answer) about what is in view, balanced over answers.
+
+    Args:
+        truth: the state; only what the camera can see is asked for, and what the hand holds.
+        rng: the source of chance.
+        split: "train", or "test" for phrasings that are never trained on.
+    """
+    names, weights = list(KINDS_OF_QUESTION), list(KINDS_OF_QUESTION.values())
+    while True:
+        kind = rng.choices(names, weights)[0]
+        drawn = DRAWS[kind](truth, rng)
+        if drawn is not None:
+            key, words, answer = drawn
+            return kind, _word(key, words, rng, split), answer
+
+
+def list_answer(names: Iterable[str]) -> str:
+    """Return a list answer as compact JSON."""
+    return json.dumps(list(names), separators=(",", ":"))
+
+
+def _word(key: str, words: dict[str, str], rng: Random, split: Split) -> str:
+    text = rng.choice(PHRASINGS[key][split == "test"])
+    for slot, value in words.items():
+        text = text.replace("{" + slot + "}", _SLOTS[slot](value, rng, split))
+    if rng.random() < 0.05:
+        text = typo(text, rng)
+    chance = rng.random()
+    if chance < 0.3:
+        text = text.rstrip("?")
+    return text[0].upper() + text[1:] if chance > 0.8 else text
+
+
+def _plural_words(name: str, rng: Random, split: str) -> str:
+    words = noun(name, rng, split)
+    head, _, last = words.rpartition(" ")
+    return f"{head} {plural(last)}".strip()
+
+
+_SLOTS: dict[str, Callable[[str, Random, str], str]] = {
+    "a": noun,
+    "b": noun,
+    "n": noun,
+    "ns": _plural_words,
+    "c": lambda colour, rng, split: colour,
+    "rel": lambda relation, rng, split: pick(STATIC_RELATIONS, relation, rng, split),
+    "x": lambda word, rng, split: pick(EXTREME_WORDS, word, rng, split),
+}
+STATIC_RELATIONS: Rows = {**RELATION_WORDS, "in": (("in", "inside"), ("in", "inside of")), "on": (("on",), ("on",))}
+
+
+def _matches(truth: Truth, description: str) -> list[str]:
+    """Return what is in view and fits "cube", "red thing" or "red cube", containers too, from left to right."""
+    colour, _, kind = description.rpartition(" ")
+    return [
+        name
+        for name in visible(truth)
+        if colour in ("", truth.objects[name].colour) and kind in ("thing", truth.objects[name].kind)
+    ]
+
+
+def _by_size(truth: Truth, rng: Random, descriptions: list[str], zero_rate: float) -> str:
+    """Draw a description such that the numbers of things it fits come about equally often."""
+    groups: dict[int, list[str]] = {}
+    for description in descriptions:
+        groups.setdefault(len(_matches(truth, description)), []).append(description)
+    sizes = [n for n in groups if n > 0]
+    if not sizes or (0 in groups and rng.random() < zero_rate):
+        return rng.choice(groups.get(0, descriptions))
+    weights = [1.0 if n == 1 else 1.6 for n in sizes]
+    return rng.choice(groups[rng.choices(sizes, weights)[0]])
+
+
+def _count_all(truth: Truth, rng: Random) -> Drawn | None:
+    return "count_all", {}, str(len(visible(truth)))
+
+
+def _count(truth: Truth, rng: Random) -> Drawn | None:
+    descriptions = [*KINDS, *(f"{c} thing" for c in COLOURS)]
+    description = _by_size(truth, rng, descriptions, 0.2)
+    return "count", {"ns": description}, str(len(_matches(truth, description)))
+
+
+def _containers(truth: Truth) -> list[str]:
+    return [n for n in visible(truth) if truth.objects[n].kind in CONTAINERS]
+
+
+def _contents(truth: Truth, target: str) -> list[str]:
+    return [n for n in visible(truth) if rests_on(truth, n, target)]
+
+
+def _container(truth: Truth, rng: Random, loaded_rate: float) -> tuple[str, str, list[str]] | None:
+    """Return (container, relation, contents), with something in it at the rate given where the scene allows."""
+    names = _containers(truth)
+    loaded = [n for n in names if truth.inside(n)]
+    empty = [n for n in names if n not in loaded]
+    options = loaded if rng.random() < loaded_rate else empty
+    if not options:
+        return None
+    name = rng.choice(options)
+    return name, PUT_RELATION[truth.objects[name].kind], _contents(truth, name)
+
+
+def _count_in(truth: Truth, rng: Random) -> Drawn | None:
+    found = _container(truth, rng, 0.8)
+    return ("count_in", {"rel": found[1], "b": found[0]}, str(len(found[2]))) if found else None
+
+
+def _exists(truth: Truth, rng: Random) -> Drawn | None:
+    names = visible(truth)
+    if rng.random() < 0.5:
+        if not names:
+            return None
+        colour, kind = rng.choice(names).split()
+        return "exists", {"n": rng.choice((f"{colour} {kind}",) * 3 + (kind, f"{colour} thing"))}, "yes"
+    for _ in range(12):
+        colour, kind = rng.choice(COLOURS), rng.choice(KINDS)
+        if names and rng.random() < 0.7:
+            seen = rng.choice(names).split()
+            colour, kind = (seen[0], kind) if rng.random() < 0.5 else (colour, seen[1])
+        description = rng.choice((f"{colour} {kind}",) * 3 + (kind, f"{colour} thing"))
+        if not _matches(truth, description):
+            return "exists", {"n": description}, "no"
+    return None
+
+
+def _inside(truth: Truth, rng: Random) -> Drawn | None:
+    names = visible(truth)
+    targets = [n for n in names if truth.objects[n].kind in PUT_RELATION]
+    things = [n for n in names if truth.objects[n].kind not in CONTAINERS]
+    pairs = [(a, b) for b in targets for a in things if a != b and not rests_on(truth, b, a)]
+    loaded = [pair for pair in pairs if rests_on(truth, *pair)]
+    wanted = rng.random() < 0.5
+    if not loaded and (wanted or rng.random() < UNLOADED_SKIP):
+        return None
+    pairs = loaded if wanted else [pair for pair in pairs if pair not in loaded]
+    if not pairs:
+        return None
+    a, b = rng.choice(pairs)
+    return "related", {"a": a, "rel": PUT_RELATION[truth.objects[b].kind], "b": b}, _yes(wanted)
+
+
+def _side(truth: Truth, rng: Random) -> Drawn | None:
+    names = visible(truth)
+    if len(names) < 2:
+        return None
+    a, b = rng.sample(names, 2)
+    relation = rng.choice(tuple(DIRECTIONS))
+    offset = displacement_m(truth.objects[a], truth.objects[b], relation)
+    if abs(offset) < CLEAR_SIDE_M:
+        return None
+    if (offset > 0) != (rng.random() < 0.5):
+        a, b, offset = b, a, -offset
+    return "related", {"a": a, "rel": relation, "b": b}, _yes(offset > 0)
+
+
+def _near(truth: Truth, rng: Random) -> Drawn | None:
+    names = [n for n in visible(truth) if truth.objects[n].support == "table"]
+    wanted = rng.random() < 0.5
+    pairs = [(a, b) for a in names for b in names if a != b and _clearly_near(truth, a, b) is wanted]
+    if not pairs:
+        return None
+    a, b = rng.choice(pairs)
+    return "related", {"a": a, "rel": "next_to", "b": b}, _yes(wanted)
+
+
+def _clearly_near(truth: Truth, a: str, b: str) -> bool | None:
+    gap = gap_m(truth.objects[a], truth.objects[b])
+    return True if gap < 0.09 else False if gap > 0.20 else None
+
+
+def _empty(truth: Truth, rng: Random) -> Drawn | None:
+    if not any(truth.inside(n) for n in _containers(truth)) and rng.random() < UNLOADED_SKIP:
+        return None
+    found = _container(truth, rng, 0.5)
+    return ("empty", {"rel": found[1], "b": found[0]}, _yes(not found[2])) if found else None
+
+
+def _holding(truth: Truth, rng: Random) -> Drawn | None:
+    if bool(truth.holding) != (rng.random() < 0.5):
+        return None
+    return "holding", {}, _yes(bool(truth.holding))
+
+
+def _held(truth: Truth, rng: Random) -> Drawn | None:
+    if not truth.holding and rng.random() < 0.85:
+        return None
+    return "held", {}, truth.holding or "nothing"
+
+
+def _list_all(truth: Truth, rng: Random) -> Drawn | None:
+    return "list_all", {}, list_answer(visible(truth))
+
+
+def _list_colour(truth: Truth, rng: Random) -> Drawn | None:
+    description = _by_size(truth, rng, [f"{c} thing" for c in COLOURS], 0.1)
+    return "list_colour", {"c": description.split()[0]}, list_answer(_matches(truth, description))
+
+
+def _list_kind(truth: Truth, rng: Random) -> Drawn | None:
+    description = _by_size(truth, rng, list(KINDS), 0.1)
+    return "list_kind", {"ns": description}, list_answer(_matches(truth, description))
+
+
+def _list_in(truth: Truth, rng: Random) -> Drawn | None:
+    found = _container(truth, rng, 0.85)
+    return ("list_in", {"rel": found[1], "b": found[0]}, list_answer(found[2])) if found else None
+
+
+def _extreme(truth: Truth, rng: Random) -> Drawn | None:
+    word = rng.choice(tuple(ORDERS))
+    axis, sign = ORDERS[word]
+    ranked = sorted((sign * truth.objects[n].position_in_world[axis], n) for n in visible(truth))
+    if not ranked or (len(ranked) > 1 and ranked[1][0] - ranked[0][0] < CLEAR_LEAD_M):
+        return None
+    return "extreme", {"x": word}, ranked[0][1]
+
+
+def _colour(truth: Truth, rng: Random) -> Drawn | None:
+    single = [k for k in KINDS if len(_matches(truth, k)) == 1]
+    if not single:
+        return None
+    kind = rng.choice(single)
+    return "colour", {"n": kind}, truth.objects[_matches(truth, kind)[0]].colour
+
+
+def _yes(fact: bool) -> str:
+    return "yes" if fact else "no"
+
+
+DRAWS: dict[str, Callable[[Truth, Random], Drawn | None]] = {
+    "count_all": _count_all,
+    "count": _count,
+    "count_in": _count_in,
+    "exists": _exists,
+    "inside": _inside,
+    "side": _side,
+    "near": _near,
+    "empty": _empty,
+    "holding": _holding,
+    "held": _held,
+    "list_all": _list_all,
+    "list_colour": _list_colour,
+    "list_kind": _list_kind,
+    "list_in": _list_in,
+    "extreme": _extreme,
+    "colour": _colour,
+}
