@@ -117,7 +117,7 @@ class RemoteRobot:
     def stop(self) -> None:
         """Stop the robot and latch, over a connection of its own.
 
-        When the server cannot be reached the lease is no longer renewed, so that a moving robot stops by its own watchdog.
+        When the server cannot be reached the lease is no longer renewed: a moving robot then stops by its own watchdog.
 
         Raises:
             MissingComponent: the server did not confirm.

@@ -1,0 +1,48 @@
+"""A fake robot behind a real server on loopback."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from vlp.robot.client import RemoteRobot
+from vlp.robot.fake import FakeRobot
+from vlp.robot.protocol import Step, StepResult
+from vlp.robot.serving import Address, running_server
+
+
+@dataclass
+class Served:
+    """A fake robot, its address and a plain HTTP client with the token."""
+
+    fake: FakeRobot
+    address: Address
+    http: httpx.Client
+
+    def lease(self, holder: str = "tester", ttl_s: float = 30.0, **more: Any) -> httpx.Response:
+        return self.http.post("/lease", json={"holder": holder, "ttl_s": ttl_s, **more})
+
+    def post(self, primitive: str, key: str, epoch: int, **arguments: Any) -> httpx.Response:
+        body = {"primitive": primitive, "arguments": arguments, "key": key, "epoch": epoch}
+        return self.http.post("/executions", json=body)
+
+    def wait(self, id: str, seconds: float = 10.0) -> dict[str, Any]:
+        return self.http.get(f"/executions/{id}", params={"wait_s": seconds}).json()
+
+    def remote(self, **options: Any) -> RemoteRobot:
+        return RemoteRobot(self.address.url, self.address.token, **options)
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    fake = FakeRobot()
+    with running_server(fake) as address:
+        headers = {"Authorization": f"Bearer {address.token}"}
+        with httpx.Client(base_url=address.url, headers=headers, timeout=30, trust_env=False) as http:
+            yield Served(fake, address, http)
+
+
+def run(robot: Any, do: str, key: str, **arguments: Any) -> StepResult:
+    return robot.execute(Step(do, arguments, key))
