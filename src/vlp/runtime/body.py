@@ -1,5 +1,6 @@
 """The robot as the loop sees it: every call in one thread, under a time limit, in the journal's words."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -14,6 +15,8 @@ from vlp.runtime.limits import Budget, Overrun, Worker
 
 T = TypeVar("T")
 JPEG_QUALITY = 80
+UNKNOWN = ("robot-unreachable", "outcome-unknown", "no-answer", "lease-lost")
+"""Codes of results that say nothing about what the robot did: such a step has not finished."""
 
 
 class Body:
@@ -57,7 +60,14 @@ class Body:
         def work() -> tuple[StepResult, bytes | None]:
             return self.robot.execute(step), snapshot() if snapshot else None
 
-        return self._call(work, limit_s, f"the end of {step.do!r}")
+        result, after = self._call(work, limit_s, f"the end of {step.do!r}")
+        if result.code in UNKNOWN:
+            raise MissingComponent(result.message, "`vlp resume` asks the robot what became of the step.")
+        return result, after
+
+    def instance(self) -> str:
+        """Return what changes when a robot's server starts anew and forgets its keys; "" for a robot without one."""
+        return str(getattr(self.ask("health"), "instance", ""))
 
     def offers(self, method: str) -> Callable[..., Any] | None:
         """Return a method that not every robot has, from the robot or the one that it wraps; None when none has it."""
@@ -102,7 +112,9 @@ class Body:
         return Located.from_json(result.value) if result.status == "succeeded" else None
 
     def things(self) -> list[Located]:
-        """Return every thing in view."""
+        """Return every thing in view; nothing for a robot that cannot find all."""
+        if "find_all" not in self.manifest.primitives:
+            return []
         result = self._perceive("find_all", "thing")
         return [Located.from_json(item) for item in result.value] if result.status == "succeeded" else []
 
@@ -124,7 +136,8 @@ class Body:
         try:
             return self._worker.call(work, limit_s, what)
         except Overrun:
-            self.robot.stop()
+            with contextlib.suppress(VlpError):
+                self.robot.stop()
             raise
         except VlpError:
             raise

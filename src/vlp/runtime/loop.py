@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from vlp.core.errors import VlpError
@@ -11,29 +10,11 @@ from vlp.runtime.body import Body
 from vlp.runtime.bus import Bus
 from vlp.runtime.limits import Abandoned, Budget, Overrun
 from vlp.runtime.memory import RunMemory
+from vlp.runtime.outcome import Outcome
 from vlp.runtime.planner import NoPolicy, Planner
 from vlp.runtime.schedule import Inbox, Schedule
 from vlp.runtime.steps import Steps
 from vlp.runtime.triggers import TRIGGERS, Moment, Trigger, fired
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended, as the system itself judges it.
-
-    Args:
-        outcome: "success", "failure", "stopped" or "timeout".
-        reason: one sentence; "" when all went well.
-        claim: "done", "already" or "cannot"; "" when there was no policy.
-        verdict: the true state's own answer, None where nobody knows it.
-        error: what ended the run, when it was an error a person can act on.
-    """
-
-    outcome: str
-    reason: str = ""
-    claim: str = ""
-    verdict: bool | None = None
-    error: VlpError | None = field(default=None, compare=False)
 
 
 class Loop:
@@ -101,9 +82,9 @@ class Loop:
                 if progress.replans >= self.budget.replans:
                     why = "; ".join(progress.triggers.values())
                     return Outcome("failure", f"{self.budget.replans} new policies were not enough; last: {why}")
-                seen, event = self.body.observe("plan")
-                self.bus.emit(event)
-                self.planner.plan(seen)
+                self._plan()
+            elif progress.failed:
+                return Outcome("failure", self.memory.knowledge.failures[-1])
             elif not progress.remaining:
                 return self._done()
             elif self.steps.carry_out(progress.remaining[0]).status == "stopped":
@@ -131,6 +112,14 @@ class Loop:
         if news:
             self.bus.emit(*news)
         return bool(reasons)
+
+    def _plan(self) -> None:
+        """Ask for a policy for what is to be seen now, and keep in mind where everything was when it was written."""
+        seen, event = self.body.observe("plan")
+        self.bus.emit(event)
+        if any(t.looks for t in self.triggers):
+            self.bus.emit(*(Event("belief", {"phrase": t.phrase, "located": t.to_json()}) for t in self.body.things()))
+        self.planner.plan(seen)
 
     def _done(self) -> Outcome:
         plan = self.memory.progress.plan

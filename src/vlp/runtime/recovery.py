@@ -1,8 +1,6 @@
 """Taking a run over from a process that died: no finished step again, and no guess about the one in flight."""
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from vlp.core.errors import UsageError, VlpError
 from vlp.journal import Event
@@ -13,24 +11,10 @@ from vlp.runtime.steps import Steps
 
 FINAL = ("success", "failure", "timeout")
 """Outcomes after which nothing is left to resume."""
-POLL_S = 0.5
 
 
 class Hold(VlpError):
     """It cannot be known what the robot did; a person has to look."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """What became of the step in flight.
-
-    Args:
-        how: one sentence for the journal.
-        redo: whether the step has not happened and is to be sent, under the same key.
-    """
-
-    how: str
-    redo: bool = True
 
 
 def check_resumable(events: Sequence[Event]) -> Event:
@@ -94,13 +78,10 @@ def _settle(flight: Event, body: Body, memory: RunMemory, steps: Steps) -> str:
     plan = memory.progress.plan
     assert plan is not None
     step = plan.step(step_id)
-    primitive_s = body.manifest.primitives[step.step.do].timeout_s
-    end_s = time.monotonic() + primitive_s
-    while (result := body.ask("result_of", key)) == "running" and time.monotonic() < end_s:
-        time.sleep(POLL_S)
-    if result == "running":
-        raise Hold(f"step {step_id} still runs after {primitive_s:g} s. Look at the robot.")
+    result = body.ask("result_of", key)
+    if result is None and body.instance() != flight.data.get("instance", ""):
+        raise Hold(f"the robot's server started anew while step {step_id} was in flight. Look at the robot.")
     if result is None:
-        return f"the robot never received step {step_id}; it is sent again under the same key"
+        return f"the robot has no result of step {step_id}; it is sent again under the same key"
     steps.ended(step, result, 0.0)
     return f"the robot had ended step {step_id}: {result.status}"

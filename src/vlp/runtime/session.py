@@ -16,8 +16,9 @@ from vlp.robot.protocol import Robot
 from vlp.runtime.body import Body
 from vlp.runtime.bus import Bus, Subscriber
 from vlp.runtime.limits import Budget
-from vlp.runtime.loop import Loop, Outcome
+from vlp.runtime.loop import Loop
 from vlp.runtime.memory import RunMemory
+from vlp.runtime.outcome import Outcome
 from vlp.runtime.planner import Planner
 from vlp.runtime.recovery import Hold, check_resumable, recover
 from vlp.runtime.schedule import Change, Schedule

@@ -53,6 +53,7 @@ class Steps:
             "do": sent.do,
             "arguments": sent.arguments,
             "epoch": sent.epoch,
+            "instance": self.body.instance(),
         }
         self.bus.emit(Event("step-started", data))
         start = time.monotonic()

@@ -1,0 +1,82 @@
+"""One life of a run, in a process that a test kills: `python life.py DIR simulated|remote`.
+
+The robot is the fake one with a small delay in each step. As "simulated" it dies with the process and is restored
+from the journal. As "remote" its world and keys outlive the process in a file, as a real robot's would.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from vlp.models.scripted import ScriptedModel
+from vlp.robot.fake import FakeRobot, Script
+from vlp.robot.protocol import Step, StepResult
+from vlp.runtime.session import Parts, Session, Spec, read_run
+
+SENTENCE = "put the red cube in the green bowl, then the blue ball too"
+
+
+def steps_for(thing: str) -> list[dict]:
+    name = thing.replace(" ", "_")
+    return [
+        {"do": "locate", "object": thing, "as": name},
+        {"do": "grasp", "target": f"${name}"},
+        {"do": "lift", "height_m": 0.1},
+        {"do": "locate", "object": "green bowl", "as": "green_bowl"},
+        {"do": "place", "target": "$green_bowl", "relation": "in"},
+        {"do": "check", "relation": "in", "subject": thing, "object": "green bowl"},
+    ]
+
+
+POLICY = {
+    "goal": "both are in the green bowl",
+    "subtasks": [{"name": f"put the {t} in", "steps": steps_for(t)} for t in ("red cube", "blue ball")],
+}
+
+
+class Outliving:
+    """A robot whose world and keys are in a file; acts and their record are one atomic write."""
+
+    def __init__(self, file: Path) -> None:
+        self._file, self._fake = file, slow()
+        if file.exists():
+            self._fake.restore(file.read_bytes())
+        self.describe, self.observe, self.stop = self._fake.describe, self._fake.observe, self._fake.stop
+        self.result_of = self._fake.result_of
+
+    def execute(self, step: Step) -> StepResult:
+        known = self._fake.result_of(step.key)
+        result = self._fake.execute(step)
+        if known is None:
+            part = self._file.with_suffix(".part")
+            part.write_bytes(self._fake.snapshot())
+            with open(self._file.with_suffix(".log"), "a") as log:
+                os.replace(part, self._file)
+                log.write(f"{step.key} {step.do} {result.status}\n")
+        return result
+
+
+def slow() -> FakeRobot:
+    robot = FakeRobot()
+    for do in ("locate", "grasp", "lift", "place", "check"):
+        robot.script(do, Script(delay_s=0.01, times=1000))
+    return robot
+
+
+def main(out: Path, kind: str) -> None:
+    robot = slow() if kind == "simulated" else Outliving(out.parent / "world.json")
+    model = ScriptedModel(lambda messages: json.dumps(POLICY))
+    resumed = read_run(out) if (out / "journal.db").exists() else None
+    spec, events = resumed or (Spec(SENTENCE, robot=kind), [])
+    fake = robot if isinstance(robot, FakeRobot) else robot._fake
+
+    def judge() -> bool:
+        return all(fake.world.objects[t].support == "green bowl" for t in ("red cube", "blue ball"))
+
+    outcome = Session(out, spec, robot, model, Parts(judge=judge), events).run()
+    print(outcome.outcome, outcome.verdict, outcome.reason)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,216 @@
+"""A run that was killed goes on: no finished step again, the right final state or a clear hold."""
+
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from conftest import Run, put, say
+
+from vlp.core.errors import UsageError
+from vlp.journal import Journal, read_events
+from vlp.models.scripted import ScriptedModel
+from vlp.robot.fake import FakeRobot
+from vlp.runtime.session import Parts, Session, read_run
+
+LIFE = Path(__file__).with_name("life.py")
+CUBE_IN_BOWL = put("red cube", "green bowl")
+
+
+class Power(BaseException):
+    """The power goes."""
+
+
+def cut_before(run: Run, kind: str, do: str) -> None:
+    """Let the process "die" just before an event would be written, or just after it was."""
+    write = run.session.journal.append
+
+    def append(*events):
+        if any(e.kind == kind and e.data["do"] == do for e in events):
+            raise Power
+        return write(*events)
+
+    run.session.journal.append = append  # type: ignore[method-assign]
+
+
+def resume(out: Path, robot: FakeRobot) -> tuple[Session, object]:
+    spec, events = read_run(out)
+    session = Session(out, spec, robot, ScriptedModel([say(CUBE_IN_BOWL)]), Parts(), events)
+    return session, session.run()
+
+
+@pytest.mark.parametrize("kind", ["step-started", "step-finished"])
+@pytest.mark.parametrize("do", ["locate", "grasp", "lift", "place", "check"])
+def test_every_boundary_can_be_taken_over(make_run, tmp_path, kind, do):
+    run = make_run([CUBE_IN_BOWL])
+    cut_before(run, kind, do)
+    with pytest.raises(Power):
+        run.go()
+    fresh = FakeRobot()
+    session, outcome = resume(tmp_path / "run", fresh)
+    assert outcome.outcome == "success"
+    assert fresh.world.objects["red cube"].support == "green bowl"
+    assert not session.planner.model.calls, "the policy stands; nobody has to be asked again"
+    finished = Counter(e.data["key"] for e in read_events(tmp_path / "run", kinds=["step-finished"]))
+    assert set(finished.values()) == {1}
+    assert len(finished) == 6
+
+
+class Remote(FakeRobot):
+    """A robot without snapshots, as one over HTTP is."""
+
+    snapshot = restore = None  # type: ignore[assignment]
+
+
+def test_a_step_that_happened_is_not_done_again(make_run, tmp_path):
+    """The robot placed the cube, the process died before it could write that down."""
+    robot = Remote()
+    run = make_run([CUBE_IN_BOWL], robot=robot)
+    cut_before(run, "step-finished", "place")
+    with pytest.raises(Power):
+        run.go()
+    _, outcome = resume(tmp_path / "run", robot)
+    assert outcome.outcome == "success"
+    assert [s.do for s in robot.log].count("place") == 1
+    how = read_events(tmp_path / "run", kinds=["run-resumed"])[0].data["how"]
+    assert how == "the robot had ended step 2.2: succeeded"
+
+
+def test_a_step_that_never_arrived_is_sent_under_the_same_key(make_run, tmp_path):
+    class Deaf(Remote):
+        def execute(self, step):
+            if step.do == "place" and not self.hears:
+                raise Power
+            return super().execute(step)
+
+        hears = False
+
+    robot = Deaf()
+    run = make_run([CUBE_IN_BOWL], robot=robot)
+    with pytest.raises(Power):
+        run.go()
+    robot.hears = True
+    _, outcome = resume(tmp_path / "run", robot)
+    assert outcome.outcome == "success"
+    started = [e.data["key"] for e in read_events(tmp_path / "run", kinds=["step-started"]) if e.data["do"] == "place"]
+    assert len(started) == 2
+    assert len(set(started)) == 1
+
+
+def test_a_robot_that_cannot_be_asked_is_a_hold(make_run, tmp_path):
+    class Mute(Remote):
+        result_of = None  # type: ignore[assignment]
+
+    robot = Mute()
+    run = make_run([CUBE_IN_BOWL], robot=robot)
+    cut_before(run, "step-finished", "grasp")
+    with pytest.raises(Power):
+        run.go()
+    done = list(robot.log)
+    _, outcome = resume(tmp_path / "run", robot)
+    assert outcome.outcome == "stopped"
+    assert "step 1.2 was in flight" in outcome.reason
+    assert robot.log == done
+
+
+def test_a_server_that_forgot_its_keys_is_a_hold(make_run, tmp_path):
+    class Server(Remote):
+        boot = "first"
+
+        def health(self):
+            return type("Health", (), {"instance": self.boot})
+
+    robot = Server()
+    run = make_run([CUBE_IN_BOWL], robot=robot)
+    cut_before(run, "step-finished", "grasp")
+    with pytest.raises(Power):
+        run.go()
+    again = Server()
+    again.boot = "second"
+    _, outcome = resume(tmp_path / "run", again)
+    assert outcome.outcome == "stopped"
+    assert "started anew" in outcome.reason
+    assert again.log == []
+
+
+def test_what_was_said_and_planned_is_not_lost(make_run, tmp_path):
+    """Killed between a failed step and the new policy: the trigger still stands after resuming."""
+    robot = FakeRobot()
+    robot.fail_next("grasp", "slipped")
+    run = make_run([CUBE_IN_BOWL], robot=robot)
+    ask = run.session.planner.plan
+
+    def plan(seen):
+        if run.of("policy"):
+            raise Power
+        return ask(seen)
+
+    run.session.planner.plan = plan
+    with pytest.raises(Power):
+        run.go()
+    session, outcome = resume(tmp_path / "run", FakeRobot())
+    assert outcome.outcome == "success"
+    assert [e.data["name"] for e in read_events(tmp_path / "run", kinds=["trigger"])] == ["step-failed"]
+    assert len(session.planner.model.calls) == 1
+
+
+def test_a_finished_run_is_not_resumed(make_run, tmp_path):
+    make_run([CUBE_IN_BOWL]).go()
+    with pytest.raises(UsageError, match="has ended: success"):
+        read_run(tmp_path / "run")
+
+
+def test_a_stopped_run_can_go_on(make_run, tmp_path):
+    run = make_run([])
+    assert run.go().outcome == "stopped"
+    _, outcome = resume(tmp_path / "run", FakeRobot())
+    assert outcome.outcome == "success"
+
+
+def test_an_empty_journal_holds_no_run(tmp_path):
+    Journal(tmp_path / "journal.db").close()
+    with pytest.raises(UsageError, match="holds no run"):
+        read_run(tmp_path)
+
+
+def live(out: Path, kind: str, killed_after_s: float | None) -> str:
+    """Run one life and return what it printed; kill it after so many seconds."""
+    process = subprocess.Popen([sys.executable, str(LIFE), str(out), kind], stdout=subprocess.PIPE, text=True)
+    try:
+        return process.communicate(timeout=killed_after_s or 60)[0]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.communicate()[0]
+
+
+@pytest.mark.parametrize("kind", ["simulated", "remote"])
+def test_kills_at_random_moments(tmp_path, kind):
+    """SIGKILL at random moments, again and again, then a last life to the end."""
+    rng = random.Random(kind)
+    start = time.monotonic()
+    live(tmp_path / "whole" / "run", kind, None)
+    whole_s = time.monotonic() - start
+    taken_over = 0
+    for case in range(2):
+        out = tmp_path / str(case) / "run"
+        out.parent.mkdir()
+        kills = 0
+        while kills < 5:
+            printed = live(out, kind, rng.uniform(0.5, 1.0) * whole_s)
+            kills += 1
+            if printed:
+                break
+        else:
+            printed = live(out, kind, None)
+        assert printed.startswith("success True"), printed
+        ends = Counter(e.data["key"] for e in read_events(out, kinds=["step-finished"], blobs=False))
+        assert len(ends) == 12
+        assert set(ends.values()) == {1}
+        log = out.parent / "world.log"
+        acted = Counter(line.split()[0] for line in log.read_text().splitlines()) if log.exists() else Counter()
+        assert set(acted.values()) <= {1}
+        taken_over += len(read_events(out, kinds=["run-resumed"]))
+    assert taken_over >= 2, "the kills came before the runs began"
