@@ -1,0 +1,91 @@
+"""From a word on the command line to a model."""
+
+import importlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vlp.core.errors import MissingComponent, UsageError, did_you_mean
+from vlp.models.protocol import Model
+
+MODELS: dict[str, str] = {
+    "nano": "vlp.models.catalogue:open_nano",
+    "scripted": "vlp.models.catalogue:open_scripted",
+    "http": "vlp.models.openai_model:OpenAIModel",
+    "https": "vlp.models.openai_model:OpenAIModel",
+}
+"""How a spec is opened, by its word or the part before its first colon; called with the whole spec."""
+
+HUB_ID = r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}"
+
+
+def open_model(spec: str, **options: Any) -> Model:
+    """Return a model.
+
+    Args:
+        spec: "nano", a model folder, a Hugging Face id ("Qwen/Qwen2.5-VL-3B-Instruct"), the URL of an OpenAI-compatible
+            server ("http://127.0.0.1:8000/v1"), or "scripted:FILE".
+        options: handed to the back end: `adapter`, `device`, `dtype` for models in process; `model`, `profile`, `key`
+            for a server.
+
+    Raises:
+        UsageError: nothing by that name, or a folder that cannot be trusted.
+        MissingComponent: a package, the weights or the server is not there.
+    """
+    word = spec.split(":", 1)[0]
+    if word in MODELS and (word == spec or ":" in spec):
+        return _entry(MODELS[word])(spec, **options)
+    if Path(spec).expanduser().is_dir():
+        return _in_process(Path(spec).expanduser(), **options)
+    if re.fullmatch(HUB_ID, spec) and not Path(spec).exists():
+        return _in_process(_fetched(spec), **options)
+    raise UsageError(
+        f"no model {spec[:200]!r}: neither a word, a folder, a Hugging Face id nor a URL.", did_you_mean(spec, MODELS)
+    )
+
+
+def open_nano(spec: str, **options: Any) -> Model:
+    """Return the embedded model."""
+    from vlp.models.nano import nano_folder
+
+    return _in_process(nano_folder(), **options)
+
+
+def open_scripted(spec: str, **options: Any) -> Model:
+    """Return the model for "scripted:FILE"."""
+    from vlp.models.scripted import ScriptedModel
+
+    return ScriptedModel.from_file(spec.partition(":")[2], **options)
+
+
+def _in_process(folder: Path, **options: Any) -> Model:
+    try:
+        from vlp.models.transformers_model import TransformersModel
+    except ImportError as error:
+        raise MissingComponent(
+            f"a model in process needs {error.name}.", "Install it with: pip install 'vlp[models]'."
+        ) from None
+    return TransformersModel(folder, **options)
+
+
+def _fetched(hub_id: str) -> Path:
+    """Return the local folder of a model on the hub; only plain data is fetched, never code or pickles."""
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise MissingComponent(
+            "fetching a model needs huggingface_hub.", "Install it with: pip install 'vlp[models]'."
+        ) from None
+    try:
+        return Path(snapshot_download(hub_id, allow_patterns=["*.json", "*.safetensors", "*.jinja", "merges.txt"]))
+    except Exception as error:  # the hub's client raises errors of many libraries
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0][:160].rstrip(".")
+        raise MissingComponent(
+            f"the model {hub_id!r} cannot be fetched: {why}.", "Name a local folder instead."
+        ) from None
+
+
+def _entry(path: str) -> Callable[..., Model]:
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)

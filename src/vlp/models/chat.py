@@ -1,0 +1,117 @@
+"""Messages to token ids and pixels: the folder's own chat template, image placeholders repeated by hand.
+
+`Qwen2_5_VLProcessor` does the same but needs torchvision for its video part, which does not install beside every torch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlp.core.errors import UsageError
+from vlp.core.messages import Image, Message, Text
+
+MAX_IMAGES = 8
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A conversation as the model takes it.
+
+    Args:
+        ids: token ids up to and including the opening of the model's turn.
+        is_image: for each token whether it stands for a piece of an image.
+        images: what the image processor made of each image.
+    """
+
+    ids: list[int]
+    is_image: list[bool]
+    images: list["Pixels"]
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """One image cut into patches.
+
+    Args:
+        values: (patches, channels * frames * side * side) float32.
+        grid: frames, rows and columns of patches.
+    """
+
+    values: NDArray[np.float32]
+    grid: tuple[int, int, int]
+
+
+class Chat:
+    """Writes conversations for one model.
+
+    Args:
+        tokenizer: a Hugging Face fast tokenizer with a chat template.
+        image_processor: `Qwen2VLImageProcessorPil` or alike.
+        image_token: the id that stands for a piece of an image.
+    """
+
+    def __init__(self, tokenizer: Any, image_processor: Any, image_token: int) -> None:
+        self.tokenizer = tokenizer
+        self.image_processor = image_processor
+        self.image_token = image_token
+        self._pad = tokenizer.convert_ids_to_tokens(image_token)
+        self._special = sorted({t.content for t in tokenizer.added_tokens_decoder.values() if t.special}, key=len)
+
+    def prompt(self, messages: Sequence[Message]) -> Prompt:
+        """Return a conversation, the model's turn open at its end.
+
+        Raises:
+            UsageError: too many images, or a template that loses one.
+        """
+        images = [self.pixels(part.rgb) for m in messages for part in m.parts if isinstance(part, Image)]
+        if len(images) > MAX_IMAGES:
+            raise UsageError(f"{len(images)} images in one prompt; at most {MAX_IMAGES}.")
+        pieces = self.text(messages).split(self._pad)
+        if len(pieces) != len(images) + 1:
+            raise UsageError(
+                f"the chat template wrote {len(pieces) - 1} image places for {len(images)} images.",
+                "Use the chat template of a Qwen2.5-VL folder.",
+            )
+        counts = [int(np.prod(image.grid)) // self.image_processor.merge_size**2 for image in images]
+        whole = "".join(piece + self._pad * count for piece, count in zip(pieces, [*counts, 0], strict=True))
+        ids = list(self.tokenizer(whole, add_special_tokens=False)["input_ids"])
+        return Prompt(ids, [i == self.image_token for i in ids], images)
+
+    def text(self, messages: Sequence[Message]) -> str:
+        """Return the conversation as text with one image place per image, as the folder's template writes it."""
+        turns = [{"role": m.role, "content": [self._part(part) for part in m.parts]} for m in messages]
+        return self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+
+    def pixels(self, rgb: NDArray[np.uint8]) -> Pixels:
+        """Return one image as patches."""
+        from PIL import Image as Pil
+
+        done = self.image_processor(Pil.fromarray(rgb), return_tensors="np")
+        frames, rows, columns = (int(n) for n in done["image_grid_thw"][0])
+        return Pixels(np.asarray(done["pixel_values"], dtype=np.float32), (frames, rows, columns))
+
+    def seen_size(self, width: int, height: int) -> tuple[int, int]:
+        """Return width and height to which the model's view of an image is resized: its boxes are in these pixels."""
+        from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
+
+        processor = self.image_processor
+        least, most = processor.size["shortest_edge"], processor.size["longest_edge"]
+        side = processor.patch_size * processor.merge_size
+        rows, columns = smart_resize(height, width, side, min_pixels=least, max_pixels=most)
+        return columns, rows
+
+    def target(self, text: str) -> list[int]:
+        """Return the ids of a reply, with the token that ends the turn."""
+        return [*self.tokenizer(text, add_special_tokens=False)["input_ids"], self.tokenizer.eos_token_id]
+
+    def _part(self, part: Text | Image) -> dict[str, str]:
+        return {"type": "image"} if isinstance(part, Image) else {"type": "text", "text": self.inert(part.text)}
+
+    def inert(self, text: str) -> str:
+        """Return text in which no special token of this tokenizer is spelled: text can open no turn."""
+        for token in self._special:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
+        return text

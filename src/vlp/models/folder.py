@@ -1,0 +1,204 @@
+"""Model folders are checked before anything in them is loaded: what is not plain data of the right kind is refused."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vlp.core.errors import UsageError
+from vlp.models.weights import check_weights
+
+ARCHITECTURE = "Qwen2_5_VLForConditionalGeneration"
+MODEL_TYPE = "qwen2_5_vl"
+PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz")
+NEEDED = ("config.json", "tokenizer.json", "preprocessor_config.json")
+MAX_JSON_BYTES = 64 * 1024 * 1024
+MAX_FILES = 1000
+MAX_PIXELS = 20_000_000
+
+BOUNDS: dict[str, int] = {
+    "vocab_size": 1_000_000,
+    "hidden_size": 32_768,
+    "out_hidden_size": 32_768,
+    "intermediate_size": 200_000,
+    "num_hidden_layers": 256,
+    "depth": 256,
+    "num_attention_heads": 1024,
+    "num_key_value_heads": 1024,
+    "num_heads": 1024,
+    "max_position_embeddings": 2_000_000,
+    "patch_size": 64,
+    "temporal_patch_size": 8,
+    "spatial_merge_size": 8,
+    "window_size": 4096,
+    "in_channels": 4,
+}
+"""Sizes in a configuration, with the largest that is believed before anything is built from it."""
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A folder that passed the checks.
+
+    Args:
+        path: where it is.
+        name: what it calls itself.
+        profile: the wording of prompts it was made for.
+        parameters: numbers in its weight files.
+    """
+
+    path: Path
+    name: str
+    profile: str
+    parameters: int
+
+
+def check_folder(path: Path) -> ModelFolder:
+    """Return what a model folder holds, after checking all that can be checked without loading it.
+
+    Raises:
+        UsageError: no such folder; a link out of it; no weights, or weights as pickles; another architecture; code of
+            its own; a weight file whose header lies; a hash in `vlp.json` that does not match.
+    """
+    if not path.is_dir():
+        raise UsageError(
+            f"no model folder at {str(path)[:300]!r}.", "Expected a folder with config.json and *.safetensors."
+        )
+    _plain_files(path)
+    missing = [name for name in NEEDED if not (path / name).is_file()]
+    if missing:
+        raise UsageError(f"{path.name!r} has no {missing[0]}.", "Expected a model folder in Hugging Face layout.")
+    config = read_json(path / "config.json")
+    _architecture(path, config)
+    _no_code(path)
+    _image_sizes(path, config)
+    parameters = check_weights(path)
+    profile, name = _own_record(path)
+    return ModelFolder(path, name, profile, parameters)
+
+
+def check_adapter(path: Path) -> None:
+    """Check the folder of a LoRA adapter in the same way; raises UsageError as `check_folder` does."""
+    if not path.is_dir():
+        raise UsageError(f"no adapter folder at {str(path)[:300]!r}.")
+    _plain_files(path)
+    config = read_json(path / "adapter_config.json") if (path / "adapter_config.json").is_file() else None
+    if config is None or config.get("peft_type") != "LORA":
+        raise UsageError(
+            f"{path.name!r} is not a LoRA adapter.", 'Expected adapter_config.json with "peft_type": "LORA".'
+        )
+    if config.get("auto_mapping"):
+        raise UsageError(
+            f"{path.name!r} wants to run code of its own (auto_mapping).", "Remove it from adapter_config.json."
+        )
+    _no_code(path)
+    check_weights(path, "adapter_model.safetensors")
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Return the JSON object in a file of a model folder; raises UsageError when it is none or too large."""
+    if file.stat().st_size > MAX_JSON_BYTES:
+        raise UsageError(f"{file.name!r} is larger than {MAX_JSON_BYTES:,} bytes.")
+    try:
+        data = json.loads(file.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{file.name!r} of the model folder is not JSON: {str(error)[:100]}.") from None
+    if not isinstance(data, dict):
+        raise UsageError(f"{file.name!r} of the model folder is not a JSON object.")
+    return data
+
+
+def _plain_files(path: Path) -> None:
+    # The download cache of Hugging Face keeps its files beside the folder, and links to them.
+    cached = path.parent.name == "snapshots" and path.parent.parent.name.startswith("models--")
+    root = (path.parent.parent if cached else path).resolve()
+    for count, file in enumerate(_walk(path)):
+        if count > MAX_FILES:
+            raise UsageError(f"{path.name!r} holds more than {MAX_FILES} files.", "Expected a model folder.")
+        if not file.resolve().is_relative_to(root):
+            raise UsageError(
+                f"{file.name!r} in {path.name!r} is a link out of the folder.", "Copy the file itself there."
+            )
+        if file.suffix.lower() in PICKLES:
+            raise UsageError(
+                f"{file.name!r} in {path.name!r} is a pickle, which can run code when it is loaded.",
+                "Save the weights as safetensors and remove it.",
+            )
+
+
+def _walk(path: Path) -> Iterator[Path]:
+    for entry in sorted(path.iterdir()):
+        yield entry
+        if entry.is_dir() and not entry.is_symlink():
+            yield from _walk(entry)
+
+
+def _architecture(path: Path, config: dict[str, Any]) -> None:
+    names, kind = config.get("architectures"), config.get("model_type")
+    if names != [ARCHITECTURE] or kind != MODEL_TYPE:
+        found = names[0] if isinstance(names, list) and names else kind
+        raise UsageError(f"{path.name!r} is of architecture {str(found)[:80]!r}.", f"Expected {ARCHITECTURE}.")
+    for part in (config, config.get("text_config") or {}, config.get("vision_config") or {}):
+        if not isinstance(part, dict):
+            raise UsageError(f"the configuration of {path.name!r} is malformed.")
+        for key, most in BOUNDS.items():
+            value = part.get(key, 1)
+            if type(value) is not int or not 0 < value <= most:
+                raise UsageError(f"{key} of {path.name!r} is {str(value)[:40]}.", f"Expected 1 to {most:,}.")
+
+
+def _no_code(path: Path) -> None:
+    for file in sorted(path.glob("*.json")):
+        if file.stat().st_size <= MAX_JSON_BYTES and "config" in file.name and "auto_map" in read_json(file):
+            raise UsageError(
+                f"{path.name!r} wants to run code of its own (auto_map in {file.name}).", "No code is run."
+            )
+
+
+def _image_sizes(path: Path, config: dict[str, Any]) -> None:
+    processor, vision = read_json(path / "preprocessor_config.json"), config.get("vision_config") or {}
+    for mine, theirs in (("patch_size", "patch_size"), ("merge_size", "spatial_merge_size")):
+        if mine in processor and theirs in vision and processor[mine] != vision[theirs]:
+            raise UsageError(
+                f"{mine} is {str(processor[mine])[:20]} in preprocessor_config.json of {path.name!r}, "
+                f"but {vision[theirs]} in config.json."
+            )
+    size = processor.get("size")
+    edges = [processor.get("min_pixels"), processor.get("max_pixels")]
+    edges += [size.get(k) for k in ("shortest_edge", "longest_edge")] if isinstance(size, dict) else []
+    for pixels in edges:
+        if pixels is not None and (type(pixels) is not int or not 0 < pixels <= MAX_PIXELS):
+            raise UsageError(
+                f"{path.name!r} asks for images of {str(pixels)[:40]} pixels.", f"Expected 1 to {MAX_PIXELS:,}."
+            )
+
+
+def _own_record(path: Path) -> tuple[str, str]:
+    """Return profile and name from `vlp.json`, whose hashes must match; a folder without one is a general model."""
+    if not (path / "vlp.json").is_file():
+        return "full", path.name
+    record = read_json(path / "vlp.json")
+    profile, name, hashes = record.get("prompt", "full"), record.get("name", path.name), record.get("sha256", {})
+    if record.get("format") != 1:
+        raise UsageError(f"vlp.json of {path.name!r} has format {str(record.get('format'))[:20]!r}.", "Expected 1.")
+    if not isinstance(profile, str) or not re.fullmatch("[a-z_]{1,32}", profile):
+        raise UsageError(f"vlp.json of {path.name!r} names the prompt profile {str(profile)[:40]!r}.")
+    if not isinstance(name, str) or not re.fullmatch("[ -~]{1,80}", name):
+        raise UsageError(f"vlp.json of {path.name!r} has no readable name.")
+    if not isinstance(hashes, dict):
+        raise UsageError(f"sha256 in vlp.json of {path.name!r} is not an object of file names.")
+    for file, expected in hashes.items():
+        if Path(file).name != file or not (path / file).is_file():
+            raise UsageError(f"vlp.json of {path.name!r} has the hash of a file that is not there: {file[:80]!r}.")
+        if sha256(path / file) != expected:
+            raise UsageError(f"{file!r} in {path.name!r} is not the file that vlp.json records.", "Fetch it again.")
+    return profile, name
+
+
+def sha256(file: Path) -> str:
+    """Return the hash of a file as hexadecimal digits."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
