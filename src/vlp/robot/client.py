@@ -28,7 +28,7 @@ class RemoteRobot:
 
     A lease is acquired with the first step and renewed from a thread of its own until `close`. A step whose answer was
     lost is sent again with the same key only, which finds the execution there is. Failures come back as results with
-    the codes "robot-unreachable" (no contact), "outcome-unknown" (the server was restarted) and "lease-lost".
+    the codes "robot-unreachable" (no contact), "outcome-unknown" (server restarted), "bad-reply" and "lease-lost".
 
     Args:
         url: e.g. "http://127.0.0.1:8765".
@@ -52,9 +52,10 @@ class RemoteRobot:
         timeout_s: float = 10.0,
         give_up_s: float = 10.0,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        if not _is_address(url):
             raise UsageError(f"{url[:200]!r} is not a robot's address.", "Expected e.g. http://127.0.0.1:8765.")
+        if not token or not token.isascii() or not token.isprintable():
+            raise UsageError("the robot's token must be printable ASCII.", "The server prints it when it starts.")
         self.url = url.rstrip("/")
         self._token = token
         self._http = Http(self.url, token, timeout_s)
@@ -102,8 +103,9 @@ class RemoteRobot:
         """Carry out one step and return what was really done; never raises for a failed step."""
         started = time.monotonic()
         try:
-            epoch = self._beat.epoch()
-            return self._follow(step, self._send(step, epoch), started)
+            limit_s = self._limit_s(step) + ANSWER_GRACE_S
+            execution = self._send(step, self._beat.epoch())
+            return self._follow(step, execution, limit_s)
         except Refused as refused:
             return _refused(step, refused, time.monotonic() - started)
         except Unreachable as error:
@@ -197,10 +199,9 @@ class RemoteRobot:
                     raise
                 time.sleep(0.05)
 
-    def _follow(self, step: Step, execution: ExecutionBody, started: float) -> StepResult:
+    def _follow(self, step: Step, execution: ExecutionBody, limit_s: float) -> StepResult:
         """Wait for the end of an execution; a broken connection is bridged, a forgotten execution is not guessed."""
-        contact = time.monotonic()
-        limit_s = self._limit_s(step) + ANSWER_GRACE_S
+        started = contact = time.monotonic()
         while execution.state != "finished":
             if time.monotonic() - started > limit_s:
                 message = f"no result within {limit_s:.0f} s; the step may still be running."
@@ -224,7 +225,10 @@ class RemoteRobot:
     def _limit_s(self, step: Step) -> float:
         if step.timeout_s is not None:
             return step.timeout_s
-        manifest = self._manifest or self.describe()
+        try:
+            manifest = self._manifest or self.describe()
+        except MissingComponent as error:
+            raise Unreachable(error.message, sent=False) from None
         return manifest.primitives[step.do].timeout_s if step.do in manifest.primitives else 60.0
 
     # Replies and errors.
@@ -254,6 +258,14 @@ class RemoteRobot:
         return MissingComponent(
             f"the robot at {self.url} did not answer with {expected}: {found}.", "Is it a vlp robot?"
         )
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not parts.query
+    except ValueError:  # unbalanced brackets, a port that is no port
+        return False
 
 
 class _Unknown(Exception):

@@ -172,6 +172,7 @@ def _execute(report: Report, robot: Robot, do: str, arguments: dict[str, Any], k
         json.dumps([result.done, result.value], allow_nan=False)
     except (TypeError, ValueError) as error:
         report.add("/execute", "plain-data", f"done and value must be JSON data: {error}.")
+        return None
     return result
 
 

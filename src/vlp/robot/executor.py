@@ -84,8 +84,14 @@ class Executor:
         self._calls = 0
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._closed = threading.Event()
-        threading.Thread(target=self._work, name="robot-worker", daemon=True).start()
-        threading.Thread(target=self._watch, name="robot-watchdog", daemon=True).start()
+        self._closed.set()
+
+    def start(self) -> None:
+        """Start worker and watchdog; nothing when they run already."""
+        if self._closed.is_set():
+            self._closed.clear()
+            threading.Thread(target=self._work, name="robot-worker", daemon=True).start()
+            threading.Thread(target=self._watch, name="robot-watchdog", daemon=True).start()
 
     # Executions.
 
@@ -227,8 +233,9 @@ class Executor:
         """Stop the robot when a step runs, and end both threads."""
         if self.busy:
             self.stop("the server is closing")
-        self._closed.set()
-        self._jobs.put(None)
+        if not self._closed.is_set():
+            self._closed.set()
+            self._jobs.put(None)
 
     # Threads.
 

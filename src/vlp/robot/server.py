@@ -79,6 +79,7 @@ def create_app(robot: Robot, token: str, *, max_stream_s: float = 3600.0) -> Fas
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        executor.start()
         yield
         executor.close()
 

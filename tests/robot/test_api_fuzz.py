@@ -1,0 +1,80 @@
+"""No request that can be made from the published schema makes the server fail.
+
+For the longer run of `docs/results/robot_api.md` set VLP_FUZZ_EXAMPLES to the number of requests per operation.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from vlp.robot.fake import FakeRobot
+from vlp.robot.server import create_app
+
+TOKEN = "a-token-for-fuzzing"
+HEADERS = {"Authorization": f"Bearer {TOKEN}"}
+HOLDER = "fuzzer"
+EXAMPLES = int(os.environ.get("VLP_FUZZ_EXAMPLES", "40"))
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+ANSWERS: Counter[tuple[str, int]] = Counter()
+
+app = create_app(FakeRobot(), TOKEN, max_stream_s=0.02)
+schema = schemathesis.openapi.from_asgi("/openapi.json", app)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def summary() -> Iterator[None]:
+    """Print how often each operation gave each status."""
+    app.state.executor.start()  # no lifespan events when called in process
+    yield
+    for (operation, status), count in sorted(ANSWERS.items()):
+        print(f"{operation:40s} {status} {count:7d}")
+    assert not [key for key in ANSWERS if key[1] >= 500]
+    assert ("POST /executions", 202) in ANSWERS, "no step was ever accepted: the run was shallow"
+    app.state.executor.close()
+
+
+def steer(case: schemathesis.Case, n: int) -> None:
+    """Lead most requests past the fence, the names and the ids, which random text never would."""
+    executor = app.state.executor
+    if not executor.lease.live:
+        executor.with_lease(lambda lease: lease.acquire(HOLDER, 60.0))
+    if executor.stopped and case.path == "/executions" and not executor.busy:
+        executor.reset()
+    if isinstance(case.body, dict) and n % 4:
+        case.body |= {
+            name: value
+            for name, value in {"epoch": executor.lease.epoch, "holder": HOLDER}.items()
+            if name in case.body
+        }
+        if case.path == "/executions":
+            names = sorted(executor.manifest.primitives)
+            case.body["primitive"] = names[n % len(names)]
+            if case.body["primitive"] == "home":
+                case.body["arguments"] = {}
+    known = next(reversed(executor._by_id), None)
+    if known and n % 2 and case.path_parameters and "id" in case.path_parameters:
+        case.path_parameters["id"] = known
+
+
+@schema.parametrize()
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
+def test_no_request_makes_the_server_fail(case: schemathesis.Case) -> None:
+    steer(case, ANSWERS.total())
+    response = case.call(headers=HEADERS)
+    ANSWERS[f"{case.method} {case.path}", response.status_code] += 1
+    case.validate_response(response, checks=CHECKS)
