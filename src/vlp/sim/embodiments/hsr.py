@@ -60,7 +60,7 @@ WELDED = (
 # Stiffness and damping of the position servos, and the highest force or torque (N, Nm).
 SERVOS: dict[str, tuple[float, float, float]] = {
     "base_x": (60_000, 6_000, 1_500), "base_y": (60_000, 6_000, 1_500), "base_yaw": (12_000, 900, 300),
-    "arm_lift_joint": (30_000, 1_200, 600), "arm_flex_joint": (3_000, 120, 100), "arm_roll_joint": (1_000, 25, 60),
+    "arm_lift_joint": (8_000, 450, 300), "arm_flex_joint": (3_000, 120, 100), "arm_roll_joint": (1_000, 25, 60),
     "wrist_flex_joint": (1_000, 25, 60), "wrist_roll_joint": (500, 12, 30),
     "head_pan_joint": (500, 20, 50), "head_tilt_joint": (500, 20, 50),
     "hand_motor_joint": (60, 3, 2.6),

@@ -1,0 +1,138 @@
+"""grasp: take hold of a located thing from above and carry it back."""
+
+import math
+from typing import Any
+
+from vlp.core.located import Located
+from vlp.core.vocabulary import CONTAINERS
+from vlp.sim.actions.scope import TRAVEL_MOST_M, Held, Scope, kind_of, located
+from vlp.sim.hand import FINGER_THICK_M, PAD_M, WIDEST_M
+from vlp.sim.heightmap import HeightMap
+from vlp.sim.motion import Failed, OutOfTime, Stopped
+
+ROOM_M = 0.015
+"""Space left on each side of the thing when the fingers come down."""
+EMPTY_M = 0.008
+"""Fingers closer than this hold nothing."""
+OVER_TABLE_M = 0.008
+DEEPEST_M = 0.060
+ROUND = ("ball", "can", "bottle", "mug")
+
+
+def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Grasp `target` (a located thing) and retreat to carry posture; the opening of the fingers tells whether it is held."""
+    target = located(arguments["target"])
+    if scope.memory.held is not None:
+        raise Failed("hand-full", f"the hand already holds the {scope.memory.held.phrase}.")
+    if kind_of(target.phrase) in CONTAINERS:
+        raise Failed("too-large", f"the {target.phrase} is too large for the hand.")
+    width = target.size_m[1]
+    if width + 2 * 0.006 > WIDEST_M:
+        raise Failed("too-large", f"the {target.phrase} is {width * 100:.0f} cm wide; the hand opens {WIDEST_M * 100:.0f} cm.")
+    if scope.memory.at != "table":
+        scope.drive_to("table")
+    heights = scope.survey()
+    opening = min(width + 2 * ROOM_M, WIDEST_M)
+    closing = choose_closing(target, heights, opening)
+    x, y, _ = target.position_in_world
+    tip_m = tip_level(target, heights, closing, opening, scope.map.table_m)
+    try:
+        closing = scope.reach_over(x, y, closing, opening)
+        squeezed = expected_opening(target)
+        if scope.lower_to((x, y, tip_m), closing, squeezed, touch_n=20.0):
+            raise Failed("blocked", f"the hand touches something above the {target.phrase}.")
+        found = scope.motion.close()
+        if found < EMPTY_M:
+            raise Failed("slipped", f"the fingers closed on nothing where the {target.phrase} should be.")
+        bottom = bottom_of(target, scope.map.table_m)
+        scope.memory.held = Held(target.phrase, target.size_m, max(0.0, tip_m - bottom), found)
+        _raise(scope, x, y, closing, tip_m)
+    except (Stopped, OutOfTime):
+        raise
+    except Failed:
+        _give_up(scope)
+        raise
+    scope.carry()
+    still = scope.motion.opening()
+    if still < EMPTY_M:
+        scope.memory.held = None
+        raise Failed("slipped", f"the {target.phrase} slipped out of the fingers.")
+    return {"opening_m": round(still, 4), "closing_rad": round(closing, 3), "tip_m": round(tip_m, 4)}
+
+
+def choose_closing(target: Located, heights: HeightMap, opening_m: float) -> float:
+    """Return the direction along which to close: across the width, or where round things have most free space."""
+    length, width, height = target.size_m
+    across = target.yaw_rad + math.pi / 2
+    kind = kind_of(target.phrase)
+    if kind in ROUND and kind != "mug" and (kind == "ball" or height > 0.9 * width) and length < 1.25 * width:
+        choices = [math.pi / 2 + k * math.pi / 12 for k in range(-6, 6)]
+    elif length < 1.15 * width:
+        choices = [across, across + math.pi / 2]
+    else:
+        choices = [across]
+    reach = opening_m / 2 + FINGER_THICK_M
+
+    def cost(closing: float) -> float:
+        turn = abs(math.remainder(closing - math.pi / 2, math.pi))
+        return max(0.0, beside(target, heights, closing, reach) - heights.floor_m - 0.01) * 100 + turn
+
+    return min(choices, key=cost)
+
+
+def beside(target: Located, heights: HeightMap, closing: float, reach_m: float) -> float:
+    """Return the greatest height where the two fingers come down."""
+    x, y, _ = target.position_in_world
+    c, s = math.cos(closing), math.sin(closing)
+    inner = target.size_m[1] / 2 + 0.008
+    middle, half = (reach_m + inner) / 2, max(0.005, (reach_m - inner) / 2)
+    return max(heights.highest_within(x + e * c * middle, y + e * s * middle, half, 0.012, closing) for e in (1, -1))
+
+
+def bottom_of(target: Located, table_m: float) -> float:
+    """Return the height of the thing's bottom, snapped to the table where it plainly stands on it."""
+    bottom = target.position_in_world[2] - target.size_m[2] / 2
+    return table_m if abs(bottom - table_m) < 0.02 else bottom
+
+
+def is_upright_bottle(target: Located) -> bool:
+    """Return whether the thing is a bottle that stands, to be taken by its neck."""
+    return kind_of(target.phrase) == "bottle" and target.size_m[2] > 1.8 * target.size_m[1]
+
+
+def expected_opening(target: Located) -> float:
+    """Return the opening at which the fingers will meet the thing."""
+    return 0.45 * target.size_m[1] if is_upright_bottle(target) else target.size_m[1]
+
+
+def tip_level(target: Located, heights: HeightMap, closing: float, opening_m: float, table_m: float) -> float:
+    """Return the height to which the tips go down: deep enough to hold, clear of what lies beside the thing."""
+    height = target.size_m[2]
+    bottom = bottom_of(target, table_m)
+    top = target.position_in_world[2] + height / 2
+    deep = 0.34 * height if is_upright_bottle(target) else min(DEEPEST_M, height / 2 + PAD_M / 2)
+    wanted = max(top - deep, bottom + OVER_TABLE_M)
+    near = beside(target, heights, closing, opening_m / 2 + FINGER_THICK_M)
+    if near > wanted - 0.004 and near > table_m + 0.02:
+        wanted = max(wanted, min(near + 0.006, top - 0.02))
+    return wanted
+
+
+def _raise(scope: Scope, x: float, y: float, closing: float, tip_m: float) -> None:
+    """Raise what is held out of its place, slowly at first."""
+    squeezed = scope.memory.held.opening_m if scope.memory.held else 0.0
+    scope.travel_m = min(scope.travel_m + (scope.memory.held.below_tip_m if scope.memory.held else 0.0), TRAVEL_MOST_M)
+    scope.lower_to((x, y, tip_m + 0.04), closing, squeezed, speed=0.5)
+    if scope.motion.opening() < EMPTY_M:
+        raise Failed("slipped", "it slipped out of the fingers when they rose.")
+    scope.lower_to((x, y, max(scope.travel_m, tip_m + 0.05)), closing, squeezed)
+
+
+def _give_up(scope: Scope) -> None:
+    """Let go, raise the hand and go back to carry posture with an empty hand."""
+    scope.memory.held = None
+    try:
+        scope.motion.open_to(0.11)
+    finally:
+        scope.carry()
+        scope.motion.open_to(0.083)

@@ -1,0 +1,199 @@
+"""place and release: put what is held in a relation to something, set down by feel."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from vlp.core.located import Located
+from vlp.core.vocabulary import CONTAINERS
+from vlp.sim.actions.grasp import EMPTY_M, bottom_of
+from vlp.sim.actions.scope import TRAVEL_MOST_M, Held, Scope, kind_of, located
+from vlp.sim.actions.spots import INSIDES, beside_spot, free_spot, inner_spot
+from vlp.sim.motion import Failed
+
+TOUCH_N = 4.0
+LET_GO_M = 0.010
+"""How far each finger opens to let go, so that it pushes nothing away."""
+NO_TURN = -math.pi / 2
+ROUND = ("ball", "can", "bottle")
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where the held thing's bottom goes.
+
+    Args:
+        x, y: where its middle goes, in the world.
+        floor_m: height of what it will rest on.
+        closing_rad: direction of the fingers.
+        drop_m: height above the floor at which it is let go without a touch.
+        clear_m: the tips are kept above this height, e.g. a rim.
+    """
+
+    x: float
+    y: float
+    floor_m: float
+    closing_rad: float = NO_TURN
+    drop_m: float = 0.0
+    clear_m: float = 0.0
+
+
+def place(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Put what is held `relation` `target` (a located thing, "table" or "bin"), let go, and return to carry posture."""
+    held = _held(scope)
+    target, relation = arguments["target"], arguments["relation"]
+    if target == "bin":
+        return _into_bin(scope, held)
+    if target == "table":
+        return _put(scope, held, lambda: _on_table(scope, held))
+    if isinstance(target, str):
+        raise Failed("bad-target", f"nothing can be put at {target!r}.")
+    thing = located(target)
+    spot = SPOTS.get(relation)
+    if spot is None:
+        raise Failed("bad-relation", f"there is no relation {relation!r}.")
+    return _put(scope, held, lambda: spot(scope, held, thing, relation))
+
+
+def release(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Let go of what is held: at the table on a free spot, set down by feel; at the bin into it; never from a height."""
+    held = _held(scope)
+    return _into_bin(scope, held) if scope.memory.at == "bin" else _put(scope, held, lambda: _on_table(scope, held))
+
+
+def _held(scope: Scope) -> Held:
+    held = scope.memory.held
+    if held is None or scope.motion.opening() < EMPTY_M:
+        scope.memory.held = None
+        raise Failed("hand-empty", "nothing is held that could be put down.")
+    return held
+
+
+def _put(scope: Scope, held: Held, choose: Callable[[], Spot]) -> dict[str, Any]:
+    if scope.memory.at != "table":
+        scope.drive_to("table")
+    scope.survey()
+    spot = choose()
+    try:
+        closing = scope.reach_over(spot.x, spot.y, spot.closing_rad, held.opening_m)
+        touched = _set_down(scope, held, spot, closing)
+        scope.motion.open_to(held.opening_m + 2 * LET_GO_M)
+        scope.motion.wait(0.1)
+        scope.memory.held = None
+        tip_m = scope.travel_m
+        scope.lower_to((spot.x, spot.y, max(tip_m, spot.floor_m + held.below_tip_m + 0.06)), closing, held.opening_m)
+    except Failed:
+        scope.carry()
+        raise
+    scope.carry()
+    scope.motion.open_to(0.083)
+    return {"x_m": round(spot.x, 3), "y_m": round(spot.y, 3), "touched": touched}
+
+
+def _set_down(scope: Scope, held: Held, spot: Spot, closing: float) -> bool:
+    """Lower the hand to just above, then slowly until it touches or is as low as it should be."""
+    bottom = spot.floor_m + held.below_tip_m
+    above = max(bottom + 0.03 + spot.drop_m, spot.clear_m)
+    if scope.lower_to((spot.x, spot.y, above), closing, held.opening_m, touch_n=20.0):
+        raise Failed("blocked", "the hand touches something before it is where it should let go.")
+    lowest = max(bottom + spot.drop_m - (0.0 if spot.drop_m else 0.012), spot.clear_m)
+    if lowest >= above - 0.001:
+        return False
+    return scope.lower_to((spot.x, spot.y, lowest), closing, held.opening_m, speed=0.16, touch_n=TOUCH_N)
+
+
+def _into_bin(scope: Scope, held: Held) -> dict[str, Any]:
+    if scope.memory.at != "bin":
+        scope.travel_m = TRAVEL_MOST_M
+        scope.drive_to("bin")
+    x, y = scope.map.bin_centre
+    scope.travel_m = max(0.62, scope.map.bin_rim_m + held.below_tip_m + 0.10)
+    try:
+        closing = scope.reach_over(x, y, NO_TURN, held.opening_m)
+        tip_m = scope.map.bin_rim_m + max(0.02, held.below_tip_m - 0.04)
+        scope.lower_to((x, y, tip_m), closing, held.opening_m, touch_n=20.0)
+        scope.motion.open_to(held.opening_m + 0.05)
+        scope.motion.wait(0.3)
+        scope.memory.held = None
+        scope.lower_to((x, y, scope.travel_m), closing, held.opening_m)
+    except Failed:
+        scope.carry()
+        scope.drive_to("table")
+        raise
+    scope.carry()
+    scope.motion.open_to(0.083)
+    scope.drive_to("table")
+    return {"x_m": x, "y_m": y}
+
+
+def _radius(held: Held) -> float:
+    return held.size_m[1] / 2 if kind_of(held.phrase) in ROUND else math.hypot(held.size_m[0], held.size_m[1]) / 2
+
+
+def _on_table(scope: Scope, held: Held) -> Spot:
+    assert scope.heights is not None
+    x, y = free_spot(scope.heights, _radius(held))
+    return Spot(x, y, scope.map.table_m)
+
+
+def _beside(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
+    assert scope.heights is not None
+    x, y = beside_spot(scope.heights, relation, target, _radius(held))
+    return Spot(x, y, scope.map.table_m)
+
+
+def _at(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
+    """Where the target was when it was seen; by now it may be gone."""
+    x, y, _ = target.position_in_world
+    bottom = bottom_of(target, scope.map.table_m)
+    return Spot(x, y, bottom)
+
+
+def _onto(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
+    x, y, z = target.position_in_world
+    if kind_of(target.phrase) in CONTAINERS:
+        return _into(scope, held, target, relation)
+    return Spot(x, y, z + target.size_m[2] / 2, _aligned(held, target))
+
+
+def _into(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
+    assert scope.heights is not None
+    kind = kind_of(target.phrase)
+    inside = INSIDES.get(kind)
+    if inside is None:
+        return _onto(scope, held, target, relation)
+    bottom = bottom_of(target, scope.map.table_m)
+    lengthwise = held.size_m[0] > 1.2 * held.size_m[1]
+    closing = target.yaw_rad + (math.pi / 2 if lengthwise else 0.0)
+    radius = _radius(held)
+    half_long, half_wide = (radius, radius) if inside.round else (held.size_m[0] / 2, held.size_m[1] / 2)
+    x, y, floor = inner_spot(scope.heights, target, half_long, half_wide, bottom)
+    if not inside.walls:
+        return Spot(x, y, floor, closing)
+    rim = bottom + target.size_m[2]
+    if kind == "box":  # between upright walls the fingers have no room to open: let go with the tips at the rim
+        return Spot(x, y, floor, closing, drop_m=0.012, clear_m=rim + 0.004)
+    return Spot(x, y, floor, closing, drop_m=0.012)
+
+
+def _aligned(held: Held, target: Located) -> float:
+    """Return the closing direction that lays the held thing's sides along the target's, with the least turn of the wrist."""
+    if kind_of(held.phrase) in ROUND or kind_of(target.phrase) in ROUND:
+        return NO_TURN
+    across = target.yaw_rad + math.pi / 2
+    square = held.size_m[0] < 1.15 * held.size_m[1] or target.size_m[0] < 1.15 * target.size_m[1]
+    choices = [across, across + math.pi / 2] if square else [across]
+    return min(choices, key=lambda closing: abs(math.remainder(closing - NO_TURN, math.pi)))
+
+
+SPOTS: dict[str, Callable[[Scope, Held, Located, str], Spot]] = {
+    "in": _into,
+    "on": _onto,
+    "next_to": _beside,
+    "left_of": _beside,
+    "right_of": _beside,
+    "behind": _beside,
+    "in_front_of": _beside,
+    "at": _at,
+}

@@ -1,0 +1,131 @@
+"""Where to put things down: free spots on the table by relation, and places inside containers, from the height map."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlp.core.located import Located
+from vlp.sim.actions.scope import kind_of
+from vlp.sim.heightmap import HeightMap
+from vlp.sim.motion import Failed
+
+Array = NDArray[np.float64]
+ZONE_X_M, ZONE_Y_M = (0.41, 0.77), (-0.36, 0.36)
+"""Where the middle of a thing may be put on the table: in reach and in view."""
+GAPS_M = (0.04, 0.028, 0.018)
+"""Room wanted around a thing that is put down; less when there is not so much."""
+NEXT_M = 0.045
+"""Gap left to the thing that something is put beside."""
+EDGE_M = 0.01
+
+
+@dataclass(frozen=True)
+class Side:
+    """A direction seen from the station: axis (0 is x, 1 is y) and sign."""
+
+    axis: int
+    sign: float
+
+
+SIDES = {"left_of": Side(1, 1.0), "right_of": Side(1, -1.0), "behind": Side(0, 1.0), "in_front_of": Side(0, -1.0)}
+
+
+def beside_spot(heights: HeightMap, relation: str, target: Located, radius_m: float) -> tuple[float, float]:
+    """Return x, y of a free spot in a relation to a thing on the table.
+
+    Args:
+        heights: the table as it is now.
+        relation: next_to, left_of, right_of, behind or in_front_of.
+        target: the thing.
+        radius_m: half the diagonal of what is put down.
+
+    Raises:
+        Failed: "no-room".
+    """
+    at = np.array(target.position_in_world[:2])
+    own = math.hypot(*target.size_m[:2]) / 2
+    ideal_m = own + radius_m + NEXT_M
+    offset = heights.centres() - at
+    distance = np.hypot(offset[..., 0], offset[..., 1])
+    if relation == "next_to":
+        allowed = (distance < ideal_m + 0.04) & (distance > own * 0.8 + radius_m)
+        cost = np.abs(distance - ideal_m)
+    else:
+        side = SIDES[relation]
+        along, across = side.sign * offset[..., side.axis], np.abs(offset[..., 1 - side.axis])
+        allowed = (along > max(0.06, 0.8 * (own + radius_m))) & (across < 0.75 * along)
+        cost = np.abs(along - ideal_m) + 0.7 * across
+    return _best(heights, allowed, cost, radius_m, f"no free spot {relation.replace('_', ' ')} the {target.phrase}")
+
+
+def free_spot(heights: HeightMap, radius_m: float, wish: tuple[float, float] = (0.56, 0.0)) -> tuple[float, float]:
+    """Return x, y of a free spot on the table near a wished one; raises Failed "no-room"."""
+    offset = heights.centres() - wish
+    cost = np.hypot(offset[..., 0], offset[..., 1])
+    return _best(heights, np.ones_like(cost, dtype=bool), cost, radius_m, "no free spot on the table")
+
+
+def _best(heights: HeightMap, allowed: NDArray[np.bool_], cost: Array, radius_m: float, failure: str) -> tuple[float, float]:
+    centres = heights.centres()
+    x, y = centres[..., 0], centres[..., 1]
+    high = np.array(heights.low) + np.array(heights.heights.shape) * 0.01
+    edge = np.minimum.reduce([x - heights.low[0], high[0] - x, y - heights.low[1], high[1] - y]) - EDGE_M
+    zone = (x > ZONE_X_M[0]) & (x < ZONE_X_M[1]) & (y > ZONE_Y_M[0]) & (y < ZONE_Y_M[1]) & (edge > radius_m)
+    room = heights.clearance()
+    for gap in GAPS_M:
+        fits = allowed & zone & (room > radius_m + gap)
+        if fits.any():
+            i, j = np.unravel_index(np.argmin(np.where(fits, cost, np.inf)), cost.shape)
+            return float(x[i, j]), float(y[i, j])
+    raise Failed("no-room", f"{failure}.")
+
+
+@dataclass(frozen=True)
+class Inside:
+    """Where a container takes things: shares of its half length and half width, floor height, walls as a share of height."""
+
+    share: float
+    round: bool
+    floor_m: float
+    walls: bool
+
+
+INSIDES = {
+    "bowl": Inside(0.66, True, 0.008, True),
+    "plate": Inside(0.72, True, 0.007, False),
+    "tray": Inside(0.90, False, 0.009, False),
+    "box": Inside(0.90, False, 0.006, True),
+}
+
+
+def inner_spot(heights: HeightMap, target: Located, half_long_m: float, half_wide_m: float, bottom_m: float) -> tuple[float, float, float]:
+    """Return x, y and height of the floor at the best place in a container (its middle, unless something is there).
+
+    Args:
+        heights: the table as it is now.
+        target: the container.
+        half_long_m, half_wide_m: half extents of what is put in, along the container's length and width.
+        bottom_m: height of the container's bottom.
+    """
+    inside = INSIDES.get(kind_of(target.phrase), INSIDES["tray"])
+    half_x = max(0.0, target.size_m[0] / 2 * inside.share - half_long_m)
+    half_y = max(0.0, target.size_m[1] / 2 * inside.share - half_wide_m)
+    c, s = math.cos(target.yaw_rad), math.sin(target.yaw_rad)
+    floor = bottom_m + inside.floor_m
+    best: tuple[float, float, float, float] | None = None
+    for u in np.linspace(-half_x, half_x, 7) if half_x > 0.004 else (0.0,):
+        for v in np.linspace(-half_y, half_y, 7) if half_y > 0.004 else (0.0,):
+            if inside.round and (u / max(half_x, 1e-6)) ** 2 + (v / max(half_y, 1e-6)) ** 2 > 1.01:
+                continue
+            x, y = target.position_in_world[0] + c * u - s * v, target.position_in_world[1] + s * u + c * v
+            top = heights.highest_within(x, y, half_long_m + 0.008, half_wide_m + 0.008, target.yaw_rad)
+            filled = max(0.0, top - floor - 0.02)
+            cost = 100 * filled + math.hypot(u, v)
+            if best is None or cost < best[0]:
+                best = (cost, x, y, floor if filled == 0 else top)
+    assert best is not None
+    return best[1:]
+
+

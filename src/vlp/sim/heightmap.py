@@ -1,0 +1,77 @@
+"""What the depth image says about the table: the highest point over each square centimetre."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from vlp.core.camera import deproject, transform
+from vlp.core.observation import Observation
+
+Array = NDArray[np.float64]
+CELL_M = 0.01
+
+
+class HeightMap:
+    """Heights over a rectangle of the table; cells that the camera does not see are unknown.
+
+    Args:
+        observation: taken with the arm out of view.
+        low, high: corners (x, y) of the rectangle in the world, in metres.
+        floor_m: height of the table top.
+    """
+
+    def __init__(
+        self, observation: Observation, low: tuple[float, float], high: tuple[float, float], floor_m: float
+    ) -> None:
+        self.low, self.floor_m = np.array(low), floor_m
+        shape = np.ceil((np.array(high) - self.low) / CELL_M).astype(int)
+        rows, columns = np.mgrid[0 : observation.depth_m.shape[0] : 2, 0 : observation.depth_m.shape[1] : 2]
+        depth = observation.depth_m[rows, columns]
+        seen = depth > 0
+        pixels = np.stack([columns[seen] + 0.5, rows[seen] + 0.5], axis=1)
+        points = transform(deproject(pixels, depth[seen], observation.intrinsics), observation.camera_in_base)
+        points = transform(points, _base_in_world(observation))
+        cells = np.floor((points[:, :2] - self.low) / CELL_M).astype(int)
+        inside = ((cells >= 0) & (cells < shape)).all(axis=1) & (points[:, 2] > floor_m - 0.05)
+        heights = np.full(tuple(shape), -np.inf)
+        np.maximum.at(heights, (cells[inside, 0], cells[inside, 1]), points[inside, 2])
+        self.known: NDArray[np.bool_] = ndimage.binary_closing(np.isfinite(heights))
+        self.heights: Array = np.where(np.isfinite(heights), heights, floor_m)
+
+    @property
+    def highest_m(self) -> float:
+        """Height of the highest thing on the table."""
+        return float(max(self.heights.max(), self.floor_m))
+
+    def centres(self) -> Array:
+        """Return x, y of every cell's centre, (rows, columns, 2)."""
+        i, j = np.indices(self.heights.shape)
+        return np.stack([i, j], axis=-1) * CELL_M + self.low + CELL_M / 2
+
+    def highest_within(self, x: float, y: float, half_x: float, half_y: float, yaw_rad: float) -> float:
+        """Return the greatest height within a rectangle turned by yaw; the table's where nothing is known."""
+        offset = self.centres() - (x, y)
+        c, s = np.cos(yaw_rad), np.sin(yaw_rad)
+        along, across = offset @ (c, s), offset @ (-s, c)
+        inside = (np.abs(along) <= half_x) & (np.abs(across) <= half_y)
+        return float(self.heights[inside].max()) if inside.any() else self.floor_m
+
+    def clearance(self, above_m: float = 0.015, ignore: tuple[float, float, float] | None = None) -> Array:
+        """Return, for every cell, the distance in metres to the nearest cell that is occupied, unknown or off the map.
+
+        Args:
+            above_m: height over the table from which a cell counts as occupied.
+            ignore: x, y and radius of a disc that counts as free, e.g. where the held thing was.
+        """
+        free = self.known & (self.heights < self.floor_m + above_m)
+        if ignore is not None:
+            free |= np.hypot(*np.moveaxis(self.centres() - ignore[:2], -1, 0)) < ignore[2]
+        return ndimage.distance_transform_edt(np.pad(free, 1))[1:-1, 1:-1] * CELL_M
+
+
+def _base_in_world(observation: Observation) -> Array:
+    x, y, yaw = observation.state.base_in_world
+    pose = np.eye(4)
+    pose[:2, :2] = [[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]]
+    pose[:2, 3] = x, y
+    return pose
