@@ -1,7 +1,8 @@
 """Training pictures for the embedded model: what the head camera sees in the middle of tasks, with the truth beside it.
 
-A frame is a function of its seed alone. `render_dataset` writes them in shards: `<split>-00000.npy`, uint8 (n, 216, 288, 3), and
-`<split>-00000.jsonl` with one line per frame. A shard that exists is finished, so an interrupted run goes on where it stopped.
+A frame is a function of its seed alone. `render_dataset` writes them in shards: `<split>-00000.npy`, uint8
+(n, 216, 288, 3), and `<split>-00000.jsonl` with one line per frame. A shard that exists is finished, so an interrupted
+run goes on where it stopped.
 """
 
 import json
@@ -26,10 +27,11 @@ from vlp.sim.render import Camera, visible
 from vlp.sim.simulation import PARKED_X_M, set_pose
 from vlp.sim.true_state import read_truth
 from vlp.sim.truth import Truth
+from vlp.sim.worlds.layout import stand_at
 from vlp.sim.worlds.objects import SceneObject
 from vlp.sim.worlds.scene import Scene
 from vlp.sim.worlds.seeds import seed_of
-from vlp.sim.worlds.tabletop import arrange, build, sample_scene
+from vlp.sim.worlds.tabletop import BIN_AT_M, arrange, build, sample_scene
 
 WIDTH_PX, HEIGHT_PX = 288, 216
 CAMERA_WIDTH_PX, CAMERA_HEIGHT_PX = 640, 480
@@ -37,7 +39,7 @@ SHARD = 500
 RIDER_ODDS = (0.38, 0.30, 0.20, 0.12)
 """How often none, one, two, three things lie in, on or atop another: more often than at the start of a task."""
 PLACE_ODDS = {"table": 0.94, "bin": 0.03, "start": 0.03}
-HELD_ODDS, LYING_ODDS, REACHING_ODDS = 0.30, 0.03, 0.04
+HELD_ODDS, BINNED_ODDS, LYING_ODDS, REACHING_ODDS = 0.30, 0.12, 0.03, 0.04
 ARM_NOISE, HEAD_NOISE_RAD, BASE_NOISE_M, BASE_NOISE_RAD = 0.015, 0.008, 0.02, math.radians(2)
 
 Rgb = NDArray[np.uint8]
@@ -114,6 +116,7 @@ def render_frame(seed: int) -> Frame:
     at = str(rng.choice(list(PLACE_ODDS), p=list(PLACE_ODDS.values())))
     hsr.set_home(model, data, at)
     held = _choose_held(scene, rng)
+    scene = _bin_some(scene, held, rng)
     _settle(model, data, scene, held, rng)
     base = _pose_robot(model, data, at, rng)
     if held:
@@ -133,6 +136,22 @@ def _choose_held(scene: Scene, rng: np.random.Generator) -> SceneObject | None:
     return free[int(rng.integers(len(free)))] if free and rng.random() < HELD_ODDS else None
 
 
+def _bin_some(scene: Scene, held: SceneObject | None, rng: np.random.Generator) -> Scene:
+    """Put some loose things into the bin, as in the middle of clearing the table."""
+    if rng.random() >= BINNED_ODDS:
+        return scene
+    carriers = {o.support for o in scene.objects}
+    loose = [o.phrase for o in scene.objects if o.kind in THINGS and o is not held and o.phrase not in carriers]
+    gone = rng.permutation(loose)[: int(rng.integers(1, 4))].tolist()
+    objects = list(scene.objects)
+    for i, thing in enumerate(objects):
+        if thing.phrase in gone:
+            layer = gone.index(thing.phrase)
+            x, y = BIN_AT_M[0] + rng.uniform(-0.08, 0.08), BIN_AT_M[1] + rng.uniform(-0.06, 0.06)
+            objects[i] = stand_at(thing, x, y, thing.yaw_rad, 0.01 + 0.17 * layer, "bin")
+    return replace(scene, objects=tuple(objects))
+
+
 def _settle(
     model: mujoco.MjModel, data: mujoco.MjData, scene: Scene, held: SceneObject | None, rng: np.random.Generator
 ) -> None:
@@ -141,7 +160,7 @@ def _settle(
     for thing in scene.objects:
         if thing is held:
             set_pose(model, data, replace(thing, position_m=(PARKED_X_M / 4, 0.0, thing.size_m[2] / 2)))
-        elif thing.support != "table" and rng.random() < 0.5:
+        elif thing.support not in ("table", "bin") and rng.random() < 0.5:
             x, y, z = thing.position_m
             set_pose(model, data, replace(thing, position_m=(x, y, z + 0.012)))
             _turn(data, thing, rng.normal(0, 0.12), rng.normal(0, 0.12))
@@ -151,7 +170,7 @@ def _settle(
             set_pose(model, data, replace(thing, position_m=(x, y, scene.table.height_m + 0.6 * thing.size_m[1])))
             _turn(data, thing, 0.0, math.pi / 2)
             dropped = True
-    for _ in range(220 if dropped else 30):
+    for _ in range(130 if dropped else 25):
         mujoco.mj_step(model, data)
 
 
@@ -203,7 +222,7 @@ def _open_hand(data: mujoco.MjData, angle_rad: float) -> None:
 
 def _put_in_hand(model: mujoco.MjModel, data: mujoco.MjData, held: SceneObject, rng: np.random.Generator) -> None:
     """Close the fingers on an object and set its pose between them: enough for a picture, no grasp."""
-    low, high = 0.0, 1.2
+    low, high, left, right = 0.0, 1.2, np.zeros(3), np.zeros(3)
     for _ in range(8):
         angle = (low + high) / 2
         _open_hand(data, angle)

@@ -1,7 +1,7 @@
 """Pictures of a simulation: colour, depth with a sensor's faults, and which pixels belong to which object.
 
-Nothing is rendered until somebody asks. One OpenGL context serves a whole process, from any thread, one picture at a time:
-making a context takes longer than drawing ten pictures.
+Nothing is rendered until somebody asks. One OpenGL context serves a whole process, from any thread, one picture at a
+time: making a context takes longer than drawing several pictures.
 """
 
 import atexit
@@ -43,7 +43,7 @@ class Camera:
     def __init__(self, model: mujoco.MjModel, name: str = HEAD, width: int = 640, height: int = 480) -> None:
         self.model, self.width, self.height = model, width, height
         self._rect = mujoco.MjrRect(0, 0, width, height)
-        self._scene: mujoco.MjvScene | None = None
+        self._scene: Any = None
         self._option = mujoco.MjvOption()
         self._view = mujoco.MjvCamera()
         self._view.type = mujoco.mjtCamera.mjCAMERA_FIXED
@@ -142,7 +142,8 @@ def _drawing_context(model: mujoco.MjModel) -> mujoco.MjrContext:
         model.ntex, tuple(model.tex_width), tuple(model.tex_height), model.nmesh, model.nhfield, model.nskin,
     )  # fmt: skip
     contexts = _STATE.setdefault("contexts", {})
-    if key not in contexts or model.nmesh + model.nhfield + model.nskin and contexts[key][1] is not model:
+    has_shapes = model.nmesh + model.nhfield + model.nskin > 0
+    if key not in contexts or (has_shapes and contexts[key][1] is not model):
         context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50.value)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, context)
         context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR

@@ -12,10 +12,10 @@ from vlp.core.errors import UsageError, VlpError, lookup
 from vlp.core.vocabulary import CONTAINERS
 from vlp.sim.true_state import read_truth
 from vlp.sim.truth import Truth
-from vlp.sim.worlds.layout import fits, rest_on
+from vlp.sim.worlds.layout import fits
 from vlp.sim.worlds.objects import SceneObject
 from vlp.sim.worlds.scene import Scene
-from vlp.sim.worlds.tabletop import build, free_spot
+from vlp.sim.worlds.tabletop import beside_others, build, free_spot
 
 STATE = mujoco.mjtState.mjSTATE_INTEGRATION
 MAGIC = b"vlpsim01"
@@ -25,7 +25,7 @@ NEAR_STATION_M = 0.15
 
 
 class SimulationDiverged(VlpError):
-    """The physics broke down (not a number, or speeds beyond reason): neither a success nor a failure of the planner."""
+    """The physics broke down (not a number, or speeds beyond reason): neither a success nor the planner's failure."""
 
 
 class Simulation:
@@ -151,7 +151,7 @@ class Simulation:
         self.put(replace(thing, position_m=(PARKED_X_M - row, 0.0, thing.size_m[2] / 2)))
 
     def knock_out(self, rng: np.random.Generator) -> str:
-        """A person knocks the held object out of the gripper onto the table; returns its phrase, "" when none is held."""
+        """A person knocks the held object out of the hand onto the table; returns its phrase, "" when none is held."""
         held = self.truth().holding
         if held and self.move(held, rng):
             return held
@@ -170,15 +170,16 @@ class Simulation:
         if host.kind not in CONTAINERS:
             raise UsageError(f"{container!r} is not a container.", f"Containers: {', '.join(CONTAINERS)}.")
         loose = [o for o in now.values() if o.support == "table" and o.kind not in CONTAINERS and fits(o, host)]
-        choice = [lookup(by, now, "object")] if by else loose
-        if not choice:
-            return ""
-        thing = rest_on(choice[int(rng.integers(len(choice)))], host, rng, gap=0.005)
-        self.put(thing)
-        return thing.phrase
+        choice = [lookup(by, now, "object")] if by else [loose[i] for i in rng.permutation(len(loose))]
+        for thing in choice:
+            spot = beside_others(thing, host, list(now.values()), rng)
+            if spot is not None:
+                self.put(spot)
+                return spot.phrase
+        return ""
 
     def put(self, thing: SceneObject) -> None:
-        """Set an object's pose at rest: for events that come from outside and for building scenes, never for a robot."""
+        """Set an object's pose at rest: for events from outside and for building scenes, never for a robot."""
         set_pose(self.model, self.data, thing)
         mujoco.mj_forward(self.model, self.data)
 

@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 
 from vlp.core.vocabulary import CONTAINERS, FLAT_TOPPED
-from vlp.sim.truth import Truth, TrueObject
+from vlp.sim.truth import TrueObject, Truth
 from vlp.sim.worlds.objects import SceneObject
 
 AWAY_X_M = -10.0
@@ -39,7 +39,9 @@ def read_truth(
     return Truth(objects=made, holding=holding, at=at)
 
 
-def _contacts(model: mujoco.MjModel, data: mujoco.MjData, present: dict[str, SceneObject]) -> dict[str, dict[str, float]]:
+def _contacts(
+    model: mujoco.MjModel, data: mujoco.MjData, present: dict[str, SceneObject]
+) -> dict[str, dict[str, float]]:
     """Return, for each object, the upward force in newtons from each body it touches."""
     names = {model.body(p).id: p for p in present}
     touching: dict[str, dict[str, float]] = {p: {} for p in present}
@@ -64,7 +66,7 @@ def _held(touching: dict[str, dict[str, float]]) -> str:
     """Return the object that both fingers touch and nothing else carries, or ""."""
     for phrase, partners in touching.items():
         fingers = [any(name.startswith(start) for name in partners for start in starts) for starts in FINGERS]
-        hand = tuple(start for starts in FINGERS for start in starts) + ("hand_palm",)
+        hand = ("hand_palm", *FINGERS[0], *FINGERS[1])
         carried = any(upward > 0.02 for name, upward in partners.items() if not name.startswith(hand))
         if all(fingers) and not carried:
             return phrase
@@ -106,7 +108,7 @@ def _true_object(
 def _named_support(
     data: mujoco.MjData, thing: SceneObject, supports: dict[str, str], present: dict[str, SceneObject]
 ) -> str:
-    """Return what a person would say it rests on or in: of a heap in a container, the container; of a stack, the next."""
+    """Return what a person would say it rests on: in a heap in a container, the container; in a stack, the next."""
     direct = supports[thing.phrase]
     name, seen = direct, {thing.phrase}
     while name in present and name not in seen:

@@ -83,7 +83,7 @@ class SceneObject:
 
 @dataclass(frozen=True)
 class Shape:
-    """One primitive of a body: type, half sizes, position, rotation (roll, pitch, yaw), colour; `solid` takes contacts."""
+    """One primitive of a body: type, half sizes, position, colour, roll-pitch-yaw; `solid` ones take contacts."""
 
     type: mujoco.mjtGeom
     size: tuple[float, float, float]
@@ -130,7 +130,9 @@ def _ring(radius: float, height: float, z: float, tilt: float, thick: float, rgb
     for i in range(n):
         a = 2 * math.pi * i / n
         at = (radius * math.cos(a), radius * math.sin(a), z)
-        shapes.append(Shape(BOX, (thick / 2, half_width, height / 2), at, shade(rgb, 0.94 + 0.06 * (i % 2)), (0.0, tilt, a)))
+        shapes.append(
+            Shape(BOX, (thick / 2, half_width, height / 2), at, shade(rgb, 0.94 + 0.06 * (i % 2)), (0.0, tilt, a))
+        )
     return shapes
 
 
@@ -272,7 +274,7 @@ def add_object(parent: mujoco.MjsBody, thing: SceneObject, *, solref_s: float = 
     for i, s in enumerate(shapes):
         solid = 1 if s.solid else 0
         body.add_geom(
-            name=f"{thing.phrase}/{i}", type=s.type, size=s.size, pos=s.at, quat=quaternion(s.euler), rgba=(*s.rgb, 1.0),
+            name=f"{thing.phrase}/{i}", type=s.type, size=s.size, pos=s.at, quat=quaternion(s.euler), rgba=(*s.rgb, 1),
             mass=MASS_KG[thing.kind] * s.volume / volume, contype=solid, conaffinity=solid,
             condim=6 if rolls else 4, friction=(1.0, 0.01, 0.0008 if rolls else 0.0001), solref=(solref_s, 1.0),
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""World `tabletop`: a table with three to eight objects, a bin beside it, a wall behind: sampled by seed, built for a robot."""
+"""World `tabletop`: a table with three to eight objects, a bin beside it and walls, sampled by seed."""
 
 import colorsys
 import math
@@ -17,7 +17,7 @@ from vlp.sim.worlds.scene import Look, Scene, Table
 AREA_X_M, AREA_Y_M = (0.42, 0.75), (-0.33, 0.33)
 """Where the middles of objects may lie, in the world frame."""
 VIEW_EYE_M, VIEW_AHEAD, VIEW_HALF, VIEW_MARGIN_M = (0.14, 0.02, 1.0), (0.606, -0.795), 0.577, 0.045
-"""The head camera at the station: its place, the x and z of its axis, the tangent of its half width; and a free margin."""
+"""The head camera at the station: its place, x and z of its axis, tangent of its half width; and a free margin."""
 FREE_M = 0.035
 EDGE_M = 0.015
 BIN_AT_M, BIN_HALF_M, BIN_HEIGHT_M = (0.45, -0.85), (0.17, 0.15), 0.28
@@ -49,7 +49,9 @@ def sample_scene(seed: int, *, count: int | None = None) -> Scene:
 def sample_objects(n: int, rng: np.random.Generator) -> list[SceneObject]:
     """Return n objects, no two of the same colour and kind, containers first; in a third of cases few colours recur."""
     containers = min(int(rng.choice(len(CONTAINER_ODDS), p=CONTAINER_ODDS)), n - 2)
-    palette = COLOURS if rng.random() < 0.65 else tuple(rng.choice(COLOURS, size=int(rng.integers(2, 5)), replace=False))
+    palette = (
+        COLOURS if rng.random() < 0.65 else tuple(rng.choice(COLOURS, size=int(rng.integers(2, 5)), replace=False))
+    )
     things = THINGS if rng.random() < 0.7 else tuple(rng.choice(THINGS, size=int(rng.integers(2, 4)), replace=False))
     chosen: list[tuple[str, str]] = []
     while len(chosen) < n:
@@ -184,7 +186,7 @@ def make_spec(scene: Scene, embodiment: str = "hsr") -> mujoco.MjSpec:
     spec = robot_spec(embodiment)
     spec.modelname = "tabletop"
     quality = spec.visual.quality
-    # No multisampling: the camera's image is shrunk for the model anyway, and on a software rasteriser it costs a third.
+    # No multisampling: the model sees the image shrunk anyway, and on a software rasteriser it triples the time.
     quality.offsamples, quality.shadowsize, quality.numslices, quality.numstacks = 0, 1024, 20, 10
     spec.visual.headlight.ambient = [scene.look.ambient] * 3
     spec.visual.headlight.diffuse = [0.22] * 3
@@ -217,13 +219,15 @@ def _add_room(spec: mujoco.MjSpec, scene: Scene) -> None:
     )  # fmt: skip
     world.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[6, 6, 0.1], rgba=[*look.floor_rgb, 1])
     world.add_geom(
-        name="side wall", type=BOX, size=[4, 0.02, 1.4], pos=[0, -2.4, 1.4], rgba=[*look.wall_rgb, 1], contype=0, conaffinity=0,
+        name="side wall", type=BOX, size=[4, 0.02, 1.4], pos=[0, -2.4, 1.4], rgba=[*look.wall_rgb, 1],
+        contype=0, conaffinity=0,
     )  # fmt: skip
     eye, aim = np.array([0.95, 2.05, 1.35]), np.array([0.30, -0.20, 0.62])
     world.add_camera(name=AUDIENCE, pos=eye, quat=_looking(eye, aim), fovy=48)
     world.add_geom(
-        name="wall", type=BOX, size=[0.02, 4, 1.4], pos=[2.1, 0, 1.4], rgba=[*look.wall_rgb, 1], contype=0, conaffinity=0
-    )
+        name="wall", type=BOX, size=[0.02, 4, 1.4], pos=[2.1, 0, 1.4], rgba=[*look.wall_rgb, 1],
+        contype=0, conaffinity=0,
+    )  # fmt: skip
 
 
 def _looking(eye: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -265,9 +269,10 @@ def _add_table(spec: mujoco.MjSpec, scene: Scene) -> None:
     )  # fmt: skip
     # Legs at the far side only: the robot's base drives under the near edge to reach across the table.
     leg = (table.height_m - 0.03) / 2
-    for i, (sx, sy) in enumerate([(1, 1), (1, -1)]):
-        at = [sx * (table.depth_m / 2 - 0.03), sy * (table.width_m / 2 - 0.03), -0.03 - leg]
-        body.add_geom(name=f"leg {i}", type=BOX, size=[0.02, 0.02, leg], pos=at, rgba=[*_brighter(look.table_rgb, 0.6), 1])
+    colour = [*_brighter(look.table_rgb, 0.6), 1]
+    for i, side in enumerate((1, -1)):  # only at the far side: the robot's base drives under the near edge
+        at = [table.depth_m / 2 - 0.03, side * (table.width_m / 2 - 0.03), -0.03 - leg]
+        body.add_geom(name=f"leg {i}", type=BOX, size=[0.02, 0.02, leg], pos=at, rgba=colour)
 
 
 def _add_bin(spec: mujoco.MjSpec) -> None:
