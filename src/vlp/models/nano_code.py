@@ -1,0 +1,154 @@
+"""The scene code: what vlp-nano's vision tower writes into the first channels of every image token.
+
+The image is cut into cells of 24 x 24 pixels, one per merged token. The object whose box centre lies in a cell is described
+by that cell's token: one slot of channels for a graspable thing and one for a container, so that a cube in a bowl does not
+hide the bowl. A slot holds presence, colour, kind, box and relations as numbers near 0 or 1. The code serves three ends:
+dense supervision of the vision tower, training of the language part before it has seen a picture, and the grounder, which
+reads boxes straight off it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlp.core.camera import Box, iou
+from vlp.core.vocabulary import COLOURS, CONTAINERS, THINGS
+
+IMAGE_WIDTH, IMAGE_HEIGHT, CELL = 288, 216, 24
+COLUMNS, ROWS = IMAGE_WIDTH // CELL, IMAGE_HEIGHT // CELL
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where one slot's channels lie in a token.
+
+    Args:
+        kinds: the kinds it can hold.
+        start: its first channel, which is presence; then colours, kinds, 4 of the box, and 3 flags: `supported` (rests in or
+            on another object), `covered` (something rests in or on it), `held`.
+    """
+
+    kinds: tuple[str, ...]
+    start: int
+
+    @property
+    def colours(self) -> slice:
+        """Channels of the colour, one each."""
+        return slice(self.start + 1, self.start + 1 + len(COLOURS))
+
+    @property
+    def kind(self) -> slice:
+        """Channels of the kind, one each."""
+        return slice(self.colours.stop, self.colours.stop + len(self.kinds))
+
+    @property
+    def box(self) -> slice:
+        """Centre offset from the cell's centre in cells (x, y), then log2 of width and height in cells."""
+        return slice(self.kind.stop, self.kind.stop + 4)
+
+    @property
+    def flags(self) -> slice:
+        """supported, covered, held."""
+        return slice(self.box.stop, self.box.stop + 3)
+
+
+THING = Slot(THINGS, 0)
+CONTAINER = Slot(CONTAINERS, THING.flags.stop)
+SLOTS = (THING, CONTAINER)
+CHANNELS = CONTAINER.flags.stop
+
+
+@dataclass(frozen=True)
+class SeenObject:
+    """One object in an image of 288 x 216 pixels.
+
+    Args:
+        colour, kind: words of the vocabulary.
+        box: in pixels of that image.
+        supported, covered, held: the flags of the slot.
+        score: confidence when it was read from a code.
+    """
+
+    colour: str
+    kind: str
+    box: Box
+    supported: bool = False
+    covered: bool = False
+    held: bool = False
+    score: float = 1.0
+
+    @property
+    def phrase(self) -> str:
+        """Its name, e.g. "red cube"."""
+        return f"{self.colour} {self.kind}"
+
+
+def encode(objects: Sequence[SeenObject]) -> Array:
+    """Return the code (ROWS, COLUMNS, CHANNELS) of the objects in an image; empty cells are 0.
+
+    Of two objects that want the same slot of the same cell, the smaller keeps it and the other moves to the free
+    neighbouring cell that is nearest to its centre.
+    """
+    code = np.zeros((ROWS, COLUMNS, CHANNELS), np.float32)
+    for item in sorted(objects, key=lambda o: (o.box[2] - o.box[0]) * (o.box[3] - o.box[1])):
+        slot = THING if item.kind in THINGS else CONTAINER
+        x, y = (item.box[0] + item.box[2]) / 2 / CELL, (item.box[1] + item.box[3]) / 2 / CELL
+        free = [
+            ((column + 0.5 - x) ** 2 + (row + 0.5 - y) ** 2, row, column)
+            for row in range(max(0, int(y) - 1), min(ROWS, int(y) + 2))
+            for column in range(max(0, int(x) - 1), min(COLUMNS, int(x) + 2))
+            if code[row, column, slot.start] == 0
+        ]
+        if not free:
+            continue
+        _, row, column = min(free)
+        token = code[row, column]
+        token[slot.start] = 1
+        token[slot.colours.start + COLOURS.index(item.colour)] = 1
+        token[slot.kind.start + slot.kinds.index(item.kind)] = 1
+        width, height = max(item.box[2] - item.box[0], 2.0), max(item.box[3] - item.box[1], 2.0)
+        token[slot.box] = (x - column - 0.5, y - row - 0.5, np.log2(width / CELL), np.log2(height / CELL))
+        token[slot.flags] = (item.supported, item.covered, item.held)
+    return code
+
+
+def decode(code: Array, threshold: float = 0.5, overlap: float = 0.4) -> list[SeenObject]:
+    """Return the objects that a code (ROWS, COLUMNS, at least CHANNELS) describes, best first.
+
+    Args:
+        code: the first channels of the image tokens, rows from the top.
+        threshold: least presence.
+        overlap: of two boxes of the same slot that overlap more (IoU), or two objects of one name, the better one stays.
+    """
+    found: list[SeenObject] = []
+    for slot in SLOTS:
+        presence = code[..., slot.start]
+        rows, columns = np.nonzero(presence > threshold)
+        candidates = [_read(code[r, c], slot, int(r), int(c)) for r, c in zip(rows, columns, strict=True)]
+        kept: list[SeenObject] = []
+        for item in sorted(candidates, key=lambda o: -o.score):
+            if all(iou(item.box, other.box) < overlap and item.phrase != other.phrase for other in kept):
+                kept.append(item)
+        found += kept
+    return sorted(found, key=lambda o: -o.score)
+
+
+def _read(token: Array, slot: Slot, row: int, column: int) -> SeenObject:
+    dx, dy, log_width, log_height = (float(v) for v in token[slot.box])
+    x, y = (column + 0.5 + dx) * CELL, (row + 0.5 + dy) * CELL
+    width, height = CELL * 2.0 ** min(log_width, 4.0), CELL * 2.0 ** min(log_height, 4.0)
+    box = (
+        max(0.0, x - width / 2),
+        max(0.0, y - height / 2),
+        min(float(IMAGE_WIDTH), x + width / 2),
+        min(float(IMAGE_HEIGHT), y + height / 2),
+    )
+    colour, kind = int(np.argmax(token[slot.colours])), int(np.argmax(token[slot.kind]))
+    sure = min(1.0, float(token[slot.colours][colour])) * min(1.0, float(token[slot.kind][kind]))
+    supported, covered, held = (bool(v > 0.5) for v in token[slot.flags])
+    score = max(0.0, min(1.0, float(token[slot.start]))) * max(0.0, sure)
+    return SeenObject(COLOURS[colour], slot.kinds[kind], box, supported, covered, held, score)

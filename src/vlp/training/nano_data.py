@@ -1,0 +1,246 @@
+"""What nano learns from: scenes with labels, and the turns (questions, instructions, boxes) asked about them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from math import cos, pi, sin
+from random import Random
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vlp.core.camera import Intrinsics, project, transform
+from vlp.core.messages import Text
+from vlp.core.observation import RobotState
+from vlp.core.vocabulary import COLOURS
+from vlp.models.nano_code import CELL, CHANNELS, IMAGE_HEIGHT, IMAGE_WIDTH, SLOTS, SeenObject, encode
+from vlp.primitives.manifest import Limits, Manifest
+from vlp.primitives.standard import STANDARD, make_manifest
+from vlp.prompt import brief
+from vlp.prompt.memory import Memory, StepRecord
+from vlp.prompt.request import PlanRequest
+from vlp.prompt.target import box_text, policy_text
+from vlp.sim import expert
+from vlp.sim.questions import sample_question
+from vlp.sim.tasks.changes import sample_change
+from vlp.sim.tasks.families import sample_task
+from vlp.sim.tasks.random_truth import sample_truth
+from vlp.sim.tasks.task import Split, Task
+from vlp.sim.truth import Truth
+from vlp.training.nano_packing import CELLS, Turn
+
+NAMED_ONLY = {"put": 4.0, "throw": 1.0, "stack": 1.0, "swap": 1.0, "pick": 0.5}
+"""Families that can be planned without seeing the table, for when the robot stands elsewhere."""
+
+_NOT_IN_THE_IMAGE = ("holding", "held")
+"""Kinds of question that need the robot's state, which a question's prompt does not hold."""
+
+_NO_IMAGE = np.zeros((8, 8, 3), np.uint8)
+
+
+@cache
+def nano_manifest() -> Manifest:
+    """Return a manifest with every standard primitive: what nano's tokens are made from."""
+    limits = Limits((0, 0, 0), (1, 1, 1), 1, 1, 1, 1, 1)
+    return make_manifest("any", STANDARD, ("table", "bin", "start"), limits)
+
+
+@dataclass(frozen=True)
+class LabelledScene:
+    """What is in one image, and the true state behind it (visible objects only)."""
+
+    objects: tuple[SeenObject, ...]
+    truth: Truth
+
+
+class FrameSource(Protocol):
+    """Rendered frames with labels."""
+
+    def __len__(self) -> int: ...
+
+    def scene(self, index: int) -> LabelledScene:
+        """Return the labels of one frame."""
+        ...
+
+    def augmented(
+        self, indices: np.ndarray, rng: np.random.Generator, mirror: bool
+    ) -> tuple[Tensor, list[LabelledScene]]:
+        """Return normalised pixels (b, 3, h, w) with small random changes, and labels that fit them."""
+        ...
+
+
+def code_batch(scenes: Sequence[LabelledScene]) -> Tensor:
+    """Return the codes (b, CELLS, CHANNELS) of scenes."""
+    return torch.from_numpy(np.stack([encode(s.objects) for s in scenes])).view(len(scenes), CELLS, CHANNELS)
+
+
+def noisy_codes(scenes: Sequence[LabelledScene], rng: np.random.Generator) -> Tensor:
+    """Return codes with errors like those of a trained vision tower: soft decisions, boxes a pixel or two off."""
+    code = code_batch(scenes).numpy()
+    noisy = code * rng.uniform(0.75, 1.1, code.shape) + np.abs(rng.normal(0, 0.04, code.shape))
+    for slot in SLOTS:
+        boxes = rng.normal(0, 0.05, (*code.shape[:2], 4))
+        present = code[..., slot.start : slot.start + 1]
+        noisy[..., slot.box] = (code[..., slot.box] + boxes) * present + boxes * 0.5 * (1 - present)
+    return torch.from_numpy(noisy.astype(np.float32))
+
+
+@cache
+def _home_camera() -> tuple[np.ndarray, Intrinsics]:
+    """Return the head camera's pose in the base frame at the table station, and nano's intrinsics."""
+    import mujoco
+
+    from vlp.sim.embodiments import compile_model
+    from vlp.sim.embodiments.hsr import CAMERA, FOCAL_PX, WIDTH_PX, set_home
+
+    model = compile_model("hsr")
+    data = mujoco.MjData(model)
+    set_home(model, data)
+    pose = np.eye(4)
+    pose[:3, :3] = data.camera(CAMERA).xmat.reshape(3, 3) @ np.diag([1.0, -1.0, -1.0])
+    pose[:3, 3] = data.camera(CAMERA).xpos
+    scale = IMAGE_WIDTH / WIDTH_PX
+    f = FOCAL_PX * scale
+    return pose, Intrinsics(IMAGE_WIDTH, IMAGE_HEIGHT, f, f, IMAGE_WIDTH / 2, IMAGE_HEIGHT / 2)
+
+
+def imagined_scene(rng: Random) -> LabelledScene:
+    """Return a random table state with the boxes that the head camera would see, without rendering it.
+
+    Occlusion is left out; the hand's place in the picture is a guess. Good for learning language from scene codes.
+    """
+    truth = sample_truth(rng)
+    pose, k = _home_camera()
+    yaw = rng.gauss(0, 0.03)
+    base = np.eye(4)
+    base[:2, :2] = [[cos(yaw), -sin(yaw)], [sin(yaw), cos(yaw)]]
+    base[:2, 3] = rng.gauss(0, 0.02), rng.gauss(0, 0.02)
+    camera_from_world = np.linalg.inv(base @ pose)
+    seen: list[SeenObject] = []
+    loads = {item.support for item in truth.objects.values()}
+    for name, item in truth.objects.items():
+        if truth.at != "table":
+            continue
+        held = item.support == "hand"
+        if held:
+            if rng.random() < 0.5:
+                continue
+            x, y = rng.uniform(0, 60), rng.uniform(60, IMAGE_HEIGHT)
+            box = (max(0.0, x - 20), y - 25, x + 20, min(y + 25, IMAGE_HEIGHT))
+        else:
+            angles = item.yaw_rad + np.arange(12) * pi / 6
+            ring = np.stack([np.cos(angles) * item.size_m[0] / 2, np.sin(angles) * item.size_m[1] / 2], 1)
+            points = np.concatenate([np.c_[ring, np.full(12, z)] for z in (-item.size_m[2] / 2, item.size_m[2] / 2)])
+            pixels = project(transform(points + np.array(item.position_in_world), camera_from_world), k)
+            low, high = pixels.min(0), pixels.max(0)
+            box = (max(low[0], 0), max(low[1], 0), min(high[0], IMAGE_WIDTH), min(high[1], IMAGE_HEIGHT))
+        if box[2] - box[0] < 4 or box[3] - box[1] < 4:
+            continue
+        supported = item.support in truth.objects
+        seen.append(SeenObject(item.colour, item.kind, tuple(map(float, box)), supported, name in loads, held))  # type: ignore[arg-type]
+    return LabelledScene(tuple(seen), truth)
+
+
+def recoloured(scene: LabelledScene, rng: Random) -> LabelledScene:
+    """Return the scene with its colours exchanged at random, in labels and truth alike."""
+    other = dict(zip(COLOURS, rng.sample(COLOURS, len(COLOURS)), strict=True))
+
+    def name(phrase: str) -> str:
+        colour, _, kind = phrase.partition(" ")
+        return f"{other[colour]} {kind}" if colour in other and kind else phrase
+
+    items = [replace(o, colour=other[o.colour], support=name(o.support)) for o in scene.truth.objects.values()]
+    truth = replace(scene.truth, objects={o.phrase: o for o in items}, holding=name(scene.truth.holding))
+    return LabelledScene(tuple(replace(o, colour=other[o.colour]) for o in scene.objects), truth)
+
+
+def plan_prompt(truth: Truth, task: Task, failed: StepRecord | None = None) -> str:
+    """Return the text behind the image that asks for a policy, exactly as at run time."""
+    state = RobotState(truth.at, truth.holding, {}, (0.0, 0.0, 0.0), 0.0, (0.0, 0.0, 0.0))
+    before = (task.before,) if task.before else ()
+    memory = Memory(instructions=(*before, task.instruction), steps=(failed,) if failed else ())
+    request = PlanRequest(_NO_IMAGE, task.instruction, state, memory, nano_manifest(), None, ())
+    return next(part.text for part in brief.plan(request)[0].parts if isinstance(part, Text))
+
+
+class TurnSource:
+    """Draws the turns asked about a scene.
+
+    Args:
+        split: which phrasings.
+        policies: whether instructions are among them (without: nano-base).
+        count: turns drawn for a scene; those that do not fit into a row are left out.
+    """
+
+    def __init__(self, split: Split = "train", policies: bool = True, count: int = 7) -> None:
+        self.split: Split = split
+        self.policies = policies
+        self.count = count
+
+    def sample(self, scene: LabelledScene, rng: np.random.Generator) -> list[Turn]:
+        """Return turns about one scene."""
+        chance = Random(int(rng.integers(2**62)))
+        kinds = chance.choices(("policy", "question", "box"), (5.0 if self.policies else 0.0, 3.0, 1.0), k=self.count)
+        makers = {"policy": self.policy, "question": self.question, "box": self.box}
+        turns = [makers[kind](scene, chance) for kind in sorted(kinds, key=lambda k: k != "policy")]
+        return [turn for turn in turns if turn is not None]
+
+    def policy(self, scene: LabelledScene, rng: Random) -> Turn | None:
+        """Return an instruction and the expert's policy for it."""
+        truth = scene.truth
+        task = sample_task(truth, rng, self.split, None if truth.at == "table" else NAMED_ONLY)
+        if task is not None and rng.random() < 0.25:
+            task = sample_change(truth, task, rng, self.split)
+        if task is None:
+            return None
+        failed = _failure(task, rng) if rng.random() < 0.1 else None
+        return Turn(plan_prompt(truth, task, failed), policy_text(expert.plan(truth, task)), task.family)
+
+    def question(self, scene: LabelledScene, rng: Random) -> Turn | None:
+        """Return a question about what is seen and its answer."""
+        if scene.truth.at != "table":
+            return None
+        kind, question, answer = sample_question(scene.truth, rng, self.split)
+        while kind in _NOT_IN_THE_IMAGE:
+            kind, question, answer = sample_question(scene.truth, rng, self.split)
+        return Turn(f"ask: {question}", answer, kind)
+
+    def box(self, scene: LabelledScene, rng: Random) -> Turn | None:
+        """Return a phrase and its box."""
+        if not scene.objects:
+            return None
+        item = rng.choice(scene.objects)
+        return Turn(f"box: {item.phrase}", box_text(item.box), "box")
+
+
+def _failure(task: Task, rng: Random) -> StepRecord | None:
+    """Return a step that may just have failed on the way to a task: the plan starts anew from the state all the same."""
+    if not task.goals:
+        return None
+    goal = rng.choice(task.goals)
+    name = "$" + goal.subject.replace(" ", "_")
+    do, arguments, code = rng.choice(
+        (
+            ("grasp", {"target": name}, "slipped"),
+            ("grasp", {"target": name}, "unreachable"),
+            ("locate", {"object": goal.subject}, "not-found"),
+            ("place", {"target": name}, "slipped"),
+            ("check", {"subject": goal.subject}, "check-failed"),
+            ("grasp", {"target": name}, "target-moved"),
+        )
+    )
+    return StepRecord(do=do, arguments=arguments, status="failed", code=code)
+
+
+def shifted_box(item: SeenObject, dx: float, dy: float) -> SeenObject | None:
+    """Return the object with its box moved and cut at the image's edge, or None when little is left of it."""
+    x1, y1, x2, y2 = item.box
+    box = (max(x1 + dx, 0.0), max(y1 + dy, 0.0), min(x2 + dx, float(IMAGE_WIDTH)), min(y2 + dy, float(IMAGE_HEIGHT)))
+    if box[2] - box[0] < 0.5 * (x2 - x1) or box[3] - box[1] < 0.5 * (y2 - y1):
+        return None
+    return replace(item, box=box)
+
+
+assert CELL * 9 == IMAGE_HEIGHT

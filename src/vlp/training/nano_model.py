@@ -1,0 +1,100 @@
+"""The shape of vlp-nano: the stock Qwen2.5-VL class, small enough for two CPU cores."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+from vlp.models.nano_code import CELL, IMAGE_HEIGHT, IMAGE_WIDTH
+from vlp.training import nano_tokenizer as words
+
+PATCH = CELL // 2
+WIDTH = 192
+
+
+def nano_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
+    """Return the configuration for a tokenizer: about 5 million parameters.
+
+    Windows of 72 pixels tile the 288 x 216 image, so that every attention window has the same size and training can
+    batch them. Attention heads of 32 channels: mrope sections of 4 (time), 6 (row) and 6 (column) fill half a head.
+    """
+    token = tokenizer.convert_tokens_to_ids
+    return Qwen2_5_VLConfig(
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": WIDTH,
+            "intermediate_size": 3 * WIDTH,
+            "num_hidden_layers": 6,
+            "num_attention_heads": WIDTH // 32,
+            "num_key_value_heads": 2,
+            "tie_word_embeddings": True,
+            "bos_token_id": None,
+            "eos_token_id": token(words.END),
+            "pad_token_id": token(words.PAD),
+            "max_position_embeddings": 4096,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4, 6, 6]},
+        },
+        vision_config={
+            "depth": 5,
+            "hidden_size": 160,
+            "intermediate_size": 480,
+            "num_heads": 5,
+            "patch_size": PATCH,
+            "spatial_merge_size": 2,
+            "window_size": 72,
+            "fullatt_block_indexes": [1, 3, 4],
+            "out_hidden_size": WIDTH,
+            "temporal_patch_size": 2,
+        },
+        image_token_id=token(words.IMAGE),
+        video_token_id=token(words.VIDEO),
+        vision_start_token_id=token(words.VISION_START),
+        vision_end_token_id=token(words.VISION_END),
+        tie_word_embeddings=True,
+    )
+
+
+def save_nano(
+    model: Qwen2_5_VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path, name: str
+) -> None:
+    """Write a Hugging Face folder: config, weights, tokenizer, chat template, processor and the recorded hash.
+
+    Args:
+        model: the trained model; saved in half precision (bfloat16).
+        tokenizer: its tokenizer.
+        folder: made when missing.
+        name: the model's name in `vlp.json`.
+    """
+    import torch
+
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = {n: p.dtype for n, p in model.named_parameters()}
+    assert set(kept.values()) == {torch.float32}
+    weights = {n: p.detach().clone() for n, p in model.state_dict().items()}
+    model.to(torch.bfloat16).save_pretrained(folder)
+    model.to(torch.float32).load_state_dict(weights)
+    tokenizer.save_pretrained(folder)
+    # A little above 288 x 216 = 62,208, so that rounding never takes a row of cells away.
+    pixels = IMAGE_WIDTH * IMAGE_HEIGHT
+    processor = {
+        "image_processor_type": "Qwen2VLImageProcessor",
+        "patch_size": PATCH,
+        "merge_size": 2,
+        "temporal_patch_size": 2,
+        "size": {"shortest_edge": pixels // 2, "longest_edge": pixels + 100},
+        "min_pixels": pixels // 2,
+        "max_pixels": pixels + 100,
+        "image_mean": [0.5, 0.5, 0.5],
+        "image_std": [0.5, 0.5, 0.5],
+        "resample": 3,
+        "do_resize": True,
+        "do_rescale": True,
+        "do_normalize": True,
+        "do_convert_rgb": True,
+        "rescale_factor": 1 / 255,
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor, indent=1) + "\n")
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    record = {"format": 1, "name": name, "prompt": "brief", "sha256": {"model.safetensors": digest}}
+    (folder / "vlp.json").write_text(json.dumps(record, indent=1) + "\n")

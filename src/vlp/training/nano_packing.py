@@ -1,0 +1,118 @@
+"""Packed batches: one image, then as many question-answer turns as fit, which do not see each other.
+
+Each turn is trained exactly as if it stood alone behind the image (same positions, same context), but the image's 108
+tokens are computed once for all of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
+from vlp.models.nano_code import COLUMNS, IMAGE_WIDTH, ROWS
+from vlp.training import nano_tokenizer as words
+
+CELLS = ROWS * COLUMNS
+PREFIX = CELLS + 3
+TURN_TOKENS = 320
+LENGTH = PREFIX + TURN_TOKENS
+BOX_SIGMA_PX = 1.5
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One question or instruction and its answer.
+
+    Args:
+        ask: the text behind the image, as the prompt renderer writes it.
+        reply: what the model is to write.
+        kind: the family, for counting.
+    """
+
+    ask: str
+    reply: str
+    kind: str = ""
+
+
+@dataclass
+class Packed:
+    """A batch, all of fixed shape.
+
+    Args:
+        ids: (b, LENGTH) tokens.
+        positions: (3, b, LENGTH) time, row, column.
+        segments: (b, LENGTH) 0 in the prefix, 1.. by turn, -1 in the padding.
+        labels: (b, TURN_TOKENS) the token to predict, -100 where none counts.
+        pixels: (b, TURN_TOKENS) the number, where a box's number is to be predicted, else -1.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    segments: Tensor
+    labels: Tensor
+    pixels: Tensor
+
+    def bias(self) -> Tensor:
+        """Return the additive attention bias (b, LENGTH, LENGTH)."""
+        key, query = self.segments[:, None, :], self.segments[:, :, None]
+        before = torch.ones(LENGTH, LENGTH, dtype=torch.bool).tril()
+        seen = before & ((key == 0) | (key == query))
+        return torch.zeros(seen.shape, dtype=torch.bfloat16).masked_fill_(~seen, -1e4)
+
+
+class Packer:
+    """Turns texts into packed rows.
+
+    Args:
+        tokenizer: nano's.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        token = tokenizer.convert_tokens_to_ids
+        self.encode = tokenizer._tokenizer.encode
+        self.pad, self.end, self.assistant = token(words.PAD), token(words.END), token(words.ASSISTANT)
+        prefix = [token(words.USER), token(words.VISION_START), *[token(words.IMAGE)] * CELLS, token(words.VISION_END)]
+        self.prefix = np.array(prefix, dtype=np.int64)
+        self.numbers = torch.tensor([token(str(n)) for n in range(IMAGE_WIDTH + 1)])
+        self.number_of = {int(t): n for n, t in enumerate(self.numbers)}
+        grid = np.indices((ROWS, COLUMNS)).reshape(2, -1)
+        image = np.stack([np.full(CELLS, 2), 2 + grid[0], 2 + grid[1]])
+        self.text_start = 2 + max(ROWS, COLUMNS) + 1
+        ends = np.array([[0, 1], [0, 1], [0, 1]]), np.full((3, 1), self.text_start - 1)
+        self.prefix_positions = np.concatenate([ends[0], image, ends[1]], axis=1)
+
+    def row(self, turns: Sequence[Turn]) -> tuple[np.ndarray, ...]:
+        """Return ids, positions, segments, labels and pixels of one image's turns; turns that do not fit are left out."""
+        ids = np.full(LENGTH, self.pad, dtype=np.int64)
+        ids[:PREFIX] = self.prefix
+        positions = np.zeros((3, LENGTH), dtype=np.int64)
+        positions[:, :PREFIX] = self.prefix_positions
+        segments = np.full(LENGTH, -1, dtype=np.int64)
+        segments[:PREFIX] = 0
+        labels = np.full(TURN_TOKENS, -100, dtype=np.int64)
+        pixels = np.full(TURN_TOKENS, -1, dtype=np.int64)
+        at = PREFIX
+        for number, turn in enumerate(turns, start=1):
+            ask = [*self.encode(turn.ask).ids, self.assistant]
+            reply = [*self.encode(turn.reply).ids, self.end]
+            stop = at + len(ask) + len(reply)
+            if stop > LENGTH:
+                continue
+            ids[at:stop] = ask + reply
+            positions[:, at:stop] = self.text_start + np.arange(stop - at)
+            segments[at:stop] = number
+            first = at + len(ask) - PREFIX
+            labels[first : stop - PREFIX] = reply
+            if turn.kind == "box":
+                pixels[first : stop - PREFIX] = [self.number_of.get(t, -1) for t in reply]
+            at = stop
+        return ids, positions, segments, labels, pixels
+
+    def batch(self, rows: Sequence[Sequence[Turn]]) -> Packed:
+        """Return the packed batch of several images' turns."""
+        columns = list(zip(*(self.row(turns) for turns in rows), strict=True))
+        ids, positions, segments, labels, pixels = (torch.from_numpy(np.stack(c)) for c in columns)
+        return Packed(ids, positions.permute(1, 0, 2), segments, labels, pixels)

@@ -1,0 +1,91 @@
+"""Scores on validation frames while nano trains: boxes read off the code, and replies that greedy decoding would get right.
+
+A reply is greedy-right when every token of it is the most probable one given those before it: one forward pass tells.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from vlp.core.camera import iou
+from vlp.models.nano_code import CHANNELS, COLUMNS, ROWS, decode
+from vlp.training.nano_data import LabelledScene, TurnSource, code_batch
+from vlp.training.nano_frames import RenderedFrames
+from vlp.training.nano_packing import CELLS, PREFIX, Turn
+
+QUESTIONS = "questions"
+BATCH = 20
+
+
+def score(name: str, trainer, folder: Path, policies: bool, n: int = 200) -> Callable[[int], dict[str, float]]:  # noqa: ANN001
+    """Return the function that scores a stage: called with the step, it returns rates between 0 and 1.
+
+    Args:
+        name: the stage.
+        trainer: the `vlp.training.pretrain.Trainer`.
+        folder: frames with a validation split.
+        policies: whether policies are among the turns.
+        n: frames.
+    """
+    frames = RenderedFrames(folder, "validation")
+    turns = TurnSource("train", policies, count=7)
+    rng = np.random.default_rng(7)
+    chosen = [int(i) for i in rng.permutation(len(frames))[:n]]
+    asked = {i: turns.sample(frames.scene(i), rng) for i in chosen}
+
+    def evaluate(step: int) -> dict[str, float]:
+        rates: dict[str, list[float]] = defaultdict(list)
+        for start in range(0, len(chosen), BATCH):
+            batch = chosen[start : start + BATCH]
+            scenes = [frames.scene(i) for i in batch]
+            with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+                image = _image(name, trainer, frames, batch, scenes)
+                if name != "language":
+                    _score_boxes(image.float().numpy(), scenes, rates)
+                if name != "vision":
+                    _score_replies(trainer, image, [asked[i] for i in batch], rates)
+        return {kind: round(float(np.mean(values)), 3) for kind, values in sorted(rates.items())}
+
+    return evaluate
+
+
+def _image(name: str, trainer, frames: RenderedFrames, batch: list[int], scenes: list[LabelledScene]) -> torch.Tensor:  # noqa: ANN001
+    if name == "language":
+        image = torch.zeros(len(batch), CELLS, trainer.embedding.shape[1])
+        image[..., :CHANNELS] = code_batch(scenes)
+        return image
+    pixels = torch.from_numpy(np.stack([frames.image(i) for i in batch])).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    return trainer.vision(trainer.vision.patches(pixels))
+
+
+def _score_boxes(tokens: np.ndarray, scenes: list[LabelledScene], rates: dict[str, list[float]]) -> None:
+    codes = tokens[..., :CHANNELS].reshape(len(scenes), ROWS, COLUMNS, CHANNELS)
+    for code, scene in zip(codes, scenes, strict=True):
+        found = {o.phrase: o for o in decode(code)}
+        for item in scene.objects:
+            other = found.pop(item.phrase, None)
+            rates["boxes"].append(float(other is not None and iou(item.box, other.box) >= 0.5))
+        rates["false_objects"].append(float(len(found)))
+
+
+def _score_replies(trainer, image: torch.Tensor, turns: list[list[Turn]], rates: dict[str, list[float]]) -> None:  # noqa: ANN001
+    packed = trainer.packer.batch(turns)
+    ids, cos, sin, bias, labels, _ = trainer.text_inputs(packed)
+    x = torch.nn.functional.embedding(ids, trainer.embedding)
+    x = torch.cat((x[:, :2], image.to(x.dtype), x[:, 2 + CELLS :]), dim=1)
+    hidden = trainer.language(x, cos, sin, bias)[:, PREFIX - 1 : -1]
+    right = ((hidden @ trainer.embedding.T).argmax(-1) == labels) | (labels == -100)
+    segments = packed.segments[:, PREFIX:]
+    for row, asked in enumerate(turns):
+        for number, turn in enumerate(asked, start=1):
+            mine = segments[row] == number
+            if mine.any() and turn.kind != "box":
+                exact = float(right[row][mine].all())
+                is_question = turn.ask.startswith("ask:")
+                rates[QUESTIONS if is_question else "policies"].append(exact)
+                rates[f"{'q' if is_question else 'p'}_{turn.kind}"].append(exact)
+
+

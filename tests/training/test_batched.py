@@ -1,0 +1,84 @@
+"""The batched forward passes are the stock model's own arithmetic."""
+
+import numpy as np
+import pytest
+import torch
+from transformers import Qwen2_5_VLForConditionalGeneration
+
+from vlp.core.vocabulary import COLOURS, KINDS
+from vlp.training import nano_tokenizer as words
+from vlp.training.batched import BatchedLanguage, BatchedVision
+from vlp.training.nano_data import nano_manifest
+from vlp.training.nano_model import nano_config
+from vlp.training.nano_packing import CELLS, PREFIX, Packer, Turn
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    corpus = [f"put the {c} {k} in the box {c}_{k}" for c in COLOURS for k in KINDS] * 20
+    return words.build_tokenizer(nano_manifest(), corpus, 500)
+
+
+@pytest.fixture(scope="module")
+def model(tokenizer):
+    torch.manual_seed(0)
+    return Qwen2_5_VLForConditionalGeneration(nano_config(tokenizer)).eval()
+
+
+def _stock_patches(pixels: torch.Tensor) -> torch.Tensor:
+    """Patches in the order and layout of the stock image processor: merge blocks, then (channel, time, row, column)."""
+    b, c, h, w = pixels.shape
+    p, m = 12, 2
+    x = pixels.view(b, c, h // p // m, m, p, w // p // m, m, p).permute(0, 2, 5, 3, 6, 1, 4, 7)
+    x = x.reshape(b, h // p * (w // p), c, 1, p * p).expand(-1, -1, -1, 2, -1)
+    return x.reshape(b * (h // p) * (w // p), -1)
+
+
+def test_vision_equals_stock(model):
+    pixels = torch.rand(2, 3, 216, 288) * 2 - 1
+    vision = BatchedVision(model, 216, 288)
+    with torch.no_grad():
+        ours = vision(vision.patches(pixels))
+        stock = model.model.visual(_stock_patches(pixels), grid_thw=torch.tensor([[1, 18, 24]] * 2)).pooler_output
+    assert ours.shape == (2, CELLS, 192)
+    assert torch.allclose(ours.flatten(0, 1), stock, atol=1e-5)
+
+
+def test_a_packed_turn_sees_the_image_and_itself_only(model, tokenizer):
+    """Guards against turns that leak into each other: each must predict what it predicts alone in the stock model."""
+    turns = [Turn("do: put the red cube in the box", "no"), Turn("ask: how many?", "3 red_cube"), Turn("box: red cube", "[1,2,3,4]", "box")]
+    packer = Packer(tokenizer)
+    packed = packer.batch([turns])
+    pixels = torch.rand(1, 3, 216, 288) * 2 - 1
+    vision, language = BatchedVision(model, 216, 288), BatchedLanguage(model)
+    with torch.no_grad():
+        image = vision(vision.patches(pixels))
+        x = model.model.language_model.embed_tokens(packed.ids)
+        x = torch.cat((x[:, :2], image, x[:, 2 + CELLS :]), 1)
+        hidden = language(x, *language.rotary(packed.positions), packed.bias())
+        ours = hidden @ model.lm_head.weight.T
+        for number, turn in enumerate(turns, start=1):
+            mine = torch.nonzero(packed.segments[0] == number).flatten()
+            ids = torch.cat((packed.ids[0, :PREFIX], packed.ids[0, mine]))[None]
+            stock = model(
+                input_ids=ids,
+                pixel_values=_stock_patches(pixels),
+                image_grid_thw=torch.tensor([[1, 18, 24]]),
+                mm_token_type_ids=(ids == model.config.image_token_id).int(),
+            ).logits
+            assert torch.allclose(ours[0, mine], stock[0, PREFIX:], atol=1e-4), turn
+
+
+def test_labels_are_the_reply_and_its_end(tokenizer):
+    packer = Packer(tokenizer)
+    _, _, _, labels, pixels = packer.row([Turn("box: red cube", "[10,20,30,288]", "box"), Turn("ask: x", "yes")])
+    kept = labels[labels != -100]
+    assert tokenizer.decode(kept.tolist()) == "[10,20,30,288]<|end|>yes<|end|>"
+    assert [int(p) for p in pixels[pixels >= 0]] == [10, 20, 30, 288]
+
+
+def test_a_turn_that_does_not_fit_is_left_out_whole(tokenizer):
+    packer = Packer(tokenizer)
+    ids, _, segments, labels, _ = packer.row([Turn("ask: x", "red " * 400), Turn("ask: x", "yes")])
+    assert set(np.unique(segments)) == {-1, 0, 2}
+    assert tokenizer.decode(labels[labels != -100].tolist()) == "yes<|end|>"
