@@ -30,7 +30,7 @@ def run_fuzz(n: int, seed: int, out: str | Path) -> dict[str, Any]:
         out: folder for `summary.json` and, when there are any, `faults.jsonl` with every crash and wrong acceptance.
 
     Returns:
-        the summary: n, crashes, wrongly_accepted, median, 99th percentile and maximum of the check's time in milliseconds
+        the summary: n, crashes, wrongly_accepted, quantiles of the check's time in milliseconds
         (`wall_ms` by the clock, `cpu_ms` without what other processes took), and per way of spoiling its number, its
         slowest check by CPU time and the codes reported.
     """

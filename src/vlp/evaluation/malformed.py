@@ -240,6 +240,14 @@ def dangling(rng: random.Random, data: Data) -> str:
     return rng.choice((_prepend, _append))(data, step)
 
 
+def many_faults(rng: random.Random, data: Data) -> str:
+    """As many steps as there may be, every one with a fault, and many names that are nearly right."""
+    names = [f"{rng.choice('abc') * 20}_{i}" for i in range(MAX_STEPS // 2)]
+    see = [{"do": "locate", "object": "red cube", "as": name} for name in names]
+    look = [{"do": "grasp", "target": f"${name}x"} for name in names]
+    return dumps({"goal": "g", "subtasks": [{"name": "n", "steps": [*see, *look]}]})
+
+
 def wrong_result(rng: random.Random, data: Data) -> str:
     """The result of a question or a list where one located thing is needed."""
     maker = rng.choice(
@@ -289,6 +297,6 @@ SPOILERS: tuple[Spoil, ...] = (
     truncated, nested, duplicated, not_finite, long_number, binary, junk, oversized, quotes, empty,
     missing_key, unknown_key, wrong_type, unknown_primitive, unknown_word, out_of_bounds, wrong_place, wrong_box,
     wrong_string, wrong_phrase, too_many,
-    dangling, wrong_result, hand_empty, hand_full, stale, self_relation,
+    dangling, many_faults, wrong_result, hand_empty, hand_full, stale, self_relation,
 )  # fmt: skip
 """Every way to spoil a policy, named by its function."""

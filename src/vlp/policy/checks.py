@@ -5,6 +5,7 @@ To add a check, pass `checks=(*CHECKS, MyCheck())`, or add a row to `CHECKS`.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Protocol
 
 from vlp.core.errors import did_you_mean
@@ -49,14 +50,15 @@ class Names:
 
     def check(self, policy: Policy, context: Context) -> Iterator[Issue]:
         """Yield `unknown-name` for each reference that nothing before it binds."""
-        bound: set[str] = set()
+        bound: dict[str, None] = {}
         for path, step in walk(policy):
             for argument, name in references(step):
                 if name not in bound:
-                    hint = did_you_mean(name, bound) if bound else "Bind it first, with a locate step."
+                    recent = list(bound)[-8:]
+                    hint = did_you_mean(name, recent) if recent else "Bind it first, with a locate step."
                     yield Issue(f"{path}/{argument}", "unknown-name", f"no earlier step binds '${name}'.", hint)
             if step.as_:
-                bound.add(step.as_)
+                bound[step.as_] = None
 
 
 class Types:
@@ -182,8 +184,7 @@ def check_policy(
         return None, report
     context = Context(manifest, state or State(), reachable)
     for check in checks:
-        report.issues.extend(check.check(parsed, context))
-    del report.issues[MAX_ISSUES:]
+        report.issues.extend(islice(check.check(parsed, context), MAX_ISSUES - len(report.issues)))
     return (Plan(parsed, manifest.version) if report.ok else None), report
 
 
@@ -220,6 +221,8 @@ def _effect_words(step: PolicyStep, situation: Situation) -> set[str]:
 
 def _touched(policy: Policy, context: Context) -> Iterator[tuple[str, PolicyStep, Located]]:
     """Yield each step whose hand goes to a thing that is still where it was last seen, with that thing."""
+    if not context.state.known:
+        return
     situation = Situation(context.state, context.manifest.primitives)
     for path, step in walk(policy):
         for _, name in references(step):

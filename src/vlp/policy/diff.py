@@ -75,7 +75,7 @@ def diff(old: Plan, new: Plan, done: Iterable[str] = (), primitives: Mapping[str
     pairs = _common(old.steps, new.steps)
     kept_old, kept_new = {a.id for a, _ in pairs}, {b.id for _, b in pairs}
     return PolicyDiff(
-        old_goal=old.policy.goal,
+        old_goal=old.policy.cannot or old.policy.goal,
         new_goal=new.policy.cannot or new.policy.goal,
         kept=tuple(pairs),
         dropped=tuple(step for step in old.steps if step.id not in kept_old),

@@ -12,7 +12,7 @@ from vlp.primitives.schema import Schema, policy_schema
 Validate = Callable[[Any, str, Report], None]
 """Adds issues about a value at a path to a report."""
 
-MAX_ISSUES = 20
+MAX_ISSUES = 12
 """After so many the rest is not looked at: a reader mends the first ones, and time stays bounded."""
 
 _compiled: dict[str, tuple[Manifest, Callable[[Any, Report], None]]] = {}
@@ -142,9 +142,11 @@ def _words(words: list[str]) -> Validate:
 
 
 def _any_of(schemas: list[Schema]) -> Validate:
-    """Return a validator that picks the branch by "do", else reports on the branch that comes nearest."""
+    """Return a validator that picks an object's branch by "do" or by its keys, any other by the fewest issues."""
     if all("do" in s.get("properties", {}) for s in schemas):
         return _by_primitive(schemas)
+    if all("properties" in s for s in schemas):
+        return _by_keys(schemas)
     branches = [compile_schema(s) for s in schemas]
 
     def validate(value: Any, path: str, report: Report) -> None:
@@ -158,6 +160,16 @@ def _any_of(schemas: list[Schema]) -> Validate:
                 nearest = attempt
         assert nearest is not None
         report.issues.extend(nearest.issues)
+
+    return validate
+
+
+def _by_keys(schemas: list[Schema]) -> Validate:
+    branches = [(set(s["properties"]), compile_schema(s)) for s in schemas]
+
+    def validate(value: Any, path: str, report: Report) -> None:
+        keys = set(value) if isinstance(value, dict) else set()
+        max(branches, key=lambda branch: len(branch[0] & keys))[1](value, path, report)
 
     return validate
 

@@ -1,0 +1,43 @@
+"""Primitives as Markdown, from their declarations: the tables in the documentation are this text."""
+
+from collections.abc import Iterable
+
+from vlp.primitives.declare import Argument, Primitive
+
+_TYPE_WORDS: dict[str, str] = {
+    "phrase": "a phrase",
+    "reference": "`$name`",
+    "target": "`$name` or a place",
+    "place": "a place",
+    "subject": "a phrase or a place",
+    "text": "text",
+}
+
+
+def describe_primitives(primitives: Iterable[Primitive]) -> str:
+    """Return two Markdown tables: the primitives, and their arguments."""
+    listed = list(primitives)
+    rows = [
+        "| do | kind | what it does | result | needs | makes | time limit | may be interrupted |",
+        "|" + " --- |" * 8,
+    ]
+    for p in listed:
+        needs, makes = ", ".join(p.needs), ", ".join(p.makes)
+        midway = "midway" if p.interruptible else "at its end"
+        cells = (f"`{p.name}`", p.kind, p.doc, p.result, needs, makes, f"{p.timeout_s:g} s", midway)
+        rows.append(f"| {' | '.join(cells)} |".replace("|  |", "| - |").replace("|  |", "| - |"))
+    rows += ["", "| do | argument | takes | meaning |", "|" + " --- |" * 4]
+    for p in listed:
+        rows += [f"| `{p.name}` | `{a.name}` | {_takes(a)} | {a.doc} |" for a in p.arguments]
+        if p.result:
+            rows.append(f"| `{p.name}` | `as` | a name | The name that later steps use for the result, as `$name`. |")
+    return "\n".join(rows) + "\n"
+
+
+def _takes(argument: Argument) -> str:
+    what = {
+        "choice": ", ".join(f"`{word}`" for word in argument.choices),
+        "number": f"{argument.minimum:g} to {argument.maximum:g}" if argument.minimum is not None else "a number",
+        **_TYPE_WORDS,
+    }[argument.type]
+    return what if argument.required else f"{what}; may be left out"
