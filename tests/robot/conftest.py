@@ -1,6 +1,7 @@
 """A fake robot behind a real server on loopback."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,13 +36,28 @@ class Served:
         return RemoteRobot(self.address.url, self.address.token, **options)
 
 
-@pytest.fixture
-def served() -> Iterator[Served]:
+@contextmanager
+def serving() -> Iterator[Served]:
+    """Serve a fresh fake robot."""
     fake = FakeRobot()
     with running_server(fake) as address:
         headers = {"Authorization": f"Bearer {address.token}"}
         with httpx.Client(base_url=address.url, headers=headers, timeout=30, trust_env=False) as http:
             yield Served(fake, address, http)
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    """A server of the test's own."""
+    with serving() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Served]:
+    """One server for all tests of a file, for those that move nothing."""
+    with serving() as one:
+        yield one
 
 
 def run(robot: Any, do: str, key: str, **arguments: Any) -> StepResult:

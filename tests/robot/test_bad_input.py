@@ -48,55 +48,55 @@ BODIES: dict[str, tuple[bytes, int, str]] = {
 
 
 @pytest.mark.parametrize("name", BODIES)
-def test_bad_bodies_get_their_status_and_move_nothing(served: Served, name: str) -> None:
+def test_bad_bodies_get_their_status_and_move_nothing(shared: Served, name: str) -> None:
     body, status, code = BODIES[name]
-    served.lease()
-    reply = served.http.post("/executions", content=body, headers={"Content-Type": "application/json"})
+    shared.lease()
+    reply = shared.http.post("/executions", content=body, headers={"Content-Type": "application/json"})
     assert (reply.status_code, reply.json()["error"]["code"]) == (status, code)
     assert reply.json()["error"]["message"] and len(reply.content) < 2000
-    assert served.fake.log == []
-    assert served.http.get("/health").status_code == 200
+    assert shared.fake.log == []
+    assert shared.http.get("/health").status_code == 200
 
 
-def test_an_unknown_primitive_gets_the_closest_match(served: Served) -> None:
-    reply = served.post("graps", "k", 1)
+def test_an_unknown_primitive_gets_the_closest_match(shared: Served) -> None:
+    reply = shared.post("graps", "k", 1)
     assert "Did you mean 'grasp'?" in reply.json()["error"]["hint"]
 
 
-def test_other_content_types_routes_and_methods_are_refused_as_json(served: Served) -> None:
+def test_other_content_types_routes_and_methods_are_refused_as_json(shared: Served) -> None:
     replies = {
-        415: served.http.post("/executions", content=b"primitive: home", headers={"Content-Type": "text/yaml"}),
-        404: served.http.get("/executions/none"),
-        405: served.http.delete("/executions"),
-        422: served.http.get("/executions/none", params={"wait_s": "forever"}),
+        415: shared.http.post("/executions", content=b"primitive: home", headers={"Content-Type": "text/yaml"}),
+        404: shared.http.get("/executions/none"),
+        405: shared.http.delete("/executions"),
+        422: shared.http.get("/executions/none", params={"wait_s": "forever"}),
     }
     for status, reply in replies.items():
         assert reply.status_code == status and set(reply.json()["error"]) == {"code", "message", "hint"}
 
 
-def test_a_body_without_an_announced_length_is_cut_at_the_limit(served: Served) -> None:
+def test_a_body_without_an_announced_length_is_cut_at_the_limit(shared: Served) -> None:
     chunks = (b" " * 8192 for _ in range(1000))
     try:
-        reply = served.http.post("/executions", content=chunks, headers={"Content-Type": "application/json"})
+        reply = shared.http.post("/executions", content=chunks, headers={"Content-Type": "application/json"})
         assert reply.status_code == 413
     except (httpx.WriteError, httpx.RemoteProtocolError, httpx.ReadError):
         pass  # the server hung up before everything was sent
-    assert served.http.get("/health").status_code == 200
+    assert shared.http.get("/health").status_code == 200
 
 
-def test_noise_on_the_socket_does_not_end_the_server(served: Served) -> None:
-    host, port = served.address.url.removeprefix("http://").split(":")
+def test_noise_on_the_socket_does_not_end_the_server(shared: Served) -> None:
+    host, port = shared.address.url.removeprefix("http://").split(":")
     for noise in (b"\x00\xff" * 500, b"GET / HTTP/9\r\n\r\n", b"POST /stop HTTP/1.1\r\nContent-Length: -5\r\n\r\n"):
         with socket.create_connection((host, int(port)), timeout=5) as raw:
             raw.sendall(noise)
-    assert served.http.get("/health").json()["stopped"] is False
+    assert shared.http.get("/health").json()["stopped"] is False
 
 
-def test_every_resource_but_the_schema_needs_the_token(served: Served) -> None:
-    schema = httpx.get(f"{served.address.url}/openapi.json").json()
+def test_every_resource_but_the_schema_needs_the_token(shared: Served) -> None:
+    schema = httpx.get(f"{shared.address.url}/openapi.json").json()
     for path, methods in schema["paths"].items():
         for method in methods:
-            assert httpx.request(method, served.address.url + path.replace("{id}", "x")).status_code == 401
+            assert httpx.request(method, shared.address.url + path.replace("{id}", "x")).status_code == 401
 
 
 JSON = st.recursive(
@@ -134,7 +134,7 @@ def test_the_guard_refuses_or_accepts_any_bytes_without_an_error(body: bytes) ->
         assert json.loads(body) is not math.nan
 
 
-def test_the_largest_body_that_is_allowed_is_read(served: Served) -> None:
+def test_the_largest_body_that_is_allowed_is_read(shared: Served) -> None:
     body = b'{"primitive":"home","key":"k","epoch":1}'.ljust(MAX_BODY_BYTES)
-    reply = served.http.post("/executions", content=body, headers={"Content-Type": "application/json"})
+    reply = shared.http.post("/executions", content=body, headers={"Content-Type": "application/json"})
     assert reply.json()["error"]["code"] == "stale-epoch"

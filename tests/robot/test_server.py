@@ -110,7 +110,7 @@ def test_a_robot_whose_client_goes_silent_stops_by_itself(served: Served) -> Non
     id = served.post("home", "k", epoch).json()["id"]
     began = time.monotonic()
     assert served.wait(id)["result"]["status"] == "stopped"
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 5.0
     health = served.http.get("/health").json()
     assert health["stopped"] and "silent" in health["stop_reason"]
     epoch = served.lease().json()["epoch"]
@@ -118,22 +118,22 @@ def test_a_robot_whose_client_goes_silent_stops_by_itself(served: Served) -> Non
 
 
 def test_a_renewed_lease_keeps_a_long_step_going(served: Served) -> None:
-    epoch = served.lease(ttl_s=0.3).json()["epoch"]
-    served.fake.script("home", Script(delay_s=0.8))
+    epoch = served.lease(ttl_s=0.8).json()["epoch"]
+    served.fake.script("home", Script(delay_s=1.6))
     id = served.post("home", "k", epoch).json()["id"]
     while served.wait(id, 0.1)["state"] != "finished":
-        served.lease(ttl_s=0.3, epoch=epoch)
+        served.lease(ttl_s=0.8, epoch=epoch)
     assert served.wait(id)["result"]["status"] == "succeeded"
 
 
 def test_stop_gets_through_while_an_execution_hangs_and_holds_until_reset(served: Served) -> None:
     epoch = served.lease().json()["epoch"]
-    served.fake.script("home", Script(delay_s=1.0, deaf=True))
+    served.fake.script("home", Script(delay_s=2.0, deaf=True))
     id = served.post("home", "hangs", epoch).json()["id"]
     assert until(lambda: served.wait(id, 0)["state"] == "running")
     began = time.monotonic()
     reply = served.http.post("/stop", json={"reason": "hand in the way"})
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 1.5
     assert reply.json() == {"stopped": True, "reason": "hand in the way", "confirmed": True}
     assert code(served.post("home", "next", epoch)) == "stopped"
     assert code(served.http.post("/stop/reset")) == "busy"
@@ -158,10 +158,10 @@ def test_stop_answers_even_when_the_driver_hangs_in_its_own_stop() -> None:
 def test_a_step_that_overruns_its_limit_is_stopped(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vlp.robot.executor.GRACE_S", 0.1)
     epoch = served.lease().json()["epoch"]
-    served.fake.script("home", Script(delay_s=1.0, deaf=True))
+    served.fake.script("home", Script(delay_s=2.0, deaf=True))
     body = {"primitive": "home", "key": "k", "epoch": epoch, "timeout_s": 0.1}
     id = served.http.post("/executions", json=body).json()["id"]
-    assert until(lambda: served.http.get("/health").json()["stopped"], 0.9)
+    assert until(lambda: served.http.get("/health").json()["stopped"], 1.9)
     assert "time limit" in served.http.get("/health").json()["stop_reason"]
     served.wait(id)
 
@@ -226,6 +226,24 @@ def test_a_camera_that_fails_is_503_with_a_body(served: Served) -> None:
     served.fake.observe = broken  # type: ignore[method-assign]
     reply = served.http.get("/observation")
     assert reply.status_code == 503 and "camera unplugged" in reply.json()["error"]["message"]
+
+
+def test_a_camera_that_is_too_slow_leaves_the_worker_alive(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards against a worker killed by handing a late result to a caller that had given up."""
+    monkeypatch.setattr("vlp.robot.server.OBSERVE_WAIT_S", 0.1)
+    quick = served.fake.observe
+
+    def slow() -> Any:
+        time.sleep(0.4)
+        return quick()
+
+    served.fake.observe = slow  # type: ignore[method-assign]
+    with ThreadPoolExecutor(2) as pool:
+        replies = list(pool.map(lambda _: served.http.get("/observation"), range(2)))
+    assert [reply.status_code for reply in replies] == [503, 503]
+    served.fake.observe = quick  # type: ignore[method-assign]
+    epoch = served.lease().json()["epoch"]
+    assert served.wait(served.post("home", "k", epoch).json()["id"])["result"]["status"] == "succeeded"
 
 
 def test_events_tell_each_state_once_and_resume_after_the_last_seen(served: Served) -> None:

@@ -163,7 +163,8 @@ class Executor:
 
         def job() -> None:
             try:
-                future.set_result(function())
+                if future.set_running_or_notify_cancel():  # from here on a caller that gives up cannot cancel it
+                    future.set_result(function())
             except BaseException as error:
                 future.set_exception(error)
             finally:
