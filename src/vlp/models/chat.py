@@ -3,6 +3,8 @@
 `Qwen2_5_VLProcessor` does the same but needs torchvision for its video part, which does not install beside every torch.
 """
 
+import functools
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +32,16 @@ class Prompt:
     is_image: list[bool]
     images: list["Pixels"]
 
+    def marks(self) -> list[int | str]:
+        """Return for each token its id, or the image that it shows a piece of: equal marks, equal meaning."""
+        marks: list[int | str] = list(self.ids)
+        shown = -1
+        for i, is_image in enumerate(self.is_image):
+            if is_image:
+                shown += 0 if i and self.is_image[i - 1] else 1
+                marks[i] = self.images[shown].digest
+        return marks
+
 
 @dataclass(frozen=True)
 class Pixels:
@@ -42,6 +54,11 @@ class Pixels:
 
     values: NDArray[np.float32]
     grid: tuple[int, int, int]
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """A hash of the content."""
+        return hashlib.sha256(self.values.tobytes() + repr(self.grid).encode()).hexdigest()
 
 
 class Chat:

@@ -4,7 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from vlp.core.errors import MissingComponent
 from vlp.core.messages import Message
+
+
+class Unreachable(MissingComponent):
+    """The model's server could not be reached, or hung up before it answered: asking again does no harm."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,119 @@
+"""Loading a checked folder: weights, adapter, tokenizer and image processor."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vlp.core.errors import MissingComponent, UsageError, lookup
+from vlp.models.chat import Chat
+from vlp.models.folder import ModelFolder, check_adapter
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def load_model(folder: ModelFolder, adapter: str | Path | None, device: torch.device, dtype: torch.dtype) -> Any:
+    """Return the model of a checked folder, its adapter merged, in evaluation mode on its device.
+
+    Raises:
+        UsageError: weights that do not fit the configuration, or an adapter that does not fit the weights.
+        MissingComponent: an adapter without peft.
+    """
+    from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+    if adapter is not None:
+        check_adapter(Path(adapter))
+    try:
+        config = Qwen2_5_VLConfig.from_pretrained(str(folder.path), local_files_only=True)
+        with torch.device("meta"):  # the size it would have, without the memory
+            wanted = sum(p.numel() for p in Qwen2_5_VLForConditionalGeneration(config).parameters())
+        if not wanted * 0.99 <= folder.parameters <= wanted * 1.5:  # more: tied weights may be stored twice
+            sizes = f"{wanted:,} parameters, but its weights have {folder.parameters:,}"
+            raise UsageError(f"{folder.name!r} describes a model of {sizes}.")
+        with _quiet():
+            loaded: Any = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+                str(folder.path), dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False,
+                output_loading_info=True,
+            )  # fmt: skip
+    except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, AssertionError) as error:
+        raise UsageError(f"{folder.name!r} cannot be loaded: {_line(error)}.") from None
+    model, report = loaded
+    absent = sorted(str(key) for key in (*report["missing_keys"], *report["mismatched_keys"]))
+    if absent:  # transformers would go on with random numbers in their place
+        raise UsageError(
+            f"{folder.name!r} lacks {len(absent)} weights that its config.json asks for, e.g. {absent[0]!r}."
+        )
+    if adapter is not None:
+        model = _with_adapter(model, Path(adapter))
+    return model.eval().to(device)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Load without progress bars on the person's terminal."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _with_adapter(model: Any, adapter: Path) -> Any:
+    try:
+        from peft import PeftModel
+    except ImportError:
+        raise MissingComponent("an adapter needs peft.", "Install it with: pip install 'vlp[train]'.") from None
+    try:
+        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()  # type: ignore[operator]
+    except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
+        raise UsageError(f"the adapter {adapter.name!r} does not fit the model: {_line(error)}.") from None
+
+
+def load_chat(folder: ModelFolder, image_token: int) -> Chat:
+    """Return tokenizer, chat template and image processor of a checked folder; raises UsageError when one is broken."""
+    from transformers import PreTrainedTokenizerFast
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+    try:
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(str(folder.path), local_files_only=True)
+        processor = Qwen2VLImageProcessorPil.from_pretrained(str(folder.path), local_files_only=True)
+    except Exception as error:  # the tokenizers library raises bare Exception for a file it cannot read
+        raise UsageError(f"the tokenizer or processor of {folder.name!r} cannot be loaded: {_line(error)}.") from None
+    if not tokenizer.chat_template:
+        raise UsageError(f"{folder.name!r} has no chat template.", "Add the chat_template.jinja of Qwen2.5-VL.")
+    return Chat(tokenizer, processor, image_token)
+
+
+def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Return the tokens that end the model's turn; raises UsageError when the folder names none."""
+    listed = model.generation_config.eos_token_id
+    ends = {tokenizer.eos_token_id, *(listed if isinstance(listed, list) else [listed])} - {None}
+    if not ends:
+        raise UsageError("the model folder names no token that ends a turn.", "Set eos_token in tokenizer_config.json.")
+    return frozenset(ends)
+
+
+def find_device(name: str | None) -> torch.device:
+    """Return a device, a GPU where there is one when no name is given; raises MissingComponent when it is not there."""
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except RuntimeError as error:
+        raise UsageError(f"unknown device {str(name)[:80]!r}: {_line(error)}.", "Expected cpu or cuda.") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise MissingComponent(f"device {name!r} is not there: torch sees no GPU.", "Use --device cpu.")
+    return device
+
+
+def find_dtype(name: str | None, device: torch.device) -> torch.dtype:
+    """Return the type of the weights; without a name float32 on a CPU and bfloat16 on a GPU."""
+    return lookup(name or ("float32" if device.type == "cpu" else "bfloat16"), DTYPES, "dtype")
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
