@@ -10,7 +10,7 @@ from random import Random
 
 from vlp.core.vocabulary import COLOURS, CONTAINERS, KINDS, PUT_RELATION
 from vlp.sim.tasks.references import ORDERS
-from vlp.sim.tasks.relations import DIRECTIONS, displacement_m, gap_m, rests_on, visible
+from vlp.sim.tasks.relations import DIRECTIONS, displacement_m, gap_m, lies, rests_on, visible
 from vlp.sim.tasks.task import Split
 from vlp.sim.tasks.wording import RELATION_WORDS, Rows, noun, pick, plural, typo
 from vlp.sim.truth import Truth
@@ -107,7 +107,7 @@ KINDS_OF_QUESTION: dict[str, float] = {
 CLEAR_SIDE_M, CLEAR_LEAD_M = 0.06, 0.05
 """Two centres must differ so much for a question about sides, and about the leftmost, to have a clear answer."""
 
-UNLOADED_SKIP = 0.8
+UNLOADED_SKIP = 0.65
 """Scenes in which nothing lies in anything mostly get other questions, else "no" and "empty" would prevail."""
 
 
@@ -258,14 +258,16 @@ def _side(truth: Truth, rng: Random) -> Drawn | None:
     names = visible(truth)
     if len(names) < 2:
         return None
-    a, b = rng.sample(names, 2)
-    relation = rng.choice(tuple(DIRECTIONS))
-    offset = displacement_m(truth.objects[a], truth.objects[b], relation)
-    if abs(offset) < CLEAR_SIDE_M:
-        return None
-    if (offset > 0) != (rng.random() < 0.5):
-        a, b, offset = b, a, -offset
-    return "related", {"a": a, "rel": relation, "b": b}, _yes(offset > 0)
+    wanted = rng.random() < 0.5
+    for _ in range(12):
+        a, b = rng.sample(names, 2)
+        relation = rng.choice(tuple(DIRECTIONS))
+        first, second = truth.objects[a], truth.objects[b]
+        offset = displacement_m(first, second, relation)
+        clear = offset > CLEAR_SIDE_M and lies(first, second, relation) if wanted else offset < -CLEAR_SIDE_M
+        if clear:
+            return "related", {"a": a, "rel": relation, "b": b}, _yes(wanted)
+    return None
 
 
 def _near(truth: Truth, rng: Random) -> Drawn | None:
@@ -291,7 +293,7 @@ def _empty(truth: Truth, rng: Random) -> Drawn | None:
 
 
 def _holding(truth: Truth, rng: Random) -> Drawn | None:
-    if bool(truth.holding) != (rng.random() < 0.5):
+    if not truth.holding and rng.random() < 0.67:
         return None
     return "holding", {}, _yes(bool(truth.holding))
 

@@ -235,7 +235,7 @@ def _place_near(table: Table, item: TrueObject, host: TrueObject, relation: str)
     """Put down beside the host: straight in the direction if that is free, else further or to the side."""
     hx, hy, _ = host.position_in_world
     distance = (max(item.size_m[:2]) + max(host.size_m[:2])) / 2 + PLACE_GAP_M
-    turns = [k * pi / 6 for k in (0, 1, -1, 2, -2)] if relation in DIRECTIONS else [k * pi / 6 for k in range(12)]
+    turns = [k * pi / 6 for k in ((0, 1, -1) if relation in DIRECTIONS else range(12))]
     main = {"left_of": pi / 2, "right_of": -pi / 2, "behind": 0.0, "in_front_of": pi}.get(relation, pi / 2)
     spots = [
         (hx + (distance + more) * cos(main + turn), hy + (distance + more) * sin(main + turn))

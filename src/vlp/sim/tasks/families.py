@@ -8,9 +8,9 @@ from vlp.sim.tasks.put import PUT_FAMILIES
 from vlp.sim.tasks.task import Family, Split, Task
 from vlp.sim.truth import Truth
 
-_PLAIN: dict[str, Family] = {family.name: family for family in (*PUT_FAMILIES, *ARRANGE_FAMILIES)}
+PLAIN: dict[str, Family] = {family.name: family for family in (*PUT_FAMILIES, *ARRANGE_FAMILIES)}
 
-FAMILIES: dict[str, Family] = {**_PLAIN, **{family.name: family for family in negative_families(_PLAIN)}}
+FAMILIES: dict[str, Family] = {**PLAIN, **{family.name: family for family in negative_families(PLAIN)}}
 
 WEIGHTS: dict[str, float] = {
     "put": 6.0,
@@ -55,5 +55,5 @@ def sample_task(
 
 def phrase(task: Task, rng: Random, split: Split = "train") -> str:
     """Return another sentence for a task that one of the plain families drew; other tasks keep theirs."""
-    family = _PLAIN.get(task.family)
+    family = PLAIN.get(task.family)
     return family.word(task.arguments, rng, split) if family else task.instruction

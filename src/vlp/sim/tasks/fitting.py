@@ -20,11 +20,12 @@ def fits(thing: TrueObject, host: TrueObject) -> bool:
     length, width, _ = thing.size_m
     host_length, host_width, _ = host.size_m
     if host.kind == "bowl":
-        return _reach(thing) + 0.004 <= host_length * 0.38
+        return _reach(thing) + 0.004 <= host_length / 2 * 0.66 * 1.15
     if host.kind == "plate":
-        return thing.kind != "ball" and _reach(thing) <= host_length * 0.36
+        return thing.kind != "ball" and _reach(thing) <= host_length / 2 * 0.72
     if host.kind in ("tray", "box"):
-        return length + 0.026 <= host_length and width + 0.026 <= host_width
+        rim = 0.018 if host.kind == "tray" else 0.020
+        return length + rim <= host_length and width + rim <= host_width
     if host.kind not in FLAT_TOPPED or thing.kind not in STACKABLE:
         return False
     return width <= min(host_length, host_width) + 0.012 and length <= host_length + 0.05

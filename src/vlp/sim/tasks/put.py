@@ -299,7 +299,9 @@ def satisfied_put(truth: Truth, rng: Random) -> Arguments | None:
 def _clearly(truth: Truth, relation: str, a: str, b: str) -> bool:
     first, second = truth.objects[a], truth.objects[b]
     gap = gap_m(first, second)
-    return gap < 0.08 if relation == "next_to" else gap < 0.2 and displacement_m(first, second, relation) > 0.07
+    if relation == "next_to":
+        return gap < 0.08
+    return gap < 0.2 and displacement_m(first, second, relation) > 0.07
 
 
 PUT_TRAIN = (

@@ -12,11 +12,14 @@ DIRECTIONS: dict[str, tuple[int, float]] = {
 }
 """Axis (0 = x, 1 = y) and sign along which the subject lies from the object, as the robot sees it from its station."""
 
-DIRECTION_MARGIN_M = 0.03
+DIRECTION_MARGIN_M = 0.02
 """How far apart two centres must be before one is called left of (or behind, ...) the other."""
 
 NEXT_TO_GAP_M = 0.12
 """The widest gap between the outlines of two things that are next to each other."""
+
+HOLLOW = ("bowl", "box")
+"""Containers that things are in, not on."""
 
 OUT_OF_SIGHT = ("bin", "floor", "hand")
 
@@ -37,6 +40,14 @@ def displacement_m(a: TrueObject, b: TrueObject, relation: str) -> float:
     """Return how far in metres `a` lies from `b` along the direction of a relation, e.g. positive when left of it."""
     axis, sign = DIRECTIONS[relation]
     return sign * (a.position_in_world[axis] - b.position_in_world[axis])
+
+
+def lies(a: TrueObject, b: TrueObject, relation: str) -> bool:
+    """Return whether `a` lies in a direction from `b`: further that way than aside, by more than the margin."""
+    along = displacement_m(a, b, relation)
+    axis = 1 - DIRECTIONS[relation][0]
+    aside = abs(a.position_in_world[axis] - b.position_in_world[axis])
+    return along > DIRECTION_MARGIN_M and along >= aside
 
 
 def rests_on(truth: Truth, subject: str, target: str) -> bool:
@@ -67,7 +78,7 @@ def holds(truth: Truth, relation: str, subject: str, target: str = "") -> bool:
     if relation == "clear":
         return not truth.inside(subject)
     if relation in ("in", "on"):
-        return truth.objects[subject].support == target if target == "table" else rests_on(truth, subject, target)
+        return _contained(truth, relation, subject, target)
     if target not in truth.objects or subject == target:
         return False
     a, b = truth.objects[subject], truth.objects[target]
@@ -75,4 +86,13 @@ def holds(truth: Truth, relation: str, subject: str, target: str = "") -> bool:
         return False
     if relation == "next_to":
         return a.support == b.support and gap_m(a, b) <= NEXT_TO_GAP_M
-    return relation in DIRECTIONS and displacement_m(a, b, relation) > DIRECTION_MARGIN_M
+    return relation in DIRECTIONS and lies(a, b, relation)
+
+
+def _contained(truth: Truth, relation: str, subject: str, target: str) -> bool:
+    item = truth.objects[subject]
+    if target == "table":
+        return item.support == target
+    host = truth.objects.get(target)
+    on_the_rim = host is not None and host.kind in HOLLOW and item.support == target and item.relation != "in"
+    return rests_on(truth, subject, target) and not (relation == "in" and on_the_rim)

@@ -36,7 +36,9 @@ class Goal:
         """Return whether the goal is reached."""
         if self.spot is None:
             return holds(truth, self.relation, self.subject, self.target)
-        item = truth.objects[self.subject]
+        item = truth.objects.get(self.subject)
+        if item is None:
+            return False
         x, y, _ = item.position_in_world
         return item.support != "hand" and hypot(x - self.spot[0], y - self.spot[1]) <= SPOT_TOLERANCE_M
 
@@ -73,13 +75,15 @@ class Task:
     def success(self, start: Truth, now: Truth) -> bool:
         """Return whether the task is done: all goals hold and nothing else was put anywhere but out of the way.
 
+        A thing that a person took from the world has no goal any more.
+
         Args:
             start: the true state when the instruction was given.
             now: the true state at the end.
         """
         if self.cannot or self.satisfied:
             return untouched(start, now)
-        if not all(goal.holds(now) for goal in self.goals):
+        if not all(goal.holds(now) for goal in self.goals if goal.subject in now.objects):
             return False
         held_is_wanted = any(goal.relation == "holding" for goal in self.goals)
         return (held_is_wanted or not now.holding) and self._others_in_place(start, now)

@@ -1,0 +1,100 @@
+"""The expert: right for every task, from every state, in the language's own form."""
+
+import json
+from random import Random
+
+import pytest
+
+from vlp.policy.checks import check_policy
+from vlp.policy.situation import State
+from vlp.robot.fake import fake_manifest
+from vlp.sim.expert import plan
+from vlp.sim.symbolic import is_right
+from vlp.sim.tasks.families import sample_task
+from vlp.sim.tasks.random_truth import sample_truth
+from vlp.sim.tasks.situations import sample_situation
+from vlp.sim.tasks.task import Goal, Task
+from vlp.sim.truth import TrueObject, Truth
+
+
+def item(phrase: str, x: float, y: float, support: str = "table") -> TrueObject:
+    colour, kind = phrase.split()
+    size = (0.15, 0.15, 0.06) if kind == "bowl" else (0.05, 0.05, 0.05)
+    return TrueObject(colour, kind, (x, y, 0.46), size, support=support, relation="in" if "bowl" in support else "on")
+
+
+def world(*items: TrueObject, holding: str = "", at: str = "table") -> Truth:
+    return Truth({i.phrase: i for i in items}, holding, at)
+
+
+PUT = Task("put", {"a": "red cube", "relation": "in", "b": "green bowl"}, (Goal("in", "red cube", "green bowl"),))
+BOWL = item("green bowl", 0.6, 0.0)
+
+
+def test_the_canonical_put_is_written_as_the_language_says() -> None:
+    text = json.dumps(plan(world(item("red cube", 0.5, 0.2), BOWL), PUT), separators=(",", ":"))
+    assert text == (
+        '{"goal":"the red cube is in the green bowl","subtasks":[{"name":"pick up the red cube","steps":['
+        '{"do":"locate","object":"red cube","as":"red_cube"},{"do":"grasp","target":"$red_cube"},'
+        '{"do":"lift","height_m":0.1}]},{"name":"put it in the green bowl","steps":['
+        '{"do":"locate","object":"green bowl","as":"green_bowl"},{"do":"place","target":"$green_bowl","relation":"in"},'
+        '{"do":"check","relation":"in","subject":"red cube","object":"green bowl"}]}]}'
+    )
+
+
+def names(policy: dict) -> list[str]:
+    return [subtask["name"] for subtask in policy["subtasks"]]
+
+
+def test_what_is_held_is_put_where_it_belongs_without_picking_it_up_again() -> None:
+    held = world(item("red cube", 0.2, 0.0, "hand"), BOWL, holding="red cube")
+    assert names(plan(held, PUT)) == ["put the red cube in the green bowl"]
+
+
+def test_another_thing_in_the_hand_is_put_down_first() -> None:
+    held = world(item("red cube", 0.5, 0.2), BOWL, item("blue can", 0.2, 0.0, "hand"), holding="blue can")
+    assert names(plan(held, PUT))[0] == "put the blue can on the table"
+
+
+def test_a_thing_with_something_on_top_is_uncovered_first() -> None:
+    stacked = world(item("red cube", 0.5, 0.2), item("blue can", 0.5, 0.2, "red cube"), BOWL)
+    assert names(plan(stacked, PUT))[:3] == ["pick up the blue can", "put it on the table", "pick up the red cube"]
+
+
+def test_from_another_place_it_goes_to_the_table_first() -> None:
+    assert names(plan(world(item("red cube", 0.5, 0.2), BOWL, at="start"), PUT))[0] == "go to the table"
+
+
+def test_groups_go_from_left_to_right_and_what_is_done_is_skipped() -> None:
+    cans = [item("red can", 0.5, -0.2), item("blue can", 0.5, 0.2), item("white can", 0.6, 0.0, "green bowl")]
+    goals = tuple(Goal("in", can.phrase, "green bowl") for can in cans)
+    policy = plan(world(*cans, BOWL), Task("group", {"a": "every can", "relation": "in", "b": "green bowl"}, goals))
+    assert policy["goal"] == "the blue can and the red can are in the green bowl"
+    assert [n for n in names(policy) if n.startswith("pick")] == ["pick up the blue can", "pick up the red can"]
+
+
+def test_the_expert_is_right_for_ten_thousand_tasks() -> None:
+    rng, seen = Random(20), set()
+    for _ in range(10_000):
+        truth = sample_truth(rng)
+        task = sample_task(truth, rng, "train" if rng.random() < 0.5 else "test")
+        assert task is not None
+        seen.add(task.family)
+        right, why = is_right(plan(truth, task), truth, task)
+        assert right, (task.instruction, why)
+    assert len(seen) == 14
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_the_expert_is_right_midway_and_after_changes_and_its_policies_pass_the_checks(split: str) -> None:
+    rng, manifest, changed = Random(21), fake_manifest(), 0
+    for _ in range(1500):
+        situation = sample_situation(rng, split)  # type: ignore[arg-type]
+        right, why = is_right(situation.policy, situation.truth, situation.task)
+        assert right, (situation.task.before, situation.task.instruction, why)
+        text = json.dumps(situation.policy, separators=(",", ":"))
+        state = State(at=situation.truth.at, holding=situation.truth.holding)
+        _, report = check_policy(text, manifest, state)
+        assert report.ok, (text, str(report))
+        changed += bool(situation.task.before)
+    assert changed > 200
