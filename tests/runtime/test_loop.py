@@ -206,6 +206,17 @@ def test_a_robot_that_dies_leaves_the_step_in_flight(make_run):
     assert run.session.memory.progress.in_flight.data["do"] == "place"
 
 
+def test_a_fault_in_a_component_is_one_clear_end(make_run):
+    class Broken(FakeRobot):
+        def execute(self, step):
+            raise AttributeError("'Held' object has no attribute 'width'")
+
+    outcome = make_run([CUBE_IN_BOWL], robot=Broken()).go()
+    assert outcome.outcome == "stopped"
+    assert "the robot failed at" in outcome.reason
+    assert isinstance(outcome.error.__cause__, AttributeError)
+
+
 def test_an_unreachable_model_stops_the_run(make_run):
     outcome = make_run([]).go()
     assert outcome.outcome == "stopped"

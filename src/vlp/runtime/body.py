@@ -139,10 +139,6 @@ class Body:
             with contextlib.suppress(VlpError):
                 self.robot.stop()
             raise
-        except VlpError:
-            raise
-        except (OSError, EOFError) as error:
-            raise MissingComponent(f"the robot cannot be reached: {error}.", "Is it running?") from None
 
 
 def encode_jpeg(seen: Observation) -> bytes:

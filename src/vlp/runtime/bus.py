@@ -37,10 +37,14 @@ class Bus:
         for event in self.journal.append(*events):
             for subscriber in self.inner:
                 subscriber.on_event(event)
-            for subscriber in list(self.outer):
-                try:
-                    subscriber.on_event(event)
-                except Exception as error:  # a broken display must not stop a robot's run
-                    self.outer.remove(subscriber)
-                    text = f"{type(subscriber).__name__} failed and was dropped: {type(error).__name__}: {error}"
-                    self.emit(Event("note", {"text": text[:500]}))
+            self.show(event)
+
+    def show(self, event: Event) -> None:
+        """Pass an event that is in the journal already to those that only show."""
+        for subscriber in list(self.outer):
+            try:
+                subscriber.on_event(event)
+            except Exception as error:  # a broken display must not stop a robot's run
+                self.outer.remove(subscriber)
+                text = f"{type(subscriber).__name__} failed and was dropped: {type(error).__name__}: {error}"
+                self.emit(Event("note", {"text": text[:500]}))

@@ -8,7 +8,7 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from vlp.core.errors import VlpError
+from vlp.core.errors import MissingComponent, VlpError
 
 T = TypeVar("T")
 SLICE_S = 0.2
@@ -42,6 +42,10 @@ class Budget:
     reply_tokens: int = 2048
 
 
+class Fault(VlpError):
+    """A component raised what it should not: a fault of the program, not of the task."""
+
+
 class Abandoned(VlpError):
     """Nobody waits for the answer any more."""
 
@@ -72,7 +76,8 @@ class Worker:
         Raises:
             Overrun: no answer in time; the thread is lost and every later call raises at once.
             Abandoned: no longer wanted; the thread goes on by itself.
-            Exception: whatever `work` raised.
+            VlpError: whatever `work` raised of that kind.
+            Fault: `work` raised anything else.
         """
         if self._hung:
             raise Overrun(self._hung)
@@ -85,7 +90,15 @@ class Worker:
             if time.monotonic() >= end_s:
                 self._hung = f"the {self.name} did not give {what} within {limit_s:g} s."
                 raise Overrun(self._hung)
-        return future.result()
+        try:
+            return future.result()
+        except VlpError:
+            raise
+        except OSError as error:
+            raise MissingComponent(f"the {self.name} cannot be reached: {error}.", "Is it running?") from error
+        except Exception as error:
+            text = f"{type(error).__name__}: {str(error)[:300]}"
+            raise Fault(f"the {self.name} failed at {what}: {text}.", "This is a fault in the program.") from error
 
     def close(self) -> None:
         """End the thread after the calls it has."""

@@ -141,9 +141,8 @@ class Session:
             if not self._events:
                 self._begin()
                 return self.loop.run()
-            for subscriber in list(self.bus.outer):
-                for event in self._events:
-                    subscriber.on_event(event)
+            for event in self._events:
+                self.bus.show(event)
             try:
                 recover(self._events, self.body, self.memory, self.bus, self.steps)
             except Hold as hold:

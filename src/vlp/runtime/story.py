@@ -1,0 +1,248 @@
+"""A run as people are told it, folded from its events: what every display and report is made from."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from vlp.journal import Event
+
+TIMES = ("perception", "model", "checks", "motion")
+
+
+@dataclass
+class Row:
+    """One step of a policy.
+
+    Args:
+        id, subtask, text: as planned.
+        status: "" before it starts, "running", or a word of `vlp.robot.protocol.Status`.
+        message: why it failed.
+        seconds: how long it took, wall clock.
+        finished_s: seconds since the run began.
+        result: what the robot said, as plain data.
+    """
+
+    id: str
+    subtask: str
+    text: str
+    status: str = ""
+    message: str = ""
+    seconds: float = 0.0
+    finished_s: float = 0.0
+    result: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Chapter:
+    """One policy: why it was asked for, what it says, what became of it.
+
+    Args:
+        revision: its number.
+        instruction: the sentence it answers.
+        triggers: why it was asked for, (name, sentence); none for the first.
+        policy: the document.
+        rows: its steps.
+        diff: the change to the one before, as text; "" for the first.
+        claim: see `vlp.runtime.planner.claim_of`.
+        started_s: seconds since the run began.
+        replies: replies the model needed.
+        model_s: time the model took for them.
+        reports: issues of the replies that were refused, as text.
+        diff_data: the same change as plain data.
+    """
+
+    revision: int
+    instruction: str
+    triggers: list[tuple[str, str]]
+    policy: dict[str, Any]
+    rows: list[Row]
+    diff: str = ""
+    claim: str = ""
+    started_s: float = 0.0
+    replies: int = 1
+    model_s: float = 0.0
+    reports: list[str] = field(default_factory=list)
+    diff_data: dict[str, Any] | None = None
+
+    def row(self, step_id: str) -> Row | None:
+        """Return the row of a step, None when there is none."""
+        return next((row for row in self.rows if row.id == step_id), None)
+
+
+@dataclass
+class Moment:
+    """One line of the time line: seconds since the run began, the kind of event, and what happened."""
+
+    at_s: float
+    kind: str
+    text: str
+
+
+class Story:
+    """Folds events; feed it all of them in order.
+
+    Attributes:
+        started: data of the event that started the run.
+        chapters: policies with their steps.
+        moments: the time line.
+        times_s: seconds in perception, model, checks and motion.
+        first_image, last_image: JPEG bytes of the first and the last observation.
+        waiting: what the run is doing now, for a display.
+        end: data of the event that ended it; empty before.
+    """
+
+    def __init__(self) -> None:
+        self.started: dict[str, Any] = {}
+        self.instructions: list[str] = []
+        self.chapters: list[Chapter] = []
+        self.moments: list[Moment] = []
+        self.times_s: dict[str, float] = dict.fromkeys(TIMES, 0.0)
+        self.first_image: bytes | None = None
+        self.last_image: bytes | None = None
+        self.waiting = ""
+        self.end: dict[str, Any] = {}
+        self._begin_s: float | None = None
+        self._triggers: list[tuple[str, str]] = []
+        self._replies: list[float] = []
+        self._reports: list[str] = []
+        self.now_s = 0.0
+
+    @classmethod
+    def of(cls, events: Iterable[Event]) -> "Story":
+        """Return the story that events tell."""
+        story = cls()
+        for event in events:
+            story.on_event(event)
+        return story
+
+    def on_event(self, event: Event) -> None:
+        """Take one event in."""
+        self._begin_s = event.wall_s if self._begin_s is None else self._begin_s
+        self.now_s = max(0.0, event.wall_s - self._begin_s)
+        fold = _FOLDS.get(event.kind)
+        if fold:
+            fold(self, event)
+
+    @property
+    def steps(self) -> list[Row]:
+        """Every step that was tried, in order."""
+        return [row for chapter in self.chapters for row in chapter.rows if row.status not in ("", "running")]
+
+    @property
+    def failures(self) -> list[Row]:
+        """Every step that did not succeed."""
+        return [row for row in self.steps if row.status != "succeeded"]
+
+    def _say(self, kind: str, text: str) -> None:
+        self.moments.append(Moment(self.now_s, kind, text))
+
+    # The folds, one per kind.
+
+    def _started(self, event: Event) -> None:
+        self.started = event.data
+        self.waiting = "looking"
+
+    def _resumed(self, event: Event) -> None:
+        self.end = {}
+        self._say("resumed", str(event.data["how"]))
+
+    def _instruction(self, event: Event) -> None:
+        self.instructions.append(event.data["text"])
+        self._say("instruction", event.data["text"])
+
+    def _observation(self, event: Event) -> None:
+        self.times_s["perception"] += event.data["seconds"]
+        self.first_image = self.first_image or event.blob
+        self.last_image = event.blob or self.last_image
+        self.waiting = "the model writes" if event.data["purpose"] == "plan" else ""
+
+    def _reply(self, event: Event) -> None:
+        self.times_s["model"] += event.data["seconds"]
+        self._replies.append(event.data["seconds"])
+
+    def _report(self, event: Event) -> None:
+        self.times_s["checks"] += event.data.get("check_s", 0.0)
+        issues = event.data["issues"]
+        lines = [f"{i.get('path', '')} {i.get('message', '')} [{i.get('code', '')}]".strip() for i in issues]
+        self._reports.append("\n".join(lines))
+        self._say("report", f"reply {event.data['attempt']} refused: {lines[0] if lines else ''}")
+
+    def _policy(self, event: Event) -> None:
+        data = event.data
+        self.times_s["checks"] += data.get("check_s", 0.0)
+        chapter = Chapter(
+            revision=data["revision"],
+            instruction=self.instructions[-1] if self.instructions else "",
+            triggers=self._triggers,
+            policy=data["policy"]["policy"],
+            rows=[Row(step["id"], step["subtask"], step["text"]) for step in data["steps"]],
+            diff=(data["diff"] or {}).get("text", ""),
+            claim=data["claim"],
+            started_s=self.now_s,
+            replies=len(self._replies),
+            model_s=sum(self._replies),
+            reports=self._reports,
+            diff_data=data["diff"],
+        )
+        self._triggers, self._replies, self._reports = [], [], []
+        self.chapters.append(chapter)
+        said = chapter.policy.get("cannot") or chapter.policy.get("goal", "")
+        self._say("policy", f"policy {chapter.revision}: {said}")
+        self.waiting = ""
+
+    def _step_started(self, event: Event) -> None:
+        row = self._row(event)
+        if row:
+            row.status = "running"
+        self.waiting = ""
+
+    def _step_finished(self, event: Event) -> None:
+        data = event.data
+        where = "motion" if data.get("kind") == "action" else "perception"
+        self.times_s[where] += data.get("seconds", 0.0)
+        self.times_s["perception"] += data.get("looks_s", 0.0)
+        row = self._row(event)
+        if row:
+            row.status, row.message, row.result = data["status"], data["result"].get("message", ""), data["result"]
+            row.seconds, row.finished_s = data.get("seconds", 0.0), self.now_s
+            done = "" if row.status == "succeeded" else f": {row.status}, {row.message}"
+            self._say("step", f"{row.text}{done}")
+
+    def _trigger(self, event: Event) -> None:
+        self._triggers.append((event.data["name"], event.data["detail"]))
+        self._say("trigger", event.data["detail"])
+        self.waiting = "looking"
+
+    def _world_event(self, event: Event) -> None:
+        self._say("world", event.data["text"])
+
+    def _note(self, event: Event) -> None:
+        self._say("note", event.data["text"])
+
+    def _finished(self, event: Event) -> None:
+        self.end = event.data
+        self.waiting = ""
+        for chapter in self.chapters:
+            for row in chapter.rows:
+                row.status = "in flight" if row.status == "running" else row.status
+        self._say("end", f"{event.data['outcome']}{': ' + event.data['reason'] if event.data['reason'] else ''}")
+
+    def _row(self, event: Event) -> Row | None:
+        return self.chapters[-1].row(event.data["id"]) if self.chapters else None
+
+
+_FOLDS = {
+    "run-started": Story._started,
+    "run-resumed": Story._resumed,
+    "instruction": Story._instruction,
+    "observation": Story._observation,
+    "reply": Story._reply,
+    "report": Story._report,
+    "policy": Story._policy,
+    "step-started": Story._step_started,
+    "step-finished": Story._step_finished,
+    "trigger": Story._trigger,
+    "world-event": Story._world_event,
+    "note": Story._note,
+    "run-finished": Story._finished,
+}

@@ -1,0 +1,1 @@
+"""What shows or records a run; all of it built from events."""

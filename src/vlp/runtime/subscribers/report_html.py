@@ -1,0 +1,169 @@
+"""report.html: one file that shows a run to anybody, made from its events alone."""
+
+import base64
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+
+from vlp.journal import Event
+from vlp.runtime.files import write_whole
+from vlp.runtime.story import TIMES, Chapter, Row, Story
+
+FILE_NAME = "report.html"
+
+MARKS = {"": "·", "running": "▶", "succeeded": "✓", "stopped": "■", "in flight": "?"}
+DIFF_CLASSES = {"+": "added", "-": "dropped", "=": "kept", "undo": "undone", "done": "kept"}
+
+
+def render_report(events: Iterable[Event]) -> str:
+    """Return the report of a run as one HTML page without links to anything outside it.
+
+    Args:
+        events: the journal's, images included.
+    """
+    story = Story.of(events)
+    style = Path(__file__).with_name("report.css").read_text()
+    title = escape(story.instructions[-1] if story.instructions else "no instruction")
+    body = [
+        _head(story),
+        _images(story),
+        _times(story),
+        *(_chapter(chapter) for chapter in story.chapters),
+        _failures(story),
+        _time_line(story),
+        _origin(story),
+    ]
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{title}</title><style>{style}</style></head><body><main>{''.join(body)}</main></body></html>\n"
+    )
+
+
+class ReportFile:
+    """Writes report.html when a run ends.
+
+    Args:
+        out: the run's directory.
+    """
+
+    def __init__(self, out: str | Path) -> None:
+        self._path = Path(out) / FILE_NAME
+        self._events: list[Event] = []
+
+    def on_event(self, event: Event) -> None:
+        """Keep one event; write at the end."""
+        if event.kind != "snapshot":
+            self._events.append(event)
+        if event.kind == "run-finished":
+            write_whole(self._path, render_report(self._events))
+
+
+def _head(story: Story) -> str:
+    sentences = [f'<span class="old">{escape(s)}</span><br>' for s in story.instructions[:-1]]
+    last = escape(story.instructions[-1]) if story.instructions else ""
+    outcome = str(story.end.get("outcome", "unfinished"))
+    told = [story.end.get("claim", ""), story.end.get("reason", "")]
+    verdict = story.end.get("verdict")
+    if verdict is not None:
+        told.append(f"true state: {'success' if verdict else 'not reached'}")
+    words = " · ".join(escape(str(t)) for t in told if t)
+    return (
+        f'<h1>{"".join(sentences)}{last}</h1><p><span class="badge {escape(outcome)}">{escape(outcome)}</span> '
+        f'<span class="soft">{words}</span></p>'
+    )
+
+
+def _images(story: Story) -> str:
+    pair = [("start", story.first_image), ("end", story.last_image)]
+    figures = [
+        f'<figure><img alt="{name}" src="data:image/jpeg;base64,{base64.b64encode(data).decode()}">'
+        f"<figcaption>{name}</figcaption></figure>"
+        for name, data in pair
+        if data
+    ]
+    return f'<div class="pair">{"".join(figures)}</div>' if figures else ""
+
+
+def _times(story: Story) -> str:
+    total = sum(story.times_s.values()) or 1.0
+    bar = "".join(
+        f'<div style="width:{100 * story.times_s[n] / total:.2f}%;background:var(--{n})"></div>' for n in TIMES
+    )
+    legend = "".join(
+        f'<span><span class="dot" style="background:var(--{n})"></span>{n} {story.times_s[n]:.2f} s</span>'
+        for n in TIMES
+    )
+    steps = f"{len(story.steps)} steps, {len(story.chapters)} policies, {story.now_s:.1f} s in all"
+    return (
+        f'<section><div class="bar">{bar}</div><div class="legend">{legend}</div><p class="soft">{steps}</p></section>'
+    )
+
+
+def _chapter(chapter: Chapter) -> str:
+    whys = "".join(f'<p class="why">{escape(why)}</p>' for _, why in chapter.triggers)
+    cannot = chapter.policy.get("cannot")
+    body = f"<p>cannot: {escape(str(cannot))}</p>" if cannot else _rows(chapter.rows)
+    replies = f", {chapter.replies} replies" if chapter.replies > 1 else ""
+    diff = f"<details open><summary>what changed</summary>{_diff(chapter.diff)}</details>" if chapter.diff else ""
+    reports = "".join(f"<pre>{escape(report)}</pre>" for report in chapter.reports)
+    refused = f"<details><summary>refused replies</summary>{reports}</details>" if reports else ""
+    return (
+        f"<h2>Policy {chapter.revision}: {escape(str(chapter.policy.get('goal', '')))}</h2><section>{whys}"
+        f'<p class="soft">for “{escape(chapter.instruction)}”, at {chapter.started_s:.1f} s, '
+        f"model {chapter.model_s:.2f} s{replies}</p>{body}{diff}{refused}</section>"
+    )
+
+
+def _rows(rows: list[Row]) -> str:
+    if not rows:
+        return "<p>nothing to do: it holds already</p>"
+    lines: list[str] = []
+    subtask = None
+    for row in rows:
+        if row.subtask != subtask:
+            subtask = row.subtask
+            lines.append(f'<li class="subtask">{escape(subtask)}</li>')
+        known = row.status in MARKS
+        kind = ("todo" if row.status == "" else row.status) if known else "bad"
+        spent = f"{row.seconds:.1f} s" if row.status else ""
+        why = f" — {escape(row.message)}" if row.message else ""
+        lines.append(
+            f'<li class="step {escape(kind)}"><span class="mark">{MARKS.get(row.status, "✗")}</span>'
+            f'<span>{escape(row.text)}{why}</span><span class="time">{spent}</span></li>'
+        )
+    return f"<ol>{''.join(lines)}</ol>"
+
+
+def _diff(text: str) -> str:
+    lines = [f'<span class="{DIFF_CLASSES.get(t.split(" ", 1)[0], "")}">{escape(t)}</span>' for t in text.splitlines()]
+    return f"<pre>{chr(10).join(lines)}</pre>"
+
+
+def _failures(story: Story) -> str:
+    if not story.failures:
+        return ""
+    rows = "".join(
+        f'<tr><td class="at">{row.finished_s:.1f} s</td><td>{escape(row.text)}</td><td>{escape(row.status)}: '
+        f"{escape(row.message)}</td></tr>"
+        for row in story.failures
+    )
+    return f"<h2>Failures</h2><section><table>{rows}</table></section>"
+
+
+def _time_line(story: Story) -> str:
+    rows = "".join(
+        f'<tr><td class="at">{m.at_s:.1f} s</td><td class="kind">{escape(m.kind)}</td><td>{escape(m.text)}</td></tr>'
+        for m in story.moments
+    )
+    return f"<h2>Time line</h2><section><table>{rows}</table></section>"
+
+
+def _origin(story: Story) -> str:
+    started = story.started
+    known = {key: started.get(key) for key in ("run_id", "robot", "world", "seed", "model")}
+    known |= started.get("versions") or {}
+    words = " · ".join(f"{escape(str(k))} {escape(str(v))}" for k, v in known.items() if v not in (None, ""))
+    return f'<p class="soft">{words}</p>'

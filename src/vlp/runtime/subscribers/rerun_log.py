@@ -1,0 +1,130 @@
+"""run.rrd: camera, depth, boxes, poses and steps on one time line, for the Rerun viewer."""
+
+from pathlib import Path
+from typing import Any
+
+from vlp.core.errors import MissingComponent
+from vlp.core.images import decode_image
+from vlp.core.located import Located
+from vlp.core.observation import Observation
+from vlp.journal import Event
+from vlp.runtime.story import Story
+
+FILE_NAME = "run.rrd"
+LEVELS = {"trigger": "WARN", "report": "WARN", "world": "WARN", "end": "INFO"}
+
+
+class RerunLog:
+    """Records a run for Rerun.
+
+    Args:
+        out: the run's directory.
+
+    Raises:
+        MissingComponent: Rerun is not installed.
+    """
+
+    def __init__(self, out: str | Path) -> None:
+        try:
+            import rerun
+        except ImportError:
+            raise MissingComponent("recordings need rerun-sdk.", "pip install 'vlp[view]'") from None
+        Path(out).mkdir(parents=True, exist_ok=True)
+        self._rr: Any = rerun
+        self._to: Any = rerun.RecordingStream("vlp")
+        self._to.save(str(Path(out) / FILE_NAME))
+        self._story = Story()
+        self._to.log("world", rerun.ViewCoordinates.RIGHT_HAND_Z_UP, static=True)
+
+    def on_event(self, event: Event) -> None:
+        """Record what one event shows."""
+        shown = len(self._story.moments)
+        self._story.on_event(event)
+        self._to.set_time("run", duration=self._story.now_s)
+        for moment in self._story.moments[shown:]:
+            level = LEVELS.get(moment.kind, "INFO")
+            self._to.log("log", self._rr.TextLog(f"{moment.kind}: {moment.text}", level=level))
+        record = _RECORDS.get(event.kind)
+        if record:
+            record(self, event)
+
+    def _observation(self, event: Event) -> None:
+        rr = self._rr
+        seen = event.live
+        if isinstance(seen, Observation):
+            k = seen.intrinsics
+            pose = seen.camera_in_base
+            self._to.log("world/base", _base(rr, seen.state.base_in_world))
+            self._to.log("world/base/camera", rr.Transform3D(translation=pose[:3, 3], mat3x3=pose[:3, :3]))
+            self._to.log(
+                "world/base/camera/image",
+                rr.Pinhole(
+                    focal_length=(k.fx, k.fy), principal_point=(k.cx, k.cy), width=k.width, height=k.height,
+                    camera_xyz=rr.ViewCoordinates.RDF,
+                ),
+            )  # fmt: skip
+            self._to.log("world/base/camera/image/rgb", rr.Image(seen.rgb).compress(jpeg_quality=80))
+            self._to.log("world/base/camera/image/depth", rr.DepthImage(seen.depth_m, meter=1.0))
+            self._to.log("world/base/hand", rr.Points3D([seen.state.hand_in_base], radii=[0.02]))
+        elif event.blob:
+            self._to.log("world/base/camera/image/rgb", rr.Image(decode_image(event.blob)).compress(jpeg_quality=80))
+
+    def _belief(self, event: Event) -> None:
+        phrase, located = event.data["phrase"], event.data["located"]
+        if located is None:
+            self._to.log(_path(phrase), self._rr.Clear(recursive=True))
+        else:
+            self._thing(Located.from_json({**located, "phrase": phrase}))
+
+    def _step_finished(self, event: Event) -> None:
+        result = event.data["result"]
+        values = result["value"] if isinstance(result["value"], list) else [result["value"]]
+        for value in values:
+            if isinstance(value, dict) and "position_in_world" in value:
+                self._thing(Located.from_json(value))
+        self._to.log("steps", self._rr.TextLog(f"{event.data['id']} {event.data['do']}: {event.data['status']}"))
+
+    def _policy(self, event: Event) -> None:
+        text = "\n".join(f"- {step['text']}" for step in event.data["steps"])
+        goal = event.data["policy"]["policy"].get("goal", "")
+        document = self._rr.TextDocument(f"## {goal}\n{text}", media_type=self._rr.MediaType.MARKDOWN)
+        self._to.log("policy", document)
+
+    def _finished(self, event: Event) -> None:
+        self._to.flush()
+
+    def _thing(self, at: Located) -> None:
+        rr = self._rr
+        turn = rr.RotationAxisAngle(axis=(0, 0, 1), radians=at.yaw_rad)
+        half = [max(size, 0.002) / 2 for size in at.size_m]
+        self._to.log(
+            _path(at.phrase),
+            rr.Boxes3D(
+                centers=[at.position_in_world], half_sizes=[half], labels=[at.phrase], rotation_axis_angles=[turn]
+            ),
+        )
+        x1, y1, x2, y2 = at.box
+        box = rr.Boxes2D(mins=[(x1, y1)], sizes=[(x2 - x1, y2 - y1)], labels=[at.phrase])
+        self._to.log(f"world/base/camera/image/boxes/{_name(at.phrase)}", box)
+
+
+def _base(rr: Any, base_in_world: tuple[float, float, float]) -> Any:
+    x, y, yaw = base_in_world
+    return rr.Transform3D(translation=(x, y, 0), rotation=rr.RotationAxisAngle(axis=(0, 0, 1), radians=yaw))
+
+
+def _name(phrase: str) -> str:
+    return "".join(c if c.isalnum() else "_" for c in phrase)[:64] or "thing"
+
+
+def _path(phrase: str) -> str:
+    return f"world/things/{_name(phrase)}"
+
+
+_RECORDS = {
+    "observation": RerunLog._observation,
+    "belief": RerunLog._belief,
+    "step-finished": RerunLog._step_finished,
+    "policy": RerunLog._policy,
+    "run-finished": RerunLog._finished,
+}

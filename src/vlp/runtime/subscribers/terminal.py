@@ -1,0 +1,154 @@
+"""The run in a terminal, live: the policy as a tree, what changed it and why, and where the time goes."""
+
+import threading
+import time
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.text import Text
+
+from vlp.journal import Event
+from vlp.policy import Policy
+from vlp.policy.tree import tree_lines
+from vlp.runtime.story import TIMES, Chapter, Moment, Story
+
+COLOURS = {"✓": "green", "▶": "bold cyan", "✗": "bold red", "■": "bold red", "·": "dim", "-": "dim"}
+TIME_COLOURS = {"perception": "blue", "model": "magenta", "checks": "yellow", "motion": "green"}
+OUTCOME_COLOURS = {"success": "green", "failure": "red", "stopped": "yellow", "timeout": "yellow"}
+DIFF_COLOURS = {"+": "green", "-": "red", "=": "dim", "undo": "yellow", "done": "dim"}
+BAR_CHARS = 40
+REFRESH_HZ = 4
+
+
+class Terminal:
+    """Shows a run on a console: live where it is a terminal, line by line elsewhere.
+
+    Args:
+        console: where to; None for standard output.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console()
+        self._story = Story()
+        self._lock = threading.Lock()
+        self._live: Live | None = None
+        self._seen_at_s = time.monotonic()
+        self._writing = ""
+
+    def on_event(self, event: Event) -> None:
+        """Take one event in and show it."""
+        with self._lock:
+            shown = len(self._story.moments)
+            self._story.on_event(event)
+            self._seen_at_s = time.monotonic()
+            if event.kind in ("reply", "policy"):
+                self._writing = ""
+        if not self._console.is_terminal:
+            for moment in self._story.moments[shown:]:
+                self._console.print(moment_line(moment), soft_wrap=True)
+        elif self._live is None and not self._story.end:
+            self._live = Live(console=self._console, get_renderable=self.render, refresh_per_second=REFRESH_HZ)
+            self._live.start()
+        if event.kind == "run-finished":
+            self.close()
+
+    def on_text(self, piece: str) -> None:
+        """Show a piece of a reply as it is written."""
+        with self._lock:
+            self._writing = (self._writing + piece)[-4000:]
+
+    def close(self) -> None:
+        """Leave the last picture standing."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def render(self) -> RenderableType:
+        """Return the picture of this moment."""
+        with self._lock:
+            parts: list[RenderableType] = [self._head()]
+            if self._story.chapters:
+                chapter = self._story.chapters[-1]
+                if chapter.diff:
+                    parts.append(diff_panel(chapter))
+                parts.append(policy_text(chapter))
+            if self._writing:
+                parts.append(Text(printable(self._writing[-200:]), style="dim"))
+            parts.append(times_text(self._story))
+            return Group(*parts)
+
+    def _head(self) -> Panel:
+        story = self._story
+        lines = Text()
+        for i, sentence in enumerate(story.instructions):
+            last = i == len(story.instructions) - 1
+            lines.append(("" if i == 0 else "\n") + printable(sentence), style="bold" if last else "strike dim")
+        if story.end:
+            outcome = story.end["outcome"]
+            lines.append(f"\n{outcome}", style=f"bold {OUTCOME_COLOURS.get(outcome, '')}")
+            told = [story.end["claim"], printable(story.end["reason"])]
+            lines.append("".join(f"  {part}" for part in told if part))
+        else:
+            now = story.waiting or self._doing()
+            lines.append(f"\n{now}  {time.monotonic() - self._seen_at_s:.0f} s", style="cyan")
+        return Panel(lines, title=f"{story.started.get('robot', '')} {story.started.get('world', '')}".strip() or None)
+
+    def _doing(self) -> str:
+        rows = self._story.chapters[-1].rows if self._story.chapters else []
+        running = next((row for row in rows if row.status == "running"), None)
+        return printable(running.text) if running else "between steps"
+
+
+def policy_text(chapter: Chapter) -> Text:
+    """Return a policy as a coloured tree, each step with its state and time."""
+    policy = Policy.from_json(chapter.policy)
+    states = {row.id: row.status for row in chapter.rows}
+    seconds = {row.id: row.seconds for row in chapter.rows if row.seconds}
+    text = Text()
+    for line in tree_lines(policy, states):
+        style = next((colour for mark, colour in COLOURS.items() if f" {mark} " in line), "bold")
+        text.append(line, style=style)
+        step_id = next((i for i in seconds if f" {i} " in line), None)
+        text.append(f"  {seconds[step_id]:.1f} s\n" if step_id else "\n", style="dim")
+    for row in chapter.rows:
+        if row.message:
+            text.append(f"{row.id} {printable(row.message)}\n", style="red")
+    return text
+
+
+def diff_panel(chapter: Chapter) -> Panel:
+    """Return why and how a policy replaced the one before."""
+    text = Text("\n".join(f"! {printable(why)}" for _, why in chapter.triggers), style="bold yellow")
+    for line in chapter.diff.splitlines():
+        word = line.split(" ", 1)[0]
+        text.append("\n" + printable(line), style=DIFF_COLOURS.get(word, ""))
+    return Panel(text, title=f"policy {chapter.revision}", border_style="yellow")
+
+
+def times_text(story: Story) -> Text:
+    """Return where the time went, as one bar and its legend."""
+    total = sum(story.times_s.values()) or 1.0
+    bar = Text()
+    for name in TIMES:
+        bar.append("█" * round(BAR_CHARS * story.times_s[name] / total), style=TIME_COLOURS[name])
+    for name in TIMES:
+        bar.append(f"  {name} {story.times_s[name]:.1f} s", style=TIME_COLOURS[name])
+    return bar
+
+
+_MOMENT_STYLES: dict[str, str] = {
+    "instruction": "bold", "trigger": "yellow", "policy": "cyan", "report": "red", "world": "yellow", "end": "bold",
+}  # fmt: skip
+
+
+def moment_line(moment: Moment) -> Text:
+    """Return one line of the time line."""
+    return Text(
+        f"{moment.at_s:7.1f} s  {moment.kind:<11} {printable(moment.text)}", style=_MOMENT_STYLES.get(moment.kind, "")
+    )
+
+
+def printable(text: str) -> str:
+    """Return text without characters that could move the cursor or forge a line."""
+    return "".join(c if c.isprintable() else " " for c in text)

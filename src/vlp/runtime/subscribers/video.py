@@ -1,0 +1,131 @@
+"""run.mp4: what an audience sees, with the robot's own view in a corner and the present step as a caption."""
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlp.core.errors import MissingComponent
+from vlp.core.observation import Observation
+from vlp.journal import Event
+from vlp.runtime.story import Story
+
+FILE_NAME = "run.mp4"
+Rgb = NDArray[np.uint8]
+SIZE_PX = (640, 480)
+INSET_SHARE = 0.3
+CAPTION_PX = 56
+STILL_FRAMES = 8
+"""Frames for which the picture stands when a policy is written and at the end."""
+
+
+class Video:
+    """Records frames with captions.
+
+    Args:
+        out: the run's directory.
+        audience: returns the picture of this moment; called from the robot's thread. None shows the robot's view alone.
+        fps: frames per second of the film.
+
+    Raises:
+        MissingComponent: no encoder is installed.
+    """
+
+    def __init__(self, out: str | Path, audience: Callable[[], Rgb] | None = None, fps: int = 10) -> None:
+        try:
+            import imageio_ffmpeg
+        except ImportError:
+            raise MissingComponent("videos need imageio-ffmpeg.", "pip install 'vlp[view]'") from None
+        self.fps = fps
+        self.frames = 0
+        self._audience = audience
+        self._story = Story()
+        self._inset: Rgb | None = None
+        path = Path(out)
+        path.mkdir(parents=True, exist_ok=True)
+        self._writer: Any = imageio_ffmpeg.write_frames(
+            str(path / FILE_NAME),
+            SIZE_PX,
+            fps=fps,
+            codec="libx264",
+            macro_block_size=8,
+            quality=6,
+            ffmpeg_log_level="error",
+        )
+        self._writer.send(None)
+
+    def on_event(self, event: Event) -> None:
+        """Take captions and the robot's view from events; close the film at the end."""
+        self._story.on_event(event)
+        if isinstance(event.live, Observation):
+            self._inset = event.live.rgb
+        if event.kind == "policy" or event.kind == "run-finished":
+            self.tick(STILL_FRAMES)
+        if event.kind == "run-finished":
+            self.close()
+
+    def tick(self, copies: int = 1) -> None:
+        """Record the picture of this moment."""
+        view = self._audience() if self._audience else self._inset
+        if self._writer is None or view is None:
+            return
+        frame = compose(view, self._inset if self._audience else None, *self._captions())
+        for _ in range(copies):
+            self._writer.send(frame)
+        self.frames += copies
+
+    def recorder(self, speed: float = 1.0) -> Callable[[float], None]:
+        """Return a function of the simulated time in seconds that records a frame whenever one is due.
+
+        Args:
+            speed: how many times faster than simulated time the film runs.
+        """
+        due_s = 0.0
+
+        def tick(now_s: float) -> None:
+            nonlocal due_s
+            if now_s + 1e-9 >= due_s:
+                due_s = now_s + speed / self.fps
+                self.tick()
+
+        return tick
+
+    def close(self) -> None:
+        """End the film."""
+        if self._writer is not None:
+            with contextlib.suppress(OSError):
+                self._writer.close()
+            self._writer = None
+
+    def _captions(self) -> tuple[str, str]:
+        story = self._story
+        first = story.instructions[-1] if story.instructions else ""
+        if story.end:
+            return first, str(story.end["outcome"])
+        rows = story.chapters[-1].rows if story.chapters else []
+        running = next((row.text for row in rows if row.status == "running"), story.waiting)
+        return first, running
+
+
+def compose(view: Rgb, inset: Rgb | None, first: str, second: str) -> Rgb:
+    """Return one frame: the view, an inset at the top right, and two lines of caption at the bottom."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    frame = Image.fromarray(view).resize(SIZE_PX)
+    width, height = SIZE_PX
+    if inset is not None:
+        w = round(INSET_SHARE * width)
+        h = round(w * inset.shape[0] / inset.shape[1])
+        frame.paste((255, 255, 255), (width - w - 14, 10, width - 10, h + 14))
+        frame.paste(Image.fromarray(inset).resize((w, h)), (width - w - 12, 12))
+    draw = ImageDraw.Draw(frame, "RGBA")
+    draw.rectangle((0, height - CAPTION_PX, width, height), fill=(16, 20, 28, 200))
+    font = ImageFont.load_default(18)
+    for line, text in enumerate((first, second)):
+        shown = "".join(c for c in text if c.isprintable())[:72]
+        colour = (255, 255, 255) if line == 0 else (150, 205, 255)
+        draw.text((14, height - CAPTION_PX + 5 + 24 * line), shown, font=font, fill=colour)
+    return np.asarray(frame.convert("RGB"))
