@@ -111,12 +111,12 @@ def render_frame(seed: int) -> Frame:
     rng = np.random.default_rng([seed, 29])
     scene = sample_scene(seed)
     scene = replace(scene, objects=arrange(list(scene.objects), scene.table, rng, RIDER_ODDS))
+    held = _choose_held(scene, rng)
+    scene = _bin_some(scene, held, rng)
     model = build(scene)
     data = mujoco.MjData(model)
     at = str(rng.choice(list(PLACE_ODDS), p=list(PLACE_ODDS.values())))
     hsr.set_home(model, data, at)
-    held = _choose_held(scene, rng)
-    scene = _bin_some(scene, held, rng)
     _settle(model, data, scene, held, rng)
     base = _pose_robot(model, data, at, rng)
     if held:
@@ -170,7 +170,8 @@ def _settle(
             set_pose(model, data, replace(thing, position_m=(x, y, scene.table.height_m + 0.6 * thing.size_m[1])))
             _turn(data, thing, 0.0, math.pi / 2)
             dropped = True
-    for _ in range(130 if dropped else 25):
+    binned = any(o.support == "bin" for o in scene.objects)
+    for _ in range(200 if binned else 130 if dropped else 25):
         mujoco.mj_step(model, data)
 
 

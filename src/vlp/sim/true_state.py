@@ -14,7 +14,8 @@ AWAY_X_M = -10.0
 """Objects beyond this are out of the world: a person took them away."""
 FINGERS = (("hand_l_",), ("hand_r_",))
 """How the names of the bodies of one finger, and of the other, begin."""
-PLACES = ("table", "bin")
+FIXED = ("table", "bin", "world")
+"""Bodies of the world, besides objects, that things rest on."""
 CAVITIES = ("bowl", "box")
 
 
@@ -34,7 +35,8 @@ def read_truth(
     holding = _held(touching) if held is None else held
     supports: dict[str, str] = {}
     for phrase in present:
-        supports[phrase] = "hand" if phrase == holding else _support(model, data, phrase, touching[phrase])
+        carriers = {n: up for n, up in touching[phrase].items() if n in present or n in FIXED}
+        supports[phrase] = "hand" if phrase == holding else _support(model, data, phrase, carriers)
     made = {p: _true_object(data, o, supports, present) for p, o in present.items()}
     return Truth(objects=made, holding=holding, at=at)
 
@@ -80,7 +82,8 @@ def _support(model: mujoco.MjModel, data: mujoco.MjData, phrase: str, partners: 
     hit = np.array([-1], dtype=np.int32)
     body = model.body(phrase).id
     mujoco.mj_ray(model, data, data.xpos[body], np.array([0.0, 0.0, -1.0]), None, 1, body, hit)
-    return _place_name(model.body(model.geom_bodyid[hit[0]]).name) if hit[0] >= 0 else "floor"
+    below = model.body(model.geom_bodyid[hit[0]]).name if hit[0] >= 0 else "world"
+    return "hand" if below.startswith("hand_") else _place_name(below)
 
 
 def _place_name(body: str) -> str:
