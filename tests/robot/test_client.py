@@ -1,5 +1,6 @@
 """A remote robot is a robot: same results as near by, one action per key, no guess when line or server breaks."""
 
+import json
 import multiprocessing
 import socket
 import threading
@@ -15,7 +16,7 @@ import pytest
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.robot.client import RemoteRobot
 from vlp.robot.conformance import check_robot
-from vlp.robot.fake import FakeRobot, Script
+from vlp.robot.fake import FakeRobot, Script, fake_manifest
 from vlp.robot.protocol import Step
 from vlp.robot.serving import running_server, serve
 
@@ -202,6 +203,36 @@ def test_a_server_killed_midway_is_unreachable_or_its_outcome_unknown(comes_back
                 robot.stop()
 
 
+def manifest_with(name: str, value: Any) -> bytes:
+    data = fake_manifest().to_json()
+    data["primitives"]["home"][name] = value
+    return json.dumps(data).encode()
+
+
+def _move_until_killed(url: str, token: str) -> None:
+    run(RemoteRobot(url, token, ttl_s=0.6), "home", "long")
+
+
+def test_a_robot_whose_client_is_killed_stops_by_itself(served: Served) -> None:
+    served.fake.script("home", Script(delay_s=60.0))
+    args = (served.address.url, served.address.token)
+    client = multiprocessing.get_context("spawn").Process(target=_move_until_killed, args=args, daemon=True)
+    client.start()
+    with served.remote() as watcher:
+        while not watcher.health().busy:
+            time.sleep(0.02)
+        time.sleep(1.0)
+        assert watcher.health().busy, "renewed while the client lived"
+        client.kill()
+        client.join()
+        end = time.monotonic() + 10
+        while watcher.health().busy and time.monotonic() < end:
+            time.sleep(0.02)
+        assert watcher.health().stopped and "silent" in watcher.health().stop_reason
+        result = watcher.result_of("long")
+    assert result is not None and result.status == "stopped"
+
+
 GARBAGE: dict[str, bytes] = {
     "nothing": b"",
     "no JSON": b"<html>hello</html>",
@@ -209,6 +240,9 @@ GARBAGE: dict[str, bytes] = {
     "null": b"null",
     "another object": b'{"primitives": {"x": 1}}',
     "deep": b"[" * 100_000,
+    "a manifest with a word for a number": manifest_with("timeout_s", "soon"),
+    "a manifest with an unknown kind": manifest_with("kind", "magic"),
+    "a manifest with NaN": manifest_with("timeout_s", float("nan")),
     "wrong types": b'{"rgb_png":"AAAA","depth_mm_png":"AAAA","intrinsics":{},"camera_in_base":[],"state":{}}',
 }
 

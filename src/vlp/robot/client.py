@@ -74,8 +74,8 @@ class RemoteRobot:
         """
         reply = self._ask("GET", "/manifest")
         try:
-            self._manifest = TypeAdapter(Manifest).validate_python(Manifest.from_json(reply))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            self._manifest = TypeAdapter(Manifest).validate_python(reply)
+        except ValidationError as error:
             raise self._garbage("a manifest", error) from None
         return self._manifest
 

@@ -1,7 +1,7 @@
 """One bounded HTTP exchange with JSON on both sides."""
 
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 
@@ -86,9 +86,13 @@ def _parse(data: bytes) -> Any:
     if not data:
         return None
     try:
-        return json.loads(data)
+        return json.loads(data, parse_constant=_constant)
     except (ValueError, RecursionError):
         raise Unreachable("its answer is not JSON", sent=True) from None
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _refused(status: int, value: Any) -> Refused:
