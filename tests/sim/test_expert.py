@@ -73,6 +73,16 @@ def test_groups_go_from_left_to_right_and_what_is_done_is_skipped() -> None:
     assert [n for n in names(policy) if n.startswith("pick")] == ["pick up the blue can", "pick up the red can"]
 
 
+def test_what_a_person_took_away_is_left_out_or_said_to_be_missing() -> None:
+    # Guards against a crash when the thing of a goal has left the world midway.
+    assert plan(world(BOWL), PUT)["cannot"] == "there is no red cube"
+    assert plan(world(item("red cube", 0.5, 0.2)), PUT)["cannot"] == "there is no green bowl"
+    both = (*PUT.goals, Goal("in", "red can", "green bowl"))
+    group = Task("group", {"a": "every red thing", "relation": "in", "b": "green bowl"}, both)
+    assert names(plan(world(item("red can", 0.5, 0.2), BOWL), group))[0] == "pick up the red can"
+    assert plan(world(item("red can", 0.6, 0.0, "green bowl"), BOWL), group)["subtasks"] == []
+
+
 def test_the_expert_is_right_for_ten_thousand_tasks() -> None:
     rng, seen = Random(20), set()
     for _ in range(10_000):

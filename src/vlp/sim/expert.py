@@ -37,7 +37,10 @@ def plan(truth: Truth, task: Task) -> Json:
     """
     if task.cannot:
         return {"goal": _wish(task), "cannot": task.cannot}
-    pending = pending_goals(truth, task)
+    gone = [name for goal in task.goals if (name := _lost(truth, goal))]
+    pending = [goal for goal in pending_goals(truth, task) if not _lost(truth, goal)]
+    if gone and not pending and (len(gone) == len(task.goals) or task.ordered):
+        return {"goal": _wish(task), "cannot": f"there is no {gone[0]}"}
     if not pending:
         return {"goal": goal_text(truth, task, list(task.goals)), "subtasks": []}
     writer = _Writer(truth.holding, {name: item.support for name, item in truth.objects.items()})
@@ -50,6 +53,14 @@ def plan(truth: Truth, task: Task) -> Json:
     return {"goal": goal_text(truth, task, pending), "subtasks": writer.subtasks}
 
 
+def _lost(truth: Truth, goal: Goal) -> str:
+    """Return which thing of a goal that does not hold is out of sight for good, "" when none is."""
+    if goal.holds(truth):
+        return ""
+    seen = {name for name, item in truth.objects.items() if item.support not in ("bin", "floor")}
+    return next((n for n in (goal.subject, goal.target) if n and n not in seen and n not in PLACES), "")
+
+
 def pending_goals(truth: Truth, task: Task) -> list[Goal]:
     """Return the goals still to be reached, in the order in which the expert reaches them."""
     if task.satisfied:
@@ -58,7 +69,13 @@ def pending_goals(truth: Truth, task: Task) -> list[Goal]:
         first = next((i for i, goal in enumerate(task.goals) if not goal.holds(truth)), len(task.goals))
         return list(task.goals[first:])
     todo = [goal for goal in task.goals if not goal.holds(truth)]
-    return sorted(todo, key=lambda g: (g.subject != truth.holding, -truth.objects[g.subject].position_in_world[1]))
+    return sorted(todo, key=lambda goal: _rank(truth, goal))
+
+
+def _rank(truth: Truth, goal: Goal) -> tuple[bool, float]:
+    """Return what goals are sorted by: the held thing first, then from left to right."""
+    item = truth.objects.get(goal.subject)
+    return goal.subject != truth.holding, -item.position_in_world[1] if item else 0.0
 
 
 def goal_text(truth: Truth, task: Task, goals: list[Goal]) -> str:
@@ -71,9 +88,7 @@ def goal_text(truth: Truth, task: Task, goals: list[Goal]) -> str:
         return "the table is clear"
     if task.ordered:
         return ", ".join(f"the {g.subject} is on the {g.target}" for g in goals)
-    if not truth.objects.keys() >= {g.subject for g in goals}:
-        return _wish(task)
-    order = sorted(goals, key=lambda g: (g.subject != truth.holding, -truth.objects[g.subject].position_in_world[1]))
+    order = sorted(goals, key=lambda goal: _rank(truth, goal))
     names = listed([f"the {g.subject}" for g in order])
     verb = "is" if len(order) == 1 else "are"
     if order[0].relation == "holding":
