@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from vlp.core.camera import Intrinsics, deproject, project, transform
+from vlp.core.errors import MissingComponent
+from vlp.sim import render
 from vlp.sim.embodiments.hsr import FOCAL_PX
 from vlp.sim.render import HEAD, Camera, noisy_depth, outline_points, visible
 from vlp.sim.simulation import Simulation
@@ -113,3 +115,15 @@ def test_the_audience_sees_the_robot(simulation: Simulation):
     camera = Camera(simulation.model, "audience", 320, 240)
     names = {simulation.model.body(i).name for i in np.unique(camera.bodies(simulation.data)) if i >= 0}
     assert {"table", "base_link"} <= names
+
+
+def test_no_opengl_is_a_missing_component_with_the_packages_to_install(simulation: Simulation, monkeypatch):
+    egl = pytest.importorskip("mujoco.egl")
+
+    def none_here(*_: int):
+        raise RuntimeError("no EGL device")
+
+    monkeypatch.setattr(render, "_STATE", {})
+    monkeypatch.setattr(egl, "GLContext", none_here)
+    with pytest.raises(MissingComponent, match="libegl1"):
+        Camera(simulation.model).rgb(simulation.data)

@@ -69,6 +69,17 @@ def test_objects_on_the_table_leave_room_for_the_gripper():
             assert all(_distance(a, b) >= 0.035 for b in standing[:i])
 
 
+def test_things_that_share_a_container_leave_room_for_the_gripper():
+    """Two things four millimetres apart in one tray could not be grasped, so no plan could have succeeded."""
+    shared = 0
+    for scene in (sample_scene(seed) for seed in range(1500, 2000)):
+        for host in scene.objects:
+            inside = [footprint(o) for o in scene.objects if o.support == host.phrase]
+            shared += len(inside) > 1
+            assert all(_distance(a, b) >= 0.034 for i, a in enumerate(inside) for b in inside[:i])
+    assert shared >= 1
+
+
 def test_objects_stand_within_the_area_and_on_the_table():
     for scene in SCENES:
         near, far = scene.table.near_m, scene.table.near_m + scene.table.depth_m

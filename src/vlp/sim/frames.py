@@ -110,7 +110,7 @@ def render_frame(seed: int) -> Frame:
     """Return the frame of a seed."""
     rng = np.random.default_rng([seed, 29])
     scene = sample_scene(seed)
-    scene = replace(scene, objects=arrange(list(scene.objects), scene.table, rng, RIDER_ODDS))
+    scene = replace(scene, objects=arrange(list(scene.objects), scene.table, rng, RIDER_ODDS, crowded=True))
     held = _choose_held(scene, rng)
     scene = _bin_some(scene, held, rng)
     model = build(scene)

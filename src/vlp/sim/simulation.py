@@ -172,7 +172,7 @@ class Simulation:
         loose = [o for o in now.values() if o.support == "table" and o.kind not in CONTAINERS and fits(o, host)]
         choice = [lookup(by, now, "object")] if by else [loose[i] for i in rng.permutation(len(loose))]
         for thing in choice:
-            spot = beside_others(thing, host, list(now.values()), rng)
+            spot = beside_others(thing, host, list(now.values()), rng, crowded=True)
             if spot is not None:
                 self.put(spot)
                 return spot.phrase

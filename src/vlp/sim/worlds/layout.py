@@ -55,13 +55,13 @@ def fits(thing: SceneObject, host: SceneObject) -> bool:
     return width <= 2 * min(inner.half_length_m, inner.half_width_m) + 0.012 and length <= host.size_m[0] + 0.05
 
 
-def rest_on(thing: SceneObject, host: SceneObject, rng: np.random.Generator, gap: float = 0.0005) -> SceneObject:
+def rest_on(thing: SceneObject, host: SceneObject, rng: np.random.Generator, spread: float = 1.0) -> SceneObject:
     """Return the thing put in or on the host: aligned where it must be, somewhere on the floor else.
 
     Args:
         thing, host: a pair for which `fits` holds.
         rng: decides place and yaw.
-        gap: height in metres by which it starts above the floor.
+        spread: how far from the middle it may lie, 0 to 1 (up to the wall).
     """
     inner = cavity(host.kind, host.size_m)
     length, width, height = thing.size_m
@@ -74,14 +74,14 @@ def rest_on(thing: SceneObject, host: SceneObject, rng: np.random.Generator, gap
         dx, dy = rng.uniform(-0.004, 0.004, size=2)
     elif inner.round:
         spare, angle = max(0.0, inner.half_length_m - reach), float(rng.uniform(0, 2 * math.pi))
-        dx, dy = spare * 0.9 * math.cos(angle), spare * 0.9 * math.sin(angle)
+        dx, dy = spare * 0.9 * spread * math.cos(angle), spare * 0.9 * spread * math.sin(angle)
     else:
         half_x, half_y = (reach, reach) if free else (length / 2, width / 2)
-        dx = rng.uniform(-1, 1) * max(0.0, inner.half_length_m - half_x - 0.003)
-        dy = rng.uniform(-1, 1) * max(0.0, inner.half_width_m - half_y - 0.003)
+        dx = spread * rng.uniform(-1, 1) * max(0.0, inner.half_length_m - half_x - 0.003)
+        dy = spread * rng.uniform(-1, 1) * max(0.0, inner.half_width_m - half_y - 0.003)
     c, s = math.cos(host.yaw_rad), math.sin(host.yaw_rad)
     x, y = host.position_m[0] + c * dx - s * dy, host.position_m[1] + s * dx + c * dy
-    z = host.position_m[2] - host.size_m[2] / 2 + inner.floor_m + height / 2 + gap
+    z = host.position_m[2] - host.size_m[2] / 2 + inner.floor_m + height / 2 + 0.0005
     relation = "in" if host.kind in ("bowl", "box") else "on"
     return _moved(thing, (float(x), float(y), float(z)), yaw, host.phrase, relation)
 

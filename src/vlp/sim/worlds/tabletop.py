@@ -18,7 +18,7 @@ AREA_X_M, AREA_Y_M = (0.42, 0.75), (-0.33, 0.33)
 """Where the middles of objects may lie, in the world frame."""
 VIEW_EYE_M, VIEW_AHEAD, VIEW_HALF, VIEW_MARGIN_M = (0.14, 0.02, 1.0), (0.606, -0.795), 0.577, 0.045
 """The head camera at the station: its place, x and z of its axis, tangent of its half width; and a free margin."""
-FREE_M = 0.035
+FREE_M, TIGHT_M = 0.035, 0.004
 EDGE_M = 0.015
 BIN_AT_M, BIN_HALF_M, BIN_HEIGHT_M = (0.45, -0.85), (0.17, 0.15), 0.28
 RIDER_ODDS = (0.70, 0.22, 0.08)
@@ -64,7 +64,12 @@ def sample_objects(n: int, rng: np.random.Generator) -> list[SceneObject]:
 
 
 def arrange(
-    objects: list[SceneObject], table: Table, rng: np.random.Generator, odds: tuple[float, ...] = RIDER_ODDS
+    objects: list[SceneObject],
+    table: Table,
+    rng: np.random.Generator,
+    odds: tuple[float, ...] = RIDER_ODDS,
+    *,
+    crowded: bool = False,
 ) -> tuple[SceneObject, ...]:
     """Return the objects at free places on the table, some of them in, on or atop another.
 
@@ -73,12 +78,14 @@ def arrange(
         table: where.
         rng: decides.
         odds: how often none, one, two ... lie in, on or atop another.
+        crowded: whether things in a container may lie near its wall and each other, as in the middle of a task; else
+            they leave room for the gripper.
     """
     hosts = _choose_hosts(objects, int(rng.choice(len(odds), p=odds)), rng)
     placed: list[SceneObject] = []
     for thing in sorted(objects, key=lambda o: o.phrase in hosts):
         host = next((o for o in placed if o.phrase == hosts.get(thing.phrase)), None)
-        spot = beside_others(thing, host, placed, rng) if host else None
+        spot = beside_others(thing, host, placed, rng, crowded=crowded) if host else None
         spot = spot or free_spot(thing, placed, table, rng)
         if spot is not None:
             placed.append(spot)
@@ -103,13 +110,14 @@ def _choose_hosts(objects: list[SceneObject], n: int, rng: np.random.Generator) 
 
 
 def beside_others(
-    thing: SceneObject, host: SceneObject, placed: list[SceneObject], rng: np.random.Generator, tries: int = 20
+    thing: SceneObject, host: SceneObject, placed: list[SceneObject], rng: np.random.Generator, *, crowded: bool
 ) -> SceneObject | None:
     """Return the thing in or on the host, clear of what already lies there, or None when no room was found."""
     there = [footprint(o) for o in placed if o.support == host.phrase]
-    for _ in range(tries):
-        candidate = rest_on(thing, host, rng)
-        if all(gap_m(footprint(candidate), o) > 0.004 for o in there):
+    walled = host.kind in ("bowl", "box")  # a finger must fit between thing and wall
+    for _ in range(20):
+        candidate = rest_on(thing, host, rng, 0.4 if walled and not crowded else 1.0)
+        if all(gap_m(footprint(candidate), o) > (TIGHT_M if crowded else FREE_M) for o in there):
             return candidate
     return None
 
