@@ -1,4 +1,4 @@
-"""The evidence for a relation: proprioception, geometry of what is located, colour inside a container, records, a model."""
+"""The evidence for a relation: proprioception, geometry, colour inside a container, records, a model's opinion."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ import numpy as np
 from vlp.core.located import Located
 from vlp.core.messages import Image, Text, user
 from vlp.core.observation import Observation
-from vlp.core.vocabulary import COLOURS, split_phrase
+from vlp.core.vocabulary import COLOURS, CONTAINERS, split_phrase
 from vlp.models.protocol import Model
-from vlp.perception.grounder import Detection, Grounder
+from vlp.perception.grounder import ANYTHING, Detection, Grounder
 from vlp.perception.points import Cloud, cloud
 from vlp.perception.relations import RELATIONS, bottom, kind_of, over, top
 from vlp.perception.segment import has_colour
@@ -82,7 +82,7 @@ def _between(sight: Sight, relation: str, subject: str, other: str) -> Verdict:
     item = sight.find(subject)
     if item is not None and RELATIONS[relation](item, target):
         return True, _where(item, target)
-    if relation in ("in", "on") and kind_of(target) in ("bowl", "box", "plate", "tray"):
+    if relation in ("in", "on") and kind_of(target) in CONTAINERS:
         pixels = colour_inside(cloud(sight.look.observation), sight.look.observation, target, subject)
         if pixels >= MIN_COLOURED_PIXELS and (item is None or over(item, target, 0.03)):
             return True, f"{pixels} pixels of its colour inside the {other}"
@@ -102,11 +102,15 @@ def _clear(sight: Sight, subject: str) -> Verdict:
     item = sight.find(subject)
     if item is None:
         return False, f"the {subject} is not in view"
-    for detection in sight.look.ground(sight.grounder, "thing"):
-        if detection.phrase == subject:
+    for detection in sight.look.ground(sight.grounder, ANYTHING):
+        if detection.phrase == subject or detection.phrase.endswith(CONTAINERS):
             continue
         other = sight.look.pose(detection)
-        if other is not None and over(other, item, 0.0) and top(other) > top(item) - 0.01 and bottom(other) > bottom(item):
+        if other is None:
+            continue
+        inside = kind_of(item) in CONTAINERS and over(other, item, 0.0)
+        atop = over(other, item, 0.02) and top(other) > top(item) + 0.01 and bottom(other) > bottom(item) + 0.02
+        if inside or atop:
             return False, f"the {other.phrase} is on or in it"
     return True, f"nothing is on or in the {subject}"
 
@@ -151,14 +155,14 @@ def colour_inside(scene: Cloud, observation: Observation, container: Located, su
 
 def _where(item: Located, target: Located) -> str:
     (x, y, z), (tx, ty, _) = item.position_in_world, target.position_in_world
-    return (
-        f"the {item.phrase} is {abs(y - ty) * 100:.0f} cm {'left' if y > ty else 'right'} and {abs(x - tx) * 100:.0f} cm "
-        f"{'behind' if x > tx else 'in front'} of the middle of the {target.phrase}, at height {z:.2f} m"
-    )
+    across = f"{abs(y - ty) * 100:.0f} cm {'left' if y > ty else 'right'}"
+    along = f"{abs(x - tx) * 100:.0f} cm {'behind' if x > tx else 'in front'}"
+    return f"the {item.phrase} is {across} and {along} of the middle of the {target.phrase}, at height {z:.2f} m"
 
 
 def _model_agrees(sight: Sight, relation: str, subject: str, other: str) -> bool:
     assert sight.model is not None
     question = f"Is the {subject} {relation.replace('_', ' ')} the {other}? Answer yes or no."
-    reply = sight.model.generate([user(Image(sight.look.observation.rgb), Text(question))], max_tokens=8, timeout_s=20.0)
+    messages = [user(Image(sight.look.observation.rgb), Text(question))]
+    reply = sight.model.generate(messages, max_tokens=8, timeout_s=20.0)
     return reply.text.strip().lower().startswith("yes")

@@ -12,10 +12,12 @@ from vlp.core.camera import Box
 from vlp.core.errors import MissingComponent, lookup
 from vlp.core.images import Rgb
 from vlp.core.messages import Image, Text, user
-from vlp.core.vocabulary import COLOURS, KINDS
+from vlp.core.vocabulary import COLOURS, KINDS, THINGS
 from vlp.models.protocol import Model
 
 MAX_BOXES = 64
+ANYTHING = "anything"
+"""The phrase for everything in view, containers included."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class Grounder(Protocol):
 
         Args:
             rgb: (height, width, 3) uint8.
-            phrase: "red cube", a kind alone, a colour alone, or "thing" for everything.
+            phrase: "red cube", a kind alone, a colour alone, "thing" for everything that can be grasped,
+                or `ANYTHING`.
         """
         ...
 
@@ -83,7 +86,9 @@ def make_grounder(name: str, sources: Sources) -> Grounder:
 def matches(phrase: str, name: str) -> bool:
     """Return whether an object called `name` ("red cube") is one of those that `phrase` asks for."""
     words = name.split()
-    return phrase in ("thing", name) or (len(phrase.split()) == 1 and phrase in words)
+    if phrase == "thing":
+        return words[-1] in THINGS
+    return phrase in (ANYTHING, name) or (len(phrase.split()) == 1 and phrase in words)
 
 
 class OracleGrounder:
@@ -188,6 +193,8 @@ def _names(phrase: str) -> list[str]:
         return [f"{phrase} {kind}" for kind in KINDS]
     if phrase in KINDS:
         return [f"{colour} {phrase}" for colour in COLOURS]
+    if phrase in ("thing", ANYTHING):
+        return [f"{c} {k}" for c in COLOURS for k in (THINGS if phrase == "thing" else KINDS)]
     return [phrase]
 
 

@@ -12,7 +12,7 @@ from vlp.core.located import Located
 from vlp.core.observation import Observation
 from vlp.models.protocol import Model
 from vlp.perception.checks import Sight, check
-from vlp.perception.grounder import Detection, Grounder
+from vlp.perception.grounder import ANYTHING, Detection, Grounder
 from vlp.perception.person import Person
 from vlp.perception.points import Cloud, cloud
 from vlp.perception.pose import locate
@@ -90,8 +90,9 @@ class PerceivingRobot:
         """Return the robot's manifest with the perceptions added."""
         inner = self.robot.describe()
         added = {name: STANDARD[name] for name in PERCEPTIONS if name not in inner.primitives}
-        ordered = {name: (inner.primitives | added)[name] for name in STANDARD if name in inner.primitives | added}
-        return replace(inner, version=f"{inner.version}+perception", primitives={**ordered, **inner.primitives, **added})
+        known = inner.primitives | added
+        ordered = {name: known[name] for name in STANDARD if name in known} | known
+        return replace(inner, version=f"{inner.version}+perception", primitives=ordered)
 
     def observe(self) -> Observation:
         """Return what the robot perceives now."""
@@ -161,7 +162,7 @@ class PerceivingRobot:
             if found:
                 done = {"object": phrase, "attempts": attempt, "timings_s": timings}
                 return StepResult(step.key, "succeeded", done, found[0].to_json())
-            seen = [d.phrase for d in look.ground(self.grounder, "thing")]
+            seen = [d.phrase for d in look.ground(self.grounder, ANYTHING)]
         done = {"object": phrase, "attempts": ATTEMPTS, "timings_s": timings, "in_view": seen}
         return StepResult(step.key, "failed", done, code="not-found", message=not_found(phrase, seen))
 

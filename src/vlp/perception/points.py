@@ -59,7 +59,8 @@ def cloud(observation: Observation) -> Cloud:
     valid = np.isfinite(depth) & (depth > 0.05) & (depth < 10.0)
     depth = np.where(valid, depth, 0.0)
     eye, turn = camera[:3, 3], camera[:3, :3]
-    plane = support_plane(eye + (in_camera[::3, ::3] @ turn.T)[valid[::3, ::3]] * depth[::3, ::3][valid[::3, ::3], None])
+    few = (slice(None, None, 3), slice(None, None, 3))
+    plane = support_plane(eye + (in_camera[few] @ turn.T * depth[few][..., None])[valid[few]])
     if plane is None:
         normal, support_z = np.array([0.0, 0.0, 1.0]), 0.0
     else:
@@ -97,7 +98,7 @@ def support_plane(points: Array) -> Array | None:
         near = np.abs(high[:, 2] - rows @ plane) < tolerance
         if near.sum() < 200:
             return None
-        plane = np.linalg.lstsq(rows[near], high[near, 2], rcond=None)[0]
+        plane = np.asarray(np.linalg.lstsq(rows[near], high[near, 2], rcond=None)[0], dtype=np.float64)
     return plane
 
 

@@ -12,7 +12,7 @@ from vlp.core.vocabulary import CONTAINERS, split_phrase
 from vlp.perception.grounder import Detection
 from vlp.perception.points import Cloud, cloud
 from vlp.perception.segment import Mask, eroded, object_mask
-from vlp.perception.shapes import Outline, fit_circle, fit_rectangle, fit_sphere, outermost
+from vlp.perception.shapes import Outline, fit_circle, fit_rectangle, fit_sphere, half_turn, outermost
 
 TOP_TOLERANCE_M = 0.003
 ON_TABLE_M = 0.02
@@ -20,10 +20,13 @@ ON_TABLE_M = 0.02
 FLAT_TOPS = ("cube", "block", "can", "mug", "bottle")
 CAPPED = ("can", "bottle", "mug")
 """Kinds whose top has another colour than the body."""
-TALLEST_M: dict[str, float] = {"plate": 0.04, "tray": 0.05, "bowl": 0.09, "box": 0.11}
+TALLEST_M: dict[str, float] = {
+    "plate": 0.04, "tray": 0.05, "bowl": 0.09, "box": 0.11, "can": 0.125, "bottle": 0.21, "mug": 0.095,
+    "cube": 0.08, "block": 0.075, "ball": 0.085,
+}  # fmt: skip
+"""The greatest height of a kind: what rises higher is something in, on or before it."""
 SPAN_M: dict[str, float] = {"cube": 0.10, "block": 0.13, "ball": 0.08, "can": 0.13, "bottle": 0.21, "mug": 0.13}
 """The largest size of a kind."""
-"""What rises higher above the table is not the container but something in or before it."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +73,18 @@ def locate(observation: Observation, detection: Detection, scene: Cloud | None =
     scene = scene or cloud(observation)
     colour, kind = split_phrase(detection.phrase) or ("", "")
     mask = object_mask(observation.rgb, scene, detection.box, colour, SPAN_M.get(kind, 0.25))
-    mask &= ~(scene.height_m > TALLEST_M.get(kind, np.inf))
+    if kind in TALLEST_M and mask.any():
+        lowest = 0.0 if kind in CONTAINERS else float(np.nanquantile(np.r_[scene.height_m[mask], 0.0], 0.02))
+        mask &= ~(scene.height_m > max(lowest - ON_TABLE_M, 0.0) + TALLEST_M[kind])
     if scene.points(mask).size < 36:
         return None
-    if kind in CAPPED:
-        mask |= column(scene, mask, detection.box)
-    outline, bottom, top = FITS.get(kind, fit_upright)(see(scene, mask, kind))
+    axis = column(scene, mask) if kind in CAPPED else None
+    if axis is not None:
+        mask |= axis.pixels(scene, detection.box, TALLEST_M[kind])
+    seen = see(scene, mask, kind)
+    outline, bottom, top = FITS.get(kind, fit_upright)(seen)
+    if axis is not None and kind != "mug" and not axis.agrees(outline):  # a mug's handle is part of its silhouette
+        outline = Outline(axis.centre, 2 * axis.radius_m, 2 * axis.radius_m)
     return Located(
         phrase=detection.phrase,
         box=detection.box,
@@ -87,27 +96,43 @@ def locate(observation: Observation, detection: Detection, scene: Cloud | None =
     )
 
 
-def column(scene: Cloud, mask: Mask, box: Box) -> Mask:
-    """Return the pixels of an upright round thing whatever their colour: lids and caps are not painted like the body.
+@dataclass(frozen=True)
+class Column:
+    """An upright round thing as the silhouette of its coloured body shows it: axis, radius, lowest visible height."""
 
-    The body's silhouette gives its radius, its nearest points the axis: what lies within that radius is the same thing.
-    """
+    centre: tuple[float, float]
+    radius_m: float
+    bottom_m: float
+
+    def pixels(self, scene: Cloud, box: Box, tallest_m: float) -> Mask:
+        """Return the pixels in a box that belong to the column whatever their colour: lids and caps have their own."""
+        x1, y1, x2, y2 = (int(v) for v in box)
+        part = (slice(max(y1 - 2, 0), y2 + 2), slice(max(x1 - 2, 0), x2 + 2))
+        places = scene.eye + scene.rays[part] * scene.depth_m[part][..., None]
+        near = np.linalg.norm(places[..., :2] - np.array(self.centre), axis=-1) < 1.2 * self.radius_m
+        height = scene.height_m[part]
+        found = np.zeros_like(scene.valid)
+        found[part] = near & (height > max(0.015, self.bottom_m)) & (height < self.bottom_m + tallest_m)
+        return found
+
+    def agrees(self, outline: Outline) -> bool:
+        """Return whether a circle fitted to the top is this column's, and not a piece of what hides it."""
+        away = np.hypot(outline.centre[0] - self.centre[0], outline.centre[1] - self.centre[1])
+        return bool(away < 0.6 * self.radius_m and outline.length_m < 3.2 * self.radius_m)
+
+
+def column(scene: Cloud, mask: Mask) -> Column:
+    """Return the column of a mask: its sides give the radius, its nearest points the axis."""
     points = scene.points(mask)
     flat = points[:, :2] - scene.eye[:2]
     ahead = np.median(flat, axis=0)
     ahead /= np.linalg.norm(ahead)
-    left, right = np.quantile(flat @ np.array([-ahead[1], ahead[0]]), [0.02, 0.98])
-    radius = (right - left) / 2
+    across = np.array([-ahead[1], ahead[0]])
+    left, right = np.quantile(flat @ across, [0.02, 0.98])
+    radius = max((right - left) / 2, 0.01)
     nearest = np.quantile(flat @ ahead, 0.02)
-    axis = scene.eye[:2] + ahead * (nearest + radius) + np.array([-ahead[1], ahead[0]]) * (left + right) / 2
-    x1, y1, x2, y2 = (int(v) for v in box)
-    part = (slice(max(y1 - 2, 0), y2 + 2), slice(max(x1 - 2, 0), x2 + 2))
-    places = scene.eye + scene.rays[part] * scene.depth_m[part][..., None]
-    near = np.linalg.norm(places[..., :2] - axis, axis=-1) < 1.2 * radius
-    above = scene.height_m[part] > max(0.015, float(np.quantile(points[:, 2], 0.05)) - scene.support_z_m)
-    found = np.zeros_like(mask)
-    found[part] = near & above & scene.valid[part]
-    return found
+    x, y = scene.eye[:2] + ahead * (nearest + radius) + across * (left + right) / 2
+    return Column((float(x), float(y)), float(radius), float(np.quantile(points[:, 2], 0.05)) - scene.support_z_m)
 
 
 def smoothed(values: Array, mask: Mask) -> Array:
@@ -117,16 +142,17 @@ def smoothed(values: Array, mask: Mask) -> Array:
     inside = mask[part]
     padded = np.pad(np.where(inside, values[part], 0.0), 1), np.pad(inside.astype(float), 1)
     shape = inside.shape
-    total, count = (
-        sum(p[i : i + shape[0], j : j + shape[1]] for i in range(3) for j in range(3)) for p in padded
-    )
+    total, count = (sum(p[i : i + shape[0], j : j + shape[1]] for i in range(3) for j in range(3)) for p in padded)
     result = np.full_like(values, np.nan)
     result[part] = np.asarray(total) / np.maximum(np.asarray(count), 1.0)
     return result
 
 
 def see(scene: Cloud, mask: Mask, kind: str) -> Seen:
-    """Return heights of top and bottom; a flat top is where most of the upper points are, a rim what lies outermost on the far side."""
+    """Return what is seen of a thing, with the heights of its top and bottom.
+
+    A flat top is where most of the upper points are, a rim what lies outermost on the far side.
+    """
     points = scene.points(mask)
     z = points[:, 2]
     highest = float(np.quantile(z, 0.985))
@@ -140,11 +166,9 @@ def see(scene: Cloud, mask: Mask, kind: str) -> Seen:
     if kind in CONTAINERS:
         core = scene.points(eroded(mask))
         rim = outermost(core, toward=np.median(core[:, :2], axis=0) - scene.eye[:2]) if len(core) > 30 else []
-        top = float(np.quantile(core[rim, 2], 0.7)) if len(rim) else highest
+        top = max(float(np.quantile(core[rim, 2], 0.7)), float(np.quantile(core[:, 2], 0.9))) if len(rim) else highest
     bottom = scene.support_z_m if lowest < scene.support_z_m + ON_TABLE_M else lowest
     return Seen(scene, mask, points, top, min(bottom, top - 0.005))
-
-
 
 
 def fit_block(seen: Seen) -> tuple[Outline, float, float]:
@@ -152,9 +176,36 @@ def fit_block(seen: Seen) -> tuple[Outline, float, float]:
     return fit_rectangle(seen.outline_points()), seen.bottom_z_m, seen.top_z_m
 
 
+def fit_cube(seen: Seen) -> tuple[Outline, float, float]:
+    """Fit the square of a top; where something stands on it, the visible sides, completed to a square behind them."""
+    outline = fit_rectangle(seen.outline_points())
+    if outline.width_m < 0.75 * outline.length_m:
+        outline = squared(fit_rectangle(seen.points[:, :2], trim=0.02), seen.cloud.eye)
+    return outline, seen.bottom_z_m, seen.top_z_m
+
+
+def squared(outline: Outline, eye: Array) -> Outline:
+    """Return a rectangle of which only the near part was seen as a square that reaches away from the eye."""
+    across = np.array([-np.sin(outline.yaw_rad), np.cos(outline.yaw_rad)])
+    if across @ (np.array(outline.centre) - eye[:2]) < 0:
+        across = -across
+    x, y = np.array(outline.centre) + across * (outline.length_m - outline.width_m) / 2
+    return Outline((float(x), float(y)), outline.length_m, outline.length_m, outline.yaw_rad)
+
+
 def fit_round(seen: Seen) -> tuple[Outline, float, float]:
     """Fit the circle of a top or rim."""
     return fit_circle(seen.outline_points()), seen.bottom_z_m, seen.top_z_m
+
+
+def fit_mug(seen: Seen) -> tuple[Outline, float, float]:
+    """Fit the circle of the rim; the yaw is the handle's, which a gripper should not close on."""
+    rim = fit_circle(seen.outline_points())
+    flat = seen.points[:, :2] - np.array(rim.centre)
+    handle = flat[np.linalg.norm(flat, axis=1) > rim.length_m / 2 + 0.008]
+    towards = handle.mean(axis=0) if len(handle) > 15 else np.array(rim.centre) - seen.cloud.eye[:2]
+    yaw = half_turn(float(np.arctan2(towards[1], towards[0])))
+    return Outline(rim.centre, rim.length_m, rim.width_m, yaw), seen.bottom_z_m, seen.top_z_m
 
 
 def fit_ball(seen: Seen) -> tuple[Outline, float, float]:
@@ -180,11 +231,11 @@ def fit_upright(seen: Seen) -> tuple[Outline, float, float]:
 
 
 FITS: dict[str, Fit] = {
-    "cube": fit_block,
+    "cube": fit_cube,
     "block": fit_block,
     "ball": fit_ball,
     "can": fit_round,
-    "mug": fit_round,
+    "mug": fit_mug,
     "bottle": fit_bottle,
     "bowl": fit_round,
     "plate": fit_round,

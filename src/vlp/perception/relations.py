@@ -13,6 +13,8 @@ REST_M = 0.03
 """How far the bottom of a thing may seem to be from the surface it rests on: both heights are estimates."""
 NEXT_TO_M = 0.12
 """Widest gap between two things that are next to each other."""
+BESIDE_M = 0.015
+"""How far apart two middles must be for one to be left of (or behind, ...) the other."""
 
 
 def kind_of(item: Located) -> str:
@@ -72,9 +74,7 @@ def is_next_to(subject: Located, other: Located) -> bool:
 
 def _beside(axis: int, sign: float) -> Callable[[Located, Located], bool]:
     def holds(subject: Located, other: Located) -> bool:
-        d = offset(subject, other)
-        ahead, aside = sign * d[axis], abs(d[1 - axis])
-        return bool(ahead > 0.02 and ahead >= aside)
+        return bool(sign * offset(subject, other)[axis] > BESIDE_M)
 
     return holds
 

@@ -28,8 +28,8 @@ HUES_DEG: dict[str, tuple[float, float]] = {
 def object_mask(rgb: Rgb, cloud: Cloud, box: Box, colour: str, span_m: float = 0.25) -> Mask:
     """Return the pixels (height, width) of the thing in a box; all False when nothing stands out.
 
-    Colour separates it from what it rests in or on, height from the table. Of the connected pieces that remain those near
-    each other whose common bounding box fits the given box best are the thing: a box is drawn around what is visible.
+    Colour separates it from what it rests in or on, height from the table. Of the connected pieces that remain those
+    near each other whose common bounding box fits the given box best are the thing: a box surrounds what is visible.
 
     Args:
         colour: the colour word asked for; "" or unknown to go by height alone.
@@ -63,7 +63,7 @@ def has_colour(rgb: Rgb, colour: str) -> Mask:
     if colour == "black":
         return (top < 0.32) & (chroma < 0.12)
     if colour == "white":
-        return (saturation < 0.22) & (top > 0.42)
+        return (saturation < 0.22) & (top > 0.30)
     r, g, b = values[..., 0], values[..., 1], values[..., 2]
     safe = np.maximum(chroma, 1e-6)
     hue = np.where(top == r, (g - b) / safe % 6, np.where(top == g, (b - r) / safe + 2, (r - g) / safe + 4)) * 60

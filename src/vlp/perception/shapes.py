@@ -72,7 +72,7 @@ def fit_rectangle(points: Array, trim: float = 0.01) -> Outline:
 
 
 def fit_sphere(points: Array) -> tuple[Array, float]:
-    """Return centre and radius of the sphere through points (n, 3), by least squares with the outliers left out twice."""
+    """Return centre and radius of the sphere through points (n, 3), by least squares, the outliers left out twice."""
     kept = points
     centre, radius = points.mean(axis=0), 0.0
     for _ in range(3):

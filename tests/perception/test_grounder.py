@@ -1,0 +1,102 @@
+"""Grounders return what matches, best first, and say clearly what they cannot do."""
+
+import numpy as np
+import pytest
+
+from vlp.core.errors import MissingComponent, UsageError
+from vlp.models.protocol import Reply
+from vlp.perception.grounder import (
+    ANYTHING,
+    ModelGrounder,
+    NanoGrounder,
+    OracleGrounder,
+    Sources,
+    make_grounder,
+    matches,
+)
+
+RGB = np.zeros((480, 640, 3), dtype=np.uint8)
+BOXES = {"red cube": (1.0, 2.0, 30.0, 40.0), "red bowl": (50.0, 60.0, 90.0, 99.0), "blue cube": (0.0, 0.0, 9.0, 9.0)}
+
+
+class Writer:
+    """A model that writes one text."""
+
+    def __init__(self, text):
+        self.text, self.asked = text, []
+
+    def generate(self, messages, **options):
+        self.asked.append(messages)
+        return Reply(self.text)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "names"),
+    [
+        ("red cube", {"red cube"}),
+        ("cube", {"red cube", "blue cube"}),
+        ("red", {"red cube", "red bowl"}),
+        ("thing", {"red cube", "blue cube"}),
+        (ANYTHING, set(BOXES)),
+        ("green cube", set()),
+        ("red cub", set()),
+    ],
+)
+def test_a_phrase_finds_what_it_names_and_nothing_else(phrase, names):
+    assert {d.phrase for d in OracleGrounder(lambda: BOXES).ground(RGB, phrase)} == names
+    assert {name for name in BOXES if matches(phrase, name)} == names
+
+
+def test_nano_gives_the_best_first_leaves_out_the_doubtful_and_looks_once_per_image():
+    calls = []
+
+    def detect(rgb):
+        calls.append(1)
+        return [
+            ("red", "cube", 0.5, (0, 0, 9, 9)),
+            ("red", "cube", 0.9, (-5, 5, 20, 900)),
+            ("red", "ball", 0.1, (0, 0, 5, 5)),
+        ]
+
+    grounder = NanoGrounder(detect)
+    found = grounder.ground(RGB, "red cube")
+    assert [d.score for d in found] == [0.9, 0.5]
+    assert found[0].box == (0.0, 5.0, 20.0, 480.0), "boxes end at the image's border"
+    assert grounder.ground(RGB, "ball") == []
+    assert len(calls) == 1
+    grounder.ground(RGB.copy(), "ball")
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "no",
+        "[]",
+        "{}",
+        '{"boxes":3}',
+        '{"boxes":[[1,2,3]]}',
+        '{"boxes":[[1,2,NaN,4]]}',
+        '{"boxes":[[9,9,1,1],["a",1,2,3]]}',
+        '{"boxes":' + "[" * 30000,
+    ],
+)
+def test_garbage_from_a_model_is_no_box(text):
+    assert ModelGrounder(Writer(text)).ground(RGB, "red cube") == []
+
+
+def test_a_models_boxes_are_taken_in_its_order():
+    found = ModelGrounder(Writer('{"boxes":[[10,20,30,40],[0,0,700,90]]}')).ground(RGB, "red cube")
+    assert [d.box for d in found] == [(10.0, 20.0, 30.0, 40.0), (0.0, 0.0, 640.0, 90.0)]
+    assert {d.phrase for d in found} == {"red cube"}
+
+
+def test_grounders_are_made_by_name():
+    grounder = make_grounder("oracle", Sources(boxes=lambda: BOXES))
+    assert [d.box for d in grounder.ground(RGB, "red cube")] == [BOXES["red cube"]]
+    with pytest.raises(UsageError, match="Did you mean 'oracle'"):
+        make_grounder("oracel", Sources())
+    for name in ("oracle", "model"):
+        with pytest.raises(MissingComponent):
+            make_grounder(name, Sources())

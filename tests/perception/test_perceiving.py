@@ -1,0 +1,174 @@
+"""A robot with eyes answers from its camera, once per key, and never raises for a failed step."""
+
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import make_view
+
+from vlp.core.errors import MissingComponent
+from vlp.core.located import Located
+from vlp.perception.grounder import OracleGrounder
+from vlp.perception.perceiving import PerceivingRobot
+from vlp.robot.protocol import Step, StepResult
+from vlp.sim.robot import manifest
+
+
+class Body:
+    """A robot that stands still and shows one view."""
+
+    def __init__(self, view):
+        self.seen, self.observed, self.done, self.stopped = view.observation, 0, [], False
+
+    def describe(self):
+        return manifest()
+
+    def observe(self):
+        self.observed += 1
+        return self.seen
+
+    def execute(self, step):
+        self.done.append(step)
+        return StepResult(step.key, "succeeded")
+
+    def stop(self):
+        self.stopped = True
+
+
+@pytest.fixture
+def body(view):
+    return Body(view)
+
+
+@pytest.fixture
+def robot(body, view):
+    return PerceivingRobot(body, OracleGrounder(lambda: view.boxes))
+
+
+def do(robot, name, key=None, timeout_s=None, **arguments):
+    return robot.execute(Step(name, arguments, key or f"{name}{arguments}", timeout_s=timeout_s))
+
+
+def test_the_manifest_gains_what_it_can_see_and_loses_nothing(robot, body):
+    inner, outer = body.describe(), robot.describe()
+    assert set(outer.primitives) == set(inner.primitives) | {"locate", "find_all", "check", "ask"}
+    assert outer.version != inner.version
+
+
+def test_locate_returns_the_pose_with_timings(robot, view):
+    phrase = next(iter(view.boxes))
+    result = do(robot, "locate", object=phrase)
+    assert result.status == "succeeded" and set(result.done["timings_s"]) == {"observe", "ground", "pose"}
+    found = Located.from_json(result.value)
+    assert np.hypot(*np.subtract(found.position_in_world[:2], view.objects[phrase].position_m[:2])) < 0.02
+
+
+def test_what_is_not_there_is_looked_for_twice_and_the_closest_match_is_named(robot, body, view):
+    phrase = next(iter(view.boxes))
+    result = do(robot, "locate", object=phrase + "s")
+    assert (result.status, result.code) == ("failed", "not-found") and body.observed == 2
+    assert f"closest: {phrase}" in result.message and all(name in result.message for name in view.boxes)
+
+
+def test_a_second_look_may_find_it(body, view):
+    answers = [{}, {}, view.boxes]
+    grounder = OracleGrounder(lambda: answers.pop(0) if len(answers) > 1 else answers[0])
+    assert do(PerceivingRobot(body, grounder), "locate", object=next(iter(view.boxes))).status == "succeeded"
+
+
+def test_the_same_key_looks_once(robot, body, view):
+    phrase = next(iter(view.boxes))
+    first = do(robot, "locate", "k", object=phrase)
+    assert do(robot, "locate", "k", object="something else") is first and body.observed == 1
+
+
+def test_find_all_finds_all(robot, view):
+    result = do(robot, "find_all", object="anything")
+    assert {item["phrase"] for item in result.value} == set(view.boxes)
+
+
+def test_actions_pass_through(robot, body):
+    assert do(robot, "home").status == "succeeded" and body.done[0].do == "home"
+
+
+def test_holding_is_proprioception(robot, body):
+    refused = do(robot, "check", relation="holding", subject="red cube")
+    assert (refused.status, refused.code) == ("failed", "check-failed") and "hand is empty" in refused.message
+    body.seen = replace(body.seen, state=replace(body.seen.state, holding="red cube"))
+    assert do(robot, "check", "again", relation="holding", subject="red cube").status == "succeeded"
+
+
+def test_sides_agree_with_the_true_places(robot, view):
+    names = [n for n in view.boxes if view.objects[n].support == "table"]
+    pairs = [(a, b) for a in names for b in names if a != b]
+    asked = 0
+    for a, b in pairs:
+        if view.objects[a].position_m[1] - view.objects[b].position_m[1] > 0.06:
+            asked += 1
+            assert do(robot, "check", f"{a}{b}", relation="left_of", subject=a, object=b).status == "succeeded"
+            assert do(robot, "check", f"{b}{a}", relation="left_of", subject=b, object=a).code == "check-failed"
+    assert asked
+
+
+@pytest.mark.parametrize("seed", [29, 33, 41, 48])
+def test_what_lies_in_or_on_something_is_checked_so(seed):
+    view = make_view(seed)
+    riders = [o for n, o in view.objects.items() if o.support in view.boxes and n in view.boxes]
+    robot = PerceivingRobot(Body(view), OracleGrounder(lambda: view.boxes))
+    assert riders
+    for o in riders:
+        result = do(robot, "check", relation=o.relation, subject=o.phrase, object=o.support)
+        assert result.status == "succeeded", result.message
+        assert do(robot, "check", relation="clear", subject=o.support).code == "check-failed"
+    loose = [n for n in view.boxes if view.objects[n].support == "table"]
+    bowls = [n for n in loose if view.objects[n].kind in ("bowl", "box", "plate", "tray")]
+    for a in loose:
+        for b in bowls:
+            if a != b:
+                relation = "in" if view.objects[b].kind in ("bowl", "box") else "on"
+                assert do(robot, "check", relation=relation, subject=a, object=b).code == "check-failed", (a, b)
+
+
+def test_the_bin_is_known_by_what_was_put_there(robot, view):
+    phrase, gone = next(iter(view.boxes)), "grey thing"
+    assert do(robot, "check", "1", relation="in", subject=gone, object="bin").code == "check-failed"
+    for name in (gone, phrase):
+        do(robot, "grasp", f"g{name}", target={"phrase": name})
+        do(robot, "place", f"p{name}", target="bin", relation="in")
+    assert do(robot, "check", "2", relation="in", subject=gone, object="bin").status == "succeeded"
+    assert do(robot, "check", "3", relation="in", subject=phrase, object="bin").code == "check-failed", "it is in view"
+
+
+def test_a_check_that_makes_no_sense_is_rejected(robot, view):
+    phrase = next(iter(view.boxes))
+    assert do(robot, "check", relation="in", subject=phrase).status == "rejected"
+    assert do(robot, "check", relation="near", subject=phrase, object=phrase).status == "rejected"
+    assert do(robot, "locate", thing=phrase).status == "rejected"
+
+
+def test_a_grounder_that_cannot_be_reached_is_a_failed_step(body):
+    class Gone:
+        def ground(self, rgb, phrase):
+            raise MissingComponent("no answer from the server.")
+
+    result = do(PerceivingRobot(body, Gone()), "locate", object="red cube")
+    assert (result.status, result.code) == ("failed", "perception-unavailable")
+
+
+def test_the_person_is_asked_once_and_remembered(body, view):
+    asked = []
+    robot = PerceivingRobot(body, OracleGrounder(dict), ask_person=lambda q: asked.append(q) or " the left one ")
+    assert do(robot, "ask", "1", question="which?").value == "the left one"
+    assert do(robot, "ask", "2", question="which?").value == "the left one" and asked == ["which?"]
+
+
+def test_nobody_no_answer_and_stop_end_a_question(body):
+    assert do(PerceivingRobot(body, OracleGrounder(dict)), "ask", question="?").code == "nobody-to-ask"
+    silent = PerceivingRobot(body, OracleGrounder(dict), ask_person=lambda q: time.sleep(30))
+    assert do(silent, "ask", timeout_s=0.1, question="?").status == "timeout"
+    threading.Timer(0.2, silent.stop).start()
+    start = time.monotonic()
+    assert do(silent, "ask", "2", timeout_s=20.0, question="?").status != "succeeded"
+    assert time.monotonic() - start < 5 and body.stopped
