@@ -195,6 +195,21 @@ def test_cancel_ends_an_interruptible_step_and_leaves_the_robot_ready(served: Se
     assert served.post("home", "b", epoch).status_code == 202
 
 
+def test_a_wrapped_robot_is_reset_and_cancelled_through_its_wrapper() -> None:
+    """Guards against a served wrapper that could never be reset because only the robot inside can be."""
+
+    class Wrapper:
+        def __init__(self, robot: FakeRobot) -> None:
+            self.robot = robot
+            self.describe, self.observe = robot.describe, robot.observe
+            self.execute, self.stop = robot.execute, robot.stop
+
+    with running_server(Wrapper(FakeRobot())) as address:
+        headers = {"Authorization": f"Bearer {address.token}"}
+        assert httpx.post(f"{address.url}/stop", headers=headers).json()["stopped"] is True
+        assert httpx.post(f"{address.url}/stop/reset", headers=headers).json()["stopped"] is False
+
+
 def test_cancel_of_what_cannot_be_interrupted_says_so(served: Served) -> None:
     epoch = served.lease().json()["epoch"]
     cube = served.wait(served.post("locate", "a", epoch, object="red cube").json()["id"])["result"]["value"]
@@ -262,11 +277,13 @@ def test_events_tell_each_state_once_and_resume_after_the_last_seen(served: Serv
 
 def test_a_stream_shows_changes_as_they_happen(served: Served) -> None:
     epoch = served.lease().json()["epoch"]
-    threading.Timer(0.2, lambda: served.post("home", "live", epoch)).start()
+    poster = threading.Timer(0.2, lambda: served.post("home", "live", epoch))
+    poster.start()
     with served.http.stream("GET", "/events", params={"wait_s": 10}) as response:
         for line in response.iter_lines():
             if line.startswith("data:") and json.loads(line[5:])["state"] == "finished":
                 assert json.loads(line[5:])["key"] == "live"
+                poster.join()
                 return
     pytest.fail("the stream ended before the execution")
 

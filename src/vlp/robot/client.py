@@ -28,7 +28,7 @@ class RemoteRobot:
 
     A lease is acquired with the first step and renewed from a thread of its own until `close`. A step whose answer was
     lost is sent again with the same key only, which finds the execution there is. Failures come back as results with
-    the codes "robot-unreachable" (no contact), "outcome-unknown" (server restarted), "bad-reply" and "lease-lost".
+    the codes "robot-unreachable" (no contact), "outcome-unknown" (a restarted server, or garbage) and "lease-lost".
 
     Args:
         url: e.g. "http://127.0.0.1:8765".
@@ -114,7 +114,7 @@ class RemoteRobot:
         except _Unknown as unknown:
             return StepResult(step.key, "failed", code="outcome-unknown", message=str(unknown))
         except VlpError as error:
-            return StepResult(step.key, "failed", code="bad-reply", message=str(error))
+            return StepResult(step.key, "failed", code="outcome-unknown", message=str(error))
 
     def stop(self) -> None:
         """Stop the robot and latch, over a connection of its own.

@@ -13,6 +13,7 @@ from vlp.core.report import Report
 from vlp.primitives.declare import Primitive
 from vlp.primitives.manifest import Manifest
 from vlp.robot.arguments import CHECKERS
+from vlp.robot.offers import offered
 from vlp.robot.protocol import Robot, Step, StepResult
 
 STATUSES = ("succeeded", "failed", "stopped", "timeout", "rejected")
@@ -142,7 +143,7 @@ def _check_stop(report: Report, robot: Robot, harmless: Primitive | None) -> Non
         result = _execute(report, robot, do, {})
         if result is not None and result.status not in ("stopped", "rejected"):
             report.add("/stop", "latch", f"{do} gave {result.status!r} while stopped; expected 'stopped'.")
-    reset = getattr(robot, "reset_stop", None)
+    reset = offered(robot, "reset_stop")
     if reset is None:
         return
     _guarded(report, "/reset_stop", reset)

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 from vlp.robot.arguments import check_arguments
 from vlp.robot.keys import fingerprint
 from vlp.robot.lease import Lease
+from vlp.robot.offers import offered
 from vlp.robot.protocol import Robot, Step, StepResult
 from vlp.robot.wire import Refusal, plain
 
@@ -144,7 +145,7 @@ class Executor:
             if not self.manifest.primitives[execution.step.do].interruptible:
                 hint = "It ends by itself; POST /stop stops at once."
                 raise Refusal(409, "not-interruptible", f"{execution.step.do} cannot be interrupted.", hint)
-            ask = getattr(self.robot, "cancel", None)
+            ask = offered(self.robot, "cancel")
             if ask is None:
                 raise Refusal(409, "cannot-cancel", "this robot cannot cancel a step.", "POST /stop stops it at once.")
             execution.cancelled = True
@@ -194,7 +195,7 @@ class Executor:
         """Open the latch again; refused while a step still runs and where the robot offers no reset."""
         if self.busy:
             raise Refusal(409, "busy", "the stopped step has not ended yet.", "Wait for it, then reset.")
-        release = getattr(self.robot, "reset_stop", None)
+        release = offered(self.robot, "reset_stop")
         if release is None:
             raise Refusal(409, "cannot-reset", "this robot offers no reset.", "Restart its server.")
         stops = self._stops
