@@ -45,5 +45,5 @@ def downward(tip: tuple[float, float, float] | Array, closing_rad: float, openin
     pose[:3, 1] = math.cos(closing_rad), math.sin(closing_rad), 0.0
     pose[:3, 2] = 0.0, 0.0, -1.0
     pose[:3, 0] = np.cross(pose[:3, 1], pose[:3, 2])
-    pose[:3, 3] = np.asarray(tip, dtype=np.float64) + (0.0, 0.0, tip_reach(opening_m))
+    pose[:3, 3] = np.array([0.0, 0.0, tip_reach(opening_m)]) + tip
     return pose

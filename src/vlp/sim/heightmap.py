@@ -26,7 +26,7 @@ class HeightMap:
         self.low, self.floor_m = np.array(low), floor_m
         shape = np.ceil((np.array(high) - self.low) / CELL_M).astype(int)
         rows, columns = np.mgrid[0 : observation.depth_m.shape[0] : 2, 0 : observation.depth_m.shape[1] : 2]
-        depth = observation.depth_m[rows, columns]
+        depth = observation.depth_m[rows, columns].astype(np.float64)
         seen = depth > 0
         pixels = np.stack([columns[seen] + 0.5, rows[seen] + 0.5], axis=1)
         points = transform(deproject(pixels, depth[seen], observation.intrinsics), observation.camera_in_base)
@@ -35,7 +35,7 @@ class HeightMap:
         inside = ((cells >= 0) & (cells < shape)).all(axis=1) & (points[:, 2] > floor_m - 0.05)
         heights = np.full(tuple(shape), -np.inf)
         np.maximum.at(heights, (cells[inside, 0], cells[inside, 1]), points[inside, 2])
-        self.known: NDArray[np.bool_] = ndimage.binary_closing(np.isfinite(heights))
+        self.known: NDArray[np.bool_] = np.asarray(ndimage.binary_closing(np.isfinite(heights)), dtype=bool)
         self.heights: Array = np.where(np.isfinite(heights), heights, floor_m)
 
     @property
@@ -46,7 +46,7 @@ class HeightMap:
     def centres(self) -> Array:
         """Return x, y of every cell's centre, (rows, columns, 2)."""
         i, j = np.indices(self.heights.shape)
-        return np.stack([i, j], axis=-1) * CELL_M + self.low + CELL_M / 2
+        return np.asarray(np.stack([i, j], axis=-1) * CELL_M + self.low + CELL_M / 2, dtype=np.float64)
 
     def highest_within(self, x: float, y: float, half_x: float, half_y: float, yaw_rad: float) -> float:
         """Return the greatest height within a rectangle turned by yaw; the table's where nothing is known."""
@@ -66,7 +66,8 @@ class HeightMap:
         free = self.known & (self.heights < self.floor_m + above_m)
         if ignore is not None:
             free |= np.hypot(*np.moveaxis(self.centres() - ignore[:2], -1, 0)) < ignore[2]
-        return ndimage.distance_transform_edt(np.pad(free, 1))[1:-1, 1:-1] * CELL_M
+        distance = np.asarray(ndimage.distance_transform_edt(np.pad(free, 1)), dtype=np.float64)
+        return distance[1:-1, 1:-1] * CELL_M
 
 
 def _base_in_world(observation: Observation) -> Array:

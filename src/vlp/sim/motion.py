@@ -184,7 +184,7 @@ class Motion:
                 break
         distance_m, angle_rad = self.reach.error(pose)
         if distance_m > 0.006 or angle_rad > 0.05:
-            raise Failed("unreachable", f"the hand gets no nearer than {distance_m * 100:.0f} cm to where it should be.")
+            raise Failed("unreachable", f"the hand gets no nearer than {distance_m * 100:.0f} cm to its goal.")
         self.settle()
         return False
 

@@ -48,7 +48,7 @@ class Reach:
         self.configuration = mink.Configuration(self.model)
         self._addresses = [int(self.model.joint(name).qposadr[0]) for name in JOINTS]
         self._hand = mink.FrameTask(HAND, "body", position_cost=10.0, orientation_cost=3.0)
-        # The posture keeps the arm stretched out and the base straight, and leaves lift, base and wrist roll to the hand.
+        # The posture keeps the arm stretched and the base straight; lift, base and wrist roll follow the hand.
         cost = {"base_yaw": 0.3, "arm_flex_joint": 0.3, "arm_roll_joint": 0.3, "wrist_flex_joint": 0.1}
         self._posture = mink.PostureTask(self.model, cost=[cost.get(name, 1e-4) for name in JOINTS])
         pairs = [(ARM_SHAPES, BODY_SHAPES), *([(ARM_SHAPES + BODY_SHAPES, names)] if names else [])]

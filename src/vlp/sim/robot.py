@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
@@ -164,8 +165,8 @@ class SimRobot:
         try:
             done = self._carry_out(step)
         except Stopped:
-            message = "the robot is stopped; a person must reset it." if motion.stop.is_set() else "the step was cancelled."
-            return ended("stopped", "stopped", message)
+            latched = "the robot is stopped; a person must reset it."
+            return ended("stopped", "stopped", latched if motion.stop.is_set() else "the step was cancelled.")
         except OutOfTime:
             return ended("timeout", "timeout", f"{step.do} was not finished after {limit_s:g} s.")
         except Failed as failure:
@@ -173,6 +174,8 @@ class SimRobot:
         finally:
             motion.deadline_s = math.inf
             self._running = ""
+            # A step leaves poses one time step old; a restored world computes them anew, so do it here as well.
+            mujoco.mj_forward(self.simulation.model, self.simulation.data)
         return ended("succeeded", done=done)
 
     def _carry_out(self, step: Step) -> dict[str, Any]:
@@ -220,5 +223,3 @@ class SimRobot:
             pose[:3, :3], pose[:3, 3] = data.body(name).xmat.reshape(3, 3), data.body(name).xpos
             poses.append(pose)
         return np.linalg.inv(poses[0]) @ poses[1]
-
-

@@ -15,12 +15,14 @@ ROOM_M = 0.015
 EMPTY_M = 0.008
 """Fingers closer than this hold nothing."""
 OVER_TABLE_M = 0.008
+LET_GO_M = 0.010
+"""How far each finger opens to let go; a bottle's cap is wider than the neck that it is held by."""
 DEEPEST_M = 0.060
 ROUND = ("ball", "can", "bottle", "mug")
 
 
 def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Grasp `target` (a located thing) and retreat to carry posture; the opening of the fingers tells whether it is held."""
+    """Grasp `target` (a located thing) and retreat to carry posture; the fingers' opening tells whether it is held."""
     target = located(arguments["target"])
     if scope.memory.held is not None:
         raise Failed("hand-full", f"the hand already holds the {scope.memory.held.phrase}.")
@@ -28,7 +30,8 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
         raise Failed("too-large", f"the {target.phrase} is too large for the hand.")
     width = target.size_m[1]
     if width + 2 * 0.006 > WIDEST_M:
-        raise Failed("too-large", f"the {target.phrase} is {width * 100:.0f} cm wide; the hand opens {WIDEST_M * 100:.0f} cm.")
+        found = f"the {target.phrase} is {width * 100:.0f} cm wide"
+        raise Failed("too-large", f"{found}; the hand opens {WIDEST_M * 100:.0f} cm.")
     if scope.memory.at != "table":
         scope.drive_to("table")
     heights = scope.survey()
@@ -45,7 +48,8 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
         if found < EMPTY_M:
             raise Failed("slipped", f"the fingers closed on nothing where the {target.phrase} should be.")
         bottom = bottom_of(target, scope.map.table_m)
-        scope.memory.held = Held(target.phrase, target.size_m, max(0.0, tip_m - bottom), found)
+        let_go = max(found + 2 * LET_GO_M, 0.9 * width if is_upright_bottle(target) else 0.0)
+        scope.memory.held = Held(target.phrase, target.size_m, max(0.0, tip_m - bottom), found, let_go)
         _raise(scope, x, y, closing, tip_m)
     except (Stopped, OutOfTime):
         raise

@@ -12,7 +12,7 @@ EYE_M = 1.05
 
 
 def look_at(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Turn the head towards `target` (a located thing or a named place) and back; pictures after it look like all others."""
+    """Turn the head towards `target` (a located thing or a named place) and back, so that all pictures look alike."""
     target = arguments["target"]
     if isinstance(target, str):
         places = {"table": (0.6, 0.0, scope.map.table_m), "bin": (*scope.map.bin_centre, scope.map.bin_rim_m)}

@@ -13,8 +13,6 @@ from vlp.sim.actions.spots import INSIDES, beside_spot, free_spot, inner_spot
 from vlp.sim.motion import Failed
 
 TOUCH_N = 4.0
-LET_GO_M = 0.010
-"""How far each finger opens to let go, so that it pushes nothing away."""
 NO_TURN = -math.pi / 2
 ROUND = ("ball", "can", "bottle")
 
@@ -57,7 +55,7 @@ def place(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def release(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Let go of what is held: at the table on a free spot, set down by feel; at the bin into it; never from a height."""
+    """Let go of what is held: on a free spot of the table, set down by feel, or at the bin into it."""
     held = _held(scope)
     return _into_bin(scope, held) if scope.memory.at == "bin" else _put(scope, held, lambda: _on_table(scope, held))
 
@@ -78,7 +76,7 @@ def _put(scope: Scope, held: Held, choose: Callable[[], Spot]) -> dict[str, Any]
     try:
         closing = scope.reach_over(spot.x, spot.y, spot.closing_rad, held.opening_m)
         touched = _set_down(scope, held, spot, closing)
-        scope.motion.open_to(held.opening_m + 2 * LET_GO_M)
+        scope.motion.open_to(held.let_go_m)
         scope.motion.wait(0.1)
         scope.memory.held = None
         tip_m = scope.travel_m
@@ -113,7 +111,7 @@ def _into_bin(scope: Scope, held: Held) -> dict[str, Any]:
         closing = scope.reach_over(x, y, NO_TURN, held.opening_m)
         tip_m = scope.map.bin_rim_m + max(0.02, held.below_tip_m - 0.04)
         scope.lower_to((x, y, tip_m), closing, held.opening_m, touch_n=20.0)
-        scope.motion.open_to(held.opening_m + 0.05)
+        scope.motion.open_to(held.let_go_m + 0.03)
         scope.motion.wait(0.3)
         scope.memory.held = None
         scope.lower_to((x, y, scope.travel_m), closing, held.opening_m)
@@ -178,7 +176,7 @@ def _into(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
 
 
 def _aligned(held: Held, target: Located) -> float:
-    """Return the closing direction that lays the held thing's sides along the target's, with the least turn of the wrist."""
+    """Return the closing direction that lays the held thing's sides along the target's."""
     if kind_of(held.phrase) in ROUND or kind_of(target.phrase) in ROUND:
         return NO_TURN
     across = target.yaw_rad + math.pi / 2

@@ -1,4 +1,4 @@
-"""What actions work with: the robot's motion, its map, its memory, and a fresh look at the table; and the moves they share."""
+"""What actions work with: motion, map, memory, a fresh look at the table; and the moves they share."""
 
 import math
 from collections.abc import Callable
@@ -53,12 +53,14 @@ class Held:
         size_m: length, width, height as it stood.
         below_tip_m: how far its bottom is below the finger tips.
         opening_m: distance of the tips that hold it.
+        let_go_m: distance of the tips that sets it free without pushing its neighbours.
     """
 
     phrase: str
     size_m: tuple[float, float, float]
     below_tip_m: float
     opening_m: float
+    let_go_m: float
 
 
 @dataclass
@@ -113,7 +115,7 @@ class Scope:
         return all(abs(self.motion.target[n] - value) < 0.02 for n, value in wanted.items() if n != GRIPPER)
 
     def recover(self) -> None:
-        """After a stop or a time-out midway: back to carry posture at the station (the table's when it was between places)."""
+        """After a stop or a time-out midway: back to carry posture at the station, the table's if between places."""
         self.travel_m = TRAVEL_MOST_M
         self.carry()
         self.memory.at = self.memory.at or "table"
@@ -156,14 +158,19 @@ class Scope:
         return closing
 
     def lower_to(
-        self, tip: tuple[float, float, float], closing_rad: float, opening_m: float, speed: float = 1.0, touch_n: float | None = None
+        self,
+        tip: tuple[float, float, float],
+        closing_rad: float,
+        opening_m: float,
+        speed: float = 1.0,
+        touch_n: float | None = None,
     ) -> bool:
         """Move the hand straight until the tips are at a point; returns True when a touch stopped it before."""
         return self.motion.move_hand(downward(tip, closing_rad, opening_m), speed, touch_n)
 
 
 def wrist_roll(closing_rad: float) -> tuple[float, float]:
-    """Return the wrist roll for a closing direction in `READY` (fingers are alike: half a turn is free), and that direction."""
+    """Return the wrist roll for a closing direction in `READY`, and that direction, which half a turn may change."""
     roll = (CLOSING_UNROLLED_RAD - closing_rad + math.pi / 2) % math.pi - math.pi / 2
     if roll < ROLL_RANGE_RAD[0]:
         roll += math.pi

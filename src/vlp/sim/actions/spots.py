@@ -67,7 +67,9 @@ def free_spot(heights: HeightMap, radius_m: float, wish: tuple[float, float] = (
     return _best(heights, np.ones_like(cost, dtype=bool), cost, radius_m, "no free spot on the table")
 
 
-def _best(heights: HeightMap, allowed: NDArray[np.bool_], cost: Array, radius_m: float, failure: str) -> tuple[float, float]:
+def _best(
+    heights: HeightMap, allowed: NDArray[np.bool_], cost: Array, radius_m: float, failure: str
+) -> tuple[float, float]:
     centres = heights.centres()
     x, y = centres[..., 0], centres[..., 1]
     high = np.array(heights.low) + np.array(heights.heights.shape) * 0.01
@@ -84,7 +86,7 @@ def _best(heights: HeightMap, allowed: NDArray[np.bool_], cost: Array, radius_m:
 
 @dataclass(frozen=True)
 class Inside:
-    """Where a container takes things: shares of its half length and half width, floor height, walls as a share of height."""
+    """Where a container takes things: the share of its half extents, its floor's height, and whether it has walls."""
 
     share: float
     round: bool
@@ -100,7 +102,9 @@ INSIDES = {
 }
 
 
-def inner_spot(heights: HeightMap, target: Located, half_long_m: float, half_wide_m: float, bottom_m: float) -> tuple[float, float, float]:
+def inner_spot(
+    heights: HeightMap, target: Located, half_long_m: float, half_wide_m: float, bottom_m: float
+) -> tuple[float, float, float]:
     """Return x, y and height of the floor at the best place in a container (its middle, unless something is there).
 
     Args:
@@ -127,5 +131,3 @@ def inner_spot(heights: HeightMap, target: Located, half_long_m: float, half_wid
                 best = (cost, x, y, floor if filled == 0 else top)
     assert best is not None
     return best[1:]
-
-
