@@ -1,0 +1,104 @@
+"""The house rules: imports go downward, files and functions stay small, `import vlp` stays light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "src" / "vlp"
+FILES = sorted(ROOT.rglob("*.py"))
+
+LEVELS = {
+    "core": 0,
+    "primitives": 1,
+    "policy": 2,
+    "journal": 3,
+    "prompt": 3,
+    "robot": 3,
+    "models": 3,
+    "language_actions": 3,
+    "perception": 4,
+    "sim": 4,
+    "data": 4,
+    "runtime": 5,
+    "training": 5,
+    "evaluation": 6,
+    "dashboard": 7,
+    "cli": 8,
+}
+
+# Two neighbours meet by design: prompts speak of steps and manifests, models read prompt profiles and a robot's state.
+FILE_CAP, FUNCTION_CAP, FIELD_CAP, BRANCH_CAP = 500, 80, 15, 4
+
+
+def _package(file: Path) -> str:
+    return file.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def _imports(tree: ast.AST) -> list[str]:
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.append(node.module)
+    return names
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_imports_go_downward(file: Path):
+    package = _package(file)
+    if package == "__init__":
+        return
+    assert package in LEVELS, f"{package} has no level; add it to the design and to this table"
+    for name in _imports(ast.parse(file.read_text())):
+        parts = name.split(".")
+        if parts[0] != "vlp" or len(parts) < 2 or parts[1] == package:
+            continue
+        assert LEVELS[parts[1]] < LEVELS[package], f"{file.name} ({package}, level {LEVELS[package]}) imports {name}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_sizes(file: Path):
+    text = file.read_text()
+    assert text.count("\n") <= FILE_CAP, f"{file} is longer than {FILE_CAP} lines"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or 0) - node.lineno + 1
+            assert length <= FUNCTION_CAP, f"{file}:{node.name} has {length} lines"
+        if isinstance(node, ast.ClassDef) and any("dataclass" in ast.unparse(d) for d in node.decorator_list):
+            fields = [item for item in node.body if isinstance(item, ast.AnnAssign)]
+            assert len(fields) <= FIELD_CAP, f"{file}:{node.name} has {len(fields)} fields"
+
+
+def _compared_name(test: ast.expr) -> str | None:
+    """The name in `name == "text"`, or None for any other test."""
+    if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq):
+        other = test.comparators[0]
+        if isinstance(other, ast.Constant) and isinstance(other.value, str):
+            return ast.unparse(test.left)
+    return None
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_no_chains_over_names_where_a_table_would_do(file: Path):
+    for node in ast.walk(ast.parse(file.read_text())):
+        length, name, branch = 0, None, node
+        while isinstance(branch, ast.If) and (found := _compared_name(branch.test)) and name in (None, found):
+            name, length = found, length + 1
+            branch = branch.orelse[0] if len(branch.orelse) == 1 else None
+        assert length < BRANCH_CAP, f"{file}:{getattr(node, 'lineno', 0)} chooses among {length} names of {name}; use a table"
+
+
+def test_median_file_is_short():
+    sizes = sorted(file.read_text().count("\n") for file in FILES)
+    assert sizes[len(sizes) // 2] <= 180
+
+
+@pytest.mark.parametrize("module", ["vlp", "vlp.core.camera", "vlp.policy", "vlp.robot.protocol", "vlp.cli.main"])
+def test_light_imports_stay_light(module: str):
+    code = f"import sys, {module}; print([m for m in ('torch', 'mujoco', 'transformers') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
