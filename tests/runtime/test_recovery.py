@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import Run, put, say
+from run_kit import Run, put, say
 
 from vlp.core.errors import UsageError
 from vlp.journal import Journal, read_events

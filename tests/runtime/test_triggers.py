@@ -1,7 +1,7 @@
 """Each trigger fires on its own property, once, and on nothing else."""
 
 import pytest
-from conftest import put
+from run_kit import put
 
 from vlp.robot.fake import FakeRobot
 from vlp.runtime.schedule import Change

@@ -92,6 +92,7 @@ class RerunLog:
 
     def _finished(self, event: Event) -> None:
         self._to.flush()
+        self._to.disconnect()
 
     def _thing(self, at: Located) -> None:
         rr = self._rr

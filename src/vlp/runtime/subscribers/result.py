@@ -33,6 +33,11 @@ def result_of(story: Story) -> dict[str, Any]:
     }
 
 
+def result_text(story: Story) -> str:
+    """Return the text of result.json."""
+    return json.dumps(result_of(story), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def _chapter(chapter: Chapter) -> dict[str, Any]:
     steps = [
         {
@@ -74,4 +79,4 @@ class ResultFile:
         """Take one event in; write at the end."""
         self._story.on_event(event)
         if event.kind == "run-finished":
-            write_whole(self._path, json.dumps(result_of(self._story), indent=2, ensure_ascii=False) + "\n")
+            write_whole(self._path, result_text(self._story))

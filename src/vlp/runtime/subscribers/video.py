@@ -77,7 +77,7 @@ class Video:
             self._writer.send(frame)
         self.frames += copies
 
-    def recorder(self, speed: float = 1.0) -> Callable[[float], None]:
+    def recorder(self, speed: float = 2.0) -> Callable[[float], None]:
         """Return a function of the simulated time in seconds that records a frame whenever one is due.
 
         Args:

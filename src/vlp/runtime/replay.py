@@ -1,0 +1,32 @@
+"""A run shown again from its journal alone."""
+
+from pathlib import Path
+
+from vlp.core.errors import UsageError
+from vlp.journal import journal_path, read_events
+from vlp.runtime.files import write_whole
+from vlp.runtime.story import Story
+from vlp.runtime.subscribers.report_html import FILE_NAME as REPORT
+from vlp.runtime.subscribers.report_html import render_report
+from vlp.runtime.subscribers.result import FILE_NAME as RESULT
+from vlp.runtime.subscribers.result import result_text
+
+
+def replay(where: str | Path) -> Story:
+    """Rebuild report.html and result.json beside a journal, and return the run's story.
+
+    Args:
+        where: run directory or journal file.
+
+    Raises:
+        UsageError: no journal, a damaged one, or one without a run.
+        MissingComponent: the directory cannot be written.
+    """
+    events = [event for event in read_events(where) if event.kind != "snapshot"]
+    if not events:
+        raise UsageError("the journal holds no run.", "Was the run killed before it began?")
+    out = journal_path(where).parent
+    story = Story.of(events)
+    write_whole(out / REPORT, render_report(events))
+    write_whole(out / RESULT, result_text(story))
+    return story

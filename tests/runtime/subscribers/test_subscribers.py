@@ -1,0 +1,199 @@
+"""Displays and recordings: everything from events, nothing from outside can break out of them."""
+
+import io
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from rich.console import Console
+from run_kit import Run, say
+
+from vlp.core.errors import UsageError
+from vlp.journal import Event, Journal, read_events
+from vlp.robot.fake import FakeRobot
+from vlp.runtime.replay import replay
+from vlp.runtime.schedule import Change
+from vlp.runtime.session import Spec
+from vlp.runtime.story import Story
+from vlp.runtime.subscribers.report_html import ReportFile, render_report
+from vlp.runtime.subscribers.rerun_log import RerunLog
+from vlp.runtime.subscribers.result import ResultFile
+from vlp.runtime.subscribers.terminal import Terminal
+from vlp.runtime.subscribers.video import SIZE_PX, Video, compose
+
+BAD = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
+
+
+def policy(thing: str = "red cube", name: str = "do it") -> dict:
+    steps = [
+        {"do": "locate", "object": thing, "as": "thing"},
+        {"do": "grasp", "target": "$thing"},
+        {"do": "lift", "height_m": 0.1},
+    ]
+    return {"goal": f"the {thing} is held", "subtasks": [{"name": name, "steps": steps}]}
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """A run with a change of mind, a failed step and a refused reply, with every subscriber."""
+    robot = FakeRobot()
+    robot.fail_next("grasp", "slipped")
+    out = tmp_path_factory.mktemp("told") / "run"
+    plain, colour = io.StringIO(), io.StringIO()
+    consoles = Console(file=plain, width=100), Console(file=colour, width=100, force_terminal=True)
+    subscribers = [
+        ResultFile(out), ReportFile(out), Video(out, lambda: np.full((240, 320, 3), 99, np.uint8)), RerunLog(out),
+        *(Terminal(console) for console in consoles),
+    ]  # fmt: skip
+    spec = Spec("pick up the red cube", world="tabletop", seed=7, changes=(Change(4, "instruction", "the blue ball"),))
+    release = {
+        "goal": "the blue ball is held",
+        "subtasks": [
+            {"name": "put it down", "steps": [{"do": "place", "target": "table", "relation": "on"}]},
+            *policy("blue ball")["subtasks"],
+        ],
+    }
+    replies = [policy(), "no json", policy(), release]
+    texts = [reply if isinstance(reply, str) else say(reply) for reply in replies]
+    run = Run(out, texts, robot=robot, spec=spec, subscribers=subscribers, judge=lambda: False)
+    run.go()
+    assert not run.of("note"), run.of("note")
+    run.out, run.plain, run.colour = out, plain.getvalue(), colour.getvalue()
+    return run
+
+
+def test_result_json_says_all_that_happened(told):
+    result = json.loads((told.out / "result.json").read_text())
+    assert (result["outcome"], result["verdict"], result["seed"], result["world"]) == ("success", False, 7, "tabletop")
+    assert result["instructions"] == ["pick up the red cube", "the blue ball"]
+    assert [p["replies"] for p in result["policies"]] == [1, 2, 1]
+    assert [t["name"] for t in result["triggers"]] == ["step-failed", "new-instruction"]
+    first = result["policies"][0]["steps"]
+    assert [s["status"] for s in first] == ["succeeded", "failed", "not started"]
+    assert result["policies"][0]["diff"] is None
+    assert result["policies"][2]["diff"]["dropped"]
+    assert set(result["timings_s"]) == {"perception", "model", "checks", "motion"}
+    assert all(seconds >= 0 for seconds in result["timings_s"].values())
+    assert {"vlp", "python", "manifest"} <= set(result["versions"])
+
+
+def test_the_report_is_rebuilt_from_the_journal_alone(told):
+    written = {name: (told.out / name).read_text() for name in ("report.html", "result.json")}
+    for name in written:
+        (told.out / name).unlink()
+    replay(told.out)
+    assert {name: (told.out / name).read_text() for name in written} == written
+
+
+def test_the_report_stands_alone_and_shows_the_run(told):
+    page = (told.out / "report.html").read_text()
+    assert not re.search(r'(src|href)="(?!data:image/jpeg;base64,)', page)
+    assert page.count("<figure>") == 2
+    for words in ("the blue ball", "grasp failed: slipped", "what changed", "Failures", "Time line", "refused replies"):
+        assert words in page, words
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+
+def test_nothing_from_outside_becomes_markup():
+    """Instruction, model text and robot messages are hostile: none may become an element of the page."""
+    steps = [{"id": "1.1", "subtask": BAD, "text": BAD}]
+    document = {"policy": {"goal": BAD, "subtasks": []}, "manifest_version": BAD}
+    result = {"message": BAD, "value": None, "done": {}, "code": BAD, "duration_s": 0}
+    names = ("run_id", "instruction", "robot", "world", "seed", "model")
+    events = [
+        Event("run-started", {**dict.fromkeys(names, BAD), "versions": {BAD: BAD}, "options": {}}),
+        Event("instruction", {"text": BAD, "source": BAD}),
+        Event("instruction", {"text": BAD, "source": BAD}),
+        Event("report", {"attempt": 1, "issues": [{"path": BAD, "message": BAD, "code": BAD}]}),
+        Event("trigger", {"name": BAD, "detail": BAD}),
+        Event("policy", {"revision": 1, "policy": document, "steps": steps, "diff": {"text": BAD}, "claim": BAD}),
+        Event("step-finished", {"revision": 1, "id": "1.1", "key": "k", "do": BAD, "status": BAD, "result": result}),
+        Event("world-event", {"text": BAD, "after_steps": 1}),
+        Event("run-finished", {"outcome": BAD, "reason": BAD, "claim": BAD, "verdict": True}),
+    ]
+    page = render_report(events)
+    tags = Tags()
+    tags.feed(page)
+    assert "script" not in tags.tags
+    assert "img" not in tags.tags
+    assert not {a for a in tags.attributes if a.startswith("on")}
+    assert "alert(1)" in page
+
+
+def test_text_cannot_move_the_cursor():
+    """An escape sequence in an instruction must not reach the terminal."""
+    text = io.StringIO()
+    terminal = Terminal(Console(file=text, width=80))
+    terminal.on_event(Event("instruction", {"text": "a\x1b[2Jb\nforged line", "source": "person"}))
+    assert "\x1b" not in text.getvalue()
+    assert "\nforged" not in text.getvalue()
+
+
+def test_the_terminal_shows_tree_trigger_diff_and_times(told):
+    for words in ("trigger", "policy 2", "grasp", "success"):
+        assert words in told.plain
+    picture = io.StringIO()
+    terminal = Terminal(Console(file=io.StringIO()))
+    for event in told.events:
+        terminal.on_event(event)
+    Console(file=picture, width=120).print(terminal.render())
+    for words in ("the blue ball", "✓", "new instruction", "perception", "motion", "success"):
+        assert words in picture.getvalue(), words
+    assert "the blue ball" in told.colour
+
+
+def test_the_video_has_frames_with_captions(told):
+    import imageio_ffmpeg
+
+    frames, seconds = imageio_ffmpeg.count_frames_and_secs(str(told.out / "run.mp4"))
+    assert frames == 8 * 4
+    assert seconds == pytest.approx(3.2, abs=0.3)
+    bare = compose(np.full((480, 640, 3), 99, np.uint8), None, "", "")
+    captioned = compose(np.full((480, 640, 3), 99, np.uint8), None, "put it there", "1.1 locate")
+    assert bare.shape == (SIZE_PX[1], SIZE_PX[0], 3)
+    assert (bare != captioned).any()
+
+
+def test_the_recording_opens(told):
+    from rerun.chunk import RrdReader
+
+    chunks = list(RrdReader(str(told.out / "run.rrd")).stream())
+    paths = {str(chunk.entity_path) for chunk in chunks}
+    for path in ("/world/base/camera/image/rgb", "/world/base/camera/image/depth", "/world/things/red_cube", "/steps"):
+        assert path in paths, sorted(paths)
+
+
+def test_a_run_that_was_killed_can_be_replayed(tmp_path):
+    journal = Journal(tmp_path / "journal.db")
+    journal.append(Event("instruction", {"text": "pick up the red cube", "source": "person"}))
+    journal.close()
+    story = replay(tmp_path)
+    assert story.end == {}
+    assert json.loads((tmp_path / "result.json").read_text())["outcome"] == "unfinished"
+
+
+def test_replay_without_a_run_says_so(tmp_path):
+    with pytest.raises(UsageError, match="no journal"):
+        replay(tmp_path)
+    Journal(tmp_path / "journal.db").close()
+    with pytest.raises(UsageError, match="holds no run"):
+        replay(tmp_path)
+
+
+def test_the_story_is_the_same_live_and_read_back(told):
+    live, read = Story.of(told.events), Story.of(read_events(told.out))
+    assert [vars(c) for c in live.chapters] == [vars(c) for c in read.chapters]
+    assert live.moments == read.moments
+    assert live.times_s == read.times_s
