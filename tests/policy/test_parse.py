@@ -103,6 +103,13 @@ def test_more_than_120_steps_in_all_are_refused_though_each_subtask_is_short_eno
     assert codes(policy("g", *[{"name": "n", "steps": [home] * 60}] * 2)) == []
 
 
+def test_the_largest_policy_of_the_schema_is_within_the_limits_of_the_text() -> None:
+    check = {"do": "check", "relation": "in", "subject": "red cube", "object": "green bowl"}
+    text = policy("g", *[{"name": "n", "steps": [check] * 5}] * 24)
+    seen = json.dumps([["red cube", [1, 2, 3, 4]]] * 32)
+    assert codes(text.replace('"subtasks"', f'"seen": {seen}, "subtasks"')) == []
+
+
 def test_messages_name_what_was_found_what_was_expected_and_the_closest_match() -> None:
     _, report = parse_policy(COMPACT.replace('"grasp"', '"gras"'), MANIFEST)
     assert "unknown primitive 'gras'" in str(report)

@@ -54,7 +54,7 @@ class Names:
         for path, step in walk(policy):
             for argument, name in references(step):
                 if name not in bound:
-                    recent = list(bound)[-8:]
+                    recent = list(bound)[-5:]
                     hint = did_you_mean(name, recent) if recent else "Bind it first, with a locate step."
                     yield Issue(f"{path}/{argument}", "unknown-name", f"no earlier step binds '${name}'.", hint)
             if step.as_:

@@ -13,7 +13,7 @@ from vlp.primitives.schema import MAX_STEPS
 
 MAX_BYTES = 32 * 1024
 MAX_DEPTH = 8
-MAX_TOKENS = 4096
+MAX_TOKENS = 2048
 """Brackets, strings and numbers together; the largest policy the schema admits in 32 KiB has fewer."""
 MAX_NUMBER = 24
 

@@ -208,6 +208,11 @@ def _nearest_variant(schemas: list[Schema]) -> Validate:
         return variants[0][0]
 
     def validate(value: Any, path: str, report: Report) -> None:
+        for check, _ in variants:
+            attempt = Report()
+            check(value, path, attempt)
+            if attempt.ok:
+                return
         scores = [agreement(value) for _, agreement in variants]
         variants[scores.index(max(scores))][0](value, path, report)
 
