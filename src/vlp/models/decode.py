@@ -16,7 +16,9 @@ from vlp.core.errors import MissingComponent
 from vlp.models.grammar import Matcher
 
 WINDOW = 64
-CONTEXT = 3
+LEAST_WINDOW = 6
+CONTEXT = 2
+_BREAK = -1
 TOO_SLOW = "Give it more time, a smaller model, or a shorter memory."
 
 
@@ -54,43 +56,56 @@ class Decoded:
 
 
 class Draft:
-    """Proposes what comes next from a text that is expected to be close.
+    """Proposes what comes next from a text that is expected to be close, and from what has been written itself.
 
-    After a difference it finds its place again where the last few tokens written stand in the draft. It proposes fewer
-    tokens while they are refused, more while they are taken.
+    It follows the draft while the draft is right; after a difference it finds its place again where the last few tokens
+    written stand in the draft, or else earlier in the reply (policies repeat themselves). It proposes fewer tokens while
+    they are refused, more while they are taken.
 
     Args:
-        tokens: the draft.
+        tokens: the draft; empty for none.
     """
 
     def __init__(self, tokens: Sequence[int]) -> None:
-        self._tokens = list(tokens)
+        self._known = [*tokens, _BREAK]
+        self._written_from = len(self._known)
         self._next: int | None = 0
         self._window = WINDOW
+        self._places: dict[tuple[int, ...], list[int]] = {}
+        for end in range(CONTEXT, len(tokens)):
+            self._note(end)
 
     def propose(self) -> list[int]:
-        """Return the tokens expected next; empty when the draft has lost its place or is used up."""
-        return [] if self._next is None else self._tokens[self._next : self._next + self._window]
+        """Return the tokens expected next; empty when nothing like this was seen before."""
+        if self._next is None:
+            return []
+        tokens = self._known[self._next : self._next + self._window]
+        return tokens[: tokens.index(_BREAK)] if _BREAK in tokens else tokens
 
     def learn(self, proposed: int, taken: int) -> None:
         """Take note of how many of the proposed tokens were right."""
         if proposed:
-            self._window = min(WINDOW, max(4, 2 * taken))
+            self._window = min(WINDOW, max(LEAST_WINDOW, 2 * taken))
 
-    def follow(self, written: Sequence[int]) -> None:
-        """Take note of one more token written, the last of `written`."""
-        at = self._next
-        if at is not None and at < len(self._tokens) and self._tokens[at] == written[-1]:
+    def follow(self, token: int) -> None:
+        """Take note of one more token written."""
+        self._known.append(token)
+        at, end = self._next, len(self._known)
+        if at is not None and at < end - 1 and self._known[at] == token:
             self._next = at + 1
-            return
-        context = list(written[-CONTEXT:])
-        places = [
-            i + CONTEXT
-            for i in range(len(self._tokens) - CONTEXT)
-            if len(context) == CONTEXT and self._tokens[i : i + CONTEXT] == context
-        ]
-        ahead = [place for place in places if at is None or place >= at]
-        self._next = (ahead or places or [None])[0]
+        else:
+            places = self._places.get(self._context(end), []) if end - self._written_from >= CONTEXT else []
+            drafted = [place for place in places if place < self._written_from]
+            ahead = [place for place in drafted if at is not None and place >= at]
+            self._next = (ahead[:1] or drafted[:1] or places[-1:] or [None])[0]
+        if end - self._written_from >= CONTEXT:
+            self._note(end)
+
+    def _note(self, end: int) -> None:
+        self._places.setdefault(self._context(end), []).append(end)
+
+    def _context(self, end: int) -> tuple[int, ...]:
+        return tuple(self._known[end - CONTEXT : end])
 
 
 class _Run:
@@ -114,7 +129,7 @@ class _Run:
         if self.matcher:
             self.matcher.accept(token)
         self.out.tokens.append(token)
-        self.draft.follow(self.out.tokens)
+        self.draft.follow(token)
         if self.taken < len(self.guess) and self.guess[self.taken] == token:
             self.taken += 1
             self.out.drafted += 1
@@ -198,8 +213,9 @@ def _best(row: NDArray[np.float32], matcher: Matcher | None) -> int:
         raise MissingComponent(
             "the model's output is not a number.", "Its weights are broken, or its dtype is too narrow."
         )
-    if matcher is None:
-        return int(row.argmax())
+    best = int(row.argmax())
+    if matcher is None or matcher.admits([best]):  # most often; cheaper than asking which of all tokens are allowed
+        return best
     allowed = matcher.allowed()
     if not allowed.any():
         raise MissingComponent("the grammar allows no token here.", "Does the tokenizer cover every byte?")

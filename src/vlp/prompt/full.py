@@ -82,7 +82,8 @@ def ground(rgb: Image, phrase: str) -> list[Message]:
 
 def repair(report: Report) -> str:
     """Return the turn that hands the report back."""
-    issues = [f"- {quoted(str(issue), 300)}" for issue in report.issues[:MAX_ISSUES]]
+    # The code first: it must survive when a long message is cut.
+    issues = [f"- {quoted(f'[{i.code}] {i.path}: {i.message} {i.hint}', 300)}" for i in report.issues[:MAX_ISSUES]]
     return "\n".join(["Your policy was refused for these reasons:", *issues, "Write the whole policy again, mended."])
 
 
