@@ -32,6 +32,8 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     if width + 2 * 0.006 > WIDEST_M:
         found = f"the {target.phrase} is {width * 100:.0f} cm wide"
         raise Failed("too-large", f"{found}; the hand opens {WIDEST_M * 100:.0f} cm.")
+    if not on_table(target, scope):
+        raise Failed("unreachable", f"the {target.phrase} is not on the table.")
     if scope.memory.at != "table":
         scope.drive_to("table")
     heights = scope.survey()
@@ -62,6 +64,12 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
         scope.memory.held = None
         raise Failed("slipped", f"the {target.phrase} slipped out of the fingers.")
     return {"opening_m": round(still, 4), "closing_rad": round(closing, 3), "tip_m": round(tip_m, 4)}
+
+
+def on_table(target: Located, scope: Scope) -> bool:
+    """Return whether the thing's middle is above the table."""
+    (x, y, z), low, high = target.position_in_world, scope.map.table_low, scope.map.table_high
+    return low[0] < x < high[0] and low[1] < y < high[1] and z > scope.map.table_m - 0.02
 
 
 def choose_closing(target: Located, heights: HeightMap, opening_m: float) -> float:

@@ -142,9 +142,13 @@ def _beside(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
 
 
 def _at(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
-    """Where the target was when it was seen; by now it may be gone."""
+    """Where the target was when it was seen; by now it must be gone."""
+    assert scope.heights is not None
     x, y, _ = target.position_in_world
     bottom = bottom_of(target, scope.map.table_m)
+    half = 0.7 * min(held.size_m[1], target.size_m[1]) / 2
+    if scope.heights.highest_within(x, y, half, half, 0.0) > bottom + 0.025:
+        raise Failed("no-room", f"the spot where the {target.phrase} was is not free.")
     return Spot(x, y, bottom)
 
 

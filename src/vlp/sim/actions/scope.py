@@ -17,8 +17,8 @@ READY: dict[str, float] = {"arm_flex_joint": -math.pi / 2, "arm_roll_joint": 0.0
 """The arm stretched out level to the front, the hand pointing down."""
 LIFT_TO_PALM_M = 0.34 - 0.005 - 0.1405
 """Height of the palm above the lift's position in `READY`."""
-PALM_AHEAD_M = (0.474, 0.078)
-"""Where the palm is from the base's centre in `READY` with the wrist unrolled; it turns with the wrist by 1.2 cm."""
+TORSO_AHEAD_M = 0.03
+"""How far the torso stands out before the base's centre, with a margin; the base itself drives under the table."""
 CLOSING_UNROLLED_RAD = -math.pi / 2
 LIFT_RANGE_M = (0.0, 0.69)
 TRAVEL_MOST_M = 0.78
@@ -129,32 +129,38 @@ class Scope:
         self.memory.at = place
 
     def carry(self) -> None:
-        """From anywhere above the table: raise the hand, drive back to the station, fold into carry posture."""
+        """From anywhere above the table: raise the hand, then drive back to the station while the arm folds up.
+
+        Folding lifts the load faster than the drive moves it sideways, so it clears what it passes.
+        """
         motion = self.motion
-        station = STATIONS[self.memory.at or "table"]
-        if motion.target["arm_flex_joint"] < -0.2:
-            if tip_height(motion.target["arm_lift_joint"]) < self.travel_m:
-                motion.follow({"arm_lift_joint": _lift_at(self.travel_m)}, speed=0.9)
-            motion.follow(dict(zip(BASE_JOINTS, station, strict=True)))
+        station = dict(zip(BASE_JOINTS, STATIONS[self.memory.at or "table"], strict=True))
+        if motion.target["arm_flex_joint"] < -0.2 and tip_height(motion.target["arm_lift_joint"]) < self.travel_m:
+            motion.follow({"arm_lift_joint": _lift_at(self.travel_m)}, speed=0.9)
         posture = {name: value for name, value in HOME.items() if name != GRIPPER}
-        motion.follow({**posture, **dict(zip(BASE_JOINTS, station, strict=True))})
+        motion.follow({**posture, **station})
         motion.wait(0.2)
 
     def reach_over(self, x: float, y: float, closing_rad: float, opening_m: float) -> float:
-        """From carry posture: unfold the arm at the station, then bring the hand over a point at travelling height.
+        """From carry posture: drive and unfold the arm until the hand is over a point at travelling height.
 
         Returns:
             the closing direction taken, which may be turned by half a turn.
+
+        Raises:
+            Failed: "unreachable" when the torso would have to stand in the table.
         """
         roll, closing = wrist_roll(closing_rad)
         motion = self.motion
         joints = {**READY, "wrist_roll_joint": roll, "arm_lift_joint": _lift_at(self.travel_m)}
+        palm = motion.reach.hand({**motion.target, **joints})[:2, 3]
+        joints["base_x"] = motion.target["base_x"] + float(x - palm[0])
+        joints["base_y"] = motion.target["base_y"] + float(y - palm[1])
+        if self.memory.at != "bin" and joints["base_x"] > self.map.table_low[0] - TORSO_AHEAD_M:
+            raise Failed("unreachable", "it lies too far across the table.")
         if self.memory.held is None:
             joints[GRIPPER] = angle_for(opening_m)
         motion.follow(joints)
-        palm = motion.reach.hand(motion.target)[:2, 3]
-        base = {"base_x": motion.target["base_x"] + x - palm[0], "base_y": motion.target["base_y"] + y - palm[1]}
-        motion.follow(base)
         return closing
 
     def lower_to(
