@@ -1,13 +1,15 @@
 """Any robot that can observe, with the primitives that look: locate, find_all, check and ask."""
 
+import base64
+import json
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
-from vlp.core.errors import VlpError, closest
+from vlp.core.errors import UsageError, VlpError, closest
 from vlp.core.located import Located
 from vlp.core.observation import Observation
 from vlp.models.protocol import Model
@@ -18,6 +20,7 @@ from vlp.perception.points import Cloud, cloud
 from vlp.perception.pose import locate
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.standard import STANDARD
+from vlp.robot.offers import offered
 from vlp.robot.protocol import Robot, Step, StepResult
 
 PERCEPTIONS = ("locate", "find_all", "check", "ask")
@@ -85,6 +88,9 @@ class PerceivingRobot:
             "check": self._check,
             "ask": self._ask,
         }
+        self._held = ""
+        if offered(robot, "snapshot") and offered(robot, "restore"):  # else it offers neither, as the robot inside
+            self.snapshot, self.restore = self._snapshot, self._put_back
 
     def describe(self) -> Manifest:
         """Return the robot's manifest with the perceptions added."""
@@ -145,7 +151,21 @@ class PerceivingRobot:
             self._put.pop(self._held, None)
         return result
 
-    _held = ""
+    def _snapshot(self) -> bytes:
+        """Return the state of the robot inside with what is remembered here."""
+        inner = base64.b64encode(cast(Callable[[], bytes], offered(self.robot, "snapshot"))()).decode()
+        return json.dumps({"robot": inner, "put": self._put, "held": self._held}).encode()
+
+    def _put_back(self, snapshot: bytes) -> None:
+        """Go back to what `snapshot` returned; raises UsageError when it is none."""
+        try:
+            state = json.loads(snapshot)
+            inner = base64.b64decode(state["robot"], validate=True)
+            put, held = {str(k): str(v) for k, v in state["put"].items()}, str(state["held"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UsageError(f"this is not a snapshot of a robot that looks: {str(error)[:120]}.") from None
+        cast(Callable[[bytes], None], offered(self.robot, "restore"))(inner)
+        self._put, self._held = put, held
 
     def _look(self) -> Look:
         start = time.perf_counter()
