@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from vlp.core.errors import UsageError, VlpError
 from vlp.journal import Event
+from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.body import Body
 from vlp.runtime.bus import Bus
 from vlp.runtime.memory import RunMemory
@@ -46,6 +47,7 @@ def recover(events: Sequence[Event], body: Body, memory: RunMemory, bus: Bus, st
     """
     for event in events:
         memory.on_event(event)
+    _recall(events, body)
     flight = memory.progress.in_flight
     snapshots = [e for e in events if e.kind == "snapshot" and e.blob is not None]
     if snapshots:
@@ -68,6 +70,17 @@ def _restore(snapshot: Event, events: Sequence[Event], body: Body) -> str:
     body.ask("restore", snapshot.blob)
     body.ask("reset_stop")  # whoever resumes a simulated run has seen why it stopped
     return f"the simulated robot was restored as it was after {snapshot.data['after']}"
+
+
+def _recall(events: Sequence[Event], body: Body) -> None:
+    """Tell a robot that remembers what it did, such as one with perception around it, the steps that finished."""
+    recall = body.offers("recall")
+    if recall is None:
+        return
+    sent = {e.data["key"]: e.data for e in events if e.kind == "step-started"}
+    for event in events:
+        if event.kind == "step-finished" and (start := sent.get(event.data["key"])):
+            recall(Step(start["do"], start["arguments"], start["key"]), StepResult(**event.data["result"]))
 
 
 def _settle(flight: Event, body: Body, memory: RunMemory, steps: Steps) -> str:
