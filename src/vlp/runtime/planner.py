@@ -14,7 +14,7 @@ from vlp.policy.checks import check_policy
 from vlp.policy.diff import diff
 from vlp.policy.situation import State
 from vlp.primitives.manifest import Manifest
-from vlp.primitives.schema import policy_schema
+from vlp.primitives.schema import guided, policy_schema
 from vlp.prompt.render import plan_messages, repair_messages
 from vlp.runtime.bus import Bus
 from vlp.runtime.limits import Budget, Worker
@@ -56,7 +56,7 @@ class Planner:
         self.wanted = wanted
         self._worker = Worker("model")
         self._profile: str = getattr(model, "profile", "full")
-        self._grammar = policy_schema(manifest)
+        self._grammar = guided(policy_schema(manifest))
 
     def plan(self, seen: Observation) -> Plan:
         """Return a checked plan for what is seen and remembered; it has been journalled.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-from vlp.models.nano_code import CELL, IMAGE_HEIGHT, IMAGE_WIDTH
+from vlp.models.nano_code import CELL
 from vlp.training import nano_tokenizer as words
 
 PATCH = CELL // 2
@@ -75,16 +75,13 @@ def save_nano(
     model.to(torch.bfloat16).save_pretrained(folder)
     model.to(torch.float32).load_state_dict(weights)
     tokenizer.save_pretrained(folder)
-    # A little above 288 x 216 = 62,208, so that rounding never takes a row of cells away.
-    pixels = IMAGE_WIDTH * IMAGE_HEIGHT
+    # 640 x 480 becomes 288 x 216 = 62,208 pixels; a little above, so that rounding never takes a row of cells away.
     processor = {
         "image_processor_type": "Qwen2VLImageProcessor",
         "patch_size": PATCH,
         "merge_size": 2,
         "temporal_patch_size": 2,
-        "size": {"shortest_edge": pixels // 2, "longest_edge": pixels + 100},
-        "min_pixels": pixels // 2,
-        "max_pixels": pixels + 100,
+        "size": {"shortest_edge": 50_000, "longest_edge": 65_000},
         "image_mean": [0.5, 0.5, 0.5],
         "image_std": [0.5, 0.5, 0.5],
         "resample": 3,
