@@ -5,16 +5,18 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from run_kit import Run, put, say
 
-from vlp.core.errors import UsageError
+from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal import Journal, read_events
 from vlp.models.scripted import ScriptedModel
-from vlp.robot.fake import FakeRobot
-from vlp.runtime.session import Parts, Session, read_run
+from vlp.robot.fake import FakeRobot, fake_manifest
+from vlp.runtime.schedule import Change
+from vlp.runtime.session import Parts, Session, Spec, read_run
 
 LIFE = Path(__file__).with_name("life.py")
 CUBE_IN_BOWL = put("red cube", "green bowl")
@@ -36,9 +38,9 @@ def cut_before(run: Run, kind: str, do: str) -> None:
     run.session.journal.append = append  # type: ignore[method-assign]
 
 
-def resume(out: Path, robot: FakeRobot) -> tuple[Session, object]:
+def resume(out: Path, robot: FakeRobot, policy: dict = CUBE_IN_BOWL) -> tuple[Session, object]:
     spec, events = read_run(out)
-    session = Session(out, spec, robot, ScriptedModel([say(CUBE_IN_BOWL)]), Parts(), events)
+    session = Session(out, spec, robot, ScriptedModel([say(policy)]), Parts(), events)
     return session, session.run()
 
 
@@ -155,6 +157,65 @@ def test_what_was_said_and_planned_is_not_lost(make_run, tmp_path):
     assert outcome.outcome == "success"
     assert [e.data["name"] for e in read_events(tmp_path / "run", kinds=["trigger"])] == ["step-failed"]
     assert len(session.planner.model.calls) == 1
+
+
+def test_what_was_scripted_happens_once(make_run, tmp_path):
+    """A change of mind that was said before the kill must not be said again after it."""
+    changes = (Change(1, "instruction", "the red cube, please"), Change(4, "instruction", "yes, in the green bowl"))
+    spec = Spec("put the red cube in the green bowl", changes=changes)
+    run = make_run([CUBE_IN_BOWL] * 2, spec=spec)
+    cut_before(run, "step-started", "grasp")
+    with pytest.raises(Power):
+        run.go()
+    _, outcome = resume(tmp_path / "run", FakeRobot(), put("red cube", "green bowl", pick=False))
+    assert outcome.outcome == "success"
+    said = [e.data["text"] for e in read_events(tmp_path / "run", kinds=["instruction"])]
+    assert said == [spec.instruction, "the red cube, please", "yes, in the green bowl"]
+
+
+def test_another_robot_than_before_is_a_hold(make_run, tmp_path):
+    run = make_run([CUBE_IN_BOWL])
+    cut_before(run, "step-finished", "grasp")
+    with pytest.raises(Power):
+        run.go()
+    other = FakeRobot(manifest=replace(fake_manifest(), version="2"))
+    _, outcome = resume(tmp_path / "run", other)
+    assert outcome.outcome == "stopped"
+    assert "manifest" in outcome.reason
+    assert other.log == []
+
+
+def test_a_robot_that_does_not_answer_leaves_no_run_behind(make_run):
+    class Gone(FakeRobot):
+        def describe(self):
+            raise ConnectionRefusedError("connection refused")
+
+    with pytest.raises(MissingComponent, match="cannot be reached"):
+        make_run([CUBE_IN_BOWL], robot=Gone())
+    assert make_run([CUBE_IN_BOWL]).go().outcome == "success"
+
+
+def test_a_journal_killed_before_its_first_event_is_begun_anew(make_run, tmp_path):
+    Journal(tmp_path / "run" / "journal.db").close()
+    assert make_run([CUBE_IN_BOWL]).go().outcome == "success"
+
+
+def test_ctrl_c_stops_the_robot_and_can_be_resumed(make_run, tmp_path):
+    robot = FakeRobot()
+    run = make_run([CUBE_IN_BOWL], robot=robot)
+    carry_out = run.session.steps.carry_out
+
+    def interrupted(step):
+        if step.step.do == "lift":
+            raise KeyboardInterrupt
+        return carry_out(step)
+
+    run.session.steps.carry_out = interrupted
+    outcome = run.go()
+    assert (outcome.outcome, outcome.reason) == ("stopped", "interrupted")
+    assert robot._stop.is_set()
+    _, outcome = resume(tmp_path / "run", FakeRobot())
+    assert outcome.outcome == "success"
 
 
 def test_a_finished_run_is_not_resumed(make_run, tmp_path):

@@ -10,6 +10,7 @@ from vlp.core.errors import MissingComponent, VlpError
 from vlp.core.located import Located
 from vlp.core.observation import Observation, RobotState
 from vlp.journal import Event
+from vlp.robot.offers import offered
 from vlp.robot.protocol import Robot, Step, StepResult
 from vlp.runtime.limits import Budget, Overrun, Worker
 
@@ -71,12 +72,7 @@ class Body:
 
     def offers(self, method: str) -> Callable[..., Any] | None:
         """Return a method that not every robot has, from the robot or the one that it wraps; None when none has it."""
-        robot: Any = self.robot
-        while robot is not None:
-            if callable(found := getattr(robot, method, None)):
-                return found
-            robot = getattr(robot, "robot", None)
-        return None
+        return offered(self.robot, method)
 
     def ask(self, method: str, *arguments: Any) -> Any:
         """Return the answer of a method that not every robot has; None when it has not."""

@@ -61,6 +61,9 @@ class Loop:
             outcome = self._go()
         except NoPolicy as error:
             outcome = Outcome("failure", str(error))
+        except KeyboardInterrupt:
+            self.stop("interrupted")
+            outcome = Outcome("stopped", self._stop)
         except Abandoned:
             outcome = Outcome("stopped", self._stop)
         except Overrun as error:

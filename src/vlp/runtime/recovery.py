@@ -45,6 +45,9 @@ def recover(events: Sequence[Event], body: Body, memory: RunMemory, bus: Bus, st
     Raises:
         Hold: the state of the robot cannot be known.
     """
+    before, now = check_resumable(events).data["versions"].get("manifest"), body.manifest.version
+    if before != now:
+        raise Hold(f"the run began with manifest {before} of its robot; the robot's manifest is now {now}.")
     for event in events:
         memory.on_event(event)
     _recall(events, body)

@@ -102,12 +102,13 @@ class Session:
         self.out, self.spec, self.parts, self._events = Path(out), spec, parts, list(resumed)
         self._instruction = clean_instruction(spec.instruction)
         schedule = Schedule(spec.changes, parts.apply_event)
-        if not resumed and (self.out / JOURNAL).exists():
+        if not resumed and (self.out / JOURNAL).exists() and read_events(self.out, blobs=False):
             raise UsageError(f"{str(self.out)!r} holds a run already.", "Choose another directory, or resume that run.")
         self.run_id: str = resumed[0].data["run_id"] if resumed else uuid.uuid4().hex[:12]
+        # The robot first: one that does not answer must leave no empty journal behind.
+        self.body = Body(robot, parts.budget, f"{self.run_id}.{len(resumed)}")
         self.journal = Journal(self.out / JOURNAL, must_exist=bool(resumed))
         try:
-            self.body = Body(robot, parts.budget, f"{self.run_id}.{len(resumed)}")
             self.memory = RunMemory(self.body.manifest.primitives)
             self.bus = Bus(self.journal, [self.memory], parts.subscribers)
             self.steps = Steps(self.body, self.bus, self.memory, self.run_id, parts.epoch)
@@ -149,6 +150,10 @@ class Session:
                 return self.loop.finish(Outcome("stopped", str(hold), error=hold))
             return self.loop.run()
         finally:
+            for subscriber in self.parts.subscribers:
+                close = getattr(subscriber, "close", None)
+                if callable(close):
+                    close()
             self.planner.close()
             self.body.close()
             self.journal.close()

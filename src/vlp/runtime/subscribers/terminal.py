@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -26,10 +27,12 @@ class Terminal:
 
     Args:
         console: where to; None for standard output.
+        line: gives the line that a person is typing, shown below the picture; None when nobody can type.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, line: Callable[[], str] | None = None) -> None:
         self._console = console or Console()
+        self._line = line
         self._story = Story()
         self._lock = threading.Lock()
         self._live: Live | None = None
@@ -76,6 +79,8 @@ class Terminal:
             if self._writing:
                 parts.append(Text(printable(self._writing[-200:]), style="dim"))
             parts.append(times_text(self._story))
+            if self._line and not self._story.end:
+                parts.append(Text(printable(self._line()), style="bold"))
             return Group(*parts)
 
     def _head(self) -> Panel:

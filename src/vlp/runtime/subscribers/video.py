@@ -94,7 +94,7 @@ class Video:
         return tick
 
     def close(self) -> None:
-        """End the film."""
+        """End the film; does nothing the second time."""
         if self._writer is not None:
             with contextlib.suppress(OSError):
                 self._writer.close()
