@@ -73,11 +73,13 @@ def test_a_snapshot_of_another_world_is_refused(simulation: Simulation):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e6])
-def test_a_broken_state_is_an_outcome_of_its_own(simulation: Simulation, value: float):
-    """MuJoCo resets a broken state silently by default: the scene would be back at its beginning."""
+def test_a_broken_state_is_an_outcome_of_its_own(simulation: Simulation, value: float, tmp_path, monkeypatch):
+    """MuJoCo resets a broken state silently by default, and leaves a log file in the working folder."""
+    monkeypatch.chdir(tmp_path)
     simulation.data.qvel[-1] = value
     with pytest.raises(SimulationDiverged):
         simulation.step(3)
+    assert not list(tmp_path.iterdir())
 
 
 def test_fingers_that_close_on_a_thing_hold_it(simulation: Simulation):

@@ -44,6 +44,8 @@ class Simulation:
         from vlp.sim.embodiments import hsr
 
         self.scene, self.embodiment = scene, embodiment
+        # MuJoCo would write its warnings to a file in the working folder; `check` raises what matters.
+        mujoco.set_mju_user_warning(_ignore)
         self.model = build(scene, embodiment)
         # A diverged state must be seen, not reset behind our back.
         self.model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
@@ -182,6 +184,10 @@ class Simulation:
         """Set an object's pose at rest: for events from outside and for building scenes, never for a robot."""
         set_pose(self.model, self.data, thing)
         mujoco.mj_forward(self.model, self.data)
+
+
+def _ignore(_: str) -> None:
+    """Take a warning of MuJoCo's and do nothing."""
 
 
 def set_pose(model: mujoco.MjModel, data: mujoco.MjData, thing: SceneObject) -> None:
