@@ -11,11 +11,20 @@ TEMPLATE = (
     "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-SPECIAL = ["<|pad|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
+SPECIAL = [
+    "<|pad|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+]
 STRUCTURAL = [
     '{"goal":"', '","subtasks":[', '{"name":"', '","steps":[', '{"do":"locate","object":"', '","as":"', '"}',
     '{"do":"grasp","target":"$', '{"do":"lift","height_m":', '{"do":"place","target":"$', '","relation":"',
-    '{"do":"check","relation":"', '","subject":"', '","object":"', "]}", "]}]}", '","cannot":"', ',{"do":"lift","height_m":',
+    '{"do":"check","relation":"', '","subject":"', '","object":"', "]}", "]}]}", '","cannot":"',
+    ',{"do":"lift","height_m":',
     '{"do":"place","target":"bin","relation":"in"}', "},", '"},',
 ]  # fmt: skip
 WORDS = ["red", "green", "cube", "bowl", "put", "pick", "up", "the", "in", "it", "blue", "ball", "bin", "table", "is"]

@@ -163,8 +163,9 @@ def decode(
     draft: Sequence[int],
     ends: frozenset[int],
     max_tokens: int,
-    deadline_s: float,
+    timeout_s: float,
     on_tokens: Callable[[list[int]], None] | None = None,
+    asked_s: float | None = None,
 ) -> Decoded:
     """Return the greedy reply.
 
@@ -174,17 +175,19 @@ def decode(
         draft: tokens of a text expected to be close; empty for none.
         ends: tokens that end the turn.
         max_tokens: limit on the reply.
-        deadline_s: limit on `time.monotonic()`.
+        timeout_s: limit on the time since `asked_s`.
         on_tokens: called with the reply so far after each stretch of tokens.
+        asked_s: when the reply was asked for, by `time.monotonic()`; None for now.
 
     Raises:
         MissingComponent: the deadline passed, or the model gave numbers that are none.
     """
     run = _Run(session, matcher, Draft(draft))
     started = time.monotonic()
+    deadline_s = (started if asked_s is None else asked_s) + timeout_s
     while len(run.out.tokens) < max_tokens:
         if time.monotonic() > deadline_s:
-            raise MissingComponent(f"the model did not finish within {deadline_s - started:.1f} s.", TOO_SLOW)
+            raise MissingComponent(f"the model did not finish within {timeout_s:.1f} s.", TOO_SLOW)
         forced = matcher.forced()[: max_tokens - len(run.out.tokens)] if matcher else []
         for token in forced:
             run.write(token)

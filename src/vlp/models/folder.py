@@ -39,6 +39,13 @@ BOUNDS: dict[str, int] = {
 """Sizes in a configuration, with the largest that is believed before anything is built from it."""
 
 
+HEADS = (
+    ("hidden_size", "num_heads"),
+    ("hidden_size", "num_attention_heads"),
+    ("num_attention_heads", "num_key_value_heads"),
+)
+
+
 @dataclass(frozen=True)
 class ModelFolder:
     """A folder that passed the checks.
@@ -148,6 +155,10 @@ def _architecture(path: Path, config: dict[str, Any]) -> None:
             value = part.get(key, 1)
             if type(value) is not int or not 0 < value <= most:
                 raise UsageError(f"{key} of {path.name!r} is {str(value)[:40]}.", f"Expected 1 to {most:,}.")
+        for whole, count in HEADS:
+            if part.get(whole, 0) % part.get(count, 1):
+                sizes = f"{part[whole]} {whole} does not divide by {part[count]} {count}"
+                raise UsageError(f"the configuration of {path.name!r} cannot be right: {sizes}.")
 
 
 def _no_code(path: Path) -> None:

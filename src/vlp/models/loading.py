@@ -37,7 +37,9 @@ def load_model(folder: ModelFolder, adapter: str | Path | None, device: torch.de
                 str(folder.path), dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False,
                 output_loading_info=True,
             )  # fmt: skip
-    except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, AssertionError) as error:
+    except UsageError:
+        raise
+    except Exception as error:  # a configuration that does not fit together fails in many ways
         raise UsageError(f"{folder.name!r} cannot be loaded: {_line(error)}.") from None
     model, report = loaded
     absent = sorted(str(key) for key in (*report["missing_keys"], *report["mismatched_keys"]))

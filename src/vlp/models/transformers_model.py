@@ -77,7 +77,6 @@ class TransformersModel:
     ) -> Reply:
         """Return the reply (see `vlp.models.protocol.Model.generate`); one at a time per model."""
         started = time.monotonic()
-        deadline_s = started + timeout_s
         if not self._lock.acquire(timeout=timeout_s):
             raise MissingComponent(f"the model was busy with another request for {timeout_s:.1f} s.")
         try:
@@ -91,7 +90,7 @@ class TransformersModel:
                 session = _Session(self, prompt)
                 read_s = time.monotonic() - prepared
                 stream = _Stream(self.chat.tokenizer, on_text) if on_text else None
-                done = decode(session, matcher, wanted, self.ends, room, deadline_s, stream)
+                done = decode(session, matcher, wanted, self.ends, room, timeout_s, stream, started)
                 text = _text(self.chat.tokenizer, done.tokens)
                 session.close(prompt)
                 if stream:

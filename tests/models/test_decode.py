@@ -1,0 +1,98 @@
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vlp.core.errors import MissingComponent
+from vlp.models.decode import Decoded, Draft, decode
+
+END, SIZE = 0, 8
+
+
+class Chain:
+    """A model of which the next token depends on the last two: enough to notice a wrong cache."""
+
+    def __init__(self, seed: int, end_after: int = 60) -> None:
+        self.table = np.random.default_rng(seed).normal(size=(SIZE, SIZE, SIZE)).astype(np.float32)
+        self.table[:, :, END] = -10
+        self.fed = [1, 2]
+        self.calls = 0
+        self.end_after = end_after
+
+    def forward(self, tokens: Sequence[int], keep: int) -> np.ndarray:
+        self.calls += 1
+        self.fed += tokens
+        rows = []
+        for upto in range(len(self.fed) - keep + 1, len(self.fed) + 1):
+            row = self.table[self.fed[upto - 2], self.fed[upto - 1]].copy()
+            if upto - 2 >= self.end_after:
+                row[END] = 10
+            rows.append(row)
+        return np.stack(rows)
+
+    def rewind(self, count: int) -> None:
+        del self.fed[len(self.fed) - count :]
+
+
+def run(seed: int, draft: Sequence[int] = (), max_tokens: int = 200) -> Decoded:
+    return decode(Chain(seed), None, draft, frozenset([END]), max_tokens, 60)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 20), st.lists(st.integers(1, SIZE - 1), max_size=80), st.integers(1, 80))
+def test_no_draft_whatever_it_says_changes_the_reply(seed: int, noise: list[int], max_tokens: int) -> None:
+    plain = [int(t) for t in greedy(seed, max_tokens)]
+    for draft in ([], noise, plain, plain[:10] + noise + plain[10:], plain[5:]):
+        got = run(seed, draft, max_tokens)
+        assert got.tokens == plain
+        assert got.finish == ("length" if len(plain) == max_tokens else "stop")
+
+
+def greedy(seed: int, max_tokens: int) -> list[int]:
+    model, out = Chain(seed), []
+    row = model.forward([], 1)[0]
+    while len(out) < max_tokens and int(row.argmax()) != END:
+        out.append(int(row.argmax()))
+        row = model.forward(out[-1:], 1)[0]
+    return out
+
+
+def test_the_right_draft_costs_a_call_per_window_instead_of_one_per_token() -> None:
+    plain = run(3)
+    assert len(plain.tokens) == 60
+    drafted = run(3, plain.tokens)
+    assert drafted.forwards <= 2 and drafted.drafted == 60
+    changed = run(3, [*plain.tokens[:20], 7, 7, 7, *plain.tokens[24:]])
+    assert changed.forwards < 15
+
+
+def test_a_draft_finds_its_place_again_after_a_difference() -> None:
+    draft = Draft([1, 2, 3, 4, 5, 6, 7])
+    assert draft.propose() == [1, 2, 3, 4, 5, 6, 7]
+    for token in (1, 2, 9, 9, 4, 5):
+        draft.follow(token)
+    assert draft.propose() == [6, 7]
+
+
+def test_a_reply_that_repeats_itself_is_its_own_draft() -> None:
+    draft = Draft([])
+    for token in (1, 2, 3, 4, 5, 1, 2):
+        draft.follow(token)
+    assert draft.propose()[:3] == [3, 4, 5]
+
+
+def test_a_deadline_that_has_passed_ends_the_reply() -> None:
+    with pytest.raises(MissingComponent, match="did not finish"):
+        decode(Chain(0), None, [], frozenset([END]), 10, 0, asked_s=time.monotonic() - 1)
+
+
+def test_numbers_that_are_none_are_named() -> None:
+    class Broken(Chain):
+        def forward(self, tokens: Sequence[int], keep: int) -> np.ndarray:
+            return np.full((keep, SIZE), np.nan, np.float32)
+
+    with pytest.raises(MissingComponent, match="not a number"):
+        decode(Broken(0), None, [], frozenset([END]), 10, 9)
