@@ -70,7 +70,8 @@ class Terminal:
     def render(self) -> RenderableType:
         """Return the picture of this moment."""
         with self._lock:
-            parts: list[RenderableType] = [self._head()]
+            # What must be seen comes first: a long policy may be cut off at the bottom of a small window.
+            parts: list[RenderableType] = [self._head(), times_text(self._story)]
             if self._story.chapters:
                 chapter = self._story.chapters[-1]
                 if chapter.diff:
@@ -78,7 +79,6 @@ class Terminal:
                 parts.append(policy_text(chapter))
             if self._writing:
                 parts.append(Text(printable(self._writing[-200:]), style="dim"))
-            parts.append(times_text(self._story))
             if self._line and not self._story.end:
                 parts.append(Text(printable(self._line()), style="bold"))
             return Group(*parts)
@@ -124,7 +124,8 @@ def policy_text(chapter: Chapter) -> Text:
 
 def diff_panel(chapter: Chapter) -> Panel:
     """Return why and how a policy replaced the one before."""
-    text = Text("\n".join(f"! {printable(why)}" for _, why in chapter.triggers), style="bold yellow")
+    text = Text()
+    text.append("\n".join(f"! {printable(why)}" for _, why in chapter.triggers), style="bold yellow")
     for line in chapter.diff.splitlines():
         word = line.split(" ", 1)[0]
         text.append("\n" + printable(line), style=DIFF_COLOURS.get(word, ""))
