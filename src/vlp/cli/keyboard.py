@@ -1,0 +1,118 @@
+"""The person at the terminal: lines typed while a run goes on, and answers to the robot's questions."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import select
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Protocol
+
+from vlp.core.errors import VlpError
+
+STOP_WORDS = ("stop", "stop!", "halt")
+HINT = "a new instruction, or stop"
+SLICE_S = 0.2
+
+
+class Steered(Protocol):
+    """What a keyboard steers."""
+
+    def instruct(self, text: str) -> str:
+        """Take a new instruction; raises UsageError for one out of bounds."""
+        ...
+
+    def stop(self) -> None:
+        """Stop robot and run."""
+        ...
+
+
+class Keyboard:
+    """Reads a terminal without echo, so that what is typed can be shown below a picture that redraws itself.
+
+    Args:
+        descriptor: of the terminal.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._typed = ""
+        self._said = ""
+        self._question = ""
+        self._answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._ended = threading.Event()
+
+    @classmethod
+    def of_terminal(cls) -> Keyboard | None:
+        """Return the keyboard of this process, None when input or output is not a terminal."""
+        return cls(sys.stdin.fileno()) if sys.stdin and sys.stdin.isatty() and sys.stdout.isatty() else None
+
+    def line(self) -> str:
+        """Return the line to show: the robot's question or what was last said, and what is being typed."""
+        asked = f"? {self._question}  " if self._question else f"{self._said}  " if self._said else ""
+        return f"{asked}> {self._typed}" if self._typed else f"{asked}> ({'answer' if self._question else HINT})"
+
+    def ask(self, question: str) -> str | None:
+        """Return the next line typed as the answer to a question; None when listening ended."""
+        self._question = question
+        try:
+            return self._answers.get()
+        finally:
+            self._question = ""
+
+    @contextlib.contextmanager
+    def listening(self, run: Steered) -> Iterator[None]:
+        """Take lines for a run while the context is open; the terminal is put back as it was at its end."""
+        import termios
+        import tty
+
+        before = termios.tcgetattr(self._descriptor)
+        tty.setcbreak(self._descriptor)  # keys one by one, without echo; Ctrl-C still interrupts
+        thread = threading.Thread(target=self._listen, args=(run,), name="keyboard", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            self._answers.put(None)
+            thread.join(2 * SLICE_S)
+            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, before)
+
+    def _listen(self, run: Steered) -> None:
+        while not self._ended.is_set():
+            ready, _, _ = select.select([self._descriptor], [], [], SLICE_S)
+            if not ready:
+                continue
+            data = os.read(self._descriptor, 4096)
+            if not data:
+                return
+            for key in data.decode("utf-8", "ignore"):
+                self._key(key, run)
+
+    def _key(self, key: str, run: Steered) -> None:
+        if key in "\r\n":
+            line, self._typed = self._typed.strip(), ""
+            if line:
+                self._said = self._take(line, run)
+        elif key in "\x7f\b":
+            self._typed = self._typed[:-1]
+        elif key == "\x15":  # Ctrl-U
+            self._typed = ""
+        elif key.isprintable():
+            self._typed = (self._typed + key)[:2000]
+
+    def _take(self, line: str, run: Steered) -> str:
+        """Pass a line on and return what to show about it."""
+        try:
+            if line.lower() in STOP_WORDS:
+                run.stop()
+                return "stopping"
+            if self._question:
+                self._answers.put(line)
+                return ""
+            return f"after this step: {run.instruct(line)}"
+        except VlpError as error:
+            return str(error)

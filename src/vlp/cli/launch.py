@@ -1,0 +1,227 @@
+"""From a spec to a run that people watch: model, robot, displays and recordings put together, and the exit status."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from vlp.cli.keyboard import Keyboard
+from vlp.core.errors import MissingComponent, UsageError, VlpError, lookup
+from vlp.journal import Event
+from vlp.models.catalogue import open_model
+from vlp.models.protocol import Model
+from vlp.models.retry import RetryingModel
+from vlp.runtime.assemble import Assembly, open_robot
+from vlp.runtime.bus import Subscriber
+from vlp.runtime.limits import Budget
+from vlp.runtime.outcome import Outcome
+from vlp.runtime.session import Parts, Session, Spec
+from vlp.runtime.subscribers.report_html import ReportFile
+from vlp.runtime.subscribers.rerun_log import RerunLog
+from vlp.runtime.subscribers.result import ResultFile
+from vlp.runtime.subscribers.terminal import Terminal
+from vlp.runtime.subscribers.video import Video
+from vlp.runtime.verdict import Verdict
+from vlp.runtime.world_events import parse_event
+
+EXPERT = "expert"
+FILM_SPEED = 3.0
+WRITTEN = ("report.html", "run.mp4", "run.rrd", "result.json", "journal.db")
+
+
+def launch(
+    out: Path, spec: Spec, token: str = "", resumed: Sequence[Event] = (), prepare: Callable[[], Path | None] | None = None
+) -> int:
+    """Run what a spec says and return the exit status.
+
+    Args:
+        out: the run's directory.
+        spec: what to run; `options` as `vlp run` fills them.
+        token: of a robot's server; "" takes the environment's.
+        resumed: events of a run to be taken over.
+        prepare: makes the directory once everything else has been found; returns where an older one was moved.
+    """
+    console = Console()
+    options = spec.options
+    model = None if spec.model == EXPERT else open_chosen(spec.model, options.get("adapter", ""))
+    keyboard = Keyboard.of_terminal()
+    assembly = open_robot(
+        spec.robot,
+        world=spec.world,
+        seed=spec.seed,
+        grounder=options.get("grounder", "nano"),
+        model=model,
+        ask_person=keyboard.ask if keyboard else None,
+        token=robot_token(token),
+    )
+    with _closing(assembly.robot):
+        verdict = _verdict(assembly, spec, bool(resumed))
+        for text in _labels(spec):
+            console.print(text, style="yellow", soft_wrap=True)
+        moved = prepare() if prepare else None
+        if moved:
+            console.print(f"moved what was in {out} to {moved}", style="yellow", soft_wrap=True)
+        terminal = Terminal(console, keyboard.line if keyboard else None)
+        subscribers: list[Subscriber] = [*([verdict] if verdict else []), terminal, ResultFile(out), ReportFile(out)]
+        if options.get("recordings", True):
+            subscribers += _recordings(out, assembly, console)
+        parts = Parts(
+            apply_event=verdict.apply if verdict else None,
+            judge=verdict,
+            subscribers=subscribers,
+            budget=Budget(run_s=options.get("timeout_s", Budget.run_s)),
+            on_text=terminal.on_text,
+        )
+        session = Session(out, spec, assembly.robot, model or _expert(assembly, verdict), parts, resumed)
+        try:
+            with _stoppable(session, console), keyboard.listening(session) if keyboard else contextlib.nullcontext():
+                outcome = session.run()
+        finally:
+            terminal.close()
+    _tell(console, out, outcome)
+    return status_of(outcome)
+
+
+def open_chosen(name: str, adapter: str = "") -> Model:
+    """Return the model of `--model`, asked again when its server's connection breaks."""
+    given: dict[str, Any] = {"adapter": adapter} if adapter else {}
+    if name.startswith(("http://", "https://")):
+        if adapter:
+            raise UsageError("--adapter is for a model in process.", "A server loads its adapters itself.")
+        return RetryingModel(open_model(name, key=os.environ.get("VLP_MODEL_KEY")))
+    return open_model(name, **given)
+
+
+def robot_token(token: str) -> str:
+    """Return the token given, else the environment's."""
+    return token or os.environ.get("VLP_ROBOT_TOKEN", "")
+
+
+def innermost(robot: Any) -> Any:
+    """Return the robot inside all that wraps it."""
+    while (inner := getattr(robot, "robot", None)) is not None:
+        robot = inner
+    return robot
+
+
+def status_of(outcome: Outcome) -> int:
+    """Return the exit status: 0 only when the task was done, as far as anybody knows."""
+    if outcome.error is not None:
+        return outcome.error.exit_status
+    done = outcome.outcome == "success" and outcome.claim != "cannot" and outcome.verdict is not False
+    return 0 if done else 1
+
+
+def _verdict(assembly: Assembly, spec: Spec, resumed: bool) -> Verdict | None:
+    """Return the judge of a simulated world, after a look whether the scripted events are possible in it."""
+    if assembly.simulation is None:
+        if spec.model == EXPERT:
+            raise UsageError("the expert reads a simulator's true state; this robot has none.", "Name another --model.")
+        return None
+    things = assembly.simulation.truth().objects
+    for change in spec.changes:
+        for phrase in parse_event(change.text)[0].groups() if change.what == "event" else ():
+            lookup(phrase or next(iter(things)), things, "object")
+    restore = innermost(assembly.robot).restore if resumed else None
+    return Verdict.read(assembly.simulation, spec.instruction, seed=spec.seed, restore=restore)
+
+
+def _expert(assembly: Assembly, verdict: Verdict | None) -> Model:
+    from vlp.evaluation.expert_model import ExpertModel
+
+    assert assembly.simulation is not None and verdict is not None
+    return ExpertModel(assembly.simulation.truth, lambda: verdict.task)
+
+
+def _labels(spec: Spec) -> list[str]:
+    """Return what must be said before an upper bound is taken for a result."""
+    rows = {
+        "the expert writes the policies from the simulator's true state": spec.model == EXPERT,
+        "the oracle finds things by the simulator's true state": spec.options.get("grounder") == "oracle",
+    }
+    return [f"upper bound: {text}" for text, given in rows.items() if given]
+
+
+def _recordings(out: Path, assembly: Assembly, console: Console) -> list[Subscriber]:
+    """Return film and recording; where the extra is not installed, say so and go on without."""
+    found: list[Subscriber] = []
+    makers: tuple[Callable[[], Subscriber], ...] = (lambda: _film(out, assembly), lambda: RerunLog(out))
+    for make in makers:
+        try:
+            found.append(make())
+        except MissingComponent as error:
+            console.print(f"not recorded: {error}", style="yellow", soft_wrap=True)
+    return found
+
+
+def _film(out: Path, assembly: Assembly) -> Video:
+    simulation = assembly.simulation
+    if simulation is None:
+        return Video(out)
+    from vlp.sim.render import AUDIENCE, Camera
+
+    cameras: list[Camera] = []
+
+    def view() -> Any:
+        if not cameras:
+            cameras.append(Camera(simulation.model, AUDIENCE))
+        return cameras[0].rgb(simulation.data)
+
+    film = Video(out, view)
+    innermost(assembly.robot).on_tick.append(film.recorder(FILM_SPEED))
+    return film
+
+
+@contextlib.contextmanager
+def _closing(robot: Any) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        while robot is not None:
+            if callable(close := getattr(robot, "close", None)):
+                close()
+            robot = getattr(robot, "robot", None)
+
+
+@contextlib.contextmanager
+def _stoppable(session: Session, console: Console) -> Iterator[None]:
+    """Let the first Ctrl-C (or SIGTERM) stop robot and run in order; the second one ends the program."""
+
+    def stop() -> None:
+        try:
+            session.stop()
+        except VlpError as error:
+            console.print(f"stop: {error}", style="bold red")
+
+    def on_signal(number: int, frame: Any) -> None:
+        signal.signal(number, signal.default_int_handler)
+        threading.Thread(target=stop, name="stop", daemon=True).start()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tell(console: Console, out: Path, outcome: Outcome) -> None:
+    """Print how it ended and where to look."""
+    true_state = {None: "", True: "; the world agrees", False: "; the world disagrees"}[outcome.verdict]
+    claim = " (it says that it cannot be done)" if outcome.claim == "cannot" else ""
+    console.print(f"{outcome.outcome}{claim}{true_state}", style="bold", highlight=False)
+    if outcome.error is not None:
+        print(f"vlp: {' '.join(str(outcome.error).split())}", file=sys.stderr)
+    written = [name for name in WRITTEN if (out / name).exists()]
+    console.print(f"written to {out}: {', '.join(written)}", highlight=False, soft_wrap=True)
+    if outcome.outcome == "stopped":
+        console.print(f"go on with: vlp resume {out}", highlight=False, soft_wrap=True)

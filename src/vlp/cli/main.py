@@ -1,0 +1,110 @@
+"""The command `vlp`: a table of commands, each in a module that is imported only when it is called."""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from vlp import __version__
+from vlp.core.errors import UsageError, VlpError, did_you_mean
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("vlp.cli.run:run", "carry out an instruction, and show live what happens and why"),
+    "resume": ("vlp.cli.resume:resume", "go on with a run whose process died or was stopped"),
+    "replay": ("vlp.cli.replay:replay", "show a run again from its journal, and rebuild its report"),
+    "ground": ("vlp.cli.ground:ground", "find in an image what a phrase names"),
+    "ask": ("vlp.cli.ask:ask", "ask a model a question about an image"),
+    "policy check": ("vlp.cli.policy:check", "check a policy file against a robot"),
+    "policy show": ("vlp.cli.policy:show", "print a policy as a tree"),
+    "policy diff": ("vlp.cli.policy:diff", "print what a second policy changes about a first"),
+    "policy convert": ("vlp.cli.policy:convert", "turn a policy into python, btxml, pytrees or mermaid"),
+    "policy schema": ("vlp.cli.policy:schema", "print the JSON Schema of policies for a robot"),
+    "robot serve": ("vlp.cli.robot:serve", "offer a simulated robot over HTTP on this machine"),
+    "robot manifest": ("vlp.cli.robot:manifest", "print what a robot says of itself"),
+    "robot look": ("vlp.cli.robot:look", "save what a robot sees, and print its state"),
+    "robot do": ("vlp.cli.robot:do", "let a robot carry out one primitive"),
+    "world show": ("vlp.cli.world:show", "draw a simulated world and list what it holds"),
+    "train nano": ("vlp.cli.train:nano", "train the embedded model from nothing"),
+    "bench run": ("vlp.cli.bench:run", "measure: a row per case, a summary with intervals, a report"),
+}
+"""Commands by name: the function that is called with the arguments parsed, and one line of help."""
+
+EXAMPLES = """\
+  vlp world show --seed 1011142
+  vlp run "put the red cube in the green bowl" --seed 1011142
+  vlp run "put the red cube in the green bowl" --seed 1011142 --change "2: no, put it on the white plate"
+  vlp policy check policy.json --robot hsr
+  vlp run --help"""
+
+STATUSES = "Exit status: 0 done, 1 the task or check failed, 2 bad usage or input, 3 something is missing or unreachable."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Carry out one command line and return its exit status.
+
+    Args:
+        argv: words after the program's name; None takes those of this process.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words)
+    except VlpError as error:
+        print(f"vlp: {_one_line(str(error))}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("vlp: stopped.", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _dispatch(words: list[str]) -> int:
+    if words[:1] == ["--version"]:
+        print(f"vlp {__version__}")
+        return 0
+    for length in (2, 1):
+        name = " ".join(words[:length])
+        if len(words) >= length and name in COMMANDS:
+            return _call(name, words[length:])
+    group = words[0] if words else ""
+    rows = {name: row for name, row in COMMANDS.items() if name.split(" ")[0] == group}
+    rest = [word for word in words[bool(rows) :] if word not in ("-h", "--help")]
+    if rest:
+        known = [name.removeprefix(f"{group} ") for name in rows] if rows else [*_first_words(), "--help", "--version"]
+        what = f"command 'vlp {group} {rest[0][:80]}'" if rows else f"command {rest[0][:80]!r}"
+        raise UsageError(f"unknown {what}.", did_you_mean(rest[0], known))
+    print(_help(rows or COMMANDS))
+    return 0 if words[-1:] in (["-h"], ["--help"]) or not words else 2
+
+
+def _first_words() -> list[str]:
+    return list(dict.fromkeys(name.split(" ")[0] for name in COMMANDS))
+
+
+def _help(rows: dict[str, tuple[str, str]]) -> str:
+    width = max(len(name) for name in rows)
+    lines = [f"  vlp {name:<{width}}  {text}" for name, (_, text) in rows.items()]
+    if len(rows) < len(COMMANDS):
+        return "\n".join([*lines, "", "`--help` after any of them lists its options."])
+    head = "vlp: command a robot in plain language; read, check and change what it is about to do."
+    return "\n".join([head, "", *lines, "", "`vlp COMMAND --help` lists a command's options.", "", "Examples:", EXAMPLES,
+                      "", STATUSES])  # fmt: skip
+
+
+def _call(name: str, rest: list[str]) -> int:
+    import tyro
+
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    command: Callable[..., int | None] = getattr(importlib.import_module(module), attribute)
+    status = tyro.cli(command, prog=f"vlp {name}", args=rest, config=(tyro.conf.FlagCreatePairsOff,))
+    return status or 0
+
+
+def _one_line(text: str) -> str:
+    """Return text that cannot forge a second line or move the cursor."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

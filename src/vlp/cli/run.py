@@ -1,0 +1,63 @@
+"""`vlp run`: a sentence, a robot, a model, and a directory with everything that happened."""
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from vlp.cli.launch import launch
+from vlp.cli.out import check_out, default_out, take_out
+from vlp.prompt.bounds import clean_instruction
+from vlp.runtime.schedule import Change
+from vlp.runtime.session import Spec
+
+Repeated = tyro.conf.UseAppendAction
+
+
+def run(
+    instruction: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="INSTRUCTION")],
+    robot: str = "hsr",
+    world: str = "tabletop",
+    seed: int = 0,
+    model: str = "nano",
+    adapter: str = "",
+    grounder: str = "nano",
+    change: Repeated[tuple[str, ...]] = (),
+    event: Repeated[tuple[str, ...]] = (),
+    out: str = "",
+    force: bool = False,
+    no_recordings: bool = False,
+    token: str = "",
+    timeout_s: float = 1800.0,
+) -> int:
+    """Carry out an instruction, and show live what happens and why.
+
+    While it runs in a terminal, a line you type is a new instruction, and "stop" stops the robot.
+
+    Args:
+        instruction: what you want, in one sentence.
+        robot: a simulated robot (hsr), or the URL of a robot's server.
+        world: the simulated world that the robot stands in.
+        seed: which of its scenes; `vlp world show` draws it.
+        model: nano, a model folder, a Hugging Face id, the URL of an OpenAI-compatible server, or scripted:FILE. "expert"
+            sees the simulator's true state: an upper bound, not a model.
+        adapter: a LoRA adapter for a model in process.
+        grounder: what finds things in the image: nano, model, or oracle (reads the simulator: an upper bound).
+        change: "STEP: new instruction", given once STEP steps have been done; may be repeated.
+        event: "STEP: event", e.g. "2: move red cube", "3: knock"; may be repeated.
+        out: the directory to write; by default runs/DATE-INSTRUCTION.
+        force: when that directory is not empty, move it aside instead of refusing.
+        no_recordings: do not write run.mp4 and run.rrd.
+        token: of a robot's server; by default the environment's VLP_ROBOT_TOKEN.
+        timeout_s: limit on the whole run, in seconds of real time.
+    """
+    instruction = clean_instruction(instruction)
+    changes = [Change.parse("instruction", text) for text in change] + [Change.parse("event", text) for text in event]
+    for each in changes:
+        if each.what == "instruction":
+            clean_instruction(each.text)
+    folder = Path(out) if out else default_out(instruction)
+    check_out(folder, force)
+    options = {"adapter": adapter, "grounder": grounder, "recordings": not no_recordings, "timeout_s": timeout_s}
+    spec = Spec(instruction, robot, world, model, seed, tuple(changes), options)
+    return launch(folder, spec, token, prepare=lambda: take_out(folder, force))
