@@ -1,0 +1,100 @@
+"""The loop over HTTP: the robot outlives the process that commands it."""
+
+import pytest
+from run_kit import Run, put, say
+
+from vlp.journal import read_events
+from vlp.models.scripted import ScriptedModel
+from vlp.robot.client import RemoteRobot
+from vlp.robot.fake import FakeRobot, Script
+from vlp.robot.serving import running_server
+from vlp.runtime.session import Parts, Session, read_run
+
+CUBE_IN_BOWL = put("red cube", "green bowl")
+
+
+class Power(BaseException):
+    """The power goes."""
+
+
+def cut(run: Run, kind: str, do: str) -> None:
+    """Let the process "die" just before an event is written."""
+    write = run.session.journal.append
+
+    def append(*events):
+        if any(e.kind == kind and e.data["do"] == do for e in events):
+            raise Power
+        return write(*events)
+
+    run.session.journal.append = append  # type: ignore[method-assign]
+
+
+def again(out, robot):
+    spec, events = read_run(out)
+    return Session(out, spec, robot, ScriptedModel([say(CUBE_IN_BOWL)]), Parts(), events).run()
+
+
+def test_a_task_over_http(make_run):
+    fake = FakeRobot()
+    with running_server(fake) as address, RemoteRobot(address.url, address.token) as robot:
+        assert make_run([CUBE_IN_BOWL], robot=robot).go().outcome == "success"
+    assert fake.world.objects["red cube"].support == "green bowl"
+
+
+@pytest.mark.parametrize("kind", ["step-started", "step-finished"])
+def test_a_killed_client_is_replaced_and_nothing_is_done_twice(make_run, tmp_path, kind):
+    fake = FakeRobot()
+    with running_server(fake) as address:
+        with RemoteRobot(address.url, address.token, holder="first") as robot:
+            run = make_run([CUBE_IN_BOWL], robot=robot)
+            cut(run, kind, "place")
+            with pytest.raises(Power):
+                run.go()
+        with RemoteRobot(address.url, address.token, holder="second") as robot:
+            assert again(tmp_path / "run", robot).outcome == "success"
+    acted = [step.do for step in fake.log if ".look." not in step.key]
+    assert acted == ["locate", "grasp", "lift", "locate", "place", "check"]
+
+
+def test_a_server_that_was_started_anew_is_a_hold(make_run, tmp_path):
+    fake = FakeRobot()
+    with running_server(fake) as address, RemoteRobot(address.url, address.token) as robot:
+        run = make_run([CUBE_IN_BOWL], robot=robot)
+        cut(run, "step-finished", "place")
+        with pytest.raises(Power):
+            run.go()
+    new = FakeRobot()
+    with running_server(new) as address, RemoteRobot(address.url, address.token) as robot:
+        outcome = again(tmp_path / "run", robot)
+    assert outcome.outcome == "stopped"
+    assert "started anew" in outcome.reason
+    assert new.log == []
+
+
+def test_a_server_that_dies_leaves_the_step_in_flight(make_run, tmp_path):
+    """A lost connection must not be taken for a failed step, for which a new policy would be asked."""
+    fake = FakeRobot()
+    fake.script("place", Script(delay_s=1))
+    with running_server(fake) as address:
+        robot = RemoteRobot(address.url, address.token, timeout_s=1.0, give_up_s=0.5)
+        run = make_run([CUBE_IN_BOWL], robot=robot)
+        carry_out = run.session.body.execute
+
+        def dying(step):
+            if step.do == "place":
+                robot._http.close()
+                robot._http.call = _refuse  # type: ignore[method-assign]
+            return carry_out(step)
+
+        run.session.body.execute = dying
+        outcome = run.go()
+    assert outcome.outcome == "stopped"
+    assert run.of("trigger") == []
+    last = read_events(tmp_path / "run", kinds=["step-started", "step-finished"])[-1]
+    assert (last.kind, last.data["do"]) == ("step-started", "place")
+
+
+def _refuse(*arguments, **options):
+    from vlp.robot.http import Unreachable
+
+    raise Unreachable("connection refused", sent=False)
