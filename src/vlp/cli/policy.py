@@ -1,0 +1,131 @@
+"""`vlp policy ...`: policy files checked, shown, compared and converted."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from vlp.cli.robots import manifest_of
+from vlp.core.errors import TaskFailed, UsageError, VlpError, lookup
+from vlp.core.report import Report
+from vlp.policy import Plan, check_policy, tree_lines
+from vlp.policy import diff as compare
+from vlp.policy.convert import TARGETS
+from vlp.policy.convert import convert as convert_to
+from vlp.policy.parse import MAX_BYTES
+from vlp.primitives.schema import policy_schema
+
+SITUATION = ("hand-not-empty", "hand-empty", "unmet-need", "stale-reference", "self-relation", "unreachable", "too-wide")
+"""Faults of a policy that is well formed but cannot be carried out from an empty hand: the check fails (status 1).
+All others make the file bad input (status 2)."""
+
+PolicyFile = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+
+
+def check(file: PolicyFile, robot: str = "hsr", json_: Annotated[bool, tyro.conf.arg(name="json")] = False) -> int:
+    """Check a policy file as it would be checked before anything moves.
+
+    Exit status 1 when its steps cannot follow each other (such as a place with an empty hand), 2 when the file is no
+    policy for this robot.
+
+    Args:
+        file: the policy; "-" reads standard input.
+        robot: whose primitives and limits: hsr, the URL of a robot's server, or a file with a manifest.
+        json_: print the whole report as JSON.
+    """
+    plan, report = check_policy(_read(file), manifest_of(robot))
+    if json_:
+        print(json.dumps({"file": file, **report.to_json()}))
+        return 0 if report.ok else _fault(file, report).exit_status
+    if plan is None:
+        for issue in report.issues[1:]:
+            print(f"also {issue}", file=sys.stdout)
+        raise _fault(file, report)
+    print(f"{file}: ok, {len(plan.policy.subtasks)} subtasks, {len(plan.steps)} steps")
+    return 0
+
+
+def show(file: PolicyFile, robot: str = "hsr") -> int:
+    """Print a policy as a tree.
+
+    Args:
+        file: the policy; "-" reads standard input.
+        robot: whose policy it is: hsr, the URL of a robot's server, or a file with a manifest.
+    """
+    print("\n".join(tree_lines(_plan(file, robot))))
+    return 0
+
+
+def diff(
+    old: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="OLD")],
+    new: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NEW")],
+    robot: str = "hsr",
+    done: Annotated[tuple[str, ...], tyro.conf.arg(metavar="ID ...")] = (),
+) -> int:
+    """Print what a second policy changes about a first.
+
+    Args:
+        old: the first policy file.
+        new: the second policy file.
+        robot: whose policies they are: hsr, the URL of a robot's server, or a file with a manifest.
+        done: ids of the first one's steps that are done already, e.g. 1.1 1.2.
+    """
+    manifest = manifest_of(robot)
+    first, second = _plan(old, robot), _plan(new, robot)
+    for step_id in done:
+        first.step(step_id)
+    print(compare(first, second, done, manifest.primitives))
+    return 0
+
+
+def convert(file: PolicyFile, to: str, robot: str = "hsr") -> int:
+    """Turn a policy into a readable script, a BehaviorTree.CPP v4 tree, a py_trees module or a Mermaid chart.
+
+    Args:
+        file: the policy; "-" reads standard input.
+        to: python, btxml, pytrees or mermaid.
+        robot: whose policy it is: hsr, the URL of a robot's server, or a file with a manifest.
+    """
+    lookup(to, TARGETS, "target")
+    print(convert_to(_plan(file, robot), to).rstrip("\n"))
+    return 0
+
+
+def schema(robot: str = "hsr") -> int:
+    """Print the JSON Schema of policies for a robot: grammar, validator and documentation in one.
+
+    Args:
+        robot: hsr, the URL of a robot's server, or a file with a manifest.
+    """
+    print(json.dumps(policy_schema(manifest_of(robot)), indent=2))
+    return 0
+
+
+def _read(file: str) -> bytes:
+    """Return at most one byte more than a policy may have, however large the file is."""
+    if file == "-":
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    path = Path(file)
+    if not path.is_file():
+        raise UsageError(f"no policy file at {file[:300]!r}.")
+    try:
+        with path.open("rb") as stream:
+            return stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{file[:300]!r} cannot be read: {error.strerror}.") from None
+
+
+def _plan(file: str, robot: str) -> Plan:
+    plan, report = check_policy(_read(file), manifest_of(robot))
+    if plan is None:
+        raise _fault(file, report)
+    return plan
+
+
+def _fault(file: str, report: Report) -> VlpError:
+    """Return the error for a report: its first fault, and how many more there are."""
+    more = f" ({len(report.issues) - 1} more)" if len(report.issues) > 1 else ""
+    kind = TaskFailed if all(issue.code in SITUATION for issue in report.issues) else UsageError
+    return kind(f"{Path(file).name!r} does not pass: {report.issues[0]}{more}")

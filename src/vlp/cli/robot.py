@@ -1,0 +1,155 @@
+"""`vlp robot ...`: a robot served over HTTP, and looked at or moved by hand."""
+
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from vlp.cli.robots import connect, manifest_of
+from vlp.core.errors import TaskFailed, UsageError
+from vlp.core.images import encode_png
+from vlp.robot.protocol import Step, StepResult
+from vlp.runtime.files import write_whole
+
+ADDRESS = "http://127.0.0.1:8765"
+
+
+def serve(
+    robot: str = "hsr",
+    world: str = "tabletop",
+    seed: int = 0,
+    grounder: str = "nano",
+    host: str = "127.0.0.1",
+    port: int = 8765,
+    allow_remote: bool = False,
+) -> int:
+    """Offer a simulated robot over HTTP until you press Ctrl-C.
+
+    The token is VLP_ROBOT_TOKEN from the environment, or a new one that is printed.
+
+    Args:
+        robot: the simulated robot.
+        world: the world that it stands in.
+        seed: which of its scenes.
+        grounder: what finds things in its images: nano, or oracle (reads the simulator: an upper bound); "none" offers
+            actions only.
+        host: the address to listen on; others than loopback need --allow-remote.
+        port: the TCP port.
+        allow_remote: listen to other machines too; token and images then travel unencrypted.
+    """
+    from vlp.robot.serving import new_token
+    from vlp.robot.serving import serve as run_server
+    from vlp.runtime.assemble import open_robot
+
+    if robot.startswith(("http://", "https://")):
+        raise UsageError("that robot is served already.", "Name a simulated robot, e.g. hsr.")
+    bare = grounder == "none"
+    body: Any = open_robot(robot, world=world, seed=seed, grounder="oracle" if bare else grounder).robot
+    token = os.environ.get("VLP_ROBOT_TOKEN") or new_token()
+    print(f"{robot} in {world} {seed} at http://{host}:{port}, Ctrl-C ends it. In another terminal:", flush=True)
+    print(f"  export VLP_ROBOT_TOKEN={token}", flush=True)
+    print(f"  vlp robot manifest --robot http://{host}:{port}", flush=True)
+    run_server(body.robot if bare else body, token, host, port, allow_remote)
+    return 0
+
+
+def manifest(robot: str = ADDRESS, token: str = "", json_: Annotated[bool, tyro.conf.arg(name="json")] = False) -> int:
+    """Print what a robot says of itself.
+
+    Args:
+        robot: the URL of its server, or the name of a simulated robot.
+        token: by default the environment's VLP_ROBOT_TOKEN.
+        json_: print it whole, as JSON.
+    """
+    found = manifest_of(robot, token)
+    if json_:
+        print(json.dumps(found.to_json(), indent=2))
+        return 0
+    low, high = found.limits.workspace_min_m, found.limits.workspace_max_m
+    print(f"{found.robot} {found.version}; places: {', '.join(found.places)}")
+    print(f"workspace {low} to {high} m, gripper opens {found.limits.gripper_opening_m:g} m")
+    for p in found.primitives.values():
+        takes = ", ".join(a.name if a.required else f"[{a.name}]" for a in p.arguments)
+        print(f"  {p.kind:<10}  {f'{p.name}({takes})':<38}  {p.doc}")
+    return 0
+
+
+def look(robot: str = ADDRESS, token: str = "", out: str = "look.png") -> int:
+    """Save what a robot sees, and print its state.
+
+    Args:
+        robot: the URL of its server.
+        token: by default the environment's VLP_ROBOT_TOKEN.
+        out: the picture's file.
+    """
+    with connect(robot, token) as remote:
+        seen = remote.observe()
+    write_whole(Path(out), encode_png(seen.rgb))
+    state = seen.state
+    x, y, yaw = state.base_in_world
+    print(f"at {state.at or 'no named place'}, base x {x:.2f} m, y {y:.2f} m, yaw {yaw:.2f} rad")
+    print(f"hand {'holds ' + state.holding if state.holding else 'empty'}, opening {state.gripper_m:.3f} m")
+    print(f"camera image saved as {out}")
+    return 0
+
+
+def do(
+    primitive: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PRIMITIVE")],
+    arguments: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="NAME=VALUE ...")] = (),
+    robot: str = ADDRESS,
+    token: str = "",
+    reset_stop: bool = False,
+) -> int:
+    """Let a robot carry out one primitive: vlp robot do grasp target='$red_cube'.
+
+    $red_cube stands for the thing itself: it is located first.
+
+    Args:
+        primitive: its name; `vlp robot manifest` lists them.
+        arguments: e.g. place=bin or height_m=0.1.
+        robot: the URL of its server.
+        token: by default the environment's VLP_ROBOT_TOKEN.
+        reset_stop: release the stop latch first; look at the robot before you do.
+    """
+    with connect(robot, token) as remote:
+        known = remote.describe().primitives
+        if primitive not in known:
+            from vlp.core.errors import lookup
+
+            lookup(primitive, known, "primitive")
+        given = dict(_argument(text) for text in arguments)
+        if reset_stop:
+            remote.reset_stop()
+        for name, value in given.items():
+            if isinstance(value, str) and value.startswith("$"):
+                seen = remote.execute(_step("locate", {"object": value[1:].replace("_", " ")}))
+                given[name] = _succeeded(seen).value
+        result = _succeeded(remote.execute(_step(primitive, given)))
+    print(json.dumps({"status": result.status, "done": result.done, "value": result.value}, indent=2))
+    return 0
+
+
+def _step(do: str, arguments: dict[str, Any]) -> Step:
+    return Step(do, arguments, key=f"cli-{uuid.uuid4().hex}")
+
+
+def _argument(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError(f"{text[:100]!r} is not an argument.", "Expected NAME=VALUE, e.g. place=bin.")
+    try:
+        number = json.loads(value[:1000])
+    except (ValueError, RecursionError):
+        return name, value
+    return name, number if type(number) in (int, float) else value
+
+
+def _succeeded(result: StepResult) -> StepResult:
+    """Return a result that is a success; raises by what went wrong otherwise."""
+    if result.status == "succeeded":
+        return result
+    message = f"{result.status}: {result.message} [{result.code}]"
+    raise UsageError(message) if result.status == "rejected" else TaskFailed(message)

@@ -1,0 +1,66 @@
+"""Robots by the words of the command line: their manifests, and clients of their servers."""
+
+import json
+from pathlib import Path
+
+from vlp.cli.launch import robot_token
+from vlp.core.errors import MissingComponent, UsageError, did_you_mean
+from vlp.primitives.manifest import Manifest
+from vlp.robot.client import RemoteRobot
+from vlp.runtime.assemble import BODIES
+
+MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+MANIFESTS: dict[str, str] = {"hsr": "vlp.sim.robot:manifest"}
+"""Functions that return what a simulated robot says of itself, by the robot's name."""
+
+
+def manifest_of(robot: str, token: str = "") -> Manifest:
+    """Return a robot's manifest, perceptions included.
+
+    Args:
+        robot: a simulated robot's name, the URL of a robot's server, or a file that `vlp robot manifest` wrote.
+        token: of the server.
+    """
+    if robot.startswith(("http://", "https://")):
+        with connect(robot, token) as remote:
+            return remote.describe()
+    if robot in MANIFESTS:
+        return _simulated(robot)
+    if robot.endswith(".json") or Path(robot).is_file():
+        return _from_file(Path(robot))
+    raise UsageError(f"unknown robot {robot[:200]!r}.", did_you_mean(robot, BODIES))
+
+
+def connect(robot: str, token: str = "") -> RemoteRobot:
+    """Return the client of a robot's server; raises UsageError for a name where a URL is needed."""
+    if not robot.startswith(("http://", "https://")):
+        raise UsageError(f"{robot[:200]!r} is not the URL of a robot's server.", "Start one with `vlp robot serve`.")
+    found = robot_token(token)
+    if not found:
+        raise UsageError("a robot's server wants its token.", "Set VLP_ROBOT_TOKEN, or give --token.")
+    return RemoteRobot(robot, found)
+
+
+def _simulated(robot: str) -> Manifest:
+    import importlib
+
+    from vlp.perception.perceiving import with_perceptions
+
+    module, _, name = MANIFESTS[robot].partition(":")
+    try:
+        return with_perceptions(getattr(importlib.import_module(module), name)())
+    except ImportError as error:
+        raise MissingComponent(
+            f"the simulated robot needs {error.name}.", "Install it with: pip install 'vlp[sim]'."
+        ) from None
+
+
+def _from_file(file: Path) -> Manifest:
+    if not file.is_file():
+        raise UsageError(f"no manifest file at {str(file)[:300]!r}.")
+    if file.stat().st_size > MAX_MANIFEST_BYTES:
+        raise UsageError(f"{file.name!r} is larger than {MAX_MANIFEST_BYTES:,} bytes.")
+    try:
+        return Manifest.from_json(json.loads(file.read_bytes()))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(f"{file.name!r} is not a robot's manifest: {str(error)[:100]}.") from None

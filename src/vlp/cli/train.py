@@ -1,0 +1,45 @@
+"""`vlp train ...`: models made from nothing."""
+
+from pathlib import Path
+
+from vlp.core.errors import MissingComponent, UsageError, lookup
+
+STAGES = ("all", "vision", "language", "joint", "export")
+
+
+def nano(
+    out: str = "work-nano",
+    frames: int = 12_000,
+    stage: str = "all",
+    steps: int = 0,
+    workers: int = 2,
+    threads: int = 2,
+    frames_dir: str = "",
+) -> int:
+    """Train the embedded model from nothing: render frames, three stages, export to OUT/model.
+
+    It goes on where it stopped when it was killed. Hours on two cores; a GPU is used where there is one.
+
+    Args:
+        out: directory of frames, checkpoints, curves and the model.
+        frames: rendered training frames.
+        stage: vision, language, joint, export or all.
+        steps: optimizer steps of the stage; 0 takes the recipe's.
+        workers: processes that render.
+        threads: threads of one stage.
+        frames_dir: frames that exist already.
+    """
+    lookup(stage, dict.fromkeys(STAGES), "stage")
+    for name, value, least in (("frames", frames, 1), ("steps", steps, 0), ("workers", workers, 1), ("threads", threads, 1)):
+        if value < least:
+            raise UsageError(f"--{name} {value} is too small.", f"Give {least} or more.")
+    if frames_dir and not Path(frames_dir).is_dir():
+        raise UsageError(f"no directory of frames at {frames_dir[:300]!r}.")
+    try:
+        from vlp.training.nano import train_nano
+    except ImportError as error:
+        raise MissingComponent(
+            f"training needs {error.name}.", "Install it with: pip install 'vlp[train,sim]'."
+        ) from None
+    train_nano(Path(out), frames, stage, steps or None, workers, threads, frames_dir=Path(frames_dir) if frames_dir else None)
+    return 0

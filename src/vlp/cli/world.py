@@ -1,0 +1,28 @@
+"""`vlp world show`: a simulated world, drawn and listed."""
+
+from pathlib import Path
+
+from vlp.core.errors import MissingComponent
+from vlp.core.images import encode_png
+from vlp.runtime.files import write_whole
+
+
+def show(world: str = "tabletop", seed: int = 0, robot: str = "hsr", out: str = "") -> int:
+    """Draw what the robot sees of a simulated world, with boxes, and list what the world holds.
+
+    Args:
+        world: the world's name.
+        seed: which of its scenes.
+        robot: whose camera.
+        out: the picture's file; by default world-NAME-SEED.png here.
+    """
+    try:
+        from vlp.sim.show import show as draw
+    except ImportError as error:
+        raise MissingComponent(f"simulation needs {error.name}.", "Install it with: pip install 'vlp[sim]'.") from None
+    rgb, text = draw(seed, world, robot)
+    file = Path(out or f"world-{world}-{seed}.png")
+    write_whole(file, encode_png(rgb))
+    print(text)
+    print(f"\ndrawn to {file}")
+    return 0
