@@ -1,4 +1,4 @@
-"""One episode from its seed to a row: build world, robot, eyes and model, run the very runtime that people use, judge."""
+"""One episode from its seed to a row: world, robot, eyes, model and the very runtime that people use; then the truth."""
 
 import shutil
 import time
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from vlp.core.errors import UsageError
-from vlp.evaluation.attribution import attribute
+from vlp.evaluation.attribution import Witness
 from vlp.evaluation.expert_model import ExpertModel
 from vlp.journal import read_events
 from vlp.models.protocol import Model
-from vlp.runtime.assemble import Assembly, open_robot
+from vlp.runtime.assemble import open_robot, true_boxes
 from vlp.runtime.limits import Budget
 from vlp.runtime.outcome import Outcome
 from vlp.runtime.schedule import Change
@@ -55,9 +55,7 @@ def run_episode(episode: Episode, system: System, out: Path) -> Row:
     began = time.monotonic()
     folder = out / f"{episode.kind}-{episode.seed}"
     shutil.rmtree(folder, ignore_errors=True)
-    assembly, verdict, session = _session(episode, system, folder)
-    simulation = assembly.simulation
-    assert simulation is not None
+    simulation, witness, session = _session(episode, system, folder)
     outcome = session.run()
     events = read_events(folder)
     moved = any(e.kind == "step-finished" and e.data["kind"] == "action" for e in events)
@@ -84,12 +82,12 @@ def run_episode(episode: Episode, system: System, out: Path) -> Row:
     if success:
         shutil.rmtree(folder, ignore_errors=True)
     else:
-        row["cause"] = attribute(episode, events, outcome, verdict, simulation.truth())
+        row["cause"] = witness.cause(episode, outcome)
         row["run"] = folder.name
     return row
 
 
-def _session(episode: Episode, system: System, folder: Path) -> tuple[Assembly, Verdict, Session]:
+def _session(episode: Episode, system: System, folder: Path) -> tuple[Simulation, Witness, Session]:
     """Return everything a run of an episode needs; without re-planning nobody listens to a new instruction."""
     model = None if system.model is None else system.model()
     assembly = open_robot(seed=episode.scene_seed, grounder=system.grounder, model=model)
@@ -97,17 +95,18 @@ def _session(episode: Episode, system: System, folder: Path) -> tuple[Assembly, 
     assert isinstance(simulation, Simulation)
     heard = [e for e in episode.events if system.replan or e.kind != "instruct"]
     following = [e.task for e in heard if e.task is not None]
-    first = episode.task if system.replan else replace(episode.task)
-    verdict = Verdict(simulation, first, following, seed=episode.seed)
+    verdict = Verdict(simulation, episode.task, following, seed=episode.seed)
+    boxes = None if system.grounder == "oracle" else true_boxes(simulation)
+    witness = Witness(simulation, verdict, boxes, expert=model is None)
     writer: Model = model if model is not None else ExpertModel(simulation.truth, lambda: verdict.task)
-    changes = tuple(
-        Change(e.step, "instruction" if e.kind == "instruct" else "event", words_of(e)) for e in heard
-    )
+    changes = tuple(Change(e.step, "instruction" if e.kind == "instruct" else "event", words_of(e)) for e in heard)
     spec = Spec(episode.task.instruction, "hsr", "tabletop", "", episode.scene_seed, changes)
     budget = system.budget if system.replan else replace(system.budget, replans=0)
     triggers = TRIGGERS if system.replan else (StepFailed(),)
-    parts = Parts(apply_event=verdict.apply, judge=verdict, subscribers=(verdict,), budget=budget, triggers=triggers)
-    return assembly, verdict, Session(folder, spec, assembly.robot, writer, parts)
+    parts = Parts(
+        apply_event=verdict.apply, judge=verdict, subscribers=(verdict, witness), budget=budget, triggers=triggers
+    )
+    return simulation, witness, Session(folder, spec, assembly.robot, writer, parts)
 
 
 def words_of(event: WorldEvent) -> str:

@@ -7,7 +7,6 @@ from typing import Protocol
 import numpy as np
 
 from vlp.core.located import Located
-from vlp.core.messages import Image, Text, user
 from vlp.core.observation import Observation
 from vlp.core.vocabulary import COLOURS, CONTAINERS, split_phrase
 from vlp.models.protocol import Model
@@ -15,6 +14,7 @@ from vlp.perception.grounder import ANYTHING, Detection, Grounder
 from vlp.perception.points import Cloud, cloud
 from vlp.perception.relations import RELATIONS, bottom, kind_of, over, top
 from vlp.perception.segment import has_colour
+from vlp.prompt.render import question_messages
 
 PLACES = ("table", "bin")
 MIN_COLOURED_PIXELS = 20
@@ -162,7 +162,7 @@ def _where(item: Located, target: Located) -> str:
 
 def _model_agrees(sight: Sight, relation: str, subject: str, other: str) -> bool:
     assert sight.model is not None
-    question = f"Is the {subject} {relation.replace('_', ' ')} the {other}? Answer yes or no."
-    messages = [user(Image(sight.look.observation.rgb), Text(question))]
+    question = f"is the {subject} {relation.replace('_', ' ')} the {other}?"
+    messages = question_messages(sight.look.observation.rgb, question, str(getattr(sight.model, "profile", "full")))
     reply = sight.model.generate(messages, max_tokens=8, timeout_s=20.0)
     return reply.text.strip().lower().startswith("yes")

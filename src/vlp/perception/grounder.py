@@ -1,21 +1,17 @@
 """Grounders: an image and a phrase in, boxes out."""
 
 import importlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Protocol
 
 from vlp.core.camera import Box
 from vlp.core.errors import MissingComponent, lookup
 from vlp.core.images import Rgb
-from vlp.core.messages import Image, Text, user
 from vlp.core.vocabulary import COLOURS, KINDS, THINGS
 from vlp.models.protocol import Model
+from vlp.prompt.render import BOX_GRAMMAR, ground_messages, parse_box
 
-MAX_BOXES = 64
 ANYTHING = "anything"
 """The phrase for everything in view, containers included."""
 
@@ -144,7 +140,7 @@ class NanoGrounder:
 
 
 class ModelGrounder:
-    """Asks a model for a box as JSON; every answer is checked."""
+    """Asks a model for the box of one name at a time; every answer is checked."""
 
     def __init__(self, model: Model, timeout_s: float = 60.0) -> None:
         self._model = model
@@ -158,33 +154,23 @@ class ModelGrounder:
         return cls(sources.model)
 
     def ground(self, rgb: Rgb, phrase: str) -> list[Detection]:
-        """Return the boxes the model gives; a kind or a colour alone is asked for word by word."""
-        found = [d for name in _names(phrase) for d in self._ask(rgb, name)]
-        return sorted(found, key=lambda d: -d.score)
+        """Return the box the model gives for a name; a kind or a colour alone is asked for name by name."""
+        return [d for d in (self._ask(rgb, name) for name in _names(phrase)) if d is not None]
 
-    def _ask(self, rgb: Rgb, name: str) -> list[Detection]:
-        height, width = rgb.shape[:2]
-        question = (
-            f'Find the {name}. Answer with JSON only: {{"boxes":[[x1,y1,x2,y2],...]}} in pixels of this '
-            f"{width} x {height} image, best first, an empty list when there is none."
+    def _ask(self, rgb: Rgb, name: str) -> Detection | None:
+        profile = str(getattr(self._model, "profile", "full"))
+        reply = self._model.generate(
+            ground_messages(rgb, name, profile), grammar=BOX_GRAMMAR, max_tokens=64, timeout_s=self._timeout_s
         )
-        messages = [user(Image(rgb), Text(question))]
-        reply = self._model.generate(messages, grammar=BOXES_SCHEMA, max_tokens=256, timeout_s=self._timeout_s)
-        return [Detection(name, _clip(box, rgb), 0.5) for box in _boxes(reply.text)]
-
-
-BOXES_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "boxes": {
-            "type": "array",
-            "maxItems": 8,
-            "items": {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},
-        }
-    },
-    "required": ["boxes"],
-    "additionalProperties": False,
-}
+        box = parse_box(reply.text)
+        if box is None:
+            return None
+        height, width = rgb.shape[:2]
+        seen_size = getattr(self._model, "seen_size", None)
+        seen_width, seen_height = seen_size(width, height) if callable(seen_size) else (width, height)
+        sx, sy = width / seen_width, height / seen_height
+        x1, y1, x2, y2 = _clip((box[0] * sx, box[1] * sy, box[2] * sx, box[3] * sy), rgb)
+        return Detection(name, (x1, y1, x2, y2), 0.5) if x2 > x1 and y2 > y1 else None
 
 
 def _names(phrase: str) -> list[str]:
@@ -196,21 +182,6 @@ def _names(phrase: str) -> list[str]:
     if phrase in ("thing", ANYTHING):
         return [f"{c} {k}" for c in COLOURS for k in (THINGS if phrase == "thing" else KINDS)]
     return [phrase]
-
-
-def _boxes(text: str) -> list[Box]:
-    """Return the well-formed boxes of a reply; anything else in it is dropped."""
-    try:
-        items = json.loads(text[: 32 * 1024])["boxes"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return []
-    boxes: list[Box] = []
-    for item in items[:MAX_BOXES] if isinstance(items, list) else []:
-        if isinstance(item, list) and len(item) == 4 and all(isinstance(v, int | float) for v in item):
-            x1, y1, x2, y2 = (float(v) for v in item)
-            if np.isfinite([x1, y1, x2, y2]).all() and x2 > x1 and y2 > y1:
-                boxes.append((x1, y1, x2, y2))
-    return boxes
 
 
 def _clip(box: Box, rgb: Rgb) -> Box:

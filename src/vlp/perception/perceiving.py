@@ -94,11 +94,7 @@ class PerceivingRobot:
 
     def describe(self) -> Manifest:
         """Return the robot's manifest with the perceptions added."""
-        inner = self.robot.describe()
-        added = {name: STANDARD[name] for name in PERCEPTIONS if name not in inner.primitives}
-        known = inner.primitives | added
-        ordered = {name: known[name] for name in STANDARD if name in known} | known
-        return replace(inner, version=f"{inner.version}+perception", primitives=ordered)
+        return with_perceptions(self.robot.describe())
 
     def observe(self) -> Observation:
         """Return what the robot perceives now."""
@@ -218,6 +214,14 @@ class PerceivingRobot:
         if answer is None:
             return StepResult(step.key, "timeout", code="no-answer", message=f"no answer within {timeout_s:g} s.")
         return StepResult(step.key, "succeeded", {"question": question}, answer)
+
+
+def with_perceptions(manifest: Manifest) -> Manifest:
+    """Return the manifest of a robot with the primitives added that looking at its images gives it."""
+    added = {name: STANDARD[name] for name in PERCEPTIONS if name not in manifest.primitives}
+    known = manifest.primitives | added
+    ordered = {name: known[name] for name in STANDARD if name in known} | known
+    return replace(manifest, version=f"{manifest.version}+perception", primitives=ordered)
 
 
 def not_found(phrase: str, seen: list[str]) -> str:
