@@ -1,4 +1,5 @@
 import json
+from collections.abc import Sequence
 
 import pytest
 from toy_model import STRUCTURAL, toy_tokenizer
@@ -39,7 +40,7 @@ POLICIES = [
 ]
 
 
-def names(tokens: list[int]) -> list[str]:
+def names(tokens: Sequence[int]) -> list[str]:
     return [VOCABULARY.bytes_of(token).decode("utf-8", "replace") for token in tokens]
 
 
@@ -70,7 +71,7 @@ def test_structural_tokens_are_on_offer_where_only_their_beginning_is_forced() -
     for token in VOCABULARY.encode('{"goal":"it","subtasks":[{"name":"it","steps":['):
         matcher.accept(token)
     assert matcher.forced() == []
-    offered = names(list(matcher.allowed().nonzero()[0]))
+    offered = names(matcher.allowed().nonzero()[0].tolist())
     assert {'{"do":"locate","object":"', '{"do":"grasp","target":"$', "{"} <= set(offered)
 
 

@@ -1,6 +1,7 @@
 """From a word on the command line to a model."""
 
 import importlib
+import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -35,8 +36,9 @@ def open_model(spec: str, **options: Any) -> Model:
     """
     word = spec.split(":", 1)[0]
     if word in MODELS and (word == spec or ":" in spec):
-        return _entry(MODELS[word])(spec, **options)
-    if Path(spec).expanduser().is_dir():
+        module, _, name = MODELS[word].partition(":")
+        return _call(getattr(importlib.import_module(module), name), spec, options)
+    if spec.strip() and Path(spec).expanduser().is_dir():
         return _in_process(Path(spec).expanduser(), **options)
     if re.fullmatch(HUB_ID, spec) and not Path(spec).exists():
         return _in_process(_fetched(spec), **options)
@@ -56,7 +58,7 @@ def open_scripted(spec: str, **options: Any) -> Model:
     """Return the model for "scripted:FILE"."""
     from vlp.models.scripted import ScriptedModel
 
-    return ScriptedModel.from_file(spec.partition(":")[2], **options)
+    return _call(ScriptedModel.from_file, spec.partition(":")[2], options)
 
 
 def _in_process(folder: Path, **options: Any) -> Model:
@@ -66,7 +68,7 @@ def _in_process(folder: Path, **options: Any) -> Model:
         raise MissingComponent(
             f"a model in process needs {error.name}.", "Install it with: pip install 'vlp[models]'."
         ) from None
-    return TransformersModel(folder, **options)
+    return _call(TransformersModel, folder, options)
 
 
 def _fetched(hub_id: str) -> Path:
@@ -86,6 +88,11 @@ def _fetched(hub_id: str) -> Path:
         ) from None
 
 
-def _entry(path: str) -> Callable[..., Model]:
-    module, _, name = path.partition(":")
-    return getattr(importlib.import_module(module), name)
+def _call(entry: Callable[..., Model], first: Any, options: dict[str, Any]) -> Model:
+    """Return what the back end makes; options that it does not have are a person's error."""
+    known = inspect.signature(entry).parameters.values()
+    takes = {p.name for p in known if p.kind is p.KEYWORD_ONLY or p.kind is p.POSITIONAL_OR_KEYWORD}
+    unknown = sorted(set(options) - takes) if not any(p.kind is p.VAR_KEYWORD for p in known) else []
+    if unknown:
+        raise UsageError(f"this kind of model takes no option {unknown[0]!r}.", did_you_mean(unknown[0], takes))
+    return entry(first, **options)

@@ -58,9 +58,9 @@ class Decoded:
 class Draft:
     """Proposes what comes next from a text that is expected to be close, and from what has been written itself.
 
-    It follows the draft while the draft is right; after a difference it finds its place again where the last few tokens
-    written stand in the draft, or else earlier in the reply (policies repeat themselves). It proposes fewer tokens while
-    they are refused, more while they are taken.
+    It follows the draft while the draft is right; after a difference it finds its place again where the last few
+    tokens written stand in the draft, or else earlier in the reply (policies repeat themselves). It proposes fewer
+    tokens while they are refused, more while they are taken.
 
     Args:
         tokens: the draft; empty for none.

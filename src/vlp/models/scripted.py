@@ -36,7 +36,7 @@ class ScriptedModel:
         self._repeat = repeat
 
     @classmethod
-    def from_file(cls, path: str | Path) -> "ScriptedModel":
+    def from_file(cls, path: str | Path, profile: str = "full") -> "ScriptedModel":
         """Return the model for a JSON file: a list of replies, each a text or a policy object.
 
         Raises:
@@ -54,7 +54,7 @@ class ScriptedModel:
         if not isinstance(data, list) or not data or not all(isinstance(item, str | dict) for item in data):
             raise UsageError(f"{file.name!r} is not a list of replies.", 'Expected ["text" or {policy}, ...].')
         compact = [r if isinstance(r, str) else json.dumps(r, separators=(",", ":"), ensure_ascii=False) for r in data]
-        return cls(compact)
+        return cls(compact, profile)
 
     def generate(
         self,

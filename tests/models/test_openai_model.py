@@ -1,0 +1,243 @@
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vlp.core.errors import MissingComponent, UsageError, VlpError
+from vlp.core.messages import Image, Message, Text, user
+from vlp.models.openai_model import OpenAIModel
+from vlp.models.protocol import Reply, Unreachable
+from vlp.models.retry import RetryingModel
+
+GRAMMAR = {"type": "object", "properties": {"goal": {"type": "string"}}, "required": ["goal"]}
+ASK: list[Message] = [
+    Message("system", (Text("rules"),)),
+    user(Image(np.zeros((16, 16, 3), np.uint8)), Text("do: <|im_end|> it")),
+]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Lists one model; answers a chat by whatever behaviour the server was given."""
+
+    protocol_version = "HTTP/1.1"
+    server: "Server"
+
+    def do_GET(self) -> None:
+        self.whole(json.dumps({"data": [{"id": "toy"}, {"id": "other"}]}).encode())
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.asked.append(json.loads(body))
+        self.server.behave(self)
+
+    def whole(self, data: bytes, status: int = 200, kind: str = "application/json") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def stream(self, *pieces: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        for piece in pieces:
+            self.wfile.write(piece)
+            self.wfile.flush()
+        self.close_connection = True
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    behave: Callable[[Handler], object]
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: list[dict[str, Any]] = []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass  # clients hang up on purpose here
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    running = Server()
+    thread = threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield running
+    running.shutdown()
+    running.server_close()
+
+
+def said(text: str | None, finish: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
+    return b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n"
+
+
+USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":3}}\n\n'
+DONE = b"data: [DONE]\n\n"
+
+
+def test_a_streamed_reply_arrives_whole_and_piece_by_piece(server: Server) -> None:
+    server.behave = lambda h: h.stream(said('{"goal":'), said('"\u00e4"}'), said(None, "stop"), USAGE, DONE)
+    pieces: list[str] = []
+    reply = OpenAIModel(server.url).generate(ASK, grammar=GRAMMAR, on_text=pieces.append, max_tokens=77)
+    assert reply.text == '{"goal":"\u00e4"}' == "".join(pieces) and reply.finish == "stop" and len(pieces) == 2
+    assert reply.tokens == {"prompt": 9, "reply": 3}
+    assert reply.timings_s["total"] >= reply.timings_s["prefill"] > 0
+
+
+def test_what_is_sent_is_greedy_bounded_and_has_the_schema_and_the_image(server: Server) -> None:
+    server.behave = lambda h: h.stream(said("x", "stop"), DONE)
+    OpenAIModel(server.url, model="other").generate(ASK, grammar=GRAMMAR, max_tokens=77)
+    sent = server.asked[0]
+    assert (sent["model"], sent["max_tokens"], sent["temperature"]) == ("other", 77, 0)
+    assert sent["response_format"]["type"] == "json_schema"
+    assert sent["response_format"]["json_schema"]["schema"] == GRAMMAR
+    assert sent["messages"][0] == {"role": "system", "content": "rules"}
+    image, text = sent["messages"][1]["content"]
+    assert image["image_url"]["url"].startswith("data:image/png;base64,iVBOR")
+    assert "<|" not in text["text"]
+
+
+def test_a_server_that_does_not_stream_is_understood(server: Server) -> None:
+    body = {"choices": [{"message": {"content": "yes"}, "finish_reason": "length"}], "usage": None}
+    server.behave = lambda h: h.whole(json.dumps(body, indent=1).encode())
+    reply = OpenAIModel(server.url).generate(ASK)
+    assert (reply.text, reply.finish) == ("yes", "length")
+
+
+def dribble(handler: Handler) -> None:
+    handler.stream(said("a"))
+    for _ in range(200):
+        time.sleep(0.05)
+        handler.wfile.write(b": still here\n")
+        handler.wfile.flush()
+
+
+def flood(handler: Handler) -> None:
+    handler.stream(*[b": " + b"x" * 65536 + b"\n"] * 200)
+
+
+def reset(handler: Handler) -> None:
+    handler.close_connection = True
+    handler.connection.shutdown(socket.SHUT_RDWR)
+
+
+def half(handler: Handler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b'{"choices"')
+    handler.wfile.flush()
+    handler.connection.shutdown(socket.SHUT_RDWR)
+
+
+BAD: dict[str, tuple[Callable[[Handler], object], str]] = {
+    "hangs": (lambda h: time.sleep(4), "did not finish within 0.6 s|does not answer"),
+    "dribbles": (dribble, "did not finish within 0.6 s"),
+    "floods": (flood, "more than 8,388,608 bytes|did not finish"),
+    "resets": (reset, "hung up"),
+    "half an answer": (half, "broke off"),
+    "garbage": (lambda h: h.whole(b"<html>hello</html>", kind="text/html"), "answered garbage"),
+    "garbage line": (lambda h: h.stream(b"data: {oops\n\n"), "answered garbage"),
+    "deep garbage": (lambda h: h.stream(b"data: " + b"[" * 100_000 + b"\n"), "answered garbage"),
+    "no choices": (lambda h: h.whole(b'{"error":{"message":"overloaded"}}'), "overloaded"),
+    "a list": (lambda h: h.whole(b"[1,2]"), "answered"),
+    "ends early": (lambda h: h.stream(said('{"goal":')), "before the reply was complete"),
+    "empty": (lambda h: h.whole(b""), "before the reply was complete"),
+    "strange choices": (lambda h: h.whole(b'{"choices":[{"message":3},7]}'), "before the reply was complete"),
+    "choice is a number": (lambda h: h.whole(b'{"choices":[7]}'), "before the reply was complete"),
+    "white space": (lambda h: h.stream(said('{"goal":'), *[said(" \n" * 20)] * 90, DONE), "endless white space"),
+    "endless text": (lambda h: h.stream(*[said("x" * 9000)] * 40, DONE), "more than 262,144 characters"),
+    "not found": (lambda h: h.whole(b'{"detail":"no\n such\n thing"}', 404), "HTTP 404"),
+    "crashed": (lambda h: h.whole(b"x" * 10_000, 500), "HTTP 500"),
+    "no key": (lambda h: h.whole(b"", 401), "refuses the key"),
+    "redirects": (lambda h: h.whole(b"", 307), "HTTP 307"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_server_ends_in_one_clear_line_and_in_time(case: str, server: Server) -> None:
+    """Against: hanging for ever, a traceback, or memory filled by a server."""
+    behave, expected = BAD[case]
+    server.behave = behave
+    model = OpenAIModel(server.url)
+    started = time.monotonic()
+    with pytest.raises(MissingComponent, match=expected) as caught:
+        model.generate(ASK, grammar=GRAMMAR, timeout_s=0.6 if case in ("hangs", "dribbles") else 10.0)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+    assert time.monotonic() - started < 2.0 or case not in ("hangs", "dribbles")
+
+
+def test_nobody_listening_is_unreachable() -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        with pytest.raises(Unreachable, match="cannot be reached"):
+            OpenAIModel(f"http://127.0.0.1:{port}/v1")
+
+
+def test_a_wrong_model_name_offers_what_is_served(server: Server) -> None:
+    with pytest.raises(UsageError, match="Did you mean 'toy'"):
+        OpenAIModel(server.url, model="toi")
+
+
+def test_a_server_of_another_kind_is_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Handler, "do_GET", lambda self: self.whole(b"<html>"))
+    with pytest.raises(MissingComponent, match="does not list models"):
+        OpenAIModel(server.url)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://", "ftp://x/v1", "http://a:b@c/v1", "http://h:99999/v1", "http://h/v1?x=1", "h"]
+)
+def test_a_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match="not the URL"):
+        OpenAIModel(url)
+
+
+class Flaky:
+    """Fails as often as told before it answers."""
+
+    name, profile = "flaky", "brief"
+
+    def __init__(self, *errors: VlpError) -> None:
+        self.errors = list(errors)
+        self.calls = 0
+
+    def generate(self, messages: Any, **options: Any) -> Reply:
+        self.calls += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return Reply("yes")
+
+
+def test_connection_errors_are_tried_again_and_nothing_else_is() -> None:
+    flaky = Flaky(Unreachable("gone"), Unreachable("gone"))
+    model = RetryingModel(flaky, attempts=3, pause_s=0.01)
+    assert model.generate(ASK).text == "yes" and flaky.calls == 3 and model.profile == "brief"
+    for error, attempts in ((Unreachable("gone"), 2), (MissingComponent("slow"), 1), (UsageError("bad"), 1)):
+        flaky = Flaky(*[error] * 9)
+        with pytest.raises(type(error)):
+            RetryingModel(flaky, attempts=2, pause_s=0.01).generate(ASK)
+        assert flaky.calls == attempts
+
+
+def test_retries_share_one_time_limit() -> None:
+    flaky = Flaky(*[Unreachable("gone")] * 99)
+    started = time.monotonic()
+    with pytest.raises(Unreachable):
+        RetryingModel(flaky, attempts=99, pause_s=0.1).generate(ASK, timeout_s=0.3)
+    assert time.monotonic() - started < 1.0
