@@ -1,4 +1,4 @@
-"""One episode from its seed to a row: world, robot, eyes, model and the very runtime that people use; then the truth."""
+"""One episode from its seed to a row: world, robot, eyes, model, the very runtime that people use; then the truth."""
 
 import shutil
 import time
@@ -83,7 +83,7 @@ def run_episode(episode: Episode, system: System, out: Path) -> Row:
         shutil.rmtree(folder, ignore_errors=True)
     else:
         row["cause"] = witness.cause(episode, outcome)
-        row["run"] = folder.name
+        row["run"] = str(Path(*folder.parts[-3:]))
     return row
 
 

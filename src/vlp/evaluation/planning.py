@@ -1,0 +1,143 @@
+"""Suites about policies as text: right for the scene, well-formed, and how long they take."""
+
+import time
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from vlp.core.images import Rgb
+from vlp.core.observation import RobotState
+from vlp.evaluation.suites import Options, Row, opened_model
+from vlp.models.protocol import Reply
+from vlp.perception.perceiving import with_perceptions
+from vlp.policy.checks import check_policy
+from vlp.policy.situation import State
+from vlp.primitives.manifest import Manifest
+from vlp.primitives.schema import policy_schema
+from vlp.prompt.memory import Memory
+from vlp.prompt.render import plan_messages, repair_messages
+from vlp.sim.frames import render_frame
+from vlp.sim.symbolic import is_right
+from vlp.sim.tasks.changes import sample_change
+from vlp.sim.tasks.families import WEIGHTS, sample_task
+from vlp.sim.tasks.task import Split, Task
+from vlp.sim.truth import Truth
+from vlp.sim.worlds.seeds import seed_of
+
+CHANGED = 0.2
+"""How often the instruction corrects an earlier one."""
+REPLIES = 3
+MAX_TOKENS = 2048
+
+
+@cache
+def manifest() -> Manifest:
+    """Return the manifest that a run on the simulated robot has."""
+    from vlp.sim.robot import manifest as body
+
+    return with_perceptions(body())
+
+
+@cache
+def grammar() -> dict[str, Any]:
+    """Return the schema of policies over that manifest."""
+    return policy_schema(manifest())
+
+
+def planning(index: int, options: Options, out: Path) -> list[Row]:
+    """Ask for two policies on one image: in a phrasing of the training set, and in one kept for test."""
+    del out
+    rows = []
+    for split in ("train", "test"):
+        rgb, truth, task = prompt(index, options.split, split)
+        reply = ask(rgb, truth, task, options)
+        plan, report = check_policy(reply.text, manifest(), State(at=truth.at, holding=truth.holding))
+        right, why = (False, str(report.issues[0])) if plan is None else is_right(plan.policy.to_json(), truth, task)
+        row: Row = {"phrasing": split, "family": task.family, "instruction": task.instruction, "before": task.before}
+        row |= {"valid": plan is not None, "success": right, "total_s": round(reply.timings_s.get("total", 0.0), 4)}
+        if not right:
+            row |= {"cause": f"{'wrong' if plan else 'refused'}: {why}", "answer": reply.text[:2000], "seed": index}
+        rows.append(row)
+    return rows
+
+
+def schema(index: int, options: Options, out: Path) -> list[Row]:
+    """Ask for one policy, half of them in phrasings kept for test, and look only at its form."""
+    import jsonschema
+
+    from vlp.policy.parse import parse_json
+
+    del out
+    rgb, truth, task = prompt(index, options.split, "test" if index % 2 else "train")
+    reply = ask(rgb, truth, task, options)
+    value, report = parse_json(reply.text)
+    cause = "" if report.ok else f"does not parse: {report.issues[0]}"
+    if report.ok:
+        errors = sorted(jsonschema.Draft202012Validator(grammar()).iter_errors(value), key=str)
+        cause = f"does not match: {errors[0].message[:200]}" if errors else ""
+    row: Row = {"family": task.family, "success": not cause, "cause": cause, "total_s": reply.timings_s.get("total")}
+    return [row if row["success"] else {**row, "instruction": task.instruction, "answer": reply.text[:2000]}]
+
+
+def latency(index: int, options: Options, out: Path) -> list[Row]:
+    """Time one policy from instruction to checked plan, corrections included."""
+    del out
+    rgb, truth, task = prompt(index, options.split, "test")
+    model, start = opened_model(options.model), time.perf_counter()
+    ask(rgb, truth, task, options) if index == 0 else None  # the first call of a process warms caches
+    start = time.perf_counter()
+    first = messages = _messages(rgb, truth, task, str(getattr(model, "profile", "full")))
+    stages = {"prompt": 0.0, "prefill": 0.0, "decode": 0.0, "check": 0.0}
+    tokens, plan = 0, None
+    for _ in range(REPLIES):
+        reply = model.generate(messages, grammar=grammar(), max_tokens=MAX_TOKENS)
+        for stage in ("prompt", "prefill", "decode"):
+            stages[stage] += reply.timings_s.get(stage, 0.0)
+        tokens += reply.tokens.get("reply", 0)
+        checking = time.perf_counter()
+        plan, report = check_policy(reply.text, manifest(), State(at=truth.at, holding=truth.holding))
+        stages["check"] += time.perf_counter() - checking
+        if plan is not None:
+            break
+        messages = repair_messages(first, reply.text, report, str(getattr(model, "profile", "full")))
+    row: Row = {f"{stage}_s": round(seconds, 5) for stage, seconds in stages.items()}
+    row |= {"whole_s": round(time.perf_counter() - start, 4), "reply_tokens": tokens, "family": task.family}
+    return [{**row, "success": plan is not None, "cause": "" if plan else "no valid policy"}]
+
+
+def prompt(index: int, seeds: str, phrasing: Split) -> tuple[Rgb, Truth, Task]:
+    """Return image, true state and task of a case; the families take turns as far as the scenes allow."""
+    from vlp.training.nano_frames import labelled
+
+    families = list(WEIGHTS)
+    wanted = families[index % len(families)]
+    for attempt in range(200):
+        rng = Random(f"planning {seeds} {index} {phrasing} {attempt}")
+        frame = render_frame(seed_of(seeds, index + 1_000_000 * (attempt // 4)))
+        truth = labelled(frame.labels()).truth
+        if truth.at != "table":
+            continue
+        task = sample_task(truth, rng, phrasing, {wanted: 1.0})
+        if task is not None and rng.random() < CHANGED:
+            task = sample_change(truth, task, rng, phrasing) or task
+        if task is not None:
+            return frame.rgb, truth, task
+    raise RuntimeError(f"no scene allows a task of the family {wanted!r} for case {index}")
+
+
+def ask(rgb: Rgb, truth: Truth, task: Task, options: Options) -> Reply:
+    """Return the model's reply to the prompt of a run in this state."""
+    model = opened_model(options.model)
+    messages = _messages(rgb, truth, task, str(getattr(model, "profile", "full")))
+    start = time.perf_counter()
+    reply = model.generate(messages, grammar=grammar(), max_tokens=MAX_TOKENS)
+    reply.timings_s.setdefault("total", time.perf_counter() - start)
+    return reply
+
+
+def _messages(rgb: Rgb, truth: Truth, task: Task, profile: str) -> list[Any]:
+    state = RobotState(truth.at, truth.holding, {}, (0.0, 0.0, 0.0), 0.0, (0.0, 0.0, 0.0))
+    said = (task.before, task.instruction) if task.before else (task.instruction,)
+    memory = Memory(instructions=said, holding=truth.holding, at=truth.at)
+    return plan_messages(rgb, task.instruction, state, memory, manifest(), profile)

@@ -1,0 +1,243 @@
+"""Runs a suite: cases in worker processes, rows as they come, summary and page at the end; resumes where it stopped."""
+
+import importlib
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from vlp import __version__
+from vlp.core.errors import TaskFailed, UsageError, VlpError, lookup
+from vlp.evaluation.intervals import wilson
+from vlp.evaluation.report import write_report
+from vlp.evaluation.suites import SUITES, Options, Row, Suite
+
+ROWS, SUMMARY = "rows.jsonl", "summary.json"
+CASES_PER_PROCESS = 60
+"""A worker is renewed after so many cases, so that nothing it leaves behind adds up."""
+WHOLE: dict[str, tuple[str, int]] = {
+    "fuzz": ("vlp.evaluation.fuzz:run_fuzz", 100_000),
+    "crash": ("vlp.evaluation.crash:run_crash", 100),
+}
+"""Suites with runners of their own: function and default number of cases."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Successes of n, with the 95 % interval."""
+
+    n: int
+    successes: int
+    rate: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, rows: Iterable[Row]) -> "Rate":
+        """Return the rate of rows by their `success`."""
+        results = [bool(row["success"]) for row in rows]
+        n, good = len(results), sum(results)
+        low, high = wilson(good, n)
+        return cls(n, good, round(good / n, 4) if n else 0.0, round(low, 4), round(high, 4))
+
+    def __str__(self) -> str:
+        return f"{100 * self.rate:.1f} % ({self.successes} of {self.n}; {100 * self.low:.1f} to {100 * self.high:.1f})"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a suite gave.
+
+    Args:
+        suite, doc: its name and what a success is.
+        rate: over the rows that the suite is about.
+        groups: rates by column and value.
+        numbers: median and 95 % quantile by column.
+        causes: failures by the first words of their cause.
+        faults: rows in which simulator or program broke down; they count as failures.
+        cases, seed, options: what was asked.
+        seconds: wall clock of this call.
+        version: of vlp.
+        whole: the summary of a suite with a runner of its own.
+    """
+
+    suite: str
+    doc: str
+    rate: Rate
+    groups: dict[str, dict[str, Rate]]
+    numbers: dict[str, dict[str, float]]
+    causes: dict[str, int]
+    faults: int
+    cases: int
+    seed: int
+    options: dict[str, str]
+    seconds: float
+    version: str = __version__
+    whole: dict[str, Any] = field(default_factory=dict)
+
+
+Progress = Callable[[int, int, list[Row]], None]
+
+
+def run_suite(
+    name: str,
+    n: int | None = None,
+    seed: int = 0,
+    workers: int = 2,
+    out: str | Path = "runs/bench",
+    model: str = "nano",
+    *,
+    grounder: str = "nano",
+    progress: Progress = lambda done, cases, rows: None,
+) -> Summary:
+    """Run a suite and write rows.jsonl, summary.json and report.html.
+
+    Args:
+        name: a row of `SUITES` or `WHOLE`.
+        n: cases; None takes the suite's own number.
+        seed: index of the first case among the test seeds.
+        workers: processes.
+        out: directory; rows that lie there already are kept when they come from the same question.
+        model, grounder: what is evaluated; suites of the upper bound set their own.
+        progress: called after each case with cases done, all cases, and that case's rows.
+
+    Raises:
+        UsageError: no such suite, or the directory holds rows of another question.
+        MissingComponent: weights or an extra are missing.
+        TaskFailed: a worker process died; the rows so far are kept.
+    """
+    folder = Path(out)
+    if name in WHOLE:
+        return _whole(name, n, seed, workers, folder)
+    suite = lookup(name, SUITES | dict.fromkeys(WHOLE, SUITES["static"]), "suite")
+    n = suite.n if n is None else n
+    if n < 1 or workers < 1 or seed < 0:
+        raise UsageError("a suite needs at least one case, one worker and a seed from 0 on.")
+    options = replace(Options(model, grounder), **suite.fixed)
+    began = time.monotonic()
+    known = _known_rows(folder, {"suite": name, "seed": seed, **asdict(options)})
+    todo = [i for i in range(seed, seed + n) if i not in {row["case"] for row in known}]
+    rows = [row for row in known if seed <= row["case"] < seed + n]
+    done = n - len(todo)
+    with (folder / ROWS).open("a") as file:
+        for fresh in _results(name, suite, todo, options, folder, workers):
+            file.write("".join(json.dumps(row) + "\n" for row in fresh))
+            file.flush()
+            rows += fresh
+            done += 1
+            progress(done, n, fresh)
+    summary = summarise(name, suite, rows, options, n, seed, time.monotonic() - began)
+    _write_summary(folder, summary)
+    write_report(folder, asdict(summary), rows)
+    return summary
+
+
+def summarise(
+    name: str, suite: Suite, rows: list[Row], options: Options, cases: int, seed: int, seconds: float
+) -> Summary:
+    """Return the summary of rows."""
+    main = [row for row in rows if all(row.get(k) == v for k, v in suite.headline.items())]
+    groups = {
+        column: {
+            str(value): Rate.of(row for row in (rows if column in suite.headline else main) if row.get(column) == value)
+            for value in sorted({row.get(column) for row in (rows if column in suite.headline else main)}, key=str)
+        }
+        for column in suite.groups
+    }
+    causes = Counter(str(row.get("cause", "")).partition(":")[0] for row in main if not row["success"])
+    return Summary(
+        name, suite.doc, Rate.of(main), groups, {c: _quantiles(main, c) for c in suite.numbers},
+        dict(causes.most_common()), sum(bool(row.get("fault")) for row in main), cases, seed, asdict(options),
+        round(seconds, 1),
+    )  # fmt: skip
+
+
+def _results(
+    name: str, suite: Suite, todo: list[int], options: Options, folder: Path, workers: int
+) -> Iterator[list[Row]]:
+    """Yield the rows of each case as it ends; one worker means this process."""
+    if workers == 1:
+        yield from (_case(name, i, options, folder) for i in todo)
+        return
+    context = get_context("spawn")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # inherited by the workers: two processes share two cores
+    pool = ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=CASES_PER_PROCESS)
+    try:
+        jobs = [pool.submit(_case, name, i, options, folder) for i in todo]
+        for job in as_completed(jobs):
+            yield job.result()
+    except BrokenProcessPool:
+        raise TaskFailed("a worker process died.", "Run the same command again: it goes on where it stopped.") from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _case(name: str, index: int, options: Options, folder: Path) -> list[Row]:
+    """Run one case in a worker; what a person can act on ends the suite, any other error is a row of its own."""
+    start = time.monotonic()
+    try:
+        rows = SUITES[name].case(index, options, folder)
+    except VlpError:
+        raise
+    except Exception as error:
+        cause = f"program fault: {type(error).__name__}: {str(error)[:300]}"
+        rows = [{**SUITES[name].headline, "success": False, "fault": True, "cause": cause}]
+    return [{"case": index, **row, "case_s": round(time.monotonic() - start, 2)} for row in rows]
+
+
+def _known_rows(folder: Path, question: dict[str, Any]) -> list[Row]:
+    """Return the rows that lie in a folder already, and note what they answer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    note = folder / "question.json"
+    same = {k: v for k, v in question.items() if k != "seed"}
+    if note.exists() and json.loads(note.read_text()) != same:
+        raise UsageError(
+            f"{str(folder)!r} holds rows of another suite, model or grounder.", "Choose another directory."
+        )
+    note.write_text(json.dumps(same))
+    file = folder / ROWS
+    if not file.exists():
+        return []
+    text = file.read_text()
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:  # the process died while it wrote: the half row is done again
+        file.write_text(whole)
+    return [json.loads(line) for line in whole.splitlines()]
+
+
+def _quantiles(rows: list[Row], column: str) -> dict[str, float]:
+    values = sorted(float(row[column]) for row in rows if row.get(column) is not None)
+    if not values:
+        return {}
+    return {
+        "median": round(values[len(values) // 2], 4),
+        "p95": round(values[min(len(values) - 1, int(0.95 * len(values)))], 4),
+    }
+
+
+def _whole(name: str, n: int | None, seed: int, workers: int, folder: Path) -> Summary:
+    """Run a suite that has a runner of its own; it writes its own files."""
+    entry, default = WHOLE[name]
+    module, _, function = entry.partition(":")
+    began, cases = time.monotonic(), default if n is None else n
+    arguments = {"workers": workers} if name == "crash" else {}
+    whole = getattr(importlib.import_module(module), function)(cases, seed, folder, **arguments)
+    bad = len(whole["not_held"]) if "not_held" in whole else whole["crashes"] + whole["wrongly_accepted"]
+    rate = Rate.of([{"success": i >= bad} for i in range(cases)])
+    return Summary(
+        name, "Nothing that must not happen happened.", rate, {}, {}, {}, 0, cases, seed, {},
+        round(time.monotonic() - began, 1), whole=whole,
+    )  # fmt: skip
+
+
+def _write_summary(folder: Path, summary: Summary) -> None:
+    part = folder / f"{SUMMARY}.part"
+    part.write_text(json.dumps(asdict(summary), indent=2) + "\n")
+    part.replace(folder / SUMMARY)

@@ -1,0 +1,147 @@
+"""Suites about what is seen: boxes, poses and answers, on the head camera's own images."""
+
+import io
+import time
+from functools import cache
+from math import degrees, hypot, pi
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+from vlp.core.camera import Box, iou
+from vlp.core.images import Rgb
+from vlp.core.vocabulary import COLOURS, KINDS
+from vlp.evaluation.suites import Options, Row, opened_model
+from vlp.perception.grounder import Detection, Grounder, Sources, make_grounder
+from vlp.perception.points import cloud
+from vlp.perception.pose import locate
+from vlp.prompt.render import question_messages
+from vlp.sim.frames import render_frame
+from vlp.sim.worlds.seeds import seed_of
+
+GOOD_IOU, NEAR_M = 0.5, 0.02
+HIDDEN_BELOW, LEAST_SHARE = 0.75, 0.34
+NEEDS_STATE = ("holding", "held")
+"""Kinds of question that an image alone does not answer."""
+
+
+@cache
+def opened_grounder(name: str, model: str) -> Grounder:
+    """Return the grounder of a process, opened once."""
+    return make_grounder(name, Sources(model=opened_model(model) if name == "model" else None))
+
+
+def grounding(index: int, options: Options, out: Path) -> list[Row]:
+    """Ask for everything that is to be seen in one image, and for one thing that is not there."""
+    from vlp.training.nano_frames import labelled
+
+    frame = render_frame(seed_of(options.split, index))
+    scene = labelled(frame.labels())
+    grounder, rows = opened_grounder(options.grounder, options.model), []
+    for item in scene.objects:
+        found, seconds = _ground(grounder, frame.rgb, item.phrase)
+        best = iou(found.box, item.box) if found else 0.0
+        good = best >= GOOD_IOU
+        cause = "" if good else f"box off: IoU {best:.2f}" if found else "not found"
+        rows.append(
+            {"there": True, "phrase": item.phrase, "kind": item.kind, "iou": round(best, 3), "ground_s": seconds,
+             "success": good, "cause": cause}
+        )  # fmt: skip
+        if not good:
+            rows[-1]["picture"] = _picture(out, f"{index}-{item.phrase}", frame.rgb, item.box, found and found.box)
+    names = {f"{o.colour} {o.kind}" for o in frame.objects}
+    rng = Random(index)
+    absent = next(p for p in iter(lambda: f"{rng.choice(COLOURS)} {rng.choice(KINDS)}", "") if p not in names)
+    found, seconds = _ground(grounder, frame.rgb, absent)
+    cause = "saw what is not there" if found else ""
+    return [*rows, {"there": False, "phrase": absent, "kind": "", "success": not found, "cause": cause}]
+
+
+def questions(index: int, options: Options, out: Path) -> list[Row]:
+    """Ask one question about one image."""
+    from vlp.sim.questions import sample_question
+    from vlp.training.nano_frames import labelled
+
+    rng = Random(f"questions {options.split} {index}")
+    for attempt in range(100):  # from the bin or the start nothing is to be asked
+        frame = render_frame(seed_of(options.split, index + 1_000_000 * attempt))
+        if frame.at == "table":
+            break
+    scene = labelled(frame.labels())
+    kind, question, expected = sample_question(scene.truth, rng, "test")
+    while kind in NEEDS_STATE:
+        kind, question, expected = sample_question(scene.truth, rng, "test")
+    model = opened_model(options.model)
+    start = time.perf_counter()
+    messages = question_messages(frame.rgb, question, str(getattr(model, "profile", "full")))
+    answer = model.generate(messages, max_tokens=128).text.strip()
+    seconds = round(time.perf_counter() - start, 4)
+    good = answer.lower().rstrip(".") == expected.lower()
+    row: Row = {"question": question, "question_kind": kind, "expected": expected, "answer": answer[:300]}
+    row |= {"success": good, "cause": "" if good else f"wrong answer: {kind}", "total_s": seconds}
+    if not good:
+        row["picture"] = _picture(out, f"{index}", frame.rgb)
+    return [row]
+
+
+def pose(index: int, options: Options, out: Path) -> list[Row]:
+    """Locate everything of one scene from its true box."""
+    from vlp.runtime.assemble import open_robot
+    from vlp.sim.render import Camera, visible
+
+    assembly = open_robot(seed=seed_of(options.split, index), grounder="oracle")
+    simulation = assembly.simulation
+    assert simulation is not None
+    seen = visible(
+        simulation.model, simulation.data, Camera(simulation.model).bodies(simulation.data), list(simulation.objects)
+    )
+    observation, truth, rows = assembly.robot.observe(), simulation.truth(), []
+    start = time.perf_counter()
+    scene = cloud(observation)
+    shared_s = time.perf_counter() - start
+    for phrase, shown in seen.items():
+        if shown.fraction < LEAST_SHARE or shown.pixels < 100:
+            continue
+        item, start = truth.objects[phrase], time.perf_counter()
+        found = locate(observation, Detection(phrase, shown.box, 1.0), scene)
+        row: Row = {"phrase": phrase, "kind": item.kind, "hidden": shown.fraction < HIDDEN_BELOW}
+        row["pose_s"] = round(time.perf_counter() - start + shared_s, 4)
+        if found is None:
+            rows.append({**row, "success": False, "cause": "no pose"})
+            continue
+        (x, y, z), (tx, ty, tz) = found.position_in_world, item.position_in_world
+        away = hypot(x - tx, y - ty)
+        row["xy_m"] = round(away, 4)
+        row["top_m"] = round(abs(z + found.size_m[2] / 2 - tz - item.size_m[2] / 2), 4)
+        if item.kind in ("cube", "block"):
+            turn = pi / 2 if item.kind == "cube" else pi
+            row["yaw_deg"] = round(degrees(abs((found.yaw_rad - item.yaw_rad + turn / 2) % turn - turn / 2)), 2)
+        good = away < NEAR_M
+        rows.append({**row, "success": good, "cause": "" if good else f"{100 * away:.1f} cm off"})
+        if not good:
+            rows[-1]["picture"] = _picture(out, f"{index}-{phrase}", observation.rgb, shown.box)
+    return rows
+
+
+def _ground(grounder: Grounder, rgb: Rgb, phrase: str) -> tuple[Detection | None, float]:
+    start = time.perf_counter()
+    found = grounder.ground(rgb, phrase)
+    return (found[0] if found else None), round(time.perf_counter() - start, 4)
+
+
+def _picture(out: Path, name: str, rgb: Rgb, true: Box | None = None, found: Box | None = None) -> str:
+    """Write an image with the true box in green and the one found in red; return its path under `out`."""
+    from PIL import Image, ImageDraw
+
+    image = Image.fromarray(np.ascontiguousarray(rgb))
+    draw = ImageDraw.Draw(image)
+    for box, colour in ((true, "lime"), (found, "red")):
+        if box:
+            draw.rectangle(box, outline=colour)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=80)
+    file = out / "pictures" / f"{name.replace(' ', '-')}.jpg"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(buffer.getvalue())
+    return str(file.relative_to(out))

@@ -1,0 +1,121 @@
+"""What can be measured: each suite runs numbered cases and returns rows with `success` and, where not, `cause`."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from vlp.core.errors import UsageError
+from vlp.models.protocol import Model
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is evaluated, as words: every worker process opens it for itself.
+
+    Args:
+        model: as `--model` takes it; "expert" puts the expert in its place.
+        grounder: a row of `GROUNDERS`.
+        split: "test" or "validation": which seeds the cases come from.
+    """
+
+    model: str = "nano"
+    grounder: str = "nano"
+    split: str = "test"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One measurement.
+
+    Args:
+        doc: one sentence: what a success is.
+        n: cases by default.
+        run: "module:function" of (index, options, out) -> rows of that case.
+        headline: the rows that the rate is about, by column; {} for all.
+        groups: columns whose values get a rate of their own.
+        numbers: columns whose median and 95 % quantile are given.
+        fixed: options that this suite sets itself.
+    """
+
+    doc: str
+    n: int
+    run: str
+    headline: Mapping[str, Any] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    fixed: Mapping[str, str] = field(default_factory=dict)
+
+    def case(self, index: int, options: Options, out: Path) -> list[Row]:
+        """Run one case and return its rows."""
+        module, _, name = self.run.partition(":")
+        function: Callable[[int, Options, Path], list[Row]] = getattr(importlib.import_module(module), name)
+        return function(index, options, out)
+
+
+_TASKS, _SEEING, _PLANNING = "vlp.evaluation.tasks", "vlp.evaluation.seeing", "vlp.evaluation.planning"
+
+SUITES: dict[str, Suite] = {
+    "static": Suite(
+        "The task is done by its own test on the true state; full pipeline.",
+        200, f"{_TASKS}:static", groups=("family",), numbers=("robot_s", "wall_s"),
+    ),
+    "dynamic": Suite(
+        "The task in force at the end is done, although instruction or scene changed midway; with and without "
+        "re-planning on the same seeds.",
+        100, f"{_TASKS}:dynamic", headline={"replan": True}, groups=("replan", "event"), numbers=("robot_s", "wall_s"),
+    ),
+    "cannot": Suite("The robot said that it cannot be done and did not move.", 50, f"{_TASKS}:cannot"),
+    "satisfied": Suite("The robot said that all is done already and did not move.", 50, f"{_TASKS}:satisfied"),
+    "upper": Suite(
+        "As static, with the expert in place of the model and the oracle in place of the grounder.",
+        200, f"{_TASKS}:static", groups=("family",), numbers=("robot_s", "wall_s"),
+        fixed={"model": "expert", "grounder": "oracle"},
+    ),
+    "upper-dynamic": Suite(
+        "As dynamic, with the expert in place of the model and the oracle in place of the grounder.",
+        100, f"{_TASKS}:dynamic", headline={"replan": True}, groups=("replan", "event"), numbers=("robot_s", "wall_s"),
+        fixed={"model": "expert", "grounder": "oracle"},
+    ),
+    "grounding": Suite(
+        "A thing that is to be seen is found, with a box of IoU >= 0.5, in images from the middle of tasks.",
+        500, f"{_SEEING}:grounding", headline={"there": True}, groups=("there", "kind"), numbers=("iou", "ground_s"),
+    ),
+    "pose": Suite(
+        "A thing is located less than 2 cm from where it is (x, y), from its true box, at the start of tasks.",
+        100, f"{_SEEING}:pose", groups=("kind", "hidden"), numbers=("xy_m", "top_m", "yaw_deg", "pose_s"),
+    ),
+    "questions": Suite(
+        "A question about an image is answered as the true state answers it, word for word.",
+        500, f"{_SEEING}:questions", groups=("question_kind",), numbers=("total_s",),
+    ),
+    "planning": Suite(
+        "A policy passes the checks and is right for the scene by symbolic execution; phrasings trained on and not.",
+        300, f"{_PLANNING}:planning", headline={"phrasing": "train"}, groups=("phrasing", "family"),
+        numbers=("total_s",),
+    ),
+    "schema": Suite("A policy parses and matches the schema.", 1000, f"{_PLANNING}:schema", numbers=("total_s",)),
+    "latency": Suite(
+        "A checked policy came, at most two corrections included; seconds from instruction to checked policy.",
+        60, f"{_PLANNING}:latency", numbers=("prompt_s", "prefill_s", "decode_s", "check_s", "whole_s", "reply_tokens"),
+    ),
+}  # fmt: skip
+"""Suites that run case by case; `fuzz` and `crash` have runners of their own (see `runner.WHOLE`)."""
+
+
+@cache
+def opened_model(name: str) -> Model:
+    """Return the model of a process, opened once.
+
+    Raises:
+        UsageError: the suite needs a model that reads prompts, and the expert does not.
+    """
+    from vlp.models.catalogue import open_model
+
+    if name == "expert":
+        raise UsageError("the expert reads no prompts.", "Name a model, e.g. nano.")
+    return open_model(name)

@@ -1,0 +1,37 @@
+"""Suites of whole episodes: from a sentence to a finished task."""
+
+from functools import partial
+from pathlib import Path
+
+from vlp.evaluation.episode import System, run_episode
+from vlp.evaluation.suites import Options, Row, opened_model
+from vlp.sim.tasks.episodes import Kind, sample_episode
+from vlp.sim.worlds.seeds import seed_of
+
+
+def static(index: int, options: Options, out: Path) -> list[Row]:
+    """Run one static episode."""
+    return _run("static", index, options, out)
+
+
+def cannot(index: int, options: Options, out: Path) -> list[Row]:
+    """Run one episode that cannot be done."""
+    return _run("cannot", index, options, out)
+
+
+def satisfied(index: int, options: Options, out: Path) -> list[Row]:
+    """Run one episode that is done already."""
+    return _run("satisfied", index, options, out)
+
+
+def dynamic(index: int, options: Options, out: Path) -> list[Row]:
+    """Run one episode with a change midway, with re-planning and without."""
+    return _run("dynamic", index, options, out) + _run("dynamic", index, options, out, replan=False)
+
+
+def _run(kind: Kind, index: int, options: Options, out: Path, replan: bool = True) -> list[Row]:
+    episode = sample_episode(seed_of(options.split, index), kind)
+    open_model = None if options.model == "expert" else partial(opened_model, options.model)
+    system = System(open_model, options.grounder, replan)
+    row = run_episode(episode, system, out / "runs" / ("replan" if replan else "no-replan"))
+    return [{**row, "replan": replan, "event": episode.events[0].kind if episode.events else ""}]
