@@ -80,11 +80,14 @@ class Verdict:
         return None if self.task is None else self.task.success(self.start, self._simulation.truth())
 
     def _instruct(self, event: Event) -> None:
+        from vlp.sim.tasks.corrections import recognise_correction
         from vlp.sim.tasks.recognise import recognise
 
-        now = self._simulation.truth()
-        scripted = event.data["source"].startswith("scheduled") and self._following
-        self.task = self._following.pop(0) if scripted else recognise(event.data["text"], now)
+        now, text = self._simulation.truth(), event.data["text"]
+        if event.data["source"].startswith("scheduled") and self._following:
+            self.task = self._following.pop(0)
+        else:
+            self.task = recognise(text, now) if self.task is None else recognise_correction(text, self.task, now)
         self.start = now
 
     def _disturb(self, moved: Sequence[str]) -> None:

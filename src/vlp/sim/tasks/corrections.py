@@ -1,0 +1,75 @@
+"""From a typed correction ("no, the blue bowl instead") back to a task: made whole first, then read like any sentence."""
+
+import re
+from dataclasses import replace
+
+from vlp.core.vocabulary import CONTAINERS
+from vlp.sim.tasks.recognise import MAX_CHARACTERS, parse_reference, plain_text, recognise, without_politeness
+from vlp.sim.tasks.task import Task
+from vlp.sim.tasks.wording import RELATION_WORDS
+from vlp.sim.truth import Truth
+
+OPENINGS = (
+    "no", "not there", "not that one", "stop", "wait", "actually", "sorry", "hold on", "rather", "on second thought", "forget that",
+    "change of plan", "i changed my mind", "i meant", "make that", "make it", "leave that", "now",
+)  # fmt: skip
+ENDINGS = ("instead", "please", "would be better")
+BACK = re.compile(r"(?:put|leave|return) @ (?:back|down|back on the table|to the table)|@ should stay on the table")
+GO = re.compile(r"(?P<a>.+) should go (?P<where>.+)")
+RELATIONS = "|".join(sorted({w for rows in RELATION_WORDS.values() for row in rows for w in row}, key=len, reverse=True))
+
+
+def recognise_correction(text: str, before: Task, truth: Truth) -> Task | None:
+    """Return the task that a new instruction means after an earlier one, or None when it is not clear.
+
+    Args:
+        text: as a person typed it; a whole instruction or a correction of the one before.
+        before: the task that was in force.
+        truth: the state when it was typed.
+    """
+    if len(text) > MAX_CHARACTERS:
+        return None
+    core = _trimmed(without_politeness(plain_text(text)))
+    if parse_reference(core.removeprefix("take ")):  # a thing alone: the rest is as before
+        core = core.removeprefix("take ")
+    for sentence in (core, *_wholes(core, before)):
+        task = recognise(sentence, truth)
+        if task is not None:
+            return replace(task, instruction=text, before=before.instruction)
+    return recognise(text, truth)
+
+
+def _trimmed(text: str) -> str:
+    """Return a sentence without what opens and ends a correction."""
+    for _ in range(4):
+        for opening in OPENINGS:
+            text = text.removeprefix(f"{opening} ")
+        for ending in ENDINGS:
+            text = text.removesuffix(f" {ending}")
+    return text.strip()
+
+
+def _wholes(core: str, before: Task) -> list[str]:
+    """Return the sentences that a correction may stand for: what it leaves out is taken from the task before."""
+    if not before.goals:
+        return []
+    a = _the(before.subjects[0] if len(before.subjects) == 1 else before.arguments.get("a", ""))
+    relation, b = before.goals[0].relation.replace("_", " "), _the(before.goals[0].target)
+    there = f"{relation} {b}" if before.goals[0].target else ""
+    marked = re.sub(r"\b(it|them|that)\b", "@", core)
+    if BACK.fullmatch(marked):
+        return [f"put {a} on the table"]
+    if moved := GO.fullmatch(marked):
+        marked = f"put {moved['a']} {moved['where']}"
+    whole = re.sub(r"\bthere$", there, marked).replace("@", a)
+    place = re.sub(rf"^(?:{RELATIONS}) ", "", core)
+    target = parse_reference(place)
+    if place != core or target.rpartition(" ")[2] in (*CONTAINERS, "bin", "table"):
+        given = core if place != core else f"in {core}"
+        return [whole, f"put {a} {given}"]
+    return [whole, f"put {core} {there}"] if there else [whole, f"pick up {core}"]
+
+
+def _the(reference: str) -> str:
+    """Return the words for a reference such as "red cube" or "every can"."""
+    return reference if reference.startswith("every ") else f"the {reference}"
