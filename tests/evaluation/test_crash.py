@@ -24,18 +24,18 @@ def test_a_step_sent_again_after_its_end_counts_as_repeated():
 
 
 @pytest.mark.parametrize(
-    ("outcome", "verdict", "reason", "repeated", "holds"),
+    ("outcome", "verdict", "error", "repeated", "holds"),
     [
         ("success", True, "", (), True),
         ("success", False, "", (), False),
         ("success", True, "", ("a",), False),
-        ("stopped", None, "step 1.2 was in flight", (), True),
-        ("stopped", None, "", (), False),
-        ("failure", False, "slipped", (), False),
+        ("stopped", None, "Hold", (), True),
+        ("stopped", None, "Fault", (), False),
+        ("failure", False, "", (), False),
     ],
 )
-def test_what_holds(outcome, verdict, reason, repeated, holds):
-    assert Case(0, 1, 1.0, True, 9, True, repeated, outcome, verdict, reason).holds is holds
+def test_what_holds(outcome, verdict, error, repeated, holds):
+    assert Case(0, 1, 1.0, True, 9, True, repeated, outcome, verdict, "a reason", error).holds is holds
 
 
 def test_a_directory_in_use_is_refused(tmp_path):

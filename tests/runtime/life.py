@@ -1,4 +1,4 @@
-"""One life of a run, in a process that a test kills: `python life.py DIR simulated|remote`.
+"""One life of a run, in a process that kills itself midway.
 
 The robot is the fake one with a small delay in each step. As "simulated" it dies with the process and is restored
 from the journal. As "remote" its world and keys outlive the process in a file, as a real robot's would.
@@ -6,9 +6,11 @@ from the journal. As "remote" its world and keys outlive the process in a file, 
 
 import json
 import os
-import sys
+import signal
+import threading
 from pathlib import Path
 
+from vlp.journal import Event, read_events
 from vlp.models.scripted import ScriptedModel
 from vlp.robot.fake import FakeRobot, Script
 from vlp.robot.protocol import Step, StepResult
@@ -64,19 +66,32 @@ def slow() -> FakeRobot:
     return robot
 
 
-def main(out: Path, kind: str) -> None:
+class Killer:
+    """Kills this process some time after the first event that it hears of."""
+
+    def __init__(self, after_s: float) -> None:
+        self._timer = threading.Timer(after_s, lambda: os.kill(os.getpid(), signal.SIGKILL))
+        self._timer.daemon = True
+
+    def on_event(self, event: Event) -> None:
+        if not self._timer.is_alive():
+            self._timer.start()
+
+    def close(self) -> None:
+        self._timer.cancel()
+
+
+def main(out: Path, kind: str, kill_s: float | None) -> None:
+    """Start the run of a directory, or take it over; die after `kill_s` seconds."""
     robot = slow() if kind == "simulated" else Outliving(out.parent / "world.json")
     model = ScriptedModel(lambda messages: json.dumps(POLICY))
-    resumed = read_run(out) if (out / "journal.db").exists() else None
+    begun = (out / "journal.db").exists() and read_events(out, blobs=False)
+    resumed = read_run(out) if begun else None
     spec, events = resumed or (Spec(SENTENCE, robot=kind), [])
     fake = robot if isinstance(robot, FakeRobot) else robot._fake
 
     def judge() -> bool:
         return all(fake.world.objects[t].support == "green bowl" for t in ("red cube", "blue ball"))
 
-    outcome = Session(out, spec, robot, model, Parts(judge=judge), events).run()
-    print(outcome.outcome, outcome.verdict, outcome.reason)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    subscribers = [] if kill_s is None else [Killer(kill_s)]
+    Session(out, spec, robot, model, Parts(judge=judge, subscribers=subscribers), events).run()

@@ -44,6 +44,7 @@ class Case:
         in_flight: whether a step was under way.
         repeated: keys of steps that finished twice or were sent again after they had finished.
         outcome, verdict, reason: how the resumed run ended.
+        error: the kind of error that ended it; "Hold" where the robot's state cannot be known.
         redrawn: worlds passed over because the run fails there without a kill too.
     """
 
@@ -57,12 +58,13 @@ class Case:
     outcome: str
     verdict: bool | None
     reason: str
+    error: str = ""
     redrawn: tuple[int, ...] = ()
 
     @property
     def holds(self) -> bool:
         """True when no finished step was repeated and the end is right or a clear hold."""
-        clear_hold = self.outcome == "stopped" and bool(self.reason)
+        clear_hold = self.outcome == "stopped" and self.error == "Hold" and bool(self.reason)
         return not self.repeated and (clear_hold or (self.outcome == "success" and self.verdict is True))
 
 
@@ -142,6 +144,7 @@ def _killed_run(index: int, world: int, usual_s: float, folder: Path) -> Case:
         outcome=end.get("outcome", "none"),
         verdict=end.get("verdict"),
         reason=end.get("reason", ""),
+        error=end.get("error", ""),
     )
 
 
@@ -203,40 +206,27 @@ class _Killer:
 
 def live(out: Path, world: int, kill_s: float | None) -> str:
     """Run a task of a world with the expert as its model, or take it over; return how it ended."""
-    from vlp.models.scripted import ScriptedModel
-    from vlp.perception.grounder import OracleGrounder
-    from vlp.perception.perceiving import PerceivingRobot
+    from vlp.evaluation.expert_model import ExpertModel
+    from vlp.runtime.assemble import open_robot
     from vlp.runtime.session import Parts, Session, Spec, read_run
-    from vlp.sim.expert import plan
-    from vlp.sim.render import HEAD, Camera, visible
-    from vlp.sim.robot import SimRobot
-    from vlp.sim.simulation import Simulation
     from vlp.sim.tasks.families import sample_task
-    from vlp.sim.worlds.tabletop import sample_scene
 
-    scene_seed = world
-    while True:  # a scene without a task of these families is passed over, the same way in every life
-        simulation = Simulation(sample_scene(scene_seed))
+    for scene in range(world, world + 100_000_000, 1_000_000):  # the first with such a task, the same in every life
+        assembly = open_robot(seed=scene, grounder="oracle")
+        simulation = assembly.simulation
+        assert simulation is not None
         start = simulation.truth()
-        task = sample_task(start, random.Random(world), "train", FAMILIES)
-        if task is not None:
+        if task := sample_task(start, random.Random(world), "train", FAMILIES):
             break
-        scene_seed += 1_000_000
-    camera = Camera(simulation.model, HEAD)
-
-    def boxes() -> dict[str, Any]:
-        seen = visible(simulation.model, simulation.data, camera.bodies(simulation.data), list(simulation.objects))
-        return {phrase: view.box for phrase, view in seen.items()}
-
-    robot = PerceivingRobot(SimRobot(simulation), OracleGrounder(boxes))
-    model = ScriptedModel(lambda _: json.dumps(plan(simulation.truth(), task)))
+    else:
+        raise UsageError("no world had a task.")
     known = read_run(out) if (out / "journal.db").exists() else None
     spec, events = known or (Spec(task.instruction, "hsr", "tabletop", "expert", world), [])
     parts = Parts(
         judge=lambda: task.success(start, simulation.truth()),
         subscribers=[_Killer(kill_s)] if kill_s is not None else [],
     )
-    return Session(out, spec, robot, model, parts, events).run().outcome
+    return Session(out, spec, assembly.robot, ExpertModel(simulation.truth, lambda: task), parts, events).run().outcome
 
 
 def main() -> None:

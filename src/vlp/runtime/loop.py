@@ -141,5 +141,6 @@ class Loop:
             pass  # a robot that is gone cannot show the end
         outcome = Outcome(outcome.outcome, outcome.reason, self.memory.progress.claim, verdict, outcome.error)
         data = {"outcome": outcome.outcome, "reason": outcome.reason, "claim": outcome.claim, "verdict": verdict}
+        data["error"] = type(outcome.error).__name__ if outcome.error else ""
         self.bus.emit(*end, Event("run-finished", data))
         return outcome
