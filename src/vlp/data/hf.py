@@ -1,0 +1,69 @@
+"""A store as a Hugging Face `datasets` dataset."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vlp.core.errors import MissingComponent
+from vlp.data.store import Store
+from vlp.policy.model import Policy, compact
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+def to_hf(folder: str | Path, split: str = "") -> "Dataset":
+    """Return the samples of a folder as a `datasets.Dataset`.
+
+    Columns: id, images (decoded when asked for), instruction, robot, state and memory (JSON text), policy (the compact
+    text that a model writes), source (JSON text), split, version.
+
+    Args:
+        folder: a store.
+        split: only those of one split; "" for all.
+
+    Raises:
+        MissingComponent: `datasets` is not installed.
+        UsageError: no store, or a line that is no sample.
+    """
+    try:
+        from datasets import Dataset, Features, Image, Sequence, Value
+    except ImportError as error:
+        raise MissingComponent(f"this needs {error.name}.", "Install it with: pip install 'vlp[data]'.") from None
+    text = Value("string")
+    features = Features(
+        {
+            "id": text,
+            "images": Sequence(Image()),
+            "instruction": text,
+            "robot": text,
+            "state": text,
+            "memory": text,
+            "policy": text,
+            "source": text,
+            "split": text,
+            "version": Value("int64"),
+        }
+    )
+    columns: dict[str, list[Any]] = {name: [] for name in features}
+    for row in _rows(Store(folder), split):
+        for name, value in row.items():
+            columns[name].append(value)
+    return Dataset.from_dict(columns, features=features)
+
+
+def _rows(store: Store, split: str) -> Iterator[dict[str, Any]]:
+    for sample in store.samples(split):
+        row = sample.to_json()
+        row["images"] = [str(store.image_path(sha256)) for sha256 in sample.images]
+        row["policy"] = policy_column(sample.policy)
+        yield {k: json.dumps(v, ensure_ascii=False) if isinstance(v, dict) else v for k, v in row.items()}
+
+
+def policy_column(policy: dict[str, Any]) -> str:
+    """Return the text of a policy in the language's key order where it is one, else as it stands."""
+    try:
+        return compact(Policy.from_json(policy))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return json.dumps(policy, separators=(",", ":"), ensure_ascii=False)

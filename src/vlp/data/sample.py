@@ -1,0 +1,167 @@
+"""One training example: what the robot was shown and told, and the policy that is right for it."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlp.core.errors import UsageError
+from vlp.core.messages import Message
+from vlp.core.observation import RobotState
+from vlp.data.schema import read_json
+from vlp.primitives.manifest import Manifest
+from vlp.prompt.memory import Memory
+from vlp.prompt.render import plan_messages
+
+VERSION = 1
+SPLITS = ("train", "validation", "test")
+MAX_LINE_BYTES = 256 * 1024
+DECIMALS = 5
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One example.
+
+    Args:
+        id: a readable stem and ten hexadecimal digits that follow from the question (see `question_digest`): a sample
+            whose image or instruction was exchanged no longer fits its id, one whose policy was corrected does.
+        images: SHA-256 of the PNG files, in hexadecimal; the first is the camera's image at the moment of the question.
+        instruction: the sentence that holds now.
+        robot: name of the manifest that the policy is written for.
+        state: proprioception at that moment.
+        memory: the run so far; its last instruction is `instruction`.
+        policy: the right answer, plain data in the policy language.
+        source: where it comes from: "kind" (expert, run, import, lerobot) and what that kind knows, e.g. the scene's
+            seed, the family, the true state.
+        split: train, validation or test.
+        version: of this format.
+    """
+
+    id: str
+    images: tuple[str, ...]
+    instruction: str
+    robot: str
+    state: RobotState
+    memory: Memory
+    policy: dict[str, Any]
+    source: dict[str, Any]
+    split: str
+    version: int = VERSION
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the sample as plain data; empty fields of memory are left out."""
+        return {
+            "id": self.id,
+            "images": list(self.images),
+            "instruction": self.instruction,
+            "robot": self.robot,
+            "state": asdict(self.state),
+            "memory": memory_json(self.memory),
+            "policy": self.policy,
+            "source": self.source,
+            "split": self.split,
+            "version": self.version,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any] | str | bytes) -> "Sample":
+        """Return the sample that `to_json` wrote, from plain data or its JSON text.
+
+        Raises:
+            UsageError: with the path, what was found there and what was expected.
+        """
+        text = data if isinstance(data, str | bytes) else json.dumps(data)
+        if len(text) > MAX_LINE_BYTES:
+            raise UsageError(f"a sample of {len(text):,} bytes; at most {MAX_LINE_BYTES:,} are read.")
+        return cls(**read_json(text))
+
+    @property
+    def digest(self) -> str:
+        """The digits that the id must end in."""
+        return question_digest(self.images, self.instruction, self.robot, self.state, self.memory)
+
+    @property
+    def family(self) -> str:
+        """The kind of task where that is known, else what the policy says: plan, cannot or already."""
+        return str(self.source.get("family") or outcome(self.policy))
+
+    def messages(self, rgb: NDArray[np.uint8], manifest: Manifest, profile: str = "full") -> list[Message]:
+        """Return the prompt of this sample, word for word as at run time.
+
+        Args:
+            rgb: its first image.
+            manifest: the manifest of its robot.
+            profile: a row of `vlp.prompt.render.PROFILES`.
+        """
+        now_s = self.source.get("stamp_s")
+        return plan_messages(rgb, self.instruction, self.state, self.memory, manifest, profile, now_s=now_s)
+
+
+def make_sample(
+    stem: str,
+    images: Sequence[str],
+    instruction: str,
+    robot: str,
+    state: RobotState,
+    memory: Memory,
+    policy: dict[str, Any],
+    source: dict[str, Any],
+    split: str,
+) -> Sample:
+    """Return a sample with its id made from a stem and its question; numbers are rounded to 0.01 mm.
+
+    Raises:
+        UsageError: something is out of bounds.
+    """
+    data: dict[str, Any] = {
+        "id": "",
+        "images": list(images),
+        "instruction": instruction,
+        "robot": robot,
+        "state": rounded(asdict(state)),
+        "memory": rounded(memory_json(memory)),
+        "policy": policy,
+        "source": rounded(source),
+        "split": split,
+        "version": VERSION,
+    }
+    data["id"] = f"{stem}-{'0' * 10}"
+    draft = Sample.from_json(data)
+    return Sample.from_json({**data, "id": f"{stem}-{draft.digest}"})
+
+
+def question_digest(
+    images: Sequence[str], instruction: str, robot: str, state: RobotState, memory: Memory
+) -> str:
+    """Return ten hexadecimal digits that follow from everything a model is shown."""
+    question = [list(images), instruction, robot, asdict(state), memory_json(memory)]
+    text = json.dumps(question, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+
+
+def memory_json(memory: Memory) -> dict[str, Any]:
+    """Return a memory as plain data without its empty fields."""
+    data = {key: value for key, value in asdict(memory).items() if value}
+    data["steps"] = [{k: v for k, v in step.items() if v or k in ("do", "arguments")} for step in data.get("steps", ())]
+    return data if data["steps"] else {k: v for k, v in data.items() if k != "steps"}
+
+
+def outcome(policy: dict[str, Any]) -> str:
+    """Return what a policy says of its task: plan, cannot or already."""
+    if policy.get("cannot"):
+        return "cannot"
+    return "plan" if policy.get("subtasks") else "already"
+
+
+def rounded(value: Any) -> Any:
+    """Return plain data with its numbers rounded and tuples as lists."""
+    if isinstance(value, float):
+        return round(value, DECIMALS)
+    if isinstance(value, dict):
+        return {k: rounded(v) for k, v in value.items()}
+    return [rounded(v) for v in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,159 @@
+"""The strict schema of a sample's JSON: types, bounds, no unknown keys, and faults told by path, found and expected."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+
+from vlp.core.errors import UsageError
+from vlp.core.located import Located
+from vlp.core.observation import RobotState
+from vlp.prompt.bounds import clean_instruction
+from vlp.prompt.memory import Memory, StepRecord
+
+MAX_IMAGES, MAX_STEPS, MAX_THINGS = 8, 200, 200
+
+Word = Annotated[str, Field(max_length=200)]
+Number = Annotated[float, Field(ge=-1e6, le=1e6)]
+Three = tuple[Number, Number, Number]
+Plain = Annotated[dict[Word, Any], Field(max_length=100)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class _State(_Strict):
+    at: Word = ""
+    holding: Word = ""
+    joints_rad_or_m: Annotated[dict[Word, Number], Field(max_length=MAX_THINGS)] = {}
+    base_in_world: Three = (0.0, 0.0, 0.0)
+    gripper_m: Number = 0.0
+    hand_in_base: Three = (0.0, 0.0, 0.0)
+
+
+class _Step(_Strict):
+    do: Word
+    arguments: Plain
+    status: Word = "succeeded"
+    message: Annotated[str, Field(max_length=2000)] = ""
+    subtask: Word = ""
+    bound: Word = ""
+    value: Annotated[str, Field(max_length=2000)] = ""
+    code: Word = ""
+
+
+class _Located(_Strict):
+    phrase: Word
+    box: tuple[Number, Number, Number, Number]
+    position_in_world: Three
+    size_m: Three
+    yaw_rad: Number
+    score: Number
+    stamp_s: Annotated[float, Field(ge=0, le=1e12)]
+
+
+class _Memory(_Strict):
+    instructions: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(min_length=1, max_length=MAX_STEPS)]
+    steps: Annotated[list[_Step], Field(max_length=MAX_STEPS)] = []
+    beliefs: Annotated[dict[Word, _Located], Field(max_length=MAX_THINGS)] = {}
+    gone: Annotated[list[Word], Field(max_length=MAX_THINGS)] = []
+    holding: Word = ""
+    at: Word = ""
+    trigger: Annotated[str, Field(max_length=4000)] = ""
+    failures: Annotated[list[Annotated[str, Field(max_length=2000)]], Field(max_length=MAX_STEPS)] = []
+
+
+class _Sample(_Strict):
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,79}-[0-9a-f]{10}$")]
+    images: Annotated[list[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]], Field(min_length=1, max_length=MAX_IMAGES)]
+    instruction: str
+    robot: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    state: _State
+    memory: _Memory
+    policy: Annotated[dict[str, Any], Field(min_length=1, max_length=8)]
+    source: Plain
+    split: Literal["train", "validation", "test"]
+    version: Literal[1]
+
+    @field_validator("instruction")
+    @classmethod
+    def _plain_sentence(cls, value: str) -> str:
+        try:
+            clean = clean_instruction(value)
+        except UsageError as error:
+            raise ValueError(f"a plain sentence; {error.message.rstrip('.')}") from None
+        if clean != value:
+            raise ValueError("a trimmed sentence in Unicode normal form C")
+        return value
+
+    @field_validator("memory")
+    @classmethod
+    def _same_instruction(cls, value: _Memory, info: ValidationInfo) -> _Memory:
+        said = info.data.get("instruction", value.instructions[-1])
+        if value.instructions[-1] != said:
+            raise ValueError(f"the last of its instructions to be {said[:80]!r}")
+        return value
+
+    @field_validator("source")
+    @classmethod
+    def _kind(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(value.get("kind"), str):
+            raise ValueError('an object with "kind"')
+        return value
+
+
+def read_json(text: str | bytes) -> dict[str, Any]:
+    """Return the fields of a `Sample` from its JSON text.
+
+    Raises:
+        UsageError: names the first fault by its path, what was found and what was expected.
+    """
+    try:
+        read = _Sample.model_validate_json(text)
+    except ValidationError as error:
+        raise UsageError(_first(error)) from None
+    state, memory = read.state, read.memory
+    return {
+        "id": read.id,
+        "images": tuple(read.images),
+        "instruction": read.instruction,
+        "robot": read.robot,
+        "state": RobotState(**state.model_dump()),
+        "memory": Memory(
+            instructions=tuple(memory.instructions),
+            steps=tuple(StepRecord(**step.model_dump()) for step in memory.steps),
+            beliefs={name: Located(**belief.model_dump()) for name, belief in memory.beliefs.items()},
+            gone=tuple(memory.gone),
+            holding=memory.holding,
+            at=memory.at,
+            trigger=memory.trigger,
+            failures=tuple(memory.failures),
+        ),
+        "policy": read.policy,
+        "source": read.source,
+        "split": read.split,
+        "version": read.version,
+    }
+
+
+def _first(error: ValidationError) -> str:
+    """Return the first fault as one sentence, and how many more there are."""
+    faults = error.errors(include_url=False, include_context=False)
+    fault = faults[0]
+    path = "/" + "/".join(str(part)[:80] for part in fault["loc"])
+    expected = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    more = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
+    if fault["type"] == "json_invalid":
+        return f"not JSON: {expected.removeprefix('Invalid JSON: ')[:120]}."
+    if fault["type"] == "missing":
+        return f"{path}: nothing found; expected a value{more}."
+    if fault["type"] == "extra_forbidden":
+        return f"{path}: unknown key; expected none{more}."
+    return f"{path}: found {_short(fault['input'])}; expected: {expected[:200]}{more}."
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list | dict):
+        return f"{'a list' if isinstance(value, list) else 'an object'} of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
