@@ -25,7 +25,7 @@ from typing import Any
 from vlp.core.errors import UsageError
 from vlp.journal import read_events
 
-LIFE_LIMIT_S = 300.0
+LIFE_LIMIT_S = 900.0
 WORLDS = 5
 FAMILIES = {"put": 3.0, "group": 1.0, "stack": 1.0, "swap": 1.0}
 """Families of tasks that are drawn, by weight: some short, some with many steps."""
