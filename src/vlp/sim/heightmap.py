@@ -56,18 +56,20 @@ class HeightMap:
         inside = (np.abs(along) <= half_x) & (np.abs(across) <= half_y)
         return float(self.heights[inside].max()) if inside.any() else self.floor_m
 
-    def clearance(self, above_m: float = 0.015, ignore: tuple[float, float, float] | None = None) -> Array:
-        """Return, for every cell, the distance in metres to the nearest cell that is occupied, unknown or off the map.
+    def clearance(self, above_m: float = 0.015, seen: bool = True) -> Array:
+        """Return, for every cell, the distance in metres to the nearest cell that is occupied.
+
+        The border of the map does not count: whoever puts things down keeps off the edge by itself.
 
         Args:
             above_m: height over the table from which a cell counts as occupied.
-            ignore: x, y and radius of a disc that counts as free, e.g. where the held thing was.
+            seen: whether cells out of view count as occupied too.
         """
-        free = self.known & (self.heights < self.floor_m + above_m)
-        if ignore is not None:
-            free |= np.hypot(*np.moveaxis(self.centres() - ignore[:2], -1, 0)) < ignore[2]
-        distance = np.asarray(ndimage.distance_transform_edt(np.pad(free, 1)), dtype=np.float64)
-        return distance[1:-1, 1:-1] * CELL_M
+        free = self.heights < self.floor_m + above_m
+        if seen:
+            free &= self.known
+        distance = np.asarray(ndimage.distance_transform_edt(np.pad(free, 20, constant_values=True)), dtype=np.float64)
+        return distance[20:-20, 20:-20] * CELL_M
 
 
 def _base_in_world(observation: Observation) -> Array:

@@ -25,7 +25,6 @@ class Spot:
         x, y: where its middle goes, in the world.
         floor_m: height of what it will rest on.
         closing_rad: direction of the fingers.
-        drop_m: height above the floor at which it is let go without a touch.
         clear_m: the tips are kept above this height, e.g. a rim.
     """
 
@@ -33,7 +32,6 @@ class Spot:
     y: float
     floor_m: float
     closing_rad: float = NO_TURN
-    drop_m: float = 0.0
     clear_m: float = 0.0
 
 
@@ -92,10 +90,10 @@ def _put(scope: Scope, held: Held, choose: Callable[[], Spot]) -> dict[str, Any]
 def _set_down(scope: Scope, held: Held, spot: Spot, closing: float) -> bool:
     """Lower the hand to just above, then slowly until it touches or is as low as it should be."""
     bottom = spot.floor_m + held.below_tip_m
-    above = max(bottom + 0.03 + spot.drop_m, spot.clear_m)
+    above = max(bottom + 0.03, spot.clear_m)
     if scope.lower_to((spot.x, spot.y, above), closing, held.opening_m, touch_n=20.0):
         raise Failed("blocked", "the hand touches something before it is where it should let go.")
-    lowest = max(bottom + spot.drop_m - (0.0 if spot.drop_m else 0.012), spot.clear_m)
+    lowest = max(bottom - 0.015, spot.clear_m)
     if lowest >= above - 0.001:
         return False
     return scope.lower_to((spot.x, spot.y, lowest), closing, held.opening_m, speed=0.16, touch_n=TOUCH_N)
@@ -168,15 +166,14 @@ def _into(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
     bottom = bottom_of(target, scope.map.table_m)
     lengthwise = held.size_m[0] > 1.2 * held.size_m[1]
     closing = target.yaw_rad + (math.pi / 2 if lengthwise else 0.0)
+    if kind_of(held.phrase) == "mug" and kind == "box":  # the handle needs the corner
+        closing += math.atan2(target.size_m[1], target.size_m[0])
     radius = _radius(held)
     half_long, half_wide = (radius, radius) if inside.round else (held.size_m[0] / 2, held.size_m[1] / 2)
     x, y, floor = inner_spot(scope.heights, target, half_long, half_wide, bottom)
-    if not inside.walls:
-        return Spot(x, y, floor, closing)
-    rim = bottom + target.size_m[2]
-    if kind == "box":  # between upright walls the fingers have no room to open: let go with the tips at the rim
-        return Spot(x, y, floor, closing, drop_m=0.012, clear_m=rim + 0.004)
-    return Spot(x, y, floor, closing, drop_m=0.012)
+    # Between upright walls the fingers have no room to open: let go with the tips at the rim.
+    clear_m = bottom + target.size_m[2] + 0.004 if kind == "box" else 0.0
+    return Spot(x, y, floor, closing, clear_m)
 
 
 def _aligned(held: Held, target: Located) -> float:

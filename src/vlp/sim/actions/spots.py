@@ -8,17 +8,41 @@ from numpy.typing import NDArray
 
 from vlp.core.located import Located
 from vlp.sim.actions.scope import kind_of
-from vlp.sim.heightmap import HeightMap
+from vlp.sim.heightmap import CELL_M, HeightMap
 from vlp.sim.motion import Failed
 
 Array = NDArray[np.float64]
-ZONE_X_M, ZONE_Y_M = (0.41, 0.77), (-0.36, 0.36)
+Mask = NDArray[np.bool_]
+ZONE_X_M, ZONE_Y_M = (0.38, 0.77), (-0.38, 0.38)
 """Where the middle of a thing may be put on the table: in reach and in view."""
-GAPS_M = (0.04, 0.028, 0.018)
-"""Room wanted around a thing that is put down; less when there is not so much."""
 NEXT_M = 0.045
 """Gap left to the thing that something is put beside."""
 EDGE_M = 0.01
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How choosy a search is; searches go down the list until one finds a spot.
+
+    Args:
+        gap_m: room wanted around what is put down.
+        near: whether the spot must lie straight in the direction of the relation, close to the target.
+        seen: whether the spot must be in view; what hides behind tall things is seldom occupied.
+    """
+
+    gap_m: float
+    near: bool
+    seen: bool
+
+
+WISHES = (
+    Wish(0.040, near=True, seen=True),
+    Wish(0.028, near=True, seen=True),
+    Wish(0.028, near=False, seen=True),
+    Wish(0.028, near=True, seen=False),
+    Wish(0.015, near=False, seen=True),
+    Wish(0.015, near=False, seen=False),
+)
 
 
 @dataclass(frozen=True)
@@ -50,34 +74,35 @@ def beside_spot(heights: HeightMap, relation: str, target: Located, radius_m: fl
     offset = heights.centres() - at
     distance = np.hypot(offset[..., 0], offset[..., 1])
     if relation == "next_to":
-        allowed = (distance < ideal_m + 0.04) & (distance > own * 0.8 + radius_m)
+        near, far = distance < ideal_m + 0.03, distance < max(target.size_m) / 2 + radius_m + 0.09
         cost = np.abs(distance - ideal_m)
     else:
         side = SIDES[relation]
         along, across = side.sign * offset[..., side.axis], np.abs(offset[..., 1 - side.axis])
-        allowed = (along > max(0.06, 0.8 * (own + radius_m))) & (across < 0.75 * along)
+        # Within 45 degrees of the direction, else people would not call it so.
+        near, far = (along > 0.05) & (across < 0.5 * along), (along > 0.05) & (across < 0.85 * along)
         cost = np.abs(along - ideal_m) + 0.7 * across
-    return _best(heights, allowed, cost, radius_m, f"no free spot {relation.replace('_', ' ')} the {target.phrase}")
+    failure = f"no free spot {relation.replace('_', ' ')} the {target.phrase}"
+    return _best(heights, near, far, cost, radius_m, failure)
 
 
 def free_spot(heights: HeightMap, radius_m: float, wish: tuple[float, float] = (0.56, 0.0)) -> tuple[float, float]:
     """Return x, y of a free spot on the table near a wished one; raises Failed "no-room"."""
     offset = heights.centres() - wish
     cost = np.hypot(offset[..., 0], offset[..., 1])
-    return _best(heights, np.ones_like(cost, dtype=bool), cost, radius_m, "no free spot on the table")
+    anywhere = np.ones_like(cost, dtype=bool)
+    return _best(heights, anywhere, anywhere, cost, radius_m, "no free spot on the table")
 
 
-def _best(
-    heights: HeightMap, allowed: NDArray[np.bool_], cost: Array, radius_m: float, failure: str
-) -> tuple[float, float]:
+def _best(heights: HeightMap, near: Mask, far: Mask, cost: Array, radius_m: float, failure: str) -> tuple[float, float]:
     centres = heights.centres()
     x, y = centres[..., 0], centres[..., 1]
-    high = np.array(heights.low) + np.array(heights.heights.shape) * 0.01
+    high = np.array(heights.low) + np.array(heights.heights.shape) * CELL_M
     edge = np.minimum.reduce([x - heights.low[0], high[0] - x, y - heights.low[1], high[1] - y]) - EDGE_M
     zone = (x > ZONE_X_M[0]) & (x < ZONE_X_M[1]) & (y > ZONE_Y_M[0]) & (y < ZONE_Y_M[1]) & (edge > radius_m)
-    room = heights.clearance()
-    for gap in GAPS_M:
-        fits = allowed & zone & (room > radius_m + gap)
+    room = {seen: heights.clearance(seen=seen) for seen in (True, False)}
+    for wish in WISHES:
+        fits = (near if wish.near else far) & zone & (room[wish.seen] > radius_m + wish.gap_m)
         if fits.any():
             i, j = np.unravel_index(np.argmin(np.where(fits, cost, np.inf)), cost.shape)
             return float(x[i, j]), float(y[i, j])
@@ -86,19 +111,18 @@ def _best(
 
 @dataclass(frozen=True)
 class Inside:
-    """Where a container takes things: the share of its half extents, its floor's height, and whether it has walls."""
+    """Where a container takes things: the share of its half extents, and its floor's height above its bottom."""
 
     share: float
     round: bool
     floor_m: float
-    walls: bool
 
 
 INSIDES = {
-    "bowl": Inside(0.66, True, 0.008, True),
-    "plate": Inside(0.72, True, 0.007, False),
-    "tray": Inside(0.90, False, 0.009, False),
-    "box": Inside(0.90, False, 0.006, True),
+    "bowl": Inside(0.66, True, 0.008),
+    "plate": Inside(0.72, True, 0.007),
+    "tray": Inside(0.90, False, 0.009),
+    "box": Inside(0.90, False, 0.006),
 }
 
 

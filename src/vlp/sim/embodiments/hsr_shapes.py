@@ -96,7 +96,7 @@ SHAPES: tuple[Shape, ...] = (
                 (-sign * 0.30, 0, 0),
             ),
             Shape(
-                f"hand_{side}_distal_link", BOX, (0.013, 0.005, 0.017), (0.01675, sign * 0.0150, 0.0265), BLACK,
+                f"hand_{side}_distal_link", BOX, (0.016, 0.005, 0.017), (0.01675, sign * 0.0150, 0.0265), BLACK,
                 (sign * LEAN_RAD, 0, 0), name=f"pad_{side}_collision",
             ),
         )
