@@ -1,0 +1,77 @@
+"""`vlp bench run`: figures with their intervals, and the failures behind them."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from vlp.core.errors import lookup
+
+
+def run(
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")],
+    n: int = 0,
+    seed: int = 0,
+    workers: int = 2,
+    out: str = "",
+    model: str = "nano",
+    grounder: str = "nano",
+) -> int:
+    """Measure: a row per case (rows.jsonl), summary.json with rates and 95 % intervals, report.html with the failures.
+
+    The same command goes on where it stopped. Exit status 0 when all cases were run, whatever the rate.
+
+    Args:
+        name: static, dynamic, cannot, satisfied, upper, upper-dynamic, grounding, pose, questions, planning, schema,
+            latency, fuzz or crash.
+        n: cases; 0 takes the suite's own number.
+        seed: number of the first case among the test seeds.
+        workers: processes.
+        out: directory; by default runs/bench-NAME.
+        model: what `vlp run --model` takes; "expert" is an upper bound.
+        grounder: nano, model, or oracle (an upper bound).
+    """
+    from vlp.evaluation.runner import WHOLE, run_suite
+    from vlp.evaluation.suites import SUITES
+
+    lookup(name, dict.fromkeys([*SUITES, *WHOLE]), "suite")
+    console = Console()
+    folder = Path(out or f"runs/bench-{name}")
+    shown = _Shown(console)
+    with shown.bar:
+        summary = run_suite(name, n or None, seed, workers, folder, model, grounder=grounder, progress=shown.case)
+    console.print(f"{name}: {summary.rate}, 95 % interval in brackets; {summary.seconds:.0f} s", highlight=False)
+    for column, rates in summary.groups.items():
+        for value, rate in rates.items():
+            console.print(f"  {column} {value:<14} {rate}", highlight=False)
+    for column, numbers in summary.numbers.items():
+        if numbers:
+            console.print(f"  {column}: median {numbers['median']:g}, 95 % below {numbers['p95']:g}", highlight=False)
+    for cause, count in summary.causes.items():
+        console.print(f"  failed {count} times: {cause}", highlight=False)
+    console.print(f"written to {folder}: report.html, summary.json, rows.jsonl", highlight=False, soft_wrap=True)
+    return 0
+
+
+class _Shown:
+    """Progress: a bar on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self.bar = Progress(*columns, console=console, disable=not console.is_terminal)
+        self._console = console
+        self._task = self.bar.add_task("cases", total=None)
+        self._good = self._rows = 0
+        self._said_s = time.monotonic()
+
+    def case(self, done: int, cases: int, rows: list[dict[str, Any]]) -> None:
+        """Take note of one case."""
+        self._good, self._rows = self._good + sum(bool(row["success"]) for row in rows), self._rows + len(rows)
+        text = f"{self._good} of {self._rows} rows good"
+        self.bar.update(self._task, completed=done, total=cases, description=text)
+        if not self._console.is_terminal and (time.monotonic() - self._said_s > 30 or done == cases):
+            self._said_s = time.monotonic()
+            self._console.print(f"{done} of {cases} cases, {text}", highlight=False)
