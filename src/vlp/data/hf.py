@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlp.core.errors import MissingComponent
 from vlp.data.store import Store
-from vlp.policy.model import Policy, compact
+from vlp.prompt.target import policy_text
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -57,13 +57,5 @@ def _rows(store: Store, split: str) -> Iterator[dict[str, Any]]:
     for sample in store.samples(split):
         row = sample.to_json()
         row["images"] = [str(store.image_path(sha256)) for sha256 in sample.images]
-        row["policy"] = policy_column(sample.policy)
+        row["policy"] = policy_text(sample.policy)
         yield {k: json.dumps(v, ensure_ascii=False) if isinstance(v, dict) else v for k, v in row.items()}
-
-
-def policy_column(policy: dict[str, Any]) -> str:
-    """Return the text of a policy in the language's key order where it is one, else as it stands."""
-    try:
-        return compact(Policy.from_json(policy))
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return json.dumps(policy, separators=(",", ":"), ensure_ascii=False)

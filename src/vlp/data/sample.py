@@ -135,9 +135,7 @@ def make_sample(
     return Sample.from_json({**data, "id": f"{stem}-{draft.digest}"})
 
 
-def question_digest(
-    images: Sequence[str], instruction: str, robot: str, state: RobotState, memory: Memory
-) -> str:
+def question_digest(images: Sequence[str], instruction: str, robot: str, state: RobotState, memory: Memory) -> str:
     """Return ten hexadecimal digits that follow from everything a model is shown."""
     question = [list(images), instruction, robot, asdict(state), memory_json(memory)]
     text = json.dumps(question, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

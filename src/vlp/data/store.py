@@ -19,6 +19,7 @@ from vlp.core.errors import MissingComponent, UsageError, did_you_mean
 from vlp.core.files import write_whole
 from vlp.core.images import MAX_FILE_BYTES, Rgb, decode_image, encode_png
 from vlp.data.sample import MAX_LINE_BYTES, SPLITS, Sample
+from vlp.data.similar import image_hash
 from vlp.primitives.manifest import Manifest
 
 FORMAT, FORMAT_VERSION = "vlp-samples", 1
@@ -45,6 +46,7 @@ class Store:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.manifests, self.sealed = _read_manifest(self.folder)
+        self._fingerprints: dict[str, int | None] = {}
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """Yield (line number from 1, line) of `samples.jsonl`, one at a time; lines too long come cut off."""
@@ -117,6 +119,16 @@ class Store:
         """Return an image of a sample as (height, width, 3) uint8, its hash checked."""
         return decode_image(self.image_bytes(sample.images[number]), f"image of {sample.id}")
 
+    def fingerprint(self, sample: Sample) -> int | None:
+        """Return the perceptual hash of a sample's first image, None when it cannot be read; each is made once."""
+        first = sample.images[0]
+        if first not in self._fingerprints:
+            try:
+                self._fingerprints[first] = image_hash(self.image(sample))
+            except UsageError:
+                self._fingerprints[first] = None
+        return self._fingerprints[first]
+
 
 class StoreWriter:
     """Adds samples to a folder, one process at a time; use it in a `with` block.
@@ -159,7 +171,7 @@ class StoreWriter:
         """Write an image unless it is there already, and return its hash.
 
         Args:
-            image: pixels, or an encoded image of a format that `vlp.core.images` reads; anything but PNG is encoded anew.
+            image: pixels, or an encoded image that `vlp.core.images` reads; anything but PNG is encoded anew.
         """
         if isinstance(image, bytes):
             pixels = decode_image(image)
@@ -182,7 +194,9 @@ class StoreWriter:
         if sample.id in self.ids:
             return False
         if sample.robot not in self.manifests:
-            raise UsageError(f"no manifest of robot {sample.robot!r} in the store.", did_you_mean(sample.robot, self.manifests))
+            raise UsageError(
+                f"no manifest of robot {sample.robot!r} in the store.", did_you_mean(sample.robot, self.manifests)
+            )
         for sha256 in sample.images:
             if not _image_path(self.folder, sha256).is_file():
                 raise UsageError(f"image {sha256} of {sample.id} has not been added.")
@@ -225,7 +239,9 @@ class StoreWriter:
     def __enter__(self) -> "StoreWriter":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _recover(self) -> set[str]:
@@ -274,7 +290,9 @@ def _hold(folder: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(lock)
-        raise UsageError(f"another process is writing {str(folder)[:300]!r}.", "Wait for it to end, or stop it.") from None
+        raise UsageError(
+            f"another process is writing {str(folder)[:300]!r}.", "Wait for it to end, or stop it."
+        ) from None
     return lock
 
 
@@ -292,7 +310,9 @@ def _merged(folder: Path, manifests: Mapping[str, Manifest]) -> dict[str, Manife
 def _read_manifest(folder: Path) -> tuple[dict[str, Manifest], dict[str, Any]]:
     path = folder / MANIFEST
     if not path.is_file():
-        raise UsageError(f"no samples at {str(folder)[:300]!r}: {MANIFEST} is missing.", "Make some: `vlp data collect`.")
+        raise UsageError(
+            f"no samples at {str(folder)[:300]!r}: {MANIFEST} is missing.", "Make some: `vlp data collect`."
+        )
     if path.stat().st_size > MAX_MANIFEST_BYTES:
         raise UsageError(f"{str(path)[:300]!r} is larger than {MAX_MANIFEST_BYTES:,} bytes.")
     try:

@@ -1,0 +1,104 @@
+"""Checks across samples: the same thing twice, and what must not be shared by training and test."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from vlp.data.fault import Fault
+from vlp.data.sample import Sample
+from vlp.data.similar import NEAR_BITS, distance_bits, phrasing, question_text
+from vlp.data.store import Store
+
+Key = TypeVar("Key")
+_ORDER = {"train": 0, "validation": 1, "test": 2}
+
+
+@dataclass(frozen=True)
+class _Seen:
+    id: str
+    split: str
+    hash: int
+
+
+class _Alike:
+    """Finds earlier samples with the same words and nearly the same image."""
+
+    def __init__(self) -> None:
+        self._by_text: dict[str, list[_Seen]] = defaultdict(list)
+
+    def before(self, sample: Sample, store: Store) -> list[_Seen]:
+        """Return the earlier samples that are alike, and take this one in; none when its image cannot be read."""
+        found = store.fingerprint(sample)
+        if found is None:
+            return []
+        group = self._by_text[question_text(sample)]
+        alike = [seen for seen in group if distance_bits(seen.hash, found) <= NEAR_BITS]
+        group.append(_Seen(sample.id, sample.split, found))
+        return alike
+
+
+class NearDuplicates:
+    """No two samples of a split ask the same of nearly the same image."""
+
+    def __init__(self) -> None:
+        self._alike = _Alike()
+
+    def look(self, sample: Sample, store: Store) -> Iterator[Fault]:
+        """Yield `near-duplicate`."""
+        for seen in self._alike.before(sample, store):
+            if seen.split == sample.split:
+                message = f"asks the same as {seen.id} of nearly the same image."
+                yield Fault(sample.id, "near-duplicate", message, "Keep one of the two.")
+                return
+
+    def end(self) -> Iterator[Fault]:
+        """Yield nothing."""
+        return iter(())
+
+
+class Leakage:
+    """What is tested was never trained on: no scene, image or sample is in two splits, no phrasing in train and test.
+
+    A fault is laid on the sample of the later split in the order train, validation, test.
+    """
+
+    def __init__(self) -> None:
+        self._alike = _Alike()
+        self._scenes: dict[tuple[str, int], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        self._images: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        self._phrasings: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+
+    def look(self, sample: Sample, store: Store) -> Iterator[Fault]:
+        """Yield `leak-sample`."""
+        world, seed = sample.source.get("world"), sample.source.get("scene_seed")
+        if isinstance(world, str) and isinstance(seed, int):
+            self._scenes[world, seed][sample.split].append(sample.id)
+        for sha256 in sample.images:
+            self._images[sha256][sample.split].append(sample.id)
+        if sample.split != "validation":
+            template = sample.source.get("template")
+            text = template if isinstance(template, str) else phrasing(sample)
+            self._phrasings[text][sample.split].append(sample.id)
+        for seen in self._alike.before(sample, store):
+            if seen.split != sample.split:
+                later, earlier = (sample, seen) if _ORDER[sample.split] > _ORDER[seen.split] else (seen, sample)
+                message = f"asks the same of nearly the same image as {earlier.id} of the {earlier.split} split."
+                yield Fault(later.id, "leak-sample", message, f"Remove it from the {later.split} split.")
+                return
+
+    def end(self) -> Iterator[Fault]:
+        """Yield `leak-scene`, `leak-image` and `leak-phrasing`."""
+        yield from _shared("leak-scene", self._scenes, lambda key: f"its scene ({key[0]} {key[1]})")
+        yield from _shared("leak-image", self._images, lambda key: f"its image {key[:12]}")
+        yield from _shared("leak-phrasing", self._phrasings, lambda key: f"its phrasing ({key[:80]!r})")
+
+
+def _shared(code: str, groups: Mapping[Key, Mapping[str, list[str]]], what: Callable[[Key], str]) -> Iterator[Fault]:
+    """Yield a fault for every sample whose key is in an earlier split too."""
+    for key, by_split in groups.items():
+        splits = sorted(by_split, key=lambda split: _ORDER[split])
+        for split in splits[1:]:
+            for sample in dict.fromkeys(by_split[split]):
+                message = f"{what(key)} is in the {splits[0]} split too: {by_split[splits[0]][0]}."
+                yield Fault(sample, code, message, f"Remove it from the {split} split.")
