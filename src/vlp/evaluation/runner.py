@@ -189,7 +189,8 @@ def _case(name: str, index: int, options: Options, folder: Path) -> list[Row]:
     except Exception as error:
         cause = f"program fault: {type(error).__name__}: {str(error)[:300]}"
         rows = [{**SUITES[name].headline, "success": False, "fault": True, "cause": cause}]
-    return [{"case": index, **row, "case_s": round(time.monotonic() - start, 2)} for row in rows]
+    seconds = round(time.monotonic() - start, 2)
+    return [{"case": index, "of": len(rows), **row, "case_s": seconds} for row in rows]
 
 
 def _known_rows(folder: Path, question: dict[str, Any]) -> list[Row]:
@@ -206,10 +207,11 @@ def _known_rows(folder: Path, question: dict[str, Any]) -> list[Row]:
     if not file.exists():
         return []
     text = file.read_text()
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:  # the process died while it wrote: the half row is done again
-        file.write_text(whole)
-    return [json.loads(line) for line in whole.splitlines()]
+    rows = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+    written = Counter(row["case"] for row in rows)
+    whole = [row for row in rows if written[row["case"]] == row["of"]]  # the process may have died while it wrote
+    file.write_text("".join(json.dumps(row) + "\n" for row in whole))
+    return whole
 
 
 def _quantiles(rows: list[Row], column: str) -> dict[str, float]:

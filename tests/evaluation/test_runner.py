@@ -1,0 +1,113 @@
+"""Suites resume where they stopped, count every case once and say what failed and why."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from vlp.core.errors import UsageError
+from vlp.evaluation import runner
+from vlp.evaluation.intervals import wilson
+from vlp.evaluation.runner import Rate, run_suite
+from vlp.evaluation.suites import SUITES, Options, Suite
+
+CALLS: list[int] = []
+
+
+def odd(index, options, out):
+    """A suite for tests: odd cases succeed, case 4 breaks."""
+    CALLS.append(index)
+    if index == 4:
+        raise ZeroDivisionError("by design")
+    rows = [
+        {"success": index % 2 == 1, "group": "low" if index < 3 else "high", "cause": "" if index % 2 else "even: so"}
+    ]
+    return [*rows, {"success": True, "group": "beside", "main": False}]
+
+
+@pytest.fixture(autouse=True)
+def suite(monkeypatch):
+    CALLS.clear()
+    made = Suite("Odd numbers.", 6, f"{__name__}:odd", headline={}, groups=("group",), numbers=("case_s",))
+    monkeypatch.setitem(SUITES, "odd", made)
+    monkeypatch.setitem(SUITES, "headed", Suite("Main rows.", 6, f"{__name__}:odd", headline={"main": None}))
+
+
+def test_rows_summary_and_page_are_written(tmp_path):
+    seen = []
+    summary = run_suite("odd", 6, 0, 1, tmp_path, progress=lambda done, n, rows: seen.append((done, n)))
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert {row["case"] for row in rows} == set(range(6)) and seen[-1] == (6, 6)
+    assert summary.causes == {"even": 2, "program fault": 1} and summary.faults == 1
+    assert summary.rate.n == 11 and summary.rate.successes == 8
+    assert summary.groups["group"]["low"].n == 3
+    assert json.loads((tmp_path / "summary.json").read_text())["rate"]["n"] == 11
+    page = (tmp_path / "report.html").read_text()
+    assert "ZeroDivisionError: by design" in page and "even: so" in page
+
+
+def test_only_the_headline_rows_make_the_rate(tmp_path):
+    assert run_suite("headed", 4, 0, 1, tmp_path).rate.n == 4
+
+
+def test_a_suite_goes_on_where_it_stopped_and_a_half_written_row_is_done_again(tmp_path):
+    run_suite("odd", 3, 0, 1, tmp_path)
+    file = tmp_path / "rows.jsonl"
+    text = file.read_text()
+    file.write_text(text[: text.rfind('{"case": 2')] + '{"case": 2, "succ')
+    CALLS.clear()
+    summary = run_suite("odd", 4, 0, 1, tmp_path)
+    assert CALLS == [2, 3] and summary.rate.n == 8
+
+
+def test_rows_of_another_question_are_not_mixed(tmp_path):
+    run_suite("odd", 1, 0, 1, tmp_path)
+    with pytest.raises(UsageError, match="another suite"):
+        run_suite("odd", 1, 0, 1, tmp_path, model="other")
+
+
+def test_bad_requests_are_usage_errors(tmp_path):
+    with pytest.raises(UsageError, match="Did you mean 'static'"):
+        run_suite("statik", 1, 0, 1, tmp_path)
+    for n, seed, workers in ((0, 0, 1), (1, -1, 1), (1, 0, 0)):
+        with pytest.raises(UsageError):
+            run_suite("odd", n, seed, workers, tmp_path)
+
+
+def test_a_killed_worker_is_a_clear_end_that_keeps_the_rows(tmp_path, monkeypatch):
+    from concurrent.futures.process import BrokenProcessPool
+
+    from vlp.core.errors import TaskFailed
+
+    class Pool:
+        def __init__(self, *args, **options):
+            pass
+
+        def submit(self, *args):
+            raise BrokenProcessPool
+
+        def shutdown(self, **options):
+            pass
+
+    monkeypatch.setattr(runner, "ProcessPoolExecutor", Pool)
+    with pytest.raises(TaskFailed, match="worker process died"):
+        run_suite("odd", 2, 0, 2, tmp_path)
+
+
+def test_the_interval_is_wilsons():
+    # Values from Brown, Cai and DasGupta's formula worked by hand for 8 of 10.
+    assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert wilson(0, 0) == (0.0, 1.0) and wilson(0, 50)[0] == 0.0 and wilson(50, 50)[1] > 0.999999
+    assert str(Rate.of([{"success": True}] * 2)).startswith("100.0 % (2 of 2")
+
+
+def test_every_suite_names_a_function_that_exists_and_a_sensible_number():
+    import importlib
+
+    for name, made in SUITES.items():
+        module, _, function = made.run.partition(":")
+        assert made.n > 0 and made.doc.endswith("."), name
+        if not module.startswith("vlp.evaluation.planning"):  # a model is not needed to look
+            assert callable(getattr(importlib.import_module(module), function)), name
+    assert Options(**SUITES["upper"].fixed).model == "expert"
+    assert Path(runner.__file__).name == "runner.py"
