@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from vlp.data.fault import Fault
 from vlp.data.sample import Sample
-from vlp.data.similar import NEAR_BITS, distance_bits, phrasing, question_text
+from vlp.data.similar import Fingerprint, phrasing, question_text, same_picture
 from vlp.data.store import Store
 
 Key = TypeVar("Key")
@@ -18,7 +18,7 @@ _ORDER = {"train": 0, "validation": 1, "test": 2}
 class _Seen:
     id: str
     split: str
-    hash: int
+    picture: Fingerprint
 
 
 class _Alike:
@@ -33,7 +33,7 @@ class _Alike:
         if found is None:
             return []
         group = self._by_text[question_text(sample)]
-        alike = [seen for seen in group if distance_bits(seen.hash, found) <= NEAR_BITS]
+        alike = [seen for seen in group if same_picture(seen.picture, found)]
         group.append(_Seen(sample.id, sample.split, found))
         return alike
 

@@ -19,7 +19,7 @@ from vlp.core.errors import MissingComponent, UsageError, did_you_mean
 from vlp.core.files import write_whole
 from vlp.core.images import MAX_FILE_BYTES, Rgb, decode_image, encode_png
 from vlp.data.sample import MAX_LINE_BYTES, SPLITS, Sample
-from vlp.data.similar import image_hash
+from vlp.data.similar import Fingerprint, fingerprint
 from vlp.primitives.manifest import Manifest
 
 FORMAT, FORMAT_VERSION = "vlp-samples", 1
@@ -46,7 +46,7 @@ class Store:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.manifests, self.sealed = _read_manifest(self.folder)
-        self._fingerprints: dict[str, int | None] = {}
+        self._fingerprints: dict[str, Fingerprint | None] = {}
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """Yield (line number from 1, line) of `samples.jsonl`, one at a time; lines too long come cut off."""
@@ -119,12 +119,12 @@ class Store:
         """Return an image of a sample as (height, width, 3) uint8, its hash checked."""
         return decode_image(self.image_bytes(sample.images[number]), f"image of {sample.id}")
 
-    def fingerprint(self, sample: Sample) -> int | None:
+    def fingerprint(self, sample: Sample) -> Fingerprint | None:
         """Return the perceptual hash of a sample's first image, None when it cannot be read; each is made once."""
         first = sample.images[0]
         if first not in self._fingerprints:
             try:
-                self._fingerprints[first] = image_hash(self.image(sample))
+                self._fingerprints[first] = fingerprint(self.image(sample))
             except UsageError:
                 self._fingerprints[first] = None
         return self._fingerprints[first]
