@@ -103,8 +103,13 @@ def _session(episode: Episode, system: System, folder: Path) -> tuple[Simulation
     spec = Spec(episode.task.instruction, "hsr", "tabletop", "", episode.scene_seed, changes)
     budget = system.budget if system.replan else replace(system.budget, replans=0)
     triggers = TRIGGERS if system.replan else (StepFailed(),)
+
+    def judge() -> bool | None:
+        """Return the verdict on what was asked last, whether or not it was heard."""
+        return verdict() if system.replan else episode.final_task.success(verdict.start, simulation.truth())
+
     parts = Parts(
-        apply_event=verdict.apply, judge=verdict, subscribers=(verdict, witness), budget=budget, triggers=triggers
+        apply_event=verdict.apply, judge=judge, subscribers=(verdict, witness), budget=budget, triggers=triggers
     )
     return simulation, witness, Session(folder, spec, assembly.robot, writer, parts)
 
