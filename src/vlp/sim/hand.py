@@ -33,6 +33,11 @@ def tip_reach(opening_m: float) -> float:
     return KNUCKLE_Z_M + FINGER_M * math.cos(angle_for(opening_m)) + TIP_Z_M
 
 
+def knuckle_reach(opening_m: float) -> float:
+    """Return how far the knuckles, the widest part of the hand, stand out to each side, in metres."""
+    return KNUCKLE_Y_M + FINGER_M * math.sin(angle_for(opening_m)) + 0.010
+
+
 def downward(tip: tuple[float, float, float] | Array, closing_rad: float, opening_m: float) -> Array:
     """Return the palm's 4x4 pose in the world for a hand that points down.
 

@@ -6,12 +6,14 @@ from typing import Any
 from vlp.core.located import Located
 from vlp.core.vocabulary import CONTAINERS
 from vlp.sim.actions.scope import TRAVEL_MOST_M, Held, Scope, kind_of, located
-from vlp.sim.hand import FINGER_THICK_M, PAD_M, WIDEST_M
+from vlp.sim.embodiments.hsr import GRIPPER
+from vlp.sim.hand import FINGER_THICK_M, PAD_M, WIDEST_M, knuckle_reach
 from vlp.sim.heightmap import HeightMap
-from vlp.sim.motion import Failed, OutOfTime, Stopped
+from vlp.sim.motion import CLOSED_RAD, Failed
 
-ROOM_M = 0.015
-"""Space left on each side of the thing when the fingers come down."""
+ROOMS_M = (0.015, 0.009)
+"""Space left on each side of the thing when the fingers come down; the second where neighbours are close."""
+KNUCKLE_OVER_TIP_M = 0.03
 EMPTY_M = 0.008
 """Fingers closer than this hold nothing."""
 OVER_TABLE_M = 0.008
@@ -37,8 +39,7 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     if scope.memory.at != "table":
         scope.drive_to("table")
     heights = scope.survey()
-    opening = min(width + 2 * ROOM_M, WIDEST_M)
-    closing = choose_closing(target, heights, opening)
+    closing, opening = choose_closing(target, heights)
     x, y, _ = target.position_in_world
     tip_m = tip_level(target, heights, closing, opening, scope.map.table_m)
     try:
@@ -51,10 +52,9 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
             raise Failed("slipped", f"the fingers closed on nothing where the {target.phrase} should be.")
         bottom = bottom_of(target, scope.map.table_m)
         let_go = max(found + 2 * LET_GO_M, 0.9 * width if is_upright_bottle(target) else 0.0)
-        scope.memory.held = Held(target.phrase, target.size_m, max(0.0, tip_m - bottom), found, let_go)
+        below = max(0.0, tip_m - bottom)
+        scope.memory.held = Held(target.phrase, target.size_m, below, found, let_go, (x, y))
         _raise(scope, x, y, closing, tip_m)
-    except (Stopped, OutOfTime):
-        raise
     except Failed:
         _give_up(scope)
         raise
@@ -72,33 +72,40 @@ def on_table(target: Located, scope: Scope) -> bool:
     return low[0] < x < high[0] and low[1] < y < high[1] and z > scope.map.table_m - 0.02
 
 
-def choose_closing(target: Located, heights: HeightMap, opening_m: float) -> float:
-    """Return the direction along which to close: across the width, or where round things have most free space."""
+def choose_closing(target: Located, heights: HeightMap) -> tuple[float, float]:
+    """Return the direction along which to close and the opening to come down with.
+
+    Across the width, or for round things wherever the fingers, and the knuckles above them, have most free space.
+    """
     length, width, height = target.size_m
     across = target.yaw_rad + math.pi / 2
     kind = kind_of(target.phrase)
     if kind in ROUND and kind != "mug" and (kind == "ball" or height > 0.9 * width) and length < 1.25 * width:
-        choices = [math.pi / 2 + k * math.pi / 12 for k in range(-6, 6)]
+        directions = [math.pi / 2 + k * math.pi / 12 for k in range(-6, 6)]
     elif length < 1.15 * width:
-        choices = [across, across + math.pi / 2]
+        directions = [across, across + math.pi / 2]
     else:
-        choices = [across]
-    reach = opening_m / 2 + FINGER_THICK_M
+        directions = [across]
+    tip_m = max(bottom_of(target, heights.floor_m) + OVER_TABLE_M, target.position_in_world[2] + height / 2 - DEEPEST_M)
 
-    def cost(closing: float) -> float:
+    def cost(choice: tuple[float, float]) -> float:
+        closing, room = choice
+        half = min(width + 2 * room, WIDEST_M) / 2
         turn = abs(math.remainder(closing - math.pi / 2, math.pi))
-        return max(0.0, beside(target, heights, closing, reach) - heights.floor_m - 0.01) * 100 + turn
+        fingers = beside(target, heights, closing, width / 2 + 0.008, half + FINGER_THICK_M) - tip_m
+        knuckles = beside(target, heights, closing, half, knuckle_reach(2 * half)) - tip_m - KNUCKLE_OVER_TIP_M
+        return 100 * (max(0.0, fingers) + max(0.0, knuckles)) + turn + 40 * (ROOMS_M[0] - room)
 
-    return min(choices, key=cost)
+    closing, room = min(((c, r) for c in directions for r in ROOMS_M), key=cost)
+    return closing, min(width + 2 * room, WIDEST_M)
 
 
-def beside(target: Located, heights: HeightMap, closing: float, reach_m: float) -> float:
-    """Return the greatest height where the two fingers come down."""
+def beside(target: Located, heights: HeightMap, closing: float, inner_m: float, outer_m: float) -> float:
+    """Return the greatest height on both sides of a thing, between two distances from its middle."""
     x, y, _ = target.position_in_world
     c, s = math.cos(closing), math.sin(closing)
-    inner = target.size_m[1] / 2 + 0.008
-    middle, half = (reach_m + inner) / 2, max(0.005, (reach_m - inner) / 2)
-    return max(heights.highest_within(x + e * c * middle, y + e * s * middle, half, 0.012, closing) for e in (1, -1))
+    middle, half = (outer_m + inner_m) / 2, max(0.005, (outer_m - inner_m) / 2)
+    return max(heights.highest_within(x + e * c * middle, y + e * s * middle, half, 0.016, closing) for e in (1, -1))
 
 
 def bottom_of(target: Located, table_m: float) -> float:
@@ -124,10 +131,11 @@ def tip_level(target: Located, heights: HeightMap, closing: float, opening_m: fl
     top = target.position_in_world[2] + height / 2
     deep = 0.34 * height if is_upright_bottle(target) else min(DEEPEST_M, height / 2 + PAD_M / 2)
     wanted = max(top - deep, bottom + OVER_TABLE_M)
-    near = beside(target, heights, closing, opening_m / 2 + FINGER_THICK_M)
+    near = beside(target, heights, closing, target.size_m[1] / 2 + 0.008, opening_m / 2 + FINGER_THICK_M)
     if near > wanted - 0.004 and near > table_m + 0.02:
         wanted = max(wanted, min(near + 0.006, top - 0.02))
-    return wanted
+    knuckles = beside(target, heights, closing, opening_m / 2, knuckle_reach(opening_m)) - KNUCKLE_OVER_TIP_M
+    return max(wanted, min(knuckles + 0.004, top - 0.6 * height))
 
 
 def _raise(scope: Scope, x: float, y: float, closing: float, tip_m: float) -> None:
@@ -141,10 +149,9 @@ def _raise(scope: Scope, x: float, y: float, closing: float, tip_m: float) -> No
 
 
 def _give_up(scope: Scope) -> None:
-    """Let go, raise the hand and go back to carry posture with an empty hand."""
-    scope.memory.held = None
-    try:
-        scope.motion.open_to(0.11)
-    finally:
-        scope.carry()
+    """Go back to carry posture without opening the fingers on the way: among walls they would hook on and lift them."""
+    if scope.motion.opening() < EMPTY_M or scope.motion.target[GRIPPER] > CLOSED_RAD + 0.01:
+        scope.memory.held = None
+    scope.carry()
+    if scope.memory.held is None:
         scope.motion.open_to(0.083)

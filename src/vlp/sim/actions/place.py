@@ -13,6 +13,8 @@ from vlp.sim.actions.spots import INSIDES, beside_spot, free_spot, inner_spot
 from vlp.sim.motion import Failed
 
 TOUCH_N = 4.0
+BIN_SPOTS_M = ((0.05, 0.05), (-0.06, -0.06), (-0.06, 0.05), (0.05, -0.06))
+BIN_LOWEST_TIP_M = 0.12
 NO_TURN = -math.pi / 2
 ROUND = ("ball", "can", "bottle")
 
@@ -100,27 +102,28 @@ def _set_down(scope: Scope, held: Held, spot: Spot, closing: float) -> bool:
 
 
 def _into_bin(scope: Scope, held: Held) -> dict[str, Any]:
+    """Lower the thing into the bin until it touches, at another spot than the last time, and let go."""
     if scope.memory.at != "bin":
         scope.travel_m = TRAVEL_MOST_M
         scope.drive_to("bin")
-    x, y = scope.map.bin_centre
+    dx, dy = BIN_SPOTS_M[scope.memory.binned % len(BIN_SPOTS_M)]
+    x, y = scope.map.bin_centre[0] + dx, scope.map.bin_centre[1] + dy
     scope.travel_m = max(0.62, scope.map.bin_rim_m + held.below_tip_m + 0.10)
     try:
         closing = scope.reach_over(x, y, NO_TURN, held.opening_m)
-        tip_m = scope.map.bin_rim_m + max(0.02, held.below_tip_m - 0.04)
-        scope.lower_to((x, y, tip_m), closing, held.opening_m, touch_n=20.0)
-        scope.motion.open_to(held.let_go_m + 0.03)
-        scope.motion.wait(0.3)
+        tip_m = max(BIN_LOWEST_TIP_M, held.below_tip_m + 0.015)
+        scope.lower_to((x, y, tip_m), closing, held.opening_m, speed=0.8, touch_n=12.0)
+        scope.motion.open_to(held.let_go_m)
+        scope.motion.wait(0.2)
         scope.memory.held = None
+        scope.memory.binned += 1
         scope.lower_to((x, y, scope.travel_m), closing, held.opening_m)
-    except Failed:
-        scope.carry()
-        scope.drive_to("table")
-        raise
-    scope.carry()
+    finally:
+        if not scope.motion.stop.is_set():
+            scope.carry()
+            scope.drive_to("table")
     scope.motion.open_to(0.083)
-    scope.drive_to("table")
-    return {"x_m": x, "y_m": y}
+    return {"x_m": round(x, 3), "y_m": round(y, 3)}
 
 
 def _radius(held: Held) -> float:
@@ -129,7 +132,7 @@ def _radius(held: Held) -> float:
 
 def _on_table(scope: Scope, held: Held) -> Spot:
     assert scope.heights is not None
-    x, y = free_spot(scope.heights, _radius(held))
+    x, y = free_spot(scope.heights, _radius(held), held.taken_from)
     return Spot(x, y, scope.map.table_m)
 
 

@@ -54,6 +54,7 @@ class Held:
         below_tip_m: how far its bottom is below the finger tips.
         opening_m: distance of the tips that hold it.
         let_go_m: distance of the tips that sets it free without pushing its neighbours.
+        taken_from: x, y where it was grasped.
     """
 
     phrase: str
@@ -61,14 +62,16 @@ class Held:
     below_tip_m: float
     opening_m: float
     let_go_m: float
+    taken_from: tuple[float, float]
 
 
 @dataclass
 class Memory:
-    """What the robot remembers between actions: the place it stands at and what it holds."""
+    """What the robot remembers between actions: where it stands, what it holds, how much it has put into the bin."""
 
     at: str = "table"
     held: Held | None = None
+    binned: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the memory as plain data."""
@@ -78,7 +81,9 @@ class Memory:
     def from_json(cls, data: dict[str, Any]) -> "Memory":
         """Return the memory that `to_json` wrote."""
         held = data["held"]
-        return cls(data["at"], Held(**{**held, "size_m": tuple(held["size_m"])}) if held else None)
+        if held:
+            held = Held(**{**held, "size_m": tuple(held["size_m"]), "taken_from": tuple(held["taken_from"])})
+        return cls(data["at"], held, int(data["binned"]))
 
 
 @dataclass

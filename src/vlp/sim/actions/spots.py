@@ -15,6 +15,7 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 ZONE_X_M, ZONE_Y_M = (0.38, 0.77), (-0.38, 0.38)
 """Where the middle of a thing may be put on the table: in reach and in view."""
+MIDDLE_M = (0.56, 0.0)
 NEXT_M = 0.045
 """Gap left to the thing that something is put beside."""
 EDGE_M = 0.01
@@ -86,12 +87,16 @@ def beside_spot(heights: HeightMap, relation: str, target: Located, radius_m: fl
     return _best(heights, near, far, cost, radius_m, failure)
 
 
-def free_spot(heights: HeightMap, radius_m: float, wish: tuple[float, float] = (0.56, 0.0)) -> tuple[float, float]:
-    """Return x, y of a free spot on the table near a wished one; raises Failed "no-room"."""
-    offset = heights.centres() - wish
-    cost = np.hypot(offset[..., 0], offset[..., 1])
-    anywhere = np.ones_like(cost, dtype=bool)
-    return _best(heights, anywhere, anywhere, cost, radius_m, "no free spot on the table")
+def free_spot(heights: HeightMap, radius_m: float, taken_from: tuple[float, float]) -> tuple[float, float]:
+    """Return x, y of a free spot near the table's middle, away from where the thing was: that place may be wanted.
+
+    Raises:
+        Failed: "no-room".
+    """
+    centres = heights.centres()
+    cost = np.hypot(*np.moveaxis(centres - MIDDLE_M, -1, 0))
+    away = np.hypot(*np.moveaxis(centres - taken_from, -1, 0)) > 2 * radius_m + 0.08
+    return _best(heights, away, np.ones_like(away), cost, radius_m, "no free spot on the table")
 
 
 def _best(heights: HeightMap, near: Mask, far: Mask, cost: Array, radius_m: float, failure: str) -> tuple[float, float]:
