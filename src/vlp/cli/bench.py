@@ -52,7 +52,8 @@ def run(
             console.print(f"  {column}: median {numbers['median']:g}, 95 % below {numbers['p95']:g}", highlight=False)
     for cause, count in summary.causes.items():
         console.print(f"  failed {count} times: {cause}", highlight=False)
-    console.print(f"written to {folder}: report.html, summary.json, rows.jsonl", highlight=False, soft_wrap=True)
+    written = [file for file in ("report.html", "summary.json", "rows.jsonl") if (folder / file).exists()]
+    console.print(f"written to {folder}: {', '.join(written)}", highlight=False, soft_wrap=True)
     return 0
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vlp.core.camera import Box
-from vlp.core.errors import MissingComponent, lookup
+from vlp.core.errors import MissingComponent, UsageError, lookup
 from vlp.models.protocol import Model
 from vlp.perception.grounder import Sources, make_grounder
 from vlp.perception.perceiving import PERCEPTIONS, PerceivingRobot
@@ -64,6 +64,8 @@ def open_robot(
     if robot.startswith(("http://", "https://")):
         return _remote(robot, token, grounder, model, ask_person)
     body, scene = lookup(robot, BODIES, "robot"), lookup(world, WORLDS, "world")
+    if seed < 0:
+        raise UsageError(f"seed {seed} is negative.", "Give 0 or greater.")
     simulation = _load("vlp.sim.simulation:Simulation")(_load(scene)(seed), robot)
     acting = _load(body)(simulation)
     eyes = make_grounder(grounder, Sources(boxes=true_boxes(simulation), model=model))
