@@ -6,7 +6,7 @@ import pytest
 from vlp.core.errors import UsageError
 from vlp.core.vocabulary import CONTAINERS
 from vlp.sim.embodiments import hsr
-from vlp.sim.frames import _put_in_hand
+from vlp.sim.frames import put_in_hand
 from vlp.sim.simulation import Simulation, SimulationDiverged
 from vlp.sim.worlds.tabletop import sample_scene
 
@@ -84,7 +84,7 @@ def test_a_broken_state_is_an_outcome_of_its_own(simulation: Simulation, value: 
 
 def test_fingers_that_close_on_a_thing_hold_it(simulation: Simulation):
     name = next(n for n, o in simulation.objects.items() if o.kind in ("cube", "can", "block", "mug", "bottle"))
-    _put_in_hand(simulation.model, simulation.data, simulation.objects[name], np.random.default_rng(0))
+    put_in_hand(simulation.model, simulation.data, simulation.objects[name], np.random.default_rng(0))
     simulation.data.actuator(hsr.GRIPPER).ctrl[0] = -0.7
     simulation.step(400)
     truth = simulation.truth()

@@ -118,9 +118,9 @@ def render_frame(seed: int) -> Frame:
     at = str(rng.choice(list(PLACE_ODDS), p=list(PLACE_ODDS.values())))
     hsr.set_home(model, data, at)
     _settle(model, data, scene, held, rng)
-    base = _pose_robot(model, data, at, rng)
+    base = pose_robot(model, data, at, rng)
     if held:
-        _put_in_hand(model, data, held, rng)
+        put_in_hand(model, data, held, rng)
     mujoco.mj_forward(model, data)
     truth = read_truth(model, data, scene.objects, at=at, held=held.phrase if held else "")
     camera = Camera(model, width=CAMERA_WIDTH_PX, height=CAMERA_HEIGHT_PX)
@@ -185,7 +185,7 @@ def _turn(data: mujoco.MjData, thing: SceneObject, roll: float, pitch: float) ->
     joint.qpos[3:] = turned
 
 
-def _pose_robot(
+def pose_robot(
     model: mujoco.MjModel, data: mujoco.MjData, at: str, rng: np.random.Generator
 ) -> tuple[float, float, float]:
     """Put the robot at a place as a drive would leave it: not quite where it meant to be."""
@@ -221,7 +221,7 @@ def _open_hand(data: mujoco.MjData, angle_rad: float) -> None:
         data.joint(f"hand_{side}_distal_joint").qpos[0] = -angle_rad - 0.087
 
 
-def _put_in_hand(model: mujoco.MjModel, data: mujoco.MjData, held: SceneObject, rng: np.random.Generator) -> None:
+def put_in_hand(model: mujoco.MjModel, data: mujoco.MjData, held: SceneObject, rng: np.random.Generator) -> None:
     """Close the fingers on an object and set its pose between them: enough for a picture, no grasp."""
     low, high, left, right = 0.0, 1.2, np.zeros(3), np.zeros(3)
     for _ in range(8):
