@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import make_view
 
-from vlp.core.errors import MissingComponent
+from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.located import Located
 from vlp.perception.grounder import OracleGrounder
 from vlp.perception.perceiving import PerceivingRobot
@@ -172,3 +172,20 @@ def test_nobody_no_answer_and_stop_end_a_question(body):
     start = time.monotonic()
     assert do(silent, "ask", "2", timeout_s=20.0, question="?").status != "succeeded"
     assert time.monotonic() - start < 5 and body.stopped
+
+
+def test_a_snapshot_keeps_what_was_put_into_the_bin_and_a_robot_without_one_offers_none(body, view):
+    grounder = OracleGrounder(lambda: view.boxes)
+    assert not hasattr(PerceivingRobot(body, grounder), "snapshot")
+    body.snapshot, restored = lambda: b"inner", []
+    body.restore = restored.append
+    robot = PerceivingRobot(body, grounder)
+    do(robot, "grasp", "g", target={"phrase": "grey thing"})
+    do(robot, "place", "p", target="bin", relation="in")
+    fresh = PerceivingRobot(body, grounder)
+    fresh.restore(robot.snapshot())
+    assert restored == [b"inner"]
+    assert do(fresh, "check", relation="in", subject="grey thing", object="bin").status == "succeeded"
+    for bad in (b"", b"{}", b"[]", b'{"robot": 3, "put": {}, "held": ""}'):
+        with pytest.raises(UsageError):
+            fresh.restore(bad)
