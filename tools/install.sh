@@ -1,10 +1,14 @@
 #!/bin/sh
 # Make a virtual environment and install vlp with extras into it: tools/install.sh VENV EXTRAS
-# PyTorch comes as the CPU build unless a GPU is found: the CUDA build is several gigabytes.
+#
+# PYTHON            the Python to make it with (3.11 or newer)
+# TORCH_INDEX_URL   where pip finds PyTorch; on a machine without a GPU give PyTorch's index of CPU builds (see PyTorch's
+#                   installation page): pip's own index may hold the CUDA build, which is several gigabytes larger
 set -eu
 venv=$1
 extras=$2
 python=${PYTHON:-python3}
+torch=${TORCH_INDEX_URL:+--index-url $TORCH_INDEX_URL}
 
 "$python" - <<'P' || exit 3
 import sys
@@ -25,14 +29,13 @@ if ! ldconfig -p 2>/dev/null | grep -q libEGL.so.1; then
 fi
 
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+echo "installing vlp[$extras] into $venv"
 if ! "$venv/bin/python" -c "import torch" 2>/dev/null; then
-    if command -v nvidia-smi >/dev/null 2>&1; then
-        "$venv/bin/pip" install -q torch
-    else
-        # The index of CPU builds is asked first; where it cannot be reached, a CPU build may lie in pip's own folders.
-        "$venv/bin/pip" install -q torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu 2>/dev/null ||
-            "$venv/bin/pip" install -q torch==2.13.0
-    fi
+    "$venv/bin/pip" install -q $torch torch==2.13.0
 fi
 "$venv/bin/pip" install -q -e ".[$extras]"
+if ! command -v nvidia-smi >/dev/null 2>&1 && ! "$venv/bin/python" -c "import sys, torch; sys.exit(torch.version.cuda is not None)"; then
+    echo "note: pip brought the CUDA build of PyTorch onto a machine without a GPU. It works, and is several gigabytes larger"
+    echo "      than it need be. For the CPU build: remove $venv, set TORCH_INDEX_URL (see README) and run this again."
+fi
 echo "installed vlp[$extras] into $venv"
