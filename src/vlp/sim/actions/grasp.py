@@ -39,7 +39,8 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     if scope.memory.at != "table":
         scope.drive_to("table")
     heights = scope.survey()
-    closing, opening = choose_closing(target, heights)
+    tries = scope.memory.blocked[1] if scope.memory.blocked[0] == target.phrase else 0
+    closing, opening = choose_closing(target, heights, tries)
     x, y, _ = target.position_in_world
     tip_m = tip_level(target, heights, closing, opening, scope.map.table_m)
     try:
@@ -55,9 +56,11 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
         below = max(0.0, tip_m - bottom)
         scope.memory.held = Held(target.phrase, target.size_m, below, found, let_go, (x, y))
         _raise(scope, x, y, closing, tip_m)
-    except Failed:
+    except Failed as failure:
+        scope.memory.blocked = (target.phrase, tries + 1) if failure.code == "blocked" else ("", 0)
         _give_up(scope)
         raise
+    scope.memory.blocked = ("", 0)
     scope.carry()
     still = scope.motion.opening()
     if still < EMPTY_M:
@@ -72,10 +75,11 @@ def on_table(target: Located, scope: Scope) -> bool:
     return low[0] < x < high[0] and low[1] < y < high[1] and z > scope.map.table_m - 0.02
 
 
-def choose_closing(target: Located, heights: HeightMap) -> tuple[float, float]:
+def choose_closing(target: Located, heights: HeightMap, tries: int = 0) -> tuple[float, float]:
     """Return the direction along which to close and the opening to come down with.
 
-    Across the width, or for round things wherever the fingers, and the knuckles above them, have most free space.
+    Across the width, or for round things wherever the fingers, and the knuckles above them, have most free space;
+    after tries that were blocked, another choice than the best.
     """
     length, width, height = target.size_m
     across = target.yaw_rad + math.pi / 2
@@ -96,7 +100,8 @@ def choose_closing(target: Located, heights: HeightMap) -> tuple[float, float]:
         knuckles = beside(target, heights, closing, half, knuckle_reach(2 * half)) - tip_m - KNUCKLE_OVER_TIP_M
         return 100 * (max(0.0, fingers) + max(0.0, knuckles)) + turn + 40 * (ROOMS_M[0] - room)
 
-    closing, room = min(((c, r) for c in directions for r in ROOMS_M), key=cost)
+    choices = sorted(((c, r) for c in directions for r in ROOMS_M), key=cost)
+    closing, room = choices[tries * max(1, len(choices) // 6) % len(choices)]
     return closing, min(width + 2 * room, WIDEST_M)
 
 

@@ -67,11 +67,19 @@ class Held:
 
 @dataclass
 class Memory:
-    """What the robot remembers between actions: where it stands, what it holds, how much it has put into the bin."""
+    """What the robot remembers between actions.
+
+    Args:
+        at: the place it stands at, "" between places.
+        held: what it holds.
+        binned: how many things it has put into the bin.
+        blocked: the thing whose last grasp was blocked, and how often in a row; the next try goes about it differently.
+    """
 
     at: str = "table"
     held: Held | None = None
     binned: int = 0
+    blocked: tuple[str, int] = ("", 0)
 
     def to_json(self) -> dict[str, Any]:
         """Return the memory as plain data."""
@@ -83,7 +91,7 @@ class Memory:
         held = data["held"]
         if held:
             held = Held(**{**held, "size_m": tuple(held["size_m"]), "taken_from": tuple(held["taken_from"])})
-        return cls(data["at"], held, int(data["binned"]))
+        return cls(data["at"], held, int(data["binned"]), (str(data["blocked"][0]), int(data["blocked"][1])))
 
 
 @dataclass
