@@ -108,3 +108,9 @@ def test_the_expert_is_right_midway_and_after_changes_and_its_policies_pass_the_
         assert report.ok, (text, str(report))
         changed += bool(situation.task.before)
     assert changed > 200
+
+
+def test_things_wedged_into_each_other_get_a_policy_all_the_same() -> None:
+    # A hand that came up with a box hooked on it left the box on the ball and the ball in the box: endless recursion.
+    wedged = world(item("red cube", 0.5, 0.2, "white can"), item("white can", 0.5, 0.2, "red cube"), BOWL)
+    assert "pick up the red cube" in names(plan(wedged, PUT))

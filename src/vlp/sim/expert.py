@@ -43,7 +43,7 @@ def plan(truth: Truth, task: Task) -> Json:
         return {"goal": _wish(task), "cannot": f"there is no {gone[0]}"}
     if not pending:
         return {"goal": goal_text(truth, task, list(task.goals)), "subtasks": []}
-    writer = _Writer(truth.holding, {name: item.support for name, item in truth.objects.items()})
+    writer = _Writer(truth.holding, _supports(truth))
     if truth.at != "table":
         writer.add("go to the table", {"do": "go_to", "place": "table"})
     if task.family == "swap":
@@ -51,6 +51,18 @@ def plan(truth: Truth, task: Task) -> Json:
     else:
         _reach_all(writer, pending, task.ordered)
     return {"goal": goal_text(truth, task, pending), "subtasks": writer.subtasks}
+
+
+def _supports(truth: Truth) -> dict[str, str]:
+    """Return what rests on what; things wedged so that each carries the other count as lying on the table."""
+    support = {name: item.support for name, item in truth.objects.items()}
+    for name in support:
+        below, steps = support[name], 0
+        while below in support and below != name and steps < len(support):
+            below, steps = support[below], steps + 1
+        if below == name:
+            support[name] = "table"
+    return support
 
 
 def _lost(truth: Truth, goal: Goal) -> str:
