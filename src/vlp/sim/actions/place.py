@@ -169,10 +169,11 @@ def _into(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
     bottom = bottom_of(target, scope.map.table_m)
     lengthwise = held.size_m[0] > 1.2 * held.size_m[1]
     closing = target.yaw_rad + (math.pi / 2 if lengthwise else 0.0)
-    if kind_of(held.phrase) == "mug" and kind == "box":  # the handle needs the corner
-        closing += math.atan2(target.size_m[1], target.size_m[0])
     radius = _radius(held)
     half_long, half_wide = (radius, radius) if inside.round else (held.size_m[0] / 2, held.size_m[1] / 2)
+    if kind_of(held.phrase) == "mug" and kind == "box":  # its handle goes into a corner
+        half_long = half_wide
+        closing += math.atan2(target.size_m[1], target.size_m[0])
     x, y, floor = inner_spot(scope.heights, target, half_long, half_wide, bottom)
     # Between upright walls the fingers have no room to open: let go with the tips at the rim.
     clear_m = bottom + target.size_m[2] + 0.004 if kind == "box" else 0.0

@@ -153,7 +153,9 @@ def inner_spot(
             if inside.round and (u / max(half_x, 1e-6)) ** 2 + (v / max(half_y, 1e-6)) ** 2 > 1.01:
                 continue
             x, y = target.position_in_world[0] + c * u - s * v, target.position_in_world[1] + s * u + c * v
-            top = heights.highest_within(x, y, half_long_m + 0.008, half_wide_m + 0.008, target.yaw_rad)
+            top = heights.highest_within(
+                x, y, max(0.01, half_long_m - 0.004), max(0.01, half_wide_m - 0.004), target.yaw_rad
+            )
             filled = max(0.0, top - floor - 0.02)
             cost = 100 * filled + math.hypot(u, v)
             if best is None or cost < best[0]:
