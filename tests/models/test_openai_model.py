@@ -26,7 +26,7 @@ class Handler(BaseHTTPRequestHandler):
     """Lists one model; answers a chat by whatever behaviour the server was given."""
 
     protocol_version = "HTTP/1.1"
-    server: "Server"
+    server: "Server"  # type: ignore[assignment]
 
     def do_GET(self) -> None:
         self.whole(json.dumps({"data": [{"id": "toy"}, {"id": "other"}]}).encode())

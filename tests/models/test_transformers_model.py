@@ -195,3 +195,16 @@ def test_timings_and_counts_are_told(toy: TransformersModel) -> None:
     parts = sum(reply.timings_s[name] for name in ("prompt", "prefill", "decode"))
     assert parts == pytest.approx(reply.timings_s["total"], abs=0.01)
     assert reply.tokens["prompt"] > 108 and reply.tokens["reply"] <= 30
+
+
+def test_an_adapter_is_merged_into_the_weights(toy: TransformersModel, toy_folder: Path, tmp_path: Path) -> None:
+    peft = pytest.importorskip("peft")
+    from transformers import Qwen2_5_VLForConditionalGeneration
+
+    base = Qwen2_5_VLForConditionalGeneration.from_pretrained(str(toy_folder))
+    torch.manual_seed(1)
+    lora = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False, lora_alpha=64)
+    peft.get_peft_model(base, lora).save_pretrained(tmp_path)
+    adapted = TransformersModel(toy_folder, adapter=tmp_path, device="cpu")
+    assert adapted.generate(ask(), max_tokens=30).text != toy.generate(ask(), max_tokens=30).text
+    assert not any("lora" in name for name, _ in adapted.model.named_parameters())

@@ -97,7 +97,9 @@ def check_adapter(path: Path) -> None:
         raise UsageError(
             f"{path.name!r} is not a LoRA adapter.", 'Expected adapter_config.json with "peft_type": "LORA".'
         )
-    if config.get("auto_mapping"):
+    mapping = config.get("auto_mapping") or {}  # peft itself writes one, naming the stock class it adapted
+    library = mapping.get("parent_library", "") if isinstance(mapping, dict) else ""
+    if mapping and not str(library).startswith("transformers.models."):
         raise UsageError(
             f"{path.name!r} wants to run code of its own (auto_mapping).", "Remove it from adapter_config.json."
         )
