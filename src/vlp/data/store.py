@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -185,35 +185,42 @@ class StoreWriter:
         return sha256
 
     def add(self, sample: Sample) -> bool:
-        """Write a sample; False when one of that id is there already.
+        """Write a sample; False when one of that id is there already; raises as `add_all` does."""
+        return bool(self.add_all([sample]))
+
+    def add_all(self, samples: Sequence[Sample]) -> int:
+        """Write samples, all or none, and return how many were not there already.
 
         Raises:
-            UsageError: an image of it has not been added, or its robot has no manifest here.
-            MissingComponent: it could not be written; the file is as before.
+            UsageError: an image has not been added, or a robot has no manifest here.
+            MissingComponent: they could not be written; the file is as before.
         """
-        if sample.id in self.ids:
-            return False
-        if sample.robot not in self.manifests:
-            raise UsageError(
-                f"no manifest of robot {sample.robot!r} in the store.", did_you_mean(sample.robot, self.manifests)
-            )
-        for sha256 in sample.images:
-            if not _image_path(self.folder, sha256).is_file():
-                raise UsageError(f"image {sha256} of {sample.id} has not been added.")
-        line = json.dumps(sample.to_json(), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() + b"\n"
-        if len(line) > MAX_LINE_BYTES:
-            raise UsageError(f"sample {sample.id} has {len(line):,} bytes; at most {MAX_LINE_BYTES:,} fit.")
+        new = {sample.id: sample for sample in samples if sample.id not in self.ids}
+        lines = b"".join(self._line(sample) for sample in new.values())
         end = os.fstat(self._file.fileno()).st_size
         try:
-            self._file.write(line)
+            self._file.write(lines)
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._file.fileno(), end)
             raise _unwritable(self.folder, error) from None
-        self._note(sample)
-        return True
+        for sample in new.values():
+            self._note(sample)
+        return len(new)
+
+    def _line(self, sample: Sample) -> bytes:
+        if sample.robot not in self.manifests:
+            hint = did_you_mean(sample.robot, self.manifests)
+            raise UsageError(f"no manifest of robot {sample.robot!r} in the store.", hint)
+        for sha256 in sample.images:
+            if not _image_path(self.folder, sha256).is_file():
+                raise UsageError(f"image {sha256} of {sample.id} has not been added.")
+        line = json.dumps(sample.to_json(), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        if len(line) > MAX_LINE_BYTES:
+            raise UsageError(f"sample {sample.id} has {len(line):,} bytes; at most {MAX_LINE_BYTES:,} fit.")
+        return line
 
     def seal(self) -> None:
         """Write counts and hashes to `manifest.json`."""
@@ -266,6 +273,29 @@ class StoreWriter:
     def _note(self, sample: Sample) -> None:
         self.ids.add(sample.id)
         self._counts[sample.split] += 1
+
+
+def merge(out: str | Path, folders: Sequence[str | Path]) -> int:
+    """Copy the samples of folders into another, and return how many were new.
+
+    Raises:
+        UsageError: a folder is no store, an image is damaged, or a sample is still set aside for correction.
+    """
+    stores = [Store(folder) for folder in folders]
+    waiting = [sample.id for store in stores for sample in store if "set_aside" in sample.source]
+    if waiting:
+        raise UsageError(
+            f"{len(waiting)} samples are still set aside, {waiting[0]} first.",
+            'Correct their policies and delete "set_aside" from their sources.',
+        )
+    added = 0
+    for store in stores:
+        with StoreWriter(out, store.manifests) as writer:
+            for sample in store:
+                for sha256 in sample.images:
+                    writer.add_image(store.image_bytes(sha256))
+                added += writer.add(sample)
+    return added
 
 
 def _image_path(folder: Path, sha256: str) -> Path:
