@@ -3,8 +3,8 @@
     python examples/bring_your_robot.py            # an arm that only waves
     python examples/bring_your_robot.py --smoke    # the same without pauses
 
-Put your driver where `Driver` is. Whoever brings a depth camera gets locate, find_all and check by wrapping the robot in
-`vlp.perception.perceiving.PerceivingRobot`.
+Put your driver where `Driver` is. Whoever brings a depth camera gets locate, find_all and check by wrapping the
+robot in `vlp.perception.perceiving.PerceivingRobot`.
 """
 
 import sys
@@ -41,7 +41,11 @@ class Driver:
 
 # One primitive, declared once: manifest, JSON Schema, prompt text, HTTP route and checks come from this.
 WAVE = Primitive(
-    "wave", "action", "Wave the hand.", (Argument("times", "number", "How often.", minimum=1, maximum=5),), timeout_s=10.0
+    "wave",
+    "action",
+    "Wave the hand.",
+    (Argument("times", "number", "How often.", minimum=1, maximum=5),),
+    timeout_s=10.0,
 )
 LIMITS = Limits(
     workspace_min_m=(0.2, -0.6, 0.0), workspace_max_m=(0.9, 0.6, 0.8), base_speed_m_s=0.4, hand_speed_m_s=0.5,

@@ -1,6 +1,6 @@
 """A policy from anywhere: parsed, checked against a robot, mended, compared and converted. Nothing moves.
 
-    python examples/check_a_policy.py [--smoke]
+python examples/check_a_policy.py [--smoke]
 """
 
 import sys

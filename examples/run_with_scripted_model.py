@@ -35,13 +35,15 @@ PUT = [
 def main() -> int:
     """Run it in a temporary directory and say what the world's true state thinks of it."""
     smoke = "--smoke" in sys.argv
-    policy = {"goal": "the red cube is in the green bowl", "subtasks": [{"name": "do it", "steps": LOOK if smoke else PUT}]}
+    steps = LOOK if smoke else PUT
+    policy = {"goal": "the red cube is in the green bowl", "subtasks": [{"name": "do it", "steps": steps}]}
     assembly = open_robot("hsr", world="tabletop", seed=SEED, grounder="oracle")
     assert assembly.simulation is not None
     verdict = Verdict.read(assembly.simulation, SAY)
     with tempfile.TemporaryDirectory() as out:
         parts = Parts(judge=verdict, subscribers=[verdict, Terminal()])
-        outcome = Session(out, Spec(SAY, "hsr", "tabletop"), assembly.robot, ScriptedModel([json.dumps(policy)]), parts).run()
+        model = ScriptedModel([json.dumps(policy)])
+        outcome = Session(out, Spec(SAY, "hsr", "tabletop"), assembly.robot, model, parts).run()
     print(f"the system says {outcome.outcome}; the true state says {outcome.verdict}")
     return 0 if outcome.outcome == "success" and outcome.verdict == (not smoke) else 1
 

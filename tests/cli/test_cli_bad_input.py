@@ -58,7 +58,14 @@ def test_unknown_names_offer_the_nearest(vlp, kept, policy_file, tmp_path, case)
 
 @pytest.mark.parametrize(
     ("text", "word"),
-    [("", "empty"), ("   ", "empty"), (LONG, "at most"), ("we " * 201, "201 words"), ("put \udcff", "UTF-8"), ("a\x1b[2Jb", "control")],
+    [
+        ("", "empty"),
+        ("   ", "empty"),
+        (LONG, "at most"),
+        ("we " * 201, "201 words"),
+        ("put \udcff", "UTF-8"),
+        ("a\x1b[2Jb", "control"),
+    ],
 )
 def test_bad_instructions(vlp, kept, text, word):
     vlp("run", text, "--out", "kept", "--force", "--model", "expert", "--grounder", "oracle").refused(2, word)
@@ -134,7 +141,10 @@ POLICIES: dict[str, tuple[str | bytes, str]] = {
     "dangling name": (_changed('"target":"$red_cube"', '"target":"$rad_cube"'), "Did you mean 'red_cube'?"),
     "place that is none": (_changed('"target":"$green_bowl"', '"target":"kitchen"'), "/target"),
     "box without an area": (_changed('"subtasks"', '"seen":[["red cube",[9,9,3,3]]],"subtasks"'), "bad-box"),
-    "box outside every image": (_changed('"subtasks"', '"seen":[["red cube",[0,0,9e9,3]]],"subtasks"'), "out-of-bounds"),
+    "box outside every image": (
+        _changed('"subtasks"', '"seen":[["red cube",[0,0,9e9,3]]],"subtasks"'),
+        "out-of-bounds",
+    ),
     "unknown key": (_changed('"lift",', '"lift","speed":9,'), "unknown-key"),
 }
 

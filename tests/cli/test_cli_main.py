@@ -37,7 +37,8 @@ def test_version(vlp):
 
 
 @pytest.mark.parametrize(
-    ("words", "near"), [("rum", "'run'"), ("polcy check", "'policy'"), ("policy chek", "'check'"), ("robot srve", "'serve'")]
+    ("words", "near"),
+    [("rum", "'run'"), ("polcy check", "'policy'"), ("policy chek", "'check'"), ("robot srve", "'serve'")],
 )
 def test_an_unknown_command_offers_the_nearest(vlp, words, near):
     vlp(*words.split()).refused(2, "unknown command", near)

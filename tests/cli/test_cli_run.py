@@ -77,7 +77,9 @@ def test_what_cannot_be_done_and_what_fails_is_status_1(vlp, tmp_path):
 def test_a_robot_server_that_dies_ends_in_one_line_and_keeps_the_journal(vlp, tmp_path):
     """A dead server must not be taken for a failed step: what the robot did is not known."""
     served = Path(__file__).with_name("robot_process.py")
-    with subprocess.Popen([sys.executable, served, "secret-token", "mortal"], stdout=subprocess.PIPE, text=True) as robot:
+    with subprocess.Popen(
+        [sys.executable, served, "secret-token", "mortal"], stdout=subprocess.PIPE, text=True
+    ) as robot:
         assert robot.stdout is not None
         url = robot.stdout.readline().strip()
         remote = ("--robot", url, "--token", "secret-token", "--model", _script(tmp_path, GOOD), "--no-recordings")
@@ -160,7 +162,7 @@ def test_typed_lines_are_instructions_answers_or_stop(typed):
         asked = threading.Thread(target=lambda: answers.append(keyboard.ask("which one?")))
         asked.start()
         _until(lambda: "which one?" in keyboard.line())
-        os.write(ours, "das rote\r".encode())
+        os.write(ours, b"das rote\r")
         asked.join(5)
         os.write(ours, b"stop\r")
         assert run.stopped.wait(5)

@@ -31,12 +31,16 @@ from vlp.runtime.verdict import Verdict
 from vlp.runtime.world_events import parse_event
 
 EXPERT = "expert"
-FILM_SPEED = 3.0
+FILM_SPEED = 2.0
 WRITTEN = ("report.html", "run.mp4", "run.rrd", "result.json", "journal.db")
 
 
 def launch(
-    out: Path, spec: Spec, token: str = "", resumed: Sequence[Event] = (), prepare: Callable[[], Path | None] | None = None
+    out: Path,
+    spec: Spec,
+    token: str = "",
+    resumed: Sequence[Event] = (),
+    prepare: Callable[[], Path | None] | None = None,
 ) -> int:
     """Run what a spec says and return the exit status.
 

@@ -24,19 +24,28 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "robot look": ("vlp.cli.robot:look", "save what a robot sees, and print its state"),
     "robot do": ("vlp.cli.robot:do", "let a robot carry out one primitive"),
     "world show": ("vlp.cli.world:show", "draw a simulated world and list what it holds"),
+    "data collect": ("vlp.cli.data:collect", "collect samples from the expert in simulation"),
+    "data from-runs": ("vlp.cli.data:from_runs", "turn runs into samples"),
+    "data import": ("vlp.cli.data:import_", "import a lab's images, instructions and policies, or a LeRobot dataset"),
+    "data export": ("vlp.cli.data:export", "write samples as a LeRobotDataset v3"),
+    "data lint": ("vlp.cli.data:lint", "find what is wrong with samples"),
+    "data stats": ("vlp.cli.data:stats", "count what is in a folder of samples"),
+    "data view": ("vlp.cli.data:view", "show samples on a page: image, instruction, policy"),
+    "data merge": ("vlp.cli.data:merge", "copy the samples of several folders into one"),
+    "data seal": ("vlp.cli.data:seal", "take samples that were changed by hand as they are now"),
     "train nano": ("vlp.cli.train:nano", "train the embedded model from nothing"),
     "bench run": ("vlp.cli.bench:run", "measure: a row per case, a summary with intervals, a report"),
 }
 """Commands by name: the function that is called with the arguments parsed, and one line of help."""
 
 EXAMPLES = """\
-  vlp world show --seed 1011142
-  vlp run "put the red cube in the green bowl" --seed 1011142
-  vlp run "put the red cube in the green bowl" --seed 1011142 --change "2: no, put it on the white plate"
+  vlp world show --seed 20014865
+  vlp run "put the red cube in the green bowl" --seed 20014865
+  vlp run "put the red cube in the green bowl" --seed 20014865 --change "4: no, put it in the blue bowl"
   vlp policy check policy.json --robot hsr
   vlp run --help"""
 
-STATUSES = "Exit status: 0 done, 1 the task or check failed, 2 bad usage or input, 3 something is missing or unreachable."
+STATUSES = "Exit status: 0 done, 1 the task or check failed, 2 bad usage or input, 3 missing or unreachable."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,8 +97,8 @@ def _help(rows: dict[str, tuple[str, str]]) -> str:
     if len(rows) < len(COMMANDS):
         return "\n".join([*lines, "", "`--help` after any of them lists its options."])
     head = "vlp: command a robot in plain language; read, check and change what it is about to do."
-    return "\n".join([head, "", *lines, "", "`vlp COMMAND --help` lists a command's options.", "", "Examples:", EXAMPLES,
-                      "", STATUSES])  # fmt: skip
+    foot = f"`vlp COMMAND --help` lists a command's options.\n\nExamples:\n{EXAMPLES}\n\n{STATUSES}"
+    return "\n".join([head, "", *lines, "", foot])
 
 
 def _call(name: str, rest: list[str]) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from vlp.cli.robots import manifest_of
+from vlp.cli.robots import STANDARD_ROBOT, manifest_of
 from vlp.core.errors import TaskFailed, UsageError, VlpError, lookup
 from vlp.core.report import Report
 from vlp.policy import Plan, check_policy, tree_lines
@@ -17,7 +17,15 @@ from vlp.policy.convert import convert as convert_to
 from vlp.policy.parse import MAX_BYTES
 from vlp.primitives.schema import policy_schema
 
-SITUATION = ("hand-not-empty", "hand-empty", "unmet-need", "stale-reference", "self-relation", "unreachable", "too-wide")
+SITUATION = (
+    "hand-not-empty",
+    "hand-empty",
+    "unmet-need",
+    "stale-reference",
+    "self-relation",
+    "unreachable",
+    "too-wide",
+)
 """Faults of a policy that is well formed but cannot be carried out from an empty hand: the check fails (status 1).
 All others make the file bad input (status 2)."""
 
@@ -47,12 +55,12 @@ def check(file: PolicyFile, robot: str = "hsr", json_: Annotated[bool, tyro.conf
     return 0
 
 
-def show(file: PolicyFile, robot: str = "hsr") -> int:
+def show(file: PolicyFile, robot: str = STANDARD_ROBOT) -> int:
     """Print a policy as a tree.
 
     Args:
         file: the policy; "-" reads standard input.
-        robot: whose policy it is: hsr, the URL of a robot's server, or a file with a manifest.
+        robot: whose policy it is: standard (every standard primitive), or what `policy check` takes.
     """
     print("\n".join(tree_lines(_plan(file, robot))))
     return 0
@@ -61,7 +69,7 @@ def show(file: PolicyFile, robot: str = "hsr") -> int:
 def diff(
     old: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="OLD")],
     new: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NEW")],
-    robot: str = "hsr",
+    robot: str = STANDARD_ROBOT,
     done: Annotated[tuple[str, ...], tyro.conf.arg(metavar="ID ...")] = (),
 ) -> int:
     """Print what a second policy changes about a first.
@@ -69,7 +77,7 @@ def diff(
     Args:
         old: the first policy file.
         new: the second policy file.
-        robot: whose policies they are: hsr, the URL of a robot's server, or a file with a manifest.
+        robot: whose policies they are: standard (every standard primitive), or what `policy check` takes.
         done: ids of the first one's steps that are done already, e.g. 1.1 1.2.
     """
     manifest = manifest_of(robot)
@@ -80,13 +88,13 @@ def diff(
     return 0
 
 
-def convert(file: PolicyFile, to: str, robot: str = "hsr") -> int:
+def convert(file: PolicyFile, to: str, robot: str = STANDARD_ROBOT) -> int:
     """Turn a policy into a readable script, a BehaviorTree.CPP v4 tree, a py_trees module or a Mermaid chart.
 
     Args:
         file: the policy; "-" reads standard input.
         to: python, btxml, pytrees or mermaid.
-        robot: whose policy it is: hsr, the URL of a robot's server, or a file with a manifest.
+        robot: whose policy it is: standard (every standard primitive), or what `policy check` takes.
     """
     lookup(to, TARGETS, "target")
     print(convert_to(_plan(file, robot), to).rstrip("\n"))

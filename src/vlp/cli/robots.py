@@ -5,30 +5,37 @@ from pathlib import Path
 
 from vlp.cli.launch import robot_token
 from vlp.core.errors import MissingComponent, UsageError, did_you_mean
-from vlp.primitives.manifest import Manifest
+from vlp.primitives.manifest import Limits, Manifest
+from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.robot.client import RemoteRobot
-from vlp.runtime.assemble import BODIES
 
+NO_LIMITS = Limits((-1e3, -1e3, -1e3), (1e3, 1e3, 1e3), 1e3, 1e3, 1e3, 1e3, 1e3)
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
-MANIFESTS: dict[str, str] = {"hsr": "vlp.sim.robot:manifest"}
-"""Functions that return what a simulated robot says of itself, by the robot's name."""
+STANDARD_ROBOT = "standard"
+MANIFESTS: dict[str, str] = {"hsr": "vlp.sim.robot:manifest", STANDARD_ROBOT: "vlp.cli.robots:standard_manifest"}
+"""Functions that return what a robot says of itself, by name."""
 
 
 def manifest_of(robot: str, token: str = "") -> Manifest:
     """Return a robot's manifest, perceptions included.
 
     Args:
-        robot: a simulated robot's name, the URL of a robot's server, or a file that `vlp robot manifest` wrote.
+        robot: a row of `MANIFESTS`, the URL of a robot's server, or a file that `vlp robot manifest` wrote.
         token: of the server.
     """
     if robot.startswith(("http://", "https://")):
         with connect(robot, token) as remote:
             return remote.describe()
     if robot in MANIFESTS:
-        return _simulated(robot)
+        return _named(robot)
     if robot.endswith(".json") or Path(robot).is_file():
         return _from_file(Path(robot))
-    raise UsageError(f"unknown robot {robot[:200]!r}.", did_you_mean(robot, BODIES))
+    raise UsageError(f"unknown robot {robot[:200]!r}.", did_you_mean(robot, MANIFESTS))
+
+
+def standard_manifest() -> Manifest:
+    """Return a manifest with every standard primitive and no body: enough to read policies, without the simulator."""
+    return make_manifest(STANDARD_ROBOT, STANDARD, ("table", "bin", "start"), NO_LIMITS)
 
 
 def connect(robot: str, token: str = "") -> RemoteRobot:
@@ -41,7 +48,7 @@ def connect(robot: str, token: str = "") -> RemoteRobot:
     return RemoteRobot(robot, found)
 
 
-def _simulated(robot: str) -> Manifest:
+def _named(robot: str) -> Manifest:
     import importlib
 
     from vlp.perception.perceiving import with_perceptions

@@ -30,7 +30,8 @@ def nano(
         frames_dir: frames that exist already.
     """
     lookup(stage, dict.fromkeys(STAGES), "stage")
-    for name, value, least in (("frames", frames, 1), ("steps", steps, 0), ("workers", workers, 1), ("threads", threads, 1)):
+    bounds = (("frames", frames, 1), ("steps", steps, 0), ("workers", workers, 1), ("threads", threads, 1))
+    for name, value, least in bounds:
         if value < least:
             raise UsageError(f"--{name} {value} is too small.", f"Give {least} or more.")
     if frames_dir and not Path(frames_dir).is_dir():
@@ -41,5 +42,6 @@ def nano(
         raise MissingComponent(
             f"training needs {error.name}.", "Install it with: pip install 'vlp[train,sim]'."
         ) from None
-    train_nano(Path(out), frames, stage, steps or None, workers, threads, frames_dir=Path(frames_dir) if frames_dir else None)
+    existing = Path(frames_dir) if frames_dir else None
+    train_nano(Path(out), frames, stage, steps or None, workers, threads, frames_dir=existing)
     return 0

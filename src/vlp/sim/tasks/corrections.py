@@ -1,4 +1,4 @@
-"""From a typed correction ("no, the blue bowl instead") back to a task: made whole first, then read like any sentence."""
+"""From a typed correction ("no, the blue bowl instead") to a task: made whole first, then read like any sentence."""
 
 import re
 from dataclasses import replace
@@ -10,13 +10,14 @@ from vlp.sim.tasks.wording import RELATION_WORDS
 from vlp.sim.truth import Truth
 
 OPENINGS = (
-    "no", "not there", "not that one", "stop", "wait", "actually", "sorry", "hold on", "rather", "on second thought", "forget that",
-    "change of plan", "i changed my mind", "i meant", "make that", "make it", "leave that", "now",
+    "no", "not there", "not that one", "stop", "wait", "actually", "sorry", "hold on", "rather", "on second thought",
+    "forget that", "change of plan", "i changed my mind", "i meant", "make that", "make it", "leave that", "now",
 )  # fmt: skip
 ENDINGS = ("instead", "please", "would be better")
 BACK = re.compile(r"(?:put|leave|return) @ (?:back|down|back on the table|to the table)|@ should stay on the table")
 GO = re.compile(r"(?P<a>.+) should go (?P<where>.+)")
-RELATIONS = "|".join(sorted({w for rows in RELATION_WORDS.values() for row in rows for w in row}, key=len, reverse=True))
+_WORDS = {words for rows in RELATION_WORDS.values() for row in rows for words in row}
+RELATIONS = "|".join(sorted(_WORDS, key=len, reverse=True))
 
 
 def recognise_correction(text: str, before: Task, truth: Truth) -> Task | None:

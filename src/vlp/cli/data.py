@@ -1,0 +1,254 @@
+"""`vlp data ...`: samples collected, imported, checked, counted, shown and exchanged."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from vlp.cli.robots import manifest_of
+from vlp.core.errors import MissingComponent, UsageError
+from vlp.data.store import StoreWriter
+from vlp.data.store import merge as merge_stores
+
+Folder = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
+Folders = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DIR ...")]
+Flag = tyro.conf.arg
+NEEDS_SIM = "Install it with: pip install 'vlp[sim]'."
+
+
+def collect(
+    out: str = "samples",
+    n: int = 800,
+    robot: str = "hsr",
+    world: str = "tabletop",
+    split: str = "train",
+    seed: int = 0,
+    workers: int = 0,
+    seen: bool = False,
+    resume: bool = False,
+) -> int:
+    """Collect samples from the expert in simulation: balanced over families, four of ten in the middle of a task.
+
+    Args:
+        out: folder of the samples; made when missing.
+        n: how many samples the folder shall hold in the end.
+        robot: a simulated robot.
+        world: a simulated world.
+        split: train, validation or test: scenes and phrasings of one are never in another.
+        seed: number of the first scene in the split.
+        workers: processes; 0 takes one per core.
+        seen: let policies name the boxes they rest on.
+        resume: go on with a folder that holds some of them already.
+    """
+    try:
+        from vlp.evaluation.collect import Order
+        from vlp.evaluation.collect import collect as run
+    except ImportError as error:
+        raise MissingComponent(f"collecting needs {error.name}.", NEEDS_SIM) from None
+    order = Order(robot, world, split, seed, seen)
+    with _bar("collecting") as moved:
+        new = run(out, n, order, workers=workers or os.cpu_count() or 1, resume=resume, progress=moved)
+    print(f"{out}: {n} samples, {new} of them new.")
+    return 0
+
+
+def from_runs(runs: Folders, out: str = "samples", robot: str = "hsr", split: str = "") -> int:
+    """Turn runs into samples; failed runs are set aside in OUT/aside for correction.
+
+    Exit status 1 when nothing could be used.
+
+    Args:
+        runs: directories that `vlp run --out` wrote.
+        out: folder of the samples; made when missing.
+        robot: the robot that ran: a simulated one, the URL of a robot's server, or a file with its manifest.
+        split: train, validation or test; by default that of the simulated scene's seed, else train.
+    """
+    from vlp.data.from_runs import from_runs as harvest_from
+    from vlp.journal import Event
+    from vlp.runtime.memory import RunMemory
+    from vlp.sim.worlds.seeds import split_of
+
+    if not runs:
+        raise UsageError("no runs are named.", "Give the directories that `vlp run --out` wrote.")
+
+    def split_by(started: Event) -> str:
+        seed = started.data["seed"] if started.data["world"] else -1
+        return split or split_of(seed) or "train"
+
+    manifest = manifest_of(robot)
+    harvest = harvest_from(out, runs, manifest, lambda: RunMemory(manifest.primitives), split_by)
+    for name, why in harvest.passed_over.items():
+        print(f"passed over {name}: {why}.")
+    print(f"{out}: {harvest.kept} new samples, {harvest.aside} set aside in {Path(out) / 'aside'}.")
+    return 0 if harvest.kept or harvest.aside else 1
+
+
+def import_(folder: Folder, out: str = "samples", robot: str = "hsr") -> int:
+    """Import a lab's own images, instructions and policies, or a LeRobot dataset; all rows or none.
+
+    FOLDER holds the images and `samples.csv` or `samples.jsonl` with the columns image, instruction and policy, and if
+    you like split, at, holding, before and family. A folder with `meta/info.json` is read as a LeRobotDataset v3.
+
+    Args:
+        folder: what is imported.
+        out: folder of the samples; made when missing.
+        robot: whose policies they are: a simulated robot, the URL of a robot's server, or a file with its manifest.
+    """
+    manifest = manifest_of(robot)
+    if (Path(folder) / "meta" / "info.json").is_file():
+        from vlp.data.lerobot_in import import_lerobot
+
+        new = import_lerobot(out, folder, manifest)
+    else:
+        from vlp.data.import_folder import BadRows, import_folder
+
+        try:
+            new = import_folder(out, folder, manifest)
+        except BadRows as error:
+            for fault in error.faults[1:]:
+                print(f"also {fault}")
+            raise
+    print(f"{out}: {new} new samples.")
+    return 0
+
+
+def export(folder: Folder, out: str, video: bool = False, strings: bool = False, split: str = "") -> int:
+    """Write samples as a LeRobotDataset v3, one episode per sample, with language columns for subtask and plan.
+
+    Args:
+        folder: the samples.
+        out: the dataset's folder; must not exist.
+        video: write mp4 instead of images (lossy).
+        strings: plain text columns `subtask` and `plan` instead of `language_persistent`, for older readers.
+        split: only one split.
+    """
+    from vlp.data.lerobot import export_samples
+
+    print(f"{out}: {export_samples(folder, out, video=video, strings=strings, split=split)} episodes.")
+    return 0
+
+
+def lint(
+    folder: Folder,
+    skip: tuple[str, ...] = (),
+    json_: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> int:
+    """Find what is wrong with samples: exit status 1 when anything is, each fault named by its sample's id.
+
+    Args:
+        folder: the samples.
+        skip: checks left out: identity, images, policies, duplicates, leakage, balance, execution, splits.
+        json_: print the whole report as JSON.
+    """
+    from vlp.data.lint import CHECKS, default_checks
+    from vlp.data.lint import lint as look
+
+    try:
+        from vlp.evaluation.right import SIM_CHECKS
+    except ImportError as error:
+        raise MissingComponent(f"the checks of simulated samples need {error.name}.", NEEDS_SIM) from None
+    known = {*CHECKS, *SIM_CHECKS}
+    for name in skip:
+        if name not in known:
+            from vlp.core.errors import did_you_mean
+
+            raise UsageError(f"unknown check {name[:80]!r}.", did_you_mean(name, known))
+    checks = default_checks([name for name in skip if name in CHECKS])
+    checks += [make() for name, make in SIM_CHECKS.items() if name not in skip]
+    report = look(folder, checks)
+    if json_:
+        print(json.dumps(report.to_json()))
+        return 0 if report.ok else 1
+    for fault in report.faults:
+        print(fault)
+    kinds = ", ".join(f"{n} {code}" for code, n in report.counts().items())
+    print(f"{folder}: {report.samples} samples, {len(report.faults)} faults" + (f" ({kinds})." if kinds else "."))
+    return 0 if report.ok else 1
+
+
+def stats(folder: Folder, json_: Annotated[bool, tyro.conf.arg(name="json")] = False) -> int:
+    """Print what is in a folder of samples, in numbers.
+
+    Args:
+        folder: the samples.
+        json_: print JSON.
+    """
+    from vlp.data.stats import stats as count
+    from vlp.data.stats import stats_lines
+
+    found = count(folder)
+    print(json.dumps(found) if json_ else "\n".join(stats_lines(found)))
+    return 0
+
+
+def view(folder: Folder, out: str = "", n: int = 60, split: str = "", family: str = "") -> int:
+    """Write one HTML page with images, instructions and policies.
+
+    Args:
+        folder: the samples.
+        out: the page; by default view.html beside the folder's name, here.
+        n: how many samples, evenly spread.
+        split: only one split.
+        family: only one family.
+    """
+    from vlp.data.view import view as write
+
+    page = out or f"{Path(folder).resolve().name}.html"
+    print(f"{write(folder, page, n, split, family)} samples in {page}")
+    return 0
+
+
+def merge(folders: Folders, out: str) -> int:
+    """Copy the samples of several folders into one, such as those that were set aside once they are corrected.
+
+    Args:
+        folders: where they are.
+        out: where they go; made when missing.
+    """
+    if not folders:
+        raise UsageError("no folders are named.", "Give folders of samples.")
+    print(f"{out}: {merge_stores(out, folders)} new samples.")
+    return 0
+
+
+def seal(folder: Folder) -> int:
+    """Take a folder's samples as they are now, after you changed `samples.jsonl` by hand: counts and hashes anew.
+
+    Args:
+        folder: the samples.
+    """
+    with StoreWriter(folder) as writer:
+        print(f"{folder}: {len(writer.ids)} samples sealed.")
+    return 0
+
+
+class _bar:
+    """A progress bar that tells how many are done, and how long the rest will take."""
+
+    def __init__(self, what: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._quiet = not console.is_terminal
+        self._progress = Progress(*columns, console=console, disable=self._quiet)
+        self._task = self._progress.add_task(what)
+        self._console, self._said_s = console, time.monotonic()
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        self._progress.start()
+        return self._moved
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def _moved(self, done: int, total: int) -> None:
+        self._progress.update(self._task, completed=done, total=total)
+        if self._quiet and time.monotonic() - self._said_s > 15:
+            self._said_s = time.monotonic()
+            self._console.print(f"{done} of {total} samples", highlight=False)
