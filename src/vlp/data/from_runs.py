@@ -1,11 +1,13 @@
 """Journals to samples: what a model was shown when it wrote a policy that turned out well."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from vlp.core.errors import UsageError
+from vlp.core.images import decode_image, encode_png
 from vlp.core.observation import RobotState
 from vlp.data.sample import Sample, make_sample
 from vlp.data.store import StoreWriter
@@ -32,7 +34,7 @@ class Fold(Protocol):
 
 @dataclass
 class Harvest:
-    """What came of some runs: numbers of new samples, of those set aside, and the runs that were passed over and why."""
+    """What came of some runs: how many new samples, how many set aside, and which runs were passed over and why."""
 
     kept: int = 0
     aside: int = 0
@@ -143,8 +145,6 @@ def _sample(
     writer: StoreWriter, started: Event, asked: _Asked, robot: str, split: str, reason: str
 ) -> tuple[Sample, bytes]:
     """Return the sample of a moment and its image, which is in the folder only when there is no reason against it."""
-    from vlp.core.images import decode_image, encode_png
-
     blob = asked.seen.blob or b""
     png = encode_png(decode_image(blob))
     image = _name(png) if reason else writer.add_image(png)
@@ -173,6 +173,4 @@ def _sample(
 
 
 def _name(png: bytes) -> str:
-    import hashlib
-
     return hashlib.sha256(png).hexdigest()

@@ -1,0 +1,71 @@
+"""What is in a dataset, in numbers."""
+
+from collections import Counter
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+from vlp.data.sample import outcome
+from vlp.data.store import Store
+from vlp.prompt.target import policy_text
+
+BAR_CHARS = 24
+
+
+def stats(folder: str | Path) -> dict[str, Any]:
+    """Return counts and lengths as plain data.
+
+    Args:
+        folder: a store.
+
+    Raises:
+        UsageError: no store, or a line that is no sample.
+    """
+    counters: dict[str, Counter[str]] = {
+        name: Counter() for name in ("split", "family", "outcome", "question", "source", "robot", "primitive")
+    }
+    images: set[str] = set()
+    sentences: Counter[str] = Counter()
+    lengths: dict[str, list[int]] = {"instruction words": [], "policy characters": [], "steps": [], "subtasks": []}
+    for sample in Store(folder):
+        images.update(sample.images)
+        sentences[sample.instruction] += 1
+        subtasks = sample.policy.get("subtasks") or []
+        steps = [step for subtask in subtasks for step in subtask["steps"]]
+        counters["split"][sample.split] += 1
+        counters["family"][sample.family] += 1
+        counters["outcome"][outcome(sample.policy)] += 1
+        counters["question"][str(sample.source.get("question", "again" if sample.memory.steps else "first"))] += 1
+        counters["source"][str(sample.source["kind"])] += 1
+        counters["robot"][sample.robot] += 1
+        counters["primitive"].update(str(step.get("do")) for step in steps)
+        lengths["instruction words"].append(len(sample.instruction.split()))
+        lengths["policy characters"].append(len(policy_text(sample.policy)))
+        lengths["steps"].append(len(steps))
+        lengths["subtasks"].append(len(subtasks))
+    return {
+        "samples": sentences.total(),
+        "images": len(images),
+        "different instructions": len(sentences),
+        "counts": {name: dict(counter.most_common()) for name, counter in counters.items()},
+        "lengths": {name: _spread(values) for name, values in lengths.items() if values},
+    }
+
+
+def stats_lines(found: dict[str, Any]) -> list[str]:
+    """Return what `stats` found as lines for people."""
+    lines = [", ".join(f"{found[name]} {name}" for name in ("samples", "images", "different instructions"))]
+    for name, counts in found["counts"].items():
+        lines += ["", name]
+        width = max((len(word) for word in counts), default=0)
+        most = max(counts.values(), default=1)
+        lines += [f"  {w:<{width}}  {n:>6}  {'█' * max(1, round(BAR_CHARS * n / most))}" for w, n in counts.items()]
+    lines += ["", "lengths"]
+    width = max((len(name) for name in found["lengths"]), default=0)
+    for name, s in found["lengths"].items():
+        lines.append(f"  {name:<{width}}  mean {s['mean']:g}, median {s['median']:g}, {s['least']} to {s['most']}")
+    return lines
+
+
+def _spread(values: list[int]) -> dict[str, float]:
+    return {"mean": round(mean(values), 1), "median": median(values), "least": min(values), "most": max(values)}
