@@ -59,7 +59,7 @@ def test_force_moves_what_was_there_aside(vlp, tmp_path):
     with running_server(FakeRobot()) as at:
         remote = ("--robot", at.url, "--token", at.token, "--model", _script(tmp_path, GOOD), "--no-recordings")
         assert vlp("run", SAY, *remote, "--out", "r", "--force").status == 0
-    assert (tmp_path / "r.before" / "old.txt").read_text() == "old"
+    assert (tmp_path / "r-before" / "old.txt").read_text() == "old"
     assert not (tmp_path / "r" / "old.txt").exists() and (tmp_path / "r" / "result.json").exists()
 
 

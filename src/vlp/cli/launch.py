@@ -12,11 +12,13 @@ from typing import Any
 from rich.console import Console
 
 from vlp.cli.keyboard import Keyboard
+from vlp.cli.out import keep_aside
 from vlp.core.errors import MissingComponent, UsageError, VlpError, lookup
 from vlp.journal import Event
 from vlp.models.catalogue import open_model
 from vlp.models.protocol import Model
 from vlp.models.retry import RetryingModel
+from vlp.robot.offers import offered
 from vlp.runtime.assemble import Assembly, open_robot
 from vlp.runtime.bus import Subscriber
 from vlp.runtime.limits import Budget
@@ -74,10 +76,11 @@ def launch(
         terminal = Terminal(console, keyboard.line if keyboard else None)
         subscribers: list[Subscriber] = [*([verdict] if verdict else []), terminal, ResultFile(out), ReportFile(out)]
         if options.get("recordings", True):
+            keep_aside(out, ("run.mp4", "run.rrd"))
             subscribers += _recordings(out, assembly, console)
         parts = Parts(
             apply_event=verdict.apply if verdict else None,
-            judge=verdict,
+            judge=(lambda: verdict() if verdict in session.bus.outer else None) if verdict else None,
             subscribers=subscribers,
             budget=Budget(run_s=options.get("timeout_s", Budget.run_s)),
             on_text=terminal.on_text,
@@ -132,7 +135,7 @@ def _verdict(assembly: Assembly, spec: Spec, resumed: bool) -> Verdict | None:
     for change in spec.changes:
         for phrase in parse_event(change.text)[0].groups() if change.what == "event" else ():
             lookup(phrase or next(iter(things)), things, "object")
-    restore = innermost(assembly.robot).restore if resumed else None
+    restore = offered(assembly.robot, "restore") if resumed else None
     return Verdict.read(assembly.simulation, spec.instruction, seed=spec.seed, restore=restore)
 
 

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from vlp.core.errors import MissingComponent, UsageError
@@ -33,12 +34,20 @@ def take_out(out: Path, force: bool) -> Path | None:
     aside = None
     try:
         if _holds_something(out):
-            aside = _free(out.with_name(f"{out.name}.before"))
+            aside = _free(out.with_name(f"{out.name}-before"))
             out.rename(aside)
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MissingComponent(f"cannot make {str(out)[:300]!r}: {error.strerror}.") from None
     return aside
+
+
+def keep_aside(out: Path, names: Iterable[str]) -> None:
+    """Rename files of an earlier part of a run, such as its film, before the next part writes its own."""
+    for name in names:
+        file = out / name
+        if file.is_file():
+            file.rename(_free(file.with_stem(f"{file.stem}-before")))
 
 
 def _holds_something(out: Path) -> bool:
@@ -49,5 +58,5 @@ def _free(path: Path) -> Path:
     number, found = 1, path
     while found.exists():
         number += 1
-        found = path.with_name(f"{path.name}-{number}")
+        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
     return found
