@@ -86,6 +86,8 @@ def choose_closing(target: Located, heights: HeightMap, tries: int = 0) -> tuple
     kind = kind_of(target.phrase)
     if kind in ROUND and kind != "mug" and (kind == "ball" or height > 0.9 * width) and length < 1.25 * width:
         directions = [math.pi / 2 + k * math.pi / 12 for k in range(-6, 6)]
+    elif kind == "mug":  # round but for its handle
+        directions = [across + k * math.pi / 12 for k in range(-3, 4)]
     elif length < 1.15 * width:
         directions = [across, across + math.pi / 2]
     else:
@@ -134,7 +136,7 @@ def tip_level(target: Located, heights: HeightMap, closing: float, opening_m: fl
     height = target.size_m[2]
     bottom = bottom_of(target, table_m)
     top = target.position_in_world[2] + height / 2
-    deep = 0.34 * height if is_upright_bottle(target) else min(DEEPEST_M, height / 2 + PAD_M / 2)
+    deep = 0.355 * height if is_upright_bottle(target) else min(DEEPEST_M, height / 2 + PAD_M / 2)
     wanted = max(top - deep, bottom + OVER_TABLE_M)
     near = beside(target, heights, closing, target.size_m[1] / 2 + 0.008, opening_m / 2 + FINGER_THICK_M)
     if near > wanted - 0.004 and near > table_m + 0.02:

@@ -15,6 +15,7 @@ from vlp.sim.motion import Failed
 TOUCH_N = 4.0
 BIN_SPOTS_M = ((0.05, 0.05), (-0.06, -0.06), (-0.06, 0.05), (0.05, -0.06))
 BIN_LOWEST_TIP_M = 0.12
+NARROW_M = 0.012
 NO_TURN = -math.pi / 2
 ROUND = ("ball", "can", "bottle")
 
@@ -28,6 +29,7 @@ class Spot:
         floor_m: height of what it will rest on.
         closing_rad: direction of the fingers.
         clear_m: the tips are kept above this height, e.g. a rim.
+        inside: whether walls stand around, so that the fingers must open no more than it takes.
     """
 
     x: float
@@ -35,6 +37,7 @@ class Spot:
     floor_m: float
     closing_rad: float = NO_TURN
     clear_m: float = 0.0
+    inside: bool = False
 
 
 def place(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +79,8 @@ def _put(scope: Scope, held: Held, choose: Callable[[], Spot]) -> dict[str, Any]
     try:
         closing = scope.reach_over(spot.x, spot.y, spot.closing_rad, held.opening_m)
         touched = _set_down(scope, held, spot, closing)
-        scope.motion.open_to(held.let_go_m)
+        narrow_m = held.opening_m + NARROW_M
+        scope.let_go(narrow_m if spot.inside and not by_the_neck(held) else held.let_go_m)
         scope.motion.wait(0.1)
         scope.memory.held = None
         tip_m = scope.travel_m
@@ -101,6 +105,11 @@ def _set_down(scope: Scope, held: Held, spot: Spot, closing: float) -> bool:
     return scope.lower_to((spot.x, spot.y, lowest), closing, held.opening_m, speed=0.16, touch_n=TOUCH_N)
 
 
+def by_the_neck(held: Held) -> bool:
+    """Return whether the thing is held by something narrower than itself, as a bottle is."""
+    return held.opening_m < 0.7 * held.size_m[1]
+
+
 def _into_bin(scope: Scope, held: Held) -> dict[str, Any]:
     """Lower the thing into the bin until it touches, at another spot than the last time, and let go."""
     if scope.memory.at != "bin":
@@ -113,7 +122,7 @@ def _into_bin(scope: Scope, held: Held) -> dict[str, Any]:
         closing = scope.reach_over(x, y, NO_TURN, held.opening_m)
         tip_m = max(BIN_LOWEST_TIP_M, held.below_tip_m + 0.015)
         scope.lower_to((x, y, tip_m), closing, held.opening_m, speed=0.8, touch_n=12.0)
-        scope.motion.open_to(held.let_go_m)
+        scope.let_go(held.let_go_m)
         scope.motion.wait(0.2)
         scope.memory.held = None
         scope.memory.binned += 1
@@ -177,7 +186,7 @@ def _into(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
     x, y, floor = inner_spot(scope.heights, target, half_long, half_wide, bottom)
     # Between upright walls the fingers have no room to open: let go with the tips at the rim.
     clear_m = bottom + target.size_m[2] + 0.004 if kind == "box" else 0.0
-    return Spot(x, y, floor, closing, clear_m)
+    return Spot(x, y, floor, closing, clear_m, inside=kind in ("bowl", "box"))
 
 
 def _aligned(held: Held, target: Located) -> float:

@@ -187,6 +187,13 @@ class Scope:
         """Move the hand straight until the tips are at a point; returns True when a touch stopped it before."""
         return self.motion.move_hand(downward(tip, closing_rad, opening_m), speed, touch_n)
 
+    def let_go(self, opening_m: float) -> None:
+        """Open the fingers with the tips kept at their height: by themselves they rise and could catch on a cap."""
+        motion = self.motion
+        rise_m = tip_reach(motion.opening()) - tip_reach(opening_m)
+        lift_m = max(LIFT_RANGE_M[0], motion.target["arm_lift_joint"] - rise_m)
+        motion.follow({GRIPPER: angle_for(opening_m), "arm_lift_joint": lift_m})
+
 
 def wrist_roll(closing_rad: float) -> tuple[float, float]:
     """Return the wrist roll for a closing direction in `READY`, and that direction, which half a turn may change."""

@@ -75,7 +75,7 @@ def beside_spot(heights: HeightMap, relation: str, target: Located, radius_m: fl
     offset = heights.centres() - at
     distance = np.hypot(offset[..., 0], offset[..., 1])
     if relation == "next_to":
-        near, far = distance < ideal_m + 0.03, distance < max(target.size_m) / 2 + radius_m + 0.09
+        near, far = distance < ideal_m + 0.03, distance < max(target.size_m[:2]) / 2 + radius_m + 0.09
         cost = np.abs(distance - ideal_m)
     else:
         side = SIDES[relation]
