@@ -223,7 +223,12 @@ def _stoppable(session: Session, console: Console) -> Iterator[None]:
 
 def _tell(console: Console, out: Path, outcome: Outcome) -> None:
     """Print how it ended and where to look."""
-    true_state = {None: "", True: "; the world agrees", False: "; the world disagrees"}[outcome.verdict]
+    verdicts = {
+        None: "",
+        True: "; the task is done in the world's true state",
+        False: "; the task is not done in the world's true state",
+    }
+    true_state = verdicts[outcome.verdict]
     claim = " (it says that it cannot be done)" if outcome.claim == "cannot" else ""
     console.print(f"{outcome.outcome}{claim}{true_state}", style="bold", highlight=False)
     if outcome.error is not None:

@@ -1,6 +1,7 @@
 """The command `vlp`: a table of commands, each in a module that is imported only when it is called."""
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data from-runs": ("vlp.cli.data:from_runs", "turn runs into samples"),
     "data import": ("vlp.cli.data:import_", "import a lab's images, instructions and policies, or a LeRobot dataset"),
     "data export": ("vlp.cli.data:export", "write samples as a LeRobotDataset v3"),
+    "data record": ("vlp.cli.data:record", "record simulated episodes, frames and actions, as a LeRobotDataset v3"),
     "data lint": ("vlp.cli.data:lint", "find what is wrong with samples"),
     "data stats": ("vlp.cli.data:stats", "count what is in a folder of samples"),
     "data view": ("vlp.cli.data:view", "show samples on a page: image, instruction, policy"),
@@ -55,6 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: words after the program's name; None takes those of this process.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a sign shows another instead
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         return _dispatch(words)
     except VlpError as error:

@@ -5,13 +5,11 @@ from typing import Annotated
 
 import tyro
 
-from vlp.cli.launch import launch
+from vlp.cli.launch import EXPERT, launch
 from vlp.cli.out import check_out, default_out, take_out
 from vlp.prompt.bounds import clean_instruction
 from vlp.runtime.schedule import Change
 from vlp.runtime.session import Spec
-
-Repeated = tyro.conf.UseAppendAction
 
 
 def run(
@@ -22,8 +20,8 @@ def run(
     model: str = "nano",
     adapter: str = "",
     grounder: str = "nano",
-    change: Repeated[tuple[str, ...]] = (),
-    event: Repeated[tuple[str, ...]] = (),
+    change: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
+    event: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
     out: str = "",
     force: bool = False,
     no_recordings: bool = False,
@@ -59,5 +57,7 @@ def run(
     folder = Path(out) if out else default_out(instruction)
     check_out(folder, force)
     options = {"adapter": adapter, "grounder": grounder, "recordings": not no_recordings, "timeout_s": timeout_s}
+    if model == EXPERT or grounder == "oracle":
+        options["upper_bound"] = True
     spec = Spec(instruction, robot, world, model, seed, tuple(changes), options)
     return launch(folder, spec, token, prepare=lambda: take_out(folder, force))
