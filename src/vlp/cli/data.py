@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -16,7 +16,6 @@ from vlp.data.store import merge as merge_stores
 
 Folder = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
 Folders = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DIR ...")]
-Flag = tyro.conf.arg
 NEEDS_SIM = "Install it with: pip install 'vlp[sim]'."
 
 
@@ -129,6 +128,41 @@ def export(folder: Folder, out: str, video: bool = False, strings: bool = False,
     from vlp.data.lerobot import export_samples
 
     print(f"{out}: {export_samples(folder, out, video=video, strings=strings, split=split)} episodes.")
+    return 0
+
+
+def record(
+    out: str,
+    n: int = 10,
+    robot: str = "hsr",
+    world: str = "tabletop",
+    split: str = "train",
+    seed: int = 0,
+    family: str = "put",
+    video: bool = False,
+    strings: bool = False,
+) -> int:
+    """Let the expert carry out tasks in simulation and write frames and actions as a LeRobotDataset v3.
+
+    Args:
+        out: the dataset's folder; must not exist.
+        n: episodes that succeeded.
+        robot: a simulated robot.
+        world: a simulated world.
+        split: train, validation or test.
+        seed: number of the first scene in the split.
+        family: the kind of task, e.g. put, throw, stack.
+        video: write mp4 instead of images (lossy).
+        strings: plain text columns `subtask` and `plan` instead of `language_persistent`, for older readers.
+    """
+    try:
+        from vlp.evaluation.record import record as run
+    except ImportError as error:
+        raise MissingComponent(f"recording needs {error.name}.", NEEDS_SIM) from None
+    places: dict[str, Any] = {"world": world, "robot": robot, "split": split, "seed": seed, "family": family}
+    with _bar("recording") as moved:
+        count = run(out, n, **places, video=video, strings=strings, progress=moved)
+    print(f"{out}: {count} episodes.")
     return 0
 
 

@@ -134,4 +134,6 @@ def _seal(store: Store, ok: bool) -> Iterable[Fault]:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sealed:
         message = f"{SAMPLES} is not the file that was sealed ({found[:12]}, sealed {str(sealed)[:12]})."
-        yield Fault("", "not-sealed", message, "If a writer was killed or you changed it on purpose, run `vlp data seal`.")
+        yield Fault(
+            "", "not-sealed", message, "If a writer was killed or you changed it on purpose, run `vlp data seal`."
+        )

@@ -93,6 +93,10 @@ class World:
         """Return the world as it was built."""
         return self._look(self.start)
 
+    def now(self) -> Midway:
+        """Return the world as it is now, wherever the robot and its actions have brought it."""
+        return self._look(self.simulation.truth())
+
     def after(self, steps: list[Json], moved: str = "", removed: str = "") -> Midway | None:
         """Return the world after steps of a policy, None when they cannot be posed as they should be.
 
