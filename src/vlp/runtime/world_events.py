@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from vlp.sim.simulation import Simulation
 
 FORMS = '"move red cube", "remove red cube", "knock", "block green bowl by red can"'
+SETTLE_S = 0.5
+"""What an event takes: time in which things come to rest and empty fingers close."""
 Act = Callable[["Simulation", np.random.Generator, re.Match[str]], tuple[str, ...]]
 
 
@@ -77,4 +79,6 @@ def happen(simulation: Simulation, text: str, rng: np.random.Generator) -> tuple
     for phrase in found.groups():
         if phrase is not None:
             lookup(phrase, now, "object")
-    return act(simulation, rng, found)
+    moved = act(simulation, rng, found)
+    simulation.step(round(SETTLE_S / simulation.model.opt.timestep))
+    return moved
