@@ -152,8 +152,10 @@ def _moments(file: Path, tasks: dict[int, str], manifest: Manifest) -> Iterator[
         where = f"episode {episode}, frame {frame}"
         try:
             if row.get(SAMPLE):
-                yield _Moment(file, number, episode, frame, time_s, _known(row[SAMPLE], manifest))
-            elif SAMPLE not in row:
+                sample = _known(row[SAMPLE], manifest)
+                last = (episode, policy_text(sample.policy))
+                yield _Moment(file, number, episode, frame, time_s, sample)
+            else:
                 text = str(row.get(PLAN) or _plan_at(row.get(PERSISTENT), time_s) or "")
                 if text and (episode, text) != last:
                     last = (episode, text)
