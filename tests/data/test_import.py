@@ -108,5 +108,5 @@ def test_tables_that_are_none_are_refused(lab, tmp_path, text, message):
 
 
 def test_a_folder_without_a_table_is_refused(lab, tmp_path):
-    with pytest.raises(UsageError, match="neither samples.csv nor samples.jsonl"):
+    with pytest.raises(UsageError, match=r"neither samples\.csv nor samples\.jsonl"):
         import_folder(tmp_path / "s", lab, kit.manifest())
