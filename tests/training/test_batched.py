@@ -46,9 +46,13 @@ def test_vision_equals_stock(model):
 
 def test_a_packed_turn_sees_the_image_and_itself_only(model, tokenizer):
     """Guards against turns that leak into each other: each must predict what it predicts alone in the stock model."""
-    turns = [Turn("do: put the red cube in the box", "no"), Turn("ask: how many?", "3 red_cube"), Turn("box: red cube", "[1,2,3,4]", "box")]
+    turns = [
+        Turn("do: put the red cube in the box", "no"),
+        Turn("ask: how many?", "3 red_cube"),
+        Turn("box: red cube", "[1,2,3,4]", "box"),
+    ]
     packer = Packer(tokenizer)
-    packed = packer.batch([turns])
+    packed = packer.batch([turns], ["sees: red cube"])
     pixels = torch.rand(1, 3, 216, 288) * 2 - 1
     vision, language = BatchedVision(model, 216, 288), BatchedLanguage(model)
     with torch.no_grad():
@@ -59,14 +63,15 @@ def test_a_packed_turn_sees_the_image_and_itself_only(model, tokenizer):
         ours = hidden @ model.lm_head.weight.T
         for number, turn in enumerate(turns, start=1):
             mine = torch.nonzero(packed.segments[0] == number).flatten()
-            ids = torch.cat((packed.ids[0, :PREFIX], packed.ids[0, mine]))[None]
+            shared = packed.ids[0, packed.segments[0] == 0]
+            ids = torch.cat((shared, packed.ids[0, mine]))[None]
             stock = model(
                 input_ids=ids,
                 pixel_values=_stock_patches(pixels),
                 image_grid_thw=torch.tensor([[1, 18, 24]]),
                 mm_token_type_ids=(ids == model.config.image_token_id).int(),
             ).logits
-            assert torch.allclose(ours[0, mine], stock[0, PREFIX:], atol=1e-4), turn
+            assert torch.allclose(ours[0, mine], stock[0, len(shared) :], atol=1e-4), turn
 
 
 def test_labels_are_the_reply_and_its_end(tokenizer):
@@ -79,6 +84,6 @@ def test_labels_are_the_reply_and_its_end(tokenizer):
 
 def test_a_turn_that_does_not_fit_is_left_out_whole(tokenizer):
     packer = Packer(tokenizer)
-    ids, _, segments, labels, _ = packer.row([Turn("ask: x", "red " * 400), Turn("ask: x", "yes")])
+    _, _, segments, labels, _ = packer.row([Turn("ask: x", "red " * 400), Turn("ask: x", "yes")])
     assert set(np.unique(segments)) == {-1, 0, 2}
     assert tokenizer.decode(labels[labels != -100].tolist()) == "yes<|end|>"

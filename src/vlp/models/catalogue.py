@@ -68,7 +68,12 @@ def _in_process(folder: Path, **options: Any) -> Model:
         raise MissingComponent(
             f"a model in process needs {error.name}.", "Install it with: pip install 'vlp[models]'."
         ) from None
-    return _call(TransformersModel, folder, options)
+    model = _call(TransformersModel, folder, options)
+    if not model.sighted:
+        return model
+    from vlp.models.sighted import SightedModel, reader
+
+    return SightedModel(model, reader(model))
 
 
 def _fetched(hub_id: str) -> Path:

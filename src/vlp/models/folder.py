@@ -55,12 +55,14 @@ class ModelFolder:
         name: what it calls itself.
         profile: the wording of prompts it was made for.
         parameters: numbers in its weight files.
+        sighted: whether it wants what its vision tower sees spelled out behind each image (see `vlp.models.sighted`).
     """
 
     path: Path
     name: str
     profile: str
     parameters: int
+    sighted: bool = False
 
 
 def check_folder(path: Path) -> ModelFolder:
@@ -83,8 +85,8 @@ def check_folder(path: Path) -> ModelFolder:
     _no_code(path)
     _image_sizes(path, config)
     parameters = check_weights(path)
-    profile, name = _own_record(path)
-    return ModelFolder(path, name, profile, parameters)
+    profile, name, sighted = _own_record(path)
+    return ModelFolder(path, name, profile, parameters, sighted)
 
 
 def check_adapter(path: Path) -> None:
@@ -189,10 +191,10 @@ def _image_sizes(path: Path, config: dict[str, Any]) -> None:
             )
 
 
-def _own_record(path: Path) -> tuple[str, str]:
-    """Return profile and name from `vlp.json`, whose hashes must match; a folder without one is a general model."""
+def _own_record(path: Path) -> tuple[str, str, bool]:
+    """Return profile, name and sight from `vlp.json`, whose hashes must match; a folder without one is a general model."""
     if not (path / "vlp.json").is_file():
-        return "full", path.name
+        return "full", path.name, False
     record = read_json(path / "vlp.json")
     profile, name, hashes = record.get("prompt", "full"), record.get("name", path.name), record.get("sha256", {})
     if record.get("format") != 1:
@@ -208,7 +210,9 @@ def _own_record(path: Path) -> tuple[str, str]:
             raise UsageError(f"vlp.json of {path.name!r} has the hash of a file that is not there: {file[:80]!r}.")
         if sha256(path / file) != expected:
             raise UsageError(f"{file!r} in {path.name!r} is not the file that vlp.json records.", "Fetch it again.")
-    return profile, name
+    if not isinstance(record.get("sighted", False), bool):
+        raise UsageError(f"sighted in vlp.json of {path.name!r} is not true or false.")
+    return profile, name, record.get("sighted", False)
 
 
 def sha256(file: Path) -> str:

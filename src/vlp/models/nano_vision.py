@@ -43,7 +43,9 @@ class NanoVision:
         """Return (colour, kind, score, box in pixels of the image) of every object, best first."""
         sx, sy = rgb.shape[1] / IMAGE_WIDTH, rgb.shape[0] / IMAGE_HEIGHT
         found = self.see(rgb)
-        return [(o.colour, o.kind, o.score, (o.box[0] * sx, o.box[1] * sy, o.box[2] * sx, o.box[3] * sy)) for o in found]
+        return [
+            (o.colour, o.kind, o.score, (o.box[0] * sx, o.box[1] * sy, o.box[2] * sx, o.box[3] * sy)) for o in found
+        ]
 
 
 def patches(rgb: Rgb) -> torch.Tensor:

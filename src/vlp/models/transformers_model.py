@@ -38,6 +38,7 @@ class TransformersModel:
     Attributes:
         name: from the folder.
         profile: the wording of prompts it was made for.
+        sighted: whether it wants what its vision tower sees spelled out (see `vlp.models.sighted`).
 
     Raises:
         UsageError: the folder cannot be trusted or is of another kind.
@@ -52,7 +53,7 @@ class TransformersModel:
         dtype: str | None = None,
     ) -> None:
         checked = check_folder(Path(folder))
-        self.name, self.profile = checked.name, checked.profile
+        self.name, self.profile, self.sighted = checked.name, checked.profile, checked.sighted
         self.device = find_device(device)
         self.model = load_model(checked, adapter, self.device, find_dtype(dtype, self.device))
         self.chat = load_chat(checked, self.model.config.image_token_id)

@@ -1,7 +1,7 @@
-"""The recipe of vlp-nano, from nothing to a model folder: frames, tokenizer, three stages, export.
+"""The recipe of vlp-nano, from nothing to a model folder: frames, tokenizer, two stages, export.
 
-    vlp train nano --out DIR                 everything, resuming where it stopped
-    vlp train nano --out DIR --stage vision  one stage (vision and language may run side by side)
+vlp train nano --out DIR                 everything, resuming where it stopped
+vlp train nano --out DIR --stage vision  one stage (vision and language may run side by side)
 """
 
 from dataclasses import replace
@@ -19,9 +19,9 @@ from vlp.training.nano_frames import ImaginedScenes, RenderedFrames
 from vlp.training.nano_model import nano_config, save_nano
 from vlp.training.nano_scores import score
 from vlp.training.nano_tokenizer import build_tokenizer
-from vlp.training.pretrain import RECIPE, Trainer, run_stage, take_parts
+from vlp.training.pretrain import RECIPE, Trainer, join, run_stage
 
-STAGES = ("vision", "language", "joint")
+STAGES = ("vision", "language")
 VALIDATION_FRAMES = 500
 
 
@@ -41,7 +41,7 @@ def train_nano(
     Args:
         out: the folder of frames, checkpoints, curves and the model.
         frames: rendered training frames.
-        stage: "vision", "language", "joint", "export" or "all".
+        stage: "vision", "language", "export" or "all".
         steps: optimizer steps of the stage, instead of the recipe's.
         workers: processes that render.
         threads: threads of one stage.
@@ -64,14 +64,13 @@ def train_nano(
     for name in STAGES if stage == "all" else (stage,):
         if name == "export":
             continue
-        if name == "joint" and not (out / "joint.safetensors").exists():
-            take_parts(model, out)
         source = ImaginedScenes(rendered) if name == "language" else rendered
         plan = RECIPE[name] if steps is None else replace(RECIPE[name], steps=steps)
-        run_stage(name, trainer, source, turns, out, plan, compiled=compiled, evaluate=score(name, trainer, folder, policies))
-    if stage in ("all", "joint", "export"):
-        if stage == "export":
-            take_parts(model, out, ("joint", "joint"))
+        run_stage(
+            name, trainer, source, turns, out, plan, compiled=compiled, evaluate=score(name, trainer, folder, policies)
+        )
+    if stage in ("all", "export"):
+        join(trainer, out)
         save_nano(model, tokenizer, out / "model", "vlp-nano" if policies else "vlp-nano-base")
 
 

@@ -15,7 +15,7 @@ from vlp.core.camera import Intrinsics, project, transform
 from vlp.core.messages import Text
 from vlp.core.observation import RobotState
 from vlp.core.vocabulary import COLOURS
-from vlp.models.nano_code import CELL, CHANNELS, IMAGE_HEIGHT, IMAGE_WIDTH, SLOTS, SeenObject, encode
+from vlp.models.nano_code import CHANNELS, IMAGE_HEIGHT, IMAGE_WIDTH, SLOTS, SeenObject, encode
 from vlp.primitives.manifest import Limits, Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.prompt import brief
@@ -64,9 +64,7 @@ class FrameSource(Protocol):
         """Return the labels of one frame."""
         ...
 
-    def augmented(
-        self, indices: np.ndarray, rng: np.random.Generator, mirror: bool
-    ) -> tuple[Tensor, list[LabelledScene]]:
+    def augmented(self, indices: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, list[LabelledScene]]:
         """Return normalised pixels (b, 3, h, w) with small random changes, and labels that fit them."""
         ...
 
@@ -172,17 +170,24 @@ class TurnSource:
         split: which phrasings.
         policies: whether instructions are among them (without: nano-base).
         count: turns drawn for a scene; those that do not fit into a row are left out.
+        mix: how often instructions, questions and boxes are drawn.
     """
 
-    def __init__(self, split: Split = "train", policies: bool = True, count: int = 7) -> None:
+    def __init__(
+        self,
+        split: Split = "train",
+        policies: bool = True,
+        count: int = 7,
+        mix: tuple[float, float, float] = (4.0, 4.0, 0.5),
+    ) -> None:
         self.split: Split = split
-        self.policies = policies
+        self.mix = (mix[0] if policies else 0.0, mix[1], mix[2])
         self.count = count
 
     def sample(self, scene: LabelledScene, rng: np.random.Generator) -> list[Turn]:
         """Return turns about one scene."""
         chance = Random(int(rng.integers(2**62)))
-        kinds = chance.choices(("policy", "question", "box"), (5.0 if self.policies else 0.0, 3.0, 1.0), k=self.count)
+        kinds = chance.choices(("policy", "question", "box"), self.mix, k=self.count)
         makers = {"policy": self.policy, "question": self.question, "box": self.box}
         turns = [makers[kind](scene, chance) for kind in sorted(kinds, key=lambda k: k != "policy")]
         return [turn for turn in turns if turn is not None]
@@ -241,6 +246,3 @@ def shifted_box(item: SeenObject, dx: float, dy: float) -> SeenObject | None:
     if box[2] - box[0] < 0.5 * (x2 - x1) or box[3] - box[1] < 0.5 * (y2 - y1):
         return None
     return replace(item, box=box)
-
-
-assert CELL * 9 == IMAGE_HEIGHT

@@ -38,8 +38,20 @@ def labelled(label: dict[str, Any]) -> LabelledScene:
     kept = seen if label["at"] == "table" else {p for p, r in rows.items() if r["support"] != "bin"}
     if label["holding"]:
         kept = kept | {label["holding"]}
-    truth = {p: _true(rows[p], kept) for p in rows if p in kept}
+    truth = _without_circles({p: _true(rows[p], kept) for p in rows if p in kept})
     return LabelledScene(objects, Truth(truth, label["holding"], label["at"]))
+
+
+def _without_circles(objects: dict[str, TrueObject]) -> dict[str, TrueObject]:
+    """Return the objects with those put on the table that physics found leaning on each other in a circle."""
+    for name, item in list(objects.items()):
+        seen, support = {name}, item.support
+        while support in objects and support not in seen:
+            seen.add(support)
+            support = objects[support].support
+        if support in seen:
+            objects[name] = replace(item, support="table", relation="on")
+    return objects
 
 
 def _true(row: dict[str, Any], kept: set[str]) -> TrueObject:
@@ -77,12 +89,10 @@ class RenderedFrames:
         shard, row = self.place[index]
         return self.shards[shard][row]
 
-    def augmented(
-        self, indices: np.ndarray, rng: np.random.Generator, mirror: bool
-    ) -> tuple[Tensor, list[LabelledScene]]:
-        """Return normalised pixels with random shifts and lighting, and labels that fit; `mirror` also flips pictures,
-        after which the labels' boxes hold but not their true state."""
-        reach = 12 if mirror else 3
+    def augmented(self, indices: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, list[LabelledScene]]:
+        """Return normalised pixels, shifted, mirrored and lit at random, and labels whose boxes fit; their true state no
+        longer does."""
+        reach = 12
         images = np.empty((len(indices), IMAGE_HEIGHT, IMAGE_WIDTH, 3), np.float32)
         scenes: list[LabelledScene] = []
         for row, index in enumerate(indices):
@@ -91,9 +101,9 @@ class RenderedFrames:
             moved = np.pad(image, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
             moved = moved[reach - dy : reach - dy + IMAGE_HEIGHT, reach - dx : reach - dx + IMAGE_WIDTH]
             objects = tuple(o for o in (shifted_box(o, dx, dy) for o in scene.objects) if o is not None)
-            if mirror and rng.random() < 0.5:
+            if rng.random() < 0.5:
                 moved = moved[:, ::-1]
-                objects = tuple(replace(o, box=(IMAGE_WIDTH - o.box[2], o.box[1], IMAGE_WIDTH - o.box[0], o.box[3])) for o in objects)
+                objects = tuple(_mirrored(o) for o in objects)
             gain = rng.uniform(0.9, 1.1) * rng.uniform(0.97, 1.03, size=3)
             images[row] = moved * gain + rng.uniform(-8, 8)
             scenes.append(LabelledScene(objects, scene.truth))
@@ -102,15 +112,34 @@ class RenderedFrames:
         return pixels, scenes
 
 
+def _mirrored(item: SeenObject) -> SeenObject:
+    x1, y1, x2, y2 = item.box
+    return replace(item, box=(IMAGE_WIDTH - x2, y1, IMAGE_WIDTH - x1, y2))
+
+
+def sparse(scene: LabelledScene, rng: Random) -> LabelledScene:
+    """Return the scene with one to three of its objects, none in or on another."""
+    truth = scene.truth
+    loaded = {item.support for item in truth.objects.values()}
+    alone = [p for p, item in truth.objects.items() if item.support == "table" and p not in loaded]
+    kept = set(rng.sample(alone, min(len(alone), rng.randint(1, 3))))
+    objects = {p: item for p, item in truth.objects.items() if p in kept or p == truth.holding}
+    seen = tuple(o for o in scene.objects if o.phrase in objects)
+    return LabelledScene(seen, replace(truth, objects=objects))
+
+
 class ImaginedScenes:
     """Endless scenes without pictures, for the language stage; half of them with the labels of rendered frames.
 
     Args:
         frames: rendered frames to draw labels from; None for imagined ones alone.
+        sparse_rate: share of scenes with one to three objects: with full scenes alone, the language part had not begun
+            to look at the picture after 20,000 scenes.
     """
 
-    def __init__(self, frames: RenderedFrames | None = None) -> None:
+    def __init__(self, frames: RenderedFrames | None = None, sparse_rate: float = 0.5) -> None:
         self.frames = frames
+        self.sparse_rate = sparse_rate
 
     def __len__(self) -> int:
         return 2**40
@@ -119,11 +148,11 @@ class ImaginedScenes:
         """Return the scene that follows from a number."""
         rng = Random(index)
         if self.frames is not None and index % 2:
-            return recoloured(self.frames.scene(rng.randrange(len(self.frames))), rng)
-        return imagined_scene(rng)
+            scene = recoloured(self.frames.scene(rng.randrange(len(self.frames))), rng)
+        else:
+            scene = imagined_scene(rng)
+        return sparse(scene, rng) if rng.random() < self.sparse_rate else scene
 
-    def augmented(
-        self, indices: np.ndarray, rng: np.random.Generator, mirror: bool
-    ) -> tuple[Tensor, list[LabelledScene]]:
+    def augmented(self, indices: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, list[LabelledScene]]:
         """Raise: there are no pictures."""
         raise NotImplementedError("imagined scenes have no pictures")

@@ -69,8 +69,6 @@ def save_nano(
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
-    kept = {n: p.dtype for n, p in model.named_parameters()}
-    assert set(kept.values()) == {torch.float32}
     weights = {n: p.detach().clone() for n, p in model.state_dict().items()}
     model.to(torch.bfloat16).save_pretrained(folder)
     model.to(torch.float32).load_state_dict(weights)
@@ -93,5 +91,5 @@ def save_nano(
     }
     (folder / "preprocessor_config.json").write_text(json.dumps(processor, indent=1) + "\n")
     digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
-    record = {"format": 1, "name": name, "prompt": "brief", "sha256": {"model.safetensors": digest}}
+    record = {"format": 1, "name": name, "prompt": "brief", "sighted": True, "sha256": {"model.safetensors": digest}}
     (folder / "vlp.json").write_text(json.dumps(record, indent=1) + "\n")

@@ -84,8 +84,13 @@ class Packer:
         ends = np.array([[0, 1], [0, 1], [0, 1]]), np.full((3, 1), self.text_start - 1)
         self.prefix_positions = np.concatenate([ends[0], image, ends[1]], axis=1)
 
-    def row(self, turns: Sequence[Turn]) -> tuple[np.ndarray, ...]:
-        """Return ids, positions, segments, labels and pixels of one image's turns; turns that do not fit are left out."""
+    def row(self, turns: Sequence[Turn], scene: str = "") -> tuple[np.ndarray, ...]:
+        """Return ids, positions, segments, labels and pixels of one image's turns; turns that do not fit are left out.
+
+        Args:
+            turns: what is asked.
+            scene: the text behind the image that all turns share.
+        """
         ids = np.full(LENGTH, self.pad, dtype=np.int64)
         ids[:PREFIX] = self.prefix
         positions = np.zeros((3, LENGTH), dtype=np.int64)
@@ -94,7 +99,12 @@ class Packer:
         segments[:PREFIX] = 0
         labels = np.full(TURN_TOKENS, -100, dtype=np.int64)
         pixels = np.full(TURN_TOKENS, -1, dtype=np.int64)
-        at = PREFIX
+        shared = self.encode(scene).ids
+        at = PREFIX + len(shared)
+        ids[PREFIX:at] = shared
+        positions[:, PREFIX:at] = self.text_start + np.arange(len(shared))
+        segments[PREFIX:at] = 0
+        start = self.text_start + len(shared)
         for number, turn in enumerate(turns, start=1):
             ask = [*self.encode(turn.ask).ids, self.assistant]
             reply = [*self.encode(turn.reply).ids, self.end]
@@ -102,7 +112,7 @@ class Packer:
             if stop > LENGTH:
                 continue
             ids[at:stop] = ask + reply
-            positions[:, at:stop] = self.text_start + np.arange(stop - at)
+            positions[:, at:stop] = start + np.arange(stop - at)
             segments[at:stop] = number
             first = at + len(ask) - PREFIX
             labels[first : stop - PREFIX] = reply
@@ -111,8 +121,8 @@ class Packer:
             at = stop
         return ids, positions, segments, labels, pixels
 
-    def batch(self, rows: Sequence[Sequence[Turn]]) -> Packed:
-        """Return the packed batch of several images' turns."""
-        columns = list(zip(*(self.row(turns) for turns in rows), strict=True))
+    def batch(self, rows: Sequence[Sequence[Turn]], scenes: Sequence[str]) -> Packed:
+        """Return the packed batch of several images' turns, with the text about each image."""
+        columns = list(zip(*(self.row(turns, scene) for turns, scene in zip(rows, scenes, strict=True)), strict=True))
         ids, positions, segments, labels, pixels = (torch.from_numpy(np.stack(c)) for c in columns)
         return Packed(ids, positions.permute(1, 0, 2), segments, labels, pixels)

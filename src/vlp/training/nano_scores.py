@@ -12,15 +12,17 @@ import torch
 
 from vlp.core.camera import iou
 from vlp.models.nano_code import CHANNELS, COLUMNS, ROWS, decode
+from vlp.models.nano_scene import scene_text
 from vlp.training.nano_data import LabelledScene, TurnSource, code_batch
 from vlp.training.nano_frames import RenderedFrames
 from vlp.training.nano_packing import CELLS, PREFIX, Turn
+from vlp.training.pretrain import lift
 
 QUESTIONS = "questions"
 BATCH = 20
 
 
-def score(name: str, trainer, folder: Path, policies: bool, n: int = 200) -> Callable[[int], dict[str, float]]:  # noqa: ANN001
+def score(name: str, trainer, folder: Path, policies: bool, n: int = 200) -> Callable[[int], dict[str, float]]:
     """Return the function that scores a stage: called with the step, it returns rates between 0 and 1.
 
     Args:
@@ -46,17 +48,15 @@ def score(name: str, trainer, folder: Path, policies: bool, n: int = 200) -> Cal
                 if name != "language":
                     _score_boxes(image.float().numpy(), scenes, rates)
                 if name != "vision":
-                    _score_replies(trainer, image, [asked[i] for i in batch], rates)
+                    _score_replies(trainer, image, scenes, [asked[i] for i in batch], rates)
         return {kind: round(float(np.mean(values)), 3) for kind, values in sorted(rates.items())}
 
     return evaluate
 
 
-def _image(name: str, trainer, frames: RenderedFrames, batch: list[int], scenes: list[LabelledScene]) -> torch.Tensor:  # noqa: ANN001
+def _image(name: str, trainer, frames: RenderedFrames, batch: list[int], scenes: list[LabelledScene]) -> torch.Tensor:
     if name == "language":
-        image = torch.zeros(len(batch), CELLS, trainer.embedding.shape[1])
-        image[..., :CHANNELS] = code_batch(scenes)
-        return image
+        return lift(code_batch(scenes), trainer.word_embeddings())
     pixels = torch.from_numpy(np.stack([frames.image(i) for i in batch])).permute(0, 3, 1, 2).float().div(127.5).sub(1)
     return trainer.vision(trainer.vision.patches(pixels))
 
@@ -71,8 +71,14 @@ def _score_boxes(tokens: np.ndarray, scenes: list[LabelledScene], rates: dict[st
         rates["false_objects"].append(float(len(found)))
 
 
-def _score_replies(trainer, image: torch.Tensor, turns: list[list[Turn]], rates: dict[str, list[float]]) -> None:  # noqa: ANN001
-    packed = trainer.packer.batch(turns)
+def _score_replies(
+    trainer,
+    image: torch.Tensor,
+    scenes: list[LabelledScene],
+    turns: list[list[Turn]],
+    rates: dict[str, list[float]],
+) -> None:
+    packed = trainer.packer.batch(turns, [scene_text(s.objects) for s in scenes])
     ids, cos, sin, bias, labels, _ = trainer.text_inputs(packed)
     x = torch.nn.functional.embedding(ids, trainer.embedding)
     x = torch.cat((x[:, :2], image.to(x.dtype), x[:, 2 + CELLS :]), dim=1)
@@ -87,5 +93,3 @@ def _score_replies(trainer, image: torch.Tensor, turns: list[list[Turn]], rates:
                 is_question = turn.ask.startswith("ask:")
                 rates[QUESTIONS if is_question else "policies"].append(exact)
                 rates[f"{'q' if is_question else 'p'}_{turn.kind}"].append(exact)
-
-

@@ -27,7 +27,16 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 
-ENVELOPE = ('{"goal":"', '","cannot":"', '","subtasks":[]}', '","subtasks":[{"name":"', ']},{"name":"', ']}]}', '"}', "}")
+ENVELOPE = (
+    '{"goal":"',
+    '","cannot":"',
+    '","subtasks":[]}',
+    '","subtasks":[{"name":"',
+    ']},{"name":"',
+    "]}]}",
+    '"}',
+    "}",
+)
 WORDS = "[ \n\"\\[\\],.?!_$:;'()]"
 
 

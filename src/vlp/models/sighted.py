@@ -1,0 +1,48 @@
+"""A model that is told in words what its own vision tower sees, beside the image."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from vlp.core.images import Rgb
+from vlp.core.messages import Image, Message, Text
+from vlp.models.nano_code import CHANNELS, decode
+from vlp.models.nano_scene import scene_text
+from vlp.models.protocol import Model, Reply
+
+
+class SightedModel:
+    """Any model with a line of text put behind each image.
+
+    Args:
+        model: the model, in process or served.
+        read: image -> what is in it, as text.
+    """
+
+    def __init__(self, model: Model, read: Callable[[Rgb], str]) -> None:
+        self.model = model
+        self.read = read
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def generate(self, messages: Sequence[Message], **options: Any) -> Reply:
+        """Return the model's reply (see `vlp.models.protocol.Model.generate`)."""
+        return self.model.generate([self._spell_out(m) for m in messages], **options)
+
+    def _spell_out(self, message: Message) -> Message:
+        parts: list[Text | Image] = []
+        for part in message.parts:
+            parts.append(part)
+            if isinstance(part, Image):
+                parts.append(Text(self.read(part.rgb)))
+        return replace(message, parts=tuple(parts))
+
+
+def reader(model: Any) -> Callable[[Rgb], str]:
+    """Return the function that reads an image through a model's own vision tower, whose tokens hold the scene code.
+
+    Args:
+        model: a `vlp.models.transformers_model.TransformersModel`; its cache makes the tower run once for reading and reply.
+    """
+    return lambda rgb: scene_text(decode(model.image_tokens(rgb)[..., :CHANNELS]))
