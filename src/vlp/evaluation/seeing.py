@@ -64,10 +64,10 @@ def questions(index: int, options: Options, out: Path) -> list[Row]:
     from vlp.training.nano_frames import labelled
 
     rng = Random(f"questions {options.split} {index}")
-    for attempt in range(100):  # from the bin or the start nothing is to be asked
-        frame = render_frame(seed_of(options.split, index + 1_000_000 * attempt))
-        if frame.at == "table":
-            break
+    frame = render_frame(seed_of(options.split, index))
+    for attempt in range(1, 9):  # from the bin or the start nothing is to be asked
+        if frame.at != "table":
+            frame = render_frame(seed_of(options.split, index + 1_000_000 * attempt))
     scene = labelled(frame.labels())
     kind, question, expected = sample_question(scene.truth, rng, "test")
     while kind in NEEDS_STATE:

@@ -166,8 +166,8 @@ class ModelGrounder:
         if box is None:
             return None
         height, width = rgb.shape[:2]
-        seen_size = getattr(self._model, "seen_size", None)
-        seen_width, seen_height = seen_size(width, height) if callable(seen_size) else (width, height)
+        seen_size: Callable[[int, int], tuple[int, int]] | None = getattr(self._model, "seen_size", None)
+        seen_width, seen_height = seen_size(width, height) if seen_size else (width, height)
         sx, sy = width / seen_width, height / seen_height
         x1, y1, x2, y2 = _clip((box[0] * sx, box[1] * sy, box[2] * sx, box[3] * sy), rgb)
         return Detection(name, (x1, y1, x2, y2), 0.5) if x2 > x1 and y2 > y1 else None
