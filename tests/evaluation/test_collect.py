@@ -1,4 +1,9 @@
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -129,3 +134,23 @@ def test_what_cannot_be_collected_is_refused(tmp_path, n, order, message):
     with pytest.raises(UsageError, match=message):
         collect(tmp_path / "s", n, order)
     assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.slow
+def test_several_processes_write_the_same_file_and_going_on_after_a_kill_ends_with_it(folder, tmp_path):
+    call = f"collect({str(tmp_path / 's')!r}, {N}, Order(seed={ORDER.seed}), workers=2)"
+    code = f"from vlp.evaluation.collect import Order, collect\nif __name__ == '__main__':\n    {call}\n"
+    script = tmp_path / "collect_some.py"
+    script.write_text(code)
+    child = subprocess.Popen([sys.executable, str(script)], start_new_session=True)
+    samples = tmp_path / "s" / "samples.jsonl"
+    deadline = time.monotonic() + 240
+    while child.poll() is None and time.monotonic() < deadline:
+        if samples.exists() and samples.read_bytes().count(b"\n") >= 4:
+            break
+        time.sleep(0.05)
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    collect(tmp_path / "s", N, ORDER, workers=2, resume=True)
+    assert samples.read_bytes() == (folder / "samples.jsonl").read_bytes()
+    assert lint(tmp_path / "s", sim_checks()).ok

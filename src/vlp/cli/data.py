@@ -224,7 +224,7 @@ def view(folder: Folder, out: str = "", n: int = 60, split: str = "", family: st
 
     Args:
         folder: the samples.
-        out: the page; by default view.html beside the folder's name, here.
+        out: the page; by default FOLDER.html, here.
         n: how many samples, evenly spread.
         split: only one split.
         family: only one family.
