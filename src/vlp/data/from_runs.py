@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from vlp.core.errors import UsageError
 from vlp.core.images import decode_image, encode_png
@@ -141,9 +141,7 @@ def _questions(events: Sequence[Event], fold: Fold) -> Iterator[_Asked]:
         yield open_one
 
 
-def _sample(
-    writer: StoreWriter, started: Event, asked: _Asked, robot: str, split: str, reason: str
-) -> tuple[Sample, bytes]:
+def _sample(writer: StoreWriter, started: Event, asked: _Asked, robot: str, split: str, reason: str) -> tuple[Sample, bytes]:
     """Return the sample of a moment and its image, which is in the folder only when there is no reason against it."""
     blob = asked.seen.blob or b""
     png = encode_png(decode_image(blob))
@@ -161,9 +159,9 @@ def _sample(
         source["stamp_s"] = asked.seen.data["stamp_s"]
     if reason:
         source["set_aside"] = reason
-    state = dict(asked.seen.data["state"])
+    state = {k: tuple(v) if isinstance(v, list) else v for k, v in asked.seen.data["state"].items()}
     try:
-        known = RobotState(**{k: tuple(v) if isinstance(v, list) else v for k, v in state.items()})
+        known = RobotState(**cast(dict[str, Any], state))
     except TypeError as error:
         raise UsageError(f"run {data['run_id']} holds a state that cannot be read: {error}.") from None
     stem = f"run-{data['run_id']}-{asked.revision:02d}".lower()

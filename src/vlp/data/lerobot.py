@@ -46,9 +46,7 @@ from vlp.prompt.target import policy_text
 FRAMES_PER_FILE = 1000
 
 
-def export_samples(
-    folder: str | Path, out: str | Path, *, video: bool = False, strings: bool = False, split: str = ""
-) -> int:
+def export_samples(folder: str | Path, out: str | Path, *, video: bool = False, strings: bool = False, split: str = "") -> int:
     """Write the samples of a store as episodes of one frame, and return how many.
 
     Args:

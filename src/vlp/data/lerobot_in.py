@@ -83,9 +83,7 @@ def _info(root: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(f"meta/info.json cannot be read: {str(error)[:120]}.") from None
     if not version.startswith("v3"):
-        raise UsageError(
-            f"this is a LeRobotDataset {version[:20]}; v3 is read.", "Convert it with LeRobot's own script."
-        )
+        raise UsageError(f"this is a LeRobotDataset {version[:20]}; v3 is read.", "Convert it with LeRobot's own script.")
     if not 0 < rate <= 1000:
         raise UsageError(f"meta/info.json: found {rate:g} frames per second; expected 0 to 1000.")
     return {"fps": rate, "features": columns}
@@ -186,9 +184,7 @@ def _made(text: str, task: str, episode: int, frame: int, manifest: Manifest) ->
     state = RobotState("", "", {}, (0.0, 0.0, 0.0), 0.0, (0.0, 0.0, 0.0))
     source = {"kind": "lerobot", "episode": episode, "frame": frame}
     stem = f"lerobot-{episode:06d}-{frame:06d}"
-    return make_sample(
-        stem, ["0" * 64], instruction, manifest.robot, state, Memory((instruction,)), policy, source, "train"
-    )
+    return make_sample(stem, ["0" * 64], instruction, manifest.robot, state, Memory((instruction,)), policy, source, "train")
 
 
 def _checked(text: str, manifest: Manifest, state: State) -> dict[str, Any]:
@@ -244,7 +240,8 @@ def _video_frames(root: Path, info: dict[str, Any], name: str, moments: list[_Mo
         path = root / "videos" / name / f"chunk-{chunk:03d}" / f"file-{number:03d}.mp4"
         if not path.is_file():
             raise UsageError(f"video {path.name} of chunk {chunk} is missing.")
-        with imageio.get_reader(path, format="FFMPEG") as reader:  # type: ignore[arg-type]
+        reader: Any = imageio.get_reader(path, format="FFMPEG")  # type: ignore[arg-type]
+        with reader:
             try:
                 yield moment, reader.get_data(round((from_s + moment.time_s) * info["fps"]))
             except (IndexError, RuntimeError) as error:

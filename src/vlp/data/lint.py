@@ -111,9 +111,7 @@ def lint(
             report.faults.append(Fault(name, "unreadable", f"{SAMPLES}, line {number}: {error.message}"))
             continue
         if sample.id in seen:
-            report.faults.append(
-                Fault(sample.id, "same-id", f"line {number}: an earlier sample has this id.", "Keep one.")
-            )
+            report.faults.append(Fault(sample.id, "same-id", f"line {number}: an earlier sample has this id.", "Keep one."))
         seen.add(sample.id)
         for check in asked:
             report.faults.extend(check.look(sample, store))
@@ -134,6 +132,4 @@ def _seal(store: Store, ok: bool) -> Iterable[Fault]:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sealed:
         message = f"{SAMPLES} is not the file that was sealed ({found[:12]}, sealed {str(sealed)[:12]})."
-        yield Fault(
-            "", "not-sealed", message, "If a writer was killed or you changed it on purpose, run `vlp data seal`."
-        )
+        yield Fault("", "not-sealed", message, "If a writer was killed or you changed it on purpose, run `vlp data seal`.")

@@ -36,9 +36,7 @@ class Policies:
         except UsageError as error:
             yield Fault(sample.id, "no-manifest", error.message, error.hint)
             return
-        known = State(
-            at=sample.state.at, holding=sample.memory.holding or sample.state.holding, known=sample.memory.beliefs
-        )
+        known = State(at=sample.state.at, holding=sample.memory.holding or sample.state.holding, known=sample.memory.beliefs)
         try:
             text = policy_text(sample.policy)
         except ValueError as error:
@@ -46,9 +44,7 @@ class Policies:
             return
         _, report = check_policy(text, manifest, known)
         for issue in report.issues:
-            yield Fault(
-                sample.id, f"policy-{issue.code}", f"{issue.path}: {issue.message}".removeprefix(": "), issue.hint
-            )
+            yield Fault(sample.id, f"policy-{issue.code}", f"{issue.path}: {issue.message}".removeprefix(": "), issue.hint)
 
     def end(self) -> Iterator[Fault]:
         """Yield nothing."""

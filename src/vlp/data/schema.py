@@ -65,9 +65,7 @@ class _Memory(_Strict):
 
 class _Sample(_Strict):
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,79}-[0-9a-f]{10}$")]
-    images: Annotated[
-        list[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]], Field(min_length=1, max_length=MAX_IMAGES)
-    ]
+    images: Annotated[list[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]], Field(min_length=1, max_length=MAX_IMAGES)]
     instruction: str
     robot: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     state: _State

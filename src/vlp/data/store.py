@@ -80,9 +80,7 @@ class Store:
             try:
                 sample = Sample.from_json(line)
             except UsageError as error:
-                raise UsageError(
-                    f"{SAMPLES}, line {number}: {error.message}", "`vlp data lint` lists every fault."
-                ) from None
+                raise UsageError(f"{SAMPLES}, line {number}: {error.message}", "`vlp data lint` lists every fault.") from None
             if not split or sample.split == split:
                 yield sample
 
@@ -246,9 +244,7 @@ class StoreWriter:
     def __enter__(self) -> "StoreWriter":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     def _recover(self) -> set[str]:
@@ -320,9 +316,7 @@ def _hold(folder: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(lock)
-        raise UsageError(
-            f"another process is writing {str(folder)[:300]!r}.", "Wait for it to end, or stop it."
-        ) from None
+        raise UsageError(f"another process is writing {str(folder)[:300]!r}.", "Wait for it to end, or stop it.") from None
     return lock
 
 
@@ -340,9 +334,7 @@ def _merged(folder: Path, manifests: Mapping[str, Manifest]) -> dict[str, Manife
 def _read_manifest(folder: Path) -> tuple[dict[str, Manifest], dict[str, Any]]:
     path = folder / MANIFEST
     if not path.is_file():
-        raise UsageError(
-            f"no samples at {str(folder)[:300]!r}: {MANIFEST} is missing.", "Make some: `vlp data collect`."
-        )
+        raise UsageError(f"no samples at {str(folder)[:300]!r}: {MANIFEST} is missing.", "Make some: `vlp data collect`.")
     if path.stat().st_size > MAX_MANIFEST_BYTES:
         raise UsageError(f"{str(path)[:300]!r} is larger than {MAX_MANIFEST_BYTES:,} bytes.")
     try:

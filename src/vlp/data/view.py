@@ -111,19 +111,17 @@ def _boxes(found: Any) -> Iterator[tuple[str, list[float]]]:
     """Yield the well-formed (name, box) pairs of {name: box} or [[name, box], ...], whatever else is in there."""
     pairs = found.items() if isinstance(found, dict) else found if isinstance(found, list) else ()
     for pair in pairs:
-        name, box = pair if isinstance(pair, list | tuple) and len(pair) == 2 else ("", None)
-        four = isinstance(box, list) and len(box) == 4
-        if isinstance(name, str) and four and all(isinstance(v, int | float) and abs(v) < 1e5 for v in box):
-            yield name, box
+        name, box = pair if isinstance(pair, list | tuple) and len(pair) == 2 else ("", ())
+        numbers = [float(v) for v in box if isinstance(v, int | float) and abs(v) < 1e5] if isinstance(box, list) else []
+        if isinstance(name, str) and len(numbers) == 4 == len(box):
+            yield name, numbers
 
 
 def _box(name: str, box: list[float], kind: str) -> str:
     x1, y1, x2, y2 = box
     text = f'<text x="{x1 + 2:.0f}" y="{max(12.0, y1 - 4):.0f}">{escape(name)}</text>' if kind == "seen" else ""
     title = f"<title>{escape(name)}</title>"
-    shape = (
-        f'<rect x="{x1:.1f}" y="{y1:.1f}" width="{max(0, x2 - x1):.1f}" height="{max(0, y2 - y1):.1f}">{title}</rect>'
-    )
+    shape = f'<rect x="{x1:.1f}" y="{y1:.1f}" width="{max(0, x2 - x1):.1f}" height="{max(0, y2 - y1):.1f}">{title}</rect>'
     return f'<g class="{kind}">{shape}{text}</g>'
 
 

@@ -73,7 +73,8 @@ class Asker:
         self.random = Random(f"{seed} question")
         self.rng = np.random.default_rng([seed, 43])
         self.world = World(simulation, self.rng)
-        self.manifest, self.split = manifest, split
+        self.manifest = manifest
+        self.split: Split = split
 
     def ask(self, kind: str, family: str) -> Question | None:
         """Return a question of a kind about a task of a family, None when the scene allows none that is clear."""
