@@ -10,7 +10,7 @@ from vlp.training import nano_tokenizer as words
 from vlp.training.batched import BatchedLanguage, BatchedVision
 from vlp.training.nano_data import nano_manifest
 from vlp.training.nano_model import nano_config
-from vlp.training.nano_packing import CELLS, PREFIX, Packer, Turn
+from vlp.training.nano_packing import CELLS, Packer, Turn
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from vlp.core.errors import MissingComponent, UsageError, lookup
 
-STAGES = ("all", "vision", "language", "joint", "export")
+STAGES = ("all", "vision", "language", "export")
 
 
 def nano(
@@ -16,14 +16,14 @@ def nano(
     threads: int = 2,
     frames_dir: str = "",
 ) -> int:
-    """Train the embedded model from nothing: render frames, three stages, export to OUT/model.
+    """Train the embedded model from nothing: render frames, two stages, export to OUT/model.
 
     It goes on where it stopped when it was killed. Hours on two cores; a GPU is used where there is one.
 
     Args:
         out: directory of frames, checkpoints, curves and the model.
         frames: rendered training frames.
-        stage: vision, language, joint, export or all.
+        stage: vision, language, export or all.
         steps: optimizer steps of the stage; 0 takes the recipe's.
         workers: processes that render.
         threads: threads of one stage.

@@ -6,7 +6,10 @@ CONTAINERS: tuple[str, ...] = ("bowl", "plate", "tray", "box")
 KINDS: tuple[str, ...] = THINGS + CONTAINERS
 FLAT_TOPPED: tuple[str, ...] = ("cube", "block", "can")
 
-PUT_RELATION: dict[str, str] = {"bowl": "in", "box": "in", "tray": "on", "plate": "on", "cube": "on", "block": "on", "can": "on"}
+PUT_RELATION: dict[str, str] = {
+    **dict.fromkeys(("bowl", "box"), "in"),
+    **dict.fromkeys(("tray", "plate", *FLAT_TOPPED), "on"),
+}
 """The relation that `put A ... B` means, by the kind of B."""
 
 
