@@ -13,8 +13,12 @@ from vlp.data.lint import default_checks, lint
 from vlp.data.sample import Sample
 from vlp.data.store import Store, StoreWriter
 from vlp.evaluation.collect import PATTERN, Order, collect, make, manifest_of, with_seen
+from vlp.evaluation.questions import FAMILIES_FOR, Asker
 from vlp.evaluation.right import SIM_CHECKS, read_task, read_truth, task_json, truth_json
+from vlp.sim.simulation import Simulation
 from vlp.sim.symbolic import is_right
+from vlp.sim.worlds.seeds import seed_of
+from vlp.sim.worlds.tabletop import sample_scene
 
 ORDER = Order(seed=900)
 N = 12
@@ -56,6 +60,21 @@ def test_kinds_come_in_turn_and_each_is_told_in_memory(folder):
         assert (bool(memory.steps) and memory.steps[-1].status == "failed") == (kind == "failed")
         assert memory.holding == sample.state.holding
     assert len({s.family for s in samples}) >= 6
+
+
+def test_every_family_of_every_kind_can_be_asked_about():
+    # Guards against a kind of question that a family never allows: collecting ended after 400 scenes at sample 48.
+    asked = 0
+    for kind, families in FAMILIES_FOR.items():
+        for family in families:
+            for seed in range(40):
+                simulation = Simulation(sample_scene(seed_of("train", seed)))
+                if Asker(simulation, manifest_of("hsr"), "train", seed).ask(kind, family) is not None:
+                    asked += 1
+                    break
+            else:
+                pytest.fail(f"no {kind} question about {family} in 40 scenes")
+    assert asked == sum(map(len, FAMILIES_FOR.values()))
 
 
 def test_a_sample_follows_from_its_number_alone(folder):

@@ -16,11 +16,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from vlp.core.errors import MissingComponent, UsageError, did_you_mean, lookup
+from vlp.core.errors import MissingComponent, TaskFailed, UsageError, did_you_mean, lookup
 from vlp.core.images import encode_png
 from vlp.data.sample import Sample, make_sample
 from vlp.data.store import StoreWriter
-from vlp.evaluation.questions import Asker, Question
+from vlp.evaluation.questions import FAMILIES_FOR, Asker, Question
 from vlp.evaluation.right import task_json, truth_json
 from vlp.perception.perceiving import with_perceptions
 from vlp.policy import check_policy
@@ -30,7 +30,6 @@ from vlp.prompt.target import policy_text
 from vlp.sim.embodiments import EMBODIMENTS
 from vlp.sim.robot import manifest as robot_manifest
 from vlp.sim.simulation import Simulation
-from vlp.sim.tasks.families import FAMILIES, PLAIN
 from vlp.sim.worlds import WORLDS
 from vlp.sim.worlds import sample as sample_world
 from vlp.sim.worlds.seeds import SPLITS, seed_of
@@ -123,14 +122,10 @@ def make(order: Order, number: int) -> tuple[Sample, bytes]:
     """Return the sample of a number with its image as PNG.
 
     Raises:
-        RuntimeError: no scene within `TRIES` allows such a question.
+        TaskFailed: no scene within `TRIES` allows such a question.
     """
     kind = PATTERN[number % len(PATTERN)]
-    families = list(FAMILIES if kind == "first" else PLAIN)
-    # Each kind goes through the families in turn, so that families are balanced within kinds.
-    family = families[
-        (number // len(PATTERN) * PATTERN.count(kind) + PATTERN[: number % len(PATTERN)].count(kind)) % len(families)
-    ]
+    family = _family(number)
     manifest = manifest_of(order.robot)
     for attempt in range(TRIES):
         scene_seed = seed_of(order.split, (order.seed + number + attempt * STRIDE) % len(SPLITS[order.split]))
@@ -143,7 +138,15 @@ def make(order: Order, number: int) -> tuple[Sample, bytes]:
         sample = _sample(order, number, scene_seed, question, png)
         if _passes(sample, manifest):
             return sample, png
-    raise RuntimeError(f"no {kind} question about {family!r} for sample {number}")
+    raise TaskFailed(f"no {kind} question about {family!r} in {TRIES} scenes for sample {number}.", "Try another --seed.")
+
+
+def _family(number: int) -> str:
+    """Return the family of a number: each kind of question goes through its families in turn."""
+    rounds, place = divmod(number, len(PATTERN))
+    kind = PATTERN[place]
+    families = FAMILIES_FOR[kind]
+    return families[(rounds * PATTERN.count(kind) + PATTERN[:place].count(kind)) % len(families)]
 
 
 def _sample(order: Order, number: int, scene_seed: int, question: Question, png: bytes) -> Sample:

@@ -1,6 +1,7 @@
 """One question to a planner about a simulated world: first, after a change of mind, a failed step or a disturbance."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from random import Random
 from typing import Any
@@ -15,11 +16,12 @@ from vlp.prompt.memory import Memory
 from vlp.runtime.memory import RunMemory
 from vlp.sim.expert import plan
 from vlp.sim.simulation import Simulation
-from vlp.sim.symbolic import is_right, steps_of
+from vlp.sim.symbolic import StepFailed, Table, do_step, is_right, steps_of
 from vlp.sim.tasks.changes import RANKED, sample_change
-from vlp.sim.tasks.families import FAMILIES
+from vlp.sim.tasks.families import FAMILIES, PLAIN
 from vlp.sim.tasks.situations import clear_midway
 from vlp.sim.tasks.task import Split, Task
+from vlp.sim.truth import Truth
 
 Json = dict[str, Any]
 
@@ -118,8 +120,11 @@ class Asker:
         gone = ""
         if step["do"] == "locate" and step["object"] in task.subjects and task.family in ("put", "throw", "pick"):
             gone = step["object"] if self.random.random() < 0.5 else ""
+        # By the symbolic state: settling moves everything by a hair.
+        if not gone and not clear_midway(start.truth, _state_after(start.truth, story.steps[:at]), task):
+            return None
         now = self.world.after(story.steps[:at], removed=gone)
-        if now is None or not (gone or clear_midway(start.truth, now.truth, task)):
+        if now is None:
             return None
         story.went_well(at)
         code, message = self.random.choice(FAILURES[step["do"]])
@@ -129,8 +134,6 @@ class Asker:
     def disturbed(self, start: Midway, task: Task) -> Question | None:
         """Return the question after a person moved what the next step acts on, or knocked it out of the hand."""
         story = _Story(self, start, task)
-        if task.family in (*RANKED, "swap"):
-            return None
         options = [i for i, s in enumerate(story.steps) if s["do"] == "grasp" or s["do"] == "lift"]
         if not options:
             return None
@@ -158,6 +161,17 @@ KINDS: dict[str, Callable[[Asker, Midway, Task], Question | None]] = {
     "disturbed": Asker.disturbed,
 }
 """Kinds of question by name."""
+
+SETTLED = (*RANKED, "swap")
+"""Families that name things by where they stand: once one is moved, nobody can tell what was meant."""
+
+FAMILIES_FOR: dict[str, tuple[str, ...]] = {
+    "first": tuple(FAMILIES),
+    "changed": tuple(PLAIN),
+    "failed": tuple(PLAIN),
+    "disturbed": tuple(name for name in PLAIN if name not in SETTLED),
+}
+"""Families that each kind of question can be asked about."""
 
 
 class _Story:
@@ -223,6 +237,14 @@ class _Story:
 
     def _tell(self, kind: str, **data: Any) -> None:
         self._fold.on_event(Event(kind, data))
+
+
+def _state_after(truth: Truth, steps: list[Json]) -> Truth:
+    table = Table.of(truth)
+    with suppress(StepFailed):
+        for step in steps:
+            do_step(table, step)
+    return table.truth
 
 
 def _thing(step: Json) -> str:
