@@ -51,6 +51,8 @@ def open_nano(spec: str, **options: Any) -> Model:
     """Return the embedded model."""
     from vlp.models.nano import nano_folder
 
+    if spec != "nano":
+        raise UsageError(f"no model {spec[:200]!r}: the embedded model is called 'nano', with nothing behind it.")
     return _in_process(nano_folder(), **options)
 
 
