@@ -20,7 +20,7 @@ test: $(VENV)/.dev
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check src tests examples
-	$(BIN)/pyright src
+	$(BIN)/pyright --pythonpath $(BIN)/python src
 
 $(VENV)/.demo: pyproject.toml tools/install.sh
 	PYTHON="$(PYTHON)" sh tools/install.sh $(VENV) robot,sim,models,view

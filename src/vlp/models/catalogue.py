@@ -70,7 +70,7 @@ def _in_process(folder: Path, **options: Any) -> Model:
         raise MissingComponent(
             f"a model in process needs {error.name}.", "Install it with: pip install 'vlp[models]'."
         ) from None
-    model = _call(TransformersModel, folder, options)
+    model: Any = _call(TransformersModel, folder, options)
     if not model.sighted:
         return model
     from vlp.models.sighted import SightedModel, reader

@@ -62,7 +62,7 @@ class Manifest:
             arguments = tuple(Argument(**{**a, "choices": tuple(a.get("choices", ()))}) for a in p.get("arguments", ()))
             fields = {**p, "arguments": arguments, "needs": tuple(p.get("needs", ())), "makes": tuple(p.get("makes", ()))}
             primitives[name] = Primitive(**fields)
-        limits = {k: tuple(v) if isinstance(v, list) else v for k, v in data["limits"].items()}
+        limits: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data["limits"].items()}
         return cls(
             robot=data["robot"],
             version=data["version"],

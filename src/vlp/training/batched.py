@@ -12,7 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from transformers import Qwen2_5_VLForConditionalGeneration
-from transformers.models.qwen2_5_vl import modeling_qwen2_5_vl as qwen
+from transformers.models.qwen2_5_vl import modeling_qwen2_5_vl
+
+qwen: Any = modeling_qwen2_5_vl
+"""Its helpers for windows and positions are not exported; the equality test tells when they change."""
 
 
 def _norm(x: Tensor, module: Any) -> Tensor:
@@ -39,8 +42,8 @@ class BatchedVision:
     """
 
     def __init__(self, model: Qwen2_5_VLForConditionalGeneration, height_px: int, width_px: int) -> None:
-        visual = model.model.visual
-        config = visual.config
+        visual: Any = model.model.visual
+        config: Any = visual.config
         self.visual = visual
         self.patch, self.merge = config.patch_size, config.spatial_merge_size
         grid = torch.tensor([[1, height_px // self.patch, width_px // self.patch]])
@@ -89,7 +92,7 @@ class BatchedLanguage:
     """The language part over packed sequences: one image prefix, then segments that do not see each other."""
 
     def __init__(self, model: Qwen2_5_VLForConditionalGeneration) -> None:
-        self.language = model.model.language_model
+        self.language: Any = model.model.language_model
         self.sections = self.language.config.rope_parameters["mrope_section"]
 
     def rotary(self, positions: Tensor) -> tuple[Tensor, Tensor]:

@@ -115,7 +115,7 @@ def imagined_scene(rng: Random) -> LabelledScene:
     base = np.eye(4)
     base[:2, :2] = [[cos(yaw), -sin(yaw)], [sin(yaw), cos(yaw)]]
     base[:2, 3] = rng.gauss(0, 0.02), rng.gauss(0, 0.02)
-    camera_from_world = np.linalg.inv(base @ pose)
+    camera_from_world = np.asarray(np.linalg.inv(base @ pose), np.float64)
     seen: list[SeenObject] = []
     loads = {item.support for item in truth.objects.values()}
     for name, item in truth.objects.items():

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
@@ -19,7 +20,7 @@ def nano_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
     Windows of 72 pixels tile the 288 x 216 image, so that every attention window has the same size and training can
     batch them. Attention heads of 32 channels: mrope sections of 4 (time), 6 (row) and 6 (column) fill half a head.
     """
-    token = tokenizer.convert_tokens_to_ids
+    token: Any = tokenizer.convert_tokens_to_ids
     return Qwen2_5_VLConfig(
         text_config={
             "vocab_size": len(tokenizer),
@@ -70,8 +71,9 @@ def save_nano(
 
     folder.mkdir(parents=True, exist_ok=True)
     weights = {n: p.detach().clone() for n, p in model.state_dict().items()}
-    model.to(torch.bfloat16).save_pretrained(folder)
-    model.to(torch.float32).load_state_dict(weights)
+    module: Any = model
+    module.to(torch.bfloat16).save_pretrained(folder)
+    module.to(torch.float32).load_state_dict(weights)
     tokenizer.save_pretrained(folder)
     # 640 x 480 becomes 288 x 216 = 62,208 pixels; a little above, so that rounding never takes a row of cells away.
     processor = {

@@ -72,7 +72,7 @@ class Packer:
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         token = tokenizer.convert_tokens_to_ids
-        self.encode = tokenizer._tokenizer.encode
+        self.encode = tokenizer.backend_tokenizer.encode
         self.pad, self.end, self.assistant = token(words.PAD), token(words.END), token(words.ASSISTANT)
         prefix = [token(words.USER), token(words.VISION_START), *[token(words.IMAGE)] * CELLS, token(words.VISION_END)]
         self.prefix = np.array(prefix, dtype=np.int64)

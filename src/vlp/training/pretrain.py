@@ -133,7 +133,7 @@ class Trainer:
     @torch.no_grad()
     def fold_lift(self) -> None:
         """Put `lift` into the last layer of the vision tower, which so far writes the bare code."""
-        last = self.model.model.visual.merger.mlp[2]
+        last: Any = self.model.model.visual.merger.mlp[2]
         last.weight[CHANNELS:] = 0
         last.bias[CHANNELS:] = 0
         spread = WORD_SCALE * self.word_embeddings()[:, CHANNELS:-1]
