@@ -13,7 +13,7 @@ from vlp.core.vocabulary import COLOURS, KINDS
 from vlp.data.sample import Sample
 
 GRID = (16, 12)
-NEAR_LEVELS = 14
+NEAR_LEVELS = 24
 """Images of which no tile differs by more than so many of 255 levels are taken for the same picture."""
 
 Fingerprint = NDArray[np.int16]
