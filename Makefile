@@ -7,7 +7,7 @@ export MUJOCO_GL ?= egl
 .PHONY: demo test check results clean
 
 # The main job with one change of mind midway, on the embedded model; the scene is of the test split.
-DEMO := "put the red cube in the green bowl" --seed 20014865 --change "4: no, put it in the blue bowl"
+DEMO := "put the red cube in the green bowl" --seed 20009802 --change "4: no, put it in the orange bowl"
 
 demo: $(VENV)/.demo
 	@$(BIN)/vlp run $(DEMO) --out runs/demo --force; status=$$?; \
