@@ -41,9 +41,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Commands by name: the function that is called with the arguments parsed, and one line of help."""
 
 EXAMPLES = """\
-  vlp world show --seed 20014865
-  vlp run "put the red cube in the green bowl" --seed 20014865
-  vlp run "put the red cube in the green bowl" --seed 20014865 --change "4: no, put it in the blue bowl"
+  vlp world show --seed 20009802
+  vlp run "put the red cube in the green bowl" --seed 20009802
+  vlp run "put the red cube in the green bowl" --seed 20009802 --change "4: no, put it in the blue bowl"
   vlp policy check policy.json --robot hsr
   vlp run --help"""
 
