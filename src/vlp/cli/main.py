@@ -43,7 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 EXAMPLES = """\
   vlp world show --seed 20009802
   vlp run "put the red cube in the green bowl" --seed 20009802
-  vlp run "put the red cube in the green bowl" --seed 20009802 --change "4: no, put it in the blue bowl"
+  vlp run "put the red cube in the green bowl" --seed 20009802 --change "4: no, put it in the orange bowl"
   vlp policy check policy.json --robot hsr
   vlp run --help"""
 
