@@ -18,7 +18,7 @@ def nano(
 ) -> int:
     """Train the embedded model from nothing: render frames, two stages, export to OUT/model.
 
-    It goes on where it stopped when it was killed. Hours on two cores; a GPU is used where there is one.
+    It goes on where it stopped when it was killed. About an hour on two cores; it trains on the CPU only.
 
     Args:
         out: directory of frames, checkpoints, curves and the model.

@@ -28,8 +28,8 @@ class Slot:
 
     Args:
         kinds: the kinds it can hold.
-        start: its first channel, which is presence; then colours, kinds, 4 of the box, and 3 flags: `supported` (rests in or
-            on another object), `covered` (something rests in or on it), `held`.
+        start: its first channel, which is presence; then colours, kinds, 4 of the box, the size, and 3 flags: `supported`
+            (rests in or on another object), `covered` (something rests in or on it), `held`.
     """
 
     kinds: tuple[str, ...]
@@ -51,9 +51,19 @@ class Slot:
         return slice(self.kind.stop, self.kind.stop + 4)
 
     @property
+    def size(self) -> int:
+        """The channel of `size_code`."""
+        return self.box.stop
+
+    @property
+    def measures(self) -> slice:
+        """Box and size: what is regressed."""
+        return slice(self.box.start, self.size + 1)
+
+    @property
     def flags(self) -> slice:
         """supported, covered, held."""
-        return slice(self.box.stop, self.box.stop + 3)
+        return slice(self.size + 1, self.size + 4)
 
 
 THING = Slot(THINGS, 0)
@@ -70,6 +80,7 @@ class SeenObject:
         colour, kind: words of the vocabulary.
         box: in pixels of that image.
         supported, covered, held: the flags of the slot.
+        size_m: cube root of its volume. A box alone does not tell the bigger of two cubes, one of which is turned.
         score: confidence when it was read from a code.
     """
 
@@ -79,12 +90,21 @@ class SeenObject:
     supported: bool = False
     covered: bool = False
     held: bool = False
+    size_m: float = 0.06
     score: float = 1.0
 
     @property
     def phrase(self) -> str:
         """Its name, e.g. "red cube"."""
         return f"{self.colour} {self.kind}"
+
+
+USUAL_SIZE_M = 0.06
+
+
+def size_code(size_m: float) -> float:
+    """Return the channel for a size: 0 for a usual thing, 1 more for each doubling of its area."""
+    return 2 * float(np.log2(size_m / USUAL_SIZE_M))
 
 
 def encode(objects: Sequence[SeenObject]) -> Array:
@@ -112,6 +132,7 @@ def encode(objects: Sequence[SeenObject]) -> Array:
         token[slot.kind.start + slot.kinds.index(item.kind)] = 1
         width, height = max(item.box[2] - item.box[0], 2.0), max(item.box[3] - item.box[1], 2.0)
         token[slot.box] = (x - column - 0.5, y - row - 0.5, np.log2(width / CELL), np.log2(height / CELL))
+        token[slot.size] = size_code(item.size_m)
         token[slot.flags] = (item.supported, item.covered, item.held)
     return code
 
@@ -150,5 +171,6 @@ def _read(token: Array, slot: Slot, row: int, column: int) -> SeenObject:
     colour, kind = int(np.argmax(token[slot.colours])), int(np.argmax(token[slot.kind]))
     sure = min(1.0, float(token[slot.colours][colour])) * min(1.0, float(token[slot.kind][kind]))
     supported, covered, held = (bool(v > 0.5) for v in token[slot.flags])
+    size_m = USUAL_SIZE_M * 2.0 ** float(np.clip(token[slot.size] / 2, -2, 2))
     score = max(0.0, min(1.0, float(token[slot.start]))) * max(0.0, sure)
-    return SeenObject(COLOURS[colour], slot.kinds[kind], box, supported, covered, held, score)
+    return SeenObject(COLOURS[colour], slot.kinds[kind], box, supported, covered, held, size_m, score)

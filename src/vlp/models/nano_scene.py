@@ -1,40 +1,93 @@
-"""What nano's vision tower reads off an image, as a line of text for its language part.
+"""What nano's vision tower reads off an image, as text for its language part.
 
-    sees: white tray; red cube in green bowl; green bowl; blue can
-    near: blue can; white tray; green bowl; red cube
+    sees: white tray 4; red cube 3 in green bowl; green bowl 2; biggest blue can 1; smallest red can 5
+    close: green bowl by blue can
 
-The first line goes from left to right, the second from near to far. With the scene spelled out, planning and answering are
-reasoning over text, which a small language part learns in minutes; reading the scene code by attention alone it had not
-learned after 40,000 scenes.
+Objects stand from left to right; the number behind each is its place from near (1) to far. Of a kind that is there more than
+once, the biggest and the smallest are named so. `close` lists pairs that stand next to each other on the table. With the
+scene spelled out, planning and answering are reasoning over text, which a small language part learns in minutes; reading the
+scene code by attention alone it had not learned after 40,000 scenes.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import hypot
 
-from vlp.core.vocabulary import PUT_RELATION
-from vlp.models.nano_code import SeenObject
+import numpy as np
 
+from vlp.core.vocabulary import CONTAINERS, PUT_RELATION
+from vlp.models.nano_code import IMAGE_HEIGHT, IMAGE_WIDTH, SeenObject
+
+FOCAL_PX = 249.5
+CAMERA_ABOVE_TABLE_M = 0.62
+FORWARD = np.array((0.621, -0.019, -0.783))
+RIGHT = np.array((-0.030, -1.0, 0.0))
+"""The HSR's head camera at the table station (x forward, y left, z up). The robot stops within 2 cm and 2 degrees of it: good
+enough to say what is left of what, never for motion."""
+
+DOWN = np.cross(FORWARD, RIGHT)
 REACH_PX = 6
 """How far outside its host's box the foot of a thing may stand, in pixels of 288 x 216."""
+CLOSE_M = 0.125
+"""Pairs with a smaller gap count as next to each other: between the 9 cm and 17 cm of the clear cases."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An object where it seems to stand on the table.
+
+    Args:
+        item: what was seen.
+        host: what it rests in or on.
+        x_m, y_m: ahead and left of the camera.
+        width_m: as it appears.
+    """
+
+    item: SeenObject
+    host: SeenObject | None
+    x_m: float
+    y_m: float
+    width_m: float
 
 
 def scene_text(objects: Sequence[SeenObject]) -> str:
     """Return the two lines about the objects in an image; held ones are left out, since the state names them."""
     seen = [o for o in objects if not o.held]
-    hosts = {o.phrase: _host(o, seen) for o in seen}
-    across = sorted(seen, key=lambda o: o.box[0] + o.box[2])
-    depth = sorted(seen, key=lambda o: -_foot(o, hosts))
-    items = [o.phrase + (f" {_relation(h)} {h.phrase}" if (h := hosts[o.phrase]) else "") for o in across]
-    return f"sees: {'; '.join(items) or 'nothing'}\nnear: {'; '.join(o.phrase for o in depth) or 'nothing'}\n"
+    things = sorted((_stand(o, seen) for o in seen), key=lambda s: -s.y_m)
+    rank = {s.item.phrase: i for i, s in enumerate(sorted(things, key=lambda s: s.x_m), 1)}
+    items = [
+        f"{_size_word(s.item, seen)}{s.item.phrase} {rank[s.item.phrase]}"
+        + (f" {PUT_RELATION.get(s.host.kind, 'on')} {s.host.phrase}" if s.host else "")
+        for s in things
+    ]
+    pairs = [f"{a.item.phrase} by {b.item.phrase}" for a, b in combinations(things, 2) if _close(a, b)]
+    return f"sees: {'; '.join(items) or 'nothing'}\nclose: {'; '.join(pairs) or 'nothing'}\n"
 
 
-def _relation(host: SeenObject) -> str:
-    return PUT_RELATION.get(host.kind, "on")
+def _stand(item: SeenObject, seen: Sequence[SeenObject]) -> Standing:
+    """Return where an object stands: the ray through the foot of its box, or of its host's, meets the table."""
+    host = _host(item, seen)
+    foot = (host or item).box
+    ray = FORWARD + ((item.box[0] + item.box[2]) / 2 - IMAGE_WIDTH / 2) / FOCAL_PX * RIGHT
+    ray = ray + (foot[3] - IMAGE_HEIGHT / 2) / FOCAL_PX * DOWN
+    depth_m = CAMERA_ABOVE_TABLE_M / max(-ray[2], 0.2)
+    width_m = (item.box[2] - item.box[0]) * depth_m / FOCAL_PX
+    front_to_middle_m = (foot[2] - foot[0]) * depth_m / FOCAL_PX / 2
+    return Standing(item, host, float(ray[0] * depth_m) + front_to_middle_m, float(ray[1] * depth_m), width_m)
 
 
-def _foot(item: SeenObject, hosts: dict[str, SeenObject | None]) -> float:
-    host = hosts[item.phrase]
-    # A thing in or on another is as far away as that one, however high it stands; a little less, to keep them together.
-    return host.box[3] - 0.5 if host else item.box[3]
+def _close(a: Standing, b: Standing) -> bool:
+    if a.host or b.host:
+        return False
+    return hypot(a.x_m - b.x_m, a.y_m - b.y_m) - (a.width_m + b.width_m) / 2 < CLOSE_M
+
+
+def _size_word(item: SeenObject, seen: Sequence[SeenObject]) -> str:
+    sizes = [o.size_m for o in seen if o.kind == item.kind]
+    if len(sizes) < 2 or item.kind in CONTAINERS:
+        return ""
+    return "biggest " if item.size_m == max(sizes) else "smallest " if item.size_m == min(sizes) else ""
 
 
 def _host(item: SeenObject, seen: Sequence[SeenObject]) -> SeenObject | None:

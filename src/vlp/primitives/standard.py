@@ -70,7 +70,7 @@ _PRIMITIVES = (
     ),
     Primitive(
         "release", "action", "Open the hand where it is.",
-        needs=("holding",), makes=("moved held", "hand_empty"), timeout_s=10.0, interruptible=False,
+        needs=("holding",), makes=("moved held", "hand_empty"), timeout_s=60.0, interruptible=False,
     ),
     Primitive(
         "push", "action", "Push a located thing along the table.",

@@ -1,9 +1,9 @@
-"""What nano learns from: scenes with labels, and the turns (questions, instructions, boxes) asked about them."""
+"""What nano learns from: scenes with labels, and the turns (questions and instructions) asked about them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from math import cos, pi, sin
+from math import cos, pi, prod, sin
 from random import Random
 from typing import Protocol
 
@@ -21,7 +21,7 @@ from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.prompt import brief
 from vlp.prompt.memory import Memory, StepRecord
 from vlp.prompt.request import PlanRequest
-from vlp.prompt.target import box_text, policy_text
+from vlp.prompt.target import policy_text
 from vlp.sim import expert
 from vlp.sim.questions import sample_question
 from vlp.sim.tasks.changes import sample_change
@@ -79,9 +79,9 @@ def noisy_codes(scenes: Sequence[LabelledScene], rng: np.random.Generator) -> Te
     code = code_batch(scenes).numpy()
     noisy = code * rng.uniform(0.75, 1.1, code.shape) + np.abs(rng.normal(0, 0.04, code.shape))
     for slot in SLOTS:
-        boxes = rng.normal(0, 0.05, (*code.shape[:2], 4))
+        errors = rng.normal(0, 0.05, (*code.shape[:2], 5))
         present = code[..., slot.start : slot.start + 1]
-        noisy[..., slot.box] = (code[..., slot.box] + boxes) * present + boxes * 0.5 * (1 - present)
+        noisy[..., slot.measures] = (code[..., slot.measures] + errors) * present + errors * 0.5 * (1 - present)
     return torch.from_numpy(noisy.astype(np.float32))
 
 
@@ -136,8 +136,9 @@ def imagined_scene(rng: Random) -> LabelledScene:
             box = (max(low[0], 0), max(low[1], 0), min(high[0], IMAGE_WIDTH), min(high[1], IMAGE_HEIGHT))
         if box[2] - box[0] < 4 or box[3] - box[1] < 4:
             continue
-        supported = item.support in truth.objects
-        seen.append(SeenObject(item.colour, item.kind, tuple(map(float, box)), supported, name in loads, held))  # type: ignore[arg-type]
+        x1, y1, x2, y2 = map(float, box)
+        supported, size_m = item.support in truth.objects, prod(item.size_m) ** (1 / 3)
+        seen.append(SeenObject(item.colour, item.kind, (x1, y1, x2, y2), supported, name in loads, held, size_m))
     return LabelledScene(tuple(seen), truth)
 
 
@@ -170,7 +171,7 @@ class TurnSource:
         split: which phrasings.
         policies: whether instructions are among them (without: nano-base).
         count: turns drawn for a scene; those that do not fit into a row are left out.
-        mix: how often instructions, questions and boxes are drawn.
+        mix: how often instructions and questions are drawn.
     """
 
     def __init__(
@@ -178,17 +179,17 @@ class TurnSource:
         split: Split = "train",
         policies: bool = True,
         count: int = 7,
-        mix: tuple[float, float, float] = (4.0, 4.0, 0.5),
+        mix: tuple[float, float] = (4.0, 4.0),
     ) -> None:
         self.split: Split = split
-        self.mix = (mix[0] if policies else 0.0, mix[1], mix[2])
+        self.mix = (mix[0] if policies else 0.0, mix[1])
         self.count = count
 
     def sample(self, scene: LabelledScene, rng: np.random.Generator) -> list[Turn]:
         """Return turns about one scene."""
         chance = Random(int(rng.integers(2**62)))
-        kinds = chance.choices(("policy", "question", "box"), self.mix, k=self.count)
-        makers = {"policy": self.policy, "question": self.question, "box": self.box}
+        kinds = chance.choices(("policy", "question"), self.mix, k=self.count)
+        makers = {"policy": self.policy, "question": self.question}
         turns = [makers[kind](scene, chance) for kind in sorted(kinds, key=lambda k: k != "policy")]
         return [turn for turn in turns if turn is not None]
 
@@ -211,13 +212,6 @@ class TurnSource:
         while kind in _NOT_IN_THE_IMAGE:
             kind, question, answer = sample_question(scene.truth, rng, self.split)
         return Turn(f"ask: {question}", answer, kind)
-
-    def box(self, scene: LabelledScene, rng: Random) -> Turn | None:
-        """Return a phrase and its box."""
-        if not scene.objects:
-            return None
-        item = rng.choice(scene.objects)
-        return Turn(f"box: {item.phrase}", box_text(item.box), "box")
 
 
 def _failure(task: Task, rng: Random) -> StepRecord | None:

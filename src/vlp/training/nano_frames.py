@@ -1,6 +1,7 @@
 """Rendered frames on disk as a `FrameSource`: labels as scenes, pixels with small random changes."""
 
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -30,7 +31,8 @@ def labelled(label: dict[str, Any]) -> LabelledScene:
     loads = {rows[p]["support"] for p in seen}
     objects = tuple(
         SeenObject(
-            r["colour"], r["kind"], tuple(r["box"]), r["support"] in rows, p in loads, p == label["holding"]
+            r["colour"], r["kind"], tuple(r["box"]), r["support"] in rows, p in loads, p == label["holding"],
+            prod(r["size_m"]) ** (1 / 3),
         )
         for p, r in rows.items()
         if p in seen
@@ -117,29 +119,15 @@ def _mirrored(item: SeenObject) -> SeenObject:
     return replace(item, box=(IMAGE_WIDTH - x2, y1, IMAGE_WIDTH - x1, y2))
 
 
-def sparse(scene: LabelledScene, rng: Random) -> LabelledScene:
-    """Return the scene with one to three of its objects, none in or on another."""
-    truth = scene.truth
-    loaded = {item.support for item in truth.objects.values()}
-    alone = [p for p, item in truth.objects.items() if item.support == "table" and p not in loaded]
-    kept = set(rng.sample(alone, min(len(alone), rng.randint(1, 3))))
-    objects = {p: item for p, item in truth.objects.items() if p in kept or p == truth.holding}
-    seen = tuple(o for o in scene.objects if o.phrase in objects)
-    return LabelledScene(seen, replace(truth, objects=objects))
-
-
 class ImaginedScenes:
     """Endless scenes without pictures, for the language stage; half of them with the labels of rendered frames.
 
     Args:
         frames: rendered frames to draw labels from; None for imagined ones alone.
-        sparse_rate: share of scenes with one to three objects: with full scenes alone, the language part had not begun
-            to look at the picture after 20,000 scenes.
     """
 
-    def __init__(self, frames: RenderedFrames | None = None, sparse_rate: float = 0.5) -> None:
+    def __init__(self, frames: RenderedFrames | None = None) -> None:
         self.frames = frames
-        self.sparse_rate = sparse_rate
 
     def __len__(self) -> int:
         return 2**40
@@ -148,10 +136,8 @@ class ImaginedScenes:
         """Return the scene that follows from a number."""
         rng = Random(index)
         if self.frames is not None and index % 2:
-            scene = recoloured(self.frames.scene(rng.randrange(len(self.frames))), rng)
-        else:
-            scene = imagined_scene(rng)
-        return sparse(scene, rng) if rng.random() < self.sparse_rate else scene
+            return recoloured(self.frames.scene(rng.randrange(len(self.frames))), rng)
+        return imagined_scene(rng)
 
     def augmented(self, indices: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, list[LabelledScene]]:
         """Raise: there are no pictures."""

@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from vlp.models.nano_code import COLUMNS, IMAGE_WIDTH, ROWS
+from vlp.models.nano_code import COLUMNS, ROWS
 from vlp.training import nano_tokenizer as words
 
 CELLS = ROWS * COLUMNS
 PREFIX = CELLS + 3
 TURN_TOKENS = 320
 LENGTH = PREFIX + TURN_TOKENS
-BOX_SIGMA_PX = 1.5
 
 
 @dataclass(frozen=True)
@@ -46,14 +45,12 @@ class Packed:
         positions: (3, b, LENGTH) time, row, column.
         segments: (b, LENGTH) 0 in the prefix, 1.. by turn, -1 in the padding.
         labels: (b, TURN_TOKENS) the token to predict, -100 where none counts.
-        pixels: (b, TURN_TOKENS) the number, where a box's number is to be predicted, else -1.
     """
 
     ids: Tensor
     positions: Tensor
     segments: Tensor
     labels: Tensor
-    pixels: Tensor
 
     def bias(self) -> Tensor:
         """Return the additive attention bias (b, LENGTH, LENGTH)."""
@@ -76,8 +73,6 @@ class Packer:
         self.pad, self.end, self.assistant = token(words.PAD), token(words.END), token(words.ASSISTANT)
         prefix = [token(words.USER), token(words.VISION_START), *[token(words.IMAGE)] * CELLS, token(words.VISION_END)]
         self.prefix = np.array(prefix, dtype=np.int64)
-        self.numbers = torch.tensor([token(str(n)) for n in range(IMAGE_WIDTH + 1)])
-        self.number_of = {int(t): n for n, t in enumerate(self.numbers)}
         grid = np.indices((ROWS, COLUMNS)).reshape(2, -1)
         image = np.stack([np.full(CELLS, 2), 2 + grid[0], 2 + grid[1]])
         self.text_start = 2 + max(ROWS, COLUMNS) + 1
@@ -85,7 +80,7 @@ class Packer:
         self.prefix_positions = np.concatenate([ends[0], image, ends[1]], axis=1)
 
     def row(self, turns: Sequence[Turn], scene: str = "") -> tuple[np.ndarray, ...]:
-        """Return ids, positions, segments, labels and pixels of one image's turns; turns that do not fit are left out.
+        """Return ids, positions, segments and labels of one image's turns; turns that do not fit are left out.
 
         Args:
             turns: what is asked.
@@ -98,7 +93,6 @@ class Packer:
         segments = np.full(LENGTH, -1, dtype=np.int64)
         segments[:PREFIX] = 0
         labels = np.full(TURN_TOKENS, -100, dtype=np.int64)
-        pixels = np.full(TURN_TOKENS, -1, dtype=np.int64)
         shared = self.encode(scene).ids
         at = PREFIX + len(shared)
         ids[PREFIX:at] = shared
@@ -116,13 +110,11 @@ class Packer:
             segments[at:stop] = number
             first = at + len(ask) - PREFIX
             labels[first : stop - PREFIX] = reply
-            if turn.kind == "box":
-                pixels[first : stop - PREFIX] = [self.number_of.get(t, -1) for t in reply]
             at = stop
-        return ids, positions, segments, labels, pixels
+        return ids, positions, segments, labels
 
     def batch(self, rows: Sequence[Sequence[Turn]], scenes: Sequence[str]) -> Packed:
         """Return the packed batch of several images' turns, with the text about each image."""
         columns = list(zip(*(self.row(turns, scene) for turns, scene in zip(rows, scenes, strict=True)), strict=True))
-        ids, positions, segments, labels, pixels = (torch.from_numpy(np.stack(c)) for c in columns)
-        return Packed(ids, positions.permute(1, 0, 2), segments, labels, pixels)
+        ids, positions, segments, labels = (torch.from_numpy(np.stack(c)) for c in columns)
+        return Packed(ids, positions.permute(1, 0, 2), segments, labels)

@@ -56,7 +56,7 @@ def score(name: str, trainer, folder: Path, policies: bool, n: int = 200) -> Cal
 
 def _image(name: str, trainer, frames: RenderedFrames, batch: list[int], scenes: list[LabelledScene]) -> torch.Tensor:
     if name == "language":
-        return lift(code_batch(scenes), trainer.word_embeddings())
+        return lift(code_batch(scenes), trainer.embedding.shape[1])
     pixels = torch.from_numpy(np.stack([frames.image(i) for i in batch])).permute(0, 3, 1, 2).float().div(127.5).sub(1)
     return trainer.vision(trainer.vision.patches(pixels))
 
@@ -79,7 +79,7 @@ def _score_replies(
     rates: dict[str, list[float]],
 ) -> None:
     packed = trainer.packer.batch(turns, [scene_text(s.objects) for s in scenes])
-    ids, cos, sin, bias, labels, _ = trainer.text_inputs(packed)
+    ids, cos, sin, bias, labels = trainer.text_inputs(packed)
     x = torch.nn.functional.embedding(ids, trainer.embedding)
     x = torch.cat((x[:, :2], image.to(x.dtype), x[:, 2 + CELLS :]), dim=1)
     hidden = trainer.language(x, cos, sin, bias)[:, PREFIX - 1 : -1]
@@ -88,7 +88,7 @@ def _score_replies(
     for row, asked in enumerate(turns):
         for number, turn in enumerate(asked, start=1):
             mine = segments[row] == number
-            if mine.any() and turn.kind != "box":
+            if mine.any():
                 exact = float(right[row][mine].all())
                 is_question = turn.ask.startswith("ask:")
                 rates[QUESTIONS if is_question else "policies"].append(exact)

@@ -37,6 +37,9 @@ ENVELOPE = (
     '"}',
     "}",
 )
+SCENE = ("sees: ", "; ", "\nclose: ")
+"""Constant pieces of `vlp.models.nano_scene`."""
+
 WORDS = "[ \n\"\\[\\],.?!_$:;'()]"
 
 
@@ -79,7 +82,7 @@ def build_tokenizer(manifest: Manifest, corpus: Iterable[str], vocabulary_size: 
         corpus: instructions, questions, answers and policies.
         vocabulary_size: of the byte-pair part; special, structural and number tokens come on top.
     """
-    added = [*structural_tokens(manifest), *(str(n) for n in range(IMAGE_WIDTH + 1))]
+    added = [*SCENE, *structural_tokens(manifest), *(str(n) for n in range(IMAGE_WIDTH + 1))]
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [

@@ -9,7 +9,7 @@ from vlp.core.located import Located
 from vlp.core.vocabulary import CONTAINERS
 from vlp.sim.actions.grasp import EMPTY_M, bottom_of
 from vlp.sim.actions.scope import TRAVEL_MOST_M, Held, Scope, kind_of, located
-from vlp.sim.actions.spots import INSIDES, beside_spot, free_spot, inner_spot
+from vlp.sim.actions.spots import FINGERS_HALF_WIDE_M, FINGERS_M, INSIDES, beside_spot, free_spot, inner_spot
 from vlp.sim.motion import Failed
 
 TOUCH_N = 4.0
@@ -183,7 +183,11 @@ def _into(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
     if kind_of(held.phrase) == "mug" and kind == "box":  # its handle goes into a corner
         half_long = half_wide
         closing += math.atan2(target.size_m[1], target.size_m[0])
-    x, y, floor = inner_spot(scope.heights, target, half_long, half_wide, bottom)
+    reach = held.opening_m / 2 + FINGERS_M
+    fingers = (FINGERS_HALF_WIDE_M, reach) if lengthwise else (reach, FINGERS_HALF_WIDE_M)
+    # Between the walls of a bowl or a box everything would be in the fingers' way: they stay above the rim there.
+    fingers = (0.0, 0.0) if kind in ("bowl", "box") else fingers
+    x, y, floor = inner_spot(scope.heights, target, half_long, half_wide, bottom, fingers, held.below_tip_m)
     # Between upright walls the fingers have no room to open: let go with the tips at the rim.
     clear_m = bottom + target.size_m[2] + 0.004 if kind == "box" else 0.0
     return Spot(x, y, floor, closing, clear_m, inside=kind in ("bowl", "box"))

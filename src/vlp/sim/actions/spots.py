@@ -131,8 +131,18 @@ INSIDES = {
 }
 
 
+FINGERS_M, FINGERS_HALF_WIDE_M = 0.035, 0.015
+"""How far the opening fingers reach beyond what they hold, and half their own width."""
+
+
 def inner_spot(
-    heights: HeightMap, target: Located, half_long_m: float, half_wide_m: float, bottom_m: float
+    heights: HeightMap,
+    target: Located,
+    half_long_m: float,
+    half_wide_m: float,
+    bottom_m: float,
+    fingers: tuple[float, float] = (0.0, 0.0),
+    tip_m: float = math.inf,
 ) -> tuple[float, float, float]:
     """Return x, y and height of the floor at the best place in a container (its middle, unless something is there).
 
@@ -141,6 +151,8 @@ def inner_spot(
         target: the container.
         half_long_m, half_wide_m: half extents of what is put in, along the container's length and width.
         bottom_m: height of the container's bottom.
+        fingers: half extents of the open fingers around it, likewise.
+        tip_m: height of the finger tips above the floor; what is higher is in their way.
     """
     inside = INSIDES.get(kind_of(target.phrase), INSIDES["tray"])
     half_x = max(0.0, target.size_m[0] / 2 * inside.share - half_long_m)
@@ -157,7 +169,8 @@ def inner_spot(
                 x, y, max(0.01, half_long_m - 0.004), max(0.01, half_wide_m - 0.004), target.yaw_rad
             )
             filled = max(0.0, top - floor - 0.02)
-            cost = 100 * filled + math.hypot(u, v)
+            aside = heights.highest_within(x, y, *fingers, target.yaw_rad) if any(fingers) else floor
+            cost = 100 * filled + 20 * max(0.0, aside - floor - tip_m) + math.hypot(u, v)
             if best is None or cost < best[0]:
                 best = (cost, x, y, floor if filled == 0 else top)
     assert best is not None

@@ -1,0 +1,56 @@
+"""What the vision tower sees is told in words, behind the image it was seen in."""
+
+import numpy as np
+
+from vlp.core.messages import Image, Text, user
+from vlp.models.nano_code import SeenObject
+from vlp.models.nano_scene import scene_text
+from vlp.models.scripted import ScriptedModel
+from vlp.models.sighted import SightedModel
+
+TRAY = SeenObject("white", "tray", (10, 80, 70, 130))
+BOWL = SeenObject("green", "bowl", (100, 60, 150, 100), covered=True)
+CUBE = SeenObject("red", "cube", (112, 62, 136, 90), supported=True)
+CAN = SeenObject("blue", "can", (200, 120, 225, 160))
+
+
+def test_the_scene_is_told_from_left_to_right_with_the_order_from_near_to_far():
+    assert scene_text([CAN, CUBE, BOWL, TRAY]).splitlines()[0] == (
+        "sees: white tray 2; red cube 4 in green bowl; green bowl 3; blue can 1"
+    )
+
+
+def test_of_several_of_one_kind_the_biggest_and_smallest_are_named():
+    """Guards against the box telling the size: a turned cube looks wider than a bigger one that faces the camera."""
+    cubes = [
+        SeenObject("red", "cube", (20, 100, 50, 130), size_m=0.05),
+        SeenObject("blue", "cube", (120, 100, 145, 125), size_m=0.06),
+        SeenObject("green", "cube", (220, 100, 250, 130), size_m=0.055),
+    ]
+    first = scene_text([*cubes, CAN]).splitlines()[0]
+    assert "smallest red cube" in first and "biggest blue cube" in first
+    assert "; green cube" in first and "; blue can" in first
+
+
+def test_things_that_stand_next_to_each_other_are_close_and_others_are_not():
+    near = SeenObject("red", "block", (170, 125, 195, 158))
+    assert scene_text([near, CAN, TRAY]).splitlines()[1] == "close: red block by blue can"
+
+
+def test_a_thing_before_a_bowl_is_not_in_it():
+    """Guards against overlap in the picture being read as containment: only what rests on something has a host."""
+    before = SeenObject("red", "cube", CUBE.box)
+    assert " in " not in scene_text([BOWL, before])
+
+
+def test_held_things_and_empty_tables():
+    held = SeenObject("red", "cube", (0, 150, 40, 200), held=True)
+    assert scene_text([held]) == "sees: nothing\nclose: nothing\n"
+
+
+def test_the_text_stands_behind_its_image():
+    inner = ScriptedModel(["{}"])
+    model = SightedModel(inner, lambda rgb: f"sees: {rgb.shape[1]}\n")
+    model.generate([user(Text("a"), Image(np.zeros((8, 16, 3), np.uint8)), Text("b"))])
+    texts = [part.text for part in inner.calls[0]["messages"][0].parts if isinstance(part, Text)]
+    assert texts == ["a", "sees: 16\n", "b"]
