@@ -15,6 +15,7 @@ def nano(
     workers: int = 2,
     threads: int = 2,
     frames_dir: str = "",
+    policies: bool = True,
 ) -> int:
     """Train the embedded model from nothing: render frames, two stages, export to OUT/model.
 
@@ -28,6 +29,7 @@ def nano(
         workers: processes that render.
         threads: threads of one stage.
         frames_dir: frames that exist already.
+        policies: with instructions and policies; without, the result is nano-base, which sees and answers only.
     """
     lookup(stage, dict.fromkeys(STAGES), "stage")
     bounds = (("frames", frames, 1), ("steps", steps, 0), ("workers", workers, 1), ("threads", threads, 1))
@@ -43,5 +45,5 @@ def nano(
             f"training needs {error.name}.", "Install it with: pip install 'vlp[train,sim]'."
         ) from None
     existing = Path(frames_dir) if frames_dir else None
-    train_nano(Path(out), frames, stage, steps or None, workers, threads, frames_dir=existing)
+    train_nano(Path(out), frames, stage, steps or None, workers, threads, policies, frames_dir=existing)
     return 0
