@@ -178,7 +178,7 @@ class TurnSource:
         self,
         split: Split = "train",
         policies: bool = True,
-        count: int = 7,
+        count: int = 9,
         mix: tuple[float, float] = (4.0, 4.0),
     ) -> None:
         self.split: Split = split

@@ -28,8 +28,14 @@ from vlp.training.batched import BatchedLanguage, BatchedVision
 from vlp.training.nano_data import FrameSource, TurnSource, code_batch, noisy_codes
 from vlp.training.nano_packing import CELLS, PREFIX, Packed, Packer
 
-MUON_RATE = 8.0
+MUON_RATE = 5.0
 """Muon's rate for matrices, in AdamW's for the rest."""
+
+PARTS = {"vision": "model.visual", "language": "model.language_model"}
+"""The part of the model that a stage trains and its checkpoint keeps."""
+
+MARK = 2.0
+"""What every image token bears in its last channel."""
 
 LOGIT_SCALE = 6.0
 """Turns channels near 0 and 1 into logits: a right colour at 1 among zeros has probability 0.98."""
@@ -91,8 +97,12 @@ def text_loss(hidden: Tensor, embedding: Tensor, labels: Tensor) -> Tensor:
 
 
 def lift(code: Tensor, width: int) -> Tensor:
-    """Return image tokens (b, CELLS, width): codes (b, CELLS, CHANNELS) and zeros behind them."""
-    return F.pad(code, (0, width - CHANNELS))
+    """Return image tokens (b, CELLS, width): codes (b, CELLS, CHANNELS), zeros, and a mark in the last channel.
+
+    The mark makes empty cells alike. Without it the first norm blows their small noise up to a hundred loud tokens, and after
+    500 steps the language part had not found the text between them.
+    """
+    return F.pad(F.pad(code, (0, width - CHANNELS - 1)), (0, 1), value=MARK)
 
 
 def optimizers(part: torch.nn.Module, rate: float) -> tuple[torch.optim.Optimizer, ...]:
@@ -119,11 +129,12 @@ class Trainer:
         self.embedding = model.model.language_model.embed_tokens.weight
 
     @torch.no_grad()
-    def bare_code(self) -> None:
-        """Zero what the vision tower writes beyond the code: no loss ever saw it."""
+    def fold_lift(self) -> None:
+        """Put `lift` into the last layer of the vision tower, which so far writes anything beyond the code."""
         last: Any = self.model.model.visual.merger.mlp[2]
         last.weight[CHANNELS:] = 0
         last.bias[CHANNELS:] = 0
+        last.bias[-1] = MARK
 
     def vision_loss(self, patches: Tensor, target: Tensor) -> Tensor:
         """Stage 1."""
@@ -174,7 +185,7 @@ def run_stage(
     compiled: bool = True,
     save_every_s: float = 120.0,
     evaluate: Callable[[int], dict[str, float]] | None = None,
-    evaluate_every: int = 500,
+    evaluate_every: int = 250,
 ) -> None:
     """Run one stage from its last checkpoint to its end, writing `out/NAME.jsonl` and `out/NAME.safetensors`.
 
@@ -190,7 +201,7 @@ def run_stage(
         evaluate_every: steps between evaluations.
     """
     model = trainer.model
-    part = {"vision": model.model.visual, "language": model.model.language_model}[name]
+    part = model.get_submodule(PARTS[name])
     both = optimizers(part, stage.rate)
     peaks = [group["lr"] for optimizer in both for group in optimizer.param_groups]
     start = _load(out, name, model, both)
@@ -236,7 +247,8 @@ def _save(
     out: Path, name: str, step: int, model: torch.nn.Module, both: tuple[torch.optim.Optimizer, ...]
 ) -> None:
     """Write weights, optimizer state and step in one file, atomically."""
-    tensors = {f"model.{k}": v.contiguous() for k, v in model.state_dict().items() if k != "lm_head.weight"}
+    state = model.state_dict()
+    tensors = {f"model.{k}": v.contiguous() for k, v in state.items() if k.startswith(PARTS[name])}
     for optimizer in both:
         for i, state in optimizer.state_dict()["state"].items():
             kind = type(optimizer).__name__
@@ -269,8 +281,8 @@ def _load(out: Path, name: str, model: torch.nn.Module, both: tuple[torch.optim.
 
 def join(trainer: Trainer, out: Path) -> None:
     """Put the results of both stages into the trainer's model."""
-    for part, prefix in (("vision", "model.visual."), ("language", "model.language_model.")):
-        tensors = load_file(out / f"{part}.safetensors")
+    for name, prefix in PARTS.items():
+        tensors = load_file(out / f"{name}.safetensors")
         chosen = {k[6:]: v for k, v in tensors.items() if k.startswith("model." + prefix)}
         trainer.model.load_state_dict(chosen, strict=False)
-    trainer.bare_code()
+    trainer.fold_lift()
