@@ -76,13 +76,14 @@ def test_a_packed_turn_sees_the_image_and_itself_only(model, tokenizer):
 
 def test_labels_are_the_reply_and_its_end(tokenizer):
     packer = Packer(tokenizer)
-    _, _, _, labels = packer.row([Turn("box: red cube", "[10,20,30,288]", "box"), Turn("ask: x", "yes")])
+    _, _, _, labels, weights = packer.row([Turn("box: red cube", "[10,20,30,288]", "box"), Turn("ask: x", "yes")])
     kept = labels[labels != -100]
     assert tokenizer.decode(kept.tolist()) == "[10,20,30,288]<|end|>yes<|end|>"
+    assert np.array_equal(weights > 0, labels != -100)
 
 
 def test_a_turn_that_does_not_fit_is_left_out_whole(tokenizer):
     packer = Packer(tokenizer)
-    _, _, segments, labels = packer.row([Turn("ask: x", "red " * 400), Turn("ask: x", "yes")])
+    _, _, segments, labels, _ = packer.row([Turn("ask: x", "red " * 400), Turn("ask: x", "yes")])
     assert set(np.unique(segments)) == {-1, 0, 2}
     assert tokenizer.decode(labels[labels != -100].tolist()) == "yes<|end|>"

@@ -16,7 +16,7 @@ from vlp.core.vocabulary import COLOURS, KINDS
 from vlp.sim.frames import render_dataset
 from vlp.training.nano_data import TurnSource, imagined_scene, nano_manifest
 from vlp.training.nano_frames import ImaginedScenes, RenderedFrames
-from vlp.training.nano_model import nano_config, save_nano
+from vlp.training.nano_model import nano_config, save_nano, wire
 from vlp.training.nano_scores import score
 from vlp.training.nano_tokenizer import build_tokenizer
 from vlp.training.pretrain import RECIPE, Trainer, join, run_stage
@@ -58,6 +58,7 @@ def train_nano(
         render_dataset(folder, VALIDATION_FRAMES, "validation", workers=workers)
     tokenizer = load_tokenizer(out)
     model = Qwen2_5_VLForConditionalGeneration(nano_config(tokenizer))
+    wire(model)
     trainer = Trainer(model, tokenizer)
     turns = TurnSource("train", policies)
     rendered = RenderedFrames(folder, "train")

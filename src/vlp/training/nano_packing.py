@@ -45,12 +45,15 @@ class Packed:
         positions: (3, b, LENGTH) time, row, column.
         segments: (b, LENGTH) 0 in the prefix, 1.. by turn, -1 in the padding.
         labels: (b, TURN_TOKENS) the token to predict, -100 where none counts.
+        weights: (b, TURN_TOKENS) how much each counts: a turn's tokens together as the root of their number, else the few
+            tokens of an answer would be drowned by the many of a policy.
     """
 
     ids: Tensor
     positions: Tensor
     segments: Tensor
     labels: Tensor
+    weights: Tensor
 
     def bias(self) -> Tensor:
         """Return the additive attention bias (b, LENGTH, LENGTH)."""
@@ -80,7 +83,7 @@ class Packer:
         self.prefix_positions = np.concatenate([ends[0], image, ends[1]], axis=1)
 
     def row(self, turns: Sequence[Turn], scene: str = "") -> tuple[np.ndarray, ...]:
-        """Return ids, positions, segments and labels of one image's turns; turns that do not fit are left out.
+        """Return ids, positions, segments, labels and weights of one image's turns; turns that do not fit are left out.
 
         Args:
             turns: what is asked.
@@ -93,6 +96,7 @@ class Packer:
         segments = np.full(LENGTH, -1, dtype=np.int64)
         segments[:PREFIX] = 0
         labels = np.full(TURN_TOKENS, -100, dtype=np.int64)
+        weights = np.zeros(TURN_TOKENS, dtype=np.float32)
         shared = self.encode(scene).ids
         at = PREFIX + len(shared)
         ids[PREFIX:at] = shared
@@ -110,11 +114,12 @@ class Packer:
             segments[at:stop] = number
             first = at + len(ask) - PREFIX
             labels[first : stop - PREFIX] = reply
+            weights[first : stop - PREFIX] = len(reply) ** -0.5
             at = stop
-        return ids, positions, segments, labels
+        return ids, positions, segments, labels, weights
 
     def batch(self, rows: Sequence[Sequence[Turn]], scenes: Sequence[str]) -> Packed:
         """Return the packed batch of several images' turns, with the text about each image."""
         columns = list(zip(*(self.row(turns, scene) for turns, scene in zip(rows, scenes, strict=True)), strict=True))
-        ids, positions, segments, labels = (torch.from_numpy(np.stack(c)) for c in columns)
-        return Packed(ids, positions.permute(1, 0, 2), segments, labels)
+        ids, positions, segments, labels, weights = (torch.from_numpy(np.stack(c)) for c in columns)
+        return Packed(ids, positions.permute(1, 0, 2), segments, labels, weights)

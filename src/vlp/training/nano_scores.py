@@ -79,7 +79,7 @@ def _score_replies(
     rates: dict[str, list[float]],
 ) -> None:
     packed = trainer.packer.batch(turns, [scene_text(s.objects) for s in scenes])
-    ids, cos, sin, bias, labels = trainer.text_inputs(packed)
+    ids, cos, sin, bias, labels, _ = trainer.text_inputs(packed)
     x = torch.nn.functional.embedding(ids, trainer.embedding)
     x = torch.cat((x[:, :2], image.to(x.dtype), x[:, 2 + CELLS :]), dim=1)
     hidden = trainer.language(x, cos, sin, bias)[:, PREFIX - 1 : -1]

@@ -90,10 +90,11 @@ def code_loss(tokens: Tensor, target: Tensor) -> Tensor:
     return total
 
 
-def text_loss(hidden: Tensor, embedding: Tensor, labels: Tensor) -> Tensor:
-    """Return the loss of hidden states (b, TURN_TOKENS, d) that predict `labels`."""
+def text_loss(hidden: Tensor, embedding: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted loss of hidden states (b, TURN_TOKENS, d) that predict `labels`."""
     logits = (hidden @ embedding.T).float()
-    return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
+    losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="none")
+    return (losses * weights.flatten()).sum() / weights.sum()
 
 
 def lift(code: Tensor, width: int) -> Tensor:
@@ -141,19 +142,19 @@ class Trainer:
         return code_loss(self.vision(patches), target)
 
     def language_loss(
-        self, code: Tensor, ids: Tensor, cos: Tensor, sin: Tensor, bias: Tensor, labels: Tensor
+        self, code: Tensor, ids: Tensor, cos: Tensor, sin: Tensor, bias: Tensor, labels: Tensor, weights: Tensor
     ) -> Tensor:
         """Stage 2: codes (b, CELLS, CHANNELS) stand in the prefix in place of image tokens."""
         image = lift(code, self.embedding.shape[1])
         x = F.embedding(ids, self.embedding)
         x = torch.cat((x[:, :2], image.to(x.dtype), x[:, 2 + CELLS :]), dim=1)
         hidden = self.language(x, cos, sin, bias)[:, PREFIX - 1 : -1]
-        return text_loss(hidden, self.embedding, labels)
+        return text_loss(hidden, self.embedding, labels, weights)
 
     def text_inputs(self, packed: Packed) -> tuple[Tensor, ...]:
         """Return what `language_loss` wants behind the image."""
         cos, sin = self.language.rotary(packed.positions)
-        return packed.ids, cos, sin, packed.bias(), packed.labels
+        return packed.ids, cos, sin, packed.bias(), packed.labels, packed.weights
 
 
 def batches(
