@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 
-from vlp.core.vocabulary import COLOURS, KINDS
 from vlp.sim.frames import render_dataset
 from vlp.training.nano_data import TurnSource, imagined_scene, nano_manifest
 from vlp.training.nano_frames import ImaginedScenes, RenderedFrames
@@ -81,7 +80,7 @@ def load_tokenizer(out: Path, samples: int = 20_000) -> PreTrainedTokenizerFast:
     if (folder / "tokenizer.json").exists():
         return PreTrainedTokenizerFast.from_pretrained(folder)
     rng, draws, turns = Random(0), np.random.default_rng(0), TurnSource("train", policies=True)
-    corpus = [f"{colour} {kind} {colour}_{kind}" for colour in COLOURS for kind in KINDS] * 10
+    corpus: list[str] = []
     for _ in range(samples // turns.count):
         for turn in turns.sample(imagined_scene(rng), draws):
             corpus += [turn.ask, turn.reply]

@@ -171,7 +171,8 @@ class TurnSource:
         split: which phrasings.
         policies: whether instructions are among them (without: nano-base).
         count: turns drawn for a scene; those that do not fit into a row are left out.
-        mix: how often instructions and questions are drawn.
+        mix: how often instructions and questions are drawn. A question teaches to look things up with a quarter of the
+            tokens of a policy.
     """
 
     def __init__(
@@ -179,7 +180,7 @@ class TurnSource:
         split: Split = "train",
         policies: bool = True,
         count: int = 9,
-        mix: tuple[float, float] = (4.0, 4.0),
+        mix: tuple[float, float] = (2.0, 6.0),
     ) -> None:
         self.split: Split = split
         self.mix = (mix[0] if policies else 0.0, mix[1])

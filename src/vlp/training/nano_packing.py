@@ -5,7 +5,7 @@ tokens are computed once for all of them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -58,9 +58,18 @@ class Packed:
     def bias(self) -> Tensor:
         """Return the additive attention bias (b, LENGTH, LENGTH)."""
         key, query = self.segments[:, None, :], self.segments[:, :, None]
-        before = torch.ones(LENGTH, LENGTH, dtype=torch.bool).tril()
+        length = self.segments.shape[1]
+        before = torch.ones(length, length, dtype=torch.bool).tril()
         seen = before & ((key == 0) | (key == query))
         return torch.zeros(seen.shape, dtype=torch.bfloat16).masked_fill_(~seen, -1e4)
+
+
+    def without_image(self) -> "Packed":
+        """Return the batch with the image tokens cut out; every other token keeps its position."""
+        kept = torch.cat((torch.arange(2), torch.arange(2 + CELLS, LENGTH)))
+        return replace(
+            self, ids=self.ids[:, kept], positions=self.positions[..., kept], segments=self.segments[:, kept]
+        )
 
 
 class Packer:

@@ -15,15 +15,15 @@ from vlp.models.nano_code import CHANNELS, COLUMNS, ROWS, decode
 from vlp.models.nano_scene import scene_text
 from vlp.training.nano_data import LabelledScene, TurnSource, code_batch
 from vlp.training.nano_frames import RenderedFrames
-from vlp.training.nano_packing import CELLS, PREFIX, Turn
+from vlp.training.nano_packing import CELLS, PREFIX, TURN_TOKENS, Turn
 from vlp.training.pretrain import lift
 
 QUESTIONS = "questions"
 BATCH = 20
 
 
-def score(name: str, trainer, folder: Path, policies: bool, n: int = 200) -> Callable[[int], dict[str, float]]:
-    """Return the function that scores a stage: called with the step, it returns rates between 0 and 1.
+def score(name: str, trainer, folder: Path, policies: bool, n: int = 200) -> Callable[[bool], dict[str, float]]:
+    """Return the function that scores a stage: it returns rates between 0 and 1, with image tokens or without.
 
     Args:
         name: the stage.
@@ -38,7 +38,7 @@ def score(name: str, trainer, folder: Path, policies: bool, n: int = 200) -> Cal
     chosen = [int(i) for i in rng.permutation(len(frames))[:n]]
     asked = {i: turns.sample(frames.scene(i), rng) for i in chosen}
 
-    def evaluate(step: int) -> dict[str, float]:
+    def evaluate(images: bool) -> dict[str, float]:
         rates: dict[str, list[float]] = defaultdict(list)
         for start in range(0, len(chosen), BATCH):
             batch = chosen[start : start + BATCH]
@@ -48,7 +48,7 @@ def score(name: str, trainer, folder: Path, policies: bool, n: int = 200) -> Cal
                 if name != "language":
                     _score_boxes(image.float().numpy(), scenes, rates)
                 if name != "vision":
-                    _score_replies(trainer, image, scenes, [asked[i] for i in batch], rates)
+                    _score_replies(trainer, image if images else None, scenes, [asked[i] for i in batch], rates)
         return {kind: round(float(np.mean(values)), 3) for kind, values in sorted(rates.items())}
 
     return evaluate
@@ -73,16 +73,17 @@ def _score_boxes(tokens: np.ndarray, scenes: list[LabelledScene], rates: dict[st
 
 def _score_replies(
     trainer,
-    image: torch.Tensor,
+    image: torch.Tensor | None,
     scenes: list[LabelledScene],
     turns: list[list[Turn]],
     rates: dict[str, list[float]],
 ) -> None:
     packed = trainer.packer.batch(turns, [scene_text(s.objects) for s in scenes])
-    ids, cos, sin, bias, labels, _ = trainer.text_inputs(packed)
+    ids, cos, sin, bias, labels, _ = trainer.text_inputs(packed if image is not None else packed.without_image())
     x = torch.nn.functional.embedding(ids, trainer.embedding)
-    x = torch.cat((x[:, :2], image.to(x.dtype), x[:, 2 + CELLS :]), dim=1)
-    hidden = trainer.language(x, cos, sin, bias)[:, PREFIX - 1 : -1]
+    if image is not None:
+        x = torch.cat((x[:, :2], image.to(x.dtype), x[:, 2 + CELLS :]), dim=1)
+    hidden = trainer.language(x, cos, sin, bias)[:, -TURN_TOKENS - 1 : -1]
     right = ((hidden @ trainer.embedding.T).argmax(-1) == labels) | (labels == -100)
     segments = packed.segments[:, PREFIX:]
     for row, asked in enumerate(turns):

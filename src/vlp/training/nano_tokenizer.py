@@ -102,7 +102,8 @@ def build_tokenizer(manifest: Manifest, corpus: Iterable[str], vocabulary_size: 
         show_progress=False,
     )
     cut = sorted((p for p in added if not p.isalnum()), key=len, reverse=True)
-    tokenizer.train_from_iterator((_without(text, cut) for text in corpus), trainer)
+    words = [*COLOURS, *KINDS] * 10
+    tokenizer.train_from_iterator([*words, *(_without(text, cut) for text in corpus)], trainer)
     tokenizer.add_tokens([AddedToken(piece, normalized=False) for piece in added])
     split = [word for word in (*COLOURS, *KINDS) if len(tokenizer.encode(word).ids) != 1]
     if split:

@@ -37,6 +37,9 @@ PARTS = {"vision": "model.visual", "language": "model.language_model"}
 MARK = 2.0
 """What every image token bears in its last channel."""
 
+IMAGES_FROM = 0.7
+"""Share of the language stage without image tokens: they are a quarter of a row, and the text says what they say."""
+
 LOGIT_SCALE = 6.0
 """Turns channels near 0 and 1 into logits: a right colour at 1 among zeros has probability 0.98."""
 
@@ -58,7 +61,7 @@ class Stage:
 
 RECIPE: dict[str, Stage] = {
     "vision": Stage(steps=4000, batch=24, rate=1e-3),
-    "language": Stage(steps=4000, batch=12, rate=1e-3),
+    "language": Stage(steps=6000, batch=12, rate=1e-3),
 }
 
 
@@ -144,11 +147,11 @@ class Trainer:
     def language_loss(
         self, code: Tensor, ids: Tensor, cos: Tensor, sin: Tensor, bias: Tensor, labels: Tensor, weights: Tensor
     ) -> Tensor:
-        """Stage 2: codes (b, CELLS, CHANNELS) stand in the prefix in place of image tokens."""
-        image = lift(code, self.embedding.shape[1])
+        """Stage 2: codes (b, CELLS, CHANNELS) stand in the prefix in place of image tokens; (b, 0, CHANNELS) for none."""
+        image, cells = lift(code, self.embedding.shape[1]), code.shape[1]
         x = F.embedding(ids, self.embedding)
-        x = torch.cat((x[:, :2], image.to(x.dtype), x[:, 2 + CELLS :]), dim=1)
-        hidden = self.language(x, cos, sin, bias)[:, PREFIX - 1 : -1]
+        x = torch.cat((x[:, :2], image.to(x.dtype), x[:, 2 + cells :]), dim=1)
+        hidden = self.language(x, cos, sin, bias)[:, PREFIX - CELLS + cells - 1 : -1]
         return text_loss(hidden, self.embedding, labels, weights)
 
     def text_inputs(self, packed: Packed) -> tuple[Tensor, ...]:
@@ -158,18 +161,21 @@ class Trainer:
 
 
 def batches(
-    stage: str, size: int, trainer: Trainer, frames: FrameSource, turns: TurnSource, seed: int
+    name: str, stage: Stage, trainer: Trainer, frames: FrameSource, turns: TurnSource, start: int
 ) -> Iterator[tuple[Tensor, ...]]:
-    """Yield the inputs of one stage's loss without end; the order follows from the seed."""
-    rng = np.random.default_rng(seed)
-    while True:
-        chosen = rng.integers(len(frames), size=size)
-        if stage == "language":
+    """Yield the inputs of one stage's loss for each step from `start` on."""
+    rng = np.random.default_rng(1000 + start)
+    for step in range(start, stage.steps):
+        chosen = rng.integers(len(frames), size=stage.batch)
+        if name == "language":
             scenes = [frames.scene(int(i)) for i in chosen]
             packed = trainer.packer.batch(
                 [turns.sample(s, rng) for s in scenes], [scene_text(s.objects) for s in scenes]
             )
-            yield noisy_codes(scenes, rng), *trainer.text_inputs(packed)
+            if step < IMAGES_FROM * stage.steps:
+                yield torch.zeros(len(scenes), 0, CHANNELS), *trainer.text_inputs(packed.without_image())
+            else:
+                yield noisy_codes(scenes, rng), *trainer.text_inputs(packed)
             continue
         pixels, labels = frames.augmented(chosen, rng)
         yield trainer.vision.patches(pixels), code_batch(labels)
@@ -185,7 +191,7 @@ def run_stage(
     *,
     compiled: bool = True,
     save_every_s: float = 120.0,
-    evaluate: Callable[[int], dict[str, float]] | None = None,
+    evaluate: Callable[[bool], dict[str, float]] | None = None,
     evaluate_every: int = 250,
 ) -> None:
     """Run one stage from its last checkpoint to its end, writing `out/NAME.jsonl` and `out/NAME.safetensors`.
@@ -198,7 +204,7 @@ def run_stage(
         stage: steps, batch and rate.
         compiled: compile the loss (30 s, then twice as fast on CPU).
         save_every_s: seconds between checkpoints.
-        evaluate: called with the step now and then; its numbers go into the curve.
+        evaluate: called now and then with whether image tokens are in use; its numbers go into the curve.
         evaluate_every: steps between evaluations.
     """
     model = trainer.model
@@ -209,15 +215,14 @@ def run_stage(
     loss_of: Any = {"vision": trainer.vision_loss, "language": trainer.language_loss}[name]
     if compiled:
         loss_of = torch.compile(loss_of, dynamic=False)
-    source = batches(name, stage.batch, trainer, frames, turns, seed=1000 + start)
+    source = batches(name, stage, trainer, frames, turns, start)
     curve = (out / f"{name}.jsonl").open("a", buffering=1)
     saved = began = time.monotonic()
     recent: list[float] = []
-    for step in range(start, stage.steps):
+    for step, inputs in enumerate(source, start):
         groups = [group for optimizer in both for group in optimizer.param_groups]
         for group, peak in zip(groups, peaks, strict=True):
             group["lr"] = peak * _schedule(step, stage.steps)
-        inputs = next(source)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             loss = loss_of(*inputs)
         loss.backward()
@@ -231,7 +236,7 @@ def run_stage(
             row["elapsed_s"] = round(time.monotonic() - began, 1)
             recent.clear()
             if evaluate and (step + 1) % evaluate_every == 0:
-                row |= evaluate(step + 1)
+                row |= evaluate(step >= IMAGES_FROM * stage.steps)
             curve.write(json.dumps(row) + "\n")
             print(f"{name} {step + 1}/{stage.steps} " + " ".join(f"{k} {v}" for k, v in row.items()), flush=True)
         if time.monotonic() - saved > save_every_s or step + 1 == stage.steps:
