@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from vlp.core.errors import MissingComponent, UsageError, lookup
+from vlp.models.adapter import check_base, check_fit
 from vlp.models.chat import Chat
 from vlp.models.folder import ModelFolder, check_adapter
 
@@ -25,6 +26,7 @@ def load_model(folder: ModelFolder, adapter: str | Path | None, device: torch.de
 
     if adapter is not None:
         check_adapter(Path(adapter))
+        check_base(Path(adapter), folder.path)
     try:
         config = Qwen2_5_VLConfig.from_pretrained(str(folder.path), local_files_only=True)
         with torch.device("meta"):  # the size it would have, without the memory
@@ -71,6 +73,7 @@ def _with_adapter(model: Any, adapter: Path) -> Any:
         from peft import PeftModel
     except ImportError:
         raise MissingComponent("an adapter needs peft.", "Install it with: pip install 'vlp[train]'.") from None
+    check_fit(adapter, model)
     try:
         return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()  # type: ignore[operator]
     except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
