@@ -34,7 +34,7 @@ def load_model(folder: ModelFolder, adapter: str | Path | None, device: torch.de
         if not wanted * 0.99 <= folder.parameters <= wanted * 1.5:  # more: tied weights may be stored twice
             sizes = f"{wanted:,} parameters, but its weights have {folder.parameters:,}"
             raise UsageError(f"{folder.name!r} describes a model of {sizes}.")
-        with _quiet():
+        with quiet():
             loaded: Any = Qwen2_5_VLForConditionalGeneration.from_pretrained(
                 str(folder.path), dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False,
                 output_loading_info=True,
@@ -55,8 +55,8 @@ def load_model(folder: ModelFolder, adapter: str | Path | None, device: torch.de
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Load without progress bars on the person's terminal."""
+def quiet() -> Iterator[None]:
+    """Load and save without progress bars on the person's terminal."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
