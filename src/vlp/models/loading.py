@@ -1,5 +1,6 @@
 """Loading a checked folder: weights, adapter, tokenizer and image processor."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,13 +57,15 @@ def load_model(folder: ModelFolder, adapter: str | Path | None, device: torch.de
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Load and save without progress bars on the person's terminal."""
+    """Keep the libraries' progress bars, and what they tell each other about names that will change, from the terminal."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
     finally:
         if shown:
             logging.enable_progress_bar()
@@ -75,7 +78,8 @@ def _with_adapter(model: Any, adapter: Path) -> Any:
         raise MissingComponent("an adapter needs peft.", "Install it with: pip install 'vlp[train]'.") from None
     check_fit(adapter, model)
     try:
-        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()  # type: ignore[operator]
+        with quiet():
+            return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()  # type: ignore[operator]
     except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
         raise UsageError(f"the adapter {adapter.name!r} does not fit the model: {_line(error)}.") from None
 

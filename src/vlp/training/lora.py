@@ -6,14 +6,13 @@ alpha and no dropout are our choice: alpha is twice the rank everywhere, so both
 nothing in a step is random.
 """
 
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
 
 from vlp.core.errors import UsageError, lookup
+from vlp.models.loading import quiet
 
 DECODER_RANK, VISION_RANK, VISION_BLOCKS, ALPHA_PER_RANK = 16, 8, 6, 2
 
@@ -80,16 +79,8 @@ def attach(model: Any, adapter: str) -> Any:
         return model.requires_grad_(True)
     from peft import get_peft_model
 
-    with calm():
+    with quiet():
         return get_peft_model(model, lora_config(ranks))
-
-
-@contextmanager
-def calm() -> Iterator[None]:
-    """Keep what TRL, PEFT and transformers tell each other about names that will change from the person's terminal."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        yield
 
 
 def trained_modules(model: Any) -> list[str]:

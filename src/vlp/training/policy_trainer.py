@@ -11,13 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import PrinterCallback, TrainerCallback
 from transformers.modeling_outputs import BaseModelOutputWithPooling
-from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
 
 from vlp.core.errors import TaskFailed
+from vlp.models.loading import quiet
 from vlp.prompt.target import IGNORED
 from vlp.training import checkpoint as files
 from vlp.training.curve import add_row
-from vlp.training.lora import calm
 from vlp.training.recipe import CHECKPOINTS, Recipe, processes
 
 WARM_UP_SHARE = 0.03
@@ -31,7 +32,7 @@ def trainer_settings(recipe: Recipe, out: Path, device: torch.device, recompute:
     comes after step N does not hang on any state but N.
     """
     micro, times = recipe.share(processes())
-    with calm():
+    with quiet():
         return SFTConfig(**_options(recipe, out, device, recompute, micro, times))
 
 
@@ -71,7 +72,7 @@ class PolicyTrainer(SFTTrainer):
     """Trains on batches of `vlp.training.examples.Batcher`; nothing in a step is random."""
 
     def __init__(self, **options: Any) -> None:
-        with calm():
+        with quiet():
             super().__init__(**options)
         self.remove_callback(PrinterCallback)
         self.model_accepts_loss_kwargs = True  # the loss is a mean over all policy tokens of a step, whoever computes them
@@ -85,7 +86,8 @@ class PolicyTrainer(SFTTrainer):
         if features is not None:
             merge = self.accelerator.unwrap_model(model).config.vision_config.spatial_merge_size
             sizes = (inputs["image_grid_thw"].prod(-1) // merge**2).tolist()
-            inputs["mm_encoder_outputs"] = {"image": BaseModelOutputWithPooling(pooler_output=torch.split(features, sizes))}
+            seen: Any = torch.split(features, sizes)
+            inputs["mm_encoder_outputs"] = {"image": BaseModelOutputWithPooling(pooler_output=seen)}
         scored = int((labels != IGNORED).any(0).sum())
         outputs = model(**inputs, logits_to_keep=scored + 1, use_cache=False)
         logits, targets = outputs.logits[:, :-1].flatten(0, 1).float(), labels[:, -scored:].flatten()
@@ -99,11 +101,12 @@ class PolicyTrainer(SFTTrainer):
     @property
     def trained(self) -> dict[str, Tensor]:
         """What is trained, by name."""
-        return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        model: Any = self.model
+        return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         if self.is_world_process_zero():
-            folder = Path(self.args.output_dir) / CHECKPOINTS
+            folder = Path(str(self.args.output_dir)) / CHECKPOINTS
             files.save_checkpoint(folder, self.state.global_step, self.trained, self.optimizer, self.state.save_to_json)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
@@ -123,12 +126,13 @@ class PolicyTrainer(SFTTrainer):
 
     def mean_loss(self, batches: Any) -> float:
         """Return the loss per policy token over batches that are not trained on."""
-        self.model.eval()
+        model: Any = self.model
+        model.eval()
         total = count = 0.0
         for batch in batches:
             tokens = int((batch["labels"] != IGNORED).sum())
             with torch.no_grad(), self.compute_loss_context_manager():
-                total += float(self.compute_loss(self.model, self._prepare_inputs(batch))) * tokens
+                total += float(self.compute_loss(model, self._prepare_inputs(batch))) * tokens
             count += tokens
         return total / max(count, 1)
 

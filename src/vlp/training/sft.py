@@ -20,7 +20,7 @@ from vlp.data.store import Store
 from vlp.models.adapter import RECORD, weight_hashes
 from vlp.models.catalogue import find_folder
 from vlp.models.folder import ModelFolder, check_folder, sha256
-from vlp.models.loading import find_device
+from vlp.models.loading import find_device, quiet
 from vlp.models.shape import build_shape, find_config
 from vlp.models.transformers_model import SMALL_MODEL_PARAMETERS, TransformersModel
 from vlp.training import lora
@@ -129,7 +129,7 @@ def train_sft(
         callbacks=[writer],
     )
     _refuse_what_cannot_fit(trainer.model, rows, recipe, settings.per_device_train_batch_size, weights, where, recompute)
-    with lora.calm():
+    with quiet():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     result = out / (ADAPTER if ranks else MODEL)
     if main:
