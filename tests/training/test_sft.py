@@ -121,6 +121,14 @@ def test_the_other_adapters_learn_too(base: Path, samples: Path, tmp_path: Path,
     assert (made / "README.md").is_file()
 
 
+def test_recomputing_and_half_precision_learn_the_same(base: Path, samples: Path, whole: Path, tmp_path: Path) -> None:
+    for adapter in ("decoder", "vision+decoder"):
+        recipe = Recipe(adapter=adapter, samples=8, recompute="yes", precision="bfloat16", batch=8, rate=5e-3)
+        train_sft(str(base), samples, tmp_path / adapter, recipe, device="cpu")
+        assert losses(tmp_path / adapter)[0][1] == pytest.approx(losses(whole)[0][1], rel=0.05)
+        assert losses(tmp_path / adapter)[-1][1] <= losses(tmp_path / adapter)[0][1]
+
+
 def test_a_full_disk_leaves_the_last_checkpoint(base: Path, samples: Path, tmp_path: Path, monkeypatch) -> None:
     from safetensors import torch as library
 

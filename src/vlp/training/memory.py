@@ -11,6 +11,7 @@ import torch
 
 from vlp.core.errors import MissingComponent
 from vlp.training.lora import trained_parameters
+from vlp.training.recipe import processes
 
 MARGIN = 1.2
 OPTIMIZER_BYTES = 4 + 4 + 4 + 4
@@ -73,12 +74,12 @@ def memory_need(
 
 
 def free_bytes(device: torch.device) -> int:
-    """Return the free memory of a device."""
+    """Return the free memory of a device, for one of the processes that share it."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     import psutil
 
-    return int(psutil.virtual_memory().available)
+    return int(psutil.virtual_memory().available) // processes()
 
 
 def refuse_what_cannot_fit(need: MemoryNeed, free: int, device: torch.device) -> None:
