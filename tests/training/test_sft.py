@@ -94,8 +94,20 @@ def test_killed_and_taken_up_the_curve_is_the_same(
     assert len({file.read_bytes() for file in tensors}) == 1
 
 
-def test_two_processes_and_small_bites_take_the_same_steps(base: Path, samples: Path, whole: Path, tmp_path: Path) -> None:
-    assert run(base, samples, tmp_path / "two", world=2, **SHORT) == 0
+def test_a_run_that_has_ended_ends_the_same_again(base: Path, samples: Path, whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(whole, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "adapter")  # as if killed before it was written
+    train_sft(str(base), samples, tmp_path / "run", Recipe(**SHORT), device="cpu", resume=True)
+    assert losses(tmp_path / "run") == losses(whole)
+    file = Path("adapter") / "adapter_model.safetensors"
+    assert (tmp_path / "run" / file).read_bytes() == (whole / file).read_bytes()
+
+
+def test_two_processes_that_take_up_a_run_and_small_bites_take_the_same_steps(
+    base: Path, samples: Path, whole: Path, tmp_path: Path
+) -> None:
+    assert run(base, samples, tmp_path / "two", kill_at=3, **SHORT) == -signal.SIGKILL
+    assert run(base, samples, tmp_path / "two", world=2, resume=True, **SHORT) == 0
     assert run(base, samples, tmp_path / "bites", micro=1, **SHORT) == 0
     for out in (tmp_path / "two", tmp_path / "bites"):
         for found, expected in zip(losses(out), losses(whole), strict=True):
@@ -213,3 +225,6 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     assert files.last_checkpoint(tmp_path) == made
     with pytest.raises(UsageError, match="'b' is in one of them only"):
         files.load_weights(made, {**weights, "b": weights["a"]})
+    (made / "state.safetensors").write_bytes(b"not a tensor at all")
+    with pytest.raises(UsageError, match=r"'.*step-3' cannot be read"):
+        files.load_weights(made, weights)

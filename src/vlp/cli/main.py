@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train merge": ("vlp.cli.sft:merge", "add an adapter into the weights of its base"),
     "train export": ("vlp.cli.sft:export", "write what a run made as one model folder, with a card"),
     "bench run": ("vlp.cli.bench:run", "measure: a row per case, a summary with intervals, a report"),
+    "bench step": ("vlp.cli.bench:step", "time a step of fine-tuning, and its memory, against TRL's own trainer"),
 }
 """Commands by name: the function that is called with the arguments parsed, and one line of help."""
 

@@ -30,8 +30,13 @@ def find_config(spec: str) -> Path:
     return file
 
 
-def build_shape(config: Path) -> Any:
-    """Return the model that a configuration describes, on the meta device: modules and sizes, no numbers.
+def build_shape(config: Path, device: torch.device | str = "meta", dtype: torch.dtype | None = None) -> Any:
+    """Return the model that a configuration describes: modules and sizes on the meta device, random weights on another.
+
+    Args:
+        config: its file.
+        device: where.
+        dtype: of the weights; None takes what the configuration says.
 
     Raises:
         UsageError: another architecture, or sizes that cannot be right.
@@ -43,8 +48,9 @@ def build_shape(config: Path) -> Any:
     except ImportError as error:
         raise MissingComponent(f"this needs {error.name}.", "Install it with: pip install 'vlp[models]'.") from None
     try:
-        with torch.device("meta"):
-            return Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig.from_dict(data))
+        with torch.device(device):
+            described = Qwen2_5_VLConfig.from_dict(data)
+            return Qwen2_5_VLForConditionalGeneration._from_config(described, dtype=dtype or described.dtype)
     except Exception as error:  # a configuration that does not fit together fails in many ways
         why = (str(error).strip().splitlines() or [type(error).__name__])[0][:160].rstrip(".")
         raise UsageError(f"no model can be built from {config.name!r}: {why}.") from None

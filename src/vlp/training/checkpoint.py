@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors import torch as safetensors_torch
 from torch import Tensor
 
 from vlp.core.errors import MissingComponent, UsageError
@@ -35,14 +37,12 @@ def save_checkpoint(
     Raises:
         MissingComponent: it could not be written; the one before stands.
     """
-    from safetensors.torch import save_file
-
     tensors = {f"weights/{name}": value.detach().cpu().contiguous() for name, value in weights.items()}
     for name, field, value in _moments(weights, optimizer):
         tensors[f"{field}/{name}"] = value.detach().cpu().contiguous()
 
     def write(part: Path) -> None:
-        save_file(tensors, part / STATE, metadata={"step": str(step)})
+        safetensors_torch.save_file(tensors, part / STATE, metadata={"step": str(step)})
         write_state(str(part / TRAINER_STATE))
 
     done = write_folder(folder / f"step-{step}", write)
@@ -103,12 +103,11 @@ def write_folder(folder: Path, write: Callable[[Path], None]) -> Path:
             shutil.rmtree(folder)
         os.replace(part, folder)
         _sync(folder.parent)
-    except Exception as error:  # safetensors has an error of its own for a disk that is full
+    except (OSError, SafetensorError) as error:  # safetensors has an error of its own for a disk that is full
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)[:160]
+        raise MissingComponent(f"cannot write {str(folder)[:300]!r}: {why}.", "Is there space on the disk?") from None
+    finally:
         shutil.rmtree(part, ignore_errors=True)
-        if isinstance(error, OSError) or type(error).__name__ == "SafetensorError":
-            why = (error.strerror if isinstance(error, OSError) else None) or str(error)[:160]
-            raise MissingComponent(f"cannot write {str(folder)[:300]!r}: {why}.", "Is there space on the disk?") from None
-        raise
     return folder
 
 
@@ -131,9 +130,10 @@ def _moments(weights: dict[str, Tensor], optimizer: Any) -> Iterator[tuple[str, 
 
 def _tensors(checkpoint: Path) -> Iterator[tuple[str, str, Tensor]]:
     """Yield (field, name of the weight, value) of a checkpoint."""
-    from safetensors import safe_open
-
-    with safe_open(checkpoint / STATE, "pt") as file:
-        for key in file.keys():  # noqa: SIM118
-            field, _, name = key.partition("/")
-            yield field, name, file.get_tensor(key)
+    try:
+        with safe_open(checkpoint / STATE, "pt") as file:
+            for key in file.keys():  # noqa: SIM118
+                field, _, name = key.partition("/")
+                yield field, name, file.get_tensor(key)
+    except (OSError, SafetensorError) as error:
+        raise UsageError(f"{str(checkpoint)[:300]!r} cannot be read: {str(error)[:120]}.", "Train anew.") from None

@@ -185,7 +185,7 @@ def _open_run(out: Path, record: dict[str, Any], resume: bool) -> Path | None:
         checkpoint = last_checkpoint(out / CHECKPOINTS)
         cut_curve(out / CURVE, int(checkpoint.name.removeprefix("step-")) if checkpoint else 0)
         return checkpoint
-    if out.is_dir() and any(out.iterdir()):
+    if out.is_dir() and any(path.suffix != ".part" for path in out.iterdir()):
         raise UsageError(f"{str(out)[:300]!r} is not empty.", "Go on with it: --resume, or choose another --out.")
     try:
         out.mkdir(parents=True, exist_ok=True)
