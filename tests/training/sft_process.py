@@ -45,16 +45,19 @@ def train(base: Path, samples: Path, out: Path, kill_at: int = 0, kill_in_write:
     train_sft(str(base), samples, out, Recipe(**recipe), device="cpu", resume=resume, progress=told)
 
 
+def start(*places: Path, **options: Any) -> Any:
+    """Return a process in which `train` has been started."""
+    process = CONTEXT.Process(target=train, args=places, kwargs=options)
+    process.start()
+    return process
+
+
 def run(*places: Path, world: int = 1, **options: Any) -> int:
     """Return the exit status of `train`, in as many processes as `world` says."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    started = []
-    for rank in range(world):
-        process = CONTEXT.Process(target=train, args=places, kwargs={**options, "rank": rank, "world": world, "port": port})
-        process.start()
-        started.append(process)
+    started = [start(*places, rank=rank, world=world, port=port, **options) for rank in range(world)]
     for process in started:
         process.join(120)
     return max((process.exitcode for process in started), key=abs)

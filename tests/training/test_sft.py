@@ -1,16 +1,18 @@
 """Fine-tuning a tiny model: the stock loss, the same curve after a kill and in two processes, and what is refused."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 import torch
-from sft_process import run
+from sft_process import run, start
 
 from vlp.cli.main import main
 from vlp.core.errors import MissingComponent, TaskFailed, UsageError
@@ -92,6 +94,26 @@ def test_killed_and_taken_up_the_curve_is_the_same(
     assert losses(out) == losses(whole)
     tensors = (run_dir / "adapter" / "adapter_model.safetensors" for run_dir in (out, whole))
     assert len({file.read_bytes() for file in tensors}) == 1
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_the_curve_is_the_same(base: Path, samples: Path, tmp_path: Path) -> None:
+    """As often as VLP_KILLS says, wherever it happens to be: reading, in a step, writing."""
+    recipe = {**SHORT, "epochs": 2, "save_every": 1}
+    assert run(base, samples, tmp_path / "whole", **recipe) == 0
+    rng, kills, runs = Random(0), 0, 0
+    while kills < int(os.environ.get("VLP_KILLS", "6")):
+        out, ended = tmp_path / f"run-{runs}", False
+        while not ended:
+            process = start(base, samples, out, resume=(out / "run.json").exists(), **recipe)
+            process.join(rng.uniform(0.5, 3.5))
+            ended = process.exitcode is not None
+            process.kill()
+            process.join()
+            kills += not ended
+            assert process.exitcode == (0 if ended else -signal.SIGKILL)
+        assert losses(out) == losses(tmp_path / "whole")
+        runs += 1
 
 
 def test_a_run_that_has_ended_ends_the_same_again(base: Path, samples: Path, whole: Path, tmp_path: Path) -> None:
