@@ -24,7 +24,7 @@ def find_config(spec: str) -> Path:
     """
     if spec in PUBLISHED:
         return PUBLISHED[spec]
-    file = find_folder(spec) / "config.json"
+    file = find_folder(spec, files=("config.json",)) / "config.json"
     if not file.is_file():
         raise UsageError(f"no config.json in {str(file.parent)[:300]!r}.", "Expected a model folder.")
     return file

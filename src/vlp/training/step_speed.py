@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vlp.models.catalogue import find_folder
 from vlp.models.folder import check_folder
 from vlp.models.loading import find_device, load_model, quiet
 from vlp.models.shape import build_shape, find_config
@@ -96,7 +97,7 @@ def measure_steps(
         torch.manual_seed(recipe.seed)
         model = build_shape(config, where, weights)
     else:
-        model = load_model(check_folder(config.parent), None, where, weights)
+        model = load_model(check_folder(find_folder(base)), None, where, weights)
     model = lora.attach(model, recipe.adapter)
     batch = _batch(model, shape, recipe.seed)
     with TemporaryDirectory() as out:
