@@ -19,6 +19,7 @@ COMMANDS: list[tuple[list[str], int, str]] = [
     (["run", "clear the table", "--model", "somebody/some-model"], 3, "pip install 'vlp[models]'"),
     (["robot", "serve", "--grounder", "none"], 3, "pip install 'vlp[sim]'"),
     (["world", "show"], 3, "pip install 'vlp[sim]'"),
+    (["train", "sft"], 3, "pip install 'vlp[train,data]'"),
     (["train", "nano"], 3, "pip install 'vlp[train,sim]'"),
 ]
 

@@ -1,5 +1,6 @@
-"""`vlp bench run`: figures with their intervals, and the failures behind them."""
+"""`vlp bench run|step`: figures with their intervals, and the failures behind them."""
 
+import json
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +9,10 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vlp.core.errors import lookup
+from vlp.core.errors import MissingComponent, lookup
+
+SAME_LOSS = 1e-3
+"""Losses of two trainers that differ by no more are the same up to rounding."""
 
 
 def run(
@@ -55,6 +59,62 @@ def run(
     written = [file for file in ("report.html", "summary.json", "rows.jsonl") if (folder / file).exists()]
     console.print(f"written to {folder}: {', '.join(written)}", highlight=False, soft_wrap=True)
     return 0
+
+
+def step(
+    base: str = "nano",
+    adapter: str = "decoder",
+    steps: int = 10,
+    examples: int = 8,
+    text_tokens: int = 80,
+    policy_tokens: int = 120,
+    width_px: int = 288,
+    height_px: int = 216,
+    precision: str = "",
+    recompute: str = "no",
+    device: str = "",
+    random_weights: bool = False,
+    json_: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> int:
+    """Time a step of fine-tuning against TRL's own trainer, in turns: same model, adapter and made-up batch.
+
+    Exit status 1 when ours is slower, or its loss is another.
+
+    Args:
+        base: nano, a model folder, or a Hugging Face id; with random weights its configuration is enough.
+        adapter: decoder, vision+decoder or full.
+        steps: of each that are counted.
+        examples: in the batch.
+        text_tokens: of each prompt, beside the image.
+        policy_tokens: of each policy.
+        width_px: of each image as the model sees it.
+        height_px: of each image as the model sees it.
+        precision: float32 or bfloat16; by default bfloat16 on a GPU that has it, else float32.
+        recompute: compute activations again in the backward pass to save memory: yes or no.
+        device: cpu, cuda, cuda:1, ...; by default a GPU where there is one.
+        random_weights: of the base's shape, instead of its own.
+        json_: print JSON.
+    """
+    try:
+        from vlp.training.recipe import Recipe
+        from vlp.training.step_speed import StepShape, measure_steps
+    except ImportError as error:
+        raise MissingComponent(f"this needs {error.name}.", "Install it with: pip install 'vlp[train,data]'.") from None
+    recipe = Recipe(adapter=adapter, precision=precision, recompute=recompute)
+    recipe.check()
+    shape = StepShape(examples, text_tokens, policy_tokens, width_px, height_px)
+    found = measure_steps(base, recipe, shape, steps, device or None, random_weights)
+    told = found.to_json()
+    if json_:
+        print(json.dumps(told))
+    else:
+        print(
+            f"{base}, {adapter}: {told['ours_median_s']:.3f} s a step, TRL {told['stock_median_s']:.3f} s "
+            f"({found.times_faster:.2f} times as fast); losses differ by {found.loss_difference:.1e}"
+        )
+        if found.ours_peak_bytes:
+            print(f"peak memory {found.ours_peak_bytes / 2**30:.1f} GiB, TRL {found.stock_peak_bytes / 2**30:.1f} GiB")
+    return 0 if found.times_faster >= 1 and found.loss_difference <= SAME_LOSS else 1
 
 
 class _Shown:

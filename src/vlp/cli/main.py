@@ -36,7 +36,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data merge": ("vlp.cli.data:merge", "copy the samples of several folders into one"),
     "data seal": ("vlp.cli.data:seal", "take samples that were changed by hand as they are now"),
     "train nano": ("vlp.cli.train:nano", "train the embedded model from nothing"),
+    "train sft": ("vlp.cli.sft:sft", "fine-tune a planner on samples"),
+    "train tokens": ("vlp.cli.sft:tokens", "show a sample in tokens, and which of them count"),
+    "train merge": ("vlp.cli.sft:merge", "add an adapter into the weights of its base"),
+    "train export": ("vlp.cli.sft:export", "write what a run made as one model folder, with a card"),
     "bench run": ("vlp.cli.bench:run", "measure: a row per case, a summary with intervals, a report"),
+    "bench step": ("vlp.cli.bench:step", "time a step of fine-tuning, and its memory, against TRL's own trainer"),
 }
 """Commands by name: the function that is called with the arguments parsed, and one line of help."""
 

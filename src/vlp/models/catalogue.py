@@ -18,6 +18,12 @@ MODELS: dict[str, str] = {
 }
 """How a spec is opened, by its word or the part before its first colon; called with the whole spec."""
 
+FOLDERS: dict[str, str] = {"nano": "vlp.models.nano:nano_folder"}
+"""Words for models whose weights come with the package; called with nothing, each returns its folder."""
+
+PLAIN_DATA = ("*.json", "*.safetensors", "*.jinja", "merges.txt")
+"""What is fetched of a model: never code or pickles."""
+
 HUB_ID = r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}"
 
 
@@ -38,10 +44,27 @@ def open_model(spec: str, **options: Any) -> Model:
     if word in MODELS and (word == spec or ":" in spec):
         module, _, name = MODELS[word].partition(":")
         return _call(getattr(importlib.import_module(module), name), spec, options)
+    return _in_process(find_folder(spec), **options)
+
+
+def find_folder(spec: str, files: tuple[str, ...] = PLAIN_DATA) -> Path:
+    """Return the folder of a model that can run in process, fetched when it is not on this machine.
+
+    Args:
+        spec: a word of `FOLDERS`, a model folder, or a Hugging Face id.
+        files: patterns of what is fetched.
+
+    Raises:
+        UsageError: nothing by that name.
+        MissingComponent: it cannot be fetched, or this installation has no weights.
+    """
+    if spec in FOLDERS:
+        module, _, name = FOLDERS[spec].partition(":")
+        return getattr(importlib.import_module(module), name)()
     if spec.strip() and Path(spec).expanduser().is_dir():
-        return _in_process(Path(spec).expanduser(), **options)
+        return Path(spec).expanduser()
     if re.fullmatch(HUB_ID, spec) and not Path(spec).exists():
-        return _in_process(_fetched(spec), **options)
+        return _fetched(spec, files)
     raise UsageError(
         f"no model {spec[:200]!r}: neither a word, a folder, a Hugging Face id nor a URL.", did_you_mean(spec, MODELS)
     )
@@ -49,11 +72,9 @@ def open_model(spec: str, **options: Any) -> Model:
 
 def open_nano(spec: str, **options: Any) -> Model:
     """Return the embedded model."""
-    from vlp.models.nano import nano_folder
-
     if spec != "nano":
         raise UsageError(f"no model {spec[:200]!r}: the embedded model is called 'nano', with nothing behind it.")
-    return _in_process(nano_folder(), **options)
+    return _in_process(find_folder(spec), **options)
 
 
 def open_scripted(spec: str, **options: Any) -> Model:
@@ -78,8 +99,8 @@ def _in_process(folder: Path, **options: Any) -> Model:
     return SightedModel(model, reader(model))
 
 
-def _fetched(hub_id: str) -> Path:
-    """Return the local folder of a model on the hub; only plain data is fetched, never code or pickles."""
+def _fetched(hub_id: str, files: tuple[str, ...]) -> Path:
+    """Return the local folder of a model on the hub."""
     try:
         from huggingface_hub import snapshot_download
     except ImportError:
@@ -87,7 +108,7 @@ def _fetched(hub_id: str) -> Path:
             "fetching a model needs huggingface_hub.", "Install it with: pip install 'vlp[models]'."
         ) from None
     try:
-        return Path(snapshot_download(hub_id, allow_patterns=["*.json", "*.safetensors", "*.jinja", "merges.txt"]))
+        return Path(snapshot_download(hub_id, allow_patterns=list(files)))
     except Exception as error:  # the hub's client raises errors of many libraries
         why = (str(error).strip().splitlines() or [type(error).__name__])[0][:160].rstrip(".")
         raise MissingComponent(

@@ -80,13 +80,19 @@ def check_folder(path: Path) -> ModelFolder:
     missing = [name for name in NEEDED if not (path / name).is_file()]
     if missing:
         raise UsageError(f"{path.name!r} has no {missing[0]}.", "Expected a model folder in Hugging Face layout.")
-    config = read_json(path / "config.json")
-    _architecture(path, config)
+    config = check_config(path / "config.json")
     _no_code(path)
     _image_sizes(path, config)
     parameters = check_weights(path)
     profile, name, sighted = _own_record(path)
     return ModelFolder(path, name, profile, parameters, sighted)
+
+
+def check_config(file: Path) -> dict[str, Any]:
+    """Return a model's configuration; raises UsageError for another architecture or sizes that cannot be right."""
+    config = read_json(file)
+    _architecture(file.parent, config)
+    return config
 
 
 def check_adapter(path: Path) -> None:

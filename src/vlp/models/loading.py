@@ -1,5 +1,6 @@
 """Loading a checked folder: weights, adapter, tokenizer and image processor."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import torch
 
 from vlp.core.errors import MissingComponent, UsageError, lookup
+from vlp.models.adapter import check_base, check_fit
 from vlp.models.chat import Chat
 from vlp.models.folder import ModelFolder, check_adapter
 
@@ -25,6 +27,7 @@ def load_model(folder: ModelFolder, adapter: str | Path | None, device: torch.de
 
     if adapter is not None:
         check_adapter(Path(adapter))
+        check_base(Path(adapter), folder.path)
     try:
         config = Qwen2_5_VLConfig.from_pretrained(str(folder.path), local_files_only=True)
         with torch.device("meta"):  # the size it would have, without the memory
@@ -32,7 +35,7 @@ def load_model(folder: ModelFolder, adapter: str | Path | None, device: torch.de
         if not wanted * 0.99 <= folder.parameters <= wanted * 1.5:  # more: tied weights may be stored twice
             sizes = f"{wanted:,} parameters, but its weights have {folder.parameters:,}"
             raise UsageError(f"{folder.name!r} describes a model of {sizes}.")
-        with _quiet():
+        with quiet():
             loaded: Any = Qwen2_5_VLForConditionalGeneration.from_pretrained(
                 str(folder.path), dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False,
                 output_loading_info=True,
@@ -53,14 +56,16 @@ def load_model(folder: ModelFolder, adapter: str | Path | None, device: torch.de
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Load without progress bars on the person's terminal."""
+def quiet() -> Iterator[None]:
+    """Keep the libraries' progress bars, and what they tell each other about names that will change, from the terminal."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
     finally:
         if shown:
             logging.enable_progress_bar()
@@ -71,8 +76,10 @@ def _with_adapter(model: Any, adapter: Path) -> Any:
         from peft import PeftModel
     except ImportError:
         raise MissingComponent("an adapter needs peft.", "Install it with: pip install 'vlp[train]'.") from None
+    check_fit(adapter, model)
     try:
-        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()  # type: ignore[operator]
+        with quiet():
+            return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()  # type: ignore[operator]
     except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
         raise UsageError(f"the adapter {adapter.name!r} does not fit the model: {_line(error)}.") from None
 

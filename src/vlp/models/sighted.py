@@ -28,15 +28,26 @@ class SightedModel:
 
     def generate(self, messages: Sequence[Message], **options: Any) -> Reply:
         """Return the model's reply (see `vlp.models.protocol.Model.generate`)."""
-        return self.model.generate([self._spell_out(m) for m in messages], **options)
+        return self.model.generate(spelled_out(messages, self.read), **options)
 
-    def _spell_out(self, message: Message) -> Message:
-        parts: list[Text | Image] = []
-        for part in message.parts:
-            parts.append(part)
-            if isinstance(part, Image):
-                parts.append(Text(self.read(part.rgb)))
-        return replace(message, parts=tuple(parts))
+
+def spelled_out(messages: Sequence[Message], read: Callable[[Rgb], str]) -> list[Message]:
+    """Return messages with what is read off each image behind it; the same for running and for training.
+
+    Args:
+        messages: a conversation.
+        read: image -> what is in it, as text.
+    """
+    return [_spell_out(message, read) for message in messages]
+
+
+def _spell_out(message: Message, read: Callable[[Rgb], str]) -> Message:
+    parts: list[Text | Image] = []
+    for part in message.parts:
+        parts.append(part)
+        if isinstance(part, Image):
+            parts.append(Text(read(part.rgb)))
+    return replace(message, parts=tuple(parts))
 
 
 def reader(model: Any) -> Callable[[Rgb], str]:

@@ -1,0 +1,207 @@
+"""`vlp train sft|tokens|merge|export`: a planner fine-tuned on samples."""
+
+import json
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import tyro
+
+from vlp.core.errors import MissingComponent, UsageError, closest
+
+Json = Annotated[bool, tyro.conf.arg(name="json")]
+Folder = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
+
+
+def sft(
+    data: str = "samples",
+    out: str = "run-sft",
+    base: str = "nano",
+    adapter: str = "decoder",
+    epochs: int = 2,
+    batch: int = 8,
+    rate: float = 0.0,
+    seed: int = 0,
+    samples: int = 0,
+    micro: int = 0,
+    precision: str = "",
+    recompute: str = "auto",
+    save_every: int = 20,
+    device: str = "",
+    resume: bool = False,
+    skip_lint: bool = False,
+    dry_run: bool = False,
+    json_: Json = False,
+) -> int:
+    """Fine-tune a planner on samples: LoRA on the language decoder, or on the end of its vision tower too.
+
+    The loss counts the policy's tokens only. Killed at any moment, it goes on with --resume, along the same curve. For
+    several processes: `accelerate launch --multi_gpu --num_processes 2 -m vlp.cli.main train sft ...`.
+
+    Args:
+        data: folder of samples; its training split is trained on.
+        out: folder of the run: checkpoints, curve.jsonl, curve.png, and the adapter (or model).
+        base: nano, a model folder, or a Hugging Face id such as Qwen/Qwen2.5-VL-3B-Instruct.
+        adapter: decoder (rank 16 on the language decoder), vision+decoder (rank 8 on the last 6 blocks of the vision tower
+            too), or full (all weights).
+        epochs: how often each sample is seen (the paper's 2).
+        batch: samples in a step, over all processes.
+        rate: highest learning rate; 0 takes 2e-4 for adapters and 1e-5 for full.
+        seed: of the adapter's first weights and of the order.
+        samples: how many of the training split, from its beginning; 0 for all.
+        micro: samples that a process passes through the model at a time; 0 for its whole share of a step.
+        precision: float32 or bfloat16; by default bfloat16 on a GPU that has it, else float32.
+        recompute: compute activations again in the backward pass to save memory: yes, no or auto (large models).
+        save_every: steps between checkpoints.
+        device: cpu, cuda, cuda:1, ...; by default a GPU where there is one.
+        resume: go on with the run at OUT.
+        skip_lint: train on samples that have faults.
+        dry_run: only say what would be trained; needs no weights and no samples.
+        json_: print JSON.
+    """
+    library = _library("sft")
+    if dry_run:
+        found = library.describe(base, adapter)
+        print(json.dumps(found) if json_ else _described(found))
+        return 0
+    from vlp.training.recipe import Recipe
+
+    recipe = Recipe(adapter, epochs, batch, rate, seed, samples, micro, precision, recompute, save_every)
+    with _Bars() as bars:
+        made = library.train_sft(
+            base, data, out, recipe, resume=resume, device=device or None, skip_lint=skip_lint, progress=bars.moved
+        )
+    if bars.main:
+        text = f"{made}: trained. The curve is in {Path(out) / 'curve.png'}."
+        print(json.dumps({"made": str(made), "run": out}) if json_ else text)
+    return 0
+
+
+def tokens(data: str = "samples", base: str = "nano", sample: str = "", json_: Json = False) -> int:
+    """Show one sample as the trainer takes it: the tokens of the policy, which count in the loss, in colour.
+
+    Args:
+        data: folder of samples.
+        base: nano, a model folder, or a Hugging Face id.
+        sample: its id; by default the first one.
+        json_: print JSON: a list of [text, whether it counts].
+    """
+    library = _library("examples")
+    from vlp.data.store import Store
+    from vlp.models.catalogue import find_folder
+    from vlp.models.transformers_model import TransformersModel
+
+    store = Store(data)
+    found = next((s for s in store if sample in ("", s.id)), None)
+    if found is None:
+        near = closest(sample, [s.id for s in store]) if sample else None
+        hint = f"Did you mean {near!r}?" if near else "`vlp data stats` counts what is there."
+        raise UsageError(f"no sample {sample[:80]!r} in {data[:300]!r}.", hint)
+    model = TransformersModel(find_folder(base))
+    example = library.Examples(store, model).example(found)
+    shown = library.shown_tokens(example, model)
+    if json_:
+        print(json.dumps(shown, ensure_ascii=False))
+        return 0
+    _print_tokens(shown)
+    print(f"\n{found.id}: {example.policy_tokens} of {len(example.ids)} tokens count in the loss.")
+    return 0
+
+
+def merge(adapter: Folder, out: str, base: str = "", dtype: str = "") -> int:
+    """Add an adapter into the weights of its base: one model folder in safetensors, with hashes and a card.
+
+    An adapter with a weight that the base has no place for is refused, by the name of the weight.
+
+    Args:
+        adapter: folder of a LoRA adapter.
+        out: the new model folder; must not exist.
+        base: nano, a model folder, or a Hugging Face id; by default what the adapter's record names.
+        dtype: float32, bfloat16 or float16; by default float32 for small models, bfloat16 for others.
+    """
+    folder = _library("export").merge(adapter, base, out, dtype)
+    print(f"{out}: {folder.name}, {folder.parameters:,} parameters.")
+    return 0
+
+
+def export(run: Folder, out: str, base: str = "", dtype: str = "") -> int:
+    """Write what a run of `vlp train sft` made as one model folder: weights, hashes, card with data, scores and limits.
+
+    Args:
+        run: the run's folder.
+        out: the new model folder; must not exist.
+        base: where the base is now; by default what the run was told.
+        dtype: float32, bfloat16 or float16; by default float32 for small models, bfloat16 for others.
+    """
+    folder = _library("export").export(run, out, base, dtype)
+    print(f"{out}: {folder.name}, {folder.parameters:,} parameters.")
+    return 0
+
+
+def _library(name: str) -> ModuleType:
+    """Return a module of `vlp.training`; raises MissingComponent when something it needs is not installed."""
+    import importlib
+
+    try:
+        return importlib.import_module(f"vlp.training.{name}")
+    except ImportError as error:
+        raise MissingComponent(f"fine-tuning needs {error.name}.", "Install it with: pip install 'vlp[train,data]'.") from None
+
+
+def _described(found: dict) -> str:
+    share = found["trainable_parameters"] / found["parameters"]
+    head = (
+        f"{found['base']}, {found['adapter']}: {found['trainable_parameters']:,} trained parameters beside or among "
+        f"{found['parameters']:,} ({share:.2%}), in {len(found['modules'])} modules:"
+    )
+    ranks = found["ranks"]
+    return "\n".join([head, *[f"  {name}" + (f"  r={ranks[name]}" if name in ranks else "") for name in found["modules"]]])
+
+
+def _print_tokens(shown: list[tuple[str, bool]]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console, text = Console(), Text()
+    counted = ("bold green", "bold cyan")
+    for number, (piece, counts) in enumerate(shown):
+        if not console.is_terminal and counts and (number == 0 or not shown[number - 1][1]):
+            text.append(">>> ")
+        text.append(piece, style=counted[number % 2] if counts else "dim")
+    if not console.is_terminal:
+        text.append(" <<<")
+    console.print(text, soft_wrap=True)
+
+
+class _Bars:
+    """Progress bars, one for each thing that goes on; a line now and then where there is no terminal."""
+
+    def __init__(self) -> None:
+        import os
+
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.main = os.environ.get("RANK", "0") == "0"
+        self._console = Console(stderr=True, quiet=not self.main)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=self._console, disable=not self._console.is_terminal)
+        self._tasks: dict[str, object] = {}
+        self._said_s = time.monotonic()
+
+    def __enter__(self) -> "_Bars":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def moved(self, what: str, done: int, total: int) -> None:
+        """Show how far something has come."""
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what)
+        self._progress.update(self._tasks[what], completed=done, total=total)  # type: ignore[arg-type]
+        if not self._console.is_terminal and time.monotonic() - self._said_s > 15:
+            self._said_s = time.monotonic()
+            self._console.print(f"{what}: {done} of {total}", highlight=False)

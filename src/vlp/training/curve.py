@@ -1,0 +1,59 @@
+"""The loss curve of a run: one JSON line per step, and a picture."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from vlp.core.errors import UsageError
+from vlp.core.files import write_whole
+
+SMOOTH = 10
+
+
+def read_curve(file: Path) -> list[dict[str, Any]]:
+    """Return the rows of a curve; half a last line, of a process that was killed, is passed over.
+
+    Raises:
+        UsageError: a line that is no row.
+    """
+    if not file.is_file():
+        return []
+    lines = file.read_bytes().split(b"\n")[:-1]
+    try:
+        return [json.loads(line) for line in lines]
+    except ValueError:
+        raise UsageError(f"{str(file)[:300]!r} is no curve: a line is not JSON.") from None
+
+
+def cut_curve(file: Path, step: int) -> None:
+    """Drop the rows after a step: they are made anew by the run that goes on from there."""
+    rows = [row for row in read_curve(file) if row["step"] <= step]
+    write_whole(file, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def add_row(file: Path, row: dict[str, Any]) -> None:
+    """Add a row in one piece."""
+    with file.open("ab") as opened:
+        opened.write(json.dumps(row).encode() + b"\n")
+
+
+def plot_curve(file: Path, picture: Path, title: str) -> None:
+    """Draw a curve: each step's loss, and its mean over the last steps."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = read_curve(file)
+    steps, losses = [row["step"] for row in rows], [row["loss"] for row in rows]
+    means = [sum(losses[max(0, i - SMOOTH + 1) : i + 1]) / min(i + 1, SMOOTH) for i in range(len(losses))]
+    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.plot(steps, losses, color="0.75", linewidth=1, label="each step")
+    axes.plot(steps, means, color="C0", label=f"mean of {SMOOTH}")
+    axes.set(xlabel="optimizer step", ylabel="loss per policy token (nats)", title=title)
+    if losses and min(losses) > 0:
+        axes.set_yscale("log")
+    axes.legend()
+    part = picture.with_name(picture.name + ".part")
+    figure.savefig(part, format="png", dpi=120)
+    part.replace(picture)

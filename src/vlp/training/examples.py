@@ -1,0 +1,187 @@
+"""Samples as the trainer takes them: tokens with labels, in an order that follows from the seed, in padded batches.
+
+The prompt is the one of run time, word for word: the folder's profile, chat template and image processor, and behind each
+image what the model's own vision tower reads off it, where the model wants that (`vlp.models.sighted`).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vlp.core.errors import UsageError
+from vlp.core.images import Rgb, decode_image
+from vlp.data.sample import Sample
+from vlp.data.store import Store
+from vlp.models.sighted import reader, spelled_out
+from vlp.models.transformers_model import TransformersModel
+from vlp.prompt.target import IGNORED, loss_labels, policy_text
+
+GROUP_BATCHES = 16
+"""Batches that are filled from one pool sorted by length: enough for little padding, few enough to stay mixed."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One sample in tokens.
+
+    Args:
+        id: of the sample.
+        image: hash of its image.
+        ids: prompt, policy and the token that ends the turn.
+        labels: the same where the policy stands, `IGNORED` elsewhere.
+        grid: frames, rows and columns of the image's patches.
+    """
+
+    id: str
+    image: str
+    ids: tuple[int, ...]
+    labels: tuple[int, ...]
+    grid: tuple[int, int, int]
+
+    @property
+    def policy_tokens(self) -> int:
+        """How many tokens count."""
+        return sum(label != IGNORED for label in self.labels)
+
+
+class Examples:
+    """The samples of a store in the tokens of one model.
+
+    Args:
+        store: where they are.
+        model: the base; its tower reads the images when the folder says so.
+    """
+
+    def __init__(self, store: Store | str | Path, model: TransformersModel) -> None:
+        self.store = store if isinstance(store, Store) else Store(store)
+        self.model = model
+        self._read = reader(model) if model.sighted else None
+
+    def example(self, sample: Sample) -> Example:
+        """Return a sample in tokens.
+
+        Raises:
+            UsageError: longer than the model takes, or its image is damaged; named by its id.
+        """
+        try:
+            rgb = self.store.image(sample)
+            messages = sample.messages(rgb, self.store.manifest(sample.robot), self.model.profile)
+        except UsageError as error:
+            raise UsageError(f"sample {sample.id}: {error.message}", "`vlp data lint` lists every fault.") from None
+        if self._read is not None:
+            messages = spelled_out(messages, self._read)
+        prompt = self.model.chat.prompt(messages)
+        target = self.model.chat.target(policy_text(sample.policy))
+        ids = (*prompt.ids, *target)
+        limit = int(self.model.model.config.text_config.max_position_embeddings)
+        if len(ids) > limit:
+            raise UsageError(f"sample {sample.id} has {len(ids):,} tokens; {self.model.name!r} takes {limit:,}.")
+        return Example(sample.id, sample.images[0], ids, tuple(loss_labels(prompt.ids, target)), prompt.images[0].grid)
+
+    def all(self, samples: Iterable[Sample], progress: Callable[[int], None] = lambda _: None) -> list[Example]:
+        """Return samples in tokens; `progress` is told how many are done."""
+        done: list[Example] = []
+        for sample in samples:
+            done.append(self.example(sample))
+            progress(len(done))
+        return done
+
+    def rgb(self, example: Example) -> Rgb:
+        """Return the image of an example."""
+        return decode_image(self.store.image_bytes(example.image), f"image of {example.id}")
+
+
+def shown_tokens(example: Example, model: TransformersModel) -> list[tuple[str, bool]]:
+    """Return an example's tokens as (text, whether it counts in the loss); an image's tokens come as one."""
+    tokenizer, shown = model.chat.tokenizer, list[tuple[str, bool]]()
+    for image, run in groupby(zip(example.ids, example.labels, strict=True), lambda pair: pair[0] == model.chat.image_token):
+        tokens = list(run)
+        if image:
+            shown.append((f"<{len(tokens)} image tokens>", any(label != IGNORED for _, label in tokens)))
+        else:
+            shown += [(tokenizer.decode([token]), label != IGNORED) for token, label in tokens]
+    return shown
+
+
+class Batcher:
+    """Makes a batch of examples, as the model takes it: padded on the left, so that all policies end together.
+
+    Args:
+        examples: where images come from.
+        rows: the examples, which a batch names by number.
+        frozen_tower: hand over what the tower makes of each image, computed once, instead of pixels.
+    """
+
+    def __init__(self, examples: Examples, rows: Sequence[Example], frozen_tower: bool) -> None:
+        self.examples, self.rows, self.frozen_tower = examples, rows, frozen_tower
+        self._features: dict[str, Tensor] = {}
+
+    def __call__(self, picked: Sequence[dict[str, int]]) -> dict[str, Tensor]:
+        """Return ids, mask, labels and images of the rows that are picked."""
+        rows = [self.rows[item["row"]] for item in picked]
+        length = max(len(row.ids) for row in rows)
+        model = self.examples.model
+        pad = model.chat.tokenizer.pad_token_id or 0
+        ids = torch.tensor([[pad] * (length - len(row.ids)) + list(row.ids) for row in rows])
+        mask = torch.tensor([[0] * (length - len(row.ids)) + [1] * len(row.ids) for row in rows])
+        labels = torch.tensor([[IGNORED] * (length - len(row.ids)) + list(row.labels) for row in rows])
+        batch = {
+            "input_ids": ids,
+            "attention_mask": mask,
+            "labels": labels,
+            "mm_token_type_ids": (ids == model.chat.image_token).int(),
+            "image_grid_thw": torch.tensor([row.grid for row in rows]),
+        }
+        if self.frozen_tower:
+            return batch | {"image_features": torch.cat([self._feature(row) for row in rows])}
+        patches = np.concatenate([model.chat.pixels(self.examples.rgb(row)).values for row in rows])
+        return batch | {"pixel_values": torch.from_numpy(patches)}
+
+    def _feature(self, row: Example) -> Tensor:
+        if row.image not in self._features:
+            tokens = self.examples.model.image_tokens(self.examples.rgb(row))
+            self._features[row.image] = torch.from_numpy(tokens.reshape(-1, tokens.shape[-1])).to(
+                self.examples.model.model.dtype
+            )
+        return self._features[row.image]
+
+
+def training_order(lengths: Sequence[int], epochs: int, batch: int, seed: int) -> list[int]:
+    """Return the examples' numbers in the order of training: each block of `batch` is one step, of similar lengths.
+
+    It follows from the seed alone, so that a run that was killed goes on with the very next step, and any number of
+    processes take the same steps. An epoch's last step is filled up with examples of that epoch.
+
+    Args:
+        lengths: tokens of each example.
+        epochs: how often each is seen.
+        batch: examples in a step.
+        seed: of the shuffling.
+    """
+    order: list[int] = []
+    for epoch in range(epochs):
+        rng = Random(f"{seed}/{epoch}")
+        shuffled = rng.sample(range(len(lengths)), len(lengths))
+        while len(shuffled) % batch:
+            shuffled += shuffled[: batch - len(shuffled) % batch]
+        blocks: list[list[int]] = []
+        for start in range(0, len(shuffled), GROUP_BATCHES * batch):
+            pool = sorted(shuffled[start : start + GROUP_BATCHES * batch], key=lambda i: -lengths[i])
+            blocks += [pool[i : i + batch] for i in range(0, len(pool), batch)]
+        rng.shuffle(blocks)
+        order += [i for block in blocks for i in block]
+    return order
+
+
+def as_dataset(order: Sequence[int]) -> Any:
+    """Return the order as a `datasets.Dataset` of row numbers: what TRL's trainer iterates over."""
+    from datasets import Dataset
+
+    return Dataset.from_dict({"row": list(order)})

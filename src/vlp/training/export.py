@@ -1,0 +1,123 @@
+"""From an adapter and its base, or from a run, to one plain model folder: safetensors, hashes, card."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vlp.core.errors import UsageError, lookup
+from vlp.models.adapter import RECORD, check_base, weight_hashes
+from vlp.models.catalogue import find_folder
+from vlp.models.folder import ModelFolder, check_adapter, check_folder, read_json, sha256
+from vlp.models.loading import DTYPES, load_model, quiet
+from vlp.training.checkpoint import write_folder
+from vlp.training.model_card import model_card
+from vlp.training.recipe import ADAPTER, MODEL, PLOT, read_record
+
+TEXT_FILES = (
+    "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "*.jinja",
+    "chat_template.json", "preprocessor_config.json", "video_preprocessor_config.json", "generation_config.json",
+)  # fmt: skip
+"""What a model folder has beside configuration and weights; taken over from the base as it is."""
+
+
+def merge(adapter: str | Path, base: str, out: str | Path, dtype: str = "") -> ModelFolder:
+    """Write a base with an adapter added into its weights, and return the folder.
+
+    Args:
+        adapter: folder of a LoRA adapter in safetensors.
+        base: "nano", a model folder or a Hugging Face id; "" takes what the adapter's record names.
+        out: the new folder; must not exist.
+        dtype: "float32", "bfloat16" or "float16"; "" the type it was trained in: float32 for models of a CPU, else bfloat16.
+
+    Raises:
+        UsageError: pickles, a key that the base has no place for, another base than the adapter's, or a folder that exists.
+        MissingComponent: it could not be written.
+    """
+    adapter, out = Path(adapter), Path(out)
+    _must_be_new(out)
+    check_adapter(adapter)
+    record = read_json(adapter / RECORD) if (adapter / RECORD).is_file() else {}
+    told = record.get("base") or {}
+    base = base or str(told.get("spec", ""))
+    if not base:
+        name = f"was trained on {told['name']!r}, a folder" if told.get("name") else "does not say what it was trained on"
+        raise UsageError(f"the adapter {adapter.name!r} {name}.", "Say where that is with --base.")
+    folder = check_folder(find_folder(base))
+    check_base(adapter, folder.path)
+    kind = _type(dtype, folder)
+    model = load_model(folder, adapter, torch.device("cpu"), torch.float32)  # the sum is rounded once, when it is written
+    return write_model(model, folder, out, record, kind)
+
+
+def export(run: str | Path, out: str | Path, base: str = "", dtype: str = "") -> ModelFolder:
+    """Write what a run of `vlp train sft` made as one model folder with its card and curve, and return it.
+
+    Args:
+        run: the run's folder.
+        out: the new folder; must not exist.
+        base: where the base is now; "" takes what the run was told.
+        dtype: see `merge`.
+
+    Raises:
+        UsageError: no finished run there, or as `merge` does.
+    """
+    run, out = Path(run), Path(out)
+    _must_be_new(out)
+    record = read_record(run)
+    if (run / ADAPTER).is_dir():
+        folder = merge(run / ADAPTER, base, out, dtype)
+    elif (run / MODEL).is_dir():
+        trained = check_folder(run / MODEL)
+        model = load_model(trained, None, torch.device("cpu"), torch.float32)
+        folder = write_model(model, replace(trained, name=record["base"]["name"]), out, record, _type(dtype, trained))
+    else:
+        raise UsageError(f"the run at {str(run)[:300]!r} has not ended.", "Go on with it: `vlp train sft ... --resume`.")
+    if (run / PLOT).is_file():
+        shutil.copyfile(run / PLOT, out / PLOT)
+    return folder
+
+
+def write_model(
+    model: Any, base: ModelFolder, out: Path, record: dict[str, Any], dtype: torch.dtype | None = None
+) -> ModelFolder:
+    """Write a model as a folder that `check_folder` takes, whole or not at all, and return it checked.
+
+    Args:
+        model: what was trained or merged.
+        base: whose tokenizer, processor, wording and sight it keeps.
+        out: where.
+        record: of the run; goes into `vlp.json` and the card.
+        dtype: of the weights; None leaves them as they are.
+    """
+    name = f"{base.name}-{(record.get('recipe') or {}).get('adapter', 'merged')}".replace("+", "-")[:80]
+
+    def write(part: Path) -> None:
+        with quiet():
+            (model if dtype is None else model.to(dtype)).save_pretrained(part)
+        for pattern in TEXT_FILES:
+            for file in base.path.glob(pattern):
+                shutil.copyfile(file, part / file.name)
+        own = {"format": 1, "name": name, "prompt": base.profile, "sighted": base.sighted}
+        hashes = {**weight_hashes(part), "config.json": sha256(part / "config.json")}
+        hashes["tokenizer.json"] = sha256(part / "tokenizer.json")
+        kept = {"trained": {key: record[key] for key in ("base", "data", "recipe", "scores") if key in record}}
+        (part / RECORD).write_text(json.dumps({**own, "sha256": hashes, **kept}, indent=1, ensure_ascii=False) + "\n")
+        (part / "README.md").write_text(model_card(name, record))
+
+    return check_folder(write_folder(out, write))
+
+
+def _must_be_new(out: Path) -> None:
+    if out.exists():
+        raise UsageError(f"{str(out)[:300]!r} is there already.", "Choose another --out.")
+
+
+def _type(name: str, folder: ModelFolder) -> torch.dtype:
+    from vlp.models.transformers_model import SMALL_MODEL_PARAMETERS
+
+    usual = "float32" if folder.parameters <= SMALL_MODEL_PARAMETERS else "bfloat16"
+    return lookup(name or usual, DTYPES, "dtype")

@@ -1,0 +1,170 @@
+"""TRL's trainer for policies: logits on policy tokens only, features of a frozen tower handed in, whole checkpoints."""
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import PrinterCallback, TrainerCallback
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
+
+from vlp.core.errors import TaskFailed
+from vlp.models.loading import quiet
+from vlp.prompt.target import IGNORED
+from vlp.training import checkpoint as files
+from vlp.training.curve import add_row
+from vlp.training.recipe import CHECKPOINTS, Recipe, processes
+
+WARM_UP_SHARE = 0.03
+CLIP = 1.0
+
+
+def trainer_settings(recipe: Recipe, out: Path, device: torch.device, recompute: bool) -> SFTConfig:
+    """Return TRL's settings for a recipe.
+
+    The dataset is the whole training in its order, so one "epoch" of the trainer is all of ours, taken as it stands: what
+    comes after step N does not hang on any state but N.
+    """
+    micro, times = recipe.share(processes())
+    with quiet():
+        return SFTConfig(**_options(recipe, out, device, recompute, micro, times))
+
+
+def _options(
+    recipe: Recipe, out: Path, device: torch.device, recompute: bool, micro: int, times: int
+) -> dict[str, Any]:
+    return dict(
+        output_dir=str(out),
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=times,
+        num_train_epochs=1,
+        train_sampling_strategy="sequential",
+        learning_rate=recipe.peak_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=WARM_UP_SHARE,
+        weight_decay=0.0,
+        max_grad_norm=CLIP,
+        bf16=recipe.compute_type(device) == torch.bfloat16,
+        gradient_checkpointing=recompute,
+        use_cpu=device.type == "cpu",
+        ddp_backend="gloo" if device.type == "cpu" and processes() > 1 else None,
+        ddp_find_unused_parameters=False,
+        seed=recipe.seed,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="steps",
+        save_steps=recipe.save_every,
+        max_length=None,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        remove_unused_columns=False,
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+class PolicyTrainer(SFTTrainer):
+    """Trains on batches of `vlp.training.examples.Batcher`; nothing in a step is random."""
+
+    def __init__(self, **options: Any) -> None:
+        with quiet():
+            super().__init__(**options)
+        self.remove_callback(PrinterCallback)
+        self.model_accepts_loss_kwargs = True  # the loss is a mean over all policy tokens of a step, whoever computes them
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Return the loss per policy token; all policies end at the right edge, so only its last columns are scored."""
+        labels: Tensor = inputs.pop("labels")
+        features = inputs.pop("image_features", None)
+        if features is not None:
+            merge = self.accelerator.unwrap_model(model).config.vision_config.spatial_merge_size
+            sizes = (inputs["image_grid_thw"].prod(-1) // merge**2).tolist()
+            seen: Any = torch.split(features, sizes)
+            inputs["mm_encoder_outputs"] = {"image": BaseModelOutputWithPooling(pooler_output=seen)}
+        scored = int((labels != IGNORED).any(0).sum())
+        outputs = model(**inputs, logits_to_keep=scored + 1, use_cache=False)
+        logits, targets = outputs.logits[:, :-1].flatten(0, 1).float(), labels[:, -scored:].flatten()
+        total = F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")
+        if num_items_in_batch is None:
+            loss = total / (targets != IGNORED).sum()
+        else:  # processes average their gradients
+            loss = total * self.accelerator.num_processes / num_items_in_batch
+        return (loss, outputs) if return_outputs else loss
+
+    @property
+    def trained(self) -> dict[str, Tensor]:
+        """What is trained, by name."""
+        model: Any = self.model
+        return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        if self.is_world_process_zero():
+            folder = Path(str(self.args.output_dir)) / CHECKPOINTS
+            files.save_checkpoint(folder, self.state.global_step, self.trained, self.optimizer, self.state.save_to_json)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        files.load_weights(Path(resume_from_checkpoint), self.trained)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None:
+            return
+        files.load_moments(Path(checkpoint), self.trained, self.optimizer)
+        schedule: Any = self.lr_scheduler
+        schedule.last_epoch = self.state.global_step  # a rate follows from its step
+        for group, rate, shape in zip(schedule.optimizer.param_groups, schedule.base_lrs, schedule.lr_lambdas, strict=True):
+            group["lr"] = rate * shape(self.state.global_step)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        """Nothing in a step is random."""
+
+    def mean_loss(self, batches: Any) -> float:
+        """Return the loss per policy token over batches that are not trained on."""
+        model: Any = self.model
+        model.eval()
+        total = count = 0.0
+        for batch in batches:
+            tokens = int((batch["labels"] != IGNORED).sum())
+            with torch.no_grad(), self.compute_loss_context_manager():
+                total += float(self.compute_loss(model, self._prepare_inputs(batch))) * tokens
+            count += tokens
+        return total / max(count, 1)
+
+
+class CurveWriter(TrainerCallback):
+    """Adds a row per step to the loss curve, and stops a run whose loss is no number.
+
+    Args:
+        file: the curve.
+        steps_per_epoch: of the recipe.
+        progress: told (steps done, all steps).
+    """
+
+    def __init__(self, file: Path, steps_per_epoch: int, progress: Callable[[int, int], None]) -> None:
+        self.file, self.steps_per_epoch, self.progress = file, steps_per_epoch, progress
+        self._began_s = time.monotonic()
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+        """Write the row of a step."""
+        if not logs or "loss" not in logs:
+            return
+        if not math.isfinite(logs["loss"]):
+            raise TaskFailed(f"the loss at step {state.global_step} is {logs['loss']}.", "Try a smaller --rate.")
+        if not state.is_world_process_zero:
+            return
+        row = {
+            "step": state.global_step,
+            "epoch": round(state.global_step / self.steps_per_epoch, 4),
+            "loss": logs["loss"],
+            "rate": logs["learning_rate"],
+            "gradient_norm": logs["grad_norm"],
+            "elapsed_s": round(time.monotonic() - self._began_s, 2),
+        }
+        add_row(self.file, row)
+        self.progress(state.global_step, state.max_steps)

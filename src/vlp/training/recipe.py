@@ -1,0 +1,134 @@
+"""What a fine-tuning is told: one small record, kept with the run so that it can only be taken up as it was."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vlp.core.errors import UsageError, lookup
+from vlp.core.files import write_whole
+from vlp.models.folder import read_json
+from vlp.training.lora import ADAPTERS
+
+RUN, CURVE, PLOT = "run.json", "curve.jsonl", "curve.png"
+CHECKPOINTS, ADAPTER, MODEL = "checkpoints", "adapter", "model"
+FORMAT = 1
+
+RATES: dict[str, float] = {"decoder": 2e-4, "vision+decoder": 2e-4, "full": 1e-5}
+"""Highest learning rate by adapter, when none is given. Our choice: the usual one for LoRA, and for all weights."""
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+RECOMPUTE = {"auto": None, "yes": True, "no": False}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a base is fine-tuned. Epochs (2), LoRA and the 800 samples are the paper's; what else is said is our choice.
+
+    Args:
+        adapter: a name in `vlp.training.lora.ADAPTERS`.
+        epochs: how often each sample is seen.
+        batch: samples in a step, over all processes; our choice.
+        rate: highest learning rate; 0 takes that of `RATES`. It rises over the first 3 % of the steps, then falls as a
+            cosine to 0.
+        seed: of the adapter's first weights and of the order.
+        samples: how many of the training split, from its beginning; 0 for all.
+        micro: samples that a process passes through the model at a time; 0 for its whole share of a step.
+        precision: "float32" or "bfloat16"; "" takes bfloat16 where a GPU supports it, else float32.
+        recompute: "yes" computes activations again in the backward pass, which saves memory; "auto" does for models of more
+            than 50 million parameters.
+        save_every: steps between checkpoints.
+    """
+
+    adapter: str = "decoder"
+    epochs: int = 2
+    batch: int = 8
+    rate: float = 0.0
+    seed: int = 0
+    samples: int = 0
+    micro: int = 0
+    precision: str = ""
+    recompute: str = "auto"
+    save_every: int = 20
+
+    def check(self) -> None:
+        """Raise UsageError for the first value that makes no sense, naming its option."""
+        lookup(self.adapter, ADAPTERS, "adapter")
+        lookup(self.recompute, RECOMPUTE, "answer to --recompute")
+        if self.precision:
+            lookup(self.precision, PRECISIONS, "precision")
+        least = {"epochs": 1, "batch": 1, "samples": 0, "micro": 0, "seed": 0, "save_every": 1}
+        for name, value in least.items():
+            if getattr(self, name) < value:
+                raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)} is too small.", f"Give {value} or more.")
+        if not 0 <= self.rate <= 1:
+            raise UsageError(f"--rate {self.rate} is out of bounds.", "Give more than 0 and at most 1.")
+
+    @property
+    def peak_rate(self) -> float:
+        """The highest learning rate."""
+        return self.rate or RATES[self.adapter]
+
+    def share(self, processes: int) -> tuple[int, int]:
+        """Return how many samples a process takes at a time, and how many times a step.
+
+        Raises:
+            UsageError: a step's samples do not divide so.
+        """
+        each, rest = divmod(self.batch, processes)
+        if rest or not each:
+            raise UsageError(f"--batch {self.batch} cannot be shared by {processes} processes.", "Give a multiple of them.")
+        micro = self.micro or each
+        if each % micro:
+            raise UsageError(f"--micro {self.micro} does not divide the {each} samples of a process.", "Give a divisor.")
+        return micro, each // micro
+
+    def compute_type(self, device: torch.device) -> torch.dtype:
+        """Return the type that a device computes in; raises UsageError for bfloat16 on a GPU that has none."""
+        able = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        if self.precision == "bfloat16" and device.type == "cuda" and not able:
+            raise UsageError("this GPU has no bfloat16.", "Use --precision float32.")
+        return PRECISIONS[self.precision or ("bfloat16" if able else "float32")]
+
+    def weights_type(self, device: torch.device) -> torch.dtype:
+        """Return the type of the weights: 32 bits where they are trained themselves or run on a CPU, as at run time."""
+        whole = self.adapter == "full" or device.type == "cpu"
+        return torch.float32 if whole else self.compute_type(device)
+
+
+def processes() -> int:
+    """Return how many processes train together, as `accelerate launch` says."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def write_record(out: Path, record: dict[str, Any]) -> None:
+    """Keep what a run is told in its folder."""
+    write_whole(out / RUN, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_record(out: Path) -> dict[str, Any]:
+    """Return what a run was told; raises UsageError when the folder holds no run."""
+    if not (out / RUN).is_file():
+        raise UsageError(f"no run at {str(out)[:300]!r}: {RUN} is missing.", "Give a folder that `vlp train sft` wrote.")
+    record = read_json(out / RUN)
+    if record.get("format") != FORMAT or not isinstance(record.get("recipe"), dict):
+        raise UsageError(f"{RUN} of {str(out)[:300]!r} is not one of this version.")
+    return record
+
+
+def make_record(base: dict[str, Any], data: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """Return what is kept of a run: its base with hashes, its data with a hash, its recipe."""
+    return {"format": FORMAT, "base": base, "data": data, "recipe": asdict(recipe)}
+
+
+def same_run(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise UsageError when a run cannot be taken up because something is not as it was, naming the first such thing."""
+    for part in ("base", "data", "recipe"):
+        old, new = before.get(part) or {}, now[part]
+        for key in {**old, **new}:
+            if old.get(key) != new.get(key):
+                what = f"{key} was {str(old.get(key))[:80]}, now {str(new.get(key))[:80]}"
+                raise UsageError(f"the run cannot be taken up: its {part} is another ({what}).", "Choose another --out.")

@@ -1,0 +1,108 @@
+"""Samples in tokens: the prompt of run time, labels on the policy only, batches that change nothing."""
+
+import json
+from pathlib import Path
+
+import kit
+import pytest
+import torch
+
+from vlp.cli.main import main
+from vlp.core.errors import UsageError
+from vlp.data.store import Store, StoreWriter
+from vlp.models.catalogue import open_model
+from vlp.models.transformers_model import TransformersModel
+from vlp.prompt.target import IGNORED, policy_text
+from vlp.training.examples import Batcher, Examples, training_order
+
+
+@pytest.fixture(scope="module")
+def model(base: Path) -> TransformersModel:
+    return TransformersModel(base, device="cpu")
+
+
+def test_the_policy_and_the_end_of_the_turn_count_and_nothing_else(model: TransformersModel, samples: Path) -> None:
+    sample = next(Store(samples).samples("train"))
+    example = Examples(samples, model).example(sample)
+    counted = [i for i, label in zip(example.ids, example.labels, strict=True) if label != IGNORED]
+    assert model.chat.tokenizer.decode(counted) == policy_text(sample.policy) + model.chat.tokenizer.eos_token
+    assert [label for label in example.labels if label != IGNORED] == counted
+
+
+def test_the_prompt_of_a_sighted_base_is_the_one_it_gets_at_run_time(tmp_path: Path) -> None:
+    nano = open_model("nano", device="cpu")
+    with StoreWriter(tmp_path / "s", {"hsr": kit.manifest()}) as writer:
+        sample = kit.example(0, writer.add_image(kit.picture(0, 640, 480)))
+        writer.add(sample)
+    store = Store(tmp_path / "s")
+    asked: list[list[int]] = []
+    inner, chat = nano.model, nano.model.chat  # type: ignore[attr-defined]
+    write = chat.prompt
+    chat.prompt = lambda messages: asked.append(write(messages).ids) or write(messages)
+    nano.generate(sample.messages(store.image(sample), store.manifest("hsr"), "brief"), max_tokens=1)
+    chat.prompt = write
+    example = Examples(store, inner).example(sample)
+    prompt = [i for i, label in zip(example.ids, example.labels, strict=True) if label == IGNORED]
+    assert prompt == asked[0]
+    assert "sees:" in chat.tokenizer.decode(prompt)
+
+
+def test_padding_and_features_handed_in_change_no_logits(model: TransformersModel, samples: Path) -> None:
+    examples = Examples(samples, model)
+    rows = examples.all(list(Store(samples).samples("train"))[:3])
+    rows.sort(key=lambda row: len(row.ids))
+    alone = Batcher(examples, rows, False)([{"row": 0}])
+    together = Batcher(examples, rows, True)([{"row": 0}, {"row": 2}])
+    assert together["input_ids"].shape[1] > alone["input_ids"].shape[1]
+    features = together.pop("image_features")
+    expected = torch.cat([model.features(model.chat.pixels(examples.rgb(rows[i]))) for i in (0, 2)])
+    assert torch.equal(features, expected)
+    labels = alone.pop("labels"), together.pop("labels")
+    assert [label for label in labels[0][0].tolist() if label >= 0] == [x for x in labels[1][0].tolist() if x >= 0]
+    with torch.no_grad():
+        one = model.model(**alone).logits[0]
+        pixels = Batcher(examples, rows, False)([{"row": 0}, {"row": 2}])["pixel_values"]
+        two = model.model(**together, pixel_values=pixels).logits[0, -len(one) :]
+    assert torch.allclose(one, two, atol=1e-4)
+
+
+def test_the_order_follows_from_the_seed_and_shows_every_sample_once_an_epoch() -> None:
+    lengths = [(7 * i) % 90 + 10 for i in range(100)]
+    order = training_order(lengths, 2, 8, seed=1)
+    assert order == training_order(lengths, 2, 8, seed=1) != training_order(lengths, 2, 8, seed=2)
+    half = len(order) // 2
+    assert half == 104 and set(order[:half]) == set(order[half:]) == set(range(100))
+    assert order[:half] != order[half:]
+
+
+def test_a_step_holds_samples_of_similar_length() -> None:
+    lengths = [(7 * i) % 90 + 10 for i in range(96)]
+    order = training_order(lengths, 1, 8, seed=0)
+    steps = [[lengths[i] for i in order[at : at + 8]] for at in range(0, 96, 8)]
+    padded = sum(max(step) * 8 for step in steps) / sum(lengths)
+    assert padded < 1.1
+    assert [max(step) for step in steps] != sorted(max(step) for step in steps)
+
+
+def test_fewer_samples_than_a_step_fill_it() -> None:
+    order = training_order([5, 5, 5], 1, 8, 0)
+    assert len(order) == 8 and set(order) == {0, 1, 2}
+
+
+def test_a_sample_that_is_too_long_is_named(model: TransformersModel, samples: Path, monkeypatch) -> None:
+    monkeypatch.setattr(model.model.config.text_config, "max_position_embeddings", 100)
+    sample = next(Store(samples).samples("train"))
+    with pytest.raises(UsageError, match=f"{sample.id} has .* tokens; 'toy' takes 100"):
+        Examples(samples, model).example(sample)
+
+
+def test_tokens_shows_what_counts(base: Path, samples: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "tokens", "--data", str(samples), "--base", str(base), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    sample = next(iter(Store(samples)))
+    assert "".join(text for text, counts in shown if counts) == policy_text(sample.policy) + "<|im_end|>"
+    assert ["<99 image tokens>", False] in shown
+    assert main(["train", "tokens", "--data", str(samples), "--base", str(base)]) == 0
+    assert '>>> {"goal":' in capsys.readouterr().out
+    assert main(["train", "tokens", "--data", str(samples), "--sample", sample.id[:-1]]) == 2
+    assert sample.id in capsys.readouterr().err

@@ -1,0 +1,74 @@
+"""What an adapter trains, pinned on the published 3B configuration, without weights."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from vlp.cli.main import main
+from vlp.core.errors import UsageError
+from vlp.models.shape import build_shape, find_config
+from vlp.training.sft import describe
+
+PUBLISHED = "Qwen/Qwen2.5-VL-3B-Instruct"
+PARAMETERS = 3_754_622_976
+DECODER = [
+    f"model.language_model.layers.{layer}.{name}"
+    for layer in range(36)
+    for name in (
+        "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
+        "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj",
+    )
+]  # fmt: skip
+VISION = [
+    f"model.visual.blocks.{block}.{name}"
+    for block in range(26, 32)
+    for name in ("attn.qkv", "attn.proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")
+]
+DECODER_WIDTHS = 2 * (2048 + 2048) + 2 * (2048 + 256) + 3 * (2048 + 11008)
+VISION_WIDTHS = (1280 + 3 * 1280) + (1280 + 1280) + 3 * (1280 + 3420)
+
+
+def test_the_published_configuration_has_the_published_size() -> None:
+    assert sum(p.numel() for p in build_shape(find_config(PUBLISHED)).parameters()) == PARAMETERS
+
+
+def test_decoder_trains_every_linear_layer_of_the_3b_decoder_and_nothing_else() -> None:
+    found = describe(PUBLISHED, "decoder")
+    assert found["modules"] == DECODER
+    assert set(found["ranks"].values()) == {16}
+    assert found["trainable_parameters"] == 36 * 16 * DECODER_WIDTHS == 29_933_568
+
+
+def test_vision_and_decoder_adds_rank_8_on_the_last_six_blocks_of_the_3b_tower() -> None:
+    found = describe(PUBLISHED, "vision+decoder")
+    assert found["modules"] == VISION + DECODER
+    assert {name for name, rank in found["ranks"].items() if rank == 8} == set(VISION)
+    assert {name for name, rank in found["ranks"].items() if rank == 16} == set(DECODER)
+    assert found["trainable_parameters"] == 36 * 16 * DECODER_WIDTHS + 6 * 8 * VISION_WIDTHS == 30_979_008
+
+
+def test_full_trains_all_parameters_of_the_3b_model() -> None:
+    assert describe(PUBLISHED, "full")["trainable_parameters"] == PARAMETERS
+
+
+def test_names_follow_the_model_and_a_tower_of_fewer_than_six_blocks_is_adapted_whole(base: Path) -> None:
+    found = describe(str(base), "vision+decoder")
+    blocks = {name.split(".")[3] for name in found["modules"] if "visual" in name}
+    assert blocks == {"0", "1"}
+    assert sum("language_model" in name for name in found["modules"]) == 2 * 7
+
+
+def test_dry_run_needs_only_a_configuration(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config.json").write_bytes((base / "config.json").read_bytes())
+    words = ["train", "sft", "--base", str(tmp_path), "--adapter", "vision+decoder", "--dry-run"]
+    assert main([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["modules"]) == 2 * 7 + 2 * 5 and found["trainable_parameters"] > 0
+    assert main(words) == 0
+    assert "model.visual.blocks.1.attn.qkv  r=8" in capsys.readouterr().out
+
+
+def test_an_unknown_adapter_is_named_with_the_closest() -> None:
+    with pytest.raises(UsageError, match="Did you mean 'decoder'"):
+        describe(PUBLISHED, "decodr")

@@ -1,0 +1,38 @@
+"""The step's bench on small shapes: same loss as TRL's trainer, from weights or from a configuration alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from vlp.cli.main import main
+from vlp.models.shape import build_shape, find_config
+from vlp.training.recipe import Recipe
+from vlp.training.step_speed import StepShape, measure_steps
+
+SMALL = StepShape(examples=2, text_tokens=6, policy_tokens=5, width_px=48, height_px=48)
+
+
+@pytest.mark.parametrize("adapter", ["decoder", "vision+decoder", "full"])
+def test_both_trainers_find_the_same_loss(base: Path, adapter: str) -> None:
+    found = measure_steps(str(base), Recipe(adapter=adapter), SMALL, steps=2, device="cpu")
+    assert len(found.ours_s) == len(found.stock_s) == 2
+    assert found.loss_difference < 1e-3
+
+
+def test_a_configuration_is_enough(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config.json").write_bytes((base / "config.json").read_bytes())
+    words = ["--base", str(tmp_path), "--random-weights", "--steps", "1", "--examples", "1", "--device", "cpu"]
+    words += ["--text-tokens", "6", "--policy-tokens", "5", "--width-px", "48", "--height-px", "48"]
+    status = main(["bench", "step", *words, "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert told["loss_difference"] < 1e-3 and status == (0 if told["times_faster"] >= 1 else 1)
+    assert main(["bench", "step", *words]) in (0, 1)
+    assert "times as fast" in capsys.readouterr().out
+
+
+def test_random_weights_keep_what_positions_need(base: Path) -> None:
+    made = build_shape(find_config(str(base)), "cpu", torch.float32)
+    frequencies = made.model.language_model.rotary_emb.inv_freq
+    assert frequencies[0] == 1 and (frequencies.diff() < 0).all()
