@@ -16,7 +16,7 @@ CAN = SeenObject("blue", "can", (200, 120, 225, 160))
 
 def test_the_scene_is_told_from_left_to_right_with_the_order_from_near_to_far():
     assert scene_text([CAN, CUBE, BOWL, TRAY]).splitlines()[0] == (
-        "sees: white tray 2; red cube 4 in green bowl; green bowl 3; blue can 1"
+        "sees: white_tray 2; red_cube 4 in green_bowl; green_bowl 3; blue_can 1"
     )
 
 
@@ -28,13 +28,13 @@ def test_of_several_of_one_kind_the_biggest_and_smallest_are_named():
         SeenObject("green", "cube", (220, 100, 250, 130), size_m=0.055),
     ]
     first = scene_text([*cubes, CAN]).splitlines()[0]
-    assert "smallest red cube" in first and "biggest blue cube" in first
-    assert "; green cube" in first and "; blue can" in first
+    assert "smallest red_cube" in first and "biggest blue_cube" in first
+    assert "; green_cube" in first and "; blue_can" in first
 
 
 def test_things_that_stand_next_to_each_other_are_close_and_others_are_not():
     near = SeenObject("red", "block", (170, 125, 195, 158))
-    assert scene_text([near, CAN, TRAY]).splitlines()[1] == "close: red block by blue can"
+    assert scene_text([near, CAN, TRAY]).splitlines()[1] == "close: red_block by blue_can"
 
 
 def test_a_thing_before_a_bowl_is_not_in_it():

@@ -1,12 +1,12 @@
 """What nano's vision tower reads off an image, as text for its language part.
 
-    sees: white tray 4; red cube 3 in green bowl; green bowl 2; biggest blue can 1; smallest red can 5
-    close: green bowl by blue can
+    sees: white_tray 4; red_cube 3 in green_bowl; green_bowl 2; biggest blue_can 1; smallest red_can 5
+    close: green_bowl by blue_can
 
-Objects stand from left to right; the number behind each is its place from near (1) to far. Of a kind that is there more than
-once, the biggest and the smallest are named so. `close` lists pairs that stand next to each other on the table. With the
-scene spelled out, planning and answering are reasoning over text, which a small language part learns in minutes; reading the
-scene code by attention alone it had not learned after 40,000 scenes.
+Objects stand from left to right, under the names by which policies refer to them; the number behind each is its place from
+near (1) to far. Of a kind that is there more than once, the biggest and the smallest are named so. `close` lists pairs that
+stand next to each other on the table. With the scene spelled out, planning and answering are reasoning over text, which a
+small language part learns in minutes; reading the scene code by attention alone it had not learned after 40,000 scenes.
 """
 
 from collections.abc import Sequence
@@ -57,12 +57,16 @@ def scene_text(objects: Sequence[SeenObject]) -> str:
     things = sorted((_stand(o, seen) for o in seen), key=lambda s: -s.y_m)
     rank = {s.item.phrase: i for i, s in enumerate(sorted(things, key=lambda s: s.x_m), 1)}
     items = [
-        f"{_size_word(s.item, seen)}{s.item.phrase} {rank[s.item.phrase]}"
-        + (f" {PUT_RELATION.get(s.host.kind, 'on')} {s.host.phrase}" if s.host else "")
+        f"{_size_word(s.item, seen)}{_name(s.item)} {rank[s.item.phrase]}"
+        + (f" {PUT_RELATION.get(s.host.kind, 'on')} {_name(s.host)}" if s.host else "")
         for s in things
     ]
-    pairs = [f"{a.item.phrase} by {b.item.phrase}" for a, b in combinations(things, 2) if _close(a, b)]
+    pairs = [f"{_name(a.item)} by {_name(b.item)}" for a, b in combinations(things, 2) if _close(a, b)]
     return f"sees: {'; '.join(items) or 'nothing'}\nclose: {'; '.join(pairs) or 'nothing'}\n"
+
+
+def _name(item: SeenObject) -> str:
+    return f"{item.colour}_{item.kind}"
 
 
 def _stand(item: SeenObject, seen: Sequence[SeenObject]) -> Standing:

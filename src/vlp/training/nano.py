@@ -57,7 +57,7 @@ def train_nano(
         render_dataset(folder, VALIDATION_FRAMES, "validation", workers=workers)
     tokenizer = load_tokenizer(out)
     model = Qwen2_5_VLForConditionalGeneration(nano_config(tokenizer))
-    wire(model)
+    wire(model, tokenizer)
     trainer = Trainer(model, tokenizer)
     turns = TurnSource("train", policies)
     rendered = RenderedFrames(folder, "train")

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
+from vlp.core.vocabulary import COLOURS, KINDS
 from vlp.models.nano_code import CELL
 from vlp.training import nano_tokenizer as words
 
@@ -99,8 +101,11 @@ def save_nano(
 
 
 @torch.no_grad()
-def wire(model: Qwen2_5_VLForConditionalGeneration, seed: int = 0) -> None:
-    """Set some attention heads of a new model to where every reply has to look anyway.
+def wire(model: Qwen2_5_VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, seed: int = 0) -> None:
+    """Set names and some attention heads of a new model to where every reply has to look anyway.
+
+    The names "red cube" and "red_cube" begin as the sum of "red" and "cube", the second with a sign of its own: it is how the
+    scene text spells what is there.
 
     In each of the first four layers the first group of heads attends to tokens like its own: queries and keys are one
     projection, kept to the slow half of the rotary channels, which hardly turn within a prompt. In the first two layers the
@@ -110,9 +115,16 @@ def wire(model: Qwen2_5_VLForConditionalGeneration, seed: int = 0) -> None:
 
     Args:
         model: changed in place.
+        tokenizer: its tokenizer.
         seed: of the projections.
     """
     language: Any = model.model.language_model
+    embedding, token = language.embed_tokens.weight, cast(Any, tokenizer.convert_tokens_to_ids)
+    sign = 0.02 * torch.randn(embedding.shape[1], generator=torch.Generator().manual_seed(seed))
+    for colour, kind in product(COLOURS, KINDS):
+        both = embedding[token(colour)] + embedding[token(kind)]
+        embedding[token(f"{colour} {kind}")] = both
+        embedding[token(f"{colour}_{kind}")] = both + sign
     config = language.config
     groups, size = config.num_key_value_heads, config.hidden_size // config.num_attention_heads
     shared, half = config.num_attention_heads // groups, size // 2

@@ -28,7 +28,7 @@ from vlp.training.batched import BatchedLanguage, BatchedVision
 from vlp.training.nano_data import FrameSource, TurnSource, code_batch, noisy_codes
 from vlp.training.nano_packing import CELLS, PREFIX, Packed, Packer
 
-MUON_RATE = 5.0
+MUON_RATE = 3.0
 """Muon's rate for matrices, in AdamW's for the rest."""
 
 PARTS = {"vision": "model.visual", "language": "model.language_model"}
@@ -37,7 +37,7 @@ PARTS = {"vision": "model.visual", "language": "model.language_model"}
 MARK = 2.0
 """What every image token bears in its last channel."""
 
-IMAGES_FROM = 0.7
+IMAGES_FROM = 0.85
 """Share of the language stage without image tokens: they are a quarter of a row, and the text says what they say."""
 
 LOGIT_SCALE = 6.0
@@ -61,7 +61,7 @@ class Stage:
 
 RECIPE: dict[str, Stage] = {
     "vision": Stage(steps=4000, batch=24, rate=1e-3),
-    "language": Stage(steps=6000, batch=12, rate=1e-3),
+    "language": Stage(steps=4500, batch=12, rate=1e-3),
 }
 
 
@@ -117,7 +117,7 @@ def optimizers(part: torch.nn.Module, rate: float) -> tuple[torch.optim.Optimize
     matrices = [p for n, p in part.named_parameters() if p.ndim == 2 and "embed" not in n]
     others = [p for n, p in part.named_parameters() if p.ndim != 2 or "embed" in n]
     return (
-        torch.optim.Muon(matrices, lr=MUON_RATE * rate, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.Muon(matrices, lr=MUON_RATE * rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.98), weight_decay=0.02),
     )
 
