@@ -184,10 +184,14 @@ def _into(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
         half_long = half_wide
         closing += math.atan2(target.size_m[1], target.size_m[0])
     reach = held.opening_m / 2 + FINGERS_M
-    fingers = (FINGERS_HALF_WIDE_M, reach) if lengthwise else (reach, FINGERS_HALF_WIDE_M)
+    across, along = (FINGERS_HALF_WIDE_M, reach), (reach, FINGERS_HALF_WIDE_M)
     # Between the walls of a bowl or a box everything would be in the fingers' way: they stay above the rim there.
-    fingers = (0.0, 0.0) if kind in ("bowl", "box") else fingers
-    x, y, floor = inner_spot(scope.heights, target, half_long, half_wide, bottom, fingers, held.below_tip_m)
+    fingers = (0.0, 0.0) if kind in ("bowl", "box") else across if lengthwise else along
+    cost, x, y, floor = inner_spot(scope.heights, target, half_long, half_wide, bottom, fingers, held.below_tip_m)
+    if kind in ("plate", "tray") and not lengthwise:  # what is as wide as long may be turned, if that leaves more room
+        turned = inner_spot(scope.heights, target, half_long, half_wide, bottom, across, held.below_tip_m)
+        if turned[0] < cost:
+            (_, x, y, floor), closing = turned, closing + math.pi / 2
     # Between upright walls the fingers have no room to open: let go with the tips at the rim.
     clear_m = bottom + target.size_m[2] + 0.004 if kind == "box" else 0.0
     return Spot(x, y, floor, closing, clear_m, inside=kind in ("bowl", "box"))

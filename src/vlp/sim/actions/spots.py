@@ -143,8 +143,8 @@ def inner_spot(
     bottom_m: float,
     fingers: tuple[float, float] = (0.0, 0.0),
     tip_m: float = math.inf,
-) -> tuple[float, float, float]:
-    """Return x, y and height of the floor at the best place in a container (its middle, unless something is there).
+) -> tuple[float, float, float, float]:
+    """Return cost, x, y and height of the floor at the best place in a container (its middle, unless something is there).
 
     Args:
         heights: the table as it is now.
@@ -174,4 +174,4 @@ def inner_spot(
             if best is None or cost < best[0]:
                 best = (cost, x, y, floor if filled == 0 else top)
     assert best is not None
-    return best[1:]
+    return best

@@ -3,7 +3,7 @@
 from random import Random
 
 from vlp.core.vocabulary import PUT_RELATION, THINGS
-from vlp.sim.tasks.fitting import has_room
+from vlp.sim.tasks.fitting import has_room, has_spot
 from vlp.sim.tasks.references import ORDERS, PLACES, SIZES, Unclear, is_container, matching, missing, resolve
 from vlp.sim.tasks.relations import DIRECTIONS, displacement_m, gap_m, holds, rests_on, visible
 from vlp.sim.tasks.task import Family, Goal, Task
@@ -122,7 +122,7 @@ def _propose_near(truth: Truth, subject: str, rng: Random) -> Arguments | None:
         return None
     other, relation = rng.choice(others), rng.choice(NEAR_RELATIONS)
     a, b = truth.objects[subject], truth.objects[other]
-    if a.support == other:
+    if a.support == other or not has_spot(truth, a, b, relation):
         return None
     if a.support != "hand":
         if relation == "next_to" and a.support == "table" and gap_m(a, b) < 0.17:
