@@ -8,6 +8,7 @@ import pytest
 from vlp.sim.tasks.changes import sample_change
 from vlp.sim.tasks.events import expected, rebase, sample_event
 from vlp.sim.tasks.families import FAMILIES, sample_task
+from vlp.sim.tasks.fitting import has_spot
 from vlp.sim.tasks.random_truth import SIZE_RANGES, sample_truth
 from vlp.sim.tasks.recognise import parse_reference, recognise
 from vlp.sim.tasks.references import resolve
@@ -235,3 +236,16 @@ def test_episodes_are_of_their_kind_and_repeat() -> None:
             assert bool(episode.events) == (kind == "dynamic") and split_of(episode.scene_seed) == "test"
             assert bool(episode.task.cannot) == (kind == "cannot") and episode.task.satisfied == (kind == "satisfied")
             assert episode == sample_episode(seed_of("test", i), kind)
+
+
+@pytest.mark.parametrize(("relation", "room"), [("behind", True), ("in_front_of", False), ("next_to", True)])
+def test_places_beside_things_are_asked_for_only_where_there_is_room(relation: str, room: bool):
+    """Guards against tasks nobody can do: in front of what stands at the table's edge, right of what is at reach's end."""
+    table = scene(("red cube", 0.45, 0.0), ("blue can", 0.6, 0.25))
+    assert has_spot(table, table.objects["blue can"], table.objects["red cube"], relation) is room
+
+
+def test_a_neighbour_takes_the_room_beside_a_thing():
+    table = scene(("red cube", 0.6, -0.33), ("green bowl", 0.6, -0.2), ("blue can", 0.45, 0.25))
+    assert not has_spot(table, table.objects["blue can"], table.objects["red cube"], "left_of")
+    assert not has_spot(table, table.objects["blue can"], table.objects["red cube"], "right_of")
