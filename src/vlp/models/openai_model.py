@@ -30,7 +30,7 @@ MAX_WHITE = 200
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 WHITE_HINT = "Serve the model with `vlp serve`, which asks vLLM for compact JSON."
 GRAMMAR_HINT = "Serve the model with `vlp serve`, or with another server that keeps to response_format: json_schema."
-PROBE_TOKENS, PROBE_S = 48, 120.0
+PROBE_TOKENS, PROBE_S = 48, 30.0
 
 
 class Refused(MissingComponent):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vlp.core.errors import MissingComponent, UsageError
-from vlp.models.adapter import PREFIX, WEIGHTS, check_base, weight_shapes
+from vlp.models.adapter import PREFIX, RECORD, WEIGHTS, check_base, weight_shapes
 from vlp.models.folder import ModelFolder, check_adapter, read_json
 from vlp.models.served_name import ServedName
 from vlp.models.tower import tower_digest
@@ -101,7 +101,7 @@ class Offer:
     @property
     def name(self) -> ServedName:
         """The name that clients see; it tells them what the model wants."""
-        name = self.folder.name if self.adapter is None else self.adapter.resolve().name
+        name = self.folder.name if self.adapter is None else _adapter_name(self.adapter, self.folder)
         sight = tower_digest(self.folder.path) if self.folder.sighted else ""
         return ServedName(name.replace("@", "-"), self.folder.profile, sight)
 
@@ -193,6 +193,13 @@ def environment(vllm: Vllm, key: str = "", given: Mapping[str, str] = os.environ
     if key:
         made["VLLM_API_KEY"] = key
     return made
+
+
+def _adapter_name(adapter: Path, base: ModelFolder) -> str:
+    """Return what an adapter is called: after its base and kind where a run wrote it, else after its folder."""
+    record = read_json(adapter / RECORD) if (adapter / RECORD).is_file() else {}
+    kind = (record.get("recipe") or {}).get("adapter", "")
+    return f"{base.name}-{kind}".replace("+", "-")[:80] if kind else adapter.resolve().name[:80]
 
 
 def _length(folder: ModelFolder) -> int:

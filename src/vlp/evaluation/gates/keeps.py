@@ -162,13 +162,13 @@ def _question(folder: Path, number: int, line: bytes) -> Question:
     answers = data.get("answer")
     answers = [answers] if isinstance(answers, str) else answers
     name, text, kind = data.get("image"), data.get("question"), data.get("kind", "")
-    words = isinstance(name, str) and isinstance(text, str) and isinstance(kind, str)
-    if not words or not isinstance(answers, list) or not answers or not all(isinstance(each, str) for each in answers):
+    good = isinstance(answers, list) and answers and all(isinstance(each, str) for each in answers)
+    if not good or not isinstance(name, str) or not isinstance(text, str) or not isinstance(kind, str):
         raise UsageError(f"line {number} of {FILE} is no question.", expected)
     image = folder / name
     if not image.resolve().is_relative_to(folder.resolve()) or not image.is_file():
         raise UsageError(f"line {number} of {FILE}: no image {name[:200]!r} in the folder.", expected)
-    return Question(folder.resolve().name, kind, text, tuple(answers), image)
+    return Question(folder.resolve().name, kind, text, tuple(answers or ()), image)
 
 
 def _normal(answer: str) -> tuple[str, ...]:

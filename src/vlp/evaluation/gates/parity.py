@@ -15,6 +15,7 @@ from vlp.core.messages import Message
 from vlp.data.store import Store
 from vlp.evaluation.gates.report import GateReport
 from vlp.evaluation.gates.tuned import Tuned
+from vlp.models.catalogue import find_folder
 from vlp.models.openai_model import OpenAIModel
 from vlp.models.sighted import reader, spelled_out
 from vlp.models.trace import Trace, Traceable
@@ -89,7 +90,7 @@ def parity(
     Args:
         tuned: the model.
         prompts: see `Prompts`.
-        merged: the merged folder; "" makes one for the while.
+        merged: the merged folder; "" makes one for the while, where there is something to merge.
         url: of a server that serves it; "" for none.
         key: bearer token of that server.
         tolerance: see `compare`; 0 takes that of `TOLERANCES`.
@@ -101,6 +102,8 @@ def parity(
         UsageError: an adapter with a key that the base has no place for, by its name; another base; no prompts.
         MissingComponent: the server cannot be reached, or does not tell its tokens.
     """
+    if not (merged or url or tuned.adapter or tuned.run):
+        raise UsageError(f"{tuned.name!r} is one folder, with nothing to compare it to.", "Name a server with --url.")
     trained = tuned.as_trained(device=device)
     kind = str(trained.model.dtype).removeprefix("torch.")
     tolerance = tolerance or TOLERANCES[kind]
@@ -112,11 +115,10 @@ def parity(
     reference = _traces("trained", trained, asked, max_tokens, progress)
     del trained
     others: dict[str, list[Trace]] = {}
-    with tempfile.TemporaryDirectory(prefix="vlp-parity-", dir=tuned.run) as scratch:
-        folder = Path(merged) if merged else tuned.export(Path(scratch) / "merged")
-        model = TransformersModel(folder, device=device)
-        others["merged"] = _traces("merged", model, asked, max_tokens, progress)
-        del model
+    if merged or tuned.adapter or tuned.run:
+        with tempfile.TemporaryDirectory(prefix="vlp-parity-", dir=tuned.run) as scratch:
+            folder = find_folder(merged) if merged else tuned.export(Path(scratch) / "merged")
+            others["merged"] = _traces("merged", TransformersModel(folder, device=device), asked, max_tokens, progress)
     if url:
         others["served"] = _traces("served", OpenAIModel(url, key=key or None), asked, max_tokens, progress)
     return _report(tuned, reference, others, tolerance, kind)
