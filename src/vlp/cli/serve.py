@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from vlp.core.errors import MissingComponent, UsageError, lookup
+from vlp.core.errors import MissingComponent, UsageError, VlpError, lookup
 from vlp.models.catalogue import find_folder
 from vlp.models.folder import check_folder
 from vlp.models.vllm import Offer, check_served_adapter, command, environment, find_vllm
@@ -56,7 +56,7 @@ def serve(
     if merge and not adapter:
         raise UsageError("--merge adds an adapter into the weights, and none is named.", "Name one with --adapter.")
     vllm = find_vllm(python or os.environ.get("VLP_VLLM_PYTHON", ""))
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True)
     if not vllm.tried:
         console.print(f"note: vLLM {vllm.version} is newer than those that vlp was tried with.", style="yellow")
     with contextlib.ExitStack() as stack:
@@ -72,11 +72,13 @@ def serve(
         server = stack.enter_context(ServerProcess(words, environment(vllm, key), Path(log)))
         with console.status("loading the model"):
             server.wait_until_healthy(offer.url, timeout_s)
-            seconds = warm_up(offer.url, key)
-        console.print(f"warmed up in {seconds:.1f} s")
-        print(f"ready: {offer.url} serves {offer.name}", flush=True)
-        status = server.wait()
-        raise MissingComponent(f"vLLM ended with status {status}: {server.last_line()}", f"See {log!r}.")
+            try:
+                seconds = warm_up(offer.url, key)
+            except VlpError as error:
+                hint = f"{server.complaint()} The whole story is in {log!r}.".strip()
+                raise MissingComponent(f"the model loads but does not serve: {error.message}", hint) from None
+        print(f"ready: {offer.url} serves {offer.name} (warmed up in {seconds:.1f} s)", flush=True)
+        server.wait()
 
 
 def _offer(stack: contextlib.ExitStack, model: str, adapter: str, merge: bool, plain: Offer) -> Offer:

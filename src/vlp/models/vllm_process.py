@@ -1,10 +1,12 @@
 """A vLLM process: started, waited for until it answers, warmed up, ended."""
 
+import re
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import NoReturn
 
 import httpx
 import numpy as np
@@ -13,7 +15,8 @@ from vlp.core.errors import MissingComponent
 from vlp.core.messages import Image, Text, user
 from vlp.models.openai_model import OpenAIModel
 
-POLL_S, STOP_S, TAIL_BYTES = 0.5, 20.0, 4000
+POLL_S, STOP_S, TAIL_BYTES = 0.5, 20.0, 100_000
+_CAUSE = re.compile(r"\b\w*(Error|Exception): .+")
 
 
 class ServerProcess:
@@ -57,7 +60,7 @@ class ServerProcess:
             while (waited_s := time.monotonic() - began_s) < timeout_s:
                 if self._process.poll() is not None:
                     raise MissingComponent(
-                        f"vLLM ended with status {self._process.returncode}: {self.last_line()}", self._hint()
+                        f"vLLM ended with status {self._process.returncode}: {self._last_words()}", self._hint()
                     )
                 try:
                     if client.get(health).status_code == 200:
@@ -66,11 +69,15 @@ class ServerProcess:
                     pass
                 tell(waited_s)
                 time.sleep(POLL_S)
-        raise MissingComponent(f"vLLM did not come up within {timeout_s:.0f} s: {self.last_line()}", self._hint())
+        raise MissingComponent(f"vLLM did not come up within {timeout_s:.0f} s: {self._last_words()}", self._hint())
 
-    def wait(self) -> int:
-        """Return its exit status once it ends by itself."""
-        return self._process.wait()
+    def wait(self) -> NoReturn:
+        """Wait until it ends by itself, which is an error.
+
+        Raises:
+            MissingComponent: with its exit status and the last error in its log.
+        """
+        raise MissingComponent(f"vLLM ended with status {self._process.wait()}: {self._last_words()}", self._hint())
 
     def stop(self) -> None:
         """End it: first asked, then forced."""
@@ -82,13 +89,20 @@ class ServerProcess:
                 self._process.kill()
                 self._process.wait()
 
-    def last_line(self) -> str:
-        """Return the line that most likely says why it failed."""
+    def complaint(self) -> str:
+        """Return the last error in its log, as a sentence; "" when there is none."""
+        causes = [
+            match[0] for line in self._lines() if (match := _CAUSE.search(line)) and not match[0].startswith("EngineDead")
+        ]
+        return f"{causes[-1][:240].rstrip('.')}." if causes else ""
+
+    def _last_words(self) -> str:
+        return self.complaint() or f"{[line for line in self._lines() if line][-1:] or 'it wrote nothing'}."[:240]
+
+    def _lines(self) -> list[str]:
         with self.log.open("rb") as file:
             file.seek(max(0, self.log.stat().st_size - TAIL_BYTES))
-            lines = [line.strip() for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
-        errors = [line for line in lines if "Error" in line]
-        return (errors or lines or ["it wrote nothing"])[-1][-240:]
+            return [line.strip() for line in file.read().decode("utf-8", "replace").splitlines()]
 
     def _hint(self) -> str:
         return f"The whole story is in {str(self.log)!r}."

@@ -13,7 +13,7 @@ from vlp.evaluation.gates.tuned import find_tuned
 from vlp.training.recipe import read_record
 
 FOLDER = "gates"
-PROMPTS, QUESTIONS, SCENES = 20, 100, 50
+PROMPTS, QUESTIONS, SCENES = 20, 100, 25
 """Enough to see what is broken; `vlp gate` measures with more."""
 Progress = Callable[[str, int, int], None]
 
