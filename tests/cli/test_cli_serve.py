@@ -87,3 +87,20 @@ def test_bad_input_is_refused_before_anything_starts(vlp: Any, fake: Path, toy: 
 def test_a_dry_run_prints_the_command_line(vlp: Any, fake: Path, toy: Path):
     told = vlp("serve", "--model", toy, "--python", fake, "--dry-run")
     assert told.status == 0 and "--generation-config vllm" in told.out and told.out.startswith(str(fake))
+
+
+def test_an_adapter_is_served_beside_the_weights_or_merged(vlp: Any, fake: Path, toy: Path, tmp_path: Path):
+    import torch
+
+    from vlp.models.folder import check_folder
+    from vlp.models.loading import load_model
+    from vlp.training import lora
+
+    base = load_model(check_folder(toy), None, torch.device("cpu"), torch.float32)
+    lora.attach(base, "vision+decoder").save_pretrained(tmp_path / "planner", save_embedding_layers=False)
+    words = ("serve", "--model", toy, "--adapter", tmp_path / "planner", "--python", fake, "--dry-run")
+    beside = shlex.split(vlp(*words).out)
+    assert "--enable-tower-connector-lora" in beside
+    assert json.loads(beside[beside.index("--lora-modules") + 1])["name"] == "planner@brief"
+    merged = shlex.split(vlp(*words, "--merge").out)
+    assert "--enable-lora" not in merged and not Path(merged[merged.index("--model") + 1]).exists(), "it was temporary"

@@ -288,6 +288,17 @@ def test_the_gates_run_at_the_end_of_a_training(
     assert {path.name for path in (run / "gates").iterdir()} == {"parity.json", "parity.md", "keeps.json", "keeps.md"}
 
 
+@pytest.mark.parametrize(("words", "status"), [([], 1), (["--skip-gates"], 0)])
+def test_a_failed_gate_is_the_status_of_a_training_and_takes_nothing_away(
+    words: list[str], status: int, base: Path, samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    failed = GateReport("parity", False, "by design", [{"what": "x"}], ["it differs"])
+    monkeypatch.setattr(after_training, "run_gates", lambda *given, **more: iter([failed]))
+    short = ["--samples", "8", "--epochs", "1", "--device", "cpu", "--out", str(tmp_path / "run")]
+    assert main(["train", "sft", "--base", str(base), "--data", str(samples), *short, *words]) == status
+    assert (tmp_path / "run" / "adapter" / "adapter_model.safetensors").is_file()
+
+
 def test_the_command_line_says_what_passed_by_its_status(
     base: Path, adapter: Path, samples: Path, tmp_path: Path, capsys: Any
 ):

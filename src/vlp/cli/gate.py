@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
@@ -96,11 +97,8 @@ def keeps(
     asked = [each for folder in questions for each in gates.read_questions(Path(folder))]
     found.needed_base()
     asked += gates.simulated_questions(n)
-    options = _options(device)
     with Bars() as bars:
-        report = gates.keeps(
-            lambda: found.open_base(**options), lambda: found.open(**options), asked, found.name, bar, bars.moved
-        )
+        report = gates.keeps(*_openers(found, device), asked, found.name, bar, bars.moved)
     return tell(report, Path(out), json_)
 
 
@@ -131,11 +129,8 @@ def plans(
     _least(n=n)
     gates, found = _gates("plans"), _gates("tuned").find_tuned(tuned, base)
     found.needed_base()
-    options = _options(device)
     with Bars() as bars:
-        report = gates.plans(
-            lambda: found.open_base(**options), lambda: found.open(**options), n, found.name, split, at_least, bars.moved
-        )
+        report = gates.plans(*_openers(found, device), n, found.name, split, at_least, bars.moved)
     return tell(report, Path(out), json_)
 
 
@@ -174,8 +169,14 @@ def _gates(name: str) -> ModuleType:
         raise MissingComponent(f"gates need {error.name}.", "Install it with: pip install 'vlp[train,sim]'.") from None
 
 
-def _options(device: str) -> dict[str, str]:
-    return {"device": device} if device else {}
+def _openers(found: Any, device: str) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """Return what opens the base, and what opens the tuned model; a server is asked as `vlp run` would."""
+    options = {"device": device} if device else {}
+    if not found.model.startswith(("http://", "https://")):
+        return lambda: found.open_base(**options), lambda: found.open(**options)
+    from vlp.cli.launch import open_chosen
+
+    return lambda: found.open_base(**options), lambda: open_chosen(found.model)
 
 
 def _least(**numbers: int) -> None:

@@ -71,6 +71,8 @@ def sft(
         return 0
     from vlp.training.recipe import Recipe
 
+    if not skip_gates:
+        _gates_module()  # what is missing is said before an hour of training, not after it
     recipe = Recipe(adapter, epochs, batch, rate, seed, samples, micro, precision, recompute, save_every)
     with Bars() as bars:
         made = library.train_sft(
@@ -88,21 +90,31 @@ def sft(
 
 def _gates(base: str, data: str, out: Path, device: str, quiet: bool) -> dict[str, bool]:
     """Run the gates on what a run made, and return which of them it passed."""
+    import gc
+
     from vlp.cli.gate import tell
 
-    try:
-        from vlp.evaluation.gates.after_training import FOLDER, run_gates
-    except ImportError as error:
-        raise MissingComponent(
-            f"it is trained, but the gates need {error.name}.", "Install it with: pip install 'vlp[sim]', then `vlp gate`."
-        ) from None
+    gates = _gates_module()
+    gc.collect()  # the trainer refers to itself, and its model would take room beside the ones to compare
     passed: dict[str, bool] = {}
     with Bars() as bars:
-        for report in run_gates(out, base, data, device or None, bars.moved):
+        for report in gates.run_gates(out, base, data, device or None, bars.moved):
             passed[report.gate] = report.passed
             if not quiet:
-                tell(report, out / FOLDER)
+                tell(report, out / gates.FOLDER)
     return passed
+
+
+def _gates_module() -> ModuleType:
+    """Return the gates; raises MissingComponent when something they need is not installed."""
+    try:
+        from vlp.evaluation.gates import after_training
+    except ImportError as error:
+        raise MissingComponent(
+            f"the gates at the end need {error.name}.",
+            "Install it with: pip install 'vlp[sim]', or leave them out: --skip-gates.",
+        ) from None
+    return after_training
 
 
 def tokens(data: str = "samples", base: str = "nano", sample: str = "", json_: Json = False) -> int:
