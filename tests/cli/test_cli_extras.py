@@ -20,6 +20,9 @@ COMMANDS: list[tuple[list[str], int, str]] = [
     (["robot", "serve", "--grounder", "none"], 3, "pip install 'vlp[sim]'"),
     (["world", "show"], 3, "pip install 'vlp[sim]'"),
     (["train", "sft"], 3, "pip install 'vlp[train,data]'"),
+    (["gate", "parity", "run"], 3, "pip install 'vlp[train,sim]'"),
+    (["gate", "plans", "run"], 3, "pip install 'vlp[train,sim]'"),
+    (["serve"], 3, "pip install 'vlp[serve]'"),
     (["train", "nano"], 3, "pip install 'vlp[train,sim]'"),
 ]
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,12 @@ import pytest
 
 from vlp.core.errors import MissingComponent, UsageError, VlpError
 from vlp.core.messages import Image, Message, Text, user
+from vlp.models.catalogue import open_model
 from vlp.models.openai_model import OpenAIModel
 from vlp.models.protocol import Reply, Unreachable
 from vlp.models.retry import RetryingModel
+from vlp.models.tower import tower_digest
+from vlp.models.trace import Trace
 
 GRAMMAR = {"type": "object", "properties": {"goal": {"type": "string"}}, "required": ["goal"]}
 ASK: list[Message] = [
@@ -241,3 +245,91 @@ def test_retries_share_one_time_limit() -> None:
     with pytest.raises(Unreachable):
         RetryingModel(flaky, attempts=99, pause_s=0.1).generate(ASK, timeout_s=0.3)
     assert time.monotonic() - started < 1.0
+
+
+def listing(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    data = json.dumps({"data": [{"id": name} for name in names]}).encode()
+    monkeypatch.setattr(Handler, "do_GET", lambda self: self.whole(data))
+
+
+def obey(handler: Handler, spaced: bool = False) -> None:
+    """Reply as a server that keeps to the grammar of the probe."""
+    schema = handler.server.asked[-1]["response_format"]["json_schema"]["schema"]
+    word = schema["properties"]["word"]["enum"][0]
+    handler.stream(said(json.dumps({"word": word}, indent=1 if spaced else None), "stop"), DONE)
+
+
+def test_a_server_that_keeps_to_the_grammar_passes_the_probe(server: Server) -> None:
+    for spaced in (False, True):  # white space outside strings breaks no schema
+        server.behave = lambda h, spaced=spaced: obey(h, spaced)
+        open_model(server.url)
+    words = {str(asked["response_format"]) for asked in server.asked}
+    assert len(words) == 2, "a word that is the same each time could be learned by heart"
+
+
+@pytest.mark.parametrize("text", ["Hello! How can I help?", '{"word":"hello"}', "{}", '{"word":', "", "[" * 9000])
+def test_a_server_that_ignores_response_format_is_found_out_when_it_is_opened(server: Server, text: str) -> None:
+    """Against: believing a server that says 200 to a schema and writes what it likes."""
+    server.behave = lambda h: h.stream(said(text, "stop"), DONE)
+    with pytest.raises(MissingComponent, match=r"ignores response_format.*vlp serve") as caught:
+        open_model(server.url)
+    assert len(str(caught.value)) < 500
+
+
+def test_a_server_that_refuses_a_schema_is_named(server: Server) -> None:
+    server.behave = lambda h: h.whole(b'{"error":"unknown field response_format"}', 400)
+    with pytest.raises(MissingComponent, match=r"HTTP 400.*response_format.*JSON Schema"):
+        open_model(server.url)
+
+
+def test_another_model_that_answers_is_an_error(server: Server) -> None:
+    event = {"model": "tiny-llama", "choices": [{"index": 0, "delta": {"content": "x"}, "finish_reason": "stop"}]}
+    server.behave = lambda h: h.stream(b"data: " + json.dumps(event).encode() + b"\n\n", DONE)
+    with pytest.raises(MissingComponent, match="asked for 'toy', and 'tiny-llama' answered"):
+        OpenAIModel(server.url).generate(ASK)
+    event["model"] = "toy"
+    assert OpenAIModel(server.url).generate(ASK).text == "x"
+
+
+def test_a_name_of_vlp_serve_says_what_the_model_wants(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    listing(monkeypatch, "base", "tuned@brief+sight:0123456789ab")
+    model = OpenAIModel(server.url)
+    assert (model.name, model.profile, model.sight) == ("tuned@brief+sight:0123456789ab", "brief", "0123456789ab")
+    assert OpenAIModel(server.url, model="base").profile == "full"
+    assert OpenAIModel(server.url, profile="full").profile == "full"
+
+
+def test_words_are_read_with_the_very_tower_that_the_served_model_wants(
+    server: Server, monkeypatch: pytest.MonkeyPatch, toy_folder: Path
+) -> None:
+    """Against: the text behind the image being that of another vision tower."""
+    server.behave = obey
+    digest = tower_digest(toy_folder)
+    listing(monkeypatch, f"toy@brief+sight:{digest}")
+    model: Any = open_model(server.url, sight=str(toy_folder))
+    server.behave = lambda h: h.stream(said("x", "stop"), DONE)
+    model.generate(ASK)
+    parts = server.asked[-1]["messages"][1]["content"]
+    assert [part["type"] for part in parts] == ["image_url", "text", "text"] and parts[1]["text"].startswith("sees:")
+    server.behave = obey
+    listing(monkeypatch, "toy@brief+sight:0123456789ab")
+    with pytest.raises(MissingComponent, match=f"0123456789ab.*{digest}.*VLP_MODEL_SIGHT"):
+        open_model(server.url, sight=str(toy_folder))
+
+
+def step(token: int, logprob: float, *others: tuple[int, float]) -> dict[str, Any]:
+    tops = [{"token": f"token_id:{t}", "logprob": p} for t, p in ((token, logprob), *others)]
+    return {"token": f"token_id:{token}", "logprob": logprob, "top_logprobs": tops}
+
+
+def test_tokens_and_log_probabilities_are_read_off_a_served_reply(server: Server) -> None:
+    steps = [step(5, -0.1, (7, -2.5)), step(2, -0.2)]
+    choice = {"message": {"content": "a"}, "finish_reason": "stop", "logprobs": {"content": steps}}
+    body = {"model": "toy", "choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}
+    server.behave = lambda h: h.whole(json.dumps(body).encode())
+    trace = OpenAIModel(server.url).trace(ASK, max_tokens=9)
+    assert trace == Trace(9, (5, 2), ({5: -0.1, 7: -2.5}, {2: -0.2}), True)
+    assert "response_format" not in server.asked[-1], "a grammar would hide differences"
+    steps[0]["token"] = "a"
+    with pytest.raises(MissingComponent, match="does not tell tokens"):
+        OpenAIModel(server.url).trace(ASK)

@@ -101,7 +101,8 @@ def open_chosen(name: str, adapter: str = "") -> Model:
     if name.startswith(("http://", "https://")):
         if adapter:
             raise UsageError("--adapter is for a model in process.", "A server loads its adapters itself.")
-        return RetryingModel(open_model(name, key=os.environ.get("VLP_MODEL_KEY")))
+        key, sight = os.environ.get("VLP_MODEL_KEY"), os.environ.get("VLP_MODEL_SIGHT", "")
+        return RetryingModel(open_model(name, key=key, sight=sight))
     return open_model(name, **given)
 
 

@@ -40,6 +40,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train tokens": ("vlp.cli.sft:tokens", "show a sample in tokens, and which of them count"),
     "train merge": ("vlp.cli.sft:merge", "add an adapter into the weights of its base"),
     "train export": ("vlp.cli.sft:export", "write what a run made as one model folder, with a card"),
+    "gate parity": ("vlp.cli.gate:parity", "check that trained, merged and served model write the same tokens"),
+    "gate keeps": ("vlp.cli.gate:keeps", "check that a tuned model still sees and answers"),
+    "gate plans": ("vlp.cli.gate:plans", "compare the rate of right policies, base against tuned"),
+    "serve": ("vlp.cli.serve:serve", "offer a model to programs, with vLLM"),
     "bench run": ("vlp.cli.bench:run", "measure: a row per case, a summary with intervals, a report"),
     "bench step": ("vlp.cli.bench:step", "time a step of fine-tuning, and its memory, against TRL's own trainer"),
 }

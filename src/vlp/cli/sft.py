@@ -1,13 +1,13 @@
 """`vlp train sft|tokens|merge|export`: a planner fine-tuned on samples."""
 
 import json
-import time
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
 
 import tyro
 
+from vlp.cli.bars import Bars
 from vlp.core.errors import MissingComponent, UsageError, closest
 
 Json = Annotated[bool, tyro.conf.arg(name="json")]
@@ -31,6 +31,7 @@ def sft(
     device: str = "",
     resume: bool = False,
     skip_lint: bool = False,
+    skip_gates: bool = False,
     dry_run: bool = False,
     json_: Json = False,
 ) -> int:
@@ -38,6 +39,8 @@ def sft(
 
     The loss counts the policy's tokens only. Killed at any moment, it goes on with --resume, along the same curve. For
     several processes: `accelerate launch --multi_gpu --num_processes 2 -m vlp.cli.main train sft ...`.
+
+    At the end three gates are run (see `vlp gate`); exit status 1 when one fails. What was trained stays.
 
     Args:
         data: folder of samples; its training split is trained on.
@@ -57,6 +60,7 @@ def sft(
         device: cpu, cuda, cuda:1, ...; by default a GPU where there is one.
         resume: go on with the run at OUT.
         skip_lint: train on samples that have faults.
+        skip_gates: do not run the gates at the end (`vlp gate` runs them by themselves).
         dry_run: only say what would be trained; needs no weights and no samples.
         json_: print JSON.
     """
@@ -67,15 +71,50 @@ def sft(
         return 0
     from vlp.training.recipe import Recipe
 
+    if not skip_gates:
+        _gates_module()  # what is missing is said before an hour of training, not after it
     recipe = Recipe(adapter, epochs, batch, rate, seed, samples, micro, precision, recompute, save_every)
-    with _Bars() as bars:
+    with Bars() as bars:
         made = library.train_sft(
             base, data, out, recipe, resume=resume, device=device or None, skip_lint=skip_lint, progress=bars.moved
         )
-    if bars.main:
-        text = f"{made}: trained. The curve is in {Path(out) / 'curve.png'}."
-        print(json.dumps({"made": str(made), "run": out}) if json_ else text)
-    return 0
+    if not bars.main:
+        return 0
+    if not json_:
+        print(f"{made}: trained. The curve is in {Path(out) / 'curve.png'}.", flush=True)
+    passed = {} if skip_gates else _gates(base, data, Path(out), device, json_)
+    if json_:
+        print(json.dumps({"made": str(made), "run": out, "gates": passed}))
+    return 0 if all(passed.values()) else 1
+
+
+def _gates(base: str, data: str, out: Path, device: str, quiet: bool) -> dict[str, bool]:
+    """Run the gates on what a run made, and return which of them it passed."""
+    import gc
+
+    from vlp.cli.gate import tell
+
+    gates = _gates_module()
+    gc.collect()  # the trainer refers to itself, and its model would take room beside the ones to compare
+    passed: dict[str, bool] = {}
+    with Bars() as bars:
+        for report in gates.run_gates(out, base, data, device or None, bars.moved):
+            passed[report.gate] = report.passed
+            if not quiet:
+                tell(report, out / gates.FOLDER)
+    return passed
+
+
+def _gates_module() -> ModuleType:
+    """Return the gates; raises MissingComponent when something they need is not installed."""
+    try:
+        from vlp.evaluation.gates import after_training
+    except ImportError as error:
+        raise MissingComponent(
+            f"the gates at the end need {error.name}.",
+            "Install it with: pip install 'vlp[sim]', or leave them out: --skip-gates.",
+        ) from None
+    return after_training
 
 
 def tokens(data: str = "samples", base: str = "nano", sample: str = "", json_: Json = False) -> int:
@@ -172,36 +211,3 @@ def _print_tokens(shown: list[tuple[str, bool]]) -> None:
     if not console.is_terminal:
         text.append(" <<<")
     console.print(text, soft_wrap=True)
-
-
-class _Bars:
-    """Progress bars, one for each thing that goes on; a line now and then where there is no terminal."""
-
-    def __init__(self) -> None:
-        import os
-
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self.main = os.environ.get("RANK", "0") == "0"
-        self._console = Console(stderr=True, quiet=not self.main)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=self._console, disable=not self._console.is_terminal)
-        self._tasks: dict[str, object] = {}
-        self._said_s = time.monotonic()
-
-    def __enter__(self) -> "_Bars":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def moved(self, what: str, done: int, total: int) -> None:
-        """Show how far something has come."""
-        if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(what)
-        self._progress.update(self._tasks[what], completed=done, total=total)  # type: ignore[arg-type]
-        if not self._console.is_terminal and time.monotonic() - self._said_s > 15:
-            self._said_s = time.monotonic()
-            self._console.print(f"{what}: {done} of {total}", highlight=False)

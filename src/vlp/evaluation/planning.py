@@ -7,9 +7,10 @@ from random import Random
 from typing import Any
 
 from vlp.core.images import Rgb
+from vlp.core.messages import Message
 from vlp.core.observation import RobotState
 from vlp.evaluation.suites import Options, Row, opened_model
-from vlp.models.protocol import Reply
+from vlp.models.protocol import Model, Reply
 from vlp.perception.perceiving import with_perceptions
 from vlp.policy.checks import check_policy
 from vlp.policy.situation import State
@@ -27,6 +28,7 @@ from vlp.sim.worlds.seeds import seed_of
 
 CHANGED = 0.2
 """How often the instruction corrects an earlier one."""
+PHRASINGS: tuple[Split, Split] = ("train", "test")
 REPLIES = 3
 MAX_TOKENS = 2048
 
@@ -48,10 +50,21 @@ def grammar() -> dict[str, Any]:
 def planning(index: int, options: Options, out: Path) -> list[Row]:
     """Ask for two policies on one image: in a phrasing of the training set, and in one kept for test."""
     del out
+    return planning_rows(opened_model(options.model), index, options.split)
+
+
+def planning_rows(model: Model, index: int, seeds: str) -> list[Row]:
+    """Return a model's two answers to a case, and whether they are right (see `planning`).
+
+    Args:
+        model: the model.
+        index: number of the case.
+        seeds: the split whose scenes it comes from.
+    """
     rows = []
-    for split in ("train", "test"):
-        rgb, truth, task = prompt(index, options.split, split)
-        reply = ask(rgb, truth, task, options)
+    for split in PHRASINGS:
+        rgb, truth, task = prompt(index, seeds, split)
+        reply = ask(rgb, truth, task, model)
         plan, report = check_policy(reply.text, manifest(), State(at=truth.at, holding=truth.holding))
         right, why = (False, str(report.issues[0])) if plan is None else is_right(plan.policy.to_json(), truth, task)
         row: Row = {"phrasing": split, "family": task.family, "instruction": task.instruction, "before": task.before}
@@ -70,7 +83,7 @@ def schema(index: int, options: Options, out: Path) -> list[Row]:
 
     del out
     rgb, truth, task = prompt(index, options.split, "test" if index % 2 else "train")
-    reply = ask(rgb, truth, task, options)
+    reply = ask(rgb, truth, task, opened_model(options.model))
     value, report = parse_json(reply.text)
     cause = "" if report.ok else f"does not parse: {report.issues[0]}"
     if report.ok:
@@ -85,9 +98,9 @@ def latency(index: int, options: Options, out: Path) -> list[Row]:
     del out
     rgb, truth, task = prompt(index, options.split, "test")
     model, start = opened_model(options.model), time.perf_counter()
-    ask(rgb, truth, task, options) if index == 0 else None  # the first call of a process warms caches
+    ask(rgb, truth, task, model) if index == 0 else None  # the first call of a process warms caches
     start = time.perf_counter()
-    first = messages = _messages(rgb, truth, task, str(getattr(model, "profile", "full")))
+    first = messages = prompt_messages(rgb, truth, task, str(getattr(model, "profile", "full")))
     stages = {"prompt": 0.0, "prefill": 0.0, "decode": 0.0, "check": 0.0}
     tokens, plan = 0, None
     for _ in range(REPLIES):
@@ -126,17 +139,17 @@ def prompt(index: int, seeds: str, phrasing: Split) -> tuple[Rgb, Truth, Task]:
     raise RuntimeError(f"no scene allows a task of the family {wanted!r} for case {index}")
 
 
-def ask(rgb: Rgb, truth: Truth, task: Task, options: Options) -> Reply:
+def ask(rgb: Rgb, truth: Truth, task: Task, model: Model) -> Reply:
     """Return the model's reply to the prompt of a run in this state."""
-    model = opened_model(options.model)
-    messages = _messages(rgb, truth, task, str(getattr(model, "profile", "full")))
+    messages = prompt_messages(rgb, truth, task, str(getattr(model, "profile", "full")))
     start = time.perf_counter()
     reply = model.generate(messages, grammar=grammar(), max_tokens=MAX_TOKENS)
     reply.timings_s.setdefault("total", time.perf_counter() - start)
     return reply
 
 
-def _messages(rgb: Rgb, truth: Truth, task: Task, profile: str) -> list[Any]:
+def prompt_messages(rgb: Rgb, truth: Truth, task: Task, profile: str) -> list[Message]:
+    """Return the messages that ask for a policy in this state, in the wording of a profile."""
     state = RobotState(truth.at, truth.holding, {}, (0.0, 0.0, 0.0), 0.0, (0.0, 0.0, 0.0))
     said = (task.before, task.instruction) if task.before else (task.instruction,)
     memory = Memory(instructions=said, holding=truth.holding, at=truth.at)

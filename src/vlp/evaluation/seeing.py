@@ -60,29 +60,40 @@ def grounding(index: int, options: Options, out: Path) -> list[Row]:
 
 def questions(index: int, options: Options, out: Path) -> list[Row]:
     """Ask one question about one image."""
-    from vlp.sim.questions import sample_question
-    from vlp.training.nano_frames import labelled
-
-    rng = Random(f"questions {options.split} {index}")
-    frame = render_frame(seed_of(options.split, index))
-    for attempt in range(1, 9):  # from the bin or the start nothing is to be asked
-        if frame.at != "table":
-            frame = render_frame(seed_of(options.split, index + 1_000_000 * attempt))
-    scene = labelled(frame.labels())
-    kind, question, expected = sample_question(scene.truth, rng, "test")
-    while kind in NEEDS_STATE:
-        kind, question, expected = sample_question(scene.truth, rng, "test")
+    rgb, kind, question, expected = draw_question(index, options.split)
     model = opened_model(options.model)
     start = time.perf_counter()
-    messages = question_messages(frame.rgb, question, str(getattr(model, "profile", "full")))
+    messages = question_messages(rgb, question, str(getattr(model, "profile", "full")))
     answer = model.generate(messages, max_tokens=128).text.strip()
     seconds = round(time.perf_counter() - start, 4)
     good = answer.lower().rstrip(".") == expected.lower()
     row: Row = {"question": question, "question_kind": kind, "expected": expected, "answer": answer[:300]}
     row |= {"success": good, "cause": "" if good else f"wrong answer: {kind}", "total_s": seconds}
     if not good:
-        row["picture"] = _picture(out, f"{index}", frame.rgb)
+        row["picture"] = _picture(out, f"{index}", rgb)
     return [row]
+
+
+def draw_question(index: int, seeds: str) -> tuple[Rgb, str, str, str]:
+    """Return image, kind, question and answer of a case: the same ones for the same number and split.
+
+    Args:
+        index: number of the case.
+        seeds: the split whose scenes it comes from.
+    """
+    from vlp.sim.questions import sample_question
+    from vlp.training.nano_frames import labelled
+
+    rng = Random(f"questions {seeds} {index}")
+    frame = render_frame(seed_of(seeds, index))
+    for attempt in range(1, 9):  # from the bin or the start nothing is to be asked
+        if frame.at != "table":
+            frame = render_frame(seed_of(seeds, index + 1_000_000 * attempt))
+    scene = labelled(frame.labels())
+    kind, question, expected = sample_question(scene.truth, rng, "test")
+    while kind in NEEDS_STATE:
+        kind, question, expected = sample_question(scene.truth, rng, "test")
+    return frame.rgb, kind, question, expected
 
 
 def pose(index: int, options: Options, out: Path) -> list[Row]:

@@ -13,8 +13,8 @@ from vlp.models.protocol import Model
 MODELS: dict[str, str] = {
     "nano": "vlp.models.catalogue:open_nano",
     "scripted": "vlp.models.catalogue:open_scripted",
-    "http": "vlp.models.openai_model:OpenAIModel",
-    "https": "vlp.models.openai_model:OpenAIModel",
+    "http": "vlp.models.catalogue:open_served",
+    "https": "vlp.models.catalogue:open_served",
 }
 """How a spec is opened, by its word or the part before its first colon; called with the whole spec."""
 
@@ -33,8 +33,8 @@ def open_model(spec: str, **options: Any) -> Model:
     Args:
         spec: "nano", a model folder, a Hugging Face id ("Qwen/Qwen2.5-VL-3B-Instruct"), the URL of an OpenAI-compatible
             server ("http://127.0.0.1:8000/v1"), or "scripted:FILE".
-        options: handed to the back end: `adapter`, `device`, `dtype` for models in process; `model`, `profile`, `key`
-            for a server.
+        options: handed to the back end: `adapter`, `device`, `dtype` for models in process; `model`, `profile`, `key`,
+            `sight` for a server.
 
     Raises:
         UsageError: nothing by that name, or a folder that cannot be trusted.
@@ -84,14 +84,50 @@ def open_scripted(spec: str, **options: Any) -> Model:
     return _call(ScriptedModel.from_file, spec.partition(":")[2], options)
 
 
-def _in_process(folder: Path, **options: Any) -> Model:
+def open_served(url: str, sight: str = "", **options: Any) -> Model:
+    """Return the model behind a server that was seen to keep to a grammar.
+
+    Args:
+        url: of the server.
+        sight: the folder of the model whose vision tower reads images for it, where the served model wants that; "" takes
+            the embedded model.
+        options: of `vlp.models.openai_model.OpenAIModel`.
+
+    Raises:
+        MissingComponent: it ignores `response_format`; or the tower that the served model wants is not at hand.
+    """
+    from vlp.models.openai_model import OpenAIModel
+
+    model: Any = _call(OpenAIModel, url, options)
+    model.probe()
+    if not model.sight:
+        return model
+    from vlp.models.sighted import SightedModel, reader
+    from vlp.models.tower import tower_digest
+
+    folder = find_folder(sight or "nano")
+    found = tower_digest(folder)
+    if found != model.sight:
+        raise MissingComponent(
+            f"{model.name!r} is told in words what the vision tower {model.sight} sees; that of {folder.name!r} is {found}.",
+            "Name the folder of the served model in the environment's VLP_MODEL_SIGHT.",
+        )
+    return SightedModel(model, reader(_back_end()(folder)))
+
+
+def _back_end() -> Any:
+    """Return the class of models in process."""
     try:
         from vlp.models.transformers_model import TransformersModel
     except ImportError as error:
         raise MissingComponent(
             f"a model in process needs {error.name}.", "Install it with: pip install 'vlp[models]'."
         ) from None
-    model: Any = _call(TransformersModel, folder, options)
+    return TransformersModel
+
+
+def _in_process(folder: Path, **options: Any) -> Model:
+    model: Any = _call(_back_end(), folder, options)
     if not model.sighted:
         return model
     from vlp.models.sighted import SightedModel, reader

@@ -16,8 +16,17 @@ from vlp.models.folder import ModelFolder, check_adapter
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def load_model(folder: ModelFolder, adapter: str | Path | None, device: torch.device, dtype: torch.dtype) -> Any:
-    """Return the model of a checked folder, its adapter merged, in evaluation mode on its device.
+def load_model(
+    folder: ModelFolder, adapter: str | Path | None, device: torch.device, dtype: torch.dtype, merged: bool = True
+) -> Any:
+    """Return the model of a checked folder with its adapter, in evaluation mode on its device.
+
+    Args:
+        folder: the checked folder.
+        adapter: folder of a LoRA adapter; None for none.
+        device: where the model goes.
+        dtype: of the weights.
+        merged: add the adapter into the weights; False keeps it beside them, as the trainer has it.
 
     Raises:
         UsageError: weights that do not fit the configuration, or an adapter that does not fit the weights.
@@ -51,7 +60,7 @@ def load_model(folder: ModelFolder, adapter: str | Path | None, device: torch.de
             f"{folder.name!r} lacks {len(absent)} weights that its config.json asks for, e.g. {absent[0]!r}."
         )
     if adapter is not None:
-        model = _with_adapter(model, Path(adapter))
+        model = _with_adapter(model, Path(adapter), merged)
     return model.eval().to(device)
 
 
@@ -71,7 +80,7 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _with_adapter(model: Any, adapter: Path) -> Any:
+def _with_adapter(model: Any, adapter: Path, merged: bool) -> Any:
     try:
         from peft import PeftModel
     except ImportError:
@@ -79,7 +88,8 @@ def _with_adapter(model: Any, adapter: Path) -> Any:
     check_fit(adapter, model)
     try:
         with quiet():
-            return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()  # type: ignore[operator]
+            adapted: Any = PeftModel.from_pretrained(model, str(adapter))
+            return adapted.merge_and_unload() if merged else adapted.get_base_model()
     except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
         raise UsageError(f"the adapter {adapter.name!r} does not fit the model: {_line(error)}.") from None
 

@@ -7,6 +7,7 @@ again by the caller like any other.
 import base64
 import json
 import queue
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,15 +18,23 @@ import httpx
 
 from vlp.core.errors import MissingComponent, UsageError, did_you_mean
 from vlp.core.images import encode_png
-from vlp.core.messages import Image, Message
+from vlp.core.messages import Image, Message, Text, user
 from vlp.models.protocol import Reply, Unreachable
+from vlp.models.served_name import ServedName
+from vlp.models.trace import TOP, Trace
 
 CONNECT_S = 5.0
 MAX_BYTES = 8 * 1024 * 1024
 MAX_TEXT = 256 * 1024
 MAX_WHITE = 200
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-WHITE_HINT = "With vLLM, start it with --structured-outputs-config '{\"disable_any_whitespace\": true}'."
+WHITE_HINT = "Serve the model with `vlp serve`, which asks vLLM for compact JSON."
+GRAMMAR_HINT = "Serve the model with `vlp serve`, or with another server that keeps to response_format: json_schema."
+PROBE_TOKENS, PROBE_S = 48, 30.0
+
+
+class Refused(MissingComponent):
+    """The server understood that something was asked of it, and would not."""
 
 
 class OpenAIModel:
@@ -33,22 +42,30 @@ class OpenAIModel:
 
     Args:
         url: the server's base, e.g. "http://127.0.0.1:8000/v1".
-        model: the name under which it is served; None takes the first that the server lists.
-        profile: the wording of prompts the served model was made for.
+        model: the name under which it is served; None takes the first with the marks of `vlp serve`, else the first listed.
+        profile: the wording of prompts the served model was made for; None takes what its name says, else "full".
         key: bearer token; None for none.
+
+    Attributes:
+        name: under which it is served.
+        profile: see above.
+        sight: digest of the vision tower that is to read images for it; "" for none (see `vlp.models.served_name`).
 
     Raises:
         UsageError: not such a URL, or a model that the server does not list.
         MissingComponent: the server cannot be reached or does not speak the protocol.
     """
 
-    def __init__(self, url: str, model: str | None = None, profile: str = "full", key: str | None = None) -> None:
+    def __init__(
+        self, url: str, model: str | None = None, profile: str | None = None, key: str | None = None
+    ) -> None:
         self.url = _checked(url)
-        self.profile = profile
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         through_proxy = urlsplit(self.url).hostname not in LOOPBACK
         self._client = httpx.Client(headers=headers, trust_env=through_proxy, follow_redirects=False)
         self.name = self._served(model)
+        told = ServedName.read(self.name) or ServedName(self.name)
+        self.profile, self.sight = profile or told.profile, told.sight
 
     def generate(
         self,
@@ -62,15 +79,7 @@ class OpenAIModel:
     ) -> Reply:
         """Return the server's reply (see `vlp.models.protocol.Model.generate`); the draft is not sent."""
         started = time.monotonic()
-        body: dict[str, Any] = {
-            "model": self.name,
-            "messages": [_turn(message) for message in messages],
-            "max_tokens": max_tokens,
-            "temperature": 0,
-            "seed": 0,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        }
+        body = self._body(messages, max_tokens) | {"stream": True, "stream_options": {"include_usage": True}}
         if grammar is not None:
             body["response_format"] = {
                 "type": "json_schema",
@@ -86,6 +95,54 @@ class OpenAIModel:
         timings = {"prefill": first, "decode": total - first, "total": total}
         return Reply(parts.whole(), timings, parts.tokens, parts.finish)
 
+    def probe(self) -> None:
+        """Ask for a reply that only a server that keeps to `response_format` gives: what it says of itself is not believed.
+
+        Raises:
+            MissingComponent: it wrote something else, or does not answer.
+        """
+        word = secrets.token_hex(4)
+        properties = {"word": {"enum": [word]}}
+        schema = {"type": "object", "properties": properties, "required": ["word"], "additionalProperties": False}
+        try:
+            said = self.generate(
+                [user(Text("Say hello."))], grammar=schema, max_tokens=PROBE_TOKENS, timeout_s=PROBE_S
+            ).text
+        except Refused as error:
+            raise MissingComponent(f"{error.message} It was asked for a reply under a JSON Schema.", GRAMMAR_HINT) from None
+        try:
+            kept = json.loads(said) == {"word": word}
+        except (ValueError, RecursionError):
+            kept = False
+        if not kept:
+            raise MissingComponent(
+                f"the model server at {self.url} ignores response_format: asked for {json.dumps({'word': word})}, it wrote "
+                f"{' '.join(said.split())[:80]!r}.",
+                GRAMMAR_HINT,
+            )
+
+    def trace(self, messages: Sequence[Message], *, max_tokens: int = 256, timeout_s: float = 120.0) -> Trace:
+        """Return the greedy reply with log-probabilities (see `vlp.models.trace.Traceable.trace`).
+
+        Raises:
+            MissingComponent: the server does not tell token ids, as vLLM does.
+        """
+        asked = {"logprobs": True, "top_logprobs": TOP, "return_tokens_as_token_ids": True, "stream": False}
+        for event in self._events("/chat/completions", self._body(messages, max_tokens) | asked, timeout_s):
+            try:
+                choice = event["choices"][0]
+                steps = choice["logprobs"]["content"]
+                tops = tuple({_token(top): float(top["logprob"]) for top in [*step["top_logprobs"], step]} for step in steps)
+                tokens = tuple(_token(step) for step in steps)
+                return Trace(int(event["usage"]["prompt_tokens"]), tokens, tops, choice["finish_reason"] == "stop")
+            except (KeyError, IndexError, TypeError, ValueError):
+                break
+        raise MissingComponent(f"the model server at {self.url} does not tell tokens and log-probabilities.", "vLLM does.")
+
+    def _body(self, messages: Sequence[Message], max_tokens: int) -> dict[str, Any]:
+        turns = [_turn(message) for message in messages]
+        return {"model": self.name, "messages": turns, "max_tokens": max_tokens, "temperature": 0, "seed": 0}
+
     def _served(self, wanted: str | None) -> str:
         listing = b"".join(self._bytes("GET", "/models", None, 2 * CONNECT_S))
         try:
@@ -98,7 +155,7 @@ class OpenAIModel:
             raise MissingComponent(f"{self.url} serves no model.")
         if wanted is not None and wanted not in names:
             raise UsageError(f"{self.url} serves no model {wanted[:200]!r}.", did_you_mean(wanted, names))
-        return wanted or names[0]
+        return wanted or next((name for name in names if ServedName.read(name)), names[0])
 
     def _events(self, path: str, body: dict[str, Any], timeout_s: float) -> Iterator[dict[str, Any]]:
         """Yield the server's events; a server that answers in one piece gives one."""
@@ -122,6 +179,11 @@ class OpenAIModel:
             raise MissingComponent(f"the model server at {self.url} answered garbage: {data[:60]!r}.") from None
         if not isinstance(event, dict) or not isinstance(event.get("choices"), list):
             raise MissingComponent(f"the model server at {self.url} answered {str(event)[:120]!r} instead of a reply.")
+        if isinstance(event.get("model"), str) and event["model"] != self.name:
+            raise MissingComponent(
+                f"the model server at {self.url} was asked for {self.name!r}, and {event['model'][:200]!r} answered.",
+                "Does another server stand behind this URL, or a proxy that sends requests elsewhere?",
+            )
         return event
 
     def _bytes(self, method: str, path: str, body: dict[str, Any] | None, timeout_s: float) -> Iterator[bytes]:
@@ -250,11 +312,19 @@ def _turn(message: Message) -> dict[str, Any]:
     return {"role": message.role, "content": "".join(p.get("text", "") for p in parts)}
 
 
+def _token(step: dict[str, Any]) -> int:
+    """Return the id in "token_id:17"; raises ValueError for a token told in another way."""
+    word, _, number = str(step["token"]).partition(":")
+    if word != "token_id":
+        raise ValueError("no id")
+    return int(number)
+
+
 def _refused(url: str, status: int, said: str) -> Exception:
     line = " ".join(said.split())[:160]
     if status in (401, 403):
         return MissingComponent(f"the model server at {url} refuses the key (HTTP {status}).", "Give its key.")
-    return MissingComponent(f"the model server at {url} answered HTTP {status}: {line!r}.", "Is it the right URL?")
+    return Refused(f"the model server at {url} answered HTTP {status}: {line!r}.", "Is it the right URL?")
 
 
 def _checked(url: str) -> str:

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.messages import Message
 from vlp.models.chat import Pixels, Prompt
-from vlp.models.decode import decode
+from vlp.models.decode import TOO_SLOW, decode
 from vlp.models.folder import check_folder
 from vlp.models.grammar import Grammars, Vocabulary
 from vlp.models.loading import end_tokens, find_device, find_dtype, load_chat, load_model
 from vlp.models.protocol import Reply
+from vlp.models.trace import TOP, Trace
 
 SMALL_MODEL_PARAMETERS = 50_000_000
 CACHED_IMAGES = 4
@@ -31,9 +32,10 @@ class TransformersModel:
 
     Args:
         folder: a local folder in Hugging Face layout; checked before anything is loaded.
-        adapter: folder of a LoRA adapter in safetensors, merged into the weights; None for none.
+        adapter: folder of a LoRA adapter in safetensors; None for none.
         device: "cpu", "cuda", "cuda:1", ...; None takes a GPU where there is one.
         dtype: "float32", "bfloat16" or "float16"; None is float32 on a CPU, bfloat16 on a GPU.
+        merged: add the adapter into the weights, which is faster; False computes it beside them, as the trainer does.
 
     Attributes:
         name: from the folder.
@@ -51,11 +53,12 @@ class TransformersModel:
         adapter: str | Path | None = None,
         device: str | None = None,
         dtype: str | None = None,
+        merged: bool = True,
     ) -> None:
         checked = check_folder(Path(folder))
         self.name, self.profile, self.sighted = checked.name, checked.profile, checked.sighted
         self.device = find_device(device)
-        self.model = load_model(checked, adapter, self.device, find_dtype(dtype, self.device))
+        self.model = load_model(checked, adapter, self.device, find_dtype(dtype, self.device), merged)
         self.chat = load_chat(checked, self.model.config.image_token_id)
         self.ends = end_tokens(self.model, self.chat.tokenizer)
         self.vocabulary = Vocabulary(self.chat.tokenizer, self.model.get_output_embeddings().out_features, [*self.ends])
@@ -104,6 +107,26 @@ class TransformersModel:
         timings["total"] = ended - started
         counts = {"prompt": len(prompt.ids), "reply": len(done.tokens), "forced": done.forced, "drafted": done.drafted}
         return Reply(text, timings, {**counts, "forwards": done.forwards}, done.finish)
+
+    def trace(self, messages: Sequence[Message], *, max_tokens: int = 256, timeout_s: float = 120.0) -> Trace:
+        """Return the greedy reply with log-probabilities (see `vlp.models.trace.Traceable.trace`)."""
+        deadline_s = time.monotonic() + timeout_s
+        with self._lock, self._threads(), torch.inference_mode():
+            prompt = self.chat.prompt(messages)
+            self._fits(len(prompt.ids))
+            session, tokens, tops = _Session(self, prompt), list[int](), list[dict[int, float]]()
+            room = min(max_tokens, self._limit() - len(prompt.ids))
+            while len(tokens) < room and not (tokens and tokens[-1] in self.ends):
+                if time.monotonic() > deadline_s:
+                    raise MissingComponent(f"the model did not finish within {timeout_s:.1f} s.", TOO_SLOW)
+                row = session.forward(tokens[-1:], 1)[0].astype(np.float64)
+                row -= row.max()
+                row -= np.log(np.exp(row).sum())
+                best = np.argsort(-row, kind="stable")[:TOP]
+                tokens.append(int(best[0]))
+                tops.append({int(token): float(row[token]) for token in best})
+            session.close(prompt)
+        return Trace(len(prompt.ids), tuple(tokens), tuple(tops), bool(tokens) and tokens[-1] in self.ends)
 
     def seen_size(self, width: int, height: int) -> tuple[int, int]:
         """Return width and height of an image as the model sees it; boxes in its replies are in these pixels."""

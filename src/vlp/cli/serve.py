@@ -1,0 +1,130 @@
+"""`vlp serve`: a model behind an OpenAI-compatible server, under the flags that serve exactly what was trained."""
+
+import contextlib
+import os
+import shlex
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from vlp.core.errors import MissingComponent, UsageError, VlpError, lookup
+from vlp.models.catalogue import find_folder
+from vlp.models.folder import check_folder
+from vlp.models.vllm import Offer, check_served_adapter, command, environment, find_vllm
+from vlp.models.vllm_process import ServerProcess, warm_up
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+def serve(
+    model: str = "nano",
+    adapter: str = "",
+    merge: bool = False,
+    port: int = 8000,
+    host: str = "127.0.0.1",
+    dtype: str = "",
+    python: str = "",
+    log: str = "vllm.log",
+    timeout_s: float = 900.0,
+    dry_run: bool = False,
+) -> int:
+    """Serve a model with vLLM, for `vlp run --model http://127.0.0.1:8000/v1` and anything that speaks the OpenAI protocol.
+
+    It prints "ready" once the model has answered a prompt with an image, and one under a grammar. Ctrl-C ends it. Clients
+    must show the environment's VLP_MODEL_KEY where that is set. Exit status 3 when vLLM is missing, too old, or fails.
+
+    Args:
+        model: nano, a model folder, or a Hugging Face id.
+        adapter: a LoRA adapter, computed beside the weights; with its part for the vision tower where it has one.
+        merge: add the adapter into the weights first, in a temporary folder.
+        port: of the server.
+        host: address to listen on; others than this machine reach it only with 0.0.0.0 or an address of the network.
+        dtype: float32, bfloat16 or float16; by default what is used in process: float32 on a CPU, else bfloat16.
+        python: the Python that has vLLM; by default the environment's VLP_VLLM_PYTHON, else the one that runs vlp.
+        log: file that vLLM writes to.
+        timeout_s: limit on its start, in seconds.
+        dry_run: only print the command line.
+    """
+    if not 1 <= port <= 65535:
+        raise UsageError(f"--port {port} is no port.", "Give 1 to 65535.")
+    if dtype:
+        lookup(dtype, dict.fromkeys(DTYPES), "dtype")
+    if merge and not adapter:
+        raise UsageError("--merge adds an adapter into the weights, and none is named.", "Name one with --adapter.")
+    vllm = find_vllm(python or os.environ.get("VLP_VLLM_PYTHON", ""))
+    console = Console(highlight=False, soft_wrap=True)
+    if not vllm.tried:
+        console.print(f"note: vLLM {vllm.version} is newer than those that vlp was tried with.", style="yellow")
+    with contextlib.ExitStack() as stack:
+        offer = _offer(stack, model, adapter, merge, Offer(check_folder(find_folder(model)), None, host, port, dtype))
+        words = command(vllm, offer)
+        if dry_run:
+            print(shlex.join(words))
+            return 0
+        _must_be_free(host, port)
+        key = os.environ.get("VLP_MODEL_KEY", "")
+        console.print(f"starting vLLM {vllm.version} for {offer.name} (log: {log})")
+        stack.enter_context(_ending_on_sigterm())
+        server = stack.enter_context(ServerProcess(words, environment(vllm, key), Path(log)))
+        with console.status("loading the model"):
+            server.wait_until_healthy(offer.url, timeout_s)
+            try:
+                seconds = warm_up(offer.url, key)
+            except VlpError as error:
+                hint = f"{server.complaint()} The whole story is in {log!r}.".strip()
+                raise MissingComponent(f"the model loads but does not serve: {error.message}", hint) from None
+        print(f"ready: {offer.url} serves {offer.name} (warmed up in {seconds:.1f} s)", flush=True)
+        server.wait()
+
+
+def _offer(stack: contextlib.ExitStack, model: str, adapter: str, merge: bool, plain: Offer) -> Offer:
+    """Return what is served; a merged model lies in a folder that goes when the stack is left."""
+    if not adapter:
+        return plain
+    path = Path(adapter)
+    if not merge:
+        check_served_adapter(path, plain.folder)
+        _check_fit(path, plain.folder.path)
+        return Offer(plain.folder, path, plain.host, plain.port, plain.dtype)
+    try:
+        from vlp.training.export import merge as merged
+    except ImportError as error:
+        raise MissingComponent(f"merging needs {error.name}.", "Install it with: pip install 'vlp[train]'.") from None
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vlp-merged-")))
+    return Offer(merged(path, model, folder / path.resolve().name), None, plain.host, plain.port, plain.dtype)
+
+
+def _check_fit(adapter: Path, base: Path) -> None:
+    """Refuse an adapter with a key that the base has no place for, by its name."""
+    try:
+        from vlp.models.adapter import check_fit
+        from vlp.models.shape import build_shape
+    except ImportError as error:
+        raise MissingComponent(
+            f"checking an adapter needs {error.name}.", "Install it with: pip install 'vlp[models]'."
+        ) from None
+    check_fit(adapter, build_shape(base / "config.json"))
+
+
+def _must_be_free(host: str, port: int) -> None:
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise UsageError(f"cannot listen on {host[:80]}:{port}: {why}.", "Choose another --port or --host.") from None
+
+
+@contextlib.contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM end us as Ctrl-C does, so that the server's process goes too."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

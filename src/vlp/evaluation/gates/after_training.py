@@ -1,0 +1,56 @@
+"""The gates at the end of `vlp train sft`, on what the run made."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from vlp.data.store import Store
+from vlp.evaluation.gates.keeps import keeps, simulated_questions
+from vlp.evaluation.gates.parity import parity, sample_prompts
+from vlp.evaluation.gates.plans import ROBOT, plans
+from vlp.evaluation.gates.report import GateReport
+from vlp.evaluation.gates.tuned import find_tuned
+from vlp.training.recipe import read_record
+
+FOLDER = "gates"
+PROMPTS, QUESTIONS, SCENES = 20, 100, 25
+"""Enough to see what is broken; `vlp gate` measures with more."""
+Progress = Callable[[str, int, int], None]
+
+
+def run_gates(
+    run: Path, base: str, data: str | Path, device: str | None = None, progress: Progress = lambda what, done, all_: None
+) -> Iterator[GateReport]:
+    """Yield the report of each gate, written to the run's folder, as it ends.
+
+    Args:
+        run: the run's folder.
+        base: what it was tuned from.
+        data: the samples it was trained on; parity asks those of validation, or of training where there are none.
+        device: "cpu", "cuda", ...; None takes a GPU where there is one.
+        progress: told (what is going on, done, all).
+    """
+    tuned, store = find_tuned(str(run), base), Store(data)
+    split = "validation" if next(iter(store.samples("validation")), None) else "train"
+    where: dict[str, Any] = {"device": device} if device else {}
+
+    def told(gate: str) -> Progress:
+        return lambda what, done, all_: progress(f"{gate}, {what}", done, all_)
+
+    def parity_() -> GateReport:
+        return parity(tuned, sample_prompts(store, PROMPTS, split), device=device, progress=told("parity"))
+
+    def keeps_() -> GateReport:
+        questions = simulated_questions(QUESTIONS)
+        return keeps(
+            lambda: tuned.open_base(**where), lambda: tuned.open(**where), questions, tuned.name, progress=told("keeps")
+        )
+
+    def plans_() -> GateReport:
+        return plans(lambda: tuned.open_base(**where), lambda: tuned.open(**where), SCENES, tuned.name, progress=told("plans"))
+
+    simulated = ROBOT in (read_record(run).get("data") or {}).get("robots", [])
+    for gate in (parity_, keeps_, plans_) if simulated else (parity_, keeps_):
+        report = gate()
+        report.write(run / FOLDER)
+        yield report

