@@ -180,7 +180,7 @@ class TurnSource:
         split: Split = "train",
         policies: bool = True,
         count: int = 9,
-        mix: tuple[float, float] = (2.0, 6.0),
+        mix: tuple[float, float] = (3.0, 5.0),
     ) -> None:
         self.split: Split = split
         self.mix = (mix[0] if policies else 0.0, mix[1])

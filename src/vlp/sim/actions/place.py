@@ -87,12 +87,19 @@ def _put(scope: Scope, held: Held, choose: Callable[[], Spot]) -> dict[str, Any]
         scope.memory.held = None
         tip_m = scope.travel_m
         scope.lower_to((spot.x, spot.y, max(tip_m, spot.floor_m + held.below_tip_m + 0.06)), closing, held.opening_m)
-    except Failed:
+    except Failed as failure:
+        scope.memory.blocked = (held.phrase, _tries(scope, held) + 1) if failure.code == "blocked" else ("", 0)
         scope.carry()
         raise
+    scope.memory.blocked = ("", 0)
     scope.carry()
     scope.motion.open_to(0.083)
     return {"x_m": round(spot.x, 3), "y_m": round(spot.y, 3), "touched": touched}
+
+
+def _tries(scope: Scope, held: Held) -> int:
+    """Return how often in a row this thing could not be put down because the hand touched something."""
+    return scope.memory.blocked[1] if scope.memory.blocked[0] == held.phrase else 0
 
 
 def _set_down(scope: Scope, held: Held, spot: Spot, closing: float) -> bool:
@@ -180,11 +187,12 @@ def _into(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
     bottom = bottom_of(target, scope.map.table_m)
     lengthwise = held.size_m[0] > 1.2 * held.size_m[1]
     closing = target.yaw_rad + (math.pi / 2 if lengthwise else 0.0)
+    again = _tries(scope, held) % 2 == 1  # the other way round than the last time
     radius = _radius(held)
     half_long, half_wide = (radius, radius) if inside.round else (held.size_m[0] / 2, held.size_m[1] / 2)
     if kind_of(held.phrase) == "mug" and kind == "box":  # its handle goes into a corner
         half_long = half_wide
-        closing += math.atan2(target.size_m[1], target.size_m[0])
+        closing += math.atan2(target.size_m[1], target.size_m[0]) * (-1 if again else 1)
     reach = held.opening_m / 2 + FINGERS_M
     across, along = (FINGERS_HALF_WIDE_M, reach), (reach, FINGERS_HALF_WIDE_M)
     # Between the walls of a bowl or a box everything would be in the fingers' way: they stay above the rim there.
@@ -192,7 +200,7 @@ def _into(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
     cost, x, y, floor = inner_spot(scope.heights, target, half_long, half_wide, bottom, fingers, held.below_tip_m)
     if kind in ("plate", "tray") and not lengthwise:  # what is as wide as long may be turned, if that leaves more room
         turned = inner_spot(scope.heights, target, half_long, half_wide, bottom, across, held.below_tip_m)
-        if turned[0] < cost:
+        if (turned[0] < cost) != again:
             (_, x, y, floor), closing = turned, closing + math.pi / 2
     # Between upright walls the fingers have no room to open: let go with the tips at the rim.
     clear_m = bottom + target.size_m[2] + 0.004 if kind == "box" else 0.0

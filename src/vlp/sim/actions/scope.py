@@ -73,7 +73,8 @@ class Memory:
         at: the place it stands at, "" between places.
         held: what it holds.
         binned: how many things it has put into the bin.
-        blocked: the thing whose last grasp was blocked, and how often in a row; the next try goes about it differently.
+        blocked: the thing that could not be grasped or put down because the hand touched something, and how often in a row;
+            the next try goes about it differently.
     """
 
     at: str = "table"

@@ -131,6 +131,8 @@ INSIDES = {
 }
 
 
+ROOM_M = 0.01
+"""Room that is liked around what is put on a tray beside other things."""
 FINGERS_M, FINGERS_HALF_WIDE_M = 0.035, 0.015
 """How far the opening fingers reach beyond what they hold, and half their own width."""
 
@@ -144,7 +146,10 @@ def inner_spot(
     fingers: tuple[float, float] = (0.0, 0.0),
     tip_m: float = math.inf,
 ) -> tuple[float, float, float, float]:
-    """Return cost, x, y and height of the floor at the best place in a container (its middle, unless something is there).
+    """Return cost, x, y and height of the floor at the best place in a container.
+
+    That is its middle; in a box half-way to a corner, since two things of which one stands in the middle seldom fit; and
+    wherever there is most room when something is there already.
 
     Args:
         heights: the table as it is now.
@@ -159,6 +164,8 @@ def inner_spot(
     half_y = max(0.0, target.size_m[1] / 2 * inside.share - half_wide_m)
     c, s = math.cos(target.yaw_rad), math.sin(target.yaw_rad)
     floor = bottom_m + inside.floor_m
+    walled = inside.round or kind_of(target.phrase) == "box"
+    u0, v0 = (half_x / 2, half_y / 2) if kind_of(target.phrase) == "box" else (0.0, 0.0)
     best: tuple[float, float, float, float] | None = None
     for u in np.linspace(-half_x, half_x, 7) if half_x > 0.004 else (0.0,):
         for v in np.linspace(-half_y, half_y, 7) if half_y > 0.004 else (0.0,):
@@ -169,8 +176,10 @@ def inner_spot(
                 x, y, max(0.01, half_long_m - 0.004), max(0.01, half_wide_m - 0.004), target.yaw_rad
             )
             filled = max(0.0, top - floor - 0.02)
+            around = heights.highest_within(x, y, half_long_m + ROOM_M, half_wide_m + ROOM_M, target.yaw_rad)
+            crowded = 0.0 if walled else max(0.0, around - floor - 0.02)
             aside = heights.highest_within(x, y, *fingers, target.yaw_rad) if any(fingers) else floor
-            cost = 100 * filled + 20 * max(0.0, aside - floor - tip_m) + math.hypot(u, v)
+            cost = 100 * filled + crowded + 20 * max(0.0, aside - floor - tip_m) + math.hypot(u - u0, v - v0)
             if best is None or cost < best[0]:
                 best = (cost, x, y, floor if filled == 0 else top)
     assert best is not None

@@ -13,20 +13,20 @@ PLAIN: dict[str, Family] = {family.name: family for family in (*PUT_FAMILIES, *A
 FAMILIES: dict[str, Family] = {**PLAIN, **{family.name: family for family in negative_families(PLAIN)}}
 
 WEIGHTS: dict[str, float] = {
-    "put": 6.0,
+    "put": 4.0,
     "pick": 0.7,
     "throw": 1.0,
     "unload": 1.0,
     "spatial": 3.0,
-    "relative": 1.5,
-    "size": 3.0,
-    "group": 2.5,
-    "clear": 1.0,
-    "stack": 1.5,
+    "relative": 2.5,
+    "size": 4.0,
+    "group": 4.0,
+    "clear": 1.5,
+    "stack": 2.5,
     "swap": 1.2,
-    "sort": 1.2,
+    "sort": 3.0,
     "impossible": 2.5,
-    "satisfied": 1.5,
+    "satisfied": 3.0,
 }
 """How often each family is drawn by `sample_task`."""
 
