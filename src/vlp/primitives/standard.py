@@ -69,7 +69,7 @@ _PRIMITIVES = (
         needs=("holding",), makes=("relation held target", "hand_empty"), timeout_s=90.0, interruptible=False,
     ),
     Primitive(
-        "release", "action", "Open the hand where it is.",
+        "release", "action", "Let go of what is held: on a free spot of the table, or at the bin into it.",
         needs=("holding",), makes=("moved held", "hand_empty"), timeout_s=60.0, interruptible=False,
     ),
     Primitive(

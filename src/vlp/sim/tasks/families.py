@@ -34,7 +34,7 @@ WEIGHTS: dict[str, float] = {
 def sample_task(
     truth: Truth, rng: Random, split: Split = "train", weights: dict[str, float] | None = None
 ) -> Task | None:
-    """Return a task of a family drawn by weight, or None when 12 draws gave none that the world allows.
+    """Return a task of a family drawn by weight, or None when 30 draws gave none that the world allows.
 
     Args:
         truth: the state to speak about.
@@ -44,7 +44,7 @@ def sample_task(
     """
     table = WEIGHTS if weights is None else weights
     names = list(table)
-    for _ in range(12):
+    for _ in range(30):
         family = FAMILIES[rng.choices(names, list(table.values()))[0]]
         for _ in range(3):
             task = family.sample(truth, rng, split)
