@@ -28,9 +28,6 @@ from vlp.training.batched import BatchedLanguage, BatchedVision
 from vlp.training.nano_data import FrameSource, TurnSource, code_batch, noisy_codes
 from vlp.training.nano_packing import CELLS, PREFIX, Packed, Packer
 
-MUON_RATE = 3.0
-"""Muon's rate for matrices, in AdamW's for the rest."""
-
 PARTS = {"vision": "model.visual", "language": "model.language_model"}
 """The part of the model that a stage trains and its checkpoint keeps."""
 
@@ -52,16 +49,18 @@ class Stage:
         steps: optimizer steps.
         batch: images a step.
         rate: highest learning rate; a cosine goes from it to a fiftieth.
+        matrix_rate: Muon's for the matrices; at 8e-3 the language part's attention saturated on tokens of no meaning.
     """
 
     steps: int
     batch: int
     rate: float
+    matrix_rate: float
 
 
 RECIPE: dict[str, Stage] = {
-    "vision": Stage(steps=4000, batch=24, rate=1e-3),
-    "language": Stage(steps=6500, batch=12, rate=1e-3),
+    "vision": Stage(steps=4000, batch=24, rate=1e-3, matrix_rate=8e-3),
+    "language": Stage(steps=6500, batch=12, rate=1e-3, matrix_rate=3e-3),
 }
 
 
@@ -109,7 +108,7 @@ def lift(code: Tensor, width: int) -> Tensor:
     return F.pad(F.pad(code, (0, width - CHANNELS - 1)), (0, 1), value=MARK)
 
 
-def optimizers(part: torch.nn.Module, rate: float) -> tuple[torch.optim.Optimizer, ...]:
+def optimizers(part: torch.nn.Module, stage: Stage) -> tuple[torch.optim.Optimizer, ...]:
     """Return Muon for the matrices inside the layers and AdamW for everything else (embeddings, norms, convolutions).
 
     Muon orthogonalises the momentum of a matrix (Jordan et al. 2024); its rate is scaled to match AdamW's update size.
@@ -117,8 +116,8 @@ def optimizers(part: torch.nn.Module, rate: float) -> tuple[torch.optim.Optimize
     matrices = [p for n, p in part.named_parameters() if p.ndim == 2 and "embed" not in n]
     others = [p for n, p in part.named_parameters() if p.ndim != 2 or "embed" in n]
     return (
-        torch.optim.Muon(matrices, lr=MUON_RATE * rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.98), weight_decay=0.02),
+        torch.optim.Muon(matrices, lr=stage.matrix_rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=stage.rate, betas=(0.9, 0.98), weight_decay=0.02),
     )
 
 
@@ -209,7 +208,7 @@ def run_stage(
     """
     model = trainer.model
     part = model.get_submodule(PARTS[name])
-    both = optimizers(part, stage.rate)
+    both = optimizers(part, stage)
     peaks = [group["lr"] for optimizer in both for group in optimizer.param_groups]
     start = _load(out, name, model, both)
     loss_of: Any = {"vision": trainer.vision_loss, "language": trainer.language_loss}[name]
