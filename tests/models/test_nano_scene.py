@@ -8,32 +8,32 @@ from vlp.models.nano_scene import scene_text
 from vlp.models.scripted import ScriptedModel
 from vlp.models.sighted import SightedModel
 
-TRAY = SeenObject("white", "tray", (10, 80, 70, 130))
-BOWL = SeenObject("green", "bowl", (100, 60, 150, 100), covered=True)
-CUBE = SeenObject("red", "cube", (112, 62, 136, 90), supported=True)
-CAN = SeenObject("blue", "can", (200, 120, 225, 160))
+TRAY = SeenObject("white", "tray", (15, 120, 105, 195))
+BOWL = SeenObject("green", "bowl", (150, 90, 225, 150), covered=True)
+CUBE = SeenObject("red", "cube", (168, 93, 204, 135), supported=True)
+CAN = SeenObject("blue", "can", (300, 180, 338, 240))
 
 
 def test_the_scene_is_told_from_left_to_right_with_the_order_from_near_to_far():
     assert scene_text([CAN, CUBE, BOWL, TRAY]).splitlines()[0] == (
-        "sees: white_tray 2; red_cube 4 in green_bowl; green_bowl 3; blue_can 1"
+        "sees: 1 white_tray 2; 2 red_cube 4 in green_bowl; 3 green_bowl 3; 4 blue_can 1"
     )
 
 
 def test_of_several_of_one_kind_the_biggest_and_smallest_are_named():
     """Guards against the box telling the size: a turned cube looks wider than a bigger one that faces the camera."""
     cubes = [
-        SeenObject("red", "cube", (20, 100, 50, 130), size_m=0.05),
-        SeenObject("blue", "cube", (120, 100, 145, 125), size_m=0.06),
-        SeenObject("green", "cube", (220, 100, 250, 130), size_m=0.055),
+        SeenObject("red", "cube", (30, 150, 75, 195), size_m=0.05),
+        SeenObject("blue", "cube", (180, 150, 218, 188), size_m=0.06),
+        SeenObject("green", "cube", (330, 150, 375, 195), size_m=0.055),
     ]
     first = scene_text([*cubes, CAN]).splitlines()[0]
-    assert "smallest red_cube" in first and "biggest blue_cube" in first
-    assert "; green_cube" in first and "; blue_can" in first
+    assert "red_cube 3 smallest;" in first and "blue_cube 4 biggest;" in first
+    assert first.count("est") == 2
 
 
 def test_things_that_stand_next_to_each_other_are_close_and_others_are_not():
-    near = SeenObject("red", "block", (170, 125, 195, 158))
+    near = SeenObject("red", "block", (255, 188, 292, 237))
     assert scene_text([near, CAN, TRAY]).splitlines()[1] == "close: red_block by blue_can"
 
 
@@ -44,7 +44,7 @@ def test_a_thing_before_a_bowl_is_not_in_it():
 
 
 def test_held_things_and_empty_tables():
-    held = SeenObject("red", "cube", (0, 150, 40, 200), held=True)
+    held = SeenObject("red", "cube", (0, 225, 60, 300), held=True)
     assert scene_text([held]) == "sees: nothing\nclose: nothing\n"
 
 

@@ -1,6 +1,7 @@
 """Suites about what is seen: boxes, poses and answers, on the head camera's own images."""
 
 import io
+import json
 import time
 from functools import cache
 from math import degrees, hypot, pi
@@ -66,12 +67,29 @@ def questions(index: int, options: Options, out: Path) -> list[Row]:
     messages = question_messages(rgb, question, str(getattr(model, "profile", "full")))
     answer = model.generate(messages, max_tokens=128).text.strip()
     seconds = round(time.perf_counter() - start, 4)
-    good = answer.lower().rstrip(".") == expected.lower()
+    good = same_answer(answer, expected)
     row: Row = {"question": question, "question_kind": kind, "expected": expected, "answer": answer[:300]}
     row |= {"success": good, "cause": "" if good else f"wrong answer: {kind}", "total_s": seconds}
     if not good:
         row["picture"] = _picture(out, f"{index}", rgb)
     return [row]
+
+
+def same_answer(answer: str, expected: str) -> bool:
+    """Return whether an answer says what is expected: case and a full stop do not matter, nor the order of a list.
+
+    No question asks for an order, and of two things at the same distance from the left either may come first.
+    """
+    said, wanted = (_items(text.strip().lower().rstrip(".")) for text in (answer, expected))
+    return said == wanted
+
+
+def _items(text: str) -> str | list[str]:
+    try:
+        items = json.loads(text)
+    except ValueError:
+        return text
+    return sorted(map(str, items)) if isinstance(items, list) else text
 
 
 def draw_question(index: int, seeds: str) -> tuple[Rgb, str, str, str]:

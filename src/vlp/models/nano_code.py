@@ -1,6 +1,6 @@
 """The scene code: what vlp-nano's vision tower writes into the first channels of every image token.
 
-The image is cut into cells of 24 x 24 pixels, one per merged token. The object whose box centre lies in a cell is described
+The image is cut into cells of 36 x 36 pixels, one per merged token. The object whose box centre lies in a cell is described
 by that cell's token: one slot of channels for a graspable thing and one for a container, so that a cube in a bowl does not
 hide the bowl. A slot holds presence, colour, kind, box and relations as numbers near 0 or 1. The code serves three ends:
 dense supervision of the vision tower, training of the language part before it has seen a picture, and the grounder, which
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vlp.core.camera import Box, iou
 from vlp.core.vocabulary import COLOURS, CONTAINERS, THINGS
 
-IMAGE_WIDTH, IMAGE_HEIGHT, CELL = 288, 216, 24
+IMAGE_WIDTH, IMAGE_HEIGHT, CELL = 432, 324, 36
 COLUMNS, ROWS = IMAGE_WIDTH // CELL, IMAGE_HEIGHT // CELL
 
 Array = NDArray[np.float32]
@@ -74,7 +74,7 @@ CHANNELS = CONTAINER.flags.stop
 
 @dataclass(frozen=True)
 class SeenObject:
-    """One object in an image of 288 x 216 pixels.
+    """One object in an image of 432 x 324 pixels.
 
     Args:
         colour, kind: words of the vocabulary.

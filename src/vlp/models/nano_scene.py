@@ -1,12 +1,13 @@
 """What nano's vision tower reads off an image, as text for its language part.
 
-    sees: white_tray 4; red_cube 3 in green_bowl; green_bowl 2; biggest blue_can 1; smallest red_can 5
+    sees: 1 white_tray 4; 2 red_cube 3 in green_bowl; 3 green_bowl 2; 4 blue_can 1 biggest; 5 red_can 5 smallest
     close: green_bowl by blue_can
 
-Objects stand from left to right, under the names by which policies refer to them; the number behind each is its place from
-near (1) to far. Of a kind that is there more than once, the biggest and the smallest are named so. `close` lists pairs that
-stand next to each other on the table. With the scene spelled out, planning and answering are reasoning over text, which a
-small language part learns in minutes; reading the scene code by attention alone it had not learned after 40,000 scenes.
+Objects stand from left to right and are numbered so, under the names by which policies refer to them; the number behind a
+name is its place from near (1) to far. Of a kind that is there more than once, the biggest and the smallest are named so.
+`close` lists pairs that stand next to each other on the table. With the scene spelled out, planning and answering are
+reasoning over text, which a small language part learns in minutes; reading the scene code by attention alone it had not
+learned after 40,000 scenes.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ import numpy as np
 from vlp.core.vocabulary import CONTAINERS, PUT_RELATION
 from vlp.models.nano_code import IMAGE_HEIGHT, IMAGE_WIDTH, SeenObject
 
-FOCAL_PX = 249.5
+FOCAL_PX = 374.2
 CAMERA_ABOVE_TABLE_M = 0.62
 FORWARD = np.array((0.621, -0.019, -0.783))
 RIGHT = np.array((-0.030, -1.0, 0.0))
@@ -27,25 +28,25 @@ RIGHT = np.array((-0.030, -1.0, 0.0))
 enough to say what is left of what, never for motion."""
 
 DOWN = np.cross(FORWARD, RIGHT)
-REACH_PX = 6
-"""How far outside its host's box the foot of a thing may stand, in pixels of 288 x 216."""
+REACH_PX = 9
+"""How far outside its host's box the foot of a thing may stand, in pixels of 432 x 324."""
 CLOSE_M = 0.125
 """Pairs with a smaller gap count as next to each other: between the 9 cm and 17 cm of the clear cases."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """An object where it seems to stand on the table.
+    """An object where it stands on the table, or seems to.
 
     Args:
         item: what was seen.
-        host: what it rests in or on.
-        x_m, y_m: ahead and left of the camera.
+        host: the name of what it rests in or on, e.g. "green bowl"; "" for the table.
+        x_m, y_m: ahead and left.
         width_m: as it appears.
     """
 
     item: SeenObject
-    host: SeenObject | None
+    host: str
     x_m: float
     y_m: float
     width_m: float
@@ -54,19 +55,25 @@ class Standing:
 def scene_text(objects: Sequence[SeenObject]) -> str:
     """Return the two lines about the objects in an image; held ones are left out, since the state names them."""
     seen = [o for o in objects if not o.held]
-    things = sorted((_stand(o, seen) for o in seen), key=lambda s: -s.y_m)
-    rank = {s.item.phrase: i for i, s in enumerate(sorted(things, key=lambda s: s.x_m), 1)}
+    return told([_stand(o, seen) for o in seen])
+
+
+def told(standing: Sequence[Standing]) -> str:
+    """Return the two lines about objects whose places are known."""
+    things = sorted(standing, key=lambda s: -s.y_m)
+    from_near = {s.item.phrase: i for i, s in enumerate(sorted(things, key=lambda s: s.x_m), 1)}
+    kinds = [s.item for s in things]
     items = [
-        f"{_size_word(s.item, seen)}{_name(s.item)} {rank[s.item.phrase]}"
-        + (f" {PUT_RELATION.get(s.host.kind, 'on')} {_name(s.host)}" if s.host else "")
-        for s in things
+        f"{i} {_name(s.item.phrase)} {from_near[s.item.phrase]}{_size_word(s.item, kinds)}"
+        + (f" {PUT_RELATION.get(s.host.rpartition(' ')[2], 'on')} {_name(s.host)}" if s.host else "")
+        for i, s in enumerate(things, 1)
     ]
-    pairs = [f"{_name(a.item)} by {_name(b.item)}" for a, b in combinations(things, 2) if _close(a, b)]
+    pairs = [f"{_name(a.item.phrase)} by {_name(b.item.phrase)}" for a, b in combinations(things, 2) if _close(a, b)]
     return f"sees: {'; '.join(items) or 'nothing'}\nclose: {'; '.join(pairs) or 'nothing'}\n"
 
 
-def _name(item: SeenObject) -> str:
-    return f"{item.colour}_{item.kind}"
+def _name(phrase: str) -> str:
+    return phrase.replace(" ", "_")
 
 
 def _stand(item: SeenObject, seen: Sequence[SeenObject]) -> Standing:
@@ -78,7 +85,7 @@ def _stand(item: SeenObject, seen: Sequence[SeenObject]) -> Standing:
     depth_m = CAMERA_ABOVE_TABLE_M / max(-ray[2], 0.2)
     width_m = (item.box[2] - item.box[0]) * depth_m / FOCAL_PX
     front_to_middle_m = (foot[2] - foot[0]) * depth_m / FOCAL_PX / 2
-    return Standing(item, host, float(ray[0] * depth_m) + front_to_middle_m, float(ray[1] * depth_m), width_m)
+    return Standing(item, host.phrase if host else "", float(ray[0] * depth_m) + front_to_middle_m, float(ray[1] * depth_m), width_m)
 
 
 def _close(a: Standing, b: Standing) -> bool:
@@ -91,7 +98,7 @@ def _size_word(item: SeenObject, seen: Sequence[SeenObject]) -> str:
     sizes = [o.size_m for o in seen if o.kind == item.kind]
     if len(sizes) < 2 or item.kind in CONTAINERS:
         return ""
-    return "biggest " if item.size_m == max(sizes) else "smallest " if item.size_m == min(sizes) else ""
+    return " biggest" if item.size_m == max(sizes) else " smallest" if item.size_m == min(sizes) else ""
 
 
 def _host(item: SeenObject, seen: Sequence[SeenObject]) -> SeenObject | None:

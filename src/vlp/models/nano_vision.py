@@ -34,7 +34,7 @@ class NanoVision:
         self.grid = torch.tensor([[1, IMAGE_HEIGHT // PATCH, IMAGE_WIDTH // PATCH]])
 
     def see(self, rgb: Rgb) -> list[SeenObject]:
-        """Return the objects in an image, best first, with boxes in pixels of 288 x 216."""
+        """Return the objects in an image, best first, with boxes in pixels of 432 x 324."""
         with torch.inference_mode():
             tokens = self.visual(patches(rgb), grid_thw=self.grid).pooler_output
         return decode(tokens[:, :CHANNELS].float().numpy().reshape(ROWS, COLUMNS, CHANNELS))
@@ -49,7 +49,7 @@ class NanoVision:
 
 
 def patches(rgb: Rgb) -> torch.Tensor:
-    """Return the image's patches as the stock image processor lays them out, at 288 x 216 whatever its shape."""
+    """Return the image's patches as the stock image processor lays them out, at 432 x 324 whatever its shape."""
     small = Image.fromarray(rgb).resize((IMAGE_WIDTH, IMAGE_HEIGHT), Image.Resampling.BICUBIC)
     pixels: NDArray[np.float32] = np.asarray(small, np.float32).transpose(2, 0, 1) / 127.5 - 1.0
     rows, columns = IMAGE_HEIGHT // PATCH // MERGE, IMAGE_WIDTH // PATCH // MERGE

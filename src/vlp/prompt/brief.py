@@ -10,6 +10,7 @@ from vlp.core.report import Report
 from vlp.prompt.bounds import inert, plain
 from vlp.prompt.memory import Memory, StepRecord
 from vlp.prompt.request import PlanRequest
+from vlp.prompt.spelling import mended
 
 MAX_ISSUES = 3
 _NAMES_THE_OBJECT = ("target", "subject", "object", "place")
@@ -22,14 +23,24 @@ def plan(request: PlanRequest) -> list[Message]:
         f"holding: {plain(request.state.holding or 'nothing', 64)}",
         *_before(request.memory),
         *_failed(request.memory),
-        f"do: {inert(request.instruction)}",
+        f"do: {heard(request.instruction)}",
     ]
     return [user(Image(request.rgb), Text("\n".join(lines)))]
 
 
+def heard(text: str) -> str:
+    """Return a person's sentence as the embedded model reads it: in lower case, names spelled right."""
+    return mended(inert(text).lower())
+
+
+def question_line(text: str) -> str:
+    """Return the line that asks a question about an image."""
+    return f"ask: {heard(text)}"
+
+
 def question(rgb: "Image", text: str) -> list[Message]:
     """Return the image and the line ask."""
-    return [user(rgb, Text(f"ask: {inert(text)}"))]
+    return [user(rgb, Text(question_line(text)))]
 
 
 def ground(rgb: "Image", phrase: str) -> list[Message]:
@@ -50,7 +61,7 @@ def failed_line(step: StepRecord) -> str:
 
 
 def _before(memory: Memory) -> Sequence[str]:
-    return [f"before: {plain(memory.instructions[-2])}"] if len(memory.instructions) > 1 else []
+    return [f"before: {heard(plain(memory.instructions[-2]))}"] if len(memory.instructions) > 1 else []
 
 
 def _failed(memory: Memory) -> Sequence[str]:

@@ -84,6 +84,6 @@ def load_tokenizer(out: Path, samples: int = 20_000) -> PreTrainedTokenizerFast:
     for _ in range(samples // turns.count):
         for turn in turns.sample(imagined_scene(rng), draws):
             corpus += [turn.ask, turn.reply]
-    tokenizer = build_tokenizer(nano_manifest(), corpus, vocabulary_size=800)
+    tokenizer = build_tokenizer(nano_manifest(), corpus, vocabulary_size=1000)
     tokenizer.save_pretrained(folder)
     return tokenizer

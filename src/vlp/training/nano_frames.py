@@ -15,8 +15,8 @@ from vlp.sim.frames import read_dataset
 from vlp.sim.truth import TrueObject, Truth
 from vlp.training.nano_data import LabelledScene, imagined_scene, recoloured, shifted_box
 
-MIN_FRACTION, MIN_PIXELS = 0.15, 40
-"""An object counts as seen from this visible share of its outline, or this many pixels at 288 x 216, on."""
+MIN_FRACTION, MIN_PIXELS = 0.15, 90
+"""An object counts as seen from this visible share of its outline, or this many pixels at 432 x 324, on."""
 
 PLACES = ("table", "bin", "floor", "hand")
 
@@ -87,14 +87,14 @@ class RenderedFrames:
         return self.scenes[index]
 
     def image(self, index: int) -> np.ndarray:
-        """Return one frame's pixels (216, 288, 3) uint8."""
+        """Return one frame's pixels (324, 432, 3) uint8."""
         shard, row = self.place[index]
         return self.shards[shard][row]
 
     def augmented(self, indices: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, list[LabelledScene]]:
         """Return normalised pixels, shifted, mirrored and lit at random, and labels whose boxes fit; their true state no
         longer does."""
-        reach = 12
+        reach = 18
         images = np.empty((len(indices), IMAGE_HEIGHT, IMAGE_WIDTH, 3), np.float32)
         scenes: list[LabelledScene] = []
         for row, index in enumerate(indices):

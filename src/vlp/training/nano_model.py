@@ -22,7 +22,7 @@ SLOW, ALIKE, BACK = 0.03, 2.0, 2.0
 def nano_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
     """Return the configuration for a tokenizer: about 5 million parameters.
 
-    Windows of 72 pixels tile the 288 x 216 image, so that every attention window has the same size and training can
+    Windows of 108 pixels tile the 432 x 324 image, so that every attention window has the same size and training can
     batch them. Attention heads of 32 channels: mrope sections of 4 (time), 6 (row) and 6 (column) fill half a head.
     """
     token: Any = tokenizer.convert_tokens_to_ids
@@ -48,7 +48,7 @@ def nano_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
             "num_heads": 5,
             "patch_size": PATCH,
             "spatial_merge_size": 2,
-            "window_size": 72,
+            "window_size": 3 * CELL,
             "fullatt_block_indexes": [1, 3, 4],
             "out_hidden_size": WIDTH,
             "temporal_patch_size": 2,
@@ -78,13 +78,13 @@ def save_nano(
     module.to(torch.bfloat16).save_pretrained(folder)
     module.to(torch.float32).load_state_dict(weights)
     tokenizer.save_pretrained(folder)
-    # 640 x 480 becomes 288 x 216 = 62,208 pixels; a little above, so that rounding never takes a row of cells away.
+    # 640 x 480 becomes 432 x 324 = 139,968 pixels; a little above, so that rounding never takes a row of cells away.
     processor = {
         "image_processor_type": "Qwen2VLImageProcessor",
         "patch_size": PATCH,
         "merge_size": 2,
         "temporal_patch_size": 2,
-        "size": {"shortest_edge": 50_000, "longest_edge": 65_000},
+        "size": {"shortest_edge": 115_000, "longest_edge": 146_000},
         "image_mean": [0.5, 0.5, 0.5],
         "image_std": [0.5, 0.5, 0.5],
         "resample": 3,

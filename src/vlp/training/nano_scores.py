@@ -12,7 +12,6 @@ import torch
 
 from vlp.core.camera import iou
 from vlp.models.nano_code import CHANNELS, COLUMNS, ROWS, decode
-from vlp.models.nano_scene import scene_text
 from vlp.training.nano_data import LabelledScene, TurnSource, code_batch
 from vlp.training.nano_frames import RenderedFrames
 from vlp.training.nano_packing import CELLS, PREFIX, TURN_TOKENS, Turn
@@ -78,7 +77,7 @@ def _score_replies(
     turns: list[list[Turn]],
     rates: dict[str, list[float]],
 ) -> None:
-    packed = trainer.packer.batch(turns, [scene_text(s.objects) for s in scenes])
+    packed = trainer.packer.batch(turns, [s.text() for s in scenes])
     ids, cos, sin, bias, labels, _ = trainer.text_inputs(packed if image is not None else packed.without_image())
     x = torch.nn.functional.embedding(ids, trainer.embedding)
     if image is not None:

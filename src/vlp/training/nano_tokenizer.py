@@ -13,7 +13,6 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from transformers import PreTrainedTokenizerFast
 
 from vlp.core.vocabulary import COLOURS, KINDS
-from vlp.models.nano_code import IMAGE_WIDTH
 from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.manifest import Manifest
 
@@ -41,6 +40,9 @@ ENVELOPE = (
 )
 SCENE = ("sees: ", "; ", "\nclose: ")
 """Constant pieces of `vlp.models.nano_scene`."""
+
+NUMBERS = 100
+"""Numbers below this are one token each: places and counts."""
 
 WORDS = "[ \n\"\\[\\],.?!_$:;'()]"
 
@@ -85,7 +87,7 @@ def build_tokenizer(manifest: Manifest, corpus: Iterable[str], vocabulary_size: 
         vocabulary_size: of the byte-pair part; special, structural and number tokens come on top.
     """
     names = [f"{colour}{gap}{kind}" for gap in " _" for colour in COLOURS for kind in KINDS]
-    added = [*SCENE, *names, *structural_tokens(manifest), *(str(n) for n in range(IMAGE_WIDTH + 1))]
+    added = [*SCENE, *names, *structural_tokens(manifest), *(str(n) for n in range(NUMBERS))]
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [

@@ -23,7 +23,6 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 
 from vlp.models.nano_code import CHANNELS, IMAGE_HEIGHT, IMAGE_WIDTH, SLOTS
-from vlp.models.nano_scene import scene_text
 from vlp.training.batched import BatchedLanguage, BatchedVision
 from vlp.training.nano_data import FrameSource, TurnSource, code_batch, noisy_codes
 from vlp.training.nano_packing import CELLS, PREFIX, Packed, Packer
@@ -169,7 +168,7 @@ def batches(
         if name == "language":
             scenes = [frames.scene(int(i)) for i in chosen]
             packed = trainer.packer.batch(
-                [turns.sample(s, rng) for s in scenes], [scene_text(s.objects) for s in scenes]
+                [turns.sample(s, rng) for s in scenes], [s.text() for s in scenes]
             )
             if step < IMAGES_FROM * stage.steps:
                 yield torch.zeros(len(scenes), 0, CHANNELS), *trainer.text_inputs(packed.without_image())

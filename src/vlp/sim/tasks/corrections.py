@@ -12,12 +12,19 @@ from vlp.sim.truth import Truth
 OPENINGS = (
     "no", "not there", "not that one", "stop", "wait", "actually", "sorry", "hold on", "rather", "on second thought",
     "forget that", "change of plan", "i changed my mind", "i meant", "make that", "make it", "leave that", "now",
+    "oh", "oops", "better", "instead", "leave it", "correction", "new plan", "never mind", "wrong one",
 )  # fmt: skip
-ENDINGS = ("instead", "please", "would be better")
-BACK = re.compile(r"(?:put|leave|return) @ (?:back|down|back on the table|to the table)|@ should stay on the table")
-GO = re.compile(r"(?P<a>.+) should go (?P<where>.+)")
+ENDINGS = ("instead", "please", "would be better", "not that one", "after all", "now", "again")
+BACK = re.compile(
+    r"(?:put|leave|return|set|bring) @ (?:back|down|back on the table|down on the table|back to the table|to the table)"
+    r"|@ (?:should stay|can stay|should be back|should go back) on the table"
+    r"|i want @ (?:back )?on the table|set @"
+)
 _WORDS = {words for rows in RELATION_WORDS.values() for row in rows for words in row}
 RELATIONS = "|".join(sorted(_WORDS, key=len, reverse=True))
+GO = re.compile(
+    rf"(?P<a>.+) should (?:go|be) (?P<where>.+)|(?:i want|let) (?P<b>.+?) (?:go )?(?P<there>there|(?:{RELATIONS}) .+)"
+)
 
 
 def recognise_correction(text: str, before: Task, truth: Truth) -> Task | None:
@@ -31,8 +38,9 @@ def recognise_correction(text: str, before: Task, truth: Truth) -> Task | None:
     if len(text) > MAX_CHARACTERS:
         return None
     core = _trimmed(without_politeness(plain_text(text)))
-    if parse_reference(core.removeprefix("take ")):  # a thing alone: the rest is as before
-        core = core.removeprefix("take ")
+    for verb in ("take ", "use "):
+        if parse_reference(core.removeprefix(verb)):  # a thing alone: the rest is as before
+            core = core.removeprefix(verb)
     for sentence in (core, *_wholes(core, before)):
         task = recognise(sentence, truth)
         if task is not None:
@@ -61,7 +69,7 @@ def _wholes(core: str, before: Task) -> list[str]:
     if BACK.fullmatch(marked):
         return [f"put {a} on the table"]
     if moved := GO.fullmatch(marked):
-        marked = f"put {moved['a']} {moved['where']}"
+        marked = f"put {moved['a'] or moved['b']} {moved['where'] or moved['there']}"
     whole = re.sub(r"\bthere$", there, marked).replace("@", a)
     place = re.sub(rf"^(?:{RELATIONS}) ", "", core)
     target = parse_reference(place)

@@ -14,17 +14,17 @@ Rows = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
 """Word -> (phrasings of training, phrasings kept for test)."""
 
 KIND_WORDS: Rows = {
-    "cube": (("cube", "cube", "cube", "dice"), ("cube", "cube", "cube", "little cube")),
-    "block": (("block", "block", "block", "brick"), ("block", "block", "brick", "building block")),
-    "ball": (("ball", "ball", "ball", "sphere"), ("ball", "ball", "ball", "round ball")),
-    "can": (("can", "can", "can", "tin"), ("can", "can", "tin", "tin can")),
-    "bottle": (("bottle", "bottle", "bottle", "flask"), ("bottle", "bottle", "bottle", "water bottle")),
-    "mug": (("mug", "mug", "mug", "cup"), ("mug", "mug", "cup", "coffee mug")),
-    "bowl": (("bowl", "bowl", "bowl", "basin"), ("bowl", "bowl", "bowl", "round bowl")),
-    "plate": (("plate", "plate", "plate", "dish"), ("plate", "plate", "dish", "dinner plate")),
-    "tray": (("tray", "tray", "tray", "platter"), ("tray", "tray", "tray", "serving tray")),
-    "box": (("box", "box", "box", "crate"), ("box", "box", "crate", "open box")),
-    "bin": (("bin", "bin", "trash", "trash can", "waste bin"), ("bin", "rubbish bin", "garbage bin")),
+    "cube": (("cube",) * 6 + ("dice", "dice", "wooden cube", "toy cube"), ("cube", "cube", "cube", "little cube")),
+    "block": (("block",) * 6 + ("brick", "brick", "wooden block", "toy block"), ("block", "block", "brick", "building block")),
+    "ball": (("ball",) * 6 + ("sphere", "sphere", "rubber ball", "toy ball"), ("ball", "ball", "ball", "round ball")),
+    "can": (("can",) * 6 + ("tin", "tin", "soda can", "metal can"), ("can", "can", "tin", "tin can")),
+    "bottle": (("bottle",) * 6 + ("flask", "flask", "plastic bottle"), ("bottle", "bottle", "bottle", "water bottle")),
+    "mug": (("mug",) * 6 + ("cup", "cup", "tea cup", "tea mug"), ("mug", "mug", "cup", "coffee mug")),
+    "bowl": (("bowl",) * 6 + ("basin", "basin", "soup bowl", "salad bowl"), ("bowl", "bowl", "bowl", "round bowl")),
+    "plate": (("plate",) * 6 + ("dish", "dish", "flat plate"), ("plate", "plate", "dish", "dinner plate")),
+    "tray": (("tray",) * 6 + ("platter", "platter", "flat tray"), ("tray", "tray", "tray", "serving tray")),
+    "box": (("box",) * 6 + ("crate", "crate", "storage box"), ("box", "box", "crate", "open box")),
+    "bin": (("bin",) * 4 + ("trash", "trash can", "waste bin", "dustbin", "garbage"), ("bin", "rubbish bin", "garbage bin")),
     "table": (("table", "table", "table top"), ("table", "tabletop")),
     "thing": (("thing", "object", "item"), ("thing", "object")),
 }
@@ -33,57 +33,194 @@ COLOUR_WORDS: Rows = {
     "purple": (("purple",) * 4 + ("violet",), ("purple",)),
 }
 RELATION_WORDS: Rows = {
-    "in": (("in", "in", "into", "inside"), ("in", "inside of", "into")),
-    "on": (("on", "on", "onto", "on top of"), ("on", "upon", "onto")),
-    "next_to": (("next to", "beside", "by"), ("next to", "right next to", "close to")),
-    "left_of": (("left of", "to the left of"), ("on the left of", "on the left side of")),
-    "right_of": (("right of", "to the right of"), ("on the right of", "on the right side of")),
-    "behind": (("behind", "at the back of"), ("behind", "just behind")),
-    "in_front_of": (("in front of", "at the front of"), ("just in front of", "in the front of")),
+    "in": (("in", "in", "into", "inside", "within"), ("in", "inside of", "into")),
+    "on": (("on", "on", "onto", "on top of", "atop"), ("on", "upon", "onto")),
+    "next_to": (
+        ("next to", "next to", "beside", "by", "near", "alongside", "directly next to", "at the side of"),
+        ("next to", "right next to", "close to"),
+    ),
+    "left_of": (
+        ("left of", "left of", "to the left of", "at the left of", "to the left side of", "directly left of"),
+        ("on the left of", "on the left side of"),
+    ),
+    "right_of": (
+        ("right of", "right of", "to the right of", "at the right of", "to the right side of", "directly right of"),
+        ("on the right of", "on the right side of"),
+    ),
+    "behind": (
+        ("behind", "behind", "at the back of", "right behind", "directly behind", "to the back of"),
+        ("behind", "just behind"),
+    ),
+    "in_front_of": (
+        ("in front of", "in front of", "at the front of", "right in front of", "directly in front of", "before"),
+        ("just in front of", "in the front of"),
+    ),
 }
 SUPERLATIVE_WORDS: Rows = {
     "leftmost": (
-        ("leftmost {n}", "{n} furthest to the left", "{n} on the far left"),
+        (
+            "leftmost {n}",
+            "leftmost {n}",
+            "{n} furthest to the left",
+            "{n} on the far left",
+            "{n} most to the left",
+            "{n} that is leftmost",
+            "furthest left {n}",
+            "{n} at the left end",
+        ),
         ("left most {n}", "{n} that is furthest left"),
     ),
     "rightmost": (
-        ("rightmost {n}", "{n} furthest to the right", "{n} on the far right"),
+        (
+            "rightmost {n}",
+            "rightmost {n}",
+            "{n} furthest to the right",
+            "{n} on the far right",
+            "{n} most to the right",
+            "{n} that is rightmost",
+            "furthest right {n}",
+            "{n} at the right end",
+        ),
         ("right most {n}", "{n} that is furthest right"),
     ),
     "nearest": (
-        ("nearest {n}", "closest {n}", "{n} nearest to you", "{n} closest to you"),
+        (
+            "nearest {n}",
+            "closest {n}",
+            "{n} nearest to you",
+            "{n} closest to you",
+            "{n} that is closest",
+            "{n} which is nearest",
+            "{n} nearest to the robot",
+            "{n} that stands nearest",
+        ),
         ("{n} that is nearest", "{n} closest to the robot"),
     ),
     "farthest": (
-        ("farthest {n}", "furthest {n}", "{n} farthest from you", "{n} furthest away"),
+        (
+            "farthest {n}",
+            "furthest {n}",
+            "{n} farthest from you",
+            "{n} furthest away",
+            "{n} that is furthest away",
+            "{n} which is farthest",
+            "remotest {n}",
+            "{n} that stands farthest",
+        ),
         ("{n} that is farthest away", "most distant {n}"),
     ),
-    "biggest": (("biggest {n}", "largest {n}"), ("{n} that is biggest", "very biggest {n}")),
-    "smallest": (("smallest {n}", "tiniest {n}"), ("{n} that is smallest", "very smallest {n}")),
+    "biggest": (
+        (
+            "biggest {n}",
+            "largest {n}",
+            "{n} that is largest",
+            "{n} which is biggest",
+            "very largest {n}",
+            "bigger {n}",
+            "{n} of the biggest size",
+        ),
+        ("{n} that is biggest", "very biggest {n}"),
+    ),
+    "smallest": (
+        (
+            "smallest {n}",
+            "tiniest {n}",
+            "{n} that is tiniest",
+            "{n} which is smallest",
+            "very tiniest {n}",
+            "smaller {n}",
+            "{n} of the smallest size",
+        ),
+        ("{n} that is smallest", "very smallest {n}"),
+    ),
 }
 RELATIVE_WORDS: tuple[tuple[str, ...], tuple[str, ...]] = (
-    ("{n} {rel} {b}", "{n} that is {rel} {b}", "{n} which is {rel} {b}"),
+    (
+        "{n} {rel} {b}",
+        "{n} {rel} {b}",
+        "{n} that is {rel} {b}",
+        "{n} which is {rel} {b}",
+        "{n} that stands {rel} {b}",
+        "{n} lying {rel} {b}",
+        "{n} to be found {rel} {b}",
+        "{n} there {rel} {b}",
+    ),
     ("{n} standing {rel} {b}", "{n} you see {rel} {b}"),
 )
 EVERY_WORDS: Rows = {
     "kind": (
-        ("all {n}s", "all the {n}s", "every {n}", "all of the {n}s"),
+        (
+            "all {n}s",
+            "all the {n}s",
+            "every {n}",
+            "all of the {n}s",
+            "every one of the {n}s",
+            "each one of the {n}s",
+            "the {n}s",
+            "any {n}",
+            "all {n}s you see",
+            "all {n}s there are",
+        ),
         ("each {n}", "each of the {n}s", "every single {n}"),
     ),
     "colour": (
-        ("everything {c}", "all {c} things", "all the {c} objects", "every {c} item"),
+        (
+            "everything {c}",
+            "all {c} things",
+            "all the {c} objects",
+            "every {c} item",
+            "each {c} object",
+            "all that is {c}",
+            "all objects that are {c}",
+            "whatever is {c}",
+            "anything {c}",
+            "the {c} things",
+            "all {c} ones",
+        ),
         ("all things that are {c}", "everything that is {c}", "every {c} thing"),
     ),
     "thing": (
-        ("everything", "all things", "all the objects", "all objects"),
+        (
+            "everything",
+            "all things",
+            "all the objects",
+            "all objects",
+            "every object",
+            "all of the objects",
+            "all the items",
+            "each object",
+            "all of it",
+        ),
         ("every thing", "all of the things", "every single object"),
     ),
 }
 POLITE: tuple[tuple[str, ...], tuple[str, ...]] = (
-    ("please {t}", "{t} please", "can you {t}", "could you {t}", "could you please {t}", "robot, {t}", "now {t}"),
+    (
+        "please {t}",
+        "{t} please",
+        "can you {t}",
+        "could you {t}",
+        "could you please {t}",
+        "robot, {t}",
+        "now {t}",
+        "will you {t}",
+        "would you please {t}",
+        "kindly {t}",
+        "hello robot, {t}",
+        "{t} for me",
+        "{t} now",
+        "ok, {t}",
+        "go ahead and {t}",
+        "{t} if you can",
+        "i ask you to {t}",
+        "you should {t}",
+        "next, {t}",
+        "{t}, thanks",
+        "be so good as to {t}",
+    ),
     ("would you {t}", "hey robot, {t}", "{t}, thank you", "would you be so kind as to {t}", "{t} for me, please"),
 )
-PLURALS = {"box": "boxes", "dish": "dishes", "open box": "open boxes", "dice": "dice"}
+PLURALS = {"box": "boxes", "dish": "dishes", "dice": "dice"}
 TYPO_RATE = {"train": 0.1, "test": 0.15}
 _PIECE = re.compile(r"\[([^\]]*)\]|\{(\w+)\}")
 
@@ -99,8 +236,9 @@ def pick(rows: Rows, key: str, rng: Random, split: str) -> str:
 
 
 def plural(noun: str) -> str:
-    """Return the plural of a noun of the tables."""
-    return PLURALS.get(noun, noun + "s")
+    """Return the plural of a noun of the tables, with the words before it."""
+    head, _, last = noun.rpartition(" ")
+    return f"{head} {PLURALS.get(last, last + 's')}".strip()
 
 
 @cache
