@@ -1,6 +1,7 @@
 """Whole episodes through the very runtime, with the expert and the oracle: they end as the true state says."""
 
 import os
+from dataclasses import replace
 
 os.environ.setdefault("MUJOCO_GL", "egl")
 
@@ -28,15 +29,29 @@ def test_the_expert_with_true_boxes_finishes(kind, tmp_path):
     assert row["moved"] is (kind == "static") and not any(tmp_path.iterdir())
 
 
+def corrected():
+    """Return the first episode in which a short correction comes midway: one thing to move, another end."""
+    drawn = (sample_episode(20_500_000 + i, "dynamic") for i in range(40))
+    return next(e for e in drawn if e.final_task.family == "change")
+
+
 @pytest.mark.slow
 def test_a_scene_that_changes_midway_is_answered_only_with_replanning(tmp_path):
-    episode = next(
-        e for e in (sample_episode(20_500_000 + i, "dynamic") for i in range(40)) if e.events[0].kind == "instruct"
-    )
+    episode = corrected()
     assert run_episode(episode, UPPER, tmp_path / "a")["success"]
     without = run_episode(episode, System(None, "oracle", replan=False), tmp_path / "b")
     assert not without["success"] and without["cause"] == "the new instruction was not heard"
     assert (tmp_path / "b" / without["run"].rsplit("/", 1)[-1] / "journal.db").exists()
+
+
+@pytest.mark.slow
+def test_a_run_that_ends_before_the_new_instruction_is_no_success(tmp_path):
+    # It was judged by the old task, so whoever was done before the sentence came had done what it asks.
+    episode = corrected()
+    late = replace(episode, events=(replace(episode.events[0], step=99),))
+    row = run_episode(late, UPPER, tmp_path)
+    assert row["outcome"] == "success" and not row["success"]
+    assert row["cause"] == "the new instruction was not heard"
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +88,7 @@ def test_a_knocked_out_thing_is_missed_at_the_next_look():
 
     assembly = open_robot(seed=20_500_006, grounder="oracle")
     robot, simulation = assembly.robot, assembly.simulation
+    assert simulation is not None
     seen = robot.execute(Step("locate", {"object": "white cube"}, "1")).value
     assert robot.execute(Step("grasp", {"target": seen}, "2")).status == "succeeded"
     assert happen(simulation, "knock", np.random.default_rng(0)) == ("white cube",)

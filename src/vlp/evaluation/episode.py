@@ -105,8 +105,8 @@ def _session(episode: Episode, system: System, folder: Path) -> tuple[Simulation
     triggers = TRIGGERS if system.replan else (StepFailed(),)
 
     def judge() -> bool | None:
-        """Return the verdict on what was asked last, whether or not it was heard."""
-        return verdict() if system.replan else episode.final_task.success(verdict.start, simulation.truth())
+        """Return the verdict on what was asked last, whether or not it was heard or the run lived to be told."""
+        return episode.final_task.success(verdict.start, simulation.truth())
 
     parts = Parts(
         apply_event=verdict.apply, judge=judge, subscribers=(verdict, witness), budget=budget, triggers=triggers

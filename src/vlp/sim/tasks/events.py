@@ -146,8 +146,11 @@ def _block(moment: Moment, rng: Random, split: Split) -> Event | None:
 
 
 def _instruct(moment: Moment, rng: Random, split: Split) -> Event | None:
+    """Say something that the earlier task's own end would not do as well: else nobody sees whether it was heard."""
     change = sample_change(moment.truth, moment.task, rng, split)
     if change is None or change.cannot or change.satisfied:
+        return None
+    if change.success(moment.truth, expected(moment.truth, moment.task)[-1].truth):
         return None
     return Event(moment.step, "instruct", {"instruction": change.instruction}, change)
 
