@@ -11,7 +11,7 @@ from vlp.models.nano_code import CELL, CHANNELS, COLUMNS, CONTAINER, ROWS, THING
 
 def _object(column: int, row: int, dx: float, dy: float, size: float, name: int) -> SeenObject:
     x, y = (column + dx) * CELL, (row + dy) * CELL
-    box = (max(x - size / 2, 0), max(y - size / 2, 0), min(x + size / 2, 288), min(y + size / 2, 216))
+    box = (max(x - size / 2, 0), max(y - size / 2, 0), min(x + size / 2, 432), min(y + size / 2, 324))
     return SeenObject(COLOURS[name % 8], KINDS[name // 8], box)
 
 

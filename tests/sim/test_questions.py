@@ -4,7 +4,7 @@ import json
 from collections import Counter, defaultdict
 from random import Random
 
-from vlp.sim.questions import KINDS_OF_QUESTION, PHRASINGS, sample_question
+from vlp.sim.questions import KINDS_OF_QUESTION, sample_question
 from vlp.sim.tasks.random_truth import sample_truth
 from vlp.sim.tasks.relations import visible
 
@@ -41,11 +41,6 @@ def test_answers_are_true_and_only_about_what_is_in_view() -> None:
             assert int(answer) == len(seen)
         if kind == "extreme":
             assert answer in seen
-
-
-def test_phrasings_kept_for_test_are_not_those_of_training() -> None:
-    for key, (train, test) in PHRASINGS.items():
-        assert train and test and not set(train) & set(test), key
 
 
 def test_the_same_chance_gives_the_same_question() -> None:

@@ -35,8 +35,8 @@ def _stock_patches(pixels: torch.Tensor) -> torch.Tensor:
 
 
 def test_vision_equals_stock(model):
-    pixels = torch.rand(2, 3, 216, 288) * 2 - 1
-    vision = BatchedVision(model, 216, 288)
+    pixels = torch.rand(2, 3, 324, 432) * 2 - 1
+    vision = BatchedVision(model, 324, 432)
     with torch.no_grad():
         ours = vision(vision.patches(pixels))
         stock = model.model.visual(_stock_patches(pixels), grid_thw=torch.tensor([[1, 18, 24]] * 2)).pooler_output
@@ -53,8 +53,8 @@ def test_a_packed_turn_sees_the_image_and_itself_only(model, tokenizer):
     ]
     packer = Packer(tokenizer)
     packed = packer.batch([turns], ["sees: red cube"])
-    pixels = torch.rand(1, 3, 216, 288) * 2 - 1
-    vision, language = BatchedVision(model, 216, 288), BatchedLanguage(model)
+    pixels = torch.rand(1, 3, 324, 432) * 2 - 1
+    vision, language = BatchedVision(model, 324, 432), BatchedLanguage(model)
     with torch.no_grad():
         image = vision(vision.patches(pixels))
         x = model.model.language_model.embed_tokens(packed.ids)

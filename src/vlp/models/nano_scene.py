@@ -85,7 +85,8 @@ def _stand(item: SeenObject, seen: Sequence[SeenObject]) -> Standing:
     depth_m = CAMERA_ABOVE_TABLE_M / max(-ray[2], 0.2)
     width_m = (item.box[2] - item.box[0]) * depth_m / FOCAL_PX
     front_to_middle_m = (foot[2] - foot[0]) * depth_m / FOCAL_PX / 2
-    return Standing(item, host.phrase if host else "", float(ray[0] * depth_m) + front_to_middle_m, float(ray[1] * depth_m), width_m)
+    x_m, y_m = float(ray[0] * depth_m) + front_to_middle_m, float(ray[1] * depth_m)
+    return Standing(item, host.phrase if host else "", x_m, y_m, width_m)
 
 
 def _close(a: Standing, b: Standing) -> bool:

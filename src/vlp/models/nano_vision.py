@@ -16,9 +16,9 @@ from vlp.core.images import Rgb
 from vlp.models.folder import check_folder
 from vlp.models.loading import load_model
 from vlp.models.nano import nano_folder
-from vlp.models.nano_code import CHANNELS, COLUMNS, IMAGE_HEIGHT, IMAGE_WIDTH, ROWS, SeenObject, decode
+from vlp.models.nano_code import CELL, CHANNELS, COLUMNS, IMAGE_HEIGHT, IMAGE_WIDTH, ROWS, SeenObject, decode
 
-PATCH, MERGE = 12, 2
+PATCH, MERGE = CELL // 2, 2
 
 
 class NanoVision:

@@ -40,8 +40,8 @@ class StepShape:
     examples: int = 8
     text_tokens: int = 80
     policy_tokens: int = 120
-    width_px: int = 288
-    height_px: int = 216
+    width_px: int = 432
+    height_px: int = 324
 
 
 @dataclass

@@ -1,0 +1,56 @@
+"""Sentences are made of phrasings; those kept for test are never trained on."""
+
+import re
+from itertools import product
+from random import Random
+
+import pytest
+
+from vlp.sim import questions
+from vlp.sim.tasks import changes, wording
+from vlp.sim.tasks.families import PLAIN
+
+Pair = tuple[tuple[str, ...], tuple[str, ...]]
+PAIRS: dict[str, Pair] = {
+    **{f"question {key}": pair for key, pair in questions.PHRASINGS.items()},
+    **{f"family {name}": (family.train, family.test) for name, family in PLAIN.items()},
+    **{f"superlative {key}": pair for key, pair in wording.SUPERLATIVE_WORDS.items()},
+    **{f"every {key}": pair for key, pair in wording.EVERY_WORDS.items()},
+    "relative": wording.RELATIVE_WORDS,
+    "politeness": wording.POLITE,
+    "new container": changes.NEW_CONTAINER,
+    "new target": changes.NEW_TARGET,
+    "new subject": changes.NEW_SUBJECT,
+    "new thing": changes.NEW_THING,
+    "back": changes.BACK,
+}
+
+
+def spelled_out(templates: tuple[str, ...]) -> set[str]:
+    """Return every sentence that the choices in brackets allow, without case and punctuation."""
+    sentences = set()
+    for template in templates:
+        parts = [choices or ["{" + slot + "}"] for slot, choices in wording.pieces(template.removeprefix("!"))]
+        for chosen in product(*parts):
+            sentences.add(" ".join(re.sub(r"[^a-z{}' ]", " ", "".join(chosen).lower()).split()))
+    return sentences
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_phrasings_kept_for_test_are_not_trained_on(name: str):
+    """Guards against choices in brackets: two different templates can allow one and the same sentence."""
+    train, test = map(spelled_out, PAIRS[name])
+    assert train and test and not train & test
+
+
+def test_plurals_keep_the_words_before_them():
+    assert [wording.plural(n) for n in ("cube", "storage box", "dice", "dish")] == ["cubes", "storage boxes", "dice", "dishes"]
+
+
+def test_questions_of_the_test_begin_as_they_are_written():
+    """Guards against openings of the training in the test set."""
+    from vlp.sim.tasks.random_truth import sample_truth
+
+    rng = Random(3)
+    asked = [questions.sample_question(sample_truth(rng), rng, "test")[1].lower() for _ in range(200)]
+    assert not any(text.startswith(questions.OPENINGS) for text in asked)
