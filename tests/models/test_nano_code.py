@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from vlp.core.camera import iou
 from vlp.core.vocabulary import COLOURS, KINDS
-from vlp.models.nano_code import CELL, CHANNELS, COLUMNS, CONTAINER, ROWS, THING, SeenObject, decode, encode
+from vlp.models.nano_code import CELL, CHANNELS, COLUMNS, CONTAINER, ROWS, THING, SeenObject, as_named, decode, encode
 
 
 def _object(column: int, row: int, dx: float, dy: float, size: float, name: int) -> SeenObject:
@@ -63,3 +63,13 @@ def test_doubled_presence_is_one_object():
 
 def test_slots_do_not_overlap():
     assert THING.flags.stop == CONTAINER.start and CONTAINER.flags.stop == CHANNELS < 192
+
+
+def test_a_name_that_was_spoken_of_decides_where_a_kind_is_in_doubt():
+    code = encode([SeenObject("red", "cube", (100, 76, 124, 100)), SeenObject("blue", "cube", (200, 76, 224, 100))])
+    row, column = np.argwhere(code[..., THING.start] > 0)[0]
+    code[row, column, THING.kind][THING.kinds.index("block")] = 0.9
+    seen = decode(code)
+    assert {o.phrase for o in seen} == {"red cube", "blue cube"} == {o.phrase for o in as_named(seen, ["red ball"])}
+    assert {o.phrase for o in as_named(seen, ["red block", "blue block"])} == {"red block", "blue cube"}
+    assert {o.phrase for o in as_named(seen, ["red block", "red cube"])} == {"red cube", "blue cube"}

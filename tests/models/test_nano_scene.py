@@ -50,7 +50,7 @@ def test_held_things_and_empty_tables():
 
 def test_the_text_stands_behind_its_image():
     inner = ScriptedModel(["{}"])
-    model = SightedModel(inner, lambda rgb: f"sees: {rgb.shape[1]}\n")
+    model = SightedModel(inner, lambda rgb, said: f"sees: {rgb.shape[1]} {said}\n")
     model.generate([user(Text("a"), Image(np.zeros((8, 16, 3), np.uint8)), Text("b"))])
     texts = [part.text for part in inner.calls[0]["messages"][0].parts if isinstance(part, Text)]
-    assert texts == ["a", "sees: 16\n", "b"]
+    assert texts == ["a", "sees: 16 a\nb\n", "b"]

@@ -1,5 +1,7 @@
 """The words for objects that the shipped worlds and the embedded model share."""
 
+import re
+
 COLOURS: tuple[str, ...] = ("red", "green", "blue", "yellow", "orange", "purple", "white", "black")
 THINGS: tuple[str, ...] = ("cube", "block", "ball", "can", "bottle", "mug")
 CONTAINERS: tuple[str, ...] = ("bowl", "plate", "tray", "box")
@@ -11,6 +13,14 @@ PUT_RELATION: dict[str, str] = {
     **dict.fromkeys(("tray", "plate", *FLAT_TOPPED), "on"),
 }
 """The relation that `put A ... B` means, by the kind of B."""
+
+
+_PHRASES = re.compile(rf"\b(?:{'|'.join(COLOURS)}) (?:{'|'.join(KINDS)})\b")
+
+
+def phrases_in(text: str) -> list[str]:
+    """Return the names such as "red cube" that a text holds, in order."""
+    return _PHRASES.findall(text)
 
 
 def split_phrase(phrase: str) -> tuple[str, str] | None:

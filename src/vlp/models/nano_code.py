@@ -7,8 +7,8 @@ dense supervision of the vision tower, training of the language part before it h
 reads boxes straight off it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +82,7 @@ class SeenObject:
         supported, covered, held: the flags of the slot.
         size_m: cube root of its volume. A box alone does not tell the bigger of two cubes, one of which is turned.
         score: confidence when it was read from a code.
+        other: the kind that it may be instead, "" when there is little doubt.
     """
 
     colour: str
@@ -92,12 +93,19 @@ class SeenObject:
     held: bool = False
     size_m: float = 0.06
     score: float = 1.0
+    other: str = ""
 
     @property
     def phrase(self) -> str:
         """Its name, e.g. "red cube"."""
         return f"{self.colour} {self.kind}"
 
+
+SHARPNESS = 6.0
+"""Turns channels near 0 and 1 into logits: a right colour at 1 among zeros has probability 0.98."""
+
+DOUBT = 0.15
+"""Probability from which a second kind counts as possible."""
 
 USUAL_SIZE_M = 0.06
 
@@ -158,6 +166,25 @@ def decode(code: Array, threshold: float = 0.5, overlap: float = 0.4) -> list[Se
     return sorted(found, key=lambda o: -o.score)
 
 
+def as_named(objects: Sequence[SeenObject], names: Iterable[str]) -> list[SeenObject]:
+    """Return the objects under the names that were spoken of, where the doubt about a kind allows it.
+
+    A person who says "red block" makes it likely that there is one: of a red cube that may be a block it is said to be one.
+
+    Args:
+        objects: as decoded.
+        names: e.g. "red block".
+    """
+    spoken, found = set(names), list(objects)
+    for name in sorted(spoken - {o.phrase for o in found}):
+        colour, _, kind = name.partition(" ")
+        for i, item in enumerate(found):
+            if item.colour == colour and item.other == kind and item.phrase not in spoken:
+                found[i] = replace(item, kind=kind, other=item.kind)
+                break
+    return found
+
+
 def _read(token: Array, slot: Slot, row: int, column: int) -> SeenObject:
     dx, dy, log_width, log_height = (float(v) for v in token[slot.box])
     x, y = (column + 0.5 + dx) * CELL, (row + 0.5 + dy) * CELL
@@ -169,8 +196,11 @@ def _read(token: Array, slot: Slot, row: int, column: int) -> SeenObject:
         min(float(IMAGE_HEIGHT), y + height / 2),
     )
     colour, kind = int(np.argmax(token[slot.colours])), int(np.argmax(token[slot.kind]))
+    shares = np.exp(SHARPNESS * (token[slot.kind] - token[slot.kind][kind]))
+    second = int(np.argsort(shares)[-2])
+    other = slot.kinds[second] if shares[second] / shares.sum() > DOUBT else ""
     sure = min(1.0, float(token[slot.colours][colour])) * min(1.0, float(token[slot.kind][kind]))
     supported, covered, held = (bool(v > 0.5) for v in token[slot.flags])
     size_m = USUAL_SIZE_M * 2.0 ** float(np.clip(token[slot.size] / 2, -2, 2))
     score = max(0.0, min(1.0, float(token[slot.start]))) * max(0.0, sure)
-    return SeenObject(COLOURS[colour], slot.kinds[kind], box, supported, covered, held, size_m, score)
+    return SeenObject(COLOURS[colour], slot.kinds[kind], box, supported, covered, held, size_m, score, other)

@@ -13,10 +13,11 @@ from PIL import Image
 
 from vlp.core.camera import Box
 from vlp.core.images import Rgb
+from vlp.core.vocabulary import phrases_in
 from vlp.models.folder import check_folder
 from vlp.models.loading import load_model
 from vlp.models.nano import nano_folder
-from vlp.models.nano_code import CELL, CHANNELS, COLUMNS, IMAGE_HEIGHT, IMAGE_WIDTH, ROWS, SeenObject, decode
+from vlp.models.nano_code import CELL, CHANNELS, COLUMNS, IMAGE_HEIGHT, IMAGE_WIDTH, ROWS, SeenObject, as_named, decode
 
 PATCH, MERGE = CELL // 2, 2
 
@@ -31,6 +32,7 @@ class NanoVision:
     def __init__(self, folder: str | Path | None = None) -> None:
         checked = check_folder(Path(folder) if folder else nano_folder())
         self.visual = load_model(checked, None, torch.device("cpu"), torch.float32).model.visual
+        self._last: tuple[Rgb, list[SeenObject]] | None = None
         self.grid = torch.tensor([[1, IMAGE_HEIGHT // PATCH, IMAGE_WIDTH // PATCH]])
 
     def see(self, rgb: Rgb) -> list[SeenObject]:
@@ -39,10 +41,17 @@ class NanoVision:
             tokens = self.visual(patches(rgb), grid_thw=self.grid).pooler_output
         return decode(tokens[:, :CHANNELS].float().numpy().reshape(ROWS, COLUMNS, CHANNELS))
 
-    def detect(self, rgb: Rgb) -> list[tuple[str, str, float, Box]]:
-        """Return (colour, kind, score, box in pixels of the image) of every object, best first."""
+    def detect(self, rgb: Rgb, phrase: str = "") -> list[tuple[str, str, float, Box]]:
+        """Return (colour, kind, score, box in pixels of the image) of every object, best first.
+
+        Args:
+            rgb: the image; looked at once, however often it is asked about.
+            phrase: what is looked for; where there is doubt about a kind, a name in it decides.
+        """
+        if self._last is None or self._last[0] is not rgb:
+            self._last = (rgb, self.see(rgb))
         sx, sy = rgb.shape[1] / IMAGE_WIDTH, rgb.shape[0] / IMAGE_HEIGHT
-        found = self.see(rgb)
+        found = as_named(self._last[1], phrases_in(phrase))
         return [
             (o.colour, o.kind, o.score, (o.box[0] * sx, o.box[1] * sy, o.box[2] * sx, o.box[3] * sy)) for o in found
         ]
@@ -63,6 +72,6 @@ def _shipped() -> NanoVision:
     return NanoVision()
 
 
-def detect(rgb: Rgb) -> list[tuple[str, str, float, Box]]:
-    """Return what the shipped nano sees; loaded on first use."""
-    return _shipped().detect(rgb)
+def detect(rgb: Rgb, phrase: str = "") -> list[tuple[str, str, float, Box]]:
+    """Return what the shipped nano sees (see `NanoVision.detect`); loaded on first use."""
+    return _shipped().detect(rgb, phrase)

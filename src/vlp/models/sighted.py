@@ -6,9 +6,13 @@ from typing import Any
 
 from vlp.core.images import Rgb
 from vlp.core.messages import Image, Message, Text
-from vlp.models.nano_code import CHANNELS, decode
+from vlp.core.vocabulary import phrases_in
+from vlp.models.nano_code import CHANNELS, as_named, decode
 from vlp.models.nano_scene import scene_text
 from vlp.models.protocol import Model, Reply
+
+Read = Callable[[Rgb, str], str]
+"""From an image and the text about it to what is in the image."""
 
 
 class SightedModel:
@@ -16,10 +20,10 @@ class SightedModel:
 
     Args:
         model: the model, in process or served.
-        read: image -> what is in it, as text.
+        read: image and the text about it -> what is in it, as text.
     """
 
-    def __init__(self, model: Model, read: Callable[[Rgb], str]) -> None:
+    def __init__(self, model: Model, read: Read) -> None:
         self.model = model
         self.read = read
 
@@ -31,29 +35,34 @@ class SightedModel:
         return self.model.generate(spelled_out(messages, self.read), **options)
 
 
-def spelled_out(messages: Sequence[Message], read: Callable[[Rgb], str]) -> list[Message]:
+def spelled_out(messages: Sequence[Message], read: Read) -> list[Message]:
     """Return messages with what is read off each image behind it; the same for running and for training.
 
     Args:
         messages: a conversation.
-        read: image -> what is in it, as text.
+        read: image and the text about it -> what is in it, as text.
     """
     return [_spell_out(message, read) for message in messages]
 
 
-def _spell_out(message: Message, read: Callable[[Rgb], str]) -> Message:
+def _spell_out(message: Message, read: Read) -> Message:
+    said = "\n".join(part.text for part in message.parts if isinstance(part, Text))
     parts: list[Text | Image] = []
     for part in message.parts:
         parts.append(part)
         if isinstance(part, Image):
-            parts.append(Text(read(part.rgb)))
+            parts.append(Text(read(part.rgb, said)))
     return replace(message, parts=tuple(parts))
 
 
-def reader(model: Any) -> Callable[[Rgb], str]:
+def reader(model: Any) -> Read:
     """Return the function that reads an image through a model's own vision tower, whose tokens hold the scene code.
 
     Args:
         model: a `vlp.models.transformers_model.TransformersModel`; its cache makes the tower run once for reading and reply.
     """
-    return lambda rgb: scene_text(decode(model.image_tokens(rgb)[..., :CHANNELS]))
+
+    def read(rgb: Rgb, said: str) -> str:
+        return scene_text(as_named(decode(model.image_tokens(rgb)[..., :CHANNELS]), phrases_in(said)))
+
+    return read

@@ -51,12 +51,12 @@ class Sources:
 
     Args:
         boxes: the true visible boxes by phrase, from a simulator.
-        detect: nano's detector, image -> (colour, kind, score, box) of everything it sees.
+        detect: nano's detector, image and phrase -> (colour, kind, score, box) of everything it sees.
         model: any model that can be asked.
     """
 
     boxes: Callable[[], Mapping[str, Box]] | None = None
-    detect: Callable[[Rgb], Sequence[tuple[str, str, float, Box]]] | None = None
+    detect: Callable[[Rgb, str], Sequence[tuple[str, str, float, Box]]] | None = None
     model: Model | None = None
 
 
@@ -109,16 +109,15 @@ class NanoGrounder:
     """The dense head on nano's vision tower: every object of an image in one pass.
 
     Args:
-        detect: image -> (colour, kind, score, box) of everything seen.
+        detect: image and phrase -> (colour, kind, score, box) of everything seen; the phrase decides where a kind is in doubt.
         least_score: detections below it are left out.
     """
 
     def __init__(
-        self, detect: Callable[[Rgb], Sequence[tuple[str, str, float, Box]]], least_score: float = 0.25
+        self, detect: Callable[[Rgb, str], Sequence[tuple[str, str, float, Box]]], least_score: float = 0.25
     ) -> None:
         self._detect = detect
         self._least_score = least_score
-        self._last: tuple[Rgb, list[Detection]] | None = None
 
     @classmethod
     def build(cls, sources: Sources) -> "NanoGrounder":
@@ -133,10 +132,9 @@ class NanoGrounder:
 
     def ground(self, rgb: Rgb, phrase: str) -> list[Detection]:
         """Return what matches, best first; several phrases on one image cost one pass."""
-        if self._last is None or self._last[0] is not rgb:
-            found = [Detection(f"{c} {k}", _clip(b, rgb), float(s)) for c, k, s, b in self._detect(rgb)]
-            self._last = (rgb, sorted(found, key=lambda d: -d.score))
-        return [d for d in self._last[1] if d.score >= self._least_score and matches(phrase, d.phrase)]
+        seen = [Detection(f"{c} {k}", _clip(b, rgb), float(s)) for c, k, s, b in self._detect(rgb, phrase)]
+        found = [d for d in seen if d.score >= self._least_score and matches(phrase, d.phrase)]
+        return sorted(found, key=lambda d: -d.score)
 
 
 class ModelGrounder:

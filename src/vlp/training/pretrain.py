@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 
-from vlp.models.nano_code import CHANNELS, IMAGE_HEIGHT, IMAGE_WIDTH, SLOTS
+from vlp.models.nano_code import CHANNELS, IMAGE_HEIGHT, IMAGE_WIDTH, SHARPNESS, SLOTS
 from vlp.training.batched import BatchedLanguage, BatchedVision
 from vlp.training.nano_data import FrameSource, TurnSource, code_batch, noisy_codes
 from vlp.training.nano_packing import CELLS, PREFIX, Packed, Packer
@@ -35,9 +35,6 @@ MARK = 2.0
 
 IMAGES_FROM = 0.85
 """Share of the language stage without image tokens: they are a quarter of a row, and the text says what they say."""
-
-LOGIT_SCALE = 6.0
-"""Turns channels near 0 and 1 into logits: a right colour at 1 among zeros has probability 0.98."""
 
 
 @dataclass(frozen=True)
@@ -73,19 +70,19 @@ def code_loss(tokens: Tensor, target: Tensor) -> Tensor:
     total = 0.05 * code.square().mean()
     for slot in SLOTS:
         present = target[..., slot.start]
-        logit = LOGIT_SCALE * (code[..., slot.start] - 0.5)
+        logit = SHARPNESS * (code[..., slot.start] - 0.5)
         weight = torch.where(present > 0, 1.0, 0.3)
         objects = present.sum() + 1e-6
         total = total + (F.binary_cross_entropy_with_logits(logit, present, reduction="none") * weight).sum() / objects
         for part in (slot.colours, slot.kind):
-            log_p = torch.log_softmax(LOGIT_SCALE * code[..., part], -1)
+            log_p = torch.log_softmax(SHARPNESS * code[..., part], -1)
             total = total - (log_p * target[..., part]).sum(-1).mul(present).sum() / objects
         inside = slice(slot.colours.start, slot.kind.stop)
         total = total + 2 * (code[..., inside] - target[..., inside]).square().sum(-1).mul(present).sum() / objects
         box = F.smooth_l1_loss(code[..., slot.measures], target[..., slot.measures], reduction="none", beta=0.1).sum(-1)
         total = total + 4 * box.mul(present).sum() / objects
         flags = F.binary_cross_entropy_with_logits(
-            LOGIT_SCALE * (code[..., slot.flags] - 0.5), target[..., slot.flags], reduction="none"
+            SHARPNESS * (code[..., slot.flags] - 0.5), target[..., slot.flags], reduction="none"
         )
         total = total + 0.5 * flags.sum(-1).mul(present).sum() / objects
     return total
