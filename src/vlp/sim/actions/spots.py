@@ -141,6 +141,8 @@ FINGERS_M, FINGERS_HALF_WIDE_M = 0.035, 0.015
 """How far the opening fingers reach beyond what they hold, and half their own width."""
 FILLED_M = 0.02
 """From this height above a container's floor on something lies there."""
+WALL_M = 0.005
+"""A wall is this much nearer than it counts, beside a load that is believed too large: the poses are off by as much."""
 OVERLAP_M = 0.010
 """What is nearer than this to a load that is believed a centimetre too large stands on it."""
 HANDLE = ((1.30, 0.14), (1.75, 0.14))
@@ -253,10 +255,11 @@ def inner_spot(
         u, v = place
         wall, load = inside.room(u, v, half_long_m, half_wide_m, disc)
         aside = heights.highest_within(*inside.world(u, v), *fingers, target.yaw_rad) if any(fingers) else inside.floor_m
-        tight = max(0.0, ROOM_M - min(wall, load)) if len(inside.load) else 0.0
+        loaded = len(inside.load) > 0
+        tight = max(0.0, ROOM_M - min(wall - WALL_M, load)) if loaded else 0.0
         on_top = inside.highest(u, v, half_long_m, half_wide_m) - inside.floor_m if load < -OVERLAP_M else 0.0
         in_the_way = 20 * max(0.0, aside - inside.floor_m - tip_m)
-        return 100 * on_top + 3 * tight + in_the_way + math.hypot(u - u0, v - v0)
+        return 100 * on_top + 3 * tight + in_the_way + (0.1 if loaded else 1.0) * math.hypot(u - u0, v - v0)
 
     places = [
         (u, v)
@@ -299,4 +302,4 @@ def mug_spot(
 
 
 def _steps(half_m: float) -> list[float]:
-    return [half_m * k / 4 for k in range(-4, 5)] if half_m > 0.004 else [0.0]
+    return [half_m * k / 6 for k in range(-6, 7)] if half_m > 0.004 else [0.0]
