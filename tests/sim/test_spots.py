@@ -1,31 +1,57 @@
 """Where things are put down inside containers."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from vlp.core.located import Located
-from vlp.sim.actions.spots import inner_spot
+from vlp.sim.actions.spots import inner_spot, mug_spot
+from vlp.sim.heightmap import HeightMap
 
 TRAY = Located("white tray", (0.0, 0.0, 1.0, 1.0), (0.6, 0.0, 0.445), (0.22, 0.16, 0.03), 0.0, 1.0, 0.0)
 
 
-@dataclass
-class FakeHeights:
-    """A tray on which one tall thing stands: (x, y, half, height)."""
+BOX = Located("green box", (0.0, 0.0, 1.0, 1.0), (0.6, 0.0, 0.47), (0.15, 0.13, 0.08), 0.0, 1.0, 0.0)
+PLATE = Located("blue plate", (0.0, 0.0, 1.0, 1.0), (0.6, 0.0, 0.44), (0.19, 0.19, 0.02), 0.0, 1.0, 0.0)
 
-    tall: tuple[float, float, float, float]
 
-    def highest_within(self, x: float, y: float, half_x: float, half_y: float, yaw_rad: float) -> float:
-        """Return the thing's height where the rectangle touches it, else the tray's floor."""
-        tx, ty, half, height = self.tall
-        return height if abs(x - tx) < half_x + half and abs(y - ty) < half_y + half else 0.439
+class Heights(HeightMap):
+    """A table on which discs stand: rows (x, y, radius, height)."""
+
+    def __init__(self, *discs: tuple[float, float, float, float]) -> None:
+        self.low, self.floor_m = np.array([0.3, -0.4]), 0.43
+        self.heights = np.full((60, 80), 0.43)
+        self.known = np.ones((60, 80), dtype=bool)
+        for x, y, radius, height in discs:
+            self.heights[np.hypot(*np.moveaxis(self.centres() - (x, y), -1, 0)) < radius] = height
 
 
 def test_the_fingers_keep_off_what_stands_beside():
     """Guards against a hand that comes down on a neighbour: on a tray with a can the place was free, the fingers' was not."""
-    heights = FakeHeights((0.6, 0.055, 0.03, 0.55))
-    free = inner_spot(heights, TRAY, 0.025, 0.025, 0.43)  # type: ignore[arg-type]
-    kept_off = inner_spot(heights, TRAY, 0.025, 0.025, 0.43, fingers=(0.015, 0.06), tip_m=0.05)  # type: ignore[arg-type]
-    assert np.hypot(kept_off[1] - 0.6, kept_off[2] - 0.055) > np.hypot(free[1] - 0.6, free[2] - 0.055)
+    heights = Heights((0.6, 0.05, 0.03, 0.55))
+    kept_off = inner_spot(heights, TRAY, 0.025, 0.025, 0.43, True, fingers=(0.015, 0.06), tip_m=0.05)
     assert heights.highest_within(kept_off[1], kept_off[2], 0.015, 0.06, 0.0) < 0.5
+
+
+def test_two_bottles_fit_on_a_plate_one_after_the_other():
+    # The first stood in the middle; the second was let go where it leaned on the first, and fell.
+    radius = 0.029
+    _, x, y, _ = inner_spot(Heights(), PLATE, radius, radius, 0.43, True)
+    _, x2, y2, floor = inner_spot(Heights((x, y, radius, 0.60)), PLATE, radius, radius, 0.43, True)
+    assert np.hypot(x - x2, y - y2) > 2 * radius + 0.003 and floor < 0.45
+    assert max(np.hypot(x - 0.6, y), np.hypot(x2 - 0.6, y2)) + radius <= 0.72 * 0.095 + 1e-6
+
+
+def test_what_finds_no_free_place_goes_on_top_of_what_lies_there():
+    _, _, _, floor = inner_spot(Heights((0.6, 0.0, 0.08, 0.50)), PLATE, 0.03, 0.03, 0.43, True)
+    assert floor == 0.50
+
+
+def test_a_mug_and_its_handle_both_find_room_in_a_box():
+    # Half-way to a corner, where other things go, the handle came down on the wall whatever way it was turned.
+    handles = [-k * np.pi / 12 for k in range(12)]
+    for discs in ((), ((0.64, 0.03, 0.025, 0.49),)):
+        heights = Heights(*discs)
+        x, y, handle = mug_spot(heights, BOX, 0.036, 0.43, handles)
+        for away, radius in ((0.0, 0.036), (0.063, 0.005)):
+            px, py = x + away * np.cos(handle) - 0.6, y + away * np.sin(handle)
+            assert abs(px) + radius < 0.069 and abs(py) + radius < 0.059
+            assert all(np.hypot(px + 0.6 - dx, py - dy) > radius + r - 0.005 for dx, dy, r, _ in discs)

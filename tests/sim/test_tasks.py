@@ -8,7 +8,7 @@ import pytest
 from vlp.sim.tasks.changes import sample_change
 from vlp.sim.tasks.events import expected, rebase, sample_event
 from vlp.sim.tasks.families import FAMILIES, sample_task
-from vlp.sim.tasks.fitting import has_spot
+from vlp.sim.tasks.fitting import has_room, has_spot
 from vlp.sim.tasks.random_truth import SIZE_RANGES, sample_truth
 from vlp.sim.tasks.recognise import parse_reference, recognise
 from vlp.sim.tasks.references import resolve
@@ -220,6 +220,20 @@ def test_sizes_are_those_of_the_tabletop_world() -> None:
     from vlp.sim.worlds.objects import SIZE_RANGES as THEIRS
 
     assert SIZE_RANGES == THEIRS
+
+
+def test_there_is_room_only_where_the_load_leaves_it() -> None:
+    # Room was reckoned by area: a bottle was asked for beside a cube in the middle of a plate, and fell.
+    plate = TrueObject("blue", "plate", (0.6, 0.0, 0.44), (0.16, 0.16, 0.02))
+    cube = TrueObject("red", "cube", (0.6, 0.0, 0.47), (0.055, 0.055, 0.055), support="blue plate")
+    bottle = TrueObject("red", "bottle", (0.5, 0.3, 0.52), (0.058, 0.058, 0.175))
+    aside = replace(cube, position_in_world=(0.6, 0.03, 0.47))
+    assert has_room(plate, [], [bottle]) and not has_room(plate, [cube], [bottle])
+    tray = replace(plate, kind="tray", size_m=(0.22, 0.15, 0.03))
+    assert has_room(tray, [replace(aside, position_in_world=(0.54, 0.0, 0.47))], [bottle, bottle])
+    box = replace(plate, kind="box", size_m=(0.15, 0.13, 0.08), yaw_rad=0.5)
+    mug = TrueObject("white", "mug", (0.6, 0.0, 0.47), (0.104, 0.072, 0.08), support="blue box")
+    assert has_room(box, [], [mug]) and not has_room(box, [mug], [bottle])
 
 
 def test_fitting_agrees_with_the_tabletop_world() -> None:

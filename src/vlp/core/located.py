@@ -15,7 +15,7 @@ class Located:
         box: where it is in the image.
         position_in_world: x, y, z of its centre in metres, in the robot's odometry frame (z up, 0 at the floor).
         size_m: length, width and height along its own axes; length >= width.
-        yaw_rad: direction of its length about z, in [-pi/2, pi/2).
+        yaw_rad: direction of its length about z, in [-pi/2, pi/2); a mug's is its handle's, in [-pi, pi].
         score: the grounder's confidence, 0 to 1.
         stamp_s: the observation's time.
     """

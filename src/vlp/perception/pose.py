@@ -11,10 +11,11 @@ from vlp.core.observation import Observation
 from vlp.core.vocabulary import CONTAINERS, split_phrase
 from vlp.perception.grounder import Detection
 from vlp.perception.points import Cloud, cloud
-from vlp.perception.segment import Mask, eroded, object_mask
-from vlp.perception.shapes import Outline, fit_circle, fit_rectangle, fit_sphere, half_turn, outermost
+from vlp.perception.segment import Mask, bounds, eroded, object_mask, open_close
+from vlp.perception.shapes import Outline, fit_circle, fit_rectangle, fit_sphere, outermost
 
 TOP_TOLERANCE_M = 0.003
+RIM_TOLERANCE_M = 0.01
 ON_TABLE_M = 0.02
 """A thing whose lowest visible point is below this height stands on the table itself."""
 FLAT_TOPS = ("cube", "block", "can", "mug", "bottle")
@@ -25,6 +26,10 @@ TALLEST_M: dict[str, float] = {
     "cube": 0.08, "block": 0.075, "ball": 0.085,
 }  # fmt: skip
 """The greatest height of a kind: what rises higher is something in, on or before it."""
+SHORTEST_M: dict[str, float] = {"can": 0.078, "bottle": 0.15, "mug": 0.074}
+"""The least height of a kind that stands: what shows less of itself is hidden below, not standing on something."""
+LYING_M: dict[str, float] = {"can": 0.070, "bottle": 0.080}
+"""What shows nothing above this height over the table lies on its side: of a bottle, the body alone is higher."""
 SPAN_M: dict[str, float] = {"cube": 0.10, "block": 0.13, "ball": 0.08, "can": 0.13, "bottle": 0.21, "mug": 0.13}
 """The largest size of a kind."""
 
@@ -42,7 +47,8 @@ class Seen:
     def top_pixels(self, tolerance_m: float = TOP_TOLERANCE_M) -> Mask:
         """Return the pixels of the thing within a tolerance of its top."""
         height = smoothed(self.cloud.height_m, self.mask & self.cloud.valid)
-        return self.mask & self.cloud.valid & (height + self.cloud.support_z_m > self.top_z_m - tolerance_m)
+        top = self.mask & self.cloud.valid & (height + self.cloud.support_z_m > self.top_z_m - tolerance_m)
+        return without_strays(top) if top.any() else top
 
     def outline_points(self) -> Array:
         """Return the top's pixels, cast onto the level plane of the top, as (n, 2)."""
@@ -78,11 +84,13 @@ def locate(observation: Observation, detection: Detection, scene: Cloud | None =
         mask &= ~(scene.height_m > max(lowest - ON_TABLE_M, 0.0) + TALLEST_M[kind])
     if scene.points(mask).size < 36:
         return None
-    axis = column(scene, mask) if kind in CAPPED else None
+    lying = kind in LYING_M and bool(np.nanquantile(scene.height_m[mask], 0.985) < LYING_M[kind])
+    axis = column(scene, mask) if kind in CAPPED and not lying else None
     if axis is not None:
         mask |= axis.pixels(scene, detection.box, TALLEST_M[kind])
-    seen = see(scene, mask, kind)
-    outline, bottom, top = FITS.get(kind, fit_upright)(seen)
+    outline, bottom, top = (fit_upright if lying else FITS.get(kind, fit_upright))(see(scene, mask, kind))
+    if kind in SHORTEST_M and not lying:
+        bottom = max(min(bottom, top - SHORTEST_M[kind]), scene.support_z_m)
     if axis is not None and kind != "mug" and not axis.agrees(outline):  # a mug's handle is part of its silhouette
         outline = Outline(axis.centre, 2 * axis.radius_m, 2 * axis.radius_m)
     return Located(
@@ -164,11 +172,33 @@ def see(scene: Cloud, mask: Mask, kind: str) -> Seen:
         mode = highest - 0.02 + 0.002 * (int(np.convolve(counts, [1, 1, 1], "same").argmax()) + 0.5)
         top = float(np.median(upper[np.abs(upper - mode) < 0.004]))
     if kind in CONTAINERS:
-        core = scene.points(eroded(mask))
-        rim = outermost(core, toward=np.median(core[:, :2], axis=0) - scene.eye[:2]) if len(core) > 30 else []
-        top = max(float(np.quantile(core[rim, 2], 0.7)), float(np.quantile(core[:, 2], 0.9))) if len(rim) else highest
+        top = rim_height(scene, mask, highest)
+        mask = mask & ~(scene.height_m + scene.support_z_m > top + RIM_TOLERANCE_M)
     bottom = scene.support_z_m if lowest < scene.support_z_m + ON_TABLE_M else lowest
     return Seen(scene, mask, points, top, min(bottom, top - 0.005))
+
+
+def without_strays(mask: Mask) -> Mask:
+    """Return a mask that is not empty without single pixels: two of a box's rim made a mug beside it 16 cm wide."""
+    x1, y1, x2, y2 = (int(v) for v in bounds(mask))
+    kept = np.zeros_like(mask)
+    kept[y1:y2, x1:x2] = mask[y1:y2, x1:x2] & open_close(mask[y1:y2, x1:x2])
+    return kept
+
+
+def rim_height(scene: Cloud, mask: Mask, highest_m: float) -> float:
+    """Return the height of a container's rim: what lies outermost on the far side.
+
+    Where that side is hidden the rim shows elsewhere and higher, at the edge too; what is higher and not at the edge is
+    something of the same colour in the container (a black box took the height of the mug in it, and its width).
+    """
+    core = scene.points(eroded(mask))
+    if len(core) <= 30:
+        return highest_m
+    far = float(np.quantile(core[outermost(core, toward=np.median(core[:, :2], axis=0) - scene.eye[:2]), 2], 0.7))
+    edge = core[outermost(core), 2]
+    high = max(far, float(np.quantile(core[:, 2], 0.9)))
+    return high if (edge > far + RIM_TOLERANCE_M).mean() > 0.1 else far
 
 
 def fit_block(seen: Seen) -> tuple[Outline, float, float]:
@@ -204,7 +234,7 @@ def fit_mug(seen: Seen) -> tuple[Outline, float, float]:
     flat = seen.points[:, :2] - np.array(rim.centre)
     handle = flat[np.linalg.norm(flat, axis=1) > rim.length_m / 2 + 0.008]
     towards = handle.mean(axis=0) if len(handle) > 15 else np.array(rim.centre) - seen.cloud.eye[:2]
-    yaw = half_turn(float(np.arctan2(towards[1], towards[0])))
+    yaw = float(np.arctan2(towards[1], towards[0]))
     return Outline(rim.centre, rim.length_m, rim.width_m, yaw), seen.bottom_z_m, seen.top_z_m
 
 

@@ -13,7 +13,7 @@ MIN_PIXELS = 25
 SMALLEST_PIECE, MAX_PIECES = 12, 12
 MARGIN = 0.25
 """How far a box is widened on each side, as a share of its size: boxes of a grounder are not exact."""
-JUMP_M = 0.025
+JUMP_M = 0.015
 LOWEST_M = 0.004
 HUES_DEG: dict[str, tuple[float, float]] = {
     "red": (-16.0, 14.0),
@@ -47,6 +47,8 @@ def object_mask(rgb: Rgb, cloud: Cloud, box: Box, colour: str, span_m: float = 0
     if chosen.sum() < max(MIN_PIXELS, 0.12 * (local[2] - local[0]) * (local[3] - local[1])):
         by_height = _best_pieces(open_close(raised & _inside(raised.shape, local)), local, depth, places, span_m)
         chosen = by_height if by_height.sum() > 2 * chosen.sum() else chosen
+    if _runs_on(chosen, (y1, y2, x1, x2), rgb.shape[:2]):
+        chosen &= _inside(raised.shape, local)
     chosen &= ~(height < LOWEST_M)
     mask = np.zeros(rgb.shape[:2], dtype=bool)
     if chosen.sum() >= MIN_PIXELS:
@@ -122,10 +124,12 @@ def _best_pieces(mask: Mask, box: Box, depth: Array, places: Array, span_m: floa
     middle = {n: np.median(places[(labels == n) & np.isfinite(depth)], axis=0) for n in large}
     chosen, best = np.zeros_like(mask), -1.0
     for anchor in large:
-        cluster = np.isin(labels, [n for n in large if np.linalg.norm(middle[n] - middle[anchor]) < 0.75 * span_m])
-        fit = iou(bounds(cluster), box) + 1e-6 * cluster.sum()
-        if fit > best:
-            chosen, best = cluster, fit
+        near = [n for n in large if np.linalg.norm(middle[n] - middle[anchor]) < 0.75 * span_m]
+        for names_chosen in (near, [anchor]):  # alone, where the rest belongs to a neighbour of the same colour
+            cluster = np.isin(labels, names_chosen)
+            fit = iou(bounds(cluster), box) + 1e-6 * cluster.sum()
+            if fit > best:
+                chosen, best = cluster, fit
     for _ in range(2):
         chosen = _grown(chosen, mask, depth)
     return chosen
@@ -171,6 +175,13 @@ def _window(box: Box, shape: tuple[int, int]) -> tuple[int, int, int, int]:
     y1, y2 = max(int(box[1] - dy), 0), min(int(np.ceil(box[3] + dy)), shape[0])
     x1, x2 = max(int(box[0] - dx), 0), min(int(np.ceil(box[2] + dx)), shape[1])
     return y1, max(y2, y1), x1, max(x2, x1)
+
+
+def _runs_on(mask: Mask, window: tuple[int, int, int, int], shape: tuple[int, int]) -> bool:
+    """Return whether a mask goes on beyond its window: it runs into another thing of that colour, e.g. one below it."""
+    y1, y2, x1, x2 = window
+    edges = ((mask[0], y1 > 0), (mask[-1], y2 < shape[0]), (mask[:, 0], x1 > 0), (mask[:, -1], x2 < shape[1]))
+    return any(bool(edge.any()) for edge, open_end in edges if open_end)
 
 
 def _mostly_in(piece: Box, box: Box) -> bool:

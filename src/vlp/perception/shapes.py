@@ -15,7 +15,7 @@ class Outline:
     Args:
         centre: x, y in metres.
         length_m, width_m: extents along its own axes, length >= width; both the diameter of a circle.
-        yaw_rad: direction of the length, in [-pi/2, pi/2); 0 for a circle.
+        yaw_rad: direction of the length, in [-pi/2, pi/2), or of a mug's handle, in [-pi, pi]; 0 for a circle.
     """
 
     centre: tuple[float, float]

@@ -54,7 +54,8 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
         bottom = bottom_of(target, scope.map.table_m)
         let_go = max(found + 2 * LET_GO_M, 0.9 * width if is_upright_bottle(target) else 0.0)
         below = max(0.0, tip_m - bottom)
-        scope.memory.held = Held(target.phrase, target.size_m, below, found, let_go, (x, y))
+        turn = target.yaw_rad - closing
+        scope.memory.held = Held(target.phrase, target.size_m, below, found, let_go, (x, y), turn)
         _raise(scope, x, y, closing, tip_m)
     except Failed as failure:
         scope.memory.blocked = (target.phrase, tries + 1) if failure.code == "blocked" else ("", 0)

@@ -9,7 +9,7 @@ from vlp.core.located import Located
 from vlp.core.vocabulary import CONTAINERS
 from vlp.sim.actions.grasp import EMPTY_M, bottom_of
 from vlp.sim.actions.scope import TRAVEL_MOST_M, Held, Scope, kind_of, located
-from vlp.sim.actions.spots import FINGERS_HALF_WIDE_M, FINGERS_M, INSIDES, beside_spot, free_spot, inner_spot
+from vlp.sim.actions.spots import FINGERS_HALF_WIDE_M, FINGERS_M, INSIDES, beside_spot, free_spot, inner_spot, mug_spot
 from vlp.sim.motion import Failed
 
 TOUCH_N = 4.0
@@ -185,25 +185,28 @@ def _into(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
     if inside is None:
         return _onto(scope, held, target, relation)
     bottom = bottom_of(target, scope.map.table_m)
+    # Between upright walls the fingers have no room to open: let go with the tips at the rim.
+    clear_m = bottom + target.size_m[2] + 0.004 if kind == "box" else 0.0
+    again = _tries(scope, held) % 2 == 1  # the other way round than the last time
+    if kind_of(held.phrase) == "mug" and kind == "box":
+        closings = [-math.pi * (k + 0.5) / 12 for k in range(12) if k % 2 == again]
+        handles = [closing + held.turn_rad for closing in closings]
+        x, y, handle = mug_spot(scope.heights, target, held.size_m[1] / 2, bottom, handles)
+        return Spot(x, y, bottom + inside.floor_m, handle - held.turn_rad, clear_m, inside=True)
     lengthwise = held.size_m[0] > 1.2 * held.size_m[1]
     closing = target.yaw_rad + (math.pi / 2 if lengthwise else 0.0)
-    again = _tries(scope, held) % 2 == 1  # the other way round than the last time
-    radius = _radius(held)
-    half_long, half_wide = (radius, radius) if inside.round else (held.size_m[0] / 2, held.size_m[1] / 2)
-    if kind_of(held.phrase) == "mug" and kind == "box":  # its handle goes into a corner
-        half_long = half_wide
-        closing += math.atan2(target.size_m[1], target.size_m[0]) * (-1 if again else 1)
+    disc = inside.round or (kind_of(held.phrase) in ROUND and not lengthwise)
+    half_long, half_wide = (_radius(held), _radius(held)) if disc else (held.size_m[0] / 2, held.size_m[1] / 2)
     reach = held.opening_m / 2 + FINGERS_M
     across, along = (FINGERS_HALF_WIDE_M, reach), (reach, FINGERS_HALF_WIDE_M)
     # Between the walls of a bowl or a box everything would be in the fingers' way: they stay above the rim there.
     fingers = (0.0, 0.0) if kind in ("bowl", "box") else across if lengthwise else along
-    cost, x, y, floor = inner_spot(scope.heights, target, half_long, half_wide, bottom, fingers, held.below_tip_m)
+    room = (scope.heights, target, half_long, half_wide, bottom, disc)
+    cost, x, y, floor = inner_spot(*room, fingers, held.below_tip_m)
     if kind in ("plate", "tray") and not lengthwise:  # what is as wide as long may be turned, if that leaves more room
-        turned = inner_spot(scope.heights, target, half_long, half_wide, bottom, across, held.below_tip_m)
+        turned = inner_spot(*room, across, held.below_tip_m)
         if (turned[0] < cost) != again:
             (_, x, y, floor), closing = turned, closing + math.pi / 2
-    # Between upright walls the fingers have no room to open: let go with the tips at the rim.
-    clear_m = bottom + target.size_m[2] + 0.004 if kind == "box" else 0.0
     return Spot(x, y, floor, closing, clear_m, inside=kind in ("bowl", "box"))
 
 

@@ -55,6 +55,7 @@ class Held:
         opening_m: distance of the tips that hold it.
         let_go_m: distance of the tips that sets it free without pushing its neighbours.
         taken_from: x, y where it was grasped.
+        turn_rad: direction of its length, or of a mug's handle, from the direction in which the fingers closed.
     """
 
     phrase: str
@@ -63,6 +64,7 @@ class Held:
     opening_m: float
     let_go_m: float
     taken_from: tuple[float, float]
+    turn_rad: float = 0.0
 
 
 @dataclass
