@@ -5,7 +5,7 @@ Draws are balanced over the answers: a model that saw mostly empty lists would l
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from random import Random
 
 from vlp.core.vocabulary import COLOURS, CONTAINERS, KINDS, PUT_RELATION
@@ -215,13 +215,13 @@ EXTREME_WORDS: Rows = {
     "farthest": (("farthest", "furthest", "most distant", "furthest away", "farthest from you"), ("farthest",)),
 }
 KINDS_OF_QUESTION: dict[str, float] = {
-    "count_all": 0.8,
+    "count_all": 0.6,
     "count": 2.0,
     "count_in": 1.0,
     "exists": 2.0,
     "inside": 1.2,
-    "side": 3.0,
-    "near": 1.2,
+    "side": 2.0,
+    "near": 0.6,
     "empty": 0.8,
     "holding": 0.3,
     "held": 0.3,
@@ -241,15 +241,18 @@ UNLOADED_SKIP = 0.65
 """Scenes in which nothing lies in anything mostly get other questions, else "no" and "empty" would prevail."""
 
 
-def sample_question(truth: Truth, rng: Random, split: Split = "train") -> tuple[str, str, str]:
+def sample_question(
+    truth: Truth, rng: Random, split: Split = "train", kinds: Mapping[str, float] = KINDS_OF_QUESTION
+) -> tuple[str, str, str]:
     """Return (kind, question, answer) about what is in view, balanced over answers.
 
     Args:
         truth: the state; only what the camera can see is asked for, and what the hand holds.
         rng: the source of chance.
         split: "train", or "test" for phrasings that are never trained on.
+        kinds: how often each kind is drawn.
     """
-    names, weights = list(KINDS_OF_QUESTION), list(KINDS_OF_QUESTION.values())
+    names, weights = list(kinds), list(kinds.values())
     while True:
         kind = rng.choices(names, weights)[0]
         drawn = DRAWS[kind](truth, rng)

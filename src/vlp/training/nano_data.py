@@ -24,7 +24,7 @@ from vlp.prompt.memory import Memory, StepRecord
 from vlp.prompt.request import PlanRequest
 from vlp.prompt.target import policy_text
 from vlp.sim import expert
-from vlp.sim.questions import sample_question
+from vlp.sim.questions import KINDS_OF_QUESTION, sample_question
 from vlp.sim.tasks.changes import sample_change
 from vlp.sim.tasks.families import WEIGHTS, sample_task
 from vlp.sim.tasks.random_truth import sample_truth
@@ -38,8 +38,8 @@ NAMED_ONLY = {"put": 4.0, "throw": 1.0, "stack": 1.0, "swap": 1.0, "pick": 0.5}
 PRACTICE = {**WEIGHTS, "relative": 4.0, "clear": 5.0, "sort": 6.0, "swap": 4.0, "stack": 3.5, "size": 5.0}
 """How often each family is drawn for training: those with long policies more, since every second of them finds no room."""
 
-_NOT_IN_THE_IMAGE = ("holding", "held")
-"""Kinds of question that need the robot's state, which a question's prompt does not hold."""
+ASKED = {**KINDS_OF_QUESTION, "count_all": 0.8, "side": 3.0, "near": 1.2, "holding": 0.0, "held": 0.0}
+"""How often each kind of question is drawn for training; what the hand holds is not in a question's prompt."""
 
 _NO_IMAGE = np.zeros((8, 8, 3), np.uint8)
 
@@ -230,9 +230,7 @@ class TurnSource:
         """Return a question about what is seen and its answer."""
         if scene.truth.at != "table":
             return None
-        kind, question, answer = sample_question(scene.truth, rng, self.split)
-        while kind in _NOT_IN_THE_IMAGE:
-            kind, question, answer = sample_question(scene.truth, rng, self.split)
+        kind, question, answer = sample_question(scene.truth, rng, self.split, ASKED)
         return Turn(brief.question_line(question), answer, kind)
 
 

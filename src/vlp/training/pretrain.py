@@ -33,7 +33,7 @@ PARTS = {"vision": "model.visual", "language": "model.language_model"}
 MARK = 2.0
 """What every image token bears in its last channel."""
 
-IMAGES_FROM = 0.85
+IMAGES_FROM = 0.92
 """Share of the language stage without image tokens: they are a quarter of a row, and the text says what they say."""
 
 
