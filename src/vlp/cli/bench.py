@@ -23,6 +23,7 @@ def run(
     out: str = "",
     model: str = "nano",
     grounder: str = "nano",
+    split: str = "test",
 ) -> int:
     """Measure: a row per case (rows.jsonl), summary.json with rates and 95 % intervals, report.html with the failures.
 
@@ -32,11 +33,12 @@ def run(
         name: static, dynamic, cannot, satisfied, upper, upper-dynamic, grounding, pose, questions, planning, schema,
             latency, fuzz or crash.
         n: cases; 0 takes the suite's own number.
-        seed: number of the first case among the test seeds.
+        seed: number of the first case among the seeds of the split.
         workers: processes.
         out: directory; by default runs/bench-NAME.
         model: what `vlp run --model` takes; "expert" is an upper bound.
         grounder: nano, model, or oracle (an upper bound).
+        split: test; or validation, to try out changes.
     """
     from vlp.evaluation.runner import WHOLE, run_suite
     from vlp.evaluation.suites import SUITES
@@ -46,7 +48,9 @@ def run(
     folder = Path(out or f"runs/bench-{name}")
     shown = _Shown(console)
     with shown.bar:
-        summary = run_suite(name, n or None, seed, workers, folder, model, grounder=grounder, progress=shown.case)
+        summary = run_suite(
+            name, n or None, seed, workers, folder, model, grounder=grounder, split=split, progress=shown.case
+        )
     console.print(f"{name}: {summary.rate}, 95 % interval in brackets; {summary.seconds:.0f} s", highlight=False)
     for column, rates in summary.groups.items():
         for value, rate in rates.items():

@@ -95,6 +95,7 @@ def run_suite(
     model: str = "nano",
     *,
     grounder: str = "nano",
+    split: str = "test",
     progress: Progress = lambda done, cases, rows: None,
 ) -> Summary:
     """Run a suite and write rows.jsonl, summary.json and report.html.
@@ -102,10 +103,11 @@ def run_suite(
     Args:
         name: a row of `SUITES` or `WHOLE`.
         n: cases; None takes the suite's own number.
-        seed: index of the first case among the test seeds.
+        seed: index of the first case among the seeds of the split.
         workers: processes.
         out: directory; rows that lie there already are kept when they come from the same question.
         model, grounder: what is evaluated; suites of the upper bound set their own.
+        split: "test", or "validation" while something is still being changed.
         progress: called after each case with cases done, all cases, and that case's rows.
 
     Raises:
@@ -120,7 +122,8 @@ def run_suite(
     n = suite.n if n is None else n
     if n < 1 or workers < 1 or seed < 0:
         raise UsageError("a suite needs at least one case, one worker and a seed from 0 on.")
-    options = replace(Options(model, grounder), **suite.fixed)
+    lookup(split, dict.fromkeys(("test", "validation")), "split")
+    options = replace(Options(model, grounder, split), **suite.fixed)
     began = time.monotonic()
     known = _known_rows(folder, {"suite": name, "seed": seed, **asdict(options)})
     todo = [i for i in range(seed, seed + n) if i not in {row["case"] for row in known}]

@@ -90,7 +90,7 @@ SUITES: dict[str, Suite] = {
         100, f"{_SEEING}:pose", groups=("kind", "hidden"), numbers=("xy_m", "top_m", "yaw_deg", "pose_s"),
     ),
     "questions": Suite(
-        "A question about an image is answered as the true state answers it, word for word.",
+        "A question about an image is answered as the true state answers it; lists in any order.",
         500, f"{_SEEING}:questions", groups=("question_kind",), numbers=("total_s",),
     ),
     "planning": Suite(
