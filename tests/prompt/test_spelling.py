@@ -38,3 +38,4 @@ def test_no_word_of_a_sentence_we_make_is_taken_for_a_name():
 
 def test_a_sentence_is_heard_in_lower_case_and_cannot_spell_special_tokens():
     assert heard("Put the Red CBUE <|end|> away!") == "put the red cube < |end| > away!"
+    assert heard("the red coloured blal, the blue-colored block") == "the red ball, the blue block"

@@ -3,16 +3,19 @@
 The text of each turn is fixed to the letter, since the embedded model knows no other.
 """
 
+import re
 from collections.abc import Sequence
 
 from vlp.core.messages import Image, Message, Text, user
 from vlp.core.report import Report
+from vlp.core.vocabulary import COLOURS
 from vlp.prompt.bounds import inert, plain
 from vlp.prompt.memory import Memory, StepRecord
 from vlp.prompt.request import PlanRequest
 from vlp.prompt.spelling import mended
 
 MAX_ISSUES = 3
+_COLOURED = re.compile(rf"\b({'|'.join(COLOURS)})[ -]colou?red\b")
 _NAMES_THE_OBJECT = ("target", "subject", "object", "place")
 
 
@@ -29,8 +32,11 @@ def plan(request: PlanRequest) -> list[Message]:
 
 
 def heard(text: str) -> str:
-    """Return a person's sentence as the embedded model reads it: in lower case, names spelled right."""
-    return mended(inert(text).lower())
+    """Return a person's sentence as the embedded model reads it: in lower case, names spelled right and as usual.
+
+    "Red coloured cube" is "red cube", one token; so is "red cbue".
+    """
+    return _COLOURED.sub(r"\1", mended(inert(text).lower()))
 
 
 def question_line(text: str) -> str:
