@@ -60,6 +60,22 @@ def test_an_empty_policy_claims_that_the_goal_holds(make_run):
     assert (run.go().claim, run.done) == ("already", [])
 
 
+def test_a_claim_that_a_look_refutes_is_followed_by_another_policy(make_run):
+    """Guards against "it holds already" ending a run while the cube stands beside the bowl."""
+    look = {"do": "check", "relation": "in", "subject": "red cube", "object": "green bowl"}
+    claim = {"goal": "the red cube is in the green bowl", "subtasks": [{"name": "see that it is so", "steps": [look]}]}
+    run = make_run([claim, CUBE_IN_BOWL])
+    outcome = run.go()
+    assert (outcome.outcome, outcome.claim) == ("success", "done")
+    assert run.done[0] == "check" and run.robot.world.objects["red cube"].support == "green bowl"
+
+
+def test_a_claim_that_a_look_confirms_moves_nothing(make_run):
+    look = {"do": "check", "relation": "on", "subject": "red cube", "object": "table"}
+    run = make_run([{"goal": "x", "subtasks": [{"name": "see that it is so", "steps": [look]}]}])
+    assert (run.go().claim, run.done) == ("already", ["check"])
+
+
 def test_giving_up_after_a_failure_is_no_success(make_run):
     robot = FakeRobot()
     robot.fail_next("grasp", "unreachable")

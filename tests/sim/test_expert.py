@@ -80,7 +80,23 @@ def test_what_a_person_took_away_is_left_out_or_said_to_be_missing() -> None:
     both = (*PUT.goals, Goal("in", "red can", "green bowl"))
     group = Task("group", {"a": "every red thing", "relation": "in", "b": "green bowl"}, both)
     assert names(plan(world(item("red can", 0.5, 0.2), BOWL), group))[0] == "pick up the red can"
-    assert plan(world(item("red can", 0.6, 0.0, "green bowl"), BOWL), group)["subtasks"] == []
+    done = plan(world(item("red can", 0.6, 0.0, "green bowl"), BOWL), group)["subtasks"]
+    assert done == [{"name": "see that it is so", "steps": [check("in", "red can", "green bowl")]}]
+
+
+def test_what_is_done_already_is_looked_at_and_not_only_claimed() -> None:
+    # Guards against a model that learns to end a task with a claim: nothing refuted "it holds already".
+    inside = item("red cube", 0.6, 0.0, "green bowl")
+    policy = plan(world(inside, BOWL), PUT)
+    assert policy["subtasks"] == [{"name": "see that it is so", "steps": [check("in", "red cube", "green bowl")]}]
+    away = world(inside, BOWL, at="bin")
+    assert plan(away, PUT)["subtasks"] == []  # nothing of it is in view from there
+    thrown = Task("throw", {"a": "red cube", "relation": "in", "b": "bin"}, (Goal("in", "red cube", "bin"),))
+    assert plan(world(item("red cube", 0.6, 0.0, "bin")), thrown)["subtasks"] == []
+
+
+def check(relation: str, subject: str, target: str) -> dict[str, str]:
+    return {"do": "check", "relation": relation, "subject": subject, "object": target}
 
 
 def test_the_expert_is_right_for_ten_thousand_tasks() -> None:

@@ -127,15 +127,16 @@ class Planner:
             "policy": plan.to_json(),
             "steps": [{"id": s.id, "subtask": s.subtask, "text": str(s)} for s in plan.steps],
             "diff": {**change.to_json(), "text": str(change)} if change else None,
-            "claim": claim_of(plan.policy, progress.steps),
+            "claim": claim_of(plan.policy, progress.steps, self.manifest),
             "triggers": list(progress.triggers),
             "check_s": check_s,
         }
         return Event("policy", data, live=plan)
 
 
-def claim_of(policy: Policy, steps_before: int) -> str:
-    """Return what a policy says of the task: "cannot" be done, "already" true before any step, or to be "done"."""
+def claim_of(policy: Policy, steps_before: int, manifest: Manifest) -> str:
+    """Return what a policy says of the task: "cannot" be done, "already" true before any action, or to be "done"."""
     if policy.cannot:
         return "cannot"
-    return "done" if policy.steps or steps_before else "already"
+    acts = any(manifest.primitives[step.do].kind == "action" for step in policy.steps)
+    return "done" if acts or steps_before else "already"

@@ -42,7 +42,7 @@ def plan(truth: Truth, task: Task) -> Json:
     if gone and not pending and (len(gone) == len(task.goals) or task.ordered):
         return {"goal": _wish(task), "cannot": f"there is no {gone[0]}"}
     if not pending:
-        return {"goal": goal_text(truth, task, list(task.goals)), "subtasks": []}
+        return {"goal": goal_text(truth, task, list(task.goals)), "subtasks": _proof(truth, task)}
     writer = _Writer(truth.holding, _supports(truth))
     if truth.at != "table":
         writer.add("go to the table", {"do": "go_to", "place": "table"})
@@ -51,6 +51,17 @@ def plan(truth: Truth, task: Task) -> Json:
     else:
         _reach_all(writer, pending, task.ordered)
     return {"goal": goal_text(truth, task, pending), "subtasks": writer.subtasks}
+
+
+def _proof(truth: Truth, task: Task) -> list[Json]:
+    """Return the subtask that looks whether all is so already; nothing where that cannot be looked at from here.
+
+    A claim is cheap: of 27 failed episodes 10 ended at once with "it holds already", which one look would have refuted.
+    """
+    shown = [g for g in task.goals if g.target not in PLACES and g.holds(truth)]
+    goals = sorted(shown, key=lambda goal: _rank(truth, goal))
+    steps = [_check(goal) for goal in goals]
+    return [{"name": "see that it is so", "steps": steps}] if steps and truth.at == "table" else []
 
 
 def _supports(truth: Truth) -> dict[str, str]:
@@ -190,15 +201,15 @@ def _reach(writer: _Writer, goal: Goal) -> None:
     if goal.relation == "holding":
         if held_before:
             return
-        writer.subtasks[-1]["steps"].append({"do": "check", "relation": "holding", "subject": subject})
+        writer.subtasks[-1]["steps"].append(_check(goal))
         return
     opening = f"the {subject}" if held_before else "it"
     text = f"put {opening} {RELATION_TEXT[goal.relation]} the {target}"
     if target in PLACES:
         writer.add(text, {"do": "place", "target": target, "relation": goal.relation})
     else:
-        check = {"do": "check", "relation": goal.relation, "subject": subject, "object": target}
-        writer.add(text, _locate(target), {"do": "place", "target": _ref(target), "relation": goal.relation}, check)
+        place = {"do": "place", "target": _ref(target), "relation": goal.relation}
+        writer.add(text, _locate(target), place, _check(goal))
     near = goal.relation not in ("in", "on")
     writer.holding, writer.support[subject] = "", "table" if near else target
 
@@ -226,6 +237,11 @@ def _swap(writer: _Writer, goals: list[Goal]) -> None:
     writer.pick(a)
     writer.add(f"put it where the {b} was", {"do": "place", "target": _ref(b), "relation": "at"})
     writer.holding = ""
+
+
+def _check(goal: Goal) -> Json:
+    step = {"do": "check", "relation": goal.relation, "subject": goal.subject}
+    return {**step, "object": goal.target} if goal.target else step
 
 
 def _ref(phrase: str) -> str:

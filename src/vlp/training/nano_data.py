@@ -223,7 +223,7 @@ class TurnSource:
             task = sample_change(truth, task, rng, self.split)
         if task is None:
             return None
-        failed = _failure(task, rng) if rng.random() < 0.1 else None
+        failed = _failure(task, rng) if rng.random() < 0.15 else None
         return Turn(plan_prompt(truth, task, failed), policy_text(expert.plan(truth, task)), task.family)
 
     def question(self, scene: LabelledScene, rng: Random) -> Turn | None:
@@ -235,18 +235,22 @@ class TurnSource:
 
 
 def _failure(task: Task, rng: Random) -> StepRecord | None:
-    """Return a step that may just have failed on the way to a task: the plan starts anew from the state all the same."""
+    """Return a step that may just have failed on the way to a task: the plan starts anew from the state all the same.
+
+    A check that failed says that all is not done already.
+    """
     if not task.goals:
         return None
     goal = rng.choice(task.goals)
     name = "$" + goal.subject.replace(" ", "_")
+    looks = () if task.satisfied else (("check", {"subject": goal.subject}, "check-failed"),) * 3
     do, arguments, code = rng.choice(
         (
+            *looks,
             ("grasp", {"target": name}, "slipped"),
             ("grasp", {"target": name}, "unreachable"),
             ("locate", {"object": goal.subject}, "not-found"),
             ("place", {"target": name}, "slipped"),
-            ("check", {"subject": goal.subject}, "check-failed"),
             ("grasp", {"target": name}, "target-moved"),
         )
     )
