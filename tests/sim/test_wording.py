@@ -6,13 +6,13 @@ from random import Random
 
 import pytest
 
-from vlp.sim import questions
+from vlp.sim import question_words, questions
 from vlp.sim.tasks import changes, wording
 from vlp.sim.tasks.families import PLAIN
 
 Pair = tuple[tuple[str, ...], tuple[str, ...]]
 PAIRS: dict[str, Pair] = {
-    **{f"question {key}": pair for key, pair in questions.PHRASINGS.items()},
+    **{f"question {key}": pair for key, pair in question_words.PHRASINGS.items()},
     **{f"family {name}": (family.train, family.test) for name, family in PLAIN.items()},
     **{f"superlative {key}": pair for key, pair in wording.SUPERLATIVE_WORDS.items()},
     **{f"every {key}": pair for key, pair in wording.EVERY_WORDS.items()},
@@ -53,4 +53,4 @@ def test_questions_of_the_test_begin_as_they_are_written():
 
     rng = Random(3)
     asked = [questions.sample_question(sample_truth(rng), rng, "test")[1].lower() for _ in range(200)]
-    assert not any(text.startswith(questions.OPENINGS) for text in asked)
+    assert not any(text.startswith(question_words.OPENINGS) for text in asked)

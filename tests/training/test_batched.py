@@ -6,6 +6,7 @@ import torch
 from transformers import Qwen2_5_VLForConditionalGeneration
 
 from vlp.core.vocabulary import COLOURS, KINDS
+from vlp.models.nano_code import CELL, IMAGE_HEIGHT, IMAGE_WIDTH
 from vlp.training import nano_tokenizer as words
 from vlp.training.batched import BatchedLanguage, BatchedVision
 from vlp.training.nano_data import nano_manifest
@@ -28,15 +29,15 @@ def model(tokenizer):
 def _stock_patches(pixels: torch.Tensor) -> torch.Tensor:
     """Patches in the order and layout of the stock image processor: merge blocks, then (channel, time, row, column)."""
     b, c, h, w = pixels.shape
-    p, m = 12, 2
+    p, m = CELL // 2, 2
     x = pixels.view(b, c, h // p // m, m, p, w // p // m, m, p).permute(0, 2, 5, 3, 6, 1, 4, 7)
     x = x.reshape(b, h // p * (w // p), c, 1, p * p).expand(-1, -1, -1, 2, -1)
     return x.reshape(b * (h // p) * (w // p), -1)
 
 
 def test_vision_equals_stock(model):
-    pixels = torch.rand(2, 3, 324, 432) * 2 - 1
-    vision = BatchedVision(model, 324, 432)
+    pixels = torch.rand(2, 3, IMAGE_HEIGHT, IMAGE_WIDTH) * 2 - 1
+    vision = BatchedVision(model, IMAGE_HEIGHT, IMAGE_WIDTH)
     with torch.no_grad():
         ours = vision(vision.patches(pixels))
         stock = model.model.visual(_stock_patches(pixels), grid_thw=torch.tensor([[1, 18, 24]] * 2)).pooler_output
@@ -53,8 +54,8 @@ def test_a_packed_turn_sees_the_image_and_itself_only(model, tokenizer):
     ]
     packer = Packer(tokenizer)
     packed = packer.batch([turns], ["sees: red cube"])
-    pixels = torch.rand(1, 3, 324, 432) * 2 - 1
-    vision, language = BatchedVision(model, 324, 432), BatchedLanguage(model)
+    pixels = torch.rand(1, 3, IMAGE_HEIGHT, IMAGE_WIDTH) * 2 - 1
+    vision, language = BatchedVision(model, IMAGE_HEIGHT, IMAGE_WIDTH), BatchedLanguage(model)
     with torch.no_grad():
         image = vision(vision.patches(pixels))
         x = model.model.language_model.embed_tokens(packed.ids)

@@ -158,7 +158,8 @@ def seen_twice(look: Callable[[Rgb], Array], rgb: Rgb) -> Array:
     mirrored = look(np.ascontiguousarray(rgb[:, ::-1]))[:, ::-1, :CHANNELS].copy()
     for slot in SLOTS:
         mirrored[..., slot.box.start] *= -1
-    return (look(rgb)[..., :CHANNELS] + mirrored) / 2
+    mean: Array = 0.5 * (look(rgb)[..., :CHANNELS] + mirrored)
+    return mean
 
 
 def decode(code: Array, threshold: float = 0.5, overlap: float = 0.6) -> list[SeenObject]:

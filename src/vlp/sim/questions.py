@@ -9,211 +9,16 @@ from collections.abc import Callable, Iterable, Mapping
 from random import Random
 
 from vlp.core.vocabulary import COLOURS, CONTAINERS, KINDS, PUT_RELATION
+from vlp.sim.question_words import EXTREME_WORDS, OPENINGS, PHRASINGS, STATIC_RELATIONS
 from vlp.sim.tasks.references import ORDERS
 from vlp.sim.tasks.relations import DIRECTIONS, displacement_m, gap_m, lies, rests_on, visible
 from vlp.sim.tasks.task import Split
-from vlp.sim.tasks.wording import RELATION_WORDS, Rows, noun, pick, pieces, plural, typo
+from vlp.sim.tasks.wording import noun, pick, pieces, plural, typo
 from vlp.sim.truth import Truth
 
 Drawn = tuple[str, dict[str, str], str]
 """Key of the templates, words for its slots, answer."""
 
-PHRASINGS: Rows = {
-    "count_all": (
-        (
-            "how many [objects|things|items] [are there|are on the table|are here|are in view|stand on the table]?",
-            "how many [objects|things|items] [can you see|are visible|do you find|are there in all]?",
-            "how many [objects|things|items] does the table hold?",
-            "[count|count up] [the|all|all the] [objects|things|items]",
-            "[tell me|say|I want to know] how many [objects|things|items] there are",
-            "what is the [count|total] of [objects|all things|the items]?",
-            "give me the [count|total number] of [objects|things|items]",
-            "[on the table|in view|here], how many [objects|things] are there?",
-        ),
-        ("how many things do you see?", "what is the number of objects?"),
-    ),
-    "count": (
-        (
-            "how many {ns} [are there|are on the table|do you see|can you see|are in view|are here]?",
-            "how many {ns} [do you find|are visible|stand on the table|are there in all]?",
-            "count [the|all|all the] {ns}",
-            "[tell me|say|I want to know] how many {ns} there are",
-            "what is the [count|total] of {ns}?",
-            "give me the [count|number] of {ns}",
-            "how many of the [objects|things|items] are {ns}?",
-            "{ns}, how many?",
-            "[on the table|in view|here], how many {ns} are there?",
-            "how many {ns}?",
-        ),
-        ("what is the number of {ns}?", "{ns}: how many are there?"),
-    ),
-    "count_in": (
-        (
-            "how many [things|objects|items] [are|do you see|can you see|lie|are there] {rel} the {b}?",
-            "count [the|all] [things|objects|items] {rel} the {b}",
-            "[tell me|say] how many [things|objects|items] are {rel} the {b}",
-            "what is the [count|total] of [things|objects|items] {rel} the {b}?",
-            "give me the number of [things|objects] {rel} the {b}",
-            "{rel} the {b}, how many [things|objects] are there?",
-            "how many [things|objects|items] does the {b} [hold|carry]?",
-            "look at the {b}: how many things does it hold?",
-        ),
-        ("what is the number of things {rel} the {b}?", "the {b}: how many objects are {rel} it?"),
-    ),
-    "exists": (
-        (
-            "is there [a|any|one] {n}[| on the table| here| in view| to be seen| somewhere]?",
-            "[can|do] you see [a|any] {n}[| here| on the table| anywhere]?",
-            "is [a|one] {n} [on the table|visible|present|to be seen|here]?",
-            "[do we have|does the table have|have you got] a {n}?",
-            "[tell me|say|I want to know] [if|whether] there is a {n}",
-            "a {n}, is there one?",
-            "do you find a {n}?",
-            "[would|could] you say there is a {n}?",
-            "does a {n} stand on the table?",
-            "is one of the [objects|things] a {n}?",
-        ),
-        ("is a {n} there?", "is any {n} in view?"),
-    ),
-    "related": (
-        (
-            "is the {a} {rel} the {b}[| or not| now]?",
-            "[do|can] you see the {a} {rel} the {b}?",
-            "[tell me|say|I wonder] [if|whether] the {a} is {rel} the {b}",
-            "does the {a} [lie|stand|sit] {rel} the {b}?",
-            "would you say the {a} is {rel} the {b}?",
-            "the {a}, is it {rel} the {b}?",
-            "is it true that the {a} is {rel} the {b}?",
-            "the {a} is {rel} the {b}, [right|correct|is it not|yes or no]?",
-            "do you know [if|whether] the {a} is {rel} the {b}?",
-        ),
-        ("can you say if the {a} is {rel} the {b}?",),
-    ),
-    "empty": (
-        (
-            "is the {b} [empty|still empty|vacant|unoccupied]?",
-            "is [there nothing|nothing at all|nothing] {rel} the {b}?",
-            "[tell me|say|I wonder] [if|whether] the {b} is empty",
-            "does the {b} [hold|carry] nothing?",
-            "does nothing lie {rel} the {b}?",
-            "is it true that the {b} is empty?",
-            "the {b} is empty, [right|correct|is it not]?",
-            "is the {b} without [contents|objects]?",
-            "would you say the {b} is empty?",
-        ),
-        ("is the {b} free of things?",),
-    ),
-    "holding": (("are you holding something?", "is something in your hand?"), ("do you hold anything?",)),
-    "held": (("what are you holding?", "what is in your hand?"), ("which object do you hold?",)),
-    "list_all": (
-        (
-            "list [all|all the|the] [objects|things|items][| on the table| you see| in view]",
-            "[which|what] [objects|things|items] [are there|are on the table|do you see|can you see|are here]?",
-            "[which|what] [objects|things|items] [are in view|are visible|stand on the table]?",
-            "what [is|do you see|can you see|do you find|stands|is there] on the table?",
-            "what do you see[| here| there| in front of you]?",
-            "name [all|all the|all of the|the] [objects|things|items][| on the table]",
-            "[tell me|say] [what you see|what is on the table|what is there|what is here]",
-            "[tell me|list|name] everything you see",
-            "enumerate [all|the|all the] [objects|things|items]",
-            "give me a list of [all|the|all the] [objects|things|items]",
-            "describe [the table|the scene|what you see]",
-            "what have we got [here|on the table]?",
-            "list everything[| there is| on the table]",
-        ),
-        ("name every object", "what are all the objects here?"),
-    ),
-    "list_colour": (
-        (
-            "[which|what] [objects|things|items] are {c}?",
-            "list [all|all the|the] {c} [objects|things|items]",
-            "list [everything|what is|all that is] {c}",
-            "what is {c}[| here| on the table]?",
-            "name [the|all|all the] {c} [objects|things|items]",
-            "[tell me|say] [what is|which things are|which objects are] {c}",
-            "[what|which] {c} [objects|things|items] [are there|do you see|can you see]?",
-            "give me [all|the|a list of the] {c} [objects|things|items]",
-            "which things have the colour {c}?",
-            "enumerate the {c} [objects|things]",
-            "list the [objects|things] that are {c}",
-            "of the [objects|things], which ones are {c}?",
-        ),
-        ("name everything {c}", "which of the objects are {c}?"),
-    ),
-    "list_kind": (
-        (
-            "list [all|all the|the|all of the] {ns}[| you see| on the table]",
-            "which {ns} [are there|do you see|can you see|are on the table|are in view]?",
-            "[tell me|say] which {ns} [there are|you see]",
-            "name [the|every one of the] {ns}",
-            "what {ns} [are there|do you see|can you see|have we got]?",
-            "give me [a list of the|all|all the|the] {ns}",
-            "enumerate [the|all] {ns}",
-            "which [objects|things|of the things|of the objects] are {ns}?",
-            "all [the|] {ns}, please",
-        ),
-        ("name all the {ns}", "what {ns} are here?"),
-    ),
-    "list_in": (
-        (
-            "what [is|lies|stands|can you see|is there|has been put] {rel} the {b}?",
-            "[which|what] [objects|things|items] [are|lie|can you see|are there] {rel} the {b}?",
-            "list [the|all|all the] [things|objects|items] {rel} the {b}",
-            "list [everything|what is] {rel} the {b}",
-            "[tell me|say] what is {rel} the {b}",
-            "name [the|all|all the] [things|objects|items] {rel} the {b}",
-            "what does the {b} [hold|carry|contain]?",
-            "give me a list of [what is|the things] {rel} the {b}",
-            "{rel} the {b}, what [is there|do you find]?",
-            "enumerate the things {rel} the {b}",
-        ),
-        ("name everything {rel} the {b}", "what do you see {rel} the {b}?"),
-    ),
-    "extreme": (
-        (
-            "[which|what] [object|thing|item] is [the |]{x}?",
-            "[what|which] is the {x} [object|thing|item|one]?",
-            "name the {x} [object|thing|item]",
-            "[say|tell me] which [object|thing|one] is [the |]{x}",
-            "which [one|of the objects|of the things] is [the |]{x}?",
-            "what stands {x}?",
-            "identify the {x} [object|thing|item]",
-            "find the {x} [object|thing]",
-            "give me the {x} [object|thing|item]",
-            "the {x} [object|thing|one]?",
-            "what do you see {x}?",
-        ),
-        ("the {x} object is which one?", "tell me the {x} thing"),
-    ),
-    "colour": (
-        (
-            "[what|which] [colour|color] is the {n}?",
-            "[what|which] [colour|color] does the {n} have?",
-            "what is the [colour|color] of the {n}?",
-            "[give|name|say] the [colour|color] of the {n}",
-            "the {n} is of what [colour|color]?",
-            "of [what|which] [colour|color] is the {n}?",
-            "how is the {n} coloured?",
-            "the [colour|color] of the {n}?",
-        ),
-        ("tell me the colour of the {n}", "the {n} has which colour?"),
-    ),
-}
-OPENINGS = ("robot, ", "tell me: ", "and ", "ok, ", "one question: ", "please, ", "now, ", "hello, ")
-"""What a tenth of the questions of the training begin with."""
-
-EXTREME_WORDS: Rows = {
-    "leftmost": (
-        ("leftmost", "leftmost", "furthest left", "most to the left", "furthest to the left"),
-        ("leftmost", "left most"),
-    ),
-    "rightmost": (
-        ("rightmost", "rightmost", "furthest right", "most to the right", "furthest to the right"),
-        ("rightmost", "right most"),
-    ),
-    "nearest": (("nearest", "nearest", "closest", "closest", "nearest to you"), ("nearest",)),
-    "farthest": (("farthest", "furthest", "most distant", "furthest away", "farthest from you"), ("farthest",)),
-}
 KINDS_OF_QUESTION: dict[str, float] = {
     "count_all": 0.6,
     "count": 2.0,
@@ -292,11 +97,6 @@ _SLOTS: dict[str, Callable[[str, Random, str], str]] = {
     "c": lambda colour, rng, split: colour,
     "rel": lambda relation, rng, split: pick(STATIC_RELATIONS, relation, rng, split),
     "x": lambda word, rng, split: pick(EXTREME_WORDS, word, rng, split),
-}
-STATIC_RELATIONS: Rows = {
-    **RELATION_WORDS,
-    "in": (("in", "inside", "within"), ("in", "inside of")),
-    "on": (("on", "on top of"), ("on",)),
 }
 
 
