@@ -56,7 +56,7 @@ class Stage:
 
 RECIPE: dict[str, Stage] = {
     "vision": Stage(steps=4000, batch=24, rate=1e-3, matrix_rate=8e-3),
-    "language": Stage(steps=6500, batch=12, rate=1e-3, matrix_rate=3e-3),
+    "language": Stage(steps=8000, batch=12, rate=1e-3, matrix_rate=3e-3),
 }
 
 
