@@ -116,5 +116,7 @@ def test_every_suite_names_a_function_that_exists_and_a_sensible_number():
 def test_only_seeds_that_are_never_trained_on_can_be_measured(tmp_path):
     with pytest.raises(UsageError, match="Did you mean 'validation'"):
         run_suite("odd", 1, 0, 1, tmp_path, split="validatoin")
+    with pytest.raises(UsageError, match="draws no cases from a split"):
+        run_suite("fuzz", 1, 0, 1, tmp_path, split="validation")
     with pytest.raises(UsageError, match="unknown split 'train'"):
         run_suite("odd", 1, 0, 1, tmp_path, split="train")

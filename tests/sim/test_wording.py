@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from vlp.core.vocabulary import plural
 from vlp.sim import question_words, questions
 from vlp.sim.tasks import changes, wording
 from vlp.sim.tasks.families import PLAIN
@@ -44,7 +45,7 @@ def test_phrasings_kept_for_test_are_not_trained_on(name: str):
 
 
 def test_plurals_keep_the_words_before_them():
-    assert [wording.plural(n) for n in ("cube", "storage box", "dice", "dish")] == ["cubes", "storage boxes", "dice", "dishes"]
+    assert [plural(n) for n in ("cube", "storage box", "dice", "dish")] == ["cubes", "storage boxes", "dice", "dishes"]
 
 
 def test_questions_of_the_test_begin_as_they_are_written():

@@ -116,13 +116,15 @@ def run_suite(
         TaskFailed: a worker process died; the rows so far are kept.
     """
     folder = Path(out)
+    lookup(split, dict.fromkeys(("test", "validation")), "split")
     if name in WHOLE:
+        if split != "test":
+            raise UsageError(f"the suite {name!r} draws no cases from a split.", "Leave --split out.")
         return _whole(name, n, seed, workers, folder)
     suite = lookup(name, SUITES | dict.fromkeys(WHOLE, SUITES["static"]), "suite")
     n = suite.n if n is None else n
     if n < 1 or workers < 1 or seed < 0:
         raise UsageError("a suite needs at least one case, one worker and a seed from 0 on.")
-    lookup(split, dict.fromkeys(("test", "validation")), "split")
     options = replace(Options(model, grounder, split), **suite.fixed)
     began = time.monotonic()
     known = _known_rows(folder, {"suite": name, "seed": seed, **asdict(options)})

@@ -7,7 +7,7 @@ To that model "red cube" is one token, and "red cbue" is not: with one typing er
 import re
 from functools import cache
 
-from vlp.core.vocabulary import COLOURS, KINDS
+from vlp.core.vocabulary import COLOURS, KINDS, plural
 
 LEAST_LETTERS = 4
 """Shorter words have too many neighbours: "can" and "cat"."""
@@ -39,8 +39,7 @@ def _mended(word: str) -> str:
 
 @cache
 def _names() -> frozenset[str]:
-    plurals = {"box": "boxes"}
-    return frozenset((*COLOURS, *KINDS, *(plurals.get(kind, kind + "s") for kind in KINDS)))
+    return frozenset((*COLOURS, *KINDS, *map(plural, KINDS)))
 
 
 @cache

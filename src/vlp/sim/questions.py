@@ -8,12 +8,12 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from random import Random
 
-from vlp.core.vocabulary import COLOURS, CONTAINERS, KINDS, PUT_RELATION
+from vlp.core.vocabulary import COLOURS, CONTAINERS, KINDS, PUT_RELATION, plural
 from vlp.sim.question_words import EXTREME_WORDS, OPENINGS, PHRASINGS, STATIC_RELATIONS
 from vlp.sim.tasks.references import ORDERS
 from vlp.sim.tasks.relations import DIRECTIONS, displacement_m, gap_m, lies, rests_on, visible
 from vlp.sim.tasks.task import Split
-from vlp.sim.tasks.wording import noun, pick, pieces, plural, typo
+from vlp.sim.tasks.wording import noun, pick, pieces, typo
 from vlp.sim.truth import Truth
 
 Drawn = tuple[str, dict[str, str], str]

@@ -62,7 +62,7 @@ class LabelledScene:
         """Return the scene text of the true places: answers then follow from it, without exception.
 
         From the boxes the order from left to right is another than the true one in 1.9 % of pairs, so that one list in six
-        contradicted its text.
+        contradicted its text. Away from the table things in the picture may lack a true place; there the boxes tell.
         """
         places = self.truth.objects
         seen = [o for o in self.objects if not o.held]

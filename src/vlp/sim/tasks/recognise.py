@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cache
 
 from vlp.core.errors import closest
-from vlp.core.vocabulary import COLOURS, KINDS, PUT_RELATION
+from vlp.core.vocabulary import COLOURS, KINDS, PUT_RELATION, plural
 from vlp.sim.tasks import wording
 from vlp.sim.tasks.families import PLAIN
 from vlp.sim.tasks.references import ORDERS, Unclear, resolve
@@ -147,7 +147,7 @@ def _vocabulary() -> tuple[str, ...]:
     ]  # fmt: skip
     texts = [t for table in rows for pair in table.values() for row in pair for t in row]
     texts += [t for row in wording.RELATIVE_WORDS for t in row]
-    texts += [wording.plural(t) for pair in wording.KIND_WORDS.values() for row in pair for t in row]
+    texts += [plural(t) for pair in wording.KIND_WORDS.values() for row in pair for t in row]
     texts += [t for row in wording.POLITE for t in row]
     texts += [t for family in PLAIN.values() for t in (*family.train, *family.test)]
     plain = re.sub(r"\{\w*\}|[^a-z' ]", " ", " ".join(texts).lower())
@@ -200,7 +200,7 @@ def _kinds() -> dict[str, str]:
 
 @cache
 def _plurals() -> dict[str, str]:
-    return {wording.plural(w): kind for w, kind in _kinds().items() if kind not in ("bin", "table")}
+    return {plural(w): kind for w, kind in _kinds().items() if kind not in ("bin", "table")}
 
 
 @cache

@@ -8,7 +8,7 @@ import re
 from functools import cache
 from random import Random
 
-from vlp.core.vocabulary import COLOURS, KINDS
+from vlp.core.vocabulary import COLOURS, KINDS, plural
 
 Rows = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
 """Word -> (phrasings of training, phrasings kept for test)."""
@@ -220,7 +220,6 @@ POLITE: tuple[tuple[str, ...], tuple[str, ...]] = (
     ),
     ("would you {t}", "hey robot, {t}", "{t}, thank you", "would you be so kind as to {t}", "{t} for me, please"),
 )
-PLURALS = {"box": "boxes", "dish": "dishes", "dice": "dice"}
 TYPO_RATE = {"train": 0.1, "test": 0.15}
 _PIECE = re.compile(r"\[([^\]]*)\]|\{(\w+)\}")
 
@@ -233,12 +232,6 @@ def row(rows: Rows, key: str, split: str) -> tuple[str, ...]:
 def pick(rows: Rows, key: str, rng: Random, split: str) -> str:
     """Return one phrasing of a word."""
     return rng.choice(rows[key][split == "test"])
-
-
-def plural(noun: str) -> str:
-    """Return the plural of a noun of the tables, with the words before it."""
-    head, _, last = noun.rpartition(" ")
-    return f"{head} {PLURALS.get(last, last + 's')}".strip()
 
 
 @cache
