@@ -11,8 +11,7 @@ from vlp.sim import question_words, questions
 from vlp.sim.tasks import changes, wording
 from vlp.sim.tasks.families import PLAIN
 
-Pair = tuple[tuple[str, ...], tuple[str, ...]]
-PAIRS: dict[str, Pair] = {
+PAIRS: dict[str, wording.Pair] = {
     **{f"question {key}": pair for key, pair in question_words.PHRASINGS.items()},
     **{f"family {name}": (family.train, family.test) for name, family in PLAIN.items()},
     **{f"superlative {key}": pair for key, pair in wording.SUPERLATIVE_WORDS.items()},

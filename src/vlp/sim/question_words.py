@@ -1,6 +1,6 @@
 """How questions are worded: a row of templates for training and one kept for test, as in `vlp.sim.tasks.wording`."""
 
-from vlp.sim.tasks.wording import RELATION_WORDS, Rows
+from vlp.sim.tasks.wording import RELATION_WORDS, Pair, Rows, mirrored
 
 PHRASINGS: Rows = {
     "count_all": (
@@ -186,15 +186,13 @@ PHRASINGS: Rows = {
 OPENINGS = ("robot, ", "tell me: ", "and ", "ok, ", "one question: ", "please, ", "now, ", "hello, ")
 """What a tenth of the questions of the training begin with."""
 
+_LEFTMOST: Pair = (
+    ("leftmost", "leftmost", "furthest left", "most to the left", "furthest to the left"),
+    ("leftmost", "left most"),
+)
 EXTREME_WORDS: Rows = {
-    "leftmost": (
-        ("leftmost", "leftmost", "furthest left", "most to the left", "furthest to the left"),
-        ("leftmost", "left most"),
-    ),
-    "rightmost": (
-        ("rightmost", "rightmost", "furthest right", "most to the right", "furthest to the right"),
-        ("rightmost", "right most"),
-    ),
+    "leftmost": _LEFTMOST,
+    "rightmost": mirrored(_LEFTMOST),
     "nearest": (("nearest", "nearest", "closest", "closest", "nearest to you"), ("nearest",)),
     "farthest": (("farthest", "furthest", "most distant", "furthest away", "farthest from you"), ("farthest",)),
 }

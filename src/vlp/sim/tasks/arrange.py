@@ -9,6 +9,14 @@ from vlp.sim.tasks.put import free, graspable, put_relation, takes
 from vlp.sim.tasks.references import is_container, missing
 from vlp.sim.tasks.relations import gap_m, rests_on, visible
 from vlp.sim.tasks.task import Family, Goal, Task
+from vlp.sim.tasks.task_words import (
+    SORT_TEST,
+    SORT_TRAIN,
+    STACK_TEST,
+    STACK_TRAIN,
+    SWAP_TEST,
+    SWAP_TRAIN,
+)
 from vlp.sim.truth import Truth
 
 Arguments = dict[str, str]
@@ -114,79 +122,6 @@ def propose_sort(truth: Truth, rng: Random) -> Arguments | None:
             return None
     return {} if todo else None
 
-
-STACK_TRAIN = (
-    "stack {things}",
-    "stack {things}, from bottom to top",
-    "stack {things}, [the last one on top|first one at the bottom|the first at the bottom]",
-    "stack {things} in [this|that|the given] order",
-    "[build|make|create|form] a [tower|stack|pile] [of|from|with|out of] {things}",
-    "[build|make|create] a [tower|stack|pile] [of|from|with] {things}, the last on top",
-    "[build|make|create] a [tower|stack|pile] [of|from|with] {things} in this order",
-    "stack up {things}",
-    "[put|place] {things} on top of each other",
-    "[put|place] {things} one on top of the other",
-    "!I [want|would like] a [stack|pile] of {things}",
-    "!I [want|would like|need] {things} [stacked|in a stack|in a pile]",
-    "pile {things} in this order",
-    "!{things} should [form|make] a [tower|stack]",
-    "!{things} should be stacked",
-    "[take|get] {things} and [stack|pile] them",
-    "take {things} and build a tower, the last one on top",
-)
-STACK_TEST = (
-    "pile up {things}, the last one on top",
-    "!I want a tower of {things}, bottom to top",
-    "!{things}: stack them in this order",
-    "stack {things}, starting at the bottom",
-)
-SWAP_TRAIN = (
-    "[swap|exchange|switch] {a} and {b}",
-    "[swap|exchange|switch|change] {a} with {b}",
-    "exchange {a} [and|for] {b}",
-    "[swap|exchange|switch|change] the [places|positions|spots] of {a} and {b}",
-    "!{a} and {b} should [swap|switch|exchange] [places|positions]",
-    "make {a} and {b} [swap|switch|exchange] [places|positions]",
-    "let {a} and {b} [swap|switch] [places|positions|spots]",
-    "have {a} and {b} [swap|switch|exchange] places",
-    "put {a} in the place of {b} and {b} in the place of {a}",
-    "move {a} to where {b} [is|stands] and {b} to where {a} [is|stands]",
-    "move {a} to where {b} stands and vice versa",
-    "!I [want|would like] {a} and {b} [swapped|exchanged|switched]",
-    "replace {a} by {b} and {b} by {a}",
-    "!{a} and {b}: [swap|switch|exchange] them",
-    "swap round {a} and {b}",
-)
-SWAP_TEST = (
-    "let {a} and {b} trade places",
-    "make {a} and {b} change places",
-    "interchange {a} and {b}",
-    "put {a} where {b} is and the other way round",
-)
-SORT_TRAIN = (
-    "sort the [things|objects|items] by [colour|color]",
-    "sort [everything|all things|all objects|them] by [colour|color]",
-    "[order|group|arrange|organise] [the things|the objects|everything] by [colour|color]",
-    "sort by [colour|color]",
-    "put each [thing|object|item] with the container of its [colour|color]",
-    "[put|place] every [object|thing] in the container of its own [colour|color]",
-    "!the [objects|things|items] should be sorted by [colour|color]",
-    "!every [thing|object] should go [in|to] the container of its [colour|color]",
-    "!I [want|would like] [everything|the things|all objects] sorted by [colour|color]",
-    "bring each [thing|object] to the container that has its [colour|color]",
-    "sort [everything|the table|the things] according to [colour|color]",
-    "distribute the [things|objects] by [colour|color]",
-    "separate the [things|objects] by [colour|color]",
-    "!each [thing|item] has to go to the container of its [colour|color]",
-    "sort [the things|the objects] into the containers of their [colour|color]",
-    "put things together with the container of their [colour|color]",
-)
-SORT_TEST = (
-    "sort all the items by their colours",
-    "tidy up by colour",
-    "!each object belongs with the container of the same colour",
-    "match things to containers by colour",
-)
 
 ARRANGE_FAMILIES: tuple[Family, ...] = (
     Family("stack", propose_stack, build_stack, STACK_TRAIN, STACK_TEST),

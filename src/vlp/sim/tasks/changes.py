@@ -11,13 +11,12 @@ from vlp.sim.tasks.put import graspable, put_relation, takes
 from vlp.sim.tasks.references import is_container, missing
 from vlp.sim.tasks.relations import rests_on, visible
 from vlp.sim.tasks.task import Goal, Split, Task
-from vlp.sim.tasks.wording import word
+from vlp.sim.tasks.wording import Pair, word
 from vlp.sim.truth import Truth
 
 Draw = Callable[[Truth, Task, Random, Split], Task | None]
-Rows = tuple[tuple[str, ...], tuple[str, ...]]
 
-NEW_CONTAINER: Rows = (
+NEW_CONTAINER: Pair = (
     (
         "!no, {b} instead",
         "!no, {b}",
@@ -40,7 +39,7 @@ NEW_CONTAINER: Rows = (
     ),
     ("!sorry, {b} instead", "!change of plan, {b}", "!hold on, {b} would be better", "!rather {rel} {b}"),
 )
-NEW_TARGET: Rows = (
+NEW_TARGET: Pair = (
     (
         "!actually [put|place|leave|move] {it} {rel} {b}",
         "!wait, [put|place|set] {it} {rel} {b} instead",
@@ -66,7 +65,7 @@ NEW_TARGET: Rows = (
         "!I changed my mind, place {it} {rel} {b}",
     ),
 )
-NEW_SUBJECT: Rows = (
+NEW_SUBJECT: Pair = (
     (
         "!stop, put {a} there instead",
         "!no, put {a} there",
@@ -91,7 +90,7 @@ NEW_SUBJECT: Rows = (
         "!on second thought, take {a} instead",
     ),
 )
-NEW_THING: Rows = (
+NEW_THING: Pair = (
     (
         "!no, {a} instead",
         "!no, {a}",
@@ -110,7 +109,7 @@ NEW_THING: Rows = (
     ),
     ("!sorry, {a} instead", "!hold on, I meant {a}", "!change of plan, {a}"),
 )
-BACK: Rows = (
+BACK: Pair = (
     (
         "!put {it} back on the table",
         "!no, put {it} back",
@@ -134,7 +133,7 @@ BACK: Rows = (
         "!hold on, put {it} back on the table",
     ),
 )
-OPENING: Rows = (
+OPENING: Pair = (
     (
         "",
         "",
@@ -264,6 +263,6 @@ def _who(task: Task) -> str:
     return task.subjects[0] if len(task.subjects) == 1 else task.arguments["a"]
 
 
-def _say(rows: Rows, arguments: dict[str, str], count: int, rng: Random, split: Split) -> str:
+def _say(rows: Pair, arguments: dict[str, str], count: int, rng: Random, split: Split) -> str:
     template = rng.choice(rows[split == "test"]).replace("{it}", "it" if count == 1 else "them")
     return word(template, arguments, rng, split)

@@ -10,9 +10,36 @@ from random import Random
 
 from vlp.core.vocabulary import COLOURS, KINDS, plural
 
-Rows = dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
-"""Word -> (phrasings of training, phrasings kept for test)."""
+Pair = tuple[tuple[str, ...], tuple[str, ...]]
+"""Phrasings of training, and phrasings kept for test."""
 
+Rows = dict[str, Pair]
+"""Word -> its phrasings."""
+
+
+def mirrored(pair: Pair) -> Pair:
+    """Return the phrasings of the other side: "furthest to the left" -> "furthest to the right"."""
+    train, test = (tuple(text.replace("left", "right") for text in row) for row in pair)
+    return train, test
+
+
+_LEFT_OF: Pair = (
+    ("left of", "left of", "to the left of", "at the left of", "to the left side of", "directly left of"),
+    ("on the left of", "on the left side of"),
+)
+_LEFTMOST: Pair = (
+    (
+        "leftmost {n}",
+        "leftmost {n}",
+        "{n} furthest to the left",
+        "{n} on the far left",
+        "{n} most to the left",
+        "{n} that is leftmost",
+        "furthest left {n}",
+        "{n} at the left end",
+    ),
+    ("left most {n}", "{n} that is furthest left"),
+)
 KIND_WORDS: Rows = {
     "cube": (("cube",) * 6 + ("dice", "dice", "wooden cube", "toy cube"), ("cube", "cube", "cube", "little cube")),
     "block": (("block",) * 6 + ("brick", "brick", "wooden block", "toy block"), ("block", "block", "brick", "building block")),
@@ -39,14 +66,8 @@ RELATION_WORDS: Rows = {
         ("next to", "next to", "beside", "by", "near", "alongside", "directly next to", "at the side of"),
         ("next to", "right next to", "close to"),
     ),
-    "left_of": (
-        ("left of", "left of", "to the left of", "at the left of", "to the left side of", "directly left of"),
-        ("on the left of", "on the left side of"),
-    ),
-    "right_of": (
-        ("right of", "right of", "to the right of", "at the right of", "to the right side of", "directly right of"),
-        ("on the right of", "on the right side of"),
-    ),
+    "left_of": _LEFT_OF,
+    "right_of": mirrored(_LEFT_OF),
     "behind": (
         ("behind", "behind", "at the back of", "right behind", "directly behind", "to the back of"),
         ("behind", "just behind"),
@@ -57,32 +78,8 @@ RELATION_WORDS: Rows = {
     ),
 }
 SUPERLATIVE_WORDS: Rows = {
-    "leftmost": (
-        (
-            "leftmost {n}",
-            "leftmost {n}",
-            "{n} furthest to the left",
-            "{n} on the far left",
-            "{n} most to the left",
-            "{n} that is leftmost",
-            "furthest left {n}",
-            "{n} at the left end",
-        ),
-        ("left most {n}", "{n} that is furthest left"),
-    ),
-    "rightmost": (
-        (
-            "rightmost {n}",
-            "rightmost {n}",
-            "{n} furthest to the right",
-            "{n} on the far right",
-            "{n} most to the right",
-            "{n} that is rightmost",
-            "furthest right {n}",
-            "{n} at the right end",
-        ),
-        ("right most {n}", "{n} that is furthest right"),
-    ),
+    "leftmost": _LEFTMOST,
+    "rightmost": mirrored(_LEFTMOST),
     "nearest": (
         (
             "nearest {n}",
