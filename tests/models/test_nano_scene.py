@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from vlp.core.messages import Image, Text, user
+from vlp.core.messages import Image, Text, assistant, user
 from vlp.models.nano_code import SeenObject
-from vlp.models.nano_scene import scene_text
+from vlp.models.nano_scene import entries, quoted, scene_text, standing
 from vlp.models.scripted import ScriptedModel
 from vlp.models.sighted import SightedModel
 
@@ -16,7 +16,8 @@ CAN = SeenObject("blue", "can", (300, 180, 338, 240))
 
 def test_the_scene_is_told_from_left_to_right_with_the_order_from_near_to_far():
     assert scene_text([CAN, CUBE, BOWL, TRAY]).splitlines()[0] == (
-        "sees: 1 white_tray 2; 2 red_cube 4 in green_bowl; 3 green_bowl 3; 4 blue_can 1"
+        "sees: 1 white_tray 2 by green_bowl; 2 red_cube 4 in green_bowl; 3 green_bowl 3 with red_cube by white_tray; "
+        "4 blue_can 1"
     )
 
 
@@ -32,9 +33,19 @@ def test_of_several_of_one_kind_the_biggest_and_smallest_are_named():
     assert first.count("est") == 2
 
 
-def test_things_that_stand_next_to_each_other_are_close_and_others_are_not():
+def test_things_that_stand_next_to_each_other_are_named_at_each_other_and_others_are_not():
     near = SeenObject("red", "block", (255, 188, 292, 237))
-    assert scene_text([near, CAN, TRAY]).splitlines()[1] == "close: red_block by blue_can"
+    text = scene_text([near, CAN, TRAY])
+    assert "red_block 2 by blue_can" in text and "blue_can 1 by red_block" in text
+    assert text.count(" by ") == 2
+
+
+def test_a_quote_holds_the_entries_asked_for_in_the_order_asked_for():
+    told = entries(standing([CAN, CUBE, BOWL, TRAY]))
+    assert quoted(told, ["blue can", "red cube", "blue can", "red can"]) == "4 blue_can 1; 2 red_cube 4 in green_bowl"
+    assert quoted(told, ["green bowl"]) == "3 green_bowl 3 with red_cube by white_tray"
+    assert quoted(told, ["green bowl"], neighbours=False) == "3 green_bowl 3 with red_cube"
+    assert quoted(told, ["red can"]) == "nothing"
 
 
 def test_a_thing_before_a_bowl_is_not_in_it():
@@ -45,12 +56,21 @@ def test_a_thing_before_a_bowl_is_not_in_it():
 
 def test_held_things_and_empty_tables():
     held = SeenObject("red", "cube", (0, 225, 60, 300), held=True)
-    assert scene_text([held]) == "sees: nothing\nclose: nothing\n"
+    assert scene_text([held]) == "sees: nothing\n"
 
 
-def test_the_text_stands_behind_its_image():
-    inner = ScriptedModel(["{}"])
+def test_the_text_stands_behind_its_image_and_is_quoted_from_before_the_answer():
+    inner = ScriptedModel(["1 red_cube 1", "{}"])
     model = SightedModel(inner, lambda rgb, said: f"sees: {rgb.shape[1]} {said}\n")
-    model.generate([user(Text("a"), Image(np.zeros((8, 16, 3), np.uint8)), Text("b"))])
-    texts = [part.text for part in inner.calls[0]["messages"][0].parts if isinstance(part, Text)]
-    assert texts == ["a", "sees: 16 a\nb\n", "b"]
+    reply = model.generate([user(Text("a"), Image(np.zeros((8, 16, 3), np.uint8)), Text("b"))], max_tokens=7)
+    assert reply.text == "{}"
+    first, second = (call["messages"] for call in inner.calls)
+    assert [part.text for part in first[0].parts if isinstance(part, Text)] == ["a", "sees: 16 a\nb\n", "b"]
+    assert [(m.role, m.parts[0]) for m in second[1:]] == [("assistant", Text("1 red_cube 1")), ("user", Text("so"))]
+
+
+def test_a_reply_that_is_handed_back_stands_behind_the_quote():
+    inner = ScriptedModel(["1 red_cube 1", "{}"])
+    asked = [user(Text("do: x"), Image(np.zeros((8, 16, 3), np.uint8))), assistant("{"), user(Text("wrong: cut-off"))]
+    SightedModel(inner, lambda rgb, said: "sees: nothing\n").generate(asked)
+    assert [m.role for m in inner.calls[1]["messages"]] == ["user", "assistant", "user", "assistant", "user"]

@@ -10,6 +10,7 @@ from conftest import make_view
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.located import Located
+from vlp.core.vocabulary import CONTAINERS
 from vlp.perception.grounder import OracleGrounder
 from vlp.perception.perceiving import PerceivingRobot
 from vlp.robot.protocol import Step, StepResult
@@ -110,6 +111,13 @@ def test_sides_agree_with_the_true_places(robot, view):
             assert do(robot, "check", f"{a}{b}", relation="left_of", subject=a, object=b).status == "succeeded"
             assert do(robot, "check", f"{b}{a}", relation="left_of", subject=b, object=a).code == "check-failed"
     assert asked
+
+
+def test_the_table_is_clear_when_nothing_but_containers_is_seen(robot, body, view):
+    assert do(robot, "check", relation="clear", subject="table").code == "check-failed"
+    boxes = {n: box for n, box in view.boxes.items() if view.objects[n].kind in CONTAINERS}
+    emptied = PerceivingRobot(body, OracleGrounder(lambda: boxes))
+    assert boxes and do(emptied, "check", relation="clear", subject="table").status == "succeeded"
 
 
 @pytest.mark.parametrize("seed", [29, 33, 41, 48])

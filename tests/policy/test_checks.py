@@ -81,6 +81,15 @@ def test_locating_again_makes_a_moved_thing_usable() -> None:
     assert codes(steps(SEE, PUSH, SEE, PUSH)) == []
 
 
+def test_the_table_can_be_clear_and_nothing_else_of_a_place() -> None:
+    def checked(relation: str, subject: str) -> list[tuple[str, str]]:
+        return codes(steps({"do": "check", "relation": relation, "subject": subject}))
+
+    where = "/subtasks/0/steps/0/subject"
+    assert checked("clear", "table") == []
+    assert checked("clear", "bin") == checked("holding", "table") == [("place-not-thing", where)]
+
+
 def test_what_is_held_at_the_start_counts() -> None:
     placing = policy("g", put("red cube", "green bowl"))
     assert codes(placing, State(holding="red cube")) == []
@@ -99,6 +108,14 @@ def test_things_out_of_the_workspace_or_too_wide_are_not_gone_to() -> None:
 def test_looking_at_something_out_of_reach_is_allowed() -> None:
     look = steps(SEE, {"do": "look_at", "target": "$red_cube"})
     assert codes(look, State(known={"red cube": at(3.0, 0.0, 0.45)})) == []
+
+
+def test_a_claim_that_a_check_refuted_is_not_made_again() -> None:
+    look = {"do": "check", "relation": "holding", "subject": "red cube"}
+    after = State(refuted=True)
+    assert codes(steps(look), after) == codes(Policy("it is so"), after) == [("refuted-claim", "/subtasks")]
+    assert codes(steps(SEE, TAKE, look), after) == codes(Policy("g", cannot="it cannot be seen"), after) == []
+    assert codes(steps(look)) == codes(Policy("it is so")) == []
 
 
 def test_boxes_need_an_area() -> None:

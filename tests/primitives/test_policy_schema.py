@@ -18,7 +18,7 @@ from vlp.evaluation.random_policies import random_policy
 from vlp.policy.validate import validator
 from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.manifest import Limits
-from vlp.primitives.schema import guided, policy_schema
+from vlp.primitives.schema import Schema, guided, policy_schema
 from vlp.primitives.standard import STANDARD, make_manifest
 
 LIMITS = Limits((0.2, -1.2, 0.0), (1.0, 0.6, 1.3), 0.3, 0.5, 20.0, 0.13, 1.2)
@@ -64,11 +64,11 @@ def test_the_validator_and_a_general_one_agree_on_valid_and_on_spoiled_policies(
         assert accepted(spoiled) == OTHER.is_valid(spoiled)
 
 
-def admits() -> Callable[[str], bool]:
+def admits(schema: Schema = SCHEMA) -> Callable[[str], bool]:
     """Return whether constrained decoding could write a text, byte by byte."""
     llguidance = pytest.importorskip("llguidance")
     tokenizer = llguidance.LLTokenizer("byte")
-    grammar = llguidance.LLMatcher.grammar_from_json_schema(json.dumps(guided(SCHEMA)))
+    grammar = llguidance.LLMatcher.grammar_from_json_schema(json.dumps(guided(schema)))
     failed, messages = llguidance.LLMatcher.validate_grammar_with_warnings(grammar, tokenizer)
     assert not failed and not messages
 
@@ -106,6 +106,20 @@ def test_constrained_decoding_can_write_every_valid_policy_in_compact_form_and_n
         assert admitted(malformed.dumps(data)), malformed.dumps(data)
         assert not admitted(json.dumps(data))
     assert admitted('{"goal":"g","cannot":"there is no blue bowl"}')
+
+
+def test_what_a_check_has_refuted_cannot_be_written_again() -> None:
+    """Failure guarded against: seven policies one after the other that only look whether all is so already."""
+    admitted = admits(policy_schema(MANIFEST, refuted=True))
+    look = '{"do":"check","relation":"holding","subject":"red cube"}'
+    see = '{"do":"locate","object":"red cube","as":"red_cube"}'
+
+    def begun(*steps: str) -> str:
+        return '{"goal":"g","subtasks":[{"name":"n","steps":[@]}]}'.replace("@", ",".join(steps))
+
+    assert not admitted('{"goal":"g","subtasks":[]}') and not admitted(begun(look)) and not admitted(begun(look, see))
+    assert admitted(begun(see, look)) and admitted('{"goal":"g","cannot":"there is no red cube"}')
+    assert admits()(begun(look))
 
 
 @pytest.mark.parametrize("spoil", STRUCTURAL[:-2], ids=lambda spoil: spoil.__name__)

@@ -242,8 +242,16 @@ def run_lives(out: Path, kind: str, rng: random.Random, usual_s: float, kills: i
     for done in range(kills):
         if live(out, kind, rng.uniform(0.0, usual_s)) == 0:
             return done
+        if has_ended(out):  # killed between its last event and the end of its process
+            return done + 1
     assert live(out, kind, None) == 0
     return kills
+
+
+def has_ended(out: Path) -> bool:
+    """Return whether the journal's last event ends the run."""
+    events = read_events(out, blobs=False) if (out / "journal.db").exists() else []
+    return bool(events) and events[-1].kind == "run-finished"
 
 
 def live(out: Path, kind: str, kill_s: float | None) -> int:

@@ -95,6 +95,15 @@ def test_what_is_done_already_is_looked_at_and_not_only_claimed() -> None:
     assert plan(world(item("red cube", 0.6, 0.0, "bin")), thrown)["subtasks"] == []
 
 
+def test_clearing_ends_with_a_look_at_what_was_hidden() -> None:
+    # Guards against a table that is called clear while a ball stands where a box had hidden it.
+    goals = (Goal("in", "red cube", "bin"),)
+    clear = Task("clear", {"a": "every thing", "relation": "in", "b": "bin"}, goals)
+    look = {"name": "see that the table is clear", "steps": [{"do": "check", "relation": "clear", "subject": "table"}]}
+    assert plan(world(item("red cube", 0.5, 0.2), BOWL), clear)["subtasks"][-1] == look
+    assert plan(world(item("red cube", 0.5, 0.2, "bin"), BOWL), clear)["subtasks"] == [look]
+
+
 def check(relation: str, subject: str, target: str) -> dict[str, str]:
     return {"do": "check", "relation": relation, "subject": subject, "object": target}
 

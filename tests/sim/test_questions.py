@@ -4,22 +4,23 @@ import json
 from collections import Counter, defaultdict
 from random import Random
 
-from vlp.sim.questions import KINDS_OF_QUESTION, sample_question
+from vlp.sim.questions import KINDS_OF_QUESTION, Asked, sample_question
 from vlp.sim.tasks.random_truth import sample_truth
 from vlp.sim.tasks.relations import visible
+from vlp.sim.truth import Truth
 
 
-def draw(n: int, split: str = "train") -> list[tuple]:
+def draw(n: int) -> list[tuple[Truth, Asked]]:
     rng = Random(9)
     truths = [sample_truth(rng) for _ in range(n)]
-    return [(truth, *sample_question(truth, rng, split)) for truth in truths]  # type: ignore[arg-type]
+    return [(truth, sample_question(truth, rng)) for truth in truths]
 
 
 def test_answers_are_balanced() -> None:
     # Questions whose answer is mostly the empty list teach the empty list.
     answers: dict[str, Counter] = defaultdict(Counter)
-    for _, kind, _, answer in draw(6000):
-        answers[kind][answer] += 1
+    for _, asked in draw(6000):
+        answers[asked.kind][asked.answer] += 1
     assert set(answers) == set(KINDS_OF_QUESTION)
     for kind in ("exists", "inside", "side", "near", "empty", "holding"):
         yes = answers[kind]["yes"] / sum(answers[kind].values())
@@ -30,8 +31,9 @@ def test_answers_are_balanced() -> None:
 
 
 def test_answers_are_true_and_only_about_what_is_in_view() -> None:
-    for truth, kind, question, answer in draw(3000):
+    for truth, (kind, question, answer, about) in draw(3000):
         seen = visible(truth)
+        assert set(about) <= set(truth.objects), question
         if kind.startswith("list"):
             names = json.loads(answer)
             assert names == [n for n in seen if n in names], question
@@ -41,7 +43,11 @@ def test_answers_are_true_and_only_about_what_is_in_view() -> None:
             assert int(answer) == len(seen)
         if kind == "extreme":
             assert answer in seen
+        if kind in ("count", "list_kind", "list_colour"):
+            assert len(about) == (int(answer) if kind == "count" else len(json.loads(answer))), question
+        if kind in ("inside", "side", "near"):
+            assert len(about) == 2, question
 
 
 def test_the_same_chance_gives_the_same_question() -> None:
-    assert [d[1:] for d in draw(50)] == [d[1:] for d in draw(50)]
+    assert [asked for _, asked in draw(50)] == [asked for _, asked in draw(50)]

@@ -5,8 +5,11 @@ import pytest
 import torch
 from transformers import Qwen2_5_VLForConditionalGeneration
 
+from vlp.core.messages import Image, Text, user
 from vlp.core.vocabulary import COLOURS, KINDS
 from vlp.models.nano_code import CELL, IMAGE_HEIGHT, IMAGE_WIDTH
+from vlp.models.scripted import ScriptedModel
+from vlp.models.sighted import prepared
 from vlp.training import nano_tokenizer as words
 from vlp.training.batched import BatchedLanguage, BatchedVision
 from vlp.training.nano_data import nano_manifest
@@ -48,9 +51,9 @@ def test_vision_equals_stock(model):
 def test_a_packed_turn_sees_the_image_and_itself_only(model, tokenizer):
     """Guards against turns that leak into each other: each must predict what it predicts alone in the stock model."""
     turns = [
-        Turn("do: put the red cube in the box", "no"),
-        Turn("ask: how many?", "3 red_cube"),
-        Turn("box: red cube", "[1,2,3,4]", "box"),
+        Turn("do: put the red cube in the box", "1 red_cube 2", "no"),
+        Turn("ask: how many?", "nothing", "3 red_cube"),
+        Turn("box: red cube", "1 red_cube 2", "[1,2,3,4]", "box"),
     ]
     packer = Packer(tokenizer)
     packed = packer.batch([turns], ["sees: red cube"])
@@ -75,16 +78,33 @@ def test_a_packed_turn_sees_the_image_and_itself_only(model, tokenizer):
             assert torch.allclose(ours[0, mine], stock[0, len(shared) :], atol=1e-4), turn
 
 
-def test_labels_are_the_reply_and_its_end(tokenizer):
+def test_a_packed_turn_is_spelled_as_the_conversation_at_run_time(tokenizer):
+    """Guards against a model that is trained on another conversation than it is asked in."""
+    scripted = ScriptedModel(["1 red_cube 2"])
+    asked = [user(Image(np.zeros((8, 8, 3), np.uint8)), Text("ask: how many?"))]
+    conversation = prepared(asked, lambda rgb, said: "sees: 1 red_cube 2\n", scripted)
+    parts = [{"role": m.role, "content": [_template_part(part) for part in m.parts]} for m in conversation]
+    text = tokenizer.apply_chat_template(parts, tokenize=False, add_generation_prompt=True) + "3<|end|>"
+    packed = Packer(tokenizer).batch([[Turn("ask: how many?", "1 red_cube 2", "3")]], ["sees: 1 red_cube 2\n"]).without_image()
+    ids = packed.ids[0][packed.segments[0] >= 0].tolist()
+    assert tokenizer.decode(ids) == text.replace(words.IMAGE, "")
+
+
+def _template_part(part: Image | Text) -> dict[str, str]:
+    return {"type": "image"} if isinstance(part, Image) else {"type": "text", "text": part.text}
+
+
+def test_labels_are_quote_and_reply_with_their_ends(tokenizer):
     packer = Packer(tokenizer)
-    _, _, _, labels, weights = packer.row([Turn("box: red cube", "[10,20,30,288]", "box"), Turn("ask: x", "yes")])
+    turns = [Turn("box: red cube", "1 red_cube", "[10,20,30,288]"), Turn("ask: x", "nothing", "yes")]
+    _, _, _, labels, weights = packer.row(turns)
     kept = labels[labels != -100]
-    assert tokenizer.decode(kept.tolist()) == "[10,20,30,288]<|end|>yes<|end|>"
+    assert tokenizer.decode(kept.tolist()) == "1 red_cube<|end|>[10,20,30,288]<|end|>nothing<|end|>yes<|end|>"
     assert np.array_equal(weights > 0, labels != -100)
 
 
 def test_a_turn_that_does_not_fit_is_left_out_whole(tokenizer):
     packer = Packer(tokenizer)
-    _, _, segments, labels, _ = packer.row([Turn("ask: x", "red " * 400), Turn("ask: x", "yes")])
+    _, _, segments, labels, _ = packer.row([Turn("ask: x", "", "red " * 400), Turn("ask: x", "", "yes")])
     assert set(np.unique(segments)) == {-1, 0, 2}
-    assert tokenizer.decode(labels[labels != -100].tolist()) == "yes<|end|>"
+    assert tokenizer.decode(labels[labels != -100].tolist()) == "<|end|>yes<|end|>"

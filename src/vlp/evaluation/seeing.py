@@ -108,10 +108,10 @@ def draw_question(index: int, seeds: str) -> tuple[Rgb, str, str, str]:
         if frame.at != "table":
             frame = render_frame(seed_of(seeds, index + 1_000_000 * attempt))
     scene = labelled(frame.labels())
-    kind, question, expected = sample_question(scene.truth, rng, "test")
-    while kind in NEEDS_STATE:
-        kind, question, expected = sample_question(scene.truth, rng, "test")
-    return frame.rgb, kind, question, expected
+    asked = sample_question(scene.truth, rng, "test")
+    while asked.kind in NEEDS_STATE:
+        asked = sample_question(scene.truth, rng, "test")
+    return frame.rgb, asked.kind, asked.text, asked.answer
 
 
 def pose(index: int, options: Options, out: Path) -> list[Row]:

@@ -1,18 +1,19 @@
 """What nano's vision tower reads off an image, as text for its language part.
 
-    sees: 1 white_tray 4; 2 red_cube 3 in green_bowl; 3 green_bowl 2; 4 blue_can 1 biggest; 5 red_can 5 smallest
-    close: green_bowl by blue_can
+    sees: 1 white_tray 4; 2 red_cube 3 in green_bowl; 3 green_bowl 2 with red_cube by blue_can; 4 blue_can 1 by green_bowl
 
 Objects stand from left to right and are numbered so, under the names by which policies refer to them; the number behind a
 name is its place from near (1) to far. Of a kind that is there more than once, the biggest and the smallest are named so.
-`close` lists pairs that stand next to each other on the table. With the scene spelled out, planning and answering are
-reasoning over text, which a small language part learns in minutes; reading the scene code by attention alone it had not
-learned after 40,000 scenes.
+`with` names what rests in or on a thing, `by` what stands next to it on the table. With the scene spelled out, planning and
+answering are reasoning over text, which a small language part learns in minutes; reading the scene code by attention alone it
+had not learned after 40,000 scenes.
+
+Before it answers, nano copies out the entries that matter (`quoted`) and decides on these few. Asked for the answer at once it
+did not learn to compare two entries: "is A left of B" stayed at 59 % after 8,000 steps, "is A next to B" at 41 %.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from math import hypot
 
 import numpy as np
@@ -53,23 +54,47 @@ class Standing:
 
 
 def scene_text(objects: Sequence[SeenObject]) -> str:
-    """Return the two lines about the objects in an image; held ones are left out, since the state names them."""
+    """Return the line about the objects in an image; held ones are left out, since the state names them."""
+    return told(entries(standing(objects)))
+
+
+def standing(objects: Sequence[SeenObject]) -> list[Standing]:
+    """Return where objects stand, as their boxes tell; held ones are left out."""
     seen = [o for o in objects if not o.held]
-    return told([_stand(o, seen) for o in seen])
+    return [_stand(o, seen) for o in seen]
 
 
-def told(standing: Sequence[Standing]) -> str:
-    """Return the two lines about objects whose places are known."""
+def entries(standing: Sequence[Standing]) -> dict[str, str]:
+    """Return what the scene text says of each object, by phrase, from left to right."""
     things = sorted(standing, key=lambda s: -s.y_m)
     from_near = {s.item.phrase: i for i, s in enumerate(sorted(things, key=lambda s: s.x_m), 1)}
     kinds = [s.item for s in things]
-    items = [
-        f"{i} {_name(s.item.phrase)} {from_near[s.item.phrase]}{_size_word(s.item, kinds)}"
-        + (f" {PUT_RELATION.get(s.host.rpartition(' ')[2], 'on')} {_name(s.host)}" if s.host else "")
-        for i, s in enumerate(things, 1)
-    ]
-    pairs = [f"{_name(a.item.phrase)} by {_name(b.item.phrase)}" for a, b in combinations(things, 2) if _close(a, b)]
-    return f"sees: {'; '.join(items) or 'nothing'}\nclose: {'; '.join(pairs) or 'nothing'}\n"
+    told: dict[str, str] = {}
+    for i, thing in enumerate(things, 1):
+        name, host = thing.item.phrase, thing.host
+        words = [f"{i} {_name(name)} {from_near[name]}{_size_word(thing.item, kinds)}"]
+        words += [f"{PUT_RELATION.get(host.rpartition(' ')[2], 'on')} {_name(host)}"] if host else []
+        words += [f"with {_name(other.item.phrase)}" for other in things if other.host == name]
+        words += [f"by {_name(other.item.phrase)}" for other in things if other is not thing and _close(thing, other)]
+        told[name] = " ".join(words)
+    return told
+
+
+def told(entries: Mapping[str, str]) -> str:
+    """Return the scene text of entries."""
+    return f"sees: {quoted(entries, entries)}\n"
+
+
+def quoted(entries: Mapping[str, str], phrases: Iterable[str], neighbours: bool = True) -> str:
+    """Return the entries of some objects, as nano copies them out before it decides; "nothing" when there are none.
+
+    Args:
+        entries: of all objects.
+        phrases: which of them.
+        neighbours: with what stands next to them, or without.
+    """
+    chosen = (entries[phrase] for phrase in dict.fromkeys(phrases) if phrase in entries)
+    return "; ".join(entry if neighbours else entry.partition(" by ")[0] for entry in chosen) or "nothing"
 
 
 def _name(phrase: str) -> str:

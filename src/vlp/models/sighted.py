@@ -1,11 +1,19 @@
-"""A model that is told in words what its own vision tower sees, beside the image."""
+"""A model that is told in words what its own vision tower sees, and copies out what matters of it before it answers.
 
+    user       IMAGE sees: 1 blue_can 2 by red_cube; 2 red_cube 3 by blue_can; 3 green_bowl 1
+               ask: is the red cube left of the green bowl?
+    assistant  2 red_cube 3 by blue_can; 3 green_bowl 1
+    user       so
+    assistant  yes
+"""
+
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from vlp.core.images import Rgb
-from vlp.core.messages import Image, Message, Text
+from vlp.core.messages import Image, Message, Text, assistant, user
 from vlp.core.vocabulary import phrases_in
 from vlp.models.nano_code import as_named, decode, seen_twice
 from vlp.models.nano_scene import scene_text
@@ -14,9 +22,14 @@ from vlp.models.protocol import Model, Reply
 Read = Callable[[Rgb, str], str]
 """From an image and the text about it to what is in the image."""
 
+SO = "so"
+"""The turn between the quote and the answer."""
+
+QUOTE_TOKENS = 128
+
 
 class SightedModel:
-    """Any model with a line of text put behind each image.
+    """Any model with a line of text put behind each image, which it quotes from before it answers.
 
     Args:
         model: the model, in process or served.
@@ -30,19 +43,28 @@ class SightedModel:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.model, name)
 
-    def generate(self, messages: Sequence[Message], **options: Any) -> Reply:
-        """Return the model's reply (see `vlp.models.protocol.Model.generate`)."""
-        return self.model.generate(spelled_out(messages, self.read), **options)
+    def generate(self, messages: Sequence[Message], *, timeout_s: float = 60.0, **options: Any) -> Reply:
+        """Return the model's reply (see `vlp.models.protocol.Model.generate`); its timings tell what the quote took."""
+        started = time.monotonic()
+        shown = prepared(messages, self.read, self.model, timeout_s)
+        quote_s = time.monotonic() - started
+        reply = self.model.generate(shown, timeout_s=max(timeout_s - quote_s, 0.1), **options)
+        timings_s = {"quote": quote_s, **reply.timings_s, "total": quote_s + reply.timings_s.get("total", 0.0)}
+        return replace(reply, timings_s=timings_s)
 
 
-def spelled_out(messages: Sequence[Message], read: Read) -> list[Message]:
-    """Return messages with what is read off each image behind it; the same for running and for training.
+def prepared(messages: Sequence[Message], read: Read, model: Model, timeout_s: float = 60.0) -> list[Message]:
+    """Return the conversation as a sighted model is shown it; the same for running, training and comparing.
 
     Args:
-        messages: a conversation.
+        messages: the conversation; the first message asks.
         read: image and the text about it -> what is in it, as text.
+        model: writes the quote.
+        timeout_s: limit on the time for the quote.
     """
-    return [_spell_out(message, read) for message in messages]
+    first, *rest = (_spell_out(message, read) for message in messages)
+    quote = model.generate([first], max_tokens=QUOTE_TOKENS, timeout_s=timeout_s).text
+    return [first, assistant(quote), user(Text(SO)), *rest]
 
 
 def _spell_out(message: Message, read: Read) -> Message:

@@ -99,6 +99,9 @@ def _holding(sight: Sight, subject: str) -> Verdict:
 
 
 def _clear(sight: Sight, subject: str) -> Verdict:
+    if subject == "table":
+        left = [d.phrase for d in sight.look.ground(sight.grounder, ANYTHING) if not d.phrase.endswith(CONTAINERS)]
+        return not left, f"the {left[0]} is still there" if left else "nothing is left that can be grasped"
     item = sight.find(subject)
     if item is None:
         return False, f"the {subject} is not in view"

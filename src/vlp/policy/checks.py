@@ -16,7 +16,8 @@ from vlp.policy.parse import count_steps, parse_policy
 from vlp.policy.situation import Situation, State, references, walk
 from vlp.policy.validate import MAX_ISSUES, validator
 from vlp.primitives.manifest import Manifest
-from vlp.primitives.standard import PLACE_RELATIONS
+from vlp.primitives.schema import CHECK
+from vlp.primitives.standard import CLEARED, PLACE_RELATIONS
 
 Reachable = Callable[[PolicyStep, Located], str]
 """Returns why a step cannot be done at a place, "" when it can."""
@@ -79,7 +80,8 @@ class Types:
     def _places(self, path: str, step: PolicyStep, manifest: Manifest) -> Iterator[Issue]:
         types = {a.name: a.type for a in manifest.primitives[step.do].arguments}
         for name, value in step.arguments.items():
-            if types[name] == "phrase" and value in manifest.places:
+            cleared = value in CLEARED and step.arguments.get("relation") == "clear"
+            if types[name] == "phrase" and value in manifest.places and not cleared:
                 message = f"{value!r} is a named place, not a thing to look for."
                 yield Issue(f"{path}/{name}", "place-not-thing", message, "Use the place's name as it is.")
             if types[name] == "subject" and value in manifest.places:
@@ -156,7 +158,17 @@ class Reach:
                 yield Issue(f"{path}/target", "unreachable", f"the {thing.phrase} cannot be reached: {reason}.")
 
 
-CHECKS: tuple[Check, ...] = (Names(), Types(), Effects(), Limits(), Reach())
+class Claims:
+    """What a check has just refuted is not claimed again."""
+
+    def check(self, policy: Policy, context: Context) -> Iterator[Issue]:
+        """Yield `refuted-claim` for a policy that does nothing, or begins by checking, after a check has failed."""
+        if context.state.refuted and not policy.cannot and (not policy.steps or policy.steps[0].do == CHECK):
+            message = "the check before this policy failed; it is not so already."
+            yield Issue("/subtasks", "refuted-claim", message, "Begin with a step that changes it.")
+
+
+CHECKS: tuple[Check, ...] = (Names(), Types(), Effects(), Limits(), Reach(), Claims())
 """Asked in this order, after the schema."""
 
 

@@ -26,12 +26,14 @@ class State:
         holding: the phrase of the held object, "" when the hand is empty.
         facts: relations that hold, as (relation, thing, other thing or place).
         known: where things were last seen, by phrase.
+        refuted: whether the last step was a check, and failed.
     """
 
     at: str = ""
     holding: str = ""
     facts: frozenset[Fact] = frozenset()
     known: Mapping[str, Located] = field(default_factory=dict)
+    refuted: bool = False
 
 
 @dataclass(frozen=True)

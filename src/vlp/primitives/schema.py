@@ -27,6 +27,9 @@ STEP = 0.01
 """Metres or radians between the numbers that constrained decoding can choose from."""
 MAX_VALUES = 1000
 
+CHECK = "check"
+"""The primitive that tells whether something is so."""
+
 NAME = "[a-z][a-z0-9_]{0,31}"
 PHRASE: Schema = {
     "type": "string",
@@ -65,11 +68,13 @@ ARGUMENT_TYPES: dict[str, Callable[[Argument, Manifest], Schema]] = {
 }
 
 
-def policy_schema(manifest: Manifest) -> Schema:
+def policy_schema(manifest: Manifest, refuted: bool = False) -> Schema:
     """Return the JSON Schema of every policy for a robot.
 
     Args:
         manifest: what the robot says of itself.
+        refuted: whether a check has just failed: then a policy may not claim that nothing is to be done, nor begin by
+            checking again. A small model did so seven times over (docs/log.md).
 
     Raises:
         UsageError: the manifest has no primitives, or a name or type in it that no policy could spell.
@@ -79,12 +84,18 @@ def policy_schema(manifest: Manifest) -> Schema:
     steps = [schema for primitive in manifest.primitives.values() for schema in step_schemas(primitive, manifest)]
     pair = {"type": "array", "prefixItems": [PHRASE, _box()], "items": False, "minItems": 2, "maxItems": 2}
     subtask = _object({"name": TEXT, "steps": _array({"anyOf": steps}, 1, MAX_STEPS)})
+    subtasks = _array(subtask, 0, MAX_SUBTASKS)
+    others = [step for step in steps if step["properties"]["do"]["const"] != CHECK]
+    if refuted and others:
+        begun = {"prefixItems": [{"anyOf": others}], **_array({"anyOf": steps}, 1, MAX_STEPS)}
+        first = _object({"name": TEXT, "steps": begun})
+        subtasks = {"prefixItems": [first], **_array(subtask, 1, MAX_SUBTASKS)}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"policy for {manifest.robot}",
         "anyOf": [
             _object(
-                {"goal": TEXT, "seen": _array(pair, 0, MAX_SEEN), "subtasks": _array(subtask, 0, MAX_SUBTASKS)},
+                {"goal": TEXT, "seen": _array(pair, 0, MAX_SEEN), "subtasks": subtasks},
                 optional=("seen",),
             ),
             _object({"goal": TEXT, "cannot": TEXT}),

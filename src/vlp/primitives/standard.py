@@ -20,6 +20,9 @@ SPATIAL: tuple[str, ...] = ("in", "on", "next_to", "left_of", "right_of", "behin
 UNARY: tuple[str, ...] = ("holding", "clear")
 """Relations of one thing alone: `check` takes no object with them."""
 
+CLEARED: tuple[str, ...] = ("table",)
+"""Places of which `check` can tell that they are clear: nothing graspable is left there."""
+
 PLACE_RELATIONS: dict[str, tuple[str, ...]] = {"table": ("on",), "bin": ("in",)}
 """What may be put where: relations that a named place can stand in; a place without a row is only for going to."""
 
@@ -86,7 +89,7 @@ _PRIMITIVES = (
         "check", "perception", "Look whether a relation holds; the step fails when it does not.",
         (
             Argument("relation", "choice", "What should be true.", choices=("holding", *SPATIAL, "clear")),
-            Argument("subject", "phrase", "The thing it is about."),
+            Argument("subject", "phrase", "The thing it is about; the table too, with clear."),
             Argument("object", "subject", "The other thing or place; not with holding, clear.", required=False),
         ),
         timeout_s=30.0,

@@ -14,7 +14,7 @@ from vlp.policy.checks import check_policy
 from vlp.policy.diff import diff
 from vlp.policy.situation import State
 from vlp.primitives.manifest import Manifest
-from vlp.primitives.schema import guided, policy_schema
+from vlp.primitives.schema import CHECK, Schema, guided, policy_schema
 from vlp.prompt.render import plan_messages, repair_messages
 from vlp.runtime.bus import Bus
 from vlp.runtime.limits import Budget, Worker
@@ -56,7 +56,7 @@ class Planner:
         self.wanted = wanted
         self._worker = Worker("model")
         self._profile: str = getattr(model, "profile", "full")
-        self._grammar = guided(policy_schema(manifest))
+        self._grammars = {refuted: guided(policy_schema(manifest, refuted)) for refuted in (False, True)}
 
     def plan(self, seen: Observation) -> Plan:
         """Return a checked plan for what is seen and remembered; it has been journalled.
@@ -70,10 +70,12 @@ class Planner:
         first = plan_messages(
             seen.rgb, memory.instruction, seen.state, memory, self.manifest, self._profile, now_s=seen.stamp_s
         )
-        known = State(at=seen.state.at, holding=memory.holding, known=memory.beliefs)
+        last = memory.steps[-1] if memory.steps else None
+        refuted = last is not None and last.do == CHECK and last.status == "failed"
+        known = State(at=seen.state.at, holding=memory.holding, known=memory.beliefs, refuted=refuted)
         messages, report = first, Report()
         for attempt in range(1, self.budget.replies + 1):
-            reply = self._ask(messages, attempt)
+            reply = self._ask(messages, attempt, self._grammars[refuted])
             start = time.perf_counter()
             plan, report = check_policy(reply.text, self.manifest, known)
             check_s = time.perf_counter() - start
@@ -90,14 +92,14 @@ class Planner:
         """Let the model's thread end."""
         self._worker.close()
 
-    def _ask(self, messages: Sequence[Message], attempt: int) -> Reply:
+    def _ask(self, messages: Sequence[Message], attempt: int, grammar: Schema) -> Reply:
         old = self.memory.progress.plan
         limit_s = self.budget.model_s
         start = time.monotonic()
         reply = self._worker.call(
             lambda: self.model.generate(
                 messages,
-                grammar=self._grammar,
+                grammar=grammar,
                 draft=compact(old.policy) if old else None,
                 max_tokens=self.budget.reply_tokens,
                 timeout_s=limit_s,

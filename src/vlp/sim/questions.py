@@ -7,6 +7,7 @@ Draws are balanced over the answers: a model that saw mostly empty lists would l
 import json
 from collections.abc import Callable, Iterable, Mapping
 from random import Random
+from typing import NamedTuple
 
 from vlp.core.vocabulary import COLOURS, CONTAINERS, KINDS, PUT_RELATION, plural
 from vlp.sim.question_words import EXTREME_WORDS, OPENINGS, PHRASINGS, STATIC_RELATIONS
@@ -18,6 +19,22 @@ from vlp.sim.truth import Truth
 
 Drawn = tuple[str, dict[str, str], str]
 """Key of the templates, words for its slots, answer."""
+
+
+class Asked(NamedTuple):
+    """A question about what is in view.
+
+    Args:
+        kind: a key of `KINDS_OF_QUESTION`.
+        text: the question.
+        answer: the right one.
+        about: the things that one has to look at to answer, from left to right; none for questions about all or none.
+    """
+
+    kind: str
+    text: str
+    answer: str
+    about: tuple[str, ...]
 
 KINDS_OF_QUESTION: dict[str, float] = {
     "count_all": 0.6,
@@ -48,8 +65,8 @@ UNLOADED_SKIP = 0.65
 
 def sample_question(
     truth: Truth, rng: Random, split: Split = "train", kinds: Mapping[str, float] = KINDS_OF_QUESTION
-) -> tuple[str, str, str]:
-    """Return (kind, question, answer) about what is in view, balanced over answers.
+) -> Asked:
+    """Return a question about what is in view; questions are balanced over their answers.
 
     Args:
         truth: the state; only what the camera can see is asked for, and what the hand holds.
@@ -63,7 +80,16 @@ def sample_question(
         drawn = DRAWS[kind](truth, rng)
         if drawn is not None:
             key, words, answer = drawn
-            return kind, _word(key, words, rng, split), answer
+            return Asked(kind, _word(key, words, rng, split), answer, tuple(_about(truth, key, words, answer)))
+
+
+def _about(truth: Truth, key: str, words: dict[str, str], answer: str) -> list[str]:
+    if key == "extreme":
+        return [answer]
+    if key == "list_colour":
+        return _matches(truth, f"{words['c']} thing")
+    described = words.get("ns") or words.get("n")
+    return _matches(truth, described) if described else [words[slot] for slot in "ab" if slot in words]
 
 
 def list_answer(names: Iterable[str]) -> str:

@@ -1,7 +1,8 @@
 """Samples as the trainer takes them: tokens with labels, in an order that follows from the seed, in padded batches.
 
 The prompt is the one of run time, word for word: the folder's profile, chat template and image processor, and behind each
-image what the model's own vision tower reads off it, where the model wants that (`vlp.models.sighted`).
+image what the model's own vision tower reads off it and what it quotes of that, where the model wants that
+(`vlp.models.sighted`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +20,7 @@ from vlp.core.errors import UsageError
 from vlp.core.images import Rgb, decode_image
 from vlp.data.sample import Sample
 from vlp.data.store import Store
-from vlp.models.sighted import reader, spelled_out
+from vlp.models.sighted import prepared, reader
 from vlp.models.transformers_model import TransformersModel
 from vlp.prompt.target import IGNORED, loss_labels, policy_text
 
@@ -76,7 +77,7 @@ class Examples:
         except UsageError as error:
             raise UsageError(f"sample {sample.id}: {error.message}", "`vlp data lint` lists every fault.") from None
         if self._read is not None:
-            messages = spelled_out(messages, self._read)
+            messages = prepared(messages, self._read, self.model)
         prompt = self.model.chat.prompt(messages)
         target = self.model.chat.target(policy_text(sample.policy))
         ids = (*prompt.ids, *target)

@@ -83,7 +83,7 @@ def load_tokenizer(out: Path, samples: int = 20_000) -> PreTrainedTokenizerFast:
     corpus: list[str] = []
     for _ in range(samples // turns.count):
         for turn in turns.sample(imagined_scene(rng), draws):
-            corpus += [turn.ask, turn.reply]
+            corpus += [turn.ask, turn.quote, turn.reply]
     tokenizer = build_tokenizer(nano_manifest(), corpus, vocabulary_size=1000)
     tokenizer.save_pretrained(folder)
     return tokenizer

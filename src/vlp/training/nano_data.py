@@ -16,7 +16,7 @@ from vlp.core.messages import Text
 from vlp.core.observation import RobotState
 from vlp.core.vocabulary import COLOURS
 from vlp.models.nano_code import CHANNELS, IMAGE_HEIGHT, IMAGE_WIDTH, SLOTS, SeenObject, encode
-from vlp.models.nano_scene import Standing, scene_text, told
+from vlp.models.nano_scene import Standing, entries, quoted, standing, told
 from vlp.primitives.manifest import Limits, Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.prompt import brief
@@ -28,6 +28,7 @@ from vlp.sim.questions import KINDS_OF_QUESTION, sample_question
 from vlp.sim.tasks.changes import sample_change
 from vlp.sim.tasks.families import WEIGHTS, sample_task
 from vlp.sim.tasks.random_truth import sample_truth
+from vlp.sim.tasks.references import candidates
 from vlp.sim.tasks.task import Split, Task
 from vlp.sim.truth import TrueObject, Truth
 from vlp.training.nano_packing import CELLS, Turn
@@ -58,8 +59,8 @@ class LabelledScene:
     objects: tuple[SeenObject, ...]
     truth: Truth
 
-    def text(self) -> str:
-        """Return the scene text of the true places: answers then follow from it, without exception.
+    def entries(self) -> dict[str, str]:
+        """Return the scene text's entries from the true places: answers then follow from them, without exception.
 
         From the boxes the order from left to right is another than the true one in 1.9 % of pairs, so that one list in six
         contradicted its text. Away from the table things in the picture may lack a true place; there the boxes tell.
@@ -67,8 +68,12 @@ class LabelledScene:
         places = self.truth.objects
         seen = [o for o in self.objects if not o.held]
         if any(o.phrase not in places for o in seen):
-            return scene_text(self.objects)
-        return told([_standing(o, places[o.phrase], {s.phrase for s in seen}) for o in seen])
+            return entries(standing(self.objects))
+        return entries([_standing(o, places[o.phrase], {s.phrase for s in seen}) for o in seen])
+
+    def text(self) -> str:
+        """Return the scene text."""
+        return told(self.entries())
 
 
 def _standing(item: SeenObject, place: TrueObject, seen: set[str]) -> Standing:
@@ -223,15 +228,29 @@ class TurnSource:
             task = sample_change(truth, task, rng, self.split)
         if task is None:
             return None
-        failed = _failure(task, rng) if rng.random() < 0.15 else None
-        return Turn(plan_prompt(truth, task, failed), policy_text(expert.plan(truth, task)), task.family)
+        failed = _failure(task, rng) if rng.random() < 0.2 else None
+        near = any(goal.relation == "next_to" for goal in task.goals)
+        quote = quoted(scene.entries(), _about(truth, task), near)
+        return Turn(plan_prompt(truth, task, failed), quote, policy_text(expert.plan(truth, task)), task.family)
 
     def question(self, scene: LabelledScene, rng: Random) -> Turn | None:
         """Return a question about what is seen and its answer."""
         if scene.truth.at != "table":
             return None
-        kind, question, answer = sample_question(scene.truth, rng, self.split, ASKED)
-        return Turn(brief.question_line(question), answer, kind)
+        asked = sample_question(scene.truth, rng, self.split, ASKED)
+        quote = quoted(scene.entries(), asked.about, asked.kind == "near")
+        return Turn(brief.question_line(asked.text), quote, asked.answer, asked.kind)
+
+
+def _about(truth: Truth, task: Task) -> list[str]:
+    """Return the things that one has to look at to plan a task: all that its words may stand for.
+
+    For sorting, each container with the things that go there.
+    """
+    if task.family == "sort" or "a" not in task.arguments:
+        homes = dict.fromkeys(goal.target for goal in task.goals)
+        return [name for home in homes for name in (home, *(g.subject for g in task.goals if g.target == home))]
+    return [name for slot in "abc" if slot in task.arguments for name in candidates(truth, task.arguments[slot])]
 
 
 def _failure(task: Task, rng: Random) -> StepRecord | None:
@@ -243,7 +262,8 @@ def _failure(task: Task, rng: Random) -> StepRecord | None:
         return None
     goal = rng.choice(task.goals)
     name = "$" + goal.subject.replace(" ", "_")
-    looks = () if task.satisfied else (("check", {"subject": goal.subject}, "check-failed"),) * 3
+    shown = "table" if expert.clears(task) else goal.subject
+    looks = () if task.satisfied else (("check", {"subject": shown}, "check-failed"),) * 3
     do, arguments, code = rng.choice(
         (
             *looks,

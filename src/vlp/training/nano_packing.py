@@ -13,11 +13,12 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from vlp.models.nano_code import COLUMNS, ROWS
+from vlp.models.sighted import SO
 from vlp.training import nano_tokenizer as words
 
 CELLS = ROWS * COLUMNS
 PREFIX = CELLS + 3
-TURN_TOKENS = 320
+TURN_TOKENS = 384
 LENGTH = PREFIX + TURN_TOKENS
 
 
@@ -27,11 +28,13 @@ class Turn:
 
     Args:
         ask: the text behind the image, as the prompt renderer writes it.
-        reply: what the model is to write.
+        quote: the entries of the scene text that the model is to copy out first.
+        reply: what it is to write then.
         kind: the family, for counting.
     """
 
     ask: str
+    quote: str
     reply: str
     kind: str = ""
 
@@ -45,7 +48,7 @@ class Packed:
         positions: (3, b, LENGTH) time, row, column.
         segments: (b, LENGTH) 0 in the prefix, 1.. by turn, -1 in the padding.
         labels: (b, TURN_TOKENS) the token to predict, -100 where none counts.
-        weights: (b, TURN_TOKENS) how much each counts: a turn's tokens together as the root of their number, else the few
+        weights: (b, TURN_TOKENS) how much each counts: a text's tokens together as the root of their number, else the few
             tokens of an answer would be drowned by the many of a policy.
     """
 
@@ -82,8 +85,9 @@ class Packer:
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         token = tokenizer.convert_tokens_to_ids
         self.encode = tokenizer.backend_tokenizer.encode
-        self.pad, self.end, self.assistant = token(words.PAD), token(words.END), token(words.ASSISTANT)
-        prefix = [token(words.USER), token(words.VISION_START), *[token(words.IMAGE)] * CELLS, token(words.VISION_END)]
+        self.pad, self.end = token(words.PAD), token(words.END)
+        self.user, self.assistant = token(words.USER), token(words.ASSISTANT)
+        prefix = [self.user, token(words.VISION_START), *[token(words.IMAGE)] * CELLS, token(words.VISION_END)]
         self.prefix = np.array(prefix, dtype=np.int64)
         grid = np.indices((ROWS, COLUMNS)).reshape(2, -1)
         image = np.stack([np.full(CELLS, 2), 2 + grid[0], 2 + grid[1]])
@@ -113,17 +117,21 @@ class Packer:
         segments[PREFIX:at] = 0
         start = self.text_start + len(shared)
         for number, turn in enumerate(turns, start=1):
-            ask = [*self.encode(turn.ask).ids, self.assistant]
-            reply = [*self.encode(turn.reply).ids, self.end]
-            stop = at + len(ask) + len(reply)
+            written = [self.encode(text).ids for text in (turn.ask, turn.quote, SO, turn.reply)]
+            ask, quote, so, reply = written
+            parts = ([*ask, self.assistant], [*quote, self.end], [self.user, *so, self.assistant], [*reply, self.end])
+            stop = at + sum(map(len, parts))
             if stop > LENGTH:
                 continue
-            ids[at:stop] = ask + reply
+            ids[at:stop] = [token for part in parts for token in part]
             positions[:, at:stop] = start + np.arange(stop - at)
             segments[at:stop] = number
-            first = at + len(ask) - PREFIX
-            labels[first : stop - PREFIX] = reply
-            weights[first : stop - PREFIX] = len(reply) ** -0.5
+            end = at - PREFIX
+            for part, counts in zip(parts, (False, True, False, True), strict=True):
+                first, end = end, end + len(part)
+                if counts:
+                    labels[first:end] = part
+                    weights[first:end] = len(part) ** -0.5
             at = stop
         return ids, positions, segments, labels, weights
 

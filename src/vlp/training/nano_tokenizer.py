@@ -38,7 +38,7 @@ ENVELOPE = (
     '"}',
     "}",
 )
-SCENE = ("sees: ", "; ", "\nclose: ")
+SCENE = ("sees: ", "; ")
 """Constant pieces of `vlp.models.nano_scene`."""
 
 NUMBERS = 100

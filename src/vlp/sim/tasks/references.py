@@ -76,6 +76,17 @@ def described(reference: str) -> str:
     return words[0] if len(words) == 4 else reference
 
 
+def candidates(truth: Truth, reference: str) -> list[str]:
+    """Return what one has to look at to know what a reference stands for; nothing for places and for "every thing".
+
+    "leftmost can" is one of the cans; "can left_of blue bowl" is one of the cans, beside the blue bowl.
+    """
+    if reference in PLACES or reference == "every thing":
+        return []
+    words = reference.split()
+    return matching(truth, described(reference)) + (matching(truth, " ".join(words[2:])) if len(words) == 4 else [])
+
+
 def missing(reference: str) -> str:
     """Return the sentence that says that a reference stands for nothing."""
     words = reference.split()

@@ -2,6 +2,7 @@
 
 from math import hypot
 
+from vlp.core.vocabulary import CONTAINERS
 from vlp.sim.truth import TrueObject, Truth
 
 DIRECTIONS: dict[str, tuple[int, float]] = {
@@ -73,6 +74,8 @@ def holds(truth: Truth, relation: str, subject: str, target: str = "") -> bool:
     """
     if relation == "holding":
         return truth.holding == subject
+    if relation == "clear" and subject == "table":
+        return all(item.kind in CONTAINERS or item.support in OUT_OF_SIGHT for item in truth.objects.values())
     if subject not in truth.objects:
         return False
     if relation == "clear":

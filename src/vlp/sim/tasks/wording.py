@@ -63,7 +63,10 @@ RELATION_WORDS: Rows = {
     "in": (("in", "in", "into", "inside", "within"), ("in", "inside of", "into")),
     "on": (("on", "on", "onto", "on top of", "atop"), ("on", "upon", "onto")),
     "next_to": (
-        ("next to", "next to", "beside", "by", "near", "alongside", "directly next to", "at the side of"),
+        (
+            *("next to", "next to", "beside", "by", "near", "alongside", "directly next to", "at the side of"),
+            *("near to", "close by", "adjacent to", "right beside"),
+        ),
         ("next to", "right next to", "close to"),
     ),
     "left_of": _LEFT_OF,
