@@ -105,11 +105,11 @@ def latency(index: int, options: Options, out: Path) -> list[Row]:
     ask(rgb, truth, task, model) if index == 0 else None  # the first call of a process warms caches
     start = time.perf_counter()
     first = messages = prompt_messages(rgb, truth, task, str(getattr(model, "profile", "full")))
-    stages = {"prompt": 0.0, "prefill": 0.0, "decode": 0.0, "check": 0.0}
+    stages = {"quote": 0.0, "prompt": 0.0, "prefill": 0.0, "decode": 0.0, "check": 0.0}
     tokens, plan = 0, None
     for _ in range(REPLIES):
         reply = model.generate(messages, grammar=grammar(), max_tokens=MAX_TOKENS)
-        for stage in ("prompt", "prefill", "decode"):
+        for stage in ("quote", "prompt", "prefill", "decode"):
             stages[stage] += reply.timings_s.get(stage, 0.0)
         tokens += reply.tokens.get("reply", 0)
         checking = time.perf_counter()

@@ -18,7 +18,8 @@ class Reply:
 
     Args:
         text: the reply.
-        timings_s: seconds by stage: "prompt", "prefill", "decode", "total" (those the back end knows).
+        timings_s: seconds by stage: "prompt", "prefill", "decode", "total" (those the back end knows); "quote" of a
+            sighted model.
         tokens: counts: "prompt", "reply", "forced" (written by the grammar), "drafted" (taken from the draft).
         finish: "stop" when the model ended, "length" when the limit cut it.
     """
