@@ -53,7 +53,7 @@ def test_a_packed_turn_sees_the_image_and_itself_only(model, tokenizer):
     turns = [
         Turn("do: put the red cube in the box", "1 red_cube 2", "no"),
         Turn("ask: how many?", "nothing", "3 red_cube"),
-        Turn("box: red cube", "1 red_cube 2", "[1,2,3,4]", "box"),
+        Turn("box: red cube", "1 red_cube 2", "", "box"),
     ]
     packer = Packer(tokenizer)
     packed = packer.batch([turns], ["sees: red cube"])
@@ -96,10 +96,11 @@ def _template_part(part: Image | Text) -> dict[str, str]:
 
 def test_labels_are_quote_and_reply_with_their_ends(tokenizer):
     packer = Packer(tokenizer)
-    turns = [Turn("box: red cube", "1 red_cube", "[10,20,30,288]"), Turn("ask: x", "nothing", "yes")]
+    asked = [("box: red cube", "1 red_cube", "[10,20,30,288]"), ("do: x", "2 red_can", ""), ("ask: x", "nothing", "yes")]
+    turns = [Turn(*texts) for texts in asked]
     _, _, _, labels, weights = packer.row(turns)
     kept = labels[labels != -100]
-    assert tokenizer.decode(kept.tolist()) == "1 red_cube<|end|>[10,20,30,288]<|end|>nothing<|end|>yes<|end|>"
+    assert tokenizer.decode(kept.tolist()) == "1 red_cube<|end|>[10,20,30,288]<|end|>2 red_can<|end|>nothing<|end|>yes<|end|>"
     assert np.array_equal(weights > 0, labels != -100)
 
 

@@ -101,7 +101,8 @@ SUITES: dict[str, Suite] = {
     "schema": Suite("A policy parses and matches the schema.", 1000, f"{_PLANNING}:schema", numbers=("total_s",)),
     "latency": Suite(
         "A checked policy came, at most two corrections included; seconds from instruction to checked policy.",
-        60, f"{_PLANNING}:latency", numbers=("quote_s", "prompt_s", "prefill_s", "decode_s", "check_s", "whole_s", "reply_tokens"),
+        60, f"{_PLANNING}:latency",
+        numbers=("quote_s", "prompt_s", "prefill_s", "decode_s", "check_s", "whole_s", "reply_tokens"),
     ),
 }  # fmt: skip
 """Suites that run case by case; `fuzz` and `crash` have runners of their own (see `runner.WHOLE`)."""

@@ -44,7 +44,7 @@ def train_nano(
         steps: optimizer steps of the stage, instead of the recipe's.
         workers: processes that render.
         threads: threads of one stage.
-        policies: with instructions and policies; without, the result is nano-base, which sees and answers only.
+        policies: with instructions and policies; without, the result is nano-base, which sees, answers and quotes only.
         compiled: compile the losses (30 s, then twice as fast).
         frames_dir: frames that exist already.
     """

@@ -195,7 +195,7 @@ class TurnSource:
 
     Args:
         split: which phrasings.
-        policies: whether instructions are among them (without: nano-base).
+        policies: whether instructions are answered by policies; without, their quote is all that is asked for (nano-base).
         count: turns drawn for a scene; those that do not fit into a row are left out.
         mix: how often instructions and questions are drawn. A question teaches to look things up with a quarter of the
             tokens of a policy.
@@ -209,8 +209,7 @@ class TurnSource:
         mix: tuple[float, float] = (3.0, 5.0),
     ) -> None:
         self.split: Split = split
-        self.mix = (mix[0] if policies else 0.0, mix[1])
-        self.count = count
+        self.policies, self.mix, self.count = policies, mix, count
 
     def sample(self, scene: LabelledScene, rng: np.random.Generator) -> list[Turn]:
         """Return turns about one scene."""
@@ -231,7 +230,8 @@ class TurnSource:
         failed = _failure(task, rng) if rng.random() < 0.2 else None
         near = any(goal.relation == "next_to" for goal in task.goals)
         quote = quoted(scene.entries(), _about(truth, task), near)
-        return Turn(plan_prompt(truth, task, failed), quote, policy_text(expert.plan(truth, task)), task.family)
+        reply = policy_text(expert.plan(truth, task)) if self.policies else ""
+        return Turn(plan_prompt(truth, task, failed), quote, reply, task.family)
 
     def question(self, scene: LabelledScene, rng: Random) -> Turn | None:
         """Return a question about what is seen and its answer."""

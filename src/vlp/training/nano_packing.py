@@ -29,7 +29,7 @@ class Turn:
     Args:
         ask: the text behind the image, as the prompt renderer writes it.
         quote: the entries of the scene text that the model is to copy out first.
-        reply: what it is to write then.
+        reply: what it is to write then; "" for nothing but the quote.
         kind: the family, for counting.
     """
 
@@ -119,7 +119,9 @@ class Packer:
         for number, turn in enumerate(turns, start=1):
             written = [self.encode(text).ids for text in (turn.ask, turn.quote, SO, turn.reply)]
             ask, quote, so, reply = written
-            parts = ([*ask, self.assistant], [*quote, self.end], [self.user, *so, self.assistant], [*reply, self.end])
+            parts = [[*ask, self.assistant], [*quote, self.end]]
+            if turn.reply:
+                parts += [[self.user, *so, self.assistant], [*reply, self.end]]
             stop = at + sum(map(len, parts))
             if stop > LENGTH:
                 continue
@@ -127,9 +129,9 @@ class Packer:
             positions[:, at:stop] = start + np.arange(stop - at)
             segments[at:stop] = number
             end = at - PREFIX
-            for part, counts in zip(parts, (False, True, False, True), strict=True):
+            for i, part in enumerate(parts):
                 first, end = end, end + len(part)
-                if counts:
+                if i % 2:
                     labels[first:end] = part
                     weights[first:end] = len(part) ** -0.5
             at = stop
