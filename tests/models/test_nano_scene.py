@@ -16,8 +16,8 @@ CAN = SeenObject("blue", "can", (300, 180, 338, 240))
 
 def test_the_scene_is_told_from_left_to_right_with_the_order_from_near_to_far():
     assert scene_text([CAN, CUBE, BOWL, TRAY]).splitlines()[0] == (
-        "sees: 1 white_tray 2 by green_bowl; 2 red_cube 4 in green_bowl; 3 green_bowl 3 with red_cube by white_tray; "
-        "4 blue_can 1"
+        "sees: white_tray 1 2 by green_bowl; red_cube 2 4 in green_bowl; green_bowl 3 3 with red_cube by white_tray; "
+        "blue_can 4 1"
     )
 
 
@@ -29,22 +29,22 @@ def test_of_several_of_one_kind_the_biggest_and_smallest_are_named():
         SeenObject("green", "cube", (330, 150, 375, 195), size_m=0.055),
     ]
     first = scene_text([*cubes, CAN]).splitlines()[0]
-    assert "red_cube 3 smallest;" in first and "blue_cube 4 biggest;" in first
+    assert "red_cube 1 3 smallest;" in first and "blue_cube 2 4 biggest;" in first
     assert first.count("est") == 2
 
 
 def test_things_that_stand_next_to_each_other_are_named_at_each_other_and_others_are_not():
     near = SeenObject("red", "block", (255, 188, 292, 237))
     text = scene_text([near, CAN, TRAY])
-    assert "red_block 2 by blue_can" in text and "blue_can 1 by red_block" in text
+    assert "red_block 2 2 by blue_can" in text and "blue_can 3 1 by red_block" in text
     assert text.count(" by ") == 2
 
 
 def test_a_quote_holds_the_entries_asked_for_in_the_order_asked_for():
     told = entries(standing([CAN, CUBE, BOWL, TRAY]))
-    assert quoted(told, ["blue can", "red cube", "blue can", "red can"]) == "4 blue_can 1; 2 red_cube 4 in green_bowl"
-    assert quoted(told, ["green bowl"]) == "3 green_bowl 3 with red_cube by white_tray"
-    assert quoted(told, ["green bowl"], neighbours=False) == "3 green_bowl 3 with red_cube"
+    assert quoted(told, ["blue can", "red cube", "blue can", "red can"]) == "blue_can 4 1; red_cube 2 4 in green_bowl"
+    assert quoted(told, ["green bowl"]) == "green_bowl 3 3 with red_cube by white_tray"
+    assert quoted(told, ["green bowl"], neighbours=False) == "green_bowl 3 3 with red_cube"
     assert quoted(told, ["red can"]) == "nothing"
 
 

@@ -1,12 +1,12 @@
 """What nano's vision tower reads off an image, as text for its language part.
 
-    sees: 1 white_tray 4; 2 red_cube 3 in green_bowl; 3 green_bowl 2 with red_cube by blue_can; 4 blue_can 1 by green_bowl
+    sees: white_tray 1 4; red_cube 2 3 in green_bowl; green_bowl 3 2 with red_cube by blue_can; blue_can 4 1 by green_bowl
 
-Objects stand from left to right and are numbered so, under the names by which policies refer to them; the number behind a
-name is its place from near (1) to far. Of a kind that is there more than once, the biggest and the smallest are named so.
-`with` names what rests in or on a thing, `by` what stands next to it on the table. With the scene spelled out, planning and
-answering are reasoning over text, which a small language part learns in minutes; reading the scene code by attention alone it
-had not learned after 40,000 scenes.
+Objects stand from left to right, under the names by which policies refer to them; the first number behind a name is its place
+from left (1) to right, the second its place from near (1) to far. Of a kind that is there more than once, the biggest and the
+smallest are named so. `with` names what rests in or on a thing, `by` what stands next to it on the table. With the scene spelled
+out, planning and answering are reasoning over text, which a small language part learns in minutes; reading the scene code by
+attention alone it had not learned after 40,000 scenes.
 
 Before it answers, nano copies out the entries that matter (`quoted`) and decides on these few. Asked for the answer at once it
 did not learn to compare two entries: "is A left of B" stayed at 59 % after 8,000 steps, "is A next to B" at 41 %.
@@ -72,7 +72,7 @@ def entries(standing: Sequence[Standing]) -> dict[str, str]:
     told: dict[str, str] = {}
     for i, thing in enumerate(things, 1):
         name, host = thing.item.phrase, thing.host
-        words = [f"{i} {_name(name)} {from_near[name]}{_size_word(thing.item, kinds)}"]
+        words = [f"{_name(name)} {i} {from_near[name]}{_size_word(thing.item, kinds)}"]
         words += [f"{PUT_RELATION.get(host.rpartition(' ')[2], 'on')} {_name(host)}"] if host else []
         words += [f"with {_name(other.item.phrase)}" for other in things if other.host == name]
         words += [f"by {_name(other.item.phrase)}" for other in things if other is not thing and _close(thing, other)]

@@ -1,8 +1,8 @@
 """A model that is told in words what its own vision tower sees, and copies out what matters of it before it answers.
 
-    user       IMAGE sees: 1 blue_can 2 by red_cube; 2 red_cube 3 by blue_can; 3 green_bowl 1
+    user       IMAGE sees: blue_can 1 2 by red_cube; red_cube 2 3 by blue_can; green_bowl 3 1
                ask: is the red cube left of the green bowl?
-    assistant  2 red_cube 3 by blue_can; 3 green_bowl 1
+    assistant  red_cube 2 3; green_bowl 3 1
     user       so
     assistant  yes
 """
