@@ -5,8 +5,8 @@
 Objects stand from left to right, under the names by which policies refer to them; the first number behind a name is its place
 from left (1) to right, the second its place from near (1) to far. Of a kind that is there more than once, the biggest and the
 smallest are named so. `with` names what rests in or on a thing, `by` what stands next to it on the table. With the scene
-spelled out, planning and answering are reasoning over text, which a small language part learns in minutes; reading the scene code by
-attention alone it had not learned after 40,000 scenes.
+spelled out, planning and answering are reasoning over text, which a small language part learns in minutes; reading the scene
+code by attention alone it had not learned after 40,000 scenes.
 
 Before it answers, nano copies out the entries that matter (`quoted`) and decides on these few. Asked for the answer at once it
 did not learn to compare two entries: "is A left of B" stayed at 59 % after 8,000 steps, "is A next to B" at 41 %.
