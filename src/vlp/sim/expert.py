@@ -121,7 +121,7 @@ def goal_text(truth: Truth, task: Task, goals: list[Goal]) -> str:
         return "each thing is with the container of its colour"
     if task.family == "swap":
         return f"the {task.arguments['a']} and the {task.arguments['b']} have swapped places"
-    if not goals:
+    if clears(task):
         return "the table is clear"
     if task.ordered:
         return ", ".join(f"the {g.subject} is on the {g.target}" for g in goals)

@@ -77,11 +77,11 @@ def described(reference: str) -> str:
 
 
 def candidates(truth: Truth, reference: str) -> list[str]:
-    """Return what one has to look at to know what a reference stands for; nothing for places and for "every thing".
+    """Return what one has to look at to know what a reference stands for; nothing for places.
 
     "leftmost can" is one of the cans; "can left_of blue bowl" is one of the cans, beside the blue bowl.
     """
-    if reference in PLACES or reference == "every thing":
+    if reference in PLACES:
         return []
     words = reference.split()
     return matching(truth, described(reference)) + (matching(truth, " ".join(words[2:])) if len(words) == 4 else [])
