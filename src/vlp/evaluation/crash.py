@@ -125,7 +125,7 @@ def _killed_run(index: int, world: int, usual_s: float, folder: Path) -> Case:
         out = folder / f"{attempt}"
         kill_s = rng.uniform(0.0, usual_s / (1 + attempt))
         killed = _life(out, world, kill_s) == -signal.SIGKILL
-        if killed and (out / "journal.db").exists() and read_events(out, blobs=False):
+        if killed and _is_under_way(out):
             break
     before = read_events(out, blobs=False)
     keys = {kind: [e.data["key"] for e in before if e.kind == kind] for kind in ("step-started", "step-finished")}
@@ -146,6 +146,12 @@ def _killed_run(index: int, world: int, usual_s: float, folder: Path) -> Case:
         reason=end.get("reason", ""),
         error=end.get("error", ""),
     )
+
+
+def _is_under_way(out: Path) -> bool:
+    """Return whether a run has begun and not ended."""
+    events = read_events(out, blobs=False) if (out / "journal.db").exists() else []
+    return bool(events) and events[-1].kind != "run-finished"
 
 
 def _repeated(events: list[Any]) -> tuple[str, ...]:
