@@ -37,10 +37,10 @@ NAMED_ONLY = {"put": 4.0, "throw": 1.0, "stack": 1.0, "swap": 1.0, "pick": 0.5}
 """Families that can be planned without seeing the table, for when the robot stands elsewhere."""
 
 PRACTICE = {
-    **WEIGHTS, "put": 4.5, "unload": 2.0, "spatial": 6.0, "relative": 14.0, "size": 40.0, "group": 5.0, "clear": 3.5, "stack": 4.0,
-    "swap": 3.0, "sort": 13.0,
+    **WEIGHTS, "put": 4.5, "unload": 2.0, "spatial": 6.0, "relative": 14.0, "size": 40.0, "group": 5.0, "clear": 3.5,
+    "stack": 4.0, "swap": 3.0, "sort": 13.0,
 }  # fmt: skip
-"""How often each family is drawn for training: more where few scenes allow it, and where long policies find no room in a row."""
+"""How often each family is drawn for training: more where few scenes allow it, or long policies find no room."""
 
 ASKED = {**KINDS_OF_QUESTION, "count_all": 0.8, "side": 3.0, "near": 1.2, "holding": 0.0, "held": 0.0}
 """How often each kind of question is drawn for training; what the hand holds is not in a question's prompt."""
