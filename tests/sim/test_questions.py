@@ -49,5 +49,13 @@ def test_answers_are_true_and_only_about_what_is_in_view() -> None:
             assert len(about) == 2, question
 
 
+def test_what_is_referred_to_is_one_of_the_things_to_look_at() -> None:
+    rng, kinds = Random(4), {**KINDS_OF_QUESTION, "refer": 20.0}
+    asked = [sample_question(sample_truth(rng), rng, kinds=kinds) for _ in range(600)]
+    referring = [question for question in asked if question.kind == "refer"]
+    assert len(referring) > 100
+    assert all(question.answer in question.about for question in referring)
+
+
 def test_the_same_chance_gives_the_same_question() -> None:
     assert [asked for _, asked in draw(50)] == [asked for _, asked in draw(50)]

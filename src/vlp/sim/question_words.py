@@ -169,6 +169,17 @@ PHRASINGS: Rows = {
         ),
         ("the {x} object is which one?", "tell me the {x} thing"),
     ),
+    "refer": (
+        (
+            "which [object|thing|one] is {d}?",
+            "[show me|point at|point to|find|name|identify] {d}",
+            "[say|tell me] which [one|object|thing] is {d}",
+            "{d}, which one is it?",
+            "what is {d}?",
+            "do you see {d}? which one is it?",
+        ),
+        ("which of them is {d}?", "{d} is which object?"),
+    ),
     "colour": (
         (
             "[what|which] [colour|color] is the {n}?",

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from typing import NamedTuple
 
-from vlp.core.vocabulary import COLOURS, CONTAINERS, KINDS, PUT_RELATION, plural
+from vlp.core.vocabulary import COLOURS, CONTAINERS, KINDS, PUT_RELATION, THINGS, plural
 from vlp.sim.question_words import EXTREME_WORDS, OPENINGS, PHRASINGS, STATIC_RELATIONS
-from vlp.sim.tasks.references import ORDERS
+from vlp.sim.tasks.references import ORDERS, SIZES, Unclear, candidates, resolve
 from vlp.sim.tasks.relations import DIRECTIONS, displacement_m, gap_m, lies, rests_on, visible
 from vlp.sim.tasks.task import Split
-from vlp.sim.tasks.wording import noun, pick, pieces, typo
+from vlp.sim.tasks.wording import describe, noun, pick, pieces, typo
 from vlp.sim.truth import Truth
 
 Drawn = tuple[str, dict[str, str], str]
@@ -54,7 +54,7 @@ KINDS_OF_QUESTION: dict[str, float] = {
     "extreme": 1.5,
     "colour": 0.6,
 }
-"""How often each kind of question is drawn."""
+"""How often each kind of question is drawn. "refer" is beside it, for training: what instructions call a thing."""
 
 CLEAR_SIDE_M, CLEAR_LEAD_M = 0.06, 0.05
 """Two centres must differ so much for a question about sides, and about the leftmost, to have a clear answer."""
@@ -86,6 +86,8 @@ def sample_question(
 def _about(truth: Truth, key: str, words: dict[str, str], answer: str) -> list[str]:
     if key == "extreme":
         return [answer]
+    if key == "refer":
+        return candidates(truth, words["d"])
     if key == "list_colour":
         return _matches(truth, f"{words['c']} thing")
     described = words.get("ns") or words.get("n")
@@ -122,6 +124,7 @@ _SLOTS: dict[str, Callable[[str, Random, str], str]] = {
     "ns": _plural_words,
     "c": lambda colour, rng, split: colour,
     "rel": lambda relation, rng, split: pick(STATIC_RELATIONS, relation, rng, split),
+    "d": describe,
     "x": lambda word, rng, split: pick(EXTREME_WORDS, word, rng, split),
 }
 
@@ -303,6 +306,25 @@ def _colour(truth: Truth, rng: Random) -> Drawn | None:
     return "colour", {"n": kind}, truth.objects[_matches(truth, kind)[0]].colour
 
 
+def _refer(truth: Truth, rng: Random) -> Drawn | None:
+    """Draw "the biggest cube", "the can behind the red cube" or "the leftmost red thing", as instructions name things."""
+    kinds = [k for k in THINGS if len(_matches(truth, k)) >= 2]
+    if not kinds:
+        return None
+    chance, kind = rng.random(), rng.choice(kinds)
+    if chance < 0.4:
+        reference = f"{rng.choice(tuple(SIZES))} {kind}"
+    elif chance < 0.75:
+        reference = f"{kind} {rng.choice(tuple(DIRECTIONS))} {rng.choice(visible(truth))}"
+    else:
+        reference = f"{rng.choice(tuple(ORDERS))} {rng.choice((kind, kind, f'{rng.choice(COLOURS)} thing', 'thing'))}"
+    try:
+        names = resolve(truth, reference)
+    except Unclear:
+        return None
+    return ("refer", {"d": reference}, names[0]) if names and names[0] != truth.holding else None
+
+
 def _yes(fact: bool) -> str:
     return "yes" if fact else "no"
 
@@ -324,4 +346,5 @@ DRAWS: dict[str, Callable[[Truth, Random], Drawn | None]] = {
     "list_in": _list_in,
     "extreme": _extreme,
     "colour": _colour,
+    "refer": _refer,
 }

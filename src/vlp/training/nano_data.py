@@ -42,7 +42,7 @@ PRACTICE = {
 }  # fmt: skip
 """How often each family is drawn for training: more where few scenes allow it, or long policies find no room."""
 
-ASKED = {**KINDS_OF_QUESTION, "count_all": 0.8, "side": 3.0, "near": 1.2, "holding": 0.0, "held": 0.0}
+ASKED = {**KINDS_OF_QUESTION, "count_all": 0.8, "side": 3.0, "near": 1.2, "refer": 10.0, "holding": 0.0, "held": 0.0}
 """How often each kind of question is drawn for training; what the hand holds is not in a question's prompt."""
 
 _NO_IMAGE = np.zeros((8, 8, 3), np.uint8)
@@ -209,7 +209,7 @@ class TurnSource:
         split: Split = "train",
         policies: bool = True,
         count: int = 9,
-        mix: tuple[float, float] = (3.0, 5.0),
+        mix: tuple[float, float] = (5.0, 4.0),
     ) -> None:
         self.split: Split = split
         self.policies, self.mix, self.count = policies, mix, count
