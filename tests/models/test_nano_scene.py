@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vlp.core.messages import Image, Text, assistant, user
+from vlp.core.messages import Image, Message, Text, assistant, user
 from vlp.models.nano_code import SeenObject
 from vlp.models.nano_scene import entries, quoted, scene_text, standing
 from vlp.models.scripted import ScriptedModel
@@ -67,6 +67,17 @@ def test_the_text_stands_behind_its_image_and_is_quoted_from_before_the_answer()
     first, second = (call["messages"] for call in inner.calls)
     assert [part.text for part in first[0].parts if isinstance(part, Text)] == ["a", "sees: 16 a\nb\n", "b"]
     assert [(m.role, m.parts[0]) for m in second[1:]] == [("assistant", Text("1 red_cube 1")), ("user", Text("so"))]
+
+
+def test_rules_before_the_question_stay_before_the_quote():
+    """Guards against the rules of a longer prompt being taken for the question."""
+    inner = ScriptedModel(["nothing", "{}"])
+    asked = [Message("system", (Text("rules"),)), user(Image(np.zeros((8, 16, 3), np.uint8)), Text("do: x"))]
+    SightedModel(inner, lambda rgb, said: "sees: nothing\n").generate(asked)
+    assert [[m.role for m in call["messages"]] for call in inner.calls] == [
+        ["system", "user"],
+        ["system", "user", "assistant", "user"],
+    ]
 
 
 def test_a_reply_that_is_handed_back_stands_behind_the_quote():

@@ -57,14 +57,15 @@ def prepared(messages: Sequence[Message], read: Read, model: Model, timeout_s: f
     """Return the conversation as a sighted model is shown it; the same for running, training and comparing.
 
     Args:
-        messages: the conversation; the first message asks.
+        messages: the conversation; the first message of the user asks.
         read: image and the text about it -> what is in it, as text.
         model: writes the quote.
         timeout_s: limit on the time for the quote.
     """
-    first, *rest = (_spell_out(message, read) for message in messages)
-    quote = model.generate([first], max_tokens=QUOTE_TOKENS, timeout_s=timeout_s).text
-    return [first, assistant(quote), user(Text(SO)), *rest]
+    shown = [_spell_out(message, read) for message in messages]
+    end = 1 + next((i for i, message in enumerate(shown) if message.role == "user"), 0)
+    quote = model.generate(shown[:end], max_tokens=QUOTE_TOKENS, timeout_s=timeout_s).text
+    return [*shown[:end], assistant(quote), user(Text(SO)), *shown[end:]]
 
 
 def _spell_out(message: Message, read: Read) -> Message:
