@@ -37,8 +37,8 @@ NAMED_ONLY = {"put": 4.0, "throw": 1.0, "stack": 1.0, "swap": 1.0, "pick": 0.5}
 """Families that can be planned without seeing the table, for when the robot stands elsewhere."""
 
 PRACTICE = {
-    **WEIGHTS, "put": 4.5, "unload": 2.0, "spatial": 6.0, "relative": 14.0, "size": 40.0, "group": 5.0, "clear": 3.5,
-    "stack": 4.0, "swap": 3.0, "sort": 13.0,
+    **WEIGHTS, "put": 4.5, "unload": 2.0, "spatial": 6.0, "relative": 14.0, "size": 30.0, "group": 5.0, "clear": 3.5,
+    "stack": 4.0, "swap": 3.0, "sort": 20.0,
 }  # fmt: skip
 """How often each family is drawn for training: more where few scenes allow it, or long policies find no room."""
 
@@ -226,7 +226,7 @@ class TurnSource:
         """Return an instruction and the expert's policy for it."""
         truth = scene.truth
         task = sample_task(truth, rng, self.split, PRACTICE if truth.at == "table" else NAMED_ONLY)
-        if task is not None and rng.random() < 0.25:
+        if task is not None and rng.random() < 0.35:
             task = sample_change(truth, task, rng, self.split)
         if task is None:
             return None
