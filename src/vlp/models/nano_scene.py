@@ -64,20 +64,20 @@ def standing(objects: Sequence[SeenObject]) -> list[Standing]:
     return [_stand(o, seen) for o in seen]
 
 
-def entries(standing: Sequence[Standing]) -> dict[str, str]:
+def entries(places: Sequence[Standing]) -> dict[str, str]:
     """Return what the scene text says of each object, by phrase, from left to right."""
-    things = sorted(standing, key=lambda s: -s.y_m)
+    things = sorted(places, key=lambda s: -s.y_m)
     from_near = {s.item.phrase: i for i, s in enumerate(sorted(things, key=lambda s: s.x_m), 1)}
     kinds = [s.item for s in things]
-    told: dict[str, str] = {}
+    found: dict[str, str] = {}
     for i, thing in enumerate(things, 1):
         name, host = thing.item.phrase, thing.host
         words = [f"{_name(name)} {i} {from_near[name]}{_size_word(thing.item, kinds)}"]
         words += [f"{PUT_RELATION.get(host.rpartition(' ')[2], 'on')} {_name(host)}"] if host else []
         words += [f"with {_name(other.item.phrase)}" for other in things if other.host == name]
         words += [f"by {_name(other.item.phrase)}" for other in things if other is not thing and _close(thing, other)]
-        told[name] = " ".join(words)
-    return told
+        found[name] = " ".join(words)
+    return found
 
 
 def told(entries: Mapping[str, str]) -> str:

@@ -20,11 +20,6 @@ RELATION_TEXT = {
     "in_front_of": "in front of",
 }
 Json = dict[str, Any]
-_SEE_CLEAR: Json = {
-    "name": "see that the table is clear",
-    "steps": [{"do": "check", "relation": "clear", "subject": "table"}],
-}
-"""What was hidden behind another thing is seen when that is gone."""
 
 
 def plan(truth: Truth, task: Task) -> Json:
@@ -56,7 +51,7 @@ def plan(truth: Truth, task: Task) -> Json:
     else:
         _reach_all(writer, pending, task.ordered)
     if clears(task):
-        writer.subtasks.append(_SEE_CLEAR)
+        writer.subtasks.append(_see_clear())
     return {"goal": goal_text(truth, task, pending), "subtasks": writer.subtasks}
 
 
@@ -68,14 +63,19 @@ def clears(task: Task) -> bool:
 def _proof(truth: Truth, task: Task) -> list[Json]:
     """Return the subtask that looks whether all is so already; nothing where that cannot be looked at from here.
 
-    A claim is cheap: of 52 failed episodes 12 ended at once with "it holds already" (docs/results/nano.md).
+    A claim is cheap: of 52 failed episodes 12 ended at once with "it holds already" (docs/log.md).
     """
     shown = [g for g in task.goals if g.target not in PLACES and g.holds(truth)]
     if clears(task) and truth.at == "table":
-        return [_SEE_CLEAR]
+        return [_see_clear()]
     goals = sorted(shown, key=lambda goal: _rank(truth, goal))
     steps = [_check(goal) for goal in goals]
     return [{"name": "see that it is so", "steps": steps}] if steps and truth.at == "table" else []
+
+
+def _see_clear() -> Json:
+    """Return the subtask that ends clearing: what was hidden behind another thing is seen when that is gone."""
+    return {"name": "see that the table is clear", "steps": [{"do": "check", "relation": "clear", "subject": "table"}]}
 
 
 def _supports(truth: Truth) -> dict[str, str]:

@@ -25,7 +25,7 @@ class Asked(NamedTuple):
     """A question about what is in view.
 
     Args:
-        kind: a key of `KINDS_OF_QUESTION`.
+        kind: a key of `DRAWS`.
         text: the question.
         answer: the right one.
         about: the things that one has to look at to answer, from left to right; none for questions about all or none.
