@@ -95,7 +95,8 @@ def grasp_twice(folder: Path, line: dict, lines: Lines) -> Lines:
 def repeat_with_noise(folder: Path, line: dict, lines: Lines) -> Lines:
     sample = Sample.from_json(line)
     rng = np.random.default_rng(1)
-    rgb = Store(folder).image(sample).astype(int) + 6 + rng.integers(-2, 3, (72, 96, 3))
+    rgb = Store(folder).image(sample).astype(int)
+    rgb = rgb + 6 + rng.integers(-2, 3, rgb.shape)
     with StoreWriter(folder) as writer:
         image = writer.add_image(np.clip(rgb, 0, 255).astype(np.uint8))
     return [line, remade(line, images=(image,), source={**sample.source, "scene_seed": 10_000 + lines.index(line)})]

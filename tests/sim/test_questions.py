@@ -57,5 +57,22 @@ def test_what_is_referred_to_is_one_of_the_things_to_look_at() -> None:
     assert all(question.answer in question.about for question in referring)
 
 
+def test_captions_and_records_say_where_things_are() -> None:
+    rng, kinds = Random(5), {"where": 1.0, "caption": 1.0, "record": 1.0, "records": 1.0}
+    for _ in range(400):
+        truth = sample_truth(rng)
+        kind, question, answer, about = sample_question(truth, rng, kinds=kinds)
+        if kind == "caption":
+            assert answer.count(" is ") == len(visible(truth)), question
+            continue
+        records = json.loads(answer) if kind == "records" else [json.loads(answer)] if kind == "record" else []
+        assert [record["thing"] for record in records] == list(about) or kind == "where", question
+        where = {record["thing"]: record["where"] for record in records}
+        where |= {about[0]: answer.partition(" is ")[2]} if kind == "where" else {}
+        for name, place in where.items():
+            item = truth.objects[name]
+            assert place.startswith(item.relation) and place.endswith(item.support), question
+
+
 def test_the_same_chance_gives_the_same_question() -> None:
     assert [asked for _, asked in draw(50)] == [asked for _, asked in draw(50)]

@@ -11,14 +11,15 @@ from vlp.core.errors import MissingComponent, UsageError, did_you_mean
 from vlp.models.protocol import Model
 
 MODELS: dict[str, str] = {
-    "nano": "vlp.models.catalogue:open_nano",
+    "nano": "vlp.models.catalogue:open_embedded",
+    "nano-base": "vlp.models.catalogue:open_embedded",
     "scripted": "vlp.models.catalogue:open_scripted",
     "http": "vlp.models.catalogue:open_served",
     "https": "vlp.models.catalogue:open_served",
 }
 """How a spec is opened, by its word or the part before its first colon; called with the whole spec."""
 
-FOLDERS: dict[str, str] = {"nano": "vlp.models.nano:nano_folder"}
+FOLDERS: dict[str, str] = {"nano": "vlp.models.nano:nano_folder", "nano-base": "vlp.models.nano:nano_base_folder"}
 """Words for models whose weights come with the package; called with nothing, each returns its folder."""
 
 PLAIN_DATA = ("*.json", "*.safetensors", "*.jinja", "merges.txt")
@@ -70,10 +71,11 @@ def find_folder(spec: str, files: tuple[str, ...] = PLAIN_DATA) -> Path:
     )
 
 
-def open_nano(spec: str, **options: Any) -> Model:
-    """Return the embedded model."""
-    if spec != "nano":
-        raise UsageError(f"no model {spec[:200]!r}: the embedded model is called 'nano', with nothing behind it.")
+def open_embedded(spec: str, **options: Any) -> Model:
+    """Return nano or nano-base."""
+    if spec not in FOLDERS:
+        word = spec.partition(":")[0]
+        raise UsageError(f"no model {spec[:200]!r}: the embedded model is called {word!r}, with nothing behind it.")
     return _in_process(find_folder(spec), **options)
 
 

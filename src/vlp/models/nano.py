@@ -1,16 +1,26 @@
-"""Where the embedded model's weights are."""
+"""Where the weights of the embedded models are: nano, and nano-base, which sees and answers but never saw a policy."""
 
 from pathlib import Path
 
 from vlp.core.errors import MissingComponent
 
 FOLDER = Path(__file__).parent / "nano"
+BASE_FOLDER = Path(__file__).parent / "nano_base"
 
 
 def nano_folder() -> Path:
-    """Return the folder of the shipped weights; raises MissingComponent when this installation has none."""
-    if not (FOLDER / "model.safetensors").is_file():
+    """Return the folder of nano's shipped weights; raises MissingComponent when this installation has none."""
+    return _shipped(FOLDER, "vlp-nano", "vlp train nano")
+
+
+def nano_base_folder() -> Path:
+    """Return the folder of nano-base's shipped weights; raises MissingComponent when this installation has none."""
+    return _shipped(BASE_FOLDER, "vlp-nano-base", "vlp train nano --no-policies")
+
+
+def _shipped(folder: Path, name: str, command: str) -> Path:
+    if not (folder / "model.safetensors").is_file():
         raise MissingComponent(
-            "this installation has no weights of vlp-nano.", "Train them with `vlp train nano`, or name another model."
+            f"this installation has no weights of {name}.", f"Train them with `{command}`, or name another model."
         )
-    return FOLDER
+    return folder

@@ -180,6 +180,43 @@ PHRASINGS: Rows = {
         ),
         ("which of them is {d}?", "{d} is which object?"),
     ),
+    "where": (
+        (
+            "where [is|do you see|can you see|do you find] the {a}?",
+            "[say|tell me] where the {a} [is|stands|lies]",
+            "the {a}, where is it?",
+            "where does the {a} [stand|lie]?",
+            "in which place is the {a}?",
+        ),
+        ("where can the {a} be found?", "the place of the {a}?"),
+    ),
+    "caption": (
+        (
+            "[caption|put into words] [the image|the picture|this image|this picture]",
+            "[write|give|give me] a caption[| for the image| of the picture]",
+            "where is everything?",
+            "[say|tell me] where [all things are|everything is|each thing is]",
+        ),
+        ("caption what you see", "in words, where does everything stand?"),
+    ),
+    "record": (
+        (
+            "[describe|give] the {a} [as|in] json",
+            "the {a} as [json|a json object]",
+            "[write|make] a json [record|object] of the {a}",
+            "json for the {a}",
+        ),
+        ("describe the {a} by a json object", "json of the {a}"),
+    ),
+    "records": (
+        (
+            "[describe|list|give] [all|the|all the] {c} [objects|things|items] [as|in] json",
+            "[the|all] {c} [objects|things] as [json|a json list]",
+            "[write|make] a json [list|array] of [all|the] {c} [objects|things|items]",
+            "json for [each|every] {c} [object|thing]",
+        ),
+        ("describe {c} things by a json list", "json of what is {c}"),
+    ),
     "colour": (
         (
             "[what|which] [colour|color] is the {n}?",

@@ -54,7 +54,8 @@ KINDS_OF_QUESTION: dict[str, float] = {
     "extreme": 1.5,
     "colour": 0.6,
 }
-"""How often each kind of question is drawn. "refer" is beside it, for training: what instructions call a thing."""
+"""How often each kind of question is drawn. Beside it are kinds for training alone: "refer" (what instructions call a thing),
+"where", "caption", and "record" and "records" (the same as JSON)."""
 
 CLEAR_SIDE_M, CLEAR_LEAD_M = 0.06, 0.05
 """Two centres must differ so much for a question about sides, and about the leftmost, to have a clear answer."""
@@ -88,7 +89,7 @@ def _about(truth: Truth, key: str, words: dict[str, str], answer: str) -> list[s
         return [answer]
     if key == "refer":
         return candidates(truth, words["d"])
-    if key == "list_colour":
+    if key in ("list_colour", "records"):
         return _matches(truth, f"{words['c']} thing")
     described = words.get("ns") or words.get("n")
     return _matches(truth, described) if described else [words[slot] for slot in "ab" if slot in words]
@@ -96,7 +97,7 @@ def _about(truth: Truth, key: str, words: dict[str, str], answer: str) -> list[s
 
 def list_answer(names: Iterable[str]) -> str:
     """Return a list answer as compact JSON."""
-    return json.dumps(list(names), separators=(",", ":"))
+    return _json(list(names))
 
 
 def _word(key: str, words: dict[str, str], rng: Random, split: Split) -> str:
@@ -325,6 +326,43 @@ def _refer(truth: Truth, rng: Random) -> Drawn | None:
     return ("refer", {"d": reference}, names[0]) if names and names[0] != truth.holding else None
 
 
+def _where(truth: Truth, rng: Random) -> Drawn | None:
+    names = visible(truth)
+    name = rng.choice(names) if names else ""
+    return ("where", {"a": name}, f"the {name} is {_place(truth, name)}") if names else None
+
+
+def _caption(truth: Truth, rng: Random) -> Drawn | None:
+    parts = [f"the {name} is {_place(truth, name)}" for name in visible(truth)]
+    return ("caption", {}, ", ".join(parts)) if parts else None
+
+
+def _record(truth: Truth, rng: Random) -> Drawn | None:
+    names = visible(truth)
+    name = rng.choice(names) if names else ""
+    return ("record", {"a": name}, _json(_described(truth, name))) if names else None
+
+
+def _records(truth: Truth, rng: Random) -> Drawn | None:
+    description = _by_size(truth, rng, [f"{c} thing" for c in COLOURS], 0.1)
+    found = [_described(truth, name) for name in _matches(truth, description)]
+    return "records", {"c": description.split()[0]}, _json(found)
+
+
+def _place(truth: Truth, name: str) -> str:
+    item = truth.objects[name]
+    return f"{item.relation} the {item.support}" if item.support in truth.objects else "on the table"
+
+
+def _described(truth: Truth, name: str) -> dict[str, str]:
+    item = truth.objects[name]
+    return {"thing": name, "colour": item.colour, "kind": item.kind, "where": _place(truth, name)}
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
 def _yes(fact: bool) -> str:
     return "yes" if fact else "no"
 
@@ -347,4 +385,8 @@ DRAWS: dict[str, Callable[[Truth, Random], Drawn | None]] = {
     "extreme": _extreme,
     "colour": _colour,
     "refer": _refer,
+    "where": _where,
+    "caption": _caption,
+    "record": _record,
+    "records": _records,
 }

@@ -28,7 +28,8 @@ from vlp.sim.questions import KINDS_OF_QUESTION, sample_question
 from vlp.sim.tasks.changes import sample_change
 from vlp.sim.tasks.families import WEIGHTS, sample_task
 from vlp.sim.tasks.random_truth import sample_truth
-from vlp.sim.tasks.references import candidates
+from vlp.sim.tasks.references import candidates, is_container
+from vlp.sim.tasks.relations import visible
 from vlp.sim.tasks.task import Split, Task
 from vlp.sim.truth import TrueObject, Truth
 from vlp.training.nano_packing import CELLS, Turn
@@ -42,7 +43,10 @@ PRACTICE = {
 }  # fmt: skip
 """How often each family is drawn for training: more where few scenes allow it, or long policies find no room."""
 
-ASKED = {**KINDS_OF_QUESTION, "count_all": 0.8, "side": 3.0, "near": 1.2, "refer": 10.0, "holding": 0.0, "held": 0.0}
+ASKED = {
+    **KINDS_OF_QUESTION, "count_all": 0.8, "side": 3.0, "near": 1.2, "holding": 0.0, "held": 0.0,
+    "refer": 10.0, "where": 1.0, "caption": 1.0, "record": 1.0, "records": 1.0,
+}  # fmt: skip
 """How often each kind of question is drawn for training; what the hand holds is not in a question's prompt."""
 
 _NO_IMAGE = np.zeros((8, 8, 3), np.uint8)
@@ -248,11 +252,14 @@ class TurnSource:
 def _about(truth: Truth, task: Task) -> list[str]:
     """Return the things that one has to look at to plan a task: all that its words may stand for.
 
-    For sorting, each container with the things that go there.
+    For sorting, every container from left to right, each with the things of its colour: which container is the first with
+    something to put there was the error in a quarter of the quotes.
     """
-    if task.family == "sort" or "a" not in task.arguments:
-        homes = dict.fromkeys(goal.target for goal in task.goals)
+    if task.family == "sort":
+        homes = [name for name in visible(truth) if is_container(name)]
         return [name for home in homes for name in (home, *(g.subject for g in task.goals if g.target == home))]
+    if "a" not in task.arguments:
+        return [goal.subject for goal in task.goals]
     return [name for slot in "abc" if slot in task.arguments for name in candidates(truth, task.arguments[slot])]
 
 

@@ -1,0 +1,178 @@
+"""Fine-tune nano-base on a few hundred samples, with both adapters and three seeds each, and measure what came of it.
+
+    vlp data collect --n 800 --out samples
+    python recipes/measure_fine_tuning.py --data samples --out runs/fine_tuning > docs/results/fine_tuning.md
+
+Beside each other: nano-base as it is and every tuned model, on prompts (`planning`), in episodes (`static`, `dynamic`; the
+first seed of each adapter) and on visual questions (`vlp gate keeps`); and right policies over the number of samples. Each step
+is one `vlp` command, shown as it runs; what is there already is not done again, so the recipe goes on where it stopped.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ADAPTERS, SEEDS, SIZES = ("decoder", "vision+decoder"), (0, 1, 2), (50, 100, 200, 400, 800)
+EPISODES, QUESTIONS = 100, 200
+
+
+@dataclass(frozen=True)
+class Study:
+    """Where everything is, and how it is trained.
+
+    Args:
+        base: the model before tuning.
+        data: the samples.
+        out: folder of all runs.
+        training: further options of `vlp train sft`.
+    """
+
+    base: str
+    data: Path
+    out: Path
+    training: tuple[str, ...]
+
+    def run(self, adapter: str, seed: int, samples: int) -> Path:
+        """Return the folder of a run."""
+        return self.out / f"{adapter.replace('+', '-')}-{seed}-{samples}"
+
+
+def vlp(*words: object, failing: bool = False) -> None:
+    """Run one command of `vlp` on one core; its exit status 1 is an answer where `failing` says so."""
+    print("vlp " + " ".join(map(str, words)), file=sys.stderr, flush=True)
+    command = [sys.executable, "-m", "vlp.cli.main", *map(str, words)]
+    done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    if done.returncode not in ((0, 1) if failing else (0,)):
+        raise SystemExit(f"vlp {' '.join(map(str, words))}\n{done.stderr[-2000:]}")
+
+
+def bench(suite: str, model: str | Path, out: Path, n: int = 0) -> None:
+    """Measure a model, unless that was done."""
+    if not (out / "summary.json").is_file():
+        vlp("bench", "run", suite, "--model", model, "--workers", 1, "--out", out, *(("--n", n) if n else ()))
+
+
+def tuned(study: Study, adapter: str, seed: int, samples: int) -> Path:
+    """Return the merged model of a run, trained unless that was done."""
+    run = study.run(adapter, seed, samples)
+    model = run / "merged"
+    if not model.is_dir():
+        if not (run / "adapter").is_dir():
+            resume = ("--resume",) if (run / "run.json").is_file() else ()
+            options = ("--adapter", adapter, "--seed", seed, "--samples", samples, *study.training, "--skip-gates", *resume)
+            vlp("train", "sft", "--base", study.base, "--data", study.data, "--out", run, *options)
+        vlp("train", "export", run, "--base", study.base, "--out", run / "part")
+        shutil.move(run / "part", model)
+    return model
+
+
+def measure_base(study: Study) -> None:
+    """Measure the base."""
+    bench("planning", study.base, study.out / "base" / "planning")
+    bench("static", study.base, study.out / "base" / "static", EPISODES)
+    bench("dynamic", study.base, study.out / "base" / "dynamic", EPISODES)
+
+
+def measure_tuned(study: Study, adapter: str, seed: int, samples: int) -> None:
+    """Train one model and measure it."""
+    model, run = tuned(study, adapter, seed, samples), study.run(adapter, seed, samples)
+    bench("planning", model, run / "planning")
+    if samples < max(SIZES):
+        return
+    if not (run / "gates" / "keeps.json").is_file():
+        vlp("gate", "keeps", model, "--base", study.base, "--n", QUESTIONS, "--out", run / "gates", failing=True)
+    if seed == SEEDS[0]:
+        bench("static", model, run / "static", EPISODES)
+        bench("dynamic", model, run / "dynamic", EPISODES)
+
+
+def rate(folder: Path, *path: str) -> str:
+    """Return a rate of a summary with its interval."""
+    found: Any = json.loads((folder / "summary.json").read_text())
+    for key in path or ("rate",):
+        found = found[key]
+    return f"{100 * found['rate']:.1f} % ({100 * found['low']:.0f} to {100 * found['high']:.0f}, n = {found['n']})"
+
+
+def share(folder: Path, phrasing: str) -> float:
+    """Return the rate of right policies in per cent."""
+    return 100 * json.loads((folder / "summary.json").read_text())["groups"]["phrasing"][phrasing]["rate"]
+
+
+def tell(study: Study, picture: Path) -> None:
+    """Print the tables, and draw the curve."""
+    print("# nano-base, fine-tuned\n")
+    print(f"    python recipes/measure_fine_tuning.py {' '.join(study.training)}\n")
+    columns = "| model | right policies, trained phrasings | kept for test | questions kept |"
+    print(f"Test seeds, 95 % intervals in brackets.\n\n{columns}\n| --- | --- | --- | --- |")
+    whole = {f"{a}, seed {s}": study.run(a, s, max(SIZES)) for a in ADAPTERS for s in SEEDS}
+    rows = [("nano-base", study.out / "base", ""), *((name, run, kept(run)) for name, run in whole.items())]
+    for name, folder, questions in rows:
+        policies = (rate(folder / "planning", "groups", "phrasing", phrasing) for phrasing in ("train", "test"))
+        print(f"| {name} | {' | '.join(policies)} | {questions} |")
+    print("\n| tasks finished | static | changed midway | changed midway, without re-planning |\n| --- | --- | --- | --- |")
+    for name, folder in (("nano-base", study.out / "base"), *((a, study.run(a, SEEDS[0], max(SIZES))) for a in ADAPTERS)):
+        midway = (rate(folder / "dynamic", "groups", "replan", replans) for replans in ("True", "False"))
+        print(f"| {name} | {rate(folder / 'static')} | {' | '.join(midway)} |")
+    print(f"\nRight policies over the number of samples (`decoder`, seed {SEEDS[0]}):\n\n![curve]({picture.name})\n")
+    print("| samples | trained phrasings | kept for test |\n| --- | --- | --- |")
+    for size in SIZES:
+        folder = study.run("decoder", SEEDS[0], size) / "planning"
+        print(f"| {size} | {share(folder, 'train'):.1f} % | {share(folder, 'test'):.1f} % |")
+    draw(study, picture)
+
+
+def kept(run: Path) -> str:
+    """Return how much of the base's right answers about images a run has left."""
+    rows = json.loads((run / "gates" / "keeps.json").read_text())["rows"]
+    return ", ".join(f"{row['kept']} of the base's ({row['tuned']} after {row['base']})" for row in rows)
+
+
+def draw(study: Study, picture: Path) -> None:
+    """Draw right policies over samples."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for phrasing, label in (("train", "phrasings of the training"), ("test", "phrasings kept for test")):
+        shares = [share(study.run("decoder", SEEDS[0], size) / "planning", phrasing) for size in SIZES]
+        axes.plot(SIZES, shares, marker="o", label=label)
+        axes.axhline(share(study.out / "base" / "planning", phrasing), color="0.75", linewidth=1)
+    axes.set(xlabel="samples", ylabel="right policies (%)", ylim=(0, 100), xscale="log", title="nano-base + decoder")
+    axes.set_xticks(SIZES, [str(size) for size in SIZES])
+    axes.legend()
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(picture, dpi=120)
+
+
+def main() -> None:
+    """Train and measure all, two at a time."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--base", default="nano-base")
+    parser.add_argument("--data", type=Path, default=Path("samples"))
+    parser.add_argument("--out", type=Path, default=Path("runs/fine_tuning"))
+    parser.add_argument("--picture", type=Path, default=Path("docs/results/fine_tuning_curve.png"))
+    parser.add_argument("--workers", type=int, default=2)
+    options, training = parser.parse_known_args()
+    study = Study(options.base, options.data, options.out, tuple(training))
+    jobs: list[Callable[[], None]] = [lambda a=a, s=s: measure_tuned(study, a, s, max(SIZES)) for s in SEEDS for a in ADAPTERS]
+    jobs.append(lambda: measure_base(study))
+    jobs += [lambda n=n: measure_tuned(study, "decoder", SEEDS[0], n) for n in SIZES[:-1]]
+    with ThreadPoolExecutor(options.workers) as pool:
+        for done in [pool.submit(job) for job in jobs]:
+            done.result()
+    tell(study, options.picture)
+
+
+if __name__ == "__main__":
+    main()
