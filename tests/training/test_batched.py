@@ -9,7 +9,7 @@ from vlp.core.messages import Image, Text, user
 from vlp.core.vocabulary import COLOURS, KINDS
 from vlp.models.nano_code import CELL, IMAGE_HEIGHT, IMAGE_WIDTH
 from vlp.models.scripted import ScriptedModel
-from vlp.models.sighted import prepared
+from vlp.models.sighted import quoting
 from vlp.training import nano_tokenizer as words
 from vlp.training.batched import BatchedLanguage, BatchedVision
 from vlp.training.nano_data import nano_manifest
@@ -82,7 +82,7 @@ def test_a_packed_turn_is_spelled_as_the_conversation_at_run_time(tokenizer):
     """Guards against a model that is trained on another conversation than it is asked in."""
     scripted = ScriptedModel(["1 red_cube 2"])
     asked = [user(Image(np.zeros((8, 8, 3), np.uint8)), Text("ask: how many?"))]
-    conversation = prepared(asked, lambda rgb, said: "sees: 1 red_cube 2\n", scripted)
+    conversation, _ = quoting(asked, lambda rgb, said: "sees: 1 red_cube 2\n", scripted)
     parts = [{"role": m.role, "content": [_template_part(part) for part in m.parts]} for m in conversation]
     text = tokenizer.apply_chat_template(parts, tokenize=False, add_generation_prompt=True) + "3<|end|>"
     packed = Packer(tokenizer).batch([[Turn("ask: how many?", "1 red_cube 2", "3")]], ["sees: 1 red_cube 2\n"]).without_image()

@@ -20,14 +20,17 @@ class Reply:
         text: the reply.
         timings_s: seconds by stage: "prompt", "prefill", "decode", "total" (those the back end knows); "quote" of a
             sighted model.
-        tokens: counts: "prompt", "reply", "forced" (written by the grammar), "drafted" (taken from the draft).
+        tokens: counts: "prompt", "reply", "forced" (written by the grammar), "drafted" (taken from the draft); "quote" of a
+            sighted model.
         finish: "stop" when the model ended, "length" when the limit cut it.
+        quote: what a sighted model copied out of what it sees before it replied.
     """
 
     text: str
     timings_s: dict[str, float] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
     finish: str = "stop"
+    quote: str = ""
 
 
 class Model(Protocol):

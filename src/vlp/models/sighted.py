@@ -46,15 +46,16 @@ class SightedModel:
     def generate(self, messages: Sequence[Message], *, timeout_s: float = 60.0, **options: Any) -> Reply:
         """Return the model's reply (see `vlp.models.protocol.Model.generate`); its timings tell what the quote took."""
         started = time.monotonic()
-        shown = prepared(messages, self.read, self.model, timeout_s)
+        shown, quote = quoting(messages, self.read, self.model, timeout_s)
         quote_s = time.monotonic() - started
         reply = self.model.generate(shown, timeout_s=max(timeout_s - quote_s, 0.1), **options)
         timings_s = {"quote": quote_s, **reply.timings_s, "total": quote_s + reply.timings_s.get("total", 0.0)}
-        return replace(reply, timings_s=timings_s)
+        tokens = {"quote": quote.tokens.get("reply", 0), **reply.tokens}
+        return replace(reply, timings_s=timings_s, tokens=tokens, quote=quote.text)
 
 
-def prepared(messages: Sequence[Message], read: Read, model: Model, timeout_s: float = 60.0) -> list[Message]:
-    """Return the conversation as a sighted model is shown it; the same for running, training and comparing.
+def quoting(messages: Sequence[Message], read: Read, model: Model, timeout_s: float = 60.0) -> tuple[list[Message], Reply]:
+    """Return the conversation as a sighted model is shown it, and its quote; the same for running, training and comparing.
 
     Args:
         messages: the conversation; the first message of the user asks.
@@ -64,8 +65,8 @@ def prepared(messages: Sequence[Message], read: Read, model: Model, timeout_s: f
     """
     shown = [_spell_out(message, read) for message in messages]
     end = 1 + next((i for i, message in enumerate(shown) if message.role == "user"), 0)
-    quote = model.generate(shown[:end], max_tokens=QUOTE_TOKENS, timeout_s=timeout_s).text
-    return [*shown[:end], assistant(quote), user(Text(SO)), *shown[end:]]
+    quote = model.generate(shown[:end], max_tokens=QUOTE_TOKENS, timeout_s=timeout_s)
+    return [*shown[:end], assistant(quote.text), user(Text(SO)), *shown[end:]], quote
 
 
 def _spell_out(message: Message, read: Read) -> Message:

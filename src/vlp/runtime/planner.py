@@ -111,6 +111,7 @@ class Planner:
         )
         data = {
             "text": reply.text,
+            "quote": reply.quote,
             "attempt": attempt,
             "timings_s": reply.timings_s,
             "tokens": reply.tokens,

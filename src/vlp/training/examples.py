@@ -20,7 +20,7 @@ from vlp.core.errors import UsageError
 from vlp.core.images import Rgb, decode_image
 from vlp.data.sample import Sample
 from vlp.data.store import Store
-from vlp.models.sighted import prepared, reader
+from vlp.models.sighted import quoting, reader
 from vlp.models.transformers_model import TransformersModel
 from vlp.prompt.target import IGNORED, loss_labels, policy_text
 
@@ -77,7 +77,7 @@ class Examples:
         except UsageError as error:
             raise UsageError(f"sample {sample.id}: {error.message}", "`vlp data lint` lists every fault.") from None
         if self._read is not None:
-            messages = prepared(messages, self._read, self.model)
+            messages, _ = quoting(messages, self._read, self.model)
         prompt = self.model.chat.prompt(messages)
         target = self.model.chat.target(policy_text(sample.policy))
         ids = (*prompt.ids, *target)

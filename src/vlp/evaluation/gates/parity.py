@@ -17,7 +17,7 @@ from vlp.evaluation.gates.report import GateReport
 from vlp.evaluation.gates.tuned import Tuned
 from vlp.models.catalogue import find_folder
 from vlp.models.openai_model import OpenAIModel
-from vlp.models.sighted import prepared, reader
+from vlp.models.sighted import quoting, reader
 from vlp.models.trace import Trace, Traceable
 from vlp.models.transformers_model import TransformersModel
 
@@ -111,7 +111,7 @@ def parity(
     if not asked:
         raise UsageError("no prompts to compare on.", "Give a store that has samples of that split.")
     if trained.sighted:  # read and quoted once: all are to be asked the very same
-        asked = [prepared(messages, reader(trained), trained) for messages in asked]
+        asked = [quoting(messages, reader(trained), trained)[0] for messages in asked]
     reference = _traces("trained", trained, asked, max_tokens, progress)
     del trained
     others: dict[str, list[Trace]] = {}
