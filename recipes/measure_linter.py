@@ -1,8 +1,8 @@
 """Plant every kind of fault in a set of samples, and count which of them `vlp data lint` finds.
 
     vlp data collect --n 800 --out samples
-    vlp data collect --n 860 --out samples --split validation --resume
-    vlp data collect --n 920 --out samples --split test --resume
+    vlp data collect --n 160 --out samples --split validation --resume
+    vlp data collect --n 60 --out samples --split test --resume
     python recipes/measure_linter.py samples > docs/results/linter.md
 
 One kind at a time goes into 5 in a hundred samples of a copy. A fault counts as found when its sample is named with the code
