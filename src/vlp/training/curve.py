@@ -1,6 +1,7 @@
 """The loss curve of a run: one JSON line per step, and a picture."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,18 @@ def add_row(file: Path, row: dict[str, Any]) -> None:
         opened.write(json.dumps(row).encode() + b"\n")
 
 
-def plot_curve(file: Path, picture: Path, title: str) -> None:
-    """Draw a curve: each step's loss, and its mean over the last steps."""
+def plot_curve(
+    file: Path, picture: Path, title: str, loss: str = "loss per policy token (nats)", scores: Sequence[str] = ()
+) -> None:
+    """Draw a curve: the loss of each row and its mean over the last rows, and scores where rows have them.
+
+    Args:
+        file: the curve.
+        picture: the PNG file.
+        title: of the picture.
+        loss: the label of the loss.
+        scores: keys of rates between 0 and 1, drawn against an axis of their own.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -48,12 +59,19 @@ def plot_curve(file: Path, picture: Path, title: str) -> None:
     figure = Figure(figsize=(6, 3.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    axes.plot(steps, losses, color="0.75", linewidth=1, label="each step")
+    axes.plot(steps, losses, color="0.75", linewidth=1, label="loss")
     axes.plot(steps, means, color="C0", label=f"mean of {SMOOTH}")
-    axes.set(xlabel="optimizer step", ylabel="loss per policy token (nats)", title=title)
+    axes.set(xlabel="optimizer step", ylabel=loss, title=title)
     if losses and min(losses) > 0:
         axes.set_yscale("log")
-    axes.legend()
+    told = [name for name in scores if any(name in row for row in rows)]
+    right = axes.twinx() if told else axes
+    for number, name in enumerate(told, start=1):
+        points = [(row["step"], row[name]) for row in rows if name in row]
+        right.plot(*zip(*points, strict=True), color=f"C{number}", marker=".", label=name)
+    if told:
+        right.set(ylabel="rate on validation frames", ylim=(0, 1))
+    figure.legend(loc="outside lower center", ncols=5)
     part = picture.with_name(picture.name + ".part")
     figure.savefig(part, format="png", dpi=120)
     part.replace(picture)

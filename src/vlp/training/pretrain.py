@@ -7,7 +7,6 @@
 The stages meet in the scene code (`vlp.models.nano_code`).
 """
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGenera
 
 from vlp.models.nano_code import CHANNELS, IMAGE_HEIGHT, IMAGE_WIDTH, SHARPNESS, SLOTS
 from vlp.training.batched import BatchedLanguage, BatchedVision
+from vlp.training.curve import add_row, cut_curve, plot_curve
 from vlp.training.nano_data import FrameSource, TurnSource, code_batch, noisy_codes
 from vlp.training.nano_packing import CELLS, PREFIX, Packed, Packer
 
@@ -188,8 +188,9 @@ def run_stage(
     save_every_s: float = 120.0,
     evaluate: Callable[[bool], dict[str, float]] | None = None,
     evaluate_every: int = 250,
+    tell_every: int = 50,
 ) -> None:
-    """Run one stage from its last checkpoint to its end, writing `out/NAME.jsonl` and `out/NAME.safetensors`.
+    """Run one stage from its last checkpoint to its end, writing `out/NAME.jsonl`, `NAME.png` and `NAME.safetensors`.
 
     Args:
         name: "vision" or "language".
@@ -200,7 +201,8 @@ def run_stage(
         compiled: compile the loss (30 s, then twice as fast on CPU).
         save_every_s: seconds between checkpoints.
         evaluate: called now and then with whether image tokens are in use; its numbers go into the curve.
-        evaluate_every: steps between evaluations.
+        evaluate_every: steps between evaluations and pictures of the curve.
+        tell_every: steps between the curve's rows.
     """
     model = trainer.model
     part = model.get_submodule(PARTS[name])
@@ -211,33 +213,46 @@ def run_stage(
     if compiled:
         loss_of = torch.compile(loss_of, dynamic=False)
     source = batches(name, stage, trainer, frames, turns, start)
-    curve = (out / f"{name}.jsonl").open("a", buffering=1)
+    curve = out / f"{name}.jsonl"
+    cut_curve(curve, start)
     saved = began = time.monotonic()
     recent: list[float] = []
     for step, inputs in enumerate(source, start):
-        groups = [group for optimizer in both for group in optimizer.param_groups]
-        for group, peak in zip(groups, peaks, strict=True):
-            group["lr"] = peak * _schedule(step, stage.steps)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            loss = loss_of(*inputs)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(part.parameters(), 1.0)
-        for optimizer in both:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        recent.append(float(loss.detach()))
-        if (step + 1) % 50 == 0:
+        _set_rates(both, peaks, _schedule(step, stage.steps))
+        recent.append(_learn(part, both, loss_of, inputs))
+        if (step + 1) % tell_every == 0:
             row: dict[str, Any] = {"step": step + 1, "loss": round(sum(recent) / len(recent), 4)}
             row["elapsed_s"] = round(time.monotonic() - began, 1)
             recent.clear()
             if evaluate and (step + 1) % evaluate_every == 0:
                 row |= evaluate(step >= IMAGES_FROM * stage.steps)
-            curve.write(json.dumps(row) + "\n")
+            add_row(curve, row)
             print(f"{name} {step + 1}/{stage.steps} " + " ".join(f"{k} {v}" for k, v in row.items()), flush=True)
         if time.monotonic() - saved > save_every_s or step + 1 == stage.steps:
             _save(out, name, step + 1, model, both)
             saved = time.monotonic()
-    curve.close()
+        if (step + 1) % evaluate_every == 0 or step + 1 == stage.steps:
+            plot_curve(curve, out / f"{name}.png", f"vlp-nano, {name}", "loss", ("boxes", "policies", "questions"))
+
+
+def _set_rates(both: tuple[torch.optim.Optimizer, ...], peaks: list[float], share: float) -> None:
+    groups = [group for optimizer in both for group in optimizer.param_groups]
+    for group, peak in zip(groups, peaks, strict=True):
+        group["lr"] = peak * share
+
+
+def _learn(
+    part: torch.nn.Module, both: tuple[torch.optim.Optimizer, ...], loss_of: Callable[..., Tensor], inputs: tuple[Tensor, ...]
+) -> float:
+    """Take one optimizer step, and return the loss before it."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = loss_of(*inputs)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(part.parameters(), 1.0)
+    for optimizer in both:
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    return float(loss.detach())
 
 
 def _schedule(step: int, steps: int, warm_up: int = 100) -> float:
