@@ -32,6 +32,35 @@ def test_a_configuration_is_enough(base: Path, tmp_path: Path, capsys: pytest.Ca
     assert "times as fast" in capsys.readouterr().out
 
 
+def test_a_model_is_measured_from_its_configuration(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config.json").write_bytes((base / "config.json").read_bytes())
+    words = ["--base", str(tmp_path), "--random-weights", "--steps", "1", "--examples", "1", "--device", "cpu"]
+    words += ["--text-tokens", "6", "--policy-tokens", "5", "--width-px", "48", "--height-px", "48"]
+    assert main(["bench", "model", *words, "--trace", str(tmp_path / "trace.json"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert set(told["steps"]) == {"decoder", "vision+decoder"}
+    assert told["prefill_s"] > 0 and told["tokens_per_s"] > 0
+    assert 0 < sum(share for _, _, share in told["hottest"]) <= 1
+    assert json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    assert main(["bench", "model", *words]) == 0
+    assert "tokens a second" in capsys.readouterr().out
+
+
+def test_what_is_timed_is_what_the_model_writes(base: Path) -> None:
+    """The timed loop must write the tokens that the stock `generate` writes, or it times something else."""
+    from vlp.training.model_speed import _Writer
+
+    made = build_shape(find_config(str(base)), "cpu", torch.float32).eval()
+    writer, found = _Writer(made, SMALL, torch.device("cpu")), list[int]()
+    step = writer._next
+    writer._next = lambda *rest: (token := step(*rest), found.append(int(token)))[0]
+    writer.write(4)
+    prompt = {name: value for name, value in writer.batch.items() if name != "labels"}
+    with torch.no_grad():
+        stock = made.generate(**prompt, max_new_tokens=4, min_new_tokens=4, do_sample=False)
+    assert found == stock[0, prompt["input_ids"].shape[1] :].tolist()
+
+
 def test_random_weights_keep_what_positions_need(base: Path) -> None:
     made = build_shape(find_config(str(base)), "cpu", torch.float32)
     frequencies = made.model.language_model.rotary_emb.inv_freq

@@ -1,4 +1,4 @@
-"""`vlp bench run|step`: figures with their intervals, and the failures behind them."""
+"""`vlp bench run|step|model`: figures with their intervals, and the failures behind them."""
 
 import json
 import time
@@ -119,6 +119,65 @@ def step(
         if found.ours_peak_bytes:
             print(f"peak memory {found.ours_peak_bytes / 2**30:.1f} GiB, TRL {found.stock_peak_bytes / 2**30:.1f} GiB")
     return 0 if found.times_faster >= 1 and found.loss_difference <= SAME_LOSS else 1
+
+
+def model(
+    base: str = "nano",
+    steps: int = 5,
+    examples: int = 8,
+    text_tokens: int = 80,
+    policy_tokens: int = 120,
+    width_px: int = 432,
+    height_px: int = 324,
+    precision: str = "",
+    recompute: str = "no",
+    device: str = "",
+    random_weights: bool = False,
+    trace: str = "",
+    json_: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> int:
+    """Measure a model on this machine: step time and memory of both adapters, tokens per second, and a profile.
+
+    Of the 3B model on a GPU, without its weights:
+    `vlp bench model --base Qwen/Qwen2.5-VL-3B-Instruct --random-weights --width-px 644 --height-px 476 --text-tokens 1200
+    --policy-tokens 250 --examples 8 --recompute yes`.
+
+    Args:
+        base: nano, a model folder, or a Hugging Face id; with random weights its configuration is enough.
+        steps: of fine-tuning that are counted, for each adapter and trainer.
+        examples: in a step.
+        text_tokens: of each prompt, beside the image.
+        policy_tokens: of each policy; so many are written.
+        width_px: of each image as the model sees it.
+        height_px: of each image as the model sees it.
+        precision: float32 or bfloat16; by default bfloat16 on a GPU that has it, else float32.
+        recompute: compute activations again in the backward pass to save memory: yes or no.
+        device: cpu, cuda, cuda:1, ...; by default a GPU where there is one.
+        random_weights: of the base's shape, instead of its own.
+        trace: file for the profile, which Chrome's trace viewer and Perfetto read.
+        json_: print JSON.
+    """
+    try:
+        from vlp.training.model_speed import measure_model
+        from vlp.training.step_speed import StepShape
+    except ImportError as error:
+        raise MissingComponent(f"this needs {error.name}.", "Install it with: pip install 'vlp[train,data]'.") from None
+    shape = StepShape(examples, text_tokens, policy_tokens, width_px, height_px)
+    found = measure_model(
+        base, shape, steps, precision, recompute, device or None, random_weights, Path(trace) if trace else None
+    )
+    if json_:
+        print(json.dumps(found.to_json()))
+        return 0
+    for adapter, speed in found.steps.items():
+        told = speed.to_json()
+        peak = f", peak memory {speed.ours_peak_bytes / 2**30:.1f} GiB" if speed.ours_peak_bytes else ""
+        print(f"{adapter}: {told['ours_median_s']:.3f} s a step of {examples}{peak} (TRL {told['stock_median_s']:.3f} s)")
+    peak = f", peak memory {found.peak_bytes / 2**30:.1f} GiB" if found.peak_bytes else ""
+    print(f"writing: prompt read in {found.prefill_s:.3f} s, then {found.tokens_per_s:.1f} tokens a second{peak}")
+    for name, seconds, share in found.hottest:
+        print(f"  {share:6.1%}  {seconds:.4f} s  {name}")
+    return 0
 
 
 class _Shown:

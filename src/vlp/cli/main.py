@@ -46,6 +46,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("vlp.cli.serve:serve", "offer a model to programs, with vLLM"),
     "bench run": ("vlp.cli.bench:run", "measure: a row per case, a summary with intervals, a report"),
     "bench step": ("vlp.cli.bench:step", "time a step of fine-tuning, and its memory, against TRL's own trainer"),
+    "bench model": ("vlp.cli.bench:model", "step time, memory, tokens per second and a profile of a model"),
 }
 """Commands by name: the function that is called with the arguments parsed, and one line of help."""
 

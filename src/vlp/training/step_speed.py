@@ -99,12 +99,12 @@ def measure_steps(
     else:
         model = load_model(check_folder(find_folder(base)), None, where, weights)
     model = lora.attach(model, recipe.adapter)
-    batch = _batch(model, shape, recipe.seed)
+    batch = random_batch(model, shape, recipe.seed)
     with TemporaryDirectory() as out:
         arms = {name: _arm(kind, model, recipe, Path(out), where, recompute) for name, kind in _arms().items()}
         frozen = dict(batch)
         if recipe.adapter == "decoder":
-            frozen["image_features"] = _features(model, frozen.pop("pixel_values"), frozen["image_grid_thw"], where)
+            frozen["image_features"] = tower_features(model, frozen.pop("pixel_values"), frozen["image_grid_thw"], where)
         return _in_turns(arms, {"ours": frozen, "stock": batch}, model, steps, where)
 
 
@@ -176,7 +176,7 @@ def _grid(model: Any, shape: StepShape) -> tuple[int, int, int]:
     return 1, max(1, round(shape.height_px / side)) * merge, max(1, round(shape.width_px / side)) * merge
 
 
-def _batch(model: Any, shape: StepShape, seed: int) -> dict[str, Tensor]:
+def random_batch(model: Any, shape: StepShape, seed: int) -> dict[str, Tensor]:
     """Return a batch of random text around random images, the last tokens of each to be learned."""
     vision, draws = model.config.vision_config, torch.Generator().manual_seed(seed)
     grid = _grid(model, shape)
@@ -200,7 +200,8 @@ def _batch(model: Any, shape: StepShape, seed: int) -> dict[str, Tensor]:
     }
 
 
-def _features(model: Any, pixels: Tensor, grids: Tensor, where: torch.device) -> Tensor:
+def tower_features(model: Any, pixels: Tensor, grids: Tensor, where: torch.device) -> Tensor:
+    """Return what the vision tower makes of images: image tokens (all images' together, width)."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     with torch.no_grad():
         found = inner.model.get_image_features(pixels.to(where, inner.dtype), grids.to(where), return_dict=True)
