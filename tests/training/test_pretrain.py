@@ -2,17 +2,19 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from transformers import Qwen2_5_VLForConditionalGeneration
 
 from vlp.core.vocabulary import COLOURS, KINDS
+from vlp.models.nano_code import IMAGE_HEIGHT, IMAGE_WIDTH
 from vlp.training import nano_tokenizer as words
 from vlp.training.curve import add_row, read_curve
-from vlp.training.nano_data import TurnSource, nano_manifest
+from vlp.training.nano_data import LabelledScene, TurnSource, nano_manifest
 from vlp.training.nano_frames import ImaginedScenes
 from vlp.training.nano_model import nano_config, wire
-from vlp.training.pretrain import Stage, Trainer, run_stage
+from vlp.training.pretrain import Stage, Trainer, join, run_stage
 
 
 def trainer() -> Trainer:
@@ -24,11 +26,28 @@ def trainer() -> Trainer:
     return Trainer(model, tokenizer)
 
 
-def learn(out: Path, steps: int) -> Trainer:
+class FakeFrames(ImaginedScenes):
+    """Imagined scenes under pictures of noise."""
+
+    def augmented(self, indices: np.ndarray, rng: np.random.Generator) -> tuple[torch.Tensor, list[LabelledScene]]:
+        pixels = torch.from_numpy(rng.uniform(-1, 1, (len(indices), 3, IMAGE_HEIGHT, IMAGE_WIDTH)).astype(np.float32))
+        return pixels, [self.scene(int(index)) for index in indices]
+
+
+def learn(out: Path, steps: int, name: str = "language") -> Trainer:
     made = trainer()
     stage, often = Stage(steps, 2, 1e-3, 3e-3), {"save_every_s": 0.0, "evaluate_every": 2, "tell_every": 1}
-    run_stage("language", made, ImaginedScenes(), TurnSource(count=3), out, stage, compiled=False, **often)
+    run_stage(name, made, FakeFrames(), TurnSource(count=3), out, stage, compiled=False, **often)
     return made
+
+
+def test_the_stages_meet_in_one_model(tmp_path: Path) -> None:
+    vision, language, both = learn(tmp_path, 1, "vision"), learn(tmp_path, 1), trainer()
+    join(both, tmp_path)
+    made = both.model.state_dict()
+    for part, learned in (("visual.blocks", vision), ("language_model", language)):
+        weights = {name: value for name, value in learned.model.state_dict().items() if part in name}
+        assert weights and all(torch.equal(made[name], value) for name, value in weights.items()), part
 
 
 def test_taken_up_each_step_is_on_the_curve_once(tmp_path: Path) -> None:

@@ -15,11 +15,12 @@ def nano(
     workers: int = 2,
     threads: int = 2,
     frames_dir: str = "",
+    device: str = "",
     policies: bool = True,
 ) -> int:
     """Train the embedded model from nothing: render frames, two stages, export to OUT/model.
 
-    It goes on where it stopped when it was killed. About an hour on two cores; it trains on the CPU only.
+    It goes on where it stopped when it was killed. About three hours on two cores.
 
     Args:
         out: directory of frames, checkpoints, curves and the model.
@@ -29,6 +30,7 @@ def nano(
         workers: processes that render.
         threads: threads of one stage.
         frames_dir: frames that exist already.
+        device: cpu, cuda, cuda:1, ...; by default a GPU where there is one.
         policies: with instructions and policies; without, the result is nano-base, which sees and answers only.
     """
     lookup(stage, dict.fromkeys(STAGES), "stage")
@@ -45,5 +47,7 @@ def nano(
             f"training needs {error.name}.", "Install it with: pip install 'vlp[train,sim]'."
         ) from None
     existing = Path(frames_dir) if frames_dir else None
-    train_nano(Path(out), frames, stage, steps or None, workers, threads, policies, frames_dir=existing)
+    train_nano(
+        Path(out), frames, stage, steps or None, workers, threads, policies, frames_dir=existing, device=device or None
+    )
     return 0

@@ -61,6 +61,10 @@ class BatchedVision:
         self.cos, self.sin = cos[self.order][:, None], sin[self.order][:, None]
         self.full = set(visual.fullatt_block_indexes)
 
+    def to(self, device: torch.device) -> None:
+        """Move what is computed once to where the model is; patches are cut on the CPU."""
+        self.inverse, self.cos, self.sin = (table.to(device) for table in (self.inverse, self.cos, self.sin))
+
     def patches(self, pixels: Tensor) -> Tensor:
         """Return (b, n, 3 * patch * patch) patches in window order of normalised pixels (b, 3, h, w)."""
         b, c, h, w = pixels.shape
@@ -97,7 +101,8 @@ class BatchedLanguage:
 
     def rotary(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Return cos and sin (b, 1, n, head_dim) for positions (3, b, n) of time, row and column."""
-        cos, sin = self.language.rotary_emb(torch.zeros(1), positions)
+        device = self.language.rotary_emb.inv_freq.device
+        cos, sin = self.language.rotary_emb(torch.zeros(1, device=device), positions.to(device))
         return cos[:, None], sin[:, None]
 
     def __call__(self, x: Tensor, cos: Tensor, sin: Tensor, bias: Tensor) -> Tensor:

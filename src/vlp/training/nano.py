@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 
+from vlp.models.loading import find_device
 from vlp.sim.frames import render_dataset
 from vlp.training.nano_data import TurnSource, imagined_scene, nano_manifest
 from vlp.training.nano_frames import ImaginedScenes, RenderedFrames
@@ -34,6 +35,7 @@ def train_nano(
     policies: bool = True,
     compiled: bool = True,
     frames_dir: Path | None = None,
+    device: str | None = None,
 ) -> None:
     """Train vlp-nano, or one stage of it, and write `out/model`.
 
@@ -47,7 +49,9 @@ def train_nano(
         policies: with instructions and policies; without, the result is nano-base, which sees, answers and quotes only.
         compiled: compile the losses (30 s, then twice as fast).
         frames_dir: frames that exist already.
+        device: "cpu", "cuda", ...; None takes a GPU where there is one.
     """
+    where = find_device(device)
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     out.mkdir(parents=True, exist_ok=True)
@@ -58,7 +62,7 @@ def train_nano(
     tokenizer = load_tokenizer(out)
     model = Qwen2_5_VLForConditionalGeneration(nano_config(tokenizer))
     wire(model, tokenizer)
-    trainer = Trainer(model, tokenizer)
+    trainer = Trainer(model, tokenizer, where)
     turns = TurnSource("train", policies)
     rendered = RenderedFrames(folder, "train")
     for name in STAGES if stage == "all" else (stage,):

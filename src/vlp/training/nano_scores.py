@@ -42,10 +42,10 @@ def score(name: str, trainer, folder: Path, policies: bool, n: int = 200) -> Cal
         for start in range(0, len(chosen), BATCH):
             batch = chosen[start : start + BATCH]
             scenes = [frames.scene(i) for i in batch]
-            with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+            with torch.no_grad(), torch.autocast(trainer.device.type, dtype=torch.bfloat16):
                 image = _image(name, trainer, frames, batch, scenes)
                 if name != "language":
-                    _score_boxes(image.float().numpy(), scenes, rates)
+                    _score_boxes(image.float().cpu().numpy(), scenes, rates)
                 if name != "vision":
                     _score_replies(trainer, image if images else None, scenes, [asked[i] for i in batch], rates)
         return {kind: round(float(np.mean(values)), 3) for kind, values in sorted(rates.items())}
@@ -55,9 +55,9 @@ def score(name: str, trainer, folder: Path, policies: bool, n: int = 200) -> Cal
 
 def _image(name: str, trainer, frames: RenderedFrames, batch: list[int], scenes: list[LabelledScene]) -> torch.Tensor:
     if name == "language":
-        return lift(code_batch(scenes), trainer.embedding.shape[1])
+        return lift(code_batch(scenes).to(trainer.device), trainer.embedding.shape[1])
     pixels = torch.from_numpy(np.stack([frames.image(i) for i in batch])).permute(0, 3, 1, 2).float().div(127.5).sub(1)
-    return trainer.vision(trainer.vision.patches(pixels))
+    return trainer.vision(trainer.vision.patches(pixels).to(trainer.device))
 
 
 def _score_boxes(tokens: np.ndarray, scenes: list[LabelledScene], rates: dict[str, list[float]]) -> None:
@@ -84,7 +84,7 @@ def _score_replies(
         x = torch.cat((x[:, :2], image.to(x.dtype), x[:, 2 + CELLS :]), dim=1)
     hidden = trainer.language(x, cos, sin, bias)[:, -TURN_TOKENS - 1 : -1]
     right = ((hidden @ trainer.embedding.T).argmax(-1) == labels) | (labels == -100)
-    segments = packed.segments[:, PREFIX:]
+    right, segments = right.cpu(), packed.segments[:, PREFIX:]
     for row, asked in enumerate(turns):
         for number, turn in enumerate(asked, start=1):
             mine = segments[row] == number

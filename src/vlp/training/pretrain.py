@@ -118,13 +118,26 @@ def optimizers(part: torch.nn.Module, stage: Stage) -> tuple[torch.optim.Optimiz
 
 
 class Trainer:
-    """What the stages share: the model, its batched forward passes, and the compiled losses."""
+    """What the stages share: the model, its batched forward passes, and the losses.
 
-    def __init__(self, model: Qwen2_5_VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast) -> None:
-        self.model = model
+    Args:
+        model: is moved to the device.
+        tokenizer: its own.
+        device: where it is trained; None for the CPU.
+    """
+
+    def __init__(
+        self,
+        model: Qwen2_5_VLForConditionalGeneration,
+        tokenizer: PreTrainedTokenizerFast,
+        device: torch.device | None = None,
+    ) -> None:
+        self.model, self.device = model, device or torch.device("cpu")
         self.packer = Packer(tokenizer)
         self.vision = BatchedVision(model, IMAGE_HEIGHT, IMAGE_WIDTH)
         self.language = BatchedLanguage(model)
+        torch.nn.Module.to(model, self.device)
+        self.vision.to(self.device)
         self.embedding = model.model.language_model.embed_tokens.weight
 
     @torch.no_grad()
@@ -152,7 +165,8 @@ class Trainer:
     def text_inputs(self, packed: Packed) -> tuple[Tensor, ...]:
         """Return what `language_loss` wants behind the image."""
         cos, sin = self.language.rotary(packed.positions)
-        return packed.ids, cos, sin, packed.bias(), packed.labels, packed.weights
+        inputs = (packed.ids, cos, sin, packed.bias(), packed.labels, packed.weights)
+        return tuple(tensor.to(self.device) for tensor in inputs)
 
 
 def batches(
@@ -219,7 +233,7 @@ def run_stage(
     recent: list[float] = []
     for step, inputs in enumerate(source, start):
         _set_rates(both, peaks, _schedule(step, stage.steps))
-        recent.append(_learn(part, both, loss_of, inputs))
+        recent.append(_learn(part, both, loss_of, [tensor.to(trainer.device) for tensor in inputs]))
         if (step + 1) % tell_every == 0:
             row: dict[str, Any] = {"step": step + 1, "loss": round(sum(recent) / len(recent), 4)}
             row["elapsed_s"] = round(time.monotonic() - began, 1)
@@ -242,10 +256,10 @@ def _set_rates(both: tuple[torch.optim.Optimizer, ...], peaks: list[float], shar
 
 
 def _learn(
-    part: torch.nn.Module, both: tuple[torch.optim.Optimizer, ...], loss_of: Callable[..., Tensor], inputs: tuple[Tensor, ...]
+    part: torch.nn.Module, both: tuple[torch.optim.Optimizer, ...], loss_of: Callable[..., Tensor], inputs: list[Tensor]
 ) -> float:
     """Take one optimizer step, and return the loss before it."""
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast(inputs[0].device.type, dtype=torch.bfloat16):
         loss = loss_of(*inputs)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(part.parameters(), 1.0)
