@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export MUJOCO_GL ?= egl
 
-.PHONY: demo test test-serving check results clean
+.PHONY: demo test test-serving check clean
 
 # The main job with one change of mind midway, on the embedded model; the scene is of the test split.
 DEMO := "put the red cube in the green bowl" --seed 20009802 --change "4: no, put it in the orange bowl"
@@ -28,7 +28,7 @@ $(VLLM_VENV)/.done: tools/install_vllm.sh
 	@touch $@
 
 check: $(VENV)/.dev
-	$(BIN)/ruff check src tests examples
+	$(BIN)/ruff check src tests examples recipes
 	$(BIN)/pyright --pythonpath $(BIN)/python src
 
 $(VENV)/.demo: pyproject.toml tools/install.sh
