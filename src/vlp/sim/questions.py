@@ -28,7 +28,7 @@ class Asked(NamedTuple):
         kind: a key of `DRAWS`.
         text: the question.
         answer: the right one.
-        about: the things that one has to look at to answer, from left to right; none for questions about all or none.
+        about: the things that one has to look at to answer, from left to right; none for lists and counts of all.
     """
 
     kind: str
@@ -87,6 +87,8 @@ def sample_question(
 def _about(truth: Truth, key: str, words: dict[str, str], answer: str) -> list[str]:
     if key == "extreme":
         return [answer]
+    if key == "caption":
+        return visible(truth)
     if key == "refer":
         return candidates(truth, words["d"])
     if key in ("list_colour", "records"):

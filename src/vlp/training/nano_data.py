@@ -39,12 +39,12 @@ NAMED_ONLY = {"put": 4.0, "throw": 1.0, "stack": 1.0, "swap": 1.0, "pick": 0.5}
 
 PRACTICE = {
     **WEIGHTS, "put": 4.5, "unload": 2.0, "spatial": 6.0, "relative": 14.0, "size": 30.0, "group": 5.0, "clear": 3.5,
-    "stack": 4.0, "swap": 3.0, "sort": 20.0,
+    "stack": 4.0, "swap": 3.0, "sort": 20.0, "satisfied": 9.0, "impossible": 3.5,
 }  # fmt: skip
 """How often each family is drawn for training: more where few scenes allow it, or long policies find no room."""
 
 ASKED = {
-    **KINDS_OF_QUESTION, "count_all": 0.8, "side": 3.0, "near": 1.2, "holding": 0.0, "held": 0.0,
+    **KINDS_OF_QUESTION, "count_all": 0.8, "side": 3.0, "near": 1.2, "empty": 1.6, "inside": 1.8, "holding": 0.0, "held": 0.0,
     "refer": 10.0, "where": 1.0, "caption": 1.0, "record": 1.0, "records": 1.0,
 }  # fmt: skip
 """How often each kind of question is drawn for training; what the hand holds is not in a question's prompt."""
