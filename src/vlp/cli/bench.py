@@ -51,7 +51,8 @@ def run(
         summary = run_suite(
             name, n or None, seed, workers, folder, model, grounder=grounder, split=split, progress=shown.case
         )
-    console.print(f"{name}: {summary.rate}, 95 % interval in brackets; {summary.seconds:.0f} s", highlight=False, soft_wrap=True)
+    said = f"{name}: {summary.rate}, 95 % interval in brackets; {summary.seconds:.0f} s"
+    console.print(said, highlight=False, soft_wrap=True)
     for column, rates in summary.groups.items():
         for value, rate in rates.items():
             console.print(f"  {column} {value:<14} {rate}", highlight=False)
