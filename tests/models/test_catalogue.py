@@ -6,7 +6,8 @@ import pytest
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.models import nano
-from vlp.models.catalogue import MODELS, open_model
+from vlp.models.catalogue import MODELS, find_folder, open_model
+from vlp.models.folder import check_folder
 
 
 @pytest.mark.parametrize("spec", ["nanno", "", "/nowhere/model", "nano:x:y?", "a/b/c", "scriptd:x"])
@@ -32,6 +33,14 @@ def test_an_installation_without_nanos_weights_says_so(tmp_path: Path, monkeypat
     monkeypatch.setattr(nano, "FOLDER", tmp_path)
     with pytest.raises(MissingComponent, match="vlp train nano"):
         open_model("nano")
+
+
+@pytest.mark.parametrize(("word", "folder"), [("nano", nano.FOLDER), ("nano-base", nano.BASE_FOLDER)])
+def test_the_shipped_weights_are_those_that_were_recorded(word: str, folder: Path) -> None:
+    found = check_folder(find_folder(word))
+    assert found.path == folder and found.sighted and found.profile == "brief"
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    assert size < 40 * 2**20
 
 
 def test_a_hub_id_that_cannot_be_fetched_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
