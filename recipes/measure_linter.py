@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "data"))
 
@@ -31,7 +32,7 @@ def planted(folder: Path, kind: str) -> set[str]:
     """Plant one kind of fault in a set, and return the ids of the samples that have it."""
     plant, _, split = PLANTS[kind]
     lines = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
-    candidates = [line["id"] for line in lines if split in ("", line["split"])]
+    candidates = [line["id"] for line in lines if split in ("", line["split"]) and begins_with_a_grasp(line["policy"])]
     chosen = set(random.Random(kind).sample(candidates, min(round(SHARE * len(lines)), len(candidates))))
     ids, out = set[str](), []
     for line in lines:
@@ -41,6 +42,12 @@ def planted(folder: Path, kind: str) -> set[str]:
         out += made
     reseal(folder, out)
     return ids
+
+
+def begins_with_a_grasp(policy: dict[str, Any]) -> bool:
+    """Return whether there is what the spoilers of policies spoil: a first subtask whose second step grasps."""
+    subtasks = policy.get("subtasks") or [{"steps": []}]
+    return [step["do"] for step in subtasks[0]["steps"][1:2]] == ["grasp"]
 
 
 def main() -> None:
