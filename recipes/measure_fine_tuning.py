@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 ADAPTERS, SEEDS, SIZES = ("decoder", "vision+decoder"), (0, 1, 2), (50, 100, 200, 400, 800)
-EPISODES, QUESTIONS = 100, 200
+PROMPTS, EPISODES, QUESTIONS = 150, 100, 200
+"""Scenes with a prompt in a phrasing of the training and one kept for test, episodes, and visual questions for each model."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,10 @@ def vlp(*words: object, failing: bool = False) -> None:
         raise SystemExit(f"vlp {' '.join(map(str, words))}\n{done.stderr[-2000:]}")
 
 
-def bench(suite: str, model: str | Path, out: Path, n: int = 0) -> None:
+def bench(suite: str, model: str | Path, out: Path, n: int) -> None:
     """Measure a model, unless that was done."""
     if not (out / "summary.json").is_file():
-        vlp("bench", "run", suite, "--model", model, "--workers", 1, "--out", out, *(("--n", n) if n else ()))
+        vlp("bench", "run", suite, "--model", model, "--workers", 1, "--out", out, "--n", n)
 
 
 def tuned(study: Study, adapter: str, seed: int, samples: int) -> Path:
@@ -76,7 +77,7 @@ def tuned(study: Study, adapter: str, seed: int, samples: int) -> Path:
 
 def measure_base(study: Study) -> None:
     """Measure the base."""
-    bench("planning", study.base, study.out / "base" / "planning")
+    bench("planning", study.base, study.out / "base" / "planning", PROMPTS)
     bench("static", study.base, study.out / "base" / "static", EPISODES)
     bench("dynamic", study.base, study.out / "base" / "dynamic", EPISODES)
 
@@ -84,7 +85,7 @@ def measure_base(study: Study) -> None:
 def measure_tuned(study: Study, adapter: str, seed: int, samples: int) -> None:
     """Train one model and measure it."""
     model, run = tuned(study, adapter, seed, samples), study.run(adapter, seed, samples)
-    bench("planning", model, run / "planning")
+    bench("planning", model, run / "planning", PROMPTS)
     if samples < max(SIZES):
         return
     if not (run / "gates" / "keeps.json").is_file():

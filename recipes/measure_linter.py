@@ -1,7 +1,7 @@
 """Plant every kind of fault in a set of samples, and count which of them `vlp data lint` finds.
 
-    vlp data collect --n 800 --out samples
-    vlp data collect --n 160 --out samples --split validation --resume
+    vlp data collect --n 200 --out samples
+    vlp data collect --n 40 --out samples --split validation --resume
     vlp data collect --n 60 --out samples --split test --resume
     python recipes/measure_linter.py samples > docs/results/linter.md
 

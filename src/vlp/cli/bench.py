@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -66,30 +67,14 @@ def run(
     return 0
 
 
-def step(
-    base: str = "nano",
-    adapter: str = "decoder",
-    steps: int = 10,
-    examples: int = 8,
-    text_tokens: int = 80,
-    policy_tokens: int = 120,
-    width_px: int = 432,
-    height_px: int = 324,
-    precision: str = "",
-    recompute: str = "no",
-    device: str = "",
-    random_weights: bool = False,
-    json_: Annotated[bool, tyro.conf.arg(name="json")] = False,
-) -> int:
-    """Time a step of fine-tuning against TRL's own trainer, in turns: same model, adapter and made-up batch.
-
-    Exit status 1 when ours is slower, or its loss is another.
+@dataclass(frozen=True)
+class Workload:
+    """What `step` and `model` measure: a base and a made-up batch.
 
     Args:
-        base: nano, a model folder, or a Hugging Face id; with random weights its configuration is enough.
-        adapter: decoder, vision+decoder or full.
-        steps: of each that are counted.
-        examples: in the batch.
+        base: nano, nano-base, a model folder, or a Hugging Face id; with random weights its configuration is enough.
+        steps: of fine-tuning that are counted, for each adapter and trainer.
+        examples: in a step.
         text_tokens: of each prompt, beside the image.
         policy_tokens: of each policy.
         width_px: of each image as the model sees it.
@@ -98,23 +83,56 @@ def step(
         recompute: compute activations again in the backward pass to save memory: yes or no.
         device: cpu, cuda, cuda:1, ...; by default a GPU where there is one.
         random_weights: of the base's shape, instead of its own.
+    """
+
+    base: str = "nano"
+    steps: int = 10
+    examples: int = 8
+    text_tokens: int = 80
+    policy_tokens: int = 120
+    width_px: int = 432
+    height_px: int = 324
+    precision: str = ""
+    recompute: str = "no"
+    device: str = ""
+    random_weights: bool = False
+
+    def shape(self) -> Any:
+        """Return the batch's shape, a `vlp.training.step_speed.StepShape`; raises MissingComponent without that part."""
+        try:
+            from vlp.training.step_speed import StepShape
+        except ImportError as error:
+            raise MissingComponent(f"this needs {error.name}.", "Install it with: pip install 'vlp[train,data]'.") from None
+        return StepShape(self.examples, self.text_tokens, self.policy_tokens, self.width_px, self.height_px)
+
+
+Load = Annotated[Workload, tyro.conf.arg(name="")]
+Json = Annotated[bool, tyro.conf.arg(name="json")]
+
+
+def step(load: Load, adapter: str = "decoder", json_: Json = False) -> int:
+    """Time a step of fine-tuning against TRL's own trainer, in turns: same model, adapter and made-up batch.
+
+    Exit status 1 when ours is slower, or its loss is another.
+
+    Args:
+        load: what is measured.
+        adapter: decoder, vision+decoder or full.
         json_: print JSON.
     """
-    try:
-        from vlp.training.recipe import Recipe
-        from vlp.training.step_speed import StepShape, measure_steps
-    except ImportError as error:
-        raise MissingComponent(f"this needs {error.name}.", "Install it with: pip install 'vlp[train,data]'.") from None
-    recipe = Recipe(adapter=adapter, precision=precision, recompute=recompute)
+    shape = load.shape()
+    from vlp.training.recipe import Recipe
+    from vlp.training.step_speed import measure_steps
+
+    recipe = Recipe(adapter=adapter, precision=load.precision, recompute=load.recompute)
     recipe.check()
-    shape = StepShape(examples, text_tokens, policy_tokens, width_px, height_px)
-    found = measure_steps(base, recipe, shape, steps, device or None, random_weights)
+    found = measure_steps(load.base, recipe, shape, load.steps, load.device or None, load.random_weights)
     told = found.to_json()
     if json_:
         print(json.dumps(told))
     else:
         print(
-            f"{base}, {adapter}: {told['ours_median_s']:.3f} s a step, TRL {told['stock_median_s']:.3f} s "
+            f"{load.base}, {adapter}: {told['ours_median_s']:.3f} s a step, TRL {told['stock_median_s']:.3f} s "
             f"({found.times_faster:.2f} times as fast); losses differ by {found.loss_difference:.1e}"
         )
         if found.ours_peak_bytes:
@@ -122,58 +140,32 @@ def step(
     return 0 if found.times_faster >= 1 and found.loss_difference <= SAME_LOSS else 1
 
 
-def model(
-    base: str = "nano",
-    steps: int = 5,
-    examples: int = 8,
-    text_tokens: int = 80,
-    policy_tokens: int = 120,
-    width_px: int = 432,
-    height_px: int = 324,
-    precision: str = "",
-    recompute: str = "no",
-    device: str = "",
-    random_weights: bool = False,
-    trace: str = "",
-    json_: Annotated[bool, tyro.conf.arg(name="json")] = False,
-) -> int:
+def model(load: Load, trace: str = "", json_: Json = False) -> int:
     """Measure a model on this machine: step time and memory of both adapters, tokens per second, and a profile.
 
-    Of the 3B model on a GPU, without its weights:
+    As many tokens are written as a policy has. Of the 3B model on a GPU, without its weights:
     `vlp bench model --base Qwen/Qwen2.5-VL-3B-Instruct --random-weights --width-px 644 --height-px 476 --text-tokens 1200
     --policy-tokens 250 --examples 8 --recompute yes`.
 
     Args:
-        base: nano, a model folder, or a Hugging Face id; with random weights its configuration is enough.
-        steps: of fine-tuning that are counted, for each adapter and trainer.
-        examples: in a step.
-        text_tokens: of each prompt, beside the image.
-        policy_tokens: of each policy; so many are written.
-        width_px: of each image as the model sees it.
-        height_px: of each image as the model sees it.
-        precision: float32 or bfloat16; by default bfloat16 on a GPU that has it, else float32.
-        recompute: compute activations again in the backward pass to save memory: yes or no.
-        device: cpu, cuda, cuda:1, ...; by default a GPU where there is one.
-        random_weights: of the base's shape, instead of its own.
+        load: what is measured.
         trace: file for the profile, which Chrome's trace viewer and Perfetto read.
         json_: print JSON.
     """
-    try:
-        from vlp.training.model_speed import measure_model
-        from vlp.training.step_speed import StepShape
-    except ImportError as error:
-        raise MissingComponent(f"this needs {error.name}.", "Install it with: pip install 'vlp[train,data]'.") from None
-    shape = StepShape(examples, text_tokens, policy_tokens, width_px, height_px)
+    shape = load.shape()
+    from vlp.training.model_speed import measure_model
+
     found = measure_model(
-        base, shape, steps, precision, recompute, device or None, random_weights, Path(trace) if trace else None
-    )
+        load.base, shape, load.steps, load.precision, load.recompute, load.device or None, load.random_weights,
+        Path(trace) if trace else None,
+    )  # fmt: skip
     if json_:
         print(json.dumps(found.to_json()))
         return 0
     for adapter, speed in found.steps.items():
         told = speed.to_json()
         peak = f", peak memory {speed.ours_peak_bytes / 2**30:.1f} GiB" if speed.ours_peak_bytes else ""
-        print(f"{adapter}: {told['ours_median_s']:.3f} s a step of {examples}{peak} (TRL {told['stock_median_s']:.3f} s)")
+        print(f"{adapter}: {told['ours_median_s']:.3f} s a step of {load.examples}{peak} (TRL {told['stock_median_s']:.3f} s)")
     peak = f", peak memory {found.peak_bytes / 2**30:.1f} GiB" if found.peak_bytes else ""
     print(f"writing: prompt read in {found.prefill_s:.3f} s, then {found.tokens_per_s:.1f} tokens a second{peak}")
     for name, seconds, share in found.hottest:

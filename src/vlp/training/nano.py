@@ -19,6 +19,7 @@ from vlp.training.nano_frames import ImaginedScenes, RenderedFrames
 from vlp.training.nano_model import nano_config, save_nano, wire
 from vlp.training.nano_scores import score
 from vlp.training.nano_tokenizer import build_tokenizer
+from vlp.training.nano_writing import Pieces
 from vlp.training.pretrain import RECIPE, Trainer, join, run_stage
 
 STAGES = ("vision", "language")
@@ -46,7 +47,7 @@ def train_nano(
         steps: optimizer steps of the stage, instead of the recipe's.
         workers: processes that render.
         threads: threads of one stage.
-        policies: with instructions and policies; without, the result is nano-base, which sees, answers and quotes only.
+        policies: with policies; without, the result is nano-base, which sees, answers, quotes and writes JSON only.
         compiled: compile the losses (30 s, then twice as fast).
         frames_dir: frames that exist already.
         device: "cpu", "cuda", ...; None takes a GPU where there is one.
@@ -63,7 +64,7 @@ def train_nano(
     model = Qwen2_5_VLForConditionalGeneration(nano_config(tokenizer))
     wire(model, tokenizer)
     trainer = Trainer(model, tokenizer, where)
-    turns = TurnSource("train", policies)
+    turns = TurnSource("train", writing=None if policies else Pieces.of(tokenizer))
     rendered = RenderedFrames(folder, "train")
     for name in STAGES if stage == "all" else (stage,):
         if name == "export":
@@ -71,7 +72,7 @@ def train_nano(
         source = ImaginedScenes(rendered) if name == "language" else rendered
         plan = RECIPE[name] if steps is None else replace(RECIPE[name], steps=steps)
         run_stage(
-            name, trainer, source, turns, out, plan, compiled=compiled, evaluate=score(name, trainer, folder, policies)
+            name, trainer, source, turns, out, plan, compiled=compiled, evaluate=score(name, trainer, folder, turns)
         )
     if stage in ("all", "export"):
         join(trainer, out)
@@ -83,7 +84,7 @@ def load_tokenizer(out: Path, samples: int = 20_000) -> PreTrainedTokenizerFast:
     folder = out / "tokenizer"
     if (folder / "tokenizer.json").exists():
         return PreTrainedTokenizerFast.from_pretrained(folder)
-    rng, draws, turns = Random(0), np.random.default_rng(0), TurnSource("train", policies=True)
+    rng, draws, turns = Random(0), np.random.default_rng(0), TurnSource("train")
     corpus: list[str] = []
     for _ in range(samples // turns.count):
         for turn in turns.sample(imagined_scene(rng), draws):

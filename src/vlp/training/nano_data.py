@@ -24,7 +24,7 @@ from vlp.prompt.memory import Memory, StepRecord
 from vlp.prompt.request import PlanRequest
 from vlp.prompt.target import policy_text
 from vlp.sim import expert
-from vlp.sim.questions import KINDS_OF_QUESTION, sample_question
+from vlp.sim.questions import KINDS_OF_QUESTION, list_answer, sample_question
 from vlp.sim.tasks.changes import sample_change
 from vlp.sim.tasks.families import WEIGHTS, sample_task
 from vlp.sim.tasks.random_truth import sample_truth
@@ -33,6 +33,7 @@ from vlp.sim.tasks.relations import visible
 from vlp.sim.tasks.task import Split, Task
 from vlp.sim.truth import TrueObject, Truth
 from vlp.training.nano_packing import CELLS, Turn
+from vlp.training.nano_writing import Pieces, copy_turn, fill_turn
 
 NAMED_ONLY = {"put": 4.0, "throw": 1.0, "stack": 1.0, "swap": 1.0, "pick": 0.5}
 """Families that can be planned without seeing the table, for when the robot stands elsewhere."""
@@ -48,6 +49,12 @@ ASKED = {
     "refer": 10.0, "where": 1.0, "caption": 1.0, "record": 1.0, "records": 1.0,
 }  # fmt: skip
 """How often each kind of question is drawn for training; what the hand holds is not in a question's prompt."""
+
+MIX = {"policy": 5.0, "question": 4.0}
+"""How often each kind of turn is drawn. A question teaches to look things up with a quarter of the tokens of a policy."""
+
+BASE_MIX = {"writing": 2.5, "policy": 3.0, "wanted": 3.0, "question": 4.0}
+"""The same for nano-base. In this order turns are packed until a row is full."""
 
 _NO_IMAGE = np.zeros((8, 8, 3), np.uint8)
 
@@ -202,32 +209,26 @@ class TurnSource:
 
     Args:
         split: which phrasings.
-        policies: whether instructions are answered by policies; without, their quote is all that is asked for (nano-base).
+        writing: None for turns with policies. For nano-base, which sees none, what it writes instead: of an instruction it
+            quotes what matters and says what is wanted, and it copies and fills in texts of these pieces.
         count: turns drawn for a scene; those that do not fit into a row are left out.
-        mix: how often instructions and questions are drawn. A question teaches to look things up with a quarter of the
-            tokens of a policy.
     """
 
-    def __init__(
-        self,
-        split: Split = "train",
-        policies: bool = True,
-        count: int = 9,
-        mix: tuple[float, float] = (5.0, 4.0),
-    ) -> None:
+    def __init__(self, split: Split = "train", writing: Pieces | None = None, count: int = 9) -> None:
         self.split: Split = split
-        self.policies, self.mix, self.count = policies, mix, count
+        self.writing, self.count = writing, count
 
     def sample(self, scene: LabelledScene, rng: np.random.Generator) -> list[Turn]:
         """Return turns about one scene."""
         chance = Random(int(rng.integers(2**62)))
-        kinds = chance.choices(("policy", "question"), self.mix, k=self.count)
-        makers = {"policy": self.policy, "question": self.question}
-        turns = [makers[kind](scene, chance) for kind in sorted(kinds, key=lambda k: k != "policy")]
+        mix = MIX if self.writing is None else BASE_MIX
+        makers = {"policy": self.policy, "wanted": self.wanted, "question": self.question, "writing": self.write}
+        kinds = chance.choices(list(mix), list(mix.values()), k=self.count)
+        turns = [makers[kind](scene, chance) for kind in sorted(kinds, key=list(mix).index)]
         return [turn for turn in turns if turn is not None]
 
     def policy(self, scene: LabelledScene, rng: Random) -> Turn | None:
-        """Return an instruction and the expert's policy for it."""
+        """Return an instruction and the expert's policy for it, or its quote alone where policies are not shown."""
         truth = scene.truth
         task = sample_task(truth, rng, self.split, PRACTICE if truth.at == "table" else NAMED_ONLY)
         if task is not None and rng.random() < 0.35:
@@ -235,10 +236,25 @@ class TurnSource:
         if task is None:
             return None
         failed = _failure(task, rng) if rng.random() < 0.2 else None
-        near = any(goal.relation == "next_to" for goal in task.goals)
-        quote = quoted(scene.entries(), _about(truth, task), near)
-        reply = policy_text(expert.plan(truth, task)) if self.policies else ""
-        return Turn(plan_prompt(truth, task, failed), quote, reply, task.family)
+        reply = policy_text(expert.plan(truth, task)) if self.writing is None else ""
+        return Turn(plan_prompt(truth, task, failed), _quote(scene, task), reply, task.family)
+
+    def wanted(self, scene: LabelledScene, rng: Random) -> Turn | None:
+        """Return the question what an instruction wants to be so, or which things it is about, in words and in JSON."""
+        truth = scene.truth
+        task = sample_task(truth, rng, self.split, PRACTICE) if truth.at == "table" else None
+        if task is None or not task.goals:
+            return None
+        things = list(dict.fromkeys(name for goal in task.goals for name in (goal.subject, goal.target) if name))
+        answers = {"wanted": expert.goal_text(truth, task, list(task.goals)), "meant": list_answer(things)}
+        kind, answer = rng.choice(list(answers.items()))
+        return Turn(f"{kind}: {brief.heard(task.instruction)}", _quote(scene, task), answer, kind)
+
+    def write(self, scene: LabelledScene, rng: Random) -> Turn | None:
+        """Return a text to copy, or a form to fill in; the scene has nothing to do with it."""
+        if self.writing is None:
+            return None
+        return rng.choice((copy_turn, fill_turn))(self.writing, rng)
 
     def question(self, scene: LabelledScene, rng: Random) -> Turn | None:
         """Return a question about what is seen and its answer."""
@@ -247,6 +263,11 @@ class TurnSource:
         asked = sample_question(scene.truth, rng, self.split, ASKED)
         quote = quoted(scene.entries(), asked.about, asked.kind == "near")
         return Turn(brief.question_line(asked.text), quote, asked.answer, asked.kind)
+
+
+def _quote(scene: LabelledScene, task: Task) -> str:
+    near = any(goal.relation == "next_to" for goal in task.goals)
+    return quoted(scene.entries(), _about(scene.truth, task), near)
 
 
 def _about(truth: Truth, task: Task) -> list[str]:

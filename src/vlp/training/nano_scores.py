@@ -21,18 +21,18 @@ QUESTIONS = "questions"
 BATCH = 20
 
 
-def score(name: str, trainer, folder: Path, policies: bool, n: int = 200) -> Callable[[bool], dict[str, float]]:
+def score(name: str, trainer, folder: Path, source: TurnSource, n: int = 200) -> Callable[[bool], dict[str, float]]:
     """Return the function that scores a stage: it returns rates between 0 and 1, with image tokens or without.
 
     Args:
         name: the stage.
         trainer: the `vlp.training.pretrain.Trainer`.
         folder: frames with a validation split.
-        policies: whether policies are among the turns.
+        source: of the turns that are trained on; as many kinds are asked here.
         n: frames.
     """
     frames = RenderedFrames(folder, "validation")
-    turns = TurnSource("train", policies, count=7)
+    turns = TurnSource("train", source.writing, count=7)
     rng = np.random.default_rng(7)
     chosen = [int(i) for i in rng.permutation(len(frames))[:n]]
     asked = {i: turns.sample(frames.scene(i), rng) for i in chosen}

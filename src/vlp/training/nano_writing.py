@@ -1,0 +1,74 @@
+"""What nano-base writes besides answers: texts copied out and forms filled in, over all its tokens.
+
+A general model has met all of its tokens, and JSON of every kind, before it sees a policy. nano's tokens are mostly pieces of
+policies (`vlp.training.nano_tokenizer`), which nano-base never sees in their place: here it meets them in random order.
+
+    copy: ","as":"blue_tray near[      ","as":"blue_tray near[
+    fill: A red cube: {A 7","as":"_A   {red cube 7","as":"red_cube
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from transformers import PreTrainedTokenizerFast
+
+from vlp.core.vocabulary import COLOURS, KINDS
+from vlp.training.nano_packing import Turn
+
+PLACES = "ABCD"
+"""What stands for a name in a form; nano reads no other capital letter, since instructions come in lower case."""
+
+FORM_PIECES, COPY_PIECES = (3, 14), (4, 30)
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The tokens that random texts are made of.
+
+    Args:
+        json: with a brace, bracket or quotation mark.
+        words: all others that are text by themselves.
+    """
+
+    json: Sequence[str]
+    words: Sequence[str]
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerFast) -> "Pieces":
+        """Return the pieces of a tokenizer; bytes that are no letter, and what opens or ends a turn, are left out."""
+        texts = [tokenizer.decode([i]) for i in range(len(tokenizer)) if i not in tokenizer.all_special_ids]
+        whole = [text for text in texts if text.isprintable() and "\ufffd" not in text and not set(text) & set(PLACES)]
+        json = [text for text in whole if set(text) & set('{}[]"')]
+        return cls(json, sorted(set(whole) - set(json)))
+
+    def draw(self, rng: Random) -> str:
+        """Return a random piece; words stand apart."""
+        return rng.choice(self.json) if rng.random() < 0.6 else f" {rng.choice(self.words)}"
+
+
+def copy_turn(pieces: Pieces, rng: Random) -> Turn:
+    """Return a text to be written again."""
+    text = "".join(_name(rng) if rng.random() < 0.25 else pieces.draw(rng) for _ in range(rng.randint(*COPY_PIECES))).strip()
+    return Turn(f"copy: {text}", "", text, "copy")
+
+
+def fill_turn(pieces: Pieces, rng: Random) -> Turn:
+    """Return a form with places for names, some of them in the spelling of identifiers, to be filled in."""
+    names = {place: _name(rng, " ") for place in PLACES[: rng.randint(1, len(PLACES))]}
+    form, filled = "", ""
+    for _ in range(rng.randint(*FORM_PIECES)):
+        piece = pieces.draw(rng)
+        form, filled = form + piece, filled + piece
+        if rng.random() < 0.7:
+            place = rng.choice(list(names))
+            as_identifier = rng.random() < 0.5
+            form += f"_{place}" if as_identifier else place
+            filled += names[place].replace(" ", "_") if as_identifier else names[place]
+    form, filled = form.strip(), filled.strip()
+    given = ", ".join(f"{place} {name}" for place, name in names.items())
+    return Turn(f"fill: {given}: {form}", "", filled, "fill")
+
+
+def _name(rng: Random, gap: str = "") -> str:
+    return f"{rng.choice(COLOURS)}{gap or rng.choice(' _')}{rng.choice(KINDS)}"
