@@ -38,7 +38,7 @@ def test_no_turn_holds_a_policy(tokenizer: PreTrainedTokenizerFast) -> None:
     turns = base_turns(tokenizer, 60)
     assert {"copy", "fill", "wanted", "meant"} < {turn.kind for turn in turns}
     instructions = [turn for turn in turns if "do: " in turn.ask]
-    assert instructions and not any(turn.reply for turn in instructions)
+    assert instructions and not any(set(turn.reply) & set('{}"') for turn in instructions)
     assert not [turn for turn in turns if '"do"' in turn.reply and turn.kind not in ("copy", "fill")]
 
 

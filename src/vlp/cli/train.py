@@ -31,7 +31,7 @@ def nano(
         threads: threads of one stage.
         frames_dir: frames that exist already.
         device: cpu, cuda, cuda:1, ...; by default a GPU where there is one.
-        policies: with instructions and policies; without, the result is nano-base, which sees and answers only.
+        policies: without them the result is nano-base, which sees, answers, and says in words what it would do.
     """
     lookup(stage, dict.fromkeys(STAGES), "stage")
     bounds = (("frames", frames, 1), ("steps", steps, 0), ("workers", workers, 1), ("threads", threads, 1))

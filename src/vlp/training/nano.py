@@ -47,7 +47,7 @@ def train_nano(
         steps: optimizer steps of the stage, instead of the recipe's.
         workers: processes that render.
         threads: threads of one stage.
-        policies: with policies; without, the result is nano-base, which sees, answers, quotes and writes JSON only.
+        policies: without them the result is nano-base, which sees, answers, and says in words what it would do.
         compiled: compile the losses (30 s, then twice as fast).
         frames_dir: frames that exist already.
         device: "cpu", "cuda", ...; None takes a GPU where there is one.

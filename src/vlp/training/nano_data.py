@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from math import cos, pi, prod, sin
 from random import Random
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -53,7 +53,7 @@ ASKED = {
 MIX = {"policy": 5.0, "question": 4.0}
 """How often each kind of turn is drawn. A question teaches to look things up with a quarter of the tokens of a policy."""
 
-BASE_MIX = {"writing": 2.5, "policy": 3.0, "wanted": 3.0, "question": 4.0}
+BASE_MIX = {"writing": 0.7, "question": 2.6, "wanted": 1.2, "policy": 4.5}
 """The same for nano-base. In this order turns are packed until a row is full."""
 
 _NO_IMAGE = np.zeros((8, 8, 3), np.uint8)
@@ -209,8 +209,8 @@ class TurnSource:
 
     Args:
         split: which phrasings.
-        writing: None for turns with policies. For nano-base, which sees none, what it writes instead: of an instruction it
-            quotes what matters and says what is wanted, and it copies and fills in texts of these pieces.
+        writing: None for turns with policies. nano-base, which sees none, answers instructions in words instead, says what
+            they want, and copies and fills in texts of these pieces.
         count: turns drawn for a scene; those that do not fit into a row are left out.
     """
 
@@ -228,7 +228,7 @@ class TurnSource:
         return [turn for turn in turns if turn is not None]
 
     def policy(self, scene: LabelledScene, rng: Random) -> Turn | None:
-        """Return an instruction and the expert's policy for it, or its quote alone where policies are not shown."""
+        """Return an instruction and the expert's policy for it, or what it does in words where policies are not shown."""
         truth = scene.truth
         task = sample_task(truth, rng, self.split, PRACTICE if truth.at == "table" else NAMED_ONLY)
         if task is not None and rng.random() < 0.35:
@@ -236,7 +236,8 @@ class TurnSource:
         if task is None:
             return None
         failed = _failure(task, rng) if rng.random() < 0.2 else None
-        reply = policy_text(expert.plan(truth, task)) if self.writing is None else ""
+        policy = expert.plan(truth, task)
+        reply = policy_text(policy) if self.writing is None else in_words(policy)
         return Turn(plan_prompt(truth, task, failed), _quote(scene, task), reply, task.family)
 
     def wanted(self, scene: LabelledScene, rng: Random) -> Turn | None:
@@ -263,6 +264,11 @@ class TurnSource:
         asked = sample_question(scene.truth, rng, self.split, ASKED)
         quote = quoted(scene.entries(), asked.about, asked.kind == "near")
         return Turn(brief.question_line(asked.text), quote, asked.answer, asked.kind)
+
+
+def in_words(policy: dict[str, Any]) -> str:
+    """Return what a general model would say to an instruction: "pick up the red can, put it in the bin", or why not."""
+    return policy.get("cannot") or ", ".join(subtask["name"] for subtask in policy["subtasks"]) or "it is so"
 
 
 def _quote(scene: LabelledScene, task: Task) -> str:

@@ -1,4 +1,4 @@
-"""What nano-base writes besides answers: texts copied out and forms filled in, over all its tokens.
+"""What nano-base writes besides words: texts copied out and forms filled in, over all its tokens.
 
 A general model has met all of its tokens, and JSON of every kind, before it sees a policy. nano's tokens are mostly pieces of
 policies (`vlp.training.nano_tokenizer`), which nano-base never sees in their place: here it meets them in random order.
