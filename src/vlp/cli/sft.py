@@ -28,6 +28,7 @@ def sft(
     precision: str = "",
     recompute: str = "auto",
     save_every: int = 20,
+    rehearse: int = 0,
     device: str = "",
     resume: bool = False,
     skip_lint: bool = False,
@@ -37,8 +38,9 @@ def sft(
 ) -> int:
     """Fine-tune a planner on samples: LoRA on the language decoder, or on the end of its vision tower too.
 
-    The loss counts the policy's tokens only. Killed at any moment, it goes on with --resume, along the same curve. For
-    several processes: `accelerate launch --multi_gpu --num_processes 2 -m vlp.cli.main train sft ...`.
+    The loss counts the model's own words only: the policy, and what it quotes where it does. Killed at any moment, it goes on
+    with --resume, along the same curve. For several processes: `accelerate launch --multi_gpu --num_processes 2 -m
+    vlp.cli.main train sft ...`.
 
     At the end three gates are run (see `vlp gate`); exit status 1 when one fails. What was trained stays.
 
@@ -57,6 +59,8 @@ def sft(
         precision: float32 or bfloat16; by default bfloat16 on a GPU that has it, else float32.
         recompute: compute activations again in the backward pass to save memory: yes, no or auto (large models).
         save_every: steps between checkpoints.
+        rehearse: questions about each sample's image whose answers by the base are learned beside the policy, against
+            forgetting; for small models.
         device: cpu, cuda, cuda:1, ...; by default a GPU where there is one.
         resume: go on with the run at OUT.
         skip_lint: train on samples that have faults.
@@ -73,7 +77,7 @@ def sft(
 
     if not skip_gates:
         _gates_module()  # what is missing is said before an hour of training, not after it
-    recipe = Recipe(adapter, epochs, batch, rate, seed, samples, micro, precision, recompute, save_every)
+    recipe = Recipe(adapter, epochs, batch, rate, seed, samples, micro, precision, recompute, save_every, rehearse)
     with Bars() as bars:
         made = library.train_sft(
             base, data, out, recipe, resume=resume, device=device or None, skip_lint=skip_lint, progress=bars.moved
@@ -144,7 +148,7 @@ def tokens(data: str = "samples", base: str = "nano", sample: str = "", json_: J
         print(json.dumps(shown, ensure_ascii=False))
         return 0
     _print_tokens(shown)
-    print(f"\n{found.id}: {example.policy_tokens} of {len(example.ids)} tokens count in the loss.")
+    print(f"\n{found.id}: {example.counted_tokens} of {len(example.ids)} tokens count in the loss.")
     return 0
 
 

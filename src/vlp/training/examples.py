@@ -18,11 +18,16 @@ from torch import Tensor
 
 from vlp.core.errors import UsageError
 from vlp.core.images import Rgb, decode_image
+from vlp.core.messages import Message
 from vlp.data.sample import Sample
 from vlp.data.store import Store
 from vlp.models.sighted import quoting, reader
 from vlp.models.transformers_model import TransformersModel
+from vlp.prompt.render import question_messages
 from vlp.prompt.target import IGNORED, loss_labels, policy_text
+from vlp.training.rehearsal import draw_question
+
+ANSWER_TOKENS = 128
 
 GROUP_BATCHES = 16
 """Batches that are filled from one pool sorted by length: enough for little padding, few enough to stay mixed."""
@@ -36,7 +41,7 @@ class Example:
         id: of the sample.
         image: hash of its image.
         ids: prompt, policy and the token that ends the turn.
-        labels: the same where the policy stands, `IGNORED` elsewhere.
+        labels: the same where the model's own words stand (the policy, and its quote where it makes one), `IGNORED` elsewhere.
         grid: frames, rows and columns of the image's patches.
     """
 
@@ -47,9 +52,14 @@ class Example:
     grid: tuple[int, int, int]
 
     @property
-    def policy_tokens(self) -> int:
+    def counted_tokens(self) -> int:
         """How many tokens count."""
         return sum(label != IGNORED for label in self.labels)
+
+    @property
+    def scored_tokens(self) -> int:
+        """How many tokens there are from the first that counts to the end."""
+        return len(self.labels) - next(i for i, label in enumerate(self.labels) if label != IGNORED)
 
 
 class Examples:
@@ -76,27 +86,50 @@ class Examples:
             messages = sample.messages(rgb, self.store.manifest(sample.robot), self.model.profile)
         except UsageError as error:
             raise UsageError(f"sample {sample.id}: {error.message}", "`vlp data lint` lists every fault.") from None
+        return self._made(sample, messages, policy_text(sample.policy))
+
+    def rehearsal(self, sample: Sample, question: str) -> Example:
+        """Return a question about a sample's image in tokens, with the model's own answer (see `vlp.training.rehearsal`)."""
+        return self._made(sample, question_messages(self.store.image(sample), question, self.model.profile), None)
+
+    def _made(self, sample: Sample, messages: list[Message], reply: str | None) -> Example:
+        chat, quote = self.model.chat, list[int]()
         if self._read is not None:
-            messages, _ = quoting(messages, self._read, self.model)
-        prompt = self.model.chat.prompt(messages)
-        target = self.model.chat.target(policy_text(sample.policy))
+            messages, quoted = quoting(messages, self._read, self.model)
+            quote = chat.target(quoted.text)
+        if reply is None:
+            reply = self.model.generate(messages, max_tokens=ANSWER_TOKENS).text
+        prompt, target = chat.prompt(messages), chat.target(reply)
         ids = (*prompt.ids, *target)
         limit = int(self.model.model.config.text_config.max_position_embeddings)
         if len(ids) > limit:
             raise UsageError(f"sample {sample.id} has {len(ids):,} tokens; {self.model.name!r} takes {limit:,}.")
-        return Example(sample.id, sample.images[0], ids, tuple(loss_labels(prompt.ids, target)), prompt.images[0].grid)
+        labels = loss_labels(prompt.ids, target)
+        if quote:
+            start = _last(prompt.ids, quote)
+            labels[start : start + len(quote)] = quote
+        return Example(sample.id, sample.images[0], ids, tuple(labels), prompt.images[0].grid)
 
-    def all(self, samples: Iterable[Sample], progress: Callable[[int], None] = lambda _: None) -> list[Example]:
-        """Return samples in tokens; `progress` is told how many are done."""
+    def all(
+        self, samples: Iterable[Sample], rehearse: int = 0, progress: Callable[[int], None] = lambda _: None
+    ) -> list[Example]:
+        """Return samples in tokens, each with as many questions about its image; `progress` is told how many are done."""
         done: list[Example] = []
-        for sample in samples:
+        for number, sample in enumerate(samples, 1):
+            rng = Random(sample.id)
             done.append(self.example(sample))
-            progress(len(done))
+            done += [self.rehearsal(sample, draw_question(sample.policy, rng)) for _ in range(rehearse)]
+            progress(number)
         return done
 
     def rgb(self, example: Example) -> Rgb:
         """Return the image of an example."""
         return decode_image(self.store.image_bytes(example.image), f"image of {example.id}")
+
+
+def _last(ids: Sequence[int], part: Sequence[int]) -> int:
+    """Return where a run of ids stands for the last time."""
+    return next(i for i in range(len(ids) - len(part), -1, -1) if list(ids[i : i + len(part)]) == list(part))
 
 
 def shown_tokens(example: Example, model: TransformersModel) -> list[tuple[str, bool]]:
@@ -112,7 +145,7 @@ def shown_tokens(example: Example, model: TransformersModel) -> list[tuple[str, 
 
 
 class Batcher:
-    """Makes a batch of examples, as the model takes it: padded on the left, so that all policies end together.
+    """Makes a batch of examples, as the model takes it: padded on the left, so that all replies end together.
 
     Args:
         examples: where images come from.

@@ -80,7 +80,7 @@ class PolicyTrainer(SFTTrainer):
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Return the loss per policy token; all policies end at the right edge, so only its last columns are scored."""
+        """Return the loss per token that counts; all replies end at the right edge, so only the last columns are scored."""
         labels: Tensor = inputs.pop("labels")
         features = inputs.pop("image_features", None)
         if features is not None:
@@ -88,7 +88,7 @@ class PolicyTrainer(SFTTrainer):
             sizes = (inputs["image_grid_thw"].prod(-1) // merge**2).tolist()
             seen: Any = torch.split(features, sizes)
             inputs["mm_encoder_outputs"] = {"image": BaseModelOutputWithPooling(pooler_output=seen)}
-        scored = int((labels != IGNORED).any(0).sum())
+        scored = labels.shape[1] - int((labels != IGNORED).any(0).int().argmax())
         outputs = model(**inputs, logits_to_keep=scored + 1, use_cache=False)
         logits, targets = outputs.logits[:, :-1].flatten(0, 1).float(), labels[:, -scored:].flatten()
         total = F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")

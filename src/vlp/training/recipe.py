@@ -41,6 +41,8 @@ class Recipe:
         recompute: "yes" computes activations again in the backward pass, which saves memory; "auto" does for models of more
             than 50 million parameters.
         save_every: steps between checkpoints.
+        rehearse: questions about each sample's image whose answers by the base are learned beside the policy
+            (`vlp.training.rehearsal`).
     """
 
     adapter: str = "decoder"
@@ -53,6 +55,7 @@ class Recipe:
     precision: str = ""
     recompute: str = "auto"
     save_every: int = 20
+    rehearse: int = 0
 
     def check(self) -> None:
         """Raise UsageError for the first value that makes no sense, naming its option."""
@@ -60,7 +63,7 @@ class Recipe:
         lookup(self.recompute, RECOMPUTE, "answer to --recompute")
         if self.precision:
             lookup(self.precision, PRECISIONS, "precision")
-        least = {"epochs": 1, "batch": 1, "samples": 0, "micro": 0, "seed": 0, "save_every": 1}
+        least = {"epochs": 1, "batch": 1, "samples": 0, "micro": 0, "seed": 0, "save_every": 1, "rehearse": 0}
         for name, value in least.items():
             if getattr(self, name) < value:
                 raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)} is too small.", f"Give {value} or more.")

@@ -113,7 +113,7 @@ def train_sft(
     _refuse_at_first_sight(folder, recipe, weights, where)
     model = TransformersModel(folder.path, device=str(where), dtype=str(weights).removeprefix("torch."))
     examples = Examples(store, model)
-    rows = examples.all(samples, lambda done: progress("reading samples", done, len(samples)))
+    rows = examples.all(samples, recipe.rehearse, lambda done: progress("reading samples", done, len(samples)))
     model.model.train()
     ranks = lora.ranks_of(model.model, recipe.adapter)
     batcher = Batcher(examples, rows, frozen_tower=recipe.adapter == "decoder")
@@ -211,7 +211,7 @@ def _refuse_what_cannot_fit(
     model: Any, rows: Sequence[Example], recipe: Recipe, micro: int, weights: torch.dtype, where: torch.device, recompute: bool
 ) -> None:
     """Refuse a step that does not fit beside the weights, which are loaded already."""
-    longest, policy = max(len(row.ids) for row in rows), max(row.policy_tokens for row in rows)
+    longest, policy = max(len(row.ids) for row in rows), max(row.scored_tokens for row in rows)
     patches = 0 if recipe.adapter == "decoder" else max(row.grid[0] * row.grid[1] * row.grid[2] for row in rows)
     need = memory_need(model, weights.itemsize, micro, longest, policy, recompute, patches)
     loaded = sum(p.numel() * p.element_size() for p in model.parameters())
