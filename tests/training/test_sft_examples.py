@@ -1,6 +1,7 @@
 """Samples in tokens: the prompt of run time, labels on the model's own words only, batches that change nothing."""
 
 import json
+import shutil
 from pathlib import Path
 from random import Random
 
@@ -82,6 +83,23 @@ def test_questions_are_rehearsed_with_the_answers_of_the_base(tmp_path: Path) ->
         question = text.rsplit("ask: ", 1)[1].split("<|assistant|>")[0]
         reply = nano.generate(question_messages(store.image(sample), question, "brief"), max_tokens=128)
         assert text.endswith(f"{reply.quote}<|end|><|user|>so<|assistant|>{reply.text}<|end|>")
+
+
+def test_what_a_base_made_of_a_sample_is_kept(base: Path, samples: Path, tmp_path: Path, monkeypatch) -> None:
+    model, store = TransformersModel(base, device="cpu"), Store(shutil.copytree(samples, tmp_path / "samples"))
+    chosen = list(store.samples("train"))[:2]
+    made = Examples(store, model, base="b" * 64).all(chosen, rehearse=1)
+    kept = next((tmp_path / "samples" / ".read").iterdir())
+    lines = kept.read_text().strip().splitlines()
+    assert len(made) == len(lines) == 4
+    monkeypatch.setattr(model, "generate", lambda *_, **__: pytest.fail("asked again"))
+    assert Examples(store, model, base="b" * 64).all(chosen, rehearse=1) == made
+    with pytest.raises(pytest.fail.Exception, match="asked again"):
+        Examples(store, model, base="c" * 64).all(chosen, rehearse=1)
+    # What a kill cut off, and what somebody changed, is made anew.
+    monkeypatch.undo()
+    kept.write_text("\n".join([lines[0][:-9], lines[1].replace('"labels": [', '"labels": ["x", '), *lines[2:]]))
+    assert Examples(store, model, base="b" * 64).all(chosen, rehearse=1) == made
 
 
 @pytest.mark.parametrize("policy", [{"goal": "x", "cannot": "y"}, {"goal": "x", "subtasks": [{"steps": [{"do": "home"}]}]}])

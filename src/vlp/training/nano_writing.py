@@ -37,7 +37,7 @@ class Pieces:
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerFast) -> "Pieces":
         """Return the pieces of a tokenizer; bytes that are no letter, and what opens or ends a turn, are left out."""
-        texts = [tokenizer.decode([i]) for i in range(len(tokenizer)) if i not in tokenizer.all_special_ids]
+        texts = [str(tokenizer.decode([i])) for i in range(len(tokenizer)) if i not in tokenizer.all_special_ids]
         whole = [text for text in texts if text.isprintable() and "\ufffd" not in text and not set(text) & set(PLACES)]
         json = [text for text in whole if set(text) & set('{}[]"')]
         return cls(json, sorted(set(whole) - set(json)))

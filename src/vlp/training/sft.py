@@ -26,7 +26,8 @@ from vlp.models.transformers_model import SMALL_MODEL_PARAMETERS, TransformersMo
 from vlp.training import lora
 from vlp.training.checkpoint import last_checkpoint, write_folder
 from vlp.training.curve import cut_curve, plot_curve, read_curve
-from vlp.training.examples import Batcher, Example, Examples, as_dataset, training_order
+from vlp.training.example import Example
+from vlp.training.examples import Batcher, Examples, as_dataset, training_order
 from vlp.training.export import write_model
 from vlp.training.memory import free_bytes, memory_need, refuse_what_cannot_fit
 from vlp.training.model_card import model_card
@@ -112,7 +113,7 @@ def train_sft(
     weights = recipe.weights_type(where)
     _refuse_at_first_sight(folder, recipe, weights, where)
     model = TransformersModel(folder.path, device=str(where), dtype=str(weights).removeprefix("torch."))
-    examples = Examples(store, model)
+    examples = Examples(store, model, base=hashlib.sha256(json.dumps(record["base"]["sha256"]).encode()).hexdigest())
     rows = examples.all(samples, recipe.rehearse, lambda done: progress("reading samples", done, len(samples)))
     model.model.train()
     ranks = lora.ranks_of(model.model, recipe.adapter)
