@@ -17,7 +17,7 @@ from vlp.training.export import export, merge
 from vlp.training.recipe import Recipe
 from vlp.training.sft import train_sft
 
-SHORT = Recipe(adapter="vision+decoder", epochs=1, batch=8, rate=5e-3)
+SHORT = Recipe(adapter="vision+decoder", epochs=1, batch=8, rate=5e-3, rehearse=0)
 
 
 @pytest.fixture(scope="module")

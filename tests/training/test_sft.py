@@ -28,7 +28,7 @@ from vlp.training.policy_trainer import trainer_settings
 from vlp.training.recipe import Recipe
 from vlp.training.sft import train_sft
 
-SHORT = {"epochs": 1, "batch": 4, "rate": 5e-3, "save_every": 2}
+SHORT = {"epochs": 1, "batch": 4, "rate": 5e-3, "save_every": 2, "rehearse": 0}
 
 
 def losses(out: Path) -> list[tuple[int, float, float]]:
@@ -137,7 +137,7 @@ def test_two_processes_that_take_up_a_run_and_small_bites_take_the_same_steps(
 
 @pytest.mark.slow
 def test_accelerate_launch_with_two_cpu_processes(base: Path, samples: Path, whole: Path, tmp_path: Path) -> None:
-    words = ["--batch", "4", "--epochs", "1", "--rate", "5e-3", "--save-every", "2", "--base", str(base)]
+    words = ["--batch", "4", "--epochs", "1", "--rate", "5e-3", "--rehearse", "0", "--save-every", "2", "--base", str(base)]
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     launch += ["--main_process_port", "0", "-m", "vlp.cli.main", "train", "sft", "--data", str(samples)]
     launch += ["--out", str(tmp_path / "r"), "--skip-gates"]
@@ -155,7 +155,7 @@ def test_the_other_adapters_learn_too(base: Path, samples: Path, tmp_path: Path,
 
 def test_recomputing_and_half_precision_learn_the_same(base: Path, samples: Path, whole: Path, tmp_path: Path) -> None:
     for adapter in ("decoder", "vision+decoder"):
-        recipe = Recipe(adapter=adapter, samples=8, recompute="yes", precision="bfloat16", batch=8, rate=5e-3)
+        recipe = Recipe(adapter=adapter, samples=8, recompute="yes", precision="bfloat16", epochs=2, rate=5e-3, rehearse=0)
         train_sft(str(base), samples, tmp_path / adapter, recipe, device="cpu")
         assert losses(tmp_path / adapter)[0][1] == pytest.approx(losses(whole)[0][1], rel=0.05)
         assert losses(tmp_path / adapter)[-1][1] <= losses(tmp_path / adapter)[0][1]

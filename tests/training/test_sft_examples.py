@@ -18,6 +18,7 @@ from vlp.models.transformers_model import TransformersModel
 from vlp.prompt.render import question_messages
 from vlp.prompt.target import IGNORED, policy_text
 from vlp.training.examples import Batcher, Examples, training_order
+from vlp.training.recipe import Recipe
 from vlp.training.rehearsal import QUESTIONS, draw_question
 
 
@@ -173,3 +174,10 @@ def test_tokens_shows_what_counts(base: Path, samples: Path, capsys: pytest.Capt
     assert '>>> {"goal":' in capsys.readouterr().out
     assert main(["train", "tokens", "--data", str(samples), "--sample", sample.id[:-1]]) == 2
     assert sample.id in capsys.readouterr().err
+
+
+def test_what_a_recipe_leaves_open_follows_from_the_size_of_the_model() -> None:
+    assert Recipe().settled(3_754_622_976) == Recipe(epochs=2, rate=2e-4, rehearse=0)
+    assert Recipe("full").settled(5_000_000) == Recipe("full", epochs=4, rate=3e-4, rehearse=1)
+    given = Recipe(epochs=1, rate=1e-3, rehearse=0)
+    assert given.settled(5_000_000) == given

@@ -53,7 +53,7 @@ ASKED = {
 MIX = {"policy": 5.0, "question": 4.0}
 """How often each kind of turn is drawn. A question teaches to look things up with a quarter of the tokens of a policy."""
 
-BASE_MIX = {"writing": 0.7, "question": 2.6, "wanted": 1.2, "policy": 4.5}
+BASE_MIX = {"writing": 0.5, "question": 2.5, "wanted": 1.0, "policy": 5.0}
 """The same for nano-base. In this order turns are packed until a row is full."""
 
 _NO_IMAGE = np.zeros((8, 8, 3), np.uint8)

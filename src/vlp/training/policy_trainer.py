@@ -45,7 +45,7 @@ def _options(
         gradient_accumulation_steps=times,
         num_train_epochs=1,
         train_sampling_strategy="sequential",
-        learning_rate=recipe.peak_rate,
+        learning_rate=recipe.rate or 0.0,
         lr_scheduler_type="cosine",
         warmup_steps=WARM_UP_SHARE,
         weight_decay=0.0,

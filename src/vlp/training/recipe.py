@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,33 @@ import torch
 from vlp.core.errors import UsageError, lookup
 from vlp.core.files import write_whole
 from vlp.models.folder import read_json
+from vlp.models.transformers_model import SMALL_MODEL_PARAMETERS
 from vlp.training.lora import ADAPTERS
 
 RUN, CURVE, PLOT = "run.json", "curve.jsonl", "curve.png"
 CHECKPOINTS, ADAPTER, MODEL = "checkpoints", "adapter", "model"
 FORMAT = 1
 
-RATES: dict[str, float] = {"decoder": 2e-4, "vision+decoder": 2e-4, "full": 1e-5}
-"""Highest learning rate by adapter, when none is given. Our choice: the usual one for LoRA, and for all weights."""
+@dataclass(frozen=True)
+class Usual:
+    """What a recipe takes where it says nothing.
+
+    Args:
+        epochs: how often each sample is seen.
+        rates: highest learning rate by adapter.
+        rehearse: questions about each sample's image.
+    """
+
+    epochs: int
+    rates: dict[str, float]
+    rehearse: int
+
+
+LARGE = Usual(2, {"decoder": 2e-4, "vision+decoder": 2e-4, "full": 1e-5}, 0)
+"""The epochs are the paper's; the rates, our choice, are the usual ones for LoRA and for all weights."""
+
+SMALL = Usual(4, {"decoder": 2e-3, "vision+decoder": 2e-3, "full": 3e-4}, 1)
+"""For models like nano, as measured in docs/log.md: at 2e-4 it has not learned the format when the samples are through."""
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 RECOMPUTE = {"auto": None, "yes": True, "no": False}
@@ -26,14 +45,13 @@ RECOMPUTE = {"auto": None, "yes": True, "no": False}
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a base is fine-tuned. Epochs (2), LoRA and the 800 samples are the paper's; what else is said is our choice.
+    """How a base is fine-tuned. LoRA and the 800 samples are the paper's; what else is said is our choice.
 
     Args:
         adapter: a name in `vlp.training.lora.ADAPTERS`.
-        epochs: how often each sample is seen.
+        epochs: how often each sample is seen; None takes that of `LARGE`, or of `SMALL` for a small model.
         batch: samples in a step, over all processes; our choice.
-        rate: highest learning rate; 0 takes that of `RATES`. It rises over the first 3 % of the steps, then falls as a
-            cosine to 0.
+        rate: highest learning rate, None as above. It rises over the first 3 % of the steps, then falls as a cosine to 0.
         seed: of the adapter's first weights and of the order.
         samples: how many of the training split, from its beginning; 0 for all.
         micro: samples that a process passes through the model at a time; 0 for its whole share of a step.
@@ -42,20 +60,20 @@ class Recipe:
             than 50 million parameters.
         save_every: steps between checkpoints.
         rehearse: questions about each sample's image whose answers by the base are learned beside the policy
-            (`vlp.training.rehearsal`).
+            (`vlp.training.rehearsal`), None as above.
     """
 
     adapter: str = "decoder"
-    epochs: int = 2
+    epochs: int | None = None
     batch: int = 8
-    rate: float = 0.0
+    rate: float | None = None
     seed: int = 0
     samples: int = 0
     micro: int = 0
     precision: str = ""
     recompute: str = "auto"
     save_every: int = 20
-    rehearse: int = 0
+    rehearse: int | None = None
 
     def check(self) -> None:
         """Raise UsageError for the first value that makes no sense, naming its option."""
@@ -65,15 +83,17 @@ class Recipe:
             lookup(self.precision, PRECISIONS, "precision")
         least = {"epochs": 1, "batch": 1, "samples": 0, "micro": 0, "seed": 0, "save_every": 1, "rehearse": 0}
         for name, value in least.items():
-            if getattr(self, name) < value:
-                raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)} is too small.", f"Give {value} or more.")
-        if not 0 <= self.rate <= 1:
+            given = getattr(self, name)
+            if given is not None and given < value:
+                raise UsageError(f"--{name.replace('_', '-')} {given} is too small.", f"Give {value} or more.")
+        if self.rate is not None and not 0 < self.rate <= 1:
             raise UsageError(f"--rate {self.rate} is out of bounds.", "Give more than 0 and at most 1.")
 
-    @property
-    def peak_rate(self) -> float:
-        """The highest learning rate."""
-        return self.rate or RATES[self.adapter]
+    def settled(self, parameters: int) -> "Recipe":
+        """Return the recipe for a model of so many parameters, with nothing left open."""
+        usual = SMALL if parameters <= SMALL_MODEL_PARAMETERS else LARGE
+        found = {"epochs": usual.epochs, "rate": usual.rates[self.adapter], "rehearse": usual.rehearse}
+        return replace(self, **{name: value for name, value in found.items() if getattr(self, name) is None})
 
     def share(self, processes: int) -> tuple[int, int]:
         """Return how many samples a process takes at a time, and how many times a step.

@@ -103,6 +103,7 @@ def train_sft(
     out, store = Path(out), Store(data)
     samples = _training_samples(store, recipe, skip_lint)
     folder = check_folder(find_folder(base))
+    recipe = recipe.settled(folder.parameters)
     record = make_record(_base_record(base, folder), _data_record(store, samples), recipe)
     where = find_device(device)
     recompute = _recompute(recipe, folder.parameters)
@@ -114,11 +115,11 @@ def train_sft(
     _refuse_at_first_sight(folder, recipe, weights, where)
     model = TransformersModel(folder.path, device=str(where), dtype=str(weights).removeprefix("torch."))
     examples = Examples(store, model, base=hashlib.sha256(json.dumps(record["base"]["sha256"]).encode()).hexdigest())
-    rows = examples.all(samples, recipe.rehearse, lambda done: progress("reading samples", done, len(samples)))
+    rows = examples.all(samples, recipe.rehearse or 0, lambda done: progress("reading samples", done, len(samples)))
     model.model.train()
     ranks = lora.ranks_of(model.model, recipe.adapter)
     batcher = Batcher(examples, rows, frozen_tower=recipe.adapter == "decoder")
-    order = training_order([len(row.ids) for row in rows], recipe.epochs, recipe.batch, recipe.seed)
+    order = training_order([len(row.ids) for row in rows], recipe.epochs or 1, recipe.batch, recipe.seed)
     writer = CurveWriter(out / CURVE, -(-len(rows) // recipe.batch), lambda n, all_: progress("training", n, all_))
     trainer = PolicyTrainer(
         model=model.model if ranks else model.model.requires_grad_(True),
