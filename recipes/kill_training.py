@@ -26,7 +26,14 @@ def start(base: str, data: Path, out: Path) -> subprocess.Popen:
     command = [sys.executable, "-m", "vlp.cli.main", "train", "sft", "--base", base, "--data", str(data), "--out", str(out)]
     resume = ["--resume"] if (out / "run.json").exists() else []
     options = (*RECIPE, "--skip-gates", "--device", "cpu")
-    return subprocess.Popen([*command, *options, *resume], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    shutil.rmtree(data / ".replies", ignore_errors=True)  # so that kills meet the reading of samples, too
+    with said(out).open("ab") as log:
+        return subprocess.Popen([*command, *options, *resume], stdout=subprocess.DEVNULL, stderr=log)
+
+
+def said(out: Path) -> Path:
+    """Return the file of what a run's processes said."""
+    return out.with_name(out.name + ".log")
 
 
 def result(out: Path) -> tuple[list[tuple[int, float, float]], bytes]:
@@ -49,15 +56,16 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     options = parser.parse_args()
     folder, rng = Path(tempfile.mkdtemp()), random.Random(0)
+    data = Path(shutil.copytree(options.data, folder / "samples"))
     began = time.monotonic()
-    if (whole := start(options.base, options.data, folder / "whole")).wait():
-        sys.exit(whole.stderr.read() if whole.stderr else "the training failed")
+    if start(options.base, data, folder / "whole").wait():
+        sys.exit(said(folder / "whole").read_text())
     usual_s = time.monotonic() - began
     expected = result(folder / "whole")
     where = dict.fromkeys(("before the first step", "between", "after the last"), 0)
     ended, equal, failed, out = 0, 0, 0, folder / "0"
     while sum(where.values()) < options.kills or out.exists():
-        process = start(options.base, options.data, out)
+        process = start(options.base, data, out)
         try:
             enough = sum(where.values()) >= options.kills
             status = process.wait(None if enough else rng.uniform(0.1, usual_s))
@@ -69,6 +77,8 @@ def main() -> None:
             print(f"kill {sum(where.values())} at step {done}", file=sys.stderr)
             continue
         ended, failed = ended + 1, failed + (status != 0)
+        if status:
+            print(said(out).read_text()[-2000:], file=sys.stderr)
         equal += status == 0 and result(out) == expected
         shutil.rmtree(out, ignore_errors=True)
         out = folder / str(ended)

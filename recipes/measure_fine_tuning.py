@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,12 +46,12 @@ class Study:
         return self.out / f"{adapter.replace('+', '-')}-{seed}-{samples}"
 
 
-def vlp(*words: object, failing: bool = False) -> None:
-    """Run one command of `vlp` on one core; its exit status 1 is an answer where `failing` says so."""
+def vlp(*words: object, instead: Path | None = None) -> None:
+    """Run one command of `vlp` on one core; exit status 1 is an answer when it left this file."""
     print("vlp " + " ".join(map(str, words)), file=sys.stderr, flush=True)
     command = [sys.executable, "-m", "vlp.cli.main", *map(str, words)]
     done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
-    if done.returncode not in ((0, 1) if failing else (0,)):
+    if done.returncode and not (done.returncode == 1 and instead and instead.is_file()):
         raise SystemExit(f"vlp {' '.join(map(str, words))}\n{done.stderr[-2000:]}")
 
 
@@ -70,6 +70,7 @@ def tuned(study: Study, adapter: str, seed: int, samples: int) -> Path:
             resume = ("--resume",) if (run / "run.json").is_file() else ()
             options = ("--adapter", adapter, "--seed", seed, "--samples", samples, *study.training, "--skip-gates", *resume)
             vlp("train", "sft", "--base", study.base, "--data", study.data, "--out", run, *options)
+        shutil.rmtree(run / "part", ignore_errors=True)
         vlp("train", "export", run, "--base", study.base, "--out", run / "part")
         shutil.move(run / "part", model)
     return model
@@ -89,7 +90,8 @@ def measure_tuned(study: Study, adapter: str, seed: int, samples: int) -> None:
     if samples < max(SIZES):
         return
     if not (run / "gates" / "keeps.json").is_file():
-        vlp("gate", "keeps", model, "--base", study.base, "--n", QUESTIONS, "--out", run / "gates", failing=True)
+        done = run / "gates" / "keeps.json"
+        vlp("gate", "keeps", model, "--base", study.base, "--n", QUESTIONS, "--out", run / "gates", instead=done)
     if seed == SEEDS[0]:
         bench("static", model, run / "static", EPISODES)
         bench("dynamic", model, run / "dynamic", EPISODES)
@@ -170,7 +172,10 @@ def main() -> None:
     jobs += [lambda a=a, s=s: measure_tuned(study, a, s, max(SIZES)) for s in SEEDS for a in ADAPTERS]
     jobs += [lambda n=n: measure_tuned(study, "decoder", SEEDS[0], n) for n in SIZES[:-1]]
     with ThreadPoolExecutor(options.workers) as pool:
-        for done in [pool.submit(job) for job in jobs]:
+        running = [pool.submit(job) for job in jobs]
+        for done in as_completed(running):
+            if done.exception():
+                pool.shutdown(wait=False, cancel_futures=True)
             done.result()
     tell(study, options.picture)
 

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from safetensors.torch import load_file
 from transformers import Qwen2_5_VLForConditionalGeneration
 
+from vlp.cli.main import main
 from vlp.core.vocabulary import COLOURS, KINDS
 from vlp.models.nano_code import IMAGE_HEIGHT, IMAGE_WIDTH
 from vlp.training import nano_tokenizer as words
@@ -67,3 +69,12 @@ def test_a_run_that_has_ended_is_its_checkpoint(tmp_path: Path) -> None:
     saved = load_file(tmp_path / "language.safetensors")
     weights = {f"model.{name}": value for name, value in again.model.state_dict().items() if "language_model" in name}
     assert weights and all(torch.equal(saved[name], value) for name, value in weights.items())
+
+
+def test_a_folder_holds_one_kind_of_nano(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # `--no-policies` took up a nano's weights, and exported as nano-base what had seen policies.
+    out = ["--out", str(tmp_path / "run"), "--stage", "export"]
+    assert main(["train", "nano", *out]) == 2
+    assert "has no vision stage to export" in capsys.readouterr().err
+    assert main(["train", "nano", *out, "--no-policies"]) == 2
+    assert "is a training of vlp-nano, not of vlp-nano-base" in capsys.readouterr().err

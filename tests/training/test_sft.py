@@ -24,7 +24,7 @@ from vlp.training import memory
 from vlp.training.curve import read_curve
 from vlp.training.examples import Batcher, Examples, as_dataset, training_order
 from vlp.training.lora import lora_config, ranks_of
-from vlp.training.policy_trainer import trainer_settings
+from vlp.training.policy_trainer import PolicyTrainer, trainer_settings
 from vlp.training.recipe import Recipe
 from vlp.training.sft import train_sft
 
@@ -248,3 +248,25 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     (made / "state.safetensors").write_bytes(b"not a tensor at all")
     with pytest.raises(UsageError, match=r"'.*step-3' cannot be read"):
         files.load_weights(made, weights)
+
+
+def test_nano_reads_rehearses_and_learns(samples: Path, tmp_path: Path, monkeypatch) -> None:
+    # The samples held out were read by the tuned model, and its words were kept as the base's.
+    trained: list[str] = []
+    write, train = TransformersModel.generate, PolicyTrainer.train
+
+    def generate(self: TransformersModel, *args: Any, **options: Any) -> Any:
+        assert not trained, "the tuned model was asked for what the base says"
+        return write(self, *args, **options)
+
+    monkeypatch.setattr(TransformersModel, "generate", generate)
+    monkeypatch.setattr(PolicyTrainer, "train", lambda self, **options: trained.append("") or train(self, **options))
+    mine = Path(shutil.copytree(samples, tmp_path / "samples"))
+    recipe = Recipe(epochs=1, batch=4, samples=4, save_every=2)
+    train_sft("nano", mine, tmp_path / "run", recipe, device="cpu", skip_lint=True)
+    assert trained and len(losses(tmp_path / "run")) == 2  # a question goes with each sample
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (record["recipe"]["rehearse"], record["recipe"]["rate"]) == (1, 2e-3)
+    assert "validation loss, 8 samples" in record["scores"]
+    kept = next((mine / ".replies").iterdir()).read_text().split("\n")
+    assert len(kept) > 8

@@ -65,3 +65,18 @@ def test_random_weights_keep_what_positions_need(base: Path) -> None:
     made = build_shape(find_config(str(base)), "cpu", torch.float32)
     frequencies = made.model.language_model.rotary_emb.inv_freq
     assert frequencies[0] == 1 and (frequencies.diff() < 0).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["step", "--steps", "0"], "--steps 0 is too small"),
+        (["model", "--width-px", "0"], "--width-px 0 is too small"),
+        (["model", "--recompute", "maybe"], "unknown answer to --recompute 'maybe'"),
+        (["model", "--precision", "int4"], "unknown precision 'int4'"),
+    ],
+)
+def test_bad_words_are_one_line(capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
+    assert main(["bench", *words]) == 2
+    error = capsys.readouterr().err
+    assert said in error and "Traceback" not in error

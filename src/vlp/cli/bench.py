@@ -10,7 +10,7 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vlp.core.errors import MissingComponent, lookup
+from vlp.core.errors import MissingComponent, UsageError, lookup
 
 SAME_LOSS = 1e-3
 """Losses of two trainers that differ by no more are the same up to rounding."""
@@ -98,7 +98,16 @@ class Workload:
     random_weights: bool = False
 
     def shape(self) -> Any:
-        """Return the batch's shape, a `vlp.training.step_speed.StepShape`; raises MissingComponent without that part."""
+        """Return the batch's shape, a `vlp.training.step_speed.StepShape`.
+
+        Raises:
+            UsageError: a number that makes no sense, by its option.
+            MissingComponent: that part of vlp is not installed.
+        """
+        for name in ("steps", "examples", "text_tokens", "policy_tokens", "width_px", "height_px"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)} is too small.", "Give 1 or more.")
+        lookup(self.recompute, {"yes": 1, "no": 0}, "answer to --recompute")
         try:
             from vlp.training.step_speed import StepShape
         except ImportError as error:

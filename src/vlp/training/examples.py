@@ -6,7 +6,7 @@ image what the model's own vision tower reads off it and what it quotes of that,
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from random import Random
@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vlp import __version__
 from vlp.core.errors import UsageError
 from vlp.core.images import Rgb, decode_image
 from vlp.core.messages import Message
@@ -26,17 +25,46 @@ from vlp.models.sighted import quoting, reader
 from vlp.models.transformers_model import TransformersModel
 from vlp.prompt.render import question_messages
 from vlp.prompt.target import IGNORED, loss_labels, policy_text
-from vlp.training.example import Example, KeptExamples
-from vlp.training.rehearsal import draw_question
+from vlp.training.kept_replies import TIMEOUT_S, KeptReplies
+from vlp.training.rehearsal import draw_questions
 
 ANSWER_TOKENS = 128
 
-KEPT = ".read"
+KEPT = ".replies"
 """Folder beside the samples. nano, which quotes before it plans, reads 800 samples with a question each in 5 minutes of a core,
 as long as two epochs of tuning take."""
 
 GROUP_BATCHES = 16
 """Batches that are filled from one pool sorted by length: enough for little padding, few enough to stay mixed."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One sample in tokens.
+
+    Args:
+        id: of the sample.
+        image: hash of its image.
+        ids: prompt, reply and the token that ends the turn.
+        labels: the same where the model's own words stand (the reply, and its quote where it makes one), `IGNORED` elsewhere.
+        grid: frames, rows and columns of the image's patches.
+    """
+
+    id: str
+    image: str
+    ids: tuple[int, ...]
+    labels: tuple[int, ...]
+    grid: tuple[int, int, int]
+
+    @property
+    def counted_tokens(self) -> int:
+        """How many tokens count."""
+        return sum(label != IGNORED for label in self.labels)
+
+    @property
+    def scored_tokens(self) -> int:
+        """How many tokens there are from the first that counts to the end."""
+        return len(self.labels) - next(i for i, label in enumerate(self.labels) if label != IGNORED)
 
 
 class Examples:
@@ -45,14 +73,14 @@ class Examples:
     Args:
         store: where they are.
         model: the base; its tower reads the images when the folder says so.
-        base: what tells this base from others, such as the hashes of its weights, so that what it made of a sample is kept
-            beside the samples; "" keeps nothing.
+        base: what tells this base from others, such as the hashes of its weights, so that what it says is kept beside the
+            samples; "" keeps nothing.
     """
 
     def __init__(self, store: Store | str | Path, model: TransformersModel, base: str = "") -> None:
         self.store = store if isinstance(store, Store) else Store(store)
         self.model = model
-        self._kept = KeptExamples(self.store.folder / KEPT / f"{base[:16]}.jsonl" if base else None)
+        self._asked = KeptReplies(model, self.store.folder / KEPT / f"{base[:16]}.jsonl" if base else None, base)
         self._read = reader(model) if model.sighted else None
 
     def example(self, sample: Sample) -> Example:
@@ -66,19 +94,46 @@ class Examples:
             messages = sample.messages(rgb, self.store.manifest(sample.robot), self.model.profile)
         except UsageError as error:
             raise UsageError(f"sample {sample.id}: {error.message}", "`vlp data lint` lists every fault.") from None
-        return self._made(sample, messages, policy_text(sample.policy))
+        return self._made(sample, *self._quoting(messages), policy_text(sample.policy))
 
-    def rehearsal(self, sample: Sample, question: str) -> Example:
-        """Return a question about a sample's image in tokens, with the model's own answer (see `vlp.training.rehearsal`)."""
-        return self._made(sample, question_messages(self.store.image(sample), question, self.model.profile), None)
+    def rehearsal(self, sample: Sample, question: str) -> Example | None:
+        """Return a question about a sample's image in tokens, with the model's own answer; None where that has no end.
 
-    def _made(self, sample: Sample, messages: list[Message], reply: str | None) -> Example:
-        chat, quote = self.model.chat, list[int]()
-        if self._read is not None:
-            messages, quoted = quoting(messages, self._read, self.model)
-            quote = chat.target(quoted.text)
-        if reply is None:
-            reply = self.model.generate(messages, max_tokens=ANSWER_TOKENS).text
+        Args:
+            sample: whose image.
+            question: see `vlp.training.rehearsal`.
+        """
+        messages, quote = self._quoting(question_messages(self.store.image(sample), question, self.model.profile))
+        answer = self._asked.generate(messages, max_tokens=ANSWER_TOKENS)
+        return self._made(sample, messages, quote, answer.text) if answer.finish == "stop" else None
+
+    def all(
+        self, samples: Iterable[Sample], rehearse: int = 0, progress: Callable[[int], None] = lambda _: None
+    ) -> list[Example]:
+        """Return samples in tokens, with questions about their images.
+
+        Args:
+            samples: in the order that they come back in.
+            rehearse: questions about each sample's image.
+            progress: told how many samples are done.
+        """
+        done: list[Example] = []
+        for number, sample in enumerate(samples, 1):
+            done.append(self.example(sample))
+            questions = draw_questions(sample.policy, rehearse, Random(sample.id))
+            done += filter(None, (self.rehearsal(sample, question) for question in questions))
+            progress(number)
+        return done
+
+    def _quoting(self, messages: list[Message]) -> tuple[list[Message], list[int]]:
+        """Return a conversation as the model is shown it, and the tokens of its quote."""
+        if self._read is None:
+            return messages, []
+        shown, quote = quoting(messages, self._read, self._asked, TIMEOUT_S)
+        return shown, self.model.chat.target(quote.text)
+
+    def _made(self, sample: Sample, messages: list[Message], quote: list[int], reply: str) -> Example:
+        chat = self.model.chat
         prompt, target = chat.prompt(messages), chat.target(reply)
         ids = (*prompt.ids, *target)
         limit = int(self.model.model.config.text_config.max_position_embeddings)
@@ -89,21 +144,6 @@ class Examples:
             start = _last(prompt.ids, quote)
             labels[start : start + len(quote)] = quote
         return Example(sample.id, sample.images[0], ids, tuple(labels), prompt.images[0].grid)
-
-    def all(
-        self, samples: Iterable[Sample], rehearse: int = 0, progress: Callable[[int], None] = lambda _: None
-    ) -> list[Example]:
-        """Return samples in tokens, each with as many questions about its image; `progress` is told how many are done."""
-        done: list[Example] = []
-        for number, sample in enumerate(samples, 1):
-            rng = Random(sample.id)
-            questions = [draw_question(sample.policy, rng) for _ in range(rehearse)]
-            source = [__version__, str(self.model.model.dtype), self.store.manifest(sample.robot).to_json(), sample.to_json()]
-            done.append(self._kept.get(source, partial(self.example, sample)))
-            for question in questions:
-                done.append(self._kept.get([*source, question], partial(self.rehearsal, sample, question)))
-            progress(number)
-        return done
 
     def rgb(self, example: Example) -> Rgb:
         """Return the image of an example."""
@@ -116,7 +156,12 @@ def _last(ids: Sequence[int], part: Sequence[int]) -> int:
 
 
 def shown_tokens(example: Example, model: TransformersModel) -> list[tuple[str, bool]]:
-    """Return an example's tokens as (text, whether it counts in the loss); an image's tokens come as one."""
+    """Return an example's tokens as (text, whether it counts in the loss); an image's tokens come as one.
+
+    Args:
+        example: what is shown.
+        model: whose tokens they are.
+    """
     tokenizer, shown = model.chat.tokenizer, list[tuple[str, bool]]()
     for image, run in groupby(zip(example.ids, example.labels, strict=True), lambda pair: pair[0] == model.chat.image_token):
         tokens = list(run)

@@ -3,6 +3,7 @@
 Weights can be random, so that a configuration is enough: that of the 3B model comes with the package.
 """
 
+import gc
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,11 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from vlp.models.catalogue import find_folder
-from vlp.models.folder import check_folder
-from vlp.models.loading import find_device, load_model, quiet
+from vlp.models.loading import find_device, quiet
 from vlp.models.shape import build_shape, find_config
 from vlp.training.memory import free_bytes, memory_need, refuse_what_cannot_fit
 from vlp.training.recipe import Recipe
-from vlp.training.step_speed import StepShape, StepSpeed, measure_steps, random_batch, tower_features
+from vlp.training.step_speed import StepShape, StepSpeed, measure_steps, open_weights, random_batch, tower_features
 
 TUNED = ("decoder", "vision+decoder")
 HOTTEST = 8
@@ -56,8 +55,8 @@ def measure_model(
         base: "nano", a folder or a Hugging Face id; its configuration is enough with random weights.
         shape: of the batch that is tuned on; behind one such prompt as many tokens are written as a policy has.
         steps: of fine-tuning that are counted, for each adapter and trainer.
-        precision: see `vlp.training.recipe.Recipe`.
-        recompute: the same.
+        precision: "float32" or "bfloat16" (see `vlp.training.recipe.Recipe`).
+        recompute: "yes" or "no": compute activations again in the backward pass.
         device: "cpu", "cuda", ...; None takes a GPU where there is one.
         random_weights: of the base's shape, instead of its own.
         trace: a file for the profile, as Chrome's trace viewer reads it.
@@ -67,8 +66,17 @@ def measure_model(
     """
     where = find_device(device)
     recipes = {adapter: Recipe(adapter=adapter, precision=precision, recompute=recompute) for adapter in TUNED}
-    tuned = {a: measure_steps(base, recipe, shape, steps, device, random_weights) for a, recipe in recipes.items()}
-    model = _opened(base, recipes["decoder"].weights_type(where), where, random_weights)
+    for recipe in recipes.values():
+        recipe.check()
+    weights, tuned = recipes["decoder"].weights_type(where), dict[str, StepSpeed]()
+    reading = build_shape(find_config(base)).requires_grad_(False)
+    refuse_what_cannot_fit(memory_need(reading, weights.itemsize, 0, 0, 0, True, 0), free_bytes(where), where)
+    for adapter, recipe in recipes.items():
+        tuned[adapter] = measure_steps(base, recipe, shape, steps, device, random_weights)
+        gc.collect()  # a trainer refers to itself, and its model would take room beside the next
+        if where.type == "cuda":
+            torch.cuda.empty_cache()
+    model = open_weights(base, weights, where, random_weights).eval()
     writer = _Writer(model, shape, where)
     writer.write(1)  # the first call of a process warms caches
     if where.type == "cuda":
@@ -81,14 +89,6 @@ def measure_model(
     if trace is not None:
         seen.export_chrome_trace(str(trace))
     return ModelSpeed(tuned, prefill_s, (shape.policy_tokens - 1) / max(decode_s, 1e-9), peak, _hottest(seen, where))
-
-
-def _opened(base: str, weights: torch.dtype, where: torch.device, random_weights: bool) -> Any:
-    config = find_config(base)
-    refuse_what_cannot_fit(memory_need(build_shape(config), weights.itemsize, 0, 0, 0, True, 0), free_bytes(where), where)
-    if random_weights:
-        return build_shape(config, where, weights).eval()
-    return load_model(check_folder(find_folder(base)), None, where, weights).eval()
 
 
 class _Writer:

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 
+from vlp.core.errors import UsageError
+from vlp.core.files import write_whole
 from vlp.models.loading import find_device
 from vlp.sim.frames import render_dataset
 from vlp.training.nano_data import TurnSource, imagined_scene, nano_manifest
@@ -56,8 +58,12 @@ def train_nano(
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     out.mkdir(parents=True, exist_ok=True)
+    name = _same_kind(out, "vlp-nano" if policies else "vlp-nano-base")
+    missing = [each for each in STAGES if not (out / f"{each}.safetensors").is_file()]
+    if stage == "export" and missing:
+        raise UsageError(f"{str(out)[:300]!r} has no {missing[0]} stage to export.", f"Train it first: --stage {missing[0]}.")
     folder = frames_dir or out / "frames"
-    if frames_dir is None:
+    if frames_dir is None and stage != "export":
         render_dataset(folder, frames, "train", workers=workers)
         render_dataset(folder, VALIDATION_FRAMES, "validation", workers=workers)
     tokenizer = load_tokenizer(out)
@@ -65,22 +71,33 @@ def train_nano(
     wire(model, tokenizer)
     trainer = Trainer(model, tokenizer, where)
     turns = TurnSource("train", writing=None if policies else Pieces.of(tokenizer))
-    rendered = RenderedFrames(folder, "train")
-    for name in STAGES if stage == "all" else (stage,):
-        if name == "export":
-            continue
-        source = ImaginedScenes(rendered) if name == "language" else rendered
-        plan = RECIPE[name] if steps is None else replace(RECIPE[name], steps=steps)
-        run_stage(
-            name, trainer, source, turns, out, plan, compiled=compiled, evaluate=score(name, trainer, folder, turns)
-        )
+    for part in STAGES if stage == "all" else {stage} & set(STAGES):
+        rendered = RenderedFrames(folder, "train")
+        source = ImaginedScenes(rendered) if part == "language" else rendered
+        plan = RECIPE[part] if steps is None else replace(RECIPE[part], steps=steps)
+        run_stage(part, trainer, source, turns, out, plan, compiled=compiled, evaluate=score(part, trainer, folder, turns))
     if stage in ("all", "export"):
         join(trainer, out)
-        save_nano(model, tokenizer, out / "model", "vlp-nano" if policies else "vlp-nano-base")
+        save_nano(model, tokenizer, out / "model", name)
+
+
+def _same_kind(out: Path, name: str) -> str:
+    """Note in a run's folder which model it makes, and return the name; raises UsageError when it makes the other."""
+    note = out / "name"
+    found = note.read_text().strip() if note.is_file() else name
+    if found != name:
+        raise UsageError(f"{str(out)[:300]!r} is a training of {found}, not of {name}.", "Choose another --out.")
+    write_whole(note, name + "\n")
+    return name
 
 
 def load_tokenizer(out: Path, samples: int = 20_000) -> PreTrainedTokenizerFast:
-    """Return the tokenizer of a run, made on first use from random samples of all texts and kept in `out/tokenizer`."""
+    """Return the tokenizer of a run, made on first use from random samples of all texts and kept in `out/tokenizer`.
+
+    Args:
+        out: the run's folder.
+        samples: texts that it is made from.
+    """
     folder = out / "tokenizer"
     if (folder / "tokenizer.json").exists():
         return PreTrainedTokenizerFast.from_pretrained(folder)

@@ -54,7 +54,7 @@ MIX = {"policy": 5.0, "question": 4.0}
 """How often each kind of turn is drawn. A question teaches to look things up with a quarter of the tokens of a policy."""
 
 BASE_MIX = {"writing": 0.5, "question": 2.5, "wanted": 1.0, "policy": 5.0}
-"""The same for nano-base. In this order turns are packed until a row is full."""
+"""The same for nano-base."""
 
 _NO_IMAGE = np.zeros((8, 8, 3), np.uint8)
 
@@ -224,7 +224,9 @@ class TurnSource:
         mix = MIX if self.writing is None else BASE_MIX
         makers = {"policy": self.policy, "wanted": self.wanted, "question": self.question, "writing": self.write}
         kinds = chance.choices(list(mix), list(mix.values()), k=self.count)
-        turns = [makers[kind](scene, chance) for kind in sorted(kinds, key=list(mix).index)]
+        if self.writing is None:
+            kinds.sort(key=list(mix).index)  # policies first: a row takes as many turns as fit
+        turns = [makers[kind](scene, chance) for kind in kinds]
         return [turn for turn in turns if turn is not None]
 
     def policy(self, scene: LabelledScene, rng: Random) -> Turn | None:

@@ -17,12 +17,15 @@ from vlp.training.nano_frames import RenderedFrames
 from vlp.training.nano_packing import CELLS, PREFIX, TURN_TOKENS, Turn
 from vlp.training.pretrain import lift
 
-QUESTIONS = "questions"
+INSTRUCTIONS = "instructions"
+GROUPS = {"ask:": "questions", "copy:": "writing", "fill:": "writing", "wanted:": "wanted", "meant:": "wanted"}
+"""How turns that are no instructions begin, and the rate that they count in."""
+
 BATCH = 20
 
 
 def score(name: str, trainer, folder: Path, source: TurnSource, n: int = 200) -> Callable[[bool], dict[str, float]]:
-    """Return the function that scores a stage: it returns rates between 0 and 1, with image tokens or without.
+    """Return the function that scores a stage: it returns rates between 0 and 1 (of false objects, how many an image).
 
     Args:
         name: the stage.
@@ -90,6 +93,6 @@ def _score_replies(
             mine = segments[row] == number
             if mine.any():
                 exact = float(right[row][mine].all())
-                is_question = turn.ask.startswith("ask:")
-                rates[QUESTIONS if is_question else "policies"].append(exact)
-                rates[f"{'q' if is_question else 'p'}_{turn.kind}"].append(exact)
+                group = next((name for opening, name in GROUPS.items() if turn.ask.startswith(opening)), INSTRUCTIONS)
+                rates[group].append(exact)
+                rates[f"{group[0]}_{turn.kind}"].append(exact)

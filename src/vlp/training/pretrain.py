@@ -246,7 +246,7 @@ def run_stage(
             _save(out, name, step + 1, model, both)
             saved = time.monotonic()
         if (step + 1) % evaluate_every == 0 or step + 1 == stage.steps:
-            plot_curve(curve, out / f"{name}.png", f"vlp-nano, {name}", "loss", ("boxes", "policies", "questions"))
+            plot_curve(curve, out / f"{name}.png", f"vlp-nano, {name}", "loss", ("boxes", "instructions", "questions"))
 
 
 def _set_rates(both: tuple[torch.optim.Optimizer, ...], peaks: list[float], share: float) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from random import Random
 from typing import Any
 
+from vlp.core.vocabulary import plural
+
 QUESTIONS = (
     "what do you see?",
     "describe the picture",
@@ -22,30 +24,39 @@ ABOUT_ONE = (
     "what colour is the {a}?",
     "is something in the {a}?",
     "what is near the {a}?",
-    "how many {kind}s are there?",
-    "which things are {colour}?",
-    "list every {kind}",
 )
+ABOUT_KIND = ("how many {kinds} are there?", "which things are {colour}?", "list the {kinds}")
 ABOUT_TWO = ("is the {a} left of the {b}?", "is the {a} behind the {b}?", "is the {a} in the {b}?", "is the {a} near the {b}?")
 
 
-def draw_question(policy: Mapping[str, Any], rng: Random) -> str:
-    """Return a question about an image: about all of it, or about things that a policy for it names.
+def draw_questions(policy: Mapping[str, Any], count: int, rng: Random) -> list[str]:
+    """Return different questions about an image: about all of it, and about things that a policy for it names.
 
     Args:
         policy: a policy document.
+        count: how many; fewer where there are not so many.
         rng: the source of chance.
     """
-    names = sorted(set(_names(policy)))
+    if not count:
+        return []
+    drawn = {_draw(sorted(set(_names(policy))), rng): None for _ in range(20 * count)}
+    return list(drawn)[:count]
+
+
+def _draw(names: list[str], rng: Random) -> str:
     about = rng.sample(names, min(2, len(names)))
-    sets = (QUESTIONS, ABOUT_ONE, ABOUT_ONE, ABOUT_TWO)[: (1, 3, 4)[len(about)]]
     words = dict(zip("ab", about, strict=False))
-    if about:
-        words |= {"colour": about[0].split()[0], "kind": about[0].split()[-1]}
+    sets = [QUESTIONS, *[ABOUT_ONE] * (len(about) > 0), *[ABOUT_TWO] * (len(about) > 1)]
+    colour, _, kind = about[0].rpartition(" ") if about else ("", "", "")
+    if colour:
+        words |= {"colour": colour, "kinds": plural(kind)}
+        sets.append(ABOUT_KIND)
     return rng.choice(rng.choice(sets)).format(**words)
 
 
 def _names(policy: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a policy looks for."""
     for subtask in policy.get("subtasks", ()):
         for step in subtask.get("steps", ()):
-            yield from (step[key] for key in ("object", "subject") if isinstance(step.get(key), str) and step[key].strip())
+            if step.get("do") == "locate" and isinstance(step.get("object"), str):
+                yield step["object"]

@@ -26,8 +26,7 @@ from vlp.models.transformers_model import SMALL_MODEL_PARAMETERS, TransformersMo
 from vlp.training import lora
 from vlp.training.checkpoint import last_checkpoint, write_folder
 from vlp.training.curve import cut_curve, plot_curve, read_curve
-from vlp.training.example import Example
-from vlp.training.examples import Batcher, Examples, as_dataset, training_order
+from vlp.training.examples import Batcher, Example, Examples, as_dataset, training_order
 from vlp.training.export import write_model
 from vlp.training.memory import free_bytes, memory_need, refuse_what_cannot_fit
 from vlp.training.model_card import model_card
@@ -114,8 +113,9 @@ def train_sft(
     weights = recipe.weights_type(where)
     _refuse_at_first_sight(folder, recipe, weights, where)
     model = TransformersModel(folder.path, device=str(where), dtype=str(weights).removeprefix("torch."))
-    examples = Examples(store, model, base=hashlib.sha256(json.dumps(record["base"]["sha256"]).encode()).hexdigest())
+    examples = Examples(store, model, base=_digest(folder, record["base"]["sha256"]))
     rows = examples.all(samples, recipe.rehearse or 0, lambda done: progress("reading samples", done, len(samples)))
+    held_out = examples.all(islice(store.samples("validation"), VALIDATION_SAMPLES)) if main else []  # read by the base, too
     model.model.train()
     ranks = lora.ranks_of(model.model, recipe.adapter)
     batcher = Batcher(examples, rows, frozen_tower=recipe.adapter == "decoder")
@@ -135,7 +135,7 @@ def train_sft(
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     result = out / (ADAPTER if ranks else MODEL)
     if main:
-        _finish(trainer, examples, out, record, folder)
+        _finish(trainer, examples, held_out, out, record, folder)
     return result
 
 
@@ -162,6 +162,13 @@ def _base_record(base: str, folder: ModelFolder) -> dict[str, Any]:
         "sighted": folder.sighted,
         "sha256": weight_hashes(folder.path),
     }
+
+
+def _digest(folder: ModelFolder, weights: dict[str, str]) -> str:
+    """Return what tells a base from others: its weights, and what it takes for a token."""
+    tokenizer = folder.path / "tokenizer.json"
+    tokens = sha256(tokenizer) if tokenizer.is_file() else ""
+    return hashlib.sha256(json.dumps([weights, tokens]).encode()).hexdigest()
 
 
 def _data_record(store: Store, samples: Sequence[Sample]) -> dict[str, Any]:
@@ -220,9 +227,10 @@ def _refuse_what_cannot_fit(
     refuse_what_cannot_fit(need, free_bytes(where) + loaded, where)
 
 
-def _finish(trainer: PolicyTrainer, examples: Examples, out: Path, record: dict[str, Any], base: ModelFolder) -> None:
+def _finish(
+    trainer: PolicyTrainer, examples: Examples, held_out: list[Example], out: Path, record: dict[str, Any], base: ModelFolder
+) -> None:
     """Write the adapter (or the model), the curve's picture and the card."""
-    held_out = examples.all(islice(examples.store.samples("validation"), VALIDATION_SAMPLES))
     scores = {"training loss, last step": read_curve(out / CURVE)[-1]["loss"]}
     if held_out:
         micro = trainer.args.per_device_train_batch_size

@@ -89,16 +89,9 @@ def measure_steps(
     """
     where = find_device(device)
     weights = recipe.weights_type(where)
-    config = find_config(base)
-    bare = lora.attach(build_shape(config), recipe.adapter)
     recompute = recipe.recompute == "yes"
-    _refuse(bare, recipe, shape, weights, where, recompute)
-    if random_weights:
-        torch.manual_seed(recipe.seed)
-        model = build_shape(config, where, weights)
-    else:
-        model = load_model(check_folder(find_folder(base)), None, where, weights)
-    model = lora.attach(model, recipe.adapter)
+    _refuse(lora.attach(build_shape(find_config(base)), recipe.adapter), recipe, shape, weights, where, recompute)
+    model = lora.attach(open_weights(base, weights, where, random_weights, recipe.seed), recipe.adapter)
     batch = random_batch(model, shape, recipe.seed)
     with TemporaryDirectory() as out:
         arms = {name: _arm(kind, model, recipe, Path(out), where, recompute) for name, kind in _arms().items()}
@@ -106,6 +99,22 @@ def measure_steps(
         if recipe.adapter == "decoder":
             frozen["image_features"] = tower_features(model, frozen.pop("pixel_values"), frozen["image_grid_thw"], where)
         return _in_turns(arms, {"ours": frozen, "stock": batch}, model, steps, where)
+
+
+def open_weights(base: str, weights: torch.dtype, where: torch.device, random_weights: bool, seed: int = 0) -> Any:
+    """Return a base's model, or one of its shape with random weights.
+
+    Args:
+        base: "nano", a folder or a Hugging Face id; its configuration is enough with random weights.
+        weights: type of the weights.
+        where: the device.
+        random_weights: of the base's shape, instead of its own.
+        seed: of random weights.
+    """
+    if not random_weights:
+        return load_model(check_folder(find_folder(base)), None, where, weights)
+    torch.manual_seed(seed)
+    return build_shape(find_config(base), where, weights)
 
 
 def _in_turns(
