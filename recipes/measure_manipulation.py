@@ -20,6 +20,7 @@ import numpy as np
 
 from vlp.core.located import Located
 from vlp.core.vocabulary import PUT_RELATION, THINGS
+from vlp.evaluation.intervals import wilson
 from vlp.robot.protocol import Step
 from vlp.sim.robot import SimRobot
 from vlp.sim.simulation import Simulation
@@ -114,13 +115,6 @@ def moved(first: Truth, last: Truth, but: str) -> list[str]:
     ]
 
 
-def interval(k: int, n: int) -> tuple[float, float]:
-    """Return the 95 % Wilson interval of k successes in n."""
-    z, p = 1.96, k / n
-    middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
-
-
 def main() -> None:
     """Run the cases that the file does not have yet, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -151,7 +145,7 @@ def main() -> None:
             groups["all"].append(row["ok"])
     print("| what | n | succeeded | 95 % interval |\n| --- | --- | --- | --- |")
     for name, oks in sorted(groups.items(), key=lambda item: (item[0] == "all", item[0])):
-        low, high = interval(sum(oks), len(oks))
+        low, high = wilson(sum(oks), len(oks))
         rate = f"{sum(oks)} ({100 * sum(oks) / len(oks):.1f} %)"
         print(f"| {name} | {len(oks)} | {rate} | {100 * low:.1f} to {100 * high:.1f} % |")
 

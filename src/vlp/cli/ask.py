@@ -22,7 +22,7 @@ def ask(
     Args:
         image: PNG, JPEG, BMP or WEBP.
         question: e.g. "how many cubes are there?".
-        model: nano, a model folder, a Hugging Face id, or the URL of an OpenAI-compatible server.
+        model: nano, nano-base, a model folder, a Hugging Face id, or the URL of an OpenAI-compatible server.
         adapter: a LoRA adapter for a model in process.
         timeout_s: limit on the answer, in seconds.
     """

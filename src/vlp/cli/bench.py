@@ -141,7 +141,7 @@ def step(load: Load, adapter: str = "decoder", json_: Json = False) -> int:
         print(json.dumps(told))
     else:
         print(
-            f"{load.base}, {adapter}: {told['ours_median_s']:.3f} s a step, TRL {told['stock_median_s']:.3f} s "
+            f"{load.base}, {adapter}: {told['ours_median_s']:.3f} s a step{_clock(found)}, TRL {told['stock_median_s']:.3f} s "
             f"({found.times_faster:.2f} times as fast); losses differ by {found.loss_difference:.1e}"
         )
         if found.ours_peak_bytes:
@@ -174,12 +174,17 @@ def model(load: Load, trace: str = "", json_: Json = False) -> int:
     for adapter, speed in found.steps.items():
         told = speed.to_json()
         peak = f", peak memory {speed.ours_peak_bytes / 2**30:.1f} GiB" if speed.ours_peak_bytes else ""
-        print(f"{adapter}: {told['ours_median_s']:.3f} s a step of {load.examples}{peak} (TRL {told['stock_median_s']:.3f} s)")
+        ours, stock = (f"{told[f'{arm}_median_s']:.3f} s" for arm in ("ours", "stock"))
+        print(f"{adapter}: {ours}{_clock(speed)} a step of {load.examples}{peak} (TRL {stock})")
     peak = f", peak memory {found.peak_bytes / 2**30:.1f} GiB" if found.peak_bytes else ""
     print(f"writing: prompt read in {found.prefill_s:.3f} s, then {found.tokens_per_s:.1f} tokens a second{peak}")
     for name, seconds, share in found.hottest:
         print(f"  {share:6.1%}  {seconds:.4f} s  {name}")
     return 0
+
+
+def _clock(speed: Any) -> str:
+    return "" if speed.ours_peak_bytes else " of processor time"
 
 
 class _Shown:

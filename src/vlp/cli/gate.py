@@ -38,7 +38,7 @@ def parity(
 
     Args:
         tuned: the folder of a run or of an adapter; a model folder to compare with a server alone.
-        base: nano, a model folder, or a Hugging Face id; by default what the record says.
+        base: nano, nano-base, a model folder, or a Hugging Face id; by default what the record says.
         merged: the merged folder; by default one is made for the while, where there is an adapter or a run.
         url: of a server that serves it, e.g. http://127.0.0.1:8000/v1; its key is the environment's VLP_MODEL_KEY.
         data: folder of samples whose prompts are used; by default simulated scenes.

@@ -29,7 +29,7 @@ def ground(
     Args:
         image: PNG, JPEG, BMP or WEBP.
         phrase: "red cube", "cube", "red", "thing" for all that can be grasped, "anything".
-        model: nano, a model folder, a Hugging Face id, or the URL of an OpenAI-compatible server.
+        model: nano, nano-base, a model folder, a Hugging Face id, or the URL of an OpenAI-compatible server.
         adapter: a LoRA adapter for a model in process.
         out: write the image with the boxes drawn into it, as PNG.
         json_: print JSON.

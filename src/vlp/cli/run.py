@@ -37,7 +37,7 @@ def run(
         robot: a simulated robot (hsr), or the URL of a robot's server.
         world: the simulated world that the robot stands in.
         seed: which of its scenes; `vlp world show` draws it.
-        model: nano, a model folder, a Hugging Face id, the URL of an OpenAI-compatible server, or scripted:FILE.
+        model: nano, nano-base, a model folder, a Hugging Face id, the URL of an OpenAI-compatible server, or scripted:FILE.
             "expert" sees the simulator's true state: an upper bound, not a model.
         adapter: a LoRA adapter for a model in process.
         grounder: what finds things in the image: nano, model, or oracle (reads the simulator: an upper bound).

@@ -38,7 +38,7 @@ def serve(
     must show the environment's VLP_MODEL_KEY where that is set. Exit status 3 when vLLM is missing, too old, or fails.
 
     Args:
-        model: nano, a model folder, or a Hugging Face id.
+        model: nano, nano-base, a model folder, or a Hugging Face id.
         adapter: a LoRA adapter, computed beside the weights; with its part for the vision tower where it has one.
         merge: add the adapter into the weights first, in a temporary folder.
         port: of the server.

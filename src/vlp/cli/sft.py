@@ -47,11 +47,11 @@ def sft(
     Args:
         data: folder of samples; its training split is trained on.
         out: folder of the run: checkpoints, curve.jsonl, curve.png, and the adapter (or model).
-        base: nano, a model folder, or a Hugging Face id such as Qwen/Qwen2.5-VL-3B-Instruct.
+        base: nano, nano-base, a model folder, or a Hugging Face id such as Qwen/Qwen2.5-VL-3B-Instruct.
         adapter: decoder (rank 16 on the language decoder), vision+decoder (rank 8 on the last 6 blocks of the vision tower
             too), or full (all weights).
         epochs: how often each sample is seen; by default 2, as in the paper, and 4 for models as small as nano.
-        batch: samples in a step, over all processes.
+        batch: examples in a step (samples and rehearsed questions), over all processes.
         rate: highest learning rate; by default 2e-4 for adapters and 1e-5 for full, 2e-3 and 3e-4 for small models.
         seed: of the adapter's first weights and of the order.
         samples: how many of the training split, from its beginning; 0 for all.
@@ -122,11 +122,11 @@ def _gates_module() -> ModuleType:
 
 
 def tokens(data: str = "samples", base: str = "nano", sample: str = "", json_: Json = False) -> int:
-    """Show one sample as the trainer takes it: the tokens of the policy, which count in the loss, in colour.
+    """Show one sample as the trainer takes it: the model's own words, which count in the loss, in colour.
 
     Args:
         data: folder of samples.
-        base: nano, a model folder, or a Hugging Face id.
+        base: nano, nano-base, a model folder, or a Hugging Face id.
         sample: its id; by default the first one.
         json_: print JSON: a list of [text, whether it counts].
     """
@@ -160,7 +160,7 @@ def merge(adapter: Folder, out: str, base: str = "", dtype: str = "") -> int:
     Args:
         adapter: folder of a LoRA adapter.
         out: the new model folder; must not exist.
-        base: nano, a model folder, or a Hugging Face id; by default what the adapter's record names.
+        base: nano, nano-base, a model folder, or a Hugging Face id; by default what the adapter's record names.
         dtype: float32, bfloat16 or float16; by default float32 for small models, bfloat16 for others.
     """
     folder = _library("export").merge(adapter, base, out, dtype)

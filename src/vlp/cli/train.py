@@ -20,7 +20,7 @@ def nano(
 ) -> int:
     """Train the embedded model from nothing: render frames, two stages, export to OUT/model.
 
-    It goes on where it stopped when it was killed. About three hours on two cores.
+    It goes on where it stopped when it was killed. About three hours on two cores, by the time that its steps take.
 
     Args:
         out: directory of frames, checkpoints, curves and the model.

@@ -32,8 +32,8 @@ def open_model(spec: str, **options: Any) -> Model:
     """Return a model.
 
     Args:
-        spec: "nano", a model folder, a Hugging Face id ("Qwen/Qwen2.5-VL-3B-Instruct"), the URL of an OpenAI-compatible
-            server ("http://127.0.0.1:8000/v1"), or "scripted:FILE".
+        spec: "nano", "nano-base", a model folder, a Hugging Face id ("Qwen/Qwen2.5-VL-3B-Instruct"), the URL of an
+            OpenAI-compatible server ("http://127.0.0.1:8000/v1"), or "scripted:FILE".
         options: handed to the back end: `adapter`, `device`, `dtype` for models in process; `model`, `profile`, `key`,
             `sight` for a server.
 

@@ -80,20 +80,20 @@ def entries(places: Sequence[Standing]) -> dict[str, str]:
     return found
 
 
-def told(entries: Mapping[str, str]) -> str:
+def told(each: Mapping[str, str]) -> str:
     """Return the scene text of entries."""
-    return f"sees: {quoted(entries, entries)}\n"
+    return f"sees: {quoted(each, each)}\n"
 
 
-def quoted(entries: Mapping[str, str], phrases: Iterable[str], neighbours: bool = True) -> str:
+def quoted(each: Mapping[str, str], phrases: Iterable[str], neighbours: bool = True) -> str:
     """Return the entries of some objects, as nano copies them out before it decides; "nothing" when there are none.
 
     Args:
-        entries: of all objects.
+        each: the entry of every object.
         phrases: which of them.
         neighbours: with what stands next to them, or without.
     """
-    chosen = (entries[phrase] for phrase in dict.fromkeys(phrases) if phrase in entries)
+    chosen = (each[phrase] for phrase in dict.fromkeys(phrases) if phrase in each)
     return "; ".join(entry if neighbours else entry.partition(" by ")[0] for entry in chosen) or "nothing"
 
 

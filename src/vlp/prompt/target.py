@@ -4,9 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vlp.core.camera import Box
-from vlp.core.messages import Message, assistant
-
 IGNORED = -100
 """The label of a token that does not count."""
 
@@ -14,16 +11,6 @@ IGNORED = -100
 def policy_text(policy: Mapping[str, Any]) -> str:
     """Return a policy document as the compact JSON a model writes: no white space, keys in the given order."""
     return json.dumps(policy, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def box_text(box: Box) -> str:
-    """Return a box as the grounding answer: whole pixels of the image as the model sees it."""
-    return "[" + ",".join(str(max(0, round(value))) for value in box) + "]"
-
-
-def target_message(policy: Mapping[str, Any]) -> Message:
-    """Return the model turn that a sample teaches."""
-    return assistant(policy_text(policy))
 
 
 def loss_labels(prompt_ids: Sequence[int], target_ids: Sequence[int]) -> list[int]:

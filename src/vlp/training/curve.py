@@ -1,4 +1,4 @@
-"""The loss curve of a run: one JSON line per step, and a picture."""
+"""The loss curve of a run: JSON lines, one for each step or each few, and a picture."""
 
 import json
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ def add_row(file: Path, row: dict[str, Any]) -> None:
 
 
 def plot_curve(
-    file: Path, picture: Path, title: str, loss: str = "loss per policy token (nats)", scores: Sequence[str] = ()
+    file: Path, picture: Path, title: str, loss: str = "loss per token that counts (nats)", scores: Sequence[str] = ()
 ) -> None:
     """Draw a curve: the loss of each row and its mean over the last rows, and scores where rows have them.
 

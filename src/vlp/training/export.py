@@ -29,7 +29,7 @@ def merge(adapter: str | Path, base: str, out: str | Path, dtype: str = "") -> M
 
     Args:
         adapter: folder of a LoRA adapter in safetensors.
-        base: "nano", a model folder or a Hugging Face id; "" takes what the adapter's record names.
+        base: "nano", "nano-base", a model folder or a Hugging Face id; "" takes what the adapter's record names.
         out: the new folder; must not exist.
         dtype: "float32", "bfloat16" or "float16"; "" the type it was trained in: float32 for models of a CPU, else bfloat16.
 

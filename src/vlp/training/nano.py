@@ -24,7 +24,7 @@ from vlp.training.nano_tokenizer import build_tokenizer
 from vlp.training.nano_writing import Pieces
 from vlp.training.pretrain import RECIPE, Trainer, join, run_stage
 
-STAGES = ("vision", "language")
+PARTS = ("vision", "language")
 VALIDATION_FRAMES = 500
 
 
@@ -59,7 +59,7 @@ def train_nano(
     torch.manual_seed(0)
     out.mkdir(parents=True, exist_ok=True)
     name = _same_kind(out, "vlp-nano" if policies else "vlp-nano-base")
-    missing = [each for each in STAGES if not (out / f"{each}.safetensors").is_file()]
+    missing = [each for each in PARTS if not (out / f"{each}.safetensors").is_file()]
     if stage == "export" and missing:
         raise UsageError(f"{str(out)[:300]!r} has no {missing[0]} stage to export.", f"Train it first: --stage {missing[0]}.")
     folder = frames_dir or out / "frames"
@@ -71,7 +71,7 @@ def train_nano(
     wire(model, tokenizer)
     trainer = Trainer(model, tokenizer, where)
     turns = TurnSource("train", writing=None if policies else Pieces.of(tokenizer))
-    for part in STAGES if stage == "all" else {stage} & set(STAGES):
+    for part in PARTS if stage == "all" else {stage} & set(PARTS):
         rendered = RenderedFrames(folder, "train")
         source = ImaginedScenes(rendered) if part == "language" else rendered
         plan = RECIPE[part] if steps is None else replace(RECIPE[part], steps=steps)

@@ -1,4 +1,4 @@
-"""TRL's trainer for policies: logits on policy tokens only, features of a frozen tower handed in, whole checkpoints."""
+"""TRL's trainer for policies: logits where tokens count only, features of a frozen tower handed in, whole checkpoints."""
 
 import math
 import time
@@ -75,7 +75,7 @@ class PolicyTrainer(SFTTrainer):
         with quiet():
             super().__init__(**options)
         self.remove_callback(PrinterCallback)
-        self.model_accepts_loss_kwargs = True  # the loss is a mean over all policy tokens of a step, whoever computes them
+        self.model_accepts_loss_kwargs = True  # the loss is a mean over all tokens of a step that count, whoever computes them
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -125,7 +125,7 @@ class PolicyTrainer(SFTTrainer):
         """Nothing in a step is random."""
 
     def mean_loss(self, batches: Any) -> float:
-        """Return the loss per policy token over batches that are not trained on."""
+        """Return the loss per token that counts, over batches that are not trained on."""
         model: Any = self.model
         model.eval()
         total = count = 0.0

@@ -50,7 +50,7 @@ class Recipe:
     Args:
         adapter: a name in `vlp.training.lora.ADAPTERS`.
         epochs: how often each sample is seen; None takes that of `LARGE`, or of `SMALL` for a small model.
-        batch: samples in a step, over all processes; our choice.
+        batch: examples in a step (samples and rehearsed questions), over all processes; our choice.
         rate: highest learning rate, None as above. It rises over the first 3 % of the steps, then falls as a cosine to 0.
         seed: of the adapter's first weights and of the order.
         samples: how many of the training split, from its beginning; 0 for all.

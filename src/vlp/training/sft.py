@@ -53,7 +53,7 @@ def describe(base: str, adapter: str) -> dict[str, Any]:
     """Return what an adapter would train in a base, from its configuration alone: no weights are needed.
 
     Args:
-        base: "nano", a folder with a config.json, or a Hugging Face id.
+        base: "nano", "nano-base", a folder with a config.json, or a Hugging Face id.
         adapter: a name in `vlp.training.lora.ADAPTERS`.
     """
     model = build_shape(find_config(base))
@@ -84,7 +84,7 @@ def train_sft(
     """Fine-tune a base on the training split of a store, and return the folder of the adapter (or model, for "full").
 
     Args:
-        base: "nano", a model folder or a Hugging Face id.
+        base: "nano", "nano-base", a model folder or a Hugging Face id.
         data: a store of samples.
         out: folder of the run: `run.json`, checkpoints, `curve.jsonl`, `curve.png`, and `adapter` or `model` in the end.
         recipe: how.

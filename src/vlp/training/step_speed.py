@@ -49,7 +49,8 @@ class StepSpeed:
     """What was measured.
 
     Args:
-        ours_s, stock_s: seconds of each forward and backward pass, first ones left out.
+        ours_s, stock_s: seconds of each forward and backward pass, first ones left out; on a CPU processor time, which others
+            that use it do not change.
         loss_difference: largest between the two.
         ours_peak_bytes, stock_peak_bytes: largest memory on a GPU; 0 on a CPU.
     """
@@ -77,7 +78,7 @@ def measure_steps(
     """Time steps of ours and of TRL's trainer in turns.
 
     Args:
-        base: "nano", a folder or a Hugging Face id; its configuration is enough with random weights.
+        base: "nano", "nano-base", a folder or a Hugging Face id; its configuration is enough with random weights.
         recipe: adapter, precision and recomputing count.
         shape: of the batch.
         steps: of each that are counted; one more goes before.
@@ -105,7 +106,7 @@ def open_weights(base: str, weights: torch.dtype, where: torch.device, random_we
     """Return a base's model, or one of its shape with random weights.
 
     Args:
-        base: "nano", a folder or a Hugging Face id; its configuration is enough with random weights.
+        base: "nano", "nano-base", a folder or a Hugging Face id; its configuration is enough with random weights.
         weights: type of the weights.
         where: the device.
         random_weights: of the base's shape, instead of its own.
