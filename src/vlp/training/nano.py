@@ -22,9 +22,8 @@ from vlp.training.nano_model import nano_config, save_nano, wire
 from vlp.training.nano_scores import score
 from vlp.training.nano_tokenizer import build_tokenizer
 from vlp.training.nano_writing import Pieces
-from vlp.training.pretrain import RECIPE, Trainer, join, run_stage
+from vlp.training.pretrain import PARTS, RECIPE, Trainer, join, run_stage
 
-PARTS = ("vision", "language")
 VALIDATION_FRAMES = 500
 
 
