@@ -46,7 +46,7 @@ PRACTICE = {
 
 ASKED = {
     **KINDS_OF_QUESTION, "count_all": 0.8, "side": 3.0, "near": 1.2, "empty": 1.6, "inside": 1.8, "holding": 0.0, "held": 0.0,
-    "refer": 10.0, "where": 1.0, "caption": 1.0, "record": 1.0, "records": 1.0,
+    "refer": 10.0, "extreme": 3.0, "where": 1.0, "caption": 1.0, "record": 1.0, "records": 1.0,
 }  # fmt: skip
 """How often each kind of question is drawn for training; what the hand holds is not in a question's prompt."""
 
