@@ -43,10 +43,10 @@ class KeptReplies:
             messages: the conversation.
             max_tokens: limit on the reply.
             timeout_s: limit on wall-clock time.
-            options: as `vlp.models.protocol.Model.generate` has them; none changes which reply is kept.
+            options: as `vlp.models.protocol.Model.generate` has them; a reply is kept for the very same ones.
         """
         prompt = self.model.chat.prompt(messages)
-        said = [self._base, max_tokens, prompt.ids, [image.digest for image in prompt.images]]
+        said = [self._base, max_tokens, prompt.ids, [image.digest for image in prompt.images], repr(sorted(options.items()))]
         key = hashlib.sha256(json.dumps(said).encode()).hexdigest()
         if key not in self._known:
             reply = self.model.generate(messages, max_tokens=max_tokens, timeout_s=timeout_s, **options)
