@@ -37,8 +37,8 @@ LARGE = Usual(2, {"decoder": 2e-4, "vision+decoder": 2e-4, "full": 1e-5}, 0)
 """The epochs are the paper's; the rates, our choice, are the usual ones for LoRA and for all weights."""
 
 SMALL = Usual(4, {"decoder": 2e-3, "vision+decoder": 2e-3, "full": 3e-4}, 1)
-"""For models like nano, after pilots of `decoder` (docs/log.md): 6 epochs at 5e-4 gave 38 % of 60 prompts right, at 1.5e-3 58 %.
-The rate of `full` is a guess."""
+"""For models like nano, after pilots of `decoder` (docs/log.md): 6 epochs at 5e-4 gave 38 % of 60 prompts right, 58 % at
+1.5e-3. The rate of `full` is a guess."""
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 RECOMPUTE = {"auto": None, "yes": True, "no": False}
