@@ -85,3 +85,25 @@ def test_a_reply_that_is_handed_back_stands_behind_the_quote():
     asked = [user(Text("do: x"), Image(np.zeros((8, 16, 3), np.uint8))), assistant("{"), user(Text("wrong: cut-off"))]
     SightedModel(inner, lambda rgb, said: "sees: nothing\n").generate(asked)
     assert [m.role for m in inner.calls[1]["messages"]] == ["user", "assistant", "user", "assistant", "user"]
+
+
+def test_between_two_turns_of_the_user_the_model_says_in_words_what_it_would_do():
+    inner = ScriptedModel(["1 red_cube 1", "pick up the red cube", "{}"])
+    asked = [user(Text("do: x"), Image(np.zeros((8, 16, 3), np.uint8))), user(Text("as a policy"))]
+    reply = SightedModel(inner, lambda rgb, said: "sees: nothing\n").generate(asked, grammar={"type": "object"})
+    assert reply.text == "{}" and reply.quote == "1 red_cube 1\npick up the red cube"
+    turns = [(m.role, m.parts[-1]) for m in inner.calls[2]["messages"][1:]]
+    assert turns == [
+        ("assistant", Text("1 red_cube 1")),
+        ("user", Text("so")),
+        ("assistant", Text("pick up the red cube")),
+        ("user", Text("as a policy")),
+    ]
+    assert [call["grammar"] for call in inner.calls] == [None, None, {"type": "object"}]
+
+
+def test_a_policy_that_is_handed_back_stands_behind_the_words():
+    inner = ScriptedModel(["1 red_cube 1", "pick up the red cube", "{}"])
+    asked = [user(Text("do: x")), user(Text("as a policy")), assistant("{"), user(Text("wrong: cut-off"))]
+    SightedModel(inner, lambda rgb, said: "").generate(asked)
+    assert "".join(m.role[0] for m in inner.calls[2]["messages"]) == "uauauau"

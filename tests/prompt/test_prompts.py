@@ -45,6 +45,13 @@ def test_the_brief_text_of_a_first_policy_is_exactly_what_nano_was_trained_on() 
     assert text_of(messages[0]) == "at: table\nholding: nothing\ndo: put the red cube in the green bowl"
 
 
+def test_with_words_first_the_same_text_is_followed_by_a_turn_that_asks_for_the_policy() -> None:
+    memory = Memory((INSTRUCTION,))
+    brief, words = (plan_messages(RGB, INSTRUCTION, state(), memory, MANIFEST, name) for name in ("brief", "brief_words"))
+    assert words[:1] == brief and [text_of(m) for m in words[1:]] == ["as a policy"]
+    assert question_messages(RGB, "x?", "brief") == question_messages(RGB, "x?", "brief_words")
+
+
 def test_the_brief_text_of_a_replan_names_the_instruction_before_and_the_step_that_failed() -> None:
     failed = StepRecord("grasp", {"target": "$red_cube"}, "failed", "the fingers closed on nothing", code="slipped")
     memory = Memory(("clear the table", INSTRUCTION), (failed,))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlp.prompt.target import IGNORED, loss_labels, policy_text
+from vlp.prompt.target import IGNORED, loss_labels, policy_text, policy_words
 
 
 def test_a_policy_is_written_without_white_space_and_in_its_own_order() -> None:
@@ -27,3 +27,11 @@ def test_only_the_models_own_tokens_count(prompt: list[int], target: list[int]) 
     labels = loss_labels(prompt, target)
     assert len(labels) == len(prompt) + len(target)
     assert labels[len(prompt) :] == target and set(labels[: len(prompt)]) == {IGNORED}
+
+
+def test_a_policy_in_words_is_what_one_would_answer_a_person() -> None:
+    names = ("pick up the can", "put it in the bin")
+    two = {"goal": "g", "subtasks": [{"name": name, "steps": [{"do": "home"}]} for name in names]}
+    assert policy_words(two) == "pick up the can, put it in the bin"
+    assert policy_words({"goal": "g", "cannot": "there is no can"}) == "there is no can"
+    assert policy_words({"goal": "g", "subtasks": []}) == "it is so"

@@ -74,6 +74,19 @@ def test_the_quote_counts_too_and_nothing_of_the_prompt(tmp_path: Path) -> None:
     assert asked.endswith("<|assistant|>") and "so" not in asked.rsplit("do:", 1)[1].split()
 
 
+def test_a_base_that_speaks_first_learns_the_names_of_the_subtasks_as_its_words(tmp_path: Path) -> None:
+    # Asked for the policy at once nano-base, tuned, lost what it can say in words: 55 % of prompts in phrasings kept for test.
+    base = open_model("nano-base", device="cpu")
+    store, sample = one_sample(tmp_path / "s")
+    inner = base.model  # type: ignore[attr-defined]
+    example = Examples(store, inner).example(sample)
+    counted = inner.chat.tokenizer.decode([label for label in example.labels if label != IGNORED])
+    quote, words, policy = counted.split("<|end|>")[:3]
+    assert words == ", ".join(subtask["name"] for subtask in sample.policy["subtasks"]) and policy == policy_text(sample.policy)
+    assert quote and all(label in (IGNORED, i) for i, label in zip(example.ids, example.labels, strict=True))
+    assert inner.chat.tokenizer.decode(example.ids).count("as a policy") == 1
+
+
 def test_questions_are_rehearsed_with_the_answers_of_the_base(tmp_path: Path) -> None:
     nano = open_model("nano", device="cpu")
     store, sample = one_sample(tmp_path / "s")

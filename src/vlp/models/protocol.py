@@ -23,7 +23,8 @@ class Reply:
         tokens: counts: "prompt", "reply", "forced" (written by the grammar), "drafted" (taken from the draft); "quote" of a
             sighted model.
         finish: "stop" when the model ended, "length" when the limit cut it.
-        quote: what a sighted model copied out of what it sees before it replied.
+        quote: what a sighted model wrote before it replied: what it copied out of what it sees, and, where it is asked so, what
+            it would do in words, in a line of its own.
     """
 
     text: str

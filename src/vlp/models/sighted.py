@@ -5,6 +5,14 @@
     assistant  red_cube 2 3; green_bowl 3 1
     user       so
     assistant  yes
+
+Where a prompt has two turns of the user in a row, the model's turn between them is its own, too (`brief_words` in
+`vlp.prompt.render`): it says in words what it would do before it writes that as a policy.
+
+    user       so
+    assistant  pick up the red cube, put it in the green bowl
+    user       as a policy
+    assistant  {"goal":...
 """
 
 import time
@@ -25,7 +33,7 @@ Read = Callable[[Rgb, str], str]
 SO = "so"
 """The turn between the quote and the answer."""
 
-QUOTE_TOKENS = 128
+QUOTE_TOKENS, WORDS_TOKENS = 128, 192
 
 
 class SightedModel:
@@ -46,27 +54,38 @@ class SightedModel:
     def generate(self, messages: Sequence[Message], *, timeout_s: float = 60.0, **options: Any) -> Reply:
         """Return the model's reply (see `vlp.models.protocol.Model.generate`); its timings tell what the quote took."""
         started = time.monotonic()
-        shown, quote = quoting(messages, self.read, self.model, timeout_s)
+        shown, said = quoting(messages, self.read, self.model, timeout_s)
         quote_s = time.monotonic() - started
         reply = self.model.generate(shown, timeout_s=max(timeout_s - quote_s, 0.1), **options)
         timings_s = {"quote": quote_s, **reply.timings_s, "total": quote_s + reply.timings_s.get("total", 0.0)}
-        tokens = {"quote": quote.tokens.get("reply", 0), **reply.tokens}
-        return replace(reply, timings_s=timings_s, tokens=tokens, quote=quote.text)
+        tokens = {"quote": sum(each.tokens.get("reply", 0) for each in said), **reply.tokens}
+        return replace(reply, timings_s=timings_s, tokens=tokens, quote="\n".join(each.text for each in said))
 
 
-def quoting(messages: Sequence[Message], read: Read, model: Model, timeout_s: float = 60.0) -> tuple[list[Message], Reply]:
-    """Return the conversation as a sighted model is shown it, and its quote; the same for running, training and comparing.
+def quoting(
+    messages: Sequence[Message], read: Read, model: Model, timeout_s: float = 60.0, words: str | None = None
+) -> tuple[list[Message], list[Reply]]:
+    """Return the conversation as a sighted model is shown it, and what it says before its reply: its quote, and its words
+    between two turns of the user. The same for running, training and comparing.
 
     Args:
         messages: the conversation; the first message of the user asks.
         read: image and the text about it -> what is in it, as text.
-        model: writes the quote.
-        timeout_s: limit on the time for the quote.
+        model: writes the quote and the words.
+        timeout_s: limit on the time for each.
+        words: the right ones, to be learned; None asks the model.
     """
     shown = [_spell_out(message, read) for message in messages]
     end = 1 + next((i for i, message in enumerate(shown) if message.role == "user"), 0)
-    quote = model.generate(shown[:end], max_tokens=QUOTE_TOKENS, timeout_s=timeout_s)
-    return [*shown[:end], assistant(quote.text), user(Text(SO)), *shown[end:]], quote
+    said = [model.generate(shown[:end], max_tokens=QUOTE_TOKENS, timeout_s=timeout_s)]
+    turns = [*shown[:end], assistant(said[0].text), user(Text(SO))]
+    for message in shown[end:]:
+        if message.role == turns[-1].role == "user":
+            given = words is not None
+            said.append(Reply(words) if given else model.generate(turns, max_tokens=WORDS_TOKENS, timeout_s=timeout_s))
+            turns.append(assistant(said[-1].text))
+        turns.append(message)
+    return turns, said
 
 
 def _spell_out(message: Message, read: Read) -> Message:

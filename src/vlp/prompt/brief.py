@@ -15,6 +15,7 @@ from vlp.prompt.request import PlanRequest
 from vlp.prompt.spelling import mended
 
 MAX_ISSUES = 3
+AS_POLICY = "as a policy"
 _COLOURED = re.compile(rf"\b({'|'.join(COLOURS)})[ -]colou?red\b")
 _NAMES_THE_OBJECT = ("target", "subject", "object", "place")
 
@@ -29,6 +30,14 @@ def plan(request: PlanRequest) -> list[Message]:
         f"do: {heard(request.instruction)}",
     ]
     return [user(Image(request.rgb), Text("\n".join(lines)))]
+
+
+def plan_after_words(request: PlanRequest) -> list[Message]:
+    """Return the same, and a second turn of the user: the turn between them is the model's, who says in words what it would do.
+
+    Two turns of the user in a row leave the first reply to whoever holds the conversation (`vlp.models.sighted`).
+    """
+    return [*plan(request), user(Text(AS_POLICY))]
 
 
 def heard(text: str) -> str:

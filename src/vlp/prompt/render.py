@@ -1,6 +1,7 @@
 """Messages for a model, in the wording of its profile.
 
-`full` explains everything and suits a general model; `brief` is what the embedded model was trained on.
+`full` explains everything and suits a general model; `brief` is what the embedded model was trained on. With `brief_words` it
+says in words what it would do, and writes that as a policy then: so a base that answers instructions in words is asked.
 """
 
 from collections.abc import Callable, Sequence
@@ -52,6 +53,7 @@ class Profile:
 PROFILES: dict[str, Profile] = {
     "full": Profile(full.plan, full.question, full.ground, full.repair),
     "brief": Profile(brief.plan, brief.question, brief.ground, brief.repair),
+    "brief_words": Profile(brief.plan_after_words, brief.question, brief.ground, brief.repair),
 }
 
 

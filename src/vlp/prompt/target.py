@@ -13,6 +13,14 @@ def policy_text(policy: Mapping[str, Any]) -> str:
     return json.dumps(policy, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
+def policy_words(policy: Mapping[str, Any]) -> str:
+    """Return a policy in words, as one would answer a person: "pick up the red can, put it in the bin", or why it cannot be.
+
+    These are the names of its subtasks; nothing to do is "it is so".
+    """
+    return policy.get("cannot") or ", ".join(subtask["name"] for subtask in policy["subtasks"]) or "it is so"
+
+
 def loss_labels(prompt_ids: Sequence[int], target_ids: Sequence[int]) -> list[int]:
     """Return the labels of a sample: the model's own words and the token that ends its turn count, nothing else.
 

@@ -2,7 +2,8 @@
 
 The prompt is the one of run time, word for word: the folder's profile, chat template and image processor, and behind each
 image what the model's own vision tower reads off it and what it quotes of that, where the model wants that
-(`vlp.models.sighted`).
+(`vlp.models.sighted`). Where it says in words what it would do before it writes a policy, these are the sample's own: the names
+of its subtasks.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +25,7 @@ from vlp.data.store import Store
 from vlp.models.sighted import quoting, reader
 from vlp.models.transformers_model import TransformersModel
 from vlp.prompt.render import question_messages
-from vlp.prompt.target import IGNORED, loss_labels, policy_text
+from vlp.prompt.target import IGNORED, loss_labels, policy_text, policy_words
 from vlp.training.kept_replies import TIMEOUT_S, KeptReplies
 from vlp.training.rehearsal import draw_questions
 
@@ -46,7 +47,7 @@ class Example:
         id: of the sample.
         image: hash of its image.
         ids: prompt, reply and the token that ends the turn.
-        labels: the same where the model's own words stand (the reply, and its quote where it makes one), `IGNORED` elsewhere.
+        labels: the same where the model's own words stand (the reply, and what it says before), `IGNORED` elsewhere.
         grid: frames, rows and columns of the image's patches.
     """
 
@@ -94,7 +95,7 @@ class Examples:
             messages = sample.messages(rgb, self.store.manifest(sample.robot), self.model.profile)
         except UsageError as error:
             raise UsageError(f"sample {sample.id}: {error.message}", "`vlp data lint` lists every fault.") from None
-        return self._made(sample, *self._quoting(messages), policy_text(sample.policy))
+        return self._made(sample, *self._quoting(messages, policy_words(sample.policy)), policy_text(sample.policy))
 
     def rehearsal(self, sample: Sample, question: str) -> Example | None:
         """Return a question about a sample's image in tokens, with the model's own answer; None where that has no end.
@@ -103,9 +104,9 @@ class Examples:
             sample: whose image.
             question: see `vlp.training.rehearsal`.
         """
-        messages, quote = self._quoting(question_messages(self.store.image(sample), question, self.model.profile))
+        messages, said = self._quoting(question_messages(self.store.image(sample), question, self.model.profile))
         answer = self._asked.generate(messages, max_tokens=ANSWER_TOKENS)
-        return self._made(sample, messages, quote, answer.text) if answer.finish == "stop" else None
+        return self._made(sample, messages, said, answer.text) if answer.finish == "stop" else None
 
     def all(
         self, samples: Iterable[Sample], rehearse: int = 0, progress: Callable[[int], None] = lambda _: None
@@ -125,14 +126,14 @@ class Examples:
             progress(number)
         return done
 
-    def _quoting(self, messages: list[Message]) -> tuple[list[Message], list[int]]:
-        """Return a conversation as the model is shown it, and the tokens of its quote."""
+    def _quoting(self, messages: list[Message], words: str | None = None) -> tuple[list[Message], list[list[int]]]:
+        """Return a conversation as the model is shown it, and the tokens of what it says before its reply."""
         if self._read is None:
             return messages, []
-        shown, quote = quoting(messages, self._read, self._asked, TIMEOUT_S)
-        return shown, self.model.chat.target(quote.text)
+        shown, said = quoting(messages, self._read, self._asked, TIMEOUT_S, words)
+        return shown, [self.model.chat.target(each.text) for each in said]
 
-    def _made(self, sample: Sample, messages: list[Message], quote: list[int], reply: str) -> Example:
+    def _made(self, sample: Sample, messages: list[Message], said: list[list[int]], reply: str) -> Example:
         chat = self.model.chat
         prompt, target = chat.prompt(messages), chat.target(reply)
         ids = (*prompt.ids, *target)
@@ -140,9 +141,10 @@ class Examples:
         if len(ids) > limit:
             raise UsageError(f"sample {sample.id} has {len(ids):,} tokens; {self.model.name!r} takes {limit:,}.")
         labels = loss_labels(prompt.ids, target)
-        if quote:
-            start = _last(prompt.ids, quote)
-            labels[start : start + len(quote)] = quote
+        end = len(prompt.ids)
+        for part in reversed(said):
+            end = _last(prompt.ids[:end], part)
+            labels[end : end + len(part)] = part
         return Example(sample.id, sample.images[0], ids, tuple(labels), prompt.images[0].grid)
 
     def rgb(self, example: Example) -> Rgb:

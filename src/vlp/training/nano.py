@@ -77,7 +77,7 @@ def train_nano(
         run_stage(part, trainer, source, turns, out, plan, compiled=compiled, evaluate=score(part, trainer, folder, turns))
     if stage in ("all", "export"):
         join(trainer, out)
-        save_nano(model, tokenizer, out / "model", name)
+        save_nano(model, tokenizer, out / "model", name, "brief" if policies else "brief_words")
 
 
 def _same_kind(out: Path, name: str) -> str:

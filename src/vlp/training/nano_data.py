@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from math import cos, pi, prod, sin
 from random import Random
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.prompt import brief
 from vlp.prompt.memory import Memory, StepRecord
 from vlp.prompt.request import PlanRequest
-from vlp.prompt.target import policy_text
+from vlp.prompt.target import policy_text, policy_words
 from vlp.sim import expert
 from vlp.sim.questions import KINDS_OF_QUESTION, list_answer, sample_question
 from vlp.sim.tasks.changes import sample_change
@@ -33,13 +33,13 @@ from vlp.sim.tasks.relations import visible
 from vlp.sim.tasks.task import Split, Task
 from vlp.sim.truth import TrueObject, Truth
 from vlp.training.nano_packing import CELLS, Turn
-from vlp.training.nano_writing import Pieces, copy_turn, fill_turn
+from vlp.training.nano_writing import Pieces, copy_turn, each_turn, fill_turn
 
 NAMED_ONLY = {"put": 4.0, "throw": 1.0, "stack": 1.0, "swap": 1.0, "pick": 0.5}
 """Families that can be planned without seeing the table, for when the robot stands elsewhere."""
 
 PRACTICE = {
-    **WEIGHTS, "put": 4.5, "unload": 2.0, "spatial": 6.0, "relative": 14.0, "size": 30.0, "group": 5.0, "clear": 3.5,
+    **WEIGHTS, "put": 4.5, "unload": 2.0, "spatial": 12.0, "relative": 14.0, "size": 30.0, "group": 8.0, "clear": 5.0,
     "stack": 4.0, "swap": 3.0, "sort": 20.0, "satisfied": 9.0, "impossible": 3.5,
 }  # fmt: skip
 """How often each family is drawn for training: more where few scenes allow it, or long policies find no room."""
@@ -53,7 +53,7 @@ ASKED = {
 MIX = {"policy": 5.0, "question": 4.0}
 """How often each kind of turn is drawn. A question teaches to look things up with a quarter of the tokens of a policy."""
 
-BASE_MIX = {"writing": 0.5, "question": 2.5, "wanted": 1.0, "policy": 5.0}
+BASE_MIX = {"writing": 1.0, "question": 2.5, "wanted": 1.0, "policy": 5.0}
 """The same for nano-base."""
 
 _NO_IMAGE = np.zeros((8, 8, 3), np.uint8)
@@ -210,7 +210,7 @@ class TurnSource:
     Args:
         split: which phrasings.
         writing: None for turns with policies. nano-base, which sees none, answers instructions in words instead, says what
-            they want, and copies and fills in texts of these pieces.
+            they want, and copies texts of these pieces, fills them in and goes through lists with them.
         count: turns drawn for a scene; those that do not fit into a row are left out.
     """
 
@@ -239,7 +239,7 @@ class TurnSource:
             return None
         failed = _failure(task, rng) if rng.random() < 0.2 else None
         policy = expert.plan(truth, task)
-        reply = policy_text(policy) if self.writing is None else in_words(policy)
+        reply = policy_text(policy) if self.writing is None else policy_words(policy)
         return Turn(plan_prompt(truth, task, failed), _quote(scene, task), reply, task.family)
 
     def wanted(self, scene: LabelledScene, rng: Random) -> Turn | None:
@@ -254,10 +254,10 @@ class TurnSource:
         return Turn(f"{kind}: {brief.heard(task.instruction)}", _quote(scene, task), answer, kind)
 
     def write(self, scene: LabelledScene, rng: Random) -> Turn | None:
-        """Return a text to copy, or a form to fill in; the scene has nothing to do with it."""
+        """Return a text to copy, a form to fill in, or a list to go through; the scene has nothing to do with it."""
         if self.writing is None:
             return None
-        return rng.choice((copy_turn, fill_turn))(self.writing, rng)
+        return rng.choice((copy_turn, fill_turn, each_turn, each_turn))(self.writing, rng)
 
     def question(self, scene: LabelledScene, rng: Random) -> Turn | None:
         """Return a question about what is seen and its answer."""
@@ -266,11 +266,6 @@ class TurnSource:
         asked = sample_question(scene.truth, rng, self.split, ASKED)
         quote = quoted(scene.entries(), asked.about, asked.kind == "near")
         return Turn(brief.question_line(asked.text), quote, asked.answer, asked.kind)
-
-
-def in_words(policy: dict[str, Any]) -> str:
-    """Return what a general model would say to an instruction: "pick up the red can, put it in the bin", or why not."""
-    return policy.get("cannot") or ", ".join(subtask["name"] for subtask in policy["subtasks"]) or "it is so"
 
 
 def _quote(scene: LabelledScene, task: Task) -> str:

@@ -62,7 +62,7 @@ def nano_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
 
 
 def save_nano(
-    model: Qwen2_5_VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path, name: str
+    model: Qwen2_5_VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path, name: str, profile: str
 ) -> None:
     """Write a Hugging Face folder: config, weights, tokenizer, chat template, processor and the recorded hash.
 
@@ -70,7 +70,7 @@ def save_nano(
         model: the trained model; saved in half precision (bfloat16).
         tokenizer: its tokenizer.
         folder: made when missing.
-        name: the model's name in `vlp.json`.
+        name, profile: the model's name and the wording of its prompts, for `vlp.json`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = {n: p.detach().clone() for n, p in model.state_dict().items()}
@@ -96,7 +96,7 @@ def save_nano(
     }
     (folder / "preprocessor_config.json").write_text(json.dumps(processor, indent=1) + "\n")
     digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
-    record = {"format": 1, "name": name, "prompt": "brief", "sighted": True, "sha256": {"model.safetensors": digest}}
+    record = {"format": 1, "name": name, "prompt": profile, "sighted": True, "sha256": {"model.safetensors": digest}}
     (folder / "vlp.json").write_text(json.dumps(record, indent=1) + "\n")
 
 

@@ -18,7 +18,9 @@ from vlp.training.nano_packing import CELLS, PREFIX, TURN_TOKENS, Turn
 from vlp.training.pretrain import lift
 
 INSTRUCTIONS = "instructions"
-GROUPS = {"ask:": "questions", "copy:": "writing", "fill:": "writing", "wanted:": "wanted", "meant:": "wanted"}
+GROUPS = {
+    "ask:": "questions", "copy:": "writing", "fill:": "writing", "each:": "writing", "wanted:": "wanted", "meant:": "wanted",
+}  # fmt: skip
 """How turns that are no instructions begin, and the rate that they count in."""
 
 BATCH = 20

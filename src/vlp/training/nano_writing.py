@@ -1,10 +1,11 @@
-"""What nano-base writes besides words: texts copied out and forms filled in, over all its tokens.
+"""What nano-base writes besides words: texts copied out, forms filled in, and lists gone through, over all its tokens.
 
 A general model has met all of its tokens, and JSON of every kind, before it sees a policy. nano's tokens are mostly pieces of
 policies (`vlp.training.nano_tokenizer`), which nano-base never sees in their place: here it meets them in random order.
 
     copy: ","as":"blue_tray near[      ","as":"blue_tray near[
     fill: A red cube: {A 7","as":"_A   {red cube 7","as":"red_cube
+    each: near red can, so: ["A           ["near red can["so
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,9 @@ PLACES = "ABCD"
 """What stands for a name in a form; nano reads no other capital letter, since instructions come in lower case."""
 
 FORM_PIECES, COPY_PIECES = (3, 14), (4, 30)
+ITEMS, ITEM_WORDS, BETWEEN_ITEMS = (2, 8), (1, 3), (1, 3)
+REFRAIN = 0.5
+"""How often every second item of a list is the same: to go on behind it one has to know which came before."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,22 @@ def fill_turn(pieces: Pieces, rng: Random) -> Turn:
     form, filled = form.strip(), filled.strip()
     given = ", ".join(f"{place} {name}" for place, name in names.items())
     return Turn(f"fill: {given}: {form}", "", filled, "fill")
+
+
+def each_turn(pieces: Pieces, rng: Random) -> Turn:
+    """Return a list in words and a form that each item in turn is to be put into."""
+    items = [_item(pieces, rng) for _ in range(rng.randint(*ITEMS))]
+    if rng.random() < REFRAIN:
+        items[1::2] = [_item(pieces, rng)] * len(items[1::2])
+    before, behind = ("".join(pieces.draw(rng) for _ in range(rng.randint(*BETWEEN_ITEMS))).strip() for _ in range(2))
+    filled = "".join(f"{before}{item}{behind}" for item in items)
+    return Turn(f"each: {', '.join(items)}: {before}A{behind}", "", filled, "each")
+
+
+def _item(pieces: Pieces, rng: Random) -> str:
+    words = [rng.choice(pieces.words).strip() for _ in range(rng.randint(*ITEM_WORDS))]
+    named = rng.random() < 0.7
+    return " ".join(filter(None, [*words, _name(rng, " ")] if named else words)) or _name(rng)
 
 
 def _name(rng: Random, gap: str = "") -> str:

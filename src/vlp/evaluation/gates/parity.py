@@ -110,7 +110,7 @@ def parity(
     asked = prompts(trained.profile)
     if not asked:
         raise UsageError("no prompts to compare on.", "Give a store that has samples of that split.")
-    if trained.sighted:  # read and quoted once: all are to be asked the very same
+    if trained.sighted:  # read, quoted and said in words once: all are to be asked the very same
         asked = [quoting(messages, reader(trained), trained)[0] for messages in asked]
     reference = _traces("trained", trained, asked, max_tokens, progress)
     del trained
