@@ -14,11 +14,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from vlp.evaluation.runner import Rate
 
 ADAPTERS, SEEDS, SIZES = ("decoder", "vision+decoder"), (0, 1, 2), (50, 100, 200, 400, 800)
 PROMPTS, EPISODES, QUESTIONS = 150, 100, 200
@@ -105,22 +107,29 @@ def rate(folder: Path, *path: str) -> str:
     return f"{100 * found['rate']:.1f} % ({100 * found['low']:.0f} to {100 * found['high']:.0f}, n = {found['n']})"
 
 
-def share(folder: Path, phrasing: str) -> float:
-    """Return the rate of right policies in per cent."""
-    return 100 * json.loads((folder / "summary.json").read_text())["groups"]["phrasing"][phrasing]["rate"]
+def planned(folders: Iterable[Path], phrasing: str, midway: bool | None = None) -> Rate:
+    """Return how many prompts models planned right.
+
+    Args:
+        folders: of their `planning` suites.
+        phrasing: "train" or "test".
+        midway: prompts whose instruction corrects an earlier one, or only others; None for all.
+    """
+    rows = [json.loads(line) for folder in folders for line in (folder / "rows.jsonl").read_text().splitlines()]
+    wanted = (row for row in rows if row["phrasing"] == phrasing and midway in (None, bool(row["before"])))
+    return Rate.of(wanted)
 
 
 def tell(study: Study, picture: Path) -> None:
     """Print the tables, and draw the curve."""
     print("# nano-base, fine-tuned\n")
     print(f"    python recipes/measure_fine_tuning.py {' '.join(study.training)}\n")
-    columns = "| model | right policies, trained phrasings | kept for test | questions kept |"
-    print(f"Test seeds, 95 % intervals in brackets.\n\n{columns}\n| --- | --- | --- | --- |")
-    whole = {f"{a}, seed {s}": study.run(a, s, max(SIZES)) for a in ADAPTERS for s in SEEDS}
-    rows = [("nano-base", study.out / "base", ""), *((name, run, kept(run)) for name, run in whole.items())]
-    for name, folder, questions in rows:
-        policies = (rate(folder / "planning", "groups", "phrasing", phrasing) for phrasing in ("train", "test"))
-        print(f"| {name} | {' | '.join(policies)} | {questions} |")
+    print("Test seeds; with each rate its count and 95 % interval.\n")
+    tell_prompts(study)
+    print("\n| visual questions after tuning | of the base's | right |\n| --- | --- | --- |")
+    for name, run in {f"{a}, seed {s}": study.run(a, s, max(SIZES)) for a in ADAPTERS for s in SEEDS}.items():
+        (row,) = json.loads((run / "gates" / "keeps.json").read_text())["rows"]
+        print(f"| {name} | {row['kept']} | {row['tuned']} after {row['base']} |")
     print("\n| tasks finished | static | changed midway | changed midway, without re-planning |\n| --- | --- | --- | --- |")
     for name, folder in (("nano-base", study.out / "base"), *((a, study.run(a, SEEDS[0], max(SIZES))) for a in ADAPTERS)):
         midway = (rate(folder / "dynamic", "groups", "replan", replans) for replans in ("True", "False"))
@@ -129,14 +138,23 @@ def tell(study: Study, picture: Path) -> None:
     print("| samples | trained phrasings | kept for test |\n| --- | --- | --- |")
     for size in SIZES:
         folder = study.run("decoder", SEEDS[0], size) / "planning"
-        print(f"| {size} | {share(folder, 'train'):.1f} % | {share(folder, 'test'):.1f} % |")
+        print(f"| {size} | {planned([folder], 'train')} | {planned([folder], 'test')} |")
     draw(study, picture)
 
 
-def kept(run: Path) -> str:
-    """Return how much of the base's right answers about images a run has left."""
-    rows = json.loads((run / "gates" / "keeps.json").read_text())["rows"]
-    return ", ".join(f"{row['kept']} of the base's ({row['tuned']} after {row['base']})" for row in rows)
+def tell_prompts(study: Study) -> None:
+    """Print how many prompts each model planned right."""
+    models = {"nano-base": [study.out / "base"]}
+    for adapter in ADAPTERS:
+        runs = {seed: study.run(adapter, seed, max(SIZES)) for seed in SEEDS}
+        models |= {f"`{adapter}`, seed {seed}": [run] for seed, run in runs.items()}
+        models[f"**`{adapter}`, all seeds**"] = list(runs.values())
+    for phrasing, heading in (("train", "phrasings of the training"), ("test", "phrasings kept for test")):
+        print(f"| right policies, {heading} | all prompts | first instruction | changed midway |\n| --- | --- | --- | --- |")
+        for name, runs in models.items():
+            folders = [run / "planning" for run in runs]
+            print(f"| {name} | {' | '.join(str(planned(folders, phrasing, midway)) for midway in (None, False, True))} |")
+        print()
 
 
 def draw(study: Study, picture: Path) -> None:
@@ -148,9 +166,11 @@ def draw(study: Study, picture: Path) -> None:
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     for phrasing, label in (("train", "phrasings of the training"), ("test", "phrasings kept for test")):
-        shares = [share(study.run("decoder", SEEDS[0], size) / "planning", phrasing) for size in SIZES]
-        axes.plot(SIZES, shares, marker="o", label=label)
-        axes.axhline(share(study.out / "base" / "planning", phrasing), color="0.75", linewidth=1)
+        rates = [planned([study.run("decoder", SEEDS[0], size) / "planning"], phrasing) for size in SIZES]
+        shares, low, high = ([100 * getattr(rate, part) for rate in rates] for part in ("rate", "low", "high"))
+        (line,) = axes.plot(SIZES, shares, marker="o", label=label)
+        axes.fill_between(SIZES, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+        axes.axhline(100 * planned([study.out / "base" / "planning"], phrasing).rate, color=line.get_color(), linestyle=":")
     axes.set(xlabel="samples", ylabel="right policies (%)", ylim=(0, 100), xscale="log", title="nano-base + decoder")
     axes.set_xticks(SIZES, [str(size) for size in SIZES])
     axes.legend()

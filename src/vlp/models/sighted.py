@@ -34,6 +34,8 @@ SO = "so"
 """The turn between the quote and the answer."""
 
 QUOTE_TOKENS, WORDS_TOKENS = 128, 192
+LEAST_S = 0.1
+"""What is left to a turn when those before it have used up the time: it ends at once, with the error of its own limit."""
 
 
 class SightedModel:
@@ -56,14 +58,14 @@ class SightedModel:
         started = time.monotonic()
         shown, said = quoting(messages, self.read, self.model, timeout_s)
         quote_s = time.monotonic() - started
-        reply = self.model.generate(shown, timeout_s=max(timeout_s - quote_s, 0.1), **options)
+        reply = self.model.generate(shown, timeout_s=max(timeout_s - quote_s, LEAST_S), **options)
         timings_s = {"quote": quote_s, **reply.timings_s, "total": quote_s + reply.timings_s.get("total", 0.0)}
         tokens = {"quote": sum(each.tokens.get("reply", 0) for each in said), **reply.tokens}
         return replace(reply, timings_s=timings_s, tokens=tokens, quote="\n".join(each.text for each in said))
 
 
 def quoting(
-    messages: Sequence[Message], read: Read, model: Model, timeout_s: float = 60.0, words: str | None = None
+    messages: Sequence[Message], read: Read, model: Model, timeout_s: float = 60.0, words: Callable[[], str] | None = None
 ) -> tuple[list[Message], list[Reply]]:
     """Return the conversation as a sighted model is shown it, and what it says before its reply: its quote, and its words
     between two turns of the user. The same for running, training and comparing.
@@ -72,17 +74,21 @@ def quoting(
         messages: the conversation; the first message of the user asks.
         read: image and the text about it -> what is in it, as text.
         model: writes the quote and the words.
-        timeout_s: limit on the time for each.
-        words: the right ones, to be learned; None asks the model.
+        timeout_s: limit on the time for all of it.
+        words: gives the right ones, to be learned, where they are wanted; None asks the model.
     """
+    until_s = time.monotonic() + timeout_s
+
+    def say(turns: Sequence[Message], max_tokens: int) -> Reply:
+        return model.generate(turns, max_tokens=max_tokens, timeout_s=max(until_s - time.monotonic(), LEAST_S))
+
     shown = [_spell_out(message, read) for message in messages]
     end = 1 + next((i for i, message in enumerate(shown) if message.role == "user"), 0)
-    said = [model.generate(shown[:end], max_tokens=QUOTE_TOKENS, timeout_s=timeout_s)]
+    said = [say(shown[:end], QUOTE_TOKENS)]
     turns = [*shown[:end], assistant(said[0].text), user(Text(SO))]
     for message in shown[end:]:
         if message.role == turns[-1].role == "user":
-            given = words is not None
-            said.append(Reply(words) if given else model.generate(turns, max_tokens=WORDS_TOKENS, timeout_s=timeout_s))
+            said.append(say(turns, WORDS_TOKENS) if words is None else Reply(words()))
             turns.append(assistant(said[-1].text))
         turns.append(message)
     return turns, said

@@ -22,7 +22,7 @@ from vlp.core.images import Rgb, decode_image
 from vlp.core.messages import Message
 from vlp.data.sample import Sample
 from vlp.data.store import Store
-from vlp.models.sighted import quoting, reader
+from vlp.models.sighted import WORDS_TOKENS, quoting, reader
 from vlp.models.transformers_model import TransformersModel
 from vlp.prompt.render import question_messages
 from vlp.prompt.target import IGNORED, loss_labels, policy_text, policy_words
@@ -95,7 +95,8 @@ class Examples:
             messages = sample.messages(rgb, self.store.manifest(sample.robot), self.model.profile)
         except UsageError as error:
             raise UsageError(f"sample {sample.id}: {error.message}", "`vlp data lint` lists every fault.") from None
-        return self._made(sample, *self._quoting(messages, policy_words(sample.policy)), policy_text(sample.policy))
+        shown, said = self._quoting(messages, lambda: self._words(sample))
+        return self._made(sample, shown, said, policy_text(sample.policy))
 
     def rehearsal(self, sample: Sample, question: str) -> Example | None:
         """Return a question about a sample's image in tokens, with the model's own answer; None where that has no end.
@@ -126,7 +127,18 @@ class Examples:
             progress(number)
         return done
 
-    def _quoting(self, messages: list[Message], words: str | None = None) -> tuple[list[Message], list[list[int]]]:
+    def _words(self, sample: Sample) -> str:
+        try:
+            words = self.model.chat.inert(policy_words(sample.policy))
+        except (KeyError, TypeError):
+            raise UsageError(f"sample {sample.id}: its policy has no subtasks with names.") from None
+        if len(self.model.chat.target(words)) > WORDS_TOKENS:
+            raise UsageError(f"sample {sample.id}: the names of its subtasks are longer than {WORDS_TOKENS} tokens.")
+        return words
+
+    def _quoting(
+        self, messages: list[Message], words: Callable[[], str] | None = None
+    ) -> tuple[list[Message], list[list[int]]]:
         """Return a conversation as the model is shown it, and the tokens of what it says before its reply."""
         if self._read is None:
             return messages, []

@@ -85,7 +85,7 @@ def each_turn(pieces: Pieces, rng: Random) -> Turn:
 
 
 def _item(pieces: Pieces, rng: Random) -> str:
-    words = [rng.choice(pieces.words).strip() for _ in range(rng.randint(*ITEM_WORDS))]
+    words = [rng.choice(pieces.words).strip(" ,:") for _ in range(rng.randint(*ITEM_WORDS))]
     named = rng.random() < 0.7
     return " ".join(filter(None, [*words, _name(rng, " ")] if named else words)) or _name(rng)
 
