@@ -6,7 +6,8 @@
     python recipes/measure_linter.py samples > docs/results/linter.md
 
 One kind at a time goes into 5 in a hundred samples of a copy. A fault counts as found when its sample is named with the code
-of its kind; a sample named with that code in which none was planted is a false alarm. The faults are those of the tests.
+of its kind; a sample named with that code in which none was planted is a false alarm. The faults are those of the tests, and two
+that only the simulator can tell.
 """
 
 import argparse
@@ -23,14 +24,38 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "data"))
 
 from test_lint import PLANTS, reseal
 
-from vlp.data.lint import default_checks, lint
+from vlp.data.lint import Check, default_checks, lint
+from vlp.evaluation.right import SIM_CHECKS
 
 SHARE = 0.05
 
 
+def policy_of_another(folder: Path, line: dict[str, Any], lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give a sample the policy of the next one that wants something else."""
+    at = lines.index(line)
+    others = (other["policy"] for other in lines[at:] + lines[:at])
+    return [{**line, "policy": next(policy for policy in others if policy["goal"] != line["policy"]["goal"])}]
+
+
+def another_split(folder: Path, line: dict[str, Any], lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Move a sample from the training split to that of validation."""
+    return [{**line, "split": "validation"}]
+
+
+FAULTS = PLANTS | {
+    "policy of another": (policy_of_another, "wrong-policy", ""),
+    "moved to another split": (another_split, "wrong-split", "train"),
+}
+
+
+def checks() -> list[Check]:
+    """Return every check there is."""
+    return default_checks() + [make() for make in SIM_CHECKS.values()]
+
+
 def planted(folder: Path, kind: str) -> set[str]:
     """Plant one kind of fault in a set, and return the ids of the samples that have it."""
-    plant, _, split = PLANTS[kind]
+    plant, _, split = FAULTS[kind]
     lines = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
     candidates = [line["id"] for line in lines if split in ("", line["split"]) and begins_with_a_grasp(line["policy"])]
     chosen = set(random.Random(kind).sample(candidates, min(round(SHARE * len(lines)), len(candidates))))
@@ -56,19 +81,19 @@ def main() -> None:
     parser.add_argument("samples", type=Path)
     samples: Path = parser.parse_args().samples
     began = time.monotonic()
-    clean = lint(samples, default_checks())
+    clean = lint(samples, checks())
     seconds = time.monotonic() - began
     print("# What the linter finds\n")
     print("    python recipes/measure_linter.py samples\n")
     print(f"The set as collected, {clean.samples} samples: {len(clean.faults)} faults named ({seconds:.0f} s).")
     print("One kind at a time in 5 of a hundred samples of a copy:\n")
     print("| planted | samples | found | false alarms |\n| --- | --- | --- | --- |")
-    for kind, (_, code, _) in PLANTS.items():
+    for kind, (_, code, _) in FAULTS.items():
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / "samples"
             shutil.copytree(samples, folder)
             ids = planted(folder, kind)
-            named = {fault.sample for fault in lint(folder, default_checks()).faults if fault.code == code}
+            named = {fault.sample for fault in lint(folder, checks()).faults if fault.code == code}
         print(f"| {kind} (`{code}`) | {len(ids)} | {len(ids & named)} | {len(named - ids)} |", flush=True)
 
 

@@ -1,3 +1,4 @@
+import json
 import re
 from dataclasses import replace
 
@@ -17,6 +18,13 @@ def store(tmp_path_factory):
     folder = tmp_path_factory.mktemp("samples")
     kit.write(folder, 20)
     return folder
+
+
+def test_a_policy_without_steps_is_named_by_stats(tmp_path):
+    sample = replace(kit.example(0, "0" * 64), policy={"goal": "g", "subtasks": [{"name": "x"}]})
+    (tmp_path / "samples.jsonl").write_text(json.dumps(sample.to_json()) + "\n")
+    with pytest.raises(UsageError, match=f"policy of sample {sample.id} has no steps"):
+        stats(tmp_path)
 
 
 def test_the_page_shows_what_is_asked_for_and_needs_nothing_else(store, tmp_path):

@@ -14,7 +14,7 @@ from vlp.data.sample import Sample
 from vlp.data.store import Store, StoreWriter
 from vlp.evaluation.collect import PATTERN, Order, collect, make, manifest_of, with_seen
 from vlp.evaluation.questions import FAMILIES_FOR, Asker
-from vlp.evaluation.right import SIM_CHECKS, read_task, read_truth, task_json, truth_json
+from vlp.evaluation.right import SIM_CHECKS, RightByExecution, read_task, read_truth, task_json, truth_json
 from vlp.sim.simulation import Simulation
 from vlp.sim.symbolic import is_right
 from vlp.sim.worlds.seeds import seed_of
@@ -121,6 +121,14 @@ def test_a_wrong_policy_and_a_wrong_split_are_found(folder, tmp_path):
     found = {(fault.sample, fault.code) for fault in lint(tmp_path, sim_checks()).faults}
     assert (plans[0]["id"], "wrong-policy") in found
     assert (lines[-1]["id"], "wrong-split") in found
+
+
+@pytest.mark.parametrize("subtask", [{"name": "x"}, "x", {"name": "x", "steps": "x"}])
+def test_a_policy_that_cannot_be_carried_out_is_named_and_does_not_end_the_search(folder, subtask):
+    sample = next(s for s in Store(folder) if s.policy.get("subtasks"))
+    broken = replace(sample, policy={"goal": "g", "subtasks": [subtask]})
+    (fault,) = RightByExecution().look(broken, Store(folder))
+    assert (fault.sample, fault.code) == (sample.id, "wrong-policy") and "malformed" in fault.message
 
 
 def test_truth_and_task_survive_their_json(folder):

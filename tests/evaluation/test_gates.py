@@ -103,12 +103,14 @@ def test_a_model_merged_is_the_model_that_was_trained(base: Path, adapter: Path,
     assert "| merged | 3 | 3 | 0 | 0 |" in (tmp_path / "parity.md").read_text()
 
 
-@pytest.mark.filterwarnings("ignore:Found missing adapter keys")
 def test_a_merged_folder_without_the_tower_s_part_is_found_out(base: Path, adapter: Path, samples: Path, tmp_path: Path):
     """Against: a server that drops the vision part of an adapter with a warning, and goes on."""
     shutil.copytree(adapter, tmp_path / "blind")
     weights = load_file(adapter / "adapter_model.safetensors")
     save_file({k: v for k, v in weights.items() if "visual" not in k}, tmp_path / "blind" / "adapter_model.safetensors")
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    config["target_modules"] = [name for name in config["target_modules"] if "visual" not in name]
+    (tmp_path / "blind" / "adapter_config.json").write_text(json.dumps(config))
     merge(tmp_path / "blind", str(base), tmp_path / "merged")
     report = parity(
         find_tuned(str(adapter), str(base)), asked(samples), merged=str(tmp_path / "merged"), device="cpu", max_tokens=24
@@ -124,6 +126,21 @@ def test_a_key_that_would_be_dropped_is_refused_by_name(base: Path, adapter: Pat
     words = ["gate", "parity", str(tmp_path / "odd"), "--base", str(base), "--data", str(samples)]
     assert main(words) == 2
     assert key in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore:Found missing adapter keys")
+@pytest.mark.parametrize("lacks", ["configuration", "weights"])
+def test_an_adapter_whose_halves_do_not_agree_is_refused_by_name(base: Path, adapter: Path, tmp_path: Path, lacks: str):
+    """Against: peft drops weights that its configuration does not name, without a word, and goes on without those it lacks."""
+    odd = Path(shutil.copytree(adapter, tmp_path / "odd"))
+    config, weights = json.loads((odd / "adapter_config.json").read_text()), load_file(odd / "adapter_model.safetensors")
+    if lacks == "configuration":
+        config["target_modules"] = [name for name in config["target_modules"] if "visual" not in name]
+        (odd / "adapter_config.json").write_text(json.dumps(config))
+    else:
+        save_file({k: v for k, v in weights.items() if "visual" not in k}, odd / "adapter_model.safetensors")
+    with pytest.raises(UsageError, match=r"do not agree about 'base_model.*visual"):
+        merge(odd, str(base), tmp_path / "merged")
 
 
 def test_what_cannot_be_compared_is_said_before_anything_is_loaded(base: Path, adapter: Path, samples: Path):
@@ -232,6 +249,7 @@ LINES: dict[str, tuple[str, str]] = {
     "answers that are numbers": ('{"image": "a.png", "question": "x", "answer": [3]}', "no question"),
     "no answers": ('{"image": "a.png", "question": "x", "answer": []}', "no question"),
     "no image": ('{"image": "b.png", "question": "x", "answer": "y"}', "no image 'b.png'"),
+    "no file name": ('{"image": "a\\u0000.png", "question": "x", "answer": "y"}', "no image"),
     "an image elsewhere": ('{"image": "../secret.png", "question": "x", "answer": "y"}', "no image"),
     "nothing": ("", "holds no questions"),
 }

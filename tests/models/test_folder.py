@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from vlp.core.errors import UsageError
 from vlp.models.catalogue import open_model
@@ -126,6 +128,9 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "offsets overlap": (lambda f: edit_header(f, lambda h: first_tensor(h).update(data_offsets=[4, 8])), "cannot be"),
     "a gap at the end": (lambda f: edit_header(f, last_off_by_4), "cannot be right"),
     "entry is a list": (lambda f: edit_header(f, lambda h: h.update(x=[])), "not an object"),
+    "an adapter inside": (lambda f: edit(f, "adapter_config.json", peft_type="LORA"), "an adapter beside its weights"),
+    "weights beside": (lambda f: shutil.copy(f / "model.safetensors", f / "old.safetensors"), "nothing names: 'old"),
+    "an index beside": (lambda f: edit(f, "model.safetensors.index.json", weight_map={"w": "model.safetensors"}), "has both"),
     "index outside": (lambda f: shard(f, {"w": "../a.safetensors"}), "not there"),
     "index to nothing": (lambda f: shard(f, {"w": "b.safetensors"}), "not there"),
     "index of another tensor": (lambda f: shard(f, {"w": "a.safetensors"}), "no such tensor"),
@@ -136,6 +141,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "hash of nothing": (lambda f: edit(f, "vlp.json", sha256={"more.safetensors": "0" * 64}), "not there"),
     "hash outside": (lambda f: edit(f, "vlp.json", sha256={"../x": "0" * 64}), "not there"),
+    "record of a list": (lambda f: edit(f, "vlp.json", base=["x"]), "base in vlp.json of 'toy' is not an object"),
     "record of later": (lambda f: edit(f, "vlp.json", format=2), "format '2'"),
     "profile is code": (lambda f: edit(f, "vlp.json", prompt="__import__('os')"), "prompt profile"),
     "name forges a line": (lambda f: edit(f, "vlp.json", name="a\nb"), "no readable name"),
@@ -223,4 +229,9 @@ def test_adapters_are_checked_alike(tmp_path: Path) -> None:
     (tmp_path / "adapter_model.bin").unlink()
     edit(tmp_path, "adapter_config.json", auto_mapping={"parent_library": "evil"})
     with pytest.raises(UsageError, match="code of its own"):
+        check_adapter(tmp_path)
+    edit(tmp_path, "adapter_config.json", auto_mapping=None)
+    save_file({"w": np.zeros(1, np.float32)}, tmp_path / "adapter_model.safetensors")
+    edit(tmp_path, "vlp.json", sha256={"adapter_model.safetensors": "0" * 64})
+    with pytest.raises(UsageError, match="not the file that vlp"):
         check_adapter(tmp_path)

@@ -6,7 +6,7 @@ from vlp.core.messages import Image, Message, Text, assistant, user
 from vlp.models.nano_code import SeenObject
 from vlp.models.nano_scene import entries, quoted, scene_text, standing
 from vlp.models.scripted import ScriptedModel
-from vlp.models.sighted import SightedModel
+from vlp.models.sighted import SightedModel, own_turns
 
 TRAY = SeenObject("white", "tray", (15, 120, 105, 195))
 BOWL = SeenObject("green", "bowl", (150, 90, 225, 150), covered=True)
@@ -107,3 +107,9 @@ def test_a_policy_that_is_handed_back_stands_behind_the_words():
     asked = [user(Text("do: x")), user(Text("as a policy")), assistant("{"), user(Text("wrong: cut-off"))]
     SightedModel(inner, lambda rgb, said: "").generate(asked)
     assert "".join(m.role[0] for m in inner.calls[2]["messages"]) == "uauauau"
+
+
+def test_all_that_decides_a_reply_is_compared():
+    """Guards against a parity gate that compares the policy alone, when another quote would have led to another one."""
+    turns = [user(Text("do: x")), assistant("red_cube 1"), user(Text("so")), assistant("pick it up"), user(Text("as a policy"))]
+    assert [len(each) for each in own_turns(turns)] == [1, 3, 5]

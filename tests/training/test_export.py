@@ -34,8 +34,14 @@ def adapter(run: Path, tmp_path: Path) -> Path:
 
 
 def change(adapter: Path, **tensors: torch.Tensor) -> None:
+    tell(adapter, sha256={})
     weights = load_file(adapter / "adapter_model.safetensors")
     save_file({**weights, **{k.replace("__", "."): v for k, v in tensors.items()}}, adapter / "adapter_model.safetensors")
+
+
+def tell(adapter: Path, **record: object) -> None:
+    told = json.loads((adapter / "vlp.json").read_text())
+    (adapter / "vlp.json").write_text(json.dumps({**told, **record}))
 
 
 def logits(model: torch.nn.Module) -> torch.Tensor:
@@ -109,7 +115,7 @@ def test_pickles_are_refused(adapter: Path, base: Path, tmp_path: Path) -> None:
         merge(adapter, str(base), tmp_path / "m")
 
 
-def test_an_adapter_of_another_base_is_refused(run: Path, adapter: Path, tmp_path: Path) -> None:
+def test_an_adapter_of_another_base_is_refused(run: Path, adapter: Path, base: Path, tmp_path: Path) -> None:
     from toy_model import write_toy_model
 
     other = write_toy_model(tmp_path / "other", seed=1)
@@ -117,6 +123,10 @@ def test_an_adapter_of_another_base_is_refused(run: Path, adapter: Path, tmp_pat
         merge(adapter, str(other), tmp_path / "m")
     with pytest.raises(UsageError, match=r"was trained on 'toy'"):
         TransformersModel(other, adapter=adapter, device="cpu")
+    told = json.loads((adapter / "vlp.json").read_text())["base"]
+    tell(adapter, base={**told, "profile": "full"})
+    with pytest.raises(UsageError, match=r"trained with profile 'full'; that of 'toy' is 'brief'"):
+        merge(adapter, str(base), tmp_path / "m")
     with pytest.raises(UsageError, match=r"was trained on 'toy', a folder. Say where that is with --base"):
         merge(adapter, "", tmp_path / "m")
 

@@ -203,10 +203,25 @@ def test_what_cannot_fit_is_refused_before_it_starts(base: Path, samples: Path, 
     monkeypatch.setattr("vlp.training.sft.free_bytes", lambda device: 400_000)
     with pytest.raises(MissingComponent, match=r"needs about 0.0 GiB on cpu.* for weights"):
         train_sft(str(base), samples, tmp_path / "run", Recipe(**SHORT), device="cpu")
+    assert not (tmp_path / "run").exists()
     need = memory.MemoryNeed(weights=7 * 2**30, optimizer=2**29, activations=20 * 2**30, logits=2**30)
     with pytest.raises(MissingComponent, match=r"34.2 GiB on cpu, 20.0 of it for activations; 24.0 GiB are free. .*--micro 1"):
         memory.refuse_what_cannot_fit(need, 24 * 2**30, torch.device("cpu"))
     memory.refuse_what_cannot_fit(need, 48 * 2**30, torch.device("cpu"))
+
+
+def test_a_run_that_used_up_the_memory_is_taken_up_in_smaller_bites(
+    base: Path, samples: Path, whole: Path, tmp_path: Path, monkeypatch
+) -> None:
+    def used_up(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as patch, pytest.raises(MissingComponent, match=r"used up at step 0.*--resume --micro 1"):
+        patch.setattr("vlp.training.policy_trainer.PolicyTrainer.compute_loss", used_up)
+        train_sft(str(base), samples, tmp_path / "run", Recipe(**SHORT), device="cpu")
+    train_sft(str(base), samples, tmp_path / "run", Recipe(**SHORT, micro=2), device="cpu", resume=True)
+    for mine, theirs in zip(losses(tmp_path / "run"), losses(whole), strict=True):
+        assert mine == pytest.approx(theirs, rel=1e-4)
 
 
 def test_a_loss_that_is_no_number_ends_the_run(base: Path, samples: Path, tmp_path: Path, monkeypatch) -> None:

@@ -9,6 +9,7 @@ import tyro
 
 from vlp.cli.bars import Bars
 from vlp.core.errors import MissingComponent, UsageError, closest
+from vlp.data.lint import Check
 
 Json = Annotated[bool, tyro.conf.arg(name="json")]
 Folder = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
@@ -79,9 +80,8 @@ def sft(
         _gates_module()  # what is missing is said before an hour of training, not after it
     recipe = Recipe(adapter, epochs, batch, rate, seed, samples, micro, precision, recompute, save_every, rehearse)
     with Bars() as bars:
-        made = library.train_sft(
-            base, data, out, recipe, resume=resume, device=device or None, skip_lint=skip_lint, progress=bars.moved
-        )
+        options = {"resume": resume, "device": device or None, "skip_lint": skip_lint, "checks": _checks()}
+        made = library.train_sft(base, data, out, recipe, **options, progress=bars.moved)
     if not bars.main:
         return 0
     if not json_:
@@ -90,6 +90,17 @@ def sft(
     if json_:
         print(json.dumps({"made": str(made), "run": out, "gates": passed}))
     return 0 if all(passed.values()) else 1
+
+
+def _checks() -> list[Check]:
+    """Return what samples are looked through for: with the simulator installed, also what only it can tell."""
+    from vlp.data.lint import default_checks
+
+    try:
+        from vlp.evaluation.right import SIM_CHECKS
+    except ImportError:
+        return default_checks()
+    return default_checks() + [make() for make in SIM_CHECKS.values()]
 
 
 def _gates(base: str, data: str, out: Path, device: str, quiet: bool) -> dict[str, bool]:

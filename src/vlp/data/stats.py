@@ -5,11 +5,13 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
+from vlp.core.errors import UsageError
 from vlp.data.sample import outcome
 from vlp.data.store import Store
 from vlp.prompt.target import policy_text
 
 BAR_CHARS = 24
+HINT = "`vlp data lint` names every fault."
 
 
 def stats(folder: str | Path) -> dict[str, Any]:
@@ -19,7 +21,7 @@ def stats(folder: str | Path) -> dict[str, Any]:
         folder: a store.
 
     Raises:
-        UsageError: no store, or a line that is no sample.
+        UsageError: no store, a line that is no sample, or a policy without steps.
     """
     counters: dict[str, Counter[str]] = {
         name: Counter() for name in ("split", "family", "outcome", "question", "source", "robot", "primitive")
@@ -31,7 +33,10 @@ def stats(folder: str | Path) -> dict[str, Any]:
         images.update(sample.images)
         sentences[sample.instruction] += 1
         subtasks = sample.policy.get("subtasks") or []
-        steps = [step for subtask in subtasks for step in subtask["steps"]]
+        try:
+            steps = [dict(step) for subtask in subtasks for step in subtask["steps"]]
+        except (KeyError, TypeError, ValueError):
+            raise UsageError(f"the policy of sample {sample.id} has no steps that can be counted.", HINT) from None
         counters["split"][sample.split] += 1
         counters["family"][sample.family] += 1
         counters["outcome"][outcome(sample.policy)] += 1

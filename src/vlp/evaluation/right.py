@@ -55,7 +55,10 @@ class RightByExecution:
         if task.instruction != sample.instruction:
             message = f"the instruction {sample.instruction[:80]!r} is not that of its task {task.instruction[:80]!r}."
             yield Fault(sample.id, "other-instruction", message, "Put back the instruction.")
-        right, why = is_right(sample.policy, truth, task)
+        try:
+            right, why = is_right(sample.policy, truth, task)
+        except (KeyError, TypeError, AttributeError) as error:
+            right, why = False, f"it is malformed ({type(error).__name__}: {str(error)[:80]})"
         if not right:
             yield Fault(sample.id, "wrong-policy", f"the policy is not right: {why}.", "Correct the policy.")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from vlp.core.errors import UsageError
-from vlp.models.folder import check_adapter, read_json, sha256
+from vlp.models.folder import ModelFolder, check_adapter, folder_record, sha256
 
 WEIGHTS, RECORD = "adapter_model.safetensors", "vlp.json"
 PREFIX, PARTS = "base_model.model.", (".lora_A.weight", ".lora_B.weight")
@@ -48,23 +48,29 @@ def check_fit(adapter: Path, model: Any) -> None:
             raise UsageError(f"the adapter {adapter.name!r} has {key[:200]!r} without its other half.")
 
 
-def check_base(adapter: Path, base: Path) -> None:
-    """Check that a folder holds the very weights that an adapter was trained on, where the adapter's record says which.
+def check_base(adapter: Path, base: ModelFolder) -> None:
+    """Check that a folder is the very base that an adapter was trained on, where the adapter's record says which.
 
     Raises:
-        UsageError: another base, named with the one that was expected.
+        UsageError: other weights, named with those that were expected; or the same ones, asked in another wording.
     """
-    record = read_json(adapter / RECORD) if (adapter / RECORD).is_file() else {}
-    wanted = record.get("base")
-    if not isinstance(wanted, dict):
+    wanted = folder_record(adapter).get("base")
+    if not wanted:
         return
-    found = weight_hashes(base)
-    if wanted.get("sha256") != found:
+    if wanted.get("sha256") != weight_hashes(base.path):
         raise UsageError(
             f"the adapter {adapter.name!r} was trained on {str(wanted.get('name'))[:80]!r}; the weights of "
-            f"{base.name!r} are others.",
+            f"{base.path.name!r} are others.",
             "Name that base with --base.",
         )
+    asked = {"profile": base.profile, "sighted": base.sighted}
+    for name, now in asked.items():
+        if wanted.get(name, now) != now:
+            raise UsageError(
+                f"the adapter {adapter.name!r} was trained with {name} {str(wanted[name])[:40]!r}; that of "
+                f"{base.path.name!r} is {now!r}.",
+                "Train it again, or name the base as it was.",
+            )
 
 
 def weight_hashes(folder: Path) -> dict[str, str]:

@@ -80,6 +80,8 @@ def check_folder(path: Path) -> ModelFolder:
     missing = [name for name in NEEDED if not (path / name).is_file()]
     if missing:
         raise UsageError(f"{path.name!r} has no {missing[0]}.", "Expected a model folder in Hugging Face layout.")
+    if (path / "adapter_config.json").exists():  # transformers would load the adapter beside it, whatever the hashes say
+        raise UsageError(f"{path.name!r} holds an adapter beside its weights.", "Move it to a folder of its own: --adapter.")
     config = check_config(path / "config.json")
     _no_code(path)
     _image_sizes(path, config)
@@ -113,6 +115,16 @@ def check_adapter(path: Path) -> None:
         )
     _no_code(path)
     check_weights(path, "adapter_model.safetensors")
+    _check_hashes(path, folder_record(path).get("sha256", {}))
+
+
+def folder_record(path: Path) -> dict[str, Any]:
+    """Return what `vlp.json` of a folder says, {} where there is none; raises UsageError where a part is of another kind."""
+    record = read_json(path / "vlp.json") if (path / "vlp.json").is_file() else {}
+    for part in ("base", "data", "recipe", "scores"):
+        if not isinstance(record.get(part, {}), dict):
+            raise UsageError(f"{part} in vlp.json of {path.name!r} is not an object.")
+    return record
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -201,7 +213,7 @@ def _own_record(path: Path) -> tuple[str, str, bool]:
     """Return profile, name and sight from `vlp.json`, whose hashes must match; a folder without one is a general model."""
     if not (path / "vlp.json").is_file():
         return "full", path.name, False
-    record = read_json(path / "vlp.json")
+    record = folder_record(path)
     profile, name, hashes = record.get("prompt", "full"), record.get("name", path.name), record.get("sha256", {})
     if record.get("format") != 1:
         raise UsageError(f"vlp.json of {path.name!r} has format {str(record.get('format'))[:20]!r}.", "Expected 1.")
@@ -209,6 +221,13 @@ def _own_record(path: Path) -> tuple[str, str, bool]:
         raise UsageError(f"vlp.json of {path.name!r} names the prompt profile {str(profile)[:40]!r}.")
     if not isinstance(name, str) or not re.fullmatch("[ -~]{1,80}", name):
         raise UsageError(f"vlp.json of {path.name!r} has no readable name.")
+    _check_hashes(path, hashes)
+    if not isinstance(record.get("sighted", False), bool):
+        raise UsageError(f"sighted in vlp.json of {path.name!r} is not true or false.")
+    return profile, name, record.get("sighted", False)
+
+
+def _check_hashes(path: Path, hashes: Any) -> None:
     if not isinstance(hashes, dict):
         raise UsageError(f"sha256 in vlp.json of {path.name!r} is not an object of file names.")
     for file, expected in hashes.items():
@@ -216,9 +235,6 @@ def _own_record(path: Path) -> tuple[str, str, bool]:
             raise UsageError(f"vlp.json of {path.name!r} has the hash of a file that is not there: {file[:80]!r}.")
         if sha256(path / file) != expected:
             raise UsageError(f"{file!r} in {path.name!r} is not the file that vlp.json records.", "Fetch it again.")
-    if not isinstance(record.get("sighted", False), bool):
-        raise UsageError(f"sighted in vlp.json of {path.name!r} is not true or false.")
-    return profile, name, record.get("sighted", False)
 
 
 def sha256(file: Path) -> str:

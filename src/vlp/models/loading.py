@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from vlp.core.errors import MissingComponent, UsageError, lookup
-from vlp.models.adapter import check_base, check_fit
+from vlp.models.adapter import WEIGHTS, check_base, check_fit, weight_shapes
 from vlp.models.chat import Chat
 from vlp.models.folder import ModelFolder, check_adapter
 
@@ -36,7 +36,7 @@ def load_model(
 
     if adapter is not None:
         check_adapter(Path(adapter))
-        check_base(Path(adapter), folder.path)
+        check_base(Path(adapter), folder)
     try:
         config = Qwen2_5_VLConfig.from_pretrained(str(folder.path), local_files_only=True)
         with torch.device("meta"):  # the size it would have, without the memory
@@ -82,16 +82,24 @@ def quiet() -> Iterator[None]:
 
 def _with_adapter(model: Any, adapter: Path, merged: bool) -> Any:
     try:
-        from peft import PeftModel
+        from peft import PeftModel, get_peft_model_state_dict
     except ImportError:
         raise MissingComponent("an adapter needs peft.", "Install it with: pip install 'vlp[train]'.") from None
     check_fit(adapter, model)
     try:
         with quiet():
             adapted: Any = PeftModel.from_pretrained(model, str(adapter))
+            _all_placed(adapter, get_peft_model_state_dict(adapted, save_embedding_layers=False))
             return adapted.merge_and_unload() if merged else adapted.get_base_model()
     except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
         raise UsageError(f"the adapter {adapter.name!r} does not fit the model: {_line(error)}.") from None
+
+
+def _all_placed(adapter: Path, placed: dict[str, Any]) -> None:
+    """Refuse an adapter whose configuration asks for other weights than its file has: peft passes over them."""
+    odd = sorted(set(placed) ^ set(weight_shapes(adapter / WEIGHTS)))
+    if odd:
+        raise UsageError(f"adapter_config.json of {adapter.name!r} and its weights do not agree about {odd[0][:200]!r}.")
 
 
 def load_chat(folder: ModelFolder, image_token: int) -> Chat:

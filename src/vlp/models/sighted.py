@@ -94,6 +94,11 @@ def quoting(
     return turns, said
 
 
+def own_turns(turns: Sequence[Message]) -> list[list[Message]]:
+    """Return a conversation up to each turn of the model, the last of which is to come: all that decides its reply."""
+    return [list(turns[:end]) for end in (*(i for i, turn in enumerate(turns) if turn.role == "assistant"), len(turns))]
+
+
 def _spell_out(message: Message, read: Read) -> Message:
     said = "\n".join(part.text for part in message.parts if isinstance(part, Text))
     parts: list[Text | Image] = []

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from vlp.core.errors import MissingComponent, UsageError
-from vlp.models.adapter import PREFIX, RECORD, WEIGHTS, check_base, weight_shapes
-from vlp.models.folder import ModelFolder, check_adapter, read_json
+from vlp.models.adapter import PREFIX, WEIGHTS, check_base, weight_shapes
+from vlp.models.folder import ModelFolder, check_adapter, folder_record, read_json
 from vlp.models.served_name import ServedName
 from vlp.models.tower import tower_digest
 
@@ -121,16 +121,19 @@ def check_served_adapter(adapter: Path, base: ModelFolder) -> None:
 
     Raises:
         UsageError: what `check_adapter` and `check_base` refuse; parts with different scales, which vLLM before 0.32
-            serves with one; a tower that clients are to read images with.
+            serves with one; scales and weights of another kind than plain LoRA; a tower that clients are to read images with.
     """
     check_adapter(adapter)
-    check_base(adapter, base.path)
+    check_base(adapter, base)
     config = read_json(adapter / "adapter_config.json")
     mend = "Add it into the weights: --merge."
     ranks, alphas = _pattern(config, "rank_pattern"), _pattern(config, "alpha_pattern")
     rank, alpha = config.get("r"), config.get("lora_alpha")
     if not isinstance(rank, int) or rank < 1 or not isinstance(alpha, int | float):
         raise UsageError(f"r or lora_alpha in adapter_config.json of {adapter.name!r} is not a number.")
+    for kind in ("use_rslora", "use_dora"):
+        if config.get(kind):
+            raise UsageError(f"vLLM may serve the adapter {adapter.name!r} otherwise than it was trained: {kind}.", mend)
     for name in {*ranks, *alphas}:
         scale = alphas.get(name, alpha) / ranks.get(name, rank)
         if scale != alpha / rank:
@@ -197,8 +200,7 @@ def environment(vllm: Vllm, key: str = "", given: Mapping[str, str] = os.environ
 
 def _adapter_name(adapter: Path, base: ModelFolder) -> str:
     """Return what an adapter is called: after its base and kind where a run wrote it, else after its folder."""
-    record = read_json(adapter / RECORD) if (adapter / RECORD).is_file() else {}
-    kind = (record.get("recipe") or {}).get("adapter", "")
+    kind = folder_record(adapter).get("recipe", {}).get("adapter", "")
     return f"{base.name}-{kind}".replace("+", "-")[:80] if kind else adapter.resolve().name[:80]
 
 

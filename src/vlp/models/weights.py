@@ -25,11 +25,14 @@ def check_weights(folder: Path, only: str | None = None) -> int:
         how many numbers the weights have in all.
 
     Raises:
-        UsageError: no weights, or a file or index that lies.
+        UsageError: no weights, a file or index that lies, or weights beside those expected, which other programs would load.
     """
     index = folder / "model.safetensors.index.json"
     single = folder / (only or "model.safetensors")
     if single.is_file():
+        _no_others(folder, {single.name})
+        if index.is_file():
+            raise UsageError(f"{folder.name!r} has both {single.name!r} and {index.name!r}.", "Keep one of them.")
         return sum(_header(single).values())
     if only is not None or not index.is_file():
         raise UsageError(f"{folder.name!r} has no weights.", f"Expected {single.name}.")
@@ -43,7 +46,14 @@ def check_weights(folder: Path, only: str | None = None) -> int:
             raise UsageError(
                 f"the index of {folder.name!r} places {tensor[:80]!r} in {file!r}, which has no such tensor."
             )
+    _no_others(folder, set(shards))
     return sum(sum(sizes.values()) for sizes in shards.values())
+
+
+def _no_others(folder: Path, known: set[str]) -> None:
+    others = sorted({file.name for file in folder.glob("*.safetensors")} - known)
+    if others:
+        raise UsageError(f"{folder.name!r} has weights that nothing names: {others[0][:80]!r}.", "Remove them.")
 
 
 def _index(file: Path) -> dict[str, Any]:

@@ -35,6 +35,9 @@ KEPT = ".replies"
 """Folder beside the samples. nano, which quotes before it plans, reads 800 samples with a question each in 5 minutes of a core,
 as long as two epochs of tuning take."""
 
+MAX_KEPT_BYTES = 8 * 2**30
+"""Features of a frozen tower beyond these are computed again each time: 1.6 MB an image of 640 x 480 for the 3B model."""
+
 GROUP_BATCHES = 16
 """Batches that are filled from one pool sorted by length: enough for little padding, few enough to stay mixed."""
 
@@ -192,12 +195,13 @@ class Batcher:
     Args:
         examples: where images come from.
         rows: the examples, which a batch names by number.
-        frozen_tower: hand over what the tower makes of each image, computed once, instead of pixels.
+        frozen_tower: hand over what the tower makes of each image, computed once (see `MAX_KEPT_BYTES`), instead of pixels.
     """
 
     def __init__(self, examples: Examples, rows: Sequence[Example], frozen_tower: bool) -> None:
         self.examples, self.rows, self.frozen_tower = examples, rows, frozen_tower
         self._features: dict[str, Tensor] = {}
+        self._kept_bytes = 0
 
     def __call__(self, picked: Sequence[dict[str, int]]) -> dict[str, Tensor]:
         """Return ids, mask, labels and images of the rows that are picked."""
@@ -221,12 +225,14 @@ class Batcher:
         return batch | {"pixel_values": torch.from_numpy(patches)}
 
     def _feature(self, row: Example) -> Tensor:
-        if row.image not in self._features:
-            tokens = self.examples.model.image_tokens(self.examples.rgb(row))
-            self._features[row.image] = torch.from_numpy(tokens.reshape(-1, tokens.shape[-1])).to(
-                self.examples.model.model.dtype
-            )
-        return self._features[row.image]
+        if row.image in self._features:
+            return self._features[row.image]
+        tokens = self.examples.model.image_tokens(self.examples.rgb(row))
+        found = torch.from_numpy(tokens.reshape(-1, tokens.shape[-1])).to(self.examples.model.model.dtype)
+        if self._kept_bytes + found.nbytes <= MAX_KEPT_BYTES:
+            self._features[row.image] = found
+            self._kept_bytes += found.nbytes
+        return found
 
 
 def training_order(lengths: Sequence[int], epochs: int, batch: int, seed: int) -> list[int]:

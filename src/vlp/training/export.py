@@ -11,7 +11,7 @@ import torch
 from vlp.core.errors import UsageError, lookup
 from vlp.models.adapter import RECORD, check_base, weight_hashes
 from vlp.models.catalogue import find_folder
-from vlp.models.folder import ModelFolder, check_adapter, check_folder, read_json, sha256
+from vlp.models.folder import ModelFolder, check_adapter, check_folder, folder_record, sha256
 from vlp.models.loading import DTYPES, load_model, quiet
 from vlp.training.checkpoint import write_folder
 from vlp.training.model_card import model_card
@@ -40,14 +40,14 @@ def merge(adapter: str | Path, base: str, out: str | Path, dtype: str = "") -> M
     adapter, out = Path(adapter), Path(out)
     _must_be_new(out)
     check_adapter(adapter)
-    record = read_json(adapter / RECORD) if (adapter / RECORD).is_file() else {}
-    told = record.get("base") or {}
+    record = folder_record(adapter)
+    told = record.get("base", {})
     base = base or str(told.get("spec", ""))
     if not base:
         name = f"was trained on {told['name']!r}, a folder" if told.get("name") else "does not say what it was trained on"
         raise UsageError(f"the adapter {adapter.name!r} {name}.", "Say where that is with --base.")
     folder = check_folder(find_folder(base))
-    check_base(adapter, folder.path)
+    check_base(adapter, folder)
     kind = _type(dtype, folder)
     model = load_model(folder, adapter, torch.device("cpu"), torch.float32)  # the sum is rounded once, when it is written
     return write_model(model, folder, out, record, kind)

@@ -17,6 +17,8 @@ from vlp.training.lora import ADAPTERS
 RUN, CURVE, PLOT = "run.json", "curve.jsonl", "curve.png"
 CHECKPOINTS, ADAPTER, MODEL = "checkpoints", "adapter", "model"
 FORMAT = 1
+MAY_CHANGE = {("recipe", "micro"), ("recipe", "recompute"), ("recipe", "save_every")}
+
 
 @dataclass(frozen=True)
 class Usual:
@@ -138,7 +140,7 @@ def read_record(out: Path) -> dict[str, Any]:
     if not (out / RUN).is_file():
         raise UsageError(f"no run at {str(out)[:300]!r}: {RUN} is missing.", "Give a folder that `vlp train sft` wrote.")
     record = read_json(out / RUN)
-    if record.get("format") != FORMAT or not isinstance(record.get("recipe"), dict):
+    if record.get("format") != FORMAT or not all(isinstance(record.get(part), dict) for part in ("base", "data", "recipe")):
         raise UsageError(f"{RUN} of {str(out)[:300]!r} is not one of this version.")
     return record
 
@@ -149,10 +151,13 @@ def make_record(base: dict[str, Any], data: dict[str, Any], recipe: Recipe) -> d
 
 
 def same_run(before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Raise UsageError when a run cannot be taken up because something is not as it was, naming the first such thing."""
+    """Raise UsageError when a run cannot be taken up because something is not as it was, naming the first such thing.
+
+    How a step is computed and when it is saved may change: a run that ran out of memory is taken up in smaller bites.
+    """
     for part in ("base", "data", "recipe"):
         old, new = before.get(part) or {}, now[part]
         for key in {**old, **new}:
-            if old.get(key) != new.get(key):
+            if old.get(key) != new.get(key) and (part, key) not in MAY_CHANGE:
                 what = f"{key} was {str(old.get(key))[:80]}, now {str(new.get(key))[:80]}"
                 raise UsageError(f"the run cannot be taken up: its {part} is another ({what}).", "Choose another --out.")

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from vlp.core.errors import MissingComponent, UsageError
-from vlp.data.lint import default_checks, lint
+from vlp.data.lint import Check, lint
 from vlp.data.sample import Sample
 from vlp.data.store import Store
 from vlp.models.adapter import RECORD, weight_hashes
@@ -79,6 +79,7 @@ def train_sft(
     resume: bool = False,
     device: str | None = None,
     skip_lint: bool = False,
+    checks: Sequence[Check] | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> Path:
     """Fine-tune a base on the training split of a store, and return the folder of the adapter (or model, for "full").
@@ -91,16 +92,17 @@ def train_sft(
         resume: go on with a run that stopped.
         device: "cpu", "cuda", ...; None takes a GPU where there is one.
         skip_lint: train on samples that have faults.
+        checks: what samples are looked through for; None takes `vlp.data.lint.default_checks`.
         progress: told (what is going on, done, all).
 
     Raises:
         UsageError: samples with faults, a base that cannot be trusted, a run that is not the one to go on with.
-        MissingComponent: not enough memory, or the disk is full; the last checkpoint stands.
+        MissingComponent: not enough memory, or the disk is full; the last checkpoint stands, and the run can be taken up.
         TaskFailed: the loss is no longer a number.
     """
     recipe.check()
     out, store = Path(out), Store(data)
-    samples = _training_samples(store, recipe, skip_lint)
+    samples = _training_samples(store, recipe, skip_lint, checks)
     folder = check_folder(find_folder(base))
     recipe = recipe.settled(folder.parameters)
     record = make_record(_base_record(base, folder), _data_record(store, samples), recipe)
@@ -108,10 +110,10 @@ def train_sft(
     recompute = _recompute(recipe, folder.parameters)
     settings = trainer_settings(recipe, out, where, recompute)
     where, main = settings.device, settings.process_index == 0
-    checkpoint = _open_run(out, record, resume) if main else last_checkpoint(out / CHECKPOINTS) if resume else None
-
     weights = recipe.weights_type(where)
     _refuse_at_first_sight(folder, recipe, weights, where)
+    checkpoint = _open_run(out, record, resume) if main else last_checkpoint(out / CHECKPOINTS) if resume else None
+
     model = TransformersModel(folder.path, device=str(where), dtype=str(weights).removeprefix("torch."))
     examples = Examples(store, model, base=_digest(folder, record["base"]["sha256"]))
     rows = examples.all(samples, recipe.rehearse or 0, lambda done: progress("reading samples", done, len(samples)))
@@ -131,18 +133,22 @@ def train_sft(
         callbacks=[writer],
     )
     _refuse_what_cannot_fit(trainer.model, rows, recipe, settings.per_device_train_batch_size, weights, where, recompute)
-    with quiet():
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    try:
+        with quiet():
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except torch.OutOfMemoryError:
+        said = f"the memory of {where} was used up at step {trainer.state.global_step}."
+        raise MissingComponent(said, "Go on with smaller bites: --resume --micro 1, or --recompute yes.") from None
     result = out / (ADAPTER if ranks else MODEL)
     if main:
         _finish(trainer, examples, held_out, out, record, folder)
     return result
 
 
-def _training_samples(store: Store, recipe: Recipe, skip_lint: bool) -> list[Sample]:
+def _training_samples(store: Store, recipe: Recipe, skip_lint: bool, checks: Sequence[Check] | None) -> list[Sample]:
     """Return the samples to train on, after a look for faults."""
     if not skip_lint:
-        report = lint(store.folder, default_checks())
+        report = lint(store.folder, checks)
         if not report.ok:
             raise UsageError(
                 f"{len(report.faults)} faults in the samples, the first: {report.faults[0]}",

@@ -166,7 +166,11 @@ def _question(folder: Path, number: int, line: bytes) -> Question:
     if not good or not isinstance(name, str) or not isinstance(text, str) or not isinstance(kind, str):
         raise UsageError(f"line {number} of {FILE} is no question.", expected)
     image = folder / name
-    if not image.resolve().is_relative_to(folder.resolve()) or not image.is_file():
+    try:
+        inside = image.resolve().is_relative_to(folder.resolve()) and image.is_file()
+    except (OSError, ValueError):
+        inside = False
+    if not inside:
         raise UsageError(f"line {number} of {FILE}: no image {name[:200]!r} in the folder.", expected)
     return Question(folder.resolve().name, kind, text, tuple(answers or ()), image)
 

@@ -17,7 +17,7 @@ from vlp.evaluation.gates.report import GateReport
 from vlp.evaluation.gates.tuned import Tuned
 from vlp.models.catalogue import find_folder
 from vlp.models.openai_model import OpenAIModel
-from vlp.models.sighted import quoting, reader
+from vlp.models.sighted import own_turns, quoting, reader
 from vlp.models.trace import Trace, Traceable
 from vlp.models.transformers_model import TransformersModel
 
@@ -110,8 +110,8 @@ def parity(
     asked = prompts(trained.profile)
     if not asked:
         raise UsageError("no prompts to compare on.", "Give a store that has samples of that split.")
-    if trained.sighted:  # read, quoted and said in words once: all are to be asked the very same
-        asked = [quoting(messages, reader(trained), trained)[0] for messages in asked]
+    if trained.sighted:  # read, quoted and said in words once: all are asked the very same, for each of these turns too
+        asked = [turn for messages in asked for turn in own_turns(quoting(messages, reader(trained), trained)[0])]
     reference = _traces("trained", trained, asked, max_tokens, progress)
     del trained
     others: dict[str, list[Trace]] = {}

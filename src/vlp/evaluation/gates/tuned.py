@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from vlp.core.errors import UsageError
-from vlp.models.adapter import RECORD
 from vlp.models.catalogue import find_folder, open_model
-from vlp.models.folder import read_json
+from vlp.models.folder import folder_record
 from vlp.models.protocol import Model
 from vlp.models.transformers_model import TransformersModel
 from vlp.training.export import export, merge
@@ -84,6 +83,6 @@ def find_tuned(target: str, base: str = "") -> Tuned:
             return Tuned(name, told, model=str(path / MODEL), run=path)
         raise UsageError(f"the run at {target[:300]!r} has not ended.", "Go on with it: `vlp train sft ... --resume`.")
     if (path / "adapter_config.json").is_file():
-        record = read_json(path / RECORD) if (path / RECORD).is_file() else {}
-        return Tuned(path.resolve().name, base or str((record.get("base") or {}).get("spec", "")), path)
+        told = folder_record(path).get("base", {})
+        return Tuned(path.resolve().name, base or str(told.get("spec", "")), path)
     return Tuned(target[:120], base, model=target)
