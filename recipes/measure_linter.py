@@ -6,8 +6,8 @@
     python recipes/measure_linter.py samples > docs/results/linter.md
 
 One kind at a time goes into 5 in a hundred samples of a copy. A fault counts as found when its sample is named with the code
-of its kind; a sample named with that code in which none was planted is a false alarm. The faults are those of the tests, and two
-that only the simulator can tell.
+of its kind; a sample named with that code in which none was planted is a false alarm. The faults are those of the tests, and
+two that only the simulator can tell.
 """
 
 import argparse
