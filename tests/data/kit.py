@@ -63,7 +63,8 @@ def example(number: int, image: str, split: str = "train") -> Sample:
     rng = Random(number)
     a, b = f"{rng.choice(COLOURS)} cube", f"{rng.choice(COLOURS)} bowl"
     text = rng.choice(TEST if split == "test" else TRAIN).format(a=a, b=b)
-    source = {"kind": "expert", "world": "tabletop", "scene_seed": number, "family": FAMILIES[number % 4]}
+    seed = number + {"train": 0, "validation": 10_000_000, "test": 20_000_000}[split]
+    source = {"kind": "expert", "world": "tabletop", "scene_seed": seed, "family": FAMILIES[number % 4]}
     state = RobotState("table", "", {"head_pan_joint": 0.123456789}, (0.0, 0.0, 0.0), 0.1, (0.3, 0.0, 0.5))
     return make_sample(f"e-{number:05d}", [image], text, "hsr", state, Memory((text,)), put_policy(a, b), source, split)
 

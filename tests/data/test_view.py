@@ -21,7 +21,7 @@ def store(tmp_path_factory):
 
 
 def test_a_policy_without_steps_is_named_by_stats(tmp_path):
-    sample = replace(kit.example(0, "0" * 64), policy={"goal": "g", "subtasks": [{"name": "x"}]})
+    sample = replace(kit.write(tmp_path, 1)[0], policy={"goal": "g", "subtasks": [{"name": "x"}]})
     (tmp_path / "samples.jsonl").write_text(json.dumps(sample.to_json()) + "\n")
     with pytest.raises(UsageError, match=f"policy of sample {sample.id} has no steps"):
         stats(tmp_path)

@@ -33,8 +33,10 @@ def test_windows_computed_together_give_the_same_loss_and_gradients(tmp_path: Pa
         found[name] = loss, {key: p.grad.clone() for key, p in model.named_parameters() if p.grad is not None}
         assert name == "stock" or trainer._towers[(1, 18, 24)] is not None
     (ours, mine), (stock, theirs) = found["ours"], found["stock"]
-    assert abs(ours - stock) < 1e-5 and mine.keys() == theirs.keys() and any("visual" in key for key in mine)
-    assert all(torch.allclose(mine[key], theirs[key], atol=1e-5) for key in mine)
+    assert abs(ours - stock) < 1e-5 and mine.keys() == theirs.keys()
+    tower = [key for key in mine if "visual" in key and "lora_B" in key]  # the other halves begin with no gradient
+    assert len(tower) == 25 and all(theirs[key].norm() > 1e-5 for key in tower)
+    assert all((mine[key] - theirs[key]).norm() <= 1e-3 * theirs[key].norm() + 1e-9 for key in mine)
 
 
 def test_a_configuration_is_enough(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import tyro
 
 from vlp.cli.robots import manifest_of
 from vlp.core.errors import MissingComponent, UsageError
-from vlp.data.store import StoreWriter
+from vlp.data.store import Store, StoreWriter
 from vlp.data.store import merge as merge_stores
 
 Folder = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
@@ -255,6 +255,7 @@ def seal(folder: Folder) -> int:
     Args:
         folder: the samples.
     """
+    Store(folder)  # a folder that holds none is not made into one
     with StoreWriter(folder) as writer:
         print(f"{folder}: {len(writer.ids)} samples sealed.")
     return 0

@@ -1,0 +1,100 @@
+"""`vlp data ...` on a small made-up set: what it prints, what it leaves, and its exit status."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
+import kit
+
+from vlp.data.store import Store
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> Path:
+    kit.write(tmp_path / "samples", 10)
+    return tmp_path / "samples"
+
+
+def damage(samples: Path) -> str:
+    """Cut an image off, and return the id of the sample that shows it."""
+    sample = next(iter(Store(samples)))
+    image = samples / "images" / f"{sample.images[0]}.png"
+    image.write_bytes(image.read_bytes()[:100])
+    return sample.id
+
+
+def test_a_clean_set_passes_and_a_damaged_one_is_named(vlp, samples):
+    skip = ("--skip", "balance", "duplicates", "leakage")
+    said = vlp("data", "lint", samples, *skip)
+    assert said.status == 0 and "10 samples, 0 faults." in said.out
+    name = damage(samples)
+    said = vlp("data", "lint", samples, *skip)
+    assert said.status == 1 and name in said.out and "1 truncated-image" in said.out
+    report = json.loads(vlp("data", "lint", samples, *skip, "--json").out)
+    assert not report["ok"] and report["counts"] == {"truncated-image": 1} and report["faults"][0]["sample"] == name
+    assert vlp("data", "lint", samples, *skip, "images").status == 0
+
+
+def test_a_check_that_there_is_not_is_named_with_the_closest(vlp, samples):
+    said = vlp("data", "lint", samples, "--skip", "leekage")
+    assert said.status == 2 and "Did you mean 'leakage'" in said.err
+
+
+def test_a_set_changed_by_hand_is_found_and_can_be_sealed(vlp, samples):
+    skip = ("--skip", "balance", "duplicates", "leakage")
+    lines = (samples / "samples.jsonl").read_text().splitlines()
+    (samples / "samples.jsonl").write_text("\n".join(lines[:-1]) + "\n")
+    assert "not-sealed" in vlp("data", "lint", samples, *skip).out
+    assert "9 samples sealed" in vlp("data", "seal", samples).out
+    assert vlp("data", "lint", samples, *skip).status == 0
+
+
+def test_sets_are_merged_once(vlp, samples, tmp_path):
+    kit.write(tmp_path / "more", 12)
+    assert "12 new samples" in vlp("data", "merge", samples, tmp_path / "more", "--out", tmp_path / "both").out
+    assert "0 new samples" in vlp("data", "merge", samples, "--out", tmp_path / "both").out
+    assert vlp("data", "merge", "--out", tmp_path / "none").status == 2
+
+
+def test_counts_and_a_page(vlp, samples, tmp_path):
+    assert json.loads(vlp("data", "stats", samples, "--json").out)["counts"]["split"]["train"] == 6
+    assert "10 samples" in vlp("data", "stats", samples).out
+    assert "5 samples in page.html" in vlp("data", "view", samples, "--out", "page.html", "--n", 5).out
+    assert (tmp_path / "page.html").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("word", ["lint", "stats", "view", "seal"])
+def test_a_folder_without_samples_is_one_line(vlp, tmp_path, word):
+    said = vlp("data", word, tmp_path / "none")
+    assert said.status == 2 and "Traceback" not in said.err and said.err.count("\n") <= 2
+
+
+def test_a_lab_s_table_and_a_lerobot_dataset_are_told_apart(vlp, samples, tmp_path):
+    manifest = samples / "manifest.json"
+    lab = tmp_path / "lab"
+    lab.mkdir()
+    sample = next(iter(Store(samples)))
+    (lab / "a.png").write_bytes((samples / "images" / f"{sample.images[0]}.png").read_bytes())
+    row = {"image": "a.png", "instruction": sample.instruction, "policy": json.dumps(sample.policy)}
+    (lab / "samples.jsonl").write_text(json.dumps(row) + "\n")
+    robot = tmp_path / "robot.json"
+    robot.write_text(json.dumps(kit.manifest().to_json()))
+    said = vlp("data", "import", lab, "--out", tmp_path / "in", "--robot", robot)
+    assert said.status == 0 and "1 new samples" in said.out, (said, manifest)
+    (lab / "samples.jsonl").write_text(json.dumps({**row, "image": "../b.png"}) + "\n")
+    said = vlp("data", "import", lab, "--out", tmp_path / "in2", "--robot", robot)
+    assert said.status == 2 and "row 1" in said.err and not (tmp_path / "in2").exists()
+    (lab / "meta").mkdir()
+    (lab / "meta" / "info.json").write_text("{}")
+    said = vlp("data", "import", lab, "--out", tmp_path / "in3", "--robot", robot)
+    assert said.status == 2 and "Traceback" not in said.err
+
+
+def test_runs_that_are_none_are_passed_over(vlp, tmp_path):
+    assert vlp("data", "from-runs").status == 2
+    (tmp_path / "empty").mkdir()
+    said = vlp("data", "from-runs", tmp_path / "empty")
+    assert said.status in (1, 2) and "Traceback" not in said.err
