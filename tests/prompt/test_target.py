@@ -30,8 +30,10 @@ def test_only_the_models_own_tokens_count(prompt: list[int], target: list[int]) 
 
 
 def test_a_policy_in_words_is_what_one_would_answer_a_person() -> None:
-    names = ("pick up the can", "put it in the bin")
-    two = {"goal": "g", "subtasks": [{"name": name, "steps": [{"do": "home"}]} for name in names]}
-    assert policy_words(two) == "pick up the can, put it in the bin"
+    take = {"name": "pick up the red can", "steps": [{"do": "grasp", "target": "$red_can"}, {"do": "lift", "height_m": 0.1}]}
+    put = {"name": "put it in the bin", "steps": [{"do": "place", "target": "bin", "relation": "in"}]}
+    see = {"name": "see that it is so", "steps": [{"do": "check"}]}
+    said = policy_words({"goal": "g", "subtasks": [take, put, see]})
+    assert said == "pick up the red can, put the red can in the bin, see that it is so"
     assert policy_words({"goal": "g", "cannot": "there is no can"}) == "there is no can"
     assert policy_words({"goal": "g", "subtasks": []}) == "it is so"

@@ -10,7 +10,7 @@ Where a prompt has two turns of the user in a row, the model's turn between them
 `vlp.prompt.render`): it says in words what it would do before it writes that as a policy.
 
     user       so
-    assistant  pick up the red cube, put it in the green bowl
+    assistant  pick up the red cube, put the red cube in the green bowl
     user       as a policy
     assistant  {"goal":...
 """

@@ -53,7 +53,7 @@ ASKED = {
 MIX = {"policy": 5.0, "question": 4.0}
 """How often each kind of turn is drawn. A question teaches to look things up with a quarter of the tokens of a policy."""
 
-BASE_MIX = {"writing": 0.8, "question": 3.0, "wanted": 1.0, "policy": 5.0}
+BASE_MIX = {"writing": 1.6, "question": 3.0, "wanted": 0.8, "policy": 5.0}
 BASE_PRACTICE = {**PRACTICE, "spatial": 30.0, "relative": 25.0, "size": 60.0, "group": 9.0, "clear": 9.0, "sort": 14.0}
 BASE_ASKED = {**ASKED, "refer": 16.0, "extreme": 8.0, "side": 4.0}
 """The same for nano-base, with more of what it said wrongly after 14,600 steps: the biggest, the nearest, the one behind."""
@@ -262,7 +262,7 @@ class TurnSource:
         """Return a text to copy, a form to fill in, or a list to go through; the scene has nothing to do with it."""
         if self.writing is None:
             return None
-        return rng.choice((copy_turn, fill_turn, each_turn, each_turn))(self.writing, rng)
+        return rng.choice((copy_turn, fill_turn, each_turn, each_turn, each_turn))(self.writing, rng)
 
     def question(self, scene: LabelledScene, rng: Random) -> Turn | None:
         """Return a question about what is seen and its answer."""
