@@ -188,8 +188,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     options, training = parser.parse_known_args()
     study = Study(options.base, options.data, options.out, tuple(training))
-    jobs: list[Callable[[], None]] = [lambda: measure_base(study)]
-    jobs += [lambda a=a, s=s: measure_tuned(study, a, s, max(SIZES)) for s in SEEDS for a in ADAPTERS]
+    jobs: list[Callable[[], None]] = [lambda a=a, s=s: measure_tuned(study, a, s, max(SIZES)) for s in SEEDS for a in ADAPTERS]
+    jobs.insert(2, lambda: measure_base(study))  # what one seed of each gives is told first
     jobs += [lambda n=n: measure_tuned(study, "decoder", SEEDS[0], n) for n in SIZES[:-1]]
     with ThreadPoolExecutor(options.workers) as pool:
         running = [pool.submit(job) for job in jobs]
