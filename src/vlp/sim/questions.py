@@ -296,7 +296,7 @@ def _extreme(truth: Truth, rng: Random) -> Drawn | None:
     word = rng.choice(tuple(ORDERS))
     axis, sign = ORDERS[word]
     ranked = sorted((sign * truth.objects[n].position_in_world[axis], n) for n in visible(truth))
-    if not ranked or (len(ranked) > 1 and ranked[1][0] - ranked[0][0] < CLEAR_LEAD_M):
+    if not ranked or (len(ranked) > 1 and not truth.exact and ranked[1][0] - ranked[0][0] < CLEAR_LEAD_M):
         return None
     return "extreme", {"x": word}, ranked[0][1]
 

@@ -1,6 +1,7 @@
 """The true state of a simulated world: for experts, the oracle grounder and success tests only."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,15 @@ class Truth:
     objects: dict[str, TrueObject] = field(default_factory=dict)
     holding: str = ""
     at: str = "table"
+    exact: ClassVar[bool] = False
+    """Whether the smallest lead makes a thing the leftmost or the biggest; in a picture it takes a clear one."""
 
     def inside(self, phrase: str) -> list[str]:
         """Return the phrases of what rests in or on an object or place."""
         return [name for name, item in self.objects.items() if item.support == phrase]
+
+
+class ToldTruth(Truth):
+    """The true state of a scene that is told in words, with its order and sizes."""
+
+    exact: ClassVar[bool] = True

@@ -31,7 +31,7 @@ from vlp.sim.tasks.random_truth import sample_truth
 from vlp.sim.tasks.references import candidates, is_container
 from vlp.sim.tasks.relations import visible
 from vlp.sim.tasks.task import Split, Task
-from vlp.sim.truth import TrueObject, Truth
+from vlp.sim.truth import ToldTruth, TrueObject, Truth
 from vlp.training.nano_packing import CELLS, Turn
 from vlp.training.nano_writing import Pieces, copy_turn, each_turn, fill_turn
 
@@ -54,7 +54,7 @@ MIX = {"policy": 5.0, "question": 4.0}
 """How often each kind of turn is drawn. A question teaches to look things up with a quarter of the tokens of a policy."""
 
 BASE_MIX = {"writing": 1.6, "question": 3.0, "wanted": 0.8, "policy": 5.0}
-BASE_PRACTICE = {**PRACTICE, "spatial": 30.0, "relative": 25.0, "size": 60.0, "group": 9.0, "clear": 9.0, "sort": 14.0}
+BASE_PRACTICE = {**PRACTICE, "spatial": 12.0, "relative": 40.0, "size": 30.0, "group": 8.0, "clear": 6.0, "sort": 20.0}
 BASE_ASKED = {**ASKED, "refer": 16.0, "extreme": 8.0, "side": 4.0}
 """The same for nano-base, with more of what it said wrongly after 14,600 steps: the biggest, the nearest, the one behind."""
 
@@ -90,6 +90,15 @@ class LabelledScene:
     def text(self) -> str:
         """Return the scene text."""
         return told(self.entries())
+
+    def exact(self) -> "LabelledScene":
+        """Return the scene with a state in which the smallest lead is clear, where its text follows from the true places.
+
+        One scene in seventy had a clear biggest of a kind that was asked for: after 17,500 steps nano-base chose it by chance.
+        """
+        truth = self.truth
+        told_by_boxes = any(o.phrase not in truth.objects for o in self.objects if not o.held)
+        return self if told_by_boxes else replace(self, truth=ToldTruth(truth.objects, truth.holding, truth.at))
 
 
 def _standing(item: SeenObject, place: TrueObject, seen: set[str]) -> Standing:
@@ -224,6 +233,7 @@ class TurnSource:
     def sample(self, scene: LabelledScene, rng: np.random.Generator) -> list[Turn]:
         """Return turns about one scene."""
         chance = Random(int(rng.integers(2**62)))
+        scene = scene if self.writing is None else scene.exact()
         mix = MIX if self.writing is None else BASE_MIX
         makers = {"policy": self.policy, "wanted": self.wanted, "question": self.question, "writing": self.write}
         kinds = chance.choices(list(mix), list(mix.values()), k=self.count)

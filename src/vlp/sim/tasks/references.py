@@ -127,12 +127,12 @@ def _first(truth: Truth, superlative: str, description: str) -> list[str]:
     if superlative in SIZES:
         volume = {n: i.size_m[0] * i.size_m[1] * i.size_m[2] for n, i in items.items()}
         ranked = sorted(names, key=lambda n: SIZES[superlative] * volume[n])
-        clear = len(ranked) < 2 or _ratio(volume[ranked[0]], volume[ranked[1]]) >= CLEAR_RATIO
+        clear = len(ranked) < 2 or truth.exact or _ratio(volume[ranked[0]], volume[ranked[1]]) >= CLEAR_RATIO
     else:
         axis, sign = ORDERS[superlative]
         ranked = sorted(names, key=lambda n: sign * items[n].position_in_world[axis])
         values = [items[n].position_in_world[axis] for n in ranked[:2]]
-        clear = len(values) < 2 or abs(values[0] - values[1]) >= CLEAR_LEAD_M
+        clear = len(values) < 2 or truth.exact or abs(values[0] - values[1]) >= CLEAR_LEAD_M
     if not clear:
         raise Unclear(", ".join(ranked[:2]))
     return ranked[:1]
