@@ -141,7 +141,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "hash of nothing": (lambda f: edit(f, "vlp.json", sha256={"more.safetensors": "0" * 64}), "not there"),
     "hash outside": (lambda f: edit(f, "vlp.json", sha256={"../x": "0" * 64}), "not there"),
-    "record of a list": (lambda f: edit(f, "vlp.json", base=["x"]), "base in vlp.json of 'toy' is not an object"),
+    "record of a list": (lambda f: edit(f, "vlp.json", base=["x"]), "base in vlp.json of 'model' is not an object"),
     "record of later": (lambda f: edit(f, "vlp.json", format=2), "format '2'"),
     "profile is code": (lambda f: edit(f, "vlp.json", prompt="__import__('os')"), "prompt profile"),
     "name forges a line": (lambda f: edit(f, "vlp.json", name="a\nb"), "no readable name"),

@@ -18,7 +18,7 @@ from vlp.robot.client import RemoteRobot
 from vlp.robot.conformance import check_robot
 from vlp.robot.fake import FakeRobot, Script, fake_manifest
 from vlp.robot.protocol import Step
-from vlp.robot.serving import running_server, serve
+from vlp.robot.serving import new_token, running_server, serve
 
 from .conftest import Served, run
 
@@ -286,3 +286,9 @@ def test_what_is_no_address_is_bad_usage(url: str) -> None:
 def test_nobody_listening_is_a_failed_step() -> None:
     robot = RemoteRobot(f"http://127.0.0.1:{_free_port()}", TOKEN, give_up_s=0.3)
     assert run(robot, "home", "k").code == "robot-unreachable"
+
+
+def test_a_token_can_be_given_on_the_command_line() -> None:
+    """Guards against "Missing value for argument '--token'": one token in 64 began with "-"."""
+    tokens = {new_token() for _ in range(200)}
+    assert len(tokens) == 200 and all(token.isalnum() and len(token) >= 32 for token in tokens)

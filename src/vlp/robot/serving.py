@@ -26,8 +26,8 @@ class Address:
 
 
 def new_token() -> str:
-    """Return a fresh random token."""
-    return secrets.token_urlsafe(24)
+    """Return a fresh random token; of digits and letters, since one that begins with "-" is no value of an option."""
+    return secrets.token_hex(24)
 
 
 def serve(robot: Robot, token: str, host: str = "127.0.0.1", port: int = 8765, allow_remote: bool = False) -> None:
