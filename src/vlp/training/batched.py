@@ -72,16 +72,11 @@ class BatchedVision:
         x = pixels.view(b, c, h // p // m, m, p, w // p // m, m, p).permute(0, 2, 5, 3, 6, 1, 4, 7)
         return x.reshape(b, -1, c * p * p)[:, self.order]
 
-    def stock_patches(self, values: Tensor) -> Tensor:
-        """Return (b, n, 3 * frames * patch * patch) patches in window order of what the stock image processor makes."""
-        return values.view(-1, len(self.order), values.shape[-1])[:, self.order]
-
     def __call__(self, patches: Tensor) -> Tensor:
-        """Return image tokens (b, cells, out_hidden_size), rows from the top, of `patches` or `stock_patches`."""
-        b, n, size = patches.shape
-        kernel = self.visual.patch_embed.proj.weight
+        """Return image tokens (b, cells, out_hidden_size), rows from the top."""
+        b, n, _ = patches.shape
         # A still image fills both time steps of the stock patch embedding: its kernel summed over time is the same map.
-        x = patches @ (kernel if size == kernel[0].numel() else kernel.sum(2)).flatten(1).T
+        x = patches @ self.visual.patch_embed.proj.weight.sum(2).flatten(1).T
         cos, sin = self.cos.to(x.dtype), self.sin.to(x.dtype)
         for i, block in enumerate(self.visual.blocks):
             heads = block.attn.num_heads

@@ -18,7 +18,6 @@ from vlp.core.errors import TaskFailed
 from vlp.models.loading import quiet
 from vlp.prompt.target import IGNORED
 from vlp.training import checkpoint as files
-from vlp.training.batched import BatchedVision
 from vlp.training.curve import add_row
 from vlp.training.recipe import CHECKPOINTS, Recipe, processes
 
@@ -77,7 +76,6 @@ class PolicyTrainer(SFTTrainer):
             super().__init__(**options)
         self.remove_callback(PrinterCallback)
         self.model_accepts_loss_kwargs = True  # the loss is a mean over all tokens of a step that count, whoever computes them
-        self._towers: dict[tuple[int, ...], BatchedVision | None] = {}
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -85,10 +83,6 @@ class PolicyTrainer(SFTTrainer):
         """Return the loss per token that counts; all replies end at the right edge, so only the last columns are scored."""
         labels: Tensor = inputs.pop("labels")
         features = inputs.pop("image_features", None)
-        tower = self._tower(inputs["image_grid_thw"]) if features is None else None
-        if tower is not None:
-            with self.accelerator.autocast():
-                features = tower(tower.stock_patches(inputs.pop("pixel_values"))).flatten(0, 1)
         if features is not None:
             merge = self.accelerator.unwrap_model(model).config.vision_config.spatial_merge_size
             sizes = (inputs["image_grid_thw"].prod(-1) // merge**2).tolist()
@@ -103,23 +97,6 @@ class PolicyTrainer(SFTTrainer):
         else:  # processes average their gradients
             loss = total * self.accelerator.num_processes / num_items_in_batch
         return (loss, outputs) if return_outputs else loss
-
-    def _tower(self, grids: Tensor) -> BatchedVision | None:
-        """Return what computes the tower for all windows of all images at once, on a CPU, where images are of one size that
-        whole windows tile. One by one they took as long as the rest of the step (docs/results/training_step.md)."""
-        sizes = set(map(tuple, grids.tolist()))
-        if grids.device.type != "cpu" or self.args.gradient_checkpointing or len(sizes) != 1:
-            return None
-        size = sizes.pop()
-        if size not in self._towers:
-            bare: Any = self.accelerator.unwrap_model(self.model)
-            bare = bare.get_base_model() if hasattr(bare, "get_base_model") else bare
-            side = bare.config.vision_config.patch_size
-            try:
-                self._towers[size] = BatchedVision(bare, size[1] * side, size[2] * side)
-            except ValueError:  # windows at the edge are smaller than others
-                self._towers[size] = None
-        return self._towers[size]
 
     @property
     def trained(self) -> dict[str, Tensor]:
