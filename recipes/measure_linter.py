@@ -17,14 +17,16 @@ import shutil
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "data"))
 
-from test_lint import PLANTS, reseal
+from test_lint import PLANTS, remade, reseal
 
 from vlp.data.lint import Check, default_checks, lint
+from vlp.data.sample import Sample
 from vlp.evaluation.right import SIM_CHECKS
 
 SHARE = 0.05
@@ -42,7 +44,14 @@ def another_split(folder: Path, line: dict[str, Any], lines: list[dict[str, Any]
     return [{**line, "split": "validation"}]
 
 
+def sentence_of_training(folder: Path, line: dict[str, Any], lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Let a test sample ask in the words of one that is trained on."""
+    text = next(other["instruction"] for other in lines if other["split"] == "train")
+    return [remade(line, instruction=text, memory=replace(Sample.from_json(line).memory, instructions=(text,)))]
+
+
 FAULTS = PLANTS | {
+    "phrasing leak": (sentence_of_training, "leak-phrasing", "test"),  # that of the tests is no sentence of this set
     "policy of another": (policy_of_another, "wrong-policy", ""),
     "moved to another split": (another_split, "wrong-split", "train"),
 }
