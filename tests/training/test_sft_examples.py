@@ -75,7 +75,7 @@ def test_the_quote_counts_too_and_nothing_of_the_prompt(tmp_path: Path) -> None:
 
 
 def test_a_base_that_speaks_first_learns_the_names_of_the_subtasks_as_its_words(tmp_path: Path) -> None:
-    # Asked for the policy at once nano-base, tuned, lost what it can say in words: 55 % of prompts in phrasings kept for test.
+    # It must be trained in the very conversation that it has at run time, its own words in their place.
     base = open_model("nano-base", device="cpu")
     store, sample = one_sample(tmp_path / "s")
     inner = base.model  # type: ignore[attr-defined]
