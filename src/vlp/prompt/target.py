@@ -20,8 +20,7 @@ def policy_words(policy: Mapping[str, Any]) -> str:
     cannot be.
 
     These are the names of its subtasks, with what is held by its name instead of "it": a small model that goes through them
-    finds its place again by the thing (of seven times "put it in the bin" it took the last for the first). Nothing to do is
-    "it is so".
+    finds its place again by the thing, where "put it in the bin" stands many times (docs/log.md). Nothing to do is "it is so".
     """
     said, held = list[str](), ""
     for subtask in policy.get("subtasks", ()):
