@@ -25,9 +25,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "data"))
 
 from test_lint import PLANTS, remade, reseal
 
-from vlp.data.lint import Check, default_checks, lint
+from vlp.data.lint import lint
 from vlp.data.sample import Sample
-from vlp.evaluation.right import SIM_CHECKS
+from vlp.evaluation.right import every_check
 
 SHARE = 0.05
 
@@ -55,11 +55,6 @@ FAULTS = PLANTS | {
     "policy of another": (policy_of_another, "wrong-policy", ""),
     "moved to another split": (another_split, "wrong-split", "train"),
 }
-
-
-def checks() -> list[Check]:
-    """Return every check there is."""
-    return default_checks() + [make() for make in SIM_CHECKS.values()]
 
 
 def planted(folder: Path, kind: str) -> set[str]:
@@ -90,7 +85,7 @@ def main() -> None:
     parser.add_argument("samples", type=Path)
     samples: Path = parser.parse_args().samples
     began = time.monotonic()
-    clean = lint(samples, checks())
+    clean = lint(samples, every_check())
     seconds = time.monotonic() - began
     print("# What the linter finds\n")
     print("    python recipes/measure_linter.py samples\n")
@@ -102,7 +97,7 @@ def main() -> None:
             folder = Path(temporary) / "samples"
             shutil.copytree(samples, folder)
             ids = planted(folder, kind)
-            named = {fault.sample for fault in lint(folder, checks()).faults if fault.code == code}
+            named = {fault.sample for fault in lint(folder, every_check()).faults if fault.code == code}
         print(f"| {kind} (`{code}`) | {len(ids)} | {len(ids & named)} | {len(named - ids)} |", flush=True)
 
 

@@ -178,11 +178,11 @@ def lint(
         skip: checks left out: identity, images, policies, duplicates, leakage, balance, execution, splits.
         json_: print the whole report as JSON.
     """
-    from vlp.data.lint import CHECKS, default_checks
+    from vlp.data.lint import CHECKS
     from vlp.data.lint import lint as look
 
     try:
-        from vlp.evaluation.right import SIM_CHECKS
+        from vlp.evaluation.right import SIM_CHECKS, every_check
     except ImportError as error:
         raise MissingComponent(f"the checks of simulated samples need {error.name}.", NEEDS_SIM) from None
     known = {*CHECKS, *SIM_CHECKS}
@@ -191,9 +191,7 @@ def lint(
             from vlp.core.errors import did_you_mean
 
             raise UsageError(f"unknown check {name[:80]!r}.", did_you_mean(name, known))
-    checks = default_checks([name for name in skip if name in CHECKS])
-    checks += [make() for name, make in SIM_CHECKS.items() if name not in skip]
-    report = look(folder, checks)
+    report = look(folder, every_check(skip))
     if json_:
         print(json.dumps(report.to_json()))
         return 0 if report.ok else 1

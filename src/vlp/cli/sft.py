@@ -94,13 +94,13 @@ def sft(
 
 def _checks() -> list[Check]:
     """Return what samples are looked through for: with the simulator installed, also what only it can tell."""
-    from vlp.data.lint import default_checks
-
     try:
-        from vlp.evaluation.right import SIM_CHECKS
+        from vlp.evaluation.right import every_check
     except ImportError:
+        from vlp.data.lint import default_checks
+
         return default_checks()
-    return default_checks() + [make() for make in SIM_CHECKS.values()]
+    return every_check()
 
 
 def _gates(base: str, data: str, out: Path, device: str, quiet: bool) -> dict[str, bool]:

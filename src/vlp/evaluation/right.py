@@ -1,10 +1,11 @@
 """What a sample keeps of the truth, and the linter's checks that need the simulator's knowledge."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import asdict
 from typing import Any
 
 from vlp.data.fault import Fault
+from vlp.data.lint import CHECKS, Check
 from vlp.data.sample import Sample
 from vlp.data.store import Store
 from vlp.sim.symbolic import is_right
@@ -85,6 +86,11 @@ class SplitOfSeed:
 
 SIM_CHECKS = {"execution": RightByExecution, "splits": SplitOfSeed}
 """Checks by name, as they can be skipped by, beside those of `vlp.data.lint`."""
+
+
+def every_check(skip: Container[str] = ()) -> list[Check]:
+    """Return fresh checks of samples, those that need the simulator's knowledge among them, without the names to skip."""
+    return [make() for name, make in {**CHECKS, **SIM_CHECKS}.items() if name not in skip]
 
 
 def _tuples(data: Json) -> Json:
