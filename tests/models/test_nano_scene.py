@@ -7,6 +7,10 @@ from vlp.models.nano_code import SeenObject
 from vlp.models.nano_scene import entries, quoted, scene_text, standing
 from vlp.models.scripted import ScriptedModel
 from vlp.models.sighted import SightedModel, own_turns
+from vlp.policy.words import keeping
+from vlp.primitives.manifest import Limits
+from vlp.primitives.schema import policy_schema
+from vlp.primitives.standard import STANDARD, make_manifest
 
 TRAY = SeenObject("white", "tray", (15, 120, 105, 195))
 BOWL = SeenObject("green", "bowl", (150, 90, 225, 150), covered=True)
@@ -100,6 +104,17 @@ def test_between_two_turns_of_the_user_the_model_says_in_words_what_it_would_do(
         ("user", Text("as a policy")),
     ]
     assert [call["grammar"] for call in inner.calls] == [None, None, {"type": "object"}]
+
+
+def test_a_policy_is_held_to_the_words_before_it_unless_it_is_a_correction():
+    grammar = policy_schema(make_manifest("any", STANDARD, ("table", "bin"), Limits((0, 0, 0), (1, 1, 1), 1, 1, 1, 1, 1)))
+    asked = [user(Text("do: x")), user(Text("as a policy"))]
+    inner = ScriptedModel(["nothing", "put it down", "{", "nothing", "put it down", "{}"])
+    model = SightedModel(inner, lambda rgb, said: "")
+    model.generate(asked, grammar=grammar)
+    model.generate([*asked, assistant("{"), user(Text("wrong: cut-off"))], grammar=grammar)
+    assert [call["grammar"] for call in inner.calls] == [None, None, keeping(grammar, "put it down"), None, None, grammar]
+    assert keeping(grammar, "put it down") != grammar
 
 
 def test_a_policy_that_is_handed_back_stands_behind_the_words():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlp.prompt.target import IGNORED, loss_labels, policy_text, policy_words
+from vlp.prompt.target import IGNORED, loss_labels, policy_text
 
 
 def test_a_policy_is_written_without_white_space_and_in_its_own_order() -> None:
@@ -27,13 +27,3 @@ def test_only_the_models_own_tokens_count(prompt: list[int], target: list[int]) 
     labels = loss_labels(prompt, target)
     assert len(labels) == len(prompt) + len(target)
     assert labels[len(prompt) :] == target and set(labels[: len(prompt)]) == {IGNORED}
-
-
-def test_a_policy_in_words_is_what_one_would_answer_a_person() -> None:
-    take = {"name": "pick up the red can", "steps": [{"do": "grasp", "target": "$red_can"}, {"do": "lift", "height_m": 0.1}]}
-    put = {"name": "put it in the bin", "steps": [{"do": "place", "target": "bin", "relation": "in"}]}
-    see = {"name": "see that it is so", "steps": [{"do": "check"}]}
-    said = policy_words({"goal": "g", "subtasks": [take, put, see]})
-    assert said == "pick up the red can, put the red can in the bin, see that it is so"
-    assert policy_words({"goal": "g", "cannot": "there is no can"}) == "there is no can"
-    assert policy_words({"goal": "g", "subtasks": []}) == "it is so"

@@ -17,8 +17,9 @@ from vlp.data.store import Store, StoreWriter
 from vlp.models.catalogue import open_model
 from vlp.models.protocol import Reply
 from vlp.models.transformers_model import TransformersModel
+from vlp.policy.words import named_in_full, policy_words
 from vlp.prompt.render import question_messages
-from vlp.prompt.target import IGNORED, policy_text, policy_words
+from vlp.prompt.target import IGNORED, policy_text
 from vlp.training.examples import Batcher, Examples, training_order
 from vlp.training.recipe import Recipe
 from vlp.training.rehearsal import QUESTIONS, draw_questions
@@ -82,7 +83,7 @@ def test_a_base_that_speaks_first_learns_the_names_of_the_subtasks_as_its_words(
     example = Examples(store, inner).example(sample)
     counted = inner.chat.tokenizer.decode([label for label in example.labels if label != IGNORED])
     quote, words, policy = counted.split("<|end|>")[:3]
-    assert words == policy_words(sample.policy) and policy == policy_text(sample.policy)
+    assert words == policy_words(sample.policy) and policy == policy_text(named_in_full(sample.policy))
     assert quote and all(label in (IGNORED, i) for i, label in zip(example.ids, example.labels, strict=True))
     assert inner.chat.tokenizer.decode(example.ids).count("as a policy") == 1
 

@@ -15,10 +15,12 @@ from vlp.models.protocol import Model, Reply
 from vlp.perception.perceiving import with_perceptions
 from vlp.policy.checks import check_policy
 from vlp.policy.situation import State
+from vlp.policy.words import policy_words
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import policy_schema
 from vlp.prompt.memory import Memory
 from vlp.prompt.render import plan_messages, repair_messages
+from vlp.sim import expert
 from vlp.sim.frames import arranged, render_frame
 from vlp.sim.symbolic import is_right
 from vlp.sim.tasks.changes import sample_change
@@ -72,11 +74,21 @@ def planning_rows(model: Model, index: int, seeds: str) -> list[Row]:
         plan, report = check_policy(reply.text, manifest(), State(at=truth.at, holding=truth.holding))
         right, why = (False, str(report.issues[0])) if plan is None else is_right(plan.policy.to_json(), truth, task)
         row: Row = {"phrasing": split, "family": task.family, "instruction": task.instruction, "before": task.before}
+        row |= {"words": _said(reply, truth, task)}
         row |= {"valid": plan is not None, "success": right, "total_s": round(reply.timings_s.get("total", 0.0), 4)}
         if not right:
             row |= {"cause": f"{'wrong' if plan else 'refused'}: {why}", "answer": reply.text[:2000], "seed": index}
+            row |= {"quote": reply.quote[:1000]}
         rows.append(row)
     return rows
+
+
+def _said(reply: Reply, truth: Truth, task: Task) -> str:
+    """Return whether what a model says before its policy is what the expert would say, to the letter; "none" says nothing."""
+    _, spoke, words = reply.quote.rpartition("\n")
+    if not spoke:
+        return "none"
+    return "right" if words == policy_words(expert.plan(truth, task)) else "other"
 
 
 def schema(index: int, options: Options, out: Path) -> list[Row]:

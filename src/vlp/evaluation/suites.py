@@ -95,7 +95,7 @@ SUITES: dict[str, Suite] = {
     ),
     "planning": Suite(
         "A policy passes the checks and is right for the scene by symbolic execution; phrasings trained on and not.",
-        300, f"{_PLANNING}:planning", headline={"phrasing": "train"}, groups=("phrasing", "family"),
+        300, f"{_PLANNING}:planning", headline={"phrasing": "train"}, groups=("phrasing", "family", "words"),
         numbers=("total_s",),
     ),
     "schema": Suite("A policy parses and matches the schema.", 1000, f"{_PLANNING}:schema", numbers=("total_s",)),

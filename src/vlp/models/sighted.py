@@ -26,6 +26,8 @@ from vlp.core.vocabulary import phrases_in
 from vlp.models.nano_code import as_named, decode, seen_twice
 from vlp.models.nano_scene import scene_text
 from vlp.models.protocol import Model, Reply
+from vlp.policy.words import keeping
+from vlp.primitives.schema import Schema
 
 Read = Callable[[Rgb, str], str]
 """From an image and the text about it to what is in the image."""
@@ -53,12 +55,19 @@ class SightedModel:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.model, name)
 
-    def generate(self, messages: Sequence[Message], *, timeout_s: float = 60.0, **options: Any) -> Reply:
-        """Return the model's reply (see `vlp.models.protocol.Model.generate`); its timings tell what the quote took."""
+    def generate(
+        self, messages: Sequence[Message], *, grammar: Schema | None = None, timeout_s: float = 60.0, **options: Any
+    ) -> Reply:
+        """Return the model's reply (see `vlp.models.protocol.Model.generate`); its timings tell what the quote took.
+
+        What follows its words directly is held to them (`vlp.policy.words`). A corrected reply is not: the fault may be theirs.
+        """
         started = time.monotonic()
         shown, said = quoting(messages, self.read, self.model, timeout_s)
+        if grammar is not None and speaks_first(messages) and said[-1].finish == "stop":
+            grammar = keeping(grammar, said[-1].text)
         quote_s = time.monotonic() - started
-        reply = self.model.generate(shown, timeout_s=max(timeout_s - quote_s, LEAST_S), **options)
+        reply = self.model.generate(shown, grammar=grammar, timeout_s=max(timeout_s - quote_s, LEAST_S), **options)
         timings_s = {"quote": quote_s, **reply.timings_s, "total": quote_s + reply.timings_s.get("total", 0.0)}
         tokens = {"quote": sum(each.tokens.get("reply", 0) for each in said), **reply.tokens}
         return replace(reply, timings_s=timings_s, tokens=tokens, quote="\n".join(each.text for each in said))
@@ -92,6 +101,11 @@ def quoting(
             turns.append(assistant(said[-1].text))
         turns.append(message)
     return turns, said
+
+
+def speaks_first(messages: Sequence[Message]) -> bool:
+    """Return whether a conversation ends with two turns of the user, between which a model says what it would do."""
+    return [message.role for message in messages[-2:]] == ["user", "user"]
 
 
 def own_turns(turns: Sequence[Message]) -> list[list[Message]]:

@@ -3,7 +3,7 @@
 The prompt is the one of run time, word for word: the folder's profile, chat template and image processor, and behind each
 image what the model's own vision tower reads off it and what it quotes of that, where the model wants that
 (`vlp.models.sighted`). Where it says in words what it would do before it writes a policy, these are the sample's own: the names
-of its subtasks.
+of its subtasks, which are clauses then (`vlp.policy.words`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,10 +22,11 @@ from vlp.core.images import Rgb, decode_image
 from vlp.core.messages import Message
 from vlp.data.sample import Sample
 from vlp.data.store import Store
-from vlp.models.sighted import WORDS_TOKENS, quoting, reader
+from vlp.models.sighted import WORDS_TOKENS, quoting, reader, speaks_first
 from vlp.models.transformers_model import TransformersModel
+from vlp.policy.words import named_in_full, policy_words
 from vlp.prompt.render import question_messages
-from vlp.prompt.target import IGNORED, loss_labels, policy_text, policy_words
+from vlp.prompt.target import IGNORED, loss_labels, policy_text
 from vlp.training.kept_replies import TIMEOUT_S, KeptReplies
 from vlp.training.rehearsal import draw_questions
 
@@ -99,7 +100,8 @@ class Examples:
         except UsageError as error:
             raise UsageError(f"sample {sample.id}: {error.message}", "`vlp data lint` lists every fault.") from None
         shown, said = self._quoting(messages, lambda: self._words(sample))
-        return self._made(sample, shown, said, policy_text(sample.policy))
+        policy = named_in_full(sample.policy) if speaks_first(messages) else sample.policy
+        return self._made(sample, shown, said, policy_text(policy))
 
     def rehearsal(self, sample: Sample, question: str) -> Example | None:
         """Return a question about a sample's image in tokens, with the model's own answer; None where that has no end.

@@ -17,12 +17,13 @@ from vlp.core.observation import RobotState
 from vlp.core.vocabulary import COLOURS
 from vlp.models.nano_code import CHANNELS, IMAGE_HEIGHT, IMAGE_WIDTH, SLOTS, SeenObject, encode
 from vlp.models.nano_scene import Standing, entries, quoted, standing, told
+from vlp.policy.words import policy_words
 from vlp.primitives.manifest import Limits, Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.prompt import brief
 from vlp.prompt.memory import Memory, StepRecord
 from vlp.prompt.request import PlanRequest
-from vlp.prompt.target import policy_text, policy_words
+from vlp.prompt.target import policy_text
 from vlp.sim import expert
 from vlp.sim.questions import KINDS_OF_QUESTION, list_answer, sample_question
 from vlp.sim.tasks.changes import sample_change
