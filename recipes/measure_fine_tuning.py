@@ -107,17 +107,23 @@ def rate(folder: Path, *path: str) -> str:
     return f"{100 * found['rate']:.1f} % ({100 * found['low']:.0f} to {100 * found['high']:.0f}, n = {found['n']})"
 
 
-def planned(folders: Iterable[Path], phrasing: str, midway: bool | None = None) -> Rate:
-    """Return how many prompts models planned right.
-
-    Args:
-        folders: of their `planning` suites.
-        phrasing: "train" or "test".
-        midway: prompts whose instruction corrects an earlier one, or only others; None for all.
-    """
+def prompts(folders: Iterable[Path], phrasing: str) -> list[dict[str, Any]]:
+    """Return the rows of the `planning` suites of models in a phrasing, "train" or "test"."""
     rows = [json.loads(line) for folder in folders for line in (folder / "rows.jsonl").read_text().splitlines()]
-    wanted = (row for row in rows if row["phrasing"] == phrasing and midway in (None, bool(row["before"])))
-    return Rate.of(wanted)
+    return [row for row in rows if row["phrasing"] == phrasing]
+
+
+def planned(folders: Iterable[Path], phrasing: str) -> dict[str, Rate]:
+    """Return how many prompts models planned right, and how many they answered right in words before (see `prompts`)."""
+    rows = prompts(folders, phrasing)
+    said = [row for row in rows if row["words"] == "right"]
+    return {
+        "all prompts": Rate.of(rows),
+        "first instruction": Rate.of(row for row in rows if not row["before"]),
+        "changed midway": Rate.of(row for row in rows if row["before"]),
+        "said right in words": Rate.of({"success": row["words"] == "right"} for row in rows),
+        "planned right where said right": Rate.of(said),
+    }
 
 
 def tell(study: Study, picture: Path) -> None:
@@ -138,7 +144,7 @@ def tell(study: Study, picture: Path) -> None:
     print("| samples | trained phrasings | kept for test |\n| --- | --- | --- |")
     for size in SIZES:
         folder = study.run("decoder", SEEDS[0], size) / "planning"
-        print(f"| {size} | {planned([folder], 'train')} | {planned([folder], 'test')} |")
+        print(f"| {size} | {Rate.of(prompts([folder], 'train'))} | {Rate.of(prompts([folder], 'test'))} |")
     draw(study, picture)
 
 
@@ -150,10 +156,11 @@ def tell_prompts(study: Study) -> None:
         models |= {f"`{adapter}`, seed {seed}": [run] for seed, run in runs.items()}
         models[f"**`{adapter}`, all seeds**"] = list(runs.values())
     for phrasing, heading in (("train", "phrasings of the training"), ("test", "phrasings kept for test")):
-        print(f"| right policies, {heading} | all prompts | first instruction | changed midway |\n| --- | --- | --- | --- |")
-        for name, runs in models.items():
-            folders = [run / "planning" for run in runs]
-            print(f"| {name} | {' | '.join(str(planned(folders, phrasing, midway)) for midway in (None, False, True))} |")
+        for number, (name, runs) in enumerate(models.items()):
+            rates = planned([run / "planning" for run in runs], phrasing)
+            if not number:
+                print(f"| right policies, {heading} | {' | '.join(rates)} |\n| --- |{' --- |' * len(rates)}")
+            print(f"| {name} | {' | '.join(map(str, rates.values()))} |")
         print()
 
 
@@ -166,11 +173,12 @@ def draw(study: Study, picture: Path) -> None:
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     for phrasing, label in (("train", "phrasings of the training"), ("test", "phrasings kept for test")):
-        rates = [planned([study.run("decoder", SEEDS[0], size) / "planning"], phrasing) for size in SIZES]
+        rates = [Rate.of(prompts([study.run("decoder", SEEDS[0], size) / "planning"], phrasing)) for size in SIZES]
         shares, low, high = ([100 * getattr(rate, part) for rate in rates] for part in ("rate", "low", "high"))
         (line,) = axes.plot(SIZES, shares, marker="o", label=label)
         axes.fill_between(SIZES, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
-        axes.axhline(100 * planned([study.out / "base" / "planning"], phrasing).rate, color=line.get_color(), linestyle=":")
+        base = Rate.of(prompts([study.out / "base" / "planning"], phrasing))
+        axes.axhline(100 * base.rate, color=line.get_color(), linestyle=":")
     axes.set(xlabel="samples", ylabel="right policies (%)", ylim=(0, 100), xscale="log", title="nano-base + decoder")
     axes.set_xticks(SIZES, [str(size) for size in SIZES])
     axes.legend()

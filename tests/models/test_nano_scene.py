@@ -4,7 +4,7 @@ import numpy as np
 
 from vlp.core.messages import Image, Message, Text, assistant, user
 from vlp.models.nano_code import SeenObject
-from vlp.models.nano_scene import entries, quoted, scene_text, standing
+from vlp.models.nano_scene import entries, quoted, reasoned, scene_text, standing
 from vlp.models.scripted import ScriptedModel
 from vlp.models.sighted import SightedModel, own_turns
 from vlp.policy.words import keeping
@@ -56,6 +56,16 @@ def test_a_thing_before_a_bowl_is_not_in_it():
     """Guards against overlap in the picture being read as containment: only what rests on something has a host."""
     before = SeenObject("red", "cube", CUBE.box)
     assert " in " not in scene_text([BOWL, before])
+
+
+def test_what_is_found_stands_behind_the_word_that_it_is_looked_for_by():
+    # Of two things nano-base chose the smaller by chance: "smallest" stands behind the name, where copying does not look.
+    quote = "blue_block 1 4 biggest in red_box; red_block 3 1 smallest; green_bowl 2 2"
+    assert reasoned(quote, [("smallest", "red block"), ("left_of green_bowl", "blue block")]) == (
+        "blue_block 1 4 biggest blue_block in red_box; red_block 3 1 smallest red_block; green_bowl 2 2; "
+        "smallest red_block; left_of green_bowl blue_block"
+    )
+    assert reasoned("nothing", []) == "nothing"
 
 
 def test_held_things_and_empty_tables():

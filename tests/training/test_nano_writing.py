@@ -1,5 +1,6 @@
 """nano-base meets all of its tokens and no policy."""
 
+import re
 from random import Random
 
 import numpy as np
@@ -64,3 +65,14 @@ def test_a_list_is_gone_through_to_its_end(tokenizer: PreTrainedTokenizerFast) -
         assert fitting, turn
         refrains += len(fitting[0]) > 3 and fitting[0][1] == fitting[0][3]
     assert 20 < refrains < 150
+
+
+def test_nano_base_finds_what_a_reference_means_before_it_answers(tokenizer: PreTrainedTokenizerFast) -> None:
+    turns = [turn for turn in base_turns(tokenizer, 150) if turn.kind in ("refer", "size")]
+    found = [re.search(r"; (biggest|smallest) (\w+)$", turn.quote) for turn in turns]
+    assert sum(match is not None for match in found) > 50
+    for turn, match in zip(turns, found, strict=True):
+        if match and turn.kind == "refer":
+            word, name = match.groups()
+            assert turn.reply == name.replace("_", " ")
+            assert f"{word} {name}" in turn.quote[: match.start()] or turn.quote.count(";") == 1

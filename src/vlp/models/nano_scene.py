@@ -12,6 +12,7 @@ Before it answers, nano copies out the entries that matter (`quoted`) and decide
 did not learn to compare two entries: "is A left of B" stayed at 59 % after 8,000 steps, "is A next to B" at 41 %.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import hypot
@@ -21,6 +22,7 @@ import numpy as np
 from vlp.core.vocabulary import CONTAINERS, PUT_RELATION
 from vlp.models.nano_code import IMAGE_HEIGHT, IMAGE_WIDTH, SeenObject
 
+_SIZED = re.compile(r"((\w+) \d+ \d+ (?:biggest|smallest))")
 FOCAL_PX = 374.2
 CAMERA_ABOVE_TABLE_M = 0.62
 FORWARD = np.array((0.621, -0.019, -0.783))
@@ -95,6 +97,23 @@ def quoted(each: Mapping[str, str], phrases: Iterable[str], neighbours: bool = T
     """
     chosen = (each[phrase] for phrase in dict.fromkeys(phrases) if phrase in each)
     return "; ".join(entry if neighbours else entry.partition(" by ")[0] for entry in chosen) or "nothing"
+
+
+def reasoned(quote: str, found: Iterable[tuple[str, str]]) -> str:
+    """Return a quote with what was looked for and found in it, as nano-base writes it before it answers.
+
+        blue_block 1 4 biggest blue_block; yellow_block 3 1 smallest yellow_block; green_bowl 2 2; smallest yellow_block
+
+    First the sizes, with the name once more behind them: then what is found follows the word that it is looked for by, and is
+    copied as any text is. Of two things nano-base chose the smaller by chance after 20,000 steps without, one turn in ten of
+    which was about sizes.
+
+    Args:
+        quote: the entries (see `quoted`).
+        found: each word or words by which an instruction means something ("smallest", "left_of blue_bowl"), and its phrase.
+    """
+    spelled = _SIZED.sub(r"\1 \2", quote)
+    return "; ".join([spelled, *(f"{words} {_name(phrase)}" for words, phrase in found)])
 
 
 def _name(phrase: str) -> str:

@@ -26,7 +26,6 @@ from vlp.models.nano_code import (
     ROWS,
     Array,
     SeenObject,
-    as_named,
     decode,
     seen_twice,
 )
@@ -44,7 +43,7 @@ class NanoVision:
     def __init__(self, folder: str | Path | None = None) -> None:
         checked = check_folder(Path(folder) if folder else nano_folder())
         self.visual = load_model(checked, None, torch.device("cpu"), torch.float32).model.visual
-        self._last: tuple[Rgb, list[SeenObject]] | None = None
+        self._last: tuple[Rgb, Array] | None = None
         self.grid = torch.tensor([[1, IMAGE_HEIGHT // PATCH, IMAGE_WIDTH // PATCH]])
 
     def see(self, rgb: Rgb) -> list[SeenObject]:
@@ -62,12 +61,12 @@ class NanoVision:
 
         Args:
             rgb: the image; looked at once, however often it is asked about.
-            phrase: what is looked for; where there is doubt about a kind, a name in it decides.
+            phrase: what is looked for; a thing named in it is likely to be there.
         """
         if self._last is None or self._last[0] is not rgb:
-            self._last = (rgb, self.see(rgb))
+            self._last = (rgb, seen_twice(self.code, rgb))
         sx, sy = rgb.shape[1] / IMAGE_WIDTH, rgb.shape[0] / IMAGE_HEIGHT
-        found = as_named(self._last[1], phrases_in(phrase))
+        found = decode(self._last[1], phrases_in(phrase))
         return [
             (o.colour, o.kind, o.score, (o.box[0] * sx, o.box[1] * sy, o.box[2] * sx, o.box[3] * sy)) for o in found
         ]

@@ -23,7 +23,7 @@ from typing import Any
 from vlp.core.images import Rgb
 from vlp.core.messages import Image, Message, Text, assistant, user
 from vlp.core.vocabulary import phrases_in
-from vlp.models.nano_code import as_named, decode, seen_twice
+from vlp.models.nano_code import decode, seen_twice
 from vlp.models.nano_scene import scene_text
 from vlp.models.protocol import Model, Reply
 from vlp.policy.words import keeping
@@ -131,6 +131,6 @@ def reader(model: Any) -> Read:
     """
 
     def read(rgb: Rgb, said: str) -> str:
-        return scene_text(as_named(decode(seen_twice(model.image_tokens, rgb)), phrases_in(said)))
+        return scene_text(decode(seen_twice(model.image_tokens, rgb), phrases_in(said)))
 
     return read

@@ -29,12 +29,14 @@ class Asked(NamedTuple):
         text: the question.
         answer: the right one.
         about: the things that one has to look at to answer, from left to right; none for lists and counts of all.
+        reference: what "refer" asks by (`vlp.sim.tasks.references`); "" for other kinds.
     """
 
     kind: str
     text: str
     answer: str
     about: tuple[str, ...]
+    reference: str = ""
 
 KINDS_OF_QUESTION: dict[str, float] = {
     "count_all": 0.6,
@@ -81,7 +83,8 @@ def sample_question(
         drawn = DRAWS[kind](truth, rng)
         if drawn is not None:
             key, words, answer = drawn
-            return Asked(kind, _word(key, words, rng, split), answer, tuple(_about(truth, key, words, answer)))
+            reference = words["d"] if key == "refer" else ""
+            return Asked(kind, _word(key, words, rng, split), answer, tuple(_about(truth, key, words, answer)), reference)
 
 
 def _about(truth: Truth, key: str, words: dict[str, str], answer: str) -> list[str]:

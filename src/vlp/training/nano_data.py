@@ -1,6 +1,6 @@
 """What nano learns from: scenes with labels, and the turns (questions and instructions) asked about them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from math import cos, pi, prod, sin
@@ -16,7 +16,7 @@ from vlp.core.messages import Text
 from vlp.core.observation import RobotState
 from vlp.core.vocabulary import COLOURS
 from vlp.models.nano_code import CHANNELS, IMAGE_HEIGHT, IMAGE_WIDTH, SLOTS, SeenObject, encode
-from vlp.models.nano_scene import Standing, entries, quoted, standing, told
+from vlp.models.nano_scene import Standing, entries, quoted, reasoned, standing, told
 from vlp.policy.words import policy_words
 from vlp.primitives.manifest import Limits, Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
@@ -29,7 +29,7 @@ from vlp.sim.questions import KINDS_OF_QUESTION, list_answer, sample_question
 from vlp.sim.tasks.changes import sample_change
 from vlp.sim.tasks.families import WEIGHTS, sample_task
 from vlp.sim.tasks.random_truth import sample_truth
-from vlp.sim.tasks.references import candidates, is_container
+from vlp.sim.tasks.references import ORDERS, SIZES, Unclear, candidates, is_container, resolve
 from vlp.sim.tasks.relations import visible
 from vlp.sim.tasks.task import Split, Task
 from vlp.sim.truth import ToldTruth, TrueObject, Truth
@@ -55,7 +55,7 @@ MIX = {"policy": 5.0, "question": 4.0}
 """How often each kind of turn is drawn. A question teaches to look things up with a quarter of the tokens of a policy."""
 
 BASE_MIX = {"writing": 1.6, "question": 3.0, "wanted": 0.8, "policy": 5.0}
-BASE_PRACTICE = {**PRACTICE, "spatial": 12.0, "relative": 40.0, "size": 30.0, "group": 8.0, "clear": 6.0, "sort": 20.0}
+BASE_PRACTICE = {**PRACTICE, "spatial": 24.0, "relative": 40.0, "size": 30.0, "group": 8.0, "clear": 6.0, "sort": 20.0}
 BASE_ASKED = {**ASKED, "refer": 16.0, "extreme": 8.0, "side": 4.0}
 """The same for nano-base, with more of what it said wrongly after 14,600 steps: the biggest, the nearest, the one behind."""
 
@@ -256,7 +256,7 @@ class TurnSource:
         failed = _failure(task, rng) if rng.random() < 0.2 else None
         policy = expert.plan(truth, task)
         reply = policy_text(policy) if self.writing is None else policy_words(policy)
-        return Turn(plan_prompt(truth, task, failed), _quote(scene, task), reply, task.family)
+        return Turn(plan_prompt(truth, task, failed), self._quote(scene, task), reply, task.family)
 
     def wanted(self, scene: LabelledScene, rng: Random) -> Turn | None:
         """Return the question what an instruction wants to be so, or which things it is about, in words and in JSON."""
@@ -267,7 +267,7 @@ class TurnSource:
         things = list(dict.fromkeys(name for goal in task.goals for name in (goal.subject, goal.target) if name))
         answers = {"wanted": expert.goal_text(truth, task, list(task.goals)), "meant": list_answer(things)}
         kind, answer = rng.choice(list(answers.items()))
-        return Turn(f"{kind}: {brief.heard(task.instruction)}", _quote(scene, task), answer, kind)
+        return Turn(f"{kind}: {brief.heard(task.instruction)}", self._quote(scene, task), answer, kind)
 
     def write(self, scene: LabelledScene, rng: Random) -> Turn | None:
         """Return a text to copy, a form to fill in, or a list to go through; the scene has nothing to do with it."""
@@ -281,12 +281,26 @@ class TurnSource:
             return None
         asked = sample_question(scene.truth, rng, self.split, self.asked)
         quote = quoted(scene.entries(), asked.about, asked.kind == "near")
+        quote = quote if self.writing is None else reasoned(quote, _found(scene, [asked.reference]))
         return Turn(brief.question_line(asked.text), quote, asked.answer, asked.kind)
 
+    def _quote(self, scene: LabelledScene, task: Task) -> str:
+        near = any(goal.relation == "next_to" for goal in task.goals)
+        quote = quoted(scene.entries(), _about(scene.truth, task), near)
+        references = [task.arguments[slot] for slot in "abc" if slot in task.arguments]
+        return quote if self.writing is None else reasoned(quote, _found(scene, references))
 
-def _quote(scene: LabelledScene, task: Task) -> str:
-    near = any(goal.relation == "next_to" for goal in task.goals)
-    return quoted(scene.entries(), _about(scene.truth, task), near)
+
+def _found(scene: LabelledScene, references: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the words by which references mean something in view, and what that is: "smallest", "left_of blue_bowl"."""
+    seen = scene.entries()
+    for first, *rest in (reference.split() for reference in references if reference):
+        how = first if first in (*ORDERS, *SIZES) else f"{rest[0]} {rest[1]}_{rest[2]}" if len(rest) == 3 else ""
+        try:
+            names = resolve(scene.truth, " ".join((first, *rest))) if how else []
+        except Unclear:
+            names = []
+        yield from ((how, name) for name in names if name in seen)
 
 
 def _about(truth: Truth, task: Task) -> list[str]:
