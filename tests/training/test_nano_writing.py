@@ -11,7 +11,7 @@ from vlp.core.vocabulary import COLOURS, KINDS
 from vlp.training.nano_data import TurnSource, imagined_scene, nano_manifest
 from vlp.training.nano_packing import Turn
 from vlp.training.nano_tokenizer import build_tokenizer
-from vlp.training.nano_writing import Pieces, copy_turn, each_turn, fill_turn
+from vlp.training.nano_writing import Pieces, copy_turn, each_turn, fill_turn, look_turn
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_every_token_that_a_policy_is_made_of_is_written(tokenizer: PreTrainedTo
 
 def test_no_turn_holds_a_policy(tokenizer: PreTrainedTokenizerFast) -> None:
     turns = base_turns(tokenizer, 60)
-    assert {"copy", "fill", "each", "wanted", "meant"} < {turn.kind for turn in turns}
+    assert {"copy", "fill", "each", "look", "wanted", "meant"} < {turn.kind for turn in turns}
     instructions = [turn for turn in turns if "do: " in turn.ask]
     assert instructions and not any(set(turn.reply) & set('{}"') for turn in instructions)
     assert not [turn for turn in turns if '"do"' in turn.reply and turn.kind not in ("copy", "fill", "each")]
@@ -69,10 +69,20 @@ def test_a_list_is_gone_through_to_its_end(tokenizer: PreTrainedTokenizerFast) -
 
 def test_nano_base_finds_what_a_reference_means_before_it_answers(tokenizer: PreTrainedTokenizerFast) -> None:
     turns = [turn for turn in base_turns(tokenizer, 150) if turn.kind in ("refer", "size")]
-    found = [re.search(r"; (biggest|smallest) (\w+)$", turn.quote) for turn in turns]
+    found = [re.search(r"; (biggest|smallest)(\w+)$", turn.quote) for turn in turns]
     assert sum(match is not None for match in found) > 50
     for turn, match in zip(turns, found, strict=True):
         if match and turn.kind == "refer":
             word, name = match.groups()
             assert turn.reply == name.replace("_", " ")
-            assert f"{word} {name}" in turn.quote[: match.start()] or turn.quote.count(";") == 1
+            assert f"{word}{name}" in turn.quote[: match.start()] or turn.quote.count(";") == 1
+
+
+def test_what_is_looked_up_stands_behind_its_word(tokenizer: PreTrainedTokenizerFast) -> None:
+    pieces = Pieces.of(tokenizer)
+    for seed in range(200):
+        turn = look_turn(pieces, Random(seed))
+        told, asked = turn.ask.removeprefix("look: ").rsplit(": ", 1)
+        found = turn.reply.split("; ")
+        assert len(found) == len(asked.split("; ")) and all(f"{each};" in f"{told};" for each in found)
+        assert all(each.startswith(word) for each, word in zip(found, asked.split("; "), strict=True))

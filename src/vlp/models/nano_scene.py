@@ -102,18 +102,18 @@ def quoted(each: Mapping[str, str], phrases: Iterable[str], neighbours: bool = T
 def reasoned(quote: str, found: Iterable[tuple[str, str]]) -> str:
     """Return a quote with what was looked for and found in it, as nano-base writes it before it answers.
 
-        blue_block 1 4 biggest blue_block; yellow_block 3 1 smallest yellow_block; green_bowl 2 2; smallest yellow_block
+        blue_block 1 4 biggestblue_block; yellow_block 3 1 smallestyellow_block; green_bowl 2 2; smallestyellow_block
 
     First the sizes, with the name once more behind them: then what is found follows the word that it is looked for by, and is
-    copied as any text is. Of two things nano-base chose the smaller by chance after 20,000 steps without, one turn in ten of
-    which was about sizes.
+    copied as any text is (in one stroke, since a gap is a token of its own, which stands everywhere). Of two things nano-base
+    chose the smaller by chance after 20,000 steps without, one turn in ten of which was about sizes.
 
     Args:
         quote: the entries (see `quoted`).
         found: each word or words by which an instruction means something ("smallest", "left_of blue_bowl"), and its phrase.
     """
-    spelled = _SIZED.sub(r"\1 \2", quote)
-    return "; ".join([spelled, *(f"{words} {_name(phrase)}" for words, phrase in found)])
+    spelled = _SIZED.sub(r"\1\2", quote)
+    return "; ".join([spelled, *(f"{words}{_name(phrase)}" for words, phrase in found)])
 
 
 def _name(phrase: str) -> str:

@@ -34,7 +34,7 @@ from vlp.sim.tasks.relations import visible
 from vlp.sim.tasks.task import Split, Task
 from vlp.sim.truth import ToldTruth, TrueObject, Truth
 from vlp.training.nano_packing import CELLS, Turn
-from vlp.training.nano_writing import Pieces, copy_turn, each_turn, fill_turn
+from vlp.training.nano_writing import Pieces, copy_turn, each_turn, fill_turn, look_turn
 
 NAMED_ONLY = {"put": 4.0, "throw": 1.0, "stack": 1.0, "swap": 1.0, "pick": 0.5}
 """Families that can be planned without seeing the table, for when the robot stands elsewhere."""
@@ -54,7 +54,7 @@ ASKED = {
 MIX = {"policy": 5.0, "question": 4.0}
 """How often each kind of turn is drawn. A question teaches to look things up with a quarter of the tokens of a policy."""
 
-BASE_MIX = {"writing": 1.6, "question": 3.0, "wanted": 0.8, "policy": 5.0}
+BASE_MIX = {"writing": 2.4, "question": 3.0, "wanted": 0.8, "policy": 5.0}
 BASE_PRACTICE = {**PRACTICE, "spatial": 24.0, "relative": 40.0, "size": 30.0, "group": 8.0, "clear": 6.0, "sort": 20.0}
 BASE_ASKED = {**ASKED, "refer": 16.0, "extreme": 8.0, "side": 4.0}
 """The same for nano-base, with more of what it said wrongly after 14,600 steps: the biggest, the nearest, the one behind."""
@@ -222,7 +222,7 @@ class TurnSource:
     Args:
         split: which phrasings.
         writing: None for turns with policies. nano-base, which sees none, answers instructions in words instead, says what
-            they want, and copies texts of these pieces, fills them in and goes through lists with them.
+            they want, and copies texts of these pieces, fills them in, goes through lists and looks things up with them.
         count: turns drawn for a scene; those that do not fit into a row are left out.
     """
 
@@ -270,10 +270,11 @@ class TurnSource:
         return Turn(f"{kind}: {brief.heard(task.instruction)}", self._quote(scene, task), answer, kind)
 
     def write(self, scene: LabelledScene, rng: Random) -> Turn | None:
-        """Return a text to copy, a form to fill in, or a list to go through; the scene has nothing to do with it."""
+        """Return a text to copy, a form to fill in, a list to go through or things to look up; no scene is needed for it."""
         if self.writing is None:
             return None
-        return rng.choice((copy_turn, fill_turn, each_turn, each_turn, each_turn))(self.writing, rng)
+        makers = (copy_turn, fill_turn, *[each_turn] * 2, *[look_turn] * 4)
+        return rng.choice(makers)(self.writing, rng)
 
     def question(self, scene: LabelledScene, rng: Random) -> Turn | None:
         """Return a question about what is seen and its answer."""

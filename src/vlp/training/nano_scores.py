@@ -19,7 +19,8 @@ from vlp.training.pretrain import lift
 
 INSTRUCTIONS = "instructions"
 GROUPS = {
-    "ask:": "questions", "copy:": "writing", "fill:": "writing", "each:": "writing", "wanted:": "wanted", "meant:": "wanted",
+    "ask:": "questions", "wanted:": "wanted", "meant:": "wanted",
+    "copy:": "writing", "fill:": "writing", "each:": "writing", "look:": "writing",
 }  # fmt: skip
 """How turns that are no instructions begin, and the rate that they count in."""
 

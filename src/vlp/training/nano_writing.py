@@ -1,4 +1,4 @@
-"""What nano-base writes besides words: texts copied out, forms filled in, and lists gone through, over all its tokens.
+"""What nano-base writes besides words: texts copied out, forms filled in, lists gone through, and things looked up by a word.
 
 A general model has met all of its tokens, and JSON of every kind, before it sees a policy. nano's tokens are mostly pieces of
 policies (`vlp.training.nano_tokenizer`), which nano-base never sees in their place: here it meets them in random order.
@@ -6,6 +6,7 @@ policies (`vlp.training.nano_tokenizer`), which nano-base never sees in their pl
     copy: ","as":"blue_tray near[      ","as":"blue_tray near[
     fill: A red cube: {A 7","as":"_A   {red cube 7","as":"red_cube
     each: near red can, so: ["A           ["near red can["so
+    look: red_can 4 bigred_can; soblue_cup: so; big          soblue_cup; bigred_can
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from random import Random
 from transformers import PreTrainedTokenizerFast
 
 from vlp.core.vocabulary import COLOURS, KINDS
+from vlp.sim.tasks.references import SIZES
 from vlp.training.nano_packing import Turn
 
 PLACES = "ABCD"
@@ -22,6 +24,7 @@ PLACES = "ABCD"
 
 FORM_PIECES, COPY_PIECES = (3, 14), (4, 30)
 ITEMS, ITEM_WORDS, BETWEEN_ITEMS = (2, 8), (1, 3), (1, 3)
+LOOKED_UP = (2, 7)
 REFRAIN = 0.5
 """How often every second item of a list is the same: to go on behind it one has to know which came before."""
 
@@ -82,6 +85,23 @@ def each_turn(pieces: Pieces, rng: Random) -> Turn:
     before, behind = ("".join(pieces.draw(rng) for _ in range(rng.randint(*BETWEEN_ITEMS))).strip() for _ in range(2))
     filled = "".join(f"{before}{item}{behind}" for item in items)
     return Turn(f"each: {', '.join(items)}: {before}A{behind}", "", filled, "each")
+
+
+def look_turn(pieces: Pieces, rng: Random) -> Turn:
+    """Return things with a word before each, and some of the words, behind which the things are to be written again.
+
+    So "the smallest" is looked up in a quote. Met there alone, in one turn of ten, it stayed at chance for 20,000 steps.
+    """
+    count = rng.randint(*LOOKED_UP)
+    words = rng.sample([*SIZES, *(word for word in map(str.strip, pieces.words) if word.isalpha())], count)
+    words = [*rng.sample(list(SIZES), 2), *words[2:]] if rng.random() < 0.5 else words
+    pairs = dict(zip(dict.fromkeys(words), (_name(rng, "_") for _ in words), strict=False))
+    told = [f"{name} {rng.randint(1, 9)} {rng.randint(1, 9)} {word}{name}" for word, name in pairs.items()]
+    told = [text if rng.random() < 0.7 else f"{word}{name}" for text, (word, name) in zip(told, pairs.items(), strict=True)]
+    rng.shuffle(told)
+    asked = rng.sample(list(pairs), rng.randint(1, len(pairs)))
+    reply = "; ".join(f"{word}{pairs[word]}" for word in asked)
+    return Turn(f"look: {'; '.join(told)}: {'; '.join(asked)}", "", reply, "look")
 
 
 def _item(pieces: Pieces, rng: Random) -> str:
