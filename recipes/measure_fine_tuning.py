@@ -78,25 +78,19 @@ def tuned(study: Study, adapter: str, seed: int, samples: int) -> Path:
     return model
 
 
-def measure_base(study: Study) -> None:
-    """Measure the base."""
-    bench("planning", study.base, study.out / "base" / "planning", PROMPTS)
-    bench("static", study.base, study.out / "base" / "static", EPISODES)
-    bench("dynamic", study.base, study.out / "base" / "dynamic", EPISODES)
-
-
 def measure_tuned(study: Study, adapter: str, seed: int, samples: int) -> None:
-    """Train one model and measure it."""
+    """Train one model, and measure it on prompts and, where it saw all samples, on questions."""
     model, run = tuned(study, adapter, seed, samples), study.run(adapter, seed, samples)
     bench("planning", model, run / "planning", PROMPTS)
-    if samples < max(SIZES):
-        return
-    if not (run / "gates" / "keeps.json").is_file():
-        done = run / "gates" / "keeps.json"
+    done = run / "gates" / "keeps.json"
+    if samples == max(SIZES) and not done.is_file():
         vlp("gate", "keeps", model, "--base", study.base, "--n", QUESTIONS, "--out", run / "gates", instead=done)
-    if seed == SEEDS[0]:
-        bench("static", model, run / "static", EPISODES)
-        bench("dynamic", model, run / "dynamic", EPISODES)
+
+
+def finish_tasks(model: str | Path, out: Path) -> None:
+    """Measure a model in episodes."""
+    bench("static", model, out / "static", EPISODES)
+    bench("dynamic", model, out / "dynamic", EPISODES)
 
 
 def rate(folder: Path, *path: str) -> str:
@@ -197,8 +191,11 @@ def main() -> None:
     options, training = parser.parse_known_args()
     study = Study(options.base, options.data, options.out, tuple(training))
     jobs: list[Callable[[], None]] = [lambda a=a, s=s: measure_tuned(study, a, s, max(SIZES)) for s in SEEDS for a in ADAPTERS]
-    jobs.insert(2, lambda: measure_base(study))  # what one seed of each gives is told first
     jobs += [lambda n=n: measure_tuned(study, "decoder", SEEDS[0], n) for n in SIZES[:-1]]
+    jobs.insert(2, lambda: bench("planning", study.base, study.out / "base" / "planning", PROMPTS))
+    first = [study.run(adapter, SEEDS[0], max(SIZES)) for adapter in ADAPTERS]
+    jobs += [lambda run=run: finish_tasks(run / "merged", run) for run in first]
+    jobs.append(lambda: finish_tasks(study.base, study.out / "base"))
     with ThreadPoolExecutor(options.workers) as pool:
         running = [pool.submit(job) for job in jobs]
         for done in as_completed(running):
