@@ -1,6 +1,7 @@
 """`vlp train sft|tokens|merge|export`: a planner fine-tuned on samples."""
 
 import json
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -96,9 +97,10 @@ def _checks() -> list[Check]:
     """Return what samples are looked through for: with the simulator installed, also what only it can tell."""
     try:
         from vlp.evaluation.right import every_check
-    except ImportError:
+    except ImportError as error:
         from vlp.data.lint import default_checks
 
+        print(f"without {error.name}, policies of simulated samples are not carried out to check them.", file=sys.stderr)
         return default_checks()
     return every_check()
 
