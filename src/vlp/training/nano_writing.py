@@ -93,15 +93,20 @@ def look_turn(pieces: Pieces, rng: Random) -> Turn:
     So "the smallest" is looked up in a quote. Met there alone, in one turn of ten, it stayed at chance for 20,000 steps.
     """
     count = rng.randint(*LOOKED_UP)
-    words = rng.sample([*SIZES, *(word for word in map(str.strip, pieces.words) if word.isalpha())], count)
-    words = [*rng.sample(list(SIZES), 2), *words[2:]] if rng.random() < 0.5 else words
-    pairs = dict(zip(dict.fromkeys(words), (_name(rng, "_") for _ in words), strict=False))
-    told = [f"{name} {rng.randint(1, 9)} {rng.randint(1, 9)} {word}{name}" for word, name in pairs.items()]
-    told = [text if rng.random() < 0.7 else f"{word}{name}" for text, (word, name) in zip(told, pairs.items(), strict=True)]
+    words = [word for word in map(str.strip, pieces.words) if word.isalpha()]
+    words = [*(SIZES if rng.random() < 0.5 else ()), *rng.sample(words, count)][:count]
+    pairs = {word: _name(rng, "_") for word in words}
+    told = [_told(word, name, rng) for word, name in pairs.items()]
     rng.shuffle(told)
     asked = rng.sample(list(pairs), rng.randint(1, len(pairs)))
     reply = "; ".join(f"{word}{pairs[word]}" for word in asked)
     return Turn(f"look: {'; '.join(told)}: {'; '.join(asked)}", "", reply, "look")
+
+
+def _told(word: str, name: str, rng: Random) -> str:
+    """Return a thing under its word, most often as an entry of a quote has it (`vlp.models.nano_scene.reasoned`)."""
+    entry = f"{name} {rng.randint(1, 9)} {rng.randint(1, 9)} " if rng.random() < 0.7 else ""
+    return f"{entry}{word}{name}"
 
 
 def _item(pieces: Pieces, rng: Random) -> str:
