@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from sft_process import run, start
 
 from vlp.cli.main import main
@@ -151,6 +152,19 @@ def test_the_other_adapters_learn_too(base: Path, samples: Path, tmp_path: Path,
     made = train_sft(str(base), samples, tmp_path / "run", Recipe(adapter=adapter, **SHORT), device="cpu")
     assert losses(tmp_path / "run")[-1][1] < losses(tmp_path / "run")[0][1]
     assert (made / "README.md").is_file()
+
+
+def test_the_tower_learns_at_its_share_of_the_rate(base: Path, samples: Path, tmp_path: Path) -> None:
+    # At the full rate nano's tower, which is read off as text, read 28 of 143 scenes without error after tuning, of 122 before.
+    moved: dict[float, tuple[float, float]] = {}
+    for share in (1.0, 0.05):
+        recipe = Recipe(adapter="vision+decoder", samples=8, epochs=1, batch=8, rate=1e-3, rehearse=0, tower_share=share)
+        made = train_sft(str(base), samples, tmp_path / str(share), recipe, device="cpu")
+        weights = load_file(made / "adapter_model.safetensors")
+        begun_at_0 = {name: float(w.abs().max()) for name, w in weights.items() if "lora_B" in name}
+        moved[share] = tuple(max(v for n, v in begun_at_0.items() if (".visual." in n) is tower) for tower in (True, False))
+    assert moved[0.05][1] == pytest.approx(moved[1.0][1], rel=1e-3)
+    assert moved[0.05][0] == pytest.approx(0.05 * moved[1.0][0], rel=0.02)
 
 
 def test_recomputing_and_half_precision_learn_the_same(base: Path, samples: Path, whole: Path, tmp_path: Path) -> None:

@@ -209,7 +209,7 @@ def test_tokens_shows_what_counts(base: Path, samples: Path, capsys: pytest.Capt
 
 
 def test_what_a_recipe_leaves_open_follows_from_the_size_of_the_model() -> None:
-    assert Recipe().settled(3_754_622_976) == Recipe(epochs=2, rate=2e-4, rehearse=0)
-    assert Recipe("full").settled(5_000_000) == Recipe("full", epochs=4, rate=3e-4, rehearse=1)
-    given = Recipe(epochs=1, rate=1e-3, rehearse=0)
+    assert Recipe().settled(3_754_622_976) == Recipe(epochs=2, rate=2e-4, rehearse=0, tower_share=1.0)
+    assert Recipe("full").settled(5_000_000) == Recipe("full", epochs=4, rate=3e-4, rehearse=1, tower_share=0.05)
+    given = Recipe(epochs=1, rate=1e-3, rehearse=0, tower_share=0.5)
     assert given.settled(5_000_000) == given

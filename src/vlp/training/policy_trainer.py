@@ -23,6 +23,8 @@ from vlp.training.recipe import CHECKPOINTS, Recipe, processes
 
 WARM_UP_SHARE = 0.03
 CLIP = 1.0
+TOWER = ".visual."
+"""What the names of the vision tower's weights hold."""
 
 
 def trainer_settings(recipe: Recipe, out: Path, device: torch.device, recompute: bool) -> SFTConfig:
@@ -69,9 +71,15 @@ def _options(
 
 
 class PolicyTrainer(SFTTrainer):
-    """Trains on batches of `vlp.training.examples.Batcher`; nothing in a step is random."""
+    """Trains on batches of `vlp.training.examples.Batcher`; nothing in a step is random.
 
-    def __init__(self, **options: Any) -> None:
+    Args:
+        tower_share: the rate of what is trained of the vision tower, as a share of the others'.
+        options: TRL's.
+    """
+
+    def __init__(self, tower_share: float = 1.0, **options: Any) -> None:
+        self.tower_share = tower_share
         with quiet():
             super().__init__(**options)
         self.remove_callback(PrinterCallback)
@@ -97,6 +105,18 @@ class PolicyTrainer(SFTTrainer):
         else:  # processes average their gradients
             loss = total * self.accelerator.num_processes / num_items_in_batch
         return (loss, outputs) if return_outputs else loss
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """Return TRL's optimizer, with what is trained of the vision tower in groups of their own."""
+        if self.optimizer is None:
+            super().create_optimizer(model)
+            tower = {id(p) for name, p in self.trained.items() if TOWER in name}
+            made: Any = self.optimizer
+            for group in list(made.param_groups) if tower and self.tower_share < 1 else ():
+                slow = [p for p in group["params"] if id(p) in tower]
+                group["params"] = [p for p in group["params"] if id(p) not in tower]
+                made.add_param_group({**group, "params": slow, "lr": group["lr"] * self.tower_share})
+        return self.optimizer
 
     @property
     def trained(self) -> dict[str, Tensor]:

@@ -124,6 +124,7 @@ def train_sft(
     order = training_order([len(row.ids) for row in rows], recipe.epochs or 1, recipe.batch, recipe.seed)
     writer = CurveWriter(out / CURVE, -(-len(rows) // recipe.batch), lambda n, all_: progress("training", n, all_))
     trainer = PolicyTrainer(
+        tower_share=recipe.tower_share or 1.0,
         model=model.model if ranks else model.model.requires_grad_(True),
         args=settings,
         train_dataset=as_dataset(order),
