@@ -5,7 +5,8 @@
 
 Beside each other: nano-base as it is and every tuned model, on prompts (`planning`), in episodes (`static`, `dynamic`; the
 first seed of each adapter) and on visual questions (`vlp gate keeps`); and right policies over the number of samples. Each step
-is one `vlp` command, shown as it runs; what is there already is not done again, so the recipe goes on where it stopped.
+is one `vlp` command, shown as it runs; what is there already is not done again, so the recipe goes on where it stopped. With
+`--tell` it prints the tables of what is there, with "-" for the rest.
 """
 
 import argparse
@@ -94,7 +95,9 @@ def finish_tasks(model: str | Path, out: Path) -> None:
 
 
 def rate(folder: Path, *path: str) -> str:
-    """Return a rate of a summary with its interval."""
+    """Return a rate of a summary with its interval; "-" where there is none yet."""
+    if not (folder / "summary.json").is_file():
+        return "-"
     found: Any = json.loads((folder / "summary.json").read_text())
     for key in path or ("rate",):
         found = found[key]
@@ -102,8 +105,9 @@ def rate(folder: Path, *path: str) -> str:
 
 
 def prompts(folders: Iterable[Path], phrasing: str) -> list[dict[str, Any]]:
-    """Return the rows of the `planning` suites of models in a phrasing, "train" or "test"."""
-    rows = [json.loads(line) for folder in folders for line in (folder / "rows.jsonl").read_text().splitlines()]
+    """Return the rows of the `planning` suites of models in a phrasing, "train" or "test"; of those that have been run."""
+    files = [folder / "rows.jsonl" for folder in folders if (folder / "summary.json").is_file()]
+    rows = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     return [row for row in rows if row["phrasing"] == phrasing]
 
 
@@ -120,6 +124,11 @@ def planned(folders: Iterable[Path], phrasing: str) -> dict[str, Rate]:
     }
 
 
+def shown(rate: Rate) -> str:
+    """Return a rate with its interval; "-" where nothing was measured."""
+    return str(rate) if rate.n else "-"
+
+
 def tell(study: Study, picture: Path) -> None:
     """Print the tables, and draw the curve."""
     print("# nano-base, fine-tuned\n")
@@ -128,7 +137,8 @@ def tell(study: Study, picture: Path) -> None:
     tell_prompts(study)
     print("\n| visual questions after tuning | of the base's | right |\n| --- | --- | --- |")
     for name, run in {f"{a}, seed {s}": study.run(a, s, max(SIZES)) for a in ADAPTERS for s in SEEDS}.items():
-        (row,) = json.loads((run / "gates" / "keeps.json").read_text())["rows"]
+        file = run / "gates" / "keeps.json"
+        (row,) = json.loads(file.read_text())["rows"] if file.is_file() else ({"kept": "-", "tuned": "-", "base": "-"},)
         print(f"| {name} | {row['kept']} | {row['tuned']} after {row['base']} |")
     print("\n| tasks finished | static | changed midway | changed midway, without re-planning |\n| --- | --- | --- | --- |")
     for name, folder in (("nano-base", study.out / "base"), *((a, study.run(a, SEEDS[0], max(SIZES))) for a in ADAPTERS)):
@@ -138,7 +148,8 @@ def tell(study: Study, picture: Path) -> None:
     print("| samples | trained phrasings | kept for test |\n| --- | --- | --- |")
     for size in SIZES:
         folder = study.run("decoder", SEEDS[0], size) / "planning"
-        print(f"| {size} | {Rate.of(prompts([folder], 'train'))} | {Rate.of(prompts([folder], 'test'))} |")
+        rates = (Rate.of(prompts([folder], phrasing)) for phrasing in ("train", "test"))
+        print(f"| {size} | {' | '.join(map(shown, rates))} |")
     draw(study, picture)
 
 
@@ -154,7 +165,7 @@ def tell_prompts(study: Study) -> None:
             rates = planned([run / "planning" for run in runs], phrasing)
             if not number:
                 print(f"| right policies, {heading} | {' | '.join(rates)} |\n| --- |{' --- |' * len(rates)}")
-            print(f"| {name} | {' | '.join(map(str, rates.values()))} |")
+            print(f"| {name} | {' | '.join(map(shown, rates.values()))} |")
         print()
 
 
@@ -167,10 +178,11 @@ def draw(study: Study, picture: Path) -> None:
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     for phrasing, label in (("train", "phrasings of the training"), ("test", "phrasings kept for test")):
-        rates = [Rate.of(prompts([study.run("decoder", SEEDS[0], size) / "planning"], phrasing)) for size in SIZES]
+        all_rates = {size: Rate.of(prompts([study.run("decoder", SEEDS[0], size) / "planning"], phrasing)) for size in SIZES}
+        sizes, rates = zip(*((size, rate) for size, rate in all_rates.items() if rate.n), strict=True)
         shares, low, high = ([100 * getattr(rate, part) for rate in rates] for part in ("rate", "low", "high"))
-        (line,) = axes.plot(SIZES, shares, marker="o", label=label)
-        axes.fill_between(SIZES, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+        (line,) = axes.plot(sizes, shares, marker="o", label=label)
+        axes.fill_between(sizes, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
         base = Rate.of(prompts([study.out / "base" / "planning"], phrasing))
         axes.axhline(100 * base.rate, color=line.get_color(), linestyle=":")
     axes.set(xlabel="samples", ylabel="right policies (%)", ylim=(0, 100), xscale="log", title="nano-base + decoder")
@@ -188,8 +200,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/fine_tuning"))
     parser.add_argument("--picture", type=Path, default=Path("docs/results/fine_tuning_curve.png"))
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--tell", action="store_true", help="print what has been measured, and measure nothing")
     options, training = parser.parse_known_args()
     study = Study(options.base, options.data, options.out, tuple(training))
+    if options.tell:
+        tell(study, options.picture)
+        return
     jobs: list[Callable[[], None]] = [lambda a=a, s=s: measure_tuned(study, a, s, max(SIZES)) for s in SEEDS for a in ADAPTERS]
     jobs += [lambda n=n: measure_tuned(study, "decoder", SEEDS[0], n) for n in SIZES[:-1]]
     jobs.insert(2, lambda: bench("planning", study.base, study.out / "base" / "planning", PROMPTS))
