@@ -31,7 +31,7 @@ def test_answers_are_balanced() -> None:
 
 
 def test_answers_are_true_and_only_about_what_is_in_view() -> None:
-    for truth, (kind, question, answer, about) in draw(3000):
+    for truth, (kind, question, answer, about, _) in draw(3000):
         seen = visible(truth)
         assert set(about) <= set(truth.objects), question
         if kind.startswith("list"):
@@ -61,7 +61,7 @@ def test_captions_and_records_say_where_things_are() -> None:
     rng, kinds = Random(5), {"where": 1.0, "caption": 1.0, "record": 1.0, "records": 1.0}
     for _ in range(400):
         truth = sample_truth(rng)
-        kind, question, answer, about = sample_question(truth, rng, kinds=kinds)
+        kind, question, answer, about, _ = sample_question(truth, rng, kinds=kinds)
         if kind == "caption":
             assert answer.count(" is ") == len(visible(truth)), question
             continue
