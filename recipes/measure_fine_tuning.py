@@ -133,7 +133,8 @@ def tell(study: Study, picture: Path) -> None:
     """Print the tables, and draw the curve."""
     print("# nano-base, fine-tuned\n")
     print(f"    python recipes/measure_fine_tuning.py {' '.join(study.training)}\n")
-    print("Test seeds; with each rate its count and 95 % interval.\n")
+    print("Test seeds; with each rate its count and 95 % interval. All seeds of an adapter are asked the same prompts, so the interval")
+    print("of them together tells of these prompts, not of others.\n")
     tell_prompts(study)
     print("\n| visual questions after tuning | of the base's | right |\n| --- | --- | --- |")
     for name, run in {f"{a}, seed {s}": study.run(a, s, max(SIZES)) for a in ADAPTERS for s in SEEDS}.items():
@@ -159,7 +160,8 @@ def tell_prompts(study: Study) -> None:
     for adapter in ADAPTERS:
         runs = {seed: study.run(adapter, seed, max(SIZES)) for seed in SEEDS}
         models |= {f"`{adapter}`, seed {seed}": [run] for seed, run in runs.items()}
-        models[f"**`{adapter}`, all seeds**"] = list(runs.values())
+        there = [run for run in runs.values() if (run / "planning" / "summary.json").is_file()]
+        models[f"**`{adapter}`, {len(there)} of {len(SEEDS)} seeds**"] = there
     for phrasing, heading in (("train", "phrasings of the training"), ("test", "phrasings kept for test")):
         for number, (name, runs) in enumerate(models.items()):
             rates = planned([run / "planning" for run in runs], phrasing)
