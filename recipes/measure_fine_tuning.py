@@ -133,8 +133,8 @@ def tell(study: Study, picture: Path) -> None:
     """Print the tables, and draw the curve."""
     print("# nano-base, fine-tuned\n")
     print(f"    python recipes/measure_fine_tuning.py {' '.join(study.training)}\n")
-    print("Test seeds; with each rate its count and 95 % interval. All seeds of an adapter are asked the same prompts, so the interval")
-    print("of them together tells of these prompts, not of others.\n")
+    print("Test seeds; with each rate its count and 95 % interval. All seeds of an adapter are asked the same prompts, so the")
+    print("interval of them together tells of these prompts, not of others.\n")
     tell_prompts(study)
     print("\n| visual questions after tuning | of the base's | right |\n| --- | --- | --- |")
     for name, run in {f"{a}, seed {s}": study.run(a, s, max(SIZES)) for a in ADAPTERS for s in SEEDS}.items():
