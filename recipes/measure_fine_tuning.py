@@ -151,7 +151,8 @@ def tell(study: Study, picture: Path) -> None:
         folder = study.run("decoder", SEEDS[0], size) / "planning"
         rates = (Rate.of(prompts([folder], phrasing)) for phrasing in ("train", "test"))
         print(f"| {size} | {' | '.join(map(shown, rates))} |")
-    draw(study, picture)
+    if prompts([study.run("decoder", SEEDS[0], size) / "planning" for size in SIZES], "train"):
+        draw(study, picture)
 
 
 def tell_prompts(study: Study) -> None:

@@ -22,7 +22,6 @@ import numpy as np
 from vlp.core.vocabulary import CONTAINERS, PUT_RELATION
 from vlp.models.nano_code import IMAGE_HEIGHT, IMAGE_WIDTH, SeenObject
 
-_SIZED = re.compile(r"((\w+) \d+ \d+ (?:biggest|smallest))")
 FOCAL_PX = 374.2
 CAMERA_ABOVE_TABLE_M = 0.62
 FORWARD = np.array((0.621, -0.019, -0.783))
@@ -31,6 +30,7 @@ RIGHT = np.array((-0.030, -1.0, 0.0))
 enough to say what is left of what, never for motion."""
 
 DOWN = np.cross(FORWARD, RIGHT)
+_SIZED = re.compile(r"((\w+) \d+ \d+ (?:biggest|smallest))")
 REACH_PX = 9
 """How far outside its host's box the foot of a thing may stand, in pixels of 432 x 324."""
 CLOSE_M = 0.125
