@@ -1,10 +1,15 @@
 """What the vision tower sees is told in words, behind the image it was seen in."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from vlp.core.messages import Image, Message, Text, assistant, user
 from vlp.models.nano_code import SeenObject
 from vlp.models.nano_scene import entries, quoted, reasoned, scene_text, standing
+from vlp.models.protocol import Reply
 from vlp.models.scripted import ScriptedModel
 from vlp.models.sighted import SightedModel, own_turns
 from vlp.policy.words import keeping
@@ -125,6 +130,18 @@ def test_a_policy_is_held_to_the_words_before_it_unless_it_is_a_correction():
     model.generate([*asked, assistant("{"), user(Text("wrong: cut-off"))], grammar=grammar)
     assert [call["grammar"] for call in inner.calls] == [None, None, keeping(grammar, "put it down"), None, None, grammar]
     assert keeping(grammar, "put it down") != grammar
+
+
+def test_words_that_were_cut_off_bind_nothing():
+    grammar = policy_schema(make_manifest("any", STANDARD, ("table", "bin"), Limits((0, 0, 0), (1, 1, 1), 1, 1, 1, 1, 1)))
+
+    class CutOff(ScriptedModel):
+        def generate(self, messages: Sequence[Message], **options: Any) -> Reply:
+            return replace(super().generate(messages, **options), finish="length")
+
+    inner = CutOff(["nothing", "pick up the red", "{}"])
+    SightedModel(inner, lambda rgb, said: "").generate([user(Text("do: x")), user(Text("as a policy"))], grammar=grammar)
+    assert inner.calls[-1]["grammar"] == grammar
 
 
 def test_a_policy_that_is_handed_back_stands_behind_the_words():
