@@ -88,6 +88,12 @@ def measure_tuned(study: Study, adapter: str, seed: int, samples: int) -> None:
         vlp("gate", "keeps", model, "--base", study.base, "--n", QUESTIONS, "--out", run / "gates", instead=done)
 
 
+def measure_base(study: Study) -> None:
+    """Measure the model before tuning."""
+    bench("planning", study.base, study.out / "base" / "planning", PROMPTS)
+    finish_tasks(study.base, study.out / "base")
+
+
 def finish_tasks(model: str | Path, out: Path) -> None:
     """Measure a model in episodes."""
     bench("static", model, out / "static", EPISODES)
@@ -211,10 +217,10 @@ def main() -> None:
         return
     jobs: list[Callable[[], None]] = [lambda a=a, s=s: measure_tuned(study, a, s, max(SIZES)) for s in SEEDS for a in ADAPTERS]
     jobs += [lambda n=n: measure_tuned(study, "decoder", SEEDS[0], n) for n in SIZES[:-1]]
-    jobs.insert(2, lambda: bench("planning", study.base, study.out / "base" / "planning", PROMPTS))
+    # The first training asks the base about every sample; the second, begun later, finds the replies beside the samples.
+    jobs.insert(1, lambda: measure_base(study))
     first = [study.run(adapter, SEEDS[0], max(SIZES)) for adapter in ADAPTERS]
     jobs += [lambda run=run: finish_tasks(run / "merged", run) for run in first]
-    jobs.append(lambda: finish_tasks(study.base, study.out / "base"))
     with ThreadPoolExecutor(options.workers) as pool:
         running = [pool.submit(job) for job in jobs]
         for done in as_completed(running):

@@ -12,7 +12,7 @@ import pytest
 
 from vlp.core.errors import MissingComponent, UsageError, VlpError
 from vlp.core.messages import Image, Message, Text, user
-from vlp.models.catalogue import open_model
+from vlp.models.catalogue import find_folder, open_model
 from vlp.models.openai_model import OpenAIModel
 from vlp.models.protocol import Reply, Unreachable
 from vlp.models.retry import RetryingModel
@@ -315,6 +315,15 @@ def test_words_are_read_with_the_very_tower_that_the_served_model_wants(
     listing(monkeypatch, "toy@brief+sight:0123456789ab")
     with pytest.raises(MissingComponent, match=f"0123456789ab.*{digest}.*VLP_MODEL_SIGHT"):
         open_model(server.url, sight=str(toy_folder))
+
+
+@pytest.mark.parametrize("word", ["nano", "nano-base"])
+def test_the_tower_of_a_served_embedded_model_is_found(server: Server, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    """Against: only nano's own tower being looked at, so that a served nano-base with another one was refused."""
+    server.behave = obey
+    listing(monkeypatch, f"tuned@brief_words+sight:{tower_digest(find_folder(word))}")
+    model: Any = open_model(server.url)
+    assert model.read(np.zeros((480, 640, 3), np.uint8), "").startswith("sees:")
 
 
 def step(token: int, logprob: float, *others: tuple[int, float]) -> dict[str, Any]:

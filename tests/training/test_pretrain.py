@@ -10,6 +10,8 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 
 from vlp.cli.main import main
 from vlp.core.vocabulary import COLOURS, KINDS
+from vlp.models.catalogue import find_folder
+from vlp.models.folder import check_folder
 from vlp.models.nano_code import IMAGE_HEIGHT, IMAGE_WIDTH
 from vlp.training import nano_tokenizer as words
 from vlp.training.curve import add_row, read_curve
@@ -78,3 +80,12 @@ def test_a_folder_holds_one_kind_of_nano(tmp_path: Path, capsys: pytest.CaptureF
     assert "has no vision stage to export" in capsys.readouterr().err
     assert main(["train", "nano", *out, "--no-policies"]) == 2
     assert "is a training of vlp-nano, not of vlp-nano-base" in capsys.readouterr().err
+
+
+def test_going_on_from_a_model_begins_with_its_weights(tmp_path: Path) -> None:
+    """With no stage run, what is exported is the model that was begun with: to the bit, name and wording included."""
+    assert main(["train", "nano", "--start", "nano-base", "--no-policies", "--stage", "export", "--out", str(tmp_path)]) == 0
+    shipped, made = check_folder(find_folder("nano-base")), check_folder(tmp_path / "model")
+    before, after = (load_file(folder.path / "model.safetensors") for folder in (shipped, made))
+    assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
+    assert (made.name, made.profile) == (shipped.name, shipped.profile)

@@ -92,7 +92,7 @@ def open_served(url: str, sight: str = "", **options: Any) -> Model:
     Args:
         url: of the server.
         sight: the folder of the model whose vision tower reads images for it, where the served model wants that; "" takes
-            the embedded model.
+            the embedded model that has this tower.
         options: of `vlp.models.openai_model.OpenAIModel`.
 
     Raises:
@@ -107,14 +107,14 @@ def open_served(url: str, sight: str = "", **options: Any) -> Model:
     from vlp.models.sighted import SightedModel, reader
     from vlp.models.tower import tower_digest
 
-    folder = find_folder(sight or "nano")
-    found = tower_digest(folder)
-    if found != model.sight:
+    towers = {tower_digest(folder): folder for folder in map(find_folder, [sight] if sight else FOLDERS)}
+    if model.sight not in towers:
+        here = ", ".join(f"{folder.name!r} has {digest}" for digest, folder in towers.items())
         raise MissingComponent(
-            f"{model.name!r} is told in words what the vision tower {model.sight} sees; that of {folder.name!r} is {found}.",
+            f"{model.name!r} is told in words what the vision tower {model.sight} sees; {here}.",
             "Name the folder of the served model in the environment's VLP_MODEL_SIGHT.",
         )
-    return SightedModel(model, reader(_back_end()(folder)))
+    return SightedModel(model, reader(_back_end()(towers[model.sight])))
 
 
 def _back_end() -> Any:

@@ -2,6 +2,7 @@
 
 vlp train nano --out DIR                 everything, resuming where it stopped
 vlp train nano --out DIR --stage vision  one stage (vision and language may run side by side)
+vlp train nano --out DIR --start nano    on from a model that exists
 """
 
 from dataclasses import replace
@@ -14,7 +15,9 @@ from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGenera
 
 from vlp.core.errors import UsageError
 from vlp.core.files import write_whole
-from vlp.models.loading import find_device
+from vlp.models.catalogue import find_folder
+from vlp.models.folder import ModelFolder, check_folder
+from vlp.models.loading import find_device, load_model
 from vlp.sim.frames import render_dataset
 from vlp.training.nano_data import TurnSource, imagined_scene, nano_manifest
 from vlp.training.nano_frames import ImaginedScenes, RenderedFrames
@@ -38,6 +41,9 @@ def train_nano(
     compiled: bool = True,
     frames_dir: Path | None = None,
     device: str | None = None,
+    start: str = "",
+    rate_share: float = 1.0,
+    seed: int = 0,
 ) -> None:
     """Train vlp-nano, or one stage of it, and write `out/model`.
 
@@ -52,32 +58,47 @@ def train_nano(
         compiled: compile the losses (30 s, then twice as fast).
         frames_dir: frames that exist already.
         device: "cpu", "cuda", ...; None takes a GPU where there is one.
+        start: a model (see `vlp.models.catalogue.find_folder`) to go on from; "" begins with nothing.
+        rate_share: part of the recipe's rates; a trained model wants less.
+        seed: other scenes and turns for another number.
     """
+    origin = check_folder(find_folder(start)) if start else None
     where = find_device(device)
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     out.mkdir(parents=True, exist_ok=True)
     name = _same_kind(out, "vlp-nano" if policies else "vlp-nano-base")
     missing = [each for each in PARTS if not (out / f"{each}.safetensors").is_file()]
-    if stage == "export" and missing:
+    if stage == "export" and missing and origin is None:
         raise UsageError(f"{str(out)[:300]!r} has no {missing[0]} stage to export.", f"Train it first: --stage {missing[0]}.")
     folder = frames_dir or out / "frames"
     if frames_dir is None and stage != "export":
         render_dataset(folder, frames, "train", workers=workers)
         render_dataset(folder, VALIDATION_FRAMES, "validation", workers=workers)
-    tokenizer = load_tokenizer(out)
-    model = Qwen2_5_VLForConditionalGeneration(nano_config(tokenizer))
-    wire(model, tokenizer)
+    model, tokenizer = begin(out, origin)
     trainer = Trainer(model, tokenizer, where)
     turns = TurnSource("train", writing=None if policies else Pieces.of(tokenizer))
     for part in PARTS if stage == "all" else {stage} & set(PARTS):
         rendered = RenderedFrames(folder, "train")
         source = ImaginedScenes(rendered) if part == "language" else rendered
-        plan = RECIPE[part] if steps is None else replace(RECIPE[part], steps=steps)
+        recipe = RECIPE[part]
+        rates = {"rate": recipe.rate * rate_share, "matrix_rate": recipe.matrix_rate * rate_share}
+        plan = replace(recipe, **rates, steps=steps or recipe.steps, seed=seed)
         run_stage(part, trainer, source, turns, out, plan, compiled=compiled, evaluate=score(part, trainer, folder, turns))
     if stage in ("all", "export"):
         join(trainer, out)
         save_nano(model, tokenizer, out / "model", name, "brief" if policies else "brief_words")
+
+
+def begin(out: Path, origin: ModelFolder | None) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:
+    """Return the model to be trained and its tokenizer: a new one, or one that exists."""
+    if origin is None:
+        tokenizer = load_tokenizer(out)
+        model = Qwen2_5_VLForConditionalGeneration(nano_config(tokenizer))
+        wire(model, tokenizer)
+        return model, tokenizer
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(origin.path)
+    return load_model(origin, None, torch.device("cpu"), torch.float32).train(), tokenizer
 
 
 def _same_kind(out: Path, name: str) -> str:

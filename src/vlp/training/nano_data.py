@@ -35,6 +35,7 @@ from vlp.sim.tasks.task import Split, Task
 from vlp.sim.truth import ToldTruth, TrueObject, Truth
 from vlp.training.nano_packing import CELLS, Turn
 from vlp.training.nano_writing import Pieces, copy_turn, each_turn, fill_turn, look_turn
+from vlp.training.unknown_words import disguised
 
 NAMED_ONLY = {"put": 4.0, "throw": 1.0, "stack": 1.0, "swap": 1.0, "pick": 0.5}
 """Families that can be planned without seeing the table, for when the robot stands elsewhere."""
@@ -256,7 +257,8 @@ class TurnSource:
         failed = _failure(task, rng) if rng.random() < 0.2 else None
         policy = expert.plan(truth, task)
         reply = policy_text(policy) if self.writing is None else policy_words(policy)
-        return Turn(plan_prompt(truth, task, failed), self._quote(scene, task), reply, task.family)
+        heard = replace(task, instruction=self._instruction(task, rng))
+        return Turn(plan_prompt(truth, heard, failed), self._quote(scene, task), reply, task.family)
 
     def wanted(self, scene: LabelledScene, rng: Random) -> Turn | None:
         """Return the question what an instruction wants to be so, or which things it is about, in words and in JSON."""
@@ -267,7 +269,7 @@ class TurnSource:
         things = list(dict.fromkeys(name for goal in task.goals for name in (goal.subject, goal.target) if name))
         answers = {"wanted": expert.goal_text(truth, task, list(task.goals)), "meant": list_answer(things)}
         kind, answer = rng.choice(list(answers.items()))
-        return Turn(f"{kind}: {brief.heard(task.instruction)}", self._quote(scene, task), answer, kind)
+        return Turn(f"{kind}: {brief.heard(self._instruction(task, rng))}", self._quote(scene, task), answer, kind)
 
     def write(self, scene: LabelledScene, rng: Random) -> Turn | None:
         """Return a text to copy, a form to fill in, a list to go through or things to look up; no scene is needed for it."""
@@ -284,6 +286,10 @@ class TurnSource:
         quote = quoted(scene.entries(), asked.about, asked.kind == "near")
         quote = quote if self.writing is None else reasoned(quote, _found(scene, [asked.reference]))
         return Turn(brief.question_line(asked.text), quote, asked.answer, asked.kind)
+
+    def _instruction(self, task: Task, rng: Random) -> str:
+        """Return the instruction, for nano-base with some words that it has never met."""
+        return task.instruction if self.writing is None else disguised(task, rng)
 
     def _quote(self, scene: LabelledScene, task: Task) -> str:
         near = any(goal.relation == "next_to" for goal in task.goals)

@@ -46,12 +46,14 @@ class Stage:
         batch: images a step.
         rate: highest learning rate; a cosine goes from it to a fiftieth.
         matrix_rate: Muon's for the matrices; at 8e-3 the language part's attention saturated on tokens of no meaning.
+        seed: of the frames and turns drawn.
     """
 
     steps: int
     batch: int
     rate: float
     matrix_rate: float
+    seed: int = 0
 
 
 RECIPE: dict[str, Stage] = {
@@ -173,7 +175,7 @@ def batches(
     name: str, stage: Stage, trainer: Trainer, frames: FrameSource, turns: TurnSource, start: int
 ) -> Iterator[tuple[Tensor, ...]]:
     """Yield the inputs of one stage's loss for each step from `start` on."""
-    rng = np.random.default_rng(1000 + start)
+    rng = np.random.default_rng((1000 + start, stage.seed))
     for step in range(start, stage.steps):
         chosen = rng.integers(len(frames), size=stage.batch)
         if name == "language":
@@ -310,8 +312,10 @@ def _load(out: Path, name: str, model: torch.nn.Module, both: tuple[torch.optim.
 
 
 def join(trainer: Trainer, out: Path) -> None:
-    """Put the results of both stages into the trainer's model."""
+    """Put the results of the stages that were run into the trainer's model."""
     for name, prefix in PARTS.items():
+        if not (out / f"{name}.safetensors").is_file():
+            continue  # the model that was gone on from has this part
         tensors = load_file(out / f"{name}.safetensors")
         chosen = {k[6:]: v for k, v in tensors.items() if k.startswith("model." + prefix)}
         trainer.model.load_state_dict(chosen, strict=False)
