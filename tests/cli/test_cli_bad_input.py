@@ -42,7 +42,7 @@ NAMES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "kind": (("ground", "image.png", "red cub"), ("unknown kind", "Did you mean 'cube'?")),
     "suite": (("bench", "run", "sttic"), ("unknown suite", "Did you mean 'static'?")),
     "rate_share": (("train", "nano", "--rate-share", "0"), ("--rate-share 0", "more than 0")),
-    "start": (("train", "nano", "--start", "nanobase", "--frames-dir", "."), ("no model 'nanobase'", "Did you mean 'nano-base'?")),
+    "start": (("train", "nano", "--start", "nanobase"), ("no model 'nanobase'", "Did you mean 'nano-base'?")),
     "stage": (("train", "nano", "--stage", "visoin"), ("unknown stage", "Did you mean 'vision'?")),
     "target": (("policy", "convert", "good.json", "--to", "pyton"), ("unknown target", "Did you mean 'python'?")),
     "drawn world": (("world", "show", "--world", "tabeltop"), ("unknown world", "Did you mean 'tabletop'?")),
