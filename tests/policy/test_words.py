@@ -58,6 +58,13 @@ def test_no_subtask_is_left_out_and_none_added() -> None:
     assert not admitted(named, "it is so") and not admitted(named, "there is no can")
 
 
+@pytest.mark.parametrize("words", ["there is no can", "the tray cannot be grasped", "nothing can be put on the ball"])
+def test_a_denial_is_not_the_name_of_a_subtask(words: str) -> None:
+    # "The white plate cannot be grasped" became a subtask that asked, and then grasped the plate.
+    assert admitted({"goal": "g", "cannot": words}, words)
+    assert not admitted({"goal": "g", "subtasks": [{**TAKE, "name": words}]}, words)
+
+
 def test_a_check_that_failed_is_not_what_the_policy_begins_with() -> None:
     refuted = policy_schema(MANIFEST, refuted=True)
     named = named_in_full(POLICY)

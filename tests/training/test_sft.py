@@ -250,6 +250,7 @@ def test_a_loss_that_is_no_number_ends_the_run(base: Path, samples: Path, tmp_pa
         (["--adapter", "vision"], "unknown adapter 'vision'"),
         (["--epochs", "0"], "--epochs 0 is too small"),
         (["--tower-share", "0"], "--tower-share 0.0 is out of bounds"),
+        (["--words", "agred"], "Did you mean 'agreed'"),
         (["--batch", "4", "--micro", "3"], "--micro 3 does not divide"),
         (["--rate", "-1"], "--rate -1"),
         (["--samples", "1000"], "24 samples in the training split; at least 1000 are wanted"),

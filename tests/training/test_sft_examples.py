@@ -88,6 +88,24 @@ def test_a_base_that_speaks_first_learns_the_names_of_the_subtasks_as_its_words(
     assert inner.chat.tokenizer.decode(example.ids).count("as a policy") == 1
 
 
+@pytest.mark.parametrize("says", ["the sample's own words", "others"])
+def test_words_that_the_base_says_otherwise_can_be_left_untaught(tmp_path: Path, monkeypatch, says: str) -> None:
+    """Where a base misread the picture its sample's words could only be learned as inventing; the policy still counts."""
+    inner = open_model("nano-base", device="cpu").model  # type: ignore[attr-defined]
+    store, sample = one_sample(tmp_path / "s")
+    words = policy_words(sample.policy)
+    said = {"do:": "red_cube 1 2", "so": words if says != "others" else "there is no red cube"}
+    monkeypatch.setattr(inner, "generate", lambda turns, **_: Reply(said.get(turns[-1].parts[-1].text, said["do:"])))
+    every, agreed = (Examples(store, inner, agreed=agreed) for agreed in (False, True))
+    whole, part = every.example(sample), agreed.example(sample)
+    assert whole.ids == part.ids and every.differing == 0 and agreed.differing == (says == "others")
+    counted = [inner.chat.tokenizer.decode([label for label in each.labels if label != IGNORED]) for each in (whole, part)]
+    left_out = f"{words}<|end|>" if says == "others" else ""
+    assert counted[1] == counted[0].replace(left_out, "", 1) and counted[1].endswith(
+        f"{policy_text(named_in_full(sample.policy))}<|end|>"
+    )
+
+
 def test_questions_are_rehearsed_with_the_answers_of_the_base(tmp_path: Path) -> None:
     nano = open_model("nano", device="cpu")
     store, sample = one_sample(tmp_path / "s")
@@ -209,7 +227,8 @@ def test_tokens_shows_what_counts(base: Path, samples: Path, capsys: pytest.Capt
 
 
 def test_what_a_recipe_leaves_open_follows_from_the_size_of_the_model() -> None:
-    assert Recipe().settled(3_754_622_976) == Recipe(epochs=2, rate=2e-4, rehearse=0, tower_share=1.0)
-    assert Recipe("full").settled(5_000_000) == Recipe("full", epochs=4, rate=3e-4, rehearse=1, tower_share=0.05)
-    given = Recipe(epochs=1, rate=1e-3, rehearse=0, tower_share=0.5)
+    assert Recipe().settled(3_754_622_976) == Recipe(epochs=2, rate=2e-4, rehearse=0, tower_share=1.0, words="all")
+    small = Recipe("full", epochs=4, rate=3e-4, rehearse=1, tower_share=0.05, words="agreed")
+    assert Recipe("full").settled(5_000_000) == small
+    given = Recipe(epochs=1, rate=1e-3, rehearse=0, tower_share=0.5, words="all")
     assert given.settled(5_000_000) == given

@@ -32,6 +32,7 @@ def sft(
     save_every: int = 20,
     rehearse: int | None = None,
     tower_share: float | None = None,
+    words: str | None = None,
     device: str = "",
     resume: bool = False,
     skip_lint: bool = False,
@@ -66,6 +67,8 @@ def sft(
             forgetting; by default none, and 1 for small models.
         tower_share: the rate of what is trained of the vision tower, as a share of the rate; by default 1, and 0.05 for small
             models.
+        words: of what a model says before its policy (nano-base does): all, the samples' own words are taught, or agreed, only
+            where the base says the same; by default all, and agreed for small models.
         device: cpu, cuda, cuda:1, ...; by default a GPU where there is one.
         resume: go on with the run at OUT.
         skip_lint: train on samples that have faults.
@@ -82,7 +85,9 @@ def sft(
 
     if not skip_gates:
         _gates_module()  # what is missing is said before an hour of training, not after it
-    recipe = Recipe(adapter, epochs, batch, rate, seed, samples, micro, precision, recompute, save_every, rehearse, tower_share)
+    recipe = Recipe(
+        adapter, epochs, batch, rate, seed, samples, micro, precision, recompute, save_every, rehearse, tower_share, words
+    )
     with Bars() as bars:
         options = {"resume": resume, "device": device or None, "skip_lint": skip_lint, "checks": _checks()}
         made = library.train_sft(base, data, out, recipe, **options, progress=bars.moved)

@@ -80,9 +80,13 @@ class Examples:
         model: the base; its tower reads the images when the folder says so.
         base: what tells this base from others, such as the hashes of its weights, so that what it says is kept beside the
             samples; "" keeps nothing.
+        agreed: teach the words before a policy only where the base says the very same; the policy is taught in any case.
     """
 
-    def __init__(self, store: Store | str | Path, model: TransformersModel, base: str = "") -> None:
+    def __init__(
+        self, store: Store | str | Path, model: TransformersModel, base: str = "", *, agreed: bool = False
+    ) -> None:
+        self.agreed, self.differing = agreed, 0
         self.store = store if isinstance(store, Store) else Store(store)
         self.model = model
         self._asked = KeptReplies(model, self.store.folder / KEPT / f"{base[:16]}.jsonl" if base else None, base)
@@ -100,8 +104,12 @@ class Examples:
         except UsageError as error:
             raise UsageError(f"sample {sample.id}: {error.message}", "`vlp data lint` lists every fault.") from None
         shown, said = self._quoting(messages, lambda: self._words(sample))
-        policy = named_in_full(sample.policy) if speaks_first(messages) else sample.policy
-        return self._made(sample, shown, said, policy_text(policy))
+        if not speaks_first(messages):
+            return self._made(sample, shown, said, policy_text(sample.policy))
+        if self.agreed and self._quoting(messages)[1] != said:
+            self.differing += 1
+            said = said[:-1]
+        return self._made(sample, shown, said, policy_text(named_in_full(sample.policy)))
 
     def rehearsal(self, sample: Sample, question: str) -> Example | None:
         """Return a question about a sample's image in tokens, with the model's own answer; None where that has no end.

@@ -29,23 +29,26 @@ class Usual:
         rates: highest learning rate by adapter.
         rehearse: questions about each sample's image.
         tower_share: of the rate, for what is trained of the vision tower.
+        words: which words are taught.
     """
 
     epochs: int
     rates: dict[str, float]
     rehearse: int
     tower_share: float
+    words: str
 
 
-LARGE = Usual(2, {"decoder": 2e-4, "vision+decoder": 2e-4, "full": 1e-5}, 0, 1.0)
+LARGE = Usual(2, {"decoder": 2e-4, "vision+decoder": 2e-4, "full": 1e-5}, 0, 1.0, "all")
 """The epochs are the paper's; the rates, our choice, are the usual ones for LoRA and for all weights."""
 
-SMALL = Usual(4, {"decoder": 2e-3, "vision+decoder": 2e-3, "full": 3e-4}, 1, 0.05)
+SMALL = Usual(4, {"decoder": 2e-3, "vision+decoder": 2e-3, "full": 3e-4}, 1, 0.05, "agreed")
 """For models like nano, after pilots of `decoder` (docs/log.md): 6 epochs at 5e-4 gave 38 % of 60 prompts right, 58 % at
 1.5e-3. The rate of `full` is a guess. What nano's tower sees is read off it as text, which no loss holds in place: at the full
 rate the tower read 28 of 143 scenes without error after tuning, of 122 before."""
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+WORDS = ("all", "agreed")
 RECOMPUTE = {"auto": None, "yes": True, "no": False}
 
 
@@ -68,6 +71,8 @@ class Recipe:
         rehearse: questions about each sample's image whose answers by the base are learned beside the policy
             (`vlp.training.rehearsal`), None as above.
         tower_share: the rate of what is trained of the vision tower, as a share of `rate`; None as above.
+        words: of what is said before a policy, in the wordings that have this: "all" of the samples' words are taught, or
+            those "agreed", which the base says itself; None as above.
     """
 
     adapter: str = "decoder"
@@ -82,6 +87,7 @@ class Recipe:
     save_every: int = 20
     rehearse: int | None = None
     tower_share: float | None = None
+    words: str | None = None
 
     def check(self) -> None:
         """Raise UsageError for the first value that makes no sense, naming its option."""
@@ -89,6 +95,8 @@ class Recipe:
         lookup(self.recompute, RECOMPUTE, "answer to --recompute")
         if self.precision:
             lookup(self.precision, PRECISIONS, "precision")
+        if self.words is not None:
+            lookup(self.words, dict.fromkeys(WORDS), "answer to --words")
         least = {"epochs": 1, "batch": 1, "samples": 0, "micro": 0, "seed": 0, "save_every": 1, "rehearse": 0}
         for name, value in least.items():
             given = getattr(self, name)
@@ -103,7 +111,7 @@ class Recipe:
         """Return the recipe for a model of so many parameters, with nothing left open."""
         usual = SMALL if parameters <= SMALL_MODEL_PARAMETERS else LARGE
         found: dict[str, Any] = {"epochs": usual.epochs, "rate": usual.rates[self.adapter]}
-        found |= {"rehearse": usual.rehearse, "tower_share": usual.tower_share}
+        found |= {"rehearse": usual.rehearse, "tower_share": usual.tower_share, "words": usual.words}
         return replace(self, **{name: value for name, value in found.items() if getattr(self, name) is None})
 
     def share(self, processes: int) -> tuple[int, int]:

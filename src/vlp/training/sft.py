@@ -115,8 +115,10 @@ def train_sft(
     checkpoint = _open_run(out, record, resume) if main else last_checkpoint(out / CHECKPOINTS) if resume else None
 
     model = TransformersModel(folder.path, device=str(where), dtype=str(weights).removeprefix("torch."))
-    examples = Examples(store, model, base=_digest(folder, record["base"]["sha256"]))
+    examples = Examples(store, model, base=_digest(folder, record["base"]["sha256"]), agreed=recipe.words == "agreed")
     rows = examples.all(samples, recipe.rehearse or 0, lambda done: progress("reading samples", done, len(samples)))
+    if examples.differing:
+        progress("samples whose words the base says otherwise", examples.differing, len(samples))
     held_out = examples.all(islice(store.samples("validation"), VALIDATION_SAMPLES)) if main else []  # read by the base, too
     model.model.train()
     ranks = lora.ranks_of(model.model, recipe.adapter)
