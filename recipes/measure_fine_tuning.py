@@ -5,8 +5,9 @@
 
 Beside each other: nano-base as it is and every tuned model, on prompts (`planning`), in episodes (`static`, `dynamic`; the
 first seed of each adapter) and on visual questions (`vlp gate keeps`); and right policies over the number of samples. Each step
-is one `vlp` command, shown as it runs; what is there already is not done again, so the recipe goes on where it stopped. With
-`--tell` it prints the tables of what is there, with "-" for the rest.
+is one `vlp` command, shown as it runs. What was measured is kept as rows in `docs/results/fine_tuning` and not measured again:
+the recipe goes on where it stopped, on another machine too, where a model is trained again if something of it is still to be
+measured. With `--tell` it prints the tables of what is there, with "-" for the rest.
 """
 
 import argparse
@@ -18,10 +19,13 @@ import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from vlp.evaluation.runner import Rate
+from vlp.models.catalogue import find_folder
+from vlp.models.folder import sha256
 
 ADAPTERS, SEEDS, SIZES = ("decoder", "vision+decoder"), (0, 1, 2), (50, 100, 200, 400, 800)
 PROMPTS, EPISODES, QUESTIONS = 150, 100, 200
@@ -36,17 +40,39 @@ class Study:
         base: the model before tuning.
         data: the samples.
         out: folder of all runs.
+        rows: folder of what was measured, a folder for each model.
         training: further options of `vlp train sft`.
     """
 
     base: str
     data: Path
     out: Path
+    rows: Path
     training: tuple[str, ...]
 
-    def run(self, adapter: str, seed: int, samples: int) -> Path:
-        """Return the folder of a run."""
-        return self.out / f"{adapter.replace('+', '-')}-{seed}-{samples}"
+    def question(self) -> dict[str, Any]:
+        """Return what the rows hang on."""
+        digest = sha256(find_folder(self.base) / "model.safetensors")
+        return {"base": self.base, "model.safetensors": digest, "training": list(self.training)}
+
+    def check(self) -> None:
+        """Note what the rows hang on; SystemExit when there are rows of another model or training."""
+        note = self.rows / "question.json"
+        if not note.is_file():
+            note.parent.mkdir(parents=True, exist_ok=True)
+            note.write_text(json.dumps(self.question(), indent=1) + "\n")
+        found = json.loads(note.read_text())
+        if found != self.question():
+            raise SystemExit(f"{self.rows} is of {found}, not of {self.question()}. Remove it, or name another --rows.")
+
+
+BASE = "base"
+"""What the rows of the model before tuning are called."""
+
+
+def name_of(adapter: str, seed: int, samples: int) -> str:
+    """Return what a tuned model and its folders are called."""
+    return f"{adapter.replace('+', '-')}-{seed}-{samples}"
 
 
 def vlp(*words: object, instead: Path | None = None) -> None:
@@ -58,15 +84,26 @@ def vlp(*words: object, instead: Path | None = None) -> None:
         raise SystemExit(f"vlp {' '.join(map(str, words))}\n{done.stderr[-2000:]}")
 
 
-def bench(suite: str, model: str | Path, out: Path, n: int) -> None:
-    """Measure a model, unless that was done."""
-    if not (out / "summary.json").is_file():
-        vlp("bench", "run", suite, "--model", model, "--workers", 1, "--out", out, "--n", n)
+def bench(study: Study, suite: str, name: str, model: Callable[[], str | Path], n: int) -> None:
+    """Measure a model, unless that was done, and keep the rows."""
+    if (study.rows / name / suite / "summary.json").is_file():
+        return
+    out = study.out / name / suite
+    vlp("bench", "run", suite, "--model", model(), "--workers", 1, "--out", out, "--n", n)
+    keep(study, name, [out / "rows.jsonl", out / "summary.json"], suite)
+
+
+def keep(study: Study, name: str, files: Iterable[Path], part: str) -> None:
+    """Copy what was measured to the rows."""
+    folder = study.rows / name / part
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        shutil.copyfile(file, folder / file.name)
 
 
 def tuned(study: Study, adapter: str, seed: int, samples: int) -> Path:
     """Return the merged model of a run, trained unless that was done."""
-    run = study.run(adapter, seed, samples)
+    run = study.out / name_of(adapter, seed, samples)
     model = run / "merged"
     if not model.is_dir():
         if not (run / "adapter").is_dir():
@@ -80,24 +117,20 @@ def tuned(study: Study, adapter: str, seed: int, samples: int) -> Path:
 
 
 def measure_tuned(study: Study, adapter: str, seed: int, samples: int) -> None:
-    """Train one model, and measure it on prompts and, where it saw all samples, on questions."""
-    model, run = tuned(study, adapter, seed, samples), study.run(adapter, seed, samples)
-    bench("planning", model, run / "planning", PROMPTS)
-    done = run / "gates" / "keeps.json"
-    if samples == max(SIZES) and not done.is_file():
-        vlp("gate", "keeps", model, "--base", study.base, "--n", QUESTIONS, "--out", run / "gates", instead=done)
+    """Measure one tuned model on prompts and, where it saw all samples, on questions."""
+    name = name_of(adapter, seed, samples)
+    bench(study, "planning", name, lambda: tuned(study, adapter, seed, samples), PROMPTS)
+    if samples == max(SIZES) and not (study.rows / name / "gates" / "keeps.json").is_file():
+        gates = study.out / name / "gates"
+        model = tuned(study, adapter, seed, samples)
+        vlp("gate", "keeps", model, "--base", study.base, "--n", QUESTIONS, "--out", gates, instead=gates / "keeps.json")
+        keep(study, name, [gates / "keeps.json"], "gates")
 
 
-def measure_base(study: Study) -> None:
-    """Measure the model before tuning."""
-    bench("planning", study.base, study.out / "base" / "planning", PROMPTS)
-    finish_tasks(study.base, study.out / "base")
-
-
-def finish_tasks(model: str | Path, out: Path) -> None:
+def finish_tasks(study: Study, name: str, model: Callable[[], str | Path]) -> None:
     """Measure a model in episodes."""
-    bench("static", model, out / "static", EPISODES)
-    bench("dynamic", model, out / "dynamic", EPISODES)
+    bench(study, "static", name, model, EPISODES)
+    bench(study, "dynamic", name, model, EPISODES)
 
 
 def rate(folder: Path, *path: str) -> str:
@@ -143,29 +176,38 @@ def tell(study: Study, picture: Path) -> None:
     print("interval of them together tells of these prompts, not of others.\n")
     tell_prompts(study)
     print("\n| visual questions after tuning | of the base's | right |\n| --- | --- | --- |")
-    for name, run in {f"{a}, seed {s}": study.run(a, s, max(SIZES)) for a in ADAPTERS for s in SEEDS}.items():
-        file = run / "gates" / "keeps.json"
+    for name, file in {f"{a}, seed {s}": kept_file(study, a, s) for a in ADAPTERS for s in SEEDS}.items():
         (row,) = json.loads(file.read_text())["rows"] if file.is_file() else ({"kept": "-", "tuned": "-", "base": "-"},)
         print(f"| {name} | {row['kept']} | {row['tuned']} after {row['base']} |")
     print("\n| tasks finished | static | changed midway | changed midway, without re-planning |\n| --- | --- | --- | --- |")
-    for name, folder in (("nano-base", study.out / "base"), *((a, study.run(a, SEEDS[0], max(SIZES))) for a in ADAPTERS)):
+    for name, folder in {"nano-base": BASE, **{a: name_of(a, SEEDS[0], max(SIZES)) for a in ADAPTERS}}.items():
+        folder = study.rows / folder
         midway = (rate(folder / "dynamic", "groups", "replan", replans) for replans in ("True", "False"))
         print(f"| {name} | {rate(folder / 'static')} | {' | '.join(midway)} |")
     print(f"\nRight policies over the number of samples (`decoder`, seed {SEEDS[0]}):\n\n![curve]({picture.name})\n")
     print("| samples | trained phrasings | kept for test |\n| --- | --- | --- |")
     for size in SIZES:
-        folder = study.run("decoder", SEEDS[0], size) / "planning"
-        rates = (Rate.of(prompts([folder], phrasing)) for phrasing in ("train", "test"))
+        rates = (Rate.of(prompts([curve_point(study, size)], phrasing)) for phrasing in ("train", "test"))
         print(f"| {size} | {' | '.join(map(shown, rates))} |")
-    if prompts([study.run("decoder", SEEDS[0], size) / "planning" for size in SIZES], "train"):
+    if prompts([curve_point(study, size) for size in SIZES], "train"):
         draw(study, picture)
+
+
+def kept_file(study: Study, adapter: str, seed: int) -> Path:
+    """Return the file with what a tuned model kept of the base's answers."""
+    return study.rows / name_of(adapter, seed, max(SIZES)) / "gates" / "keeps.json"
+
+
+def curve_point(study: Study, samples: int) -> Path:
+    """Return the rows of the model that saw so many samples."""
+    return study.rows / name_of("decoder", SEEDS[0], samples) / "planning"
 
 
 def tell_prompts(study: Study) -> None:
     """Print how many prompts each model planned right."""
-    models = {"nano-base": [study.out / "base"]}
+    models = {"nano-base": [study.rows / BASE]}
     for adapter in ADAPTERS:
-        runs = {seed: study.run(adapter, seed, max(SIZES)) for seed in SEEDS}
+        runs = {seed: study.rows / name_of(adapter, seed, max(SIZES)) for seed in SEEDS}
         models |= {f"`{adapter}`, seed {seed}": [run] for seed, run in runs.items()}
         there = [run for run in runs.values() if (run / "planning" / "summary.json").is_file()]
         models[f"**`{adapter}`, {len(there)} of {len(SEEDS)} seeds**"] = there
@@ -187,12 +229,12 @@ def draw(study: Study, picture: Path) -> None:
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     for phrasing, label in (("train", "phrasings of the training"), ("test", "phrasings kept for test")):
-        all_rates = {size: Rate.of(prompts([study.run("decoder", SEEDS[0], size) / "planning"], phrasing)) for size in SIZES}
+        all_rates = {size: Rate.of(prompts([curve_point(study, size)], phrasing)) for size in SIZES}
         sizes, rates = zip(*((size, rate) for size, rate in all_rates.items() if rate.n), strict=True)
         shares, low, high = ([100 * getattr(rate, part) for rate in rates] for part in ("rate", "low", "high"))
         (line,) = axes.plot(sizes, shares, marker="o", label=label)
         axes.fill_between(sizes, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
-        base = Rate.of(prompts([study.out / "base" / "planning"], phrasing))
+        base = Rate.of(prompts([study.rows / BASE / "planning"], phrasing))
         axes.axhline(100 * base.rate, color=line.get_color(), linestyle=":")
     axes.set(xlabel="samples", ylabel="right policies (%)", ylim=(0, 100), xscale="log", title="nano-base + decoder")
     axes.set_xticks(SIZES, [str(size) for size in SIZES])
@@ -207,20 +249,27 @@ def main() -> None:
     parser.add_argument("--base", default="nano-base")
     parser.add_argument("--data", type=Path, default=Path("samples"))
     parser.add_argument("--out", type=Path, default=Path("runs/fine_tuning"))
+    parser.add_argument("--rows", type=Path, default=Path("docs/results/fine_tuning"), help="what was measured, kept")
     parser.add_argument("--picture", type=Path, default=Path("docs/results/fine_tuning_curve.png"))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--tell", action="store_true", help="print what has been measured, and measure nothing")
     options, training = parser.parse_known_args()
-    study = Study(options.base, options.data, options.out, tuple(training))
+    study = Study(options.base, options.data, options.out, options.rows, tuple(training))
+    study.check()
     if options.tell:
         tell(study, options.picture)
         return
-    jobs: list[Callable[[], None]] = [lambda a=a, s=s: measure_tuned(study, a, s, max(SIZES)) for s in SEEDS for a in ADAPTERS]
-    jobs += [lambda n=n: measure_tuned(study, "decoder", SEEDS[0], n) for n in SIZES[:-1]]
-    # The first training asks the base about every sample; the second, begun later, finds the replies beside the samples.
-    jobs.insert(1, lambda: measure_base(study))
-    first = [study.run(adapter, SEEDS[0], max(SIZES)) for adapter in ADAPTERS]
-    jobs += [lambda run=run: finish_tasks(run / "merged", run) for run in first]
+    first, *others = [(adapter, seed, max(SIZES)) for seed in SEEDS for adapter in ADAPTERS]
+    fewer = [(ADAPTERS[0], SEEDS[0], samples) for samples in SIZES[:-1]]
+    in_episodes = [(adapter, SEEDS[0], max(SIZES)) for adapter in ADAPTERS]
+    # The first training asks the base about every sample. The next ones, begun later or of fewer samples, find the replies.
+    jobs = [
+        partial(measure_tuned, study, *first),
+        partial(bench, study, "planning", BASE, lambda: study.base, PROMPTS),
+        *(partial(measure_tuned, study, *model) for model in (*fewer, *others)),
+        *(partial(finish_tasks, study, name_of(*model), partial(tuned, study, *model)) for model in in_episodes),
+        partial(finish_tasks, study, BASE, lambda: study.base),
+    ]
     with ThreadPoolExecutor(options.workers) as pool:
         running = [pool.submit(job) for job in jobs]
         for done in as_completed(running):
