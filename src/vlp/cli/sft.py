@@ -63,12 +63,9 @@ def sft(
         precision: float32 or bfloat16; by default bfloat16 on a GPU that has it, else float32.
         recompute: compute activations again in the backward pass to save memory: yes, no or auto (large models).
         save_every: steps between checkpoints.
-        rehearse: questions about each sample's image whose answers by the base are learned beside the policy, against
-            forgetting; by default none, and 1 for small models.
-        tower_share: the rate of what is trained of the vision tower, as a share of the rate; by default 1, and 0.05 for small
-            models.
-        words: of what a model says before its policy (nano-base does): all, the samples' own words are taught, or agreed, only
-            where the base says the same; by default all, and agreed for small models.
+        rehearse: questions on each image, learned as the base answers them; by default none, and 1 for small models.
+        tower_share: the vision tower's share of the rate; by default 1, and 0.05 for small models.
+        words: which words before a policy are taught: all, or agreed (with the base); by default all, agreed for small models.
         device: cpu, cuda, cuda:1, ...; by default a GPU where there is one.
         resume: go on with the run at OUT.
         skip_lint: train on samples that have faults.
