@@ -255,10 +255,10 @@ def main() -> None:
     parser.add_argument("--tell", action="store_true", help="print what has been measured, and measure nothing")
     options, training = parser.parse_known_args()
     study = Study(options.base, options.data, options.out, options.rows, tuple(training))
-    study.check()
     if options.tell:
         tell(study, options.picture)
         return
+    study.check()
     first, *others = [(adapter, seed, max(SIZES)) for seed in SEEDS for adapter in ADAPTERS]
     fewer = [(ADAPTERS[0], SEEDS[0], samples) for samples in SIZES[:-1]]
     in_episodes = [(adapter, SEEDS[0], max(SIZES)) for adapter in ADAPTERS]

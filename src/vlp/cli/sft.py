@@ -140,7 +140,7 @@ def _gates_module() -> ModuleType:
 
 
 def tokens(data: str = "samples", base: str = "nano", sample: str = "", json_: Json = False) -> int:
-    """Show one sample as the trainer takes it: the model's own words, which count in the loss, in colour.
+    """Show one sample as the trainer takes it by default: the model's own words, which count in the loss, in colour.
 
     Args:
         data: folder of samples.
@@ -151,7 +151,9 @@ def tokens(data: str = "samples", base: str = "nano", sample: str = "", json_: J
     library = _library("examples")
     from vlp.data.store import Store
     from vlp.models.catalogue import find_folder
+    from vlp.models.folder import check_folder
     from vlp.models.transformers_model import TransformersModel
+    from vlp.training.recipe import Recipe
 
     store = Store(data)
     found = next((s for s in store if sample in ("", s.id)), None)
@@ -159,8 +161,9 @@ def tokens(data: str = "samples", base: str = "nano", sample: str = "", json_: J
         near = closest(sample, [s.id for s in store]) if sample else None
         hint = f"Did you mean {near!r}?" if near else "`vlp data stats` counts what is there."
         raise UsageError(f"no sample {sample[:80]!r} in {data[:300]!r}.", hint)
-    model = TransformersModel(find_folder(base))
-    example = library.Examples(store, model).example(found)
+    folder = check_folder(find_folder(base))
+    model, usual = TransformersModel(folder.path), Recipe().settled(folder.parameters)
+    example = library.Examples(store, model, agreed=usual.words == "agreed").example(found)
     shown = library.shown_tokens(example, model)
     if json_:
         print(json.dumps(shown, ensure_ascii=False))

@@ -25,7 +25,7 @@ DONE = "it is so"
 """What is said where nothing is to be done."""
 
 DENIAL = re.compile(r"^(there is no|nothing can)\b|\b(cannot|can not|can't)\b")
-"""What is said where nothing can be done. Of 20 such words a tuned nano-base wrote 3 as the name of a subtask."""
+"""What is said where nothing can be done. In 300 prompts a tuned nano-base made 3 of them the name of a subtask."""
 
 
 def policy_words(policy: Mapping[str, Any]) -> str:
