@@ -1,4 +1,5 @@
-"""One question to a planner about a simulated world: first, after a change of mind, a failed step or a disturbance."""
+"""One question to a planner about a simulated world: at the beginning, the hand empty or full, after a change of mind, a failed
+step or a disturbance."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +20,7 @@ from vlp.sim.simulation import Simulation
 from vlp.sim.symbolic import StepFailed, Table, do_step, is_right, steps_of
 from vlp.sim.tasks.changes import RANKED, sample_change
 from vlp.sim.tasks.families import FAMILIES, PLAIN
+from vlp.sim.tasks.put import graspable
 from vlp.sim.tasks.situations import clear_midway
 from vlp.sim.tasks.task import Split, Task
 from vlp.sim.truth import Truth
@@ -80,9 +82,9 @@ class Asker:
 
     def ask(self, kind: str, family: str) -> Question | None:
         """Return a question of a kind about a task of a family, None when the scene allows none that is clear."""
-        start = self.world.at_start()
-        task = FAMILIES[family].sample(start.truth, self.random, self.split)
-        if task is None or not start.clear:
+        start = self._with_hand_full() if kind == "held" else self.world.at_start()
+        task = FAMILIES[family].sample(start.truth, self.random, self.split) if start else None
+        if start is None or task is None or not start.clear:
             return None
         asked = KINDS[kind](self, start, task)
         if asked is None or not asked.world.clear:
@@ -90,10 +92,16 @@ class Asker:
         right, _ = is_right(asked.policy, asked.world.truth, asked.task)
         return asked if right else None
 
+    def _with_hand_full(self) -> Midway | None:
+        """Return the world with any of its things in the hand, as an earlier task may have left it."""
+        thing = self.random.choice(graspable(self.world.start))
+        return self.world.after([{"do": "locate", "object": thing, "as": "thing"}, {"do": "grasp", "target": "$thing"}])
+
     def first(self, start: Midway, task: Task) -> Question | None:
-        """Return the question at the beginning."""
+        """Return the question at the beginning, whatever the hand holds."""
         story = _Story(self, start, task)
-        return Question("first", task, start, story.memory(start), plan(start.truth, task))
+        kind = "held" if start.truth.holding else "first"
+        return Question(kind, task, start, story.memory(start), plan(start.truth, task))
 
     def changed(self, start: Midway, task: Task) -> Question | None:
         """Return the question after a person changed their mind midway."""
@@ -156,6 +164,7 @@ class Asker:
 
 KINDS: dict[str, Callable[[Asker, Midway, Task], Question | None]] = {
     "first": Asker.first,
+    "held": Asker.first,
     "changed": Asker.changed,
     "failed": Asker.failed,
     "disturbed": Asker.disturbed,
@@ -167,6 +176,7 @@ SETTLED = (*RANKED, "swap")
 
 FAMILIES_FOR: dict[str, tuple[str, ...]] = {
     "first": tuple(FAMILIES),
+    "held": tuple(FAMILIES),
     "changed": tuple(PLAIN),
     "failed": tuple(PLAIN),
     "disturbed": tuple(name for name in PLAIN if name not in SETTLED),
