@@ -11,6 +11,7 @@ measured. With `--tell` it prints the tables of what is there, with "-" for the 
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -23,9 +24,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from vlp.data.store import Store
 from vlp.evaluation.runner import Rate
 from vlp.models.catalogue import find_folder
 from vlp.models.folder import sha256
+from vlp.prompt.target import policy_text
 
 ADAPTERS, SEEDS, SIZES = ("decoder", "vision+decoder"), (0, 1, 2), (50, 100, 200, 400, 800)
 PROMPTS, EPISODES, QUESTIONS = 150, 100, 200
@@ -52,8 +55,13 @@ class Study:
 
     def question(self) -> dict[str, Any]:
         """Return what the rows hang on."""
-        digest = sha256(find_folder(self.base) / "model.safetensors")
-        return {"base": self.base, "model.safetensors": digest, "training": list(self.training)}
+        weights = sha256(find_folder(self.base) / "model.safetensors")
+        return {"base": self.base, "model.safetensors": weights, "samples": self.taught(), "training": list(self.training)}
+
+    def taught(self) -> str:
+        """Return the SHA-256 of what the samples ask and answer; their images differ from renderer to renderer."""
+        pairs = [f"{sample.instruction}\n{policy_text(sample.policy)}\n" for sample in Store(self.data)]
+        return hashlib.sha256("".join(pairs).encode()).hexdigest()
 
     def check(self) -> None:
         """Note what the rows hang on; SystemExit when there are rows of another model or training."""
