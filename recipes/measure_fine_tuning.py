@@ -4,10 +4,11 @@
     python recipes/measure_fine_tuning.py --data samples --out runs/fine_tuning > docs/results/fine_tuning.md
 
 Beside each other: nano-base as it is and every tuned model, on prompts (`planning`), in episodes (`static`, `dynamic`; the
-first seed of each adapter) and on visual questions (`vlp gate keeps`); and right policies over the number of samples. Each step
+last seed of each adapter) and on visual questions (`vlp gate keeps`); and right policies over the number of samples. Each step
 is one `vlp` command, shown as it runs. What was measured is kept as rows in `docs/results/fine_tuning` and not measured again:
 the recipe goes on where it stopped, on another machine too, where a model is trained again if something of it is still to be
-measured. With `--tell` it prints the tables of what is there, with "-" for the rest.
+measured. `--precision` is the machine's own matter: what a model was trained in lies with its rows (`training/run.json`). With
+`--tell` it prints the tables of what is there, with "-" for the rest; what was written below them by hand is not in its output.
 """
 
 import argparse
@@ -31,6 +32,9 @@ from vlp.models.folder import sha256
 from vlp.prompt.target import policy_text
 
 ADAPTERS, SEEDS, SIZES = ("decoder", "vision+decoder"), (0, 1, 2), (50, 100, 200, 400, 800)
+IN_EPISODES = SEEDS[-1]
+"""The seed whose models are also measured in episodes: trained last, so it is at hand when all prompts have been asked."""
+
 PROMPTS, EPISODES, QUESTIONS = 150, 100, 200
 """Scenes with a prompt in a phrasing of the training and one kept for test, episodes, and visual questions for each model."""
 
@@ -56,7 +60,11 @@ class Study:
     def question(self) -> dict[str, Any]:
         """Return what the rows hang on."""
         weights = sha256(find_folder(self.base) / "model.safetensors")
-        return {"base": self.base, "model.safetensors": weights, "samples": self.taught(), "training": list(self.training)}
+        training = list(self.training)
+        if "--precision" in training:
+            at = training.index("--precision")
+            del training[at : at + 2]
+        return {"base": self.base, "model.safetensors": weights, "samples": self.taught(), "training": training}
 
     def taught(self) -> str:
         """Return the SHA-256 of what the samples ask and answer; their images differ from renderer to renderer."""
@@ -128,6 +136,9 @@ def measure_tuned(study: Study, adapter: str, seed: int, samples: int) -> None:
     """Measure one tuned model on prompts and, where it saw all samples, on questions."""
     name = name_of(adapter, seed, samples)
     bench(study, "planning", name, lambda: tuned(study, adapter, seed, samples), PROMPTS)
+    run = study.out / name / "run.json"
+    if run.is_file():
+        keep(study, name, [run], "training")
     if samples == max(SIZES) and not (study.rows / name / "gates" / "keeps.json").is_file():
         gates = study.out / name / "gates"
         model = tuned(study, adapter, seed, samples)
@@ -188,7 +199,7 @@ def tell(study: Study, picture: Path) -> None:
         (row,) = json.loads(file.read_text())["rows"] if file.is_file() else ({"kept": "-", "tuned": "-", "base": "-"},)
         print(f"| {name} | {row['kept']} | {row['tuned']} after {row['base']} |")
     print("\n| tasks finished | static | changed midway | changed midway, without re-planning |\n| --- | --- | --- | --- |")
-    for name, folder in {"nano-base": BASE, **{a: name_of(a, SEEDS[0], max(SIZES)) for a in ADAPTERS}}.items():
+    for name, folder in {"nano-base": BASE, **{a: name_of(a, IN_EPISODES, max(SIZES)) for a in ADAPTERS}}.items():
         folder = study.rows / folder
         midway = (rate(folder / "dynamic", "groups", "replan", replans) for replans in ("True", "False"))
         print(f"| {name} | {rate(folder / 'static')} | {' | '.join(midway)} |")
@@ -269,7 +280,7 @@ def main() -> None:
     study.check()
     first, *others = [(adapter, seed, max(SIZES)) for seed in SEEDS for adapter in ADAPTERS]
     fewer = [(ADAPTERS[0], SEEDS[0], samples) for samples in SIZES[:-1]]
-    in_episodes = [(adapter, SEEDS[0], max(SIZES)) for adapter in ADAPTERS]
+    in_episodes = [(adapter, IN_EPISODES, max(SIZES)) for adapter in ADAPTERS]
     # The first training asks the base about every sample. The next ones, begun later or of fewer samples, find the replies.
     jobs = [
         partial(measure_tuned, study, *first),
