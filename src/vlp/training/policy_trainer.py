@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import PrinterCallback, TrainerCallback
 from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.training_args import ParallelMode
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from vlp.core.errors import TaskFailed
+from vlp.core.errors import MissingComponent, TaskFailed, UsageError
 from vlp.models.loading import quiet
 from vlp.prompt.target import IGNORED
 from vlp.training import checkpoint as files
@@ -35,7 +36,34 @@ def trainer_settings(recipe: Recipe, out: Path, device: torch.device, recompute:
     """
     micro, times = recipe.share(processes())
     with quiet():
-        return SFTConfig(**_options(recipe, out, device, recompute, micro, times))
+        settings = SFTConfig(**_options(recipe, out, device, recompute, micro, times))
+    if device.type == "cuda":
+        _pin(settings, device)
+    return settings
+
+
+def _pin(settings: SFTConfig, device: torch.device) -> None:
+    """Hold one process to the GPU that it was told: transformers takes the first, and as many batches as there are GPUs.
+
+    Raises:
+        UsageError: one GPU for several processes.
+        MissingComponent: the GPU is not there.
+    """
+    if settings.parallel_mode == ParallelMode.DISTRIBUTED:
+        if device.index is not None:
+            raise UsageError(
+                f"--device {device} is one GPU, but each process takes its own.", "Leave --device out with `accelerate launch`."
+            )
+        return
+    there = torch.cuda.device_count()
+    mine = torch.device("cuda", device.index or 0)
+    if mine.index >= there:
+        hint = "Give cuda:0 or another that is there; to train on several at once use `accelerate launch`."
+        raise MissingComponent(f"device '{device}' is not there: torch sees {there} GPUs.", hint)
+    torch.cuda.set_device(mine)
+    pinned: Any = settings
+    pinned._n_gpu, pinned.__dict__["_setup_devices"] = 1, mine  # else TRL refuses several, and `device` stays cuda:0
+    pinned.distributed_state.device = mine  # what Accelerate moves models and batches to
 
 
 def _options(

@@ -1,0 +1,48 @@
+"""The trainer's settings, its rate and what its curve refuses, without a whole run."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers.training_args import ParallelMode
+
+from vlp.core.errors import MissingComponent, UsageError
+from vlp.training.policy_trainer import trainer_settings
+from vlp.training.recipe import Recipe
+
+
+@pytest.fixture
+def two_gpus(monkeypatch: pytest.MonkeyPatch) -> list[torch.device]:
+    """A machine with two GPUs, as far as torch tells; returns the ones that were made the current one."""
+    taken: list[torch.device] = []
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda: False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("torch.cuda.set_device", lambda device: taken.append(torch.device(device)))
+    return taken
+
+
+@pytest.mark.parametrize(("asked", "index"), [("cuda", 0), ("cuda:1", 1)])
+def test_one_process_takes_the_gpu_and_the_batch_it_was_told(
+    tmp_path: Path, two_gpus: list[torch.device], asked: str, index: int
+) -> None:
+    # With two GPUs a batch of 8 held 16, and --device cuda:1 trained on cuda:0.
+    settings = trainer_settings(Recipe(batch=8), tmp_path, torch.device(asked), False)
+    assert (settings.n_gpu, settings.train_batch_size) == (1, 8)
+    assert settings.device == torch.device("cuda", index) == two_gpus[-1]
+    assert settings.distributed_state is not None and settings.distributed_state.device == settings.device
+
+
+def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path, two_gpus: list[torch.device]) -> None:
+    # --device cuda:2 trained on cuda:0 without a word.
+    with pytest.raises(MissingComponent, match=r"'cuda:2' is not there: torch sees 2 GPUs.*accelerate launch"):
+        trainer_settings(Recipe(), tmp_path, torch.device("cuda:2"), False)
+
+
+def test_several_processes_do_not_share_one_gpu(
+    tmp_path: Path, two_gpus: list[torch.device], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # --device cuda:1 was passed over where several processes train.
+    monkeypatch.setattr("transformers.TrainingArguments.parallel_mode", ParallelMode.DISTRIBUTED)
+    with pytest.raises(UsageError, match=r"cuda:1 is one GPU.*Leave --device out with `accelerate launch`"):
+        trainer_settings(Recipe(), tmp_path, torch.device("cuda:1"), False)
