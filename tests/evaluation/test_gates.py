@@ -20,7 +20,7 @@ from vlp.core.images import encode_png
 from vlp.core.messages import Message, Text
 from vlp.data.store import Store
 from vlp.evaluation.gates import after_training, plans
-from vlp.evaluation.gates.keeps import Question, keeps, read_questions, same_answer, simulated_questions
+from vlp.evaluation.gates.keeps import Question, keeps, read_questions, read_sets, same_answer, simulated_questions
 from vlp.evaluation.gates.parity import compare, parity, sample_prompts
 from vlp.evaluation.gates.report import GateReport
 from vlp.evaluation.gates.tuned import find_tuned
@@ -63,6 +63,13 @@ def test_what_no_tie_explains_is_a_fault():
     assert "prompt has 9 tokens and 8" in compare(trace(SURE), trace(SURE, prompt=8), 0.001).fault
     assert "goes on" in compare(trace(SURE, ended=True), trace(SURE, SURE, ended=False), 0.001).fault
     assert "goes on" in compare(trace(SURE, END), trace(SURE, ended=False), 0.001).fault
+
+
+@pytest.mark.parametrize("other", [(4, {4: float("nan"), 5: -3.0}), (5, {4: -0.7, 5: float("nan")})])
+def test_a_log_probability_that_is_no_number_is_a_fault(other: tuple[int, dict[int, float]]):
+    """Against: a model whose numbers are all NaN was equal to itself, since max(0.0, nan) is 0.0."""
+    assert compare(trace(CLOSE), trace(other), 0.001).fault.startswith("token 0: ")
+    assert compare(trace(other), trace(other), 0.001).fault == "token 0: log-probabilities nan and nan"
 
 
 @pytest.fixture(scope="module")
@@ -213,10 +220,14 @@ def test_every_set_must_pass():
         ('["red cube"]', ("red cube",), True),
         ("green can, red cube", ('["red cube","green can"]',), False),
         ("yes and no", ("yes",), False),
+        ("nothing.", ("none",), True),
         ("", ("0",), False),
+        ("", ("none",), False),
+        (" .\n", ("[]",), False),
     ],
 )
 def test_what_counts_as_the_same_answer(said: str, accepted: tuple[str, ...], same: bool):
+    """Against, at the end of the list: a model that says nothing was right wherever "none" was."""
     assert same_answer(said, accepted) == same
 
 
@@ -245,11 +256,25 @@ def test_sets_are_read_from_a_folder(tmp_path: Path):
     assert found[0].rgb().shape == (16, 16, 3)
 
 
+def test_two_sets_of_one_name_are_refused_with_both_folders(tmp_path: Path):
+    """Against: a/vqa and b/vqa were judged as one set, which passed where b alone failed."""
+    folders = [tmp_path / "a" / "vqa", tmp_path / "b" / "vqa", tmp_path / "simulated"]
+    for folder in folders:
+        folder.parent.mkdir(exist_ok=True)
+        write_questions(folder, '{"image": "a.png", "question": "what is it?", "answer": "a cat"}')
+    with pytest.raises(UsageError, match=r"'.*/a/vqa' and '.*/b/vqa' are both called 'vqa'"):
+        read_sets(folders[:2])
+    with pytest.raises(UsageError, match=r"the simulated questions and '.*/simulated' are both called"):
+        read_sets(folders[2:])
+    assert [question.set for question in read_sets(folders[:1])] == ["vqa"]
+
+
 LINES: dict[str, tuple[str, str]] = {
     "no JSON": ("{", "line 1 .* not JSON"),
     "a list": ("[1]", "line 1 .* no object"),
     "no answer": ('{"image": "a.png", "question": "x"}', "line 1 .* no question"),
     "answers that are numbers": ('{"image": "a.png", "question": "x", "answer": [3]}', "no question"),
+    "an empty answer": ('{"image": "a.png", "question": "x", "answer": ["y", " "]}', "no question"),
     "no answers": ('{"image": "a.png", "question": "x", "answer": []}', "no question"),
     "no image": ('{"image": "b.png", "question": "x", "answer": "y"}', "no image 'b.png'"),
     "no file name": ('{"image": "a\\u0000.png", "question": "x", "answer": "y"}', "no image"),

@@ -84,7 +84,8 @@ def keeps(
     Args:
         tuned: the folder of a run or of an adapter, a model folder, or the URL of a server.
         base: the model before tuning; by default what the record says.
-        questions: folder with questions.jsonl and images, beside the simulated questions; may be repeated.
+        questions: folder with questions.jsonl and images, beside the simulated questions; may be repeated, with folders
+            of different names.
         n: simulated questions; 0 for none.
         bar: the share of the base's score that must be left.
         device: cpu, cuda, cuda:1, ...; by default a GPU where there is one.
@@ -94,7 +95,7 @@ def keeps(
     if n < 0 or not 0 < bar <= 1:
         raise UsageError(f"--n {n} or --bar {bar} is out of bounds.", "Give 0 or more questions, and a bar up to 1.")
     gates, found = _gates("keeps"), _gates("tuned").find_tuned(tuned, base)
-    asked = [each for folder in questions for each in gates.read_questions(Path(folder))]
+    asked = gates.read_sets([Path(folder) for folder in questions])
     found.needed_base()
     asked += gates.simulated_questions(n)
     with Bars() as bars:

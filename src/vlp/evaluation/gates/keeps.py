@@ -23,7 +23,7 @@ BAR = 0.85
 FILE, SIMULATED = "questions.jsonl", "simulated"
 MAX_LINES, MAX_LINE_BYTES = 100_000, 65_536
 MAX_TOKENS = 128
-NONE = ("none", "nothing", "[]", "")
+NONE = ("none", "nothing", "[]")
 Open = Callable[[], Model]
 Progress = Callable[[str, int, int], None]
 
@@ -59,6 +59,23 @@ def simulated_questions(n: int, split: str = "validation") -> list[Question]:
     return [Question(SIMULATED, kind, text, (answer,), encode_png(rgb)) for rgb, kind, text, answer in drawn]
 
 
+def read_sets(folders: Sequence[Path]) -> list[Question]:
+    """Return the questions of several folders, a set each.
+
+    Raises:
+        UsageError: two sets of one name, which would be judged as one; or as `read_questions` does.
+    """
+    named: dict[str, str] = {SIMULATED: "the simulated questions"}
+    found: list[Question] = []
+    for folder in folders:
+        name, where = _set_name(folder), repr(str(folder)[:300])
+        if name in named:
+            raise UsageError(f"{named[name]} and {where} are both called {name[:100]!r}.", "Rename one: each set has to pass.")
+        named[name] = where
+        found += read_questions(folder)
+    return found
+
+
 def read_questions(folder: Path) -> list[Question]:
     """Return the questions of a folder.
 
@@ -75,8 +92,11 @@ def read_questions(folder: Path) -> list[Question]:
 
 
 def same_answer(said: str, accepted: Sequence[str]) -> bool:
-    """Return whether an answer is one of those accepted: case, a full stop and the way a list is written do not count."""
-    return any(_normal(said) == _normal(answer) for answer in accepted)
+    """Return whether an answer is one of those accepted: case, a full stop and the way a list is written do not count.
+
+    A reply without words answers nothing, not even "none".
+    """
+    return bool(said.strip(" .\t\n")) and any(_normal(said) == _normal(answer) for answer in accepted)
 
 
 def keeps(
@@ -162,7 +182,7 @@ def _question(folder: Path, number: int, line: bytes) -> Question:
     answers = data.get("answer")
     answers = [answers] if isinstance(answers, str) else answers
     name, text, kind = data.get("image"), data.get("question"), data.get("kind", "")
-    good = isinstance(answers, list) and answers and all(isinstance(each, str) for each in answers)
+    good = isinstance(answers, list) and answers and all(isinstance(each, str) and each.strip() for each in answers)
     if not good or not isinstance(name, str) or not isinstance(text, str) or not isinstance(kind, str):
         raise UsageError(f"line {number} of {FILE} is no question.", expected)
     image = folder / name
@@ -172,7 +192,11 @@ def _question(folder: Path, number: int, line: bytes) -> Question:
         inside = False
     if not inside:
         raise UsageError(f"line {number} of {FILE}: no image {name[:200]!r} in the folder.", expected)
-    return Question(folder.resolve().name, kind, text, tuple(answers or ()), image)
+    return Question(_set_name(folder), kind, text, tuple(answers or ()), image)
+
+
+def _set_name(folder: Path) -> str:
+    return folder.resolve().name
 
 
 def _normal(answer: str) -> tuple[str, ...]:

@@ -62,9 +62,11 @@ def compare(one: Trace, other: Trace, tolerance: float) -> Compared:
         if mine != theirs:
             gaps = (here[mine] - here.get(theirs, -float("inf")), there[theirs] - there.get(mine, -float("inf")))
             where = f"token {at}: {mine} and {theirs}, {gaps[0]:.4f} and {gaps[1]:.4f} apart"
-            return Compared(False, where, "", apart) if max(gaps) <= tolerance else Compared(False, "", where, apart)
-        apart = max(apart, abs(here[mine] - there[mine]))
-        if apart > tolerance:
+            tie = all(gap <= tolerance for gap in gaps)
+            return Compared(False, where, "", apart) if tie else Compared(False, "", where, apart)
+        gap = abs(here[mine] - there[mine])
+        apart = max(apart, gap)
+        if not gap <= tolerance:  # which NaN is not either
             return Compared(False, "", f"token {at}: log-probabilities {here[mine]:.4f} and {there[mine]:.4f}", apart)
     # A server may keep the token that ends the turn to itself.
     longer = abs(len(one.tokens) - len(other.tokens))
