@@ -109,6 +109,19 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: edit(f, "preprocessor_config.json", size={"shortest_edge": 1, "longest_edge": 10**12}),
         "1000000000000 pixels",
     ),
+    "giant images in the processor that is read first": (
+        lambda f: edit(f, "processor_config.json", image_processor={"max_pixels": 10**12}),
+        "1000000000000 pixels in processor_config.json",
+    ),
+    "patches differ in the processor that is read first": (
+        lambda f: edit(f, "processor_config.json", image_processor={"patch_size": 14}),
+        "patch_size is 14 in processor_config.json",
+    ),
+    "a processor that is none": (lambda f: edit(f, "processor_config.json", image_processor=[]), "is not an object"),
+    "remote code in a nested processor": (
+        lambda f: edit(f, "processor_config.json", image_processor={"auto_map": {"AutoImageProcessor": "evil.P"}}),
+        "auto_map in processor_config.json",
+    ),
     "link out": (lambda f: link_out(f, "model.safetensors"), "link out"),
     "link to a folder": (lambda f: (f / "more").symlink_to("/etc"), "link out"),
     "header longer than file": (lambda f: edit_header(f, lambda h: h, length=10**9), "cannot be right"),

@@ -77,6 +77,14 @@ def test_an_export_has_hashes_card_and_curve(run: Path, base: Path, tmp_path: Pa
         check_folder(tmp_path / "m")
 
 
+def test_the_nested_image_processor_of_the_base_goes_with_the_merged_model(run: Path, base: Path, tmp_path: Path) -> None:
+    """Against: a merged model that sees images at another size than its base, for want of processor_config.json."""
+    nested = Path(shutil.copytree(base, tmp_path / "nested"))
+    (nested / "processor_config.json").write_text(json.dumps({"image_processor": {"min_pixels": 784}}))
+    folder = merge(run / "adapter", str(nested), tmp_path / "m")
+    assert (folder.path / "processor_config.json").read_text() == (nested / "processor_config.json").read_text()
+
+
 def test_a_full_run_is_exported_too(base: Path, samples: Path, tmp_path: Path) -> None:
     train_sft(str(base), samples, tmp_path / "run", Recipe(adapter="full", epochs=1, batch=8, samples=8), device="cpu")
     folder = export(tmp_path / "run", tmp_path / "m", dtype="bfloat16")

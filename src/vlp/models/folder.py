@@ -185,28 +185,42 @@ def _architecture(path: Path, config: dict[str, Any]) -> None:
 
 def _no_code(path: Path) -> None:
     for file in sorted(path.glob("*.json")):
-        if file.stat().st_size <= MAX_JSON_BYTES and "config" in file.name and "auto_map" in read_json(file):
+        if file.stat().st_size > MAX_JSON_BYTES or "config" not in file.name:
+            continue
+        config = read_json(file)
+        if any("auto_map" in part for part in (config, *config.values()) if isinstance(part, dict)):
             raise UsageError(
                 f"{path.name!r} wants to run code of its own (auto_map in {file.name}).", "No code is run."
             )
 
 
 def _image_sizes(path: Path, config: dict[str, Any]) -> None:
-    processor, vision = read_json(path / "preprocessor_config.json"), config.get("vision_config") or {}
-    for mine, theirs in (("patch_size", "patch_size"), ("merge_size", "spatial_merge_size")):
-        if mine in processor and theirs in vision and processor[mine] != vision[theirs]:
-            raise UsageError(
-                f"{mine} is {str(processor[mine])[:20]} in preprocessor_config.json of {path.name!r}, "
-                f"but {vision[theirs]} in config.json."
-            )
-    size = processor.get("size")
-    edges = [processor.get("min_pixels"), processor.get("max_pixels")]
-    edges += [size.get(k) for k in ("shortest_edge", "longest_edge")] if isinstance(size, dict) else []
-    for pixels in edges:
-        if pixels is not None and (type(pixels) is not int or not 0 < pixels <= MAX_PIXELS):
-            raise UsageError(
-                f"{path.name!r} asks for images of {str(pixels)[:40]} pixels.", f"Expected 1 to {MAX_PIXELS:,}."
-            )
+    vision = config.get("vision_config") or {}
+    for file, processor in _image_processors(path):
+        for mine, theirs in (("patch_size", "patch_size"), ("merge_size", "spatial_merge_size")):
+            if mine in processor and theirs in vision and processor[mine] != vision[theirs]:
+                raise UsageError(
+                    f"{mine} is {str(processor[mine])[:20]} in {file} of {path.name!r}, "
+                    f"but {vision[theirs]} in config.json."
+                )
+        size = processor.get("size")
+        edges = [processor.get("min_pixels"), processor.get("max_pixels")]
+        edges += [size.get(k) for k in ("shortest_edge", "longest_edge")] if isinstance(size, dict) else []
+        for pixels in edges:
+            if pixels is not None and (type(pixels) is not int or not 0 < pixels <= MAX_PIXELS):
+                raise UsageError(
+                    f"{path.name!r} asks for images of {str(pixels)[:40]} pixels in {file}.", f"Expected 1 to {MAX_PIXELS:,}."
+                )
+
+
+def _image_processors(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each description of the image processor by its file; transformers prefers the nested one where there is one."""
+    yield "preprocessor_config.json", read_json(path / "preprocessor_config.json")
+    whole = path / "processor_config.json"
+    nested = read_json(whole).get("image_processor") if whole.is_file() else None
+    if nested is not None and not isinstance(nested, dict):
+        raise UsageError(f"image_processor in {whole.name} of {path.name!r} is not an object.")
+    yield whole.name, nested or {}
 
 
 def _own_record(path: Path) -> tuple[str, str, bool]:

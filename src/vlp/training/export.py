@@ -19,7 +19,8 @@ from vlp.training.recipe import ADAPTER, MODEL, PLOT, read_record
 
 TEXT_FILES = (
     "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "*.jinja",
-    "chat_template.json", "preprocessor_config.json", "video_preprocessor_config.json", "generation_config.json",
+    "chat_template.json", "processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json",
+    "generation_config.json",
 )  # fmt: skip
 """What a model folder has beside configuration and weights; taken over from the base as it is."""
 
