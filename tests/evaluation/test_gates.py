@@ -312,6 +312,12 @@ def test_plans_pass_when_they_are_no_worse_and_good_enough(
     assert len(report.failures) == 2 * (10 - tuned_right)
 
 
+def test_plans_are_not_measured_on_scenes_of_training():
+    """Against: --split train passed a gate that speaks of scenes nobody trained on."""
+    with pytest.raises(UsageError, match="--split 'train' is none that is kept from training"):
+        plans.plans(lambda: pytest.fail("opened"), lambda: pytest.fail("opened"), 1, split="train")
+
+
 # Reports, and the end of a training.
 
 
@@ -321,8 +327,9 @@ def test_a_page_cannot_be_forged_by_what_a_model_said():
 
 
 def test_the_gates_run_at_the_end_of_a_training(
-    base: Path, adapter: Path, samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    base: Path, adapter: Path, samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ):
+    """Against, at its end: a gate that did not run, without a word."""
     run = tmp_path / "run"
     shutil.copytree(adapter, run / "adapter")
     write_record(run, make_record({"name": "toy", "spec": ""}, {"robots": ["another"]}, Recipe()))
@@ -332,6 +339,7 @@ def test_the_gates_run_at_the_end_of_a_training(
     assert [report.gate for report in reports] == ["parity", "keeps"], "there are no prompts for another robot"
     assert reports[0].passed and not reports[1].passed, "random weights answer nothing"
     assert {path.name for path in (run / "gates").iterdir()} == {"parity.json", "parity.md", "keeps.json", "keeps.md"}
+    assert capsys.readouterr().err == "plans: left out, its scenes are of hsr, and the samples are of another.\n"
 
 
 @pytest.mark.parametrize(("words", "status"), [([], 1), (["--skip-gates"], 0)])

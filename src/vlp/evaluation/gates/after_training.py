@@ -1,5 +1,6 @@
 """The gates at the end of `vlp train sft`, on what the run made."""
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ Progress = Callable[[str, int, int], None]
 def run_gates(
     run: Path, base: str, data: str | Path, device: str | None = None, progress: Progress = lambda what, done, all_: None
 ) -> Iterator[GateReport]:
-    """Yield the report of each gate, written to the run's folder, as it ends.
+    """Yield the report of each gate, written to the run's folder, as it ends; one that is left out is said on stderr.
 
     Args:
         run: the run's folder.
@@ -49,7 +50,11 @@ def run_gates(
     def plans_() -> GateReport:
         return plans(lambda: tuned.open_base(**where), lambda: tuned.open(**where), SCENES, tuned.name, progress=told("plans"))
 
-    simulated = ROBOT in (read_record(run).get("data") or {}).get("robots", [])
+    robots = (read_record(run).get("data") or {}).get("robots", [])
+    simulated = ROBOT in robots
+    if not simulated:
+        named = ", ".join(map(str, robots)) or "no robot that is named"
+        print(f"plans: left out, its scenes are of {ROBOT}, and the samples are of {named}.", file=sys.stderr)
     for gate in (parity_, keeps_, plans_) if simulated else (parity_, keeps_):
         report = gate()
         report.write(run / FOLDER)
