@@ -7,7 +7,7 @@ import torch
 from transformers.training_args import ParallelMode
 
 from vlp.core.errors import MissingComponent, UsageError
-from vlp.training.policy_trainer import trainer_settings
+from vlp.training.policy_trainer import rate_schedule, trainer_settings
 from vlp.training.recipe import Recipe
 
 
@@ -46,3 +46,19 @@ def test_several_processes_do_not_share_one_gpu(
     monkeypatch.setattr("transformers.TrainingArguments.parallel_mode", ParallelMode.DISTRIBUTED)
     with pytest.raises(UsageError, match=r"cuda:1 is one GPU.*Leave --device out with `accelerate launch`"):
         trainer_settings(Recipe(), tmp_path, torch.device("cuda:1"), False)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 6, 100])
+def test_the_first_step_learns_and_the_rate_falls_to_0(steps: int) -> None:
+    # The first step had rate 0: a run of one step trained nothing.
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
+    schedule, rates = rate_schedule(optimizer, steps), list[float]()
+    for _ in range(steps + 1):
+        rates.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    assert rates[0] > 0 and max(rates) == 2.0
+    warm_up = 3 if steps == 100 else 1
+    assert rates[:warm_up] == pytest.approx([2 * k / warm_up for k in range(1, warm_up + 1)])
+    assert rates[warm_up:] == sorted(rates[warm_up:], reverse=True)
+    assert steps == 1 or rates[-1] == pytest.approx(0)
