@@ -162,6 +162,34 @@ def test_what_cannot_be_compared_is_said_before_anything_is_loaded(base: Path, a
         parity(find_tuned(str(adapter), str(base)), lambda profile: [], device="cpu")
 
 
+def test_what_is_not_there_is_said_to_be_no_model(tmp_path: Path):
+    """Against: 'nope' "is one folder, with nothing to compare it to", though there is no such folder."""
+    for nothing in ("nope", str(tmp_path / "nowhere")):
+        with pytest.raises(UsageError, match=r"no model '.*(nope|nowhere)': neither a word, a folder"):
+            find_tuned(nothing)
+    for elsewhere in ("http://127.0.0.1:8000/v1", "some/model"):
+        assert find_tuned(elsewhere).model == elsewhere, "servers and hubs are asked later"
+
+
+@pytest.mark.parametrize(
+    ("record", "found"), [({"trained": {"base": {"spec": "nano-base"}}}, "nano-base"), ({"trained": {"base": 3}}, ""), ({}, "")]
+)
+def test_a_merged_folder_says_where_its_base_is(record: dict[str, Any], found: str, tmp_path: Path):
+    """Against: a planner "does not say where its base is", though its vlp.json does."""
+    (tmp_path / "vlp.json").write_text(json.dumps(record))
+    assert find_tuned(str(tmp_path)).base == found
+    assert find_tuned(str(tmp_path), "other").base == "other"
+
+
+def test_a_run_that_cannot_be_written_to_is_merged_elsewhere(
+    base: Path, adapter: Path, samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Against: PermissionError for a scratch folder inside a read-only run."""
+    tuned = replace(find_tuned(str(adapter), str(base)), run=tmp_path / "read-only")
+    monkeypatch.setattr("os.access", lambda path, mode: path != tuned.run)
+    assert parity(tuned, sample_prompts(Store(samples), 1), device="cpu", max_tokens=2).passed
+
+
 # Keeps.
 
 

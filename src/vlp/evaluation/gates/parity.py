@@ -4,6 +4,7 @@ Greedy, without a grammar: nothing hides a difference. Two models may part only 
 likely to both (a tie); every other difference is a failure.
 """
 
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -105,7 +106,8 @@ def parity(
         MissingComponent: the server cannot be reached, or does not tell its tokens.
     """
     if not (merged or url or tuned.adapter or tuned.run):
-        raise UsageError(f"{tuned.name!r} is one folder, with nothing to compare it to.", "Name a server with --url.")
+        hint = "Name a server with --url, or give the folder of a run or an adapter."
+        raise UsageError(f"{tuned.name!r} is one model, with nothing to compare it to.", hint)
     trained = tuned.as_trained(device=device)
     kind = str(trained.model.dtype).removeprefix("torch.")
     tolerance = tolerance or TOLERANCES[kind]
@@ -118,7 +120,7 @@ def parity(
     del trained
     others: dict[str, list[Trace]] = {}
     if merged or tuned.adapter or tuned.run:
-        with tempfile.TemporaryDirectory(prefix="vlp-parity-", dir=tuned.run) as scratch:
+        with tempfile.TemporaryDirectory(prefix="vlp-parity-", dir=_roomy(tuned.run)) as scratch:
             folder = find_folder(merged) if merged else tuned.export(Path(scratch) / "merged")
             others["merged"] = _traces("merged", TransformersModel(folder, device=device), asked, max_tokens, progress)
     if url:
@@ -156,6 +158,11 @@ def _traces(
         found.append(model.trace(messages, max_tokens=max_tokens, timeout_s=600.0))
         progress(what, len(found), len(asked))
     return found
+
+
+def _roomy(run: Path | None) -> Path | None:
+    """Return where a merged model has room for the while: beside the run's own, or where the system keeps such files."""
+    return run if run and os.access(run, os.W_OK) else None
 
 
 def _report(tuned: Tuned, reference: list[Trace], others: dict[str, list[Trace]], tolerance: float, kind: str) -> GateReport:
