@@ -153,8 +153,16 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
         "not the file that vlp.json records",
     ),
     "hash of nothing": (lambda f: edit(f, "vlp.json", sha256={"more.safetensors": "0" * 64}), "not there"),
+    "hash of a name that no file can have": (lambda f: edit(f, "vlp.json", sha256={"x" * 300: "0" * 64}), "not there"),
+    "index to a name that no file can have": (lambda f: shard(f, {"w": "x" * 300}), "not there"),
+    "link to itself": (lambda f: (f / "loop").symlink_to("loop"), "neither a file nor a folder"),
+    "link to nothing": (lambda f: (f / "x_config.json").symlink_to("gone.json"), "neither a file nor a folder"),
+    "a pipe that is never written to": (lambda f: os.mkfifo(f / "x_config.json"), "neither a file nor a folder"),
+    "a folder by the name of a file": (lambda f: (f / "x_config.json").mkdir(), "cannot be read"),
     "hash outside": (lambda f: edit(f, "vlp.json", sha256={"../x": "0" * 64}), "not there"),
     "record of a list": (lambda f: edit(f, "vlp.json", base=["x"]), "base in vlp.json of 'model' is not an object"),
+    "families of a list": (lambda f: edit(f, "vlp.json", data={"families": []}), "families in the data of vlp.json"),
+    "robots of no list": (lambda f: edit(f, "vlp.json", data={"robots": None}), "robots in the data of vlp.json"),
     "record of later": (lambda f: edit(f, "vlp.json", format=2), "format '2'"),
     "profile is code": (lambda f: edit(f, "vlp.json", prompt="__import__('os')"), "prompt profile"),
     "name forges a line": (lambda f: edit(f, "vlp.json", name="a\nb"), "no readable name"),
@@ -233,7 +241,7 @@ def test_links_within_a_download_cache_are_followed(toy_folder: Path, tmp_path: 
 def test_adapters_are_checked_alike(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no adapter folder"):
         check_adapter(tmp_path / "none")
-    edit(tmp_path, "adapter_config.json", peft_type="LORA")
+    edit(tmp_path, "adapter_config.json", peft_type="LORA", target_modules=["q_proj"])
     with pytest.raises(UsageError, match="no weights"):
         check_adapter(tmp_path)
     (tmp_path / "adapter_model.bin").write_bytes(b"")
@@ -247,4 +255,33 @@ def test_adapters_are_checked_alike(tmp_path: Path) -> None:
     save_file({"w": np.zeros(1, np.float32)}, tmp_path / "adapter_model.safetensors")
     edit(tmp_path, "vlp.json", sha256={"adapter_model.safetensors": "0" * 64})
     with pytest.raises(UsageError, match="not the file that vlp"):
+        check_adapter(tmp_path)
+
+
+ENDLESS = r"(\w+\.?)+!"
+
+EXPRESSIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "targets as an expression": ({"target_modules": ENDLESS}, "target_modules .* Expected the names of modules"),
+    "no targets": ({"target_modules": None}, "target_modules"),
+    "an expression among the targets": ({"target_modules": ["q_proj", ENDLESS]}, "target_modules .* Expected plain names"),
+    "a target that is no text": ({"target_modules": [3]}, "target_modules"),
+    "an expression for ranks": ({"rank_pattern": {ENDLESS: 4}}, "rank_pattern .* Expected plain names"),
+    "an expression for scales": ({"alpha_pattern": {"^q_proj": 4}}, "alpha_pattern .* Expected plain names"),
+    "an expression for layers": ({"layers_pattern": ENDLESS}, "layers_pattern"),
+    "an expression for whole modules": ({"modules_to_save": [ENDLESS]}, "modules_to_save"),
+    "an expression that excludes": ({"exclude_modules": ENDLESS}, "exclude_modules"),
+}
+
+
+@pytest.mark.parametrize("case", EXPRESSIONS)
+def test_an_adapter_is_loaded_by_plain_names_alone(case: str, tmp_path: Path) -> None:
+    """Against: an expression in adapter_config.json over which loading hangs for ever."""
+    changes, said = EXPRESSIONS[case]
+    save_file({"w": np.zeros(1, np.float32)}, tmp_path / "adapter_model.safetensors")
+    good: dict[str, Any] = {"target_modules": ["visual.blocks.0.attn.qkv", "q_proj"], "exclude_modules": None}
+    good |= {"rank_pattern": {"visual.blocks.0.attn.qkv": 8}, "layers_pattern": None}
+    edit(tmp_path, "adapter_config.json", peft_type="LORA", **good)
+    check_adapter(tmp_path)
+    edit(tmp_path, "adapter_config.json", **changes)
+    with pytest.raises(UsageError, match=said):
         check_adapter(tmp_path)

@@ -19,6 +19,9 @@ MAX_JSON_BYTES = 64 * 1024 * 1024
 MAX_FILES = 1000
 MAX_PIXELS = 20_000_000
 
+PLAIN_NAME = r"[\w.]+"
+"""Names of modules in an adapter's configuration: peft takes them for regular expressions, and some of those never end."""
+
 BOUNDS: dict[str, int] = {
     "vocab_size": 1_000_000,
     "hidden_size": 32_768,
@@ -113,9 +116,30 @@ def check_adapter(path: Path) -> None:
         raise UsageError(
             f"{path.name!r} wants to run code of its own (auto_mapping).", "Remove it from adapter_config.json."
         )
+    _plain_names(path, config)
     _no_code(path)
     check_weights(path, "adapter_model.safetensors")
     _check_hashes(path, folder_record(path).get("sha256", {}))
+
+
+def _plain_names(path: Path, config: dict[str, Any]) -> None:
+    optional = ("rank_pattern", "alpha_pattern", "modules_to_save", "layers_pattern")
+    named = {"target_modules": config.get("target_modules"), **{key: config.get(key) or [] for key in optional}}
+    for key, names in named.items():
+        if not isinstance(names, list | dict):
+            raise UsageError(
+                f"{key} in adapter_config.json of {path.name!r} is {str(names)[:80]!r}.", "Expected the names of modules."
+            )
+        odd = next((name for name in names if not isinstance(name, str) or not re.fullmatch(PLAIN_NAME, name)), None)
+        if odd is not None:
+            raise UsageError(
+                f"{key} in adapter_config.json of {path.name!r} has {str(odd)[:80]!r}.",
+                "Expected plain names of modules: letters, digits, _ and dots.",
+            )
+    if config.get("exclude_modules"):
+        raise UsageError(
+            f"adapter_config.json of {path.name!r} has exclude_modules.", "List the adapted modules in target_modules."
+        )
 
 
 def folder_record(path: Path) -> dict[str, Any]:
@@ -124,15 +148,27 @@ def folder_record(path: Path) -> dict[str, Any]:
     for part in ("base", "data", "recipe", "scores"):
         if not isinstance(record.get(part, {}), dict):
             raise UsageError(f"{part} in vlp.json of {path.name!r} is not an object.")
+    check_data(record.get("data", {}), f"vlp.json of {path.name!r}")
     return record
+
+
+def check_data(data: dict[str, Any], where: str) -> None:
+    """Raise UsageError when what a record says of the samples cannot be shown; `where` names the record."""
+    families, robots = data.get("families", {}), data.get("robots", [])
+    if not isinstance(families, dict):
+        raise UsageError(f"families in the data of {where} is {str(families)[:40]!r}.", "Expected numbers by family.")
+    if not isinstance(robots, list) or not all(isinstance(robot, str) for robot in robots):
+        raise UsageError(f"robots in the data of {where} is {str(robots)[:40]!r}.", "Expected a list of names.")
 
 
 def read_json(file: Path) -> dict[str, Any]:
     """Return the JSON object in a file of a model folder; raises UsageError when it is none or too large."""
-    if file.stat().st_size > MAX_JSON_BYTES:
-        raise UsageError(f"{file.name!r} is larger than {MAX_JSON_BYTES:,} bytes.")
     try:
+        if file.stat().st_size > MAX_JSON_BYTES:
+            raise UsageError(f"{file.name!r} is larger than {MAX_JSON_BYTES:,} bytes.")
         data = json.loads(file.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{file.name!r} of the model folder cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{file.name!r} of the model folder is not JSON: {str(error)[:100]}.") from None
     if not isinstance(data, dict):
@@ -147,6 +183,10 @@ def _plain_files(path: Path) -> None:
     for count, file in enumerate(_walk(path)):
         if count > MAX_FILES:
             raise UsageError(f"{path.name!r} holds more than {MAX_FILES} files.", "Expected a model folder.")
+        if not file.is_file() and not file.is_dir():
+            raise UsageError(
+                f"{file.name!r} in {path.name!r} is neither a file nor a folder.", "Remove it, or put the file itself there."
+            )
         if not file.resolve().is_relative_to(root):
             raise UsageError(
                 f"{file.name!r} in {path.name!r} is a link out of the folder.", "Copy the file itself there."
@@ -244,8 +284,9 @@ def _own_record(path: Path) -> tuple[str, str, bool]:
 def _check_hashes(path: Path, hashes: Any) -> None:
     if not isinstance(hashes, dict):
         raise UsageError(f"sha256 in vlp.json of {path.name!r} is not an object of file names.")
+    there = {file.name for file in path.iterdir() if file.is_file()}  # asked so, no name is too long for the system
     for file, expected in hashes.items():
-        if Path(file).name != file or not (path / file).is_file():
+        if file not in there:
             raise UsageError(f"vlp.json of {path.name!r} has the hash of a file that is not there: {file[:80]!r}.")
         if sha256(path / file) != expected:
             raise UsageError(f"{file!r} in {path.name!r} is not the file that vlp.json records.", "Fetch it again.")

@@ -11,11 +11,11 @@ import torch
 from vlp.core.errors import UsageError, lookup
 from vlp.models.adapter import RECORD, check_base, weight_hashes
 from vlp.models.catalogue import find_folder
-from vlp.models.folder import ModelFolder, check_adapter, check_folder, folder_record, sha256
+from vlp.models.folder import ModelFolder, check_adapter, check_data, check_folder, folder_record, sha256
 from vlp.models.loading import DTYPES, load_model, quiet
 from vlp.training.checkpoint import write_folder
 from vlp.training.model_card import model_card
-from vlp.training.recipe import ADAPTER, MODEL, PLOT, read_record
+from vlp.training.recipe import ADAPTER, MODEL, PLOT, RUN, read_record
 
 TEXT_FILES = (
     "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "*.jinja",
@@ -69,6 +69,7 @@ def export(run: str | Path, out: str | Path, base: str = "", dtype: str = "") ->
     run, out = Path(run), Path(out)
     _must_be_new(out)
     record = read_record(run)
+    check_data(record["data"], f"{RUN} of {run.name!r}")
     if (run / ADAPTER).is_dir():
         folder = merge(run / ADAPTER, base, out, dtype)
     elif (run / MODEL).is_dir():
