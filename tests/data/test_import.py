@@ -68,6 +68,7 @@ FAULTS = {
     "instruction": (row(instruction="a\x07b"), "control character"),
     "empty": (row(instruction=""), "instruction is empty"),
     "split": (row(split="dev"), "unknown split 'dev'"),
+    "place": (row(at="tabel"), "at: the robot has no place 'tabel'. Did you mean 'table'? Known: bin, start, table."),
     "column": (row(colour="red"), "unknown column 'colour'"),
 }
 
@@ -105,6 +106,33 @@ def test_tables_that_are_none_are_refused(lab, tmp_path, text, message):
     (lab / "samples.csv").write_text(text)
     with pytest.raises(UsageError, match=message):
         import_folder(tmp_path / "s", lab, kit.manifest())
+
+
+HEADS = {
+    "semicolons": ("image;instruction;policy", r"Found: image;instruction;policy; needed: .* Separate cells by commas\.$"),
+    "tabs": ("image\tinstruction\tpolicy", r"Found: image\tinstruction\tpolicy; needed: .* Separate cells by commas\.$"),
+    "a near name": ("images,instruction,policy", r"needed: image, instruction, policy\. Rename 'images' if that is it\.$"),
+    "known ones": ("image,policy", r"no column 'instruction'\. Found: image, policy; .* Add it to the first line\.$"),
+    "nothing": ("", r"no column 'image'\. Found: nothing; needed: image, instruction, policy"),
+}
+
+
+@pytest.mark.parametrize("case", HEADS)
+def test_a_head_without_a_column_is_told_what_was_found_and_what_is_needed(lab, tmp_path, case):
+    """Against: a table with semicolons "has no column 'image'. Known: image;instruction;policy"."""
+    head, message = HEADS[case]
+    (lab / "samples.csv").write_text(head + "\n")
+    with pytest.raises(UsageError, match=message):
+        import_folder(tmp_path / "s", lab, kit.manifest())
+
+
+@pytest.mark.parametrize(("name", "text"), [("samples.csv", "image,instruction,policy\n"), ("samples.jsonl", "\n")])
+def test_a_table_without_rows_is_refused(lab, tmp_path, name, text):
+    """Against: "0 new samples" with exit status 0."""
+    (lab / name).write_text(text)
+    with pytest.raises(UsageError, match=f"{name} has no rows"):
+        import_folder(tmp_path / "s", lab, kit.manifest())
+    assert not (tmp_path / "s").exists()
 
 
 def test_a_folder_without_a_table_is_refused(lab, tmp_path):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vlp.core.errors import UsageError, did_you_mean
+from vlp.core.errors import UsageError, closest, did_you_mean
 from vlp.core.images import encode_png, read_image
 from vlp.core.observation import RobotState
 from vlp.data.sample import SPLITS, make_sample
@@ -26,6 +26,7 @@ OPTIONAL = ("split", "at", "holding", "before", "family")
 MAX_TABLE_BYTES = 256 * 1024 * 1024
 MAX_ROWS = 100_000
 MAX_FAULTS = 50
+SHOWN_COLUMNS = 20
 
 
 class BadRows(UsageError):
@@ -65,7 +66,7 @@ def import_folder(out: str | Path, folder: str | Path, manifest: Manifest) -> in
 
     Raises:
         BadRows: with the number of every row at fault, as a spreadsheet or an editor counts; nothing is imported.
-        UsageError: no table, or a table that cannot be read.
+        UsageError: no table, a table that cannot be read, or one without rows.
     """
     base = Path(folder)
     table = _table(base)
@@ -78,6 +79,8 @@ def import_folder(out: str | Path, folder: str | Path, manifest: Manifest) -> in
             faults.append(f"row {number}: {error}")
     if faults:
         raise BadRows(table.name, faults[:MAX_FAULTS], max(0, len(faults) - MAX_FAULTS))
+    if not rows:
+        raise UsageError(f"{table.name} has no rows.", f"Give one for each image, with {', '.join(NEEDED)}.")
     with StoreWriter(out, {manifest.robot: manifest}) as writer:
         samples = []
         for row in rows:
@@ -125,10 +128,10 @@ def _rows(table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _csv_rows(text: str, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    head = reader.fieldnames or []
+    head = list(reader.fieldnames or [])
     missing = [column for column in NEEDED if column not in head]
     if missing:
-        raise UsageError(f"{name} has no column {missing[0]!r}.", did_you_mean(missing[0], head) if head else "")
+        raise _no_column(name, missing[0], head)
     number = 1
     while True:
         number += 1
@@ -143,6 +146,15 @@ def _csv_rows(text: str, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, {"": f"more cells than the head has columns ({len(head)})."}
             continue
         yield number, {column: value or "" for column, value in row.items()}
+
+
+def _no_column(table: str, missing: str, head: list[str]) -> UsageError:
+    found = ", ".join(column[:60] for column in head[:SHOWN_COLUMNS]) or "nothing"
+    said = f"{table} has no column {missing!r}. Found: {found}; needed: {', '.join(NEEDED)}."
+    if any(mark in column for column in head for mark in ";\t"):
+        return UsageError(said, "Separate cells by commas.")
+    near = closest(missing, [column for column in head if column not in (*NEEDED, *OPTIONAL)])
+    return UsageError(said, f"Rename {near[:60]!r} if that is it." if near else "Add it to the first line.")
 
 
 def _jsonl_rows(text: str, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -175,13 +187,16 @@ def _read_row(base: Path, number: int, given: dict[str, Any], manifest: Manifest
     split = given.get("split") or "train"
     if split not in SPLITS:
         raise UsageError(f"unknown split {split[:40]!r}.", did_you_mean(split, SPLITS))
+    at = given.get("at", "")
+    if at and at not in manifest.places:
+        raise UsageError(f"at: the robot has no place {at!r}.", did_you_mean(at, manifest.places))
     instruction = clean_instruction(given["instruction"])
     if given.get("before"):
         clean_instruction(given["before"])
     image = _inside(base, given["image"], "image")
     read_image(image)
     text = _policy_text(base, given["policy"])
-    plan, report = check_policy(text, manifest, State(at=given.get("at", ""), holding=given.get("holding", "")))
+    plan, report = check_policy(text, manifest, State(at=at, holding=given.get("holding", "")))
     if plan is None:
         raise UsageError(f"policy: {report.issues[0]}")
     texts = {column: value for column, value in given.items() if column in OPTIONAL and value}
