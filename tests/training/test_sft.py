@@ -36,6 +36,10 @@ def losses(out: Path) -> list[tuple[int, float, float]]:
     return [(row["step"], row["loss"], row["gradient_norm"]) for row in read_curve(out / "curve.jsonl")]
 
 
+def rates(out: Path) -> list[float]:
+    return [row["rate"] for row in read_curve(out / "curve.jsonl")]
+
+
 @pytest.fixture(scope="module")
 def whole(base: Path, samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nobody stopped: 6 steps."""
@@ -95,8 +99,29 @@ def test_killed_and_taken_up_the_curve_is_the_same(
         file.write(b'{"step": 7, "lo')  # what a kill in the middle of a line leaves
     assert run(base, samples, out, resume=True, **SHORT) == 0
     assert losses(out) == losses(whole)
+    assert rates(out) == rates(whole)  # the first row after the checkpoint said the rate of the first step of all
     tensors = (run_dir / "adapter" / "adapter_model.safetensors" for run_dir in (out, whole))
     assert len({file.read_bytes() for file in tensors}) == 1
+
+
+def test_a_run_taken_up_is_saved_as_often_as_it_is_told_now(
+    base: Path, samples: Path, whole: Path, tmp_path: Path, monkeypatch
+) -> None:
+    # --resume --save-every 1 went on saving every other step, as the checkpoint had it.
+    class Stopped(Exception):
+        pass
+
+    def stop(what: str, done: int, total: int) -> None:
+        if what == "training" and done == 3:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train_sft(str(base), samples, tmp_path / "run", Recipe(**SHORT), device="cpu", progress=stop)
+    saved, save = [], files.save_checkpoint
+    monkeypatch.setattr(files, "save_checkpoint", lambda folder, step, *rest: saved.append(step) or save(folder, step, *rest))
+    train_sft(str(base), samples, tmp_path / "run", Recipe(**{**SHORT, "save_every": 1}), device="cpu", resume=True)
+    assert saved == [3, 4, 5, 6]
+    assert rates(tmp_path / "run") == rates(whole)
 
 
 @pytest.mark.slow

@@ -189,6 +189,8 @@ class PolicyTrainer(SFTTrainer):
         schedule.last_epoch = self.state.global_step  # a rate follows from its step
         for group, rate, shape in zip(schedule.optimizer.param_groups, schedule.base_lrs, schedule.lr_lambdas, strict=True):
             group["lr"] = rate * shape(self.state.global_step)
+        schedule._last_lr = [group["lr"] for group in schedule.optimizer.param_groups]  # what the curve's next row says
+        self.state.save_steps = int(self.args.save_steps)  # the checkpoint brought its own
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         """Nothing in a step is random."""
