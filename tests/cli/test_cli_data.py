@@ -93,6 +93,14 @@ def test_a_lab_s_table_and_a_lerobot_dataset_are_told_apart(vlp, samples, tmp_pa
     assert said.status == 2 and "Traceback" not in said.err
 
 
+def test_collecting_counts_the_folder_the_split_and_what_is_new(vlp):
+    """Against: a folder of 12 samples "2 samples, 2 of them new"."""
+    words = ("data", "collect", "--workers", 1)
+    assert "samples: 1 in the folder, 1 of train, 1 of them new." in vlp(*words, "--n", 1).out
+    assert "samples: 3 in the folder, 2 of validation, 2 of them new." in vlp(*words, "--n", 2, "--split", "validation").out
+    assert "samples: 3 in the folder, 1 of train, 0 of them new." in vlp(*words, "--n", 1, "--resume").out
+
+
 def test_runs_that_are_none_are_passed_over(vlp, tmp_path):
     assert vlp("data", "from-runs").status == 2
     (tmp_path / "empty").mkdir()

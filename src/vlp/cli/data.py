@@ -34,7 +34,7 @@ def collect(
 
     Args:
         out: folder of the samples; made when missing.
-        n: how many samples the folder shall hold in the end.
+        n: how many samples of this split, counted from --seed, the folder shall hold in the end; others are not counted.
         robot: a simulated robot.
         world: a simulated world.
         split: train, validation or test: scenes and phrasings of one are never in another.
@@ -51,7 +51,8 @@ def collect(
     order = Order(robot, world, split, seed, seen)
     with _bar("collecting") as moved:
         new = run(out, n, order, workers=workers or os.cpu_count() or 1, resume=resume, progress=moved)
-    print(f"{out}: {n} samples, {new} of them new.")
+    splits = [sample.split for sample in Store(out)]
+    print(f"{out}: {len(splits)} in the folder, {splits.count(split)} of {split}, {new} of them new.")
     return 0
 
 
