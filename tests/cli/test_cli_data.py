@@ -8,6 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
 import kit
+from test_from_runs import write_run
 
 from vlp.data.store import Store
 
@@ -99,6 +100,16 @@ def test_collecting_counts_the_folder_the_split_and_what_is_new(vlp):
     assert "samples: 1 in the folder, 1 of train, 1 of them new." in vlp(*words, "--n", 1).out
     assert "samples: 3 in the folder, 2 of validation, 2 of them new." in vlp(*words, "--n", 2, "--split", "validation").out
     assert "samples: 3 in the folder, 1 of train, 0 of them new." in vlp(*words, "--n", 1, "--resume").out
+
+
+def test_runs_say_which_splits_their_samples_are_of(vlp, tmp_path):
+    """Against: journals of test seeds became samples of test, and only training said, with "0 samples"."""
+    write_run(tmp_path / "r1", seed=20_000_007)
+    write_run(tmp_path / "r2", seed=7, trigger="step-failed")
+    robot = tmp_path / "robot.json"
+    robot.write_text(json.dumps(kit.manifest().to_json()))
+    said = vlp("data", "from-runs", tmp_path / "r1", tmp_path / "r2", "--robot", robot)
+    assert "3 new samples, 1 set aside in samples/aside; 2 of train, 2 of test." in said.out, said
 
 
 def test_runs_that_are_none_are_passed_over(vlp, tmp_path):

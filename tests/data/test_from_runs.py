@@ -34,10 +34,10 @@ def look(seed: int) -> Event:
     return Event("observation", {"purpose": "plan", "state": STATE, "seconds": 0.1, "stamp_s": 3.5}, blob=jpeg(seed))
 
 
-def write_run(folder, outcome="success", verdict=True, trigger="new-instruction", version=""):
+def write_run(folder, outcome="success", verdict=True, trigger="new-instruction", version="", seed=7):
     """A run with two policies: the second one after a trigger."""
     versions = {"manifest": version or kit.manifest().version}
-    started = {"run_id": folder.name, "instruction": "x", "robot": "hsr", "world": "tabletop", "seed": 7, "model": "m"}
+    started = {"run_id": folder.name, "instruction": "x", "robot": "hsr", "world": "tabletop", "seed": seed, "model": "m"}
     journal = Journal(folder / "journal.db")
     journal.append(
         Event("run-started", {**started, "versions": versions, "options": {}}),
@@ -87,6 +87,7 @@ def test_the_prompt_of_a_sample_is_the_one_the_model_was_given(tmp_path):
 def test_a_policy_that_a_failed_step_ended_is_set_aside(tmp_path):
     found = harvest(tmp_path / "s", write_run(tmp_path / "r1", trigger="step-failed"))
     assert (found.kept, found.aside) == (1, 1)
+    assert found.splits == {"train": 2}
     (waiting,) = Store(tmp_path / "s" / "aside")
     assert waiting.source["set_aside"] == "a step of it failed"
 

@@ -11,6 +11,7 @@ import tyro
 
 from vlp.cli.robots import manifest_of
 from vlp.core.errors import MissingComponent, UsageError
+from vlp.data.sample import SPLITS
 from vlp.data.store import Store, StoreWriter
 from vlp.data.store import merge as merge_stores
 
@@ -65,7 +66,8 @@ def from_runs(runs: Folders, out: str = "samples", robot: str = "hsr", split: st
         runs: directories that `vlp run --out` wrote.
         out: folder of the samples; made when missing.
         robot: the robot that ran: a simulated one, the URL of a robot's server, or a file with its manifest.
-        split: train, validation or test; by default that of the simulated scene's seed, else train.
+        split: train, validation or test; by default that of the simulated scene's seed, else train. What is of test is
+            never trained on.
     """
     from vlp.data.from_runs import from_runs as harvest_from
     from vlp.journal import Event
@@ -83,7 +85,9 @@ def from_runs(runs: Folders, out: str = "samples", robot: str = "hsr", split: st
     harvest = harvest_from(out, runs, manifest, lambda: RunMemory(manifest.primitives), split_by)
     for name, why in harvest.passed_over.items():
         print(f"passed over {name}: {why}.")
-    print(f"{out}: {harvest.kept} new samples, {harvest.aside} set aside in {Path(out) / 'aside'}.")
+    splits = ", ".join(f"{harvest.splits[name]} of {name}" for name in SPLITS if harvest.splits[name])
+    aside = f"{harvest.aside} set aside in {Path(out) / 'aside'}"
+    print(f"{out}: {harvest.kept} new samples, {aside}" + (f"; {splits}." if splits else "."))
     return 0 if harvest.kept or harvest.aside else 1
 
 

@@ -1,6 +1,7 @@
 """Journals to samples: what a model was shown when it wrote a policy that turned out well."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,10 +35,14 @@ class Fold(Protocol):
 
 @dataclass
 class Harvest:
-    """What came of some runs: how many new samples, how many set aside, and which runs were passed over and why."""
+    """What came of some runs: how many new samples, how many set aside, and which runs were passed over and why.
+
+    `splits` counts both, by split.
+    """
 
     kept: int = 0
     aside: int = 0
+    splits: Counter[str] = field(default_factory=Counter)
     passed_over: dict[str, str] = field(default_factory=dict)
 
 
@@ -90,13 +95,16 @@ def from_runs(
                 sample, image = _sample(good, events[0], asked, manifest.robot, split(events[0]), reason)
                 if reason:
                     found.append((sample, image))
-                else:
-                    harvest.kept += good.add(sample)
+                elif good.add(sample):
+                    harvest.kept += 1
+                    harvest.splits[sample.split] += 1
     if found:
         with StoreWriter(Path(out) / ASIDE, {manifest.robot: manifest}) as aside:
             for sample, image in found:
                 aside.add_image(image)
-                harvest.aside += aside.add(sample)
+                if aside.add(sample):
+                    harvest.aside += 1
+                    harvest.splits[sample.split] += 1
     return harvest
 
 
