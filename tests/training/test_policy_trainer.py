@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers.trainer_callback import TrainerState
 from transformers.training_args import ParallelMode
 
-from vlp.core.errors import MissingComponent, UsageError
-from vlp.training.policy_trainer import rate_schedule, trainer_settings
+from vlp.core.errors import MissingComponent, TaskFailed, UsageError
+from vlp.training.policy_trainer import CurveWriter, rate_schedule, trainer_settings
 from vlp.training.recipe import Recipe
 
 
@@ -62,3 +63,12 @@ def test_the_first_step_learns_and_the_rate_falls_to_0(steps: int) -> None:
     assert rates[:warm_up] == pytest.approx([2 * k / warm_up for k in range(1, warm_up + 1)])
     assert rates[warm_up:] == sorted(rates[warm_up:], reverse=True)
     assert steps == 1 or rates[-1] == pytest.approx(0)
+
+
+def test_a_gradient_that_is_no_number_ends_the_run_and_is_not_in_the_curve(tmp_path: Path) -> None:
+    # A step with a gradient of nan went on into the weights and the next checkpoint.
+    writer = CurveWriter(tmp_path / "curve.jsonl", 1, lambda done, total: None)
+    logs = {"loss": 1.0, "learning_rate": 0.1, "grad_norm": float("nan")}
+    with pytest.raises(TaskFailed, match="gradient norm at step 3 is nan"):
+        writer.on_log(None, TrainerState(global_step=3), None, logs)
+    assert not (tmp_path / "curve.jsonl").exists()

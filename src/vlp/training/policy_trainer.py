@@ -209,7 +209,7 @@ class PolicyTrainer(SFTTrainer):
 
 
 class CurveWriter(TrainerCallback):
-    """Adds a row per step to the loss curve, and stops a run whose loss is no number.
+    """Adds a row per step to the loss curve, and stops a run whose loss or gradient is no number.
 
     Args:
         file: the curve.
@@ -225,8 +225,9 @@ class CurveWriter(TrainerCallback):
         """Write the row of a step."""
         if not logs or "loss" not in logs:
             return
-        if not math.isfinite(logs["loss"]):
-            raise TaskFailed(f"the loss at step {state.global_step} is {logs['loss']}.", "Try a smaller --rate.")
+        for name, value in (("loss", logs["loss"]), ("gradient norm", logs["grad_norm"])):
+            if not math.isfinite(value):  # before a checkpoint keeps it
+                raise TaskFailed(f"the {name} at step {state.global_step} is {value}.", "Try a smaller --rate.")
         if not state.is_world_process_zero:
             return
         row = {

@@ -98,7 +98,7 @@ def train_sft(
     Raises:
         UsageError: samples with faults, a base that cannot be trusted, a run that is not the one to go on with.
         MissingComponent: not enough memory, or the disk is full; the last checkpoint stands, and the run can be taken up.
-        TaskFailed: the loss is no longer a number.
+        TaskFailed: the loss or its gradient is no longer a number.
     """
     recipe.check()
     out, store = Path(out), Store(data)
