@@ -33,3 +33,7 @@ class Bars:
         if not self._console.is_terminal and time.monotonic() - self._said_s > 15:
             self._said_s = time.monotonic()
             self._console.print(f"{what}: {done} of {total}", highlight=False)
+
+    def say(self, line: str) -> None:
+        """Show a line that stays, above the bars."""
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)

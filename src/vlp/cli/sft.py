@@ -87,7 +87,7 @@ def sft(
     )
     with Bars() as bars:
         options = {"resume": resume, "device": device or None, "skip_lint": skip_lint, "checks": _checks()}
-        made = library.train_sft(base, data, out, recipe, **options, progress=bars.moved)
+        made = library.train_sft(base, data, out, recipe, **options, progress=bars.moved, say=bars.say)
     if not bars.main:
         return 0
     if not json_:

@@ -42,6 +42,7 @@ from vlp.training.recipe import (
     make_record,
     read_record,
     same_run,
+    slow_half,
     write_record,
 )  # fmt: skip
 
@@ -81,6 +82,7 @@ def train_sft(
     skip_lint: bool = False,
     checks: Sequence[Check] | None = None,
     progress: Progress = lambda what, done, total: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Path:
     """Fine-tune a base on the training split of a store, and return the folder of the adapter (or model, for "full").
 
@@ -94,6 +96,7 @@ def train_sft(
         skip_lint: train on samples that have faults.
         checks: what samples are looked through for; None takes `vlp.data.lint.default_checks`.
         progress: told (what is going on, done, all).
+        say: told what a person should know before training begins, a line at a time; by one process of several.
 
     Raises:
         UsageError: samples with faults, a base that cannot be trusted, a run that is not the one to go on with.
@@ -114,6 +117,8 @@ def train_sft(
     _refuse_at_first_sight(folder, recipe, weights, where)
     checkpoint = _open_run(out, record, resume) if main else last_checkpoint(out / CHECKPOINTS) if resume else None
 
+    if main and (note := slow_half(recipe, where)):
+        say(note)
     model = TransformersModel(folder.path, device=str(where), dtype=str(weights).removeprefix("torch."))
     examples = Examples(store, model, base=_digest(folder, record["base"]["sha256"]), agreed=recipe.words == "agreed")
     rows = examples.all(samples, recipe.rehearse or 0, lambda done: progress("reading samples", done, len(samples)))
