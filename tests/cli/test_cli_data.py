@@ -1,6 +1,7 @@
 """`vlp data ...` on a small made-up set: what it prints, what it leaves, and its exit status."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -65,6 +66,14 @@ def test_counts_and_a_page(vlp, samples, tmp_path):
     assert "10 samples" in vlp("data", "stats", samples).out
     assert "5 samples in page.html" in vlp("data", "view", samples, "--out", "page.html", "--n", 5).out
     assert (tmp_path / "page.html").stat().st_size > 1000
+
+
+def test_a_page_shows_faults_where_they_are_asked_for(vlp, samples, tmp_path):
+    """Against: faults that the page can show, and no word on the command line for them."""
+    name = damage(samples)
+    assert "1 samples in samples.html" in vlp("data", "view", samples, "--n", 1, "--lint").out
+    page = (tmp_path / "samples.html").read_text()
+    assert f'id="{name}"' in page and re.search('<p class="fault">[^<]*cut off', page), re.findall('"fault">[^<]*', page)
 
 
 @pytest.mark.parametrize("word", ["lint", "stats", "view", "seal"])

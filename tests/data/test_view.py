@@ -69,6 +69,38 @@ def test_too_many_are_refused(store, tmp_path):
         view(store, tmp_path / "p.html", n=0)
 
 
+def with_boxes(folder, true, seen):
+    with StoreWriter(folder, {"hsr": kit.manifest()}) as writer:
+        sample = kit.example(0, writer.add_image(kit.picture(0)))
+        policy = {**sample.policy, **({"seen": seen} if seen else {})}
+        writer.add(replace(sample, policy=policy, source={**sample.source, "boxes": true}))
+
+
+@pytest.mark.parametrize(
+    ("true", "seen", "solid", "dotted"),
+    [({"red cube": [9, 9, 30, 40]}, [], 0, 1), ({}, [["red cube", [9, 9, 30, 40]]], 1, 0), ({}, [], 0, 0)],
+)
+def test_boxes_are_named_and_only_those_there_are_explained(tmp_path, true, seen, solid, dotted):
+    """Against: true boxes without a name to be seen, and a legend of boxes that no picture has."""
+    with_boxes(tmp_path / "s", true, seen)
+    view(tmp_path / "s", tmp_path / "p.html")
+    page = (tmp_path / "p.html").read_text()
+    assert len(re.findall("<text[^>]*>red cube</text>", page)) == solid + dotted
+    assert (page.count("solid boxes"), page.count("dotted ones")) == (solid, dotted)
+
+
+def test_nothing_to_show_is_refused_and_leaves_the_page_alone(store, tmp_path):
+    """Against: a family that there is not wrote an empty page over the one that was there."""
+    page = tmp_path / "p.html"
+    page.write_text("before")
+    with pytest.raises(UsageError, match=r"no samples of family 'putt' in .*Did you mean 'put'\? Known: pick, put, stack"):
+        view(store, page, family="putt")
+    StoreWriter(tmp_path / "none", {"hsr": kit.manifest()}).close()
+    with pytest.raises(UsageError, match="no samples to show"):
+        view(tmp_path / "none", page)
+    assert page.read_text() == "before"
+
+
 def test_numbers_add_up(store):
     found = stats(store)
     assert found["samples"] == found["images"] == 20

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -14,6 +14,9 @@ from vlp.core.errors import MissingComponent, UsageError
 from vlp.data.sample import SPLITS
 from vlp.data.store import Store, StoreWriter
 from vlp.data.store import merge as merge_stores
+
+if TYPE_CHECKING:
+    from vlp.data.lint import LintReport
 
 Folder = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
 Folders = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DIR ...")]
@@ -183,20 +186,7 @@ def lint(
         skip: checks left out: identity, images, policies, duplicates, leakage, balance, execution, splits.
         json_: print the whole report as JSON.
     """
-    from vlp.data.lint import CHECKS
-    from vlp.data.lint import lint as look
-
-    try:
-        from vlp.evaluation.right import SIM_CHECKS, every_check
-    except ImportError as error:
-        raise MissingComponent(f"the checks of simulated samples need {error.name}.", NEEDS_SIM) from None
-    known = {*CHECKS, *SIM_CHECKS}
-    for name in skip:
-        if name not in known:
-            from vlp.core.errors import did_you_mean
-
-            raise UsageError(f"unknown check {name[:80]!r}.", did_you_mean(name, known))
-    report = look(folder, every_check(skip))
+    report = _linted(folder, skip)
     if json_:
         print(json.dumps(report.to_json()))
         return 0 if report.ok else 1
@@ -222,7 +212,7 @@ def stats(folder: Folder, json_: Annotated[bool, tyro.conf.arg(name="json")] = F
     return 0
 
 
-def view(folder: Folder, out: str = "", n: int = 60, split: str = "", family: str = "") -> int:
+def view(folder: Folder, out: str = "", n: int = 60, split: str = "", family: str = "", lint: bool = False) -> int:
     """Write one HTML page with images, instructions and policies.
 
     Args:
@@ -231,11 +221,18 @@ def view(folder: Folder, out: str = "", n: int = 60, split: str = "", family: st
         n: how many samples, evenly spread.
         split: only one split.
         family: only one family.
+        lint: look for faults first; samples with faults come first, each with what is wrong.
     """
     from vlp.data.view import view as write
 
     page = out or f"{Path(folder).resolve().name}.html"
-    print(f"{write(folder, page, n, split, family)} samples in {page}")
+    faults: dict[str, list[str]] = {}
+    for fault in _linted(folder).faults if lint else ():
+        if fault.sample:
+            faults.setdefault(fault.sample, []).append(f"{fault.message} {fault.hint}".rstrip())
+        else:  # a fault of the whole set has no place on the page
+            print(fault)
+    print(f"{write(folder, page, n, split, family, faults)} samples in {page}")
     return 0
 
 
@@ -262,6 +259,22 @@ def seal(folder: Folder) -> int:
     with StoreWriter(folder) as writer:
         print(f"{folder}: {len(writer.ids)} samples sealed.")
     return 0
+
+
+def _linted(folder: str, skip: tuple[str, ...] = ()) -> "LintReport":
+    """Return what every check but those skipped says of a folder."""
+    from vlp.core.errors import did_you_mean
+    from vlp.data.lint import CHECKS, lint
+
+    try:
+        from vlp.evaluation.right import SIM_CHECKS, every_check
+    except ImportError as error:
+        raise MissingComponent(f"the checks of simulated samples need {error.name}.", NEEDS_SIM) from None
+    known = {*CHECKS, *SIM_CHECKS}
+    for name in skip:
+        if name not in known:
+            raise UsageError(f"unknown check {name[:80]!r}.", did_you_mean(name, known))
+    return lint(folder, every_check(skip))
 
 
 class _bar:

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from vlp.core.errors import UsageError
+from vlp.core.errors import UsageError, did_you_mean
 from vlp.core.files import write_whole
 from vlp.core.images import Rgb
 from vlp.data.sample import Sample
@@ -16,6 +16,8 @@ from vlp.policy.model import Policy, say
 
 SHOWN_WIDTH_PX, JPEG_QUALITY = 480, 82
 MAX_SHOWN = 2000
+LEGEND = {"seen": "solid boxes are those the policy names", "true": "dotted ones are true"}
+"""What is said of the boxes of a kind, where there are any."""
 
 
 def view(
@@ -36,29 +38,41 @@ def view(
         faults: sentences by sample id, shown with it; samples with faults come first.
 
     Raises:
-        UsageError: no store, a line that is no sample, or n out of bounds.
+        UsageError: no store, a line that is no sample, n out of bounds, or nothing to show; then no page is written.
         MissingComponent: the page could not be written.
     """
     if not 1 <= n <= MAX_SHOWN:
         raise UsageError(f"{n} samples cannot be shown.", f"Give 1 to {MAX_SHOWN:,}.")
     store, told = Store(folder), faults or {}
     wanted = [s.id for s in store.samples(split) if not family or s.family == family]
+    if not wanted:
+        raise _nothing(store, split, family)
     chosen = set([i for i in wanted if i in told][:n])
     chosen |= set(_spread([i for i in wanted if i not in chosen], n - len(chosen)))
     cards = [_card(sample, store, told.get(sample.id, [])) for sample in store.samples(split) if sample.id in chosen]
     title = escape(Path(folder).resolve().name)
     about = f"{len(cards)} of {len(wanted)} samples" + "".join(f" · {escape(w)}" for w in (split, family) if w)
+    about = "; ".join([about, *(said for kind, said in LEGEND.items() if any(_group(kind) in card for card in cards))])
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{title}</title><style>{Path(__file__).with_name('view.css').read_text()}</style></head><body><main>"
-        f'<h1>{title}</h1><p class="soft">{about}; solid boxes are those the policy names, dotted ones are true.</p>'
+        f'<h1>{title}</h1><p class="soft">{about}.</p>'
         f"{''.join(cards)}</main></body></html>\n"
     )
     write_whole(Path(out), page)
     return len(cards)
+
+
+def _nothing(store: Store, split: str, family: str) -> UsageError:
+    """Return the error for a page that would be empty."""
+    where = f"{str(store.folder)[:300]!r}" + (f", split {split}" if split else "")
+    families = {sample.family for sample in store.samples(split)}
+    if not families:
+        return UsageError(f"no samples to show in {where}.")
+    return UsageError(f"no samples of family {family[:80]!r} in {where}.", did_you_mean(family, families))
 
 
 def _spread(ids: list[str], n: int) -> list[str]:
@@ -119,10 +133,14 @@ def _boxes(found: Any) -> Iterator[tuple[str, list[float]]]:
 
 def _box(name: str, box: list[float], kind: str) -> str:
     x1, y1, x2, y2 = box
-    text = f'<text x="{x1 + 2:.0f}" y="{max(12.0, y1 - 4):.0f}">{escape(name)}</text>' if kind == "seen" else ""
-    title = f"<title>{escape(name)}</title>"
-    shape = f'<rect x="{x1:.1f}" y="{y1:.1f}" width="{max(0, x2 - x1):.1f}" height="{max(0, y2 - y1):.1f}">{title}</rect>'
-    return f'<g class="{kind}">{shape}{text}</g>'
+    # The policy's words stand over the box and the true ones in its lower edge, so that both can be read.
+    text = f'<text x="{x1 + 2:.0f}" y="{max(12.0, y1 - 4 if kind == "seen" else y2 - 3):.0f}">{escape(name)}</text>'
+    shape = f'<rect x="{x1:.1f}" y="{y1:.1f}" width="{max(0, x2 - x1):.1f}" height="{max(0, y2 - y1):.1f}"/>'
+    return f"{_group(kind)}{shape}{text}</g>"
+
+
+def _group(kind: str) -> str:
+    return f'<g class="{kind}">'
 
 
 def _tree(document: dict[str, Any]) -> str:
