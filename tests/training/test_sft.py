@@ -282,6 +282,8 @@ def test_a_loss_that_is_no_number_ends_the_run(base: Path, samples: Path, tmp_pa
         (["--tower-share", "0"], "--tower-share 0.0 is out of bounds"),
         (["--words", "agred"], "Did you mean 'agreed'"),
         (["--batch", "4", "--micro", "3"], "--micro 3 does not divide"),
+        # Numpy's traceback came after the samples were read, and left a run.json.
+        (["--seed", "5000000000"], "--seed 5000000000 is too large. Give at most 4294967295."),
         (["--rate", "-1"], "--rate -1"),
         (["--samples", "1000"], "24 samples in the training split; at least 1000 are wanted"),
         (["--precision", "int4"], "unknown precision 'int4'"),

@@ -18,6 +18,9 @@ from vlp.training.lora import ADAPTERS
 RUN, CURVE, PLOT = "run.json", "curve.jsonl", "curve.png"
 CHECKPOINTS, ADAPTER, MODEL = "checkpoints", "adapter", "model"
 FORMAT = 1
+MOST_SEED = 2**32 - 1
+"""What numpy takes, which transformers seeds with the others."""
+
 WORTH_SAYING = 1.1
 """How much slower a precision is to be named: below, two measurements differ by chance."""
 
@@ -106,6 +109,8 @@ class Recipe:
             given = getattr(self, name)
             if given is not None and given < value:
                 raise UsageError(f"--{name.replace('_', '-')} {given} is too small.", f"Give {value} or more.")
+        if self.seed > MOST_SEED:
+            raise UsageError(f"--seed {self.seed} is too large.", f"Give at most {MOST_SEED}.")
         if self.rate is not None and not 0 < self.rate <= 1:
             raise UsageError(f"--rate {self.rate} is out of bounds.", "Give more than 0 and at most 1.")
         if self.tower_share is not None and not 0 < self.tower_share <= 1:
