@@ -153,6 +153,25 @@ def test_nothing_is_written_over_and_a_full_disk_leaves_nothing(run: Path, base:
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
 
 
+def test_a_base_of_any_name_gives_a_folder_that_can_be_loaded(run: Path, base: Path, tmp_path: Path) -> None:
+    """Against: a merged folder that no command takes because its base is called "modèle"."""
+    named = Path(shutil.copytree(base, tmp_path / "modèle"))
+    (named / "vlp.json").unlink()
+    adapter = Path(shutil.copytree(run / "adapter", tmp_path / "adapter"))
+    told = json.loads((adapter / "vlp.json").read_text())["base"]
+    tell(adapter, base={**told, "profile": "full"})
+    folder = merge(adapter, str(named), tmp_path / "m")
+    assert folder == check_folder(tmp_path / "m") and folder.name == "mod-le-vision-decoder"
+
+
+def test_a_folder_that_cannot_be_loaded_is_not_left_there(run: Path, base: Path, tmp_path: Path, monkeypatch) -> None:
+    """Against: a merged folder that is refused only after it took its place."""
+    monkeypatch.setattr("vlp.training.export.derived_name", lambda *_: "mod\u00e8le")
+    with pytest.raises(UsageError, match="no readable name"):
+        merge(run / "adapter", str(base), tmp_path / "m")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_run_that_has_not_ended_is_not_exported(run: Path, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     shutil.copy(run / "run.json", tmp_path / "run")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from vlp.core.errors import UsageError
-from vlp.models.folder import ModelFolder, check_adapter, folder_record, sha256
+from vlp.models.folder import ModelFolder, check_adapter, folder_name, folder_record, sha256
 
 WEIGHTS, RECORD = "adapter_model.safetensors", "vlp.json"
 PREFIX, PARTS = "base_model.model.", (".lora_A.weight", ".lora_B.weight")
@@ -60,7 +60,7 @@ def check_base(adapter: Path, base: ModelFolder) -> None:
     if wanted.get("sha256") != weight_hashes(base.path):
         raise UsageError(
             f"the adapter {adapter.name!r} was trained on {str(wanted.get('name'))[:80]!r}; the weights of "
-            f"{base.path.name!r} are others.",
+            f"{folder_name(base.path)!r} are others.",
             "Name that base with --base.",
         )
     asked = {"profile": base.profile, "sighted": base.sighted}
@@ -68,7 +68,7 @@ def check_base(adapter: Path, base: ModelFolder) -> None:
         if wanted.get(name, now) != now:
             raise UsageError(
                 f"the adapter {adapter.name!r} was trained with {name} {str(wanted[name])[:40]!r}; that of "
-                f"{base.path.name!r} is {now!r}.",
+                f"{folder_name(base.path)!r} is {now!r}.",
                 "Train it again, or name the base as it was.",
             )
 

@@ -178,8 +178,7 @@ def read_json(file: Path) -> dict[str, Any]:
 
 def _plain_files(path: Path) -> None:
     # The download cache of Hugging Face keeps its files beside the folder, and links to them.
-    cached = path.parent.name == "snapshots" and path.parent.parent.name.startswith("models--")
-    root = (path.parent.parent if cached else path).resolve()
+    root = (path.parent.parent if _cached(path) else path).resolve()
     for count, file in enumerate(_walk(path)):
         if count > MAX_FILES:
             raise UsageError(f"{path.name!r} holds more than {MAX_FILES} files.", "Expected a model folder.")
@@ -196,6 +195,11 @@ def _plain_files(path: Path) -> None:
                 f"{file.name!r} in {path.name!r} is a pickle, which can run code when it is loaded.",
                 "Save the weights as safetensors and remove it.",
             )
+
+
+def _cached(path: Path) -> bool:
+    """Whether a folder is a download of the Hugging Face hub: models--OWNER--NAME/snapshots/HASH."""
+    return path.parent.name == "snapshots" and path.parent.parent.name.startswith("models--")
 
 
 def _walk(path: Path) -> Iterator[Path]:
@@ -263,12 +267,23 @@ def _image_processors(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     yield whole.name, nested or {}
 
 
+def derived_name(base: str, kind: str) -> str:
+    """Return what a model made from a base is called: a name that `vlp.json` may hold, whatever the base is called."""
+    return re.sub("[^ -~]", "-", f"{base}-{kind}".replace("+", "-"))[:80]
+
+
+def folder_name(path: Path) -> str:
+    """Return what a folder is called; a download of the hub goes by the model's name, not by the hash of its snapshot."""
+    return path.parent.parent.name.rpartition("--")[2] if _cached(path) else path.name or path.absolute().name
+
+
 def _own_record(path: Path) -> tuple[str, str, bool]:
     """Return profile, name and sight from `vlp.json`, whose hashes must match; a folder without one is a general model."""
     if not (path / "vlp.json").is_file():
-        return "full", path.name, False
+        return "full", folder_name(path), False
     record = folder_record(path)
-    profile, name, hashes = record.get("prompt", "full"), record.get("name", path.name), record.get("sha256", {})
+    profile, hashes = record.get("prompt", "full"), record.get("sha256", {})
+    name = record.get("name", folder_name(path))
     if record.get("format") != 1:
         raise UsageError(f"vlp.json of {path.name!r} has format {str(record.get('format'))[:20]!r}.", "Expected 1.")
     if not isinstance(profile, str) or not re.fullmatch("[a-z_]{1,32}", profile):

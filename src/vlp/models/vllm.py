@@ -15,7 +15,7 @@ from typing import Any
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.models.adapter import PREFIX, WEIGHTS, check_base, weight_shapes
-from vlp.models.folder import ModelFolder, check_adapter, folder_record, read_json
+from vlp.models.folder import ModelFolder, check_adapter, derived_name, folder_name, folder_record, read_json
 from vlp.models.served_name import ServedName
 from vlp.models.tower import tower_digest
 
@@ -108,7 +108,8 @@ class Offer:
     @property
     def url(self) -> str:
         """The address of its API."""
-        host = self.host if self.host not in ("0.0.0.0", "::") else "127.0.0.1"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{self.port}/v1"
 
 
@@ -201,7 +202,7 @@ def environment(vllm: Vllm, key: str = "", given: Mapping[str, str] = os.environ
 def _adapter_name(adapter: Path, base: ModelFolder) -> str:
     """Return what an adapter is called: after its base and kind where a run wrote it, else after its folder."""
     kind = folder_record(adapter).get("recipe", {}).get("adapter", "")
-    return f"{base.name}-{kind}".replace("+", "-")[:80] if kind else adapter.resolve().name[:80]
+    return derived_name(base.name, kind) if kind else folder_name(adapter.resolve())[:80]
 
 
 def _length(folder: ModelFolder) -> int:

@@ -11,7 +11,7 @@ import torch
 from vlp.core.errors import UsageError, lookup
 from vlp.models.adapter import RECORD, check_base, weight_hashes
 from vlp.models.catalogue import find_folder
-from vlp.models.folder import ModelFolder, check_adapter, check_data, check_folder, folder_record, sha256
+from vlp.models.folder import ModelFolder, check_adapter, check_data, check_folder, derived_name, folder_record, sha256
 from vlp.models.loading import DTYPES, load_model, quiet
 from vlp.training.checkpoint import write_folder
 from vlp.training.model_card import model_card
@@ -95,7 +95,8 @@ def write_model(
         record: of the run; goes into `vlp.json` and the card.
         dtype: of the weights; None leaves them as they are.
     """
-    name = f"{base.name}-{(record.get('recipe') or {}).get('adapter', 'merged')}".replace("+", "-")[:80]
+    name = derived_name(base.name, (record.get("recipe") or {}).get("adapter", "merged"))
+    checked: list[ModelFolder] = []
 
     def write(part: Path) -> None:
         with quiet():
@@ -109,8 +110,10 @@ def write_model(
         kept = {"trained": {key: record[key] for key in ("base", "data", "recipe", "scores") if key in record}}
         (part / RECORD).write_text(json.dumps({**own, "sha256": hashes, **kept}, indent=1, ensure_ascii=False) + "\n")
         (part / "README.md").write_text(model_card(name, record))
+        checked.append(check_folder(part))  # before it takes its place: what is refused is not left there
 
-    return check_folder(write_folder(out, write))
+    done = write_folder(out, write)
+    return replace(checked[0], path=done)
 
 
 def _must_be_new(out: Path) -> None:
