@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,6 +68,21 @@ def test_dry_run_needs_only_a_configuration(base: Path, tmp_path: Path, capsys: 
     assert len(found["modules"]) == 2 * 7 + 2 * 5 and found["trainable_parameters"] > 0
     assert main(words) == 0
     assert "model.visual.blocks.1.attn.qkv  r=8" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--rate", "nan"], "--rate nan is out of bounds"),
+        (["--batch", "0"], "--batch 0 is too small"),
+        (["--precision", "bf16"], "unknown precision 'bf16'"),
+        (["--words", "some"], "unknown answer to --words 'some'"),
+    ],
+)
+def test_a_dry_run_refuses_what_a_run_would(base: Path, capsys: Any, words: list[str], said: str) -> None:
+    # A dry run passed over wrong options with exit status 0.
+    assert main(["train", "sft", "--base", str(base), "--dry-run", *words]) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_an_unknown_adapter_is_named_with_the_closest() -> None:

@@ -74,17 +74,18 @@ def sft(
         json_: print JSON.
     """
     library = _library("sft")
+    from vlp.training.recipe import Recipe
+
+    recipe = Recipe(
+        adapter, epochs, batch, rate, seed, samples, micro, precision, recompute, save_every, rehearse, tower_share, words
+    )
+    recipe.check()
     if dry_run:
         found = library.describe(base, adapter)
         print(json.dumps(found) if json_ else _described(found))
         return 0
-    from vlp.training.recipe import Recipe
-
     if not skip_gates:
         _gates_module()  # what is missing is said before an hour of training, not after it
-    recipe = Recipe(
-        adapter, epochs, batch, rate, seed, samples, micro, precision, recompute, save_every, rehearse, tower_share, words
-    )
     with Bars() as bars:
         options = {"resume": resume, "device": device or None, "skip_lint": skip_lint, "checks": _checks()}
         made = library.train_sft(base, data, out, recipe, **options, progress=bars.moved, say=bars.say)
