@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 from sft_process import run, start
 
+from vlp.cli.bars import Bars
 from vlp.cli.main import main
 from vlp.core.errors import MissingComponent, TaskFailed, UsageError
 from vlp.data.store import Store
@@ -299,6 +300,15 @@ def test_bad_words_are_one_line(base: Path, samples: Path, tmp_path: Path, capsy
     assert not (tmp_path / "run").exists()
 
 
+def test_the_last_step_is_told_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    # A log ended at a step of 15 s before the last, as if the run had stopped there.
+    with Bars() as bars:
+        bars.moved("training", 799, 800)
+        bars.moved("training", 800, 800)
+        bars.say("4 of 8 samples: other words.")
+    assert capsys.readouterr().err == "training: 800 of 800\n4 of 8 samples: other words.\n"
+
+
 def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     weights = {"a": torch.nn.Parameter(torch.ones(2))}
     optimizer = torch.optim.AdamW(weights.values())
@@ -325,11 +335,13 @@ def test_nano_reads_rehearses_and_learns(samples: Path, tmp_path: Path, monkeypa
     monkeypatch.setattr(TransformersModel, "generate", generate)
     monkeypatch.setattr(PolicyTrainer, "train", lambda self, **options: trained.append("") or train(self, **options))
     mine = Path(shutil.copytree(samples, tmp_path / "samples"))
-    recipe = Recipe(epochs=1, batch=4, samples=4, save_every=2)
-    train_sft("nano", mine, tmp_path / "run", recipe, device="cpu", skip_lint=True)
+    recipe, said = Recipe(epochs=1, batch=4, samples=4, save_every=2), list[str]()
+    train_sft("nano", mine, tmp_path / "run", recipe, device="cpu", skip_lint=True, say=said.append)
     assert trained and len(losses(tmp_path / "run")) == 2  # a question goes with each sample
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert (record["recipe"]["rehearse"], record["recipe"]["rate"]) == (1, 2e-3)
     assert "validation loss, 8 samples" in record["scores"]
+    # How many samples' words are not taught was a bar, and lost in a log.
+    assert bool(record["words_differing"]) == any(line.startswith(f"{record['words_differing']} of 4 samples") for line in said)
     kept = next((mine / ".replies").iterdir()).read_text().split("\n")
     assert len(kept) > 8

@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class Bars:
-    """Progress bars, one for each thing that goes on; a line now and then where there is no terminal."""
+    """Progress bars, one for each thing that goes on; where there is no terminal a line now and then, and one at the end."""
 
     def __init__(self) -> None:
         self.main = os.environ.get("RANK", "0") == "0"
@@ -30,7 +30,7 @@ class Bars:
         if what not in self._tasks:
             self._tasks[what] = self._progress.add_task(what)
         self._progress.update(self._tasks[what], completed=done, total=total)  # type: ignore[arg-type]
-        if not self._console.is_terminal and time.monotonic() - self._said_s > 15:
+        if not self._console.is_terminal and (done == total or time.monotonic() - self._said_s > 15):
             self._said_s = time.monotonic()
             self._console.print(f"{what}: {done} of {total}", highlight=False)
 

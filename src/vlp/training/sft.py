@@ -122,8 +122,8 @@ def train_sft(
     model = TransformersModel(folder.path, device=str(where), dtype=str(weights).removeprefix("torch."))
     examples = Examples(store, model, base=_digest(folder, record["base"]["sha256"]), agreed=recipe.words == "agreed")
     rows = examples.all(samples, recipe.rehearse or 0, lambda done: progress("reading samples", done, len(samples)))
-    if examples.differing:
-        progress("samples whose words the base says otherwise", examples.differing, len(samples))
+    if main:
+        record |= _differing(examples, len(samples), say)
     held_out = examples.all(islice(store.samples("validation"), VALIDATION_SAMPLES)) if main else []  # read by the base, too
     model.model.train()
     ranks = lora.ranks_of(model.model, recipe.adapter)
@@ -166,6 +166,13 @@ def _training_samples(store: Store, recipe: Recipe, skip_lint: bool, checks: Seq
     if len(samples) < max(1, recipe.samples):
         raise UsageError(f"{len(samples)} samples in the training split; at least {max(1, recipe.samples)} are wanted.")
     return samples
+
+
+def _differing(examples: Examples, samples: int, say: Callable[[str], None]) -> dict[str, int]:
+    """Tell in how many samples the base says other words before the policy, and return it for the record."""
+    if examples.differing:
+        say(f"{examples.differing} of {samples} samples: the base says other words than theirs, which are not taught.")
+    return {"words_differing": examples.differing} if examples.agreed else {}
 
 
 def _base_record(base: str, folder: ModelFolder) -> dict[str, Any]:
