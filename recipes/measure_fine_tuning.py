@@ -163,10 +163,10 @@ def rate(folder: Path, *path: str) -> str:
 
 
 def prompts(folders: Iterable[Path], phrasing: str) -> list[dict[str, Any]]:
-    """Return the rows of the `planning` suites of models in a phrasing, "train" or "test"; of those that have been run."""
+    """Return the rows that `planning` suites have of models in phrasings, "train", "test" or "all"."""
     files = [folder / "rows.jsonl" for folder in folders if (folder / "summary.json").is_file()]
     rows = [json.loads(line) for file in files for line in file.read_text().splitlines()]
-    return [row for row in rows if row["phrasing"] == phrasing]
+    return [row for row in rows if phrasing in ("all", row["phrasing"])]
 
 
 def planned(folders: Iterable[Path], phrasing: str) -> dict[str, Rate]:
@@ -196,8 +196,8 @@ def tell(study: Study, picture: Path) -> None:
     tell_prompts(study)
     print("\n| visual questions after tuning | of the base's | right |\n| --- | --- | --- |")
     for name, file in {f"{a}, seed {s}": kept_file(study, a, s) for a in ADAPTERS for s in SEEDS}.items():
-        (row,) = json.loads(file.read_text())["rows"] if file.is_file() else ({"kept": "-", "tuned": "-", "base": "-"},)
-        print(f"| {name} | {row['kept']} | {row['tuned']} after {row['base']} |")
+        (row,) = json.loads(file.read_text())["rows"] if file.is_file() else ({},)
+        print(f"| {name} | {row['kept']} | {row['tuned']} after {row['base']} |" if row else f"| {name} | - | - |")
     print("\n| tasks finished | static | changed midway | changed midway, without re-planning |\n| --- | --- | --- | --- |")
     for name, folder in {"nano-base": BASE, **{a: name_of(a, IN_EPISODES, max(SIZES)) for a in ADAPTERS}}.items():
         folder = study.rows / folder
@@ -230,7 +230,8 @@ def tell_prompts(study: Study) -> None:
         models |= {f"`{adapter}`, seed {seed}": [run] for seed, run in runs.items()}
         there = [run for run in runs.values() if (run / "planning" / "summary.json").is_file()]
         models[f"**`{adapter}`, {len(there)} of {len(SEEDS)} seeds**"] = there
-    for phrasing, heading in (("train", "phrasings of the training"), ("test", "phrasings kept for test")):
+    headings = {"all": "both phrasings", "train": "phrasings of the training", "test": "phrasings kept for test"}
+    for phrasing, heading in headings.items():
         for number, (name, runs) in enumerate(models.items()):
             rates = planned([run / "planning" for run in runs], phrasing)
             if not number:
@@ -254,10 +255,11 @@ def draw(study: Study, picture: Path) -> None:
         (line,) = axes.plot(sizes, shares, marker="o", label=label)
         axes.fill_between(sizes, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
         base = Rate.of(prompts([study.rows / BASE / "planning"], phrasing))
-        axes.axhline(100 * base.rate, color=line.get_color(), linestyle=":")
+        axes.axhline(100 * base.rate, color=line.get_color(), linestyle=":", label=f"nano-base, {label}")
     axes.set(xlabel="samples", ylabel="right policies (%)", ylim=(0, 100), xscale="log", title="nano-base + decoder")
     axes.set_xticks(SIZES, [str(size) for size in SIZES])
-    axes.legend()
+    axes.minorticks_off()
+    axes.legend(fontsize="small", loc="center right")
     picture.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(picture, dpi=120)
 
