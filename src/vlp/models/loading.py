@@ -1,5 +1,6 @@
 """Loading a checked folder: weights, adapter, tokenizer and image processor."""
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,14 +128,21 @@ def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
 
 
 def find_device(name: str | None) -> torch.device:
-    """Return a device, a GPU where there is one when no name is given; raises MissingComponent when it is not there."""
-    try:
-        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-    except RuntimeError as error:
-        raise UsageError(f"unknown device {str(name)[:80]!r}: {_line(error)}.", "Expected cpu or cuda.") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise MissingComponent(f"device {name!r} is not there: torch sees no GPU.", "Use --device cpu.")
-    return device
+    """Return a device, a GPU where there is one when no name is given.
+
+    Raises:
+        UsageError: neither cpu nor cuda.
+        MissingComponent: a GPU that is not there.
+    """
+    name = name or ("cuda" if torch.cuda.is_available() else "cpu")
+    match = re.fullmatch(r"cpu|cuda(:(?P<number>[0-9]{1,3}))?", name)
+    if not match:
+        raise UsageError(f"unknown device {name[:80]!r}.", "Expected cpu, cuda, or cuda:N for GPU number N.")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name != "cpu" and int(match["number"] or 0) >= count:
+        seen = f"{count} GPUs" if count else "no GPU"
+        raise MissingComponent(f"device {name!r} is not there: torch sees {seen}.", "Use --device cpu.")
+    return torch.device(name)
 
 
 def find_dtype(name: str | None, device: torch.device) -> torch.dtype:
