@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,9 @@ def free_port() -> int:
         return held.getsockname()[1]
 
 
-def test_it_is_ready_once_the_model_answered_and_ends_with_us(fake: Path, toy: Path, tmp_path: Path):
-    """Against: a server left behind, and "ready" for a model that cannot be asked."""
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
+def test_it_is_ready_once_the_model_answered_and_ends_with_us(sent: signal.Signals, fake: Path, toy: Path, tmp_path: Path):
+    """Against: a server left behind, also by a terminal that was closed, and "ready" for a model that cannot be asked."""
     port = free_port()
     words = [sys.executable, "-m", "vlp.cli.main", "serve", "--model", str(toy), "--python", str(fake), "--port", str(port)]
     given = {**os.environ, "VLP_MODEL_KEY": "secret"}
@@ -50,7 +52,7 @@ def test_it_is_ready_once_the_model_answered_and_ends_with_us(fake: Path, toy: P
         assert serving.stdout is not None
         assert serving.stdout.readline().startswith("starting vLLM 0.32.0 for toy@brief")
         assert serving.stdout.readline().startswith(f"ready: http://127.0.0.1:{port}/v1 serves toy@brief")
-        serving.send_signal(signal.SIGTERM)
+        serving.send_signal(sent)
         assert serving.wait(20) == 1
     with socket.socket() as trial:
         assert trial.connect_ex(("127.0.0.1", port)) != 0
@@ -87,6 +89,68 @@ def test_bad_input_is_refused_before_anything_starts(vlp: Any, fake: Path, toy: 
 def test_a_dry_run_prints_the_command_line(vlp: Any, fake: Path, toy: Path):
     told = vlp("serve", "--model", toy, "--python", fake, "--dry-run")
     assert told.status == 0 and "--generation-config vllm" in told.out and told.out.startswith(str(fake))
+
+
+def test_a_dry_run_needs_no_vllm(vlp: Any, fake: Path, toy: Path, monkeypatch: pytest.MonkeyPatch):
+    """Against: no command line to look at before hours of installing."""
+    monkeypatch.setenv("FAKE_VLLM", "{}")
+    told = vlp("serve", "--model", toy, "--python", fake, "--dry-run")
+    assert told.status == 0 and told.out.startswith(str(fake)) and told.out.count("\n") == 1 and "has no vLLM" in told.err
+
+
+def test_a_wrong_model_is_told_before_a_missing_vllm(vlp: Any, fake: Path, toy: Path, tmp_path: Path, monkeypatch):
+    """Against: vLLM installed first, and only then the word that the model or adapter is not there."""
+    monkeypatch.setenv("FAKE_VLLM", "{}")
+    vlp("serve", "--model", tmp_path / "nowhere", "--python", fake).refused(2, "no model")
+    for more in ((), ("--merge",)):
+        vlp("serve", "--model", toy, "--python", fake, "--adapter", tmp_path / "no", *more).refused(2, "no adapter folder")
+
+
+def test_other_machines_are_let_in_only_with_a_key(vlp: Any, fake: Path, toy: Path, monkeypatch: pytest.MonkeyPatch):
+    """Against: a model on the network that anyone may ask."""
+    words = ("serve", "--model", toy, "--python", fake, "--dry-run", "--host")
+    vlp(*words, "0.0.0.0").refused(2, "no key is set", "VLP_MODEL_KEY")
+    vlp(*words, "::").refused(2, "no key is set")
+    vlp(*words, "no host").refused(2, "no address")
+    assert vlp(*words, "localhost").status == 0 and vlp(*words, "127.0.0.2").status == 0
+    monkeypatch.setenv("VLP_MODEL_KEY", "secret")
+    assert "--host 0.0.0.0" in vlp(*words, "0.0.0.0").out
+
+
+def test_it_listens_on_ipv6(vlp: Any, fake: Path, toy: Path, monkeypatch: pytest.MonkeyPatch):
+    """Against: a check of the port that knows IPv4 alone and refuses every other address."""
+    try:
+        with socket.socket(socket.AF_INET6) as held:
+            held.bind(("::1", 0))
+            held.listen()
+            words = ("serve", "--model", toy, "--python", fake, "--host", "::1", "--port", held.getsockname()[1])
+            vlp(*words).refused(2, "cannot listen on ::1:", "in use")
+    except OSError:
+        pytest.skip("no IPv6 here")
+    monkeypatch.setenv("FAKE_DEAF", "1")  # it came up and was asked, which is enough
+    vlp(*words).refused(3, "does not serve", "ignores response_format")
+
+
+def test_a_log_that_cannot_be_written_is_refused(vlp: Any, fake: Path, toy: Path):
+    """Against: a traceback for --log /."""
+    vlp("serve", "--model", toy, "--python", fake, "--port", free_port(), "--log", "/").refused(2, "cannot write the log '/'")
+
+
+def test_children_end_with_a_server_that_was_killed(tmp_path: Path):
+    """Against: an engine that holds the GPU after its server is gone."""
+    from vlp.models.vllm_process import ServerProcess
+
+    script = "sleep 600 & echo $! > child; kill -9 $$"
+    with ServerProcess(["sh", "-c", f"cd {shlex.quote(str(tmp_path))}; {script}"], os.environ, tmp_path / "log") as server:
+        server._process.wait(20)
+        child = int((tmp_path / "child").read_text())
+        os.kill(child, 0)
+    state = Path(f"/proc/{child}/stat")  # where nobody reaps orphans it stays as a zombie
+    for _ in range(100):
+        if not state.exists() or state.read_text().rpartition(") ")[2].startswith("Z"):
+            return
+        time.sleep(0.05)
+    pytest.fail("the child outlived its server")
 
 
 def test_an_adapter_is_served_beside_the_weights_or_merged(vlp: Any, fake: Path, toy: Path, tmp_path: Path):

@@ -6,6 +6,7 @@ environment in FAKE_KEPT, and answers until it is ended; with FAKE_BROKEN it end
 
 import json
 import os
+import socket
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -54,4 +55,6 @@ if __name__ == "__main__":
         kept = {"argv": sys.argv[1:], "environment": dict(os.environ)}
         with open(os.environ["FAKE_KEPT"], "w") as file:
             json.dump(kept, file)
+        if ":" in value("--host"):
+            ThreadingHTTPServer.address_family = socket.AF_INET6
         ThreadingHTTPServer((value("--host"), int(value("--port"))), Handler).serve_forever(0.02)

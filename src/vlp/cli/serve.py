@@ -1,10 +1,13 @@
 """`vlp serve`: a model behind an OpenAI-compatible server, under the flags that serve exactly what was trained."""
 
 import contextlib
+import ipaddress
 import os
 import shlex
+import shutil
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +15,10 @@ from pathlib import Path
 from rich.console import Console
 
 from vlp.core.errors import MissingComponent, UsageError, VlpError, lookup
+from vlp.models.adapter import check_base
 from vlp.models.catalogue import find_folder
-from vlp.models.folder import check_folder
-from vlp.models.vllm import Offer, check_served_adapter, command, environment, find_vllm
+from vlp.models.folder import check_adapter, check_folder
+from vlp.models.vllm import Offer, Vllm, check_served_adapter, command, environment, find_vllm
 from vlp.models.vllm_process import ServerProcess, warm_up
 
 DTYPES = ("float32", "bfloat16", "float16")
@@ -42,7 +46,8 @@ def serve(
         adapter: a LoRA adapter, computed beside the weights; with its part for the vision tower where it has one.
         merge: add the adapter into the weights first, in a temporary folder.
         port: of the server.
-        host: address to listen on; others than this machine reach it only with 0.0.0.0 or an address of the network.
+        host: address to listen on; others than this machine reach it only with 0.0.0.0 or an address of the network, and
+            with VLP_MODEL_KEY set.
         dtype: float32, bfloat16 or float16; by default what is used in process: float32 on a CPU, else bfloat16.
         python: the Python that has vLLM; by default the environment's VLP_VLLM_PYTHON, else the one that runs vlp.
         log: file that vLLM writes to.
@@ -55,20 +60,23 @@ def serve(
         lookup(dtype, dict.fromkeys(DTYPES), "dtype")
     if merge and not adapter:
         raise UsageError("--merge adds an adapter into the weights, and none is named.", "Name one with --adapter.")
-    vllm = find_vllm(python or os.environ.get("VLP_VLLM_PYTHON", ""))
+    key = os.environ.get("VLP_MODEL_KEY", "")
+    _must_be_guarded(host, port, key)
+    plain = Offer(check_folder(find_folder(model)), None, host, port, dtype)
+    if adapter:
+        _check_adapter(Path(adapter), plain, merge)
     console = Console(highlight=False, soft_wrap=True)
-    if not vllm.tried:
-        console.print(f"note: vLLM {vllm.version} is newer than those that vlp was tried with.", style="yellow")
+    vllm = _find_vllm(python or os.environ.get("VLP_VLLM_PYTHON", ""), dry_run)
     with contextlib.ExitStack() as stack:
-        offer = _offer(stack, model, adapter, merge, Offer(check_folder(find_folder(model)), None, host, port, dtype))
+        stack.enter_context(_ending_on_signals())
+        if not dry_run:
+            _must_be_free(host, port)
+        offer = _offer(stack, model, adapter, merge, plain)
         words = command(vllm, offer)
         if dry_run:
             print(shlex.join(words))
             return 0
-        _must_be_free(host, port)
-        key = os.environ.get("VLP_MODEL_KEY", "")
         console.print(f"starting vLLM {vllm.version} for {offer.name} (log: {log})")
-        stack.enter_context(_ending_on_sigterm())
         server = stack.enter_context(ServerProcess(words, environment(vllm, key), Path(log)))
         with console.status("loading the model"):
             server.wait_until_healthy(offer.url, timeout_s)
@@ -81,14 +89,38 @@ def serve(
         server.wait()
 
 
+def _find_vllm(python: str, dry_run: bool) -> Vllm:
+    """Return the installed vLLM; a dry run goes on without one, with the flags for the newest one on this machine."""
+    notes = Console(stderr=True, highlight=False, soft_wrap=True)  # the output of a dry run is the command line alone
+    try:
+        vllm = find_vllm(python)
+    except MissingComponent as error:
+        if not dry_run:
+            raise
+        cpu = shutil.which("nvidia-smi") is None
+        notes.print(f"note: {error.message} These are the flags on a {'CPU' if cpu else 'GPU'}.", style="yellow")
+        return Vllm(python or sys.executable, "", cpu)
+    if not vllm.tried:
+        notes.print(f"note: vLLM {vllm.version} is newer than those that vlp was tried with.", style="yellow")
+    return vllm
+
+
+def _check_adapter(adapter: Path, plain: Offer, merge: bool) -> None:
+    """Refuse an adapter that does not go with the model, or not without --merge."""
+    if merge:
+        check_adapter(adapter)
+        check_base(adapter, plain.folder)
+    else:
+        check_served_adapter(adapter, plain.folder)
+    _check_fit(adapter, plain.folder.path)
+
+
 def _offer(stack: contextlib.ExitStack, model: str, adapter: str, merge: bool, plain: Offer) -> Offer:
     """Return what is served; a merged model lies in a folder that goes when the stack is left."""
     if not adapter:
         return plain
     path = Path(adapter)
     if not merge:
-        check_served_adapter(path, plain.folder)
-        _check_fit(path, plain.folder.path)
         return Offer(plain.folder, path, plain.host, plain.port, plain.dtype)
     try:
         from vlp.training.export import merge as merged
@@ -110,21 +142,45 @@ def _check_fit(adapter: Path, base: Path) -> None:
     check_fit(adapter, build_shape(base / "config.json"))
 
 
+def _address(host: str, port: int) -> tuple[socket.AddressFamily, str]:
+    """Return the family and the number of the address that vLLM listens on for a host: of several, that of IPv4."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise UsageError(f"--host {host[:80]!r} is no address of this machine.", "Give 127.0.0.1, 0.0.0.0 or ::1.") from None
+    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    return family, str(address[0])
+
+
+def _must_be_guarded(host: str, port: int, key: str) -> None:
+    """Refuse to listen beyond this machine for anyone who comes."""
+    if not key and not ipaddress.ip_address(_address(host, port)[1]).is_loopback:
+        raise UsageError(
+            f"--host {host[:80]} lets other machines in, and no key is set.",
+            "Set VLP_MODEL_KEY here and where clients run, or leave out --host.",
+        )
+
+
 def _must_be_free(host: str, port: int) -> None:
-    with socket.socket() as trial:
+    family, number = _address(host, port)
+    with socket.socket(family) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            trial.bind((host, port))
+            trial.bind((number, port))
         except OSError as error:
             why = error.strerror or str(error)
             raise UsageError(f"cannot listen on {host[:80]}:{port}: {why}.", "Choose another --port or --host.") from None
 
 
 @contextlib.contextmanager
-def _ending_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM end us as Ctrl-C does, so that the server's process goes too."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _ending_on_signals() -> Iterator[None]:
+    """Let SIGTERM, and the end of the terminal, end us as Ctrl-C does, so that the server's process goes too."""
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
+    for one, handler in before.items():
+        if handler is not signal.SIG_IGN:  # nohup ignores SIGHUP so that we outlive the terminal
+            signal.signal(one, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)

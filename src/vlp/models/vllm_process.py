@@ -1,6 +1,9 @@
 """A vLLM process: started, waited for until it answers, warmed up, ended."""
 
+import contextlib
+import os
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +14,7 @@ from typing import NoReturn
 import httpx
 import numpy as np
 
-from vlp.core.errors import MissingComponent
+from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.messages import Image, Text, user
 from vlp.models.openai_model import OpenAIModel
 
@@ -26,12 +29,19 @@ class ServerProcess:
         words: its command line.
         environment: its variables.
         log: the file that its output goes to.
+
+    Raises:
+        UsageError: the log cannot be written.
     """
 
     def __init__(self, words: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         self.log = log
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as file:
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            file = log.open("wb")
+        except OSError as error:
+            raise UsageError(f"cannot write the log {str(log)[:300]!r}: {error.strerror}.", "Choose another --log.") from None
+        with file:
             # A session of its own: Ctrl-C reaches us first, and we end it in order.
             self._process = subprocess.Popen(
                 words, env=dict(environment), stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
@@ -80,14 +90,17 @@ class ServerProcess:
         raise MissingComponent(f"vLLM ended with status {self._process.wait()}: {self._last_words()}", self._hint())
 
     def stop(self) -> None:
-        """End it: first asked, then forced."""
-        if self._process.poll() is None:
-            self._process.terminate()
-            try:
+        """End it and its children: first asked, then forced; a second Ctrl-C or signal forces at once."""
+        try:
+            if self._process.poll() is None:
+                self._process.terminate()
                 self._process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        except subprocess.TimeoutExpired:
+            pass
+        finally:  # the children are in its session, and one that was killed has not ended them
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
 
     def complaint(self) -> str:
         """Return the last error in its log, as a sentence; "" when there is none."""
