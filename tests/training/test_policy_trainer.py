@@ -55,7 +55,7 @@ def test_the_first_step_learns_and_the_rate_falls_to_0(steps: int) -> None:
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
     schedule, rates = rate_schedule(optimizer, steps), list[float]()
     for _ in range(steps + 1):
-        rates.append(schedule.get_last_lr()[0])
+        rates.append(float(schedule.get_last_lr()[0]))
         optimizer.step()
         schedule.step()
     assert rates[0] > 0 and max(rates) == 2.0

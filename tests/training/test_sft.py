@@ -286,7 +286,8 @@ def test_a_loss_that_is_no_number_ends_the_run(base: Path, samples: Path, tmp_pa
         # Numpy's traceback came after the samples were read, and left a run.json.
         (["--seed", "5000000000"], "--seed 5000000000 is too large. Give at most 4294967295."),
         (["--rate", "-1"], "--rate -1"),
-        (["--samples", "1000"], "24 samples in the training split; at least 1000 are wanted"),
+        # It named no other split, where all that was collected may lie in one.
+        (["--samples", "1000"], "at least 1000 are wanted. The folder holds 8 of test, 24 of train, 8 of validation."),
         (["--precision", "int4"], "unknown precision 'int4'"),
         (["--base", "nanoo"], "no model 'nanoo'"),
         (["--data", "nowhere"], "no samples at 'nowhere'"),

@@ -6,6 +6,7 @@ The defaults are those of the paper (arXiv 2512.19178: LoRA on 800 samples, 2 ep
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -164,7 +165,13 @@ def _training_samples(store: Store, recipe: Recipe, skip_lint: bool, checks: Seq
             )
     samples = list(islice(store.samples("train"), recipe.samples or None))
     if len(samples) < max(1, recipe.samples):
-        raise UsageError(f"{len(samples)} samples in the training split; at least {max(1, recipe.samples)} are wanted.")
+        there = Counter(sample.split for sample in store)
+        others = ", ".join(f"{number} of {split}" for split, number in sorted(there.items())) or "no samples"
+        raise UsageError(
+            f"{len(samples)} samples in the training split; at least {max(1, recipe.samples)} are wanted. "
+            f"The folder holds {others}.",
+            "Collect or import more with --split train (journals of test seeds become test samples).",
+        )
     return samples
 
 
