@@ -46,14 +46,13 @@ def sft(
     with --resume, along the same curve. For several processes: `accelerate launch --multi_gpu --num_processes 2 -m
     vlp.cli.main train sft ...`.
 
-    At the end three gates are run (see `vlp gate`); exit status 1 when one fails. What was trained stays.
+    At the end the gates are run (see `vlp gate`); exit status 1 when one fails. What was trained stays.
 
     Args:
         data: folder of samples; its training split is trained on.
         out: folder of the run: checkpoints, curve.jsonl, curve.png, and the adapter (or model).
         base: nano, nano-base, a model folder, or a Hugging Face id such as Qwen/Qwen2.5-VL-3B-Instruct.
-        adapter: decoder (rank 16 on the language decoder), vision+decoder (rank 8 on the last 6 blocks of the vision tower
-            too), or full (all weights).
+        adapter: decoder (LoRA on the language decoder), vision+decoder (on the end of the vision tower too), or full.
         epochs: how often each sample is seen; by default 2, as in the paper, and 4 for models as small as nano.
         batch: examples in a step (samples and rehearsed questions), over all processes.
         rate: highest learning rate; by default 2e-4 for adapters and 1e-5 for full, 2e-3 and 3e-4 for small models.
