@@ -2,6 +2,7 @@
 
 import threading
 import time
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ from vlp.models.grammar import Grammars, Vocabulary
 from vlp.models.loading import end_tokens, find_device, find_dtype, load_chat, load_model
 from vlp.models.protocol import Reply
 from vlp.models.trace import TOP, Trace
+
+# Newer releases call the argument `cache`; 5.20, which is admitted too, knows this name only.
+warnings.filterwarnings("ignore", message="`past_key_values` is deprecated", category=FutureWarning)
 
 SMALL_MODEL_PARAMETERS = 50_000_000
 CACHED_IMAGES = 4
