@@ -44,7 +44,7 @@ def connect(robot: str, token: str = "") -> RemoteRobot:
         raise UsageError(f"{robot[:200]!r} is not the URL of a robot's server.", "Start one with `vlp robot serve`.")
     found = robot_token(token)
     if not found:
-        raise UsageError("a robot's server wants its token.", "Set VLP_ROBOT_TOKEN, or give --token.")
+        raise UsageError("a robot's server wants its token.", "Set VLP_ROBOT_TOKEN, or give --token where the command takes it.")
     return RemoteRobot(robot, found)
 
 
@@ -70,4 +70,7 @@ def _from_file(file: Path) -> Manifest:
     try:
         return Manifest.from_json(json.loads(file.read_bytes()))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UsageError(f"{file.name!r} is not a robot's manifest: {str(error)[:100]}.") from None
+        fault = f"{error} is missing" if isinstance(error, KeyError) else str(error)[:100]
+        raise UsageError(
+            f"{file.name!r} is not a robot's manifest: {fault}.", "`vlp robot manifest --robot URL --json` writes one."
+        ) from None
