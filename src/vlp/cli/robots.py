@@ -44,7 +44,7 @@ def connect(robot: str, token: str = "") -> RemoteRobot:
         raise UsageError(f"{robot[:200]!r} is not the URL of a robot's server.", "Start one with `vlp robot serve`.")
     found = robot_token(token)
     if not found:
-        raise UsageError("a robot's server wants its token.", "Set VLP_ROBOT_TOKEN, or give --token where the command takes it.")
+        raise UsageError("a robot's server wants its token.", "Set VLP_ROBOT_TOKEN, or --token where there is one.")
     return RemoteRobot(robot, found)
 
 
