@@ -48,12 +48,19 @@ def test_it_is_ready_once_the_model_answered_and_ends_with_us(sent: signal.Signa
     port = free_port()
     words = [sys.executable, "-m", "vlp.cli.main", "serve", "--model", str(toy), "--python", str(fake), "--port", str(port)]
     given = {**os.environ, "VLP_MODEL_KEY": "secret"}
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=given) as serving:
-        assert serving.stdout is not None
-        assert serving.stdout.readline().startswith("starting vLLM 0.32.0 for toy@brief")
-        assert serving.stdout.readline().startswith(f"ready: http://127.0.0.1:{port}/v1 serves toy@brief")
-        serving.send_signal(sent)
-        assert serving.wait(20) == 1
+    # Tests may run under nohup, whose ignored SIGHUP is inherited; `vlp serve` leaves an ignored one alone.
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, cwd=tmp_path, env=given) as serving:
+        try:
+            signal.signal(signal.SIGHUP, inherited)
+            assert serving.stdout is not None
+            assert serving.stdout.readline().startswith("starting vLLM 0.32.0 for toy@brief")
+            assert serving.stdout.readline().startswith(f"ready: http://127.0.0.1:{port}/v1 serves toy@brief")
+            serving.send_signal(sent)
+            assert serving.wait(20) == 1
+        finally:
+            serving.terminate()
     with socket.socket() as trial:
         assert trial.connect_ex(("127.0.0.1", port)) != 0
     kept: dict[str, Any] = json.loads((tmp_path / "kept.json").read_text())

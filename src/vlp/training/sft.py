@@ -113,7 +113,7 @@ def train_sft(
     where = find_device(device)
     recompute = _recompute(recipe, folder.parameters)
     settings = trainer_settings(recipe, out, where, recompute)
-    where, main = settings.device, settings.process_index == 0
+    where, main = _own_device(settings.device), settings.process_index == 0
     weights = recipe.weights_type(where)
     _refuse_at_first_sight(folder, recipe, weights, where)
     checkpoint = _open_run(out, record, resume) if main else last_checkpoint(out / CHECKPOINTS) if resume else None
@@ -230,6 +230,11 @@ def _open_run(out: Path, record: dict[str, Any], resume: bool) -> Path | None:
         raise MissingComponent(f"cannot make {str(out)[:300]!r}: {error.strerror}.") from None
     write_record(out, record)
     return None
+
+
+def _own_device(device: torch.device) -> torch.device:
+    """Return the device of this process; Accelerate calls a processor shared by several processes "cpu:0"."""
+    return torch.device("cpu") if device.type == "cpu" else device
 
 
 def _recompute(recipe: Recipe, parameters: int) -> bool:
