@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from toy_model import write_toy_model
 
 from vlp.cli.main import main
-from vlp.core.errors import UsageError
+from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.images import encode_png
 from vlp.core.messages import Message, Text
 from vlp.data.store import Store
@@ -162,13 +162,19 @@ def test_what_cannot_be_compared_is_said_before_anything_is_loaded(base: Path, a
         parity(find_tuned(str(adapter), str(base)), lambda profile: [], device="cpu")
 
 
-def test_what_is_not_there_is_said_to_be_no_model(tmp_path: Path):
-    """Against: 'nope' "is one folder, with nothing to compare it to", though there is no such folder."""
+def test_what_is_not_there_is_said_to_be_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Against: 'nope' "is one folder, with nothing to compare it to"; 'runs/nope' missed only when its base had answered."""
+
+    def fetch(repo: str, allow_patterns: list[str]) -> str:
+        raise OSError("no network")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
     for nothing in ("nope", str(tmp_path / "nowhere")):
         with pytest.raises(UsageError, match=r"no model '.*(nope|nowhere)': neither a word, a folder"):
             find_tuned(nothing)
-    for elsewhere in ("http://127.0.0.1:8000/v1", "some/model"):
-        assert find_tuned(elsewhere).model == elsewhere, "servers and hubs are asked later"
+    with pytest.raises(MissingComponent, match="'runs/nope' is no folder here"):
+        find_tuned("runs/nope", "nano-base")
+    assert find_tuned("http://127.0.0.1:8000/v1").model == "http://127.0.0.1:8000/v1", "a server is asked later"
 
 
 @pytest.mark.parametrize(
@@ -355,7 +361,7 @@ def test_a_page_cannot_be_forged_by_what_a_model_said():
 
 
 def test_the_gates_run_at_the_end_of_a_training(
-    base: Path, adapter: Path, samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    base: Path, adapter: Path, samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Against, at its end: a gate that did not run, without a word."""
     run = tmp_path / "run"
@@ -367,17 +373,19 @@ def test_the_gates_run_at_the_end_of_a_training(
     assert [report.gate for report in reports] == ["parity", "keeps"], "there are no prompts for another robot"
     assert reports[0].passed and not reports[1].passed, "random weights answer nothing"
     assert {path.name for path in (run / "gates").iterdir()} == {"parity.json", "parity.md", "keeps.json", "keeps.md"}
-    assert capsys.readouterr().err == "plans: left out, its scenes are of hsr, and the samples are of another.\n"
+    assert after_training.left_out(run) == "plans: left out, its scenes are of hsr, and the samples are of another."
 
 
 @pytest.mark.parametrize(("words", "status"), [([], 1), (["--skip-gates"], 0)])
 def test_a_failed_gate_is_the_status_of_a_training_and_takes_nothing_away(
-    words: list[str], status: int, base: Path, samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: list[str], status: int, base: Path, samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ):
     failed = GateReport("parity", False, "by design", [{"what": "x"}], ["it differs"])
     monkeypatch.setattr(after_training, "run_gates", lambda *given, **more: iter([failed]))
+    monkeypatch.setattr(after_training, "left_out", lambda run: "plans: left out.")
     short = ["--samples", "8", "--epochs", "1", "--device", "cpu", "--out", str(tmp_path / "run")]
     assert main(["train", "sft", "--base", str(base), "--data", str(samples), *short, *words]) == status
+    assert ("plans: left out." in capsys.readouterr().err) == (not words)
     assert (tmp_path / "run" / "adapter" / "adapter_model.safetensors").is_file()
 
 

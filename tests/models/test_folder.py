@@ -239,11 +239,14 @@ def test_links_within_a_download_cache_are_followed(toy_folder: Path, tmp_path: 
 
 
 def test_a_download_is_called_after_its_model(toy_folder: Path, tmp_path: Path) -> None:
-    """Against: a model that goes by the 40 digits of its snapshot in records and on servers."""
+    """Against: a model that goes by the 40 digits of its snapshot in records, on servers and in what refuses it."""
     snapshot = tmp_path / "models--Qwen--Qwen2.5-VL-3B-Instruct" / "snapshots" / ("0a" * 20)
     shutil.copytree(toy_folder, snapshot)
     (snapshot / "vlp.json").unlink()
     assert check_folder(snapshot).name == "Qwen2.5-VL-3B-Instruct"
+    (snapshot / "tokenizer.json").unlink()
+    with pytest.raises(UsageError, match=r"^'Qwen2.5-VL-3B-Instruct' has no tokenizer.json"):
+        check_folder(snapshot)
 
 
 def test_adapters_are_checked_alike(tmp_path: Path) -> None:

@@ -119,6 +119,8 @@ def _gates(base: str, data: str, out: Path, device: str, quiet: bool) -> dict[st
     gates = _gates_module()
     gc.collect()  # the trainer refers to itself, and its model would take room beside the ones to compare
     passed: dict[str, bool] = {}
+    if missing := gates.left_out(out):
+        print(missing, file=sys.stderr)
     with Bars() as bars:
         for report in gates.run_gates(out, base, data, device or None, bars.moved):
             passed[report.gate] = report.passed

@@ -150,7 +150,7 @@ def _fetched(hub_id: str, files: tuple[str, ...]) -> Path:
     except Exception as error:  # the hub's client raises errors of many libraries
         why = (str(error).strip().splitlines() or [type(error).__name__])[0][:160].rstrip(".")
         raise MissingComponent(
-            f"the model {hub_id!r} cannot be fetched: {why}.", "Name a local folder instead."
+            f"{hub_id!r} is no folder here, and no model by that name can be fetched: {why}.", "Name a local folder instead."
         ) from None
 
 

@@ -82,9 +82,11 @@ def check_folder(path: Path) -> ModelFolder:
     _plain_files(path)
     missing = [name for name in NEEDED if not (path / name).is_file()]
     if missing:
-        raise UsageError(f"{path.name!r} has no {missing[0]}.", "Expected a model folder in Hugging Face layout.")
+        raise UsageError(f"{folder_name(path)!r} has no {missing[0]}.", "Expected a model folder in Hugging Face layout.")
     if (path / "adapter_config.json").exists():  # transformers would load the adapter beside it, whatever the hashes say
-        raise UsageError(f"{path.name!r} holds an adapter beside its weights.", "Move it to a folder of its own: --adapter.")
+        raise UsageError(
+            f"{folder_name(path)!r} holds an adapter beside its weights.", "Move it to a folder of its own: --adapter."
+        )
     config = check_config(path / "config.json")
     _no_code(path)
     _image_sizes(path, config)
@@ -108,13 +110,13 @@ def check_adapter(path: Path) -> None:
     config = read_json(path / "adapter_config.json") if (path / "adapter_config.json").is_file() else None
     if config is None or config.get("peft_type") != "LORA":
         raise UsageError(
-            f"{path.name!r} is not a LoRA adapter.", 'Expected adapter_config.json with "peft_type": "LORA".'
+            f"{folder_name(path)!r} is not a LoRA adapter.", 'Expected adapter_config.json with "peft_type": "LORA".'
         )
     mapping = config.get("auto_mapping") or {}  # peft itself writes one, naming the stock class it adapted
     library = mapping.get("parent_library", "") if isinstance(mapping, dict) else ""
     if mapping and not str(library).startswith("transformers.models."):
         raise UsageError(
-            f"{path.name!r} wants to run code of its own (auto_mapping).", "Remove it from adapter_config.json."
+            f"{folder_name(path)!r} wants to run code of its own (auto_mapping).", "Remove it from adapter_config.json."
         )
     _plain_names(path, config)
     _no_code(path)
@@ -128,17 +130,18 @@ def _plain_names(path: Path, config: dict[str, Any]) -> None:
     for key, names in named.items():
         if not isinstance(names, list | dict):
             raise UsageError(
-                f"{key} in adapter_config.json of {path.name!r} is {str(names)[:80]!r}.", "Expected the names of modules."
+                f"{key} in adapter_config.json of {folder_name(path)!r} is {str(names)[:80]!r}.",
+                "Expected the names of modules.",
             )
         odd = next((name for name in names if not isinstance(name, str) or not re.fullmatch(PLAIN_NAME, name)), None)
         if odd is not None:
             raise UsageError(
-                f"{key} in adapter_config.json of {path.name!r} has {str(odd)[:80]!r}.",
+                f"{key} in adapter_config.json of {folder_name(path)!r} has {str(odd)[:80]!r}.",
                 "Expected plain names of modules: letters, digits, _ and dots.",
             )
     if config.get("exclude_modules"):
         raise UsageError(
-            f"adapter_config.json of {path.name!r} has exclude_modules.", "List the adapted modules in target_modules."
+            f"adapter_config.json of {folder_name(path)!r} has exclude_modules.", "List the adapted modules in target_modules."
         )
 
 
@@ -147,8 +150,8 @@ def folder_record(path: Path) -> dict[str, Any]:
     record = read_json(path / "vlp.json") if (path / "vlp.json").is_file() else {}
     for part in ("base", "data", "recipe", "scores"):
         if not isinstance(record.get(part, {}), dict):
-            raise UsageError(f"{part} in vlp.json of {path.name!r} is not an object.")
-    check_data(record.get("data", {}), f"vlp.json of {path.name!r}")
+            raise UsageError(f"{part} in vlp.json of {folder_name(path)!r} is not an object.")
+    check_data(record.get("data", {}), f"vlp.json of {folder_name(path)!r}")
     return record
 
 
@@ -181,18 +184,19 @@ def _plain_files(path: Path) -> None:
     root = (path.parent.parent if _cached(path) else path).resolve()
     for count, file in enumerate(_walk(path)):
         if count > MAX_FILES:
-            raise UsageError(f"{path.name!r} holds more than {MAX_FILES} files.", "Expected a model folder.")
+            raise UsageError(f"{folder_name(path)!r} holds more than {MAX_FILES} files.", "Expected a model folder.")
         if not file.is_file() and not file.is_dir():
             raise UsageError(
-                f"{file.name!r} in {path.name!r} is neither a file nor a folder.", "Remove it, or put the file itself there."
+                f"{file.name!r} in {folder_name(path)!r} is neither a file nor a folder.",
+                "Remove it, or put the file itself there.",
             )
         if not file.resolve().is_relative_to(root):
             raise UsageError(
-                f"{file.name!r} in {path.name!r} is a link out of the folder.", "Copy the file itself there."
+                f"{file.name!r} in {folder_name(path)!r} is a link out of the folder.", "Copy the file itself there."
             )
         if file.suffix.lower() in PICKLES:
             raise UsageError(
-                f"{file.name!r} in {path.name!r} is a pickle, which can run code when it is loaded.",
+                f"{file.name!r} in {folder_name(path)!r} is a pickle, which can run code when it is loaded.",
                 "Save the weights as safetensors and remove it.",
             )
 
@@ -213,18 +217,18 @@ def _architecture(path: Path, config: dict[str, Any]) -> None:
     names, kind = config.get("architectures"), config.get("model_type")
     if names != [ARCHITECTURE] or kind != MODEL_TYPE:
         found = names[0] if isinstance(names, list) and names else kind
-        raise UsageError(f"{path.name!r} is of architecture {str(found)[:80]!r}.", f"Expected {ARCHITECTURE}.")
+        raise UsageError(f"{folder_name(path)!r} is of architecture {str(found)[:80]!r}.", f"Expected {ARCHITECTURE}.")
     for part in (config, config.get("text_config") or {}, config.get("vision_config") or {}):
         if not isinstance(part, dict):
-            raise UsageError(f"the configuration of {path.name!r} is malformed.")
+            raise UsageError(f"the configuration of {folder_name(path)!r} is malformed.")
         for key, most in BOUNDS.items():
             value = part.get(key, 1)
             if type(value) is not int or not 0 < value <= most:
-                raise UsageError(f"{key} of {path.name!r} is {str(value)[:40]}.", f"Expected 1 to {most:,}.")
+                raise UsageError(f"{key} of {folder_name(path)!r} is {str(value)[:40]}.", f"Expected 1 to {most:,}.")
         for whole, count in HEADS:
             if part.get(whole, 0) % part.get(count, 1):
                 sizes = f"{part[whole]} {whole} does not divide by {part[count]} {count}"
-                raise UsageError(f"the configuration of {path.name!r} cannot be right: {sizes}.")
+                raise UsageError(f"the configuration of {folder_name(path)!r} cannot be right: {sizes}.")
 
 
 def _no_code(path: Path) -> None:
@@ -234,7 +238,7 @@ def _no_code(path: Path) -> None:
         config = read_json(file)
         if any("auto_map" in part for part in (config, *config.values()) if isinstance(part, dict)):
             raise UsageError(
-                f"{path.name!r} wants to run code of its own (auto_map in {file.name}).", "No code is run."
+                f"{folder_name(path)!r} wants to run code of its own (auto_map in {file.name}).", "No code is run."
             )
 
 
@@ -244,7 +248,7 @@ def _image_sizes(path: Path, config: dict[str, Any]) -> None:
         for mine, theirs in (("patch_size", "patch_size"), ("merge_size", "spatial_merge_size")):
             if mine in processor and theirs in vision and processor[mine] != vision[theirs]:
                 raise UsageError(
-                    f"{mine} is {str(processor[mine])[:20]} in {file} of {path.name!r}, "
+                    f"{mine} is {str(processor[mine])[:20]} in {file} of {folder_name(path)!r}, "
                     f"but {vision[theirs]} in config.json."
                 )
         size = processor.get("size")
@@ -253,7 +257,8 @@ def _image_sizes(path: Path, config: dict[str, Any]) -> None:
         for pixels in edges:
             if pixels is not None and (type(pixels) is not int or not 0 < pixels <= MAX_PIXELS):
                 raise UsageError(
-                    f"{path.name!r} asks for images of {str(pixels)[:40]} pixels in {file}.", f"Expected 1 to {MAX_PIXELS:,}."
+                    f"{folder_name(path)!r} asks for images of {str(pixels)[:40]} pixels in {file}.",
+                    f"Expected 1 to {MAX_PIXELS:,}.",
                 )
 
 
@@ -263,7 +268,7 @@ def _image_processors(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     whole = path / "processor_config.json"
     nested = read_json(whole).get("image_processor") if whole.is_file() else None
     if nested is not None and not isinstance(nested, dict):
-        raise UsageError(f"image_processor in {whole.name} of {path.name!r} is not an object.")
+        raise UsageError(f"image_processor in {whole.name} of {folder_name(path)!r} is not an object.")
     yield whole.name, nested or {}
 
 
@@ -285,26 +290,26 @@ def _own_record(path: Path) -> tuple[str, str, bool]:
     profile, hashes = record.get("prompt", "full"), record.get("sha256", {})
     name = record.get("name", folder_name(path))
     if record.get("format") != 1:
-        raise UsageError(f"vlp.json of {path.name!r} has format {str(record.get('format'))[:20]!r}.", "Expected 1.")
+        raise UsageError(f"vlp.json of {folder_name(path)!r} has format {str(record.get('format'))[:20]!r}.", "Expected 1.")
     if not isinstance(profile, str) or not re.fullmatch("[a-z_]{1,32}", profile):
-        raise UsageError(f"vlp.json of {path.name!r} names the prompt profile {str(profile)[:40]!r}.")
+        raise UsageError(f"vlp.json of {folder_name(path)!r} names the prompt profile {str(profile)[:40]!r}.")
     if not isinstance(name, str) or not re.fullmatch("[ -~]{1,80}", name):
-        raise UsageError(f"vlp.json of {path.name!r} has no readable name.")
+        raise UsageError(f"vlp.json of {folder_name(path)!r} has no readable name.")
     _check_hashes(path, hashes)
     if not isinstance(record.get("sighted", False), bool):
-        raise UsageError(f"sighted in vlp.json of {path.name!r} is not true or false.")
+        raise UsageError(f"sighted in vlp.json of {folder_name(path)!r} is not true or false.")
     return profile, name, record.get("sighted", False)
 
 
 def _check_hashes(path: Path, hashes: Any) -> None:
     if not isinstance(hashes, dict):
-        raise UsageError(f"sha256 in vlp.json of {path.name!r} is not an object of file names.")
+        raise UsageError(f"sha256 in vlp.json of {folder_name(path)!r} is not an object of file names.")
     there = {file.name for file in path.iterdir() if file.is_file()}  # asked so, no name is too long for the system
     for file, expected in hashes.items():
         if file not in there:
-            raise UsageError(f"vlp.json of {path.name!r} has the hash of a file that is not there: {file[:80]!r}.")
+            raise UsageError(f"vlp.json of {folder_name(path)!r} has the hash of a file that is not there: {file[:80]!r}.")
         if sha256(path / file) != expected:
-            raise UsageError(f"{file!r} in {path.name!r} is not the file that vlp.json records.", "Fetch it again.")
+            raise UsageError(f"{file!r} in {folder_name(path)!r} is not the file that vlp.json records.", "Fetch it again.")
 
 
 def sha256(file: Path) -> str:

@@ -140,8 +140,8 @@ def find_device(name: str | None) -> torch.device:
         raise UsageError(f"unknown device {name[:80]!r}.", "Expected cpu, cuda, or cuda:N for GPU number N.")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name != "cpu" and int(match["number"] or 0) >= count:
-        seen = f"{count} GPUs" if count else "no GPU"
-        raise MissingComponent(f"device {name!r} is not there: torch sees {seen}.", "Use --device cpu.")
+        seen, others = (f"{count} GPUs", f", or cuda:0 to cuda:{count - 1}") if count else ("no GPU", "")
+        raise MissingComponent(f"device {name!r} is not there: torch sees {seen}.", f"Use --device cpu{others}.")
     return torch.device(name)
 
 

@@ -25,7 +25,7 @@ TEXT_FILES = (
 """What a model folder has beside configuration and weights; taken over from the base as it is."""
 
 
-def merge(adapter: str | Path, base: str, out: str | Path, dtype: str = "") -> ModelFolder:
+def merge(adapter: str | Path, base: str, out: str | Path, dtype: str = "", plot: Path | None = None) -> ModelFolder:
     """Write a base with an adapter added into its weights, and return the folder.
 
     Args:
@@ -33,6 +33,7 @@ def merge(adapter: str | Path, base: str, out: str | Path, dtype: str = "") -> M
         base: "nano", "nano-base", a model folder or a Hugging Face id; "" takes what the adapter's record names.
         out: the new folder; must not exist.
         dtype: "float32", "bfloat16" or "float16"; "" the type it was trained in: float32 for models of a CPU, else bfloat16.
+        plot: the curve of the training, to lie beside the card.
 
     Raises:
         UsageError: pickles, a key that the base has no place for, another base than the adapter's, or a folder that exists.
@@ -51,7 +52,7 @@ def merge(adapter: str | Path, base: str, out: str | Path, dtype: str = "") -> M
     check_base(adapter, folder)
     kind = _type(dtype, folder)
     model = load_model(folder, adapter, torch.device("cpu"), torch.float32)  # the sum is rounded once, when it is written
-    return write_model(model, folder, out, record, kind)
+    return write_model(model, folder, out, record, kind, plot)
 
 
 def export(run: str | Path, out: str | Path, base: str = "", dtype: str = "") -> ModelFolder:
@@ -70,21 +71,24 @@ def export(run: str | Path, out: str | Path, base: str = "", dtype: str = "") ->
     _must_be_new(out)
     record = read_record(run)
     check_data(record["data"], f"{RUN} of {run.name!r}")
+    plot = run / PLOT if (run / PLOT).is_file() else None
     if (run / ADAPTER).is_dir():
-        folder = merge(run / ADAPTER, base, out, dtype)
-    elif (run / MODEL).is_dir():
+        return merge(run / ADAPTER, base, out, dtype, plot)
+    if (run / MODEL).is_dir():
         trained = check_folder(run / MODEL)
         model = load_model(trained, None, torch.device("cpu"), torch.float32)
-        folder = write_model(model, replace(trained, name=record["base"]["name"]), out, record, _type(dtype, trained))
-    else:
-        raise UsageError(f"the run at {str(run)[:300]!r} has not ended.", "Go on with it: `vlp train sft ... --resume`.")
-    if (run / PLOT).is_file():
-        shutil.copyfile(run / PLOT, out / PLOT)
-    return folder
+        named = replace(trained, name=record["base"]["name"])
+        return write_model(model, named, out, record, _type(dtype, trained), plot)
+    raise UsageError(f"the run at {str(run)[:300]!r} has not ended.", "Go on with it: `vlp train sft ... --resume`.")
 
 
 def write_model(
-    model: Any, base: ModelFolder, out: Path, record: dict[str, Any], dtype: torch.dtype | None = None
+    model: Any,
+    base: ModelFolder,
+    out: Path,
+    record: dict[str, Any],
+    dtype: torch.dtype | None = None,
+    plot: Path | None = None,
 ) -> ModelFolder:
     """Write a model as a folder that `check_folder` takes, whole or not at all, and return it checked.
 
@@ -94,6 +98,7 @@ def write_model(
         out: where.
         record: of the run; goes into `vlp.json` and the card.
         dtype: of the weights; None leaves them as they are.
+        plot: the curve of the training, to lie beside the card.
     """
     name = derived_name(base.name, (record.get("recipe") or {}).get("adapter", "merged"))
     checked: list[ModelFolder] = []
@@ -110,6 +115,8 @@ def write_model(
         kept = {"trained": {key: record[key] for key in ("base", "data", "recipe", "scores") if key in record}}
         (part / RECORD).write_text(json.dumps({**own, "sha256": hashes, **kept}, indent=1, ensure_ascii=False) + "\n")
         (part / "README.md").write_text(model_card(name, record))
+        if plot is not None:
+            shutil.copyfile(plot, part / PLOT)
         checked.append(check_folder(part))  # before it takes its place: what is refused is not left there
 
     done = write_folder(out, write)

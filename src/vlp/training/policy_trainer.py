@@ -16,7 +16,7 @@ from transformers.training_args import ParallelMode
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from vlp.core.errors import MissingComponent, TaskFailed, UsageError
+from vlp.core.errors import TaskFailed, UsageError
 from vlp.models.loading import quiet
 from vlp.prompt.target import IGNORED
 from vlp.training import checkpoint as files
@@ -48,7 +48,6 @@ def _pin(settings: SFTConfig, device: torch.device) -> None:
 
     Raises:
         UsageError: one GPU for several processes.
-        MissingComponent: the GPU is not there.
     """
     if settings.parallel_mode == ParallelMode.DISTRIBUTED:
         if device.index is not None:
@@ -56,11 +55,7 @@ def _pin(settings: SFTConfig, device: torch.device) -> None:
                 f"--device {device} is one GPU, but each process takes its own.", "Leave --device out with `accelerate launch`."
             )
         return
-    there = torch.cuda.device_count()
     mine = torch.device("cuda", device.index or 0)
-    if mine.index >= there:
-        hint = "Give cuda:0 or another that is there; to train on several at once use `accelerate launch`."
-        raise MissingComponent(f"device '{device}' is not there: torch sees {there} GPUs.", hint)
     torch.cuda.set_device(mine)
     pinned: Any = settings
     pinned._n_gpu, pinned.__dict__["_setup_devices"] = 1, mine  # else TRL refuses several, and `device` stays cuda:0

@@ -1,6 +1,5 @@
 """The gates at the end of `vlp train sft`, on what the run made."""
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ Progress = Callable[[str, int, int], None]
 def run_gates(
     run: Path, base: str, data: str | Path, device: str | None = None, progress: Progress = lambda what, done, all_: None
 ) -> Iterator[GateReport]:
-    """Yield the report of each gate, written to the run's folder, as it ends; one that is left out is said on stderr.
+    """Yield the report of each gate, written to the run's folder, as it ends, but for one that is `left_out`.
 
     Args:
         run: the run's folder.
@@ -50,12 +49,16 @@ def run_gates(
     def plans_() -> GateReport:
         return plans(lambda: tuned.open_base(**where), lambda: tuned.open(**where), SCENES, tuned.name, progress=told("plans"))
 
-    robots = (read_record(run).get("data") or {}).get("robots", [])
-    simulated = ROBOT in robots
-    if not simulated:
-        named = ", ".join(map(str, robots)) or "no robot that is named"
-        print(f"plans: left out, its scenes are of {ROBOT}, and the samples are of {named}.", file=sys.stderr)
-    for gate in (parity_, keeps_, plans_) if simulated else (parity_, keeps_):
+    for gate in (parity_, keeps_) if left_out(run) else (parity_, keeps_, plans_):
         report = gate()
         report.write(run / FOLDER)
         yield report
+
+
+def left_out(run: Path) -> str:
+    """Return which gate has nothing to ask the model of a run, and why; "" where all have."""
+    robots = (read_record(run).get("data") or {}).get("robots", [])
+    if ROBOT in robots:
+        return ""
+    named = ", ".join(map(str, robots)) or "no robot that is named"
+    return f"plans: left out, its scenes are of {ROBOT}, and the samples are of {named}."

@@ -1,12 +1,11 @@
 """What a gate is pointed at: a run of `vlp train sft`, an adapter, a model folder or a server, and the base it came from."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vlp.core.errors import UsageError
-from vlp.models.catalogue import FOLDERS, HUB_ID, MODELS, find_folder, open_model
+from vlp.models.catalogue import FOLDERS, MODELS, find_folder, open_model
 from vlp.models.folder import folder_record
 from vlp.models.protocol import Model
 from vlp.models.transformers_model import TransformersModel
@@ -72,6 +71,7 @@ def find_tuned(target: str, base: str = "") -> Tuned:
 
     Raises:
         UsageError: a run that has not ended, or nothing by that name.
+        MissingComponent: a model of the hub that cannot be fetched.
     """
     path = Path(target)
     if (path / RUN).is_file():
@@ -86,14 +86,14 @@ def find_tuned(target: str, base: str = "") -> Tuned:
     if (path / "adapter_config.json").is_file():
         told = folder_record(path).get("base", {})
         return Tuned(path.resolve().name, base or str(told.get("spec", "")), path)
-    return Tuned(target[:120], base or _recorded_base(target), model=target)
+    told = _recorded_base(target)  # read whatever `base` is: a folder that is not there is said before an hour of asking
+    return Tuned(target[:120], base or told, model=target)
 
 
 def _recorded_base(target: str) -> str:
-    """Return what a model folder says that it was trained from, "" where it does not or is not on this machine."""
-    here = target in FOLDERS or Path(target).expanduser().is_dir()
-    if not here and (target.partition(":")[0] in MODELS or re.fullmatch(HUB_ID, target)):
-        return ""  # a server, or a model that has yet to be fetched
+    """Return what a model folder says that it was trained from, "" where it does not; of a server nothing is known."""
+    if target not in FOLDERS and target.partition(":")[0] in MODELS:
+        return ""
     record: Any = folder_record(find_folder(target))
     for key in ("trained", "base", "spec"):
         record = record.get(key) if isinstance(record, dict) else None
