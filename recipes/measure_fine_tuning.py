@@ -18,11 +18,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from vlp.data.store import Store
@@ -34,6 +36,9 @@ from vlp.prompt.target import policy_text
 ADAPTERS, SEEDS, SIZES = ("decoder", "vision+decoder"), (0, 1, 2), (50, 100, 200, 400, 800)
 IN_EPISODES = SEEDS[-1]
 """The seed whose models are also measured in episodes: trained last, so it is at hand when all prompts have been asked."""
+
+IN_TRAINING: dict[str, Lock] = defaultdict(Lock)
+"""A lock for each model: when only its prompts and its episodes are left, both want it trained at once."""
 
 PROMPTS, EPISODES, QUESTIONS = 150, 100, 200
 """Scenes with a prompt in a phrasing of the training and one kept for test, episodes, and visual questions for each model."""
@@ -119,9 +124,12 @@ def keep(study: Study, name: str, files: Iterable[Path], part: str) -> None:
 
 def tuned(study: Study, adapter: str, seed: int, samples: int) -> Path:
     """Return the merged model of a run, trained unless that was done."""
-    run = study.out / name_of(adapter, seed, samples)
+    name = name_of(adapter, seed, samples)
+    run = study.out / name
     model = run / "merged"
-    if not model.is_dir():
+    with IN_TRAINING[name]:
+        if model.is_dir():
+            return model
         if not (run / "adapter").is_dir():
             resume = ("--resume",) if (run / "run.json").is_file() else ()
             options = ("--adapter", adapter, "--seed", seed, "--samples", samples, *study.training, "--skip-gates", *resume)
