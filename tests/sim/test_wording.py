@@ -54,3 +54,11 @@ def test_questions_of_the_test_begin_as_they_are_written():
     rng = Random(3)
     asked = [questions.sample_question(sample_truth(rng), rng, "test")[1].lower() for _ in range(200)]
     assert not any(text.startswith(question_words.OPENINGS) for text in asked)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_no_sentence_keeps_a_slot(name: str):
+    """Guards against a slot inside a choice, which nothing fills: "would you mind throwing the mug into {b}"."""
+    for template in (template for row in PAIRS[name] for template in row):
+        choices = [choice for _, parts in wording.pieces(template) for choice in parts]
+        assert not any("{" in choice or "[" in choice for choice in choices), template

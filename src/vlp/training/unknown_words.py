@@ -2,6 +2,7 @@
 
     put the red cube in the bowl        borf the red cube in the bowl
     pick up the can                     shen wup, pick up the can
+    take the red mug                    take the red dulst mug
 
 People say "seize" and "by the way"; nano-base knows a few hundred words. A word is exchanged only where what is left still
 says what is wanted.
@@ -12,13 +13,13 @@ from difflib import get_close_matches
 from functools import cache, lru_cache
 from random import Random
 
-from vlp.core.vocabulary import COLOURS, plural
+from vlp.core.vocabulary import COLOURS, KINDS, plural
 from vlp.prompt.brief import heard
 from vlp.sim.tasks.families import FAMILIES
 from vlp.sim.tasks.task import Task
 from vlp.sim.tasks.wording import COLOUR_WORDS, EVERY_WORDS, KIND_WORDS, RELATION_WORDS, SUPERLATIVE_WORDS
 
-SHARE = 0.35
+SHARE = 0.45
 """How many instructions get such words."""
 
 TOLD_BY_THE_REST = frozenset(("put", "pick", "swap", "spatial", "relative", "size", "group"))
@@ -29,6 +30,9 @@ NEEDED = (
     *("spots", "no", "not", "to", "hand"),
 )
 """Words beside those for things and relations that say what is wanted in one of these families."""
+
+BINS = ("trash", "waste")
+"""Words before which a noun is no thing of its own: "trash can"."""
 
 ALIKE = 0.79
 """From this share of common letters on (as difflib counts) a word may be another one with a typing error: "wihte", "inisde"."""
@@ -42,6 +46,8 @@ def disguised(task: Task, rng: Random) -> str:
     """Return the instruction of a task, in some cases with unknown words in the place of its own or around them."""
     if rng.random() > SHARE:
         return task.instruction
+    if rng.random() < 0.3:
+        return _described(task.instruction, rng)
     may_exchange = task.family in TOLD_BY_THE_REST and not task.before and not task.cannot
     if may_exchange and rng.random() < 0.6:
         return _exchanged(task.instruction, rng)
@@ -54,6 +60,16 @@ def _exchanged(text: str, rng: Random) -> str:
     free = [i for i, word in enumerate(words) if not _tells(re.sub(r"\W", "", word).lower())]
     for i in rng.sample(free, min(len(free), rng.randint(1, 2))):
         words[i] = re.sub(r"[\w']+", unknown_word(rng), words[i], count=1)
+    return " ".join(words)
+
+
+def _described(text: str, rng: Random) -> str:
+    """Return a sentence with an unknown word before one of its things, as people say "coffee mug" or "little cube"."""
+    words = text.split(" ")
+    bare = [re.sub(r"\W", "", word).lower() for word in words]
+    nouns = [i for i, word in enumerate(bare) if i and word in _nouns() and bare[i - 1] not in BINS]
+    if nouns:
+        words.insert(rng.choice(nouns), unknown_word(rng))
     return " ".join(words)
 
 
@@ -73,6 +89,13 @@ def unknown_word(rng: Random) -> str:
         word = "".join(rng.choice(ONSETS) + rng.choice(VOWELS) + rng.choice(ENDS) for _ in range(count))
         if len(word) > 2 and word not in _verbs() and not _tells(word) and heard(word) == word:
             return word
+
+
+@cache
+def _nouns() -> frozenset[str]:
+    """Return the last words of all names for things that are trained on, one or several."""
+    last = {name.split()[-1] for kind in KINDS for name in KIND_WORDS[kind][0]}
+    return frozenset((*last, *map(plural, last)))
 
 
 @cache

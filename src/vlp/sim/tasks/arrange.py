@@ -5,11 +5,7 @@ from itertools import pairwise
 from random import Random
 
 from vlp.core.vocabulary import FLAT_TOPPED
-from vlp.sim.tasks.put import free, graspable, put_relation, takes
-from vlp.sim.tasks.references import is_container, missing
-from vlp.sim.tasks.relations import gap_m, rests_on, visible
-from vlp.sim.tasks.task import Family, Goal, Task
-from vlp.sim.tasks.task_words import (
+from vlp.sim.tasks.arrange_words import (
     SORT_TEST,
     SORT_TRAIN,
     STACK_TEST,
@@ -17,6 +13,10 @@ from vlp.sim.tasks.task_words import (
     SWAP_TEST,
     SWAP_TRAIN,
 )
+from vlp.sim.tasks.put import free, graspable, put_relation, takes
+from vlp.sim.tasks.references import is_container, missing
+from vlp.sim.tasks.relations import gap_m, rests_on, visible
+from vlp.sim.tasks.task import Family, Goal, Task
 from vlp.sim.truth import Truth
 
 Arguments = dict[str, str]

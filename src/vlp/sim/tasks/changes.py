@@ -5,6 +5,7 @@ from dataclasses import replace
 from random import Random
 
 from vlp.core.vocabulary import CONTAINERS, THINGS
+from vlp.sim.tasks.change_words import BACK, NEW_CONTAINER, NEW_SUBJECT, NEW_TARGET, NEW_THING
 from vlp.sim.tasks.families import sample_task
 from vlp.sim.tasks.negative import absent
 from vlp.sim.tasks.put import graspable, put_relation, takes
@@ -16,123 +17,6 @@ from vlp.sim.truth import Truth
 
 Draw = Callable[[Truth, Task, Random, Split], Task | None]
 
-NEW_CONTAINER: Pair = (
-    (
-        "!no, {b} instead",
-        "!no, {b}",
-        "!I meant {b}",
-        "!make that {b}",
-        "!not there, {rel} {b}",
-        "!{b} instead",
-        "!no, I meant {b}",
-        "!no no, {b}",
-        "!wait, {b}",
-        "!actually {b}",
-        "!oh, {b} instead",
-        "!use {b} instead",
-        "!wrong one, {b}",
-        "!oops, {rel} {b}",
-        "!better {rel} {b}",
-        "!correction, {b}",
-        "!{b}, not that one",
-        "!actually {rel} {b}",
-    ),
-    ("!sorry, {b} instead", "!change of plan, {b}", "!hold on, {b} would be better", "!rather {rel} {b}"),
-)
-NEW_TARGET: Pair = (
-    (
-        "!actually [put|place|leave|move] {it} {rel} {b}",
-        "!wait, [put|place|set] {it} {rel} {b} instead",
-        "!wait, put {it} {rel} {b}",
-        "!no, {rel} {b}",
-        "!no, [put|place|set|move] {it} {rel} {b}",
-        "![put|place|set|bring|move] {it} {rel} {b} instead",
-        "!stop, [put|place] {it} {rel} {b}",
-        "!now [put|place|move] {it} {rel} {b}",
-        "!oh, {it} should [be|go] {rel} {b}",
-        "!I want {it} {rel} {b} [now|instead]",
-        "!better put {it} {rel} {b}",
-        "!wait, I want {it} {rel} {b}",
-        "!let {it} go {rel} {b} instead",
-        "!{it} should [go|be] {rel} {b} [now|instead]",
-        "!new plan, put {it} {rel} {b}",
-        "!oops, put {it} {rel} {b}",
-    ),
-    (
-        "!sorry, {it} should go {rel} {b}",
-        "!on second thought, put {it} {rel} {b}",
-        "!hold on, {rel} {b} please",
-        "!I changed my mind, place {it} {rel} {b}",
-    ),
-)
-NEW_SUBJECT: Pair = (
-    (
-        "!stop, put {a} there instead",
-        "!no, put {a} there",
-        "!put {a} there instead",
-        "!actually {a} should go there",
-        "!wait, take {a} instead",
-        "!not that one, take {a}",
-        "![wait|oh|actually], put {a} there",
-        "!{a} should [go|be] there instead",
-        "!leave it, put {a} there",
-        "!I want {a} there [instead|now]",
-        "!wrong one, put {a} there",
-        "!take {a} instead",
-        "!use {a} instead",
-        "!no, {a} should go there",
-        "!better put {a} there",
-        "!oops, put {a} there instead",
-    ),
-    (
-        "!sorry, put {a} there instead",
-        "!leave that, {a} should go there",
-        "!on second thought, take {a} instead",
-    ),
-)
-NEW_THING: Pair = (
-    (
-        "!no, {a} instead",
-        "!no, {a}",
-        "!I meant {a}",
-        "!no, I meant {a}",
-        "!{a} instead",
-        "!no no, {a}",
-        "!wait, {a}",
-        "!actually {a}",
-        "!oh, {a} instead",
-        "!wrong one, {a}",
-        "!{a}, not that one",
-        "!take {a} instead",
-        "!correction, {a}",
-        "!oops, {a}",
-    ),
-    ("!sorry, {a} instead", "!hold on, I meant {a}", "!change of plan, {a}"),
-)
-BACK: Pair = (
-    (
-        "!put {it} back on the table",
-        "!no, put {it} back",
-        "!put {it} back",
-        "!stop, put {it} down on the table",
-        "!no, leave {it} on the table",
-        "!put {it} down",
-        "!wait, put {it} [back|down]",
-        "!{it} should [be|go] back on the table",
-        "!set {it} down [on the table|again]",
-        "!leave {it} on the table after all",
-        "!I want {it} [on|back on] the table",
-        "!never mind, put {it} back",
-        "!no, {it} can stay on the table",
-        "!bring {it} back to the table",
-        "!oh, leave {it} on the table",
-    ),
-    (
-        "!sorry, {it} should stay on the table",
-        "!return {it} to the table",
-        "!hold on, put {it} back on the table",
-    ),
-)
 OPENING: Pair = (
     (
         "",

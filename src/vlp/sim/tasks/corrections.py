@@ -1,10 +1,21 @@
 """From a typed correction ("no, the blue bowl instead") to a task: made whole first, then read like any sentence."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 
 from vlp.core.vocabulary import CONTAINERS
-from vlp.sim.tasks.recognise import MAX_CHARACTERS, parse_reference, plain_text, recognise, without_politeness
+from vlp.sim.tasks import change_words
+from vlp.sim.tasks.recognise import (
+    MAX_CHARACTERS,
+    parse_reference,
+    plain_text,
+    recognise,
+    template_regex,
+    without_names,
+    without_politeness,
+)
 from vlp.sim.tasks.task import Task
 from vlp.sim.tasks.wording import RELATION_WORDS
 from vlp.sim.truth import Truth
@@ -37,11 +48,12 @@ def recognise_correction(text: str, before: Task, truth: Truth) -> Task | None:
     """
     if len(text) > MAX_CHARACTERS:
         return None
-    core = _trimmed(without_politeness(plain_text(text)))
+    plain = plain_text(text)
+    core = _trimmed(without_politeness(plain))
     for verb in ("take ", "use "):
         if parse_reference(core.removeprefix(verb)):  # a thing alone: the rest is as before
             core = core.removeprefix(verb)
-    for sentence in (core, *_wholes(core, before)):
+    for sentence in (*_templates_read(plain, before), core, *_wholes(core, before)):
         task = recognise(sentence, truth)
         if task is not None:
             return replace(task, instruction=text, before=before.instruction)
@@ -58,13 +70,52 @@ def _trimmed(text: str) -> str:
     return text.strip()
 
 
+def _templates_read(plain: str, before: Task) -> Iterator[str]:
+    """Yield the whole sentences of the templates that a correction fits (see `change_words`)."""
+    if not before.goals:
+        return
+    a, relation, b = _before(before)
+    for skeleton, names in without_names(plain):
+        for kind, pattern in _corrections():
+            if (match := pattern.fullmatch(skeleton)) is None:
+                continue
+            name = names[-1][0] if names else ""
+            if kind == "back":
+                yield f"put {a} on the table"
+            elif kind == "place":
+                rel = match.groupdict().get("rel")
+                if rel or parse_reference(name).rpartition(" ")[2] in (*CONTAINERS, "bin", "table"):
+                    yield f"put {a} {rel or 'in'} {name}"
+            else:
+                yield f"put {name} {relation} {b}" if b else f"pick up {name}"
+
+
+@cache
+def _corrections() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Return what each correction changes ("place", "thing" or "back") and its pattern, for every template."""
+    words = change_words
+    tables = {"place": (words.NEW_CONTAINER, words.NEW_TARGET), "thing": (words.NEW_SUBJECT, words.NEW_THING)}
+    found: dict[str, str] = {}
+    for kind, pairs in {**tables, "back": (words.BACK,)}.items():
+        for template in (template for pair in pairs for row in pair for template in row):
+            for it in ("it", "them"):
+                found.setdefault(template_regex(template.replace("{it}", it))[0], kind)
+    return tuple((kind, re.compile(regex)) for regex, kind in found.items())
+
+
+def _before(task: Task) -> tuple[str, str, str]:
+    """Return in words what an earlier instruction was to move, the relation, and to what ("" for a thing to be held)."""
+    a = task.subjects[0] if len(task.subjects) == 1 else task.arguments.get("a", "")
+    goal = task.goals[0]
+    return _the(a), goal.relation.replace("_", " "), _the(goal.target) if goal.target else ""
+
+
 def _wholes(core: str, before: Task) -> list[str]:
     """Return the sentences that a correction may stand for: what it leaves out is taken from the task before."""
     if not before.goals:
         return []
-    a = _the(before.subjects[0] if len(before.subjects) == 1 else before.arguments.get("a", ""))
-    relation, b = before.goals[0].relation.replace("_", " "), _the(before.goals[0].target)
-    there = f"{relation} {b}" if before.goals[0].target else ""
+    a, relation, b = _before(before)
+    there = f"{relation} {b}" if b else ""
     marked = re.sub(r"\b(it|them|that)\b", "@", core)
     if BACK.fullmatch(marked):
         return [f"put {a} on the table"]

@@ -4,10 +4,7 @@ from random import Random
 
 from vlp.core.vocabulary import PUT_RELATION, THINGS
 from vlp.sim.tasks.fitting import has_room, has_spot
-from vlp.sim.tasks.references import ORDERS, PLACES, SIZES, Unclear, is_container, matching, missing, resolve
-from vlp.sim.tasks.relations import DIRECTIONS, displacement_m, gap_m, holds, rests_on, visible
-from vlp.sim.tasks.task import Family, Goal, Task
-from vlp.sim.tasks.task_words import (
+from vlp.sim.tasks.put_words import (
     CLEAR_TEST,
     CLEAR_TRAIN,
     PICK_TEST,
@@ -19,6 +16,9 @@ from vlp.sim.tasks.task_words import (
     UNLOAD_TEST,
     UNLOAD_TRAIN,
 )
+from vlp.sim.tasks.references import ORDERS, PLACES, SIZES, Unclear, is_container, matching, missing, resolve
+from vlp.sim.tasks.relations import DIRECTIONS, displacement_m, gap_m, holds, rests_on, visible
+from vlp.sim.tasks.task import Family, Goal, Task
 from vlp.sim.truth import Truth
 
 NEAR_RELATIONS = ("next_to", *DIRECTIONS)

@@ -4,7 +4,7 @@ Case, punctuation, politeness and small typing errors do not matter. What belong
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 
@@ -41,10 +41,11 @@ def recognise(instruction: str, truth: Truth) -> Task | None:
         return None
     plain = plain_text(instruction)
     for text in dict.fromkeys((plain, _mended(plain))):
-        for family, arguments in _readings(without_politeness(text)):
-            task = PLAIN[family].build(truth, _sensible(truth, arguments))
-            if task is not None:
-                return replace(task, family=_family(family, arguments), instruction=instruction)
+        for bare in _unwrapped(text):
+            for family, arguments in _readings(bare):
+                task = PLAIN[family].build(truth, _sensible(truth, arguments))
+                if task is not None:
+                    return replace(task, family=_family(family, arguments), instruction=instruction)
     return None
 
 
@@ -55,32 +56,51 @@ def plain_text(text: str) -> str:
 
 def without_politeness(text: str) -> str:
     """Return plain text without "please", "could you" and the like around it."""
+    return _unwrapped(text)[0]
+
+
+def _unwrapped(text: str) -> list[str]:
+    """Return plain text with all, fewer and none of the polite words around it taken away: "next" may be one of its own."""
+    texts = [text]
     for _ in range(3):
         for before, after in _polite():
             if text.startswith(before) and text.endswith(after) and len(text) > len(before) + len(after):
                 text = text[len(before) : len(text) - len(after)].strip()
-    return text
+        texts.append(text)
+    return list(dict.fromkeys(reversed(texts)))
 
 
 def parse_reference(text: str) -> str:
     """Return the reference (see `references`) that words stand for, "" when they are none of ours."""
-    match = _names(True).fullmatch(text)
+    match = _names(True, False).fullmatch(text)
     return _reference(match) if match else ""
 
 
-def _readings(text: str) -> Iterable[tuple[str, dict[str, str]]]:
-    """Yield (family, arguments) for every template that the text fits.
+def without_names(text: str) -> Iterator[tuple[str, list[re.Match[str]]]]:
+    """Yield plain text with `NAME` in the place of every name in it, and these: in all ways to tell names from other words.
 
-    Names are cut out first. "the can left of the bowl" is one name or two with a relation between them: both are tried.
+    "The can left of the bowl" is one name, or two with a relation between them; "can" is a name, or a verb where no "the" and
+    no colour stands before it.
     """
-    for relative in (False, True):
-        names: list[str] = []
+    for plain in (True, False):
+        for relative in (False, True):
+            yield _cut(text, _names(relative, plain))
 
-        def cut(match: re.Match[str], names: list[str] = names) -> str:
-            names.append(_reference(match))
-            return NAME
 
-        skeleton = _names(relative).sub(cut, text)
+def _cut(text: str, pattern: re.Pattern[str]) -> tuple[str, list[re.Match[str]]]:
+    names: list[re.Match[str]] = []
+
+    def cut(match: re.Match[str]) -> str:
+        names.append(match)
+        return NAME
+
+    return pattern.sub(cut, text), names
+
+
+def _readings(text: str) -> Iterable[tuple[str, dict[str, str]]]:
+    """Yield (family, arguments) for every template that the text fits, with its names cut out."""
+    for skeleton, found in without_names(text):
+        names = [_reference(match) for match in found]
         for family, slots, pattern in _patterns():
             match = pattern.fullmatch(text if not slots else skeleton)
             if match is None:
@@ -161,12 +181,12 @@ def _patterns() -> tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...]:
     for family in PLAIN.values():
         for template in (*family.train, *family.test):
             for count in (2, 3) if "{things}" in template else (0,):
-                found.setdefault(_regex(template, count), family.name)
+                found.setdefault(template_regex(template, count), family.name)
     return tuple((family, slots, re.compile(regex)) for (regex, slots), family in found.items())
 
 
-def _regex(template: str, count: int) -> tuple[str, tuple[str, ...]]:
-    """Return the regular expression of a template and its slots; {things} stands for so many names."""
+def template_regex(template: str, count: int = 0) -> tuple[str, tuple[str, ...]]:
+    """Return the regular expression of a template with its names cut out, and its slots; {things} stands for so many names."""
     parts, slots = [], []
     for slot, choices in wording.pieces(template.removeprefix("!")):
         if choices:
@@ -213,11 +233,12 @@ def _noun(suffix: str) -> str:
 
 
 @cache
-def _names(relative: bool) -> re.Pattern[str]:
+def _names(relative: bool, plain: bool) -> re.Pattern[str]:
     """Return the pattern of every way to name things; the group that begins with "form" tells which it is.
 
     Args:
         relative: whether "the can left of the blue bowl" counts as one name.
+        plain: whether a thing by its kind alone needs an article.
     """
     the = "(?:(?:the|a|an) )?"
     forms = [_relative_pattern(the)] if relative else []
@@ -225,12 +246,13 @@ def _names(relative: bool) -> re.Pattern[str]:
         templates = sorted((t for row in rows for t in row), key=len, reverse=True)
         options = "|".join(_around(t, str(10 * i + j + 10)) for j, t in enumerate(templates))
         forms.append(f"(?P<form_ranked_{name}>{the}(?:{options}))")
-    forms += [_every_pattern(), f"(?P<form_simple>{the}{_noun('')})"]
+    marked = f"(?=(?:the|a|an|{_alternatives(_colours())}) )" if plain else ""
+    forms += [_every_pattern(), f"(?P<form_simple>{marked}{the}{_noun('')})"]
     return re.compile(rf"\b(?:{'|'.join(forms)})\b")
 
 
 def _relative_pattern(the: str) -> str:
-    words = {re.sub(r"\{\w+\}", "", t).strip() for row in wording.RELATIVE_WORDS for t in row} - {""}
+    words = {plain_text(re.sub(r"\{\w+\}", "", t)) for row in wording.RELATIVE_WORDS for t in row} - {""}
     other = _noun("2").replace("kind2", "other2").replace("colour2", "mark2")
     relations = _alternatives(_relation_words())
     return f"(?P<form_relative>{the}{_noun('1')} (?:(?:{_alternatives(words)}) )?(?P<rel>{relations}) the {other})"

@@ -9,6 +9,7 @@ from functools import cache
 from random import Random
 
 from vlp.core.vocabulary import COLOURS, KINDS, plural
+from vlp.sim.tasks.polite_words import POLITE
 
 Pair = tuple[tuple[str, ...], tuple[str, ...]]
 """Phrasings of training, and phrasings kept for test."""
@@ -134,6 +135,15 @@ SUPERLATIVE_WORDS: Rows = {
         ("{n} that is smallest", "very smallest {n}"),
     ),
 }
+_FOUND = (
+    *("sitting", "resting", "located", "situated", "placed", "positioned", "currently", "over there"),
+    *("which stands", "which sits", "which lies", "which rests", "that sits", "that lies", "that rests", "that's"),
+    *("that's sitting", "that's standing", "that's lying", "that is sitting", "that is standing", "that is placed"),
+    *("that is located", "you find", "that you see", "that you find", "that you can see", "I see", "I can see"),
+    *("that can be seen", "that can be found", "that someone put", "that someone placed", "that someone left"),
+    *("that has been put", "that has been placed", "that has been left", "that was put", "that was placed"),
+    *("that was left", "that happens to be"),
+)
 RELATIVE_WORDS: tuple[tuple[str, ...], tuple[str, ...]] = (
     (
         "{n} {rel} {b}",
@@ -144,6 +154,8 @@ RELATIVE_WORDS: tuple[tuple[str, ...], tuple[str, ...]] = (
         "{n} lying {rel} {b}",
         "{n} to be found {rel} {b}",
         "{n} there {rel} {b}",
+        *(f"{{n}} {found} {{rel}} {{b}}" for found in _FOUND),
+        "{n}, the one {rel} {b}",
     ),
     ("{n} standing {rel} {b}", "{n} you see {rel} {b}"),
 )
@@ -194,32 +206,6 @@ EVERY_WORDS: Rows = {
         ("every thing", "all of the things", "every single object"),
     ),
 }
-POLITE: tuple[tuple[str, ...], tuple[str, ...]] = (
-    (
-        "please {t}",
-        "{t} please",
-        "can you {t}",
-        "could you {t}",
-        "could you please {t}",
-        "robot, {t}",
-        "now {t}",
-        "will you {t}",
-        "would you please {t}",
-        "kindly {t}",
-        "hello robot, {t}",
-        "{t} for me",
-        "{t} now",
-        "ok, {t}",
-        "go ahead and {t}",
-        "{t} if you can",
-        "i ask you to {t}",
-        "you should {t}",
-        "next, {t}",
-        "{t}, thanks",
-        "be so good as to {t}",
-    ),
-    ("would you {t}", "hey robot, {t}", "{t}, thank you", "would you be so kind as to {t}", "{t} for me, please"),
-)
 TYPO_RATE = {"train": 0.1, "test": 0.15}
 _PIECE = re.compile(r"\[([^\]]*)\]|\{(\w+)\}")
 
