@@ -15,7 +15,7 @@ LEAST_LETTERS = 4
 OTHER_WORDS = frozenset(
     {
         "back", "bell", "bill", "bail", "bull", "bald", "bowel", "bows", "blow", "clack", "cute", "cues", "greet",
-        "greed", "place", "places", "placed", "planet", "planes", "pate", "tries", "trap", "traps", "truly", "write",
+        "greed", "place", "places", "placed", "planet", "planes", "pate", "tries", "trap", "traps", "truly", "try", "write",
         "while", "whiter", "cane", "call", "take", "tall", "small",
     }
 )  # fmt: skip
