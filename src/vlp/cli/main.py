@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train sft": ("vlp.cli.sft:sft", "fine-tune a planner on samples"),
     "train tokens": ("vlp.cli.sft:tokens", "show a sample in tokens, and which of them count"),
     "train merge": ("vlp.cli.sft:merge", "add an adapter into the weights of its base"),
+    "train mean": ("vlp.cli.sft:mean", "write the mean of models that come from one training"),
     "train export": ("vlp.cli.sft:export", "write what a run made as one model folder, with a card"),
     "gate parity": ("vlp.cli.gate:parity", "check that trained, merged and served model write the same tokens"),
     "gate keeps": ("vlp.cli.gate:keeps", "check that a tuned model still sees and answers"),

@@ -1,4 +1,4 @@
-"""`vlp train sft|tokens|merge|export`: a planner fine-tuned on samples."""
+"""`vlp train sft|tokens|merge|export|mean`: a planner fine-tuned on samples."""
 
 import json
 import sys
@@ -14,6 +14,7 @@ from vlp.data.lint import Check
 
 Json = Annotated[bool, tyro.conf.arg(name="json")]
 Folder = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
+Folders = Annotated[list[str], tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER...")]
 
 
 def sft(
@@ -201,6 +202,18 @@ def export(run: Folder, out: str, base: str = "", dtype: str = "") -> int:
         dtype: float32, bfloat16 or float16; by default float32 for small models, bfloat16 for others.
     """
     folder = _library("export").export(run, out, base, dtype)
+    print(f"{out}: {folder.name}, {folder.parameters:,} parameters.")
+    return 0
+
+
+def mean(models: Folders, out: str) -> int:
+    """Write the model whose every weight is the mean of the same weight of others that come from one training.
+
+    Args:
+        models: two or more model folders; everything but the weights is of the first.
+        out: the new model folder; must not exist.
+    """
+    folder = _library("mean").mean(models, out)
     print(f"{out}: {folder.name}, {folder.parameters:,} parameters.")
     return 0
 

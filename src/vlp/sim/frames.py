@@ -40,6 +40,8 @@ RIDER_ODDS = (0.38, 0.30, 0.20, 0.12)
 """How often none, one, two, three things lie in, on or atop another: more often than at the start of a task."""
 PLACE_ODDS = {"table": 0.94, "bin": 0.03, "start": 0.03}
 HELD_ODDS, BINNED_ODDS, LYING_ODDS, REACHING_ODDS = 0.30, 0.12, 0.03, 0.04
+LYING_ODDS_IN_TRAINING = 0.10
+"""Of 141 scenes full of bottles and cans that have fallen over 97 were read without an error after 3 in 100, then 116."""
 ARM_NOISE, HEAD_NOISE_RAD, BASE_NOISE_M, BASE_NOISE_RAD = 0.015, 0.008, 0.02, math.radians(2)
 
 Rgb = NDArray[np.uint8]
@@ -115,14 +117,19 @@ def arranged(seed: int) -> tuple[Scene, SceneObject | None, np.random.Generator]
     return _bin_some(scene, held, rng), held, rng
 
 
-def render_frame(seed: int) -> Frame:
-    """Return the frame of a seed."""
+def render_frame(seed: int, lying_odds: float = LYING_ODDS) -> Frame:
+    """Return the frame of a seed.
+
+    Args:
+        seed: everything in it follows from this.
+        lying_odds: how often a bottle, can, mug or block on the table has fallen over.
+    """
     scene, held, rng = arranged(seed)
     model = build(scene)
     data = mujoco.MjData(model)
     at = str(rng.choice(list(PLACE_ODDS), p=list(PLACE_ODDS.values())))
     hsr.set_home(model, data, at)
-    _settle(model, data, scene, held, rng)
+    _settle(model, data, scene, held, lying_odds, rng)
     base = pose_robot(model, data, at, rng)
     if held:
         put_in_hand(model, data, held, rng)
@@ -158,7 +165,12 @@ def _bin_some(scene: Scene, held: SceneObject | None, rng: np.random.Generator) 
 
 
 def _settle(
-    model: mujoco.MjModel, data: mujoco.MjData, scene: Scene, held: SceneObject | None, rng: np.random.Generator
+    model: mujoco.MjModel,
+    data: mujoco.MjData,
+    scene: Scene,
+    held: SceneObject | None,
+    lying_odds: float,
+    rng: np.random.Generator,
 ) -> None:
     """Let things come to rest: those in containers fall the last centimetre a little turned, a few have fallen over."""
     dropped = False
@@ -170,7 +182,7 @@ def _settle(
             set_pose(model, data, replace(thing, position_m=(x, y, z + 0.012)))
             _turn(data, thing, rng.normal(0, 0.12), rng.normal(0, 0.12))
             dropped = True
-        elif thing.kind in ("bottle", "can", "mug", "block") and thing.support == "table" and rng.random() < LYING_ODDS:
+        elif thing.kind in ("bottle", "can", "mug", "block") and thing.support == "table" and rng.random() < lying_odds:
             x, y, _ = thing.position_m
             set_pose(model, data, replace(thing, position_m=(x, y, scene.table.height_m + 0.6 * thing.size_m[1])))
             _turn(data, thing, 0.0, math.pi / 2)
@@ -303,7 +315,8 @@ def _write_shard(out: Path, split: str, start: int, size: int) -> None:
     shard = _shard(out, split, start)
     images, lines = np.empty((size, HEIGHT_PX, WIDTH_PX, 3), np.uint8), []
     for i in range(size):
-        frame = render_frame(seed_of(split, start + i))
+        lying_odds = LYING_ODDS_IN_TRAINING if split == "train" else LYING_ODDS
+        frame = render_frame(seed_of(split, start + i), lying_odds)
         images[i] = frame.rgb
         lines.append(json.dumps(_rounded(frame.labels()), separators=(",", ":")) + "\n")
     part = shard.with_suffix(f".{os.getpid()}.part")
