@@ -23,6 +23,7 @@ PAIRS: dict[str, wording.Pair] = {
     "new subject": changes.NEW_SUBJECT,
     "new thing": changes.NEW_THING,
     "back": changes.BACK,
+    "opening of a correction": (tuple(filter(None, changes.OPENING[0])), tuple(filter(None, changes.OPENING[1]))),
 }
 
 
