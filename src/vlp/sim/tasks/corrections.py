@@ -33,9 +33,6 @@ BACK = re.compile(
 )
 _WORDS = {words for rows in RELATION_WORDS.values() for row in rows for words in row}
 RELATIONS = "|".join(sorted(_WORDS, key=len, reverse=True))
-GO = re.compile(
-    rf"(?P<a>.+) should (?:go|be) (?P<where>.+)|(?:i want|let) (?P<b>.+?) (?:go )?(?P<there>there|(?:{RELATIONS}) .+)"
-)
 
 
 def recognise_correction(text: str, before: Task, truth: Truth) -> Task | None:
@@ -119,8 +116,6 @@ def _wholes(core: str, before: Task) -> list[str]:
     marked = re.sub(r"\b(it|them|that)\b", "@", core)
     if BACK.fullmatch(marked):
         return [f"put {a} on the table"]
-    if moved := GO.fullmatch(marked):
-        marked = f"put {moved['a'] or moved['b']} {moved['where'] or moved['there']}"
     whole = re.sub(r"\bthere$", there, marked).replace("@", a)
     place = re.sub(rf"^(?:{RELATIONS}) ", "", core)
     target = parse_reference(place)
