@@ -283,7 +283,7 @@ def propose_clear(truth: Truth, rng: Random) -> Arguments | None:
 
 def satisfied_put(truth: Truth, rng: Random) -> Arguments | None:
     """Draw arguments of put or group that hold already, clearly so."""
-    loaded = [n for n in graspable(truth) if truth.objects[n].support in truth.objects]
+    loaded = [n for n in graspable(truth) if truth.objects[n].support.rpartition(" ")[2] in PUT_RELATION]
     if loaded and rng.random() < 0.75:
         subject = rng.choice(loaded)
         target = truth.objects[subject].support
