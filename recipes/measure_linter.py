@@ -62,6 +62,8 @@ def planted(folder: Path, kind: str) -> set[str]:
     plant, _, split = FAULTS[kind]
     lines = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
     candidates = [line["id"] for line in lines if split in ("", line["split"]) and begins_with_a_grasp(line["policy"])]
+    if not candidates:
+        raise SystemExit(f"{kind!r} needs a sample of split {split or 'any'!r} that grasps first; collect the set as above.")
     chosen = set(random.Random(kind).sample(candidates, min(round(SHARE * len(lines)), len(candidates))))
     ids, out = set[str](), []
     for line in lines:

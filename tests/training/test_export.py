@@ -90,6 +90,8 @@ def test_a_full_run_is_exported_too(base: Path, samples: Path, tmp_path: Path) -
     folder = export(tmp_path / "run", tmp_path / "m", dtype="bfloat16")
     assert folder.name == "toy-full"
     assert {v.dtype for v in load_file(tmp_path / "m" / "model.safetensors").values()} == {torch.bfloat16}
+    config = json.loads((tmp_path / "m" / "config.json").read_text())  # against: parts that say what they were loaded in
+    assert {part["dtype"] for part in (config, config["text_config"], config["vision_config"])} == {"bfloat16"}
     found = load_file(tmp_path / "run" / "model" / "model.safetensors")
     exported = load_file(tmp_path / "m" / "model.safetensors")
     assert all(torch.equal(found[name].bfloat16(), exported[name]) for name in found)

@@ -18,6 +18,7 @@ from safetensors import torch as safetensors_torch
 from torch import Tensor
 
 from vlp.core.errors import MissingComponent, UsageError
+from vlp.models.loading import quiet
 
 STATE, TRAINER_STATE = "state.safetensors", "trainer_state.json"
 
@@ -109,6 +110,17 @@ def write_folder(folder: Path, write: Callable[[Path], None]) -> Path:
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return folder
+
+
+def save_model(model: Any, folder: Path) -> None:
+    """Write a model's configuration and weights, without a progress bar.
+
+    The library writes the precision of the weights for the whole only: its parts would go on saying what they were loaded in.
+    """
+    for name in model.config.sub_configs:
+        getattr(model.config, name).dtype = model.dtype
+    with quiet():
+        model.save_pretrained(folder)
 
 
 def _sync(path: Path) -> None:

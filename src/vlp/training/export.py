@@ -12,8 +12,8 @@ from vlp.core.errors import UsageError, lookup
 from vlp.models.adapter import RECORD, check_base, weight_hashes
 from vlp.models.catalogue import find_folder
 from vlp.models.folder import ModelFolder, check_adapter, check_data, check_folder, derived_name, folder_record, sha256
-from vlp.models.loading import DTYPES, load_model, quiet
-from vlp.training.checkpoint import write_folder
+from vlp.models.loading import DTYPES, load_model
+from vlp.training.checkpoint import save_model, write_folder
 from vlp.training.model_card import model_card
 from vlp.training.recipe import ADAPTER, MODEL, PLOT, RUN, read_record
 
@@ -104,8 +104,7 @@ def write_model(
     checked: list[ModelFolder] = []
 
     def write(part: Path) -> None:
-        with quiet():
-            (model if dtype is None else model.to(dtype)).save_pretrained(part)
+        save_model(model if dtype is None else model.to(dtype), part)
         for pattern in TEXT_FILES:
             for file in base.path.glob(pattern):
                 shutil.copyfile(file, part / file.name)

@@ -10,9 +10,9 @@ import torch
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 from vlp.core.vocabulary import COLOURS, KINDS
-from vlp.models.loading import quiet
 from vlp.models.nano_code import CELL
 from vlp.training import nano_tokenizer as words
+from vlp.training.checkpoint import save_model
 
 PATCH = CELL // 2
 WIDTH = 192
@@ -76,10 +76,7 @@ def save_nano(
     folder.mkdir(parents=True, exist_ok=True)
     weights = {n: p.detach().clone() for n, p in model.state_dict().items()}
     module: Any = model
-    for config in (module.config.text_config, module.config.vision_config):
-        config.dtype = torch.bfloat16  # the library sets only the whole's
-    with quiet():
-        module.to(torch.bfloat16).save_pretrained(folder)
+    save_model(module.to(torch.bfloat16), folder)
     module.to(torch.float32).load_state_dict(weights)
     tokenizer.save_pretrained(folder)
     # 640 x 480 becomes 432 x 324 = 139,968 pixels; a little above, so that rounding never takes a row of cells away.
