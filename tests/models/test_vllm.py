@@ -90,7 +90,7 @@ def test_an_adapter_of_a_run_is_called_after_base_and_kind(toy_folder: Path, dec
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "another scale in one part": ({"alpha_pattern": {"visual.blocks.0.attn.qkv": 3}}, "otherwise than it was trained.*--merge"),
     "a rank that vLLM does not take": ({"r": 300, "lora_alpha": 600, "alpha_pattern": {}, "rank_pattern": {}}, "rank 300"),
-    "no rank": ({"r": "x"}, "is not a number"),
+    "no rank": ({"r": "x"}, "Expected a rank of 1"),
     "a pattern of words": ({"rank_pattern": {"a": "b"}}, "rank_pattern"),
     "code": ({"auto_mapping": {"parent_library": "evil"}}, "code of its own"),
 }

@@ -141,6 +141,34 @@ def test_an_adapter_of_another_base_is_refused(run: Path, adapter: Path, base: P
         merge(adapter, "", tmp_path / "m")
 
 
+def test_the_base_is_found_where_the_configuration_names_it(adapter: Path, base: Path, tmp_path: Path) -> None:
+    """Against: "does not say what it was trained on" of adapters that name their base in base_model_name_or_path alone."""
+    (adapter / "vlp.json").unlink()
+    config = json.loads((adapter / "adapter_config.json").read_text())
+
+    def name(told: str | None) -> None:
+        (adapter / "adapter_config.json").write_text(json.dumps({**config, "base_model_name_or_path": told}))
+
+    name(str(base))
+    assert merge(adapter, "", tmp_path / "m").name.startswith("toy")
+    assert "from `toy`" in (tmp_path / "m" / "README.md").read_text()
+    name("/data/models/Qwen2.5-VL-7B")
+    with pytest.raises(UsageError, match=r"trained on '/data/models/Qwen2.5-VL-7B', which is no folder here. Say where it is"):
+        merge(adapter, "", tmp_path / "n")
+    name(None)
+    with pytest.raises(UsageError, match="does not say what it was trained on"):
+        merge(adapter, "", tmp_path / "n")
+
+
+def test_a_sum_that_is_no_number_is_not_written(adapter: Path, base: Path, tmp_path: Path) -> None:
+    """Against: a merged model in float16 whose weights are infinite, exported with status 0."""
+    key = "base_model__model__model__language_model__layers__0__self_attn__q_proj__lora_B__weight"
+    change(adapter, **{key: torch.full((48, 16), 1e7)})
+    with pytest.raises(UsageError, match=r"layers.0.self_attn.q_proj.weight' has [\d,]+ of 2,304 values that are NaN"):
+        merge(adapter, str(base), tmp_path / "m", dtype="float16")
+    assert not (tmp_path / "m").exists()
+
+
 def test_nothing_is_written_over_and_a_full_disk_leaves_nothing(run: Path, base: Path, tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "there").mkdir()
     with pytest.raises(UsageError, match="is there already"):

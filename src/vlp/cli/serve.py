@@ -15,9 +15,9 @@ from pathlib import Path
 from rich.console import Console
 
 from vlp.core.errors import MissingComponent, UsageError, VlpError, lookup
-from vlp.models.adapter import check_base
+from vlp.models.adapter import check_adapter, check_base
 from vlp.models.catalogue import find_folder
-from vlp.models.folder import check_adapter, check_folder
+from vlp.models.folder import check_folder
 from vlp.models.vllm import Offer, Vllm, check_served_adapter, command, environment, find_vllm
 from vlp.models.vllm_process import ServerProcess, warm_up
 

@@ -44,6 +44,10 @@ class MissingComponent(VlpError):
     exit_status = 3
 
 
+class Note(UserWarning):
+    """Something a person should know that stops nothing; `warnings.warn` it, and the command line shows it as one line."""
+
+
 def closest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name nearest in spelling to `name`, or None when nothing is near."""
     matches = difflib.get_close_matches(name[:200], list(known), n=1, cutoff=0.5)

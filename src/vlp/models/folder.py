@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ MAX_JSON_BYTES = 64 * 1024 * 1024
 MAX_FILES = 1000
 MAX_PIXELS = 20_000_000
 
-PLAIN_NAME = r"[\w.]+"
-"""Names of modules in an adapter's configuration: peft takes them for regular expressions, and some of those never end."""
+LEFT_BEHIND = r"training_args\.bin|(optimizer|scheduler|scaler)\.(pt|bin)|rng_state(_\d+)?\.pth"
+"""Pickles that trainers write beside an adapter; they hold no weights of it."""
 
 BOUNDS: dict[str, int] = {
     "vocab_size": 1_000_000,
@@ -79,7 +79,7 @@ def check_folder(path: Path) -> ModelFolder:
         raise UsageError(
             f"no model folder at {str(path)[:300]!r}.", "Expected a folder with config.json and *.safetensors."
         )
-    _plain_files(path)
+    _plain_files(path, _walk(path))
     missing = [name for name in NEEDED if not (path / name).is_file()]
     if missing:
         raise UsageError(f"{folder_name(path)!r} has no {missing[0]}.", "Expected a model folder in Hugging Face layout.")
@@ -102,47 +102,13 @@ def check_config(file: Path) -> dict[str, Any]:
     return config
 
 
-def check_adapter(path: Path) -> None:
-    """Check the folder of a LoRA adapter in the same way; raises UsageError as `check_folder` does."""
-    if not path.is_dir():
-        raise UsageError(f"no adapter folder at {str(path)[:300]!r}.")
-    _plain_files(path)
-    config = read_json(path / "adapter_config.json") if (path / "adapter_config.json").is_file() else None
-    if config is None or config.get("peft_type") != "LORA":
-        raise UsageError(
-            f"{folder_name(path)!r} is not a LoRA adapter.", 'Expected adapter_config.json with "peft_type": "LORA".'
-        )
-    mapping = config.get("auto_mapping") or {}  # peft itself writes one, naming the stock class it adapted
-    library = mapping.get("parent_library", "") if isinstance(mapping, dict) else ""
-    if mapping and not str(library).startswith("transformers.models."):
-        raise UsageError(
-            f"{folder_name(path)!r} wants to run code of its own (auto_mapping).", "Remove it from adapter_config.json."
-        )
-    _plain_names(path, config)
+def check_beside(path: Path) -> None:
+    """Check what lies in an adapter's folder: no links out of it, no pickled weights, nothing that wants to run code.
+
+    What trainers leave there beside the adapter (`LEFT_BEHIND`, folders of checkpoints) is never opened.
+    """
+    _plain_files(path, (entry for entry in sorted(path.iterdir()) if not re.fullmatch(LEFT_BEHIND, entry.name)))
     _no_code(path)
-    check_weights(path, "adapter_model.safetensors")
-    _check_hashes(path, folder_record(path).get("sha256", {}))
-
-
-def _plain_names(path: Path, config: dict[str, Any]) -> None:
-    optional = ("rank_pattern", "alpha_pattern", "modules_to_save", "layers_pattern")
-    named = {"target_modules": config.get("target_modules"), **{key: config.get(key) or [] for key in optional}}
-    for key, names in named.items():
-        if not isinstance(names, list | dict):
-            raise UsageError(
-                f"{key} in adapter_config.json of {folder_name(path)!r} is {str(names)[:80]!r}.",
-                "Expected the names of modules.",
-            )
-        odd = next((name for name in names if not isinstance(name, str) or not re.fullmatch(PLAIN_NAME, name)), None)
-        if odd is not None:
-            raise UsageError(
-                f"{key} in adapter_config.json of {folder_name(path)!r} has {str(odd)[:80]!r}.",
-                "Expected plain names of modules: letters, digits, _ and dots.",
-            )
-    if config.get("exclude_modules"):
-        raise UsageError(
-            f"adapter_config.json of {folder_name(path)!r} has exclude_modules.", "List the adapted modules in target_modules."
-        )
 
 
 def folder_record(path: Path) -> dict[str, Any]:
@@ -179,10 +145,10 @@ def read_json(file: Path) -> dict[str, Any]:
     return data
 
 
-def _plain_files(path: Path) -> None:
+def _plain_files(path: Path, files: Iterable[Path]) -> None:
     # The download cache of Hugging Face keeps its files beside the folder, and links to them.
     root = (path.parent.parent if _cached(path) else path).resolve()
-    for count, file in enumerate(_walk(path)):
+    for count, file in enumerate(files):
         if count > MAX_FILES:
             raise UsageError(f"{folder_name(path)!r} holds more than {MAX_FILES} files.", "Expected a model folder.")
         if not file.is_file() and not file.is_dir():
@@ -295,13 +261,14 @@ def _own_record(path: Path) -> tuple[str, str, bool]:
         raise UsageError(f"vlp.json of {folder_name(path)!r} names the prompt profile {str(profile)[:40]!r}.")
     if not isinstance(name, str) or not re.fullmatch("[ -~]{1,80}", name):
         raise UsageError(f"vlp.json of {folder_name(path)!r} has no readable name.")
-    _check_hashes(path, hashes)
+    check_hashes(path, hashes)
     if not isinstance(record.get("sighted", False), bool):
         raise UsageError(f"sighted in vlp.json of {folder_name(path)!r} is not true or false.")
     return profile, name, record.get("sighted", False)
 
 
-def _check_hashes(path: Path, hashes: Any) -> None:
+def check_hashes(path: Path, hashes: Any) -> None:
+    """Raise UsageError when a file of a folder is not the one whose hash its record has."""
     if not isinstance(hashes, dict):
         raise UsageError(f"sha256 in vlp.json of {folder_name(path)!r} is not an object of file names.")
     there = {file.name for file in path.iterdir() if file.is_file()}  # asked so, no name is too long for the system

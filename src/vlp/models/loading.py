@@ -1,18 +1,20 @@
 """Loading a checked folder: weights, adapter, tokenizer and image processor."""
 
+import math
 import re
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from vlp.core.errors import MissingComponent, UsageError, lookup
-from vlp.models.adapter import WEIGHTS, check_base, check_fit, weight_shapes
+from vlp.core.errors import MissingComponent, Note, UsageError, lookup
+from vlp.models.adapter import PREFIX, WEIGHTS, Fit, check_adapter, check_base, check_fit
 from vlp.models.chat import Chat
-from vlp.models.folder import ModelFolder, check_adapter
+from vlp.models.folder import ModelFolder, folder_name, folder_record
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -30,14 +32,15 @@ def load_model(
         merged: add the adapter into the weights; False keeps it beside them, as the trainer has it.
 
     Raises:
-        UsageError: weights that do not fit the configuration, or an adapter that does not fit the weights.
+        UsageError: weights that do not fit the configuration or are no finite numbers, or an adapter that does not fit them.
         MissingComponent: an adapter without peft.
     """
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
     if adapter is not None:
-        check_adapter(Path(adapter))
+        told = check_adapter(Path(adapter)).base
         check_base(Path(adapter), folder)
+        _say_other_base(Path(adapter), told, folder)
     try:
         config = Qwen2_5_VLConfig.from_pretrained(str(folder.path), local_files_only=True)
         with torch.device("meta"):  # the size it would have, without the memory
@@ -57,9 +60,8 @@ def load_model(
     model, report = loaded
     absent = sorted(str(key) for key in (*report["missing_keys"], *report["mismatched_keys"]))
     if absent:  # transformers would go on with random numbers in their place
-        raise UsageError(
-            f"{folder.name!r} lacks {len(absent)} weights that its config.json asks for, e.g. {absent[0]!r}."
-        )
+        raise UsageError(f"{folder.name!r} lacks {len(absent)} weights that its config.json asks for, e.g. {absent[0]!r}.")
+    check_finite(model.named_parameters(), f"the weights of {folder.name!r}")
     if adapter is not None:
         model = _with_adapter(model, Path(adapter), merged)
     return model.eval().to(device)
@@ -81,26 +83,83 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
+def check_finite(tensors: Iterable[tuple[str, torch.Tensor]], what: str) -> None:
+    """Raise UsageError for the first tensor that holds NaN or infinity, by its name; `what` says whose it is."""
+    for name, tensor in tensors:
+        # The sum is one pass without a copy; where it is no number, it may only have been too large.
+        if not math.isfinite(tensor.sum(dtype=torch.float32).item()) and not torch.isfinite(tensor).all():
+            count = int((~torch.isfinite(tensor)).sum())
+            raise UsageError(f"{what}: {name[:200]!r} has {count:,} of {tensor.numel():,} values that are NaN or infinite.")
+
+
+def _say_other_base(adapter: Path, told: str, base: ModelFolder) -> None:
+    """Tell when an adapter without a record of ours says that it was trained on something of another name."""
+    names = {base.name, folder_name(base.path), f"vlp-{told}", str(base.path)}
+    if told and not folder_record(adapter).get("base") and not {told, told.rstrip("/").rpartition("/")[2]} & names:
+        said = f"the adapter {adapter.name!r} says that it was trained on {told[:200]!r}; it is added to {base.name!r}."
+        warnings.warn(Note(said), stacklevel=2)
+
+
 def _with_adapter(model: Any, adapter: Path, merged: bool) -> Any:
     try:
-        from peft import PeftModel, get_peft_model_state_dict
+        from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
     except ImportError:
         raise MissingComponent("an adapter needs peft.", "Install it with: pip install 'vlp[train]'.") from None
-    check_fit(adapter, model)
+    from safetensors.torch import load_file
+
+    fit = check_fit(adapter, model)
+    unknown = sorted(fit.config.given - set(LoraConfig.__dataclass_fields__))
+    odd = f"adapter_config.json of {adapter.name!r} has {', '.join(unknown[:5])}, which is not known here and was passed over."
+    for note in (fit.note, odd if unknown else ""):
+        if note:
+            warnings.warn(Note(note), stacklevel=2)
+    loaded = load_file(adapter / WEIGHTS)
+    check_finite(loaded.items(), f"the adapter {adapter.name!r}")
+    _take_over(model, fit, loaded)
+    if not fit.layers:
+        return model
+    tensors = {f"{PREFIX}{module}.{part}": loaded[key] for key, (module, part) in fit.tensors.items()}
     try:
         with quiet():
-            adapted: Any = PeftModel.from_pretrained(model, str(adapter))
-            _all_placed(adapter, get_peft_model_state_dict(adapted, save_embedding_layers=False))
+            adapted: Any = get_peft_model(model, LoraConfig(**_lora_settings(fit)))
+            if lost := set_peft_model_state_dict(adapted, tensors).unexpected_keys:
+                raise UsageError(f"peft has no place for {lost[0][:200]!r} of the adapter {adapter.name!r}.")
             return adapted.merge_and_unload() if merged else adapted.get_base_model()
     except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
         raise UsageError(f"the adapter {adapter.name!r} does not fit the model: {_line(error)}.") from None
 
 
-def _all_placed(adapter: Path, placed: dict[str, Any]) -> None:
-    """Refuse an adapter whose configuration asks for other weights than its file has: peft passes over them."""
-    odd = sorted(set(placed) ^ set(weight_shapes(adapter / WEIGHTS)))
-    if odd:
-        raise UsageError(f"adapter_config.json of {adapter.name!r} and its weights do not agree about {odd[0][:200]!r}.")
+def _lora_settings(fit: Fit) -> dict[str, Any]:
+    """Return what PEFT is told: the layers by their whole names, never an expression of the adapter's own."""
+    usual = Counter(fit.layers.values()).most_common(1)[0][0]
+    others = {f"^{re.escape(name)}": layer for name, layer in fit.layers.items() if layer != usual}
+    return {
+        "r": usual.rank,
+        "lora_alpha": usual.alpha,
+        "target_modules": list(fit.layers),
+        "rank_pattern": {name: layer.rank for name, layer in others.items()},
+        "alpha_pattern": {name: layer.alpha for name, layer in others.items()},
+        "use_rslora": fit.config.rslora,
+        "use_dora": fit.config.dora,
+        "lora_bias": fit.config.lora_bias,
+        "init_lora_weights": False,  # every value is written over
+    }
+
+
+def _take_over(model: Any, fit: Fit, loaded: dict[str, torch.Tensor]) -> None:
+    """Put parameters that were trained whole in the place of the base's; those that the base ties must stay alike."""
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    with torch.no_grad():
+        for key, name in fit.whole.items():
+            parameter, new = parameters[name], loaded[key].to(parameters[name].dtype)
+            tied = [other for other, p in parameters.items() if p is parameter and other != name]
+            twin = next((loaded[k] for k, other in fit.whole.items() if other in tied), None)
+            alike = torch.equal(new, parameter) or (twin is not None and torch.equal(twin.to(new.dtype), new))
+            if tied and not alike and not fit.config.tied:
+                raise UsageError(
+                    f"the adapter {fit.config.name!r} trained {name!r} apart from {tied[0]!r}, which this base ties to it."
+                )
+            parameter.copy_(new)
 
 
 def load_chat(folder: ModelFolder, image_token: int) -> Chat:

@@ -11,11 +11,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vlp.core.errors import MissingComponent, UsageError
-from vlp.models.adapter import PREFIX, WEIGHTS, check_base, weight_shapes
-from vlp.models.folder import ModelFolder, check_adapter, derived_name, folder_name, folder_record, read_json
+from vlp.models.adapter import PREFIX, WEIGHTS, check_adapter, check_base, is_plain_key, weight_shapes
+from vlp.models.folder import ModelFolder, derived_name, folder_name, folder_record, read_json
 from vlp.models.served_name import ServedName
 from vlp.models.tower import tower_digest
 
@@ -124,24 +123,24 @@ def check_served_adapter(adapter: Path, base: ModelFolder) -> None:
         UsageError: what `check_adapter` and `check_base` refuse; parts with different scales, which vLLM before 0.32
             serves with one; scales and weights of another kind than plain LoRA; a tower that clients are to read images with.
     """
-    check_adapter(adapter)
+    config = check_adapter(adapter)
     check_base(adapter, base)
-    config = read_json(adapter / "adapter_config.json")
     mend = "Add it into the weights: --merge."
-    ranks, alphas = _pattern(config, "rank_pattern"), _pattern(config, "alpha_pattern")
-    rank, alpha = config.get("r"), config.get("lora_alpha")
-    if not isinstance(rank, int) or rank < 1 or not isinstance(alpha, int | float):
-        raise UsageError(f"r or lora_alpha in adapter_config.json of {adapter.name!r} is not a number.")
-    for kind in ("use_rslora", "use_dora"):
-        if config.get(kind):
+    kinds = {"use_rslora": config.rslora, "use_dora": config.dora, "lora_bias": config.lora_bias}
+    kinds |= {f"bias {config.bias}": config.bias != "none", "modules_to_save": bool(config.targets.saved)}
+    odd = next((key for key in weight_shapes(adapter / WEIGHTS) if not is_plain_key(key)), "")
+    kinds |= {f"{odd[:120]!r}, which is not as PEFT names things now": bool(odd)}
+    for kind, there in kinds.items():
+        if there:
             raise UsageError(f"vLLM may serve the adapter {adapter.name!r} otherwise than it was trained: {kind}.", mend)
-    for name in {*ranks, *alphas}:
-        scale = alphas.get(name, alpha) / ranks.get(name, rank)
-        if scale != alpha / rank:
-            said = f"{name[:120]!r} has scale {scale:g}, the rest {alpha / rank:g}"
+    usual = config.alpha / config.rank
+    for name in {*config.ranks, *config.alphas}:
+        scale = config.alphas.get(name, config.alpha) / config.ranks.get(name, config.rank)
+        if scale != usual:
+            said = f"{name[:120]!r} has scale {scale:g}, the rest {usual:g}"
             raise UsageError(f"vLLM may serve the adapter {adapter.name!r} otherwise than it was trained: {said}.", mend)
-    if max([rank, *ranks.values()]) > RANKS[-1]:
-        raise UsageError(f"the adapter {adapter.name!r} has rank {max([rank, *ranks.values()])}; vLLM takes {RANKS[-1]}.", mend)
+    if config.most_rank > RANKS[-1]:
+        raise UsageError(f"the adapter {adapter.name!r} has rank {config.most_rank}; vLLM takes {RANKS[-1]}.", mend)
     if base.sighted and vision_keys(adapter):
         raise UsageError(
             f"the adapter {adapter.name!r} changes the vision tower that clients of {base.name!r} read images with.", mend
@@ -212,16 +211,8 @@ def _length(folder: ModelFolder) -> int:
 
 
 def _rank(adapter: Path) -> int:
-    config = read_json(adapter / "adapter_config.json")
-    most = max([int(config["r"]), *_pattern(config, "rank_pattern").values()])
+    most = check_adapter(adapter).most_rank
     return next(rank for rank in RANKS if rank >= most)
-
-
-def _pattern(config: dict[str, Any], key: str) -> dict[str, Any]:
-    found = config.get(key) or {}
-    if not isinstance(found, dict) or not all(type(value) in (int, float) and value > 0 for value in found.values()):
-        raise UsageError(f"{key} in adapter_config.json is not an object of numbers.")
-    return found
 
 
 def _numbers(version: str) -> tuple[int, int]:

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from vlp.core.errors import UsageError, lookup
-from vlp.models.adapter import RECORD, check_base, weight_hashes
+from vlp.core.errors import MissingComponent, UsageError, lookup
+from vlp.models.adapter import RECORD, check_adapter, check_base, weight_hashes
 from vlp.models.catalogue import find_folder
-from vlp.models.folder import ModelFolder, check_adapter, check_data, check_folder, derived_name, folder_record, sha256
-from vlp.models.loading import DTYPES, load_model
+from vlp.models.folder import ModelFolder, check_data, check_folder, derived_name, folder_record, sha256
+from vlp.models.loading import DTYPES, check_finite, load_model
 from vlp.training.checkpoint import save_model, write_folder
 from vlp.training.model_card import model_card
 from vlp.training.recipe import ADAPTER, MODEL, PLOT, RUN, read_record
@@ -30,29 +30,47 @@ def merge(adapter: str | Path, base: str, out: str | Path, dtype: str = "", plot
 
     Args:
         adapter: folder of a LoRA adapter in safetensors.
-        base: "nano", "nano-base", a model folder or a Hugging Face id; "" takes what the adapter's record names.
+        base: "nano", "nano-base", a model folder or a Hugging Face id; "" takes what the adapter's record, or else its
+            `base_model_name_or_path`, names.
         out: the new folder; must not exist.
         dtype: "float32", "bfloat16" or "float16"; "" the type it was trained in: float32 for models of a CPU, else bfloat16.
         plot: the curve of the training, to lie beside the card.
 
     Raises:
-        UsageError: pickles, a key that the base has no place for, another base than the adapter's, or a folder that exists.
-        MissingComponent: it could not be written.
+        UsageError: pickles, a key that the base has no place for, another base than the adapter's, numbers that are not
+            finite (in adapter, base or sum), or a folder that exists.
+        MissingComponent: it could not be written, or the base cannot be fetched.
     """
     adapter, out = Path(adapter), Path(out)
     _must_be_new(out)
-    check_adapter(adapter)
+    config = check_adapter(adapter)
     record = folder_record(adapter)
-    told = record.get("base", {})
-    base = base or str(told.get("spec", ""))
-    if not base:
-        name = f"was trained on {told['name']!r}, a folder" if told.get("name") else "does not say what it was trained on"
-        raise UsageError(f"the adapter {adapter.name!r} {name}.", "Say where that is with --base.")
-    folder = check_folder(find_folder(base))
+    folder = check_folder(_base_folder(adapter.name, base, record.get("base", {}), config.base))
     check_base(adapter, folder)
     kind = _type(dtype, folder)
+    record = {"base": {"name": folder.name}, **record}
     model = load_model(folder, adapter, torch.device("cpu"), torch.float32)  # the sum is rounded once, when it is written
     return write_model(model, folder, out, record, kind, plot)
+
+
+def _base_folder(adapter: str, base: str, told: dict[str, Any], configured: str) -> Path:
+    """Return the folder of the base that was named, else of the one that the adapter's record or configuration names."""
+    if base:
+        return find_folder(base)
+    where = "Say where that is with --base."
+    if told.get("name") and not told.get("spec"):
+        raise UsageError(f"the adapter {adapter!r} was trained on {told['name']!r}, a folder.", where)
+    spec = str(told.get("spec") or configured)
+    if not spec:
+        raise UsageError(f"the adapter {adapter!r} does not say what it was trained on.", where)
+    try:
+        return find_folder(spec)
+    except UsageError:
+        raise UsageError(
+            f"the adapter {adapter!r} was trained on {spec[:200]!r}, which is no folder here.", "Say where it is with --base."
+        ) from None
+    except MissingComponent as error:
+        raise MissingComponent(f"the adapter {adapter!r} was trained on {spec[:200]!r}: {error.message}", where) from None
 
 
 def export(run: str | Path, out: str | Path, base: str = "", dtype: str = "") -> ModelFolder:
@@ -103,8 +121,11 @@ def write_model(
     name = derived_name(base.name, (record.get("recipe") or {}).get("adapter", "merged"))
     checked: list[ModelFolder] = []
 
+    model = model if dtype is None else model.to(dtype)
+    check_finite(model.named_parameters(), f"the weights of {name!r} as {model.dtype}")
+
     def write(part: Path) -> None:
-        save_model(model if dtype is None else model.to(dtype), part)
+        save_model(model, part)
         for pattern in TEXT_FILES:
             for file in base.path.glob(pattern):
                 shutil.copyfile(file, part / file.name)
