@@ -1,7 +1,15 @@
-"""Images in and out, with limits checked before anything is decoded."""
+"""Images in and out: one reader for every way in, with limits checked before anything is decoded.
+
+What comes out is what a person sees in a viewer: upright, 8 bits a channel, nothing that was hidden. A file of which that
+cannot be said for certain is refused by name.
+"""
 
 import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,52 +17,132 @@ from numpy.typing import NDArray
 from vlp.core.errors import UsageError
 
 MAX_FILE_BYTES = 32 * 1024 * 1024
-MAX_SIDE_PX = 8192
+MIN_SIDE_PX, MAX_SIDE_PX = 8, 8192
 MAX_PIXELS = 40_000_000
+MAX_ASPECT = 20
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
+
+DARKEST_MEDIAN = 24
+"""A 16-bit picture whose median would come out darker, of 255, holds something else than brightness, such as millimetres."""
 
 Rgb = NDArray[np.uint8]
 
+_OPAQUE = frozenset(("1", "L", "P", "RGB", "CMYK", "YCbCr"))
+_ALPHA = frozenset(("LA", "PA", "RGBA"))
+_DEEP = frozenset(("I", "I;16", "I;16B", "I;16L"))
+_ORIENTATION = 0x0112
+_TURNS = ("", "FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
+"""What makes a picture upright, by its EXIF orientation less one; the names are those of `PIL.Image.Transpose`."""
+
+_SIGNATURES = (
+    (0, b"GIF8", "a GIF"),
+    (0, b"II*\0", "a TIFF"),
+    (0, b"MM\0*", "a TIFF"),
+    (0, b"II+\0", "a TIFF"),
+    (0, b"MM\0+", "a TIFF"),
+    (4, b"ftypavif", "an AVIF"),
+    (4, b"ftypavis", "an AVIF"),
+    (4, b"ftyphei", "a HEIC"),
+    (4, b"ftyphev", "a HEIC"),
+    (4, b"ftypmif1", "a HEIC"),
+    (4, b"ftypmsf1", "a HEIC"),
+    (4, b"ftyp", "a video"),
+    (8, b"AVI ", "a video"),
+    (0, b"\x1a\x45\xdf\xa3", "a video"),
+    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000"),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000"),
+    (0, b"\xff\x0a", "a JPEG XL"),
+    (0, b"\0\0\0\x0cJXL ", "a JPEG XL"),
+    (0, b"\x76\x2f\x31\x01", "an OpenEXR"),
+    (0, b"\x93NUMPY", "a NumPy"),
+    (0, b"%PDF", "a PDF"),
+    (0, b"8BPS", "a Photoshop"),
+    (0, b"\0\0\x01\0", "an icon"),
+    (0, b"PK\x03\x04", "a zip"),
+    (0, b"P5", "a PGM"),
+    (0, b"P6", "a PPM"),
+    (0, b"<svg", "an SVG"),
+    (0, b"<?xml", "an XML"),
+    (0, b"<!DOCTYPE", "an HTML"),
+    (0, b"<html", "an HTML"),
+)
+
 
 def read_image(path: str | Path) -> Rgb:
-    """Return the image in a file as (height, width, 3) uint8.
+    """Return the image in a file as (height, width, 3) uint8, as `decode_image` does.
 
     Raises:
-        UsageError: no such file, too large, or not an image in one of `FORMATS`.
+        UsageError: no such file, one that cannot be read, or not an image that `decode_image` takes.
     """
     file = Path(path)
-    if not file.is_file():
-        raise UsageError(f"no image file at {str(file)[:300]!r}.")
-    size = file.stat().st_size
+    said = repr(str(file)[:300])
+    try:
+        if file.is_dir():
+            raise UsageError(f"no image file at {said}: it is a folder.")
+        if not file.is_file():
+            raise UsageError(f"no image file at {said}.")
+        size = file.stat().st_size
+        data = file.read_bytes() if size <= MAX_FILE_BYTES else b""
+    except OSError as error:
+        raise UsageError(f"{said} cannot be read: {error.strerror}.") from None
     if size > MAX_FILE_BYTES:
         raise UsageError(f"{file.name!r} has {size:,} bytes; at most {MAX_FILE_BYTES:,} are read.", "Give a smaller image.")
-    return decode_image(file.read_bytes(), file.name)
+    return decode_image(data, file.name)
 
 
 def decode_image(data: bytes, name: str = "image") -> Rgb:
-    """Return encoded image bytes as (height, width, 3) uint8; the header's size is checked before decoding.
+    """Return encoded image bytes as (height, width, 3) uint8, as a viewer shows them.
+
+    The EXIF orientation and a colour profile are applied, and 16-bit grey is scaled to 8 bits.
 
     Raises:
-        UsageError: not an image in one of `FORMATS`, too large, or truncated.
+        UsageError: not an image in one of `FORMATS`, of a size that is not read, truncated, animated, partly transparent,
+            or 16-bit values that are no brightness.
     """
-    from PIL import Image, UnidentifiedImageError
+    return decode_noting(data, name)[0]
 
-    if len(data) > MAX_FILE_BYTES:
-        raise UsageError(f"{name!r} has {len(data):,} bytes; at most {MAX_FILE_BYTES:,} are read.")
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            width, height = image.size
-            if max(width, height) > MAX_SIDE_PX or width * height > MAX_PIXELS or min(width, height) < 8:
-                raise UsageError(
-                    f"{name!r} is {width} x {height} pixels; sides of 8 to {MAX_SIDE_PX:,} and at most {MAX_PIXELS:,} "
-                    "pixels are read.",
-                    "Resize it first.",
-                )
-            return np.asarray(image.convert("RGB"))
-    except UnidentifiedImageError:
-        raise UsageError(f"{name!r} is not an image this program reads.", f"Expected one of {', '.join(FORMATS)}.") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UsageError(f"{name!r} cannot be decoded: {error}.", "Is the file truncated?") from None
+
+def decode_noting(data: bytes, name: str = "image") -> tuple[Rgb, str]:
+    """Return what `decode_image` does, and why a plainer reader may take other pixels from these bytes, "" if none can.
+
+    Raises:
+        UsageError: as `decode_image`.
+    """
+    with _opened(data, name) as image:
+        check_size(*image.size, name)
+        _check_one_frame(image, name)
+        turn = _turn(image)
+        upright = image.transpose(turn) if turn is not None else image
+        note = _note(image, turn)
+        if image.mode in _DEEP:
+            return _from_16_bits(upright, image.info.get("transparency"), name), note
+        return np.asarray(_opaque(upright, name)), note
+
+
+def _note(image: Any, turn: Any) -> str:
+    if turn is not None:
+        return "it is turned by an EXIF tag"
+    if image.mode in _DEEP:
+        return "it has 16 bits a channel"
+    if image.mode not in ("L", "RGB") or "transparency" in image.info:
+        return f"it has the mode {image.mode}, not RGB or grey"
+    return "it has a colour profile other than sRGB" if _profile(image) else ""
+
+
+def check_size(width: int, height: int, name: str) -> None:
+    """Raise a UsageError for a size of image that is not read."""
+    least, most = min(width, height), max(width, height)
+    if most > MAX_SIDE_PX or width * height > MAX_PIXELS or least < MIN_SIDE_PX:
+        raise UsageError(
+            f"{name!r} is {width} x {height} pixels; sides of {MIN_SIDE_PX} to {MAX_SIDE_PX:,} and at most {MAX_PIXELS:,} "
+            "pixels are read.",
+            "Resize it first.",
+        )
+    if most > MAX_ASPECT * least:
+        raise UsageError(
+            f"{name!r} is {width} x {height} pixels: one side is more than {MAX_ASPECT} times the other.",
+            "Cut out what matters.",
+        )
 
 
 def encode_png(rgb: Rgb) -> bytes:
@@ -64,3 +152,119 @@ def encode_png(rgb: Rgb) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+@contextmanager
+def _opened(data: bytes, name: str) -> Iterator[Any]:
+    """Open encoded bytes; whatever goes wrong until the block ends is told as a UsageError."""
+    from PIL import Image, UnidentifiedImageError
+
+    if len(data) > MAX_FILE_BYTES:
+        raise UsageError(f"{name!r} has {len(data):,} bytes; at most {MAX_FILE_BYTES:,} are read.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what matters of them is refused below, in a sentence
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                yield image
+    except UsageError:
+        raise
+    except UnidentifiedImageError:
+        raise _no_image(data, name) from None
+    except Image.DecompressionBombError:
+        raise UsageError(f"{name!r} has far more than {MAX_PIXELS:,} pixels.", "Resize it first.") from None
+    except Exception as error:  # decoders raise whatever damaged bytes lead them to
+        raise UsageError(
+            f"{name!r} cannot be decoded: {str(error)[:200] or type(error).__name__}.", "Is the file truncated?"
+        ) from None
+
+
+def _no_image(data: bytes, name: str) -> UsageError:
+    if not data:
+        return UsageError(f"{name!r} is not an image: it is empty.", "Copy or download it again.")
+    if is_pointer(data):
+        return UsageError(f"{name!r} is a pointer of git-lfs, not the file itself.", "Fetch it with: git lfs pull")
+    found = next((kind for at, mark, kind in _SIGNATURES if data[at:].startswith(mark)), "")
+    if found:
+        return UsageError(f"{name!r} is {found} file; {', '.join(FORMATS)} are read.", "Convert it to PNG first.")
+    return UsageError(f"{name!r} is not an image this program reads.", f"Expected one of {', '.join(FORMATS)}.")
+
+
+def is_pointer(data: bytes) -> bool:
+    """Return whether bytes are what git-lfs leaves in place of a file that was not fetched."""
+    return data.startswith(b"version https://git-lfs.github.com/spec/")
+
+
+def _check_one_frame(image: Any, name: str) -> None:
+    # A JPEG with several pictures (MPO) holds one picture and its preview or depth: viewers show the first.
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format in ("PNG", "WEBP"):
+        raise UsageError(f"{name!r} is an animation of {frames} frames.", "Save the frame that is meant as a PNG.")
+
+
+def _turn(image: Any) -> Any:
+    """Return the `Transpose` that makes an image upright, or None."""
+    from PIL import Image
+
+    try:
+        orientation = image.getexif().get(_ORIENTATION)
+    except Exception:  # viewers show a picture whose EXIF part is damaged as it lies
+        return None
+    turned = isinstance(orientation, int) and 2 <= orientation <= len(_TURNS)
+    return Image.Transpose[_TURNS[orientation - 1]] if turned else None
+
+
+def _from_16_bits(image: Any, transparent: Any, name: str) -> Rgb:
+    values = np.asarray(image).astype(np.float64)
+    if transparent is not None:
+        raise _transparent(float((values == transparent).mean()), name)
+    lit = values[values > 0]
+    levels = np.rint(values / 257)
+    if lit.size and np.median(lit) / 257 < DARKEST_MEDIAN:
+        raise UsageError(
+            f"{name!r} holds 16-bit values from {values.min():.0f} to {values.max():.0f} of 65,535, nearly all of them low: "
+            "depth, or fewer bits than 16.",
+            "Give the colour picture, or scale it to 8 bits first.",
+        )
+    return np.repeat(np.clip(levels, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def _opaque(image: Any, name: str) -> Any:
+    """Return an image in RGB; one with pixels that let something through is refused, whatever colour lies under them."""
+    if image.mode in _ALPHA or "transparency" in image.info:
+        image = image.convert("RGBA")
+        clear = float((np.asarray(image.getchannel("A")) < 255).mean())
+        if clear:
+            raise _transparent(clear, name)
+    elif image.mode not in _OPAQUE:
+        raise UsageError(f"{name!r} has the mode {image.mode[:20]!r}.", "Save it as 8-bit RGB.")
+    return _in_srgb(image).convert("RGB")
+
+
+def _transparent(share: float, name: str) -> UsageError:
+    said = f"{name!r} is transparent in {share:.1%} of its pixels; what a person sees there depends on the background."
+    return UsageError(said, "Lay it on a background and save it without an alpha channel.")
+
+
+def _in_srgb(image: Any) -> Any:
+    """Return an image with the colours that its profile gives it; one without a profile is taken for sRGB."""
+    profile = _profile(image)
+    if profile is None:
+        return image
+    from PIL import ImageCms
+
+    image = image.convert("RGB") if image.mode in ("P", "RGBA") else image
+    try:
+        return ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB") or image
+    except ImageCms.PyCMSError:
+        return image  # viewers pass over a profile that is made for another kind of picture
+
+
+def _profile(image: Any) -> Any:
+    """Return the colour profile in an image, or None where there is none, a damaged one, or sRGB's own."""
+    from PIL import ImageCms
+
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+        return None if "sRGB" in ImageCms.getProfileDescription(profile) else profile
+    except (KeyError, TypeError, ValueError, OSError, ImageCms.PyCMSError):
+        return None

@@ -3,15 +3,24 @@
 import hashlib
 from collections.abc import Iterator
 
+import numpy as np
+
 from vlp.core.errors import UsageError
-from vlp.core.images import MAX_FILE_BYTES, decode_image
+from vlp.core.images import MAX_FILE_BYTES, Rgb, decode_noting
 from vlp.data.fault import Fault
 from vlp.data.sample import Sample
 from vlp.data.store import Store
 
 
+BLANK_SHARE = 0.99
+EVERY_PX = 8
+RESTORE = "Restore the file from where the samples came from."
+AGAIN = "Import the picture again from its own file."
+HINTS = {"unlike-shown-image": AGAIN, "blank-image": AGAIN}
+
+
 class Images:
-    """Every image is there, is what its name says, and can be decoded."""
+    """Every image is there, is what its name says, can be decoded, and shows something, the same to every reader."""
 
     def __init__(self) -> None:
         self._looked: dict[str, tuple[str, str]] = {}
@@ -27,13 +36,15 @@ class Images:
         return iter(())
 
     def end(self) -> Iterator[Fault]:
-        """Yield `missing-image`, `large-image`, `swapped-image`, `truncated-image`, `altered-image`, `broken-image`."""
+        """Yield `missing-image`, `large-image`, `swapped-image`, `truncated-image`, `altered-image`, `broken-image`,
+        `unlike-shown-image`, `blank-image`.
+        """
         for sha256, (code, message) in self._looked.items():
             other = self._asked.get(self._content.get(sha256, ""))
             if code in ("altered-image", "truncated-image") and other:
                 code, message = "swapped-image", f"its image {sha256[:12]} holds the image of {other[0]}."
             for sample in self._asked[sha256] if code else ():
-                yield Fault(sample, code, message, "Restore the file from where the samples came from.")
+                yield Fault(sample, code, message, HINTS.get(code, RESTORE))
 
     def _fault(self, sha256: str, store: Store) -> tuple[str, str]:
         path = store.image_path(sha256)
@@ -43,23 +54,35 @@ class Images:
             return "large-image", f"its image has {path.stat().st_size:,} bytes; at most {MAX_FILE_BYTES:,}."
         data = path.read_bytes()
         found = hashlib.sha256(data).hexdigest()
-        broken = _broken(data)
+        broken, rgb, note = _looked_into(data)
         if found != sha256:
             self._content[sha256] = found
             if broken:
                 return "truncated-image", f"its image {path.name} is cut off or damaged: {broken}"
             return "altered-image", f"its image {path.name} is another than was written: hash {found[:12]}."
-        return ("broken-image", f"its image cannot be decoded: {broken}") if broken else ("", "")
+        if rgb is None:
+            return "broken-image", f"its image cannot be read: {broken}"
+        if note:
+            return "unlike-shown-image", f"readers may not agree on its image: {note}."
+        blank = _blank(rgb)
+        return ("blank-image", f"its image shows nothing: {blank}.") if blank else ("", "")
 
 
-def _broken(data: bytes) -> str:
-    """Return why PNG bytes cannot be decoded whole, "" when they can."""
+def _looked_into(data: bytes) -> tuple[str, Rgb | None, str]:
+    """Return why PNG bytes cannot be read, their pixels, and why another reader may take other ones from them."""
     if not data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "it is not a PNG file."
+        return "it is not a PNG file.", None, ""
     if b"IEND" not in data[-16:]:
-        return "its end is missing."
+        return "its end is missing.", None, ""
     try:
-        decode_image(data)
+        return "", *decode_noting(data)
     except UsageError as error:
-        return error.message
-    return ""
+        return error.message, None, ""
+
+
+def _blank(rgb: Rgb) -> str:
+    """Return why a picture is blank, as 16-bit values cut off at 255 are, "" when it is not."""
+    few = rgb[::EVERY_PX, ::EVERY_PX].reshape(-1, 3)
+    usual = np.median(few, axis=0)
+    share = float((few == usual).all(axis=1).mean())
+    return f"{share:.1%} of its pixels have one colour" if share >= BLANK_SHARE else ""

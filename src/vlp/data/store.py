@@ -17,7 +17,7 @@ from typing import Any
 
 from vlp.core.errors import MissingComponent, UsageError, did_you_mean
 from vlp.core.files import write_whole
-from vlp.core.images import MAX_FILE_BYTES, Rgb, decode_image, encode_png
+from vlp.core.images import MAX_FILE_BYTES, Rgb, decode_image, decode_noting, encode_png
 from vlp.data.sample import MAX_LINE_BYTES, SPLITS, Sample
 from vlp.data.similar import Fingerprint, fingerprint
 from vlp.primitives.manifest import Manifest
@@ -169,11 +169,11 @@ class StoreWriter:
         """Write an image unless it is there already, and return its hash.
 
         Args:
-            image: pixels, or an encoded image that `vlp.core.images` reads; anything but PNG is encoded anew.
+            image: pixels, or an encoded image that `vlp.core.images` reads; what is not a plain PNG is encoded anew.
         """
         if isinstance(image, bytes):
-            pixels = decode_image(image)
-            data = image if image.startswith(b"\x89PNG\r\n") else encode_png(pixels)
+            pixels, note = decode_noting(image)
+            data = image if image.startswith(b"\x89PNG\r\n") and not note else encode_png(pixels)
         else:
             data = encode_png(image)
         sha256 = hashlib.sha256(data).hexdigest()
@@ -289,7 +289,8 @@ def merge(out: str | Path, folders: Sequence[str | Path]) -> int:
         with StoreWriter(out, store.manifests) as writer:
             for sample in store:
                 for sha256 in sample.images:
-                    writer.add_image(store.image_bytes(sha256))
+                    if writer.add_image(store.image_bytes(sha256)) != sha256:
+                        raise UsageError(f"an image of {sample.id} is no plain PNG.", "`vlp data lint` tells why.")
                 added += writer.add(sample)
     return added
 
