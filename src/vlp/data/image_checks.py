@@ -11,7 +11,6 @@ from vlp.data.fault import Fault
 from vlp.data.sample import Sample
 from vlp.data.store import Store
 
-
 BLANK_SHARE = 0.99
 EVERY_PX = 8
 RESTORE = "Restore the file from where the samples came from."

@@ -1,32 +1,28 @@
 """Images and a table of instructions and policies, as a lab with a real robot has them: all rows or none."""
 
-import csv
-import io
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vlp.core.errors import UsageError, closest, did_you_mean
+from vlp.core.errors import UsageError, did_you_mean
 from vlp.core.images import encode_png, read_image
 from vlp.core.observation import RobotState
+from vlp.data.own_files import OwnFiles
+from vlp.data.policy_cell import policy_text
 from vlp.data.sample import SPLITS, make_sample
 from vlp.data.store import StoreWriter
+from vlp.data.tables import AS_UTF8, INDEX, NEEDED, OPTIONAL, find_table, read_rows
 from vlp.policy import check_policy
-from vlp.policy.parse import MAX_BYTES
 from vlp.policy.situation import State
 from vlp.primitives.manifest import Manifest
 from vlp.prompt.bounds import clean_instruction
 from vlp.prompt.memory import Memory
 
-TABLES = ("samples.csv", "samples.jsonl")
-NEEDED = ("image", "instruction", "policy")
-OPTIONAL = ("split", "at", "holding", "before", "family")
-MAX_TABLE_BYTES = 256 * 1024 * 1024
-MAX_ROWS = 100_000
 MAX_FAULTS = 50
-SHOWN_COLUMNS = 20
+MAX_WORD_CHARS = 60
+
+_KINDS = {list: "a list", dict: "an object", bool: "true or false"}
+_EMPTY_WORDS = frozenset(("nan", "null", "none", "n/a", "<na>", "#n/a", "nat"))
 
 
 class BadRows(UsageError):
@@ -69,12 +65,14 @@ def import_folder(out: str | Path, folder: str | Path, manifest: Manifest) -> in
         UsageError: no table, a table that cannot be read, or one without rows.
     """
     base = Path(folder)
-    table = _table(base)
+    table, files = find_table(base), OwnFiles(base)
     rows: list[_Row] = []
     faults: list[str] = []
-    for number, given in _rows(table):
+    for number, given in read_rows(table):
         try:
-            rows.append(_read_row(base, number, given, manifest))
+            if isinstance(given, UsageError):
+                raise given
+            rows.append(_read_row(files, number, given, manifest))
         except UsageError as error:
             faults.append(f"row {number}: {error}")
     if faults:
@@ -86,7 +84,7 @@ def import_folder(out: str | Path, folder: str | Path, manifest: Manifest) -> in
         for row in rows:
             image = writer.add_image(encode_png(read_image(row.image)))
             given = row.given
-            before = (clean_instruction(given["before"]),) if given.get("before") else ()
+            before = (given["before"],) if given.get("before") else ()
             holding, at = given.get("holding", ""), given.get("at", "")
             memory = Memory((*before, row.instruction), holding=holding, at=at)
             state = RobotState(at, holding, {}, (0.0, 0.0, 0.0), 0.0, (0.0, 0.0, 0.0))
@@ -101,127 +99,56 @@ def import_folder(out: str | Path, folder: str | Path, manifest: Manifest) -> in
         return writer.add_all(samples)
 
 
-def _table(base: Path) -> Path:
-    if not base.is_dir():
-        raise UsageError(f"no folder at {str(base)[:300]!r}.")
-    found = [base / name for name in TABLES if (base / name).is_file()]
-    if len(found) != 1:
-        what = "both samples.csv and samples.jsonl are" if found else "neither samples.csv nor samples.jsonl is"
-        raise UsageError(f"{what} in {str(base)[:300]!r}.", "Put one of them there, beside the images.")
-    if found[0].stat().st_size > MAX_TABLE_BYTES:
-        raise UsageError(f"{found[0].name} is larger than {MAX_TABLE_BYTES:,} bytes.")
-    return found[0]
-
-
-def _rows(table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (row number, cells by column); a row that is no row of cells comes as {"": why}."""
-    try:
-        text = table.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{table.name} is not UTF-8 text: {error.reason} at byte {error.start}.") from None
-    read = _csv_rows if table.suffix == ".csv" else _jsonl_rows
-    for count, row in enumerate(read(text, table.name)):
-        if count >= MAX_ROWS:
-            raise UsageError(f"{table.name} has more than {MAX_ROWS:,} rows.", "Import it in parts.")
-        yield row
-
-
-def _csv_rows(text: str, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    head = list(reader.fieldnames or [])
-    missing = [column for column in NEEDED if column not in head]
-    if missing:
-        raise _no_column(name, missing[0], head)
-    number = 1
-    while True:
-        number += 1
-        try:
-            row = next(reader, None)
-        except csv.Error as error:
-            yield number, {"": f"not a row of a CSV file: {error}."}
-            return
-        if row is None:
-            return
-        if None in row:
-            yield number, {"": f"more cells than the head has columns ({len(head)})."}
-            continue
-        yield number, {column: value or "" for column, value in row.items()}
-
-
-def _no_column(table: str, missing: str, head: list[str]) -> UsageError:
-    found = ", ".join(column[:60] for column in head[:SHOWN_COLUMNS]) or "nothing"
-    said = f"{table} has no column {missing!r}. Found: {found}; needed: {', '.join(NEEDED)}."
-    if any(mark in column for column in head for mark in ";\t"):
-        return UsageError(said, "Separate cells by commas.")
-    near = closest(missing, [column for column in head if column not in (*NEEDED, *OPTIONAL)])
-    return UsageError(said, f"Rename {near[:60]!r} if that is it." if near else "Add it to the first line.")
-
-
-def _jsonl_rows(text: str, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    del name
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            yield number, {"": f"not JSON: {str(error)[:120]}."}
-            continue
-        yield number, row if isinstance(row, dict) and row else {"": "found no object; expected one per line."}
-
-
-def _read_row(base: Path, number: int, given: dict[str, Any], manifest: Manifest) -> _Row:
-    if "" in given:
-        raise UsageError(str(given[""]))
-    for column in given:
-        if column not in (*NEEDED, *OPTIONAL):
-            raise UsageError(f"unknown column {column[:60]!r}.", did_you_mean(column, (*NEEDED, *OPTIONAL)))
-    for column in (*NEEDED, *OPTIONAL):
-        value = given.get(column, "")
-        if not isinstance(value, str) and not (column == "policy" and isinstance(value, dict)):
-            raise UsageError(f"{column}: found {type(value).__name__}; expected text.")
-        if column in NEEDED and not value:
+def _read_row(files: OwnFiles, number: int, given: dict[str, Any], manifest: Manifest) -> _Row:
+    cells = {column: _cell(column, value) for column, value in given.items()}
+    for column in NEEDED:
+        if not cells.get(column):
             raise UsageError(f"{column} is empty.")
-        if column in ("at", "holding", "family") and len(value) > 60:
-            raise UsageError(f"{column} has {len(value)} characters; at most 60.")
-    split = given.get("split") or "train"
+    for column in ("at", "holding", "family"):
+        if len(cells.get(column, "")) > MAX_WORD_CHARS:
+            raise UsageError(f"{column} has {len(cells[column])} characters; at most {MAX_WORD_CHARS}.")
+    split = cells.get("split") or "train"
     if split not in SPLITS:
         raise UsageError(f"unknown split {split[:40]!r}.", did_you_mean(split, SPLITS))
-    at = given.get("at", "")
+    at = cells.get("at", "")
     if at and at not in manifest.places:
         raise UsageError(f"at: the robot has no place {at!r}.", did_you_mean(at, manifest.places))
-    instruction = clean_instruction(given["instruction"])
-    if given.get("before"):
-        clean_instruction(given["before"])
-    image = _inside(base, given["image"], "image")
-    read_image(image)
-    text = _policy_text(base, given["policy"])
-    plan, report = check_policy(text, manifest, State(at=at, holding=given.get("holding", "")))
+    instruction = _sentence("instruction", cells["instruction"])
+    before = _sentence("before", cells["before"]) if cells.get("before") else ""
+    image = files.find(cells["image"], "image")
+    try:
+        read_image(image)
+    except UsageError as error:
+        raise UsageError(f"image: {error.message}", error.hint) from None
+    text = policy_text(cells["policy"], files)
+    plan, report = check_policy(text, manifest, State(at=at, holding=cells.get("holding", "")))
     if plan is None:
         raise UsageError(f"policy: {report.issues[0]}")
-    texts = {column: value for column, value in given.items() if column in OPTIONAL and value}
-    return _Row(number, image, instruction, plan.policy.to_json(), texts)
+    texts = {column: value for column, value in cells.items() if column in OPTIONAL and value}
+    return _Row(number, image, instruction, plan.policy.to_json(), texts | ({"before": before} if before else {}))
 
 
-def _inside(base: Path, name: str, what: str) -> Path:
-    """Return a file of the folder; nothing outside it, by whatever way, is opened."""
-    try:
-        path = (base / name).resolve()
-        inside = path.is_relative_to(base.resolve())
-    except (OSError, ValueError, RuntimeError):
-        raise UsageError(f"{what}: {name[:120]!r} is no file name.") from None
-    if not inside:
-        raise UsageError(f"{what}: {name[:120]!r} lies outside the folder.", "Give a file beside the table.")
-    if not path.is_file():
-        raise UsageError(f"{what}: no file {name[:120]!r} in the folder.")
-    return path
-
-
-def _policy_text(base: Path, value: str | dict[str, Any]) -> str | bytes:
-    if isinstance(value, dict):
-        return json.dumps(value)
-    if value.lstrip().startswith("{"):
+def _cell(column: str, value: Any) -> Any:
+    """Return a cell's text, "" for an empty one; a policy may be an object."""
+    if column not in (*NEEDED, *OPTIONAL):
+        hint = INDEX if column.startswith("Unnamed:") else did_you_mean(column, (*NEEDED, *OPTIONAL))
+        raise UsageError(f"unknown column {column[:60]!r}.", hint)
+    if value is None or value != value:  # null, and NaN as pandas has it
+        return ""
+    if column == "policy" and isinstance(value, dict):
         return value
-    path = _inside(base, value, "policy")
-    with path.open("rb") as file:
-        return file.read(MAX_BYTES + 1)
+    if not isinstance(value, str):
+        what = "one JSON object" if column == "policy" else "text"
+        raise UsageError(f"{column}: found {_KINDS.get(type(value), 'a number')}; expected {what}.")
+    if any("\ud800" <= c <= "\udfff" for c in value):
+        raise UsageError(f"{column}: found {value[:60]!r}, which is not UTF-8 text.", AS_UTF8)
+    if value.strip().lower() in _EMPTY_WORDS:
+        raise UsageError(f"{column}: found {value.strip()!r}; expected text.", "Leave the cell empty if that is meant.")
+    return value
+
+
+def _sentence(column: str, text: str) -> str:
+    try:
+        return clean_instruction(text)
+    except UsageError as error:
+        raise UsageError(f"{column}: {error.message}", error.hint) from None
