@@ -94,7 +94,7 @@ def from_runs(runs: Folders, out: str = "samples", robot: str = "hsr", split: st
     return 0 if harvest.kept or harvest.aside else 1
 
 
-def import_(folder: Folder, out: str = "samples", robot: str = "hsr") -> int:
+def import_(folder: Folder, out: str = "samples", robot: str = "hsr", camera: str = "") -> int:
     """Import a lab's own images, instructions and policies, or a LeRobot dataset; all rows or none.
 
     FOLDER holds the images and `samples.csv` or `samples.jsonl` with the columns image, instruction and policy, and if
@@ -104,12 +104,15 @@ def import_(folder: Folder, out: str = "samples", robot: str = "hsr") -> int:
         folder: what is imported.
         out: folder of the samples; made when missing.
         robot: whose policies they are: a simulated robot, the URL of a robot's server, or a file with its manifest.
+        camera: of a LeRobot dataset, the one whose pictures are taken; needed where it has several in colour.
     """
     manifest = manifest_of(robot)
-    if (Path(folder) / "meta" / "info.json").is_file():
+    if os.path.isfile(Path(folder) / "meta" / "info.json"):
         from vlp.data.lerobot_in import import_lerobot
 
-        new = import_lerobot(out, folder, manifest)
+        new = import_lerobot(out, folder, manifest, camera, print)
+    elif camera:
+        raise UsageError(f"--camera {camera[:80]!r} is for a LeRobot dataset.", "A table names each image itself.")
     else:
         from vlp.data.import_folder import BadRows, import_folder
 
