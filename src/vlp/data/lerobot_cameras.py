@@ -68,7 +68,9 @@ def choose_camera(features: dict[str, Any], wanted: str = "") -> Camera:
 
 def told(camera: Camera) -> str:
     """Return which camera is read, and what is left out, as a sentence."""
-    rest = f"; left out: {_list(camera.left_out)}" if camera.left_out else ""
+    doubt = _no_colour_name(camera.name)
+    rest = f" ({doubt})" if doubt else ""
+    rest += f"; left out: {_list(camera.left_out)}" if camera.left_out else ""
     return f"camera {camera.name}{rest}."
 
 
