@@ -109,7 +109,8 @@ def decode_noting(data: bytes, name: str = "image") -> tuple[Rgb, str]:
         UsageError: as `decode_image`.
     """
     with _opened(data, name) as image:
-        check_size(*image.size, name)
+        width, height = image.size
+        check_size(width, height, name)
         _check_one_frame(image, name)
         turn = _turn(image)
         upright = image.transpose(turn) if turn is not None else image

@@ -128,7 +128,8 @@ class Videos:
             reader: Any = imageio.get_reader(path, format="FFMPEG")  # type: ignore[arg-type]
             with reader:
                 about = reader.get_meta_data()
-                check_size(*about["size"], where)
+                width, height = about["size"]
+                check_size(width, height, where)
                 if abs(about["fps"] - self._fps) > SAME_RATE * self._fps:
                     raise UsageError(f"{where} has {about['fps']:g} frames per second; meta/info.json says {self._fps:g}.")
                 return reader.get_data(round((begin_s + time_s) * self._fps))
