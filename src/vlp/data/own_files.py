@@ -41,8 +41,9 @@ class OwnFiles:
         folder = f"{what}: {name[:120]!r} is a folder, not a file."
         if os.path.isdir(self._base / name):
             raise UsageError(folder)
-        near = closest(name.replace("\\", "/").rpartition("/")[2], self._names(self._base).values())
-        hint = f"Did you mean {near[:120]!r}?" if near else "Give the name of a file beside the table."
+        known = {there.lower(): there for there in self._names(self._base).values()}
+        near = closest(name.replace("\\", "/").rpartition("/")[2].lower(), known)
+        hint = f"Did you mean {known[near][:120]!r}?" if near else "Give the name of a file beside the table."
         raise UsageError(f"{what}: no file {name[:120]!r} in the folder.", hint)
 
     def _inside(self, spelled: str, name: str, what: str) -> Path:

@@ -48,9 +48,8 @@ def find_table(base: Path) -> Path:
     """Return the table in a folder; raises UsageError when there is none, or more than one."""
     try:
         names = sorted(path.name for path in base.iterdir())
-    except OSError as error:
-        why = "no folder at" if not base.is_dir() else f"{error.strerror}:"
-        raise UsageError(f"{why} {str(base)[:300]!r}.") from None
+    except (OSError, ValueError):
+        raise UsageError(f"no folder at {str(base)[:300]!r} that can be read.") from None
     found = [base / name for name in TABLES if (base / name).is_file()]
     if len(found) != 1:
         what = "both samples.csv and samples.jsonl are" if found else "neither samples.csv nor samples.jsonl is"
