@@ -126,3 +126,14 @@ def test_runs_that_are_none_are_passed_over(vlp, tmp_path):
     (tmp_path / "empty").mkdir()
     said = vlp("data", "from-runs", tmp_path / "empty")
     assert said.status in (1, 2) and "Traceback" not in said.err
+
+
+def test_the_camera_is_chosen_printed_and_only_for_a_lerobot_dataset(vlp, samples, tmp_path):
+    """Against: of several cameras the first by alphabet was taken without a word."""
+    pytest.importorskip("pyarrow")
+    assert vlp("data", "export", samples, "--out", tmp_path / "l").status == 0
+    said = vlp("data", "import", tmp_path / "l", "--out", tmp_path / "s", "--camera", "head")
+    assert said.status == 0 and "camera observation.images.head.\n" in said.out and "10 new samples" in said.out
+    vlp("data", "import", tmp_path / "l", "--camera", "wrist").refused(2, "no camera 'wrist'", "Known: head")
+    (tmp_path / "lab").mkdir()
+    vlp("data", "import", tmp_path / "lab", "--camera", "head").refused(2, "is for a LeRobot dataset")

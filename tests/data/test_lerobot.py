@@ -91,7 +91,7 @@ def test_nothing_is_imported_when_one_plan_is_wrong(tmp_path):
     episodes = _episodes(2, 2)
     bad = Frame(kit.picture(1), (0.0, 0.0), (0.0,), "", '{"goal":"g","subtasks":[{"name":"n","steps":[{"do":"fly"}]}]}')
     write_lerobot(tmp_path / "l", [*episodes, Episode("fly", [bad])], Layout(10, "hsr", ("x", "y"), ("a",)))
-    with pytest.raises(UsageError, match=r"episode 2, frame 0: the plan is no policy of 'hsr'.*fly"):
+    with pytest.raises(UsageError, match=r"episode 2, frame 0, data/\S+: the plan is no policy of 'hsr'.*fly"):
         import_lerobot(tmp_path / "s", tmp_path / "l", kit.manifest())
     assert not (tmp_path / "s").exists()
 

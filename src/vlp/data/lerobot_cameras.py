@@ -49,9 +49,10 @@ def choose_camera(features: dict[str, Any], wanted: str = "") -> Camera:
     colour = [name for name in found if not why[name]]
     left_out = {name: reason for name, reason in why.items() if reason}
     if wanted:
-        name = _named(wanted, list(found))
+        name = _named(wanted, colour) or _named(wanted, list(found))
         if not name:
-            raise UsageError(f"the dataset has no camera {wanted[:80]!r}.", did_you_mean(wanted, colour or found))
+            known = [name.rpartition(".")[2] for name in colour]
+            raise UsageError(f"the dataset has no camera {wanted[:80]!r}.", did_you_mean(wanted, known))
         if _no_colour(found[name]):
             raise UsageError(f"{name!r} is no colour camera: {why[name]}.", f"Colour: {', '.join(colour) or 'none'}.")
     elif not colour:
