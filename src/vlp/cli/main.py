@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from vlp import __version__
+from vlp.cli.program import Signals, run_as_program
 from vlp.core.errors import UsageError, VlpError, did_you_mean
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -58,7 +59,9 @@ EXAMPLES = """\
   vlp policy check policy.json --robot hsr
   vlp run --help"""
 
-STATUSES = "Exit status: 0 done, 1 the task or check failed, 2 bad usage or input, 3 missing or unreachable."
+STATUSES = """\
+Exit status: 0 done, 1 the task or check failed, 2 bad usage or input, 3 missing or unreachable; 130 or 143 ended by Ctrl-C or
+SIGTERM."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,18 +70,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: words after the program's name; None takes those of this process.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        return run_as_program(lambda signals: _main(sys.argv[1:], signals))
+    return _main(list(argv), Signals())
+
+
+def _main(words: list[str], signals: Signals) -> int:
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a sign shows another instead
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
         return _dispatch(words)
+    except KeyboardInterrupt:
+        return signals.say()
     except VlpError as error:
+        if signals.number:  # what an interrupt was taken for on its way up
+            return signals.say()
         print(f"vlp: {_one_line(str(error))}", file=sys.stderr)
         return error.exit_status
-    except KeyboardInterrupt:
-        print("vlp: stopped.", file=sys.stderr)
-        return 1
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
