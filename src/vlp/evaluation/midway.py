@@ -7,7 +7,6 @@ out is read back from the physics, and thrown away when it is not the state that
 from dataclasses import dataclass, replace
 from typing import Any
 
-import mujoco
 import numpy as np
 
 from vlp.core.located import Located
@@ -15,7 +14,7 @@ from vlp.core.observation import Observation
 from vlp.sim.frames import pose_robot, put_in_hand
 from vlp.sim.render import Camera, Visible, visible
 from vlp.sim.robot import SimRobot
-from vlp.sim.simulation import Simulation, set_pose
+from vlp.sim.simulation import Simulation, compute_poses, set_pose
 from vlp.sim.symbolic import StepFailed, Table, do_step
 from vlp.sim.true_state import read_truth
 from vlp.sim.truth import Truth
@@ -154,12 +153,12 @@ class World:
         for name, thing in things.items():
             parked = replace(thing, position_m=(-5.0, 0.0, thing.size_m[2] / 2))
             set_pose(model, data, parked if name == held else thing)
-        mujoco.mj_forward(model, data)
+        compute_poses(model, data)
         simulation.step(SETTLE_STEPS)
         pose_robot(model, data, "table", rng)
         if held:
             put_in_hand(model, data, things[held], rng)
-        mujoco.mj_forward(model, data)
+        compute_poses(model, data)
         return read_truth(model, data, simulation.objects.values(), at="table", held=held)
 
     def _look(self, truth: Truth) -> Midway:

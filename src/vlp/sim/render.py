@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlp.core.camera import Box
-from vlp.core.errors import MissingComponent
+from vlp.sim import opengl
 
 HEAD, AUDIENCE = "head_rgbd", "audience"
 MAX_GEOMS = 1000
@@ -110,23 +110,34 @@ def _context(model: mujoco.MjModel) -> Iterator[mujoco.MjrContext]:
 
 def _window() -> Any:
     if "window" not in _STATE:
+        opengl.check_drawing()
         try:
-            from mujoco.egl import GLContext
-        except Exception:  # no EGL here (another system): whatever MuJoCo would take by itself
-            from mujoco import GLContext  # type: ignore[no-redef]
-        try:
-            _STATE["window"] = GLContext(64, 64)
+            _STATE["window"] = _way_to_draw()(64, 64)
         except Exception as error:
-            raise MissingComponent(
-                f"pictures cannot be drawn: no OpenGL ({str(error)[:120]}).",
-                "Install libegl1 and libgl1-mesa-dri (Debian, Ubuntu), or a graphics driver.",
-            ) from None
+            raise opengl.cannot_draw(error) from None
         atexit.register(_close)
     return _STATE["window"]
 
 
+def _way_to_draw() -> Any:
+    """Return what MUJOCO_GL names, else EGL, which needs no display; where there is none, what MuJoCo takes by itself."""
+    if opengl.wanted() in ("", "egl"):
+        try:
+            from mujoco.egl import GLContext
+
+            return GLContext
+        except Exception:
+            if opengl.wanted() or not opengl.has_display():
+                raise
+    from mujoco import GLContext
+
+    return GLContext
+
+
 def _release() -> None:
     """Let go of the context, so that another thread may take it."""
+    if not _STATE["window"].__class__.__module__.startswith("mujoco.egl"):
+        return
     try:
         from mujoco.egl import EGL, EGL_DISPLAY
     except Exception:

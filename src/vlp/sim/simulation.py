@@ -190,8 +190,13 @@ def _ignore(_: str) -> None:
     """Take a warning of MuJoCo's and do nothing."""
 
 
+def compute_poses(model: mujoco.MjModel, data: mujoco.MjData) -> None:
+    """Compute where everything stands in the state as it was written."""
+    mujoco.mj_forward(model, data)
+
+
 def set_pose(model: mujoco.MjModel, data: mujoco.MjData, thing: SceneObject) -> None:
-    """Write an object's position and yaw into the state, upright and at rest; the caller runs `mj_forward`."""
+    """Write an object's position and yaw into the state, upright and at rest; the caller runs `compute_poses`."""
     joint = data.joint(thing.phrase)
     half = thing.yaw_rad / 2
     joint.qpos[:] = (*thing.position_m, math.cos(half), 0.0, 0.0, math.sin(half))

@@ -1,0 +1,65 @@
+"""The environment's variables that choose how MuJoCo draws: a wrong one is named before MuJoCo fails on it."""
+
+import ctypes.util
+import os
+
+from vlp.core.errors import MissingComponent
+
+VARIABLES = ("MUJOCO_GL", "PYOPENGL_PLATFORM", "MUJOCO_EGL_DEVICE_ID")
+GIVEN = {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
+"""As a person set them: MuJoCo sets one of them itself."""
+
+FREE = ("", "enable", "enabled", "on", "true", "1")
+OFF = ("disable", "disabled", "off", "false", "0")
+WINDOWED = ("glfw", "glx")
+DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
+INSTALL = "Install libegl1 and libgl1-mesa-dri (Debian, Ubuntu), or a graphics driver."
+
+
+def wanted() -> str:
+    """Return the way to draw that MUJOCO_GL names; "" leaves the choice."""
+    value = GIVEN.get("MUJOCO_GL", "").lower().strip()
+    return "" if value in FREE else value
+
+
+def has_display() -> bool:
+    """Whether there is a display to open a window on."""
+    return any(os.environ.get(name) for name in DISPLAYS)
+
+
+def check_import() -> None:
+    """Import MuJoCo where a variable tells it how to draw.
+
+    Raises:
+        MissingComponent: it cannot be imported with these variables. That it is not installed is for those who need it.
+    """
+    if not GIVEN:
+        return
+    try:
+        import mujoco  # noqa: F401
+    except ImportError:
+        return
+    except Exception as error:  # a name that MuJoCo does not know, a library that is not there, a number that is none
+        raise cannot_draw(error) from None
+
+
+def check_drawing() -> None:
+    """Raise MissingComponent when MUJOCO_GL turns drawing off, or wants a window where there is no display."""
+    if wanted() in OFF:
+        raise cannot_draw("it turns drawing off")
+    if wanted() in WINDOWED and not has_display():
+        raise cannot_draw(f"it opens a window, and neither {' nor '.join(DISPLAYS)} is set")
+
+
+def cannot_draw(why: Exception | str) -> MissingComponent:
+    """Return the error for a machine or an environment that cannot draw, with what would help here."""
+    said = str(why).split(". ")[0][:140].rstrip(".")
+    if wanted() == "osmesa" and ctypes.util.find_library("OSMesa") is None:
+        said = "the library OSMesa is not installed"
+    if not set(GIVEN) - {"MUJOCO_GL"} and wanted() in ("", "egl"):
+        return MissingComponent(f"pictures cannot be drawn: no OpenGL ({said}).", INSTALL)
+    named = ", ".join(f"{name}={value[:40]!r}" for name, value in GIVEN.items())
+    others = " and ".join(name for name in GIVEN if name != "MUJOCO_GL")
+    egl = ctypes.util.find_library("EGL") is not None
+    hint = f"Use EGL, which is installed here: MUJOCO_GL=egl{f', and unset {others}' if others else ''}."
+    return MissingComponent(f"pictures cannot be drawn with {named}: {said}.", hint if egl else INSTALL)
