@@ -58,7 +58,7 @@ def test_it_is_ready_once_the_model_answered_and_ends_with_us(sent: signal.Signa
             assert serving.stdout.readline().startswith("starting vLLM 0.32.0 for toy@brief")
             assert serving.stdout.readline().startswith(f"ready: http://127.0.0.1:{port}/v1 serves toy@brief")
             serving.send_signal(sent)
-            assert serving.wait(20) == 1
+            assert serving.wait(20) == 128 + sent
         finally:
             serving.terminate()
     with socket.socket() as trial:

@@ -70,7 +70,10 @@ def own():
 """
 
 
-LINES = {signal.SIGINT: "vlp: stopped.\n", signal.SIGTERM: "vlp: stopped by SIGTERM.\n"}
+LINES = {
+    signal.SIGINT: "vlp: stopped.\n",
+    signal.SIGTERM: "vlp: stopped by SIGTERM.\n",
+}
 
 
 @pytest.mark.parametrize("number", LINES)

@@ -19,12 +19,12 @@ from vlp.core.errors import Note
 GRACE_S = 0.5
 """For threads that are about to end anyway."""
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 IMPORTING = "<frozen importlib._bootstrap>"
 
 
 class Signals:
-    """What Ctrl-C and SIGTERM do to this process, until a command takes them over (as `vlp run` does).
+    """What Ctrl-C, SIGTERM and the end of the terminal do to this process, until a command takes them over (as `vlp run` does).
 
     The first one interrupts the command, whose own clean-up still runs; the second one ends the process at once. So does the
     first while something is imported: many libraries take an interrupted import for a package that is not there.

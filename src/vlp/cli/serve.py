@@ -5,11 +5,9 @@ import ipaddress
 import os
 import shlex
 import shutil
-import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -68,7 +66,6 @@ def serve(
     console = Console(highlight=False, soft_wrap=True)
     vllm = _find_vllm(python or os.environ.get("VLP_VLLM_PYTHON", ""), dry_run)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_ending_on_signals())
         if not dry_run:
             _must_be_free(host, port)
         offer = _offer(stack, model, adapter, merge, plain)
@@ -170,17 +167,3 @@ def _must_be_free(host: str, port: int) -> None:
         except OSError as error:
             why = error.strerror or str(error)
             raise UsageError(f"cannot listen on {host[:80]}:{port}: {why}.", "Choose another --port or --host.") from None
-
-
-@contextlib.contextmanager
-def _ending_on_signals() -> Iterator[None]:
-    """Let SIGTERM, and the end of the terminal, end us as Ctrl-C does, so that the server's process goes too."""
-    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
-    for one, handler in before.items():
-        if handler is not signal.SIG_IGN:  # nohup ignores SIGHUP so that we outlive the terminal
-            signal.signal(one, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
