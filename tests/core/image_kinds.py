@@ -50,9 +50,13 @@ def lying(rgb: Pixels, orientation: int) -> Pixels:
 
 
 def exif(rgb: Pixels, orientation: int, kind: str = "JPEG", **options: Any) -> bytes:
+    return saved(Image.fromarray(lying(rgb, orientation)), kind, exif=turned(orientation), **options)
+
+
+def turned(orientation: int) -> Image.Exif:
     tags = Image.Exif()
     tags[ORIENTATION] = orientation
-    return saved(Image.fromarray(lying(rgb, orientation)), kind, exif=tags, **options)
+    return tags
 
 
 def rgba(rgb: Pixels, alpha: int) -> Any:
@@ -82,8 +86,8 @@ def frames(rgb: Pixels) -> list[Any]:
     return [Image.fromarray(rgb), Image.fromarray(rgb[::-1].copy())]
 
 
-def deep(rgb: Pixels, factor: float) -> bytes:
-    return saved(Image.fromarray((grey(rgb)[..., 0].astype(float) * factor).astype(np.uint16)), "PNG")
+def deep(rgb: Pixels, factor: float, **options: Any) -> bytes:
+    return saved(Image.fromarray((grey(rgb)[..., 0].astype(float) * factor).astype(np.uint16)), "PNG", **options)
 
 
 def animation(rgb: Pixels, kind: str) -> bytes:
@@ -129,8 +133,6 @@ KINDS: dict[str, Kind] = {
     "EXIF 6 in a PNG": Kind(lambda rgb: exif(rgb, 6, "PNG")),
     "EXIF 8 in a WEBP": Kind(lambda rgb: exif(rgb, 8, "WEBP", lossless=True), suffix="webp"),
     "damaged EXIF": Kind(lambda rgb: saved(Image.fromarray(rgb), "PNG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0")),
-    "16-bit grey": Kind(lambda rgb: deep(rgb, 257), is_grey=True),
-    "16-bit grey, turned": Kind(lambda rgb: _deep_turned(rgb), is_grey=True),
     "8-bit grey": Kind(lambda rgb: saved(Image.fromarray(rgb).convert("L"), "PNG"), is_grey=True),
     "alpha that covers all": Kind(lambda rgb: saved(rgba(rgb, 255), "PNG")),
     "grey with alpha that covers all": Kind(lambda rgb: saved(rgba(rgb, 255).convert("LA"), "PNG"), is_grey=True),
@@ -158,8 +160,11 @@ KINDS: dict[str, Kind] = {
     "RGB with a clear colour": Kind(
         lambda rgb: saved(Image.fromarray(rgb), "PNG", transparency=(150, 140, 130)), "transparent"
     ),
-    "16-bit depth": Kind(lambda rgb: deep(rgb, 12), "16-bit values from"),
-    "8 bits in 16": Kind(lambda rgb: deep(rgb, 1), "16-bit values from"),
+    "16-bit grey": Kind(lambda rgb: deep(rgb, 257), "is 16-bit grey"),
+    "16-bit depth": Kind(lambda rgb: deep(rgb, 12), "is 16-bit grey"),
+    "8 bits in 16": Kind(lambda rgb: deep(rgb, 1), "is 16-bit grey"),
+    "16-bit grey, turned": Kind(lambda rgb: deep(rgb, 257, exif=turned(6)), "is 16-bit grey"),
+    "16-bit grey with a clear value": Kind(lambda rgb: deep(rgb, 257, transparency=7), "is 16-bit grey"),
     "APNG": Kind(lambda rgb: animation(rgb, "PNG"), "an animation of 2 frames"),
     "animated WEBP": Kind(lambda rgb: animation(rgb, "WEBP"), "an animation of 2 frames", "webp"),
     "GIF": Kind(lambda rgb: animation(rgb, "GIF"), "is a GIF file", "gif"),
@@ -179,12 +184,6 @@ KINDS: dict[str, Kind] = {
     "web page": Kind(lambda rgb: b"<!DOCTYPE html><title>Not found</title>", "is an HTML file"),
     "words": Kind(lambda rgb: b"no picture at all", "not an image"),
 }
-
-
-def _deep_turned(rgb: Pixels) -> bytes:
-    tags = Image.Exif()
-    tags[ORIENTATION] = 6
-    return saved(Image.fromarray(lying(grey(rgb), 6)[..., 0].astype(np.uint16) * 257), "PNG", exif=tags)
 
 
 def _bomb(side: int) -> bytes:

@@ -22,9 +22,6 @@ MAX_PIXELS = 40_000_000
 MAX_ASPECT = 20
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
 
-DARKEST_MEDIAN = 24
-"""A 16-bit picture whose median would come out darker, of 255, holds something else than brightness, such as millimetres."""
-
 Rgb = NDArray[np.uint8]
 
 _OPAQUE = frozenset(("1", "L", "P", "RGB", "CMYK", "YCbCr"))
@@ -93,11 +90,11 @@ def read_image(path: str | Path) -> Rgb:
 def decode_image(data: bytes, name: str = "image") -> Rgb:
     """Return encoded image bytes as (height, width, 3) uint8, as a viewer shows them.
 
-    The EXIF orientation and a colour profile are applied, and 16-bit grey is scaled to 8 bits.
+    The EXIF orientation and a colour profile are applied.
 
     Raises:
         UsageError: not an image in one of `FORMATS`, of a size that is not read, truncated, animated, partly transparent,
-            or 16-bit values that are no brightness.
+            or 16-bit grey.
     """
     return decode_noting(data, name)[0]
 
@@ -115,16 +112,12 @@ def decode_noting(data: bytes, name: str = "image") -> tuple[Rgb, str]:
         turn = _turn(image)
         upright = image.transpose(turn) if turn is not None else image
         note = _note(image, turn)
-        if image.mode in _DEEP:
-            return _from_16_bits(upright, image.info.get("transparency"), name), note
         return np.asarray(_opaque(upright, name)), note
 
 
 def _note(image: Any, turn: Any) -> str:
     if turn is not None:
         return "it is turned by an EXIF tag"
-    if image.mode in _DEEP:
-        return "it has 16 bits a channel"
     if image.mode not in ("L", "RGB") or "transparency" in image.info:
         return f"it has the mode {image.mode}, not RGB or grey"
     return "it has a colour profile other than sRGB" if _profile(image) else ""
@@ -214,36 +207,20 @@ def _turn(image: Any) -> Any:
     return Image.Transpose[_TURNS[orientation - 1]] if turned else None
 
 
-def _from_16_bits(image: Any, transparent: Any, name: str) -> Rgb:
-    values = np.asarray(image).astype(np.float64)
-    if transparent is not None:
-        raise _transparent(float((values == transparent).mean()), name)
-    lit = values[values > 0]
-    levels = np.rint(values / 257)
-    if lit.size and np.median(lit) / 257 < DARKEST_MEDIAN:
-        raise UsageError(
-            f"{name!r} holds 16-bit values from {values.min():.0f} to {values.max():.0f} of 65,535, nearly all of them low: "
-            "depth, or fewer bits than 16.",
-            "Give the colour picture, or scale it to 8 bits first.",
-        )
-    return np.repeat(np.clip(levels, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
-
-
 def _opaque(image: Any, name: str) -> Any:
     """Return an image in RGB; one with pixels that let something through is refused, whatever colour lies under them."""
+    if image.mode in _DEEP:
+        hint = "Scale it to 8 bits first."
+        raise UsageError(f"{name!r} is 16-bit grey: depth, or a picture whose range is not known.", hint)
     if image.mode in _ALPHA or "transparency" in image.info:
         image = image.convert("RGBA")
         clear = float((np.asarray(image.getchannel("A")) < 255).mean())
         if clear:
-            raise _transparent(clear, name)
+            said = f"{name!r} is transparent in {clear:.1%} of its pixels; what a person sees there depends on the background."
+            raise UsageError(said, "Lay it on a background and save it without an alpha channel.")
     elif image.mode not in _OPAQUE:
         raise UsageError(f"{name!r} has the mode {image.mode[:20]!r}.", "Save it as 8-bit RGB.")
     return _in_srgb(image).convert("RGB")
-
-
-def _transparent(share: float, name: str) -> UsageError:
-    said = f"{name!r} is transparent in {share:.1%} of its pixels; what a person sees there depends on the background."
-    return UsageError(said, "Lay it on a background and save it without an alpha channel.")
 
 
 def _in_srgb(image: Any) -> Any:
