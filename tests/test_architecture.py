@@ -16,6 +16,7 @@ LEVELS = {
     "policy": 2,
     "journal": 3,
     "prompt": 3,
+    "understanding": 3,
     "robot": 3,
     "models": 3,
     "language_actions": 3,

@@ -45,11 +45,11 @@ def test_a_change_midway_becomes_a_second_policy(vlp, tmp_path):
     model = _script(tmp_path, GOOD, back)
     with running_server(FakeRobot()) as at:
         remote = ("--robot", at.url, "--token", at.token, "--model", model)
-        told = vlp("run", SAY, *remote, "--change", "2: no, leave it", "--out", "r", "--no-recordings")
+        told = vlp("run", SAY, *remote, "--change", "2: no, put it down", "--out", "r", "--no-recordings")
     assert told.status == 0, told.out + told.err
     result = json.loads((tmp_path / "r" / "result.json").read_text())
     assert [p["revision"] for p in result["policies"]] == [1, 2]
-    assert result["instructions"] == [SAY, "no, leave it"] and result["triggers"][0]["name"] == "new-instruction"
+    assert result["instructions"] == [SAY, "no, put it down"] and result["triggers"][0]["name"] == "new-instruction"
     assert not (tmp_path / "r" / "run.mp4").exists()
 
 

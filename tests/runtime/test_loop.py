@@ -51,13 +51,21 @@ def test_a_step_is_on_the_disk_before_it_is_sent(make_run, tmp_path):
 def test_cannot_and_already_move_nothing(make_run):
     run = make_run([{"goal": "the red cube is in the pink bowl", "cannot": "there is no pink bowl in view"}])
     outcome = run.go()
-    assert (outcome.outcome, outcome.claim, run.done) == ("success", "cannot", [])
-    assert outcome.reason == "there is no pink bowl in view"
+    assert (outcome.outcome, outcome.claim, run.done) == ("failure", "cannot", [])
+    assert outcome.account == "failure: it cannot be done: there is no pink bowl in view"
 
 
-def test_an_empty_policy_claims_that_the_goal_holds(make_run):
+def test_an_empty_policy_is_no_success_where_nothing_was_looked_at(make_run):
+    """An empty policy on a served robot was "success" with exit status 0: the model's word counted as a deed."""
     run = make_run([{"goal": "the red cube is on the table", "subtasks": []}])
-    assert (run.go().claim, run.done) == ("already", [])
+    outcome = run.go()
+    assert (outcome.outcome, outcome.claim, run.done) == ("failure", "already", [])
+    assert "nothing was looked at" in outcome.account
+
+
+def test_an_empty_policy_counts_where_the_true_state_shows_it(make_run):
+    run = make_run([{"goal": "the red cube is on the table", "subtasks": []}], judge=lambda: True)
+    assert run.go().outcome == "success"
 
 
 def test_a_claim_that_a_look_refutes_is_followed_by_another_policy(make_run):

@@ -8,6 +8,7 @@ from vlp.cli.launch import open_chosen
 from vlp.core.images import read_image
 from vlp.prompt.bounds import clean_question
 from vlp.prompt.render import question_messages
+from vlp.understanding.gate import unknown_in_question
 
 
 def ask(
@@ -29,6 +30,9 @@ def ask(
     question = clean_question(question)
     rgb = read_image(image)
     chosen = open_chosen(model, adapter)
+    why = unknown_in_question(question, chosen.names) if getattr(chosen, "names", None) else None
+    if why is not None:
+        raise why
     messages = question_messages(rgb, question, getattr(chosen, "profile", "full"))
     reply = chosen.generate(messages, max_tokens=256, timeout_s=timeout_s)
     print("".join(c if c.isprintable() or c == "\n" else " " for c in reply.text.strip()))

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from vlp.core.errors import VlpError
+from vlp.understanding.stopping import says_stop
 
-STOP_WORDS = ("stop", "stop!", "halt")
 HINT = "a new instruction, or stop"
 SLICE_S = 0.2
 
@@ -63,6 +63,10 @@ class Keyboard:
         finally:
             self._question = ""
 
+    def confirm(self, question: str) -> bool:
+        """Return whether the next line typed says yes to a question."""
+        return (self.ask(question) or "").strip().lower() in ("y", "yes", "ok", "go on", "sure")
+
     @contextlib.contextmanager
     def listening(self, run: Steered) -> Iterator[None]:
         """Take lines for a run while the context is open; the terminal is put back as it was at its end."""
@@ -107,7 +111,7 @@ class Keyboard:
     def _take(self, line: str, run: Steered) -> str:
         """Pass a line on and return what to show about it."""
         try:
-            if line.lower() in STOP_WORDS:
+            if says_stop(line):
                 run.stop()
                 return "stopping"
             if self._question:

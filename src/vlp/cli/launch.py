@@ -84,6 +84,7 @@ def launch(
             subscribers=subscribers,
             budget=Budget(run_s=options.get("timeout_s", Budget.run_s)),
             on_text=terminal.on_text,
+            confirm=keyboard.confirm if keyboard else None,
         )
         session = Session(out, spec, assembly.robot, model or _expert(assembly, verdict), parts, resumed)
         try:
@@ -122,7 +123,7 @@ def status_of(outcome: Outcome) -> int:
     """Return the exit status: 0 only when the task was done, as far as anybody knows."""
     if outcome.error is not None:
         return outcome.error.exit_status
-    done = outcome.outcome == "success" and outcome.claim != "cannot" and outcome.verdict is not False
+    done = outcome.outcome == "success" and outcome.verdict is not False
     return 0 if done else 1
 
 
@@ -224,17 +225,10 @@ def _stoppable(session: Session, console: Console) -> Iterator[None]:
 
 def _tell(console: Console, out: Path, outcome: Outcome) -> None:
     """Print how it ended and where to look."""
-    verdicts = {
-        None: "",
-        True: "; the task is done in the world's true state",
-        False: "; the task is not done in the world's true state",
-    }
-    true_state = verdicts[outcome.verdict]
-    claim = " (it says that it cannot be done)" if outcome.claim == "cannot" else ""
-    console.print(f"{outcome.outcome}{claim}{true_state}", style="bold", highlight=False)
+    console.print(outcome.account, style="bold", highlight=False, markup=False, soft_wrap=True)
     if outcome.error is not None:
         print(f"vlp: {' '.join(str(outcome.error).split())}", file=sys.stderr)
     written = [name for name in WRITTEN if (out / name).exists()]
     console.print(f"written to {out}: {', '.join(written)}", highlight=False, soft_wrap=True)
-    if outcome.outcome == "stopped":
+    if outcome.outcome == "stopped" and outcome.claim:  # without a policy there is nothing to go on with
         console.print(f"go on with: vlp resume {out}", highlight=False, soft_wrap=True)

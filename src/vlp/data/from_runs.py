@@ -125,8 +125,9 @@ def _outcome(events: Sequence[Event]) -> str:
 
 
 def _succeeded(events: Sequence[Event]) -> bool:
-    last = next(e for e in reversed(events) if e.kind == "run-finished")
-    return last.data["outcome"] == "success" and last.data["verdict"] is not False
+    last = next(e for e in reversed(events) if e.kind == "run-finished").data
+    done = last["outcome"] == "success" or (last["claim"] == "cannot" and last["verdict"] is True)
+    return done and last["verdict"] is not False
 
 
 def _questions(events: Sequence[Event], fold: Fold) -> Iterator[_Asked]:

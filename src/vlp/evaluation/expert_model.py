@@ -28,6 +28,8 @@ class ExpertModel:
     """
 
     profile = "brief"
+    reads = False
+    """It goes by the task that a sentence was read as, not by its words."""
 
     def __init__(self, truth: Callable[[], Truth], task: Callable[[], Task | None]) -> None:
         self._truth = truth

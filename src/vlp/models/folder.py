@@ -3,8 +3,8 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,7 @@ class ModelFolder:
         profile: the wording of prompts it was made for.
         parameters: numbers in its weight files.
         sighted: whether it wants what its vision tower sees spelled out behind each image (see `vlp.models.sighted`).
+        made_for: "primitives" and "places" of the only robot that it writes policies for; {} for any robot.
     """
 
     path: Path
@@ -66,6 +67,7 @@ class ModelFolder:
     profile: str
     parameters: int
     sighted: bool = False
+    made_for: Mapping[str, list[str]] = field(default_factory=dict)
 
 
 def check_folder(path: Path) -> ModelFolder:
@@ -92,7 +94,7 @@ def check_folder(path: Path) -> ModelFolder:
     _image_sizes(path, config)
     parameters = check_weights(path)
     profile, name, sighted = _own_record(path)
-    return ModelFolder(path, name, profile, parameters, sighted)
+    return ModelFolder(path, name, profile, parameters, sighted, _made_for(path))
 
 
 def check_config(file: Path) -> dict[str, Any]:
@@ -265,6 +267,15 @@ def _own_record(path: Path) -> tuple[str, str, bool]:
     if not isinstance(record.get("sighted", False), bool):
         raise UsageError(f"sighted in vlp.json of {folder_name(path)!r} is not true or false.")
     return profile, name, record.get("sighted", False)
+
+
+def _made_for(path: Path) -> dict[str, list[str]]:
+    """Return the robot that a model was made for, from `vlp.json`; raises UsageError where it is not lists of names."""
+    robot = folder_record(path).get("robot", {})
+    good = isinstance(robot, dict) and (not robot or set(robot) == {"primitives", "places"})
+    if not good or not all(isinstance(names, list) and all(isinstance(n, str) for n in names) for names in robot.values()):
+        raise UsageError(f"robot in vlp.json of {folder_name(path)!r} does not list primitives and places by name.")
+    return robot
 
 
 def check_hashes(path: Path, hashes: Any) -> None:

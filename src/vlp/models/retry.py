@@ -22,6 +22,9 @@ class RetryingModel:
         self.name = getattr(model, "name", "")
         self.profile = getattr(model, "profile", "full")
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
     def generate(
         self,
         messages: Sequence[Message],

@@ -28,6 +28,9 @@ class ScriptedModel:
         calls: the keyword arguments and messages of every call, for tests.
     """
 
+    reads = False
+    """What it writes does not come from the words of a sentence."""
+
     def __init__(self, replies: Sequence[Scripted] | Function, profile: str = "full", repeat: bool = False) -> None:
         self.name = "scripted"
         self.profile = profile

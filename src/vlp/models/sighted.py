@@ -24,6 +24,7 @@ from vlp.core.images import Rgb
 from vlp.core.messages import Image, Message, Text, assistant, user
 from vlp.core.vocabulary import phrases_in
 from vlp.models.nano_code import decode, seen_twice
+from vlp.models.nano_names import NANO_NAMES
 from vlp.models.nano_scene import scene_text
 from vlp.models.protocol import Model, Reply
 from vlp.policy.words import keeping
@@ -47,6 +48,9 @@ class SightedModel:
         model: the model, in process or served.
         read: image and the text about it -> what is in it, as text.
     """
+
+    names = NANO_NAMES
+    """Its tower sees nothing else."""
 
     def __init__(self, model: Model, read: Read) -> None:
         self.model = model

@@ -45,6 +45,7 @@ class TransformersModel:
         name: from the folder.
         profile: the wording of prompts it was made for.
         sighted: whether it wants what its vision tower sees spelled out (see `vlp.models.sighted`).
+        made_for: the only robot it writes policies for (see `vlp.models.folder.ModelFolder`); {} for any.
 
     Raises:
         UsageError: the folder cannot be trusted or is of another kind.
@@ -61,6 +62,7 @@ class TransformersModel:
     ) -> None:
         checked = check_folder(Path(folder))
         self.name, self.profile, self.sighted = checked.name, checked.profile, checked.sighted
+        self.made_for = checked.made_for if adapter is None else {}
         self.device = find_device(device)
         self.model = load_model(checked, adapter, self.device, find_dtype(dtype, self.device), merged)
         self.chat = load_chat(checked, self.model.config.image_token_id)

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from vlp.core.errors import VlpError
 from vlp.journal import Event
+from vlp.primitives.schema import CHECK
 from vlp.runtime.body import Body
 from vlp.runtime.bus import Bus
 from vlp.runtime.limits import Abandoned, Budget, Overrun
@@ -15,6 +17,7 @@ from vlp.runtime.planner import NoPolicy, Planner
 from vlp.runtime.schedule import Inbox, Schedule
 from vlp.runtime.steps import Steps
 from vlp.runtime.triggers import TRIGGERS, Moment, Trigger, fired
+from vlp.understanding.gate import HARMLESS, OPEN, STOP, Gate, NotUnderstood
 
 
 class Loop:
@@ -30,6 +33,7 @@ class Loop:
         schedule: scripted changes.
         triggers: reasons to ask for a new policy.
         judge: asks the true state, where there is one.
+        gate: says which sentences may move the robot.
     """
 
     def __init__(
@@ -43,9 +47,11 @@ class Loop:
         schedule: Schedule,
         triggers: Sequence[Trigger] = TRIGGERS,
         judge: Callable[[], bool | None] | None = None,
+        gate: Gate = OPEN,
     ) -> None:
         self.body, self.planner, self.steps, self.bus, self.memory = body, planner, steps, bus, memory
         self.budget, self.schedule, self.triggers, self.judge = budget, schedule, tuple(triggers), judge
+        self.gate = gate
         self.inbox = Inbox()
         self._stop = ""
         planner.wanted = lambda: not self._stop
@@ -58,7 +64,7 @@ class Loop:
     def run(self) -> Outcome:
         """Go on until there is an end, write it down and return it."""
         try:
-            outcome = self._go()
+            outcome = self._first() or self._go()
         except NoPolicy as error:
             outcome = Outcome("failure", str(error))
         except KeyboardInterrupt:
@@ -72,6 +78,18 @@ class Loop:
             outcome = Outcome("stopped", str(error), error=error)
         return self.finish(outcome)
 
+    def _first(self) -> Outcome | None:
+        """Return how a run ends whose first sentence may not move the robot; None when it may."""
+        if self.memory.progress.plan is not None:
+            return None
+        why = self.gate.sentence(self.memory.knowledge.instructions[-1])
+        if why is None:
+            return None
+        if why.code == STOP:
+            self.stop(str(why))
+            return Outcome("stopped", self._stop)
+        return Outcome("failure", f"not understood: {why}")
+
     def _go(self) -> Outcome:
         end_s = time.monotonic() + self.budget.run_s
         while True:
@@ -79,7 +97,8 @@ class Loop:
                 return Outcome("stopped", self._stop)
             if time.monotonic() > end_s:
                 return Outcome("timeout", f"the run took longer than {self.budget.run_s:g} s.")
-            self._change()
+            if (end := self._change()) is not None:
+                return end
             progress = self.memory.progress
             if self._must_plan():
                 if progress.replans >= self.budget.replans:
@@ -93,15 +112,37 @@ class Loop:
             elif self.steps.carry_out(progress.remaining[0]).status == "stopped":
                 return Outcome("stopped", self._stop or "the robot was stopped")
 
-    def _change(self) -> None:
+    def _change(self) -> Outcome | None:
         """Let everything happen that waited for this boundary: sentences of the person, scripted changes."""
         for text in self.inbox.take():
+            if (why := self.gate.sentence(text, follows=True)) is not None:
+                if (end := self._not_taken(text, why, "person")) is not None:
+                    return end
+                continue
             self.bus.emit(Event("instruction", {"text": text, "source": "person"}))
         for mark, change in self.schedule.due(self.memory.progress.steps, self.memory.progress.said):
+            why = self.gate.sentence(change.text, follows=True) if change.what == "instruction" else None
+            if why is not None:
+                if (end := self._not_taken(change.text, why, mark)) is not None:
+                    return end
+                continue
             event = self.body.call(lambda m=mark, c=change: self.schedule.event(m, c), "a change of the scene")
             snapshot = self.body.ask("snapshot") if event.kind == "world-event" else None
             after = [Event("snapshot", {"after": mark}, blob=snapshot)] if snapshot is not None else []
             self.bus.emit(event, *after)
+        return None
+
+    def _not_taken(self, text: str, why: NotUnderstood, source: str) -> Outcome | None:
+        """Note a sentence that is no instruction; one that may want the robot to do something else ends the run here.
+
+        Whoever speaks to a robot in motion and is not understood expects it to hold on, not to go on.
+        """
+        self.bus.emit(Event("note", {"text": f"not taken: {text!r}: {why}", "source": source}))
+        if why.code in HARMLESS:
+            return None
+        if why.code == STOP:
+            self.stop(str(why))
+        return Outcome("stopped", str(why))
 
     def _must_plan(self) -> bool:
         """Look for triggers at this boundary; several of them make one new policy."""
@@ -127,9 +168,10 @@ class Loop:
     def _done(self) -> Outcome:
         plan = self.memory.progress.plan
         assert plan is not None
-        if plan.policy.cannot and self.memory.progress.gave_up:
-            return Outcome("failure", f"gave up: {plan.policy.cannot}")
-        return Outcome("success", plan.policy.cannot)
+        progress = self.memory.progress
+        if plan.policy.cannot:
+            return Outcome("failure", f"{'gave up' if progress.gave_up else 'it cannot be done'}: {plan.policy.cannot}")
+        return Outcome("success")
 
     def finish(self, outcome: Outcome) -> Outcome:
         end: list[Event] = []
@@ -139,8 +181,17 @@ class Loop:
             verdict = self.body.call(self.judge, "a verdict") if self.judge else None
         except VlpError:
             pass  # a robot that is gone cannot show the end
-        outcome = Outcome(outcome.outcome, outcome.reason, self.memory.progress.claim, verdict, outcome.error)
+        progress = self.memory.progress
+        outcome = replace(outcome, claim=progress.claim, checked=self._checked(), verdict=verdict)
+        if outcome.outcome == "success" and outcome.claim == "already" and not outcome.checked and not verdict:
+            why = "the model says that it is so already, and nothing was looked at that shows it"
+            outcome = replace(outcome, outcome="failure", reason=why)
         data = {"outcome": outcome.outcome, "reason": outcome.reason, "claim": outcome.claim, "verdict": verdict}
+        data |= {"checked": outcome.checked, "account": outcome.account}
         data["error"] = type(outcome.error).__name__ if outcome.error else ""
         self.bus.emit(*end, Event("run-finished", data))
         return outcome
+
+    def _checked(self) -> int:
+        """Return how many checks of the present policy held."""
+        return sum(step.step.do == CHECK for step in self.memory.progress.done)

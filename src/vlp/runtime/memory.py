@@ -179,6 +179,10 @@ class RunMemory:
         else:
             self._saw(Located.from_json({**located, "phrase": phrase}))
 
+    def _note(self, event: Event) -> None:
+        if str(event.data.get("source", "")).startswith("scheduled"):  # a scripted sentence that was not taken
+            self.progress.said.append(event.data["source"])
+
     def _world_event(self, event: Event) -> None:
         self.progress.said.append(event.data["source"])
 
@@ -268,4 +272,5 @@ _FOLDS = {
     "trigger": RunMemory._trigger,
     "belief": RunMemory._belief,
     "world-event": RunMemory._world_event,
+    "note": RunMemory._note,
 }

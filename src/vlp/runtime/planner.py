@@ -10,7 +10,7 @@ from vlp.core.report import Report
 from vlp.journal import Event
 from vlp.models.protocol import Model, Reply
 from vlp.policy import Plan, Policy, compact
-from vlp.policy.checks import check_policy
+from vlp.policy.checks import CHECKS, check_policy
 from vlp.policy.diff import diff
 from vlp.policy.situation import State
 from vlp.primitives.manifest import Manifest
@@ -19,6 +19,7 @@ from vlp.prompt.render import plan_messages, repair_messages
 from vlp.runtime.bus import Bus
 from vlp.runtime.limits import Budget, Worker
 from vlp.runtime.memory import RunMemory
+from vlp.understanding.gate import OPEN, Gate
 
 HANG_GRACE_S = 5.0
 """What a model may take beyond its time limit before it counts as hung."""
@@ -39,6 +40,8 @@ class Planner:
         budget: replies per policy, their length and time.
         on_text: told each piece of a reply as it is written, from the model's thread.
         wanted: whether anybody still waits for a reply.
+        gate: checks that policies keep to what was said.
+        confirm: asks a person whether to go on; None where nobody is there.
     """
 
     def __init__(
@@ -50,7 +53,10 @@ class Planner:
         budget: Budget,
         on_text: Callable[[str], None] | None = None,
         wanted: Callable[[], bool] = lambda: True,
+        gate: Gate = OPEN,
+        confirm: Callable[[str], bool] | None = None,
     ) -> None:
+        self.gate, self._confirm = gate, confirm
         self.model, self.manifest, self.bus, self.memory, self.budget = model, manifest, bus, memory, budget
         self._on_text = on_text
         self.wanted = wanted
@@ -73,13 +79,17 @@ class Planner:
         last = memory.steps[-1] if memory.steps else None
         refuted = last is not None and last.do == CHECK and last.status == "failed"
         known = State(at=seen.state.at, holding=memory.holding, known=memory.beliefs, refuted=refuted)
+        fresh = self.memory.progress.instruction != memory.instruction
+        checks = (*CHECKS, *self.gate.checks(memory.instructions, fresh))
         messages, report = first, Report()
         for attempt in range(1, self.budget.replies + 1):
             reply = self._ask(messages, attempt, self._grammars[refuted])
             start = time.perf_counter()
-            plan, report = check_policy(reply.text, self.manifest, known)
+            plan, report = check_policy(reply.text, self.manifest, known, checks=checks)
             check_s = time.perf_counter() - start
             if plan is not None:
+                if fresh:
+                    self._ask_person(memory.instruction, plan.policy)
                 self.bus.emit(self._policy_event(plan, check_s))
                 return plan
             if reply.finish == "length":
@@ -87,6 +97,19 @@ class Planner:
             self.bus.emit(Event("report", {"attempt": attempt, **report.to_json(), "check_s": check_s}))
             messages = repair_messages(first, reply.text, report, self._profile)
         raise NoPolicy(f"no valid policy in {self.budget.replies} replies; the last one: {report.issues[0]}")
+
+    def _ask_person(self, instruction: str, policy: Policy) -> None:
+        """Where a general model may have misunderstood, ask the person; where nobody is there, write the doubt down.
+
+        Raises:
+            NoPolicy: the person does not want it.
+        """
+        doubt = self.gate.doubt(instruction, policy)
+        if not doubt:
+            return
+        self.bus.emit(Event("note", {"text": doubt}))
+        if self._confirm is not None and not self._confirm(f"{doubt} It means to do: {policy.goal}. Go on? (yes or no)"):
+            raise NoPolicy(f"not confirmed: {doubt}")
 
     def close(self) -> None:
         """Let the model's thread end."""

@@ -24,6 +24,7 @@ from vlp.runtime.recovery import Hold, check_resumable, recover
 from vlp.runtime.schedule import Change, Schedule
 from vlp.runtime.steps import Steps
 from vlp.runtime.triggers import TRIGGERS, Trigger
+from vlp.understanding.gate import HARMLESS, STOP, Gate
 
 JOURNAL = "journal.db"
 
@@ -69,6 +70,7 @@ class Parts:
         triggers: reasons to ask for a new policy.
         on_text: told each piece of a reply as it is written.
         epoch: fencing epoch of the lease.
+        confirm: asks a person whether to go on with what may be a misunderstanding; None where nobody is there.
     """
 
     apply_event: Callable[[str], Any] | None = None
@@ -78,6 +80,7 @@ class Parts:
     triggers: Sequence[Trigger] = TRIGGERS
     on_text: Callable[[str], None] | None = None
     epoch: int = 0
+    confirm: Callable[[str], bool] | None = None
 
 
 class Session:
@@ -92,7 +95,8 @@ class Session:
         resumed: events of a run to be taken over.
 
     Raises:
-        UsageError: the directory holds a run already, or the instruction is out of bounds.
+        UsageError: the directory holds a run already, the instruction is out of bounds, or the model was made for another
+            robot.
         JournalError: the directory cannot be written.
     """
 
@@ -107,12 +111,22 @@ class Session:
         self.run_id: str = resumed[0].data["run_id"] if resumed else uuid.uuid4().hex[:12]
         # The robot first: one that does not answer must leave no empty journal behind.
         self.body = Body(robot, parts.budget, f"{self.run_id}.{len(resumed)}")
+        self.gate = Gate.of(model, self.body.manifest)
         self.journal = Journal(self.out / JOURNAL, must_exist=bool(resumed))
         try:
             self.memory = RunMemory(self.body.manifest.primitives)
             self.bus = Bus(self.journal, [self.memory], parts.subscribers)
             self.steps = Steps(self.body, self.bus, self.memory, self.run_id, parts.epoch)
-            self.planner = Planner(model, self.body.manifest, self.bus, self.memory, parts.budget, parts.on_text)
+            self.planner = Planner(
+                model,
+                self.body.manifest,
+                self.bus,
+                self.memory,
+                parts.budget,
+                parts.on_text,
+                gate=self.gate,
+                confirm=parts.confirm,
+            )
             self.loop = Loop(
                 self.body,
                 self.planner,
@@ -123,13 +137,28 @@ class Session:
                 schedule,
                 parts.triggers,
                 parts.judge,
+                self.gate,
             )
         except BaseException:
             self.journal.close()
             raise
 
     def instruct(self, text: str) -> str:
-        """Give a new instruction, from any thread, and return it cleaned; it holds from the next step boundary on."""
+        """Give a new instruction, from any thread, and return it cleaned; it holds from the next step boundary on.
+
+        Words for stopping, and sentences that only forbid, stop robot and run at once.
+
+        Raises:
+            NotUnderstood: a question, or a sentence that asks for nothing; the run goes on.
+            UsageError: out of bounds.
+        """
+        text = clean_instruction(text)
+        why = self.gate.sentence(text, follows=True)
+        if why is not None and why.code in (STOP, "forbids"):
+            self.loop.stop(str(why))
+            return text
+        if why is not None and why.code in HARMLESS:
+            raise why
         return self.loop.inbox.put(text)
 
     def stop(self) -> None:

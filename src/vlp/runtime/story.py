@@ -132,6 +132,12 @@ class Story:
         return [row for chapter in self.chapters for row in chapter.rows if row.status not in ("", "running")]
 
     @property
+    def account(self) -> str:
+        """How the run ended, in one sentence; of a journal that has none, outcome and reason."""
+        told = ": ".join(filter(None, (str(self.end.get("outcome", "unfinished")), str(self.end.get("reason", "")))))
+        return str(self.end.get("account") or told)
+
+    @property
     def failures(self) -> list[Row]:
         """Every step that did not succeed."""
         return [row for row in self.steps if row.status != "succeeded"]
@@ -230,7 +236,7 @@ class Story:
         for chapter in self.chapters:
             for row in chapter.rows:
                 row.status = "in flight" if row.status == "running" else row.status
-        self._say("end", f"{event.data['outcome']}{': ' + event.data['reason'] if event.data['reason'] else ''}")
+        self._say("end", self.account)
 
     def _row(self, event: Event) -> Row | None:
         return self.chapters[-1].row(event.data["id"]) if self.chapters else None

@@ -87,7 +87,8 @@ def train_nano(
         run_stage(part, trainer, source, turns, out, plan, compiled=compiled, evaluate=score(part, trainer, folder, turns))
     if stage in ("all", "export"):
         join(trainer, out)
-        save_nano(model, tokenizer, out / "model", name, "brief" if policies else "brief_words")
+        robot = nano_manifest() if policies else None
+        save_nano(model, tokenizer, out / "model", name, "brief" if policies else "brief_words", robot)
 
 
 def begin(out: Path, origin: ModelFolder | None) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:

@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLFo
 
 from vlp.core.vocabulary import COLOURS, KINDS
 from vlp.models.nano_code import CELL
+from vlp.primitives.manifest import Manifest
 from vlp.training import nano_tokenizer as words
 from vlp.training.checkpoint import save_model
 
@@ -63,7 +64,12 @@ def nano_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
 
 
 def save_nano(
-    model: Qwen2_5_VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path, name: str, profile: str
+    model: Qwen2_5_VLForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    folder: Path,
+    name: str,
+    profile: str,
+    robot: Manifest | None = None,
 ) -> None:
     """Write a Hugging Face folder: config, weights, tokenizer, chat template, processor and the recorded hash.
 
@@ -72,6 +78,7 @@ def save_nano(
         tokenizer: its tokenizer.
         folder: made when missing.
         name, profile: the model's name and the wording of its prompts, for `vlp.json`.
+        robot: the robot whose policies it was trained on; None for none.
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = {n: p.detach().clone() for n, p in model.state_dict().items()}
@@ -97,7 +104,10 @@ def save_nano(
     }
     (folder / "preprocessor_config.json").write_text(json.dumps(processor, indent=1) + "\n")
     digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
-    record = {"format": 1, "name": name, "prompt": profile, "sighted": True, "sha256": {"model.safetensors": digest}}
+    record: dict[str, Any] = {"format": 1, "name": name, "prompt": profile, "sighted": True}
+    record["sha256"] = {"model.safetensors": digest}
+    if robot is not None:
+        record["robot"] = {"primitives": list(robot.primitives), "places": list(robot.places)}
     (folder / "vlp.json").write_text(json.dumps(record, indent=1) + "\n")
 
 

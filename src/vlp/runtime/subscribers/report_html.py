@@ -65,11 +65,7 @@ def _head(story: Story) -> str:
     sentences = [f'<span class="old">{escape(s)}</span><br>' for s in story.instructions[:-1]]
     last = escape(story.instructions[-1]) if story.instructions else ""
     outcome = str(story.end.get("outcome", "unfinished"))
-    told = [story.end.get("claim", ""), story.end.get("reason", "")]
-    verdict = story.end.get("verdict")
-    if verdict is not None:
-        told.append(f"true state: {'success' if verdict else 'not reached'}")
-    words = " · ".join(escape(str(t)) for t in told if t)
+    words = escape(story.account.partition(": ")[2])
     return (
         f'<h1>{"".join(sentences)}{last}</h1><p><span class="badge {escape(outcome)}">{escape(outcome)}</span> '
         f'<span class="soft">{words}</span></p>'

@@ -19,6 +19,8 @@ def result_of(story: Story) -> dict[str, Any]:
         "verdict": end.get("verdict"),
         "reason": end.get("reason", ""),
         "claim": end.get("claim", ""),
+        "checked": end.get("checked"),
+        "account": story.account,
         "instructions": story.instructions,
         "policies": [_chapter(chapter) for chapter in story.chapters],
         "triggers": [

@@ -92,8 +92,7 @@ class Terminal:
         if story.end:
             outcome = story.end["outcome"]
             lines.append(f"\n{outcome}", style=f"bold {OUTCOME_COLOURS.get(outcome, '')}")
-            told = [story.end["claim"] if outcome == "success" else "", printable(story.end["reason"])]
-            lines.append("".join(f"  {part}" for part in told if part))
+            lines.append(printable(story.account.removeprefix(outcome)))
         else:
             now = story.waiting or self._doing()
             lines.append(f"\n{now}  {time.monotonic() - self._seen_at_s:.0f} s", style="cyan")

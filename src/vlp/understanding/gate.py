@@ -1,0 +1,309 @@
+"""The gate: whether a sentence may move the robot, and whether a plan keeps to the sentence. Rules, not a model.
+
+A model that brings its `names` (the embedded ones) serves nothing else: whatever the rules do not explain is declined. For a
+general model only what is certain is declined; of the rest a person is asked, where one is there.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any
+
+from vlp.core.errors import TaskFailed, UsageError
+from vlp.core.names import Names
+from vlp.core.report import Issue
+from vlp.policy.checks import Context
+from vlp.policy.model import Policy
+from vlp.policy.situation import Situation, references, walk
+from vlp.primitives.manifest import Manifest
+from vlp.understanding.lexicon import Lexicon
+from vlp.understanding.reading import ALL, NAME, RELATIONS, Mention, Reading, read
+from vlp.understanding.stopping import says_stop
+
+MAX_NAMED = 3
+ALIKE = 0.7
+"""From this share of common letters on (as difflib counts) a known word is offered for an unknown one."""
+STOP = "stop"
+HARMLESS = ("question", "nothing-asked")
+"""Findings about sentences that are no instruction at all: a run that is under way goes on."""
+
+
+class NotUnderstood(TaskFailed):
+    """A sentence that may not move the robot, and why.
+
+    Args:
+        code: a stable word for the reason.
+        message, hint: as in `vlp.core.errors.VlpError`.
+    """
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Judges sentences and plans for one model.
+
+    Args:
+        names: the things that the model knows and serves alone; None for a general model.
+        primitives: names of what the robot can do.
+        reads: whether the model goes by the words of a sentence at all; scripted replies do not, and of them only words for
+            stopping are heeded.
+    """
+
+    names: Names | None = None
+    primitives: frozenset[str] = frozenset()
+    reads: bool = False
+
+    @classmethod
+    def of(cls, model: Any, manifest: Manifest) -> "Gate":
+        """Return the gate for a model on a robot.
+
+        Raises:
+            UsageError: the model was made for another robot.
+        """
+        names: Names | None = getattr(model, "names", None)
+        made_for: Mapping[str, Sequence[str]] = getattr(model, "made_for", {})
+        if made_for:
+            check_made_for(getattr(model, "name", "this model"), made_for, manifest)
+        return cls(names, frozenset(manifest.primitives), getattr(model, "reads", True))
+
+    @cached_property
+    def lexicon(self) -> Lexicon:
+        """The words that are known."""
+        return Lexicon(self.names)
+
+    @property
+    def strict(self) -> bool:
+        """Whether what the rules do not explain is declined."""
+        return self.names is not None
+
+    def read(self, text: str, follows: bool = False) -> Reading:
+        """Return what a sentence says."""
+        return read(text, self.lexicon, follows)
+
+    def sentence(self, text: str, follows: bool = False) -> NotUnderstood | None:
+        """Return why a sentence may not move the robot; None when it may.
+
+        Args:
+            text: a cleaned instruction.
+            follows: whether it comes after another instruction.
+        """
+        if says_stop(text):
+            return NotUnderstood(STOP, f"{_short(text)} tells the robot to stop.")
+        if not self.reads:
+            return None
+        reading = self.read(text, follows)
+        return next(self._reasons(reading, follows), None)
+
+    def _reasons(self, said: Reading, follows: bool) -> Iterator[NotUnderstood]:
+        if self.strict and said.unknown:
+            yield NotUnderstood("unknown-words", *self._unknown(said.unknown))
+        elif said.unknown:  # a general model may know them
+            return
+        if said.forbids and not said.asks:
+            yield NotUnderstood("forbids", "the sentence says what not to do, and asks for nothing.", "So nothing is done.")
+        if said.harm:
+            yield NotUnderstood("harm", f"{_plain(said.harm)!r}: this robot throws and pushes nothing at things or off them.")
+        if said.handover and "handover" not in self.primitives:
+            yield NotUnderstood("handover", f"{_plain(said.handover)!r}: this robot cannot hand things to a person.")
+        if said.condition and self.strict:
+            yield NotUnderstood("condition", f"{_plain(said.condition)!r}: a condition or a repetition is not understood.")
+        if said.question:
+            yield NotUnderstood("question", "this asks for an answer, not for a deed.", "`vlp ask IMAGE QUESTION` answers.")
+        if not said.asks:
+            yield NotUnderstood("nothing-asked", "the sentence asks for nothing that the robot could do.")
+        if self.strict and not (said.asked or said.refers or (follows and said.places) or said.acts & {"clear", "sort"}):
+            yield NotUnderstood("nothing-named", "the sentence names nothing that is to be moved.", "Say which thing.")
+
+    def _unknown(self, words: Sequence[str]) -> tuple[str, str]:
+        assert self.names is not None
+        known = self.lexicon
+        names = [*known.kinds, *known.colours]
+        near = {word: get_close_matches(word, names, 1, ALIKE) for word in words[:MAX_NAMED] if len(word) < 40}
+        guess = "; ".join(f"did you mean {name!r} by {word!r}?" for word, found in near.items() for name in found)
+        things = f"It knows: {', '.join(self.names.kinds)}; {', '.join(self.names.colours)}."
+        return f"the model does not know {_listed(words)}.", f"{guess[:1].upper()}{guess[1:]} {things}".strip()
+
+    def checks(self, sentences: Sequence[str], fresh: bool) -> tuple["AsAsked", ...]:
+        """Return the checks that a policy keeps to what was said.
+
+        Args:
+            sentences: every instruction so far, the one in force last.
+            fresh: whether nothing has been done for it yet.
+        """
+        if not self.reads:
+            return ()
+        readings = [self.read(text, i > 0) for i, text in enumerate(sentences)]
+        return (AsAsked(readings, self.strict, fresh),)
+
+    def doubt(self, text: str, policy: Policy) -> str:
+        """Return what a general model may have misunderstood, in one sentence: words of the instruction that neither the rules
+        nor its policy explain; "" when there are none."""
+        if not self.reads or self.strict:
+            return ""
+        told = {_stem(word) for word in re.findall(r"[^\W\d_]+", str(policy.to_json()).lower())}
+        told |= {_stem(word) for name in self.primitives for word in name.split("_")}
+        open_ = [word for word in self.read(text).unknown if _stem(word) not in told]
+        return f"Nothing in the policy explains {_listed(open_)}." if open_ else ""
+
+
+def check_made_for(name: str, made_for: Mapping[str, Sequence[str]], manifest: Manifest) -> None:
+    """Refuse a model on a robot that it was not made for.
+
+    Args:
+        name: of the model.
+        made_for: "primitives" and "places" of the robot it was made for.
+        manifest: of the robot at hand.
+
+    Raises:
+        UsageError: primitives or places differ.
+    """
+    here = {"primitives": list(manifest.primitives), "places": list(manifest.places)}
+    lacks = {part: sorted(set(made_for[part]) - set(here[part])) for part in here}
+    adds = {part: sorted(set(here[part]) - set(made_for[part])) for part in here}
+    told = [f"it lacks the {part} {', '.join(names)}" for part, names in lacks.items() if names]
+    told += [f"it has the {part} {', '.join(names)} beside" for part, names in adds.items() if names]
+    if told:
+        way = "Name a general model (--model URL or folder), or fine-tune one on samples of this robot (`vlp train sft`)."
+        raise UsageError(f"{name} was made for another robot than {manifest.robot!r}: {'; '.join(told)}.", way)
+
+
+OPEN = Gate()
+"""Heeds words for stopping alone."""
+
+
+@dataclass(frozen=True)
+class AsAsked:
+    """A policy moves what was named or is implied, nothing that was forbidden, and leaves out nothing that was named.
+
+    Args:
+        readings: what the instructions so far say, the one in force last.
+        strict: whether things count as named only by the words that are known for them.
+        fresh: whether nothing has been done for the last one yet, so that all it names must be in the policy.
+    """
+
+    readings: Sequence[Reading]
+    strict: bool
+    fresh: bool
+
+    def check(self, policy: Policy, context: Context) -> Iterator[Issue]:
+        """Yield `forbidden`, `not-asked`, `not-thrown`, `not-done-so` and `left-out`."""
+        said = self.readings[-1]
+        forbidden = [m for m in said.forbidden if not m.whole]
+        moves = list(_moves(policy, context))
+        for path, thing, target, _ in moves:
+            for name in filter(None, (thing, target)):
+                if any(m.fits(name) for m in forbidden) and not any(_exactly(m, name) for m in said.asked):
+                    yield Issue(path, "forbidden", f"the instruction forbids this with the {name}.", "Leave it alone.")
+        if self.strict and moves:
+            yield from self._named(moves, context)
+            if self.fresh:
+                yield from self._left_out(policy)
+
+    def _named(self, moves: list["Move"], context: Context) -> Iterator[Issue]:
+        said = self.readings[-1]
+        asked = [m for reading in self.readings for m in reading.asked]
+        sweeping = bool(said.acts & {"sort", "swap"}) or (not said.asked and bool(said.acts & {"clear"}))
+        thrown = any(reading.acts & {"throw", "clear"} or "bin" in reading.places for reading in self.readings)
+
+        def named(phrase: str) -> bool:
+            return sweeping or any(m.fits(phrase) for m in asked)
+
+        held = context.state.holding
+        wanted = [move for move in moves if named(move[1]) or move[1] == held]
+        if not wanted:
+            yield Issue(moves[0][0], "not-asked", f"the policy moves the {moves[0][1]}, which the instruction does not name.")
+        for path, thing, target, relation in moves:
+            aside = target in ("", "table") or thing == held
+            if not named(thing) and not aside:
+                yield Issue(path, "not-asked", f"the policy moves the {thing}, which the instruction does not name.")
+            if target in context.manifest.places:
+                if target == "bin" and not thrown:
+                    yield Issue(path, "not-thrown", f"the policy puts the {thing} into the bin; nothing was to be thrown away.")
+            elif target and relation != "at" and not named(target):
+                yield Issue(path, "not-asked", f"the policy goes to the {target}, which the instruction does not name.")
+        if said.acts == {"push"} and not any(relation == "push" for *_, relation in moves):
+            yield Issue("/subtasks", "not-done-so", "the instruction asks to push, and the policy pushes nothing.")
+
+    def _left_out(self, policy: Policy) -> Iterator[Issue]:
+        """Yield `left-out` for things named in full that the policy does not speak of.
+
+        Of several behind relations all but one may be landmarks: "the can left of the blue bowl".
+        """
+        spoken = {str(v).removeprefix("$").replace("_", " ") for step in policy.steps for v in step.arguments.values()}
+        for clause in self.readings[-1].clauses:
+            if clause.negated:
+                continue
+            named = zip(clause.names, _behind_relations(clause.text), strict=False)
+            full = [(mention, behind) for mention, behind in named if mention.kind and mention.colour]
+            landmarks = sum(behind for _, behind in full) - 1
+            for mention, behind in full:
+                if any(mention.fits(name) for name in spoken):
+                    continue
+                if behind and landmarks > 0:
+                    landmarks -= 1
+                    continue
+                hint = "Do all of it, or say that it cannot be done."
+                yield Issue("/subtasks", "left-out", f"the policy leaves out {mention.text!r}.", hint)
+
+
+Move = tuple[str, str, str, str]
+"""Path of a step, the thing that is moved, where to ("" for nowhere yet), and the relation or "push"."""
+
+
+def _moves(policy: Policy, context: Context) -> Iterator[Move]:
+    """Yield what a policy moves: each thing taken with where it is put, and each thing pushed."""
+    situation = Situation(context.state, context.manifest.primitives)
+    taken: tuple[str, str] | None = ("", context.state.holding) if context.state.holding else None
+    for path, step in walk(policy):
+        makes = {word for effect in context.manifest.primitives[step.do].makes for word in effect.split()}
+        named = [situation.phrase_of(f"${name}") for _, name in references(step)]
+        if "held" in makes and taken is not None:
+            place = str(step.arguments.get("target", ""))
+            yield path, taken[1], situation.phrase_of(place) if place else "", str(step.arguments.get("relation", ""))
+            taken = None
+        elif "holding" in makes and named:
+            taken = (path, named[0])
+        elif "moved" in makes and named:
+            yield path, named[0], "", "push"
+        situation.apply(step)
+    if taken is not None and taken[0]:
+        yield taken[0], taken[1], "", ""
+
+
+def _exactly(mention: Mention, phrase: str) -> bool:
+    return bool(mention.kind and mention.colour) and mention.fits(phrase)
+
+
+def _behind_relations(text: str) -> list[bool]:
+    """Return for each name in a clause whether a relation stands before it."""
+    words = text.split()
+    return [words[i - 1] in (*RELATIONS, "of") if i else False for i, word in enumerate(words) if word in (NAME, ALL)]
+
+
+def _plain(text: str) -> str:
+    return text.replace(ALL, "all").replace(NAME, "it").strip()
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(repr(word[:40]) for word in words[:MAX_NAMED]) + (", ..." if len(words) > MAX_NAMED else "")
+
+
+def _stem(word: str) -> str:
+    return word.removesuffix("s")[:6]
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def unknown_in_question(text: str, names: Names) -> NotUnderstood | None:
+    """Return why a question about an image cannot be answered by a model that knows these names alone; None when it can be."""
+    reading = read(text, Lexicon(names))
+    if reading.unknown:
+        return NotUnderstood("unknown-words", *Gate(names)._unknown(reading.unknown))
+    return None

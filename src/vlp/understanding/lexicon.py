@@ -1,0 +1,149 @@
+"""The words that are known: English commands from `english.toml`, and the names of things that somebody brings along."""
+
+import re
+import tomllib
+from functools import cache, cached_property
+from importlib import resources
+from typing import Any
+
+from vlp.core.names import Names
+from vlp.understanding.words import CONTRACTIONS
+
+LEAST_LETTERS = 4
+"""Shorter words have too many neighbours to be misspellings: "can" and "cat"."""
+
+IRREGULAR = {
+    "take": "took taken", "bring": "brought", "get": "got gotten", "throw": "threw thrown", "leave": "left", "hold": "held",
+    "build": "built",
+    "catch": "caught", "lay": "laid", "sit": "sat", "stand": "stood", "stick": "stuck", "find": "found",
+    "see": "saw seen", "tell": "told", "say": "said", "think": "thought", "know": "knew known", "go": "went gone",
+    "come": "came", "give": "gave given", "feed": "fed", "send": "sent", "keep": "kept", "begin": "began begun",
+    "mean": "meant",
+    "write": "wrote written", "forget": "forgot forgotten", "have": "has had", "make": "made", "lie": "lying lay lain",
+    "do": "did done does", "sink": "sank sunk", "sling": "slung", "understand": "understood", "forbid": "forbade forbidden",
+}  # fmt: skip
+"""Past forms that no rule gives."""
+
+
+@cache
+def english() -> dict[str, Any]:
+    """Return the tables of `english.toml`."""
+    return tomllib.loads(resources.files("vlp.understanding").joinpath("english.toml").read_text("utf-8"))
+
+
+@cache
+def real_words() -> frozenset[str]:
+    """Return English words one typing error away from a known one that are no typing errors: "cat", "bowel", "place"."""
+    return frozenset(resources.files("vlp.understanding").joinpath("real_words.txt").read_text("utf-8").split())
+
+
+@cache
+def act_of() -> dict[str, frozenset[str]]:
+    """Return every form of a verb that moves things -> what it may mean (the tables of `acts`)."""
+    found: dict[str, set[str]] = {}
+    for act, verbs in english()["acts"].items():
+        for verb in verbs.split():
+            for form in forms(verb):
+                found.setdefault(form, set()).add(act)
+    return {form: frozenset(acts) for form, acts in found.items()}
+
+
+@cache
+def verbs(kind: str) -> frozenset[str]:
+    """Return every form of the verbs of one kind that move nothing: "look", "tell" or "other"."""
+    return frozenset(form for verb in english()["verbs"][kind].split() for form in forms(verb))
+
+
+def forms(verb: str) -> set[str]:
+    """Return the forms of a verb; a few that do not exist do no harm."""
+    stem = verb.removesuffix("e")
+    found = {verb, verb + "s", verb + "es", stem + "ed", stem + "ing", *IRREGULAR.get(verb, "").split()}
+    if re.search(r"[^aeiou][aeiou][bdgklmnprtpz]$", verb):
+        found |= {verb + verb[-1] + "ed", verb + verb[-1] + "ing"}
+    if verb.endswith("y"):
+        found |= {verb[:-1] + "ies", verb[:-1] + "ied"}
+    return found
+
+
+class Lexicon:
+    """Every word that is known, with the names that were brought along.
+
+    Args:
+        names: words for things; None for a model that says itself what it knows.
+    """
+
+    def __init__(self, names: Names | None = None) -> None:
+        self.names = names or Names()
+
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """Word for a kind of thing, one or several -> kind."""
+        found: dict[str, str] = {}
+        for kind, words in self.names.kinds.items():
+            for word in words.split(", "):
+                found |= {word: kind, plural(word): kind}
+        return found
+
+    @cached_property
+    def colours(self) -> dict[str, str]:
+        """Word for a colour -> colour."""
+        return {word: colour for colour, words in self.names.colours.items() for word in words.split(", ")}
+
+    @cached_property
+    def places(self) -> dict[str, str]:
+        """Word or words for a named place -> place, the longest first."""
+        found = {word: place for place, words in self.names.places.items() for word in words.split(", ")}
+        return dict(sorted(found.items(), key=lambda item: -len(item[0])))
+
+    @cached_property
+    def describing(self) -> dict[str, frozenset[str]]:
+        """Word that may stand before a kind -> the kinds; "" among them stands for all."""
+        found: dict[str, set[str]] = {}
+        for kind, words in self.names.describing.items():
+            for word in words.split():
+                found.setdefault(word, set()).add(kind)
+        return {word: frozenset(kinds) for word, kinds in found.items()}
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """Every known word."""
+        tables = english()
+        listed = " ".join([*tables["words"].values(), *tables["things"].values(), tables["negation"]["words"]])
+        spelled = " ".join([*CONTRACTIONS.values(), *self.kinds, *self.colours, *self.places])
+        verbs_ = act_of().keys() | verbs("look") | verbs("tell") | verbs("other")
+        return frozenset((*listed.split(), *spelled.split(), *verbs_, *self.describing))
+
+    def mended(self, word: str) -> str | None:
+        """Return the known word that a word is, or is one typing error away from; None for an unknown word."""
+        if word in self.known:
+            return word
+        if len(word) < LEAST_LETTERS - 1 or word in real_words():
+            return None
+        return min((near for near in neighbours(word) if near in self._mendable), key=self._rank, default=None)
+
+    def _rank(self, word: str) -> tuple[bool, bool, str]:
+        """Return what decides between known words that a word may be: names of things come first, then verbs of action."""
+        return word not in self.kinds and word not in self.colours, word not in act_of(), word
+
+    @cached_property
+    def _mendable(self) -> frozenset[str]:
+        return frozenset(word for word in self.known if len(word) >= LEAST_LETTERS)
+
+
+def neighbours(word: str) -> set[str]:
+    """Return the spellings one typing error away, with the same first letter."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    cuts = [(word[:i], word[i:]) for i in range(1, len(word) + 1)]
+    return {
+        *(a + b[1:] for a, b in cuts if b),
+        *(a + b[1] + b[0] + b[2:] for a, b in cuts if len(b) > 1),
+        *(a + c + b[1:] for a, b in cuts if b for c in letters),
+        *(a + c + b for a, b in cuts for c in letters),
+    }
+
+
+def plural(noun: str) -> str:
+    """Return the plural of a noun."""
+    if noun.endswith(("x", "sh", "ch", "ss")):
+        return noun + "es"
+    return noun if noun.endswith("ice") else noun + "s"

@@ -1,0 +1,65 @@
+"""Words for stopping: one rule for every way in, whatever the model, and before anything else is asked of a sentence."""
+
+import re
+from functools import cache
+
+from vlp.understanding.lexicon import LEAST_LETTERS, Lexicon, english, neighbours, real_words
+from vlp.understanding.words import tokens
+
+
+@cache
+def _patterns() -> dict[str, re.Pattern[str]]:
+    """Return what begins a sentence that stops the robot, what stops it alone, and what may stand before either."""
+    words = {name: "|".join(phrases) for name, phrases in english()["stopping"].items() if name != "spelled"}
+    return {
+        "firm": re.compile(rf"(?:{words['firm']})(?![\w'])"),
+        "mild": re.compile(
+            rf"(?:{words['mild']})(?: (?:{words['around']}|on|it|this|that|a|second|moment|minute|bit|for|me))*$"
+        ),
+        "before": re.compile(rf"^(?:{words['leads']}|{words['around']})(?: |$)"),
+    }
+
+
+def _stops(core: str) -> bool:
+    return bool(_patterns()["firm"].match(core) or _patterns()["mild"].match(core))
+
+
+def says_stop(text: str) -> bool:
+    """Return whether a sentence tells the robot to stop or to wait.
+
+    It does when it begins with a word for stopping ("stop", "wait", "enough"), after politeness and the like, or when it is
+    nothing but a milder one ("hold on", "not yet"): "hold on, the blue bowl" is a correction.
+
+    Args:
+        text: as a person typed it.
+    """
+    plain = re.sub(r"(\w)\1{2,}", r"\1", text.lower())  # "stooop"
+    words = [_mended(token) for token in tokens(plain)]
+    clauses = [" ".join(c.split()) for c in re.split(r"[,;:.!?*\-]+", " ".join(words))]
+    for clause in filter(None, clauses):
+        core = _core(clause)
+        if _stops(core):
+            return bool(_patterns()["firm"].match(core)) or all(_mild(other) for other in clauses if other)
+        if core:
+            return False
+    return False
+
+
+def _mild(clause: str) -> bool:
+    core = _core(clause)
+    return not core or _stops(core)
+
+
+def _core(clause: str) -> str:
+    """Return a clause without the politeness that leads up to it."""
+    while True:
+        shorter = clause if _stops(clause) else _patterns()["before"].sub("", clause)
+        if shorter == clause:
+            return clause
+        clause = shorter
+
+
+def _mended(word: str) -> str:
+    if len(word) < LEAST_LETTERS - 1 or word in Lexicon().known or word in real_words():
+        return word
+    return next((known for known in english()["stopping"]["spelled"].split() if word in neighbours(known)), word)
