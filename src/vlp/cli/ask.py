@@ -5,16 +5,23 @@ from typing import Annotated
 import tyro
 
 from vlp.cli.launch import open_chosen
+from vlp.core.errors import TaskFailed
 from vlp.core.images import read_image
+from vlp.models.catalogue import with_name
 from vlp.prompt.bounds import clean_question
 from vlp.prompt.render import question_messages
 from vlp.understanding.gate import unknown_in_question
+
+MAX_TOKENS = 256
+SHOWN = 80
+"""How much of an answer that was cut off is shown in the error."""
 
 
 def ask(
     image: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE")],
     question: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="QUESTION")],
     model: str = "nano",
+    model_name: str = "",
     adapter: str = "",
     timeout_s: float = 120.0,
 ) -> int:
@@ -24,16 +31,22 @@ def ask(
         image: PNG, JPEG, BMP or WEBP.
         question: e.g. "how many cubes are there?".
         model: nano, nano-base, a model folder, a Hugging Face id, or the URL of an OpenAI-compatible server.
+        model_name: which of a server's models, where it lists several.
         adapter: a LoRA adapter for a model in process.
         timeout_s: limit on the answer, in seconds.
     """
     question = clean_question(question)
     rgb = read_image(image)
-    chosen = open_chosen(model, adapter)
+    chosen = open_chosen(with_name(model, model_name), adapter, grammar=False, wait_s=timeout_s)
     why = unknown_in_question(question, chosen.names) if getattr(chosen, "names", None) else None
     if why is not None:
         raise why
     messages = question_messages(rgb, question, getattr(chosen, "profile", "full"))
-    reply = chosen.generate(messages, max_tokens=256, timeout_s=timeout_s)
-    print("".join(c if c.isprintable() or c == "\n" else " " for c in reply.text.strip()))
+    reply = chosen.generate(messages, max_tokens=MAX_TOKENS, timeout_s=timeout_s)
+    answer = "".join(c if c.isprintable() or c == "\n" else " " for c in reply.text.strip())
+    if reply.finish == "length":
+        raise TaskFailed(f"the answer was cut off after {MAX_TOKENS} tokens: {' '.join(answer.split())[:SHOWN]!r}.", "Ask for less.")
+    if not answer:
+        raise TaskFailed("the model gave an empty answer.", "Ask in other words.")
+    print(answer)
     return 0

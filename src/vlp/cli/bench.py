@@ -23,6 +23,7 @@ def run(
     workers: int = 2,
     out: str = "",
     model: str = "nano",
+    model_name: str = "",
     grounder: str = "nano",
     split: str = "test",
 ) -> int:
@@ -38,12 +39,15 @@ def run(
         workers: processes.
         out: directory; by default runs/bench-NAME.
         model: what `vlp run --model` takes; "expert" is an upper bound.
+        model_name: which of a server's models, where it lists several.
         grounder: nano, model, or oracle (an upper bound).
         split: test; or validation, to try out changes.
     """
     from vlp.evaluation.runner import WHOLE, run_suite
     from vlp.evaluation.suites import SUITES
+    from vlp.models.catalogue import with_name
 
+    model = with_name(model, model_name)
     lookup(name, dict.fromkeys([*SUITES, *WHOLE]), "suite")
     console = Console()
     folder = Path(out or f"runs/bench-{name}")

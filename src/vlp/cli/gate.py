@@ -11,6 +11,7 @@ import tyro
 
 from vlp.cli.bars import Bars
 from vlp.core.errors import MissingComponent, UsageError
+from vlp.models.catalogue import SERVED, with_name
 
 Tuned = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TUNED")]
 Json = Annotated[bool, tyro.conf.arg(name="json")]
@@ -21,6 +22,7 @@ def parity(
     base: str = "",
     merged: str = "",
     url: str = "",
+    model_name: str = "",
     data: str = "",
     n: int = 50,
     split: str = "validation",
@@ -41,6 +43,7 @@ def parity(
         base: nano, nano-base, a model folder, or a Hugging Face id; by default what the record says.
         merged: the merged folder; by default one is made for the while, where there is an adapter or a run.
         url: of a server that serves it, e.g. http://127.0.0.1:8000/v1; its key is the environment's VLP_MODEL_KEY.
+        model_name: which of the server's models, where it lists several.
         data: folder of samples whose prompts are used; by default simulated scenes.
         n: prompts.
         split: of the samples or scenes: train, validation or test.
@@ -61,7 +64,7 @@ def parity(
         prompts = gates.sample_prompts(Store(data), n, split)
     else:
         prompts = gates.scene_prompts(n, split)
-    given = {"merged": merged, "url": url, "key": os.environ.get("VLP_MODEL_KEY", ""), "tolerance": tolerance}
+    given = {"merged": merged, "url": with_name(url, model_name), "key": os.environ.get("VLP_MODEL_KEY", ""), "tolerance": tolerance}
     with Bars() as bars:
         report = gates.parity(
             found.find_tuned(tuned, base), prompts, **given, device=device or None, max_tokens=max_tokens, progress=bars.moved
@@ -72,6 +75,7 @@ def parity(
 def keeps(
     tuned: Tuned,
     base: str = "",
+    model_name: str = "",
     questions: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
     n: int = 200,
     bar: float = 0.85,
@@ -84,6 +88,7 @@ def keeps(
     Args:
         tuned: the folder of a run or of an adapter, a model folder, or the URL of a server.
         base: the model before tuning; by default what the record says.
+        model_name: which of a server's models, where it lists several.
         questions: folder with questions.jsonl and images, beside the simulated questions; may be repeated, with folders
             of different names.
         n: simulated questions; 0 for none.
@@ -94,7 +99,7 @@ def keeps(
     """
     if n < 0 or not 0 < bar <= 1:
         raise UsageError(f"--n {n} or --bar {bar} is out of bounds.", "Give 0 or more questions, and a bar up to 1.")
-    gates, found = _gates("keeps"), _gates("tuned").find_tuned(tuned, base)
+    gates, found = _gates("keeps"), _gates("tuned").find_tuned(with_name(tuned, model_name), base)
     asked = gates.read_sets([Path(folder) for folder in questions])
     found.needed_base()
     asked += gates.simulated_questions(n)
@@ -106,6 +111,7 @@ def keeps(
 def plans(
     tuned: Tuned,
     base: str = "",
+    model_name: str = "",
     n: int = 150,
     split: str = "validation",
     at_least: float = 0.0,
@@ -120,6 +126,7 @@ def plans(
     Args:
         tuned: the folder of a run or of an adapter, a model folder, or the URL of a server.
         base: the model before tuning; by default what the record says.
+        model_name: which of a server's models, where it lists several.
         n: scenes, two prompts each.
         split: whose scenes: validation, or test for the last figures.
         at_least: the share of right policies that is asked for, 0 to 1.
@@ -128,7 +135,7 @@ def plans(
         json_: print the whole report as JSON.
     """
     _least(n=n)
-    gates, found = _gates("plans"), _gates("tuned").find_tuned(tuned, base)
+    gates, found = _gates("plans"), _gates("tuned").find_tuned(with_name(tuned, model_name), base)
     found.needed_base()
     with Bars() as bars:
         report = gates.plans(*_openers(found, device), n, found.name, split, at_least, bars.moved)
@@ -173,7 +180,7 @@ def _gates(name: str) -> ModuleType:
 def _openers(found: Any, device: str) -> tuple[Callable[[], Any], Callable[[], Any]]:
     """Return what opens the base, and what opens the tuned model; a server is asked as `vlp run` would."""
     options = {"device": device} if device else {}
-    if not found.model.startswith(("http://", "https://")):
+    if not found.model.startswith(SERVED):
         return lambda: found.open_base(**options), lambda: found.open(**options)
     from vlp.cli.launch import open_chosen
 

@@ -9,6 +9,7 @@ from vlp.cli.launch import open_chosen
 from vlp.core.errors import lookup
 from vlp.core.images import Rgb, encode_png, read_image
 from vlp.core.vocabulary import COLOURS, KINDS
+from vlp.models.catalogue import with_name
 from vlp.perception.grounder import ANYTHING, Detection, Sources, make_grounder
 from vlp.prompt.bounds import clean_question
 from vlp.runtime.files import write_whole
@@ -20,6 +21,7 @@ def ground(
     image: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE")],
     phrase: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PHRASE")],
     model: str = NANO,
+    model_name: str = "",
     adapter: str = "",
     out: str = "",
     json_: Annotated[bool, tyro.conf.arg(name="json")] = False,
@@ -30,13 +32,14 @@ def ground(
         image: PNG, JPEG, BMP or WEBP.
         phrase: "red cube", "cube", "red", "thing" for all that can be grasped, "anything".
         model: nano, nano-base, a model folder, a Hugging Face id, or the URL of an OpenAI-compatible server.
+        model_name: which of a server's models, where it lists several.
         adapter: a LoRA adapter for a model in process.
         out: write the image with the boxes drawn into it, as PNG.
         json_: print JSON.
     """
     rgb = read_image(image)
     phrase = " ".join(clean_question(phrase).lower().split())
-    found = _find(rgb, phrase, model, adapter)
+    found = _find(rgb, phrase, with_name(model, model_name), adapter)
     if out:
         from pathlib import Path
 

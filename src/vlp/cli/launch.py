@@ -15,9 +15,9 @@ from vlp.cli.keyboard import Keyboard
 from vlp.cli.out import keep_aside
 from vlp.core.errors import MissingComponent, UsageError, VlpError, lookup
 from vlp.journal import Event
-from vlp.models.catalogue import open_model
+from vlp.models.catalogue import open_for_person
 from vlp.models.protocol import Model
-from vlp.models.retry import RetryingModel
+from vlp.models.retry import BUSY_S
 from vlp.robot.offers import offered
 from vlp.runtime.assemble import Assembly, open_robot
 from vlp.runtime.bus import Subscriber
@@ -55,7 +55,9 @@ def launch(
     """
     console = Console()
     options = spec.options
-    model = None if spec.model == EXPERT else open_chosen(spec.model, options.get("adapter", ""))
+    model = None if spec.model == EXPERT else open_chosen(
+        spec.model, options.get("adapter", ""), wait_s=options.get("timeout_s", BUSY_S)
+    )
     keyboard = Keyboard.of_terminal()
     assembly = open_robot(
         spec.robot,
@@ -96,15 +98,13 @@ def launch(
     return status_of(outcome)
 
 
-def open_chosen(name: str, adapter: str = "") -> Model:
-    """Return the model of `--model`, asked again when its server's connection breaks."""
-    given: dict[str, Any] = {"adapter": adapter} if adapter else {}
-    if name.startswith(("http://", "https://")):
-        if adapter:
-            raise UsageError("--adapter is for a model in process.", "A server loads its adapters itself.")
-        key, sight = os.environ.get("VLP_MODEL_KEY"), os.environ.get("VLP_MODEL_SIGHT", "")
-        return RetryingModel(open_model(name, key=key, sight=sight))
-    return open_model(name, **given)
+def open_chosen(name: str, adapter: str = "", *, grammar: bool = True, wait_s: float = BUSY_S) -> Model:
+    """Return the model of `--model` (see `vlp.models.catalogue.open_for_person`); what a person should know is told as a note."""
+    return open_for_person(name, adapter, grammar=grammar, wait_s=min(wait_s, BUSY_S), tell=_note)
+
+
+def _note(line: str) -> None:
+    print(f"note: {' '.join(''.join(c if c.isprintable() else ' ' for c in line).split())}", file=sys.stderr, flush=True)
 
 
 def robot_token(token: str) -> str:

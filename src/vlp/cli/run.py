@@ -7,6 +7,7 @@ import tyro
 
 from vlp.cli.launch import EXPERT, launch
 from vlp.cli.out import check_out, default_out, take_out
+from vlp.models.catalogue import with_name
 from vlp.prompt.bounds import clean_instruction
 from vlp.runtime.schedule import Change
 from vlp.runtime.session import Spec
@@ -18,6 +19,7 @@ def run(
     world: str = "tabletop",
     seed: int = 0,
     model: str = "nano",
+    model_name: str = "",
     adapter: str = "",
     grounder: str = "nano",
     change: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
@@ -39,6 +41,7 @@ def run(
         seed: which of its scenes; `vlp world show` draws it.
         model: nano, nano-base, a model folder, a Hugging Face id, the URL of an OpenAI-compatible server, or scripted:FILE.
             "expert" sees the simulator's true state: an upper bound, not a model.
+        model_name: which of a server's models, where it lists several.
         adapter: a LoRA adapter for a model in process.
         grounder: what finds things in the image: nano, model, or oracle (reads the simulator: an upper bound).
         change: "STEP: new instruction", given once STEP steps have been done; may be repeated.
@@ -49,7 +52,7 @@ def run(
         token: of a robot's server; by default the environment's VLP_ROBOT_TOKEN.
         timeout_s: limit on the whole run, in seconds of real time.
     """
-    instruction = clean_instruction(instruction)
+    instruction, model = clean_instruction(instruction), with_name(model, model_name)
     changes = [Change.parse("instruction", text) for text in change] + [Change.parse("event", text) for text in event]
     for each in changes:
         if each.what == "instruction":

@@ -1,6 +1,7 @@
 """What can be measured: each suite runs numbered cases and returns rows with `success` and, where not, `cause`."""
 
 import importlib
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -110,13 +111,13 @@ SUITES: dict[str, Suite] = {
 
 @cache
 def opened_model(name: str) -> Model:
-    """Return the model of a process, opened once.
+    """Return the model of a process, opened once; what a person should know of a server goes to standard error.
 
     Raises:
         UsageError: the suite needs a model that reads prompts, and the expert does not.
     """
-    from vlp.models.catalogue import open_model
+    from vlp.models.catalogue import open_for_person
 
     if name == "expert":
         raise UsageError("the expert reads no prompts.", "Name a model, e.g. nano.")
-    return open_model(name)
+    return open_for_person(name, tell=lambda line: print(f"note: {line}", file=sys.stderr, flush=True))

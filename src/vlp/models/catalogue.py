@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from vlp.core.errors import MissingComponent, UsageError, did_you_mean
 from vlp.models.protocol import Model
+from vlp.models.retry import BUSY_S, RetryingModel, Tell, patiently, say_nothing
 
 MODELS: dict[str, str] = {
     "nano": "vlp.models.catalogue:open_embedded",
@@ -25,6 +27,10 @@ FOLDERS: dict[str, str] = {"nano": "vlp.models.nano:nano_folder", "nano-base": "
 PLAIN_DATA = ("*.json", "*.safetensors", "*.jinja", "merges.txt")
 """What is fetched of a model: never code or pickles."""
 
+SERVED = ("http://", "https://")
+"""How the URL of a server begins."""
+
+HOST_PORT = r"(localhost|[\w.-]+\.[\w.-]+|\[[0-9a-f:.]+\])(:\d+(/\S*)?|/v1)"
 HUB_ID = r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}"
 
 
@@ -33,9 +39,10 @@ def open_model(spec: str, **options: Any) -> Model:
 
     Args:
         spec: "nano", "nano-base", a model folder, a Hugging Face id ("Qwen/Qwen2.5-VL-3B-Instruct"), the URL of an
-            OpenAI-compatible server ("http://127.0.0.1:8000/v1"), or "scripted:FILE".
+            OpenAI-compatible server ("http://127.0.0.1:8000/v1", with "#NAME" behind it where it serves several models), or
+            "scripted:FILE".
         options: handed to the back end: `adapter`, `device`, `dtype` for models in process; `model`, `profile`, `key`,
-            `sight` for a server.
+            `sight`, `grammar`, `tell`, `wait_s` for a server.
 
     Raises:
         UsageError: nothing by that name, or a folder that cannot be trusted.
@@ -46,6 +53,45 @@ def open_model(spec: str, **options: Any) -> Model:
         module, _, name = MODELS[word].partition(":")
         return _call(getattr(importlib.import_module(module), name), spec, options)
     return _in_process(find_folder(spec), **options)
+
+
+def open_for_person(
+    spec: str, adapter: str = "", *, grammar: bool = True, wait_s: float = BUSY_S, tell: Tell = say_nothing
+) -> Model:
+    """Return the model of `--model`; one on a server has its key from the environment, and is asked again while it is busy.
+
+    Args:
+        spec: see `open_model`.
+        adapter: a LoRA adapter for a model in process; "" for none.
+        grammar: whether replies under a grammar will be asked for.
+        wait_s: limit on waiting for a server that is busy when it is opened.
+        tell: told, in a line each, what the person should know.
+
+    Raises:
+        UsageError: see `open_model`; an adapter for a server.
+        MissingComponent: see `open_model`.
+    """
+    if not spec.startswith(SERVED):
+        return open_model(spec, **({"adapter": adapter} if adapter else {}))
+    if adapter:
+        raise UsageError("--adapter is for a model in process.", "A server loads its adapters itself.")
+    key, sight = os.environ.get("VLP_MODEL_KEY"), os.environ.get("VLP_MODEL_SIGHT", "")
+    return RetryingModel(open_model(spec, key=key, sight=sight, grammar=grammar, wait_s=wait_s, tell=tell), tell=tell)
+
+
+def with_name(spec: str, model_name: str) -> str:
+    """Return a spec with the name of one of a server's models, as `open_model` takes it.
+
+    Raises:
+        UsageError: the spec is not the URL of a server, or names a model already.
+    """
+    if not model_name:
+        return spec
+    if not spec.startswith(SERVED):
+        raise UsageError(f"--model-name is for a server's models, and {spec[:200]!r} is no URL.", "Leave it out.")
+    if "#" in spec:
+        raise UsageError(f"{spec[:200]!r} names a model already.", "Leave out --model-name.")
+    return f"{spec}#{model_name}"
 
 
 def find_folder(spec: str, files: tuple[str, ...] = PLAIN_DATA) -> Path:
@@ -66,9 +112,8 @@ def find_folder(spec: str, files: tuple[str, ...] = PLAIN_DATA) -> Path:
         return Path(spec).expanduser()
     if re.fullmatch(HUB_ID, spec) and not Path(spec).exists():
         return _fetched(spec, files)
-    raise UsageError(
-        f"no model {spec[:200]!r}: neither a word, a folder, a Hugging Face id nor a URL.", did_you_mean(spec, MODELS)
-    )
+    hint = "Write http:// before it." if re.fullmatch(HOST_PORT, spec) else did_you_mean(spec, MODELS)
+    raise UsageError(f"no model {spec[:200]!r}: neither a word, a folder, a Hugging Face id nor a URL.", hint)
 
 
 def open_embedded(spec: str, **options: Any) -> Model:
@@ -86,22 +131,32 @@ def open_scripted(spec: str, **options: Any) -> Model:
     return _call(ScriptedModel.from_file, spec.partition(":")[2], options)
 
 
-def open_served(url: str, sight: str = "", **options: Any) -> Model:
-    """Return the model behind a server that was seen to keep to a grammar.
+def open_served(
+    url: str, sight: str = "", grammar: bool = True, wait_s: float = 0.0, tell: Tell = say_nothing, **options: Any
+) -> Model:
+    """Return the model behind a server, which was seen to keep to a grammar, or whose replies are taken as free text.
 
     Args:
         url: of the server.
         sight: the folder of the model whose vision tower reads images for it, where the served model wants that; "" takes
             the embedded model that has this tower.
+        grammar: whether replies under a grammar will be asked for; it is looked at whether the server keeps to one.
+        wait_s: how long it is waited for a server that is busy; 0 takes the first answer.
+        tell: told what is waited for, which of several models is taken, and that the server keeps to no grammar.
         options: of `vlp.models.openai_model.OpenAIModel`.
 
     Raises:
-        MissingComponent: it ignores `response_format`; or the tower that the served model wants is not at hand.
+        UsageError: no such URL or model, or several that could be meant.
+        MissingComponent: the server gives no reply; or the tower that the served model wants is not at hand.
     """
-    from vlp.models.openai_model import OpenAIModel
+    from vlp.models.openai_model import NoGrammar, OpenAIModel
 
-    model: Any = _call(OpenAIModel, url, options)
-    model.probe()
+    model: Any = patiently(lambda left_s: _call(OpenAIModel, url, {**options, "tell": tell}), wait_s, tell)
+    if grammar:
+        try:
+            patiently(lambda left_s: model.probe(), wait_s, tell)
+        except NoGrammar as error:
+            model.loosen(error.message)
     if not model.sight:
         return model
     from vlp.models.sighted import SightedModel, reader

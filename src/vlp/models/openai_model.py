@@ -6,66 +6,84 @@ again by the caller like any other.
 
 import base64
 import json
-import queue
+import re
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
-import httpx
-
-from vlp.core.errors import MissingComponent, UsageError, did_you_mean
+from vlp.core.errors import MissingComponent
 from vlp.core.images import encode_png
 from vlp.core.messages import Image, Message, Text, user
-from vlp.models.protocol import Reply, Unreachable
+from vlp.models.endpoint import Deadline, Endpoint
+from vlp.models.model_list import Listed, choose, read_list
+from vlp.models.protocol import Reply
+from vlp.models.reply_shape import SHAPES, Shape, json_in
+from vlp.models.retry import Tell, say_nothing
 from vlp.models.served_name import ServedName
+from vlp.models.served_reply import ReplyParts, events, read_json
+from vlp.models.server_errors import Refused
 from vlp.models.trace import TOP, Trace
 
-CONNECT_S = 5.0
-MAX_BYTES = 8 * 1024 * 1024
-MAX_TEXT = 256 * 1024
-MAX_WHITE = 200
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-WHITE_HINT = "Serve the model with `vlp serve`, which asks vLLM for compact JSON."
+LIST_S = 10.0
+AFTER_END_S = 1.0
+"""How long a server that has ended its reply is listened to for its counts of tokens."""
 GRAMMAR_HINT = "Serve the model with `vlp serve`, or with another server that keeps to response_format: json_schema."
 PROBE_TOKENS, PROBE_S = 48, 30.0
+THINKING_TOKENS = 4096
+"""Added to the limit of a model that was seen to think before it replies."""
+
+YIELDING = ("temperature", "seed", "stream_options")
+"""What is left out of a request for servers that refuse it."""
+_NOT_TAKEN = re.compile(r"unsupported|not support|unknown|unrecogni|unexpected|extra|not permitted|not allowed|invalid|only the default")
 
 
-class Refused(MissingComponent):
-    """The server understood that something was asked of it, and would not."""
+class NoGrammar(MissingComponent):
+    """The server does not hold replies to a JSON Schema."""
 
 
 class OpenAIModel:
     """A model behind an HTTP server.
 
     Args:
-        url: the server's base, e.g. "http://127.0.0.1:8000/v1".
-        model: the name under which it is served; None takes the first with the marks of `vlp serve`, else the first listed.
+        url: the server's base, e.g. "http://127.0.0.1:8000/v1"; a model's name may follow behind "#".
+        model: the name under which it is served; "" takes the one with the marks of `vlp serve`, else the only one that can
+            chat about images (see `vlp.models.model_list`).
         profile: the wording of prompts the served model was made for; None takes what its name says, else "full".
         key: bearer token; None for none.
+        tell: told, in a line each, what a person should know: which model was taken of several, what the server does not take.
+        timeout_s: limit on asking for the list of models.
 
     Attributes:
         name: under which it is served.
         profile: see above.
         sight: digest of the vision tower that is to read images for it; "" for none (see `vlp.models.served_name`).
+        url: the base that was found to answer.
 
     Raises:
-        UsageError: not such a URL, or a model that the server does not list.
+        UsageError: not such a URL, or no way to tell which of its models is meant.
         MissingComponent: the server cannot be reached or does not speak the protocol.
     """
 
     def __init__(
-        self, url: str, model: str | None = None, profile: str | None = None, key: str | None = None
+        self,
+        url: str,
+        model: str = "",
+        profile: str | None = None,
+        key: str | None = None,
+        tell: Tell = say_nothing,
+        timeout_s: float = LIST_S,
     ) -> None:
-        self.url = _checked(url)
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        through_proxy = urlsplit(self.url).hostname not in LOOPBACK
-        self._client = httpx.Client(headers=headers, trust_env=through_proxy, follow_redirects=False)
-        self.name = self._served(model)
+        base, _, named = url.partition("#")
+        self._tell = tell
+        self._endpoint = Endpoint(base, key)
+        self._model = self._found(model or named, Deadline(min(timeout_s, LIST_S)))
+        self.name, self.url = self._model.name, self._endpoint.url
         told = ServedName.read(self.name) or ServedName(self.name)
         self.profile, self.sight = profile or told.profile, told.sight
+        self._shapes = SHAPES
+        self._notes: tuple[str, ...] = ()
+        self._limit, self._left_out, self._thinking_tokens = "max_tokens", set[str](), 0
 
     def generate(
         self,
@@ -77,49 +95,63 @@ class OpenAIModel:
         timeout_s: float = 60.0,
         on_text: Callable[[str], None] | None = None,
     ) -> Reply:
-        """Return the server's reply (see `vlp.models.protocol.Model.generate`); the draft is not sent."""
-        started = time.monotonic()
-        body = self._body(messages, max_tokens) | {"stream": True, "stream_options": {"include_usage": True}}
-        if grammar is not None:
-            body["response_format"] = {
-                "type": "json_schema",
-                "json_schema": {"name": "reply", "schema": grammar, "strict": True},
-            }
-        parts = _Parts(on_text)
-        for event in self._events("/chat/completions", body, timeout_s):
-            parts.add(event)
-            if parts.first_s is None and parts.text:
-                parts.first_s = time.monotonic() - started
-        total = time.monotonic() - started
-        first = parts.first_s if parts.first_s is not None else total
-        timings = {"prefill": first, "decode": total - first, "total": total}
-        return Reply(parts.whole(), timings, parts.tokens, parts.finish)
+        """Return the server's reply (see `vlp.models.protocol.Model.generate`); the draft is not sent.
 
-    def probe(self) -> None:
+        A server that refuses the schema is asked in a looser shape (`vlp.models.reply_shape`); the last one, free text, is told.
+        """
+        deadline = Deadline(timeout_s)
+        if grammar is None:
+            return self._reply(messages, {}, max_tokens, deadline, on_text)
+        shape, reply, refusal = self._shaped(messages, grammar, self._shapes, max_tokens, deadline, on_text)
+        if shape is not self._shapes[0]:
+            self._shapes = SHAPES[SHAPES.index(shape) :]
+        if shape is SHAPES[-1] and not self._notes:
+            self.loosen(f"{refusal.message if refusal else ''} It was asked for a reply under a JSON Schema.")
+        text = shape.read(reply.text, grammar)
+        if on_text and shape is not SHAPES[0]:
+            on_text(text)
+        return Reply(text, reply.timings_s, reply.tokens, reply.finish, notes=self._notes)
+
+    def probe(self, timeout_s: float = PROBE_S) -> None:
         """Ask for a reply that only a server that keeps to `response_format` gives: what it says of itself is not believed.
 
         Raises:
-            MissingComponent: it wrote something else, or does not answer.
+            NoGrammar: it wrote something else, or refuses.
+            MissingComponent: it does not answer.
+            NoReply: it answers, and gives no reply to anything.
         """
-        word = secrets.token_hex(4)
-        properties = {"word": {"enum": [word]}}
+        word, deadline = secrets.token_hex(4), Deadline(min(timeout_s, PROBE_S))
+        properties = {"word": {"type": "string", "enum": [word]}}
         schema = {"type": "object", "properties": properties, "required": ["word"], "additionalProperties": False}
+        hello = [user(Text("Say hello."))]
         try:
-            said = self.generate(
-                [user(Text("Say hello."))], grammar=schema, max_tokens=PROBE_TOKENS, timeout_s=PROBE_S
-            ).text
+            shape, reply, _ = self._shaped(hello, schema, SHAPES[:-1], PROBE_TOKENS, deadline)
         except Refused as error:
-            raise MissingComponent(f"{error.message} It was asked for a reply under a JSON Schema.", GRAMMAR_HINT) from None
+            self._reply(hello, {}, PROBE_TOKENS, deadline)  # who refuses this, too, has another reason, and says it
+            raise NoGrammar(f"{error.message} It was asked for a reply under a JSON Schema.", GRAMMAR_HINT) from None
+        said = shape.read(reply.text, schema)
         try:
-            kept = json.loads(said) == {"word": word}
+            kept = json.loads(json_in(said, schema)) == {"word": word}
         except (ValueError, RecursionError):
             kept = False
         if not kept:
-            raise MissingComponent(
+            cut = f", cut off at {PROBE_TOKENS} tokens" if reply.finish == "length" else ""
+            raise NoGrammar(
                 f"the model server at {self.url} ignores response_format: asked for {json.dumps({'word': word})}, it wrote "
-                f"{' '.join(said.split())[:80]!r}.",
+                f"{' '.join(said.split())[:80]!r}{cut}.",
                 GRAMMAR_HINT,
             )
+        self._shapes = SHAPES[SHAPES.index(shape) :]
+
+    def loosen(self, why: str) -> None:
+        """Take replies as free text from now on, and say so: to the person, and with each reply.
+
+        Args:
+            why: what was seen.
+        """
+        self._shapes = SHAPES[-1:]
+        self._notes = ("the server holds replies to no grammar: JSON is looked for in free text, and checked",)
+        self._tell(f"{why.strip()} JSON is looked for in free text instead, checked, and asked for again where it is wrong.")
 
     def trace(self, messages: Sequence[Message], *, max_tokens: int = 256, timeout_s: float = 120.0) -> Trace:
         """Return the greedy reply with log-probabilities (see `vlp.models.trace.Traceable.trace`).
@@ -128,7 +160,12 @@ class OpenAIModel:
             MissingComponent: the server does not tell token ids, as vLLM does.
         """
         asked = {"logprobs": True, "top_logprobs": TOP, "return_tokens_as_token_ids": True, "stream": False}
-        for event in self._events("/chat/completions", self._body(messages, max_tokens) | asked, timeout_s):
+        deadline = Deadline(timeout_s)
+        try:
+            told = list(self._events(self._body(messages, max_tokens) | asked, deadline))
+        except TimeoutError:
+            raise self._endpoint.late(deadline) from None
+        for event in told:
             try:
                 choice = event["choices"][0]
                 steps = choice["logprobs"]["content"]
@@ -139,164 +176,144 @@ class OpenAIModel:
                 break
         raise MissingComponent(f"the model server at {self.url} does not tell tokens and log-probabilities.", "vLLM does.")
 
+    def _shaped(
+        self,
+        messages: Sequence[Message],
+        grammar: dict[str, Any],
+        shapes: Sequence[Shape],
+        max_tokens: int,
+        deadline: Deadline,
+        on_text: Callable[[str], None] | None = None,
+    ) -> tuple[Shape, Reply, Refused | None]:
+        """Return the first shape that the server takes, its reply as written, and why it took none before."""
+        refusal: Refused | None = None
+        for shape in shapes:
+            heard = on_text if shape is SHAPES[0] else None
+            try:
+                return shape, self._reply(messages, shape.fields(grammar), max_tokens, deadline, heard), refusal
+            except Refused as error:
+                refusal = refusal or error
+                if not error.of_shape:
+                    break
+        assert refusal is not None
+        raise refusal
+
+    def _reply(
+        self,
+        messages: Sequence[Message],
+        fields: dict[str, Any],
+        max_tokens: int,
+        deadline: Deadline,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Reply:
+        """Return the reply to one request, asked again without what the server does not take, or with room for thinking."""
+        while True:
+            body = self._body(messages, max_tokens) | fields | {"stream": True}
+            if "stream_options" not in self._left_out:
+                body["stream_options"] = {"include_usage": True}
+            started, first_s = time.monotonic(), None
+            parts = ReplyParts(self.url, on_text)
+            limit = Deadline(deadline.left_s)
+            try:
+                for event in self._events(body, limit):
+                    parts.add(event)
+                    if first_s is None and parts.text:
+                        first_s = time.monotonic() - started
+                    if parts.finish:
+                        limit.within(AFTER_END_S)
+            except TimeoutError:
+                if not parts.finish:
+                    raise self._endpoint.late(deadline) from None
+            except Refused as error:
+                if self._yields(error.said):
+                    continue
+                raise
+            if parts.used_up and not self._thinking_tokens:
+                self._thinking_tokens = THINKING_TOKENS
+                continue
+            text = parts.whole()
+            total = time.monotonic() - started
+            first = first_s if first_s is not None else total
+            return Reply(text, {"prefill": first, "decode": total - first, "total": total}, parts.tokens, parts.finish)
+
+    def _yields(self, said: str) -> bool:
+        """Leave out of later requests what the server says that it does not take, and return whether anything was."""
+        if "max_completion_tokens" in said and self._limit == "max_tokens":
+            self._limit = "max_completion_tokens"
+            return True
+        refused = [name for name in YIELDING if name in said and name not in self._left_out]
+        if not refused or not _NOT_TAKEN.search(said.lower()):
+            return False
+        self._left_out.update(refused)
+        if "temperature" in refused:
+            self._tell(f"{self.url} takes no temperature: the same request may get another reply.")
+        return True
+
     def _body(self, messages: Sequence[Message], max_tokens: int) -> dict[str, Any]:
         turns = [_turn(message) for message in messages]
-        return {"model": self.name, "messages": turns, "max_tokens": max_tokens, "temperature": 0, "seed": 0}
+        greedy = {name: 0 for name in ("temperature", "seed") if name not in self._left_out}
+        return {"model": self.name, "messages": turns, self._limit: max_tokens + self._thinking_tokens, **greedy}
 
-    def _served(self, wanted: str | None) -> str:
-        listing = b"".join(self._bytes("GET", "/models", None, 2 * CONNECT_S))
+    def _found(self, wanted: str, deadline: Deadline) -> Listed:
+        """Return the model that is asked; where the base lists none, one with or without /v1 is tried."""
+        given = self._endpoint.url
+        other = given.removesuffix("/v1") if given.endswith("/v1") else f"{given}/v1"
+        error: MissingComponent | None = None
+        for base in (given, other):
+            self._endpoint.url = base
+            try:
+                listed = self._listed(deadline)
+            except (_NoList, Refused) as none:
+                error = error or none
+                continue
+            if base != given:
+                self._tell(f"the API is at {base}, not at {given}.")
+            model, note = choose(base, listed, wanted)
+            if note:
+                self._tell(note)
+            return model
+        self._endpoint.url = given
+        assert error is not None
+        if wanted and isinstance(error, Refused):
+            self._tell(f"{given} does not list its models; {wanted[:200]!r} is asked for all the same.")
+            return Listed(wanted)
+        raise MissingComponent(f"{error.message} {other} lists none, either.", error.hint)
+
+    def _listed(self, deadline: Deadline) -> list[Listed]:
+        url = self._endpoint.url
         try:
-            names = [str(entry["id"])[:200] for entry in json.loads(listing)["data"]]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise MissingComponent(
-                f"{self.url} does not list models as an OpenAI-compatible server does.", "Does the URL end in /v1?"
-            ) from None
-        if not names:
-            raise MissingComponent(f"{self.url} serves no model.")
-        if wanted is not None and wanted not in names:
-            raise UsageError(f"{self.url} serves no model {wanted[:200]!r}.", did_you_mean(wanted, names))
-        return wanted or next((name for name in names if ServedName.read(name)), names[0])
-
-    def _events(self, path: str, body: dict[str, Any], timeout_s: float) -> Iterator[dict[str, Any]]:
-        """Yield the server's events; a server that answers in one piece gives one."""
-        buffer = b""
-        for chunk in self._bytes("POST", path, body, timeout_s):
-            buffer += chunk
-            while b"\n" in buffer and not buffer.lstrip().startswith(b"{"):
-                line, _, buffer = buffer.partition(b"\n")
-                if line.startswith(b"data:"):
-                    data = line[5:].strip()
-                    if data == b"[DONE]":
-                        return
-                    yield self._event(data)
-        if buffer.strip():
-            yield self._event(buffer.strip().removeprefix(b"data:").strip())
-
-    def _event(self, data: bytes) -> dict[str, Any]:
+            data = b"".join(self._endpoint.answer("GET", "/models", None, deadline))
+        except TimeoutError:
+            raise self._endpoint.late(deadline) from None
+        hint = "Does the URL end in /v1?"
         try:
-            event = json.loads(data) if data != b"[DONE]" else {"choices": []}
-        except (ValueError, RecursionError):
-            raise MissingComponent(f"the model server at {self.url} answered garbage: {data[:60]!r}.") from None
-        if not isinstance(event, dict) or not isinstance(event.get("choices"), list):
-            raise MissingComponent(f"the model server at {self.url} answered {str(event)[:120]!r} instead of a reply.")
-        if isinstance(event.get("model"), str) and event["model"] != self.name:
-            raise MissingComponent(
-                f"the model server at {self.url} was asked for {self.name!r}, and {event['model'][:200]!r} answered.",
-                "Does another server stand behind this URL, or a proxy that sends requests elsewhere?",
-            )
-        return event
+            listed = read_list(read_json(url, data))
+        except MissingComponent as error:
+            raise _NoList(f"{url} does not list models as an OpenAI-compatible server does: {error.message}", hint) from None
+        if listed is None:
+            raise _NoList(f"{url} does not list models as an OpenAI-compatible server does.", hint)
+        return listed
 
-    def _bytes(self, method: str, path: str, body: dict[str, Any] | None, timeout_s: float) -> Iterator[bytes]:
-        """Yield the pieces of an answer, bounded in size and, whatever the server does, in time.
+    def _events(self, body: dict[str, Any], deadline: Deadline) -> Iterator[dict[str, Any]]:
+        """Yield the events of a reply, each of which the model that was asked for must have written.
 
-        The connection is read by a thread of its own: a server that sends a byte now and then would outlast every
-        time limit on single reads.
+        Raises:
+            MissingComponent: another model did, or there is no answer.
+            TimeoutError: the deadline passed.
         """
-        deadline_s = time.monotonic() + timeout_s
-        pieces: queue.Queue[bytes | Exception | None] = queue.Queue(maxsize=64)
-        gone = threading.Event()
-        reader = threading.Thread(target=self._read, args=(method, path, body, timeout_s, pieces, gone), daemon=True)
-        reader.start()
-        size = 0
-        try:
-            while True:
-                piece = pieces.get(timeout=max(0.001, deadline_s - time.monotonic()))
-                if piece is None:
-                    return
-                if isinstance(piece, Exception):
-                    raise self._plain(piece, started=size > 0)
-                size += len(piece)
-                if size > MAX_BYTES:
-                    raise MissingComponent(f"the model server at {self.url} sent more than {MAX_BYTES:,} bytes.")
-                yield piece
-        except queue.Empty:
-            raise MissingComponent(
-                f"the model server at {self.url} did not finish within {timeout_s:.1f} s.",
-                "Is it overloaded? Raise the time limit or restart it.",
-            ) from None
-        finally:
-            gone.set()
-
-    def _read(
-        self,
-        method: str,
-        path: str,
-        body: dict[str, Any] | None,
-        timeout_s: float,
-        pieces: "queue.Queue[bytes | Exception | None]",
-        gone: threading.Event,
-    ) -> None:
-        def put(piece: bytes | Exception | None) -> None:
-            while not gone.is_set():
-                try:
-                    return pieces.put(piece, timeout=0.5)
-                except queue.Full:
-                    continue
-
-        limits = httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))
-        try:
-            with self._client.stream(method, self.url + path, json=body, timeout=limits) as response:
-                if response.status_code != 200:
-                    said = next(response.iter_bytes(400), b"")[:200].decode("utf-8", "replace")
-                    put(_refused(self.url, response.status_code, said))
-                    return
-                for chunk in response.iter_bytes():
-                    put(chunk)
-                    if gone.is_set():
-                        return
-            put(None)
-        except Exception as error:  # handed to the caller's thread, which names it
-            put(error)
-
-    def _plain(self, error: Exception, started: bool) -> Exception:
-        if isinstance(error, MissingComponent | UsageError):
-            return error
-        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.RemoteProtocolError | httpx.ReadError):
-            what = "broke off in the middle of its answer" if started else "cannot be reached, or hung up"
-            kind = MissingComponent if started else Unreachable
-            return kind(f"the model server at {self.url} {what}.", "Is it running?")
-        if isinstance(error, httpx.TimeoutException):
-            return MissingComponent(f"the model server at {self.url} does not answer.", "Is it overloaded?")
-        return MissingComponent(f"the model server at {self.url} failed: {str(error)[:120] or type(error).__name__}.")
+        for event in events(self.url, self._endpoint.answer("POST", "/chat/completions", body, deadline)):
+            answered = event.get("model") if isinstance(event, dict) else None
+            if isinstance(answered, str) and not self._model.is_called(answered):
+                raise MissingComponent(
+                    f"the model server at {self.url} was asked for {self.name!r}, and {answered[:200]!r} answered.",
+                    "Does another server stand behind this URL, or a proxy that sends requests elsewhere? "
+                    "What it lists is chosen with --model-name.",
+                )
+            yield event
 
 
-class _Parts:
-    """Gathers a reply from events and stops one that runs away."""
-
-    def __init__(self, on_text: Callable[[str], None] | None) -> None:
-        self.text, self.finish, self.tokens = "", "", dict[str, int]()
-        self.first_s: float | None = None
-        self._on_text = on_text
-
-    def add(self, event: dict[str, Any]) -> None:
-        """Take one event in."""
-        usage = event.get("usage")
-        if isinstance(usage, dict):
-            named = {"prompt": usage.get("prompt_tokens"), "reply": usage.get("completion_tokens")}
-            self.tokens = {name: count for name, count in named.items() if type(count) is int}
-        for choice in event["choices"][:1]:
-            said = choice.get("delta") or choice.get("message") if isinstance(choice, dict) else None
-            text = said.get("content") if isinstance(said, dict) else None
-            if isinstance(text, str) and text:
-                self._append(text)
-            if isinstance(choice, dict) and isinstance(choice.get("finish_reason"), str):
-                self.finish = choice["finish_reason"]
-
-    def whole(self) -> str:
-        """Return the reply; raises MissingComponent when the server ended without one."""
-        if not self.finish:
-            raise MissingComponent("the model server ended its answer before the reply was complete.", "Is it healthy?")
-        self.finish = "length" if self.finish == "length" else "stop"
-        return self.text
-
-    def _append(self, text: str) -> None:
-        self.text += text
-        if len(self.text) > MAX_TEXT:
-            raise MissingComponent(f"the model server wrote more than {MAX_TEXT:,} characters.")
-        if len(self.text) > MAX_WHITE and not self.text[-MAX_WHITE:].strip():
-            raise MissingComponent("the model server writes endless white space.", WHITE_HINT)
-        if self._on_text:
-            self._on_text(text)
+class _NoList(MissingComponent):
+    """What should be a list of models is something else."""
 
 
 def _turn(message: Message) -> dict[str, Any]:
@@ -318,21 +335,3 @@ def _token(step: dict[str, Any]) -> int:
     if word != "token_id":
         raise ValueError("no id")
     return int(number)
-
-
-def _refused(url: str, status: int, said: str) -> Exception:
-    line = " ".join(said.split())[:160]
-    if status in (401, 403):
-        return MissingComponent(f"the model server at {url} refuses the key (HTTP {status}).", "Give its key.")
-    return Refused(f"the model server at {url} answered HTTP {status}: {line!r}.", "Is it the right URL?")
-
-
-def _checked(url: str) -> str:
-    parts = urlsplit(url[:2000])
-    try:
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        good = False
-    if not good or parts.username or parts.query or parts.fragment or len(url) > 2000:
-        raise UsageError(f"{url[:200]!r} is not the URL of a model server.", "Expected e.g. http://127.0.0.1:8000/v1.")
-    return url.rstrip("/")

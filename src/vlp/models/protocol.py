@@ -4,12 +4,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from vlp.core.errors import MissingComponent
+from vlp.core.errors import MissingComponent, TaskFailed
 from vlp.core.messages import Message
 
 
 class Unreachable(MissingComponent):
     """The model's server could not be reached, or hung up before it answered: asking again does no harm."""
+
+
+class Busy(MissingComponent):
+    """The model's server is there and asks to come back: it loads its model, or limits requests.
+
+    Args:
+        message: what it said.
+        hint: the next step.
+        wait_s: how long it asks to wait; None when it did not say.
+    """
+
+    def __init__(self, message: str, hint: str = "", wait_s: float | None = None) -> None:
+        super().__init__(message, hint)
+        self.wait_s = wait_s
+
+
+class NoReply(TaskFailed):
+    """The model's server answered, and there is no whole reply in it: it was refused, filtered, or never written."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +43,7 @@ class Reply:
         finish: "stop" when the model ended, "length" when the limit cut it.
         quote: what a sighted model wrote before it replied: what it copied out of what it sees, and, where it is asked so, what
             it would do in words, in a line of its own.
+        notes: what a person must know of how it came about, e.g. that no grammar held it.
     """
 
     text: str
@@ -32,6 +51,7 @@ class Reply:
     tokens: dict[str, int] = field(default_factory=dict)
     finish: str = "stop"
     quote: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class Model(Protocol):
@@ -59,5 +79,6 @@ class Model(Protocol):
 
         Raises:
             MissingComponent: the model cannot be reached, hung, or answered garbage.
+            NoReply: it answered, with no reply in it.
         """
         ...

@@ -140,6 +140,7 @@ class Planner:
             "tokens": reply.tokens,
             "finish": reply.finish,
             "seconds": time.monotonic() - start,
+            **({"notes": list(reply.notes)} if reply.notes else {}),
         }
         self.bus.emit(Event("reply", data))
         return reply

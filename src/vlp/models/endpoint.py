@@ -1,0 +1,227 @@
+"""The HTTP side of a model server: where it is, what it may be told, and answers bounded in size and time."""
+
+import ipaddress
+import os
+import queue
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from vlp.core.errors import MissingComponent, UsageError
+from vlp.models.server_errors import broken, refusal
+
+CONNECT_S = 5.0
+MAX_BYTES = 8 * 1024 * 1024
+MAX_COMPLAINT_BYTES = 4096
+MAX_URL = 2000
+ENDPOINTS = ("/chat/completions", "/completions", "/models")
+"""What people paste behind the base of a URL."""
+
+Piece = bytes | Exception | None
+
+
+class Deadline:
+    """A limit on time that can still be drawn closer.
+
+    Args:
+        timeout_s: from now on.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
+        self.at_s = time.monotonic() + timeout_s
+
+    @property
+    def left_s(self) -> float:
+        """Seconds left; a millisecond when it has passed."""
+        return max(0.001, self.at_s - time.monotonic())
+
+    def within(self, seconds: float) -> None:
+        """Draw it closer, to so many seconds from now."""
+        self.at_s = min(self.at_s, time.monotonic() + seconds)
+
+
+class Endpoint:
+    """A server's base URL, and the client that asks it.
+
+    Args:
+        url: the base, e.g. "http://127.0.0.1:8000/v1".
+        key: bearer token; None for none.
+
+    Raises:
+        UsageError: not such a URL, a key that no header can hold, or variables of the environment that make no sense.
+    """
+
+    def __init__(self, url: str, key: str | None = None) -> None:
+        self.url, self.key = checked_url(url), checked_key(key)
+        parts = urlsplit(self.url)
+        # A compressed answer could be a thousand times larger than what was counted.
+        headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
+        try:
+            self._client = httpx.Client(
+                headers=headers,
+                trust_env=not on_loopback(parts.hostname or ""),  # a proxy would ask itself for what is on this machine
+                follow_redirects=False,
+                verify=_certificates() if parts.scheme == "https" else False,  # without TLS there is nothing to verify
+            )
+        except (ValueError, ImportError, httpx.InvalidURL) as error:
+            raise UsageError(
+                f"the proxy in HTTP_PROXY, HTTPS_PROXY or ALL_PROXY cannot be used: {str(error)[:120].rstrip('.')}.",
+                "Mend the variable, or name the server in NO_PROXY.",
+            ) from None
+
+    def answer(self, method: str, path: str, body: dict[str, Any] | None, deadline: Deadline) -> Iterator[bytes]:
+        """Yield the pieces of an answer, bounded in size and, whatever the server does, in time.
+
+        The connection is read by a thread of its own: a server that sends a byte now and then would outlast every
+        time limit on single reads.
+
+        Raises:
+            MissingComponent: there is no such answer, by its cause (see `vlp.models.server_errors`).
+            TimeoutError: the deadline passed.
+        """
+        pieces: queue.Queue[Piece] = queue.Queue(maxsize=64)
+        gone = threading.Event()
+        reader = threading.Thread(target=self._read, args=(method, path, body, deadline.left_s, pieces, gone), daemon=True)
+        reader.start()
+        size = 0
+        try:
+            while True:
+                piece = pieces.get(timeout=deadline.left_s)
+                if piece is None:
+                    return
+                if isinstance(piece, Exception):
+                    raise broken(self.url, piece, started=size > 0)
+                size += len(piece)
+                if size > MAX_BYTES:
+                    raise MissingComponent(f"the model server at {self.url} sent more than {MAX_BYTES:,} bytes.")
+                yield piece
+        except queue.Empty:
+            raise TimeoutError from None
+        finally:
+            gone.set()
+
+    def late(self, deadline: Deadline) -> MissingComponent:
+        """Return the error for an answer that did not come in time."""
+        return MissingComponent(
+            f"the model server at {self.url} did not finish within {deadline.timeout_s:.1f} s.",
+            "Is it overloaded? Raise the time limit or restart it.",
+        )
+
+    def _read(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None,
+        timeout_s: float,
+        pieces: "queue.Queue[Piece]",
+        gone: threading.Event,
+    ) -> None:
+        def put(piece: Piece) -> None:
+            while not gone.is_set():
+                try:
+                    return pieces.put(piece, timeout=0.5)
+                except queue.Full:
+                    continue
+
+        limits = httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))
+        try:
+            with self._client.stream(method, self.url + path, json=body, timeout=limits) as response:
+                if not 200 <= response.status_code < 300:
+                    put(refusal(self.url + path, response.status_code, response.headers, _beginning(response), self.key))
+                    return
+                packed = response.headers.get("content-encoding", "identity")
+                if packed != "identity":
+                    put(MissingComponent(f"the model server at {self.url} sends {packed[:40]!r}, and plain was asked for."))
+                    return
+                for chunk in response.iter_raw():
+                    put(chunk)
+                    if gone.is_set():
+                        return
+            put(None)
+        except Exception as error:  # handed to the caller's thread, which names it
+            put(error)
+
+
+def checked_url(url: str) -> str:
+    """Return the base of a URL, without what people paste behind it.
+
+    Raises:
+        UsageError: it is not the URL of a server.
+    """
+    parts = urlsplit(url[:MAX_URL])
+    try:
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        good = False
+    if not good or parts.username or parts.query or len(url) > MAX_URL or not url.isprintable() or " " in url:
+        raise UsageError(f"{url[:200]!r} is not the URL of a model server.", "Expected e.g. http://127.0.0.1:8000/v1.")
+    base = url.rstrip("/")
+    for end in ENDPOINTS:
+        base = base.removesuffix(end)
+    return base.rstrip("/")
+
+
+def checked_key(key: str | None) -> str | None:
+    """Return a key as a header can hold it, None for an empty one; it is never shown.
+
+    Raises:
+        UsageError: a character that no key has.
+    """
+    bare = (key or "").strip()
+    for place, letter in enumerate(bare):
+        if not "!" <= letter <= "~":
+            raise UsageError(
+                f"the key in VLP_MODEL_KEY has {letter!r} at place {place + 1}; keys are printable ASCII without spaces.",
+                "Copy it again.",
+            )
+    return bare or None
+
+
+def on_loopback(host: str) -> bool:
+    """Return whether a host is this machine: 127.0.0.0/8 in any spelling, ::1, "localhost", or an address that means all."""
+    host = host.strip("[]").rstrip(".").lower()
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        try:
+            address = ipaddress.ip_address(socket.inet_aton(host))  # "127.1"
+        except OSError:
+            return False
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return mapped.is_loopback or mapped.is_unspecified
+
+
+def _certificates() -> ssl.SSLContext:
+    """Return who is trusted: SSL_CERT_FILE or SSL_CERT_DIR where one is set, on loopback too, else the usual authorities."""
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        path = os.environ.get(name)
+        if not path:
+            continue
+        try:
+            return ssl.create_default_context(**{"cafile" if name == "SSL_CERT_FILE" else "capath": path})
+        except OSError as error:  # an SSLError is one, too
+            why = getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
+            raise UsageError(f"{name} names {path[:200]!r}, which cannot be read as certificates: {why}.") from None
+    return httpx.create_ssl_context(trust_env=False)
+
+
+def _beginning(response: httpx.Response) -> bytes:
+    """Return the first bytes of an answer that says why there is none."""
+    data = b""
+    try:
+        for chunk in response.iter_raw():
+            data += chunk
+            if len(data) >= MAX_COMPLAINT_BYTES:
+                break
+    except httpx.HTTPError:
+        pass  # the status is known; a reason that breaks off is told as far as it came
+    return data[:MAX_COMPLAINT_BYTES]
