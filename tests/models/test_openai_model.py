@@ -13,7 +13,7 @@ import pytest
 from vlp.core.errors import MissingComponent, UsageError, VlpError
 from vlp.core.messages import Image, Message, Text, user
 from vlp.models.catalogue import find_folder, open_model
-from vlp.models.openai_model import OpenAIModel
+from vlp.models.openai_model import NoGrammar, OpenAIModel
 from vlp.models.protocol import Reply, Unreachable
 from vlp.models.retry import RetryingModel
 from vlp.models.tower import tower_digest
@@ -33,7 +33,7 @@ class Handler(BaseHTTPRequestHandler):
     server: "Server"  # type: ignore[assignment]
 
     def do_GET(self) -> None:
-        self.whole(json.dumps({"data": [{"id": "toy"}, {"id": "other"}]}).encode())
+        self.whole(json.dumps({"data": [{"id": "toy"}]}).encode())
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -102,7 +102,10 @@ def test_a_streamed_reply_arrives_whole_and_piece_by_piece(server: Server) -> No
     assert reply.timings_s["total"] >= reply.timings_s["prefill"] > 0
 
 
-def test_what_is_sent_is_greedy_bounded_and_has_the_schema_and_the_image(server: Server) -> None:
+def test_what_is_sent_is_greedy_bounded_and_has_the_schema_and_the_image(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing(monkeypatch, "toy", "other")
     server.behave = lambda h: h.stream(said("x", "stop"), DONE)
     OpenAIModel(server.url, model="other").generate(ASK, grammar=GRAMMAR, max_tokens=77)
     sent = server.asked[0]
@@ -154,7 +157,7 @@ BAD: dict[str, tuple[Callable[[Handler], object], str]] = {
     "floods": (flood, "more than 8,388,608 bytes|did not finish"),
     "resets": (reset, "hung up"),
     "half an answer": (half, "broke off"),
-    "garbage": (lambda h: h.whole(b"<html>hello</html>", kind="text/html"), "answered garbage"),
+    "a web page": (lambda h: h.whole(b"<html>hello</html>", kind="text/html"), "a web page, hello. instead of JSON"),
     "garbage line": (lambda h: h.stream(b"data: {oops\n\n"), "answered garbage"),
     "deep garbage": (lambda h: h.stream(b"data: " + b"[" * 100_000 + b"\n"), "answered garbage"),
     "no choices": (lambda h: h.whole(b'{"error":{"message":"overloaded"}}'), "overloaded"),
@@ -167,7 +170,7 @@ BAD: dict[str, tuple[Callable[[Handler], object], str]] = {
     "endless text": (lambda h: h.stream(*[said("x" * 9000)] * 40, DONE), "more than 262,144 characters"),
     "not found": (lambda h: h.whole(b'{"detail":"no\n such\n thing"}', 404), "HTTP 404"),
     "crashed": (lambda h: h.whole(b"x" * 10_000, 500), "HTTP 500"),
-    "no key": (lambda h: h.whole(b"", 401), "refuses the key"),
+    "no key": (lambda h: h.whole(b"", 401), "wants a key, and none was given"),
     "redirects": (lambda h: h.whole(b"", 307), "HTTP 307"),
 }
 
@@ -269,17 +272,43 @@ def test_a_server_that_keeps_to_the_grammar_passes_the_probe(server: Server) -> 
 
 @pytest.mark.parametrize("text", ["Hello! How can I help?", '{"word":"hello"}', "{}", '{"word":', "", "[" * 9000])
 def test_a_server_that_ignores_response_format_is_found_out_when_it_is_opened(server: Server, text: str) -> None:
-    """Against: believing a server that says 200 to a schema and writes what it likes."""
+    """Against: believing a server that says 200 to a schema and writes what it likes; `vlp serve` ends there."""
     server.behave = lambda h: h.stream(said(text, "stop"), DONE)
-    with pytest.raises(MissingComponent, match=r"ignores response_format.*vlp serve") as caught:
-        open_model(server.url)
+    with pytest.raises(NoGrammar, match=r"ignores response_format.*vlp serve") as caught:
+        OpenAIModel(server.url).probe()
     assert len(str(caught.value)) < 500
+    told: list[str] = []
+    model = open_model(server.url, tell=told.append)
+    assert len(told) == 1 and "ignores response_format" in told[0] and "free text" in told[0]
+    server.behave = lambda h: h.stream(said('Sure! Here it is:\n```json\n{"goal":"x"}\n```', "stop"), DONE)
+    reply = model.generate(ASK, grammar=GRAMMAR)
+    assert reply.text == '{"goal":"x"}' and "response_format" not in server.asked[-1]
+    assert "no grammar" in reply.notes[0] and len(told) == 1
 
 
-def test_a_server_that_refuses_a_schema_is_named(server: Server) -> None:
-    server.behave = lambda h: h.whole(b'{"error":"unknown field response_format"}', 400)
-    with pytest.raises(MissingComponent, match=r"HTTP 400.*response_format.*JSON Schema"):
+def plain_only(handler: Handler) -> None:
+    """Refuse every request with a schema."""
+    if "response_format" in handler.server.asked[-1]:
+        return handler.whole(b'{"error":"unknown field response_format"}', 400)
+    handler.stream(said('I see. {"goal":"x"}', "stop"), DONE)
+
+
+def test_a_server_that_refuses_a_schema_is_named_and_asked_for_free_text(server: Server) -> None:
+    """Against: a server without `response_format` being of no use at all."""
+    server.behave = plain_only
+    with pytest.raises(NoGrammar, match=r"HTTP 400.*response_format.*JSON Schema"):
+        OpenAIModel(server.url).probe()
+    told: list[str] = []
+    assert OpenAIModel(server.url, tell=told.append).generate(ASK, grammar=GRAMMAR).text == '{"goal":"x"}'
+    assert len(told) == 1 and "HTTP 400" in told[0] and "free text" in told[0]
+
+
+def test_a_server_that_refuses_everything_is_not_said_to_refuse_a_schema(server: Server) -> None:
+    """Against: an embedding model's "does not support chat" told as a lack of JSON Schema."""
+    server.behave = lambda h: h.whole(b'{"error":{"message":"this model does not support chat"}}', 400)
+    with pytest.raises(MissingComponent, match="does not support chat") as caught:
         open_model(server.url)
+    assert "Schema" not in str(caught.value)
 
 
 def test_another_model_that_answers_is_an_error(server: Server) -> None:

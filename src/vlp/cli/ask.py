@@ -45,7 +45,8 @@ def ask(
     reply = chosen.generate(messages, max_tokens=MAX_TOKENS, timeout_s=timeout_s)
     answer = "".join(c if c.isprintable() or c == "\n" else " " for c in reply.text.strip())
     if reply.finish == "length":
-        raise TaskFailed(f"the answer was cut off after {MAX_TOKENS} tokens: {' '.join(answer.split())[:SHOWN]!r}.", "Ask for less.")
+        begun = " ".join(answer.split())[:SHOWN]
+        raise TaskFailed(f"the answer was cut off after {MAX_TOKENS} tokens: {begun!r}.", "Ask for less.")
     if not answer:
         raise TaskFailed("the model gave an empty answer.", "Ask in other words.")
     print(answer)

@@ -64,7 +64,8 @@ def parity(
         prompts = gates.sample_prompts(Store(data), n, split)
     else:
         prompts = gates.scene_prompts(n, split)
-    given = {"merged": merged, "url": with_name(url, model_name), "key": os.environ.get("VLP_MODEL_KEY", ""), "tolerance": tolerance}
+    served = {"url": with_name(url, model_name), "key": os.environ.get("VLP_MODEL_KEY", "")}
+    given = {"merged": merged, **served, "tolerance": tolerance}
     with Bars() as bars:
         report = gates.parity(
             found.find_tuned(tuned, base), prompts, **given, device=device or None, max_tokens=max_tokens, progress=bars.moved

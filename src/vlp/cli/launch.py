@@ -99,7 +99,7 @@ def launch(
 
 
 def open_chosen(name: str, adapter: str = "", *, grammar: bool = True, wait_s: float = BUSY_S) -> Model:
-    """Return the model of `--model` (see `vlp.models.catalogue.open_for_person`); what a person should know is told as a note."""
+    """Return the model of `--model` (see `vlp.models.catalogue.open_for_person`); notes about it go to standard error."""
     return open_for_person(name, adapter, grammar=grammar, wait_s=min(wait_s, BUSY_S), tell=_note)
 
 

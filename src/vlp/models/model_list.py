@@ -12,14 +12,20 @@ MOST_LISTED, MOST_SHOWN, MAX_NAME = 2000, 8, 200
 OPTION = "Name one with --model-name."
 
 NO_CHAT = frozenset(
-    "embed embedding embeddings bge gte e5 minilm colbert splade rerank reranker clip siglip whisper tts stt asr transcribe speech"
-    " audio realtime kokoro parakeet piper bark musicgen dall imagen image flux diffusion sd sdxl sd3 sd15 kandinsky sora veo"
-    " moderation guard llamaguard".split()
+    (
+        *("embed", "embedding", "embeddings", "bge", "gte", "e5", "minilm", "colbert", "splade", "rerank", "reranker", "clip"),
+        *("siglip", "whisper", "tts", "stt", "asr", "transcribe", "speech", "audio", "realtime", "kokoro", "parakeet", "piper"),
+        *("bark", "musicgen", "dall", "imagen", "image", "flux", "diffusion", "sd", "sdxl", "sd3", "sd15", "kandinsky", "sora"),
+        *("veo", "moderation", "guard", "llamaguard"),
+    )
 )
 """Words in the names of models that embed, rank, hear, speak, draw or judge, and do not chat."""
 
 OTHER_KINDS = frozenset(
-    "embedding embeddings rerank reranker image images image-generation text-to-image audio speech transcription video moderation".split()
+    (
+        *("embedding", "embeddings", "rerank", "reranker", "image", "images", "image-generation", "text-to-image", "audio"),
+        *("speech", "transcription", "video", "moderation"),
+    )
 )
 """What servers call the type of such a model where they tell it."""
 

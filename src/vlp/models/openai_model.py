@@ -35,7 +35,9 @@ THINKING_TOKENS = 4096
 
 YIELDING = ("temperature", "seed", "stream_options")
 """What is left out of a request for servers that refuse it."""
-_NOT_TAKEN = re.compile(r"unsupported|not support|unknown|unrecogni|unexpected|extra|not permitted|not allowed|invalid|only the default")
+_NOT_TAKEN = re.compile(
+    r"unsupported|not support|unknown|unrecogni|unexpected|extra|not permitted|not allowed|invalid|only the default"
+)
 
 
 class NoGrammar(MissingComponent):
@@ -97,7 +99,7 @@ class OpenAIModel:
     ) -> Reply:
         """Return the server's reply (see `vlp.models.protocol.Model.generate`); the draft is not sent.
 
-        A server that refuses the schema is asked in a looser shape (`vlp.models.reply_shape`); the last one, free text, is told.
+        A server that refuses the schema is asked in a looser shape (`vlp.models.reply_shape`); that of free text is told.
         """
         deadline = Deadline(timeout_s)
         if grammar is None:

@@ -1,8 +1,8 @@
 """What the names of served models say.
 
-`vlp serve` offers a model under a name that tells what it wants of its clients: `vlp-nano@brief+sight:0a1b2c3d4e5f` wants prompts
-in the wording `brief`, and behind each image the words that the vision tower with this digest reads off it. A name without `@`
-says nothing.
+`vlp serve` offers a model under a name that tells what it wants of its clients: `vlp-nano@brief+sight:0a1b2c3d4e5f` wants
+prompts in the wording `brief`, and behind each image the words that the vision tower with this digest reads off it. A name
+without `@` says nothing.
 
 Other servers answer under names that differ from the one that was asked for and mean the same model.
 """
@@ -18,7 +18,9 @@ _HUB_CACHE = re.compile(r"models--(?:[^/]*--)?(?P<name>[^/]+?)(?:/snapshots/.*)?
 _SAYS_NOTHING = re.compile(r"([-:]latest|:free|:nitro|\.(gguf|safetensors|bin))$")
 """Ends of a name that do not make it another model."""
 
-_VERSION = re.compile(r"([-_@.](\d{4}-\d{2}-\d{2}|\d{8}|\d{6}|\d{4}|\d{3})|[-_.](iq\d\w*|q\d(_\w+)?|bf16|fp?16|fp?32|fp8|awq|gptq))$")
+_VERSION = re.compile(
+    r"([-_@.](\d{4}-\d{2}-\d{2}|\d{8}|\d{6}|\d{4}|\d{3})|[-_.](iq\d\w*|q\d(_\w+)?|bf16|fp?16|fp?32|fp8|awq|gptq))$"
+)
 """An end of a name that says which of one model's versions or precisions it is: a date, a number, a kind of quantisation."""
 
 

@@ -82,7 +82,8 @@ def read_json(url: str, data: bytes) -> Any:
         MissingComponent: it is something else, by what it is.
     """
     if data.lstrip()[:1] == b"<":
-        raise MissingComponent(f"the model server at {url} answered {complaint(data)!r} instead of JSON.", "Is it the right URL?")
+        said = complaint(data)
+        raise MissingComponent(f"the model server at {url} answered {said!r} instead of JSON.", "Is it the right URL?")
     try:
         return json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_constant)
     except UnicodeDecodeError:
@@ -170,7 +171,8 @@ class ReplyParts:
             hint = "Let it think less, or look at the server's reasoning parser: the reply may be taken for reasoning."
             raise NoReply(f"the model at {self.url} wrote {wrote}, and {how} before it replied.", hint)
         if self._odd:
-            raise NoReply(f"{server} gave an empty reply ({self._odd}, finish_reason {self.finish!r}).", "Its own log may say more.")
+            why = f"{self._odd}, finish_reason {self.finish!r}"
+            raise NoReply(f"{server} gave an empty reply ({why}).", "Its own log may say more.")
         return _behind_thinking(self.text)
 
     def _choice(self, choice: dict[str, Any]) -> None:
@@ -225,10 +227,10 @@ class ReplyParts:
                 self._closing = None
         if self._closing:
             self.reasoned = True
-            _, closed, self._held = self._held.rpartition(self._closing) if self._closing in self._held else ("", "", self._held)
+            _, closed, behind = self._held.partition(self._closing)
             if not closed:
                 return
-            self._closing, self._held = None, self._held.lstrip()
+            self._closing, self._held = None, behind.lstrip()
         if self._closing is None:
             held, self._held = self._held, ""
             self._take(held)

@@ -182,7 +182,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _untrusted(server: str, error: ssl.SSLCertVerificationError) -> MissingComponent:
     why = (error.verify_message or str(error)).rstrip(".")[:160]
-    if "self" in why and "signed" in why or "unable to get local issuer" in why:
+    if ("self" in why and "signed" in why) or "unable to get local issuer" in why:
         hint = "Save its certificate, or that of who signed it, as PEM, and name the file in SSL_CERT_FILE."
     elif "expired" in why or "not yet valid" in why:
         hint = "Renew it, or look at this machine's clock."
