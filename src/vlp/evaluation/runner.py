@@ -18,6 +18,7 @@ from vlp.core.errors import TaskFailed, UsageError, VlpError, lookup
 from vlp.evaluation.intervals import wilson
 from vlp.evaluation.report import write_report
 from vlp.evaluation.suites import SUITES, Options, Row, Suite
+from vlp.models.protocol import NoReply
 
 ROWS, SUMMARY = "rows.jsonl", "summary.json"
 CASES_PER_PROCESS = 60
@@ -185,10 +186,12 @@ def _results(
 
 
 def _case(name: str, index: int, options: Options, folder: Path) -> list[Row]:
-    """Run one case in a worker; what a person can act on ends the suite, any other error is a row of its own."""
+    """Run one case in a worker; what a person can act on ends the suite, any other error is a row."""
     start = time.monotonic()
     try:
         rows = SUITES[name].case(index, options, folder)
+    except NoReply as error:
+        rows = [{**SUITES[name].headline, "success": False, "cause": f"no reply: {str(error)[:300]}"}]
     except VlpError:
         raise
     except Exception as error:

@@ -104,7 +104,7 @@ class OpenAIModel:
         deadline = Deadline(timeout_s)
         if grammar is None:
             return self._reply(messages, {}, max_tokens, deadline, on_text)
-        shape, reply, refusal = self._shaped(messages, grammar, self._shapes, max_tokens, deadline, on_text)
+        shape, reply, refusal = self._shaped(messages, grammar, max_tokens, deadline, on_text)
         if shape is not self._shapes[0]:
             self._shapes = SHAPES[SHAPES.index(shape) :]
         if shape is SHAPES[-1] and not self._notes:
@@ -127,23 +127,21 @@ class OpenAIModel:
         schema = {"type": "object", "properties": properties, "required": ["word"], "additionalProperties": False}
         hello = [user(Text("Say hello."))]
         try:
-            shape, reply, _ = self._shaped(hello, schema, SHAPES[:-1], PROBE_TOKENS, deadline)
+            reply = self._reply(hello, SHAPES[0].fields(schema), PROBE_TOKENS, deadline)
         except Refused as error:
             self._reply(hello, {}, PROBE_TOKENS, deadline)  # who refuses this, too, has another reason, and says it
             raise NoGrammar(f"{error.message} It was asked for a reply under a JSON Schema.", GRAMMAR_HINT) from None
-        said = shape.read(reply.text, schema)
         try:
-            kept = json.loads(json_in(said, schema)) == {"word": word}
+            kept = json.loads(json_in(reply.text, schema)) == {"word": word}
         except (ValueError, RecursionError):
             kept = False
         if not kept:
             cut = f", cut off at {PROBE_TOKENS} tokens" if reply.finish == "length" else ""
             raise NoGrammar(
                 f"the model server at {self.url} ignores response_format: asked for {json.dumps({'word': word})}, it wrote "
-                f"{' '.join(said.split())[:80]!r}{cut}.",
+                f"{' '.join(reply.text.split())[:80]!r}{cut}.",
                 GRAMMAR_HINT,
             )
-        self._shapes = SHAPES[SHAPES.index(shape) :]
 
     def loosen(self, why: str) -> None:
         """Take replies as free text from now on, and say so: to the person, and with each reply.
@@ -182,14 +180,13 @@ class OpenAIModel:
         self,
         messages: Sequence[Message],
         grammar: dict[str, Any],
-        shapes: Sequence[Shape],
         max_tokens: int,
         deadline: Deadline,
-        on_text: Callable[[str], None] | None = None,
+        on_text: Callable[[str], None] | None,
     ) -> tuple[Shape, Reply, Refused | None]:
         """Return the first shape that the server takes, its reply as written, and why it took none before."""
         refusal: Refused | None = None
-        for shape in shapes:
+        for shape in self._shapes:
             heard = on_text if shape is SHAPES[0] else None
             try:
                 return shape, self._reply(messages, shape.fields(grammar), max_tokens, deadline, heard), refusal

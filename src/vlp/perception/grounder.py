@@ -1,6 +1,7 @@
 """Grounders: an image and a phrase in, boxes out."""
 
 import importlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,7 +10,7 @@ from vlp.core.camera import Box
 from vlp.core.errors import MissingComponent, lookup
 from vlp.core.images import Rgb
 from vlp.core.vocabulary import COLOURS, KINDS, THINGS
-from vlp.models.protocol import Model
+from vlp.models.protocol import Model, NoReply
 from vlp.prompt.render import BOX_GRAMMAR, ground_messages, parse_box
 
 ANYTHING = "anything"
@@ -152,7 +153,11 @@ class ModelGrounder:
         return cls(sources.model)
 
     def ground(self, rgb: Rgb, phrase: str) -> list[Detection]:
-        """Return the box the model gives for a name; a kind or a colour alone is asked for name by name."""
+        """Return the box the model gives for a name; a kind or a colour alone is asked for name by name.
+
+        Raises:
+            NoReply: it wrote neither a box nor that the thing is not there.
+        """
         return [d for d in (self._ask(rgb, name) for name in _names(phrase)) if d is not None]
 
     def _ask(self, rgb: Rgb, name: str) -> Detection | None:
@@ -161,14 +166,27 @@ class ModelGrounder:
             ground_messages(rgb, name, profile), grammar=BOX_GRAMMAR, max_tokens=64, timeout_s=self._timeout_s
         )
         box = parse_box(reply.text)
+        if box is None and not _says_numbers(reply.text):
+            said = " ".join(reply.text.split())[:80]
+            how = "was cut off at" if reply.finish == "length" else "wrote"
+            raise NoReply(f"asked for the {name}, the model {how} {said!r} instead of a box.", "Ask for one thing by name.")
         if box is None:
-            return None
+            return None  # "[]", or numbers that span nothing
         height, width = rgb.shape[:2]
         seen_size: Callable[[int, int], tuple[int, int]] | None = getattr(self._model, "seen_size", None)
         seen_width, seen_height = seen_size(width, height) if seen_size else (width, height)
         sx, sy = width / seen_width, height / seen_height
         x1, y1, x2, y2 = _clip((box[0] * sx, box[1] * sy, box[2] * sx, box[3] * sy), rgb)
         return Detection(name, (x1, y1, x2, y2), 0.5) if x2 > x1 and y2 > y1 else None
+
+
+def _says_numbers(text: str) -> bool:
+    """Return whether a reply is of the shape that was asked for: a list of four numbers, or of none."""
+    try:
+        found = json.loads(text[:200])
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, list) and len(found) in (0, 4) and all(type(n) in (int, float) for n in found)
 
 
 def _names(phrase: str) -> list[str]:

@@ -96,7 +96,8 @@ class Planner:
                 report.add("", "cut-off", f"the reply was cut off at {self.budget.reply_tokens} tokens.", "Write less.")
             self.bus.emit(Event("report", {"attempt": attempt, **report.to_json(), "check_s": check_s}))
             messages = repair_messages(first, reply.text, report, self._profile)
-        raise NoPolicy(f"no valid policy in {self.budget.replies} replies; the last one: {report.issues[0]}")
+        worst = next((issue for issue in report.issues if issue.code == "cut-off"), report.issues[0])
+        raise NoPolicy(f"no valid policy in {self.budget.replies} replies; the last one: {worst}")
 
     def _ask_person(self, instruction: str, policy: Policy) -> None:
         """Where a general model may have misunderstood, ask the person; where nobody is there, write the doubt down.
