@@ -179,7 +179,7 @@ def ended(*texts: str, finish: str) -> Act:
 def once(first: Act, lists: bool = False) -> Act:
     """Act in one way the first time and as a good server later."""
 
-    def act(h: Handler) -> None:
+    def act(h: Handler) -> object:
         count = h.server.lists if lists else len(h.server.asked)
         (first if count == 1 else Mode().lists if lists else Handler.good)(h)
 
@@ -212,10 +212,10 @@ def in_spite(text: Callable[[Handler], str]) -> Act:
     return lambda h: h.stream(chunk(text(h)), chunk(finish="stop"))
 
 
-def with_key(h: Handler) -> None:
+def with_key(h: Handler) -> object:
     if h.headers.get("Authorization") != "Bearer secret":
         return error(f"Incorrect API key provided: {h.headers.get('Authorization')}", 401)(h)
-    listing("m")(h)
+    return listing("m")(h)
 
 
 def never_closing(h: Handler) -> None:
@@ -265,14 +265,14 @@ def no_http(h: Handler) -> None:
     h.close_connection = True
 
 
-def lenient(h: Handler) -> None:
+def lenient(h: Handler) -> object:
     """Refuse a root that is no object, and reply without the wrapper all the same."""
     if h.schema and h.schema.get("type") != "object":
         return error("schema must be a JSON Schema of 'type: \"object\"', got 'type: \"None\"'", 400)(h)
-    h.stream(chunk(h.reply if h.probed else BOX), chunk(finish="stop"))
+    return h.stream(chunk(h.reply if h.probed else BOX), chunk(finish="stop"))
 
 
-def strict(h: Handler) -> None:
+def strict(h: Handler) -> object:
     """Take what OpenAI's strict mode takes: an object at the root, every property required, few keywords."""
     faults = list(_faults(h.schema, root=True)) if h.schema else []
     return error(f"Invalid schema for response_format 'reply': {faults[0]}", 400)(h) if faults else h.good()

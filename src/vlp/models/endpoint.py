@@ -202,16 +202,15 @@ def on_loopback(host: str) -> bool:
 
 def _certificates() -> ssl.SSLContext:
     """Return who is trusted: SSL_CERT_FILE or SSL_CERT_DIR where one is set, on loopback too, else the usual authorities."""
-    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
-        path = os.environ.get(name)
-        if not path:
-            continue
-        try:
-            return ssl.create_default_context(**{"cafile" if name == "SSL_CERT_FILE" else "capath": path})
-        except OSError as error:  # an SSLError is one, too
-            why = getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
-            raise UsageError(f"{name} names {path[:200]!r}, which cannot be read as certificates: {why}.") from None
-    return httpx.create_ssl_context(trust_env=False)
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    if not file and not folder:
+        return httpx.create_ssl_context(trust_env=False)
+    try:
+        return ssl.create_default_context(cafile=file or None, capath=None if file else folder)
+    except OSError as error:  # an SSLError is one, too
+        name, path = ("SSL_CERT_FILE", file) if file else ("SSL_CERT_DIR", folder)
+        why = error.strerror or str(error)
+        raise UsageError(f"{name} names {str(path)[:200]!r}, which cannot be read as certificates: {why}.") from None
 
 
 def _beginning(response: httpx.Response) -> bytes:
