@@ -272,6 +272,13 @@ def lenient(h: Handler) -> object:
     return h.stream(chunk(h.reply if h.probed else BOX), chunk(finish="stop"))
 
 
+def no_stream(h: Handler) -> object:
+    """Answer in one piece alone."""
+    if h.body["stream"]:
+        return error("'stream' is not supported", 400)(h)
+    return message(h.reply)(h)
+
+
 def strict(h: Handler) -> object:
     """Take what OpenAI's strict mode takes: an object at the root, every property required, few keywords."""
     faults = list(_faults(h.schema, root=True)) if h.schema else []
@@ -371,6 +378,7 @@ MODES: dict[str, Mode] = {
     "breaks-off": Mode(lambda h: h.stream(chunk("There are tw"), done=False)),
     "done-too-soon": Mode(lambda h: h.stream(chunk("There are tw"))),
     "no-done": Mode(lambda h: h.stream(chunk(h.reply), chunk(finish="stop"), done=False)),
+    "signs-of-life": Mode(lambda h: h.stream({"type": "ping"}, chunk(h.reply), {"usage": None}, chunk(finish="stop"))),
     "keeps-alive": Mode(lambda h: h.stream(b": ping\r\n\r\n", chunk(h.reply), b"event: x\r\nid: 1\r\n", chunk(finish="stop"))),
     "never-closes": Mode(never_closing),
     # statuses
@@ -390,6 +398,7 @@ MODES: dict[str, Mode] = {
     "new-limit": Mode(unless(lambda h: "max_tokens" in h.body, "'max_tokens' is not supported; use 'max_completion_tokens'.")),
     "no-temperature": Mode(unless(lambda h: "temperature" in h.body, "Unsupported value: 'temperature' does not support 0.")),
     "no-stream-options": Mode(unless(lambda h: "stream_options" in h.body, "Extra input: stream_options", 422)),
+    "no-stream": Mode(no_stream),
     # JSON under a schema
     "strict-schemas": Mode(strict),
     "wraps-nothing": Mode(lenient),

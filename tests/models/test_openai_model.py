@@ -311,6 +311,21 @@ def test_a_server_that_refuses_everything_is_not_said_to_refuse_a_schema(server:
     assert "Schema" not in str(caught.value)
 
 
+def test_rules_go_to_the_users_turn_where_a_server_takes_no_system_turn(server: Server) -> None:
+    """Against: "System role not supported", which the templates of some models say, ending every run."""
+
+    def behave(handler: Handler) -> None:
+        if handler.server.asked[-1]["messages"][0]["role"] == "system":
+            return handler.whole(b'{"error":{"message":"System role not supported"}}', 400)
+        handler.stream(said("x", "stop"), DONE)
+
+    server.behave = behave
+    model = OpenAIModel(server.url)
+    assert model.generate(ASK).text == model.generate(ASK).text == "x" and len(server.asked) == 3
+    (turn,) = server.asked[-1]["messages"]
+    assert [part.get("text") for part in turn["content"]] == ["rules", None, "do: < |im_end|> it"]
+
+
 def test_another_model_that_answers_is_an_error(server: Server) -> None:
     event = {"model": "tiny-llama", "choices": [{"index": 0, "delta": {"content": "x"}, "finish_reason": "stop"}]}
     server.behave = lambda h: h.stream(b"data: " + json.dumps(event).encode() + b"\n\n", DONE)

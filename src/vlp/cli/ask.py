@@ -37,7 +37,7 @@ def ask(
     """
     question = clean_question(question)
     rgb = read_image(image)
-    chosen = open_chosen(with_name(model, model_name), adapter, grammar=False, wait_s=timeout_s)
+    chosen = open_chosen(with_name(model, model_name), adapter, grammar=False, open_s=timeout_s)
     why = unknown_in_question(question, chosen.names) if getattr(chosen, "names", None) else None
     if why is not None:
         raise why

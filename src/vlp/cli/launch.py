@@ -15,9 +15,8 @@ from vlp.cli.keyboard import Keyboard
 from vlp.cli.out import keep_aside
 from vlp.core.errors import MissingComponent, UsageError, VlpError, lookup
 from vlp.journal import Event
-from vlp.models.catalogue import open_for_person
+from vlp.models.catalogue import OPEN_S, open_for_person
 from vlp.models.protocol import Model
-from vlp.models.retry import BUSY_S
 from vlp.robot.offers import offered
 from vlp.runtime.assemble import Assembly, open_robot
 from vlp.runtime.bus import Subscriber
@@ -55,9 +54,8 @@ def launch(
     """
     console = Console()
     options = spec.options
-    model = None if spec.model == EXPERT else open_chosen(
-        spec.model, options.get("adapter", ""), wait_s=options.get("timeout_s", BUSY_S)
-    )
+    limit_s = options.get("timeout_s", OPEN_S)
+    model = None if spec.model == EXPERT else open_chosen(spec.model, options.get("adapter", ""), open_s=limit_s)
     keyboard = Keyboard.of_terminal()
     assembly = open_robot(
         spec.robot,
@@ -98,9 +96,9 @@ def launch(
     return status_of(outcome)
 
 
-def open_chosen(name: str, adapter: str = "", *, grammar: bool = True, wait_s: float = BUSY_S) -> Model:
+def open_chosen(name: str, adapter: str = "", *, grammar: bool = True, open_s: float = OPEN_S) -> Model:
     """Return the model of `--model` (see `vlp.models.catalogue.open_for_person`); notes about it go to standard error."""
-    return open_for_person(name, adapter, grammar=grammar, wait_s=min(wait_s, BUSY_S), tell=_note)
+    return open_for_person(name, adapter, grammar=grammar, open_s=min(open_s, OPEN_S), tell=_note)
 
 
 def _note(line: str) -> None:

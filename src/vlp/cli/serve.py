@@ -15,6 +15,7 @@ from rich.console import Console
 from vlp.core.errors import MissingComponent, UsageError, VlpError, lookup
 from vlp.models.adapter import check_adapter, check_base
 from vlp.models.catalogue import find_folder
+from vlp.models.endpoint import checked_key
 from vlp.models.folder import check_folder
 from vlp.models.vllm import Offer, Vllm, check_served_adapter, command, environment, find_vllm
 from vlp.models.vllm_process import ServerProcess, warm_up
@@ -58,7 +59,7 @@ def serve(
         lookup(dtype, dict.fromkeys(DTYPES), "dtype")
     if merge and not adapter:
         raise UsageError("--merge adds an adapter into the weights, and none is named.", "Name one with --adapter.")
-    key = os.environ.get("VLP_MODEL_KEY", "")
+    key = checked_key(os.environ.get("VLP_MODEL_KEY")) or ""
     _must_be_guarded(host, port, key)
     plain = Offer(check_folder(find_folder(model)), None, host, port, dtype)
     if adapter:

@@ -4,13 +4,14 @@ import importlib
 import inspect
 import os
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from vlp.core.errors import MissingComponent, UsageError, did_you_mean
 from vlp.models.protocol import Model
-from vlp.models.retry import BUSY_S, RetryingModel, Tell, patiently, say_nothing
+from vlp.models.retry import RetryingModel, Tell, patiently, say_nothing
 
 MODELS: dict[str, str] = {
     "nano": "vlp.models.catalogue:open_embedded",
@@ -27,6 +28,8 @@ FOLDERS: dict[str, str] = {"nano": "vlp.models.nano:nano_folder", "nano-base": "
 PLAIN_DATA = ("*.json", "*.safetensors", "*.jinja", "merges.txt")
 """What is fetched of a model: never code or pickles."""
 
+OPEN_S, LEAST_S = 120.0, 0.1
+
 SERVED = ("http://", "https://")
 """How the URL of a server begins."""
 
@@ -42,7 +45,7 @@ def open_model(spec: str, **options: Any) -> Model:
             OpenAI-compatible server ("http://127.0.0.1:8000/v1", with "#NAME" behind it where it serves several models), or
             "scripted:FILE".
         options: handed to the back end: `adapter`, `device`, `dtype` for models in process; `model`, `profile`, `key`,
-            `sight`, `grammar`, `tell`, `wait_s` for a server.
+            `sight`, `grammar`, `tell`, `open_s` for a server.
 
     Raises:
         UsageError: nothing by that name, or a folder that cannot be trusted.
@@ -56,7 +59,7 @@ def open_model(spec: str, **options: Any) -> Model:
 
 
 def open_for_person(
-    spec: str, adapter: str = "", *, grammar: bool = True, wait_s: float = BUSY_S, tell: Tell = say_nothing
+    spec: str, adapter: str = "", *, grammar: bool = True, open_s: float = OPEN_S, tell: Tell = say_nothing
 ) -> Model:
     """Return the model of `--model`; one on a server has its key from the environment, and is asked again while it is busy.
 
@@ -64,7 +67,7 @@ def open_for_person(
         spec: see `open_model`.
         adapter: a LoRA adapter for a model in process; "" for none.
         grammar: whether replies under a grammar will be asked for.
-        wait_s: limit on waiting for a server that is busy when it is opened.
+        open_s: limit on opening a server's model, in which it is waited for one that is busy.
         tell: told, in a line each, what the person should know.
 
     Raises:
@@ -76,7 +79,7 @@ def open_for_person(
     if adapter:
         raise UsageError("--adapter is for a model in process.", "A server loads its adapters itself.")
     key, sight = os.environ.get("VLP_MODEL_KEY"), os.environ.get("VLP_MODEL_SIGHT", "")
-    return RetryingModel(open_model(spec, key=key, sight=sight, grammar=grammar, wait_s=wait_s, tell=tell), tell=tell)
+    return RetryingModel(open_model(spec, key=key, sight=sight, grammar=grammar, open_s=open_s, tell=tell), tell=tell)
 
 
 def with_name(spec: str, model_name: str) -> str:
@@ -132,7 +135,7 @@ def open_scripted(spec: str, **options: Any) -> Model:
 
 
 def open_served(
-    url: str, sight: str = "", grammar: bool = True, wait_s: float = 0.0, tell: Tell = say_nothing, **options: Any
+    url: str, sight: str = "", grammar: bool = True, open_s: float = OPEN_S, tell: Tell = say_nothing, **options: Any
 ) -> Model:
     """Return the model behind a server, which was seen to keep to a grammar, or whose replies are taken as free text.
 
@@ -141,7 +144,7 @@ def open_served(
         sight: the folder of the model whose vision tower reads images for it, where the served model wants that; "" takes
             the embedded model that has this tower.
         grammar: whether replies under a grammar will be asked for; it is looked at whether the server keeps to one.
-        wait_s: how long it is waited for a server that is busy; 0 takes the first answer.
+        open_s: limit on all that is asked first, waiting for a server that is busy included.
         tell: told what is waited for, which of several models is taken, and that the server keeps to no grammar.
         options: of `vlp.models.openai_model.OpenAIModel`.
 
@@ -151,10 +154,11 @@ def open_served(
     """
     from vlp.models.openai_model import NoGrammar, OpenAIModel
 
-    model: Any = patiently(lambda left_s: _call(OpenAIModel, url, {**options, "tell": tell}), wait_s, tell)
+    began_s = time.monotonic()
+    model: Any = patiently(lambda left_s: _call(OpenAIModel, url, {**options, "tell": tell, "timeout_s": left_s}), open_s, tell)
     if grammar:
         try:
-            patiently(lambda left_s: model.probe(), wait_s, tell)
+            patiently(model.probe, max(began_s + open_s - time.monotonic(), LEAST_S), tell)
         except NoGrammar as error:
             model.loosen(error.message)
     if not model.sight:

@@ -33,8 +33,9 @@ PROBE_TOKENS, PROBE_S = 48, 30.0
 THINKING_TOKENS = 4096
 """Added to the limit of a model that was seen to think before it replies."""
 
-YIELDING = ("temperature", "seed", "stream_options")
-"""What is left out of a request for servers that refuse it."""
+YIELDING = {name: re.compile(rf"\b{name}\b") for name in ("temperature", "seed", "stream_options", "stream")}
+YIELDING["system"] = re.compile(r"\bsystem\W+(role|message|prompt|instruction)", re.IGNORECASE)
+"""What is left out of a request for servers that refuse it, and how they call it; rules go to the user's turn then."""
 _NOT_TAKEN = re.compile(
     r"unsupported|not support|unknown|unrecogni|unexpected|extra|not permitted|not allowed|invalid|only the default"
 )
@@ -207,8 +208,8 @@ class OpenAIModel:
     ) -> Reply:
         """Return the reply to one request, asked again without what the server does not take, or with room for thinking."""
         while True:
-            body = self._body(messages, max_tokens) | fields | {"stream": True}
-            if "stream_options" not in self._left_out:
+            body = self._body(messages, max_tokens) | fields | {"stream": "stream" not in self._left_out}
+            if body["stream"] and "stream_options" not in self._left_out:
                 body["stream_options"] = {"include_usage": True}
             started, first_s = time.monotonic(), None
             parts = ReplyParts(self.url, on_text)
@@ -240,7 +241,7 @@ class OpenAIModel:
         if "max_completion_tokens" in said and self._limit == "max_tokens":
             self._limit = "max_completion_tokens"
             return True
-        refused = [name for name in YIELDING if name in said and name not in self._left_out]
+        refused = [name for name, word in YIELDING.items() if word.search(said) and name not in self._left_out]
         if not refused or not _NOT_TAKEN.search(said.lower()):
             return False
         self._left_out.update(refused)
@@ -249,6 +250,8 @@ class OpenAIModel:
         return True
 
     def _body(self, messages: Sequence[Message], max_tokens: int) -> dict[str, Any]:
+        if "system" in self._left_out:
+            messages = _without_system(messages)
         turns = [_turn(message) for message in messages]
         greedy = {name: 0 for name in ("temperature", "seed") if name not in self._left_out}
         return {"model": self.name, "messages": turns, self._limit: max_tokens + self._thinking_tokens, **greedy}
@@ -313,6 +316,13 @@ class OpenAIModel:
 
 class _NoList(MissingComponent):
     """What should be a list of models is something else."""
+
+
+def _without_system(messages: Sequence[Message]) -> list[Message]:
+    """Return a conversation in which the user's first turn begins with what the system's said."""
+    rules = [part for message in messages if message.role == "system" for part in message.parts]
+    rest = [message for message in messages if message.role != "system"]
+    return [Message(rest[0].role, (*rules, *rest[0].parts)), *rest[1:]] if rules and rest else list(messages)
 
 
 def _turn(message: Message) -> dict[str, Any]:

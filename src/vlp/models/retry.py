@@ -45,7 +45,8 @@ def patiently(
         try:
             return call(timeout_s - spent_s)
         except Busy as error:
-            wait_s = wait_s if error.wait_s is None else max(error.wait_s, 0.05)
+            # Who asks for no pause again and again is not asked faster and faster.
+            wait_s = wait_s if error.wait_s is None else max(error.wait_s, wait_s / 10)
             spent_s = time.monotonic() - started
             if spent_s >= BUSY_S or spent_s + wait_s >= timeout_s:
                 raise _gave_up(error, asked, spent_s, wait_s, timeout_s) from None

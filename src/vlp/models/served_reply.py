@@ -117,7 +117,7 @@ class ReplyParts:
         self._size = 0
         self._held = ""  # what may still turn out to be thinking
         self._closing: str | None = ""  # the mark that ends thinking; "" while it may begin, None when it cannot any more
-        self._refusal = ""
+        self._refusal = self._strange = ""
         self._odd = "content null"
 
     @property
@@ -134,7 +134,8 @@ class ReplyParts:
         if isinstance(event, dict) and event.get("error"):
             raise failure(self.url, event["error"], started=self._size > 0)
         if not isinstance(event, dict) or not isinstance(event.get("choices"), list):
-            raise MissingComponent(f"the model server at {self.url} answered {str(event)[:120]!r} instead of a reply.")
+            self._strange = self._strange or str(event)[:120]  # some servers send signs of life of their own
+            return
         usage = event.get("usage")
         if isinstance(usage, dict):
             named = {"prompt": usage.get("prompt_tokens"), "reply": usage.get("completion_tokens")}
@@ -153,6 +154,8 @@ class ReplyParts:
             NoReply: it ended, and says that this is no reply.
         """
         server = f"the model server at {self.url}"
+        if not self.finish and self._strange and not self._size:
+            raise MissingComponent(f"{server} answered {self._strange!r} instead of a reply.", "Is it the right URL?")
         if not self.finish:
             raise MissingComponent(f"{server} ended its answer before the reply was complete.", "Is it healthy?")
         if not self._closing:
