@@ -103,6 +103,20 @@ def test_an_invalid_reply_goes_back_with_its_report(make_run):
     assert "grab" in again[-2].parts[0].text
 
 
+def test_a_reply_that_was_cut_off_is_told_as_cut_off(make_run):
+    """Against: "not JSON: a string is not closed" told of a server that ended its replies at a limit."""
+    half = Reply(say(CUBE_IN_BOWL)[:60], {"total": 0.1}, finish="length")
+    outcome = make_run([half] * 3).go()
+    assert outcome.outcome == "failure" and "cut off at" in outcome.reason
+
+
+def test_what_a_person_must_know_of_a_reply_is_in_the_journal(make_run):
+    """Against: policies of a server that keeps to no grammar looking like any others."""
+    run = make_run([Reply(say(CUBE_IN_BOWL), {"total": 0.1}, notes=("no grammar",))])
+    run.go()
+    assert [reply.get("notes") for reply in run.of("reply")] == [["no grammar"]]
+
+
 def test_three_invalid_replies_are_the_end(make_run):
     run = make_run(["not json", "{}", "[]", CUBE_IN_BOWL])
     outcome = run.go()
