@@ -38,7 +38,8 @@ def ask(
     question = clean_question(question)
     rgb = read_image(image)
     chosen = open_chosen(with_name(model, model_name), adapter, grammar=False, open_s=timeout_s)
-    why = unknown_in_question(question, chosen.names) if getattr(chosen, "names", None) else None
+    names = getattr(chosen, "names", None)
+    why = unknown_in_question(question, names) if names else None
     if why is not None:
         raise why
     messages = question_messages(rgb, question, getattr(chosen, "profile", "full"))
