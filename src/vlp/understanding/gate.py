@@ -116,8 +116,12 @@ class Gate:
             yield NotUnderstood("question", "this asks for an answer, not for a deed.", "`vlp ask IMAGE QUESTION` answers.")
         if not said.asks:
             yield NotUnderstood("nothing-asked", "the sentence asks for nothing that the robot could do.")
-        if self.strict and not (said.asked or said.refers or (follows and said.places) or said.acts & {"clear", "sort"}):
+        if self.strict and not follows and not said.named:
             yield NotUnderstood("nothing-named", "the sentence names nothing that is to be moved.", "Say which thing.")
+        if self.strict and not follows and said.acts == {"put"} and not said.whither:
+            yield NotUnderstood("nowhere", "the sentence does not say where to put it.", "Say where.")
+        if said.person:
+            yield NotUnderstood("person", f"{_plain(said.person)!r}: this robot moves things, not people nor itself.")
 
     def _unknown(self, words: Sequence[str]) -> tuple[str, str]:
         assert self.names is not None

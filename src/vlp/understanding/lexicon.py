@@ -13,7 +13,7 @@ LEAST_LETTERS = 4
 """Shorter words have too many neighbours to be misspellings: "can" and "cat"."""
 
 IRREGULAR = {
-    "take": "took taken", "bring": "brought", "get": "got gotten", "throw": "threw thrown", "leave": "left", "hold": "held",
+    "take": "took taken", "bring": "brought", "get": "got gotten", "throw": "threw thrown", "hold": "held",
     "build": "built",
     "catch": "caught", "lay": "laid", "sit": "sat", "stand": "stood", "stick": "stuck", "find": "found",
     "see": "saw seen", "tell": "told", "say": "said", "think": "thought", "know": "knew known", "go": "went gone",

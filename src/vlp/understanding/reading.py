@@ -2,7 +2,7 @@
 
 put the red cube in the bowl, not on the plate
 tokens      put the red cube in the bowl , not on the plate
-skeleton    put THING in THING , not on THING          names: red cube, bowl, plate
+skeleton    put THING in THING , not on THING          names: red cube, bowl, plate (places: TABLE, BIN)
 clauses     put THING in THING | not on THING          asked: red cube, bowl    forbidden: plate
 """
 
@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 
 from vlp.understanding.lexicon import Lexicon, act_of, english, verbs
 from vlp.understanding.words import BREAKS, is_word, tokens
@@ -25,7 +26,7 @@ SUBJECTS = frozenset(("i", "he", "she", "they", "we", "who", "someone", "somebod
 RELATIONS = frozenset(
     (
         *("in", "on", "into", "onto", "inside", "within", "atop", "upon", "next", "beside", "besides", "by", "near", "behind"),
-        *("left", "right", "front", "before", "over", "under", "to", "with", "at", "alongside", "close", "adjacent", "back"),
+        *("left", "right", "front", "before", "over", "under", "to", "with", "at", "alongside", "back"),
         *("away", "out", "off", "down", "together", "between", "instead", "there"),
     )
 )
@@ -40,6 +41,20 @@ AFTER_CAN = frozenset(("be", "go", "not", "i", "you", "we", "it", "have"))
 WHOLE, PRONOUNS = ("all", "both", "every", "each", "any", "whole"), ("it", "them", "this", "that", "these", "those")
 STUFF = frozenset(("trash", "garbage", "rubbish"))
 """Words for a place behind an article alone: "in the trash", but "all of it is trash"."""
+ASKING_LEAVE = frozenset(("can", "could", "may", "might", "would", "will"))
+GOING = frozenset(("go", "goes", "swap", "change", "trade", "end", "stand", "have", "let", "disappear"))
+NEEDS_OBJECT = frozenset(("in", "into", "on", "onto", "inside", "to", "at", "behind", "near"))
+"""What cannot follow directly on a verb that moves things."""
+DEEDS = frozenset(
+    ("gone", "empty", "clear", "rubbish", "trash", "waste", "garbage", "junk", "tower", "stack", "pile", "swap", "switch")
+)
+AWAY = frozenset(("off", "away", "from", "out", "into", "in", "up"))
+PERSONS = frozenset(
+    ("me", "him", "her", "us", "you", "yourself", "myself", "himself", "herself", "somebody", "someone", "everybody")
+)
+SPOTS = frozenset(
+    ("where", "above", "top", "place", "places", "spot", "spots", "position", "positions", "other", "tower", "stack")
+)
 LEADING = frozenset(("and", "so", "but", "ok", "please", "robot", "well", "hey", "then", "now"))
 """What may stand before the word that tells whether a clause is a question."""
 ARTICLES = frozenset(("the", "a", "an", "this", "that", "these", "those", "my", "your", "our"))
@@ -95,6 +110,9 @@ class Reading:
         asked, forbidden: the things named where something is asked for, and where it is forbidden.
         refers: whether words such as "it" stand for what an earlier instruction named.
         places: the named places that are spoken of.
+        named: whether it names what is to be moved, or a whole that implies it: "clear the table", "sort by colour".
+        whither: whether it says where to.
+        person: the words that would move a person or the robot itself, "" where there are none.
         condition, handover, harm: the words that state a condition, hand a thing to a person, or throw one at something; ""
             where there are none.
         acts: what the verbs may mean, keys of `acts` in english.toml.
@@ -113,6 +131,9 @@ class Reading:
     forbidden: tuple[Mention, ...] = field(default=())
     refers: bool = False
     places: tuple[str, ...] = ()
+    person: str = ""
+    named: bool = False
+    whither: bool = False
 
 
 def read(text: str, lexicon: Lexicon, follows: bool = False) -> Reading:
@@ -126,30 +147,59 @@ def read(text: str, lexicon: Lexicon, follows: bool = False) -> Reading:
     words, unknown = _known(tokens(text), lexicon)
     skeleton, names = _named(words, lexicon)
     skeleton = _plainer(skeleton, names)
-    clauses = _clauses(skeleton, names)
+    clauses = _clauses(skeleton, names, follows)
     limits = {name: _first(pattern, skeleton) for name, pattern in english()["limits"].items()}
     positive = [c for c in clauses if not c.negated]
     acts = frozenset(act for c in positive for word in c.text.split() for act in act_of().get(word, ()))
     reason = [c.negated and any(re.search(p, c.text) for p in english()["negation"]["reasons"]) for c in clauses]
+    asked = tuple(name for c, r in zip(clauses, reason, strict=True) if not c.negated or r for name in c.names)
     asking = [c for c in positive if _asks(c, follows)]
     if not asking and not any(_is_question(c.text) for c in clauses):  # "a tower, please: the red cube, the blue block"
         together = Clause(" ".join(c.text for c in positive), tuple(name for c in positive for name in c.names))
         asking = [together] if together.text and _asks(together, follows) else []
+    ordered = any(_orders(part.split()) for c in asking for part in THEN.split(c.text))
+    if text.rstrip().endswith("?") and not ordered and not follows:
+        asking = []  # "the red cube in the bowl?"
     return Reading(
         unknown=tuple(dict.fromkeys(unknown)),
         clauses=tuple(clauses),
         asks=bool(asking),
-        question=(not asking and any(_is_question(c.text) for c in clauses)) or (not asking and "?" in text),
+        question=not asking and ("?" in text or any(_is_question(c.text) for c in clauses)),
         forbids=any(c.negated and not r for c, r in zip(clauses, reason, strict=True)),
         condition=limits["conditions"],
         handover=limits["handovers"],
         harm=limits["harm"],
         acts=acts,
-        asked=tuple(name for c, r in zip(clauses, reason, strict=True) if not c.negated or r for name in c.names),
+        asked=asked,
         forbidden=tuple(name for c, r in zip(clauses, reason, strict=True) if c.negated and not r for name in c.names),
+        person=_person(skeleton.split()),
+        named=_names_enough(asked, acts, skeleton),
+        whither=any(word in RELATIONS | SPOTS or _is_place(word) for word in skeleton.split()),
         refers=follows and bool(re.search(r"\b(it|them|that|there|this|one|those|these|back)\b", skeleton)),
-        places=tuple(place for place in lexicon.names.places if place in skeleton.split()),
+        places=tuple(place for place in lexicon.names.places if place.upper() in skeleton.split()),
     )
+
+
+def _names_enough(asked: Sequence[Mention], acts: frozenset[str], skeleton: str) -> bool:
+    """Return whether a sentence names what is to be moved: for clearing and sorting a whole, or what is taken away."""
+    words = skeleton.split()
+    if acts == {"clear"}:
+        return "TABLE" in words or any(name.whole for name in asked) or (bool(asked) and bool(AWAY & set(words)))
+    if acts == {"sort"}:
+        return bool(asked) or "TABLE" in words or any(word.startswith(("colour", "color")) for word in words)
+    return bool(asked) or ("clear" in acts and "TABLE" in words) or ("sort" in acts and "TABLE" in words)
+
+
+def _is_place(word: str) -> bool:
+    return word.isupper() and word not in (NAME, ALL)
+
+
+def _person(words: Sequence[str]) -> str:
+    """Return the verb and its object where a person or the robot itself would be moved, "" where nobody would."""
+    for verb, moved in pairwise(words):
+        if verb in act_of() and moved in PERSONS and not act_of()[verb] & {"stack", "back"}:
+            return f"{verb} {moved}"
+    return ""
 
 
 def _known(found: Sequence[str], lexicon: Lexicon) -> tuple[list[str], list[str]]:
@@ -176,7 +226,7 @@ def _named(words: Sequence[str], lexicon: Lexicon) -> tuple[str, list[Mention]]:
         elif place and (after_article or words[i] not in STUFF):
             while out and out[-1] in ARTICLES:
                 out.pop()
-            out.append(lexicon.places[place])
+            out.append(lexicon.places[place].upper())
             length = place.count(" ") + 1
         else:
             out.append(words[i])
@@ -283,7 +333,7 @@ def _plainer(skeleton: str, names: list[Mention]) -> str:
     return skeleton
 
 
-def _clauses(skeleton: str, names: Sequence[Mention]) -> list[Clause]:
+def _clauses(skeleton: str, names: Sequence[Mention], follows: bool) -> list[Clause]:
     """Return the clauses; what stands behind a negation in a clause is a clause of its own that forbids.
 
     A negation holds on over clauses without a verb ("not the can, the ball or the mug") and over all that follows "under no
@@ -295,7 +345,7 @@ def _clauses(skeleton: str, names: Sequence[Mention]) -> list[Clause]:
     for part in SPLIT.split(skeleton):
         start = skeleton.find(part, position)
         position = start + len(part)
-        for text, negated in _polarities(part.strip()) if part.strip() else ():
+        for text, negated in _polarities(part.strip(), follows) if part.strip() else ():
             words = text.split()
             named = tuple(Mention("everything", whole=True) if w == ALL else left.pop(0) for w in words if w in (NAME, ALL))
             bare = not any(word in act_of() or word in _wishes() for word in words)
@@ -305,9 +355,10 @@ def _clauses(skeleton: str, names: Sequence[Mention]) -> list[Clause]:
     return found
 
 
-def _polarities(text: str) -> list[tuple[str, bool]]:
+def _polarities(text: str, follows: bool) -> list[tuple[str, bool]]:
     """Return a clause in parts, each with whether it forbids."""
-    if any(re.search(pattern, text) for pattern in english()["negation"]["stays"]):
+    put_back = follows and "TABLE" in text.split()  # "no, it stays on the table": what is held goes back
+    if not put_back and any(re.search(pattern, text) for pattern in english()["negation"]["stays"]):
         return [(text, True)]
     words = text.split()
     spot = next((i for i, word in enumerate(words) if word in _negations() and not _interjection(words, i)), None)
@@ -363,7 +414,10 @@ def _is_question(text: str) -> bool:
     opened = any(re.match(rf"(?:{pattern})(?= |$)", text) for pattern in english()["requests"]["openings"])
     if first in _asking() and not opened:
         return True
-    lead = next((word for word in words if word in act_of() or word in verbs("look") or word in verbs("tell")), "")
+    if first in ASKING_LEAVE and not any(word in act_of() or word in GOING for word in words):  # "could it be in the box"
+        return True
+    leads = act_of().keys() | verbs("look") | verbs("tell")
+    lead = next((word for word in words if word in leads and not (word.endswith("ed") or word in ("seen", "found"))), "")
     return bool(lead) and lead not in act_of()
 
 
@@ -373,15 +427,17 @@ def _asks(clause: Clause, follows: bool) -> bool:
     if _is_question(clause.text) and not any(_orders(part) for part in parts[1:]):
         return False
     words = clause.text.split()
-    names = bool(clause.names) or "table" in words or "bin" in words
+    names = any(word.isupper() for word in words)
     if any(_orders(part) for part in parts):
         return True
     wished = names and any(word in _wishes() for word in words)
     related = names and any(word in RELATIONS for word in words)
     if BE & set(words):
-        return wished or (names and any(word in ("where", "for", "place") for word in words) and related)
+        return wished or (names and any(word in ("where", "for", "place") for word in words))
     pronoun = follows and any(word in ("it", "them", "that", "there", "one") for word in words)
-    return wished or (related and words[0] not in SUBJECTS) or (follows and (names or pronoun))
+    wished = wished and (related or follows or any(word in DEEDS or _is_place(word) for word in words))
+    stated = related and words[0] not in SUBJECTS and not any(word in act_of() for word in words)
+    return wished or stated or (follows and (names or pronoun))
 
 
 def _orders(words: Sequence[str]) -> bool:
@@ -393,6 +449,8 @@ def _orders(words: Sequence[str]) -> bool:
         if before and before[-1] in SUBJECTS and not any(w in OPENERS for w in before):
             continue
         if before and before[-1] in ("the", "a", "your", "my"):
+            continue
+        if words[i + 1 : i + 2] and words[i + 1] in NEEDS_OBJECT and NAME not in before:  # "get in the box"
             continue
         if before and before[-1] in BE | {"been", "being", "has", "had"} and not any(w in _wishes() for w in before):
             continue
