@@ -12,7 +12,7 @@ import pytest
 from run_kit import Run, put, say
 
 from vlp.core.errors import MissingComponent, UsageError
-from vlp.journal import Journal, read_events
+from vlp.journal import Event, Journal, read_events
 from vlp.models.scripted import ScriptedModel
 from vlp.robot.fake import FakeRobot, fake_manifest
 from vlp.runtime.schedule import Change
@@ -219,6 +219,16 @@ def test_ctrl_c_stops_the_robot_and_can_be_resumed(make_run, tmp_path):
 
 def test_a_finished_run_is_not_resumed(make_run, tmp_path):
     make_run([CUBE_IN_BOWL]).go()
+    with pytest.raises(UsageError, match="has ended: success"):
+        read_run(tmp_path / "run")
+
+
+def test_a_note_after_the_end_does_not_make_it_unfinished(make_run, tmp_path):
+    """Against: a finished run done again by `vlp resume` because a display failed, and was dropped with a note, at its end."""
+    make_run([CUBE_IN_BOWL]).go()
+    journal = Journal(tmp_path / "run" / "journal.db")
+    journal.append(Event("note", {"text": "RerunLog failed and was dropped"}))
+    journal.close()
     with pytest.raises(UsageError, match="has ended: success"):
         read_run(tmp_path / "run")
 

@@ -1,11 +1,15 @@
 """The directory of a run: where it is, and that nothing in it is lost."""
 
+import contextlib
+import fcntl
+import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from vlp.core.errors import MissingComponent, UsageError
+from vlp.core.errors import UsageError
+from vlp.core.files import cannot_write, check_writable, holder
 
 SLUG_CHARS = 40
 
@@ -20,34 +24,78 @@ def check_out(out: Path, force: bool) -> None:
     """Refuse a directory that cannot be taken; nothing is touched yet.
 
     Raises:
-        UsageError: it is a file, or holds something and `force` is not given.
+        UsageError: it is a file, belongs to a run that goes on, or holds something and `force` is not given.
+        MissingComponent: nothing can be written there.
     """
     if out.exists() and not out.is_dir():
         raise UsageError(f"{str(out)[:300]!r} is a file.", "Choose another directory with --out.")
+    if out.is_dir():
+        with held(out):
+            pass
+    check_writable(out.parent if _holds_something(out) and force else out)
     if _holds_something(out) and not force:
         raise UsageError(f"{str(out)[:300]!r} is not empty.", "Choose another --out, or move it aside with --force.")
 
 
-def take_out(out: Path, force: bool) -> Path | None:
-    """Make the directory; what stood there is moved aside, and where to is returned."""
+def take_out(out: Path, force: bool, until: contextlib.ExitStack) -> Path | None:
+    """Make the directory and keep other runs out of it; what stood there is moved aside, and where to is returned.
+
+    Args:
+        out: the directory.
+        force: whether what stands there may be moved aside.
+        until: the directory is ours until this is closed, or the process ends.
+
+    Raises:
+        UsageError, MissingComponent: as `check_out` does.
+    """
     check_out(out, force)
     aside = None
     try:
         if _holds_something(out):
-            aside = _free(out.with_name(f"{out.name}-before"))
-            out.rename(aside)
+            with held(out):
+                aside = _free(out.with_name(f"{out.name}-before"))
+                out.rename(aside)
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MissingComponent(f"cannot make {str(out)[:300]!r}: {error.strerror}.") from None
+        raise cannot_write(out, error) from None
+    until.enter_context(held(out))
     return aside
+
+
+@contextlib.contextmanager
+def held(out: Path) -> Iterator[None]:
+    """Keep a run's directory for this process; the system lets it go when the process dies, however it does.
+
+    Raises:
+        UsageError: another process has it.
+        MissingComponent: it cannot be opened.
+    """
+    try:
+        descriptor = os.open(out, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise cannot_write(out, error) from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            said = f"a run goes on in {str(out)[:300]!r}: {holder(out)} has it."
+            raise UsageError(said, "Wait for it to end or stop it, or choose another directory.") from None
+        except OSError:  # a file system without locks; the journal's own lock still keeps two writers apart
+            pass
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def keep_aside(out: Path, names: Iterable[str]) -> None:
     """Rename files of an earlier part of a run, such as its film, before the next part writes its own."""
     for name in names:
         file = out / name
-        if file.is_file():
-            file.rename(_free(file.with_stem(f"{file.stem}-before")))
+        try:
+            if file.is_file():
+                file.rename(_free(file.with_stem(f"{file.stem}-before")))
+        except OSError as error:
+            raise cannot_write(file, error) from None
 
 
 def _holds_something(out: Path) -> bool:

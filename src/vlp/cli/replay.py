@@ -7,8 +7,10 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
+from vlp.core.errors import MissingComponent
 from vlp.journal import Event, journal_path, read_events
 from vlp.runtime.replay import replay as rebuild
+from vlp.runtime.story import Story
 from vlp.runtime.subscribers.terminal import Terminal
 
 LONGEST_PAUSE_S = 2.0
@@ -24,7 +26,11 @@ def replay(
         directory: the run's directory, or its journal.db.
         speed: how many times faster than it was; where the output is no terminal there are no pauses.
     """
-    story = rebuild(directory)
+    told: Story | MissingComponent
+    try:
+        told = rebuild(directory)
+    except MissingComponent as error:  # a run can be looked at where nothing can be written
+        told = error
     console = Console()
     terminal = Terminal(console)
     last: Event | None = None
@@ -34,7 +40,9 @@ def replay(
         terminal.on_event(event)
         last = event
     terminal.close()
+    if isinstance(told, MissingComponent):
+        raise told
     out: Path = journal_path(directory).parent
     console.print(f"rebuilt {out / 'report.html'} and {out / 'result.json'}", highlight=False, soft_wrap=True)
-    ended = story.end.get("outcome", "unfinished")
-    return 0 if ended == "success" and story.end.get("verdict") is not False else 1
+    ended = told.end.get("outcome", "unfinished")
+    return 0 if ended == "success" and told.end.get("verdict") is not False else 1

@@ -5,6 +5,9 @@ from typing import Annotated
 import tyro
 
 from vlp.cli.launch import launch
+from vlp.cli.out import held
+from vlp.core.files import check_writable
+from vlp.journal import journal_path
 from vlp.runtime.session import read_run
 
 
@@ -20,8 +23,8 @@ def resume(
         directory: the run's directory.
         token: of a robot's server; by default the environment's VLP_ROBOT_TOKEN.
     """
-    from pathlib import Path
-
-    spec, events = read_run(directory)
-    path = Path(directory)
-    return launch(path if path.is_dir() else path.parent, spec, token, resumed=events)
+    folder = journal_path(directory).parent
+    with held(folder):
+        check_writable(folder)
+        spec, events = read_run(directory)
+        return launch(folder, spec, token, resumed=events)

@@ -1,5 +1,6 @@
 """`vlp run`: a sentence, a robot, a model, and a directory with everything that happened."""
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -63,4 +64,5 @@ def run(
     if model == EXPERT or grounder == "oracle":
         options["upper_bound"] = True
     spec = Spec(instruction, robot, world, model, seed, tuple(changes), options)
-    return launch(folder, spec, token, prepare=lambda: take_out(folder, force))
+    with contextlib.ExitStack() as until:
+        return launch(folder, spec, token, prepare=lambda: take_out(folder, force, until))

@@ -1,9 +1,21 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, what to do when they cannot be, and who holds one that is locked."""
 
+import contextlib
+import errno
 import os
 from pathlib import Path
 
 from vlp.core.errors import MissingComponent
+
+REMEDIES = {
+    errno.ENOSPC: "Free some space on that disk.",
+    errno.EDQUOT: "Free some space: your quota is used up.",
+    errno.EFBIG: "Files there may not grow so large.",
+    errno.EROFS: "Choose a place that can be written to.",
+    errno.EACCES: "Choose a place that you may write to.",
+    errno.EPERM: "Choose a place that you may write to.",
+}
+"""The next step by what the system said."""
 
 
 def write_whole(path: Path, data: bytes | str) -> None:
@@ -20,7 +32,35 @@ def write_whole(path: Path, data: bytes | str) -> None:
             os.fsync(file.fileno())
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        raise MissingComponent(
-            f"cannot write {str(path)!r}: {error.strerror}.", "Is there space on the disk?"
-        ) from None
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise cannot_write(path, error) from None
+
+
+def cannot_write(path: Path, error: OSError) -> MissingComponent:
+    """Return the error for a file or folder that could not be written."""
+    why = error.strerror or str(error)
+    return MissingComponent(f"cannot write {str(path)[:300]!r}: {why}.", REMEDIES.get(error.errno or 0, ""))
+
+
+def check_writable(folder: Path) -> None:
+    """Raise MissingComponent when nothing can be written in a folder, or where it would be made; nothing is touched."""
+    there = folder.absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if there.is_dir() and not os.access(there, os.W_OK | os.X_OK):
+        # Asked so, root is told of a file system that is read-only too.
+        which = "it" if there == folder.absolute() else repr(str(there)[:300])
+        raise cannot_write(folder, OSError(errno.EROFS, f"{which} is read-only for you"))
+
+
+def holder(*paths: Path) -> str:
+    """Return the process that has a lock on one of some files, in words; "another process" where the system does not say."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        inodes = {str(path.stat().st_ino) for path in paths if path.exists()}
+        for line in Path("/proc/locks").read_text().splitlines():
+            words = line.split()
+            if words[1] != "->" and words[5].rpartition(":")[2] in inodes and int(words[4]) > 0:
+                name = Path(f"/proc/{words[4]}/comm").read_text().strip()
+                return f"process {words[4]} ({name[:40]})"
+    return "another process"

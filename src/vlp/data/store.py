@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from vlp.core.errors import MissingComponent, UsageError, did_you_mean
-from vlp.core.files import write_whole
+from vlp.core.errors import UsageError, did_you_mean
+from vlp.core.files import cannot_write, write_whole
 from vlp.core.images import MAX_FILE_BYTES, Rgb, decode_image, decode_noting, encode_png
 from vlp.data.sample import MAX_LINE_BYTES, SPLITS, Sample
 from vlp.data.similar import Fingerprint, fingerprint
@@ -152,7 +152,7 @@ class StoreWriter:
             (self.folder / IMAGES).mkdir(parents=True, exist_ok=True)
             self._lock = _hold(self.folder)
         except OSError as error:
-            raise _unwritable(self.folder, error) from None
+            raise cannot_write(self.folder, error) from None
         try:
             self.manifests = _merged(self.folder, manifests or {})
             self._file = (self.folder / SAMPLES).open("ab")
@@ -160,7 +160,7 @@ class StoreWriter:
             self.seal()
         except OSError as error:
             os.close(self._lock)
-            raise _unwritable(self.folder, error) from None
+            raise cannot_write(self.folder, error) from None
         except BaseException:
             os.close(self._lock)
             raise
@@ -203,7 +203,7 @@ class StoreWriter:
         except OSError as error:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._file.fileno(), end)
-            raise _unwritable(self.folder, error) from None
+            raise cannot_write(self.folder, error) from None
         for sample in new.values():
             self._note(sample)
         return len(new)
@@ -352,7 +352,3 @@ def _read_manifest(folder: Path) -> tuple[dict[str, Manifest], dict[str, Any]]:
 def _file_hash(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _unwritable(folder: Path, error: OSError) -> MissingComponent:
-    return MissingComponent(f"cannot write {str(folder)[:300]!r}: {error.strerror}.", "Is there space on the disk?")

@@ -1,14 +1,19 @@
 """Reading a journal: the whole run in order, without touching it."""
 
+import contextlib
 import json
+import shutil
 import sqlite3
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from vlp.core.errors import UsageError
+from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal.events import KINDS, Event
 from vlp.journal.migrations import APPLICATION_ID, SCHEMA_VERSION
-from vlp.journal.writer import FILE_NAME
+from vlp.journal.writer import FILE_NAME, is_locked, locked
+
+UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
 
 def journal_path(where: str | Path) -> Path:
@@ -34,33 +39,53 @@ def read_events(where: str | Path, kinds: Iterable[str] = (), blobs: bool = True
 
     Raises:
         UsageError: not a journal, a newer version, or damaged.
+        MissingComponent: another process keeps it locked, or it cannot be read.
     """
     path = journal_path(where)
     wanted = list(kinds) or list(KINDS)
     marks = ", ".join("?" * len(wanted))
     query = f"SELECT seq, wall_s, kind, data, {'blob' if blobs else 'NULL'} FROM event WHERE kind IN ({marks})"
     try:
-        db = _open(path)
-        try:
+        with _opened(path) as db:
             _check(db, path)
             rows = db.execute(f"{query} ORDER BY seq", wanted).fetchall()
-        finally:
-            db.close()
         return [Event(k, json.loads(data), blob, seq, wall_s) for seq, wall_s, k, data, blob in rows]
+    except OSError as error:
+        raise MissingComponent(f"the journal {str(path)!r} cannot be read: {error.strerror}.") from None
     except sqlite3.Error as error:
+        if is_locked(error):
+            raise locked(path) from None
         raise UsageError(f"{str(path)!r} cannot be read as a journal: {error}.") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{str(path)!r} holds a damaged event: {error}.") from None
 
 
-def _open(path: Path) -> sqlite3.Connection:
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a journal for reading, also where nothing can be written and SQLite cannot make the file beside it that it wants."""
     address = path.resolve().as_uri()
+    db = sqlite3.connect(f"{address}?mode=ro", uri=True, timeout=5)
     try:
-        db = sqlite3.connect(f"{address}?mode=ro", uri=True, timeout=5)
         db.execute("SELECT count(*) FROM sqlite_schema")
-        return db
-    except sqlite3.OperationalError:  # a directory that cannot be written holds no shared memory file
-        return sqlite3.connect(f"{address}?mode=ro&immutable=1", uri=True)
+    except sqlite3.OperationalError as error:
+        db.close()
+        if error.sqlite_errorcode & 0xFF not in UNWRITABLE:
+            raise
+    else:
+        with contextlib.closing(db):
+            yield db
+        return
+    log = path.with_name(path.name + "-wal")
+    if not log.is_file() or not log.stat().st_size:
+        with contextlib.closing(sqlite3.connect(f"{address}?mode=ro&immutable=1", uri=True)) as db:
+            yield db
+        return
+    # The last events may stand in the log alone, which an immutable file would be read without.
+    with tempfile.TemporaryDirectory(prefix="vlp-journal-") as folder:
+        for file in (path, log):
+            shutil.copyfile(file, Path(folder) / file.name)
+        with contextlib.closing(sqlite3.connect(Path(folder) / path.name)) as db:
+            yield db
 
 
 def _check(db: sqlite3.Connection, path: Path) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vlp.core.errors import MissingComponent, UsageError
+from vlp.core.files import cannot_write, holder
 from vlp.journal.events import KINDS, Event
 from vlp.journal.migrations import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
 
@@ -39,17 +40,22 @@ class Journal:
         self._lock = threading.Lock()
         if must_exist and not self.path.is_file():
             raise UsageError(f"no journal at {str(self.path)!r}.", "Give the directory that `vlp run --out` wrote.")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._hold = _hold(self.path)
-            self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=5)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            migrate(self._db, self.path)
-            self._next = self._db.execute("SELECT coalesce(max(seq), 0) + 1 FROM event").fetchone()[0]
-        except sqlite3.DatabaseError as error:
-            raise _refusal(self.path, "open", error) from None
-        except OSError as error:
-            raise JournalError(f"cannot make {str(self.path.parent)!r}: {error.strerror}.") from None
+        with contextlib.ExitStack() as opened:  # what was opened is closed again when the rest cannot be
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._hold = _hold(self.path)
+                opened.callback(os.close, self._hold)
+                self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=5)
+                opened.callback(self._db.close)
+                self._db.execute("PRAGMA journal_mode = WAL")
+                migrate(self._db, self.path)
+                self._next = self._db.execute("SELECT coalesce(max(seq), 0) + 1 FROM event").fetchone()[0]
+            except sqlite3.DatabaseError as error:
+                raise _refusal(self.path, "open", error) from None
+            except OSError as error:
+                refused = cannot_write(self.path, error)
+                raise JournalError(refused.message, refused.hint) from None
+            opened.pop_all()
 
     def append(self, *events: Event) -> list[Event]:
         """Write events in one transaction and return them with their numbers and times.
@@ -103,7 +109,8 @@ def _hold(path: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(lock)
-        raise UsageError(f"another process is writing {str(path)!r}.", "Wait for it to end, or stop it.") from None
+        who = holder(path.with_suffix(".lock"))
+        raise UsageError(f"{who} is writing {str(path)!r}.", "Wait for it to end, or stop it.") from None
     return lock
 
 
@@ -124,9 +131,23 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
         db.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[number]} {head} COMMIT;")
 
 
+def is_locked(error: sqlite3.Error) -> bool:
+    """Whether SQLite gave up because another process has the file locked."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def locked(path: Path) -> JournalError:
+    """Return the error for a journal that another program, such as a database browser, keeps locked."""
+    files = (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm")))
+    return JournalError(f"{holder(*files)} keeps the journal {str(path)!r} locked.", "End it, or let it go of the file.")
+
+
 def _refusal(path: Path, verb: str, error: sqlite3.Error) -> Exception:
     text = str(error)
     if "not a database" in text or "malformed" in text:
         return UsageError(f"{str(path)!r} is not a journal: {text}.")
-    hint = "Free some space, then `vlp resume` the run." if "full" in text else "Is the directory writable?"
+    if is_locked(error):
+        return locked(path)
+    full = "full" in text or error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_IOERR
+    hint = "Free some space, then `vlp resume` the run." if full else "Is the directory writable?"
     return JournalError(f"cannot {verb} the journal {str(path)!r}: {text}.", hint)

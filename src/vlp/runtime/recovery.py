@@ -27,7 +27,7 @@ def check_resumable(events: Sequence[Event]) -> Event:
     if not events or events[0].kind != "run-started":
         raise UsageError("the journal holds no run.", "Was the run killed before it began? Start it again.")
     ends = [e for e in events if e.kind == "run-finished"]
-    if ends and ends[-1].data["outcome"] in FINAL and events[-1].seq == ends[-1].seq:
+    if ends and ends[-1].data["outcome"] in FINAL and not any(e.kind == "run-resumed" for e in events if e.seq > ends[-1].seq):
         raise UsageError(f"this run has ended: {ends[-1].data['outcome']}.", "`vlp replay` shows it.")
     return events[0]
 

@@ -17,7 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors import torch as safetensors_torch
 from torch import Tensor
 
-from vlp.core.errors import MissingComponent, UsageError
+from vlp.core.errors import UsageError
+from vlp.core.files import cannot_write
 from vlp.models.loading import quiet
 
 STATE, TRAINER_STATE = "state.safetensors", "trainer_state.json"
@@ -105,8 +106,8 @@ def write_folder(folder: Path, write: Callable[[Path], None]) -> Path:
         os.replace(part, folder)
         _sync(folder.parent)
     except (OSError, SafetensorError) as error:  # safetensors has an error of its own for a disk that is full
-        why = (error.strerror if isinstance(error, OSError) else None) or str(error)[:160]
-        raise MissingComponent(f"cannot write {str(folder)[:300]!r}: {why}.", "Is there space on the disk?") from None
+        said = error if isinstance(error, OSError) else OSError(str(error)[:160])
+        raise cannot_write(folder, said) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return folder

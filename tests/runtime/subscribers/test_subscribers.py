@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from collections.abc import Iterator
 from html.parser import HTMLParser
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from rich.console import Console
 from run_kit import Run, say
 
-from vlp.core.errors import UsageError
+from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal import Event, Journal, read_events
 from vlp.robot.fake import FakeRobot
 from vlp.runtime.replay import replay
@@ -197,3 +198,33 @@ def test_the_story_is_the_same_live_and_read_back(told):
     assert [vars(c) for c in live.chapters] == [vars(c) for c in read.chapters]
     assert live.moments == read.moments
     assert live.times_s == read.times_s
+
+
+def test_a_disk_that_fills_up_ends_the_recordings_and_not_the_run(tmp_path, monkeypatch):
+    """Against: a step of the robot that failed for a film, and a process that waited for ever for Rerun's file writer."""
+
+    def full(*_: object, **__: object) -> Iterator[None]:
+        yield
+        while True:
+            yield
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("imageio_ffmpeg.write_frames", full)
+    film = Video(tmp_path, lambda: np.zeros((240, 320, 3), np.uint8))
+    for _ in range(3):
+        film.tick()
+    with pytest.raises(MissingComponent, match=r"run.mp4 cannot be written: the encoder ended. Is the disk full"):
+        film.on_event(Event("note", {"text": "x"}))
+    film.close()
+    recording = RerunLog(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    ended = Event("run-finished", {"outcome": "success", "reason": "", "claim": "", "verdict": None})
+    with pytest.raises(MissingComponent, match=r"cannot write '.*run\.rrd'"):
+        recording.on_event(ended)
+    recording.close()
+
+
+def test_a_run_without_a_picture_leaves_no_film(tmp_path, capfd):
+    """Against: an empty run.mp4 and "No frames have been written; the written video is invalid." after Ctrl-C."""
+    Video(tmp_path).close()
+    assert not list(tmp_path.iterdir()) and capfd.readouterr().err == ""

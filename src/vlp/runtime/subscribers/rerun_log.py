@@ -1,5 +1,6 @@
 """run.rrd: camera, depth, boxes, poses and steps on one time line, for the Rerun viewer."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from vlp.core.images import decode_image
 from vlp.core.located import Located
 from vlp.core.observation import Observation
 from vlp.journal import Event
+from vlp.runtime.files import write_whole
 from vlp.runtime.story import Story
 
 FILE_NAME = "run.rrd"
@@ -32,7 +34,9 @@ class RerunLog:
         Path(out).mkdir(parents=True, exist_ok=True)
         self._rr: Any = rerun
         self._to: Any = rerun.RecordingStream("vlp")
-        self._to.save(str(Path(out) / FILE_NAME))
+        # Kept in memory until the end: Rerun's own file writer waits for ever once the disk is full, also as the process ends.
+        self._recorded: Any = self._to.binary_stream()
+        self._path = Path(out) / FILE_NAME
         self._story = Story()
         self._to.log("world", rerun.ViewCoordinates.RIGHT_HAND_Z_UP, static=True)
 
@@ -47,6 +51,18 @@ class RerunLog:
         record = _RECORDS.get(event.kind)
         if record:
             record(self, event)
+        if event.kind == "run-finished":
+            self._write()
+
+    def close(self) -> None:
+        """Write the recording of a run that ended without an end; does nothing the second time."""
+        with contextlib.suppress(MissingComponent):
+            self._write()
+
+    def _write(self) -> None:
+        recorded, self._recorded = self._recorded, None
+        if recorded is not None:
+            write_whole(self._path, recorded.read() or b"")
 
     def _observation(self, event: Event) -> None:
         rr = self._rr
@@ -90,10 +106,6 @@ class RerunLog:
         document = self._rr.TextDocument(f"## {goal}\n{text}", media_type=self._rr.MediaType.MARKDOWN)
         self._to.log("policy", document)
 
-    def _finished(self, event: Event) -> None:
-        self._to.flush()
-        self._to.disconnect()
-
     def _thing(self, at: Located) -> None:
         rr = self._rr
         turn = rr.RotationAxisAngle(axis=(0, 0, 1), radians=at.yaw_rad)
@@ -127,5 +139,4 @@ _RECORDS = {
     "belief": RerunLog._belief,
     "step-finished": RerunLog._step_finished,
     "policy": RerunLog._policy,
-    "run-finished": RerunLog._finished,
 }

@@ -44,21 +44,20 @@ class Video:
         self._audience = audience
         self._story = Story()
         self._inset: Rgb | None = None
-        path = Path(out)
-        path.mkdir(parents=True, exist_ok=True)
-        self._writer: Any = imageio_ffmpeg.write_frames(
-            str(path / FILE_NAME),
-            SIZE_PX,
-            fps=fps,
-            codec="libx264",
-            macro_block_size=8,
-            quality=6,
-            ffmpeg_log_level="error",
-        )
-        self._writer.send(None)
+        self._path = Path(out) / FILE_NAME
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._encoder: Callable[..., Any] = imageio_ffmpeg.write_frames
+        self._writer: Any = None  # made for the first frame: a film without one is no film
+        self._ended, self._fault = False, ""
 
     def on_event(self, event: Event) -> None:
-        """Take captions and the robot's view from events; close the film at the end."""
+        """Take captions and the robot's view from events; close the film at the end.
+
+        Raises:
+            MissingComponent: a frame could not be written; the film ends there.
+        """
+        if self._fault:
+            raise MissingComponent(self._fault)
         self._story.on_event(event)
         if isinstance(event.live, Observation):
             self._inset = event.live.rgb
@@ -70,11 +69,22 @@ class Video:
     def tick(self, copies: int = 1) -> None:
         """Record the picture of this moment."""
         view = self._audience() if self._audience else self._inset
-        if self._writer is None or view is None:
+        if self._ended or view is None:
             return
         frame = compose(view, self._inset if self._audience else None, *self._captions())
-        for _ in range(copies):
-            self._writer.send(frame)
+        try:
+            if self._writer is None:
+                self._writer = self._encoder(
+                    str(self._path), SIZE_PX, fps=self.fps, codec="libx264", macro_block_size=8, quality=6,
+                    ffmpeg_log_level="quiet",
+                )  # fmt: skip
+                self._writer.send(None)
+            for _ in range(copies):
+                self._writer.send(frame)
+        except OSError:  # not here: this may be the robot's thread, whose step must not fail for a film
+            self.close()
+            self._fault = f"{self._path.name} cannot be written: the encoder ended. Is the disk full?"
+            return
         self.frames += copies
 
     def recorder(self, speed: float = 2.0) -> Callable[[float], None]:
@@ -99,6 +109,7 @@ class Video:
             with contextlib.suppress(OSError):
                 self._writer.close()
             self._writer = None
+        self._ended = True
 
     def _captions(self) -> tuple[str, str]:
         story = self._story
