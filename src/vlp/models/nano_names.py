@@ -18,7 +18,7 @@ NANO_NAMES = Names(
     },
     colours={colour: colour for colour in COLOURS} | {"purple": "purple, violet"},
     places={
-        "bin": "bin, trash can, trash bin, trashcan, rubbish bin, garbage can, garbage bin, waste bin, dustbin, waste basket,"
+        "bin": "bin, trash can, trash bin, trashcan, rubbish bin, garbage can, garbage bin, waste bin, dustbin,"
         " wastebasket, trash, garbage, rubbish",
         "table": "table, table top, tabletop",
     },

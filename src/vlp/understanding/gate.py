@@ -110,6 +110,8 @@ class Gate:
             yield NotUnderstood("harm", f"{_plain(said.harm)!r}: this robot throws and pushes nothing at things or off them.")
         if said.handover and "handover" not in self.primitives:
             yield NotUnderstood("handover", f"{_plain(said.handover)!r}: this robot cannot hand things to a person.")
+        if said.person:
+            yield NotUnderstood("person", f"{_plain(said.person)!r}: this robot moves things, not people nor itself.")
         if said.condition and self.strict:
             yield NotUnderstood("condition", f"{_plain(said.condition)!r}: a condition or a repetition is not understood.")
         if said.question:
@@ -120,8 +122,6 @@ class Gate:
             yield NotUnderstood("nothing-named", "the sentence names nothing that is to be moved.", "Say which thing.")
         if self.strict and not follows and said.acts == {"put"} and not said.whither:
             yield NotUnderstood("nowhere", "the sentence does not say where to put it.", "Say where.")
-        if said.person:
-            yield NotUnderstood("person", f"{_plain(said.person)!r}: this robot moves things, not people nor itself.")
 
     def _unknown(self, words: Sequence[str]) -> tuple[str, str]:
         assert self.names is not None

@@ -13,16 +13,16 @@ LEAST_LETTERS = 4
 """Shorter words have too many neighbours to be misspellings: "can" and "cat"."""
 
 IRREGULAR = {
-    "take": "took taken", "bring": "brought", "get": "got gotten", "throw": "threw thrown", "hold": "held",
-    "build": "built",
-    "catch": "caught", "lay": "laid", "sit": "sat", "stand": "stood", "stick": "stuck", "find": "found",
-    "see": "saw seen", "tell": "told", "say": "said", "think": "thought", "know": "knew known", "go": "went gone",
-    "come": "came", "give": "gave given", "feed": "fed", "send": "sent", "keep": "kept", "begin": "began begun",
-    "mean": "meant",
-    "write": "wrote written", "forget": "forgot forgotten", "have": "has had", "make": "made", "lie": "lying lay lain",
-    "do": "did done does", "sink": "sank sunk", "sling": "slung", "understand": "understood", "forbid": "forbade forbidden",
+    "take": "took taken", "bring": "brought", "get": "got gotten", "throw": "threw thrown", "leave": "leaving", "hold": "held",
+    "build": "built", "catch": "caught", "lay": "laid", "sit": "sat", "stand": "stood", "stick": "stuck", "find": "found",
+    "see": "saw seen", "tell": "told", "say": "said", "think": "thought", "know": "knew known", "come": "came",
+    "go": "goes went gone", "give": "gave given", "feed": "fed", "send": "sent", "keep": "kept", "mean": "meant",
+    "begin": "began begun beginning", "write": "wrote written", "forget": "forgot forgotten forgetting",
+    "have": "has had", "make": "made", "lie": "lying lain", "do": "does did done", "sink": "sank sunk", "sling": "slung",
+    "forbid": "forbade forbidden", "transfer": "transferred transferring", "cancel": "cancelled cancelling",
+    "put": "", "set": "", "let": "", "quit": "", "read": "", "spell": "spelled", "run": "ran",
 }  # fmt: skip
-"""Past forms that no rule gives."""
+"""Forms that no rule gives, in place of the regular past."""
 
 
 @cache
@@ -55,14 +55,14 @@ def verbs(kind: str) -> frozenset[str]:
 
 
 def forms(verb: str) -> set[str]:
-    """Return the forms of a verb; a few that do not exist do no harm."""
-    stem = verb.removesuffix("e")
-    found = {verb, verb + "s", verb + "es", stem + "ed", stem + "ing", *IRREGULAR.get(verb, "").split()}
-    if re.search(r"[^aeiou][aeiou][bdgklmnprtpz]$", verb):
-        found |= {verb + verb[-1] + "ed", verb + verb[-1] + "ing"}
-    if verb.endswith("y"):
-        found |= {verb[:-1] + "ies", verb[:-1] + "ied"}
-    return found
+    """Return the forms of a verb; "stripped" and not "striped": what does not exist may be another word."""
+    short = len(re.findall("[aeiouy]+", verb)) == 1 and re.search(r"[^aeiou][aeiou][bdgklmnprt]$", verb)
+    stem = verb + verb[-1] if short else verb if verb.endswith("ee") else verb.removesuffix("e")
+    if verb.endswith("y") and verb[-2] not in "aeiou":
+        return {verb, verb + "ing", verb[:-1] + "ies", verb[:-1] + "ied"}
+    third = verb + "es" if verb.endswith(("s", "x", "sh", "ch")) else verb + "s"
+    past = IRREGULAR[verb].split() if verb in IRREGULAR else [stem + "ed"]
+    return {verb, third, stem + "ing", *past}
 
 
 class Lexicon:
@@ -105,13 +105,23 @@ class Lexicon:
         return {word: frozenset(kinds) for word, kinds in found.items()}
 
     @cached_property
-    def known(self) -> frozenset[str]:
-        """Every known word."""
+    def _plain(self) -> frozenset[str]:
+        """Every word that is known by itself."""
         tables = english()
         listed = " ".join([*tables["words"].values(), *tables["things"].values(), tables["negation"]["words"]])
         spelled = " ".join([*CONTRACTIONS.values(), *self.kinds, *self.colours, *self.places])
-        verbs_ = act_of().keys() | verbs("look") | verbs("tell") | verbs("other")
-        return frozenset((*listed.split(), *spelled.split(), *verbs_, *self.describing))
+        moving = act_of().keys() | verbs("look") | verbs("tell") | verbs("other")
+        return frozenset((*listed.split(), *spelled.split(), *moving))
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """Every known word."""
+        return self._plain | self.describing.keys()
+
+    @cached_property
+    def describing_alone(self) -> frozenset[str]:
+        """The words that are known before some kinds alone."""
+        return frozenset(self.describing) - self._plain
 
     def mended(self, word: str) -> str | None:
         """Return the known word that a word is, or is one typing error away from; None for an unknown word."""

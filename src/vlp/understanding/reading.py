@@ -203,13 +203,14 @@ def _person(words: Sequence[str]) -> str:
 
 
 def _known(found: Sequence[str], lexicon: Lexicon) -> tuple[list[str], list[str]]:
-    """Return the tokens with typing errors mended, and those that nothing explains."""
-    words, unknown = list[str](), list[str]()
-    for token in found:
-        known = token if token in BREAKS else lexicon.mended(token) if is_word(token) else None
-        if known is None:
-            unknown.append(token)
-        words.append(token if known is None else known)
+    """Return the tokens with typing errors mended, and those that nothing explains, "coffee" without a mug among them."""
+    mended = [token if token in BREAKS else lexicon.mended(token) if is_word(token) else None for token in found]
+    words = [token if known is None else known for token, known in zip(found, mended, strict=True)]
+    unknown = [
+        token
+        for i, (token, known) in enumerate(zip(found, mended, strict=True))
+        if known is None or (known in lexicon.describing_alone and not _describes(known, words, i, lexicon))
+    ]
     return words, unknown
 
 

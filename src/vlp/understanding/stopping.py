@@ -35,7 +35,7 @@ def says_stop(text: str) -> bool:
     """
     plain = re.sub(r"(\w)\1{2,}", r"\1", text.lower())  # "stooop"
     words = [_mended(token) for token in tokens(plain)]
-    clauses = [" ".join(c.split()) for c in re.split(r"[,;:.!?*\-]+", " ".join(words))]
+    clauses = [" ".join(c.split()) for c in re.split(r"[,;:.!?¡¿*\-]+", " ".join(words))]
     for clause in filter(None, clauses):
         core = _core(clause)
         if _stops(core):

@@ -1,0 +1,136 @@
+"""Sentences in runs: what is not understood moves nothing, and words for stopping stop, in every way in."""
+
+import threading
+
+import pytest
+from run_kit import put
+
+from vlp.models.nano_names import NANO_NAMES
+from vlp.models.scripted import ScriptedModel
+from vlp.robot.fake import FakeRobot
+from vlp.runtime.schedule import Change
+from vlp.runtime.session import Spec
+from vlp.understanding.gate import NotUnderstood
+
+CUBE_IN_BOWL = put("red cube", "green bowl")
+SAY = "put the red cube in the green bowl"
+
+
+class Halting(FakeRobot):
+    """Tells whether it was told to stop."""
+
+    halted = False
+
+    def stop(self) -> None:
+        super().stop()
+        self.halted = True
+
+
+def reading(*policies, **names) -> ScriptedModel:
+    """Return a model with scripted replies that counts as one that goes by the words of a sentence."""
+    import json
+
+    model = ScriptedModel([json.dumps(policy) for policy in policies], repeat=True)
+    model.__dict__.update({"reads": True, "names": NANO_NAMES, **names})
+    return model
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("hello", "asks for nothing"),
+        ("do not put the red cube in the green bowl", "what not to do"),
+        ("put the banana in the fridge", "'banana'"),
+        ("what is the weather?", "'weather'"),
+        ("bring me the red cube", "to a person"),
+    ],
+)
+def test_a_sentence_that_is_not_understood_asks_no_model_and_moves_nothing(make_run, text: str, reason: str):
+    """ "hello" and "do not touch anything" cleared the table into the bin; exit status 0, a green badge."""
+    model = reading(CUBE_IN_BOWL)
+    run = make_run(model, spec=Spec(text))
+    outcome = run.go()
+    assert (outcome.outcome, run.done, model.calls) == ("failure", [], [])
+    assert reason in outcome.account and run.of("run-finished")[0]["account"] == outcome.account
+
+
+def test_a_word_for_stopping_as_first_instruction_stops_the_robot(make_run):
+    run = make_run(reading(CUBE_IN_BOWL), robot=Halting(), spec=Spec("stop"))
+    assert (run.go().outcome, run.done, run.robot.halted) == ("stopped", [], True)
+
+
+@pytest.mark.parametrize("words", ["stop", "please stop!", "wait", "don't", "do not touch the bowl", "put it in the fridge"])
+def test_a_scripted_sentence_that_wants_the_robot_to_hold_on_ends_the_run_there(make_run, words: str):
+    """`--change "2: stop"` finished the task; an error message offered exactly that."""
+    run = make_run(reading(CUBE_IN_BOWL), spec=Spec(SAY, changes=(Change(2, "instruction", words),)))
+    assert run.go().outcome == "stopped"
+    assert run.done == ["locate", "grasp"]
+
+
+def test_a_scripted_word_for_stopping_stops_whatever_the_model(make_run):
+    run = make_run([CUBE_IN_BOWL], robot=Halting(), spec=Spec(SAY, changes=(Change(2, "instruction", "Stop."),)))
+    assert (run.go().outcome, run.done, run.robot.halted) == ("stopped", ["locate", "grasp"], True)
+
+
+@pytest.mark.parametrize("words", ["thank you, robot", "is the red cube in the bowl?"])
+def test_a_sentence_that_asks_for_nothing_is_noted_and_the_run_goes_on(make_run, words: str):
+    run = make_run(reading(CUBE_IN_BOWL), spec=Spec(SAY, changes=(Change(2, "instruction", words),)))
+    assert run.go().outcome == "success"
+    assert words in run.of("note")[0]["text"] and [e["text"] for e in run.of("instruction")] == [SAY]
+
+
+@pytest.mark.parametrize("words", ["stop.", "hold on", "do not touch the green bowl"])
+def test_instruct_stops_at_once_from_another_thread(make_run, words: str):
+    class Slow(FakeRobot):
+        def execute(self, step):
+            if step.do == "grasp":
+                threading.Thread(target=lambda: run.session.instruct(words)).start()
+                assert self.halted.wait(10), "the robot was not stopped in the middle of the step"
+            return super().execute(step)
+
+        def stop(self) -> None:
+            super().stop()
+            self.halted.set()
+
+    robot = Slow()
+    robot.halted = threading.Event()
+    run = make_run(reading(CUBE_IN_BOWL), robot=robot)
+    outcome = run.go()
+    assert outcome.outcome == "stopped" and "place" not in run.done
+
+
+def test_instruct_refuses_a_question_and_the_run_goes_on(make_run):
+    class Asked(FakeRobot):
+        def execute(self, step):
+            if step.do == "grasp":
+                with pytest.raises(NotUnderstood, match="answer"):
+                    run.session.instruct("is the red cube in the bowl?")
+            return super().execute(step)
+
+    run = make_run(reading(CUBE_IN_BOWL), robot=Asked())
+    assert run.go().outcome == "success"
+
+
+def test_a_policy_about_other_things_is_handed_back_and_never_carried_out(make_run):
+    model = reading(put("blue ball", "green bowl"))
+    run = make_run(model)
+    outcome = run.go()
+    assert (outcome.outcome, run.done, len(model.calls)) == ("failure", [], 3)
+    assert "blue ball" in outcome.reason
+
+
+def test_of_a_general_models_doubts_a_person_is_asked(make_run):
+    asked = []
+
+    def no(question: str) -> bool:
+        asked.append(question)
+        return False
+
+    said = Spec("put the quixotic red cube in the green bowl")
+    run = make_run(reading(CUBE_IN_BOWL, names=None), spec=said, confirm=no)
+    assert (run.go().outcome, run.done) == ("failure", []) and "'quixotic'" in asked[0]
+
+
+def test_where_nobody_is_there_a_general_models_doubt_is_written_down(make_run):
+    run = make_run(reading(CUBE_IN_BOWL, names=None), spec=Spec("put the quixotic red cube in the green bowl"))
+    assert run.go().outcome == "success" and "'quixotic'" in run.of("note")[0]["text"]

@@ -1,0 +1,240 @@
+"""The gate: nonsense cleared the table into the bin and was called success; what is not understood is declined by name."""
+
+import time
+from random import Random
+
+import pytest
+
+from vlp.core.errors import UsageError
+from vlp.core.report import Issue
+from vlp.models.nano_names import NANO_NAMES
+from vlp.perception.perceiving import with_perceptions
+from vlp.policy.checks import CHECKS, check_policy
+from vlp.policy.situation import State
+from vlp.sim.robot import manifest
+from vlp.sim.tasks.episodes import truth_of
+from vlp.sim.tasks.families import sample_task
+from vlp.sim.worlds.seeds import seed_of
+from vlp.sim.worlds.tabletop import sample_scene
+from vlp.understanding.gate import AsAsked, Gate, check_made_for, unknown_in_question
+
+
+def _sentences(text: str) -> list[str]:
+    """Return the sentences of a text, parted by bars and ends of lines."""
+    return [sentence.strip() for line in text.splitlines() for sentence in line.split("|") if sentence.strip()]
+
+
+DECLINED = {
+    "hello": "nothing-asked",
+    "you are a very nice robot": "nothing-asked",
+    "the red cube is in the green bowl": "nothing-asked",
+    "I put the red cube in the bowl": "nothing-asked",
+    "red cube": "nothing-asked",
+    "what is on the table": "question",
+    "is the red cube in the bowl?": "question",
+    "can you see the red cube?": "question",
+    "could you tell me where the mug is": "question",
+    "why did you put the can there": "question",
+    "what would happen if you pushed the bottle": "question",
+    "the red cube in the bowl?": "question",
+    "do not touch the mug, please": "forbids",
+    "don't put the red cube in the bowl": "forbids",
+    "dont move the red cube": "forbids",
+    "never throw the can away": "forbids",
+    "leave everything where it is": "forbids",
+    "the ball must stay on the table": "forbids",
+    "keep the mug on the table": "forbids",
+    "there is no need to clear the table": "forbids",
+    "I would rather you did not move the can": "forbids",
+    "under no circumstances, put the ball in the box": "forbids",
+    "not the can, the ball or the mug": "forbids",
+    "put the banana in the fridge": "unknown-words",
+    "make me a coffee": "unknown-words",
+    "put the pink cube on the plate": "unknown-words",
+    "coge el cubo verde": "unknown-words",
+    "拿起绿色方块": "unknown-words",
+    "rm -rf runs && ls": "unknown-words",
+    "take the red cube to the kitchen": "unknown-words",
+    "put the cat in the box": "unknown-words",
+    "bring me the red cube": "handover",
+    "give it to me": "handover",
+    "throw the bottle at the blue bowl": "harm",
+    "push the mug off the table": "harm",
+    "put the ball in the box if it is empty": "condition",
+    "put yourself in the bin": "person",
+    "put the red cube": "nowhere",
+    "put it in the bin": "nothing-named",
+    "clean the mug": "nothing-named",
+    "tidy up": "nothing-named",
+}
+
+TAKEN = _sentences(
+    """
+    put the red cube in the green bowl | Could you please pop the blue ball onto the plate?
+    I'd like the mug beside the tray | no rush, clear the table | the red cube should go in the bowl
+    everything on the table can go in the bin now | sort the things by colour | swap the can and the ball
+    get rid of anything red | the leftmost can in the box please | put the red cube in the bowl, not on the plate
+    why don't you put the ball on the plate | don't forget to put the can in the bin
+    I don't need the bottle any more, throw it away | leave nothing on the table | pick up the red cbue
+    can the red cube be put in the bowl | would you mind moving the mug to the left of the tray
+    what I want is the red cube in the bowl | where the can is I want the ball, and where the ball is I want the can
+    bin the yellow can | drop the little cube in the soup bowl
+    """
+)
+
+
+FOLLOWING = _sentences(
+    "no, the blue bowl | put it on the table | there I want the can, not that one | sorry, the red one | it stays on the table"
+)
+
+
+@pytest.mark.parametrize(("text", "code"), DECLINED.items())
+def test_what_is_not_understood_is_declined_for_its_own_reason(strict: Gate, text: str, code: str):
+    why = strict.sentence(text)
+    assert why is not None and why.code == code, why
+
+
+@pytest.mark.parametrize("text", TAKEN)
+def test_good_instructions_are_taken(strict: Gate, text: str):
+    assert strict.sentence(text) is None
+
+
+@pytest.mark.parametrize("text", FOLLOWING)
+def test_corrections_are_taken_after_an_instruction(strict: Gate, text: str):
+    assert strict.sentence(text, follows=True) is None
+
+
+def test_unknown_words_are_named_with_what_is_known(strict: Gate):
+    why = strict.sentence("put the banana and the blu cube in the fridge")
+    assert why is not None and "'banana'" in str(why) and "'fridge'" in str(why) and "bottle" in str(why)
+
+
+def test_of_the_training_phrasings_few_are_declined(strict: Gate):
+    """Guards against a gate that keeps people out: 1 % of 3,000 when it was written, most of them typing errors."""
+    declined = []
+    for i in range(400):
+        task = sample_task(truth_of(sample_scene(seed_of("train", i))), Random(f"gate {i}"), "train")
+        if task is not None and strict.sentence(task.instruction) is not None:
+            declined.append(task.instruction)
+    assert len(declined) <= 12, declined
+
+
+def test_a_general_model_may_know_other_words(soft: Gate):
+    assert soft.sentence("put the banana in the fridge") is None
+    assert soft.sentence("do not touch anything") is not None
+    assert soft.sentence("what do you see?") is not None
+
+
+def test_the_longest_instruction_is_read_at_once(strict: Gate):
+    """A sentence is read before every policy; 200 words took longest where patterns nest."""
+    for text in (
+        "put the red cube in the bowl and " * 30,
+        "not " * 200,
+        "the " * 200,
+        "@ " * 200,
+        "if if " * 100,
+        "no one of the " * 60,
+    ):
+        began = time.perf_counter()
+        strict.sentence(text)
+        assert time.perf_counter() - began < 2.0, text[:40]
+
+
+# Policies against what was said.
+
+
+def _policy(*moves: tuple[str, str, str]) -> dict:
+    """Return a policy that takes things and puts them somewhere: (thing, target or place, relation)."""
+    subtasks = []
+    for thing, target, relation in moves:
+        name, place = thing.replace(" ", "_"), target if target in ("bin", "table") else f"${target.replace(' ', '_')}"
+        steps = [{"do": "locate", "object": thing, "as": name}, {"do": "grasp", "target": f"${name}"}]
+        steps += [] if place == target else [{"do": "locate", "object": target, "as": place[1:]}]
+        steps += [{"do": "place", "target": place, "relation": relation}]
+        subtasks.append({"name": f"move the {thing}", "steps": steps})
+    return {"goal": "as asked", "subtasks": subtasks}
+
+
+def _issues(gate: Gate, policy: dict, *said: str, fresh: bool = True) -> list[Issue]:
+    import json
+
+    robot = with_perceptions(manifest())
+    _, report = check_policy(json.dumps(policy), robot, State(at="table"), checks=(*CHECKS, *gate.checks(said, fresh)))
+    return report.issues
+
+
+RED, BLUE = ("red cube", "green bowl", "in"), ("blue ball", "green bowl", "in")
+
+
+@pytest.mark.parametrize(
+    ("said", "moves"),
+    [
+        ("put the red cube in the green bowl", [RED]),
+        ("put the dice in the basin", [RED]),
+        ("put everything in the green bowl", [RED, BLUE]),
+        ("put the red one in the bowl, not the blue one", [RED]),
+        ("put the cube left of the yellow can in the green bowl", [RED]),
+        ("clear the table", [("red cube", "bin", "in"), ("blue ball", "bin", "in")]),
+        ("put the red cube in the green bowl", [("white mug", "table", "on"), RED]),
+    ],
+)
+def test_a_policy_that_does_what_was_said_passes(strict: Gate, said: str, moves: list):
+    assert _issues(strict, _policy(*moves), said) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "moves", "code"),
+    [
+        ("put the red cube in the green bowl", [BLUE], "not-asked"),
+        ("put the red cube in the green bowl", [RED, BLUE], "not-asked"),
+        ("put the red cube in the green bowl", [("red cube", "blue box", "in")], "not-asked"),
+        ("put the red cube in the green bowl", [("red cube", "bin", "in")], "not-thrown"),
+        ("put the red cube in the green bowl, don't touch the blue ball", [RED, BLUE], "forbidden"),
+        ("put the red cube in the bowl, not on the plate", [("red cube", "white plate", "on")], "forbidden"),
+        ("put everything but the ball in the green bowl", [RED, BLUE], "forbidden"),
+        ("put the red cube and the blue ball in the green bowl", [RED], "left-out"),
+        ("push the blue ball to the right", [("blue ball", "table", "on")], "not-done-so"),
+    ],
+)
+def test_a_policy_that_does_something_else_is_refused(strict: Gate, said: str, moves: list, code: str):
+    """nano threw the ball into the bin on "push the blue ball to the right", and did half of what was asked."""
+    assert code in [issue.code for issue in _issues(strict, _policy(*moves), said)]
+
+
+def test_what_an_earlier_instruction_named_may_be_moved_after_a_correction(strict: Gate):
+    said = ("put the red cube in the green bowl", "no, put it on the white plate")
+    assert _issues(strict, _policy(("red cube", "white plate", "on")), *said) == []
+
+
+def test_what_is_done_already_may_be_left_out_of_a_new_policy(strict: Gate):
+    assert _issues(strict, _policy(RED), "put the red cube and the blue ball in the green bowl", fresh=False) == []
+
+
+def test_words_that_a_general_models_policy_does_not_explain_are_doubted(soft: Gate):
+    from vlp.policy.model import Policy
+
+    policy = Policy.from_json(_policy(("banana", "basket", "in")))
+    assert soft.doubt("put the bananas in the basket", policy) == ""
+    assert "'quixotic'" in soft.doubt("put the quixotic banana in the basket", policy)
+
+
+def test_nano_is_refused_on_a_robot_it_was_not_made_for():
+    """On a robot without a hand it planned grasps, and the first step failed."""
+    robot = with_perceptions(manifest())
+    made_for = {"primitives": [*robot.primitives], "places": [*robot.places]}
+    check_made_for("vlp-nano", made_for, robot)
+    with pytest.raises(UsageError, match=r"another robot.*lacks the primitives wave.*--model"):
+        check_made_for("vlp-nano", {**made_for, "primitives": [*robot.primitives, "wave"]}, robot)
+
+
+def test_a_question_with_unknown_words_is_not_answered():
+    """ "how many bananas?" was answered 8."""
+    why = unknown_in_question("how many bananas are there?", NANO_NAMES)
+    assert why is not None and "'bananas'" in str(why)
+    assert unknown_in_question("how many cubes are there?", NANO_NAMES) is None
+
+
+def test_the_check_asks_nothing_of_a_policy_that_moves_nothing(strict: Gate):
+    check = strict.checks(("put the red cube in the green bowl",), True)[0]
+    assert isinstance(check, AsAsked)
+    assert _issues(strict, {"goal": "x", "cannot": "there is no red cube"}, "put the red cube in the green bowl") == []
