@@ -16,13 +16,27 @@ from vlp.understanding.lexicon import LEAST_LETTERS, Lexicon, neighbours
 OUT = Path(__file__).parent.parent / "src" / "vlp" / "understanding" / "real_words.txt"
 
 
+def lemmas(word: str) -> set[str]:
+    """Return what a word may be a regular form of."""
+    found = {word}
+    for ending in ("s", "es", "d", "ed", "ing", "er", "est", "ly", "ies", "ied"):
+        if word.endswith(ending) and len(word) > len(ending) + 2:
+            stem = word.removesuffix(ending)
+            found |= {stem, stem + "e", stem + "y", stem[:-1]}
+    return found
+
+
 def main(dictionary: str, wordnet: str = "") -> None:
     """Read the dictionaries and write the words near a known one."""
+    seen: dict[str, int] = {}
     words = {w for w in Path(dictionary).read_text("utf-8").split() if re.fullmatch("[a-z]+", w)}
     for part in ("noun", "verb", "adj", "adv") if wordnet else ():
-        lines = Path(wordnet, f"index.{part}").read_text("utf-8").splitlines()
-        # Words of few senses are mostly rare ones, which may well be typing errors of common words.
-        words |= {w for line in lines if re.fullmatch("[a-z]+", w := line.split(" ", 1)[0]) and int(line.split()[2]) > 1}
+        for fields in (line.split() for line in Path(wordnet, f"index.{part}").read_text("utf-8").splitlines()):
+            if re.fullmatch("[a-z]+", fields[0]):
+                seen[fields[0]] = seen.get(fields[0], 0) + int(fields[5 + int(fields[3])])
+    # "suer" and "hod" are words, too, and sooner typing errors: kept is what was met in the texts that WordNet counts senses in.
+    met = {w for w in words if not seen or any(seen.get(lemma, 0) for lemma in lemmas(w))}
+    words = met | {w for w, count in seen.items() if count}
     known = Lexicon(NANO_NAMES).known
     near = {word for target in known if len(target) >= LEAST_LETTERS for word in neighbours(target)}
     kept = sorted((words & near) - known)

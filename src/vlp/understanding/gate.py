@@ -206,7 +206,7 @@ class AsAsked:
         if self.strict and moves:
             yield from self._named(moves, context)
             if self.fresh:
-                yield from self._left_out(policy)
+                yield from self._left_out(policy, context.state.holding)
 
     def _named(self, moves: list["Move"], context: Context) -> Iterator[Issue]:
         said = self.readings[-1]
@@ -233,18 +233,19 @@ class AsAsked:
         if said.acts == {"push"} and not any(relation == "push" for *_, relation in moves):
             yield Issue("/subtasks", "not-done-so", "the instruction asks to push, and the policy pushes nothing.")
 
-    def _left_out(self, policy: Policy) -> Iterator[Issue]:
+    def _left_out(self, policy: Policy, held: str) -> Iterator[Issue]:
         """Yield `left-out` for things named in full that the policy does not speak of.
 
         Of several behind relations all but one may be landmarks: "the can left of the blue bowl".
         """
-        spoken = {str(v).removeprefix("$").replace("_", " ") for step in policy.steps for v in step.arguments.values()}
+        spoken = {held} | {str(v).removeprefix("$").replace("_", " ") for step in policy.steps for v in step.arguments.values()}
         for clause in self.readings[-1].clauses:
             if clause.negated:
                 continue
             named = zip(clause.names, _behind_relations(clause.text), strict=False)
             full = [(mention, behind) for mention, behind in named if mention.kind and mention.colour]
-            landmarks = sum(behind for _, behind in full) - 1
+            places = sum(word.upper() in clause.text.split() for word in self.readings[-1].places)
+            landmarks = sum(behind for _, behind in full) + places - 1
             for mention, behind in full:
                 if any(mention.fits(name) for name in spoken):
                     continue

@@ -183,10 +183,13 @@ def read(text: str, lexicon: Lexicon, follows: bool = False) -> Reading:
 def _names_enough(asked: Sequence[Mention], acts: frozenset[str], skeleton: str) -> bool:
     """Return whether a sentence names what is to be moved: for clearing and sorting a whole, or what is taken away."""
     words = skeleton.split()
+    coloured = any(word.startswith(("colour", "color")) for word in words)
+    if acts and acts <= {"clear", "sort"} and coloured:
+        return True
     if acts == {"clear"}:
         return "TABLE" in words or any(name.whole for name in asked) or (bool(asked) and bool(AWAY & set(words)))
     if acts == {"sort"}:
-        return bool(asked) or "TABLE" in words or any(word.startswith(("colour", "color")) for word in words)
+        return bool(asked) or "TABLE" in words
     return bool(asked) or ("clear" in acts and "TABLE" in words) or ("sort" in acts and "TABLE" in words)
 
 
@@ -256,7 +259,10 @@ def _name_at(words: Sequence[str], start: int, lexicon: Lexicon) -> tuple[int, M
     head = words[i] if i < len(words) else ""
     if head in lexicon.kinds:
         following = words[i + 1] if i + 1 < len(words) else ""
-        modal = head == "can" and (not marks or following in AFTER_CAN)  # "that can be found"
+        before = words[i - 1] if i > start else ""
+        modal = head == "can" and (not marks or (following in AFTER_CAN and before not in ("the", "a", *lexicon.colours)))
+        if modal and before in lexicon.kinds:  # "the tin can be put", and no tin can
+            return _mention(words, start, i, lexicon.kinds[before], colour)
         if modal or _place_at(words, i, lexicon) or (not marks and _is_verb(words, i, lexicon)):
             return 0, None
         return _mention(words, start, i + 1, lexicon.kinds[head], colour)
