@@ -34,7 +34,7 @@ def main(dictionary: str, wordnet: str = "") -> None:
         for fields in (line.split() for line in Path(wordnet, f"index.{part}").read_text("utf-8").splitlines()):
             if re.fullmatch("[a-z]+", fields[0]):
                 seen[fields[0]] = seen.get(fields[0], 0) + int(fields[5 + int(fields[3])])
-    # "suer" and "hod" are words, too, and sooner typing errors: kept is what was met in the texts that WordNet counts senses in.
+    # "suer" and "hod" are words, too, and sooner typing errors: kept is what occurs in the texts whose senses WordNet counts.
     met = {w for w in words if not seen or any(seen.get(lemma, 0) for lemma in lemmas(w))}
     words = met | {w for w, count in seen.items() if count}
     known = Lexicon(NANO_NAMES).known
