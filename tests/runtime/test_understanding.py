@@ -8,6 +8,7 @@ from run_kit import put
 from vlp.models.nano_names import NANO_NAMES
 from vlp.models.scripted import ScriptedModel
 from vlp.robot.fake import FakeRobot
+from vlp.robot.protocol import Step
 from vlp.runtime.schedule import Change
 from vlp.runtime.session import Spec
 from vlp.understanding.gate import NotUnderstood
@@ -134,3 +135,10 @@ def test_of_a_general_models_doubts_a_person_is_asked(make_run):
 def test_where_nobody_is_there_a_general_models_doubt_is_written_down(make_run):
     run = make_run(reading(CUBE_IN_BOWL, names=None), spec=Spec("put the quixotic red cube in the green bowl"))
     assert run.go().outcome == "success" and "'quixotic'" in run.of("note")[0]["text"]
+
+
+def test_it_is_what_the_hand_holds_already(make_run):
+    robot = FakeRobot()
+    robot.execute(Step("grasp", {"target": robot.execute(Step("locate", {"object": "red cube"}, "a")).value}, "b"))
+    run = make_run(reading(put("red cube", "green bowl", pick=False)), robot=robot, spec=Spec("put it in the green bowl"))
+    assert run.go().outcome == "success"

@@ -17,7 +17,7 @@ from vlp.runtime.planner import NoPolicy, Planner
 from vlp.runtime.schedule import Inbox, Schedule
 from vlp.runtime.steps import Steps
 from vlp.runtime.triggers import TRIGGERS, Moment, Trigger, fired
-from vlp.understanding.gate import HARMLESS, OPEN, STOP, Gate, NotUnderstood
+from vlp.understanding.gate import HARMLESS, OPEN, STOP, UNNAMED, Gate, NotUnderstood
 
 
 class Loop:
@@ -82,7 +82,10 @@ class Loop:
         """Return how a run ends whose first sentence may not move the robot; None when it may."""
         if self.memory.progress.plan is not None:
             return None
-        why = self.gate.sentence(self.memory.knowledge.instructions[-1])
+        text = self.memory.knowledge.instructions[-1]
+        why = self.gate.sentence(text)
+        if why is not None and why.code == UNNAMED and self.body.state().holding:
+            why = self.gate.sentence(text, follows=True)  # "put it in the bowl": what the hand holds already
         if why is None:
             return None
         if why.code == STOP:

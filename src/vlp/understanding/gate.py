@@ -25,7 +25,7 @@ from vlp.understanding.stopping import says_stop
 MAX_NAMED = 3
 ALIKE = 0.7
 """From this share of common letters on (as difflib counts) a known word is offered for an unknown one."""
-STOP = "stop"
+STOP, UNNAMED = "stop", "nothing-named"
 HARMLESS = ("question", "nothing-asked")
 """Findings about sentences that are no instruction at all: a run that is under way goes on."""
 
@@ -119,7 +119,7 @@ class Gate:
         if not said.asks:
             yield NotUnderstood("nothing-asked", "the sentence asks for nothing that the robot could do.")
         if self.strict and not follows and not said.named:
-            yield NotUnderstood("nothing-named", "the sentence names nothing that is to be moved.", "Say which thing.")
+            yield NotUnderstood(UNNAMED, "the sentence names nothing that is to be moved.", "Say which thing.")
         if self.strict and not follows and said.acts == {"put"} and not said.whither:
             yield NotUnderstood("nowhere", "the sentence does not say where to put it.", "Say where.")
 

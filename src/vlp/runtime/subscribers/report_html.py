@@ -92,7 +92,9 @@ def _times(story: Story) -> str:
         f'<span><span class="dot" style="background:var(--{n})"></span>{n} {story.times_s[n]:.2f} s</span>'
         for n in TIMES
     )
-    steps = f"{len(story.steps)} steps, {len(story.chapters)} policies, {story.now_s:.1f} s in all"
+    counts = ((len(story.steps), "step", "steps"), (len(story.chapters), "policy", "policies"))
+    told = [f"{n} {one if n == 1 else many}" for n, one, many in counts]
+    steps = f"{', '.join(told)}, {story.now_s:.1f} s in all"
     return (
         f'<section><div class="bar">{bar}</div><div class="legend">{legend}</div><p class="soft">{steps}</p></section>'
     )
