@@ -71,7 +71,7 @@ def test_counts_and_a_page(vlp, samples, tmp_path):
 def test_a_page_shows_faults_where_they_are_asked_for(vlp, samples, tmp_path):
     """Against: faults that the page can show, and no word on the command line for them."""
     name = damage(samples)
-    assert "1 samples in samples.html" in vlp("data", "view", samples, "--n", 1, "--lint").out
+    assert "1 sample in samples.html" in vlp("data", "view", samples, "--n", 1, "--lint").out
     page = (tmp_path / "samples.html").read_text()
     assert f'id="{name}"' in page and re.search('<p class="fault">[^<]*cut off', page), re.findall('"fault">[^<]*', page)
 
@@ -93,7 +93,7 @@ def test_a_lab_s_table_and_a_lerobot_dataset_are_told_apart(vlp, samples, tmp_pa
     robot = tmp_path / "robot.json"
     robot.write_text(json.dumps(kit.manifest().to_json()))
     said = vlp("data", "import", lab, "--out", tmp_path / "in", "--robot", robot)
-    assert said.status == 0 and "1 new samples" in said.out, (said, manifest)
+    assert said.status == 0 and "1 new sample" in said.out, (said, manifest)
     (lab / "samples.jsonl").write_text(json.dumps({**row, "image": "../b.png"}) + "\n")
     said = vlp("data", "import", lab, "--out", tmp_path / "in2", "--robot", robot)
     assert said.status == 2 and "row 1" in said.err and not (tmp_path / "in2").exists()

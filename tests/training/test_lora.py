@@ -1,6 +1,7 @@
 """What an adapter trains, pinned on the published 3B configuration, without weights."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from vlp.cli.main import main
 from vlp.core.errors import UsageError
 from vlp.models.shape import build_shape, find_config
-from vlp.training.sft import describe
+from vlp.training.outlook import describe
 
 PUBLISHED = "Qwen/Qwen2.5-VL-3B-Instruct"
 PARAMETERS = 3_754_622_976
@@ -83,6 +84,21 @@ def test_a_dry_run_refuses_what_a_run_would(base: Path, capsys: Any, words: list
     # A dry run passed over wrong options with exit status 0.
     assert main(["train", "sft", "--base", str(base), "--dry-run", *words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_dry_run_says_samples_steps_and_memory(base: Path, samples: Path, tmp_path: Path, capsys: Any) -> None:
+    """Against: a dry run that told which modules are trained and nothing of how long and in how much memory."""
+    words = ["train", "sft", "--base", str(base), "--data", str(samples), "--epochs", "2", "--batch", "5", "--dry-run"]
+    assert main([*words, "--rehearse", "0"]) == 0
+    said = capsys.readouterr().out
+    assert "24 samples, 2 epochs, 5 a step: 10 steps." in said
+    assert re.search(r"about [0-9.]+ GiB on cpu for examples of 512 tokens; [0-9.]+ GiB are free", said)
+    assert main([*words, "--samples", "1", "--rehearse", "1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["samples"], found["examples"], found["steps"], found["epochs"]) == (1, 2, 2, 2)
+    assert found["memory_bytes"] > 0 and found["free_bytes"] > 0
+    assert main([*words[:5], str(tmp_path / "none"), *words[6:]]) == 0
+    assert "no samples at" in capsys.readouterr().out
 
 
 def test_an_unknown_adapter_is_named_with_the_closest() -> None:

@@ -10,7 +10,8 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vlp.core.errors import MissingComponent, UsageError, lookup
+from vlp.core.errors import UsageError, lookup, not_installed
+from vlp.core.words import counted
 
 SAME_LOSS = 1e-3
 """Losses of two trainers that differ by no more are the same up to rounding."""
@@ -65,7 +66,7 @@ def run(
         if numbers:
             console.print(f"  {column}: median {numbers['median']:g}, 95 % below {numbers['p95']:g}", highlight=False)
     for cause, count in summary.causes.items():
-        console.print(f"  failed {count} times: {cause}", highlight=False)
+        console.print(f"  failed {counted(count, 'time')}: {cause}", highlight=False)
     written = [file for file in ("report.html", "summary.json", "rows.jsonl") if (folder / file).exists()]
     console.print(f"written to {folder}: {', '.join(written)}", highlight=False, soft_wrap=True)
     return 0
@@ -115,7 +116,7 @@ class Workload:
         try:
             from vlp.training.step_speed import StepShape
         except ImportError as error:
-            raise MissingComponent(f"this needs {error.name}.", "Install it with: pip install 'vlp[train,data]'.") from None
+            raise not_installed("this needs", error, "train,data") from None
         return StepShape(self.examples, self.text_tokens, self.policy_tokens, self.width_px, self.height_px)
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from vlp.cli.robots import manifest_of
-from vlp.core.errors import MissingComponent, UsageError
+from vlp.core.errors import UsageError, not_installed
+from vlp.core.words import counted
 from vlp.data.sample import SPLITS
 from vlp.data.store import Store, StoreWriter
 from vlp.data.store import merge as merge_stores
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 Folder = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
 Folders = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DIR ...")]
-NEEDS_SIM = "Install it with: pip install 'vlp[sim]'."
 
 
 def collect(
@@ -51,7 +51,7 @@ def collect(
         from vlp.evaluation.collect import Order
         from vlp.evaluation.collect import collect as run
     except ImportError as error:
-        raise MissingComponent(f"collecting needs {error.name}.", NEEDS_SIM) from None
+        raise not_installed("collecting needs", error, "sim") from None
     order = Order(robot, world, split, seed, seen)
     with _bar("collecting") as moved:
         new = run(out, n, order, workers=workers or os.cpu_count() or 1, resume=resume, progress=moved)
@@ -120,9 +120,9 @@ def import_(folder: Folder, out: str = "samples", robot: str = "hsr", camera: st
             new = import_folder(out, folder, manifest)
         except BadRows as error:
             for fault in error.faults[1:]:
-                print(f"also {fault}")
+                error.add_note(f"also {fault}")
             raise
-    print(f"{out}: {new} new samples.")
+    print(f"{out}: {counted(new, 'new sample')}.")
     return 0
 
 
@@ -169,11 +169,11 @@ def record(
     try:
         from vlp.evaluation.record import record as run
     except ImportError as error:
-        raise MissingComponent(f"recording needs {error.name}.", NEEDS_SIM) from None
+        raise not_installed("recording needs", error, "sim") from None
     places: dict[str, Any] = {"world": world, "robot": robot, "split": split, "seed": seed, "family": family}
     with _bar("recording") as moved:
         count = run(out, n, **places, video=video, strings=strings, progress=moved)
-    print(f"{out}: {count} episodes.")
+    print(f"{out}: {counted(count, 'episode')}.")
     return 0
 
 
@@ -196,7 +196,8 @@ def lint(
     for fault in report.faults:
         print(fault)
     kinds = ", ".join(f"{n} {code}" for code, n in report.counts().items())
-    print(f"{folder}: {report.samples} samples, {len(report.faults)} faults" + (f" ({kinds})." if kinds else "."))
+    faults = counted(len(report.faults), "fault") + (f" ({kinds})" if kinds else "")
+    print(f"{folder}: {counted(report.samples, 'sample')}, {faults}.")
     return 0 if report.ok else 1
 
 
@@ -235,7 +236,7 @@ def view(folder: Folder, out: str = "", n: int = 60, split: str = "", family: st
             faults.setdefault(fault.sample, []).append(f"{fault.message} {fault.hint}".rstrip())
         else:  # a fault of the whole set has no place on the page
             print(fault)
-    print(f"{write(folder, page, n, split, family, faults)} samples in {page}")
+    print(f"{counted(write(folder, page, n, split, family, faults), 'sample')} in {page}")
     return 0
 
 
@@ -248,7 +249,7 @@ def merge(folders: Folders, out: str) -> int:
     """
     if not folders:
         raise UsageError("no folders are named.", "Give folders of samples.")
-    print(f"{out}: {merge_stores(out, folders)} new samples.")
+    print(f"{out}: {counted(merge_stores(out, folders), 'new sample')}.")
     return 0
 
 
@@ -260,7 +261,7 @@ def seal(folder: Folder) -> int:
     """
     Store(folder)  # a folder that holds none is not made into one
     with StoreWriter(folder) as writer:
-        print(f"{folder}: {len(writer.ids)} samples sealed.")
+        print(f"{folder}: {counted(len(writer.ids), 'sample')} sealed.")
     return 0
 
 
@@ -272,7 +273,7 @@ def _linted(folder: str, skip: tuple[str, ...] = ()) -> "LintReport":
     try:
         from vlp.evaluation.right import SIM_CHECKS, every_check
     except ImportError as error:
-        raise MissingComponent(f"the checks of simulated samples need {error.name}.", NEEDS_SIM) from None
+        raise not_installed("the checks of simulated samples need", error, "sim") from None
     known = {*CHECKS, *SIM_CHECKS}
     for name in skip:
         if name not in known:

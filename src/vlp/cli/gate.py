@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from vlp.cli.bars import Bars
-from vlp.core.errors import MissingComponent, UsageError
+from vlp.core.errors import UsageError, not_installed
 from vlp.models.catalogue import SERVED, with_name
 
 Tuned = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TUNED")]
@@ -175,7 +175,7 @@ def _gates(name: str) -> ModuleType:
     try:
         return importlib.import_module(f"vlp.evaluation.gates.{name}")
     except ImportError as error:
-        raise MissingComponent(f"gates need {error.name}.", "Install it with: pip install 'vlp[train,sim]'.") from None
+        raise not_installed("gates need", error, "train,sim") from None
 
 
 def _openers(found: Any, device: str) -> tuple[Callable[[], Any], Callable[[], Any]]:

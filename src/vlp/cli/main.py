@@ -86,7 +86,9 @@ def _main(words: list[str], signals: Signals) -> int:
     except VlpError as error:
         if signals.number:  # what an interrupt was taken for on its way up
             return signals.say()
-        print(f"vlp: {_one_line(str(error))}", file=sys.stderr)
+        print(f"vlp: {_one_line(str(error))}", file=sys.stderr, flush=True)
+        for more in getattr(error, "__notes__", ()):  # behind the error itself, for whoever wants to see all of it
+            print(_one_line(more))
         return error.exit_status
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

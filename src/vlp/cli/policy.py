@@ -10,24 +10,13 @@ import tyro
 from vlp.cli.robots import STANDARD_ROBOT, manifest_of
 from vlp.core.errors import TaskFailed, UsageError, VlpError, lookup
 from vlp.core.report import Report
+from vlp.core.words import counted
 from vlp.policy import Plan, check_policy, tree_lines
 from vlp.policy import diff as compare
 from vlp.policy.convert import TARGETS
 from vlp.policy.convert import convert as convert_to
-from vlp.policy.parse import MAX_BYTES
+from vlp.policy.parse import MAX_BYTES, parse_json
 from vlp.primitives.schema import policy_schema
-
-SITUATION = (
-    "hand-not-empty",
-    "hand-empty",
-    "unmet-need",
-    "stale-reference",
-    "self-relation",
-    "unreachable",
-    "too-wide",
-)
-"""Faults of a policy that is well formed but cannot be carried out from an empty hand: the check fails (status 1).
-All others make the file bad input (status 2)."""
 
 PolicyFile = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
 
@@ -35,23 +24,24 @@ PolicyFile = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
 def check(file: PolicyFile, robot: str = "hsr", json_: Annotated[bool, tyro.conf.arg(name="json")] = False) -> int:
     """Check a policy file as it would be checked before anything moves.
 
-    Exit status 1 when its steps cannot follow each other (such as a place with an empty hand), 2 when the file is no
-    policy for this robot.
+    Exit status 1 when it does not pass, 2 when the file cannot be read as one JSON document.
 
     Args:
         file: the policy; "-" reads standard input.
         robot: whose primitives and limits: hsr, the URL of a robot's server, or a file with a manifest.
         json_: print the whole report as JSON.
     """
-    plan, report = check_policy(_read(file), manifest_of(robot))
+    text = _read(file)
+    plan, report = check_policy(text, manifest_of(robot))
     if json_:
         print(json.dumps({"file": file, **report.to_json()}))
-        return 0 if report.ok else _fault(file, report).exit_status
+        return 0 if report.ok else _fault(file, text, report).exit_status
     if plan is None:
+        fault = _fault(file, text, report)
         for issue in report.issues[1:]:
-            print(f"also {issue}", file=sys.stdout)
-        raise _fault(file, report)
-    print(f"{file}: ok, {len(plan.policy.subtasks)} subtasks, {len(plan.steps)} steps")
+            fault.add_note(f"also {issue}")
+        raise fault
+    print(f"{file}: ok, {counted(len(plan.policy.subtasks), 'subtask')}, {counted(len(plan.steps), 'step')}")
     return 0
 
 
@@ -126,14 +116,19 @@ def _read(file: str) -> bytes:
 
 
 def _plan(file: str, robot: str) -> Plan:
-    plan, report = check_policy(_read(file), manifest_of(robot))
+    text = _read(file)
+    plan, report = check_policy(text, manifest_of(robot))
     if plan is None:
-        raise _fault(file, report)
+        raise _fault(file, text, report)
     return plan
 
 
-def _fault(file: str, report: Report) -> VlpError:
-    """Return the error for a report: its first fault, and how many more there are."""
+def _fault(file: str, text: bytes, report: Report) -> VlpError:
+    """Return the error for a report: its first fault, and how many more there are.
+
+    A file that no document can be read from is bad input; one with a policy that does not pass has failed the check.
+    """
     more = f" ({len(report.issues) - 1} more)" if len(report.issues) > 1 else ""
-    kind = TaskFailed if all(issue.code in SITUATION for issue in report.issues) else UsageError
+    _, read = parse_json(text)
+    kind = TaskFailed if read.ok else UsageError
     return kind(f"{Path(file).name!r} does not pass: {report.issues[0]}{more}")

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from vlp.cli.launch import robot_token
-from vlp.core.errors import MissingComponent, UsageError, did_you_mean
+from vlp.core.errors import UsageError, did_you_mean, not_installed
 from vlp.primitives.manifest import Limits, Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.robot.client import RemoteRobot
@@ -42,10 +42,7 @@ def connect(robot: str, token: str = "") -> RemoteRobot:
     """Return the client of a robot's server; raises UsageError for a name where a URL is needed."""
     if not robot.startswith(("http://", "https://")):
         raise UsageError(f"{robot[:200]!r} is not the URL of a robot's server.", "Start one with `vlp robot serve`.")
-    found = robot_token(token)
-    if not found:
-        raise UsageError("a robot's server wants its token.", "Set VLP_ROBOT_TOKEN, or --token where there is one.")
-    return RemoteRobot(robot, found)
+    return RemoteRobot(robot, robot_token(token))
 
 
 def _named(robot: str) -> Manifest:
@@ -57,9 +54,7 @@ def _named(robot: str) -> Manifest:
     try:
         return with_perceptions(getattr(importlib.import_module(module), name)())
     except ImportError as error:
-        raise MissingComponent(
-            f"the simulated robot needs {error.name}.", "Install it with: pip install 'vlp[sim]'."
-        ) from None
+        raise not_installed("the simulated robot needs", error, "sim") from None
 
 
 def _from_file(file: Path) -> Manifest:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from vlp.core.errors import MissingComponent, UsageError, VlpError, lookup
+from vlp.core.errors import MissingComponent, UsageError, VlpError, lookup, not_installed
 from vlp.models.adapter import check_adapter, check_base
 from vlp.models.catalogue import find_folder
 from vlp.models.endpoint import checked_key
@@ -123,7 +123,7 @@ def _offer(stack: contextlib.ExitStack, model: str, adapter: str, merge: bool, p
     try:
         from vlp.training.export import merge as merged
     except ImportError as error:
-        raise MissingComponent(f"merging needs {error.name}.", "Install it with: pip install 'vlp[train]'.") from None
+        raise not_installed("merging needs", error, "train") from None
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vlp-merged-")))
     return Offer(merged(path, model, folder / path.resolve().name), None, plain.host, plain.port, plain.dtype)
 
@@ -134,9 +134,7 @@ def _check_fit(adapter: Path, base: Path) -> None:
         from vlp.models.adapter import check_fit
         from vlp.models.shape import build_shape
     except ImportError as error:
-        raise MissingComponent(
-            f"checking an adapter needs {error.name}.", "Install it with: pip install 'vlp[models]'."
-        ) from None
+        raise not_installed("checking an adapter needs", error, "models") from None
     check_fit(adapter, build_shape(base / "config.json"))
 
 

@@ -4,12 +4,13 @@ import json
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
 from vlp.cli.bars import Bars
-from vlp.core.errors import MissingComponent, UsageError, closest
+from vlp.core.errors import MissingComponent, UsageError, closest, not_installed
+from vlp.core.words import counted
 from vlp.data.lint import Check
 
 Json = Annotated[bool, tyro.conf.arg(name="json")]
@@ -70,7 +71,7 @@ def sft(
         resume: go on with the run at OUT.
         skip_lint: train on samples that have faults.
         skip_gates: do not run the gates at the end (`vlp gate` runs them by themselves).
-        dry_run: only say what would be trained; needs no weights and no samples.
+        dry_run: only say what would be trained, in how many steps and how much memory; needs no weights, and no samples.
         json_: print JSON.
     """
     library = _library("sft")
@@ -81,9 +82,7 @@ def sft(
     )
     recipe.check()
     if dry_run:
-        found = library.describe(base, adapter)
-        print(json.dumps(found) if json_ else _described(found))
-        return 0
+        return _tell_outlook(base, data, recipe, device, json_)
     if not skip_gates:
         _gates_module()  # what is missing is said before an hour of training, not after it
     with Bars() as bars:
@@ -97,6 +96,14 @@ def sft(
     if json_:
         print(json.dumps({"made": str(made), "run": out, "gates": passed}))
     return 0 if all(passed.values()) else 1
+
+
+def _tell_outlook(base: str, data: str, recipe: Any, device: str, json_: bool) -> int:
+    """Print what a run would come to, without one."""
+    library = _library("outlook")
+    found = library.outlook(base, data, recipe, device or None)
+    print(json.dumps(found) if json_ else "\n".join(library.outlook_lines(found, data)))
+    return 0
 
 
 def _checks() -> list[Check]:
@@ -172,7 +179,7 @@ def tokens(data: str = "samples", base: str = "nano", sample: str = "", json_: J
         print(json.dumps(shown, ensure_ascii=False))
         return 0
     _print_tokens(shown)
-    print(f"\n{found.id}: {example.counted_tokens} of {len(example.ids)} tokens count in the loss.")
+    print(f"\n{found.id}: {example.counted_tokens} of {counted(len(example.ids), 'token')} count in the loss.")
     return 0
 
 
@@ -225,17 +232,7 @@ def _library(name: str) -> ModuleType:
     try:
         return importlib.import_module(f"vlp.training.{name}")
     except ImportError as error:
-        raise MissingComponent(f"fine-tuning needs {error.name}.", "Install it with: pip install 'vlp[train,data]'.") from None
-
-
-def _described(found: dict) -> str:
-    share = found["trainable_parameters"] / found["parameters"]
-    head = (
-        f"{found['base']}, {found['adapter']}: {found['trainable_parameters']:,} trained parameters beside or among "
-        f"{found['parameters']:,} ({share:.2%}), in {len(found['modules'])} modules:"
-    )
-    ranks = found["ranks"]
-    return "\n".join([head, *[f"  {name}" + (f"  r={ranks[name]}" if name in ranks else "") for name in found["modules"]]])
+        raise not_installed("fine-tuning needs", error, "train,data") from None
 
 
 def _print_tokens(shown: list[tuple[str, bool]]) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vlp.core.errors import MissingComponent, UsageError, lookup
+from vlp.core.errors import UsageError, lookup, not_installed
 
 STAGES = ("all", "vision", "language", "export")
 
@@ -51,9 +51,7 @@ def nano(
     try:
         from vlp.training.nano import train_nano
     except ImportError as error:
-        raise MissingComponent(
-            f"training needs {error.name}.", "Install it with: pip install 'vlp[train,sim]'."
-        ) from None
+        raise not_installed("training needs", error, "train,sim") from None
     existing = Path(frames_dir) if frames_dir else None
     train_nano(
         Path(out), frames, stage, steps or None, workers, threads, policies, frames_dir=existing, device=device or None,

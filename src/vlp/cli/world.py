@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vlp.core.errors import MissingComponent
+from vlp.core.errors import not_installed
 from vlp.core.images import encode_png
 from vlp.runtime.files import write_whole
 
@@ -19,7 +19,7 @@ def show(world: str = "tabletop", seed: int = 0, robot: str = "hsr", out: str = 
     try:
         from vlp.sim.show import show as draw
     except ImportError as error:
-        raise MissingComponent(f"simulation needs {error.name}.", "Install it with: pip install 'vlp[sim]'.") from None
+        raise not_installed("simulation needs", error, "sim") from None
     rgb, text = draw(seed, world, robot)
     file = Path(out or f"world-{world}-{seed}.png")
     write_whole(file, encode_png(rgb))

@@ -48,6 +48,21 @@ class Note(UserWarning):
     """Something a person should know that stops nothing; `warnings.warn` it, and the command line shows it as one line."""
 
 
+def not_installed(needs: str, error: ImportError, extra: str) -> MissingComponent:
+    """Return the error for a package that cannot be imported: it is not installed, or it is and does not load.
+
+    Args:
+        needs: what needs it, with the verb: "simulation needs".
+        error: of the import.
+        extra: what to install, e.g. "sim" or "train,data".
+    """
+    install = f"Install it with: pip install 'vlp[{extra}]'."
+    if error.name and isinstance(error, ModuleNotFoundError):
+        return MissingComponent(f"{needs} {error.name}.", install)
+    why = " ".join(str(error).split())[:200].rstrip(".")
+    return MissingComponent(f"{needs} {error.name or 'a package'}, which does not load: {why}.", "Install that package again.")
+
+
 def closest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name nearest in spelling to `name`, or None when nothing is near."""
     matches = difflib.get_close_matches(name[:200], list(known), n=1, cutoff=0.5)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlp.core.errors import MissingComponent
+from vlp.core.errors import not_installed
 from vlp.data.store import Store
 from vlp.prompt.target import policy_text
 
@@ -30,7 +30,7 @@ def to_hf(folder: str | Path, split: str = "") -> "Dataset":
     try:
         from datasets import Dataset, Features, Image, Sequence, Value
     except ImportError as error:
-        raise MissingComponent(f"this needs {error.name}.", "Install it with: pip install 'vlp[data]'.") from None
+        raise not_installed("this needs", error, "data") from None
     text = Value("string")
     features = Features(
         {

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vlp.core.errors import MissingComponent, UsageError, did_you_mean
+from vlp.core.errors import MissingComponent, UsageError, did_you_mean, not_installed
 from vlp.models.protocol import Model
 from vlp.models.retry import RetryingModel, Tell, patiently, say_nothing
 
@@ -181,9 +181,7 @@ def _back_end() -> Any:
     try:
         from vlp.models.transformers_model import TransformersModel
     except ImportError as error:
-        raise MissingComponent(
-            f"a model in process needs {error.name}.", "Install it with: pip install 'vlp[models]'."
-        ) from None
+        raise not_installed("a model in process needs", error, "models") from None
     return TransformersModel
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from vlp.core.errors import MissingComponent, UsageError
+from vlp.core.errors import UsageError, not_installed
 from vlp.models.catalogue import find_folder
 from vlp.models.folder import check_config
 
@@ -46,7 +46,7 @@ def build_shape(config: Path, device: torch.device | str = "meta", dtype: torch.
     try:
         from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
     except ImportError as error:
-        raise MissingComponent(f"this needs {error.name}.", "Install it with: pip install 'vlp[models]'.") from None
+        raise not_installed("this needs", error, "models") from None
     try:
         with torch.device(device):
             described = Qwen2_5_VLConfig.from_dict(data)

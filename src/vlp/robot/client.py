@@ -13,6 +13,7 @@ from vlp.primitives.manifest import Manifest
 from vlp.robot.heartbeat import Heartbeat
 from vlp.robot.http import Http, Refused, Unreachable
 from vlp.robot.protocol import Step, StepResult
+from vlp.robot.token import check_token
 from vlp.robot.wire import ExecutionBody, HealthBody, ObservationBody, StopBody, decode_observation
 
 B = TypeVar("B", bound=BaseModel)
@@ -54,8 +55,7 @@ class RemoteRobot:
     ) -> None:
         if not _is_address(url):
             raise UsageError(f"{url[:200]!r} is not a robot's address.", "Expected e.g. http://127.0.0.1:8765.")
-        if not token or not token.isascii() or not token.isprintable():
-            raise UsageError("the robot's token must be printable ASCII.", "The server prints it when it starts.")
+        check_token(token)
         self.url = url.rstrip("/")
         self._token = token
         self._http = Http(self.url, token, timeout_s)
@@ -251,6 +251,9 @@ class RemoteRobot:
         return MissingComponent(f"the robot at {self.url} cannot be reached: {error}.", "Is its server running?")
 
     def _refusal(self, refused: Refused) -> MissingComponent:
+        if refused.status == 401:
+            said = f"the robot at {self.url} refused the token."
+            return MissingComponent(said, "Set VLP_ROBOT_TOKEN to what that server printed when it started.")
         return MissingComponent(f"the robot at {self.url} refused: {refused.message}", refused.hint)
 
     def _garbage(self, expected: str, error: object) -> MissingComponent:

@@ -16,6 +16,7 @@ from vlp.core.errors import UsageError
 from vlp.robot.executor import Execution, Executor
 from vlp.robot.guard import Guard
 from vlp.robot.protocol import Robot, Step
+from vlp.robot.token import SHORTEST_TOKEN, check_token
 from vlp.robot.wire import (
     CancelRequest,
     ErrorBody,
@@ -71,10 +72,10 @@ def create_app(robot: Robot, token: str, *, max_stream_s: float = 3600.0) -> Fas
     Raises:
         UsageError: the token is too short.
     """
-    if len(token) < 8 or not token.isascii() or not token.isprintable() or " " in token:
-        raise UsageError(
-            "a token needs at least 8 printable ASCII characters without spaces.", "Leave it out to get a new one."
-        )
+    if len(token) < SHORTEST_TOKEN:
+        said = f"a robot's token needs {SHORTEST_TOKEN} characters or more; this one has {len(token)}."
+        raise UsageError(said, "Leave it out (VLP_ROBOT_TOKEN) to get a new one.")
+    check_token(token)
     executor = Executor(robot)
 
     @contextlib.asynccontextmanager

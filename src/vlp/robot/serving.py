@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vlp.core.errors import MissingComponent, UsageError
+from vlp.core.errors import MissingComponent, UsageError, not_installed
 from vlp.robot.protocol import Robot
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _server(robot: Robot, token: str) -> "uvicorn.Server":
 
         from vlp.robot.server import create_app
     except ImportError as error:
-        raise MissingComponent(f"serving needs {error.name!r}.", "Install it: pip install 'vlp[robot]'.") from None
+        raise not_installed("serving needs", error, "robot") from None
     app = create_app(robot, token)
     config = uvicorn.Config(app, log_level="warning", access_log=False, ws="none", timeout_graceful_shutdown=1)
     return uvicorn.Server(config)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vlp.core.camera import Box
-from vlp.core.errors import MissingComponent, UsageError, lookup
+from vlp.core.errors import UsageError, lookup, not_installed
 from vlp.models.protocol import Model
 from vlp.perception.grounder import Sources, make_grounder
 from vlp.perception.perceiving import PERCEPTIONS, PerceivingRobot
@@ -107,4 +107,4 @@ def _load(entry: str) -> Any:
     except ImportError as error:
         if error.name and error.name.startswith("vlp"):
             raise
-        raise MissingComponent(f"simulation needs {error.name}.", "Install it with: pip install 'vlp[sim]'.") from None
+        raise not_installed("simulation needs", error, "sim") from None

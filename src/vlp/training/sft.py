@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from vlp.core.errors import MissingComponent, UsageError
+from vlp.core.words import counted
 from vlp.data.lint import Check, lint
 from vlp.data.sample import Sample
 from vlp.data.store import Store
@@ -22,7 +23,7 @@ from vlp.models.adapter import RECORD, weight_hashes
 from vlp.models.catalogue import find_folder
 from vlp.models.folder import ModelFolder, check_folder, sha256
 from vlp.models.loading import find_device, quiet
-from vlp.models.shape import build_shape, find_config
+from vlp.models.shape import build_shape
 from vlp.models.transformers_model import SMALL_MODEL_PARAMETERS, TransformersModel
 from vlp.training import lora
 from vlp.training.checkpoint import last_checkpoint, write_folder
@@ -49,27 +50,6 @@ from vlp.training.recipe import (
 
 VALIDATION_SAMPLES = 200
 Progress = Callable[[str, int, int], None]
-
-
-def describe(base: str, adapter: str) -> dict[str, Any]:
-    """Return what an adapter would train in a base, from its configuration alone: no weights are needed.
-
-    Args:
-        base: "nano", "nano-base", a folder with a config.json, or a Hugging Face id.
-        adapter: a name in `vlp.training.lora.ADAPTERS`.
-    """
-    model = build_shape(find_config(base))
-    whole = sum(p.numel() for p in model.parameters())
-    ranks = lora.ranks_of(model, adapter)
-    attached = lora.attach(model, adapter)
-    return {
-        "base": base,
-        "adapter": adapter,
-        "parameters": whole,
-        "trainable_parameters": lora.trained_parameters(attached),
-        "modules": lora.trained_modules(attached),
-        "ranks": ranks,
-    }
 
 
 def train_sft(
@@ -160,7 +140,7 @@ def _training_samples(store: Store, recipe: Recipe, skip_lint: bool, checks: Seq
         report = lint(store.folder, checks)
         if not report.ok:
             raise UsageError(
-                f"{len(report.faults)} faults in the samples, the first: {report.faults[0]}",
+                f"{counted(len(report.faults), 'fault')} in the samples, the first: {report.faults[0]}",
                 f"See them all with `vlp data lint {store.folder}`, or train on them as they are with --skip-lint.",
             )
     samples = list(islice(store.samples("train"), recipe.samples or None))
@@ -168,7 +148,7 @@ def _training_samples(store: Store, recipe: Recipe, skip_lint: bool, checks: Seq
         there = Counter(sample.split for sample in store)
         others = ", ".join(f"{number} of {split}" for split, number in sorted(there.items())) or "no samples"
         raise UsageError(
-            f"{len(samples)} samples in the training split; at least {max(1, recipe.samples)} are wanted. "
+            f"{counted(len(samples), 'sample')} in the training split; at least {max(1, recipe.samples)} are wanted. "
             f"The folder holds {others}.",
             "Collect or import more with --split train (journals of test seeds become test samples).",
         )

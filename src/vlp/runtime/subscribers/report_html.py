@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
+from vlp.core.words import counted
 from vlp.journal import Event
 from vlp.runtime.files import write_whole
 from vlp.runtime.story import TIMES, Chapter, Row, Story
@@ -92,9 +93,8 @@ def _times(story: Story) -> str:
         f'<span><span class="dot" style="background:var(--{n})"></span>{n} {story.times_s[n]:.2f} s</span>'
         for n in TIMES
     )
-    counts = ((len(story.steps), "step", "steps"), (len(story.chapters), "policy", "policies"))
-    told = [f"{n} {one if n == 1 else many}" for n, one, many in counts]
-    steps = f"{', '.join(told)}, {story.now_s:.1f} s in all"
+    done = f"{counted(len(story.steps), 'step')}, {counted(len(story.chapters), 'policy')}"
+    steps = f"{done}, {story.now_s:.1f} s in all"
     return (
         f'<section><div class="bar">{bar}</div><div class="legend">{legend}</div><p class="soft">{steps}</p></section>'
     )

@@ -1,0 +1,8 @@
+"""Numbers with their nouns, for what is said to people."""
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and its noun: "1 policy", "2 policies", "3 new samples"."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else f"{number:,} {noun}s"
