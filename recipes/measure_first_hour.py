@@ -147,8 +147,9 @@ def judged(text: str, before: str, messages: Any, state: State, right: Callable[
     declined = plan is None or bool(plan.policy.cannot)
     reason = str(why) if why else "" if report.ok or plan is None else f"plan: {report.issues[0]}"
     good = plan is not None and right(plan.policy.to_json())
+    would = [subtask.name for subtask in plan.policy.subtasks] if plan is not None else []
     return {"text": text, "before": before, "without": declined, "gate": bool(reason), "with": declined or bool(reason),
-            "reason": reason, "right": good}  # fmt: skip
+            "reason": reason, "right": good, "would": would}  # fmt: skip
 
 
 def prompt_case(index: int) -> Row:
@@ -202,7 +203,8 @@ def good(folder: Path, file: str) -> None:
         print(f"  of those that the gate declined, {len(lost)} had a policy that was right for the scene")
     for row in [*prompts, *rows]:
         if row["gate"]:
-            print(f"  {'RIGHT' if row['right'] else '     '} {row['case']} {row['text']!r}: {row['reason'][:160]}")
+            print(f"  {'RIGHT' if row['right'] else '     '} {row['case']} {row['text']!r}: {row['reason'][:120]}")
+            print(f"        the policy behind: {'; '.join(row['would']) or 'none'}")
 
 
 # Words for stopping.

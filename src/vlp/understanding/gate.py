@@ -18,8 +18,9 @@ from vlp.policy.checks import Context
 from vlp.policy.model import Policy
 from vlp.policy.situation import Situation, references, walk
 from vlp.primitives.manifest import Manifest
-from vlp.understanding.lexicon import Lexicon
-from vlp.understanding.reading import ALL, NAME, RELATIONS, Mention, Reading, read
+from vlp.understanding.lexicon import Lexicon, role
+from vlp.understanding.naming import ALL, NAME, Mention
+from vlp.understanding.reading import Reading, read
 from vlp.understanding.stopping import says_stop
 
 MAX_NAMED = 3
@@ -236,24 +237,22 @@ class AsAsked:
     def _left_out(self, policy: Policy, held: str) -> Iterator[Issue]:
         """Yield `left-out` for things named in full that the policy does not speak of.
 
-        Of several behind relations all but one may be landmarks: "the can left of the blue bowl".
+        Of those behind a relation all but one may be landmarks: "the can left of the blue bowl".
         """
         spoken = {held} | {str(v).removeprefix("$").replace("_", " ") for step in policy.steps for v in step.arguments.values()}
-        for clause in self.readings[-1].clauses:
-            if clause.negated:
+        said = self.readings[-1]
+        positive = [clause for clause in said.clauses if not clause.negated]
+        named = [pair for c in positive for pair in zip(c.names, _behind_relations(c.text), strict=True)]
+        full = [(mention, behind) for mention, behind in named if mention.kind and mention.colour]
+        landmarks = sum(behind for _, behind in full) + len(said.places) - 1
+        for mention, behind in full:
+            if any(mention.fits(name) for name in spoken):
                 continue
-            named = zip(clause.names, _behind_relations(clause.text), strict=False)
-            full = [(mention, behind) for mention, behind in named if mention.kind and mention.colour]
-            places = sum(word.upper() in clause.text.split() for word in self.readings[-1].places)
-            landmarks = sum(behind for _, behind in full) + places - 1
-            for mention, behind in full:
-                if any(mention.fits(name) for name in spoken):
-                    continue
-                if behind and landmarks > 0:
-                    landmarks -= 1
-                    continue
-                hint = "Do all of it, or say that it cannot be done."
-                yield Issue("/subtasks", "left-out", f"the policy leaves out {mention.text!r}.", hint)
+            if behind and landmarks > 0:
+                landmarks -= 1
+                continue
+            hint = "Do all of it, or say that it cannot be done."
+            yield Issue("/subtasks", "left-out", f"the policy leaves out {mention.text!r}.", hint)
 
 
 Move = tuple[str, str, str, str]
@@ -287,7 +286,7 @@ def _exactly(mention: Mention, phrase: str) -> bool:
 def _behind_relations(text: str) -> list[bool]:
     """Return for each name in a clause whether a relation stands before it."""
     words = text.split()
-    return [words[i - 1] in (*RELATIONS, "of") if i else False for i, word in enumerate(words) if word in (NAME, ALL)]
+    return [words[i - 1] in {*role("relations"), "of"} if i else False for i, word in enumerate(words) if word in (NAME, ALL)]
 
 
 def _plain(text: str) -> str:

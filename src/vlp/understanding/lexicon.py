@@ -32,6 +32,17 @@ def english() -> dict[str, Any]:
 
 
 @cache
+def listed(table: str, name: str) -> frozenset[str]:
+    """Return the words of one list of `english.toml`."""
+    return frozenset(english()[table][name].split())
+
+
+def role(name: str) -> frozenset[str]:
+    """Return the words that play a part in a sentence, from the table `roles`."""
+    return listed("roles", name)
+
+
+@cache
 def real_words() -> frozenset[str]:
     """Return English words one typing error away from a known one that are no typing errors: "cat", "bowel", "place"."""
     return frozenset(resources.files("vlp.understanding").joinpath("real_words.txt").read_text("utf-8").split())
