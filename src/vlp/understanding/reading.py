@@ -9,6 +9,7 @@ clauses     put THING in THING | not on THING          asked: red cube, bowl    
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 
 from vlp.understanding.lexicon import Lexicon, act_of, english, listed, role, verbs
@@ -112,7 +113,7 @@ def read(text: str, lexicon: Lexicon, follows: bool = False) -> Reading:
         forbidden=tuple(name for c, r in zip(clauses, reason, strict=True) if c.negated and not r for name in c.names),
         person=_person(skeleton.split()),
         named=_names_enough(asked, acts, skeleton),
-        whither=any(word in role("relations") | role("spots") or _is_place(word) for word in skeleton.split()),
+        whither=any(word in role("relations") or word in role("spots") or _is_place(word) for word in skeleton.split()),
         refers=follows and bool(re.search(r"\b(it|them|that|there|this|one|those|these|back)\b", skeleton)),
         places=tuple(place for place in lexicon.names.places if place.upper() in skeleton.split()),
     )
@@ -228,9 +229,15 @@ def _is_question(text: str) -> bool:
         word in act_of() or word in role("going") for word in words
     ):  # "could it be in the box"
         return True
-    leads = act_of().keys() | verbs("look") | verbs("tell")
-    lead = next((word for word in words if word in leads and not (word.endswith("ed") or word in ("seen", "found"))), "")
+    lead = next((word for word in words if word in _leads()), "")
     return bool(lead) and lead not in act_of()
+
+
+@cache
+def _leads() -> frozenset[str]:
+    """Return the verbs that tell what a clause is about, without participles: "the can located on the tray"."""
+    found = act_of().keys() | verbs("look") | verbs("tell")
+    return frozenset(word for word in found if not word.endswith("ed") and word not in ("seen", "found"))
 
 
 def _asks(clause: Clause, follows: bool) -> bool:

@@ -60,6 +60,13 @@ def _core(clause: str) -> str:
 
 
 def _mended(word: str) -> str:
-    if len(word) < LEAST_LETTERS - 1 or word in Lexicon().known or word in real_words():
-        return word
-    return next((known for known in english()["stopping"]["spelled"].split() if word in neighbours(known)), word)
+    return _misspelt().get(word, word)
+
+
+@cache
+def _misspelt() -> dict[str, str]:
+    """Return misspelling -> word for stopping; what is a word itself is no misspelling: "about", "shop"."""
+    words, known = english()["stopping"]["spelled"].split(), Lexicon().known | real_words()
+    return {
+        wrong: word for word in words for wrong in neighbours(word) if wrong not in known and len(wrong) >= LEAST_LETTERS - 1
+    }
