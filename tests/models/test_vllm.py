@@ -88,6 +88,8 @@ def test_an_adapter_of_a_run_is_called_after_base_and_kind(toy_folder: Path, dec
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "trained biases": ({"bias": "lora_only"}, "bias lora_only"),
+    "parts trained whole": ({"modules_to_save": ["norm"]}, "modules_to_save"),
     "another scale in one part": ({"alpha_pattern": {"visual.blocks.0.attn.qkv": 3}}, "otherwise than it was trained.*--merge"),
     "a rank that vLLM does not take": ({"r": 300, "lora_alpha": 600, "alpha_pattern": {}, "rank_pattern": {}}, "rank 300"),
     "no rank": ({"r": "x"}, "Expected a rank of 1"),
@@ -158,3 +160,14 @@ def test_the_installed_version_is_asked_for_and_judged(fake: Path, monkeypatch: 
             find_vllm(str(fake))
     with pytest.raises(UsageError, match="no Python that runs"):
         find_vllm("/nowhere/python")
+
+
+def test_an_adapter_with_older_keys_is_not_left_to_vllm(toy_folder: Path, decoder: Path, tmp_path: Path):
+    """Against: keys that we read and vLLM drops."""
+    adapter = Path(shutil.copytree(decoder, tmp_path / "adapter"))
+    tensors = load_file(adapter / "adapter_model.safetensors")
+    old = {key.replace("model.model.language_model.", "model.model."): value for key, value in tensors.items()}
+    save_file(old, adapter / "adapter_model.safetensors")
+    (adapter / RECORD).unlink(missing_ok=True)
+    with pytest.raises(UsageError, match=r"'base_model.model.model.layers.* is not as PEFT names things now"):
+        check_served_adapter(adapter, check_folder(toy_folder))

@@ -71,8 +71,8 @@ def run_as_program(command: Callable[[Signals], int]) -> int:
         status = command(signals)
     except SystemExit as end:  # the parser's own errors
         status = end.code if isinstance(end.code, int) else 1
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
         status = 1
     for number in SIGNALS:
         if signal.getsignal(number) == signals._on_signal:
