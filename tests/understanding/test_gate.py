@@ -104,6 +104,12 @@ def test_corrections_are_taken_after_an_instruction(strict: Gate, text: str):
     assert strict.sentence(text, follows=True) is None
 
 
+@pytest.mark.parametrize("text", ["the other thing, I mean stop", "no quiero, stop", "I need you to frobnicate and halt"])
+def test_where_nothing_else_is_understood_a_word_for_stopping_settles_it(strict: Gate, text: str):
+    why = strict.sentence(text)
+    assert why is not None and why.code == "stop"
+
+
 def test_unknown_words_are_named_with_what_is_known(strict: Gate):
     why = strict.sentence("put the banana and the blu cube in the fridge")
     assert why is not None and "'banana'" in str(why) and "'fridge'" in str(why) and "bottle" in str(why)

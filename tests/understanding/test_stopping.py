@@ -16,7 +16,8 @@ STOP = _sentences(
     ok robot please stop | wait | wait! | Wait a moment | halt | freeze | don't | Don't! | do not | don’t move
     enough | that's enough, thank you | abort | cancel | cancel that | hold on | hold on a second | just a second
     whoa | no no no | not yet | stooop | stpo | wiat | STOP the robot | stop moving | stop, that is wrong
-    stop putting things in the bin | quit it | cut it out | never mind | leave it | emergency stop | e-stop
+    stop putting things in the bin | quit it | cut it out 
+    sopt | terminate this motion | ahh stop | never mind | leave it | emergency stop | e-stop
     stay where you are | stand still | hands off | careful! | pause please | stop. now. | ¡alto! | halt, sofort
     """
 )

@@ -21,7 +21,7 @@ from vlp.primitives.manifest import Manifest
 from vlp.understanding.lexicon import Lexicon, role
 from vlp.understanding.naming import ALL, NAME, Mention
 from vlp.understanding.reading import Reading, read
-from vlp.understanding.stopping import says_stop
+from vlp.understanding.stopping import mentions_stop, says_stop
 
 MAX_NAMED = 3
 ALIKE = 0.7
@@ -97,8 +97,10 @@ class Gate:
             return NotUnderstood(STOP, f"{_short(text)} tells the robot to stop.")
         if not self.reads:
             return None
-        reading = self.read(text, follows)
-        return next(self._reasons(reading, follows), None)
+        why = next(self._reasons(self.read(text, follows), follows), None)
+        if why is not None and mentions_stop(text):
+            return NotUnderstood(STOP, f"{_short(text)} seems to tell the robot to stop.")
+        return why
 
     def _reasons(self, said: Reading, follows: bool) -> Iterator[NotUnderstood]:
         if self.strict and said.unknown:

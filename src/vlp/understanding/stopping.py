@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from itertools import permutations
 
 from vlp.understanding.lexicon import LEAST_LETTERS, Lexicon, english, neighbours, real_words
 from vlp.understanding.words import tokens
@@ -33,8 +34,7 @@ def says_stop(text: str) -> bool:
     Args:
         text: as a person typed it.
     """
-    plain = re.sub(r"(\w)\1{2,}", r"\1", text.lower())  # "stooop"
-    words = [_mended(token) for token in tokens(plain)]
+    words = [_mended(token) for token in tokens(_collapsed(text))]
     clauses = [" ".join(c.split()) for c in re.split(r"[,;:.!?¡¿*\-]+", " ".join(words))]
     for clause in filter(None, clauses):
         core = _core(clause)
@@ -59,6 +59,17 @@ def _core(clause: str) -> str:
         clause = shorter
 
 
+def mentions_stop(text: str) -> bool:
+    """Return whether a word for stopping stands anywhere in a sentence: it settles what is not understood otherwise."""
+    spelled = english()["stopping"]["spelled"].split()
+    return any(_mended(token) in spelled for token in tokens(_collapsed(text)))
+
+
+def _collapsed(text: str) -> str:
+    """Return a text in lower case with "stooop" as "stop"."""
+    return re.sub(r"(\w)\1{2,}", r"\1", text.lower())
+
+
 def _mended(word: str) -> str:
     return _misspelt().get(word, word)
 
@@ -66,7 +77,10 @@ def _mended(word: str) -> str:
 @cache
 def _misspelt() -> dict[str, str]:
     """Return misspelling -> word for stopping; what is a word itself is no misspelling: "about", "shop"."""
-    words, known = english()["stopping"]["spelled"].split(), Lexicon().known | real_words()
-    return {
-        wrong: word for word in words for wrong in neighbours(word) if wrong not in known and len(wrong) >= LEAST_LETTERS - 1
-    }
+    known, found = Lexicon().known | real_words(), dict[str, str]()
+    for word in english()["stopping"]["spelled"].split():
+        shuffled = ["".join((word[0], *rest)) for rest in permutations(word[1:])] if len(word) == 4 else []  # "sopt"
+        for wrong in (*neighbours(word), *shuffled):
+            if wrong not in known and len(wrong) >= LEAST_LETTERS - 1:
+                found.setdefault(wrong, word)
+    return found
