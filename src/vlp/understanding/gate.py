@@ -31,6 +31,15 @@ HARMLESS = ("question", "nothing-asked")
 """Findings about sentences that are no instruction at all: a run that is under way goes on."""
 
 
+BEYOND = {
+    "harm": ("harm", "this robot throws and pushes nothing at things or off them."),
+    "handovers": ("handover", "this robot cannot hand things to a person."),
+    "persons": ("person", "this robot moves things, not people nor itself."),
+    "conditions": ("condition", "a condition or a repetition is not understood."),
+}
+"""What goes beyond what the robot does (`Reading.beyond`): the code of the finding, and why."""
+
+
 class NotUnderstood(TaskFailed):
     """A sentence that may not move the robot, and why.
 
@@ -109,14 +118,10 @@ class Gate:
             return
         if said.forbids and not said.asks:
             yield NotUnderstood("forbids", "the sentence says what not to do, and asks for nothing.", "So nothing is done.")
-        if said.harm:
-            yield NotUnderstood("harm", f"{_plain(said.harm)!r}: this robot throws and pushes nothing at things or off them.")
-        if said.handover and "handover" not in self.primitives:
-            yield NotUnderstood("handover", f"{_plain(said.handover)!r}: this robot cannot hand things to a person.")
-        if said.person:
-            yield NotUnderstood("person", f"{_plain(said.person)!r}: this robot moves things, not people nor itself.")
-        if said.condition and self.strict:
-            yield NotUnderstood("condition", f"{_plain(said.condition)!r}: a condition or a repetition is not understood.")
+        for name, (code, why) in BEYOND.items():
+            served = (name == "handovers" and "handover" in self.primitives) or (name == "conditions" and not self.strict)
+            if name in said.beyond and not served:
+                yield NotUnderstood(code, f"{_plain(said.beyond[name])!r}: {why}")
         if said.question:
             yield NotUnderstood("question", "this asks for an answer, not for a deed.", "`vlp ask IMAGE QUESTION` answers.")
         if not said.asks:

@@ -7,7 +7,7 @@ clauses     put THING in THING | not on THING          asked: red cube, bowl    
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
@@ -51,9 +51,8 @@ class Reading:
         places: the named places that are spoken of.
         named: whether it names what is to be moved, or a whole that implies it: "clear the table", "sort by colour".
         whither: whether it says where to.
-        person: the words that would move a person or the robot itself, "" where there are none.
-        condition, handover, harm: the words that state a condition, hand a thing to a person, or throw one at something; ""
-            where there are none.
+        beyond: words that go beyond what the robot does, by what they ask: "conditions", "handovers" (to a person), "harm"
+            (things thrown at things), "persons" (moved themselves).
         acts: what the verbs may mean, keys of `acts` in english.toml.
     """
 
@@ -62,15 +61,12 @@ class Reading:
     asks: bool = False
     question: bool = False
     forbids: bool = False
-    condition: str = ""
-    handover: str = ""
-    harm: str = ""
+    beyond: Mapping[str, str] = field(default_factory=dict)
     acts: frozenset[str] = frozenset()
     asked: tuple[Mention, ...] = field(default=())
     forbidden: tuple[Mention, ...] = field(default=())
     refers: bool = False
     places: tuple[str, ...] = ()
-    person: str = ""
     named: bool = False
     whither: bool = False
 
@@ -87,7 +83,9 @@ def read(text: str, lexicon: Lexicon, follows: bool = False) -> Reading:
     skeleton, names = cut_names(words, lexicon)
     skeleton = _plainer(skeleton, names)
     clauses = _clauses(skeleton, names, follows)
-    limits = {name: _first(pattern, skeleton) for name, pattern in english()["limits"].items()}
+    beyond = {name: match[0] for name, pattern in english()["limits"].items() if (match := re.search(pattern, skeleton))}
+    if person := _person(skeleton.split()):
+        beyond["persons"] = person
     positive = [c for c in clauses if not c.negated]
     acts = frozenset(act for c in positive for word in c.text.split() for act in act_of().get(word, ()))
     reason = [c.negated and any(re.search(p, c.text) for p in english()["negation"]["reasons"]) for c in clauses]
@@ -105,13 +103,10 @@ def read(text: str, lexicon: Lexicon, follows: bool = False) -> Reading:
         asks=bool(asking),
         question=not asking and ("?" in text or any(_is_question(c.text) for c in clauses)),
         forbids=any(c.negated and not r for c, r in zip(clauses, reason, strict=True)),
-        condition=limits["conditions"],
-        handover=limits["handovers"],
-        harm=limits["harm"],
+        beyond=beyond,
         acts=acts,
         asked=asked,
         forbidden=tuple(name for c, r in zip(clauses, reason, strict=True) if c.negated and not r for name in c.names),
-        person=_person(skeleton.split()),
         named=_names_enough(asked, acts, skeleton),
         whither=any(word in role("relations") or word in role("spots") or _is_place(word) for word in skeleton.split()),
         refers=follows and bool(re.search(r"\b(it|them|that|there|this|one|those|these|back)\b", skeleton)),
@@ -209,11 +204,6 @@ def _interjection(words: Sequence[str], i: int) -> bool:
 def _modal(words: Sequence[str]) -> bool:
     """Return whether the words before a negation only lead up to it: "you should", "@ must", "i would rather you did"."""
     return words[-1] in role("modals")
-
-
-def _first(pattern: str, text: str) -> str:
-    match = re.search(pattern, text)
-    return match[0] if match else ""
 
 
 def _is_question(text: str) -> bool:
