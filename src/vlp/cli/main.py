@@ -56,7 +56,7 @@ EXAMPLES = """\
   vlp world show --seed 20009802
   vlp run "put the red cube in the green bowl" --seed 20009802
   vlp run "put the red cube in the green bowl" --seed 20009802 --change "4: no, put it in the orange bowl"
-  vlp policy check policy.json --robot hsr
+  vlp policy check examples/policy.json --robot hsr
   vlp run --help"""
 
 STATUSES = """\

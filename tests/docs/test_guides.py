@@ -1,0 +1,32 @@
+"""Every command of the guides to running, robots, policies and data runs as it stands."""
+
+from neighbours import know_extras, serve_robot, take_token
+from shown import ROOT
+from walk import InPlace, Walk
+
+PAGES = ("getting_started", "policy_language", "data", "robot_api", "runtime", "measuring")
+LONG = "it takes minutes; fewer stand for it"
+IN_PLACE = {
+    "make demo": InPlace("it installs; what it runs then is among the README's commands", f"make -n -C {ROOT} demo"),
+    "pip install -e '.[robot,sim,models,view]'": InPlace("it installs", "", know_extras),
+    "vlp robot serve --seed 20009802": InPlace("it runs until it is ended; it does while the rest is done", "", serve_robot),
+    "export VLP_ROBOT_TOKEN=...": InPlace("the token is what the server printed", "", take_token),
+    "vlp data collect --out samples --n 800": InPlace(LONG, "vlp data collect --out samples --n 12"),
+    "vlp data collect --out samples --n 100 --split validation": InPlace(
+        LONG, "vlp data collect --out samples --n 2 --split validation --resume"
+    ),
+    "vlp data collect --out samples --n 300 --split test": InPlace(
+        LONG, "vlp data collect --out samples --n 3 --split test --resume"
+    ),
+    "vlp data record --out episodes --n 20 --family put": InPlace(LONG, "vlp data record --out episodes --n 1 --family put"),
+    "python -m vlp.evaluation.crash --n 100 --out runs/crash": InPlace(
+        LONG, "python -m vlp.evaluation.crash --n 1 --out runs/crash"
+    ),
+    "vlp bench run static --n 200 --workers 2 --out runs/static": InPlace(
+        LONG, "vlp bench run static --n 1 --workers 1 --out runs/static"
+    ),
+}
+
+
+def test_every_command_of_the_guides_runs(walk: Walk) -> None:
+    walk.along([f"docs/{page}.md" for page in PAGES], IN_PLACE)

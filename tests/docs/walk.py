@@ -1,0 +1,130 @@
+"""Someone who does what pages show, command by command, in one scratch directory."""
+
+import contextlib
+import glob
+import io
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+from shown import ROOT, Shown, commands
+
+from vlp.cli.main import main
+
+PORTS = (8765, 8000, 11434)
+"""Ports that pages name. Where another program listens on one, a free port stands for it."""
+
+LIMIT_S = 240
+
+
+@dataclass(frozen=True)
+class InPlace:
+    """What a test does where it cannot do a command as it stands.
+
+    Args:
+        reason: why not.
+        command: run instead; None the command itself, once `first` has been done; "" nothing more.
+        first: what is needed before.
+    """
+
+    reason: str
+    command: str | None = ""
+    first: "Callable[[Walk, str], Any] | None" = None
+
+
+class Walk(contextlib.ExitStack):
+    """A scratch directory with `examples/` in it, and everything that was begun there; leaving it ends all.
+
+    Args:
+        folder: the directory.
+        patch: what is set of environment and program is put back by it.
+    """
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        super().__init__()
+        self.folder, self.patch, self.token = folder, patch, ""
+        self.ports = {port: _free(port) for port in PORTS}
+
+    def __enter__(self) -> Self:
+        (self.folder / "examples").symlink_to(ROOT / "examples")
+        (self.folder / ".curlrc").write_text("fail\nsilent\nshow-error\n")  # a refusal is an exit status, too
+        self.patch.chdir(self.folder)
+        for name in ("VLP_ROBOT_TOKEN", "VLP_MODEL_KEY", "VLP_MODEL_SIGHT"):
+            self.patch.delenv(name, raising=False)
+        self.patch.setenv("CURL_HOME", str(self.folder))
+        self.patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        return self
+
+    def along(self, pages: Iterable[str], in_place: dict[str, InPlace]) -> None:
+        """Do every command of pages in order; fails with all that ended in another way than its page says."""
+        wrong = [fault for page in pages for shown in commands(page) if (fault := self._fault(shown, in_place))]
+        assert not wrong, "\n\n".join(wrong)
+
+    def _fault(self, shown: Shown, in_place: dict[str, InPlace]) -> str:
+        other = in_place.get(shown.text, InPlace("", None))
+        try:
+            if other.first:
+                other.first(self, shown.text)
+            text = shown.text if other.command is None else other.command
+            status, said = self.do(text, shown.script) if text else (shown.status, "")
+        except Exception:
+            return f"{shown}\n{traceback.format_exc()}"
+        if status != shown.status or "Traceback" in said:
+            return f"{shown}\n  expected exit status {shown.status}, got {status} of: {text}\n{said[-3000:]}"
+        if shown.prints and shown.prints.strip() != said.strip():
+            return f"{shown}\n  the page says that it prints\n{shown.prints}\n  and it prints\n{said}"
+        return ""
+
+    def do(self, text: str, script: bool = False) -> tuple[int, str]:
+        """Carry out a command; returns its exit status and what it said."""
+        text = self.at_ports(text)
+        words = shlex.split(text) if not script else []
+        while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+            self.patch.setenv(*words.pop(0).split("=", 1))
+        if words[:1] == ["vlp"]:
+            return self._vlp(words[1:])
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", text], capture_output=True, text=True, timeout=LIMIT_S, check=False
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def _vlp(self, words: list[str]) -> tuple[int, str]:
+        into = Path(words.pop()) if words[-2:-1] == [">"] else None
+        if into:
+            words.pop()
+        words = [found for word in words for found in (sorted(glob.glob(word)) if word.endswith("*") else [word])]
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                status = main(words)
+            except SystemExit as end:  # the parser's own errors
+                status = end.code if isinstance(end.code, int) else 1
+        if into:
+            into.write_text(out.getvalue())
+        return status, out.getvalue() + err.getvalue()
+
+    def at_ports(self, text: str) -> str:
+        """Return a command with the ports of this walk."""
+        for port, here in self.ports.items():
+            text = text.replace(f":{port}", f":{here}")
+        robot = self.ports[8765]
+        if robot != 8765 and re.match(r"vlp robot (look|do) ", text):  # these have it by default
+            text += f" --robot http://127.0.0.1:{robot}"
+        return text
+
+
+def _free(port: int) -> int:
+    for wanted in (port, 0):
+        with contextlib.suppress(OSError), socket.socket() as held:
+            held.bind(("127.0.0.1", wanted))
+            return held.getsockname()[1]
+    raise AssertionError("no free port")
