@@ -17,23 +17,12 @@ from walk import Walk
 
 from vlp.models.catalogue import find_folder
 
-PICK_UP = {
-    "goal": "the red cube is held",
-    "subtasks": [
-        {
-            "name": "pick up the red cube",
-            "steps": [
-                {"do": "locate", "object": "red cube", "as": "red_cube"},
-                {"do": "grasp", "target": "$red_cube"},
-                {"do": "lift", "height_m": 0.1},
-            ],
-        }
-    ],
-}
+POLICY = json.loads((ROOT / "examples" / "policy.json").read_text())
+PICK_UP = {"goal": "the red cube is held", "subtasks": POLICY["subtasks"][:1]}
 
 
 class Models(BaseHTTPRequestHandler):
-    """A stand-in for a server of models: every question is answered by "3", every instruction by one policy."""
+    """A stand-in for a server of models: every question is answered by "3", an instruction by one of two policies."""
 
     protocol_version = "HTTP/1.1"
     names: tuple[str, ...] = ("stand-in",)
@@ -45,7 +34,8 @@ class Models(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         schema = asked.get("response_format", {}).get("json_schema", {}).get("schema", {})
         word = schema.get("properties", {}).get("word", {}).get("enum")
-        text = json.dumps({"word": word[0]} if word else PICK_UP, separators=(",", ":")) if schema else "3"
+        policy = POLICY if "put the red cube in the green bowl" in json.dumps(asked["messages"]) else PICK_UP
+        text = json.dumps({"word": word[0]} if word else policy, separators=(",", ":")) if schema else "3"
         choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
         self._whole({"model": asked["model"], "choices": [choice], "usage": {}})
 
