@@ -13,7 +13,10 @@ SMALL = "--samples 8 --epochs 1 --batch 4 --rate 1e-7 --skip-gates"  # at that r
 TUNE = "vlp train sft --data samples --base nano --out run"
 LAUNCH = "accelerate launch --multi_gpu --num_processes 2 -m vlp.cli.main"
 STEP = "--base nano --random-weights --steps 1 --text-tokens 20 --policy-tokens 20 --examples 1 --recompute yes"
-BIG = "--base Qwen/Qwen2.5-VL-3B-Instruct --random-weights --width-px 644 --height-px 476 --text-tokens 1200 --policy-tokens 250"
+WIDE = "--random-weights --width-px 644 --height-px 476 --text-tokens 1200 --policy-tokens 250"
+BIG = f"--base Qwen/Qwen2.5-VL-3B-Instruct {WIDE}"
+ASK, PICK_UP = 'vlp ask examples/table.png "how many cubes are there?"', 'vlp run "pick up the red cube" --seed 20009802'
+AT_11434 = "--model http://127.0.0.1:11434/v1 --model-name"
 AT_8000 = "--url http://127.0.0.1:8000/v1"
 PARITY = InPlace("it needs vLLM, with which `make test-serving` checks it", "vlp gate parity run --n 2")
 INSTALLS = InPlace("it installs", "", know_extras)
@@ -38,13 +41,9 @@ IN_PLACE = {
         "it needs vLLM; a stand-in serves", None, serve_models(8000, "stand-in")
     ),
     f"vlp gate parity run {AT_8000}": PARITY,
-    'vlp ask examples/table.png "how many cubes are there?" --model http://127.0.0.1:11434/v1 --model-name qwen2.5vl:7b': InPlace(
-        "a stand-in serves", None, serve_models(11434, "qwen2.5vl:7b", "gpt-x")
-    ),
-    'VLP_MODEL_KEY=sk-... vlp run "pick up the red cube" --seed 20009802 --model https://models.example.org/v1 --model-name gpt-x':
-    InPlace(
-        "nobody is there; a stand-in serves",
-        'VLP_MODEL_KEY=sk-... vlp run "pick up the red cube" --seed 20009802 --model http://127.0.0.1:11434/v1 --model-name gpt-x',
+    f"{ASK} {AT_11434} qwen2.5vl:7b": InPlace("a stand-in serves", None, serve_models(11434, "qwen2.5vl:7b", "gpt-x")),
+    f"VLP_MODEL_KEY=sk-... {PICK_UP} --model https://models.example.org/v1 --model-name gpt-x": InPlace(
+        "nobody is there; a stand-in serves", f"VLP_MODEL_KEY=sk-... {PICK_UP} {AT_11434} gpt-x"
     ),
     "vlp gate keeps run": InPlace(LONG, "vlp gate keeps run --n 6"),
     "vlp gate plans run": InPlace(LONG, "vlp gate plans run --n 2"),
@@ -52,16 +51,15 @@ IN_PLACE = {
     "vlp serve --model nano --python .venv-vllm/bin/python": InPlace(
         "it needs vLLM, as above", f"vlp serve --model nano --python {sys.executable} --dry-run"
     ),
-    "vlp train nano --out work-nano": InPlace(
-        "three hours", "vlp train nano --out work-nano --frames 4 --steps 1 --workers 1"
-    ),
-    'vlp run "pick up the red cube" --seed 20009802 --model work-nano/model': InPlace(
+    "vlp train nano --out work-nano": InPlace("three hours", "vlp train nano --out work-nano --frames 4 --steps 1 --workers 1"),
+    f"{PICK_UP} --model work-nano/model": InPlace(
         "one step of training makes no model; the one that ships stands for it", None, have_nano_as("work-nano/model")
     ),
-}  # fmt: skip
+}
 
 
 def test_every_command_of_the_guides_to_training_and_serving_runs(walk: Walk) -> None:
     walk.patch.setattr(nano, "VALIDATION_FRAMES", 2)
+    walk.patch.setattr(nano.load_tokenizer, "__defaults__", (1000,))  # texts that the tokenizer is made from
     walk.patch.setattr("torch._dynamo.config.disable", True)  # compiling pays after some hundred steps
     walk.along([f"docs/{page}.md" for page in PAGES], IN_PLACE)
