@@ -24,7 +24,7 @@ class Shown:
         page, line: where it stands.
         text: the command without its comment, on one line; of a shell script the whole block.
         status: the exit status that the page tells; 0 unless it says another.
-        prints: what the page says that it prints, "" where it does not say.
+        prints: lines that the page says it prints, "" where it does not say.
         script: whether it is more than a command a line, and goes to the shell as a whole.
     """
 
