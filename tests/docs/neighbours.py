@@ -13,7 +13,7 @@ from threading import Thread
 from typing import Any
 
 from shown import ROOT
-from walk import Walk
+from walk import ROBOT_PORT, Walk
 
 from vlp.models.catalogue import find_folder
 
@@ -56,7 +56,11 @@ def serve_models(port: int, *names: str) -> Callable[[Walk, str], None]:
 
     def begin(walk: Walk, text: str) -> None:
         handler = type("Named", (Models,), {"names": names})
-        server = ThreadingHTTPServer(("127.0.0.1", walk.ports[port]), handler)
+        try:
+            server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+        except OSError:  # another program listens there
+            server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        walk.ports[port] = server.server_port
         walk.callback(server.server_close)
         Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         walk.callback(server.shutdown)
@@ -66,14 +70,21 @@ def serve_models(port: int, *names: str) -> Callable[[Walk, str], None]:
 
 def serve_robot(walk: Walk, text: str) -> None:
     """Start the robot's server that a page shows, and keep the token that it prints."""
-    words = [sys.executable, "-m", "vlp.cli.main", *text.split()[1:], "--port", str(walk.ports[8765])]
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            held.bind(("127.0.0.1", ROBOT_PORT))
+        except OSError:  # another program listens there
+            held.bind(("127.0.0.1", 0))
+        port = walk.ports[ROBOT_PORT] = held.getsockname()[1]
+    words = [sys.executable, "-m", "vlp.cli.main", *text.split()[1:], "--port", str(port)]
     server = walk.enter_context(subprocess.Popen(words, stdout=subprocess.PIPE, text=True))
     walk.callback(server.terminate)
     assert server.stdout is not None
     walk.token = next(line.partition("=")[2].strip() for line in server.stdout if "VLP_ROBOT_TOKEN=" in line)
     for _ in range(600):
         with socket.socket() as trial:
-            if trial.connect_ex(("127.0.0.1", walk.ports[8765])) == 0:
+            if trial.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
     raise AssertionError("the robot's server does not listen")

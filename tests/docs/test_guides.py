@@ -15,11 +15,9 @@ IN_PLACE = {
     "export VLP_ROBOT_TOKEN=...": InPlace("the token is what the server printed", "", take_token),
     "vlp data collect --out samples --n 800": InPlace(LONG, "vlp data collect --out samples --n 12"),
     "vlp data collect --out samples --n 100 --split validation": InPlace(
-        LONG, "vlp data collect --out samples --n 2 --split validation --resume"
+        LONG, "vlp data collect --out samples --n 2 --split validation"
     ),
-    "vlp data collect --out samples --n 300 --split test": InPlace(
-        LONG, "vlp data collect --out samples --n 3 --split test --resume"
-    ),
+    "vlp data collect --out samples --n 300 --split test": InPlace(LONG, "vlp data collect --out samples --n 3 --split test"),
     "vlp data record --out episodes --n 20 --family put": InPlace(LONG, "vlp data record --out episodes --n 1 --family put"),
     "python -m vlp.evaluation.crash --n 100 --out runs/crash": InPlace(
         LONG, "python -m vlp.evaluation.crash --n 1 --out runs/crash"

@@ -6,7 +6,8 @@ import pytest
 import test_guides
 import test_readme
 import test_training_guides
-from shown import PAGES, PROGRAMS, commands, program_of, text_of
+from shown import PAGES, PROGRAMS, Shown, commands, program_of, text_of
+from walk import Walk
 
 from vlp.cli.main import COMMANDS, main
 
@@ -16,6 +17,14 @@ WALKS = (
     (tuple(f"docs/{page}.md" for page in test_training_guides.PAGES), test_training_guides.IN_PLACE),
 )
 TEXT_PAGES = [page for page in PAGES if page != "vlp --help"]
+
+
+def test_a_walk_tells_what_does_not_do_as_its_page_says(walk: Walk) -> None:
+    check = "vlp policy check examples/policy.json"
+    assert walk.fault(Shown("page", 1, check, prints="examples/policy.json: ok, ... steps"), {}) == ""
+    assert "no policy file at 'policy.json'" in walk.fault(Shown("page", 1, "vlp policy check policy.json"), {})
+    assert "expected exit status 1, got 0" in walk.fault(Shown("page", 1, check, status=1), {})
+    assert "the page says that it prints" in walk.fault(Shown("page", 1, check, prints="fine"), {})
 
 
 def test_every_page_with_commands_is_walked_along() -> None:

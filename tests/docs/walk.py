@@ -6,10 +6,11 @@ import io
 import os
 import re
 import shlex
-import socket
+import shutil
 import subprocess
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +21,7 @@ from shown import ROOT, Shown, commands
 
 from vlp.cli.main import main
 
-PORTS = (8765, 8000, 11434)
-"""Ports that pages name. Where another program listens on one, a free port stands for it."""
-
+ROBOT_PORT = 8765
 LIMIT_S = 240
 
 
@@ -47,12 +46,16 @@ class Walk(contextlib.ExitStack):
     Args:
         folder: the directory.
         patch: what is set of environment and program is put back by it.
+
+    Attributes:
+        ports: ports that pages name, and the free ones that stand for them where another program listens.
+        token: what the robot's server printed.
     """
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         super().__init__()
         self.folder, self.patch, self.token = folder, patch, ""
-        self.ports = {port: _free(port) for port in PORTS}
+        self.ports: dict[int, int] = {}
 
     def __enter__(self) -> Self:
         (self.folder / "examples").symlink_to(ROOT / "examples")
@@ -67,10 +70,14 @@ class Walk(contextlib.ExitStack):
 
     def along(self, pages: Iterable[str], in_place: dict[str, InPlace]) -> None:
         """Do every command of pages in order; fails with all that ended in another way than its page says."""
-        wrong = [fault for page in pages for shown in commands(page) if (fault := self._fault(shown, in_place))]
+        wrong = [fault for page in pages for shown in commands(page) if (fault := self.fault(shown, in_place))]
         assert not wrong, "\n\n".join(wrong)
 
-    def _fault(self, shown: Shown, in_place: dict[str, InPlace]) -> str:
+    def fault(self, shown: Shown, in_place: dict[str, InPlace]) -> str:
+        """Do one command; returns what is wrong with it, "" when it does what its page says."""
+        if shown.script and not shutil.which("curl"):
+            warnings.warn(f"curl is not installed: {shown.page}:{shown.line} was not run.", stacklevel=2)
+            return ""
         other = in_place.get(shown.text, InPlace("", None))
         try:
             if other.first:
@@ -117,8 +124,8 @@ class Walk(contextlib.ExitStack):
         """Return a command with the ports of this walk."""
         for port, here in self.ports.items():
             text = text.replace(f":{port}", f":{here}")
-        robot = self.ports[8765]
-        if robot != 8765 and re.match(r"vlp robot (look|do) ", text):  # these have it by default
+        robot = self.ports.get(ROBOT_PORT, ROBOT_PORT)
+        if robot != ROBOT_PORT and re.match(r"vlp robot (look|do) ", text):  # these have it by default
             text += f" --robot http://127.0.0.1:{robot}"
         return text
 
@@ -128,11 +135,3 @@ def _told(prints: str, said: str) -> bool:
     lines = iter(said.splitlines())
     expected = [re.escape(line).replace(re.escape("..."), ".*") for line in prints.splitlines()]
     return all(any(re.fullmatch(pattern, line.rstrip()) for line in lines) for pattern in expected)
-
-
-def _free(port: int) -> int:
-    for wanted in (port, 0):
-        with contextlib.suppress(OSError), socket.socket() as held:
-            held.bind(("127.0.0.1", wanted))
-            return held.getsockname()[1]
-    raise AssertionError("no free port")
