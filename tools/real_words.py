@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from vlp.models.nano_names import NANO_NAMES
-from vlp.understanding.lexicon import LEAST_LETTERS, Lexicon, neighbours
+from vlp.understanding.lexicon import LEAST_LETTERS, Lexicon, denial_spellings, neighbours
 
 OUT = Path(__file__).parent.parent / "src" / "vlp" / "understanding" / "real_words.txt"
 
@@ -36,12 +36,14 @@ def main(dictionary: str, wordnet: str = "") -> None:
                 seen[fields[0]] = seen.get(fields[0], 0) + int(fields[5 + int(fields[3])])
     # "suer" and "hod" are words, too, and sooner typing errors: kept is what occurs in the texts whose senses WordNet counts.
     met = {w for w in words if not seen or any(seen.get(lemma, 0) for lemma in lemmas(w))}
-    words = met | {w for w, count in seen.items() if count}
-    known = Lexicon(NANO_NAMES).known
-    near = {word for target in known if len(target) >= LEAST_LETTERS for word in neighbours(target)}
-    kept = sorted((words & near) - known)
+    met |= {w for w, count in seen.items() if count}
+    lexicon = Lexicon(NANO_NAMES)
+    names = {w for target in (*lexicon.kinds, *lexicon.colours, *lexicon.places) for w in neighbours(target)}
+    near = {w for target in lexicon.known if len(target) >= LEAST_LETTERS for w in neighbours(target)} | denial_spellings()
+    # What would be taken for a name must be no word at all: "coke" is no "come", but it is no "cube" either.
+    kept = sorted(((met & near) | (words & names)) - lexicon.known)
     OUT.write_text("\n".join(kept) + "\n")
-    print(f"{len(kept):,} words of {len(words):,} are near one of {len(known):,} known ones: {OUT.name}")
+    print(f"{len(kept):,} words of {len(words):,} are near one of {len(lexicon.known):,} known ones: {OUT.name}")
 
 
 if __name__ == "__main__":

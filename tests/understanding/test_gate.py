@@ -66,6 +66,39 @@ DECLINED = {
     "put it in the bin": "nothing-named",
     "clean the mug": "nothing-named",
     "tidy up": "nothing-named",
+    # It asked, and took it back; a clause that forbade nothing by name was passed over.
+    "put the red cube in the green bowl, no, don't": "takes-back",
+    "put the red cube in the green bowl. actually, better not": "takes-back",
+    "put the red cube in the green bowl, scratch that": "takes-back",
+    "put the mug in the box. don't touch the mug.": "takes-back",
+    "put the mug in the box or the bowl": "takes-back",
+    "not (put the mug in the box)": "takes-back",
+    # Later, or on a condition.
+    "put the red cube in the green bowl when I say so": "condition",
+    "put the mug in the box once it is empty": "condition",
+    # Misspelt denials.
+    "nevr put the red cube in the green bowl": "forbids",
+    "dotn put the mug in the box": "forbids",
+    "you musnt put the mug in the box": "forbids",
+    "no red cube in the green bowl": "forbids",
+    "it is a bad idea to put the can in the bin": "forbids",
+    # Told of others, of the speaker, of what was.
+    "he should put the can in the bin": "nothing-asked",
+    "the other robot should put the can in the bin": "nothing-asked",
+    "the can went in the bin": "nothing-asked",
+    "you should have put the can in the bin": "nothing-asked",
+    "i was going to put the can in the bin": "nothing-asked",
+    "thanks for putting the can in the bin": "nothing-asked",
+    'he said "put the can in the bin"': "unknown-words",
+    # Ways and places that are not served.
+    "take the mug out of the bin": "way",
+    "sort the mugs by size": "way",
+    "put the mug under the tray": "way",
+    "put the mug in my hand": "handover",
+    "throw the ball": "harm",
+    "make the red cube blue": "nothing-asked",
+    "put the table in the bin": "person",
+    "put the block in the bowl tray": "unknown-words",
 }
 
 TAKEN = _sentences(
@@ -78,13 +111,22 @@ TAKEN = _sentences(
     I don't need the bottle any more, throw it away | leave nothing on the table | pick up the red cbue
     can the red cube be put in the bowl | would you mind moving the mug to the left of the tray
     what I want is the red cube in the bowl | where the can is I want the ball, and where the ball is I want the can
-    bin the yellow can | drop the little cube in the soup bowl
+    bin the yellow can | put everything in the box and leave the mug where it is
+    put all the cans except the black one in the bin
+    without touching the mug put the cube in the bowl | move the red cube a bit to the right
+    put the cube, not the mug, in the bowl
+    the ball should not stay there, put it on the plate | swap the two mugs
+    can you put the can that was left on the tray in the bin
+    drop the little cube in the soup bowl
     """
 )
 
 
 FOLLOWING = _sentences(
-    "no, the blue bowl | put it on the table | there I want the can, not that one | sorry, the red one | it stays on the table"
+    """
+    no, the blue bowl | not the green bowl, the blue one | put it on the table | there I want the can, not that one
+    sorry, the red one | it stays on the table
+    """
 )
 
 

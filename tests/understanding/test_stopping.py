@@ -17,7 +17,8 @@ STOP = _sentences(
     enough | that's enough, thank you | abort | cancel | cancel that | hold on | hold on a second | just a second
     whoa | no no no | not yet | stooop | stpo | wiat | STOP the robot | stop moving | stop, that is wrong
     stop putting things in the bin | quit it | cut it out 
-    sopt | terminate this motion | ahh stop | never mind | leave it | emergency stop | e-stop
+    sopt | terminate this motion | ahh stop | never mind | leave it 
+    look, stop | stоp | i changed my mind | that's wrong | undo | s t o p | emergency stop | e-stop
     stay where you are | stand still | hands off | careful! | pause please | stop. now. | ¡alto! | halt, sofort
     """
 )

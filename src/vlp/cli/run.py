@@ -8,6 +8,7 @@ import tyro
 
 from vlp.cli.launch import EXPERT, launch
 from vlp.cli.out import check_out, default_out, take_out
+from vlp.core.errors import UsageError
 from vlp.models.catalogue import with_name
 from vlp.prompt.bounds import clean_instruction
 from vlp.runtime.schedule import Change
@@ -60,6 +61,8 @@ def run(
             clean_instruction(each.text)
     folder = Path(out) if out else default_out(instruction)
     check_out(folder, force)
+    if not timeout_s > 0:
+        raise UsageError(f"--timeout-s {timeout_s:g} is not greater than 0.", "Give the longest time for the run, in seconds.")
     options = {"adapter": adapter, "grounder": grounder, "recordings": not no_recordings, "timeout_s": timeout_s}
     if model == EXPERT or grounder == "oracle":
         options["upper_bound"] = True

@@ -157,9 +157,10 @@ class Session:
         if why is not None and why.code in (STOP, "forbids"):
             self.loop.stop(str(why))
             return text
+        taken = self.loop.inbox.put(text)  # noted in the journal at the next boundary, also where it is no instruction
         if why is not None and why.code in HARMLESS:
             raise why
-        return self.loop.inbox.put(text)
+        return taken
 
     def stop(self) -> None:
         """Stop robot and run, from any thread."""

@@ -23,6 +23,8 @@ from vlp.understanding.naming import ALL, NAME, Mention
 from vlp.understanding.reading import Reading, read
 from vlp.understanding.stopping import mentions_stop, says_stop
 
+MAX_CHARS = 1000
+"""As `vlp.prompt.bounds` has it: longer sentences take seconds to read."""
 MAX_NAMED = 3
 ALIKE = 0.7
 """From this share of common letters on (as difflib counts) a known word is offered for an unknown one."""
@@ -35,6 +37,7 @@ BEYOND = {
     "harm": ("harm", "this robot throws and pushes nothing at things or off them."),
     "handovers": ("handover", "this robot cannot hand things to a person."),
     "persons": ("person", "this robot moves things, not people nor itself."),
+    "ways": ("way", "this is no place or way that the robot knows."),
     "conditions": ("condition", "a condition or a repetition is not understood."),
 }
 """What goes beyond what the robot does (`Reading.beyond`): the code of the finding, and why."""
@@ -102,6 +105,8 @@ class Gate:
             text: a cleaned instruction.
             follows: whether it comes after another instruction.
         """
+        if len(text) > MAX_CHARS:
+            return NotUnderstood("too-long", f"the sentence has {len(text):,} characters; at most {MAX_CHARS:,} are read.")
         if says_stop(text):
             return NotUnderstood(STOP, f"{_short(text)} tells the robot to stop.")
         if not self.reads:
@@ -122,6 +127,8 @@ class Gate:
             served = (name == "handovers" and "handover" in self.primitives) or (name == "conditions" and not self.strict)
             if name in said.beyond and not served:
                 yield NotUnderstood(code, f"{_plain(said.beyond[name])!r}: {why}")
+        if said.takes_back and said.asks:
+            yield NotUnderstood("takes-back", "the sentence denies what it asks for, or leaves it open.", "Say only one thing.")
         if said.question:
             yield NotUnderstood("question", "this asks for an answer, not for a deed.", "`vlp ask IMAGE QUESTION` answers.")
         if not said.asks:
@@ -129,7 +136,8 @@ class Gate:
         if self.strict and not follows and not said.named:
             yield NotUnderstood(UNNAMED, "the sentence names nothing that is to be moved.", "Say which thing.")
         if self.strict and not follows and said.acts == {"put"} and not said.whither:
-            yield NotUnderstood("nowhere", "the sentence does not say where to put it.", "Say where.")
+            code = UNNAMED if said.refers else "nowhere"
+            yield NotUnderstood(code, "the sentence does not say what is to be put where.", "Say which thing, and where to.")
 
     def _unknown(self, words: Sequence[str]) -> tuple[str, str]:
         assert self.names is not None
@@ -205,7 +213,7 @@ class AsAsked:
     def check(self, policy: Policy, context: Context) -> Iterator[Issue]:
         """Yield `forbidden`, `not-asked`, `not-thrown`, `not-done-so` and `left-out`."""
         said = self.readings[-1]
-        forbidden = [m for m in said.forbidden if not m.whole]
+        forbidden = [m for m in said.forbidden if m.kind or m.colour]
         moves = list(_moves(policy, context))
         for path, thing, target, _ in moves:
             for name in filter(None, (thing, target)):

@@ -49,6 +49,21 @@ def real_words() -> frozenset[str]:
 
 
 @cache
+def denial_spellings() -> frozenset[str]:
+    """Return the spellings near "don't", "never" and the like, also with an error in the first letter: "ont", "evern"."""
+    spelled = [short for short, meant in CONTRACTIONS.items() if meant.endswith(" not")] + ["never", "don't", "won't", "not"]
+    plain = {word.replace("'", "") for word in spelled if len(word) > 3}
+    wrong = {w for word in plain for w in (*neighbours(word), word[1] + word[0] + word[2:], word[1:])}
+    return frozenset(word for word in wrong if len(word) > 2) - neighbours("want")
+
+
+@cache
+def misspelt_denials() -> frozenset[str]:
+    """Return the misspellings of denials that are no words themselves: "cat" is none of "can't"."""
+    return denial_spellings() - real_words() - Lexicon().known
+
+
+@cache
 def act_of() -> dict[str, frozenset[str]]:
     """Return every form of a verb that moves things -> what it may mean (the tables of `acts`)."""
     found: dict[str, set[str]] = {}
@@ -135,9 +150,14 @@ class Lexicon:
         return frozenset(self.describing) - self._plain
 
     def mended(self, word: str) -> str | None:
-        """Return the known word that a word is, or is one typing error away from; None for an unknown word."""
+        """Return the known word that a word is, or is one typing error away from; None for an unknown word.
+
+        What may be a misspelt denial is one: "dotn put it there" must move nothing.
+        """
         if word in self.known:
             return word
+        if word in misspelt_denials():
+            return "not"
         if len(word) < LEAST_LETTERS - 1 or word in real_words():
             return None
         return min((near for near in neighbours(word) if near in self._mendable), key=self._rank, default=None)

@@ -40,9 +40,19 @@ def known_words(found: Sequence[str], lexicon: Lexicon) -> tuple[list[str], list
     unknown = [
         token
         for i, (token, known) in enumerate(zip(found, mended, strict=True))
-        if known is None or (known in lexicon.describing_alone and not _describes(known, words, i, lexicon))
+        if known is None
+        or (known in lexicon.describing_alone and not _describes(known, words, i, lexicon))
+        or _compound(words, i, lexicon)
     ]
     return words, unknown
+
+
+def _compound(words: Sequence[str], i: int, lexicon: Lexicon) -> bool:
+    """Return whether two kinds of thing make one that nobody knows: "the bowl tray"; "the mug can be put" is none."""
+    if i == 0 or words[i] not in lexicon.kinds or words[i - 1] not in lexicon.kinds:
+        return False
+    modal = words[i] == "can" and words[i + 1 : i + 2] != [] and words[i + 1] in role("after_can")
+    return not modal and not _describes(words[i - 1], words, i - 1, lexicon) and not _place_at(words, i - 1, lexicon)
 
 
 def cut_names(words: Sequence[str], lexicon: Lexicon) -> tuple[str, list[Mention]]:
@@ -110,7 +120,8 @@ def _name_at(words: Sequence[str], start: int, lexicon: Lexicon) -> tuple[int, M
         return _mention(words, start, i, "", colour)
     if words[start] in role("whole") and i > start and words[i - 1] in role("pronouns"):  # "all of this"
         return _mention(words, start, i, whole=True)
-    if words[start] == "all" and i == start + 1 and (head in role("relations") or head in BREAKS or not head):
+    final = start > 0 and words[start - 1] == "after"  # "after all"
+    if words[start] == "all" and not final and i == start + 1 and (head in role("relations") or head in BREAKS or not head):
         return _mention(words, start, i, whole=True)
     if words[start] in (*role("whole"), "the") and head in (*role("pronouns"), "lot", "rest", "others", "remainder"):
         end, said = _said_colour(words, i + 1, lexicon)
@@ -143,7 +154,9 @@ def _describes(word: str, words: Sequence[str], i: int, lexicon: Lexicon) -> boo
     """Return whether a word stands before a kind that it may describe, as "coffee" before "mug"."""
     kinds = lexicon.describing.get(word)
     following = next((w for w in words[i + 1 : i + 3] if w in lexicon.kinds), None)
-    return kinds is not None and following is not None and ("" in kinds or lexicon.kinds[following] in kinds)
+    between = words[i + 1] if words[i + 2 : i + 3] == [following] else following  # "coffee mug", "little coffee mug"
+    beside = between == following or between in lexicon.describing or between in lexicon.colours
+    return kinds is not None and following is not None and beside and ("" in kinds or lexicon.kinds[following] in kinds)
 
 
 def _is_verb(words: Sequence[str], i: int, lexicon: Lexicon) -> bool:

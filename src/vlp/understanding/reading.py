@@ -14,10 +14,12 @@ from itertools import pairwise
 
 from vlp.understanding.lexicon import Lexicon, act_of, english, listed, role, verbs
 from vlp.understanding.naming import ALL, NAME, Mention, cut_names, known_words
+from vlp.understanding.stopping import says_stop
 from vlp.understanding.words import tokens
 
 SPLIT = re.compile(r"[,;.!?]|\b(?:but|instead of|rather than)\b")
 """Where one clause ends and the next begins; "but" belongs to neither."""
+PAST = frozenset(("was", "were", "had", "went", "been", "used"))
 THEN = re.compile(r":|\b(?:and then|then|and|so|because|since)\b")
 
 
@@ -47,8 +49,9 @@ class Reading:
         question: whether it asks for an answer.
         forbids: whether some of it forbids.
         asked, forbidden: the things named where something is asked for, and where it is forbidden.
-        refers: whether words such as "it" stand for what an earlier instruction named.
-        places: the named places that are spoken of.
+        refers: whether words such as "it" stand for something, of this sentence or of an earlier one.
+        places: the named places that things are to go to.
+        takes_back: whether it denies what it asks for, or leaves it open: "put it there. no, don't", "in the box or the bin".
         named: whether it names what is to be moved, or a whole that implies it: "clear the table", "sort by colour".
         whither: whether it says where to.
         beyond: words that go beyond what the robot does, by what they ask: "conditions", "handovers" (to a person), "harm"
@@ -67,6 +70,7 @@ class Reading:
     forbidden: tuple[Mention, ...] = field(default=())
     refers: bool = False
     places: tuple[str, ...] = ()
+    takes_back: bool = False
     named: bool = False
     whither: bool = False
 
@@ -80,10 +84,13 @@ def read(text: str, lexicon: Lexicon, follows: bool = False) -> Reading:
         follows: whether it comes after another instruction, to which "it" and "there" may refer.
     """
     words, unknown = known_words(tokens(text), lexicon)
+    unknown += [mark for mark in "!/$#>" if text.lstrip().startswith(mark)]  # "!put" and "/stop" are no sentences
     skeleton, names = cut_names(words, lexicon)
-    skeleton = _plainer(skeleton, names)
+    skeleton = _parted(_plainer(skeleton, names))
     clauses = _clauses(skeleton, names, follows)
     beyond = {name: match[0] for name, pattern in english()["limits"].items() if (match := re.search(pattern, skeleton))}
+    told = None if follows else re.search(english()["limits"]["told_of"], skeleton)
+    beyond.pop("told_of", None)
     if person := _person(skeleton.split()):
         beyond["persons"] = person
     positive = [c for c in clauses if not c.negated]
@@ -94,6 +101,8 @@ def read(text: str, lexicon: Lexicon, follows: bool = False) -> Reading:
     if not asking and not any(_is_question(c.text) for c in clauses):  # "a tower, please: the red cube, the blue block"
         together = Clause(" ".join(c.text for c in positive), tuple(name for c in positive for name in c.names))
         asking = [together] if together.text and _asks(together, follows) else []
+    if told is not None and "if" not in told.string[: told.start()].split()[-2:]:
+        asking = []
     ordered = any(_orders(part.split()) for c in asking for part in THEN.split(c.text))
     if text.rstrip().endswith("?") and not ordered and not follows:
         asking = []  # "the red cube in the bowl?"
@@ -108,10 +117,34 @@ def read(text: str, lexicon: Lexicon, follows: bool = False) -> Reading:
         asked=asked,
         forbidden=tuple(name for c, r in zip(clauses, reason, strict=True) if c.negated and not r for name in c.names),
         named=_names_enough(asked, acts, skeleton),
-        whither=any(word in role("relations") or word in role("spots") or _is_place(word) for word in skeleton.split()),
-        refers=follows and bool(re.search(r"\b(it|them|that|there|this|one|those|these|back)\b", skeleton)),
-        places=tuple(place for place in lexicon.names.places if place.upper() in skeleton.split()),
+        whither=len(asked) > 1 or any(w in role("spots") or _is_place(w) for c in positive for w in c.text.split()),
+        refers=bool(re.search(r"\b(it|them|that|there|this|one|those|these|back)\b", skeleton)),
+        places=tuple(p for p in lexicon.names.places if re.search(rf"(?<!of )(?<!from )(?<!off )\b{p.upper()}\b", skeleton)),
+        takes_back=_takes_back(clauses, reason, asking, skeleton, follows),
     )
+
+
+def _takes_back(
+    clauses: Sequence[Clause], reasons: Sequence[bool], asking: Sequence[Clause], skeleton: str, follows: bool
+) -> bool:
+    """Return whether a sentence denies what it asks for: by a denial without a name, by taking it back, or by naming a thing
+    in both. In a correction a denial may stand before the request: "don't do that, put it in the bowl"."""
+    if not asking:
+        return False
+    first = next((i for i, clause in enumerate(clauses) if not clause.negated and _asks(clause, follows)), 0)
+    denials = [i for i, (c, r) in enumerate(zip(clauses, reasons, strict=True)) if c.negated and not r and not c.names]
+    if not follows and any(c.text in ("not", "never") for c in clauses):  # "not (put it there)"
+        return True
+    alone = [i for i, c in enumerate(clauses) if c.text.split() and set(c.text.split()) <= {"no", "never", "not", "nope"}]
+    if any(i > first or not follows for i in denials) or any(i > first for i in alone):
+        return True
+    exact = {(m.kind, m.colour) for c in clauses if c.negated for m in c.names if m.kind}
+    if exact & {(m.kind, m.colour) for c in clauses if not c.negated for m in c.names if m.kind} and not follows:
+        return True
+    if not follows and any(says_stop(clause.text) for clause in clauses[first + 1 :]):
+        return True
+    either = any(re.search(rf"({NAME}|[A-Z]+) or ({NAME}|[A-Z]+)", c.text) for c in clauses if not c.negated)
+    return not follows and (either or bool(re.search(english()["negation"]["takes_back"], skeleton)))
 
 
 def _names_enough(asked: Sequence[Mention], acts: frozenset[str], skeleton: str) -> bool:
@@ -124,6 +157,8 @@ def _names_enough(asked: Sequence[Mention], acts: frozenset[str], skeleton: str)
         return "TABLE" in words or any(name.whole for name in asked) or (bool(asked) and bool(role("away") & set(words)))
     if acts == {"sort"}:
         return bool(asked) or "TABLE" in words
+    if acts == {"swap"}:
+        return len(asked) > 1 or any(name.whole or "two" in name.text.split() for name in asked)
     return bool(asked) or ("clear" in acts and "TABLE" in words) or ("sort" in acts and "TABLE" in words)
 
 
@@ -133,8 +168,13 @@ def _is_place(word: str) -> bool:
 
 def _person(words: Sequence[str]) -> str:
     """Return the verb and its object where a person or the robot itself would be moved, "" where nobody would."""
-    for verb, moved in pairwise(words):
-        if verb in act_of() and moved in role("persons") and not act_of()[verb] & {"stack", "back"}:
+    plain = [word for word in words if word not in ("the", "a")]
+    for verb, moved in pairwise(plain):
+        acts = act_of().get(verb, frozenset())
+        person = moved in role("persons") and not acts & {"stack", "back"}
+        if acts and moved == "your" and verb != "use" and role("limbs") & set(words):
+            return f"{verb} your ..."
+        if acts and (person or (moved in ("TABLE", "robot") and verb != "use" and not acts & {"clear", "sort", "stack"})):
             return f"{verb} {moved}"
     return ""
 
@@ -150,6 +190,12 @@ def _plainer(skeleton: str, names: list[Mention]) -> str:
                 break
             skeleton = " ".join(plainer.split())
     return skeleton
+
+
+def _parted(skeleton: str) -> str:
+    """Return the sentence with a comma on both sides of a phrase that forbids in the middle of a request."""
+    skeleton = re.sub(rf"\b(without [a-z]+ing {NAME})\b", r", \1 ,", skeleton)
+    return re.sub(rf"\b(not {NAME}) but\b", r"\1 ,", skeleton)
 
 
 def _clauses(skeleton: str, names: Sequence[Mention], follows: bool) -> list[Clause]:
@@ -168,7 +214,11 @@ def _clauses(skeleton: str, names: Sequence[Mention], follows: bool) -> list[Cla
             words = text.split()
             named = tuple(Mention("everything", whole=True) if w == ALL else left.pop(0) for w in words if w in (NAME, ALL))
             bare = not any(word in act_of() or word in listed("requests", "wishes") for word in words)
-            negated = negated or (forbidding and bare and bool(named)) or (always is not None and start >= always.start())
+            placed = bool(words) and words[0] in role("relations")  # "not the blue one, in the bowl"; a correction contrasts
+            held_on = (
+                forbidding and bare and bool(named) and not follows and not placed
+            )  # "not the can, the ball"; a correction contrasts
+            negated = negated or held_on or (always is not None and start >= always.start())
             found.append(Clause(text, named, negated))
             forbidding = negated and bool(named or not bare)
     return found
@@ -177,28 +227,34 @@ def _clauses(skeleton: str, names: Sequence[Mention], follows: bool) -> list[Cla
 def _polarities(text: str, follows: bool) -> list[tuple[str, bool]]:
     """Return a clause in parts, each with whether it forbids."""
     put_back = follows and "TABLE" in text.split()  # "no, it stays on the table": what is held goes back
-    if not put_back and any(re.search(pattern, text) for pattern in english()["negation"]["stays"]):
-        return [(text, True)]
+    stays = english()["negation"]["stays"]
+    if not put_back and any(re.search(pattern, text) for pattern in stays):
+        parts = text.split(" and ")
+        kept = [any(re.search(pattern, part) for pattern in stays) for part in parts]
+        apart = any(not stay and _orders(part.split()) for part, stay in zip(parts, kept, strict=True))
+        return list(zip(parts, kept, strict=True)) if apart else [(text, True)]
     words = text.split()
-    spot = next(
-        (i for i, word in enumerate(words) if word in listed("negation", "words") and not _interjection(words, i)), None
-    )
+    denying = listed("negation", "words") | (frozenset() if follows else listed("negation", "blame"))
+    spot = next((i for i, word in enumerate(words) if word in denying and not _interjection(words, i, follows)), None)
     phrase = re.search(rf"\b(?:{english()['negation']['phrases']})\b", text)
     if phrase is not None:
         spot = min(len(text[: phrase.start()].split()), len(words) if spot is None else spot)
     if spot is None:
         return [(text, False)]
-    before = words[:spot]
-    if NAME in before and any(word in act_of() for word in before) and not _modal(before):
-        return [(" ".join(before), False), (" ".join(words[spot:]), True)]
-    return [(text, True)]
+    before, behind = words[:spot], words[spot:]
+    if NAME not in before or not any(word in act_of() for word in before) or _modal(before):
+        return [(text, True)]
+    end = behind.index(NAME) + 1 if words[spot] in role("excepting") and NAME in behind else len(behind)
+    parts = [(before, False), (behind[:end], True), (behind[end:], False)]  # "everything except the mug | in the box"
+    return [(" ".join(part), negated) for part, negated in parts if part]
 
 
-def _interjection(words: Sequence[str], i: int) -> bool:
+def _interjection(words: Sequence[str], i: int, follows: bool) -> bool:
     """Return whether "no" or "stop" opens a clause as a word of its own: "no put it there", "no no"."""
     following = words[i + 1] if i + 1 < len(words) else ""
     alone = not following or following in ("no", "please", "i", "it", "put", "take", "the", NAME, "not", "in", "on", "that")
-    return words[i] in ("no", "stop") and i == 0 and (alone or following in role("relations"))
+    opens = words[i] == "no" or (follows and words[i] in ("stop", "cancel", "forget", "never"))
+    return opens and i == 0 and (alone or following in role("relations")) and (follows or following != NAME)
 
 
 def _modal(words: Sequence[str]) -> bool:
@@ -214,6 +270,8 @@ def _is_question(text: str) -> bool:
     first, text = (words[0] if words else ""), " ".join(words)
     opened = any(re.match(rf"(?:{pattern})(?= |$)", text) for pattern in english()["requests"]["openings"])
     if first in listed("requests", "asking") and not opened:
+        return True
+    if re.match("(can|could|might|may) it be\\b", text):
         return True
     if first in role("asking_leave") and not any(
         word in act_of() or word in role("going") for word in words
@@ -233,39 +291,53 @@ def _leads() -> frozenset[str]:
 def _asks(clause: Clause, follows: bool) -> bool:
     """Return whether a clause asks for a deed, or for a state of things."""
     parts = [part.split() for part in THEN.split(clause.text) if part.strip()]
-    if _is_question(clause.text) and not any(_orders(part) for part in parts[1:]):
+    lead = next((word for word in clause.text.split() if word in _leads()), "")
+    if _is_question(clause.text) and (lead in verbs("tell") or not any(_orders(part) for part in parts[1:])):
         return False
     words = clause.text.split()
-    names = any(word.isupper() for word in words)
-    if any(_orders(part) for part in parts):
+    if _orders(words) or any(_orders(part) for part in parts):
         return True
-    wished = names and any(word in listed("requests", "wishes") for word in words)
-    related = names and any(word in role("relations") for word in words)
-    if role("being") & set(words):
-        return wished or (names and any(word in ("where", "for", "place") for word in words))
-    pronoun = follows and any(word in ("it", "them", "that", "there", "one") for word in words)
+    held = set(words)
+    names = any(word.isupper() for word in words)
+    told = re.sub(r"\b(that|which|someone|somebody) (was|were|had)\b", "", clause.text).split()
+    if not follows and PAST & set(told):  # "i wish it was", "the can went in the bin"; but "the can that was put there"
+        return False
+    if role("being") & held:
+        return names and bool(listed("requests", "told") & held)
+    related = names and bool(role("relations") & held)
+    wished = names and bool(listed("requests", "wishes") & held)
     wished = wished and (related or follows or any(word in role("deeds") or _is_place(word) for word in words))
-    stated = related and words[0] not in role("subjects") and not any(word in act_of() for word in words)
+    verbal = act_of().keys() | verbs("look") | verbs("tell") | verbs("other") | role("modals")
+    stated = related and words[0] not in role("subjects") and not held & verbal  # "the red cube in the bowl"
+    pronoun = follows and bool(held & {"it", "them", "that", "there", "one"})
     return wished or stated or (follows and (names or pronoun))
 
 
 def _orders(words: Sequence[str]) -> bool:
-    """Return whether words hold a verb that moves things of which no one else is the subject: "put it", not "I put it"."""
-    for i, word in enumerate(words):
-        if word not in act_of():
-            continue
-        before = [w for w in words[:i] if w not in ("really", "just", "also", "already", "always", "never")]
-        if before and before[-1] in role("subjects") and not any(w in role("openers") for w in before):
-            continue
-        if before and before[-1] in ("the", "a", "your", "my"):
-            continue
-        if words[i + 1 : i + 2] and words[i + 1] in role("no_object") and NAME not in before:  # "get in the box"
-            continue
-        if (
-            before
-            and before[-1] in role("being") | {"been", "being", "has", "had"}
-            and not any(w in listed("requests", "wishes") for w in before)
-        ):
-            continue
-        return True
-    return False
+    """Return whether words hold a verb that moves things and asks for it: "put it", not "I put it", "he should put it"."""
+    if role("others") & set(words[: next((i for i, word in enumerate(words) if word in act_of()), 0)]) or "myself" in words:
+        return False
+    return any(word in act_of() and _asked_for(words, i) for i, word in enumerate(words))
+
+
+def _asked_for(words: Sequence[str], i: int) -> bool:
+    """Return whether the verb at a position is asked for, by the words before and behind it."""
+    before = [w for w in words[:i] if w not in ("really", "just", "also", "already", "always", "never")]
+    last = before[-1] if before else ""
+    following = words[i + 1] if i + 1 < len(words) else ""
+    heaped = words[i].startswith(("stack", "pil", "heap")) or bool(role("heaps") & set(words))
+    if act_of()[words[i]] == {"stack"} and not heaped:
+        return False  # "make the red cube blue"
+    if words[i].endswith("ing") and words[i] not in ("bring", "fling", "sling") and before and last not in role("gerund"):
+        return False  # "thanks for putting"
+    if last in role("subjects") and not any(w in role("openers") for w in before):
+        return False
+    own = "i" in before and "you" not in before[before.index("i") :] and last in {"to", *role("modals")}
+    if own and not any(w in role("wanting") for w in before):
+        return False  # "i was going to put"
+    if "robot" in before and before[before.index("robot") - 1] in ("the", "a", "another", "other"):
+        return False
+    if last in ("the", "a", "your", "my", "have") or (following in role("no_object") and NAME not in before):
+        return False  # "get in the box"
+    told = last in role("being") | {"been", "being", "has", "had"}
+    return not told or any(w in listed("requests", "wishes") for w in before)

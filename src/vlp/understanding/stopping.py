@@ -4,14 +4,17 @@ import re
 from functools import cache
 from itertools import permutations
 
-from vlp.understanding.lexicon import LEAST_LETTERS, Lexicon, english, neighbours, real_words
+from vlp.understanding.lexicon import LEAST_LETTERS, Lexicon, english, listed, neighbours, real_words
 from vlp.understanding.words import tokens
+
+LOOK_ALIKE = str.maketrans("оаерсхутмнвк", "oaepcxytmhbk")
+"""Cyrillic letters that look like Latin ones, for words for stopping alone: others that use them are not understood."""
 
 
 @cache
 def _patterns() -> dict[str, re.Pattern[str]]:
     """Return what begins a sentence that stops the robot, what stops it alone, and what may stand before either."""
-    words = {name: "|".join(phrases) for name, phrases in english()["stopping"].items() if name != "spelled"}
+    words = {name: "|".join(phrases) for name, phrases in english()["stopping"].items() if isinstance(phrases, list)}
     return {
         "firm": re.compile(rf"(?:{words['firm']})(?![\w'])"),
         "mild": re.compile(
@@ -34,6 +37,8 @@ def says_stop(text: str) -> bool:
     Args:
         text: as a person typed it.
     """
+    if re.fullmatch("(?:stop)+", re.sub(r"\W", "", _collapsed(text))):  # "s t o p", "stopstopstop"
+        return True
     words = [_mended(token) for token in tokens(_collapsed(text))]
     clauses = [" ".join(c.split()) for c in re.split(r"[,;:.!?¡¿*\-]+", " ".join(words))]
     for clause in filter(None, clauses):
@@ -61,13 +66,13 @@ def _core(clause: str) -> str:
 
 def mentions_stop(text: str) -> bool:
     """Return whether a word for stopping stands anywhere in a sentence: it settles what is not understood otherwise."""
-    spelled = english()["stopping"]["spelled"].split()
-    return any(_mended(token) in spelled for token in tokens(_collapsed(text)))
+    settling = listed("stopping", "spelled") | listed("stopping", "alarms")
+    return any(_mended(token) in settling for token in tokens(_collapsed(text)))
 
 
 def _collapsed(text: str) -> str:
     """Return a text in lower case with "stooop" as "stop"."""
-    return re.sub(r"(\w)\1{2,}", r"\1", text.lower())
+    return re.sub(r"(\w)\1{2,}", r"\1", text.lower().translate(LOOK_ALIKE))
 
 
 def _mended(word: str) -> str:

@@ -9,7 +9,9 @@ CONTRACTIONS = {
     "gotta": "have to", "gimme": "give me", "lemme": "let me", "dunno": "do not know", "dont": "do not",
     "doesnt": "does not", "didnt": "did not", "isnt": "is not", "arent": "are not", "wasnt": "was not",
     "shouldnt": "should not", "wouldnt": "would not", "couldnt": "could not", "mustnt": "must not", "neednt": "need not",
-    "havent": "have not", "hasnt": "has not", "cant": "can not", "wont": "will not", "im": "i am", "id": "i would",
+    "havent": "have not", "hasnt": "has not", "cant": "can not", "wont": "will not", "im": "i am", "id": "i would", 
+    "teh": "the", "hte": "the",
+    "donot": "do not", "dnt": "do not", "dnot": "do not", "cannt": "can not",
     "ive": "i have", "thats": "that is", "whats": "what is", "wheres": "where is", "hows": "how is", "lets": "let us",
     "pls": "please", "plz": "please", "plese": "please", "thx": "thanks", "u": "you", "ur": "your", "r": "are", "cud": "could",
 }  # fmt: skip
@@ -32,7 +34,7 @@ def tokens(text: str) -> list[str]:
     """
     plain = unicodedata.normalize("NFKC", text).lower()
     plain = re.sub("[’‘`´ʼ]", "'", plain)
-    plain = re.sub(r"[\u2013\u2014]|\s--?\s|[()\"“”«»\n]|\.{2,}|…", " , ", plain)
+    plain = re.sub(r"[\u2013\u2014]|\s--?\s|[()\n]|\.{2,}|…", " , ", plain)
     found: list[str] = []
     for piece in re.findall(rf"{WORD.pattern}|\d+(?:[.,]\d+)*|[^\s]", plain):
         found += _spelled_out(piece) if WORD.fullmatch(piece) else [] if piece == "'" else [piece]
