@@ -160,7 +160,10 @@ class Lexicon:
             return "not"
         if len(word) < LEAST_LETTERS - 1 or word in real_words():
             return None
-        return min((near for near in neighbours(word) if near in self._mendable), key=self._rank, default=None)
+        found = (near for near in neighbours(word) if near in self._mendable)
+        return min(
+            found, key=lambda near: (*self._rank(near)[:1], sorted(near) != sorted(word), *self._rank(near)), default=None
+        )
 
     def _rank(self, word: str) -> tuple[bool, bool, str]:
         """Return what decides between known words that a word may be: names of things come first, then verbs of action."""

@@ -119,7 +119,9 @@ def read(text: str, lexicon: Lexicon, follows: bool = False) -> Reading:
         named=_names_enough(asked, acts, skeleton),
         whither=len(asked) > 1 or any(w in role("spots") or _is_place(w) for c in positive for w in c.text.split()),
         refers=bool(re.search(r"\b(it|them|that|there|this|one|those|these|back)\b", skeleton)),
-        places=tuple(p for p in lexicon.names.places if re.search(rf"(?<!of )(?<!from )(?<!off )\b{p.upper()}\b", skeleton)),
+        places=tuple(
+            p for p in lexicon.names.places if re.search(rf"(?<!out of )(?<!from )(?<!off )\b{p.upper()}\b", skeleton)
+        ),
         takes_back=_takes_back(clauses, reason, asking, skeleton, follows),
     )
 
@@ -169,12 +171,15 @@ def _is_place(word: str) -> bool:
 def _person(words: Sequence[str]) -> str:
     """Return the verb and its object where a person or the robot itself would be moved, "" where nobody would."""
     plain = [word for word in words if word not in ("the", "a")]
+    clears = any("clear" in act_of().get(word, ()) for word in words)  # "get the table cleared"
     for verb, moved in pairwise(plain):
         acts = act_of().get(verb, frozenset())
         person = moved in role("persons") and not acts & {"stack", "back"}
         if acts and moved == "your" and verb != "use" and role("limbs") & set(words):
             return f"{verb} your ..."
-        if acts and (person or (moved in ("TABLE", "robot") and verb != "use" and not acts & {"clear", "sort", "stack"})):
+        if acts and (
+            person or (moved in ("TABLE", "robot") and not clears and verb != "use" and not acts & {"clear", "sort", "stack"})
+        ):
             return f"{verb} {moved}"
     return ""
 
