@@ -170,7 +170,15 @@ def test_of_the_training_phrasings_few_are_declined(strict: Gate):
 def test_a_general_model_may_know_other_words(soft: Gate):
     assert soft.sentence("put the banana in the fridge") is None
     assert soft.sentence("do not touch anything") is not None
-    assert soft.sentence("what do you see?") is not None
+    assert soft.sentence("do not touch the banana") is not None
+    assert soft.sentence("what is the weather like?") is not None
+    assert soft.sentence("don't just stand there, water the plants") is None
+
+
+def test_a_robot_that_answers_by_deeds_may_be_asked():
+    rover = Gate(None, frozenset(("drive_to", "inspect", "report")), reads=True)
+    assert rover.sentence("what does the gauge in the hall read?") is None
+    assert rover.sentence("do not enter the hall") is not None
 
 
 def test_the_longest_instruction_is_read_at_once(strict: Gate):

@@ -32,7 +32,8 @@ STOP, UNNAMED = "stop", "nothing-named"
 HARMLESS = ("question", "nothing-asked")
 """Findings about sentences that are no instruction at all: a run that is under way goes on."""
 
-
+ANSWERING = frozenset(("say", "tell", "speak", "report", "answer", "describe", "inspect", "measure", "read"))
+"""Primitives with which a robot answers a question by a deed."""
 BEYOND = {
     "harm": ("harm", "this robot throws and pushes nothing at things or off them."),
     "handovers": ("handover", "this robot cannot hand things to a person."),
@@ -119,18 +120,19 @@ class Gate:
     def _reasons(self, said: Reading, follows: bool) -> Iterator[NotUnderstood]:
         if self.strict and said.unknown:
             yield NotUnderstood("unknown-words", *self._unknown(said.unknown))
-        elif said.unknown:  # a general model may know them
-            return
-        if said.forbids and not said.asks:
+        open_ = bool(said.unknown)  # a general model may know them, and a clause with them may ask for something
+        if said.forbids and (all(clause.negated for clause in said.clauses) if open_ else not said.asks):
             yield NotUnderstood("forbids", "the sentence says what not to do, and asks for nothing.", "So nothing is done.")
+        if said.question and not self.primitives & ANSWERING:
+            yield NotUnderstood("question", "this asks for an answer, not for a deed.", "`vlp ask IMAGE QUESTION` answers.")
+        if open_:
+            return
         for name, (code, why) in BEYOND.items():
-            served = (name == "handovers" and "handover" in self.primitives) or (name == "conditions" and not self.strict)
-            if name in said.beyond and not served:
+            served = name == "handovers" and "handover" in self.primitives
+            if self.strict and name in said.beyond and not served:
                 yield NotUnderstood(code, f"{_plain(said.beyond[name])!r}: {why}")
         if said.takes_back and said.asks:
             yield NotUnderstood("takes-back", "the sentence denies what it asks for, or leaves it open.", "Say only one thing.")
-        if said.question:
-            yield NotUnderstood("question", "this asks for an answer, not for a deed.", "`vlp ask IMAGE QUESTION` answers.")
         if not said.asks:
             yield NotUnderstood("nothing-asked", "the sentence asks for nothing that the robot could do.")
         if self.strict and not follows and not said.named:

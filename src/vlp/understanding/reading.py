@@ -274,7 +274,7 @@ def _is_question(text: str) -> bool:
         words = words[1:]
     first, text = (words[0] if words else ""), " ".join(words)
     opened = any(re.match(rf"(?:{pattern})(?= |$)", text) for pattern in english()["requests"]["openings"])
-    if first in listed("requests", "asking") and not opened:
+    if first in listed("requests", "asking") and not opened and words[:2] != ["do", "not"]:
         return True
     if re.match("(can|could|might|may) it be\\b", text):
         return True
