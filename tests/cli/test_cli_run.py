@@ -169,6 +169,15 @@ def test_typed_lines_are_instructions_answers_or_stop(typed):
     assert answers == ["das rote"] and run.said == ["put the balll away"]
 
 
+def test_what_was_typed_before_listening_began_is_heard(typed):
+    """A "stop" typed while the model was loaded was thrown away: every step ran, success, exit status 0."""
+    ours, keyboard = typed
+    run = _Run()
+    os.write(ours, b"stop\r")
+    with keyboard.listening(run):
+        assert run.stopped.wait(5)
+
+
 def test_a_question_ends_when_listening_ends(typed):
     _, keyboard = typed
     answers: list[str | None] = []

@@ -52,6 +52,11 @@ def do(robot, name, key=None, timeout_s=None, **arguments):
     return robot.execute(Step(name, arguments, key or f"{name}{arguments}", timeout_s=timeout_s))
 
 
+def test_a_robot_wrapped_twice_has_the_version_of_one_wrapped_once(robot):
+    """A run begun in a terminal against a served robot could not be resumed from a script: "+perception" stood twice."""
+    assert PerceivingRobot(robot, robot.grounder).describe().version == robot.describe().version != manifest().version
+
+
 def test_the_manifest_gains_what_it_can_see_and_loses_nothing(robot, body):
     inner, outer = body.describe(), robot.describe()
     assert set(outer.primitives) == set(inner.primitives) | {"locate", "find_all", "check", "ask"}

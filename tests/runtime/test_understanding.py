@@ -8,7 +8,7 @@ from run_kit import put
 from vlp.models.nano_names import NANO_NAMES
 from vlp.models.scripted import ScriptedModel
 from vlp.robot.fake import FakeRobot
-from vlp.robot.protocol import Step
+from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.schedule import Change
 from vlp.runtime.session import Spec
 from vlp.understanding.gate import NotUnderstood
@@ -132,9 +132,32 @@ def test_of_a_general_models_doubts_a_person_is_asked(make_run):
     assert (run.go().outcome, run.done) == ("failure", []) and "'quixotic'" in asked[0]
 
 
-def test_where_nobody_is_there_a_general_models_doubt_is_written_down(make_run):
+def test_where_nobody_is_there_a_general_models_doubt_moves_nothing(make_run):
+    """A script carried out "put the screwdriver in the green bowl" by putting the red cube there, with exit status 0."""
     run = make_run(reading(CUBE_IN_BOWL, names=None), spec=Spec("put the quixotic red cube in the green bowl"))
+    outcome = run.go()
+    assert (outcome.outcome, run.done) == ("failure", []) and "'quixotic'" in outcome.account
+    assert "'quixotic'" in run.of("note")[0]["text"]
+
+
+def test_a_doubt_that_is_confirmed_beforehand_is_written_down(make_run):
+    said = Spec("put the quixotic red cube in the green bowl")
+    run = make_run(reading(CUBE_IN_BOWL, names=None), spec=said, confirm=lambda question: True)
     assert run.go().outcome == "success" and "'quixotic'" in run.of("note")[0]["text"]
+
+
+def test_a_robot_that_somebody_else_holds_ends_the_run(make_run):
+    """Seven policies were asked for in 2.5 s; none could mend that another one held the lease."""
+
+    class Held(FakeRobot):
+        def execute(self, step):
+            if step.do == "locate":
+                return StepResult(step.key, "rejected", code="lease-held", message="ann holds the robot.")
+            return super().execute(step)
+
+    run = make_run([CUBE_IN_BOWL], robot=Held())
+    outcome = run.go()
+    assert (outcome.outcome, len(run.of("policy"))) == ("stopped", 1) and "ann holds" in outcome.reason
 
 
 def test_it_is_what_the_hand_holds_already(make_run):

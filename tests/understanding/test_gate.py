@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from vlp.cli.ask import _whole
 from vlp.core.errors import UsageError
 from vlp.core.report import Issue
 from vlp.models.nano_names import NANO_NAMES
@@ -17,6 +18,20 @@ from vlp.sim.tasks.families import sample_task
 from vlp.sim.worlds.seeds import seed_of
 from vlp.sim.worlds.tabletop import sample_scene
 from vlp.understanding.gate import AsAsked, Gate, check_made_for, unknown_in_question
+
+PRIMITIVES = frozenset(("locate", "grasp", "lift", "place", "push", "release", "check", "go_to", "home"))
+
+
+@pytest.fixture(scope="module")
+def strict() -> Gate:
+    """Return the gate of the embedded model, for which whatever is not explained is declined."""
+    return Gate(NANO_NAMES, PRIMITIVES, reads=True)
+
+
+@pytest.fixture(scope="module")
+def soft() -> Gate:
+    """Return the gate of a general model."""
+    return Gate(None, PRIMITIVES, reads=True)
 
 
 def _sentences(text: str) -> list[str]:
@@ -294,3 +309,12 @@ def test_the_check_asks_nothing_of_a_policy_that_moves_nothing(strict: Gate):
     check = strict.checks(("put the red cube in the green bowl",), True)[0]
     assert isinstance(check, AsAsked)
     assert _issues(strict, {"goal": "x", "cannot": "there is no red cube"}, "put the red cube in the green bowl") == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "whole"),
+    [('["red cube"]', True), ("3", True), ("a cube", True), ('the bowl","cannot":"the bowl cannot be grasped"}', False)],
+)
+def test_an_answer_that_runs_on_into_a_policy_is_none(answer: str, whole: bool):
+    """nano answered "what is to the left of the blue bowl?" so, exit status 0."""
+    assert _whole(answer) is whole

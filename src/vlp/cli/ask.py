@@ -1,5 +1,6 @@
 """`vlp ask`: a question about an image."""
 
+import json
 from typing import Annotated
 
 import tyro
@@ -50,5 +51,16 @@ def ask(
         raise TaskFailed(f"the answer was cut off after {MAX_TOKENS} tokens: {begun!r}.", "Ask for less.")
     if not answer:
         raise TaskFailed("the model gave an empty answer.", "Ask in other words.")
+    if names and not _whole(answer):
+        raise TaskFailed(f"the model's answer is none: {' '.join(answer.split())[:SHOWN]!r}.", "Ask in other words.")
     print(answer)
     return 0
+
+
+def _whole(answer: str) -> bool:
+    """Return whether an answer is JSON or plain words; a small model may run on into a policy: `the bowl","cannot":"...`."""
+    try:
+        json.loads(answer)
+    except ValueError:
+        return '"' not in answer and "{" not in answer
+    return True

@@ -74,7 +74,9 @@ class Keyboard:
         import tty
 
         before = termios.tcgetattr(self._descriptor)
-        tty.setcbreak(self._descriptor)  # keys one by one, without echo; Ctrl-C still interrupts
+        # Keys one by one, without echo; Ctrl-C still interrupts. What was typed while the model was loaded is kept: with the
+        # default, TCSAFLUSH, a "stop" of the first seconds was thrown away.
+        tty.setcbreak(self._descriptor, termios.TCSANOW)
         thread = threading.Thread(target=self._listen, args=(run,), name="keyboard", daemon=True)
         thread.start()
         try:

@@ -2,7 +2,7 @@
 
 import contextlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -29,6 +29,7 @@ def run(
     out: str = "",
     force: bool = False,
     no_recordings: bool = False,
+    confirm: Literal["ask", "yes"] = "ask",
     token: str = "",
     timeout_s: float = 1800.0,
 ) -> int:
@@ -51,6 +52,8 @@ def run(
         out: the directory to write; by default runs/DATE-INSTRUCTION.
         force: when that directory is not empty, move it aside instead of refusing.
         no_recordings: do not write run.mp4 and run.rrd.
+        confirm: where a general model may have misunderstood, "ask" the person at the terminal (without one nothing moves), or
+            go on: "yes".
         token: of a robot's server; by default the environment's VLP_ROBOT_TOKEN.
         timeout_s: limit on the whole run, in seconds of real time.
     """
@@ -64,6 +67,7 @@ def run(
     if not timeout_s > 0:
         raise UsageError(f"--timeout-s {timeout_s:g} is not greater than 0.", "Give the longest time for the run, in seconds.")
     options = {"adapter": adapter, "grounder": grounder, "recordings": not no_recordings, "timeout_s": timeout_s}
+    options["confirm"] = confirm
     if model == EXPERT or grounder == "oracle":
         options["upper_bound"] = True
     spec = Spec(instruction, robot, world, model, seed, tuple(changes), options)

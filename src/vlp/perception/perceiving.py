@@ -216,12 +216,17 @@ class PerceivingRobot:
         return StepResult(step.key, "succeeded", {"question": question}, answer)
 
 
+SEEING = "+perception"
+"""What the version of a manifest ends with when perceptions were added."""
+
+
 def with_perceptions(manifest: Manifest) -> Manifest:
     """Return the manifest of a robot with the primitives added that looking at its images gives it."""
     added = {name: STANDARD[name] for name in PERCEPTIONS if name not in manifest.primitives}
     known = manifest.primitives | added
     ordered = {name: known[name] for name in STANDARD if name in known} | known
-    return replace(manifest, version=f"{manifest.version}+perception", primitives=ordered)
+    version = manifest.version.removesuffix(SEEING) + SEEING  # a robot that looks by itself may be wrapped once more
+    return replace(manifest, version=version, primitives=ordered)
 
 
 def not_found(phrase: str, seen: list[str]) -> str:

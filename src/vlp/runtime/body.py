@@ -16,6 +16,8 @@ from vlp.runtime.limits import Budget, Overrun, Worker
 
 T = TypeVar("T")
 JPEG_QUALITY = 80
+HELD = ("lease-held", "no-lease", "stale-epoch")
+"""Codes of results that say that another one commands the robot: no new policy mends that."""
 UNKNOWN = ("robot-unreachable", "outcome-unknown", "no-answer", "lease-lost")
 """Codes of results that say nothing about what the robot did: such a step has not finished."""
 
@@ -62,6 +64,8 @@ class Body:
             return self.robot.execute(step), snapshot() if snapshot else None
 
         result, after = self._call(work, limit_s, f"the end of {step.do!r}")
+        if result.code in HELD:
+            raise MissingComponent(result.message, "Let the other holder release the robot, or wait until its lease ends.")
         if result.code in UNKNOWN:
             raise MissingComponent(result.message, "`vlp resume` asks the robot what became of the step.")
         return result, after

@@ -140,7 +140,8 @@ class Loop:
 
         Whoever speaks to a robot in motion and is not understood expects it to hold on, not to go on.
         """
-        self.bus.emit(Event("note", {"text": f"not taken: {text!r}: {why}", "source": source}))
+        told = "told to stop" if why.code == STOP else "not taken"
+        self.bus.emit(Event("note", {"text": f"{told}: {text!r}{'' if why.code == STOP else f': {why}'}", "source": source}))
         if why.code in HARMLESS:
             return None
         if why.code == STOP:

@@ -100,16 +100,18 @@ class Planner:
         raise NoPolicy(f"no valid policy in {self.budget.replies} replies; the last one: {worst}")
 
     def _ask_person(self, instruction: str, policy: Policy) -> None:
-        """Where a general model may have misunderstood, ask the person; where nobody is there, write the doubt down.
+        """Where a general model may have misunderstood, ask the person.
 
         Raises:
-            NoPolicy: the person does not want it.
+            NoPolicy: the person does not want it, or nobody is there to ask.
         """
         doubt = self.gate.doubt(instruction, policy)
         if not doubt:
             return
         self.bus.emit(Event("note", {"text": doubt}))
-        if self._confirm is not None and not self._confirm(f"{doubt} It means to do: {policy.goal}. Go on? (yes or no)"):
+        if self._confirm is None:
+            raise NoPolicy(f"{doubt} Nobody is there to be asked: say it in other words, or confirm it (`--confirm yes`).")
+        if not self._confirm(f"{doubt} It means to do: {policy.goal}. Go on? (yes or no)"):
             raise NoPolicy(f"not confirmed: {doubt}")
 
     def close(self) -> None:
