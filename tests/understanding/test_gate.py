@@ -4,6 +4,8 @@ import time
 from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vlp.cli.ask import _whole
 from vlp.core.errors import UsageError
@@ -18,6 +20,7 @@ from vlp.sim.tasks.families import sample_task
 from vlp.sim.worlds.seeds import seed_of
 from vlp.sim.worlds.tabletop import sample_scene
 from vlp.understanding.gate import AsAsked, Gate, check_made_for, unknown_in_question
+from vlp.understanding.lexicon import Lexicon
 
 PRIMITIVES = frozenset(("locate", "grasp", "lift", "place", "push", "release", "check", "go_to", "home"))
 
@@ -318,3 +321,17 @@ def test_the_check_asks_nothing_of_a_policy_that_moves_nothing(strict: Gate):
 def test_an_answer_that_runs_on_into_a_policy_is_none(answer: str, whole: bool):
     """nano answered "what is to the left of the blue bowl?" so, exit status 0."""
     assert _whole(answer) is whole
+
+
+WORDS = sorted((*Lexicon(NANO_NAMES).known, *",;.!?'\"()", "don't", "banana", "@"))
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=30), st.text(max_size=40))
+@settings(max_examples=300, deadline=None)
+def test_no_sentence_breaks_the_gate(words: list[str], noise: str):
+    for gate in (Gate(NANO_NAMES, PRIMITIVES, reads=True), Gate(None, PRIMITIVES, reads=True)):
+        for text in (" ".join(words), noise):
+            for follows in (False, True):
+                why = gate.sentence(text, follows)
+                assert why is None or (why.code and why.message)
+                gate.read(text, follows)

@@ -20,6 +20,8 @@ from vlp.understanding.words import tokens
 SPLIT = re.compile(r"[,;.!?]|\b(?:but|instead of|rather than)\b")
 """Where one clause ends and the next begins; "but" belongs to neither."""
 PAST = frozenset(("was", "were", "had", "went", "been", "used"))
+MAX_REWRITES = 12
+"""Of one phrase in one sentence."""
 THEN = re.compile(r":|\b(?:and then|then|and|so|because|since)\b")
 
 
@@ -187,13 +189,13 @@ def _person(words: Sequence[str]) -> str:
 def _plainer(skeleton: str, names: list[Mention]) -> str:
     """Return the sentence with phrases replaced by what they say more plainly; names in such phrases leave the list."""
     for rewrite in english()["rewrites"]:
-        while match := re.search(rewrite["is"], skeleton):
+        for _ in range(MAX_REWRITES):
+            match = re.search(rewrite["is"], skeleton)
+            if match is None:
+                break
             before, within = (len(re.findall(rf"\b{NAME}\b", text)) for text in (skeleton[: match.start()], match[0]))
             del names[before : before + within]
-            plainer = f"{skeleton[: match.start()]} {rewrite['says']} {skeleton[match.end() :]}"
-            if plainer.split() == skeleton.split():
-                break
-            skeleton = " ".join(plainer.split())
+            skeleton = " ".join(f"{skeleton[: match.start()]} {rewrite['says']} {skeleton[match.end() :]}".split())
     return skeleton
 
 
