@@ -61,8 +61,8 @@ def own():
 CLEANS_UP = """
 import time
 def own():
-    print("ready", flush=True)
     try:
+        print("ready", flush=True)  # inside: a signal between this line and `try` would find nothing to clean up
         time.sleep(60)
     finally:
         print("cleaning up", flush=True)
