@@ -108,7 +108,7 @@ def refuse(folder: Path, scenes: int) -> None:
     cases = [
         (
             f"{row['id']}.{k}",
-            lambda row=row, k=k, i=i: {**row, **run_whole(row["text"], seed_of("test", 7 * i + k), folder / "run")},
+            lambda row=row, k=k, i=i: {**row, **run_whole(row["text"], seed_of("test", 7 * i + k), folder / "run_refuse")},
         )
         for i, row in enumerate(rows)
         for k in range(scenes)
@@ -281,7 +281,7 @@ def stop(folder: Path) -> None:
     }  # fmt: skip
     rows = sentences("stop_words")
     for way, case in ways.items():
-        cases = [(row["id"], lambda row=row, case=case: {**row, **case(row["text"], folder / "run")}) for row in rows]
+        cases = [(row["id"], lambda row=row, case=case: {**row, **case(row["text"], folder / "run_stop")}) for row in rows]
         done = measured(folder / f"stop_{way}.jsonl", cases)
         late = [row["after_s"] for row in done if row.get("after_s") is not None]
         told = f"; robot seconds from the word to the end of motion: at most {max(late):.3f}" if late else ""
