@@ -19,9 +19,7 @@ from vlp.robot.fake import FakeRobot
 from vlp.runtime.session import Parts, Session, Spec
 from vlp.runtime.subscribers.terminal import Terminal
 
-NONSENSE = (
-    '{"goal":"the blue ball is held","subtasks":[{"name":"take it","steps":[{"do":"grab","target":"blue ball"}]}]}'
-)
+NONSENSE = '{"goal":"the blue ball is held","subtasks":[{"name":"take it","steps":[{"do":"grab","target":"blue ball"}]}]}'
 RIGHT = (
     '{"goal":"the blue ball is held","subtasks":[{"name":"take it","steps":['
     '{"do":"locate","object":"blue ball","as":"blue_ball"},{"do":"grasp","target":"$blue_ball"}]}]}'

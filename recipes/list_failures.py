@@ -1,8 +1,8 @@
 """List the failed episodes of suites as a table, one line and one cause each.
 
-    vlp bench run static --out runs/static
-    vlp bench run dynamic --out runs/dynamic
-    python recipes/list_failures.py runs/static runs/dynamic > docs/results/nano_failures.md
+vlp bench run static --out runs/static
+vlp bench run dynamic --out runs/dynamic
+python recipes/list_failures.py runs/static runs/dynamic > docs/results/nano_failures.md
 """
 
 import json

@@ -15,8 +15,6 @@ def test_there_are_examples():
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda f: f.stem)
 def test_an_example_runs(file, tmp_path):
-    done = subprocess.run(
-        [sys.executable, str(file), "--smoke"], cwd=tmp_path, capture_output=True, text=True, timeout=120
-    )
+    done = subprocess.run([sys.executable, str(file), "--smoke"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not list(tmp_path.glob("*.py")) and "Traceback" not in done.stderr

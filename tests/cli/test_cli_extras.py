@@ -31,9 +31,7 @@ def test_a_missing_extra_is_named_with_its_install_command(tmp_path, policy_file
     (tmp_path / "replies.json").write_text(f"[{policy_file.read_text()}]")
     script = Path(__file__).with_name("without_extras.py")
     asked = json.dumps([argv for argv, _, _ in COMMANDS])
-    done = subprocess.run(
-        [sys.executable, script, asked], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
-    )
+    done = subprocess.run([sys.executable, script, asked], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
     for (argv, status, words), (got, err) in zip(COMMANDS, json.loads(done.stdout), strict=True):
         assert got == status and words in err, (argv, got, err)
     assert not (tmp_path / "runs").exists(), "nothing is made by a command that cannot run"

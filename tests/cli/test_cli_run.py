@@ -77,9 +77,7 @@ def test_what_cannot_be_done_and_what_fails_is_status_1(vlp, tmp_path):
 def test_a_robot_server_that_dies_ends_in_one_line_and_keeps_the_journal(vlp, tmp_path):
     """A dead server must not be taken for a failed step: what the robot did is not known."""
     served = Path(__file__).with_name("robot_process.py")
-    with subprocess.Popen(
-        [sys.executable, served, "secret-token", "mortal"], stdout=subprocess.PIPE, text=True
-    ) as robot:
+    with subprocess.Popen([sys.executable, served, "secret-token", "mortal"], stdout=subprocess.PIPE, text=True) as robot:
         assert robot.stdout is not None
         url = robot.stdout.readline().strip()
         remote = ("--robot", url, "--token", "secret-token", "--model", _script(tmp_path, GOOD), "--no-recordings")

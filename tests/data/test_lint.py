@@ -225,9 +225,7 @@ def test_phrasings_are_sentences_without_names():
         memory = replace(sample.memory, instructions=(text,))
         return phrasing(replace(sample, instruction=text, memory=memory, policy=kit.put_policy(a, b)))
 
-    assert of("Put the red cube in the green bowl!") == of(
-        "put the blue screw driver in the tub", "screw driver", "tub"
-    )
+    assert of("Put the red cube in the green bowl!") == of("put the blue screw driver in the tub", "screw driver", "tub")
     assert of("put the red cube in the green bowl") != of("put the red cube next to the green bowl")
 
 

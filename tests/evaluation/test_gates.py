@@ -389,9 +389,7 @@ def test_a_failed_gate_is_the_status_of_a_training_and_takes_nothing_away(
     assert (tmp_path / "run" / "adapter" / "adapter_model.safetensors").is_file()
 
 
-def test_the_command_line_says_what_passed_by_its_status(
-    base: Path, adapter: Path, samples: Path, tmp_path: Path, capsys: Any
-):
+def test_the_command_line_says_what_passed_by_its_status(base: Path, adapter: Path, samples: Path, tmp_path: Path, capsys: Any):
     words = ["gate", "parity", str(adapter), "--base", str(base), "--data", str(samples), "--n", "2", "--max-tokens", "8"]
     assert main([*words, "--device", "cpu", "--out", str(tmp_path / "gates")]) == 0
     assert "parity: passed" in capsys.readouterr().out and (tmp_path / "gates" / "parity.md").is_file()
@@ -402,5 +400,3 @@ def test_the_command_line_says_what_passed_by_its_status(
     assert main(["gate", "keeps", str(adapter), "--n", "1"]) == 2
     assert main(["gate", "plans", str(adapter), "--base", str(base), "--n", "0"]) == 2
     assert main(["gate", "keeps", str(tmp_path / "nowhere"), "--base", str(base), "--n", "1"]) == 2
-
-

@@ -19,9 +19,7 @@ def odd(index, options, out):
     CALLS.append(index)
     if index == 4:
         raise ZeroDivisionError("by design")
-    rows = [
-        {"success": index % 2 == 1, "group": "low" if index < 3 else "high", "cause": "" if index % 2 else "even: so"}
-    ]
+    rows = [{"success": index % 2 == 1, "group": "low" if index < 3 else "high", "cause": "" if index % 2 else "even: so"}]
     return [*rows, {"success": True, "group": "beside", "main": False}]
 
 

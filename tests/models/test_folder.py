@@ -199,9 +199,7 @@ UNFIT: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("case", UNFIT)
-def test_a_folder_that_does_not_fit_together_is_refused_in_one_line(
-    case: str, toy_folder: Path, tmp_path: Path
-) -> None:
+def test_a_folder_that_does_not_fit_together_is_refused_in_one_line(case: str, toy_folder: Path, tmp_path: Path) -> None:
     """Against: random numbers in the place of weights that the file does not have."""
     folder = tmp_path / "model"
     shutil.copytree(toy_folder, folder)

@@ -207,9 +207,7 @@ def test_a_server_of_another_kind_is_named(server: Server, monkeypatch: pytest.M
         OpenAIModel(server.url)
 
 
-@pytest.mark.parametrize(
-    "url", ["http://", "ftp://x/v1", "http://a:b@c/v1", "http://h:99999/v1", "http://h/v1?x=1", "h"]
-)
+@pytest.mark.parametrize("url", ["http://", "ftp://x/v1", "http://a:b@c/v1", "http://h:99999/v1", "http://h/v1?x=1", "h"])
 def test_a_url_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="not the URL"):
         OpenAIModel(url)

@@ -40,9 +40,7 @@ def tight(schema: Any) -> Any:
     return {k: min(v, bounds[k]) if k in bounds and v > 4 else tight(v) for k, v in schema.items()}
 
 
-def plain_greedy(
-    model: TransformersModel, messages: list[Message], schema: dict[str, Any] | None, most: int
-) -> list[int]:
+def plain_greedy(model: TransformersModel, messages: list[Message], schema: dict[str, Any] | None, most: int) -> list[int]:
     """Return the reply by the plainest way: the whole text through the model for every token, no cache, no forcing."""
     prompt = model.chat.prompt(messages)
     matcher = model._grammars.matcher(schema) if schema is not None else None
@@ -90,9 +88,7 @@ def test_a_reply_that_was_cut_is_the_beginning_of_a_policy(toy: TransformersMode
 
 
 @pytest.mark.parametrize("wording", ["do: clear the table", "do: lift it"])
-def test_cache_forced_tokens_and_draft_give_what_plain_greedy_decoding_gives(
-    toy: TransformersModel, wording: str
-) -> None:
+def test_cache_forced_tokens_and_draft_give_what_plain_greedy_decoding_gives(toy: TransformersModel, wording: str) -> None:
     """Against: a cache cut at the wrong place, positions off by one, a draft token taken on trust."""
     schema = tight(SCHEMA)
     plain = toy.chat.tokenizer.decode(plain_greedy(toy, ask(wording), schema, 70), skip_special_tokens=True)

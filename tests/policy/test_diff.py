@@ -52,9 +52,7 @@ def test_a_finished_put_that_the_new_goal_takes_back_is_undone() -> None:
 
 
 def test_a_change_of_mind_before_the_put_keeps_the_pick_and_undoes_nothing() -> None:
-    rest = plan(
-        policy("the red cube is on the blue plate", put("red cube", "blue plate", "on")), State(holding="red cube")
-    )
+    rest = plan(policy("the red cube is on the blue plate", put("red cube", "blue plate", "on")), State(holding="red cube"))
     change = diff(BOWL, rest, ["1.1", "1.2", "1.3"])
     assert change.undone == ()
     assert [step.id for step in change.dropped] == ["1.1", "1.2", "1.3", "2.1", "2.2", "2.3"]

@@ -92,9 +92,7 @@ def rounded(data: object) -> object:
 def test_short_numbers_can_be_written() -> None:
     """Failure guarded against: llguidance refuses 0.1 where a number from 0.02 to 0.15 is asked for."""
     admitted = admits()
-    text = (
-        '{"goal":"g","subtasks":[{"name":"n","steps":[{"do":"push","target":"$x","direction":"left","distance_m":@}]}]}'
-    )
+    text = '{"goal":"g","subtasks":[{"name":"n","steps":[{"do":"push","target":"$x","direction":"left","distance_m":@}]}]}'
     assert all(admitted(text.replace("@", number)) for number in ("0.02", "0.05", "0.1", "0.15"))
     assert not any(admitted(text.replace("@", number)) for number in ("0.01", "0.16", "0.1000", "1", "-0.1", "1e-1"))
 
@@ -140,9 +138,7 @@ def test_a_place_takes_only_the_relations_it_can_stand_in_and_start_takes_nothin
 
 
 def test_a_primitive_of_ones_own_is_in_the_schema_by_declaring_it() -> None:
-    pour = Primitive(
-        "pour", "action", "Pour.", (Argument("angle_rad", "number", "How far.", minimum=0.1, maximum=2.0),)
-    )
+    pour = Primitive("pour", "action", "Pour.", (Argument("angle_rad", "number", "How far.", minimum=0.1, maximum=2.0),))
     wider = replace(MANIFEST, primitives={**MANIFEST.primitives, "pour": pour}, version="wider")
     report = Report()
     validator(wider)({"goal": "g", "subtasks": [{"name": "n", "steps": [{"do": "pour", "angle_rad": 1}]}]}, report)

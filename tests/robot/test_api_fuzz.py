@@ -59,9 +59,7 @@ def steer(case: schemathesis.Case, n: int) -> None:
         executor.reset()
     if isinstance(case.body, dict) and n % 4:
         case.body |= {
-            name: value
-            for name, value in {"epoch": executor.lease.epoch, "holder": HOLDER}.items()
-            if name in case.body
+            name: value for name, value in {"epoch": executor.lease.epoch, "holder": HOLDER}.items() if name in case.body
         }
         if case.path == "/executions":
             names = sorted(executor.manifest.primitives)

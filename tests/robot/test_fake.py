@@ -9,9 +9,7 @@ from vlp.robot.fake import FakeRobot, Script
 from vlp.robot.protocol import Step, StepResult
 
 
-def do(
-    robot: FakeRobot, name: str, key: str | None = None, timeout_s: float | None = None, **arguments: object
-) -> StepResult:
+def do(robot: FakeRobot, name: str, key: str | None = None, timeout_s: float | None = None, **arguments: object) -> StepResult:
     return robot.execute(Step(name, arguments, key or f"key-{len(robot.log)}-{name}", timeout_s=timeout_s))
 
 

@@ -50,9 +50,7 @@ def test_boxes_of_unhidden_objects_are_where_projection_puts_them(seed: int):
 
 def test_a_hidden_object_shows_less_of_itself(simulation: Simulation):
     camera, data = Camera(simulation.model), simulation.data
-    name = next(
-        n for n, o in simulation.objects.items() if o.support == "table" and o.kind in ("cube", "block", "ball")
-    )
+    name = next(n for n, o in simulation.objects.items() if o.support == "table" and o.kind in ("cube", "block", "ball"))
     alone = visible(simulation.model, data, camera.bodies(data), [name])[name]
     bodies = camera.bodies(data)
     middle = int((alone.box[0] + alone.box[2]) / 2)

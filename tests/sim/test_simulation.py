@@ -19,9 +19,7 @@ def simulation() -> Simulation:
 
 
 def _first(simulation: Simulation, *, container: bool) -> str:
-    return next(
-        n for n, o in simulation.objects.items() if (o.kind in CONTAINERS) == container and o.support == "table"
-    )
+    return next(n for n, o in simulation.objects.items() if (o.kind in CONTAINERS) == container and o.support == "table")
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -35,10 +35,7 @@ def test_no_two_objects_are_alike_and_all_words_are_known():
 
 
 def test_most_scenes_hold_a_container_and_two_things():
-    good = [
-        sum(o.kind in CONTAINERS for o in s.objects) >= 1 and sum(o.kind in THINGS for o in s.objects) >= 2
-        for s in SCENES
-    ]
+    good = [sum(o.kind in CONTAINERS for o in s.objects) >= 1 and sum(o.kind in THINGS for o in s.objects) >= 2 for s in SCENES]
     assert np.mean(good) > 0.85
 
 

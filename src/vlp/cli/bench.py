@@ -54,9 +54,7 @@ def run(
     folder = Path(out or f"runs/bench-{name}")
     shown = _Shown(console)
     with shown.bar:
-        summary = run_suite(
-            name, n or None, seed, workers, folder, model, grounder=grounder, split=split, progress=shown.case
-        )
+        summary = run_suite(name, n or None, seed, workers, folder, model, grounder=grounder, split=split, progress=shown.case)
     said = f"{name}: {summary.rate}, 95 % interval in brackets; {summary.seconds:.0f} s"
     console.print(said, highlight=False, soft_wrap=True)
     for column, rates in summary.groups.items():

@@ -78,7 +78,5 @@ def _drawn(rgb: Rgb, found: list[Detection]) -> Rgb:
     for d in found:
         x1, y1, x2, y2 = d.box
         pen.rectangle((x1, y1, x2, y2), outline=(255, 60, 200), width=2)
-        pen.text(
-            (x1 + 3, y1 - 12), f"{d.phrase} {d.score:.2f}", fill=(255, 255, 255), stroke_width=1, stroke_fill=(0, 0, 0)
-        )
+        pen.text((x1 + 3, y1 - 12), f"{d.phrase} {d.score:.2f}", fill=(255, 255, 255), stroke_width=1, stroke_fill=(0, 0, 0))
     return np.asarray(picture)

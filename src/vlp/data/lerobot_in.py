@@ -167,9 +167,7 @@ def _images(root: Path, camera: Camera, moments: list[_Moment]) -> Iterator[tupl
                 yield moment, picture_in(row.get(camera.name), where)
 
 
-def _video_frames(
-    root: Path, info: dict[str, Any], camera: Camera, moments: list[_Moment]
-) -> Iterator[tuple[_Moment, Rgb]]:
+def _video_frames(root: Path, info: dict[str, Any], camera: Camera, moments: list[_Moment]) -> Iterator[tuple[_Moment, Rgb]]:
     videos = Videos(root, camera.name, info["fps"])
     for moment in moments:
         yield moment, videos.frame(moment.episode, moment.frame, moment.time_s)

@@ -113,9 +113,7 @@ class Witness:
         if open_goals:
             goal = open_goals[0]
             item = now.objects[goal.subject]
-            return f"not reached: the {goal.subject} is {item.relation} the {item.support}; {outcome.reason}".strip(
-                "; "
-            )
+            return f"not reached: the {goal.subject} is {item.relation} the {item.support}; {outcome.reason}".strip("; ")
         moved = [
             name
             for name, item in self._verdict.start.objects.items()

@@ -108,9 +108,7 @@ def _session(episode: Episode, system: System, folder: Path) -> tuple[Simulation
         """Return the verdict on what was asked last, whether or not it was heard or the run lived to be told."""
         return episode.final_task.success(verdict.start, simulation.truth())
 
-    parts = Parts(
-        apply_event=verdict.apply, judge=judge, subscribers=(verdict, witness), budget=budget, triggers=triggers
-    )
+    parts = Parts(apply_event=verdict.apply, judge=judge, subscribers=(verdict, witness), budget=budget, triggers=triggers)
     return simulation, witness, Session(folder, spec, assembly.robot, writer, parts)
 
 

@@ -150,9 +150,7 @@ def wrong_type(rng: random.Random, data: Data) -> str:
 
 def unknown_primitive(rng: random.Random, data: Data) -> str:
     """One step does what no robot declares."""
-    rng.choice(_steps(data))["do"] = rng.choice(
-        ("gras", "GRASP", "grasp ", "", "eval", "__import__", "x" * 190, "pick_up")
-    )
+    rng.choice(_steps(data))["do"] = rng.choice(("gras", "GRASP", "grasp ", "", "eval", "__import__", "x" * 190, "pick_up"))
     return dumps(data)
 
 
@@ -178,9 +176,7 @@ def out_of_bounds(rng: random.Random, data: Data) -> str:
 
 def wrong_place(rng: random.Random, data: Data) -> str:
     """A named place in a relation that it cannot stand in."""
-    target, relation = rng.choice(
-        (("table", "in"), ("bin", "on"), ("start", "on"), ("table", "at"), ("bin", "next_to"))
-    )
+    target, relation = rng.choice((("table", "in"), ("bin", "on"), ("start", "on"), ("table", "at"), ("bin", "next_to")))
     held = ({"do": "locate", "object": "red cube", "as": "zq"}, {"do": "grasp", "target": "$zq"})
     return _append(data, *held, {"do": "place", "target": target, "relation": relation})
 
@@ -208,9 +204,7 @@ def wrong_string(rng: random.Random, data: Data) -> str:
 
 def wrong_phrase(rng: random.Random, data: Data) -> str:
     """A phrase that is no phrase, or a result bound to no name."""
-    phrase = rng.choice(
-        ("", " red cube", "red  cube", "red\tcube", "red;cube", "${x}", "$x", "a" * 65, "röt", "red cube\n")
-    )
+    phrase = rng.choice(("", " red cube", "red  cube", "red\tcube", "red;cube", "${x}", "$x", "a" * 65, "röt", "red cube\n"))
     name = rng.choice(("", "Cube", "1a", "red cube", "a" * 33, "a-b", "$a", "a\n", "ä"))
     good = {"do": "locate", "object": "red cube", "as": "zq"}
     return _append(data, {**good, "object": phrase} if rng.random() < 0.5 else {**good, "as": name})
@@ -250,9 +244,7 @@ def many_faults(rng: random.Random, data: Data) -> str:
 
 def wrong_result(rng: random.Random, data: Data) -> str:
     """The result of a question or a list where one located thing is needed."""
-    maker = rng.choice(
-        ({"do": "ask", "question": "which?", "as": "zq"}, {"do": "find_all", "object": "thing", "as": "zq"})
-    )
+    maker = rng.choice(({"do": "ask", "question": "which?", "as": "zq"}, {"do": "find_all", "object": "thing", "as": "zq"}))
     return _prepend(data, maker, {"do": rng.choice(("grasp", "look_at")), "target": "$zq"})
 
 
@@ -284,9 +276,7 @@ def self_relation(rng: random.Random, data: Data) -> str:
     """What is held is put in a relation to itself."""
     see, take = {"do": "locate", "object": "red cube", "as": "zq"}, {"do": "grasp", "target": "$zq"}
     relation = rng.choice(("in", "on", "next_to", "behind"))
-    return _prepend(
-        data, see, take, *([see] * rng.randrange(2)), {"do": "place", "target": "$zq", "relation": relation}
-    )
+    return _prepend(data, see, take, *([see] * rng.randrange(2)), {"do": "place", "target": "$zq", "relation": relation})
 
 
 def _json_type(value: Any) -> str:

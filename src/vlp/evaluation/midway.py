@@ -48,9 +48,7 @@ class Midway:
     @property
     def clear(self) -> bool:
         """Whether everything that the expert knows of can be seen in the image."""
-        hidden = [
-            n for n, item in self.truth.objects.items() if item.support not in ("bin", "hand") and not self.shows(n)
-        ]
+        hidden = [n for n, item in self.truth.objects.items() if item.support not in ("bin", "hand") and not self.shows(n)]
         return not hidden
 
     def shows(self, name: str) -> bool:

@@ -94,9 +94,7 @@ def _run(world: str, robot: str, seed: int, family: str, joints: list[str], targ
         observation = body.observe()
         state: RobotState = observation.state
         set_points = tuple(float(body.motion.target[name]) for name in targets)
-        frames.append(
-            Frame(observation.rgb, state_vector(state, joints), set_points, now["subtask"], policy_text(policy))
-        )
+        frames.append(Frame(observation.rgb, state_vector(state, joints), set_points, now["subtask"], policy_text(policy)))
 
     body.on_tick.append(tick)
     now["subtask"] = policy["subtasks"][0]["name"] if policy["subtasks"] else ""

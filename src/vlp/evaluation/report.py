@@ -66,9 +66,7 @@ def _groups(column: str, values: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _numbers(numbers: Mapping[str, Mapping[str, float]]) -> str:
     rows = "".join(
-        f"<tr><td>{escape(name)}<td class=n>{q['median']:g}<td class=n>{q['p95']:g}</tr>"
-        for name, q in numbers.items()
-        if q
+        f"<tr><td>{escape(name)}<td class=n>{q['median']:g}<td class=n>{q['p95']:g}</tr>" for name, q in numbers.items() if q
     )
     return f"<h2>Numbers</h2><table><tr><th><th>median<th>95 %</tr>{rows}</table>" if rows else ""
 
@@ -80,11 +78,7 @@ def _causes(causes: Mapping[str, int]) -> str:
 
 def _failure(folder: Path, row: Mapping[str, Any], pictured: bool) -> str:
     words = [str(row[k]) for k in ("instruction", "question", "phrase", "change") if row.get(k)]
-    extra = [
-        f"{k} {row[k]}"
-        for k in ("answer", "expected", "outcome", "claim", "iou", "xy_m")
-        if row.get(k) not in (None, "")
-    ]
+    extra = [f"{k} {row[k]}" for k in ("answer", "expected", "outcome", "claim", "iou", "xy_m") if row.get(k) not in (None, "")]
     pictures = "".join(_image(jpeg) for jpeg in _pictures(folder, row)) if pictured else ""
     return (
         f"<div class=fail><b>case {row['case']}</b> {escape(' &rarr; '.join(words)).replace('&amp;rarr;', '&rarr;')} "

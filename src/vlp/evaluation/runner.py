@@ -145,9 +145,7 @@ def run_suite(
     return summary
 
 
-def summarise(
-    name: str, suite: Suite, rows: list[Row], options: Options, cases: int, seed: int, seconds: float
-) -> Summary:
+def summarise(name: str, suite: Suite, rows: list[Row], options: Options, cases: int, seed: int, seconds: float) -> Summary:
     """Return the summary of rows."""
     main = [row for row in rows if all(row.get(k) == v for k, v in suite.headline.items())]
     groups = {
@@ -165,9 +163,7 @@ def summarise(
     )  # fmt: skip
 
 
-def _results(
-    name: str, suite: Suite, todo: list[int], options: Options, folder: Path, workers: int
-) -> Iterator[list[Row]]:
+def _results(name: str, suite: Suite, todo: list[int], options: Options, folder: Path, workers: int) -> Iterator[list[Row]]:
     """Yield the rows of each case as it ends; one worker means this process."""
     if workers == 1:
         yield from (_case(name, i, options, folder) for i in todo)
@@ -207,9 +203,7 @@ def _known_rows(folder: Path, question: dict[str, Any]) -> list[Row]:
     note = folder / "question.json"
     same = {k: v for k, v in question.items() if k != "seed"}
     if note.exists() and json.loads(note.read_text()) != same:
-        raise UsageError(
-            f"{str(folder)!r} holds rows of another suite, model or grounder.", "Choose another directory."
-        )
+        raise UsageError(f"{str(folder)!r} holds rows of another suite, model or grounder.", "Choose another directory.")
     note.write_text(json.dumps(same))
     file = folder / ROWS
     if not file.exists():

@@ -33,9 +33,7 @@ KINDS: dict[str, Kind] = {
     "reply": Kind("What the model wrote.", ("text", "attempt", "timings_s", "tokens", "seconds")),
     "report": Kind("Failed checks of a reply.", ("attempt", "issues")),
     "policy": Kind("A policy that passed the checks.", ("revision", "policy", "steps", "diff", "claim"), durable=True),
-    "step-started": Kind(
-        "A step about to be sent.", ("revision", "id", "key", "do", "arguments", "epoch"), durable=True
-    ),
+    "step-started": Kind("A step about to be sent.", ("revision", "id", "key", "do", "arguments", "epoch"), durable=True),
     "step-finished": Kind("What a step did.", ("revision", "id", "key", "do", "status", "result"), durable=True),
     "trigger": Kind("A reason to ask for a new policy.", ("name", "detail"), durable=True),
     "belief": Kind("Where an object was last seen; null when it was not found.", ("phrase", "located")),

@@ -38,9 +38,7 @@ def check_model(model: Model, max_tokens: int = 64, timeout_s: float = 60.0) -> 
         except VlpError as error:
             report.add(name, "model-error", f"the model refused: {error}")
         except Exception as error:
-            report.add(
-                name, "model-crash", f"raised {type(error).__name__}: {str(error)[:200]}", "Raise MissingComponent."
-            )
+            report.add(name, "model-crash", f"raised {type(error).__name__}: {str(error)[:200]}", "Raise MissingComponent.")
     return report
 
 

@@ -213,9 +213,7 @@ def _finished(run: _Run) -> Decoded:
 
 def _best(row: NDArray[np.float32], matcher: Matcher | None) -> int:
     if not np.isfinite(row).all():
-        raise MissingComponent(
-            "the model's output is not a number.", "Its weights are broken, or its dtype is too narrow."
-        )
+        raise MissingComponent("the model's output is not a number.", "Its weights are broken, or its dtype is too narrow.")
     best = int(row.argmax())
     if matcher is None or matcher.admits([best]):  # most often; cheaper than asking which of all tokens are allowed
         return best

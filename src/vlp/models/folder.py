@@ -78,9 +78,7 @@ def check_folder(path: Path) -> ModelFolder:
             its own; a weight file whose header lies; a hash in `vlp.json` that does not match.
     """
     if not path.is_dir():
-        raise UsageError(
-            f"no model folder at {str(path)[:300]!r}.", "Expected a folder with config.json and *.safetensors."
-        )
+        raise UsageError(f"no model folder at {str(path)[:300]!r}.", "Expected a folder with config.json and *.safetensors.")
     _plain_files(path, _walk(path))
     missing = [name for name in NEEDED if not (path / name).is_file()]
     if missing:

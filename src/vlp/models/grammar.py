@@ -185,9 +185,7 @@ class Grammars:
         from llguidance import LLMatcher
 
         # Forcing is done above, by `Matcher.forced`; llguidance's own would hide structural tokens from the model.
-        compiled = LLMatcher(
-            self.vocabulary.inner, f'%llguidance {{"no_forcing": true}}\nstart: %json {text}', log_level=0
-        )
+        compiled = LLMatcher(self.vocabulary.inner, f'%llguidance {{"no_forcing": true}}\nstart: %json {text}', log_level=0)
         if compiled.is_error():
             why = str(compiled.get_error()).splitlines()[0][:200]
             raise UsageError(f"the grammar cannot be compiled: {why}.", "Use only keywords that llguidance knows.")

@@ -163,9 +163,7 @@ def seen_twice(look: Callable[[Rgb], Array], rgb: Rgb) -> Array:
     return mean
 
 
-def decode(
-    code: Array, spoken: Iterable[str] = (), threshold: float = 0.5, overlap: float = 0.6
-) -> list[SeenObject]:
+def decode(code: Array, spoken: Iterable[str] = (), threshold: float = 0.5, overlap: float = 0.6) -> list[SeenObject]:
     """Return the objects that a code (ROWS, COLUMNS, at least CHANNELS) describes, best first.
 
     A person who says "red block" makes it likely that there is one: it is seen where it has a fair chance to be, in place of

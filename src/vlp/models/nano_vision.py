@@ -67,9 +67,7 @@ class NanoVision:
             self._last = (rgb, seen_twice(self.code, rgb))
         sx, sy = rgb.shape[1] / IMAGE_WIDTH, rgb.shape[0] / IMAGE_HEIGHT
         found = decode(self._last[1], phrases_in(phrase))
-        return [
-            (o.colour, o.kind, o.score, (o.box[0] * sx, o.box[1] * sy, o.box[2] * sx, o.box[3] * sy)) for o in found
-        ]
+        return [(o.colour, o.kind, o.score, (o.box[0] * sx, o.box[1] * sy, o.box[2] * sx, o.box[3] * sy)) for o in found]
 
 
 def patches(rgb: Rgb) -> torch.Tensor:

@@ -1,8 +1,8 @@
 """How a server is asked for JSON, strictest first, and how the JSON is found in what it writes.
 
-    schema    response_format with the schema as it is: the server's grammar holds the reply
-    wrapped   the same inside an object's property, in the part of JSON Schema that strict servers take
-    free      no response_format: the JSON is looked for in free text, and whoever asked checks it
+schema    response_format with the schema as it is: the server's grammar holds the reply
+wrapped   the same inside an object's property, in the part of JSON Schema that strict servers take
+free      no response_format: the JSON is looked for in free text, and whoever asked checks it
 """
 
 import json

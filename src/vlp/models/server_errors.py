@@ -113,7 +113,11 @@ def broken(url: str, error: Exception, started: bool) -> Exception:
         if started:
             return MissingComponent(f"{server} broke off in the middle of its answer.", "Is it running?")
         what = "cannot be reached" if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) else "hung up"
-        hint = "Is it running?" if url.startswith("https:") or what == "cannot be reached" else "Is it running, or does it want https://?"
+        hint = (
+            "Is it running?"
+            if url.startswith("https:") or what == "cannot be reached"
+            else "Is it running, or does it want https://?"
+        )
         return Unreachable(f"{server} {what} ({why}).", hint)
     if isinstance(error, httpx.TimeoutException):
         return MissingComponent(f"{server} does not answer.", "Is it overloaded?")

@@ -44,9 +44,7 @@ def check_weights(folder: Path, only: str | None = None) -> int:
         if file not in shards:
             shards[file] = _header(folder / file)
         if tensor not in shards[file]:
-            raise UsageError(
-                f"the index of {folder.name!r} places {tensor[:80]!r} in {file!r}, which has no such tensor."
-            )
+            raise UsageError(f"the index of {folder.name!r} places {tensor[:80]!r} in {file!r}, which has no such tensor.")
     _no_others(folder, set(shards))
     return sum(sum(sizes.values()) for sizes in shards.values())
 

@@ -114,9 +114,7 @@ class NanoGrounder:
         least_score: detections below it are left out.
     """
 
-    def __init__(
-        self, detect: Callable[[Rgb, str], Sequence[tuple[str, str, float, Box]]], least_score: float = 0.25
-    ) -> None:
+    def __init__(self, detect: Callable[[Rgb, str], Sequence[tuple[str, str, float, Box]]], least_score: float = 0.25) -> None:
         self._detect = detect
         self._least_score = least_score
 

@@ -133,12 +133,8 @@ class Limits:
         for path, step, thing in _touched(policy, context):
             low, high, at = limits.workspace_min_m, limits.workspace_max_m, thing.position_in_world
             if any(not a <= p <= b for a, p, b in zip(low, at, high, strict=True)):
-                message = (
-                    f"the {thing.phrase} is at {_metres(at)}, outside the workspace {_metres(low)} to {_metres(high)}."
-                )
-                yield Issue(
-                    f"{path}/target", "out-of-workspace", message, "Choose another thing, or say that it cannot be."
-                )
+                message = f"the {thing.phrase} is at {_metres(at)}, outside the workspace {_metres(low)} to {_metres(high)}."
+                yield Issue(f"{path}/target", "out-of-workspace", message, "Choose another thing, or say that it cannot be.")
             takes = "holding target" in context.manifest.primitives[step.do].makes
             if takes and thing.size_m[1] > limits.gripper_opening_m:
                 opening = f"the gripper opens {limits.gripper_opening_m:.3f} m"

@@ -53,9 +53,7 @@ def parse_json(text: str | bytes) -> tuple[Any, Report]:
     if decoded is None or not _scan(decoded, report):
         return None, report
     try:
-        data = json.loads(
-            decoded, object_pairs_hook=_unique, parse_constant=_constant, parse_float=_float, parse_int=_int
-        )
+        data = json.loads(decoded, object_pairs_hook=_unique, parse_constant=_constant, parse_float=_float, parse_int=_int)
     except _Refused as fault:
         report.add("", fault.code, fault.message, fault.hint)
     except json.JSONDecodeError as error:
@@ -74,9 +72,7 @@ def count_steps(data: Any, report: Report) -> None:
     """Report a policy with more steps in all than a plan may have: the one limit that a schema cannot state."""
     steps = sum(len(subtask["steps"]) for subtask in data.get("subtasks", ()))
     if steps > MAX_STEPS:
-        report.add(
-            "/subtasks", "too-many", f"{steps} steps in all; at most {MAX_STEPS}.", "Plan only what is asked for."
-        )
+        report.add("/subtasks", "too-many", f"{steps} steps in all; at most {MAX_STEPS}.", "Plan only what is asked for.")
 
 
 def _decode(text: str | bytes, report: Report) -> str | None:

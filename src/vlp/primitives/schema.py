@@ -138,9 +138,7 @@ def step_schemas(primitive: Primitive, manifest: Manifest) -> list[Schema]:
     return [_step(primitive, arguments, optional, variant) for variant in variants]
 
 
-def _step(
-    primitive: Primitive, arguments: dict[str, Schema], optional: set[str], variant: dict[str, Schema | None]
-) -> Schema:
+def _step(primitive: Primitive, arguments: dict[str, Schema], optional: set[str], variant: dict[str, Schema | None]) -> Schema:
     shaped = {**arguments, **variant}
     properties = {"do": {"const": primitive.name}, **{name: s for name, s in shaped.items() if s is not None}}
     if primitive.result:
@@ -178,9 +176,7 @@ def _spellable(primitive: Primitive) -> None:
     names = [primitive.name, *(a.name for a in primitive.arguments)]
     bad = [name for name in names if not re.fullmatch(NAME, name) or name in ("do", "as")]
     if bad:
-        raise UsageError(
-            f"the manifest's name {bad[0][:80]!r} cannot be used in a policy.", f"Names must match {NAME}."
-        )
+        raise UsageError(f"the manifest's name {bad[0][:80]!r} cannot be used in a policy.", f"Names must match {NAME}.")
     unknown = [a.type for a in primitive.arguments if a.type not in ARGUMENT_TYPES]
     if unknown:
         raise UsageError(

@@ -53,9 +53,7 @@ def _clean(text: str, what: str) -> str:
 
 
 def _too_long(what: str, length: int) -> UsageError:
-    return UsageError(
-        f"the {what} has {length:,} characters; at most {MAX_INSTRUCTION_CHARS:,} are read.", "Shorten it."
-    )
+    return UsageError(f"the {what} has {length:,} characters; at most {MAX_INSTRUCTION_CHARS:,} are read.", "Shorten it.")
 
 
 def inert(text: str) -> str:

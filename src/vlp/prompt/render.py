@@ -112,9 +112,7 @@ def parse_box(text: str) -> Box | None:
     return (x1, y1, x2, y2) if 0 <= x1 < x2 <= 1e5 and 0 <= y1 < y2 <= 1e5 else None
 
 
-def repair_messages(
-    messages: Sequence[Message], reply_text: str, report: Report, profile: str = "full"
-) -> list[Message]:
+def repair_messages(messages: Sequence[Message], reply_text: str, report: Report, profile: str = "full") -> list[Message]:
     """Return the conversation that hands a refused reply back to the model with the report about it.
 
     Args:

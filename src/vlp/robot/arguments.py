@@ -28,9 +28,7 @@ def check_arguments(primitive: str, arguments: Any, manifest: Manifest) -> Repor
     """
     report = Report()
     if not isinstance(primitive, str) or primitive not in manifest.primitives:
-        report.add(
-            "/do", "unknown-primitive", f"unknown primitive {_show(primitive)}.", _near(primitive, manifest.primitives)
-        )
+        report.add("/do", "unknown-primitive", f"unknown primitive {_show(primitive)}.", _near(primitive, manifest.primitives))
         return report
     if not isinstance(arguments, dict):
         report.add("/arguments", "wrong-type", f"arguments must be an object, found {_show(arguments)}.")
@@ -39,9 +37,7 @@ def check_arguments(primitive: str, arguments: Any, manifest: Manifest) -> Repor
     known = {argument.name: argument for argument in declared.arguments}
     for name in arguments:
         if name not in known:
-            report.add(
-                "/arguments", "unknown-argument", f"{primitive} has no argument {_show(name)}.", _near(name, known)
-            )
+            report.add("/arguments", "unknown-argument", f"{primitive} has no argument {_show(name)}.", _near(name, known))
     for name, argument in known.items():
         if name in arguments:
             _check_one(argument, arguments[name], declared, manifest, report)
@@ -114,9 +110,7 @@ def _reference(argument: Argument, value: Any, manifest: Manifest) -> Fault | No
         return "bad-located", "yaw_rad, score and stamp_s must be finite numbers.", hint
     if not 0 <= value["score"] <= 1:
         return "bad-located", f"score must be in [0, 1], found {_show(value['score'])}.", hint
-    if not all(abs(v) <= MAX_ABS_M for v in value["position_in_world"]) or not all(
-        0 < v <= MAX_ABS_M for v in value["size_m"]
-    ):
+    if not all(abs(v) <= MAX_ABS_M for v in value["position_in_world"]) or not all(0 < v <= MAX_ABS_M for v in value["size_m"]):
         return "bad-located", f"positions are within {MAX_ABS_M:g} m and sizes above 0.", hint
     try:
         Located.from_json(value)

@@ -258,9 +258,7 @@ class RemoteRobot:
 
     def _garbage(self, expected: str, error: object) -> MissingComponent:
         found = " ".join(str(error).split())[:200]
-        return MissingComponent(
-            f"the robot at {self.url} did not answer with {expected}: {found}.", "Is it a vlp robot?"
-        )
+        return MissingComponent(f"the robot at {self.url} did not answer with {expected}: {found}.", "Is it a vlp robot?")
 
 
 def _is_address(url: str) -> bool:

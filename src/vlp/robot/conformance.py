@@ -52,9 +52,7 @@ def _check_manifest(report: Report, robot: Robot, manifest: Manifest) -> None:
     try:
         again = Manifest.from_json(json.loads(json.dumps(manifest.to_json(), allow_nan=False)))
         if again != manifest:
-            report.add(
-                path, "round-trip", "the manifest differs after a round trip through JSON.", "Use tuples and numbers."
-            )
+            report.add(path, "round-trip", "the manifest differs after a round trip through JSON.", "Use tuples and numbers.")
     except (TypeError, ValueError, KeyError) as error:
         report.add(path, "round-trip", f"the manifest does not survive JSON: {error}.")
     if robot.describe() != manifest:
@@ -111,9 +109,7 @@ def _check_refusals(report: Report, robot: Robot, manifest: Manifest) -> None:
     for name, (do, arguments) in cases.items():
         result = _execute(report, robot, do, arguments)
         if result is not None and result.status != "rejected":
-            report.add(
-                "/execute", name, f"expected status 'rejected', found {result.status!r}.", "Use check_arguments first."
-            )
+            report.add("/execute", name, f"expected status 'rejected', found {result.status!r}.", "Use check_arguments first.")
 
 
 def _check_keys(report: Report, robot: Robot, harmless: Primitive) -> None:
@@ -122,9 +118,7 @@ def _check_keys(report: Report, robot: Robot, harmless: Primitive) -> None:
     if None in results:
         return
     if results[0] != results[1]:
-        report.add(
-            "/execute", "key", f"{harmless.name} gave another result when the key was repeated: did it act twice?"
-        )
+        report.add("/execute", "key", f"{harmless.name} gave another result when the key was repeated: did it act twice?")
     other = _execute(report, robot, harmless.name, {"no_such_argument": 1}, key)
     if other is not None and other.status != "rejected":
         report.add("/execute", "key-reused", f"a used key with other arguments gave {other.status!r}, not 'rejected'.")
@@ -166,9 +160,7 @@ def _execute(report: Report, robot: Robot, do: str, arguments: dict[str, Any], k
     if result.status not in STATUSES:
         report.add("/execute", "status", f"unknown status {result.status!r}.", f"Known: {', '.join(STATUSES)}.")
     if (result.status == "succeeded") != (result.code == ""):
-        report.add(
-            "/execute", "code", f"{result.status} with code {result.code!r}; a code is there exactly on failure."
-        )
+        report.add("/execute", "code", f"{result.status} with code {result.code!r}; a code is there exactly on failure.")
     try:
         json.dumps([result.done, result.value], allow_nan=False)
     except (TypeError, ValueError) as error:

@@ -102,9 +102,7 @@ class Executor:
             known = self._by_key.get(step.key)
             if known is not None:
                 if fingerprint(known.step) != fingerprint(step):
-                    raise Refusal(
-                        409, "key-reused", "this key was used for another step.", "Use a new key for each step."
-                    )
+                    raise Refusal(409, "key-reused", "this key was used for another step.", "Use a new key for each step.")
                 return known
             if step.key in self._retired:
                 raise Refusal(409, "key-reused", "this key was used long ago.", "Use a new key for each step.")
@@ -153,9 +151,7 @@ class Executor:
             ask(execution.step.key)
         except Exception as error:
             log.exception("the robot's cancel raised")
-            raise Refusal(
-                503, "robot-fault", f"the robot could not cancel: {str(error)[:200]}.", "POST /stop."
-            ) from None
+            raise Refusal(503, "robot-fault", f"the robot could not cancel: {str(error)[:200]}.", "POST /stop.") from None
         return execution
 
     def call(self, function: Callable[[], T]) -> "Future[T]":
@@ -203,9 +199,7 @@ class Executor:
             release()
         except Exception as error:
             log.exception("the robot's reset_stop raised")
-            raise Refusal(
-                503, "robot-fault", f"the robot could not reset: {str(error)[:200]}.", "Restart it."
-            ) from None
+            raise Refusal(503, "robot-fault", f"the robot could not reset: {str(error)[:200]}.", "Restart it.") from None
         with self._stop_lock:
             if self._stops == stops:
                 self.stopped, self.stop_reason = False, ""
@@ -297,9 +291,7 @@ class Executor:
 
     def _refuse_when_busy(self) -> None:
         if self._current is not None or self._calls >= 4:
-            raise Refusal(
-                409, "busy", "the robot is carrying out a step.", "Wait for it: GET /executions/{id}?wait_s=10."
-            )
+            raise Refusal(409, "busy", "the robot is carrying out a step.", "Wait for it: GET /executions/{id}?wait_s=10.")
 
     def _retire(self) -> None:
         while len(self._by_id) > KEEP:

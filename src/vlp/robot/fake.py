@@ -110,9 +110,7 @@ class FakeRobot:
         rows = (np.arange(K.height) - K.cy) / K.fy
         down = (rows + 1) * 0.5**0.5  # metres downward per metre of depth, by row
         depth = np.repeat(((1.0 - TABLE_TOP_M) / down)[:, None], K.width, axis=1).astype(np.float32)
-        state = RobotState(
-            world.at, world.holding, {}, (0.0, 0.0, 0.0), 0.05 if world.holding else 0.0, (0.4, 0.0, 0.8)
-        )
+        state = RobotState(world.at, world.holding, {}, (0.0, 0.0, 0.0), 0.05 if world.holding else 0.0, (0.4, 0.0, 0.8))
         return Observation(rgb, depth, K, CAMERA_IN_BASE.copy(), state, self.clock_s)
 
     def execute(self, step: Step) -> StepResult:
@@ -217,9 +215,7 @@ class FakeRobot:
         if do in PERCEPTIONS:
             return dict(arguments), PERCEPTIONS[do](self, arguments)
         if do not in ACTIONS:
-            raise Refused(
-                "not-implemented", f"the fake robot cannot {do}; it does {', '.join((*ACTIONS, *PERCEPTIONS))}."
-            )
+            raise Refused("not-implemented", f"the fake robot cannot {do}; it does {', '.join((*ACTIONS, *PERCEPTIONS))}.")
         return ACTIONS[do](self.world, arguments), None
 
     def _locate(self, a: dict[str, Any]) -> Any:
@@ -229,9 +225,7 @@ class FakeRobot:
         return self.world.located(seen[0], self.clock_s, K, CAMERA_IN_BASE).to_json()
 
     def _find_all(self, a: dict[str, Any]) -> Any:
-        return [
-            self.world.located(p, self.clock_s, K, CAMERA_IN_BASE).to_json() for p in self.world.matching(a["object"])
-        ]
+        return [self.world.located(p, self.clock_s, K, CAMERA_IN_BASE).to_json() for p in self.world.matching(a["object"])]
 
     def _check(self, a: dict[str, Any]) -> Any:
         relation, subject, other = a["relation"], a["subject"], a.get("object", "")

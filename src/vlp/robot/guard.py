@@ -24,9 +24,7 @@ class Guard:
         open_paths: paths that need no token.
     """
 
-    def __init__(
-        self, app: Callable[[Scope, Receive, Send], Awaitable[None]], token: str, open_paths: Iterable[str]
-    ) -> None:
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], token: str, open_paths: Iterable[str]) -> None:
         self._app = app
         self._token = token.encode()
         self._open = frozenset(open_paths)

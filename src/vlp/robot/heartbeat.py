@@ -38,9 +38,7 @@ class Heartbeat:
         with self._lock:
             if self._gone:
                 self._gone = False
-                raise Refused(
-                    409, "no-lease", "the lease was lost between two steps.", "Look again before the next step."
-                )
+                raise Refused(409, "no-lease", "the lease was lost between two steps.", "Look again before the next step.")
             if self._epoch is None:
                 self._epoch = self._post(None)
                 self._end = threading.Event()

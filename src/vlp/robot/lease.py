@@ -53,9 +53,7 @@ class Lease:
     def check(self, epoch: int) -> None:
         """Raise Refusal unless `epoch` is that of the live lease."""
         if epoch != self.epoch:
-            raise Refusal(
-                409, "stale-epoch", f"epoch {epoch} is not that of the lease.", "Acquire a lease: POST /lease."
-            )
+            raise Refusal(409, "stale-epoch", f"epoch {epoch} is not that of the lease.", "Acquire a lease: POST /lease.")
         if not self.live:
             raise Refusal(409, "no-lease", "the lease has ended.", "Acquire a new one: POST /lease.")
 

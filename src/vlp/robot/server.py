@@ -243,9 +243,7 @@ def _add_refusals(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def no_route(request: Request, error: HTTPException) -> JSONResponse:
-        refusal = Refusal(
-            error.status_code, "no-such-route", f"{error.detail}.", "GET /openapi.json lists what exists."
-        )
+        refusal = Refusal(error.status_code, "no-such-route", f"{error.detail}.", "GET /openapi.json lists what exists.")
         return JSONResponse(refusal.to_json(), error.status_code, headers=error.headers)
 
     @app.exception_handler(RequestValidationError)

@@ -81,9 +81,7 @@ def true_boxes(simulation: Simulation) -> Callable[[], Mapping[str, Box]]:
 
         if not cameras:
             cameras.append(Camera(simulation.model))
-        seen = visible(
-            simulation.model, simulation.data, cameras[0].bodies(simulation.data), list(simulation.truth().objects)
-        )
+        seen = visible(simulation.model, simulation.data, cameras[0].bodies(simulation.data), list(simulation.truth().objects))
         return {name: v.box for name, v in seen.items() if v.pixels >= SMALLEST_BOX_PX}
 
     return boxes

@@ -20,9 +20,7 @@ class HeightMap:
         floor_m: height of the table top.
     """
 
-    def __init__(
-        self, observation: Observation, low: tuple[float, float], high: tuple[float, float], floor_m: float
-    ) -> None:
+    def __init__(self, observation: Observation, low: tuple[float, float], high: tuple[float, float], floor_m: float) -> None:
         self.low, self.floor_m = np.array(low), floor_m
         shape = np.ceil((np.array(high) - self.low) / CELL_M).astype(int)
         rows, columns = np.mgrid[0 : observation.depth_m.shape[0] : 2, 0 : observation.depth_m.shape[1] : 2]

@@ -50,9 +50,7 @@ class Motion:
         after_tick: called after each control tick with the simulated time in seconds.
     """
 
-    def __init__(
-        self, model: mujoco.MjModel, data: mujoco.MjData, reach: Reach, after_tick: Callable[[float], None]
-    ) -> None:
+    def __init__(self, model: mujoco.MjModel, data: mujoco.MjData, reach: Reach, after_tick: Callable[[float], None]) -> None:
         self.model, self.data, self.reach = model, data, reach
         self.stop = threading.Event()
         self.deadline_s = math.inf

@@ -38,6 +38,7 @@ class Asked(NamedTuple):
     about: tuple[str, ...]
     reference: str = ""
 
+
 KINDS_OF_QUESTION: dict[str, float] = {
     "count_all": 0.6,
     "count": 2.0,
@@ -66,9 +67,7 @@ UNLOADED_SKIP = 0.65
 """Scenes in which nothing lies in anything mostly get other questions, else "no" and "empty" would prevail."""
 
 
-def sample_question(
-    truth: Truth, rng: Random, split: Split = "train", kinds: Mapping[str, float] = KINDS_OF_QUESTION
-) -> Asked:
+def sample_question(truth: Truth, rng: Random, split: Split = "train", kinds: Mapping[str, float] = KINDS_OF_QUESTION) -> Asked:
     """Return a question about what is in view; questions are balanced over their answers.
 
     Args:

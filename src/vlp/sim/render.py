@@ -90,9 +90,7 @@ class Camera:
         if self._scene is None:
             self._scene = mujoco.MjvScene(self.model, maxgeom=MAX_GEOMS)
             self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
-        mujoco.mjv_updateScene(
-            self.model, data, self._option, None, self._view, int(mujoco.mjtCatBit.mjCAT_ALL), self._scene
-        )
+        mujoco.mjv_updateScene(self.model, data, self._option, None, self._view, int(mujoco.mjtCatBit.mjCAT_ALL), self._scene)
         return self._scene
 
 

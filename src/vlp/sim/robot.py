@@ -90,9 +90,7 @@ class SimRobot:
         rgb, depth = self._camera.rgb_and_depth(data)
         # The noise follows from scene and time, so that a restored run sees what the first one saw.
         rng = np.random.default_rng([self.simulation.scene.seed, round(data.time * 1000), 5])
-        return Observation(
-            rgb, noisy_depth(depth, rng), INTRINSICS, self._in_base(SENSOR), self._state(), float(data.time)
-        )
+        return Observation(rgb, noisy_depth(depth, rng), INTRINSICS, self._in_base(SENSOR), self._state(), float(data.time))
 
     def execute(self, step: Step) -> StepResult:
         """Carry out one step once per key; a repeated key returns the first result.

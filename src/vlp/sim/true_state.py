@@ -41,9 +41,7 @@ def read_truth(
     return Truth(objects=made, holding=holding, at=at)
 
 
-def _contacts(
-    model: mujoco.MjModel, data: mujoco.MjData, present: dict[str, SceneObject]
-) -> dict[str, dict[str, float]]:
+def _contacts(model: mujoco.MjModel, data: mujoco.MjData, present: dict[str, SceneObject]) -> dict[str, dict[str, float]]:
     """Return, for each object, the upward force in newtons from each body it touches."""
     names = {model.body(p).id: p for p in present}
     touching: dict[str, dict[str, float]] = {p: {} for p in present}
@@ -108,9 +106,7 @@ def _true_object(
     )
 
 
-def _named_support(
-    data: mujoco.MjData, thing: SceneObject, supports: dict[str, str], present: dict[str, SceneObject]
-) -> str:
+def _named_support(data: mujoco.MjData, thing: SceneObject, supports: dict[str, str], present: dict[str, SceneObject]) -> str:
     """Return what a person would say it rests on: in a heap in a container, the container; in a stack, the next."""
     direct = supports[thing.phrase]
     name, seen = direct, {thing.phrase}
@@ -131,9 +127,7 @@ def _stands_on(data: mujoco.MjData, thing: SceneObject, host: SceneObject) -> bo
     top, middle = data.body(host.phrase), data.body(thing.phrase).xpos
     local = top.xmat.reshape(3, 3).T @ (middle - top.xpos)
     half = host.size_m[0] / 2, host.size_m[1] / 2
-    return bool(
-        top.xmat[8] > 0.9 and local[2] > host.size_m[2] / 2 and abs(local[0]) <= half[0] and abs(local[1]) <= half[1]
-    )
+    return bool(top.xmat[8] > 0.9 and local[2] > host.size_m[2] / 2 and abs(local[0]) <= half[0] and abs(local[1]) <= half[1])
 
 
 def _relation(data: mujoco.MjData, thing: SceneObject, support: str, present: dict[str, SceneObject]) -> str:

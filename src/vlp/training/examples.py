@@ -83,9 +83,7 @@ class Examples:
         agreed: teach the words before a policy only where the base says the very same; the policy is taught in any case.
     """
 
-    def __init__(
-        self, store: Store | str | Path, model: TransformersModel, base: str = "", *, agreed: bool = False
-    ) -> None:
+    def __init__(self, store: Store | str | Path, model: TransformersModel, base: str = "", *, agreed: bool = False) -> None:
         self.agreed, self.differing = agreed, 0
         self.store = store if isinstance(store, Store) else Store(store)
         self.model = model

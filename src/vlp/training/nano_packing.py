@@ -66,13 +66,10 @@ class Packed:
         seen = before & ((key == 0) | (key == query))
         return torch.zeros(seen.shape, dtype=torch.bfloat16).masked_fill_(~seen, -1e4)
 
-
     def without_image(self) -> "Packed":
         """Return the batch with the image tokens cut out; every other token keeps its position."""
         kept = torch.cat((torch.arange(2), torch.arange(2 + CELLS, LENGTH)))
-        return replace(
-            self, ids=self.ids[:, kept], positions=self.positions[..., kept], segments=self.segments[:, kept]
-        )
+        return replace(self, ids=self.ids[:, kept], positions=self.positions[..., kept], segments=self.segments[:, kept])
 
 
 class Packer:

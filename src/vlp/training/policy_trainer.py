@@ -62,9 +62,7 @@ def _pin(settings: SFTConfig, device: torch.device) -> None:
     pinned.distributed_state.device = mine  # what Accelerate moves models and batches to
 
 
-def _options(
-    recipe: Recipe, out: Path, device: torch.device, recompute: bool, micro: int, times: int
-) -> dict[str, Any]:
+def _options(recipe: Recipe, out: Path, device: torch.device, recompute: bool, micro: int, times: int) -> dict[str, Any]:
     return dict(
         output_dir=str(out),
         per_device_train_batch_size=micro,

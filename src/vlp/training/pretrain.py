@@ -180,9 +180,7 @@ def batches(
         chosen = rng.integers(len(frames), size=stage.batch)
         if name == "language":
             scenes = [frames.scene(int(i)) for i in chosen]
-            packed = trainer.packer.batch(
-                [turns.sample(s, rng) for s in scenes], [s.text() for s in scenes]
-            )
+            packed = trainer.packer.batch([turns.sample(s, rng) for s in scenes], [s.text() for s in scenes])
             if step < IMAGES_FROM * stage.steps:
                 yield torch.zeros(len(scenes), 0, CHANNELS), *trainer.text_inputs(packed.without_image())
             else:
@@ -275,9 +273,7 @@ def _schedule(step: int, steps: int, warm_up: int = 100) -> float:
     return min(1.0, (step + 1) / warm_up) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
 
 
-def _save(
-    out: Path, name: str, step: int, model: torch.nn.Module, both: tuple[torch.optim.Optimizer, ...]
-) -> None:
+def _save(out: Path, name: str, step: int, model: torch.nn.Module, both: tuple[torch.optim.Optimizer, ...]) -> None:
     """Write weights, optimizer state and step in one file, atomically."""
     state = model.state_dict()
     tensors = {f"model.{k}": v.contiguous() for k, v in state.items() if k.startswith(PARTS[name])}

@@ -218,13 +218,9 @@ def tower_features(model: Any, pixels: Tensor, grids: Tensor, where: torch.devic
     return torch.cat(tuple(found.pooler_output))
 
 
-def _refuse(
-    bare: Any, recipe: Recipe, shape: StepShape, weights: torch.dtype, where: torch.device, recompute: bool
-) -> None:
+def _refuse(bare: Any, recipe: Recipe, shape: StepShape, weights: torch.dtype, where: torch.device, recompute: bool) -> None:
     grid = _grid(bare, shape)
     patches, frozen = grid[1] * grid[2], recipe.adapter == "decoder"
     tokens = patches // bare.config.vision_config.spatial_merge_size**2 + shape.text_tokens + shape.policy_tokens
-    need = memory_need(
-        bare, weights.itemsize, shape.examples, tokens, shape.policy_tokens, recompute, 0 if frozen else patches
-    )
+    need = memory_need(bare, weights.itemsize, shape.examples, tokens, shape.policy_tokens, recompute, 0 if frozen else patches)
     refuse_what_cannot_fit(need, free_bytes(where), where)

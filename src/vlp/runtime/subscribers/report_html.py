@@ -86,18 +86,13 @@ def _images(story: Story) -> str:
 
 def _times(story: Story) -> str:
     total = sum(story.times_s.values()) or 1.0
-    bar = "".join(
-        f'<div style="width:{100 * story.times_s[n] / total:.2f}%;background:var(--{n})"></div>' for n in TIMES
-    )
+    bar = "".join(f'<div style="width:{100 * story.times_s[n] / total:.2f}%;background:var(--{n})"></div>' for n in TIMES)
     legend = "".join(
-        f'<span><span class="dot" style="background:var(--{n})"></span>{n} {story.times_s[n]:.2f} s</span>'
-        for n in TIMES
+        f'<span><span class="dot" style="background:var(--{n})"></span>{n} {story.times_s[n]:.2f} s</span>' for n in TIMES
     )
     done = f"{counted(len(story.steps), 'step')}, {counted(len(story.chapters), 'policy')}"
     steps = f"{done}, {story.now_s:.1f} s in all"
-    return (
-        f'<section><div class="bar">{bar}</div><div class="legend">{legend}</div><p class="soft">{steps}</p></section>'
-    )
+    return f'<section><div class="bar">{bar}</div><div class="legend">{legend}</div><p class="soft">{steps}</p></section>'
 
 
 def _chapter(chapter: Chapter) -> str:

@@ -112,9 +112,7 @@ class RerunLog:
         half = [max(size, 0.002) / 2 for size in at.size_m]
         self._to.log(
             _path(at.phrase),
-            rr.Boxes3D(
-                centers=[at.position_in_world], half_sizes=[half], labels=[at.phrase], rotation_axis_angles=[turn]
-            ),
+            rr.Boxes3D(centers=[at.position_in_world], half_sizes=[half], labels=[at.phrase], rotation_axis_angles=[turn]),
         )
         x1, y1, x2, y2 = at.box
         box = rr.Boxes2D(mins=[(x1, y1)], sizes=[(x2 - x1, y2 - y1)], labels=[at.phrase])

@@ -48,9 +48,7 @@ def _chapter(chapter: Chapter) -> dict[str, Any]:
             "status": row.status or "not started",
             "message": row.message,
             "seconds": round(row.seconds, 4),
-            "result": {key: row.result.get(key) for key in ("done", "value", "code", "duration_s")}
-            if row.result
-            else None,
+            "result": {key: row.result.get(key) for key in ("done", "value", "code", "duration_s")} if row.result else None,
         }
         for row in chapter.rows
     ]

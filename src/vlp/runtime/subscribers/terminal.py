@@ -149,9 +149,7 @@ _MOMENT_STYLES: dict[str, str] = {
 
 def moment_line(moment: Moment) -> Text:
     """Return one line of the time line."""
-    return Text(
-        f"{moment.at_s:7.1f} s  {moment.kind:<11} {printable(moment.text)}", style=_MOMENT_STYLES.get(moment.kind, "")
-    )
+    return Text(f"{moment.at_s:7.1f} s  {moment.kind:<11} {printable(moment.text)}", style=_MOMENT_STYLES.get(moment.kind, ""))
 
 
 def printable(text: str) -> str:

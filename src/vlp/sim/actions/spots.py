@@ -261,12 +261,7 @@ def inner_spot(
         in_the_way = 20 * max(0.0, aside - inside.floor_m - tip_m)
         return 100 * on_top + 3 * tight + in_the_way + (0.1 if loaded else 1.0) * math.hypot(u - u0, v - v0)
 
-    places = [
-        (u, v)
-        for u in _steps(half_u)
-        for v in _steps(half_v)
-        if not inside.round or math.hypot(u, v) <= half_u + 1e-6
-    ]
+    places = [(u, v) for u in _steps(half_u) for v in _steps(half_v) if not inside.round or math.hypot(u, v) <= half_u + 1e-6]
     u, v = min([(u0, v0), *places], key=cost)
     _, load = inside.room(u, v, half_long_m, half_wide_m, disc)
     floor = inside.highest(u, v, half_long_m, half_wide_m) if load < -OVERLAP_M else inside.floor_m
@@ -293,8 +288,7 @@ def mug_spot(
         turn = handle - target.yaw_rad
         discs = [(a * math.cos(turn), a * math.sin(turn), r) for a, r in ((0.0, 1.0), *HANDLE)]
         return min(
-            min(inside.room(u + a * radius_m, v + b * radius_m, r * radius_m, r * radius_m, disc=True))
-            for a, b, r in discs
+            min(inside.room(u + a * radius_m, v + b * radius_m, r * radius_m, r * radius_m, disc=True)) for a, b, r in discs
         )
 
     u, v, handle = max(product(_steps(half_u), _steps(half_v), handles_rad), key=room)

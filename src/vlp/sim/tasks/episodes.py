@@ -101,8 +101,6 @@ def other_seed(seed: int, attempt: int) -> int:
 def truth_of(scene: Scene) -> Truth:
     """Return the true state of a scene before anything has moved, without building its physics."""
     objects = {
-        o.phrase: TrueObject(o.colour, o.kind, o.position_m, o.size_m, o.yaw_rad, o.support, o.relation)
-        for o in scene.objects
+        o.phrase: TrueObject(o.colour, o.kind, o.position_m, o.size_m, o.yaw_rad, o.support, o.relation) for o in scene.objects
     }
     return Truth(objects)
-

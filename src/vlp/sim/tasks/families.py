@@ -31,9 +31,7 @@ WEIGHTS: dict[str, float] = {
 """How often each family is drawn by `sample_task`."""
 
 
-def sample_task(
-    truth: Truth, rng: Random, split: Split = "train", weights: dict[str, float] | None = None
-) -> Task | None:
+def sample_task(truth: Truth, rng: Random, split: Split = "train", weights: dict[str, float] | None = None) -> Task | None:
     """Return a task of a family drawn by weight, or None when 30 draws gave none that the world allows.
 
     Args:

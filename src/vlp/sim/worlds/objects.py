@@ -130,9 +130,7 @@ def _ring(radius: float, height: float, z: float, tilt: float, thick: float, rgb
     for i in range(n):
         a = 2 * math.pi * i / n
         at = (radius * math.cos(a), radius * math.sin(a), z)
-        shapes.append(
-            Shape(BOX, (thick / 2, half_width, height / 2), at, shade(rgb, 0.94 + 0.06 * (i % 2)), (0.0, tilt, a))
-        )
+        shapes.append(Shape(BOX, (thick / 2, half_width, height / 2), at, shade(rgb, 0.94 + 0.06 * (i % 2)), (0.0, tilt, a)))
     return shapes
 
 

@@ -49,9 +49,7 @@ def sample_scene(seed: int, *, count: int | None = None) -> Scene:
 def sample_objects(n: int, rng: np.random.Generator) -> list[SceneObject]:
     """Return n objects, no two of the same colour and kind, containers first; in a third of cases few colours recur."""
     containers = min(int(rng.choice(len(CONTAINER_ODDS), p=CONTAINER_ODDS)), n - 2)
-    palette = (
-        COLOURS if rng.random() < 0.65 else tuple(rng.choice(COLOURS, size=int(rng.integers(2, 5)), replace=False))
-    )
+    palette = COLOURS if rng.random() < 0.65 else tuple(rng.choice(COLOURS, size=int(rng.integers(2, 5)), replace=False))
     things = THINGS if rng.random() < 0.7 else tuple(rng.choice(THINGS, size=int(rng.integers(2, 4)), replace=False))
     chosen: list[tuple[str, str]] = []
     while len(chosen) < n:
