@@ -12,11 +12,11 @@ import os
 import sys
 import tempfile
 
+from vlp.episodes.assemble import open_robot
+from vlp.episodes.verdict import Verdict
 from vlp.models.scripted import ScriptedModel
-from vlp.runtime.assemble import open_robot
 from vlp.runtime.session import Parts, Session, Spec
 from vlp.runtime.subscribers.terminal import Terminal
-from vlp.runtime.verdict import Verdict
 
 os.environ.setdefault("MUJOCO_GL", "egl")  # render without a display
 SEED = 20014865

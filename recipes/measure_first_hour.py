@@ -29,9 +29,10 @@ import numpy as np
 
 from vlp.cli.main import main as vlp
 from vlp.core.observation import Observation
+from vlp.episodes.assemble import open_robot
+from vlp.episodes.right import is_right
 from vlp.evaluation import planning
 from vlp.evaluation.intervals import wilson
-from vlp.evaluation.right import is_right
 from vlp.journal import Event, read_events
 from vlp.models.catalogue import open_model
 from vlp.models.protocol import Model
@@ -41,15 +42,14 @@ from vlp.policy.situation import State
 from vlp.primitives.schema import policy_schema
 from vlp.prompt.memory import Memory
 from vlp.prompt.render import plan_messages
-from vlp.runtime.assemble import open_robot
 from vlp.runtime.session import Parts, Session, Spec
-from vlp.sim.robot import SimRobot
-from vlp.sim.robot import manifest as body_manifest
+from vlp.sim.embodiments.hsr.robot import SimRobot
+from vlp.sim.embodiments.hsr.robot import manifest as body_manifest
 from vlp.sim.simulation import Simulation
-from vlp.sim.worlds.objects import SceneObject, sample_rgb, sample_size
-from vlp.sim.worlds.scene import Scene
 from vlp.sim.worlds.seeds import seed_of
-from vlp.sim.worlds.tabletop import arrange, sample_look, sample_scene
+from vlp.sim.worlds.tabletop.objects import SceneObject, sample_rgb, sample_size
+from vlp.sim.worlds.tabletop.scene import Scene
+from vlp.sim.worlds.tabletop.world import arrange, sample_look, sample_scene
 from vlp.understanding.gate import Gate
 
 HERE = Path(__file__).parent / "first_hour"

@@ -27,7 +27,7 @@ from test_lint import PLANTS, remade, reseal
 
 from vlp.data.lint import lint
 from vlp.data.sample import Sample
-from vlp.evaluation.right import every_check
+from vlp.episodes.right import every_check
 
 SHARE = 0.05
 

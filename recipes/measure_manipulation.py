@@ -19,18 +19,18 @@ from typing import Any
 import numpy as np
 
 from vlp.core.located import Located
-from vlp.core.vocabulary import PUT_RELATION, THINGS
 from vlp.evaluation.intervals import wilson
 from vlp.robot.protocol import Step
-from vlp.sim.robot import SimRobot
+from vlp.sim.embodiments.hsr.robot import SimRobot
+from vlp.sim.language.relations import DIRECTIONS, holds
 from vlp.sim.simulation import Simulation
-from vlp.sim.tasks.relations import DIRECTIONS, holds
 from vlp.sim.truth import Truth
-from vlp.sim.worlds.layout import fits
-from vlp.sim.worlds.objects import SceneObject
-from vlp.sim.worlds.scene import Scene
 from vlp.sim.worlds.seeds import seed_of
-from vlp.sim.worlds.tabletop import free_spot, sample_scene
+from vlp.sim.worlds.tabletop.layout import fits
+from vlp.sim.worlds.tabletop.objects import SceneObject
+from vlp.sim.worlds.tabletop.scene import Scene
+from vlp.sim.worlds.tabletop.words import PUT_RELATION, THINGS
+from vlp.sim.worlds.tabletop.world import free_spot, sample_scene
 
 POSITION_SD_M, SIZE_SD_M, YAW_SD_RAD = 0.004, 0.002, math.radians(5)
 SIDES = ("next_to", *DIRECTIONS)

@@ -19,15 +19,15 @@ LEVELS = {
     "understanding": 3,
     "robot": 3,
     "models": 3,
-    "language_actions": 3,
     "perception": 4,
     "sim": 4,
     "data": 4,
     "runtime": 5,
     "training": 5,
-    "evaluation": 6,
-    "dashboard": 7,
-    "cli": 8,
+    "episodes": 6,
+    "nano": 6,
+    "evaluation": 7,
+    "cli": 9,
 }
 
 # Two neighbours meet by design: prompts speak of steps and manifests, models read prompt profiles and a robot's state.

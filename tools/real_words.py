@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 
-from vlp.models.nano_names import NANO_NAMES
+from vlp.nano.names import NANO_NAMES
 from vlp.understanding.lexicon import LEAST_LETTERS, Lexicon, denial_spellings, neighbours
 
 OUT = Path(__file__).parent.parent / "src" / "vlp" / "understanding" / "real_words.txt"

@@ -5,12 +5,12 @@ from random import Random
 import numpy as np
 
 from vlp.core.observation import RobotState
-from vlp.core.vocabulary import COLOURS
 from vlp.data.sample import Sample, make_sample
 from vlp.data.store import StoreWriter
 from vlp.primitives.manifest import Limits, Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.prompt.memory import Memory
+from vlp.sim.worlds.tabletop.words import COLOURS
 
 LIMITS = Limits((0.2, -0.6, 0.0), (0.9, 0.6, 0.9), 1.0, 1.0, 20.0, 0.13, 1.2)
 FAMILIES = ("put", "throw", "pick", "stack")

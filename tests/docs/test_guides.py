@@ -19,8 +19,8 @@ IN_PLACE = {
     ),
     "vlp data collect --out samples --n 300 --split test": InPlace(LONG, "vlp data collect --out samples --n 3 --split test"),
     "vlp data record --out episodes --n 20 --family put": InPlace(LONG, "vlp data record --out episodes --n 1 --family put"),
-    "python -m vlp.evaluation.crash --n 100 --out runs/crash": InPlace(
-        LONG, "python -m vlp.evaluation.crash --n 1 --out runs/crash"
+    "python -m vlp.evaluation.stress.crash --n 100 --out runs/crash": InPlace(
+        LONG, "python -m vlp.evaluation.stress.crash --n 1 --out runs/crash"
     ),
     "vlp bench run static --n 200 --workers 2 --out runs/static": InPlace(
         LONG, "vlp bench run static --n 1 --workers 1 --out runs/static"

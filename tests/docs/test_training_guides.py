@@ -5,7 +5,7 @@ import sys
 from neighbours import have_nano_as, know_extras, serve_models
 from walk import InPlace, Walk
 
-from vlp.training import nano
+from vlp.nano.training import train as nano
 
 PAGES = ("fine_tuning", "serving", "nano")
 LONG = "it takes minutes; less stands for it"

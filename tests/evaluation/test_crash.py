@@ -5,7 +5,7 @@ import json
 import pytest
 
 from vlp.core.errors import UsageError
-from vlp.evaluation.crash import Case, _repeated, run_crash
+from vlp.evaluation.stress.crash import Case, _repeated, run_crash
 from vlp.journal import Event
 
 

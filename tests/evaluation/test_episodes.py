@@ -8,15 +8,15 @@ os.environ.setdefault("MUJOCO_GL", "egl")
 import pytest
 
 from vlp.core.errors import UsageError
+from vlp.episodes.episode import System, run_episode, words_of
+from vlp.episodes.verdict import Verdict
+from vlp.episodes.world_events import happen, parse_event
 from vlp.evaluation.attribution import ORDER, Witness
-from vlp.evaluation.episode import System, run_episode, words_of
 from vlp.journal import Event
-from vlp.runtime.verdict import Verdict
-from vlp.runtime.world_events import happen, parse_event
+from vlp.sim.language.episodes import sample_episode
+from vlp.sim.language.events import Event as WorldEvent
 from vlp.sim.simulation import Simulation
-from vlp.sim.tasks.episodes import sample_episode
-from vlp.sim.tasks.events import Event as WorldEvent
-from vlp.sim.worlds.tabletop import sample_scene
+from vlp.sim.worlds.tabletop.world import sample_scene
 
 UPPER = System(None, "oracle")
 
@@ -83,8 +83,8 @@ def test_a_knocked_out_thing_is_missed_at_the_next_look():
     # The fingers had no time to close on nothing: the robot drove to the bin with an empty hand and reported success.
     import numpy as np
 
+    from vlp.episodes.assemble import open_robot
     from vlp.robot.protocol import Step
-    from vlp.runtime.assemble import open_robot
 
     assembly = open_robot(seed=20_500_006, grounder="oracle")
     robot, simulation = assembly.robot, assembly.simulation

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from vlp.evaluation import fuzz
-from vlp.evaluation.malformed import SPOILERS
+from vlp.evaluation.stress import fuzz
+from vlp.evaluation.stress.malformed import SPOILERS
 
 
 def test_no_malformed_policy_crashes_the_check_or_gets_through(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from vlp.models.adapter import WEIGHTS, check_adapter
 from vlp.models.adapter_config import FILE, Targets
 from vlp.models.folder import check_folder
 from vlp.models.loading import load_model
-from vlp.models.nano import nano_base_folder
+from vlp.nano.folders import nano_base_folder
 
 CPU = torch.device("cpu")
 DECODER = "model.language_model.layers"

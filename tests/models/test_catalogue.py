@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from vlp.core.errors import MissingComponent, UsageError
-from vlp.models import nano
 from vlp.models.catalogue import MODELS, find_folder, open_model
 from vlp.models.folder import check_folder
+from vlp.nano import folders as nano
 
 
 @pytest.mark.parametrize("spec", ["nanno", "", "/nowhere/model", "nano:x:y?", "a/b/c", "scriptd:x"])

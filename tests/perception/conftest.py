@@ -11,11 +11,11 @@ import pytest
 
 from vlp.core.camera import Box
 from vlp.core.observation import Observation
+from vlp.sim.embodiments.hsr.robot import SimRobot
 from vlp.sim.render import Camera, visible
-from vlp.sim.robot import SimRobot
 from vlp.sim.simulation import Simulation
-from vlp.sim.worlds.objects import SceneObject
-from vlp.sim.worlds.tabletop import sample_scene
+from vlp.sim.worlds.tabletop.objects import SceneObject
+from vlp.sim.worlds.tabletop.world import sample_scene
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from conftest import make_view
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.located import Located
-from vlp.core.vocabulary import CONTAINERS
 from vlp.perception.grounder import OracleGrounder
 from vlp.perception.perceiving import PerceivingRobot
 from vlp.robot.protocol import Step, StepResult
-from vlp.sim.robot import manifest
+from vlp.sim.embodiments.hsr.robot import manifest
+from vlp.sim.worlds.tabletop.words import CONTAINERS
 
 
 class Body:

@@ -10,10 +10,10 @@ from vlp.perception.grounder import Detection
 from vlp.perception.points import cloud, support_plane
 from vlp.perception.pose import locate
 from vlp.perception.shapes import fit_circle, fit_rectangle, fit_sphere, half_turn
+from vlp.sim.embodiments.hsr.robot import SimRobot
 from vlp.sim.render import Camera, visible
-from vlp.sim.robot import SimRobot
 from vlp.sim.simulation import Simulation
-from vlp.sim.worlds.tabletop import sample_scene
+from vlp.sim.worlds.tabletop.world import sample_scene
 
 SEEDS = (3, 7, 11, 14)
 

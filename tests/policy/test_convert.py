@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from policy_texts import MANIFEST, pick, plan, policy, put
 
 from vlp.core.errors import UsageError
-from vlp.evaluation.random_policies import random_policy
+from vlp.evaluation.stress.random_policies import random_policy
 from vlp.policy import Policy, PolicyStep, Subtask, tree_lines
 from vlp.policy.convert import TARGETS, convert
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_texts import MANIFEST, pick, plan, policy, put
 
-from vlp.evaluation.random_policies import random_policy
+from vlp.evaluation.stress.random_policies import random_policy
 from vlp.policy import Plan, State, check_policy, diff
 
 BOWL = plan(policy("the red cube is in the green bowl", pick("red cube"), put("red cube", "green bowl")))

@@ -13,8 +13,8 @@ from jsonschema import Draft202012Validator
 
 from vlp.core.errors import UsageError
 from vlp.core.report import Report
-from vlp.evaluation import malformed
-from vlp.evaluation.random_policies import random_policy
+from vlp.evaluation.stress import malformed
+from vlp.evaluation.stress.random_policies import random_policy
 from vlp.policy.validate import validator
 from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.manifest import Limits

@@ -5,8 +5,8 @@ import threading
 import pytest
 from run_kit import put
 
-from vlp.models.nano_names import NANO_NAMES
 from vlp.models.scripted import ScriptedModel
+from vlp.nano.names import NANO_NAMES
 from vlp.robot.fake import FakeRobot
 from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.schedule import Change

@@ -21,7 +21,7 @@ from PIL import Image
 
 from vlp.evaluation.planning import grammar, prompt, prompt_messages
 from vlp.models.catalogue import open_model
-from vlp.policy.words import AND, DONE, keeping
+from vlp.nano.keeping import AND, DONE, keeping
 
 pytestmark = [
     pytest.mark.slow,

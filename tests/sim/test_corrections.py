@@ -4,13 +4,13 @@ from random import Random
 
 import pytest
 
-from vlp.sim.tasks.changes import sample_change
-from vlp.sim.tasks.corrections import recognise_correction
-from vlp.sim.tasks.episodes import truth_of
-from vlp.sim.tasks.families import sample_task
-from vlp.sim.tasks.recognise import recognise
+from vlp.sim.language.changes import sample_change
+from vlp.sim.language.corrections import recognise_correction
+from vlp.sim.language.episodes import truth_of
+from vlp.sim.language.families import sample_task
+from vlp.sim.language.recognise import recognise
 from vlp.sim.truth import TrueObject, Truth
-from vlp.sim.worlds.tabletop import sample_scene
+from vlp.sim.worlds.tabletop.world import sample_scene
 
 
 def _thing(colour: str, kind: str, y: float) -> TrueObject:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from vlp.core.errors import UsageError
 from vlp.sim.embodiments import compile_model, robot_spec
-from vlp.sim.embodiments.hsr import CAMERA, HOME, set_home
+from vlp.sim.embodiments.hsr.body import CAMERA, HOME, set_home
 from vlp.sim.embodiments.kinematics import load_facts
 
 FACTS = load_facts("hsrb.json")

@@ -9,11 +9,11 @@ from vlp.policy.checks import check_policy
 from vlp.policy.situation import State
 from vlp.robot.fake import fake_manifest
 from vlp.sim.expert import plan
+from vlp.sim.language.families import sample_task
+from vlp.sim.language.random_truth import sample_truth
+from vlp.sim.language.situations import sample_situation
+from vlp.sim.language.task import Goal, Task
 from vlp.sim.symbolic import is_right
-from vlp.sim.tasks.families import sample_task
-from vlp.sim.tasks.random_truth import sample_truth
-from vlp.sim.tasks.situations import sample_situation
-from vlp.sim.tasks.task import Goal, Task
 from vlp.sim.truth import TrueObject, Truth
 
 

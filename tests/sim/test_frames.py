@@ -5,7 +5,7 @@ import colorsys
 import numpy as np
 import pytest
 
-from vlp.sim.frames import HEIGHT_PX, WIDTH_PX, read_dataset, render_dataset, render_frame
+from vlp.sim.worlds.tabletop.frames import HEIGHT_PX, WIDTH_PX, read_dataset, render_dataset, render_frame
 
 FRAMES = [render_frame(seed) for seed in range(40, 64)]
 

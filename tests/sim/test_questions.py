@@ -4,9 +4,9 @@ import json
 from collections import Counter, defaultdict
 from random import Random
 
-from vlp.sim.questions import KINDS_OF_QUESTION, Asked, sample_question
-from vlp.sim.tasks.random_truth import sample_truth
-from vlp.sim.tasks.relations import visible
+from vlp.sim.language.questions import KINDS_OF_QUESTION, Asked, sample_question
+from vlp.sim.language.random_truth import sample_truth
+from vlp.sim.language.relations import visible
 from vlp.sim.truth import Truth
 
 

@@ -8,10 +8,10 @@ import pytest
 from vlp.core.camera import Intrinsics, deproject, project, transform
 from vlp.core.errors import MissingComponent
 from vlp.sim import render
-from vlp.sim.embodiments.hsr import FOCAL_PX
+from vlp.sim.embodiments.hsr.body import FOCAL_PX
 from vlp.sim.render import HEAD, Camera, noisy_depth, outline_points, visible
 from vlp.sim.simulation import Simulation
-from vlp.sim.worlds.tabletop import sample_scene
+from vlp.sim.worlds.tabletop.world import sample_scene
 
 K = Intrinsics(640, 480, FOCAL_PX, FOCAL_PX, 320.0, 240.0)
 

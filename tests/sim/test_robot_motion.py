@@ -7,12 +7,12 @@ import pytest
 
 from vlp.core.located import Located
 from vlp.robot.protocol import Step
-from vlp.sim.embodiments.hsr import BASE_JOINTS, GRIPPER, HOME
-from vlp.sim.robot import SimRobot
+from vlp.sim.embodiments.hsr.body import BASE_JOINTS, GRIPPER, HOME
+from vlp.sim.embodiments.hsr.robot import SimRobot
 from vlp.sim.simulation import Simulation
-from vlp.sim.worlds.layout import stand_at
-from vlp.sim.worlds.objects import BASE_RGB, SceneObject
-from vlp.sim.worlds.scene import Look, Scene, Table
+from vlp.sim.worlds.tabletop.layout import stand_at
+from vlp.sim.worlds.tabletop.objects import BASE_RGB, SceneObject
+from vlp.sim.worlds.tabletop.scene import Look, Scene, Table
 
 TABLE = Table(near_m=0.35, depth_m=0.48, width_m=0.95, height_m=0.43)
 LOOK = Look((0.6, 0.5, 0.4), (0.6, 0.5, 0.4), "flat", (0.5, 0.5, 0.5), (0.7, 0.7, 0.7), (0.3, 0.2, 2.2), 0.5, 0.35)

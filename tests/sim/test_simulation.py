@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from vlp.core.errors import UsageError
-from vlp.core.vocabulary import CONTAINERS
-from vlp.sim.embodiments import hsr
-from vlp.sim.frames import put_in_hand
+from vlp.sim.embodiments.hsr import body as hsr
 from vlp.sim.simulation import Simulation, SimulationDiverged
-from vlp.sim.worlds.tabletop import sample_scene
+from vlp.sim.worlds.tabletop.frames import put_in_hand
+from vlp.sim.worlds.tabletop.words import CONTAINERS
+from vlp.sim.worlds.tabletop.world import sample_scene
 
 SEEDS = range(500, 520)
 

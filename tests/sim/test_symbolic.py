@@ -2,9 +2,9 @@
 
 import pytest
 
+from vlp.sim.language.relations import holds
+from vlp.sim.language.task import Goal, Task
 from vlp.sim.symbolic import execute, is_right
-from vlp.sim.tasks.relations import holds
-from vlp.sim.tasks.task import Goal, Task
 from vlp.sim.truth import TrueObject, Truth
 
 

@@ -5,16 +5,16 @@ from random import Random
 
 import pytest
 
-from vlp.sim.tasks.changes import sample_change
-from vlp.sim.tasks.events import expected, rebase, sample_event
-from vlp.sim.tasks.families import FAMILIES, sample_task
-from vlp.sim.tasks.fitting import has_room, has_spot
-from vlp.sim.tasks.random_truth import SIZE_RANGES, sample_truth
-from vlp.sim.tasks.recognise import parse_reference, recognise
-from vlp.sim.tasks.references import resolve
-from vlp.sim.tasks.relations import holds
-from vlp.sim.tasks.task import Goal, Task
-from vlp.sim.tasks.wording import typo
+from vlp.sim.language.changes import sample_change
+from vlp.sim.language.events import expected, rebase, sample_event
+from vlp.sim.language.families import FAMILIES, sample_task
+from vlp.sim.language.fitting import has_room, has_spot
+from vlp.sim.language.random_truth import SIZE_RANGES, sample_truth
+from vlp.sim.language.recognise import parse_reference, recognise
+from vlp.sim.language.references import resolve
+from vlp.sim.language.relations import holds
+from vlp.sim.language.task import Goal, Task
+from vlp.sim.language.wording import typo
 from vlp.sim.truth import TrueObject, Truth
 
 
@@ -217,7 +217,7 @@ def test_what_a_person_moved_is_not_held_against_the_robot() -> None:
 
 
 def test_sizes_are_those_of_the_tabletop_world() -> None:
-    from vlp.sim.worlds.objects import SIZE_RANGES as THEIRS
+    from vlp.sim.worlds.tabletop.objects import SIZE_RANGES as THEIRS
 
     assert SIZE_RANGES == THEIRS
 
@@ -237,9 +237,9 @@ def test_there_is_room_only_where_the_load_leaves_it() -> None:
 
 
 def test_fitting_agrees_with_the_tabletop_world() -> None:
-    from vlp.sim.tasks.fitting import fits
-    from vlp.sim.worlds import layout
-    from vlp.sim.worlds.objects import SceneObject
+    from vlp.sim.language.fitting import fits
+    from vlp.sim.worlds.tabletop.objects import SceneObject
+    from vlp.sim.worlds.tabletop.world import layout
 
     rng = Random(6)
     for _ in range(150):
@@ -255,7 +255,7 @@ def test_fitting_agrees_with_the_tabletop_world() -> None:
 
 
 def test_episodes_are_of_their_kind_and_repeat() -> None:
-    from vlp.sim.tasks.episodes import sample_episode
+    from vlp.sim.language.episodes import sample_episode
     from vlp.sim.worlds.seeds import seed_of, split_of
 
     for kind in ("static", "dynamic", "cannot", "satisfied"):

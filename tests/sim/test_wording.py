@@ -6,10 +6,9 @@ from random import Random
 
 import pytest
 
-from vlp.core.vocabulary import plural
-from vlp.sim import question_words, questions
-from vlp.sim.tasks import changes, wording
-from vlp.sim.tasks.families import PLAIN
+from vlp.sim.language import changes, question_words, questions, wording
+from vlp.sim.language.families import PLAIN
+from vlp.sim.worlds.tabletop.words import plural
 
 PAIRS: dict[str, wording.Pair] = {
     **{f"question {key}": pair for key, pair in question_words.PHRASINGS.items()},
@@ -50,7 +49,7 @@ def test_plurals_keep_the_words_before_them():
 
 def test_questions_of_the_test_begin_as_they_are_written():
     """Guards against openings of the training in the test set."""
-    from vlp.sim.tasks.random_truth import sample_truth
+    from vlp.sim.language.random_truth import sample_truth
 
     rng = Random(3)
     asked = [questions.sample_question(sample_truth(rng), rng, "test")[1].lower() for _ in range(200)]

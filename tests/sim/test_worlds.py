@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from vlp.core.errors import UsageError
-from vlp.core.vocabulary import COLOURS, CONTAINERS, KINDS, THINGS
-from vlp.sim.worlds.layout import footprint
-from vlp.sim.worlds.scene import Scene
 from vlp.sim.worlds.seeds import SPLITS, seed_of, split_of
-from vlp.sim.worlds.tabletop import AREA_X_M, AREA_Y_M, build, sample_scene
+from vlp.sim.worlds.tabletop.layout import footprint
+from vlp.sim.worlds.tabletop.scene import Scene
+from vlp.sim.worlds.tabletop.words import COLOURS, CONTAINERS, KINDS, THINGS
+from vlp.sim.worlds.tabletop.world import AREA_X_M, AREA_Y_M, build, sample_scene
 
 SCENES = [sample_scene(seed) for seed in range(200)]
 

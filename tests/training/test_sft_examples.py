@@ -17,7 +17,7 @@ from vlp.data.store import Store, StoreWriter
 from vlp.models.catalogue import open_model
 from vlp.models.protocol import Reply
 from vlp.models.transformers_model import TransformersModel
-from vlp.policy.words import named_in_full, policy_words
+from vlp.nano.keeping import named_in_full, policy_words
 from vlp.prompt.render import question_messages
 from vlp.prompt.target import IGNORED, policy_text
 from vlp.training.examples import Batcher, Examples, training_order

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from vlp.cli.ask import _whole
 from vlp.core.errors import UsageError
 from vlp.core.report import Issue
-from vlp.models.nano_names import NANO_NAMES
+from vlp.nano.names import NANO_NAMES
 from vlp.perception.perceiving import with_perceptions
 from vlp.policy.checks import CHECKS, check_policy
 from vlp.policy.situation import State
-from vlp.sim.robot import manifest
-from vlp.sim.tasks.episodes import truth_of
-from vlp.sim.tasks.families import sample_task
+from vlp.sim.embodiments.hsr.robot import manifest
+from vlp.sim.language.episodes import truth_of
+from vlp.sim.language.families import sample_task
 from vlp.sim.worlds.seeds import seed_of
-from vlp.sim.worlds.tabletop import sample_scene
+from vlp.sim.worlds.tabletop.world import sample_scene
 from vlp.understanding.gate import AsAsked, Gate, check_made_for, unknown_in_question
 from vlp.understanding.lexicon import Lexicon
 

@@ -48,8 +48,8 @@ def collect(
         resume: go on with a folder that holds some of them already.
     """
     try:
-        from vlp.evaluation.collect import Order
-        from vlp.evaluation.collect import collect as run
+        from vlp.episodes.collect import Order
+        from vlp.episodes.collect import collect as run
     except ImportError as error:
         raise not_installed("collecting needs", error, "sim") from None
     order = Order(robot, world, split, seed, seen)
@@ -167,7 +167,7 @@ def record(
         strings: plain text columns `subtask` and `plan` instead of `language_persistent`, for older readers.
     """
     try:
-        from vlp.evaluation.record import record as run
+        from vlp.episodes.record import record as run
     except ImportError as error:
         raise not_installed("recording needs", error, "sim") from None
     places: dict[str, Any] = {"world": world, "robot": robot, "split": split, "seed": seed, "family": family}
@@ -271,7 +271,7 @@ def _linted(folder: str, skip: tuple[str, ...] = ()) -> "LintReport":
     from vlp.data.lint import CHECKS, lint
 
     try:
-        from vlp.evaluation.right import SIM_CHECKS, every_check
+        from vlp.episodes.right import SIM_CHECKS, every_check
     except ImportError as error:
         raise not_installed("the checks of simulated samples need", error, "sim") from None
     known = {*CHECKS, *SIM_CHECKS}

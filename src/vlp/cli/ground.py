@@ -8,11 +8,11 @@ import tyro
 from vlp.cli.launch import open_chosen
 from vlp.core.errors import lookup
 from vlp.core.images import Rgb, encode_png, read_image
-from vlp.core.vocabulary import COLOURS, KINDS
 from vlp.models.catalogue import with_name
 from vlp.perception.grounder import ANYTHING, Detection, Sources, make_grounder
 from vlp.prompt.bounds import clean_question
 from vlp.runtime.files import write_whole
+from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
 NANO = "nano"
 

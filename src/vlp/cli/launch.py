@@ -14,11 +14,13 @@ from rich.console import Console
 from vlp.cli.keyboard import Keyboard
 from vlp.cli.out import keep_aside
 from vlp.core.errors import MissingComponent, UsageError, VlpError, lookup
+from vlp.episodes.assemble import Assembly, open_robot
+from vlp.episodes.verdict import Verdict
+from vlp.episodes.world_events import parse_event
 from vlp.journal import Event
 from vlp.models.catalogue import OPEN_S, open_for_person
 from vlp.models.protocol import Model
 from vlp.robot.offers import offered
-from vlp.runtime.assemble import Assembly, open_robot
 from vlp.runtime.bus import Subscriber
 from vlp.runtime.limits import Budget
 from vlp.runtime.outcome import Outcome
@@ -28,8 +30,6 @@ from vlp.runtime.subscribers.rerun_log import RerunLog
 from vlp.runtime.subscribers.result import ResultFile
 from vlp.runtime.subscribers.terminal import Terminal
 from vlp.runtime.subscribers.video import Video
-from vlp.runtime.verdict import Verdict
-from vlp.runtime.world_events import parse_event
 
 EXPERT = "expert"
 FILM_SPEED = 2.0
@@ -145,7 +145,7 @@ def _verdict(assembly: Assembly, spec: Spec, resumed: bool) -> Verdict | None:
 
 
 def _expert(assembly: Assembly, verdict: Verdict | None) -> Model:
-    from vlp.evaluation.expert_model import ExpertModel
+    from vlp.episodes.expert_model import ExpertModel
 
     assert assembly.simulation is not None and verdict is not None
     return ExpertModel(assembly.simulation.truth, lambda: verdict.task)

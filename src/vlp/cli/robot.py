@@ -40,9 +40,9 @@ def serve(
         port: the TCP port.
         allow_remote: listen to other machines too; token and images then travel unencrypted.
     """
+    from vlp.episodes.assemble import open_robot
     from vlp.robot.serving import new_token
     from vlp.robot.serving import serve as run_server
-    from vlp.runtime.assemble import open_robot
 
     if robot.startswith(("http://", "https://")):
         raise UsageError("that robot is served already.", "Name a simulated robot, e.g. hsr.")

@@ -12,7 +12,10 @@ from vlp.robot.client import RemoteRobot
 NO_LIMITS = Limits((-1e3, -1e3, -1e3), (1e3, 1e3, 1e3), 1e3, 1e3, 1e3, 1e3, 1e3)
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 STANDARD_ROBOT = "standard"
-MANIFESTS: dict[str, str] = {"hsr": "vlp.sim.robot:manifest", STANDARD_ROBOT: "vlp.cli.robots:standard_manifest"}
+MANIFESTS: dict[str, str] = {
+    "hsr": "vlp.sim.embodiments.hsr.robot:manifest",
+    STANDARD_ROBOT: "vlp.cli.robots:standard_manifest",
+}
 """Functions that return what a robot says of itself, by name."""
 
 

@@ -109,7 +109,7 @@ def _tell_outlook(base: str, data: str, recipe: Any, device: str, json_: bool) -
 def _checks() -> list[Check]:
     """Return what samples are looked through for: with the simulator installed, also what only it can tell."""
     try:
-        from vlp.evaluation.right import every_check
+        from vlp.episodes.right import every_check
     except ImportError as error:
         from vlp.data.lint import default_checks
 

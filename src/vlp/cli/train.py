@@ -49,7 +49,7 @@ def nano(
     if frames_dir and not Path(frames_dir).is_dir():
         raise UsageError(f"no directory of frames at {frames_dir[:300]!r}.")
     try:
-        from vlp.training.nano import train_nano
+        from vlp.nano.training.train import train_nano
     except ImportError as error:
         raise not_installed("training needs", error, "train,sim") from None
     existing = Path(frames_dir) if frames_dir else None

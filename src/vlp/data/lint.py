@@ -1,7 +1,7 @@
 """The linter: a loop over small checks, each with one stated property; every fault is named by its sample's id.
 
 To add a check, pass `checks=(*default_checks(), MyCheck())`, or add a row to `CHECKS`. A check that needs a simulator
-lives above this package and is passed in (`vlp.evaluation.right`).
+lives above this package and is passed in (`vlp.episodes.right`).
 """
 
 import hashlib

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlp.core.images import Rgb
-from vlp.core.vocabulary import COLOURS, KINDS
 from vlp.data.sample import Sample
+from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
 GRID = (16, 12)
 NEAR_LEVELS = 24

@@ -6,13 +6,13 @@ from math import hypot
 from typing import Any
 
 from vlp.core.camera import Box, iou
+from vlp.episodes.verdict import Verdict
 from vlp.journal import Event
 from vlp.runtime.outcome import Outcome
-from vlp.runtime.verdict import Verdict
+from vlp.sim.language.episodes import Episode
+from vlp.sim.language.relations import holds
 from vlp.sim.simulation import Simulation, SimulationDiverged
 from vlp.sim.symbolic import is_right
-from vlp.sim.tasks.episodes import Episode
-from vlp.sim.tasks.relations import holds
 from vlp.sim.truth import Truth
 
 POSE_ERROR_M = 0.025

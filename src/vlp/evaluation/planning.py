@@ -12,23 +12,23 @@ from vlp.core.messages import Message
 from vlp.core.observation import RobotState
 from vlp.evaluation.suites import Options, Row, opened_model
 from vlp.models.protocol import Model, Reply
+from vlp.nano.keeping import policy_words
 from vlp.perception.perceiving import with_perceptions
 from vlp.policy.checks import check_policy
 from vlp.policy.situation import State
-from vlp.policy.words import policy_words
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import policy_schema
 from vlp.prompt.memory import Memory
 from vlp.prompt.render import plan_messages, repair_messages
 from vlp.sim import expert
-from vlp.sim.frames import arranged, render_frame
+from vlp.sim.language.changes import sample_change
+from vlp.sim.language.episodes import truth_of
+from vlp.sim.language.families import WEIGHTS, sample_task
+from vlp.sim.language.task import Split, Task
 from vlp.sim.symbolic import is_right
-from vlp.sim.tasks.changes import sample_change
-from vlp.sim.tasks.episodes import truth_of
-from vlp.sim.tasks.families import WEIGHTS, sample_task
-from vlp.sim.tasks.task import Split, Task
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.seeds import seed_of
+from vlp.sim.worlds.tabletop.frames import arranged, render_frame
 
 CHANGED = 0.2
 """How often the instruction corrects an earlier one."""
@@ -42,7 +42,7 @@ ELSEWHERE, SCENES = 40_000, 240
 @cache
 def manifest() -> Manifest:
     """Return the manifest that a run on the simulated robot has."""
-    from vlp.sim.robot import manifest as body
+    from vlp.sim.embodiments.hsr.robot import manifest as body
 
     return with_perceptions(body())
 
@@ -137,7 +137,7 @@ def latency(index: int, options: Options, out: Path) -> list[Row]:
 
 def prompt(index: int, seeds: str, phrasing: Split) -> tuple[Rgb, Truth, Task]:
     """Return image, true state and task of a case; the families take turns as far as the scenes allow."""
-    from vlp.training.nano_frames import labelled
+    from vlp.nano.training.frames import labelled
 
     families = list(WEIGHTS)
     wanted = {families[index % len(families)]: 1.0}

@@ -24,8 +24,8 @@ ROWS, SUMMARY = "rows.jsonl", "summary.json"
 CASES_PER_PROCESS = 60
 """A worker is renewed after so many cases, so that nothing it leaves behind adds up."""
 WHOLE: dict[str, tuple[str, int]] = {
-    "fuzz": ("vlp.evaluation.fuzz:run_fuzz", 100_000),
-    "crash": ("vlp.evaluation.crash:run_crash", 100),
+    "fuzz": ("vlp.evaluation.stress.fuzz:run_fuzz", 100_000),
+    "crash": ("vlp.evaluation.stress.crash:run_crash", 100),
 }
 """Suites with runners of their own: function and default number of cases."""
 

@@ -12,14 +12,14 @@ import numpy as np
 
 from vlp.core.camera import Box, iou
 from vlp.core.images import Rgb
-from vlp.core.vocabulary import COLOURS, KINDS
 from vlp.evaluation.suites import Options, Row, opened_model
 from vlp.perception.grounder import Detection, Grounder, Sources, make_grounder
 from vlp.perception.points import cloud
 from vlp.perception.pose import locate
 from vlp.prompt.render import question_messages
-from vlp.sim.frames import render_frame
 from vlp.sim.worlds.seeds import seed_of
+from vlp.sim.worlds.tabletop.frames import render_frame
+from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
 GOOD_IOU, NEAR_M = 0.5, 0.02
 HIDDEN_BELOW, LEAST_SHARE = 0.75, 0.34
@@ -35,7 +35,7 @@ def opened_grounder(name: str, model: str) -> Grounder:
 
 def grounding(index: int, options: Options, out: Path) -> list[Row]:
     """Ask for everything that is to be seen in one image, and for one thing that is not there."""
-    from vlp.training.nano_frames import labelled
+    from vlp.nano.training.frames import labelled
 
     frame = render_frame(seed_of(options.split, index))
     scene = labelled(frame.labels())
@@ -99,8 +99,8 @@ def draw_question(index: int, seeds: str) -> tuple[Rgb, str, str, str]:
         index: number of the case.
         seeds: the split whose scenes it comes from.
     """
-    from vlp.sim.questions import sample_question
-    from vlp.training.nano_frames import labelled
+    from vlp.nano.training.frames import labelled
+    from vlp.sim.language.questions import sample_question
 
     rng = Random(f"questions {seeds} {index}")
     frame = render_frame(seed_of(seeds, index))
@@ -116,7 +116,7 @@ def draw_question(index: int, seeds: str) -> tuple[Rgb, str, str, str]:
 
 def pose(index: int, options: Options, out: Path) -> list[Row]:
     """Locate everything of one scene from its true box."""
-    from vlp.runtime.assemble import open_robot
+    from vlp.episodes.assemble import open_robot
     from vlp.sim.render import Camera, visible
 
     assembly = open_robot(seed=seed_of(options.split, index), grounder="oracle")

@@ -22,7 +22,7 @@ MODELS: dict[str, str] = {
 }
 """How a spec is opened, by its word or the part before its first colon; called with the whole spec."""
 
-FOLDERS: dict[str, str] = {"nano": "vlp.models.nano:nano_folder", "nano-base": "vlp.models.nano:nano_base_folder"}
+FOLDERS: dict[str, str] = {"nano": "vlp.nano.folders:nano_folder", "nano-base": "vlp.nano.folders:nano_base_folder"}
 """Words for models whose weights come with the package; called with nothing, each returns its folder."""
 
 PLAIN_DATA = ("*.json", "*.safetensors", "*.jinja", "merges.txt")
@@ -163,8 +163,8 @@ def open_served(
             model.loosen(error.message)
     if not model.sight:
         return model
-    from vlp.models.sighted import SightedModel, reader
     from vlp.models.tower import tower_digest
+    from vlp.nano.sighted import SightedModel, reader
 
     towers = {tower_digest(folder): folder for folder in map(find_folder, [sight] if sight else FOLDERS)}
     if model.sight not in towers:
@@ -189,7 +189,7 @@ def _in_process(folder: Path, **options: Any) -> Model:
     model: Any = _call(_back_end(), folder, options)
     if not model.sighted:
         return model
-    from vlp.models.sighted import SightedModel, reader
+    from vlp.nano.sighted import SightedModel, reader
 
     return SightedModel(model, reader(model))
 

@@ -58,7 +58,7 @@ class ModelFolder:
         name: what it calls itself.
         profile: the wording of prompts it was made for.
         parameters: numbers in its weight files.
-        sighted: whether it wants what its vision tower sees spelled out behind each image (see `vlp.models.sighted`).
+        sighted: whether it wants what its vision tower sees spelled out behind each image (see `vlp.nano.sighted`).
         made_for: "primitives" and "places" of the only robot that it writes policies for; {} for any robot.
     """
 

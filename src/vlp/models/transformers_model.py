@@ -44,7 +44,7 @@ class TransformersModel:
     Attributes:
         name: from the folder.
         profile: the wording of prompts it was made for.
-        sighted: whether it wants what its vision tower sees spelled out (see `vlp.models.sighted`).
+        sighted: whether it wants what its vision tower sees spelled out (see `vlp.nano.sighted`).
         made_for: the only robot it writes policies for (see `vlp.models.folder.ModelFolder`); {} for any.
 
     Raises:

@@ -8,13 +8,13 @@ import numpy as np
 
 from vlp.core.located import Located
 from vlp.core.observation import Observation
-from vlp.core.vocabulary import COLOURS, CONTAINERS, split_phrase
 from vlp.models.protocol import Model
 from vlp.perception.grounder import ANYTHING, Detection, Grounder
 from vlp.perception.points import Cloud, cloud
 from vlp.perception.relations import RELATIONS, bottom, kind_of, over, top
 from vlp.perception.segment import has_colour
 from vlp.prompt.render import question_messages
+from vlp.sim.worlds.tabletop.words import COLOURS, CONTAINERS, split_phrase
 
 PLACES = ("table", "bin")
 MIN_COLOURED_PIXELS = 20

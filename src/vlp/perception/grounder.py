@@ -9,9 +9,9 @@ from typing import Protocol
 from vlp.core.camera import Box
 from vlp.core.errors import MissingComponent, lookup
 from vlp.core.images import Rgb
-from vlp.core.vocabulary import COLOURS, KINDS, THINGS
 from vlp.models.protocol import Model, NoReply
 from vlp.prompt.render import BOX_GRAMMAR, ground_messages, parse_box
+from vlp.sim.worlds.tabletop.words import COLOURS, KINDS, THINGS
 
 ANYTHING = "anything"
 """The phrase for everything in view, containers included."""
@@ -124,7 +124,7 @@ class NanoGrounder:
         if sources.detect is not None:
             return cls(sources.detect)
         try:
-            module = importlib.import_module("vlp.models.nano_vision")
+            module = importlib.import_module("vlp.nano.vision")
         except ImportError as error:
             raise MissingComponent(f"nano's detector cannot be loaded: {error}.", "pip install 'vlp[models]'") from None
         return cls(module.detect)

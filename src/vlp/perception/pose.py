@@ -8,11 +8,11 @@ import numpy as np
 from vlp.core.camera import Array, Box
 from vlp.core.located import Located
 from vlp.core.observation import Observation
-from vlp.core.vocabulary import CONTAINERS, split_phrase
 from vlp.perception.grounder import Detection
 from vlp.perception.points import Cloud, cloud
 from vlp.perception.segment import Mask, bounds, eroded, object_mask, open_close
 from vlp.perception.shapes import Outline, fit_circle, fit_rectangle, fit_sphere, outermost
+from vlp.sim.worlds.tabletop.words import CONTAINERS, split_phrase
 
 TOP_TOLERANCE_M = 0.003
 RIM_TOLERANCE_M = 0.01

@@ -6,7 +6,7 @@ import numpy as np
 
 from vlp.core.camera import Array
 from vlp.core.located import Located
-from vlp.core.vocabulary import split_phrase
+from vlp.sim.worlds.tabletop.words import split_phrase
 
 RECTANGULAR = ("cube", "block", "tray", "box")
 REST_M = 0.03

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from vlp.core.camera import Array, Box, iou
 from vlp.core.images import Rgb
-from vlp.core.vocabulary import COLOURS
 from vlp.perception.points import Cloud
+from vlp.sim.worlds.tabletop.words import COLOURS
 
 Mask = NDArray[np.bool_]
 MIN_PIXELS = 25

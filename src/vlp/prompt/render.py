@@ -16,8 +16,9 @@ from vlp.core.errors import lookup
 from vlp.core.messages import Image, Message, Text, assistant, user
 from vlp.core.observation import RobotState
 from vlp.core.report import Report
+from vlp.nano import wording as brief
 from vlp.primitives.manifest import Manifest
-from vlp.prompt import brief, full
+from vlp.prompt import full
 from vlp.prompt.bounds import clean_instruction, clean_question, inert
 from vlp.prompt.memory import Memory
 from vlp.prompt.request import PlanRequest

@@ -9,9 +9,9 @@ import numpy as np
 
 from vlp.core.camera import Array, Box, Intrinsics, project, transform
 from vlp.core.located import Located
-from vlp.core.vocabulary import CONTAINERS, FLAT_TOPPED, PUT_RELATION, THINGS
 from vlp.primitives.manifest import Limits
 from vlp.primitives.standard import PLACE_RELATIONS
+from vlp.sim.worlds.tabletop.words import CONTAINERS, FLAT_TOPPED, PUT_RELATION, THINGS
 
 Xyz = tuple[float, float, float]
 Arguments = dict[str, Any]

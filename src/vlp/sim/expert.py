@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from vlp.core.vocabulary import FLAT_TOPPED
-from vlp.sim.tasks.task import Goal, Task
-from vlp.sim.tasks.wording import listed
+from vlp.sim.language.task import Goal, Task
+from vlp.sim.language.wording import listed
 from vlp.sim.truth import Truth
+from vlp.sim.worlds.tabletop.words import FLAT_TOPPED
 
 LIFT_M = 0.1
 PLACES = ("table", "bin")

@@ -4,9 +4,9 @@ from vlp.sim.render import Camera, Rgb, visible
 from vlp.sim.simulation import Simulation
 from vlp.sim.truth import Truth
 from vlp.sim.worlds import sample
-from vlp.sim.worlds.objects import BASE_RGB
-from vlp.sim.worlds.scene import Scene
 from vlp.sim.worlds.seeds import split_of
+from vlp.sim.worlds.tabletop.objects import BASE_RGB
+from vlp.sim.worlds.tabletop.scene import Scene
 
 
 def show(seed: int, world: str = "tabletop", embodiment: str = "hsr") -> tuple[Rgb, str]:

@@ -9,13 +9,13 @@ import mujoco
 import numpy as np
 
 from vlp.core.errors import UsageError, VlpError, lookup
-from vlp.core.vocabulary import CONTAINERS
-from vlp.sim.true_state import read_truth
 from vlp.sim.truth import Truth
-from vlp.sim.worlds.layout import fits
-from vlp.sim.worlds.objects import SceneObject
-from vlp.sim.worlds.scene import Scene
-from vlp.sim.worlds.tabletop import beside_others, build, free_spot
+from vlp.sim.worlds.tabletop.layout import fits
+from vlp.sim.worlds.tabletop.objects import SceneObject
+from vlp.sim.worlds.tabletop.scene import Scene
+from vlp.sim.worlds.tabletop.true_state import read_truth
+from vlp.sim.worlds.tabletop.words import CONTAINERS
+from vlp.sim.worlds.tabletop.world import beside_others, build, free_spot
 
 STATE = mujoco.mjtState.mjSTATE_INTEGRATION
 MAGIC = b"vlpsim01"
@@ -41,7 +41,7 @@ class Simulation:
     """
 
     def __init__(self, scene: Scene, embodiment: str = "hsr") -> None:
-        from vlp.sim.embodiments import hsr
+        from vlp.sim.embodiments.hsr import body as hsr
 
         self.scene, self.embodiment = scene, embodiment
         # MuJoCo would write its warnings to a file in the working folder; `check` raises what matters.

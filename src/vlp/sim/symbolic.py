@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 from math import cos, hypot, pi, sin
 from typing import Any
 
-from vlp.core.vocabulary import FLAT_TOPPED, PUT_RELATION
-from vlp.sim.tasks.random_truth import CARRY_M, TABLE_TOP_M, rest_upon
-from vlp.sim.tasks.references import fits as fits_description
-from vlp.sim.tasks.references import is_container
-from vlp.sim.tasks.relations import DIRECTIONS, OUT_OF_SIGHT, holds
-from vlp.sim.tasks.task import Task
+from vlp.sim.language.random_truth import CARRY_M, TABLE_TOP_M, rest_upon
+from vlp.sim.language.references import fits as fits_description
+from vlp.sim.language.references import is_container
+from vlp.sim.language.relations import DIRECTIONS, OUT_OF_SIGHT, holds
+from vlp.sim.language.task import Task
 from vlp.sim.truth import TrueObject, Truth
+from vlp.sim.worlds.tabletop.words import FLAT_TOPPED, PUT_RELATION
 
 ZONE_M = ((0.42, 0.76), (-0.34, 0.34))
 """Where on the table things are put down: bounds of x and of y in the world frame."""

@@ -9,7 +9,7 @@ class TrueObject:
     """One object as it really is.
 
     Args:
-        colour, kind: words of `vlp.core.vocabulary`.
+        colour, kind: words of `vlp.sim.worlds.tabletop.words`.
         position_in_world: x, y, z of its centre in metres. The world frame's x points from the robot's station across the
             table, y to the robot's left; the station of the table is the origin.
         size_m: extents along its own axes.

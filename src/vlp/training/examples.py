@@ -2,8 +2,8 @@
 
 The prompt is the one of run time, word for word: the folder's profile, chat template and image processor, and behind each
 image what the model's own vision tower reads off it and what it quotes of that, where the model wants that
-(`vlp.models.sighted`). Where it says in words what it would do before it writes a policy, these are the sample's own: the names
-of its subtasks, which are clauses then (`vlp.policy.words`).
+(`vlp.nano.sighted`). Where it says in words what it would do before it writes a policy, these are the sample's own: the names
+of its subtasks, which are clauses then (`vlp.nano.keeping`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,9 +22,9 @@ from vlp.core.images import Rgb, decode_image
 from vlp.core.messages import Message
 from vlp.data.sample import Sample
 from vlp.data.store import Store
-from vlp.models.sighted import WORDS_TOKENS, quoting, reader, speaks_first
 from vlp.models.transformers_model import TransformersModel
-from vlp.policy.words import named_in_full, policy_words
+from vlp.nano.keeping import named_in_full, policy_words
+from vlp.nano.sighted import WORDS_TOKENS, quoting, reader, speaks_first
 from vlp.prompt.render import question_messages
 from vlp.prompt.target import IGNORED, loss_labels, policy_text
 from vlp.training.kept_replies import TIMEOUT_S, KeptReplies

@@ -18,9 +18,9 @@ from vlp.evaluation.gates.report import GateReport
 from vlp.evaluation.gates.tuned import Tuned
 from vlp.models.catalogue import find_folder
 from vlp.models.openai_model import OpenAIModel
-from vlp.models.sighted import own_turns, quoting, reader
 from vlp.models.trace import Trace, Traceable
 from vlp.models.transformers_model import TransformersModel
+from vlp.nano.sighted import own_turns, quoting, reader
 
 TOLERANCES = {"float32": 0.001, "float16": 0.1, "bfloat16": 0.3}
 """How far two log-probabilities of one token may be apart, by the type of the weights: rounding, and no more than that."""

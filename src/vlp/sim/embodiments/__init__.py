@@ -6,7 +6,7 @@ import mujoco
 
 from vlp.core.errors import lookup
 
-EMBODIMENTS: dict[str, str] = {"hsr": "vlp.sim.embodiments.hsr:spec"}
+EMBODIMENTS: dict[str, str] = {"hsr": "vlp.sim.embodiments.hsr.body:spec"}
 
 
 def robot_spec(name: str) -> mujoco.MjSpec:

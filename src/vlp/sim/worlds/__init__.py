@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from vlp.core.errors import UsageError, lookup
 
 if TYPE_CHECKING:
-    from vlp.sim.worlds.scene import Scene
+    from vlp.sim.worlds.tabletop.scene import Scene
 
-WORLDS: dict[str, str] = {"tabletop": "vlp.sim.worlds.tabletop"}
+WORLDS: dict[str, str] = {"tabletop": "vlp.sim.worlds.tabletop.world"}
 
 
 def sample(world: str, seed: int) -> "Scene":

@@ -1,0 +1,80 @@
+"""The expert in the place of the model: the same runtime, with policies written from the true state."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from vlp.core.messages import Message, Text
+from vlp.models.protocol import Reply
+from vlp.sim.expert import plan
+from vlp.sim.language.relations import OUT_OF_SIGHT
+from vlp.sim.language.task import Task
+from vlp.sim.truth import Truth
+
+ELSEWHERE_M = 10.0
+"""Farther from a place than any relation allows."""
+
+
+class ExpertModel:
+    """A `Model` that reads nothing of its prompt but a check that failed: upper baseline of what a model could write.
+
+    Args:
+        truth: gives the true state now.
+        task: gives the task in force now.
+    """
+
+    profile = "brief"
+    reads = False
+    """It goes by the task that a sentence was read as, not by its words."""
+
+    def __init__(self, truth: Callable[[], Truth], task: Callable[[], Task | None]) -> None:
+        self._truth = truth
+        self._task = task
+
+    def generate(
+        self,
+        messages: Sequence[Message],
+        *,
+        grammar: dict[str, Any] | None = None,
+        draft: str | None = None,
+        max_tokens: int = 1024,
+        timeout_s: float = 60.0,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Reply:
+        """Return the expert's policy; what it claims against a check that failed, it does again, as the grammar asks.
+
+        A check can err: a cube 3 cm off the middle of its block was said not to stand on it, and "it is so" is refused then.
+        """
+        start = time.perf_counter()
+        task = self._task()
+        if task is None:
+            policy: dict[str, Any] = {"goal": "what was said", "cannot": "the instruction belongs to no task"}
+        else:
+            policy = plan(self._truth(), task)
+            if grammar is not None and _claims(policy) and not Draft202012Validator(grammar).is_valid(policy):
+                policy = plan(_undone(self._truth(), task, messages), replace(task, satisfied=False))
+        text = json.dumps(policy, separators=(",", ":"))
+        if on_text:
+            on_text(text)
+        return Reply(text, {"total": time.perf_counter() - start})
+
+
+def _claims(policy: dict[str, Any]) -> bool:
+    """Return whether a policy changes nothing."""
+    return all(step["do"] == "check" for subtask in policy.get("subtasks", ()) for step in subtask["steps"])
+
+
+def _undone(truth: Truth, task: Task, messages: Sequence[Message]) -> Truth:
+    """Return the state as if what the failed check looked at lay elsewhere on the table."""
+    said = "\n".join(part.text for message in messages for part in message.parts if isinstance(part, Text))
+    on_table = [n for n in task.subjects if n in truth.objects and truth.objects[n].support not in OUT_OF_SIGHT]
+    doubted = [name for name in on_table if f"failed: check {name} " in said] or on_table
+    objects = dict(truth.objects)
+    for name in doubted:
+        x, y, z = objects[name].position_in_world
+        objects[name] = replace(objects[name], support="table", position_in_world=(x, y - ELSEWHERE_M, z))
+    return replace(truth, objects=objects)

@@ -1,0 +1,119 @@
+"""Simulated episodes as a LeRobotDataset v3: what the head camera saw, joints and set points, subtask and plan."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vlp.core.errors import UsageError, lookup
+from vlp.core.observation import RobotState
+from vlp.data.lerobot import state_names, state_vector, write_lerobot
+from vlp.data.lerobot_schema import Episode, Frame, Layout
+from vlp.episodes.midway import World
+from vlp.prompt.target import policy_text
+from vlp.robot.protocol import Step
+from vlp.sim.embodiments.hsr.robot import SimRobot
+from vlp.sim.expert import plan
+from vlp.sim.language.episodes import sample_episode
+from vlp.sim.language.families import PLAIN
+from vlp.sim.simulation import Simulation
+from vlp.sim.worlds import sample as sample_world
+from vlp.sim.worlds.seeds import SPLITS, seed_of
+
+FPS = 10
+TICK_S = 0.02
+ACTIONS = ("go_to", "look_at", "grasp", "lift", "place", "release", "push", "home")
+
+
+def record(
+    out: str | Path,
+    n: int,
+    *,
+    world: str = "tabletop",
+    robot: str = "hsr",
+    split: str = "train",
+    seed: int = 0,
+    family: str = "put",
+    video: bool = False,
+    strings: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> int:
+    """Let the expert carry out n episodes with physics and write them; those that fail are left out and replaced.
+
+    Args:
+        out: must not exist.
+        n: episodes.
+        world, robot, split, seed: as in `vlp.episodes.collect`.
+        family: a row of `vlp.sim.language.families.PLAIN`.
+        video, strings: see `vlp.data.lerobot_schema.Layout`.
+        progress: told how many of n are done.
+
+    Raises:
+        UsageError: an unknown name, n out of bounds, or `out` exists.
+        MissingComponent: an extra is missing, or it cannot be written.
+    """
+    lookup(split, SPLITS, "split")
+    lookup(family, PLAIN, "family")
+    if not 1 <= n <= 100_000:
+        raise UsageError(f"{n} episodes cannot be recorded.", "Give 1 to 100,000.")
+    first = SimRobot(Simulation(sample_world(world, seed_of(split, seed)), robot))
+    joints, targets = sorted(first.observe().state.joints_rad_or_m), sorted(first.motion.target)
+    layout = Layout(FPS, robot, state_names(joints), tuple(f"{t}_set_point" for t in targets), video, strings)
+
+    def episodes() -> Iterator[Episode]:
+        done, number = 0, seed
+        while done < n:
+            found = _run(world, robot, seed_of(split, number), family, joints, targets)
+            number += 1
+            if found is not None:
+                done += 1
+                progress(done, n)
+                yield found
+
+    return write_lerobot(out, episodes(), layout)
+
+
+def _run(world: str, robot: str, seed: int, family: str, joints: list[str], targets: list[str]) -> Episode | None:
+    """Return one episode, None when the task was not done in the end."""
+    case = sample_episode(seed, "static", families={family: 1.0})
+    simulation = Simulation(sample_world(world, case.scene_seed), robot)
+    start = simulation.truth()
+    policy = plan(start, case.task)
+    body, rng = SimRobot(simulation), np.random.default_rng([seed, 47])
+    eyes = World(simulation, rng)
+    frames: list[Frame] = []
+    now: dict[str, Any] = {"subtask": ""}
+    seen: dict[str, Any] = {}
+    due_s = [0.0]
+
+    def tick(time_s: float) -> None:
+        if time_s + TICK_S / 2 < due_s[0]:
+            return
+        due_s[0] += 1.0 / FPS
+        observation = body.observe()
+        state: RobotState = observation.state
+        set_points = tuple(float(body.motion.target[name]) for name in targets)
+        frames.append(Frame(observation.rgb, state_vector(state, joints), set_points, now["subtask"], policy_text(policy)))
+
+    body.on_tick.append(tick)
+    now["subtask"] = policy["subtasks"][0]["name"] if policy["subtasks"] else ""
+    tick(0.0)
+    for i, subtask in enumerate(policy["subtasks"]):
+        now["subtask"] = subtask["name"]
+        for j, step in enumerate(subtask["steps"]):
+            if step["do"] == "locate":
+                located = eyes.now().located(step["object"], rng)
+                if located is None:
+                    return None
+                seen[step["as"]] = located
+            elif step["do"] in ACTIONS:
+                arguments = {k: v for k, v in step.items() if k not in ("do", "as")}
+                for name, value in arguments.items():
+                    if isinstance(value, str) and value.startswith("$"):
+                        arguments[name] = seen[value[1:]].to_json()
+                if body.execute(Step(step["do"], arguments, f"{seed}.{i}.{j}")).status != "succeeded":
+                    return None
+    if not frames or not case.task.success(start, simulation.truth()):
+        return None
+    return Episode(case.task.instruction, tuple(frames))

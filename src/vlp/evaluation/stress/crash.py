@@ -1,0 +1,257 @@
+"""SIGKILL at random moments of runs on the simulated robot, then `resume`: what is finished stays finished.
+
+    python -m vlp.evaluation.stress.crash --n 100 --seed 0 --out runs/crash
+
+Each case is a run with the expert as its model, in a process that kills itself at a random moment, and a second process
+that takes the run over. A case holds when no finished step was repeated and the task is done, or the run ended in a
+clear hold. A world in which the same run fails without a kill says nothing about kills: it is drawn again, and counted.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vlp.core.errors import UsageError
+from vlp.journal import read_events
+
+LIFE_LIMIT_S = 900.0
+WORLDS = 5
+FAMILIES = {"put": 3.0, "group": 1.0, "stack": 1.0, "swap": 1.0}
+"""Families of tasks that are drawn, by weight: some short, some with many steps."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One killed run.
+
+    Args:
+        index: its number.
+        seed: of its world and task.
+        killed_after_s: when it was to die, in seconds from its first event.
+        killed: whether it did; a run that ended before is no case and is drawn again.
+        events_before: events in the journal at the kill.
+        in_flight: whether a step was under way.
+        repeated: keys of steps that finished twice or were sent again after they had finished.
+        outcome, verdict, reason: how the resumed run ended.
+        error: the kind of error that ended it; "Hold" where the robot's state cannot be known.
+        redrawn: worlds passed over because the run fails there without a kill too.
+    """
+
+    index: int
+    seed: int
+    killed_after_s: float
+    killed: bool
+    events_before: int
+    in_flight: bool
+    repeated: tuple[str, ...]
+    outcome: str
+    verdict: bool | None
+    reason: str
+    error: str = ""
+    redrawn: tuple[int, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """True when no finished step was repeated and the end is right or a clear hold."""
+        clear_hold = self.outcome == "stopped" and self.error == "Hold" and bool(self.reason)
+        return not self.repeated and (clear_hold or (self.outcome == "success" and self.verdict is True))
+
+
+def run_crash(n: int, seed: int, out: str | Path, workers: int = 1) -> dict[str, Any]:
+    """Kill and resume n runs; write cases.jsonl and summary.json.
+
+    Args:
+        n: cases.
+        seed: of worlds, tasks and moments.
+        out: directory for everything; must be empty or new.
+        workers: cases at a time.
+
+    Returns:
+        the summary: n, held, rate, how many had a step in flight, and the cases that did not hold.
+    """
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise UsageError(f"{str(folder)!r} is not empty.", "Choose another directory.")
+    usual_s = _whole_life_s(folder / "whole", seed)
+    with ThreadPoolExecutor(workers) as pool:
+        cases = list(pool.map(lambda i: _case(i, seed, usual_s, folder), range(n)))
+    with open(folder / "cases.jsonl", "w") as file:
+        file.writelines(json.dumps({**asdict(case), "holds": case.holds}) + "\n" for case in cases)
+    bad = [asdict(case) for case in cases if not case.holds]
+    summary = {
+        "n": n,
+        "held": n - len(bad),
+        "rate": (n - len(bad)) / n if n else None,
+        "repeated_steps": sum(len(case.repeated) for case in cases),
+        "in_flight": sum(case.in_flight for case in cases),
+        "outcomes": dict(Counter(case.outcome for case in cases)),
+        "seed": seed,
+        "redrawn_worlds": sorted(world for case in cases for world in case.redrawn),
+        "not_held": bad,
+    }
+    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    return summary
+
+
+def _case(index: int, seed: int, usual_s: float, folder: Path) -> Case:
+    """Kill and resume one run, in a world where it would succeed without the kill."""
+    world = seed * 100_000 + index + 1
+    redrawn: list[int] = []
+    while True:
+        case = _killed_run(index, world, usual_s, folder / f"{index:03d}-{world}")
+        if case.holds or case.repeated or len(redrawn) >= WORLDS or _succeeds(folder / f"whole-{world}", world):
+            return replace(case, redrawn=tuple(redrawn))
+        redrawn.append(world)
+        world += 10_000
+
+
+def _killed_run(index: int, world: int, usual_s: float, folder: Path) -> Case:
+    """Draw moments until one falls into the run, then resume it and look at its journal."""
+    rng = random.Random(world)
+    killed, kill_s, out = False, 0.0, folder
+    for attempt in range(8):
+        out = folder / f"{attempt}"
+        kill_s = rng.uniform(0.0, usual_s / (1 + attempt))
+        killed = _life(out, world, kill_s) == -signal.SIGKILL
+        if killed and _is_under_way(out):
+            break
+    before = read_events(out, blobs=False)
+    keys = {kind: [e.data["key"] for e in before if e.kind == kind] for kind in ("step-started", "step-finished")}
+    if killed:
+        _life(out, world, None)
+    after = read_events(out, blobs=False)
+    end = next((e.data for e in reversed(after) if e.kind == "run-finished"), {})
+    return Case(
+        index=index,
+        seed=world,
+        killed_after_s=round(kill_s, 3),
+        killed=killed,
+        events_before=len(before),
+        in_flight=len(set(keys["step-started"])) > len(set(keys["step-finished"])),
+        repeated=_repeated(after),
+        outcome=end.get("outcome", "none"),
+        verdict=end.get("verdict"),
+        reason=end.get("reason", ""),
+        error=end.get("error", ""),
+    )
+
+
+def _is_under_way(out: Path) -> bool:
+    """Return whether a run has begun and not ended."""
+    events = read_events(out, blobs=False) if (out / "journal.db").exists() else []
+    return bool(events) and events[-1].kind != "run-finished"
+
+
+def _repeated(events: list[Any]) -> tuple[str, ...]:
+    """Return keys of steps that were sent or finished after they had finished."""
+    finished: set[str] = set()
+    again: list[str] = []
+    for event in events:
+        if event.kind in ("step-started", "step-finished"):
+            key = event.data["key"]
+            if key in finished:
+                again.append(key)
+            if event.kind == "step-finished":
+                finished.add(key)
+    return tuple(again)
+
+
+def _succeeds(out: Path, world: int) -> bool:
+    """Return whether a run that nobody kills reaches its goal."""
+    _life(out, world, None)
+    return any(e.kind == "run-finished" and e.data["verdict"] is True for e in read_events(out, blobs=False))
+
+
+def _whole_life_s(out: Path, seed: int) -> float:
+    """Return how long a run takes on this machine now, from its first to its last event."""
+    _life(out, seed * 100_000, None)
+    events = read_events(out, blobs=False)
+    return events[-1].wall_s - events[0].wall_s
+
+
+def _life(out: Path, world: int, kill_s: float | None) -> int:
+    """Start or resume a run in a process of its own and return its exit status."""
+    command = [sys.executable, "-m", "vlp.evaluation.stress.crash", "--life", str(world), "--out", str(out)]
+    if kill_s is not None:
+        command += ["--kill-s", str(kill_s)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIFE_LIMIT_S)
+    (out / "life.log").write_text(done.stdout + done.stderr)
+    return done.returncode
+
+
+class _Killer:
+    """Kills this process some time after the run's first event."""
+
+    def __init__(self, after_s: float) -> None:
+        self._after_s = after_s
+        self._armed = False
+
+    def on_event(self, event: Any) -> None:
+        """Arm at the first event."""
+        if not self._armed:
+            self._armed = True
+            threading.Thread(target=self._kill, daemon=True).start()
+
+    def _kill(self) -> None:
+        time.sleep(self._after_s)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def live(out: Path, world: int, kill_s: float | None) -> str:
+    """Run a task of a world with the expert as its model, or take it over; return how it ended."""
+    from vlp.episodes.assemble import open_robot
+    from vlp.episodes.expert_model import ExpertModel
+    from vlp.runtime.session import Parts, Session, Spec, read_run
+    from vlp.sim.language.families import sample_task
+
+    for scene in range(world, world + 100_000_000, 1_000_000):  # the first with such a task, the same in every life
+        assembly = open_robot(seed=scene, grounder="oracle")
+        simulation = assembly.simulation
+        assert simulation is not None
+        start = simulation.truth()
+        if task := sample_task(start, random.Random(world), "train", FAMILIES):
+            break
+    else:
+        raise UsageError("no world had a task.")
+    known = read_run(out) if (out / "journal.db").exists() else None
+    spec, events = known or (Spec(task.instruction, "hsr", "tabletop", "expert", world), [])
+    parts = Parts(
+        judge=lambda: task.success(start, simulation.truth()),
+        subscribers=[_Killer(kill_s)] if kill_s is not None else [],
+    )
+    return Session(out, spec, assembly.robot, ExpertModel(simulation.truth, lambda: task), parts, events).run().outcome
+
+
+def main() -> None:
+    """Read the command line and run."""
+    reader = argparse.ArgumentParser(description="Kill runs at random moments and resume them.")
+    reader.add_argument("--n", type=int, default=100)
+    reader.add_argument("--seed", type=int, default=0)
+    reader.add_argument("--workers", type=int, default=1)
+    reader.add_argument("--out", type=Path, required=True)
+    reader.add_argument("--life", type=int, help=argparse.SUPPRESS)
+    reader.add_argument("--kill-s", type=float, help=argparse.SUPPRESS)
+    given = reader.parse_args()
+    if given.life is not None:
+        print(live(given.out, given.life, given.kill_s))
+        return
+    summary = run_crash(given.n, given.seed, given.out, given.workers)
+    print(json.dumps(summary, indent=2))
+    sys.exit(0 if not summary["not_held"] else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""What nano's vision tower reads off an image, as text for its language part.
+
+    sees: white_tray 1 4; red_cube 2 3 in green_bowl; green_bowl 3 2 with red_cube by blue_can; blue_can 4 1 by green_bowl
+
+Objects stand from left to right, under the names by which policies refer to them; the first number behind a name is its place
+from left (1) to right, the second its place from near (1) to far. Of a kind that is there more than once, the biggest and the
+smallest are named so. `with` names what rests in or on a thing, `by` what stands next to it on the table. With the scene
+spelled out, planning and answering are reasoning over text, which a small language part learns in minutes; reading the scene
+code by attention alone it had not learned after 40,000 scenes.
+
+Before it answers, nano copies out the entries that matter (`quoted`) and decides on these few. Asked for the answer at once it
+did not learn to compare two entries: "is A left of B" stayed at 59 % after 8,000 steps, "is A next to B" at 41 %.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import hypot
+
+import numpy as np
+
+from vlp.nano.code import IMAGE_HEIGHT, IMAGE_WIDTH, SeenObject
+from vlp.sim.worlds.tabletop.words import CONTAINERS, PUT_RELATION
+
+FOCAL_PX = 374.2
+CAMERA_ABOVE_TABLE_M = 0.62
+FORWARD = np.array((0.621, -0.019, -0.783))
+RIGHT = np.array((-0.030, -1.0, 0.0))
+"""The HSR's head camera at the table station (x forward, y left, z up). The robot stops within 2 cm and 2 degrees of it: good
+enough to say what is left of what, never for motion."""
+
+DOWN = np.cross(FORWARD, RIGHT)
+_SIZED = re.compile(r"((\w+) \d+ \d+ (?:biggest|smallest))")
+REACH_PX = 9
+"""How far outside its host's box the foot of a thing may stand, in pixels of 432 x 324."""
+CLOSE_M = 0.125
+"""Pairs with a smaller gap count as next to each other: between the 9 cm and 17 cm of the clear cases."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An object where it stands on the table, or seems to.
+
+    Args:
+        item: what was seen.
+        host: the name of what it rests in or on, e.g. "green bowl"; "" for the table.
+        x_m, y_m: ahead and left.
+        width_m: as it appears.
+    """
+
+    item: SeenObject
+    host: str
+    x_m: float
+    y_m: float
+    width_m: float
+
+
+def scene_text(objects: Sequence[SeenObject]) -> str:
+    """Return the line about the objects in an image; held ones are left out, since the state names them."""
+    return told(entries(standing(objects)))
+
+
+def standing(objects: Sequence[SeenObject]) -> list[Standing]:
+    """Return where objects stand, as their boxes tell; held ones are left out."""
+    seen = [o for o in objects if not o.held]
+    return [_stand(o, seen) for o in seen]
+
+
+def entries(places: Sequence[Standing]) -> dict[str, str]:
+    """Return what the scene text says of each object, by phrase, from left to right."""
+    things = sorted(places, key=lambda s: -s.y_m)
+    from_near = {s.item.phrase: i for i, s in enumerate(sorted(things, key=lambda s: s.x_m), 1)}
+    kinds = [s.item for s in things]
+    found: dict[str, str] = {}
+    for i, thing in enumerate(things, 1):
+        name, host = thing.item.phrase, thing.host
+        words = [f"{_name(name)} {i} {from_near[name]}{_size_word(thing.item, kinds)}"]
+        words += [f"{PUT_RELATION.get(host.rpartition(' ')[2], 'on')} {_name(host)}"] if host else []
+        words += [f"with {_name(other.item.phrase)}" for other in things if other.host == name]
+        words += [f"by {_name(other.item.phrase)}" for other in things if other is not thing and _close(thing, other)]
+        found[name] = " ".join(words)
+    return found
+
+
+def told(each: Mapping[str, str]) -> str:
+    """Return the scene text of entries."""
+    return f"sees: {quoted(each, each)}\n"
+
+
+def quoted(each: Mapping[str, str], phrases: Iterable[str], neighbours: bool = True) -> str:
+    """Return the entries of some objects, as nano copies them out before it decides; "nothing" when there are none.
+
+    Args:
+        each: the entry of every object.
+        phrases: which of them.
+        neighbours: with what stands next to them, or without.
+    """
+    chosen = (each[phrase] for phrase in dict.fromkeys(phrases) if phrase in each)
+    return "; ".join(entry if neighbours else entry.partition(" by ")[0] for entry in chosen) or "nothing"
+
+
+def reasoned(quote: str, found: Iterable[tuple[str, str]]) -> str:
+    """Return a quote with what was looked for and found in it, as nano-base writes it before it answers.
+
+        blue_block 1 4 biggestblue_block; yellow_block 3 1 smallestyellow_block; green_bowl 2 2; smallestyellow_block
+
+    First the sizes, with the name once more behind them: then what is found follows the word that it is looked for by, and is
+    copied as any text is (in one stroke, since a gap is a token of its own, which stands everywhere). Of two things nano-base
+    chose the smaller by chance after 20,000 steps without, one turn in ten of which was about sizes.
+
+    Args:
+        quote: the entries (see `quoted`).
+        found: each word or words by which an instruction means something ("smallest", "left_of blue_bowl"), and its phrase.
+    """
+    spelled = _SIZED.sub(r"\1\2", quote)
+    return "; ".join([spelled, *(f"{words}{_name(phrase)}" for words, phrase in found)])
+
+
+def _name(phrase: str) -> str:
+    return phrase.replace(" ", "_")
+
+
+def _stand(item: SeenObject, seen: Sequence[SeenObject]) -> Standing:
+    """Return where an object stands: the ray through the foot of its box, or of its host's, meets the table."""
+    host = _host(item, seen)
+    foot = (host or item).box
+    ray = FORWARD + ((item.box[0] + item.box[2]) / 2 - IMAGE_WIDTH / 2) / FOCAL_PX * RIGHT
+    ray = ray + (foot[3] - IMAGE_HEIGHT / 2) / FOCAL_PX * DOWN
+    depth_m = CAMERA_ABOVE_TABLE_M / max(-ray[2], 0.2)
+    width_m = (item.box[2] - item.box[0]) * depth_m / FOCAL_PX
+    front_to_middle_m = (foot[2] - foot[0]) * depth_m / FOCAL_PX / 2
+    x_m, y_m = float(ray[0] * depth_m) + front_to_middle_m, float(ray[1] * depth_m)
+    return Standing(item, host.phrase if host else "", x_m, y_m, width_m)
+
+
+def _close(a: Standing, b: Standing) -> bool:
+    if a.host or b.host:
+        return False
+    return hypot(a.x_m - b.x_m, a.y_m - b.y_m) - (a.width_m + b.width_m) / 2 < CLOSE_M
+
+
+def _size_word(item: SeenObject, seen: Sequence[SeenObject]) -> str:
+    sizes = [o.size_m for o in seen if o.kind == item.kind]
+    if len(sizes) < 2 or item.kind in CONTAINERS:
+        return ""
+    return " biggest" if item.size_m == max(sizes) else " smallest" if item.size_m == min(sizes) else ""
+
+
+def _host(item: SeenObject, seen: Sequence[SeenObject]) -> SeenObject | None:
+    """Return what an object rests in or on: of those under its foot, the one that overlaps it most."""
+    if not item.supported:
+        return None
+    x, y = (item.box[0] + item.box[2]) / 2, item.box[3]
+    under = [
+        o
+        for o in seen
+        if o.phrase != item.phrase
+        and o.covered
+        and o.box[0] - REACH_PX <= x <= o.box[2] + REACH_PX
+        and o.box[1] - REACH_PX <= y <= o.box[3] + REACH_PX
+    ]
+    return min(under, key=lambda o: abs(x - (o.box[0] + o.box[2]) / 2) + abs(y - o.box[3]), default=None)

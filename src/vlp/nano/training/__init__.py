@@ -1,0 +1,1 @@
+"""The recipe of the embedded model: frames, words, training in stages, scores."""

@@ -1,0 +1,85 @@
+"""The brief wording: few tokens, for a model that was trained on the rules, the primitives and the format.
+
+The text of each turn is fixed to the letter, since the embedded model knows no other.
+"""
+
+import re
+from collections.abc import Sequence
+
+from vlp.core.messages import Image, Message, Text, user
+from vlp.core.report import Report
+from vlp.nano.spelling import mended
+from vlp.prompt.bounds import inert, plain
+from vlp.prompt.memory import Memory, StepRecord
+from vlp.prompt.request import PlanRequest
+from vlp.sim.worlds.tabletop.words import COLOURS
+
+MAX_ISSUES = 3
+AS_POLICY = "as a policy"
+_COLOURED = re.compile(rf"\b({'|'.join(COLOURS)})[ -]colou?red\b")
+_NAMES_THE_OBJECT = ("target", "subject", "object", "place")
+
+
+def plan(request: PlanRequest) -> list[Message]:
+    """Return the image and the lines at, holding, before, failed, do."""
+    lines = [
+        f"at: {plain(request.state.at or 'nowhere', 40)}",
+        f"holding: {plain(request.state.holding or 'nothing', 64)}",
+        *_before(request.memory),
+        *_failed(request.memory),
+        f"do: {heard(request.instruction)}",
+    ]
+    return [user(Image(request.rgb), Text("\n".join(lines)))]
+
+
+def plan_after_words(request: PlanRequest) -> list[Message]:
+    """Return the same, and a second turn of the user: the turn between them is the model's, who says in words what it would do.
+
+    Two turns of the user in a row leave the first reply to whoever holds the conversation (`vlp.nano.sighted`).
+    """
+    return [*plan(request), user(Text(AS_POLICY))]
+
+
+def heard(text: str) -> str:
+    """Return a person's sentence as the embedded model reads it: in lower case, names spelled right and as usual.
+
+    "Red coloured cube" is "red cube", one token; so is "red cbue".
+    """
+    return _COLOURED.sub(r"\1", mended(inert(text).lower()))
+
+
+def question_line(text: str) -> str:
+    """Return the line that asks a question about an image."""
+    return f"ask: {heard(text)}"
+
+
+def question(rgb: "Image", text: str) -> list[Message]:
+    """Return the image and the line ask."""
+    return [user(rgb, Text(question_line(text)))]
+
+
+def ground(rgb: "Image", phrase: str) -> list[Message]:
+    """Return the image and the line box."""
+    return [user(rgb, Text(f"box: {plain(phrase, 64)}"))]
+
+
+def repair(report: Report) -> str:
+    """Return the line that asks for another reply: the codes of what was wrong."""
+    return "wrong: " + ", ".join(plain(issue.code, 40) for issue in report.issues[:MAX_ISSUES])
+
+
+def failed_line(step: StepRecord) -> str:
+    """Return the line about a step that failed, e.g. "failed: grasp red cube (slipped)"."""
+    name = next((str(step.arguments[key]) for key in _NAMES_THE_OBJECT if step.arguments.get(key)), "")
+    words = [step.do, name.removeprefix("$").replace("_", " "), f"({step.code or step.status})"]
+    return "failed: " + " ".join(plain(word, 64) for word in words if word)
+
+
+def _before(memory: Memory) -> Sequence[str]:
+    return [f"before: {heard(plain(memory.instructions[-2]))}"] if len(memory.instructions) > 1 else []
+
+
+def _failed(memory: Memory) -> Sequence[str]:
+    # Only the step that just failed: one that was made good since would read as a fault of now.
+    last = memory.steps[-1] if memory.steps else None
+    return [failed_line(last)] if last and last.status not in ("succeeded", "stopped") else []

@@ -1,0 +1,1 @@
+"""The Toyota HSR-B in simulation: body, motion, actions."""

@@ -1,0 +1,165 @@
+"""grasp: take hold of a located thing from above and carry it back."""
+
+import math
+from typing import Any
+
+from vlp.core.located import Located
+from vlp.sim.embodiments.hsr.actions.scope import TRAVEL_MOST_M, Held, Scope, kind_of, located
+from vlp.sim.embodiments.hsr.body import GRIPPER
+from vlp.sim.embodiments.hsr.hand import FINGER_THICK_M, PAD_M, WIDEST_M, knuckle_reach
+from vlp.sim.embodiments.hsr.motion import CLOSED_RAD, Failed
+from vlp.sim.heightmap import HeightMap
+from vlp.sim.worlds.tabletop.words import CONTAINERS
+
+ROOMS_M = (0.015, 0.009)
+"""Space left on each side of the thing when the fingers come down; the second where neighbours are close."""
+KNUCKLE_OVER_TIP_M = 0.03
+EMPTY_M = 0.008
+"""Fingers closer than this hold nothing."""
+OVER_TABLE_M = 0.008
+LET_GO_M = 0.010
+"""How far each finger opens to let go; a bottle's cap is wider than the neck that it is held by."""
+DEEPEST_M = 0.060
+ROUND = ("ball", "can", "bottle", "mug")
+
+
+def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Grasp `target` (a located thing) and retreat to carry posture; the fingers' opening tells whether it is held."""
+    target = located(arguments["target"])
+    if scope.memory.held is not None:
+        raise Failed("hand-full", f"the hand already holds the {scope.memory.held.phrase}.")
+    if kind_of(target.phrase) in CONTAINERS:
+        raise Failed("too-large", f"the {target.phrase} is too large for the hand.")
+    width = target.size_m[1]
+    if width + 2 * 0.006 > WIDEST_M:
+        found = f"the {target.phrase} is {width * 100:.0f} cm wide"
+        raise Failed("too-large", f"{found}; the hand opens {WIDEST_M * 100:.0f} cm.")
+    if not on_table(target, scope):
+        raise Failed("unreachable", f"the {target.phrase} is not on the table.")
+    if scope.memory.at != "table":
+        scope.drive_to("table")
+    heights = scope.survey()
+    tries = scope.memory.blocked[1] if scope.memory.blocked[0] == target.phrase else 0
+    closing, opening = choose_closing(target, heights, tries)
+    x, y, _ = target.position_in_world
+    tip_m = tip_level(target, heights, closing, opening, scope.map.table_m)
+    try:
+        closing = scope.reach_over(x, y, closing, opening)
+        squeezed = expected_opening(target)
+        if scope.lower_to((x, y, tip_m), closing, squeezed, touch_n=20.0):
+            raise Failed("blocked", f"the hand touches something above the {target.phrase}.")
+        found = scope.motion.close()
+        if found < EMPTY_M:
+            raise Failed("slipped", f"the fingers closed on nothing where the {target.phrase} should be.")
+        bottom = bottom_of(target, scope.map.table_m)
+        let_go = max(found + 2 * LET_GO_M, 0.9 * width if is_upright_bottle(target) else 0.0)
+        below = max(0.0, tip_m - bottom)
+        turn = target.yaw_rad - closing
+        scope.memory.held = Held(target.phrase, target.size_m, below, found, let_go, (x, y), turn)
+        _raise(scope, x, y, closing, tip_m)
+    except Failed as failure:
+        scope.memory.blocked = (target.phrase, tries + 1) if failure.code == "blocked" else ("", 0)
+        _give_up(scope)
+        raise
+    scope.memory.blocked = ("", 0)
+    scope.carry()
+    still = scope.motion.opening()
+    if still < EMPTY_M:
+        scope.memory.held = None
+        raise Failed("slipped", f"the {target.phrase} slipped out of the fingers.")
+    return {"opening_m": round(still, 4), "closing_rad": round(closing, 3), "tip_m": round(tip_m, 4)}
+
+
+def on_table(target: Located, scope: Scope) -> bool:
+    """Return whether the thing's middle is above the table."""
+    (x, y, z), low, high = target.position_in_world, scope.map.table_low, scope.map.table_high
+    return low[0] < x < high[0] and low[1] < y < high[1] and z > scope.map.table_m - 0.02
+
+
+def choose_closing(target: Located, heights: HeightMap, tries: int = 0) -> tuple[float, float]:
+    """Return the direction along which to close and the opening to come down with.
+
+    Across the width, or for round things wherever the fingers, and the knuckles above them, have most free space;
+    after tries that were blocked, another choice than the best.
+    """
+    length, width, height = target.size_m
+    across = target.yaw_rad + math.pi / 2
+    kind = kind_of(target.phrase)
+    if kind in ROUND and kind != "mug" and (kind == "ball" or height > 0.9 * width) and length < 1.25 * width:
+        directions = [math.pi / 2 + k * math.pi / 12 for k in range(-6, 6)]
+    elif kind == "mug":  # round but for its handle
+        directions = [across + k * math.pi / 12 for k in range(-3, 4)]
+    elif length < 1.15 * width:
+        directions = [across, across + math.pi / 2]
+    else:
+        directions = [across]
+    tip_m = max(bottom_of(target, heights.floor_m) + OVER_TABLE_M, target.position_in_world[2] + height / 2 - DEEPEST_M)
+
+    def cost(choice: tuple[float, float]) -> float:
+        closing, room = choice
+        half = min(width + 2 * room, WIDEST_M) / 2
+        turn = abs(math.remainder(closing - math.pi / 2, math.pi))
+        fingers = beside(target, heights, closing, width / 2 + 0.008, half + FINGER_THICK_M) - tip_m
+        knuckles = beside(target, heights, closing, half, knuckle_reach(2 * half)) - tip_m - KNUCKLE_OVER_TIP_M
+        return 100 * (max(0.0, fingers) + max(0.0, knuckles)) + turn + 40 * (ROOMS_M[0] - room)
+
+    choices = sorted(((c, r) for c in directions for r in ROOMS_M), key=cost)
+    closing, room = choices[tries * max(1, len(choices) // 6) % len(choices)]
+    return closing, min(width + 2 * room, WIDEST_M)
+
+
+def beside(target: Located, heights: HeightMap, closing: float, inner_m: float, outer_m: float) -> float:
+    """Return the greatest height on both sides of a thing, between two distances from its middle."""
+    x, y, _ = target.position_in_world
+    c, s = math.cos(closing), math.sin(closing)
+    middle, half = (outer_m + inner_m) / 2, max(0.005, (outer_m - inner_m) / 2)
+    return max(heights.highest_within(x + e * c * middle, y + e * s * middle, half, 0.016, closing) for e in (1, -1))
+
+
+def bottom_of(target: Located, table_m: float) -> float:
+    """Return the height of the thing's bottom, snapped to the table where it plainly stands on it."""
+    bottom = target.position_in_world[2] - target.size_m[2] / 2
+    return table_m if abs(bottom - table_m) < 0.02 else bottom
+
+
+def is_upright_bottle(target: Located) -> bool:
+    """Return whether the thing is a bottle that stands, to be taken by its neck."""
+    return kind_of(target.phrase) == "bottle" and target.size_m[2] > 1.8 * target.size_m[1]
+
+
+def expected_opening(target: Located) -> float:
+    """Return the opening at which the fingers will meet the thing."""
+    return 0.45 * target.size_m[1] if is_upright_bottle(target) else target.size_m[1]
+
+
+def tip_level(target: Located, heights: HeightMap, closing: float, opening_m: float, table_m: float) -> float:
+    """Return the height to which the tips go down: deep enough to hold, clear of what lies beside the thing."""
+    height = target.size_m[2]
+    bottom = bottom_of(target, table_m)
+    top = target.position_in_world[2] + height / 2
+    deep = 0.355 * height if is_upright_bottle(target) else min(DEEPEST_M, height / 2 + PAD_M / 2)
+    wanted = max(top - deep, bottom + OVER_TABLE_M)
+    near = beside(target, heights, closing, target.size_m[1] / 2 + 0.008, opening_m / 2 + FINGER_THICK_M)
+    if near > wanted - 0.004 and near > table_m + 0.02:
+        wanted = max(wanted, min(near + 0.006, top - 0.02))
+    knuckles = beside(target, heights, closing, opening_m / 2, knuckle_reach(opening_m)) - KNUCKLE_OVER_TIP_M
+    return max(wanted, min(knuckles + 0.004, top - 0.6 * height))
+
+
+def _raise(scope: Scope, x: float, y: float, closing: float, tip_m: float) -> None:
+    """Raise what is held out of its place, slowly at first."""
+    squeezed = scope.memory.held.opening_m if scope.memory.held else 0.0
+    scope.travel_m = min(scope.travel_m + (scope.memory.held.below_tip_m if scope.memory.held else 0.0), TRAVEL_MOST_M)
+    scope.lower_to((x, y, tip_m + 0.04), closing, squeezed, speed=0.5)
+    if scope.motion.opening() < EMPTY_M:
+        raise Failed("slipped", "it slipped out of the fingers when they rose.")
+    scope.lower_to((x, y, max(scope.travel_m, tip_m + 0.05)), closing, squeezed)
+
+
+def _give_up(scope: Scope) -> None:
+    """Go back to carry posture without opening the fingers on the way: among walls they would hook on and lift them."""
+    if scope.motion.opening() < EMPTY_M or scope.motion.target[GRIPPER] > CLOSED_RAD + 0.01:
+        scope.memory.held = None
+    scope.carry()
+    if scope.memory.held is None:
+        scope.motion.open_to(0.083)

@@ -1,0 +1,26 @@
+"""lift: raise what is held above carrying height for a moment, and feel that it is still there."""
+
+from typing import Any
+
+from vlp.sim.embodiments.hsr.actions.grasp import EMPTY_M
+from vlp.sim.embodiments.hsr.actions.scope import LIFT_RANGE_M, Scope
+from vlp.sim.embodiments.hsr.body import HOME
+from vlp.sim.embodiments.hsr.motion import Failed
+
+LIMITS_M = (0.02, 0.30)
+
+
+def lift(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Raise the arm by `height_m`, clipped to the limits, and lower it again; fails when the fingers have closed."""
+    held = scope.memory.held
+    if held is None:
+        raise Failed("hand-empty", "nothing is held that could be lifted.")
+    height = min(max(float(arguments["height_m"]), LIMITS_M[0]), LIMITS_M[1])
+    top = min(HOME["arm_lift_joint"] + height, LIFT_RANGE_M[1])
+    scope.motion.follow({"arm_lift_joint": top})
+    reached = scope.motion.joints()["arm_lift_joint"] - HOME["arm_lift_joint"]
+    scope.motion.follow({"arm_lift_joint": HOME["arm_lift_joint"]})
+    if scope.motion.opening() < EMPTY_M:
+        scope.memory.held = None
+        raise Failed("slipped", f"the {held.phrase} is no longer between the fingers.")
+    return {"height_m": round(reached, 3)}

@@ -1,0 +1,240 @@
+"""place and release: put what is held in a relation to something, set down by feel."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from vlp.core.located import Located
+from vlp.sim.embodiments.hsr.actions.grasp import EMPTY_M, bottom_of
+from vlp.sim.embodiments.hsr.actions.scope import TRAVEL_MOST_M, Held, Scope, kind_of, located
+from vlp.sim.embodiments.hsr.actions.spots import (
+    FINGERS_HALF_WIDE_M,
+    FINGERS_M,
+    INSIDES,
+    beside_spot,
+    free_spot,
+    inner_spot,
+    mug_spot,
+)
+from vlp.sim.embodiments.hsr.motion import Failed
+from vlp.sim.worlds.tabletop.words import CONTAINERS
+
+TOUCH_N = 4.0
+BIN_SPOTS_M = ((0.05, 0.05), (-0.06, -0.06), (-0.06, 0.05), (0.05, -0.06))
+BIN_LOWEST_TIP_M = 0.12
+IN_BIN_OPENING_M = 0.10
+"""Wide, since nothing in the bin minds: a bottle that leaned on a finger was hooked by its cap and carried out again."""
+NARROW_M = 0.012
+NO_TURN = -math.pi / 2
+ROUND = ("ball", "can", "bottle")
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where the held thing's bottom goes.
+
+    Args:
+        x, y: where its middle goes, in the world.
+        floor_m: height of what it will rest on.
+        closing_rad: direction of the fingers.
+        clear_m: the tips are kept above this height, e.g. a rim.
+        inside: whether walls stand around, so that the fingers must open no more than it takes.
+    """
+
+    x: float
+    y: float
+    floor_m: float
+    closing_rad: float = NO_TURN
+    clear_m: float = 0.0
+    inside: bool = False
+
+
+def place(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Put what is held `relation` `target` (a located thing, "table" or "bin"), let go, and return to carry posture."""
+    held = _held(scope)
+    target, relation = arguments["target"], arguments["relation"]
+    if target == "bin":
+        return _into_bin(scope, held)
+    if target == "table":
+        return _put(scope, held, lambda: _on_table(scope, held))
+    if isinstance(target, str):
+        raise Failed("bad-target", f"nothing can be put at {target!r}.")
+    thing = located(target)
+    spot = SPOTS.get(relation)
+    if spot is None:
+        raise Failed("bad-relation", f"there is no relation {relation!r}.")
+    return _put(scope, held, lambda: spot(scope, held, thing, relation))
+
+
+def release(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Let go of what is held: on a free spot of the table, set down by feel, or at the bin into it."""
+    held = _held(scope)
+    return _into_bin(scope, held) if scope.memory.at == "bin" else _put(scope, held, lambda: _on_table(scope, held))
+
+
+def _held(scope: Scope) -> Held:
+    held = scope.memory.held
+    if held is None or scope.motion.opening() < EMPTY_M:
+        scope.memory.held = None
+        raise Failed("hand-empty", "nothing is held that could be put down.")
+    return held
+
+
+def _put(scope: Scope, held: Held, choose: Callable[[], Spot]) -> dict[str, Any]:
+    if scope.memory.at != "table":
+        scope.drive_to("table")
+    scope.survey()
+    spot = choose()
+    try:
+        closing = scope.reach_over(spot.x, spot.y, spot.closing_rad, held.opening_m)
+        touched = _set_down(scope, held, spot, closing)
+        narrow_m = held.opening_m + NARROW_M
+        scope.let_go(narrow_m if spot.inside and not by_the_neck(held) else held.let_go_m)
+        scope.motion.wait(0.1)
+        scope.memory.held = None
+        tip_m = scope.travel_m
+        scope.lower_to((spot.x, spot.y, max(tip_m, spot.floor_m + held.below_tip_m + 0.06)), closing, held.opening_m)
+    except Failed as failure:
+        scope.memory.blocked = (held.phrase, _tries(scope, held) + 1) if failure.code == "blocked" else ("", 0)
+        scope.carry()
+        raise
+    scope.memory.blocked = ("", 0)
+    scope.carry()
+    scope.motion.open_to(0.083)
+    return {"x_m": round(spot.x, 3), "y_m": round(spot.y, 3), "touched": touched}
+
+
+def _tries(scope: Scope, held: Held) -> int:
+    """Return how often in a row this thing could not be put down because the hand touched something."""
+    return scope.memory.blocked[1] if scope.memory.blocked[0] == held.phrase else 0
+
+
+def _set_down(scope: Scope, held: Held, spot: Spot, closing: float) -> bool:
+    """Lower the hand to just above, then slowly until it touches or is as low as it should be."""
+    bottom = spot.floor_m + held.below_tip_m
+    above = max(bottom + 0.03, spot.clear_m)
+    if scope.lower_to((spot.x, spot.y, above), closing, held.opening_m, touch_n=20.0):
+        raise Failed("blocked", "the hand touches something before it is where it should let go.")
+    lowest = max(bottom - 0.015, spot.clear_m)
+    if lowest >= above - 0.001:
+        return False
+    return scope.lower_to((spot.x, spot.y, lowest), closing, held.opening_m, speed=0.16, touch_n=TOUCH_N)
+
+
+def by_the_neck(held: Held) -> bool:
+    """Return whether the thing is held by something narrower than itself, as a bottle is."""
+    return held.opening_m < 0.7 * held.size_m[1]
+
+
+def _into_bin(scope: Scope, held: Held) -> dict[str, Any]:
+    """Lower the thing into the bin until it touches, at another spot than the last time, and let go."""
+    if scope.memory.at != "bin":
+        scope.travel_m = TRAVEL_MOST_M
+        scope.drive_to("bin")
+    dx, dy = BIN_SPOTS_M[scope.memory.binned % len(BIN_SPOTS_M)]
+    x, y = scope.map.bin_centre[0] + dx, scope.map.bin_centre[1] + dy
+    scope.travel_m = max(0.62, scope.map.bin_rim_m + held.below_tip_m + 0.10)
+    try:
+        closing = scope.reach_over(x, y, NO_TURN, held.opening_m)
+        tip_m = max(BIN_LOWEST_TIP_M, held.below_tip_m + 0.015)
+        scope.lower_to((x, y, tip_m), closing, held.opening_m, speed=0.8, touch_n=12.0)
+        scope.let_go(IN_BIN_OPENING_M)
+        scope.motion.wait(0.2)
+        scope.memory.held = None
+        scope.memory.binned += 1
+        scope.lower_to((x, y, scope.travel_m), closing, held.opening_m)
+    finally:
+        if not scope.motion.stop.is_set():
+            scope.carry()
+            scope.drive_to("table")
+    scope.motion.open_to(0.083)
+    return {"x_m": round(x, 3), "y_m": round(y, 3)}
+
+
+def _radius(held: Held) -> float:
+    return held.size_m[1] / 2 if kind_of(held.phrase) in ROUND else math.hypot(held.size_m[0], held.size_m[1]) / 2
+
+
+def _on_table(scope: Scope, held: Held) -> Spot:
+    assert scope.heights is not None
+    x, y = free_spot(scope.heights, _radius(held), held.taken_from)
+    return Spot(x, y, scope.map.table_m)
+
+
+def _beside(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
+    assert scope.heights is not None
+    x, y = beside_spot(scope.heights, relation, target, _radius(held))
+    return Spot(x, y, scope.map.table_m)
+
+
+def _at(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
+    """Where the target was when it was seen; by now it must be gone."""
+    assert scope.heights is not None
+    x, y, _ = target.position_in_world
+    bottom = bottom_of(target, scope.map.table_m)
+    half = 0.7 * min(held.size_m[1], target.size_m[1]) / 2
+    if scope.heights.highest_within(x, y, half, half, 0.0) > bottom + 0.025:
+        raise Failed("no-room", f"the spot where the {target.phrase} was is not free.")
+    return Spot(x, y, bottom)
+
+
+def _onto(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
+    x, y, z = target.position_in_world
+    if kind_of(target.phrase) in CONTAINERS:
+        return _into(scope, held, target, relation)
+    return Spot(x, y, z + target.size_m[2] / 2, _aligned(held, target))
+
+
+def _into(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
+    assert scope.heights is not None
+    kind = kind_of(target.phrase)
+    inside = INSIDES.get(kind)
+    if inside is None:
+        return _onto(scope, held, target, relation)
+    bottom = bottom_of(target, scope.map.table_m)
+    # Between upright walls the fingers have no room to open: let go with the tips at the rim.
+    clear_m = bottom + target.size_m[2] + 0.004 if kind == "box" else 0.0
+    again = _tries(scope, held) % 2 == 1  # the other way round than the last time
+    if kind_of(held.phrase) == "mug" and kind == "box":
+        closings = [-math.pi * (k + 0.5) / 12 for k in range(12) if k % 2 == again]
+        handles = [closing + held.turn_rad for closing in closings]
+        x, y, handle = mug_spot(scope.heights, target, held.size_m[1] / 2, bottom, handles)
+        return Spot(x, y, bottom + inside.floor_m, handle - held.turn_rad, clear_m, inside=True)
+    lengthwise = held.size_m[0] > 1.2 * held.size_m[1]
+    closing = target.yaw_rad + (math.pi / 2 if lengthwise else 0.0)
+    disc = inside.round or (kind_of(held.phrase) in ROUND and not lengthwise)
+    half_long, half_wide = (_radius(held), _radius(held)) if disc else (held.size_m[0] / 2, held.size_m[1] / 2)
+    reach = held.opening_m / 2 + FINGERS_M
+    across, along = (FINGERS_HALF_WIDE_M, reach), (reach, FINGERS_HALF_WIDE_M)
+    # Between the walls of a bowl or a box everything would be in the fingers' way: they stay above the rim there.
+    fingers = (0.0, 0.0) if kind in ("bowl", "box") else across if lengthwise else along
+    room = (scope.heights, target, half_long, half_wide, bottom, disc)
+    cost, x, y, floor = inner_spot(*room, fingers, held.below_tip_m)
+    if kind in ("plate", "tray") and not lengthwise:  # what is as wide as long may be turned, if that leaves more room
+        turned = inner_spot(*room, across, held.below_tip_m)
+        if (turned[0] < cost) != again:
+            (_, x, y, floor), closing = turned, closing + math.pi / 2
+    return Spot(x, y, floor, closing, clear_m, inside=kind in ("bowl", "box"))
+
+
+def _aligned(held: Held, target: Located) -> float:
+    """Return the closing direction that lays the held thing's sides along the target's."""
+    if kind_of(held.phrase) in ROUND or kind_of(target.phrase) in ROUND:
+        return NO_TURN
+    across = target.yaw_rad + math.pi / 2
+    square = held.size_m[0] < 1.15 * held.size_m[1] or target.size_m[0] < 1.15 * target.size_m[1]
+    choices = [across, across + math.pi / 2] if square else [across]
+    return min(choices, key=lambda closing: abs(math.remainder(closing - NO_TURN, math.pi)))
+
+
+SPOTS: dict[str, Callable[[Scope, Held, Located, str], Spot]] = {
+    "in": _into,
+    "on": _onto,
+    "next_to": _beside,
+    "left_of": _beside,
+    "right_of": _beside,
+    "behind": _beside,
+    "in_front_of": _beside,
+    "at": _at,
+}

@@ -1,0 +1,228 @@
+"""What actions work with: motion, map, memory, a fresh look at the table; and the moves they share."""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from vlp.core.located import Located
+from vlp.sim.embodiments.hsr.body import BASE_JOINTS, GRIPPER, HOME, STATIONS
+from vlp.sim.embodiments.hsr.hand import angle_for, downward, tip_reach
+from vlp.sim.embodiments.hsr.motion import Failed, Motion
+from vlp.sim.heightmap import HeightMap
+
+READY: dict[str, float] = {"arm_flex_joint": -math.pi / 2, "arm_roll_joint": 0.0, "wrist_flex_joint": -math.pi / 2}
+"""The arm stretched out level to the front, the hand pointing down."""
+LIFT_TO_PALM_M = 0.34 - 0.005 - 0.1405
+"""Height of the palm above the lift's position in `READY`."""
+TORSO_AHEAD_M = 0.03
+"""How far the torso stands out before the base's centre, with a margin; the base itself drives under the table."""
+CLOSING_UNROLLED_RAD = -math.pi / 2
+LIFT_RANGE_M = (0.0, 0.69)
+TRAVEL_MOST_M = 0.78
+"""The highest that open finger tips can travel in `READY`."""
+ROLL_RANGE_RAD = (-1.90, 3.65)
+
+
+@dataclass(frozen=True)
+class Map:
+    """What the robot knows of its surroundings without looking, in metres in the world frame.
+
+    Args:
+        table_low, table_high: corners (x, y) of the table top.
+        table_m: height of the table top.
+        bin_centre: x, y of the bin's middle.
+        bin_rim_m: height of the bin's rim.
+    """
+
+    table_low: tuple[float, float]
+    table_high: tuple[float, float]
+    table_m: float
+    bin_centre: tuple[float, float]
+    bin_rim_m: float
+
+
+@dataclass
+class Held:
+    """What is in the hand, as remembered from grasping it.
+
+    Args:
+        phrase: its name.
+        size_m: length, width, height as it stood.
+        below_tip_m: how far its bottom is below the finger tips.
+        opening_m: distance of the tips that hold it.
+        let_go_m: distance of the tips that sets it free without pushing its neighbours.
+        taken_from: x, y where it was grasped.
+        turn_rad: direction of its length, or of a mug's handle, from the direction in which the fingers closed.
+    """
+
+    phrase: str
+    size_m: tuple[float, float, float]
+    below_tip_m: float
+    opening_m: float
+    let_go_m: float
+    taken_from: tuple[float, float]
+    turn_rad: float = 0.0
+
+
+@dataclass
+class Memory:
+    """What the robot remembers between actions.
+
+    Args:
+        at: the place it stands at, "" between places.
+        held: what it holds.
+        binned: how many things it has put into the bin.
+        blocked: the thing that could not be grasped or put down because the hand touched something, and how often in a row;
+            the next try goes about it differently.
+    """
+
+    at: str = "table"
+    held: Held | None = None
+    binned: int = 0
+    blocked: tuple[str, int] = ("", 0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the memory as plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Memory":
+        """Return the memory that `to_json` wrote."""
+        held = data["held"]
+        if held:
+            held = Held(**{**held, "size_m": tuple(held["size_m"]), "taken_from": tuple(held["taken_from"])})
+        return cls(data["at"], held, int(data["binned"]), (str(data["blocked"][0]), int(data["blocked"][1])))
+
+
+@dataclass
+class Scope:
+    """One robot in the midst of an action.
+
+    Args:
+        motion: moves joints and hand.
+        map: table and bin.
+        memory: place and held thing; actions keep it true.
+        look: takes a depth image and returns the height map of the table.
+        travel_m: height of the finger tips at which the hand travels over the table, set by `survey`.
+    """
+
+    motion: Motion
+    map: Map
+    memory: Memory
+    look: Callable[[], HeightMap]
+    travel_m: float = 0.0
+    heights: HeightMap | None = field(default=None, repr=False)
+
+    def survey(self) -> HeightMap:
+        """Look at the table from the station and choose a safe travelling height for hand and load."""
+        self.heights = self.look()
+        below = self.memory.held.below_tip_m if self.memory.held else 0.0
+        self.travel_m = min(self.heights.highest_m + 0.05 + below, TRAVEL_MOST_M)
+        return self.heights
+
+    def is_home(self) -> bool:
+        """Return whether arm and base are where every action leaves them."""
+        if not self.memory.at:
+            return False
+        wanted = {**HOME, **dict(zip(BASE_JOINTS, STATIONS[self.memory.at], strict=True))}
+        return all(abs(self.motion.target[n] - value) < 0.02 for n, value in wanted.items() if n != GRIPPER)
+
+    def recover(self) -> None:
+        """After a stop or a time-out midway: back to carry posture at the station, the table's if between places."""
+        self.travel_m = TRAVEL_MOST_M
+        self.carry()
+        self.memory.at = self.memory.at or "table"
+
+    # Shared moves.
+
+    def drive_to(self, place: str) -> None:
+        """Drive to a named place in carry posture."""
+        self.memory.at = ""
+        self.motion.follow(dict(zip(BASE_JOINTS, STATIONS[place], strict=True)))
+        self.memory.at = place
+
+    def carry(self) -> None:
+        """From anywhere above the table: raise the hand, then drive back to the station while the arm folds up.
+
+        Folding lifts the load faster than the drive moves it sideways, so it clears what it passes.
+        """
+        motion = self.motion
+        station = dict(zip(BASE_JOINTS, STATIONS[self.memory.at or "table"], strict=True))
+        if motion.target["arm_flex_joint"] < -0.2 and tip_height(motion.target["arm_lift_joint"]) < self.travel_m:
+            motion.follow({"arm_lift_joint": _lift_at(self.travel_m)}, speed=0.9)
+        posture = {name: value for name, value in HOME.items() if name != GRIPPER}
+        motion.follow({**posture, **station})
+        motion.wait(0.2)
+
+    def reach_over(self, x: float, y: float, closing_rad: float, opening_m: float) -> float:
+        """From carry posture: drive and unfold the arm until the hand is over a point at travelling height.
+
+        Returns:
+            the closing direction taken, which may be turned by half a turn.
+
+        Raises:
+            Failed: "unreachable" when the torso would have to stand in the table.
+        """
+        roll, closing = wrist_roll(closing_rad)
+        motion = self.motion
+        joints = {**READY, "wrist_roll_joint": roll, "arm_lift_joint": _lift_at(self.travel_m)}
+        palm = motion.reach.hand({**motion.target, **joints})[:2, 3]
+        joints["base_x"] = motion.target["base_x"] + float(x - palm[0])
+        joints["base_y"] = motion.target["base_y"] + float(y - palm[1])
+        if self.memory.at != "bin" and joints["base_x"] > self.map.table_low[0] - TORSO_AHEAD_M:
+            raise Failed("unreachable", "it lies too far across the table.")
+        if self.memory.held is None:
+            joints[GRIPPER] = angle_for(opening_m)
+        motion.follow(joints)
+        return closing
+
+    def lower_to(
+        self,
+        tip: tuple[float, float, float],
+        closing_rad: float,
+        opening_m: float,
+        speed: float = 1.0,
+        touch_n: float | None = None,
+    ) -> bool:
+        """Move the hand straight until the tips are at a point; returns True when a touch stopped it before."""
+        return self.motion.move_hand(downward(tip, closing_rad, opening_m), speed, touch_n)
+
+    def let_go(self, opening_m: float) -> None:
+        """Open the fingers with the tips kept at their height: by themselves they rise and could catch on a cap."""
+        motion = self.motion
+        rise_m = tip_reach(motion.opening()) - tip_reach(opening_m)
+        lift_m = max(LIFT_RANGE_M[0], motion.target["arm_lift_joint"] - rise_m)
+        motion.follow({GRIPPER: angle_for(opening_m), "arm_lift_joint": lift_m})
+
+
+def wrist_roll(closing_rad: float) -> tuple[float, float]:
+    """Return the wrist roll for a closing direction in `READY`, and that direction, which half a turn may change."""
+    roll = (CLOSING_UNROLLED_RAD - closing_rad + math.pi / 2) % math.pi - math.pi / 2
+    if roll < ROLL_RANGE_RAD[0]:
+        roll += math.pi
+    return roll, CLOSING_UNROLLED_RAD - roll
+
+
+def tip_height(lift_m: float, opening_m: float = 0.0) -> float:
+    """Return the height of the tips in `READY` at a lift position."""
+    return lift_m + LIFT_TO_PALM_M - tip_reach(opening_m)
+
+
+def _lift_at(tip_m: float) -> float:
+    return float(np.clip(tip_m - tip_height(0.0), *LIFT_RANGE_M))
+
+
+def located(value: Any) -> Located:
+    """Return the located thing in a step's arguments."""
+    try:
+        return Located.from_json(value)
+    except (KeyError, TypeError, ValueError):
+        raise Failed("bad-target", "the target is not a located thing; locate it first.") from None
+
+
+def kind_of(phrase: str) -> str:
+    """Return the last word of a phrase, which names the kind."""
+    return phrase.split()[-1] if phrase.split() else ""

@@ -1,0 +1,232 @@
+"""Moving the simulated HSR: smooth joint motions, straight hand motions, the grip; every tick hears the stop."""
+
+import math
+import threading
+from collections.abc import Callable
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from vlp.sim.embodiments.hsr.body import ARM_JOINTS, BASE_JOINTS, GRIPPER, HEAD_JOINTS, SERVOS, SPEED
+from vlp.sim.embodiments.hsr.hand import angle_for, opening_of
+from vlp.sim.embodiments.hsr.reach import Reach
+
+Array = NDArray[np.float64]
+TICK_S = 0.02
+COMMANDED = BASE_JOINTS + ARM_JOINTS + HEAD_JOINTS + (GRIPPER,)
+CLOSED_RAD = -0.15
+# How far a joint may lag behind its set point (m, rad) before the motion counts as blocked.
+LAG: dict[str, float] = {"base_x": 0.03, "base_y": 0.03, "base_yaw": 0.08, "arm_lift_joint": 0.02}
+LAG_DEFAULT = 0.15
+LIFTED_KG = 6.2
+"""Inertia that the lift moves: the arm, and a quarter of torso and head, which follow it at half its speed."""
+HAND_SPEED_M_S, TURN_SPEED_RAD_S = 0.19, 1.2
+
+
+class Failed(Exception):
+    """An action could not be done: a stable code and a sentence for people and for the model."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Stopped(Exception):
+    """The stop was pressed."""
+
+
+class OutOfTime(Exception):
+    """The step's time limit, in simulated time, has passed."""
+
+
+class Motion:
+    """Set points and motions of one robot in one simulation.
+
+    Args:
+        model, data: the world that holds the robot.
+        reach: the robot's model of itself and of its map.
+        after_tick: called after each control tick with the simulated time in seconds.
+    """
+
+    def __init__(self, model: mujoco.MjModel, data: mujoco.MjData, reach: Reach, after_tick: Callable[[float], None]) -> None:
+        self.model, self.data, self.reach = model, data, reach
+        self.stop = threading.Event()
+        self.deadline_s = math.inf
+        self._after_tick = after_tick
+        self._steps = round(TICK_S / model.opt.timestep)
+        self._q = {name: int(model.joint(name).qposadr[0]) for name in COMMANDED}
+        self._servo = {name: model.actuator(name).id for name in COMMANDED}
+        fingers = ("hand_l_proximal_joint", "hand_l_spring_proximal_joint")
+        fingers += ("hand_r_proximal_joint", "hand_r_spring_proximal_joint")
+        self._fingers = [int(model.joint(name).qposadr[0]) for name in fingers]
+        self._lift_speed = self._lift_acceleration = 0.0
+        self.target = {name: 0.0 for name in COMMANDED}
+        self.reload()
+
+    def reload(self) -> None:
+        """Take the set points from the servos, at the start and after a restored state."""
+        for name, servo in self._servo.items():
+            self.target[name] = float(self.data.ctrl[servo])
+
+    def joints(self) -> dict[str, float]:
+        """Return the measured positions of the commanded joints."""
+        return {name: float(self.data.qpos[address]) for name, address in self._q.items()}
+
+    def opening(self) -> float:
+        """Return the measured distance between the finger tips in metres."""
+        left, left_spring, right, right_spring = (float(self.data.qpos[i]) for i in self._fingers)
+        return max(0.0, (opening_of(left + left_spring) + opening_of(right + right_spring)) / 2)
+
+    def lift_force(self) -> float:
+        """Return the force in newtons that the lift's motor exerts beyond what balances and accelerates the arm."""
+        force = float(self.data.actuator_force[self._servo["arm_lift_joint"]])
+        # Set points advance once per tick: at its end the servo is ahead by half a tick's way.
+        ahead = SERVOS["arm_lift_joint"][0] * self._lift_speed * TICK_S / 2
+        return force + ahead - LIFTED_KG * self._lift_acceleration
+
+    def tick(self, joints: dict[str, float]) -> None:
+        """Move the set points towards `joints`, no faster than the limits allow, and let one tick of time pass.
+
+        Raises:
+            Stopped, OutOfTime: before anything moves; the robot holds where it is.
+            Failed: "blocked" when a joint lags too far behind.
+        """
+        if self.stop.is_set():
+            self.hold()
+            raise Stopped
+        if self.data.time >= self.deadline_s:
+            self.hold()
+            raise OutOfTime
+        for name, wanted in joints.items():
+            most = SPEED[name] * TICK_S
+            move = min(max(wanted - self.target[name], -most), most)
+            self.target[name] += move
+            if name == "arm_lift_joint":
+                self._lift_acceleration = (move / TICK_S - self._lift_speed) / TICK_S
+                self._lift_speed = move / TICK_S
+            stiffness, damping, _ = SERVOS[name]
+            # Damping acts on the whole speed; feeding the wanted speed forward keeps the joint from trailing behind.
+            feed = 0.0 if name == GRIPPER else damping / stiffness * move / TICK_S
+            self.data.ctrl[self._servo[name]] = self.target[name] + feed
+        mujoco.mj_step(self.model, self.data, self._steps)
+        self._after_tick(self.data.time)
+        self._check_lag()
+
+    def hold(self) -> None:
+        """Freeze every joint where it is now; the fingers keep their grip."""
+        for name, address in self._q.items():
+            if name != GRIPPER:
+                self.target[name] = float(self.data.qpos[address])
+            self.data.ctrl[self._servo[name]] = self.target[name]
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, holding the set points."""
+        for _ in range(max(1, round(seconds / TICK_S))):
+            self.tick(self.target.copy())
+
+    def follow(self, joints: dict[str, float], speed: float = 1.0) -> None:
+        """Move joints smoothly and together to their goals; the slowest one decides the time.
+
+        Args:
+            joints: goals by name, in metres and radians.
+            speed: share of the highest speeds.
+        """
+        start = {name: self.target[name] for name in joints}
+        longest = max(abs(goal - start[name]) / (SPEED[name] * speed) for name, goal in joints.items())
+        ticks = max(1, math.ceil(1.5 * longest / TICK_S))
+        for i in range(1, ticks + 1):
+            share = _ease(i / ticks)
+            self.tick({name: start[name] + share * (goal - start[name]) for name, goal in joints.items()})
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the joints have come to rest, at most a fifth of a second."""
+        for _ in range(10):
+            self.tick(self.target.copy())
+            if all(abs(self.data.qpos[self._q[n]] - self.target[n]) < 0.002 for n in BASE_JOINTS + ARM_JOINTS):
+                return
+
+    def move_hand(self, pose: Array, speed: float = 1.0, touch_n: float | None = None) -> bool:
+        """Move the palm in a straight line to a pose.
+
+        Args:
+            pose: 4x4 palm pose in the world.
+            speed: share of the usual hand speed.
+            touch_n: stop where the lift feels so much more force than at the start; None does not feel.
+
+        Returns:
+            True when the hand was stopped by a touch.
+
+        Raises:
+            Failed: "unreachable" when joint or collision limits keep the hand from the pose.
+        """
+        start = self.reach.hand(self.target)
+        posture = dict(self.target)
+        way_m = float(np.linalg.norm(pose[:3, 3] - start[:3, 3]))
+        turn = _rotation_vector(start[:3, :3].T @ pose[:3, :3])
+        time_s = 1.875 * max(way_m / (HAND_SPEED_M_S * speed), float(np.linalg.norm(turn)) / TURN_SPEED_RAD_S)
+        ticks = max(1, math.ceil(time_s / TICK_S))
+        force = self.lift_force()
+        for i in range(1, ticks + 16):
+            share = _gentle(min(1.0, i / ticks))
+            waypoint = np.eye(4)
+            waypoint[:3, 3] = start[:3, 3] + share * (pose[:3, 3] - start[:3, 3])
+            waypoint[:3, :3] = start[:3, :3] @ _rotation(turn * share)
+            self.tick(self.reach.toward(waypoint, posture, TICK_S))
+            if touch_n is not None and i > 5 and abs(self.lift_force() - force) > touch_n:
+                self.hold()
+                return True
+            if i >= ticks and self.reach.error(pose)[0] < 0.001:
+                break
+        distance_m, angle_rad = self.reach.error(pose)
+        if distance_m > 0.006 or angle_rad > 0.05:
+            raise Failed("unreachable", f"the hand gets no nearer than {distance_m * 100:.0f} cm to its goal.")
+        self.settle()
+        return False
+
+    def open_to(self, opening_m: float) -> None:
+        """Open (or close) the fingers to a distance between the tips."""
+        self.follow({GRIPPER: angle_for(opening_m)})
+
+    def close(self) -> float:
+        """Close the fingers with full force and return the opening at which they came to rest, in metres."""
+        self.target[GRIPPER] = self.joints()[GRIPPER]
+        before, still = self.opening(), 0
+        for _ in range(round(2.5 / TICK_S)):
+            self.tick({GRIPPER: CLOSED_RAD})
+            still = still + 1 if abs(self.opening() - before) < 1e-4 else 0
+            before = self.opening()
+            if still >= 8 and self.target[GRIPPER] <= CLOSED_RAD + 1e-6:
+                break
+        return before
+
+    def _check_lag(self) -> None:
+        for name in BASE_JOINTS + ARM_JOINTS:
+            if abs(self.data.qpos[self._q[name]] - self.target[name]) > LAG.get(name, LAG_DEFAULT):
+                self.hold()
+                raise Failed("blocked", "something is in the way of the robot.")
+
+
+def _ease(t: float) -> float:
+    return t * t * (3 - 2 * t)
+
+
+def _gentle(t: float) -> float:
+    return t * t * t * (10 - 15 * t + 6 * t * t)  # starts and ends without a jerk that would feel like a touch
+
+
+def _rotation_vector(matrix: Array) -> Array:
+    quat, vector = np.zeros(4), np.zeros(3)
+    mujoco.mju_mat2Quat(quat, matrix.flatten())
+    mujoco.mju_quat2Vel(vector, quat, 1.0)
+    return vector
+
+
+def _rotation(vector: Array) -> Array:
+    quat, matrix = np.zeros(4), np.zeros(9)
+    angle = float(np.linalg.norm(vector))
+    mujoco.mju_axisAngle2Quat(quat, vector / angle if angle > 1e-12 else np.array([0.0, 0.0, 1.0]), angle)
+    mujoco.mju_quat2Mat(matrix, quat)
+    return matrix.reshape(3, 3)

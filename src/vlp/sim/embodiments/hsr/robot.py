@@ -1,0 +1,223 @@
+"""The simulated HSR as a `Robot`: actions carried out by physics, observations by rendering."""
+
+import base64
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from vlp.core.camera import Intrinsics
+from vlp.core.errors import UsageError
+from vlp.core.observation import Observation, RobotState
+from vlp.primitives.manifest import Manifest
+from vlp.primitives.standard import make_manifest
+from vlp.robot.arguments import check_arguments
+from vlp.robot.keys import Once
+from vlp.robot.protocol import Step, StepResult
+from vlp.sim.embodiments.hsr.actions import ACTIONS, action
+from vlp.sim.embodiments.hsr.actions.grasp import EMPTY_M
+from vlp.sim.embodiments.hsr.actions.scope import Map, Memory, Scope
+from vlp.sim.embodiments.hsr.body import BASE_JOINTS, FOCAL_PX, GRIPPER, HEIGHT_PX, LIMITS, STATIONS, WIDTH_PX
+from vlp.sim.embodiments.hsr.motion import CLOSED_RAD, Failed, Motion, OutOfTime, Stopped
+from vlp.sim.embodiments.hsr.reach import HAND, Reach, Slab
+from vlp.sim.heightmap import HeightMap
+from vlp.sim.render import HEAD, Camera, noisy_depth
+from vlp.sim.simulation import Simulation
+from vlp.sim.worlds.tabletop.world import BIN_AT_M, BIN_HEIGHT_M
+
+INTRINSICS = Intrinsics(WIDTH_PX, HEIGHT_PX, FOCAL_PX, FOCAL_PX, WIDTH_PX / 2, HEIGHT_PX / 2)
+SENSOR = "head_rgbd_sensor_link"
+
+
+def manifest() -> Manifest:
+    """Return what the HSR says of itself: its actions, places and limits; perception adds what it can see."""
+    cameras = {HEAD: INTRINSICS.to_json()}
+    return make_manifest("hsr", ACTIONS, tuple(STATIONS), LIMITS, ("base", "world"), cameras)
+
+
+def known_map(simulation: Simulation) -> Map:
+    """Return the robot's map of a world: where table and bin are, nothing of what stands on them."""
+    table = simulation.scene.table
+    return Map(
+        table_low=(table.near_m, -table.width_m / 2),
+        table_high=(table.near_m + table.depth_m, table.width_m / 2),
+        table_m=table.height_m,
+        bin_centre=BIN_AT_M,
+        bin_rim_m=BIN_HEIGHT_M,
+    )
+
+
+class SimRobot:
+    """A `Robot` over a `Simulation`; it offers `reset_stop`, `cancel`, `result_of`, `snapshot` and `restore` besides.
+
+    Args:
+        simulation: the world with the robot in it.
+
+    Attributes:
+        on_tick: functions called with the simulated time in seconds after every control tick (0.02 s), e.g. a recorder.
+    """
+
+    def __init__(self, simulation: Simulation) -> None:
+        self.simulation = simulation
+        self.on_tick: list[Callable[[float], None]] = []
+        self._map = known_map(simulation)
+        centre = [(a + b) / 2 for a, b in zip(self._map.table_low, self._map.table_high, strict=True)]
+        half = [(b - a) / 2 for a, b in zip(self._map.table_low, self._map.table_high, strict=True)]
+        slab = Slab((centre[0], centre[1], self._map.table_m - 0.015), (half[0], half[1], 0.015))
+        self.motion = Motion(simulation.model, simulation.data, Reach((slab,)), self._ticked)
+        self.memory = Memory(at=simulation.at() or "table")
+        self._manifest = manifest()
+        self._camera: Camera | None = None
+        self._once = Once()
+        self._cancelled: set[str] = set()
+        self._running = ""
+
+    # The four methods.
+
+    def describe(self) -> Manifest:
+        """Return what the robot says of itself."""
+        return self._manifest
+
+    def observe(self) -> Observation:
+        """Return a rendered image, depth as a sensor gives it, and proprioception; no time passes."""
+        data = self.simulation.data
+        if self._camera is None:
+            self._camera = Camera(self.simulation.model, HEAD, WIDTH_PX, HEIGHT_PX)
+        rgb, depth = self._camera.rgb_and_depth(data)
+        # The noise follows from scene and time, so that a restored run sees what the first one saw.
+        rng = np.random.default_rng([self.simulation.scene.seed, round(data.time * 1000), 5])
+        return Observation(rgb, noisy_depth(depth, rng), INTRINSICS, self._in_base(SENSOR), self._state(), float(data.time))
+
+    def execute(self, step: Step) -> StepResult:
+        """Carry out one step once per key; a repeated key returns the first result.
+
+        Raises:
+            SimulationDiverged: the physics broke down, which is nobody's failure.
+        """
+        return self._once.run(step, self._act)
+
+    def stop(self) -> None:
+        """Stop all motion at the next control tick and latch; from any thread."""
+        self.motion.stop.set()
+
+    # What this robot offers beyond the four.
+
+    def reset_stop(self) -> None:
+        """Release the stop latch."""
+        self.motion.stop.clear()
+
+    def cancel(self, key: str) -> None:
+        """End the step that runs under this key at the next control tick; the latch stays open."""
+        self._cancelled.add(key)
+
+    def result_of(self, key: str) -> StepResult | None:
+        """Return the result of a finished key, None when nothing finished under it."""
+        return self._once.result_of(key)
+
+    def snapshot(self) -> bytes:
+        """Return the world and the robot's memory between two steps, as JSON bytes."""
+        state = {
+            "world": base64.b64encode(self.simulation.snapshot()).decode(),
+            "memory": self.memory.to_json(),
+            "set_points": self.motion.target,
+            "stopped": self.motion.stop.is_set(),
+            "keys": self._once.to_json(),
+        }
+        return json.dumps(state, separators=(",", ":")).encode()
+
+    def restore(self, snapshot: bytes) -> None:
+        """Put back what `snapshot` returned; raises UsageError when it is none or belongs to another world."""
+        try:
+            state = json.loads(snapshot)
+            world = base64.b64decode(state["world"], validate=True)
+            memory = Memory.from_json(state["memory"])
+            set_points = {name: float(state["set_points"][name]) for name in self.motion.target}
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"this is not a snapshot of a simulated robot: {str(error)[:120]}.") from None
+        self.simulation.restore(world)
+        self.memory, self.motion.target = memory, set_points
+        self._once.load(state["keys"])
+        (self.motion.stop.set if state["stopped"] else self.motion.stop.clear)()
+
+    # Inside.
+
+    def _act(self, step: Step) -> StepResult:
+        report = check_arguments(step.do, step.arguments, self._manifest)
+        if not report.ok:
+            issue = report.issues[0]
+            return StepResult(step.key, "rejected", code=issue.code, message=f"{issue.message} {issue.hint}".strip())
+        motion, start_s = self.motion, float(self.simulation.data.time)
+        limit_s = step.timeout_s if step.timeout_s is not None else self._manifest.primitives[step.do].timeout_s
+        motion.deadline_s = start_s + limit_s
+        self._running = step.key
+
+        def ended(status: Any, code: str = "", message: str = "", done: dict[str, Any] | None = None) -> StepResult:
+            spent_s = float(self.simulation.data.time) - start_s
+            plain = json.loads(json.dumps(done or {}))  # so that a restored result equals the first
+            return StepResult(step.key, status, plain, None, code, message, round(spent_s, 3))
+
+        try:
+            done = self._carry_out(step)
+        except Stopped:
+            latched = "the robot is stopped; a person must reset it."
+            return ended("stopped", "stopped", latched if motion.stop.is_set() else "the step was cancelled.")
+        except OutOfTime:
+            return ended("timeout", "timeout", f"{step.do} was not finished after {limit_s:g} s.")
+        except Failed as failure:
+            return ended("failed", failure.code, failure.message)
+        finally:
+            motion.deadline_s = math.inf
+            self._running = ""
+            # A step leaves poses one time step old; a restored world computes them anew, so do it here as well.
+            mujoco.mj_forward(self.simulation.model, self.simulation.data)
+        return ended("succeeded", done=done)
+
+    def _carry_out(self, step: Step) -> dict[str, Any]:
+        if self.motion.stop.is_set():
+            raise Stopped
+        self._feel()
+        scope = Scope(self.motion, self._map, self.memory, self._look)
+        if not scope.is_home():
+            scope.recover()
+        return action(step.do)(scope, step.arguments)
+
+    def _look(self) -> HeightMap:
+        return HeightMap(self.observe(), self._map.table_low, self._map.table_high, self._map.table_m)
+
+    def _ticked(self, now_s: float) -> None:
+        self.simulation.check()
+        for function in self.on_tick:
+            function(now_s)
+        if self._running in self._cancelled:
+            self._cancelled.discard(self._running)
+            self.motion.hold()
+            raise Stopped
+
+    def _feel(self) -> None:
+        """Forget the held thing when the fingers have closed where it was."""
+        if self.memory.held is not None and self.motion.opening() < EMPTY_M:
+            self.memory.held = None
+
+    def _state(self) -> RobotState:
+        self._feel()
+        joints = self.motion.joints()
+        opening = self.motion.opening()
+        closed = self.motion.target[GRIPPER] <= CLOSED_RAD + 0.01
+        holding = self.memory.held.phrase if self.memory.held else "something" if closed and opening > EMPTY_M else ""
+        x, y, z = self._in_base(HAND)[:3, 3].tolist()
+        bx, by, yaw = (joints[name] for name in BASE_JOINTS)
+        return RobotState(self.memory.at, holding, joints, (bx, by, yaw), opening, (x, y, z))
+
+    def _in_base(self, link: str) -> NDArray[np.float64]:
+        """Return the 4x4 pose of a link in the base frame, from the robot's own joints."""
+        data = self.simulation.data
+        poses = []
+        for name in ("base_footprint", link):
+            pose = np.eye(4)
+            pose[:3, :3], pose[:3, 3] = data.body(name).xmat.reshape(3, 3), data.body(name).xpos
+            poses.append(pose)
+        return np.linalg.inv(poses[0]) @ poses[1]

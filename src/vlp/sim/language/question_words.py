@@ -1,0 +1,251 @@
+"""How questions are worded: a row of templates for training and one kept for test, as in `vlp.sim.language.wording`."""
+
+from vlp.sim.language.wording import RELATION_WORDS, Pair, Rows, mirrored
+
+PHRASINGS: Rows = {
+    "count_all": (
+        (
+            "how many [objects|things|items] [are there|are on the table|are here|are in view|stand on the table]?",
+            "how many [objects|things|items] [can you see|are visible|do you find|are there in all]?",
+            "how many [objects|things|items] does the table hold?",
+            "[count|count up] [the|all|all the] [objects|things|items]",
+            "[tell me|say|I want to know] how many [objects|things|items] there are",
+            "what is the [count|total] of [objects|all things|the items]?",
+            "give me the [count|total number] of [objects|things|items]",
+            "[on the table|in view|here], how many [objects|things] are there?",
+        ),
+        ("how many things do you see?", "what is the number of objects?"),
+    ),
+    "count": (
+        (
+            "how many {ns} [are there|are on the table|do you see|can you see|are in view|are here]?",
+            "how many {ns} [do you find|are visible|stand on the table|are there in all]?",
+            "count [the|all|all the] {ns}",
+            "[tell me|say|I want to know] how many {ns} there are",
+            "what is the [count|total] of {ns}?",
+            "give me the [count|number] of {ns}",
+            "how many of the [objects|things|items] are {ns}?",
+            "{ns}, how many?",
+            "[on the table|in view|here], how many {ns} are there?",
+            "how many {ns}?",
+        ),
+        ("what is the number of {ns}?", "{ns}: how many are there?"),
+    ),
+    "count_in": (
+        (
+            "how many [things|objects|items] [are|do you see|can you see|lie|are there] {rel} the {b}?",
+            "count [the|all] [things|objects|items] {rel} the {b}",
+            "[tell me|say] how many [things|objects|items] are {rel} the {b}",
+            "what is the [count|total] of [things|objects|items] {rel} the {b}?",
+            "give me the number of [things|objects] {rel} the {b}",
+            "{rel} the {b}, how many [things|objects] are there?",
+            "how many [things|objects|items] does the {b} [hold|carry]?",
+            "look at the {b}: how many things does it hold?",
+        ),
+        ("what is the number of things {rel} the {b}?", "the {b}: how many objects are {rel} it?"),
+    ),
+    "exists": (
+        (
+            "is there [a|any|one] {n}[| on the table| here| in view| to be seen| somewhere]?",
+            "[can|do] you see [a|any] {n}[| here| on the table| anywhere]?",
+            "is [a|one] {n} [on the table|visible|present|to be seen|here]?",
+            "[do we have|does the table have|have you got] a {n}?",
+            "[tell me|say|I want to know] [if|whether] there is a {n}",
+            "a {n}, is there one?",
+            "do you find a {n}?",
+            "[would|could] you say there is a {n}?",
+            "does a {n} stand on the table?",
+            "is one of the [objects|things] a {n}?",
+        ),
+        ("is a {n} there?", "is any {n} in view?"),
+    ),
+    "related": (
+        (
+            "is the {a} {rel} the {b}[| or not| now]?",
+            "[do|can] you see the {a} {rel} the {b}?",
+            "[tell me|say|I wonder] [if|whether] the {a} is {rel} the {b}",
+            "does the {a} [lie|stand|sit] {rel} the {b}?",
+            "would you say the {a} is {rel} the {b}?",
+            "the {a}, is it {rel} the {b}?",
+            "is it true that the {a} is {rel} the {b}?",
+            "the {a} is {rel} the {b}, [right|correct|is it not|yes or no]?",
+            "do you know [if|whether] the {a} is {rel} the {b}?",
+        ),
+        ("can you say if the {a} is {rel} the {b}?",),
+    ),
+    "empty": (
+        (
+            "is the {b} [empty|still empty|vacant|unoccupied]?",
+            "is [there nothing|nothing at all|nothing] {rel} the {b}?",
+            "[tell me|say|I wonder] [if|whether] the {b} is empty",
+            "does the {b} [hold|carry] nothing?",
+            "does nothing lie {rel} the {b}?",
+            "is it true that the {b} is empty?",
+            "the {b} is empty, [right|correct|is it not]?",
+            "is the {b} without [contents|objects]?",
+            "would you say the {b} is empty?",
+        ),
+        ("is the {b} free of things?",),
+    ),
+    "holding": (("are you holding something?", "is something in your hand?"), ("do you hold anything?",)),
+    "held": (("what are you holding?", "what is in your hand?"), ("which object do you hold?",)),
+    "list_all": (
+        (
+            "list [all|all the|the] [objects|things|items][| on the table| you see| in view]",
+            "[which|what] [objects|things|items] [are there|are on the table|do you see|can you see|are here]?",
+            "[which|what] [objects|things|items] [are in view|are visible|stand on the table]?",
+            "what [is|do you see|can you see|do you find|stands|is there] on the table?",
+            "what do you see[| here| there| in front of you]?",
+            "name [all|all the|all of the|the] [objects|things|items][| on the table]",
+            "[tell me|say] [what you see|what is on the table|what is there|what is here]",
+            "[tell me|list|name] everything you see",
+            "enumerate [all|the|all the] [objects|things|items]",
+            "give me a list of [all|the|all the] [objects|things|items]",
+            "describe [the table|the scene|what you see]",
+            "what have we got [here|on the table]?",
+            "list everything[| there is| on the table]",
+        ),
+        ("name every object", "what are all the objects here?"),
+    ),
+    "list_colour": (
+        (
+            "[which|what] [objects|things|items] are {c}?",
+            "list [all|all the|the] {c} [objects|things|items]",
+            "list [everything|what is|all that is] {c}",
+            "what is {c}[| here| on the table]?",
+            "name [the|all|all the] {c} [objects|things|items]",
+            "[tell me|say] [what is|which things are|which objects are] {c}",
+            "[what|which] {c} [objects|things|items] [are there|do you see|can you see]?",
+            "give me [all|the|a list of the] {c} [objects|things|items]",
+            "which things have the colour {c}?",
+            "enumerate the {c} [objects|things]",
+            "list the [objects|things] that are {c}",
+            "of the [objects|things], which ones are {c}?",
+        ),
+        ("name everything {c}", "which of the objects are {c}?"),
+    ),
+    "list_kind": (
+        (
+            "list [all|all the|the|all of the] {ns}[| you see| on the table]",
+            "which {ns} [are there|do you see|can you see|are on the table|are in view]?",
+            "[tell me|say] which {ns} [there are|you see]",
+            "name [the|every one of the] {ns}",
+            "what {ns} [are there|do you see|can you see|have we got]?",
+            "give me [a list of the|all|all the|the] {ns}",
+            "enumerate [the|all] {ns}",
+            "which [objects|things|of the things|of the objects] are {ns}?",
+            "all [the|] {ns}, please",
+        ),
+        ("name all the {ns}", "what {ns} are here?"),
+    ),
+    "list_in": (
+        (
+            "what [is|lies|stands|can you see|is there|has been put] {rel} the {b}?",
+            "[which|what] [objects|things|items] [are|lie|can you see|are there] {rel} the {b}?",
+            "list [the|all|all the] [things|objects|items] {rel} the {b}",
+            "list [everything|what is] {rel} the {b}",
+            "[tell me|say] what is {rel} the {b}",
+            "name [the|all|all the] [things|objects|items] {rel} the {b}",
+            "what does the {b} [hold|carry|contain]?",
+            "give me a list of [what is|the things] {rel} the {b}",
+            "{rel} the {b}, what [is there|do you find]?",
+            "enumerate the things {rel} the {b}",
+        ),
+        ("name everything {rel} the {b}", "what do you see {rel} the {b}?"),
+    ),
+    "extreme": (
+        (
+            "[which|what] [object|thing|item] is [the |]{x}?",
+            "[what|which] is the {x} [object|thing|item|one]?",
+            "name the {x} [object|thing|item]",
+            "[say|tell me] which [object|thing|one] is [the |]{x}",
+            "which [one|of the objects|of the things] is [the |]{x}?",
+            "what stands {x}?",
+            "identify the {x} [object|thing|item]",
+            "find the {x} [object|thing]",
+            "give me the {x} [object|thing|item]",
+            "the {x} [object|thing|one]?",
+            "what do you see {x}?",
+        ),
+        ("the {x} object is which one?", "tell me the {x} thing"),
+    ),
+    "refer": (
+        (
+            "which [object|thing|one] is {d}?",
+            "[show me|point at|point to|find|name|identify] {d}",
+            "[say|tell me] which [one|object|thing] is {d}",
+            "{d}, which one is it?",
+            "what is {d}?",
+            "do you see {d}? which one is it?",
+        ),
+        ("which of them is {d}?", "{d} is which object?"),
+    ),
+    "where": (
+        (
+            "where [is|do you see|can you see|do you find] the {a}?",
+            "[say|tell me] where the {a} [is|stands|lies]",
+            "the {a}, where is it?",
+            "where does the {a} [stand|lie]?",
+            "in which place is the {a}?",
+        ),
+        ("where can the {a} be found?", "the place of the {a}?"),
+    ),
+    "caption": (
+        (
+            "[caption|put into words] [the image|the picture|this image|this picture]",
+            "[write|give|give me] a caption[| for the image| of the picture]",
+            "where is everything?",
+            "[say|tell me] where [all things are|everything is|each thing is]",
+        ),
+        ("caption what you see", "in words, where does everything stand?"),
+    ),
+    "record": (
+        (
+            "[describe|give] the {a} [as|in] json",
+            "the {a} as [json|a json object]",
+            "[write|make] a json [record|object] of the {a}",
+            "json for the {a}",
+        ),
+        ("describe the {a} by a json object", "json of the {a}"),
+    ),
+    "records": (
+        (
+            "[describe|list|give] [all|the|all the] {c} [objects|things|items] [as|in] json",
+            "[the|all] {c} [objects|things] as [json|a json list]",
+            "[write|make] a json [list|array] of [all|the] {c} [objects|things|items]",
+            "json for [each|every] {c} [object|thing]",
+        ),
+        ("describe {c} things by a json list", "json of what is {c}"),
+    ),
+    "colour": (
+        (
+            "[what|which] [colour|color] is the {n}?",
+            "[what|which] [colour|color] does the {n} have?",
+            "what is the [colour|color] of the {n}?",
+            "[give|name|say] the [colour|color] of the {n}",
+            "the {n} is of what [colour|color]?",
+            "of [what|which] [colour|color] is the {n}?",
+            "how is the {n} coloured?",
+            "the [colour|color] of the {n}?",
+        ),
+        ("tell me the colour of the {n}", "the {n} has which colour?"),
+    ),
+}
+OPENINGS = ("robot, ", "tell me: ", "and ", "ok, ", "one question: ", "please, ", "now, ", "hello, ")
+"""What a tenth of the questions of the training begin with."""
+
+_LEFTMOST: Pair = (
+    ("leftmost", "leftmost", "furthest left", "most to the left", "furthest to the left"),
+    ("leftmost", "left most"),
+)
+EXTREME_WORDS: Rows = {
+    "leftmost": _LEFTMOST,
+    "rightmost": mirrored(_LEFTMOST),
+    "nearest": (("nearest", "nearest", "closest", "closest", "nearest to you"), ("nearest",)),
+    "farthest": (("farthest", "furthest", "most distant", "furthest away", "farthest from you"), ("farthest",)),
+}
+STATIC_RELATIONS: Rows = {
+    **RELATION_WORDS,
+    "in": (("in", "inside", "within"), ("in", "inside of")),
+    "on": (("on", "on top of"), ("on",)),
+}

@@ -1,0 +1,101 @@
+"""What the relations between objects mean, by support and by geometry in the world frame."""
+
+from math import hypot
+
+from vlp.sim.truth import TrueObject, Truth
+from vlp.sim.worlds.tabletop.words import CONTAINERS
+
+DIRECTIONS: dict[str, tuple[int, float]] = {
+    "left_of": (1, 1.0),
+    "right_of": (1, -1.0),
+    "behind": (0, 1.0),
+    "in_front_of": (0, -1.0),
+}
+"""Axis (0 = x, 1 = y) and sign along which the subject lies from the object, as the robot sees it from its station."""
+
+DIRECTION_MARGIN_M = 0.02
+"""How far apart two centres must be before one is called left of (or behind, ...) the other."""
+
+NEXT_TO_GAP_M = 0.12
+"""The widest gap between the outlines of two things that are next to each other."""
+
+HOLLOW = ("bowl", "box")
+"""Containers that things are in, not on."""
+
+OUT_OF_SIGHT = ("bin", "floor", "hand")
+
+
+def visible(truth: Truth) -> list[str]:
+    """Return the phrases of what the camera can see, from left to right (largest y first)."""
+    seen = [(-i.position_in_world[1], name) for name, i in truth.objects.items() if i.support not in OUT_OF_SIGHT]
+    return [name for _, name in sorted(seen)]
+
+
+def gap_m(a: TrueObject, b: TrueObject) -> float:
+    """Return the distance in metres between the circles drawn around two outlines, seen from above."""
+    (ax, ay, _), (bx, by, _) = a.position_in_world, b.position_in_world
+    return hypot(ax - bx, ay - by) - (max(a.size_m[:2]) + max(b.size_m[:2])) / 2
+
+
+def displacement_m(a: TrueObject, b: TrueObject, relation: str) -> float:
+    """Return how far in metres `a` lies from `b` along the direction of a relation, e.g. positive when left of it."""
+    axis, sign = DIRECTIONS[relation]
+    return sign * (a.position_in_world[axis] - b.position_in_world[axis])
+
+
+def lies(a: TrueObject, b: TrueObject, relation: str) -> bool:
+    """Return whether `a` lies in a direction from `b`: further that way than aside, by more than the margin."""
+    along = displacement_m(a, b, relation)
+    axis = 1 - DIRECTIONS[relation][0]
+    aside = abs(a.position_in_world[axis] - b.position_in_world[axis])
+    return along > DIRECTION_MARGIN_M and along >= aside
+
+
+def rests_on(truth: Truth, subject: str, target: str) -> bool:
+    """Return whether the subject is in or on the target, directly or upon things that are."""
+    seen = subject
+    for _ in range(len(truth.objects) + 1):
+        item = truth.objects.get(seen)
+        if item is None:
+            return False
+        if item.support == target:
+            return True
+        seen = item.support
+    return False
+
+
+def holds(truth: Truth, relation: str, subject: str, target: str = "") -> bool:
+    """Return whether a relation of the `check` primitive is true; False when a name is not in the world.
+
+    Args:
+        truth: the state.
+        relation: holding, clear, in, on, next_to, left_of, right_of, behind or in_front_of.
+        subject, target: phrases; the target may be "table" or "bin" for in and on.
+    """
+    if relation == "holding":
+        return truth.holding == subject
+    if relation == "clear" and subject == "table":
+        return all(item.kind in CONTAINERS or item.support in OUT_OF_SIGHT for item in truth.objects.values())
+    if subject not in truth.objects:
+        return False
+    if relation == "clear":
+        return not truth.inside(subject)
+    if relation in ("in", "on"):
+        return _contained(truth, relation, subject, target)
+    if target not in truth.objects or subject == target:
+        return False
+    a, b = truth.objects[subject], truth.objects[target]
+    if a.support in OUT_OF_SIGHT or b.support in OUT_OF_SIGHT:
+        return False
+    if relation == "next_to":
+        return a.support == b.support and gap_m(a, b) <= NEXT_TO_GAP_M
+    return relation in DIRECTIONS and lies(a, b, relation)
+
+
+def _contained(truth: Truth, relation: str, subject: str, target: str) -> bool:
+    item = truth.objects[subject]
+    if target == "table":
+        return item.support == target
+    host = truth.objects.get(target)
+    on_the_rim = host is not None and host.kind in HOLLOW and item.support == target and item.relation != "in"
+    return rests_on(truth, subject, target) and not (relation == "in" and on_the_rim)

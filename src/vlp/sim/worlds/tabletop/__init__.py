@@ -1,0 +1,1 @@
+"""A table with objects on it and a bin beside it."""

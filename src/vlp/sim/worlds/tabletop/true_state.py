@@ -1,0 +1,142 @@
+"""Reads the true state out of MuJoCo: what rests in or on what, and what the hand holds, from contacts and geometry."""
+
+import math
+from collections.abc import Iterable
+
+import mujoco
+import numpy as np
+
+from vlp.sim.truth import TrueObject, Truth
+from vlp.sim.worlds.tabletop.objects import SceneObject
+from vlp.sim.worlds.tabletop.words import CONTAINERS, FLAT_TOPPED
+
+AWAY_X_M = -10.0
+"""Objects beyond this are out of the world: a person took them away."""
+FINGERS = (("hand_l_",), ("hand_r_",))
+"""How the names of the bodies of one finger, and of the other, begin."""
+FIXED = ("table", "bin", "world")
+"""Bodies of the world, besides objects, that things rest on."""
+CAVITIES = ("bowl", "box")
+
+
+def read_truth(
+    model: mujoco.MjModel, data: mujoco.MjData, objects: Iterable[SceneObject], *, at: str, held: str | None = None
+) -> Truth:
+    """Return the true state.
+
+    Args:
+        model, data: a world after `mj_forward` or `mj_step`.
+        objects: the scene's objects, for their kinds and sizes.
+        at: the place the robot stands at.
+        held: what the hand holds where that is known beforehand; None looks at the contacts.
+    """
+    present = {o.phrase: o for o in objects if data.body(o.phrase).xpos[0] > AWAY_X_M}
+    touching = _contacts(model, data, present)
+    holding = _held(touching) if held is None else held
+    supports: dict[str, str] = {}
+    for phrase in present:
+        carriers = {n: up for n, up in touching[phrase].items() if n in present or n in FIXED}
+        supports[phrase] = "hand" if phrase == holding else _support(model, data, phrase, carriers)
+    made = {p: _true_object(data, o, supports, present) for p, o in present.items()}
+    return Truth(objects=made, holding=holding, at=at)
+
+
+def _contacts(model: mujoco.MjModel, data: mujoco.MjData, present: dict[str, SceneObject]) -> dict[str, dict[str, float]]:
+    """Return, for each object, the upward force in newtons from each body it touches."""
+    names = {model.body(p).id: p for p in present}
+    touching: dict[str, dict[str, float]] = {p: {} for p in present}
+    force = np.zeros(6)
+    for i in range(data.ncon):
+        contact = data.contact[i]
+        if contact.efc_address < 0:
+            continue
+        bodies = [int(model.geom_bodyid[g]) for g in contact.geom]
+        if bodies[0] not in names and bodies[1] not in names:
+            continue
+        mujoco.mj_contactForce(model, data, i, force)
+        up = float(contact.frame.reshape(3, 3).T[2] @ force[:3])  # on the second geom
+        for mine, other, upward in ((bodies[0], bodies[1], -up), (bodies[1], bodies[0], up)):
+            if mine in names:
+                found = touching[names[mine]]
+                found[model.body(other).name] = found.get(model.body(other).name, 0.0) + upward
+    return touching
+
+
+def _held(touching: dict[str, dict[str, float]]) -> str:
+    """Return the object that both fingers touch and nothing else carries, or ""."""
+    for phrase, partners in touching.items():
+        fingers = [any(name.startswith(start) for name in partners for start in starts) for starts in FINGERS]
+        hand = ("hand_palm", *FINGERS[0], *FINGERS[1])
+        carried = any(upward > 0.02 for name, upward in partners.items() if not name.startswith(hand))
+        if all(fingers) and not carried:
+            return phrase
+    return ""
+
+
+def _support(model: mujoco.MjModel, data: mujoco.MjData, phrase: str, partners: dict[str, float]) -> str:
+    pushing = {name: up for name, up in partners.items() if up > 0.02}
+    if pushing:
+        return _place_name(max(pushing, key=lambda name: pushing[name]))
+    hit = np.array([-1], dtype=np.int32)
+    body = model.body(phrase).id
+    mujoco.mj_ray(model, data, data.xpos[body], np.array([0.0, 0.0, -1.0]), None, 1, body, hit)
+    below = model.body(model.geom_bodyid[hit[0]]).name if hit[0] >= 0 else "world"
+    return "hand" if below.startswith("hand_") else _place_name(below)
+
+
+def _place_name(body: str) -> str:
+    return "floor" if body == "world" else body
+
+
+def _true_object(
+    data: mujoco.MjData, thing: SceneObject, supports: dict[str, str], present: dict[str, SceneObject]
+) -> TrueObject:
+    body = data.body(thing.phrase)
+    turn = body.xmat.reshape(3, 3)
+    support = _named_support(data, thing, supports, present)
+    return TrueObject(
+        colour=thing.colour,
+        kind=thing.kind,
+        position_in_world=(float(body.xpos[0]), float(body.xpos[1]), float(body.xpos[2])),
+        size_m=thing.size_m,
+        yaw_rad=math.atan2(turn[1, 0], turn[0, 0]),
+        support=support,
+        relation=_relation(data, thing, support, present),
+        upright=bool(turn[2, 2] > 0.8),
+    )
+
+
+def _named_support(data: mujoco.MjData, thing: SceneObject, supports: dict[str, str], present: dict[str, SceneObject]) -> str:
+    """Return what a person would say it rests on: in a heap in a container, the container; in a stack, the next."""
+    direct = supports[thing.phrase]
+    name, seen = direct, {thing.phrase}
+    while name in present and name not in seen:
+        if name == direct and present[name].kind in FLAT_TOPPED and _stands_on(data, thing, present[name]):
+            return direct
+        if present[name].kind in CONTAINERS:
+            return name
+        seen.add(name)
+        name = supports[name]
+    if name == "bin" or direct not in present:
+        return name
+    return direct
+
+
+def _stands_on(data: mujoco.MjData, thing: SceneObject, host: SceneObject) -> bool:
+    """Return whether a thing's middle is above the top of an upright host."""
+    top, middle = data.body(host.phrase), data.body(thing.phrase).xpos
+    local = top.xmat.reshape(3, 3).T @ (middle - top.xpos)
+    half = host.size_m[0] / 2, host.size_m[1] / 2
+    return bool(top.xmat[8] > 0.9 and local[2] > host.size_m[2] / 2 and abs(local[0]) <= half[0] and abs(local[1]) <= half[1])
+
+
+def _relation(data: mujoco.MjData, thing: SceneObject, support: str, present: dict[str, SceneObject]) -> str:
+    if support == "bin":
+        return "in"
+    host = present.get(support)
+    if host is None or host.kind not in CAVITIES:
+        return "on"
+    rim = data.body(host.phrase).xpos[2] + host.size_m[2] / 2
+    body = data.body(thing.phrase)
+    lowest = body.xpos[2] - np.abs(body.xmat[6:]) @ np.array(thing.size_m) / 2
+    return "in" if lowest < rim - 0.003 else "on"
