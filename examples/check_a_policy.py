@@ -7,7 +7,7 @@ import sys
 
 from vlp.policy import check_policy, diff, tree_lines
 from vlp.policy.convert import convert
-from vlp.robot.fake import fake_manifest
+from vlp.sim.fake.robot import fake_manifest
 
 WRITTEN = """{"goal":"the red cube is in the green bowl","subtasks":[
  {"name":"pick up the red cube","steps":[

@@ -15,7 +15,7 @@ from typing import Any
 from vlp.core.messages import Message, Text
 from vlp.models.catalogue import open_model
 from vlp.models.protocol import Model, Reply
-from vlp.robot.fake import FakeRobot
+from vlp.sim.fake.robot import FakeRobot
 from vlp.runtime.session import Parts, Session, Spec
 from vlp.runtime.subscribers.terminal import Terminal
 

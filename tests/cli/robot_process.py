@@ -4,8 +4,8 @@ import os
 import sys
 import time
 
-from vlp.robot.fake import FakeRobot, Script
 from vlp.robot.serving import running_server
+from vlp.sim.fake.robot import FakeRobot, Script
 
 robot = FakeRobot()
 if "mortal" in sys.argv:

@@ -13,8 +13,8 @@ from cli_kit import GOOD
 
 from vlp.cli.keyboard import Keyboard
 from vlp.core.errors import UsageError
-from vlp.robot.fake import FakeRobot, Script
 from vlp.robot.serving import running_server
+from vlp.sim.fake.robot import FakeRobot, Script
 
 BALL = json.loads(json.dumps(GOOD).replace("red cube", "blue ball").replace("red_cube", "blue_ball"))
 SAY = "put the red cube in the green bowl"

@@ -13,7 +13,7 @@ import pytest
 from vlp.core.errors import UsageError
 from vlp.data.lint import CHECKS, default_checks, lint
 from vlp.data.sample import Sample, make_sample
-from vlp.data.similar import NEAR_LEVELS, difference_levels, fingerprint, phrasing, same_picture
+from vlp.data.similar import NEAR_LEVELS, difference_levels, fingerprint, named_words, phrasing, same_picture
 from vlp.data.store import Store, StoreWriter
 
 N, SHARE = 100, 0.05
@@ -220,12 +220,15 @@ def test_pictures_are_told_apart_and_known_again():
 
 
 def test_phrasings_are_sentences_without_names():
+    names = {"red", "cube", "green", "bowl", "blue", "screw", "driver", "tub"}
+
     def of(text: str, a: str = "red cube", b: str = "green bowl") -> str:
         sample = kit.example(0, "a" * 64)
         memory = replace(sample.memory, instructions=(text,))
-        return phrasing(replace(sample, instruction=text, memory=memory, policy=kit.put_policy(a, b)))
+        return phrasing(replace(sample, instruction=text, memory=memory, policy=kit.put_policy(a, b)), names)
 
     assert of("Put the red cube in the green bowl!") == of("put the blue screw driver in the tub", "screw driver", "tub")
+    assert named_words(replace(kit.example(0, "a" * 64), policy=kit.put_policy("red cube", "tub"))) >= {"red", "cubes", "tub"}
     assert of("put the red cube in the green bowl") != of("put the red cube next to the green bowl")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from vlp.models.reply_shape import SHAPES, json_in, strict
 from vlp.primitives.schema import guided, policy_schema
-from vlp.robot.fake import FakeRobot
+from vlp.sim.fake.robot import FakeRobot
 
 OBJECT: dict[str, Any] = {"anyOf": [{"type": "object", "properties": {}}]}
 LIST: dict[str, Any] = {"anyOf": [{"type": "array"}, {"type": "array", "maxItems": 0}]}

@@ -1,21 +1,24 @@
 """Poses from depth are near the truth, in clutter, under an untrue camera pose and with inexact boxes."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from conftest import make_view, rotation
 
+from vlp.perception import pose
 from vlp.perception.grounder import Detection
 from vlp.perception.points import cloud, support_plane
-from vlp.perception.pose import locate
 from vlp.perception.shapes import fit_circle, fit_rectangle, fit_sphere, half_turn
 from vlp.sim.embodiments.hsr.robot import SimRobot
 from vlp.sim.render import Camera, visible
 from vlp.sim.simulation import Simulation
+from vlp.sim.worlds.tabletop.sizes import sizes
 from vlp.sim.worlds.tabletop.world import sample_scene
 
 SEEDS = (3, 7, 11, 14)
+locate = partial(pose.locate, sizes=sizes())
 
 
 def errors(view, jitter=0.0):

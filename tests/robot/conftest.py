@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from vlp.robot.client import RemoteRobot
-from vlp.robot.fake import FakeRobot
 from vlp.robot.protocol import Step, StepResult
 from vlp.robot.serving import Address, running_server
+from vlp.sim.fake.robot import FakeRobot
 
 
 @dataclass

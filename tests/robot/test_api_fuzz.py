@@ -18,8 +18,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from vlp.robot.fake import FakeRobot
 from vlp.robot.server import create_app
+from vlp.sim.fake.robot import FakeRobot
 
 TOKEN = "a-token-for-fuzzing"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}

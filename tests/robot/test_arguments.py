@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vlp.core.located import Located
 from vlp.robot.arguments import check_arguments
-from vlp.robot.fake import fake_manifest
+from vlp.sim.fake.robot import fake_manifest
 
 MANIFEST = fake_manifest()
 CUBE = Located("red cube", (1, 2, 3, 4), (0.5, 0.1, 0.445), (0.05, 0.05, 0.05), 0.0, 0.9, 1.0).to_json()

@@ -16,9 +16,9 @@ import pytest
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.robot.client import RemoteRobot
 from vlp.robot.conformance import check_robot
-from vlp.robot.fake import FakeRobot, Script, fake_manifest
 from vlp.robot.protocol import Step
 from vlp.robot.serving import new_token, running_server, serve
+from vlp.sim.fake.robot import FakeRobot, Script, fake_manifest
 
 from .conftest import Served, run
 

@@ -9,8 +9,8 @@ import pytest
 from vlp.core.observation import Observation
 from vlp.primitives.manifest import Manifest
 from vlp.robot.conformance import check_robot
-from vlp.robot.fake import FakeRobot
 from vlp.robot.protocol import Step, StepResult
+from vlp.sim.fake.robot import FakeRobot
 
 
 class Unstable(FakeRobot):

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from vlp.robot.conformance import check_robot
-from vlp.robot.fake import FakeRobot
 from vlp.robot.protocol import Step
 from vlp.robot.server import create_app
+from vlp.sim.fake.robot import FakeRobot
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "robot_api.md").read_text()
 

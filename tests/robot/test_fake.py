@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from vlp.core.camera import deproject, transform
-from vlp.robot.fake import FakeRobot, Script
 from vlp.robot.protocol import Step, StepResult
+from vlp.sim.fake.robot import FakeRobot, Script
 
 
 def do(robot: FakeRobot, name: str, key: str | None = None, timeout_s: float | None = None, **arguments: object) -> StepResult:
@@ -114,7 +114,7 @@ def test_moved_and_missing_objects_are_not_grasped() -> None:
 def test_heights_are_clipped_to_the_workspace_and_say_so() -> None:
     from dataclasses import replace
 
-    from vlp.robot.fake import LIMITS, fake_manifest
+    from vlp.sim.fake.robot import LIMITS, fake_manifest
 
     low = replace(fake_manifest(), limits=replace(LIMITS, workspace_max_m=(0.9, 0.6, 0.52)))
     robot = FakeRobot(manifest=low)

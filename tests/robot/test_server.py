@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from vlp.core.errors import UsageError
-from vlp.robot.fake import FakeRobot, Script
 from vlp.robot.server import create_app
 from vlp.robot.serving import running_server, serve
+from vlp.sim.fake.robot import FakeRobot, Script
 
 from .conftest import Served
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from vlp.journal import Event, read_events
 from vlp.models.scripted import ScriptedModel
-from vlp.robot.fake import FakeRobot, Script
 from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.session import Parts, Session, Spec, read_run
+from vlp.sim.fake.robot import FakeRobot, Script
 
 SENTENCE = "put the red cube in the green bowl, then the blue ball too"
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from vlp.models.scripted import ScriptedModel
-from vlp.robot.fake import FakeRobot
 from vlp.runtime.session import Parts, Session, Spec
+from vlp.sim.fake.robot import FakeRobot
 
 
 def put(thing: str, target: str, relation: str = "in", pick: bool = True) -> dict:

@@ -10,10 +10,10 @@ from run_kit import put, say
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal import Event, JournalError, read_events
 from vlp.models.protocol import Reply
-from vlp.robot.fake import FakeRobot, Script, fake_manifest
 from vlp.runtime.limits import Budget
 from vlp.runtime.schedule import Change
 from vlp.runtime.session import Spec
+from vlp.sim.fake.robot import FakeRobot, Script, fake_manifest
 
 CUBE_IN_BOWL = put("red cube", "green bowl")
 BALL_IN_BOWL = put("blue ball", "green bowl")

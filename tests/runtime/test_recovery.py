@@ -14,9 +14,9 @@ from run_kit import Run, put, say
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal import Event, Journal, read_events
 from vlp.models.scripted import ScriptedModel
-from vlp.robot.fake import FakeRobot, fake_manifest
 from vlp.runtime.schedule import Change
 from vlp.runtime.session import Parts, Session, Spec, read_run
+from vlp.sim.fake.robot import FakeRobot, fake_manifest
 
 CUBE_IN_BOWL = put("red cube", "green bowl")
 

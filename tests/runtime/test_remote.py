@@ -6,9 +6,9 @@ from run_kit import Run, put, say
 from vlp.journal import read_events
 from vlp.models.scripted import ScriptedModel
 from vlp.robot.client import RemoteRobot
-from vlp.robot.fake import FakeRobot, Script
 from vlp.robot.serving import running_server
 from vlp.runtime.session import Parts, Session, read_run
+from vlp.sim.fake.robot import FakeRobot, Script
 
 CUBE_IN_BOWL = put("red cube", "green bowl")
 

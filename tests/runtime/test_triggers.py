@@ -3,9 +3,9 @@
 import pytest
 from run_kit import put
 
-from vlp.robot.fake import FakeRobot
 from vlp.runtime.schedule import Change
 from vlp.runtime.session import Spec
+from vlp.sim.fake.robot import FakeRobot
 
 SENTENCE = "put the red cube in the green bowl"
 CUBE_IN_BOWL = put("red cube", "green bowl")

@@ -7,10 +7,10 @@ from run_kit import put
 
 from vlp.models.scripted import ScriptedModel
 from vlp.nano.names import NANO_NAMES
-from vlp.robot.fake import FakeRobot
 from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.schedule import Change
 from vlp.runtime.session import Spec
+from vlp.sim.fake.robot import FakeRobot
 from vlp.understanding.gate import NotUnderstood
 
 CUBE_IN_BOWL = put("red cube", "green bowl")

@@ -7,8 +7,8 @@ import pytest
 
 from vlp.policy.checks import check_policy
 from vlp.policy.situation import State
-from vlp.robot.fake import fake_manifest
 from vlp.sim.expert import plan
+from vlp.sim.fake.robot import fake_manifest
 from vlp.sim.language.families import sample_task
 from vlp.sim.language.random_truth import sample_truth
 from vlp.sim.language.situations import sample_situation

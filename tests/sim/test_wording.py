@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
+from vlp.core.words import plural
 from vlp.sim.language import changes, question_words, questions, wording
 from vlp.sim.language.families import PLAIN
-from vlp.sim.worlds.tabletop.words import plural
 
 PAIRS: dict[str, wording.Pair] = {
     **{f"question {key}": pair for key, pair in question_words.PHRASINGS.items()},

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from vlp.data.fault import Fault
 from vlp.data.sample import Sample
-from vlp.data.similar import Fingerprint, phrasing, question_text, same_picture
+from vlp.data.similar import Fingerprint, named_words, phrasing, question_text, same_picture
 from vlp.data.store import Store
 
 Key = TypeVar("Key")
@@ -67,7 +67,8 @@ class Leakage:
         self._alike = _Alike()
         self._scenes: dict[tuple[str, int], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         self._images: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-        self._phrasings: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        self._sentences: list[Sample] = []
+        self._names: set[str] = set()
 
     def look(self, sample: Sample, store: Store) -> Iterator[Fault]:
         """Yield `leak-sample`."""
@@ -77,9 +78,8 @@ class Leakage:
         for sha256 in sample.images:
             self._images[sha256][sample.split].append(sample.id)
         if sample.split != "validation":
-            template = sample.source.get("template")
-            text = template if isinstance(template, str) else phrasing(sample)
-            self._phrasings[text][sample.split].append(sample.id)
+            self._sentences.append(sample)
+            self._names |= named_words(sample)
         for seen in self._alike.before(sample, store):
             if seen.split != sample.split:
                 later, earlier = (sample, seen) if _ORDER[sample.split] > _ORDER[seen.split] else (seen, sample)
@@ -91,7 +91,12 @@ class Leakage:
         """Yield `leak-scene`, `leak-image` and `leak-phrasing`."""
         yield from _shared("leak-scene", self._scenes, lambda key: f"its scene ({key[0]} {key[1]})")
         yield from _shared("leak-image", self._images, lambda key: f"its image {key[:12]}")
-        yield from _shared("leak-phrasing", self._phrasings, lambda key: f"its phrasing ({key[:80]!r})")
+        phrasings: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for sample in self._sentences:
+            template = sample.source.get("template")
+            text = template if isinstance(template, str) else phrasing(sample, self._names)
+            phrasings[text][sample.split].append(sample.id)
+        yield from _shared("leak-phrasing", phrasings, lambda key: f"its phrasing ({key[:80]!r})")
 
 
 def _shared(code: str, groups: Mapping[Key, Mapping[str, list[str]]], what: Callable[[Key], str]) -> Iterator[Fault]:

@@ -2,15 +2,15 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vlp.core.images import Rgb
+from vlp.core.words import plural
 from vlp.data.sample import Sample
-from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
 GRID = (16, 12)
 NEAR_LEVELS = 24
@@ -19,7 +19,6 @@ NEAR_LEVELS = 24
 Fingerprint = NDArray[np.int16]
 
 _WORDS = re.compile(r"[^\w' ]+")
-_NAMED = frozenset((*COLOURS, *KINDS, *(f"{kind}s" for kind in KINDS), "boxes"))
 
 
 def fingerprint(rgb: Rgb) -> Fingerprint:
@@ -57,9 +56,19 @@ def question_text(sample: Sample) -> str:
     return " | ".join([*map(plain_sentence, said), f"holding {sample.state.holding}", failed])
 
 
-def phrasing(sample: Sample) -> str:
-    """Return the instruction with the names of things and colours cut out: what is left when names are exchanged."""
-    names = _NAMED | {word for phrase in _phrases(sample.policy) for word in plain_sentence(phrase).split()}
+def named_words(sample: Sample) -> set[str]:
+    """Return the words that the steps of a sample's policy call things by, and their plurals."""
+    words = {word for phrase in _phrases(sample.policy) for word in plain_sentence(phrase).split()}
+    return words | {plural(word) for word in words}
+
+
+def phrasing(sample: Sample, names: Set[str]) -> str:
+    """Return the instruction with the names of things cut out: what is left when names are exchanged.
+
+    Args:
+        sample: whose instruction.
+        names: every word that things are called by in the whole store.
+    """
     words = ["_" if word in names else word for word in plain_sentence(sample.instruction).split()]
     return " ".join(word for i, word in enumerate(words) if word != "_" or i == 0 or words[i - 1] != "_")
 

@@ -69,7 +69,8 @@ def open_robot(
     simulation = _load("vlp.sim.simulation:Simulation")(_load(scene)(seed), robot)
     acting = _load(body)(simulation)
     eyes = make_grounder(grounder, Sources(boxes=true_boxes(simulation), model=model))
-    return Assembly(PerceivingRobot(acting, eyes, ask_person=ask_person), simulation)
+    sizes = _load("vlp.sim.worlds.tabletop.sizes:sizes")()
+    return Assembly(PerceivingRobot(acting, eyes, ask_person=ask_person, sizes=sizes), simulation)
 
 
 def true_boxes(simulation: Simulation) -> Callable[[], Mapping[str, Box]]:

@@ -118,6 +118,7 @@ def pose(index: int, options: Options, out: Path) -> list[Row]:
     """Locate everything of one scene from its true box."""
     from vlp.episodes.assemble import open_robot
     from vlp.sim.render import Camera, visible
+    from vlp.sim.worlds.tabletop.sizes import sizes
 
     assembly = open_robot(seed=seed_of(options.split, index), grounder="oracle")
     simulation = assembly.simulation
@@ -133,7 +134,7 @@ def pose(index: int, options: Options, out: Path) -> list[Row]:
         if shown.fraction < LEAST_SHARE or shown.pixels < 100:
             continue
         item, start = truth.objects[phrase], time.perf_counter()
-        found = locate(observation, Detection(phrase, shown.box, 1.0), scene)
+        found = locate(observation, Detection(phrase, shown.box, 1.0), scene, sizes())
         row: Row = {"phrase": phrase, "kind": item.kind, "hidden": shown.fraction < HIDDEN_BELOW}
         row["pose_s"] = round(time.perf_counter() - start + shared_s, 4)
         if found is None:

@@ -7,7 +7,8 @@ To that model "red cube" is one token, and "red cbue" is not: with one typing er
 import re
 from functools import cache
 
-from vlp.sim.worlds.tabletop.words import COLOURS, KINDS, plural
+from vlp.core.words import plural
+from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
 LEAST_LETTERS = 4
 """Shorter words have too many neighbours: "can" and "cat"."""

@@ -10,11 +10,10 @@ from vlp.core.located import Located
 from vlp.core.observation import Observation
 from vlp.models.protocol import Model
 from vlp.perception.grounder import ANYTHING, Detection, Grounder
+from vlp.perception.looks import colour_of, has_colour, shape_of
 from vlp.perception.points import Cloud, cloud
-from vlp.perception.relations import RELATIONS, bottom, kind_of, over, top
-from vlp.perception.segment import has_colour
+from vlp.perception.relations import RELATIONS, bottom, over, top
 from vlp.prompt.render import question_messages
-from vlp.sim.worlds.tabletop.words import COLOURS, CONTAINERS, split_phrase
 
 PLACES = ("table", "bin")
 MIN_COLOURED_PIXELS = 20
@@ -82,7 +81,7 @@ def _between(sight: Sight, relation: str, subject: str, other: str) -> Verdict:
     item = sight.find(subject)
     if item is not None and RELATIONS[relation](item, target):
         return True, _where(item, target)
-    if relation in ("in", "on") and kind_of(target) in CONTAINERS:
+    if relation in ("in", "on") and shape_of(target.phrase).container:
         pixels = colour_inside(cloud(sight.look.observation), sight.look.observation, target, subject)
         if pixels >= MIN_COLOURED_PIXELS and (item is None or over(item, target, 0.03)):
             return True, f"{pixels} pixels of its colour inside the {other}"
@@ -100,18 +99,18 @@ def _holding(sight: Sight, subject: str) -> Verdict:
 
 def _clear(sight: Sight, subject: str) -> Verdict:
     if subject == "table":
-        left = [d.phrase for d in sight.look.ground(sight.grounder, ANYTHING) if not d.phrase.endswith(CONTAINERS)]
+        left = [d.phrase for d in sight.look.ground(sight.grounder, ANYTHING) if not shape_of(d.phrase).container]
         return not left, f"the {left[0]} is still there" if left else "nothing is left that can be grasped"
     item = sight.find(subject)
     if item is None:
         return False, f"the {subject} is not in view"
     for detection in sight.look.ground(sight.grounder, ANYTHING):
-        if detection.phrase == subject or detection.phrase.endswith(CONTAINERS):
+        if detection.phrase == subject or shape_of(detection.phrase).container:
             continue
         other = sight.look.pose(detection)
         if other is None:
             continue
-        inside = kind_of(item) in CONTAINERS and over(other, item, 0.0)
+        inside = shape_of(item.phrase).container and over(other, item, 0.0)
         atop = over(other, item, 0.02) and top(other) > top(item) + 0.01 and bottom(other) > bottom(item) + 0.02
         if inside or atop:
             return False, f"the {other.phrase} is on or in it"
@@ -142,8 +141,8 @@ PLACE_CHECKS: dict[str, Callable[[Sight, str], Verdict]] = {"table": _on_table, 
 
 def colour_inside(scene: Cloud, observation: Observation, container: Located, subject: str) -> int:
     """Return how many pixels inside a container's rim have the subject's colour; 0 when the container shares it."""
-    colour = (split_phrase(subject) or ("", ""))[0]
-    if colour not in COLOURS or colour == (split_phrase(container.phrase) or ("", ""))[0]:
+    colour = colour_of(subject)
+    if not colour or colour == colour_of(container.phrase):
         return 0
     x1, y1, x2, y2 = (int(v) for v in container.box)
     part = (slice(max(y1 - 20, 0), y2), slice(x1, x2))

@@ -10,6 +10,7 @@ from vlp.core.camera import Box
 from vlp.core.errors import MissingComponent, lookup
 from vlp.core.images import Rgb
 from vlp.models.protocol import Model, NoReply
+from vlp.perception.looks import noun_of, shape_of
 from vlp.prompt.render import BOX_GRAMMAR, ground_messages, parse_box
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS, THINGS
 
@@ -84,7 +85,7 @@ def matches(phrase: str, name: str) -> bool:
     """Return whether an object called `name` ("red cube") is one of those that `phrase` asks for."""
     words = name.split()
     if phrase == "thing":
-        return words[-1] in THINGS
+        return bool(noun_of(name)) and not shape_of(name).container
     return phrase in (ANYTHING, name) or (len(phrase.split()) == 1 and phrase in words)
 
 

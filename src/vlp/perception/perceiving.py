@@ -12,6 +12,7 @@ from typing import Any, cast
 from vlp.core.errors import UsageError, VlpError, closest
 from vlp.core.located import Located
 from vlp.core.observation import Observation
+from vlp.core.sizes import Sizes
 from vlp.models.protocol import Model
 from vlp.perception.checks import Sight, check
 from vlp.perception.grounder import ANYTHING, Detection, Grounder
@@ -35,10 +36,12 @@ class Look:
     Args:
         observation: what the robot saw.
         timings_s: seconds by stage: "observe", "ground", "pose".
+        sizes: how large things are, where that is known.
     """
 
     observation: Observation
     timings_s: dict[str, float] = field(default_factory=dict)
+    sizes: Sizes | None = None
     scene: Cloud | None = None
 
     def ground(self, grounder: Grounder, phrase: str) -> list[Detection]:
@@ -48,7 +51,7 @@ class Look:
     def pose(self, detection: Detection) -> Located | None:
         """Return where a detection is, None when depth shows nothing there."""
         self.scene = self.scene or self._timed("pose", lambda: cloud(self.observation))
-        return self._timed("pose", lambda: locate(self.observation, detection, self.scene))
+        return self._timed("pose", lambda: locate(self.observation, detection, self.scene, self.sizes))
 
     def _timed(self, stage: str, work: Callable[[], Any]) -> Any:
         start = time.perf_counter()
@@ -66,6 +69,7 @@ class PerceivingRobot:
         grounder: finds boxes.
         model: asked as a second opinion when `check` cannot see its subject; optional.
         ask_person: question -> answer; None when nobody is there to ask.
+        sizes: how large things are by their nouns, where that is known.
     """
 
     def __init__(
@@ -74,8 +78,10 @@ class PerceivingRobot:
         grounder: Grounder,
         model: Model | None = None,
         ask_person: Callable[[str], str | None] | None = None,
+        sizes: Sizes | None = None,
     ) -> None:
         self.robot = robot
+        self._sizes = sizes
         self.grounder = grounder
         self._model = model
         self._person = Person(ask_person)
@@ -166,7 +172,7 @@ class PerceivingRobot:
     def _look(self) -> Look:
         start = time.perf_counter()
         observation = self.robot.observe()
-        return Look(observation, {"observe": time.perf_counter() - start})
+        return Look(observation, {"observe": time.perf_counter() - start}, self._sizes)
 
     def _locate(self, step: Step) -> StepResult:
         phrase = str(step.arguments["object"])

@@ -8,30 +8,18 @@ import numpy as np
 from vlp.core.camera import Array, Box
 from vlp.core.located import Located
 from vlp.core.observation import Observation
+from vlp.core.sizes import SizeBounds, Sizes
 from vlp.perception.grounder import Detection
+from vlp.perception.looks import Shape, colour_of, noun_of, shape_of
 from vlp.perception.points import Cloud, cloud
 from vlp.perception.segment import Mask, bounds, eroded, object_mask, open_close
 from vlp.perception.shapes import Outline, fit_circle, fit_rectangle, fit_sphere, outermost
-from vlp.sim.worlds.tabletop.words import CONTAINERS, split_phrase
 
 TOP_TOLERANCE_M = 0.003
 RIM_TOLERANCE_M = 0.01
+UNKNOWN_TALLEST_M = 0.4
 ON_TABLE_M = 0.02
 """A thing whose lowest visible point is below this height stands on the table itself."""
-FLAT_TOPS = ("cube", "block", "can", "mug", "bottle")
-CAPPED = ("can", "bottle", "mug")
-"""Kinds whose top has another colour than the body."""
-TALLEST_M: dict[str, float] = {
-    "plate": 0.04, "tray": 0.05, "bowl": 0.09, "box": 0.11, "can": 0.125, "bottle": 0.21, "mug": 0.095,
-    "cube": 0.08, "block": 0.075, "ball": 0.085,
-}  # fmt: skip
-"""The greatest height of a kind: what rises higher is something in, on or before it."""
-SHORTEST_M: dict[str, float] = {"can": 0.078, "bottle": 0.15, "mug": 0.074}
-"""The least height of a kind that stands: what shows less of itself is hidden below, not standing on something."""
-LYING_M: dict[str, float] = {"can": 0.070, "bottle": 0.080}
-"""What shows nothing above this height over the table lies on its side: of a bottle, the body alone is higher."""
-SPAN_M: dict[str, float] = {"cube": 0.10, "block": 0.13, "ball": 0.08, "can": 0.13, "bottle": 0.21, "mug": 0.13}
-"""The largest size of a kind."""
 
 
 @dataclass(frozen=True)
@@ -68,30 +56,33 @@ Fit = Callable[[Seen], tuple[Outline, float, float]]
 """From what is seen to (outline, bottom, top), heights in metres above the floor."""
 
 
-def locate(observation: Observation, detection: Detection, scene: Cloud | None = None) -> Located | None:
+def locate(
+    observation: Observation, detection: Detection, scene: Cloud | None = None, sizes: Sizes | None = None
+) -> Located | None:
     """Return the pose of what a detection's box holds, None when nothing with depth stands out there.
 
     Args:
         observation: the image that was grounded, with its depth.
-        detection: phrase and box; the phrase's kind tells which shape is fitted.
+        detection: phrase and box; the phrase's noun tells which shape is fitted.
         scene: the observation's cloud where several things are located in one image.
+        sizes: how large things are, where that is known.
     """
     scene = scene or cloud(observation)
-    colour, kind = split_phrase(detection.phrase) or ("", "")
-    mask = object_mask(observation.rgb, scene, detection.box, colour, SPAN_M.get(kind, 0.25))
-    if kind in TALLEST_M and mask.any():
-        lowest = 0.0 if kind in CONTAINERS else float(np.nanquantile(np.r_[scene.height_m[mask], 0.0], 0.02))
-        mask &= ~(scene.height_m > max(lowest - ON_TABLE_M, 0.0) + TALLEST_M[kind])
+    shape, size = shape_of(detection.phrase), (sizes or {}).get(noun_of(detection.phrase), SizeBounds())
+    mask = object_mask(observation.rgb, scene, detection.box, colour_of(detection.phrase), size.span_m or 0.25)
+    if size.tallest_m is not None and mask.any():
+        lowest = 0.0 if shape.container else float(np.nanquantile(np.r_[scene.height_m[mask], 0.0], 0.02))
+        mask &= ~(scene.height_m > max(lowest - ON_TABLE_M, 0.0) + size.tallest_m)
     if scene.points(mask).size < 36:
         return None
-    lying = kind in LYING_M and bool(np.nanquantile(scene.height_m[mask], 0.985) < LYING_M[kind])
-    axis = column(scene, mask) if kind in CAPPED and not lying else None
+    lying = size.lying_m is not None and bool(np.nanquantile(scene.height_m[mask], 0.985) < size.lying_m)
+    axis = column(scene, mask) if shape.capped and not lying else None
     if axis is not None:
-        mask |= axis.pixels(scene, detection.box, TALLEST_M[kind])
-    outline, bottom, top = (fit_upright if lying else FITS.get(kind, fit_upright))(see(scene, mask, kind))
-    if kind in SHORTEST_M and not lying:
-        bottom = max(min(bottom, top - SHORTEST_M[kind]), scene.support_z_m)
-    if axis is not None and kind != "mug" and not axis.agrees(outline):  # a mug's handle is part of its silhouette
+        mask |= axis.pixels(scene, detection.box, size.tallest_m or UNKNOWN_TALLEST_M)
+    outline, bottom, top = (fit_upright if lying else FITS.get(shape.fit, fit_upright))(see(scene, mask, shape))
+    if size.shortest_m is not None and not lying:
+        bottom = max(min(bottom, top - size.shortest_m), scene.support_z_m)
+    if axis is not None and shape.fit != "handled" and not axis.agrees(outline):  # a handle is part of the silhouette
         outline = Outline(axis.centre, 2 * axis.radius_m, 2 * axis.radius_m)
     return Located(
         phrase=detection.phrase,
@@ -156,7 +147,7 @@ def smoothed(values: Array, mask: Mask) -> Array:
     return result
 
 
-def see(scene: Cloud, mask: Mask, kind: str) -> Seen:
+def see(scene: Cloud, mask: Mask, shape: Shape) -> Seen:
     """Return what is seen of a thing, with the heights of its top and bottom.
 
     A flat top is where most of the upper points are, a rim what lies outermost on the far side.
@@ -166,12 +157,12 @@ def see(scene: Cloud, mask: Mask, kind: str) -> Seen:
     highest = float(np.quantile(z, 0.985))
     lowest = float(np.quantile(z, 0.02))
     top = highest
-    if kind in FLAT_TOPS:
+    if shape.flat_top:
         upper = z[z > highest - 0.02]
         counts = np.histogram(upper, bins=np.arange(highest - 0.02, highest + 0.012, 0.002))[0]
         mode = highest - 0.02 + 0.002 * (int(np.convolve(counts, [1, 1, 1], "same").argmax()) + 0.5)
         top = float(np.median(upper[np.abs(upper - mode) < 0.004]))
-    if kind in CONTAINERS:
+    if shape.container:
         top = rim_height(scene, mask, highest)
         mask = mask & ~(scene.height_m + scene.support_z_m > top + RIM_TOLERANCE_M)
     bottom = scene.support_z_m if lowest < scene.support_z_m + ON_TABLE_M else lowest
@@ -261,15 +252,11 @@ def fit_upright(seen: Seen) -> tuple[Outline, float, float]:
 
 
 FITS: dict[str, Fit] = {
-    "cube": fit_cube,
-    "block": fit_block,
-    "ball": fit_ball,
-    "can": fit_round,
-    "mug": fit_mug,
+    "square": fit_cube,
+    "rectangle": fit_block,
+    "sphere": fit_ball,
+    "circle": fit_round,
+    "handled": fit_mug,
     "bottle": fit_bottle,
-    "bowl": fit_round,
-    "plate": fit_round,
-    "tray": fit_block,
-    "box": fit_block,
 }
-"""The shape fitted to each kind; a row more is a kind more."""
+"""How each outline of `nouns.toml` is fitted."""

@@ -6,9 +6,8 @@ import numpy as np
 
 from vlp.core.camera import Array
 from vlp.core.located import Located
-from vlp.sim.worlds.tabletop.words import split_phrase
+from vlp.perception.looks import shape_of
 
-RECTANGULAR = ("cube", "block", "tray", "box")
 REST_M = 0.03
 """How far the bottom of a thing may seem to be from the surface it rests on: both heights are estimates."""
 NEXT_TO_M = 0.12
@@ -17,15 +16,10 @@ BESIDE_M = 0.015
 """How far apart two middles must be for one to be left of (or behind, ...) the other."""
 
 
-def kind_of(item: Located) -> str:
-    """Return the kind of a located thing, "" when its phrase has none of ours."""
-    return (split_phrase(item.phrase) or ("", ""))[1]
-
-
 def over(subject: Located, other: Located, slack_m: float = 0.01) -> bool:
     """Return whether the subject's centre is above the other's footprint."""
     dx, dy = offset(subject, other)
-    if kind_of(other) not in RECTANGULAR:
+    if shape_of(other.phrase).round:
         return bool(np.hypot(dx, dy) <= other.size_m[0] / 2 + slack_m)
     c, s = np.cos(other.yaw_rad), np.sin(other.yaw_rad)
     along, across = c * dx + s * dy, -s * dx + c * dy
@@ -63,7 +57,7 @@ def is_in(subject: Located, other: Located) -> bool:
 
 def is_on(subject: Located, other: Located) -> bool:
     """Return whether the subject rests on the other's top, or within a shallow one such as a plate."""
-    low = bottom(other) - 0.01 if kind_of(other) in ("plate", "tray") else top(other) - REST_M
+    low = bottom(other) - 0.01 if shape_of(other.phrase).shallow else top(other) - REST_M
     return over(subject, other) and low <= bottom(subject) <= top(other) + REST_M and top(subject) > top(other)
 
 
@@ -93,7 +87,7 @@ RELATIONS: dict[str, Callable[[Located, Located], bool]] = {
 
 def _reach(item: Located, direction: Array) -> float:
     """Return how far a thing extends from its centre in a direction, in metres."""
-    if kind_of(item) not in RECTANGULAR:
+    if shape_of(item.phrase).round:
         return item.size_m[0] / 2
     c, s = np.cos(item.yaw_rad), np.sin(item.yaw_rad)
     along, across = abs(c * direction[0] + s * direction[1]), abs(-s * direction[0] + c * direction[1])

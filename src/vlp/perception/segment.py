@@ -5,24 +5,15 @@ from numpy.typing import NDArray
 
 from vlp.core.camera import Array, Box, iou
 from vlp.core.images import Rgb
+from vlp.perception.looks import Mask, has_colour, is_colour
 from vlp.perception.points import Cloud
-from vlp.sim.worlds.tabletop.words import COLOURS
 
-Mask = NDArray[np.bool_]
 MIN_PIXELS = 25
 SMALLEST_PIECE, MAX_PIECES = 12, 12
 MARGIN = 0.25
 """How far a box is widened on each side, as a share of its size: boxes of a grounder are not exact."""
 JUMP_M = 0.015
 LOWEST_M = 0.004
-HUES_DEG: dict[str, tuple[float, float]] = {
-    "red": (-16.0, 14.0),
-    "orange": (14.0, 41.0),
-    "yellow": (41.0, 75.0),
-    "green": (75.0, 170.0),
-    "blue": (170.0, 255.0),
-    "purple": (255.0, 344.0),
-}
 
 
 def object_mask(rgb: Rgb, cloud: Cloud, box: Box, colour: str, span_m: float = 0.25) -> Mask:
@@ -39,7 +30,7 @@ def object_mask(rgb: Rgb, cloud: Cloud, box: Box, colour: str, span_m: float = 0
     part = (slice(y1, y2), slice(x1, x2))
     height = cloud.height_m[part]
     raised = np.where(np.isfinite(height), height, 0.02) > LOWEST_M
-    coloured = has_colour(rgb[part], colour) if colour in COLOURS else np.ones_like(raised)
+    coloured = has_colour(rgb[part], colour) if is_colour(colour) else np.ones_like(raised)
     local = (box[0] - x1, box[1] - y1, box[2] - x1, box[3] - y1)
     places = cloud.eye + cloud.rays[part] * cloud.depth_m[part][..., None]
     depth = np.where(cloud.valid[part], cloud.depth_m[part], np.nan)
@@ -54,23 +45,6 @@ def object_mask(rgb: Rgb, cloud: Cloud, box: Box, colour: str, span_m: float = 0
     if chosen.sum() >= MIN_PIXELS:
         mask[part] = chosen
     return mask
-
-
-def has_colour(rgb: Rgb, colour: str) -> Mask:
-    """Return the pixels that a person would call `colour`, whatever the shading."""
-    values = rgb.astype(np.float64) / 255.0
-    top, low = values.max(axis=-1), values.min(axis=-1)
-    chroma = top - low
-    saturation = chroma / np.maximum(top, 1e-6)
-    if colour == "black":
-        return (top < 0.32) & (chroma < 0.12)
-    if colour == "white":
-        return (saturation < 0.22) & (top > 0.30)
-    r, g, b = values[..., 0], values[..., 1], values[..., 2]
-    safe = np.maximum(chroma, 1e-6)
-    hue = np.where(top == r, (g - b) / safe % 6, np.where(top == g, (b - r) / safe + 2, (r - g) / safe + 4)) * 60
-    first, last = HUES_DEG[colour]
-    return (saturation > 0.25) & (chroma > 0.06) & ((hue - first) % 360 < last - first)
 
 
 def pieces(mask: Mask) -> NDArray[np.int64]:

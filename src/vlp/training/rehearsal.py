@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from random import Random
 from typing import Any
 
-from vlp.sim.worlds.tabletop.words import plural
+from vlp.core.words import plural
 
 QUESTIONS = (
     "what do you see?",

@@ -13,7 +13,6 @@ from run_kit import Run, say
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal import Event, Journal, read_events
-from vlp.robot.fake import FakeRobot
 from vlp.runtime.replay import replay
 from vlp.runtime.schedule import Change
 from vlp.runtime.session import Spec
@@ -23,6 +22,7 @@ from vlp.runtime.subscribers.rerun_log import RerunLog
 from vlp.runtime.subscribers.result import ResultFile
 from vlp.runtime.subscribers.terminal import Terminal
 from vlp.runtime.subscribers.video import SIZE_PX, Video, compose
+from vlp.sim.fake.robot import FakeRobot
 
 BAD = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 

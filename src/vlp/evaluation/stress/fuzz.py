@@ -15,7 +15,7 @@ from vlp.evaluation.stress.malformed import SPOILERS
 from vlp.evaluation.stress.random_policies import random_policy
 from vlp.policy.checks import check_policy
 from vlp.primitives.manifest import Manifest
-from vlp.robot.fake import fake_manifest
+from vlp.sim.fake.robot import fake_manifest
 
 POOL = 400
 """Valid policies that are drawn once and spoiled again and again; drawing costs more than spoiling."""

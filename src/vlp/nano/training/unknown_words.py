@@ -13,11 +13,12 @@ from difflib import get_close_matches
 from functools import cache, lru_cache
 from random import Random
 
+from vlp.core.words import plural
 from vlp.nano.wording import heard
 from vlp.sim.language.families import FAMILIES
 from vlp.sim.language.task import Task
 from vlp.sim.language.wording import COLOUR_WORDS, EVERY_WORDS, KIND_WORDS, RELATION_WORDS, SUPERLATIVE_WORDS
-from vlp.sim.worlds.tabletop.words import COLOURS, KINDS, plural
+from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
 SHARE = 0.45
 """How many instructions get such words."""

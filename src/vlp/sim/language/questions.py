@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from typing import NamedTuple
 
+from vlp.core.words import plural
 from vlp.sim.language.question_words import EXTREME_WORDS, OPENINGS, PHRASINGS, STATIC_RELATIONS
 from vlp.sim.language.references import ORDERS, SIZES, Unclear, candidates, resolve
 from vlp.sim.language.relations import DIRECTIONS, displacement_m, gap_m, lies, rests_on, visible
 from vlp.sim.language.task import Split
 from vlp.sim.language.wording import describe, noun, pick, pieces, typo
 from vlp.sim.truth import Truth
-from vlp.sim.worlds.tabletop.words import COLOURS, CONTAINERS, KINDS, PUT_RELATION, THINGS, plural
+from vlp.sim.worlds.tabletop.words import COLOURS, CONTAINERS, KINDS, PUT_RELATION, THINGS
 
 Drawn = tuple[str, dict[str, str], str]
 """Key of the templates, words for its slots, answer."""

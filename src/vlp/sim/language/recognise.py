@@ -9,12 +9,13 @@ from dataclasses import replace
 from functools import cache
 
 from vlp.core.errors import closest
+from vlp.core.words import plural
 from vlp.sim.language import wording
 from vlp.sim.language.families import PLAIN
 from vlp.sim.language.references import ORDERS, Unclear, resolve
 from vlp.sim.language.task import Task
 from vlp.sim.truth import Truth
-from vlp.sim.worlds.tabletop.words import COLOURS, KINDS, PUT_RELATION, plural
+from vlp.sim.worlds.tabletop.words import COLOURS, KINDS, PUT_RELATION
 
 MAX_CHARACTERS = 300
 """Longer sentences are no task of ours; matching stays quick."""

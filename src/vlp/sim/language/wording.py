@@ -8,8 +8,9 @@ import re
 from functools import cache
 from random import Random
 
+from vlp.core.words import plural
 from vlp.sim.language.polite_words import POLITE
-from vlp.sim.worlds.tabletop.words import COLOURS, KINDS, plural
+from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
 Pair = tuple[tuple[str, ...], tuple[str, ...]]
 """Phrasings of training, and phrasings kept for test."""

@@ -15,15 +15,6 @@ PUT_RELATION: dict[str, str] = {
 """The relation that `put A ... B` means, by the kind of B."""
 
 
-PLURALS = {"box": "boxes", "dish": "dishes", "dice": "dice"}
-
-
-def plural(noun: str) -> str:
-    """Return the plural of a noun, with the words before it: "storage box" -> "storage boxes"."""
-    head, _, last = noun.rpartition(" ")
-    return f"{head} {PLURALS.get(last, last + 's')}".strip()
-
-
 _PHRASES = re.compile(rf"\b(?:{'|'.join(COLOURS)}) (?:{'|'.join(KINDS)})\b")
 
 

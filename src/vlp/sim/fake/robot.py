@@ -14,9 +14,9 @@ from vlp.core.observation import Observation, RobotState
 from vlp.primitives.manifest import Limits, Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.robot.arguments import check_arguments
-from vlp.robot.fake_world import RELATIONS, TABLE_TOP_M, FakeWorld, Item, Refused
 from vlp.robot.keys import Once
 from vlp.robot.protocol import Status, Step, StepResult
+from vlp.sim.fake.world import RELATIONS, TABLE_TOP_M, FakeWorld, Item, Refused
 
 K = Intrinsics(640, 480, 554.38, 554.38, 320.0, 240.0)
 STOPPED = "the robot is stopped; a person must reset it."
