@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 
-from vlp.nano.names import NANO_NAMES
+from vlp.nano.names import NAMES
 from vlp.understanding.lexicon import LEAST_LETTERS, Lexicon, denial_spellings, neighbours
 
 OUT = Path(__file__).parent.parent / "src" / "vlp" / "understanding" / "real_words.txt"
@@ -37,7 +37,7 @@ def main(dictionary: str, wordnet: str = "") -> None:
     # "suer" and "hod" are words, too, and sooner typing errors: kept is what occurs in the texts whose senses WordNet counts.
     met = {w for w in words if not seen or any(seen.get(lemma, 0) for lemma in lemmas(w))}
     met |= {w for w, count in seen.items() if count}
-    lexicon = Lexicon(NANO_NAMES)
+    lexicon = Lexicon(NAMES)
     names = {w for target in (*lexicon.kinds, *lexicon.colours, *lexicon.places) for w in neighbours(target)}
     near = {w for target in lexicon.known if len(target) >= LEAST_LETTERS for w in neighbours(target)} | denial_spellings()
     # What would be taken for a name must be no word at all: "coke" is no "come", but it is no "cube" either.

@@ -18,7 +18,7 @@ from vlp.models.adapter import WEIGHTS, check_adapter
 from vlp.models.adapter_config import FILE, Targets
 from vlp.models.folder import check_folder
 from vlp.models.loading import load_model
-from vlp.nano.folders import nano_base_folder
+from vlp.nano.folders import shipped_base
 
 CPU = torch.device("cpu")
 DECODER = "model.language_model.layers"
@@ -27,7 +27,7 @@ DECODER = "model.language_model.layers"
 @pytest.fixture(scope="module")
 def base() -> Any:
     """The model of nano-base, not to be changed."""
-    return load_model(check_folder(nano_base_folder()), None, CPU, torch.float32)
+    return load_model(check_folder(shipped_base()), None, CPU, torch.float32)
 
 
 def logits(model: Any) -> torch.Tensor:
@@ -60,7 +60,7 @@ def rename(adapter: Path, new_name: Callable[[str], str]) -> None:
 
 
 def loaded(adapter: Path, merged: bool = True) -> Any:
-    return load_model(check_folder(nano_base_folder()), adapter, CPU, torch.float32, merged)
+    return load_model(check_folder(shipped_base()), adapter, CPU, torch.float32, merged)
 
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -267,7 +267,7 @@ def test_saved_embeddings_that_are_the_base_s_are_passed_through(good: Path, bas
 
 def test_a_model_with_a_number_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
     """Against: a folder with NaN in it that plans nonsense."""
-    folder = Path(shutil.copytree(nano_base_folder(), tmp_path / "m"))
+    folder = Path(shutil.copytree(shipped_base(), tmp_path / "m"))
     (folder / "vlp.json").unlink()
     tensors = load_file(folder / "model.safetensors")
     name = sorted(tensors)[0]

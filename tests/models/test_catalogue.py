@@ -7,7 +7,7 @@ import pytest
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.models.catalogue import MODELS, find_folder, open_model
 from vlp.models.folder import check_folder
-from vlp.nano import folders as nano
+from vlp.nano import folders
 
 
 @pytest.mark.parametrize("spec", ["nanno", "", "/nowhere/model", "nano:x:y?", "a/b/c", "scriptd:x"])
@@ -30,18 +30,16 @@ def test_a_misspelt_word_offers_the_closest() -> None:
 
 
 def test_an_installation_without_nanos_weights_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nano, "FOLDER", tmp_path)
+    monkeypatch.setattr(folders, "WEIGHTS", tmp_path)
     with pytest.raises(MissingComponent, match="vlp train nano"):
         open_model("nano")
 
 
-@pytest.mark.parametrize(
-    ("word", "folder", "profile"), [("nano", nano.FOLDER, "brief"), ("nano-base", nano.BASE_FOLDER, "brief_words")]
-)
-def test_the_shipped_weights_are_those_that_were_recorded(word: str, folder: Path, profile: str) -> None:
+@pytest.mark.parametrize(("word", "folder", "profile"), [("nano", "nano", "brief"), ("nano-base", "nano_base", "brief_words")])
+def test_the_shipped_weights_are_those_that_were_recorded(word: str, folder: str, profile: str) -> None:
     found = check_folder(find_folder(word))
-    assert found.path == folder and found.sighted and found.profile == profile
-    size = sum(file.stat().st_size for file in folder.iterdir())
+    assert found.path == folders.WEIGHTS / folder and found.turns == "sight" and found.profile == profile
+    size = sum(file.stat().st_size for file in found.path.iterdir())
     assert size < 40 * 2**20
 
 

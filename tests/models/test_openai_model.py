@@ -336,7 +336,8 @@ def test_another_model_that_answers_is_an_error(server: Server) -> None:
 def test_a_name_of_vlp_serve_says_what_the_model_wants(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     listing(monkeypatch, "base", "tuned@brief+sight:0123456789ab")
     model = OpenAIModel(server.url)
-    assert (model.name, model.profile, model.sight) == ("tuned@brief+sight:0123456789ab", "brief", "0123456789ab")
+    assert (model.name, model.profile) == ("tuned@brief+sight:0123456789ab", "brief")
+    assert (model.asks.turns, model.asks.tower) == ("sight", "0123456789ab")
     assert OpenAIModel(server.url, model="base").profile == "full"
     assert OpenAIModel(server.url, profile="full").profile == "full"
 

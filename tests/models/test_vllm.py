@@ -114,13 +114,13 @@ def test_good_adapters_pass_and_a_changed_tower_of_a_sighted_model_does_not(
     (folder / "vlp.json").write_text(json.dumps({"format": 1, "prompt": "brief", "name": "toy", "sighted": True}))
     sighted = check_folder(folder)
     check_served_adapter(decoder, sighted)
-    assert Offer(sighted, decoder).name.sight == tower_digest(toy_folder)
+    assert Offer(sighted, decoder).name.tower == tower_digest(toy_folder)
     with pytest.raises(UsageError, match=r"vision tower.*--merge"):
         check_served_adapter(vision, sighted)
 
 
 def test_a_name_is_read_as_it_was_written():
-    for name in (ServedName("a b", "brief", "0123456789ab"), ServedName("x", "full"), ServedName("x-1", "brief")):
+    for name in (ServedName("a b", "brief", "sight", "0123456789ab"), ServedName("x", "full"), ServedName("x-1", "brief")):
         assert ServedName.read(str(name)) == name
     for text in ("plain", "a@b@c", "a@Brief", "a@brief+sight:xyz", "@brief", "gpt@2024-08"):
         assert ServedName.read(text) is None

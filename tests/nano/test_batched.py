@@ -8,11 +8,11 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 from vlp.core.messages import Image, Text, user
 from vlp.models.scripted import ScriptedModel
 from vlp.nano.code import CELL, IMAGE_HEIGHT, IMAGE_WIDTH
-from vlp.nano.sighted import quoting
+from vlp.nano.sighted import SightedTurns
 from vlp.nano.training import tokenizer as words
 from vlp.nano.training.batched import BatchedLanguage, BatchedVision
-from vlp.nano.training.data import nano_manifest
-from vlp.nano.training.model import nano_config
+from vlp.nano.training.data import every_primitive
+from vlp.nano.training.model import small_config
 from vlp.nano.training.packing import CELLS, Packer, Turn
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
@@ -20,13 +20,13 @@ from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 @pytest.fixture(scope="module")
 def tokenizer():
     corpus = [f"put the {c} {k} in the box {c}_{k}" for c in COLOURS for k in KINDS] * 20
-    return words.build_tokenizer(nano_manifest(), corpus, 500)
+    return words.build_tokenizer(every_primitive(), corpus, 500)
 
 
 @pytest.fixture(scope="module")
 def model(tokenizer):
     torch.manual_seed(0)
-    return Qwen2_5_VLForConditionalGeneration(nano_config(tokenizer)).eval()
+    return Qwen2_5_VLForConditionalGeneration(small_config(tokenizer)).eval()
 
 
 def _stock_patches(pixels: torch.Tensor) -> torch.Tensor:
@@ -82,7 +82,9 @@ def test_a_packed_turn_is_spelled_as_the_conversation_at_run_time(tokenizer):
     """Guards against a model that is trained on another conversation than it is asked in."""
     scripted = ScriptedModel(["1 red_cube 2"])
     asked = [user(Image(np.zeros((8, 8, 3), np.uint8)), Text("ask: how many?"))]
-    conversation, _ = quoting(asked, lambda rgb, said: "sees: 1 red_cube 2\n", scripted)
+    turns = SightedTurns(None)  # type: ignore[arg-type]
+    turns.read = lambda rgb, said: "sees: 1 red_cube 2\n"  # type: ignore[method-assign]
+    conversation, _ = turns.shown(asked, scripted)
     parts = [{"role": m.role, "content": [_template_part(part) for part in m.parts]} for m in conversation]
     text = tokenizer.apply_chat_template(parts, tokenize=False, add_generation_prompt=True) + "3<|end|>"
     packed = Packer(tokenizer).batch([[Turn("ask: how many?", "1 red_cube 2", "3")]], ["sees: 1 red_cube 2\n"]).without_image()

@@ -1,18 +1,20 @@
 """What the vision tower sees is told in words, behind the image it was seen in."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from vlp.core.images import Rgb
 from vlp.core.messages import Image, Message, Text, assistant, user
 from vlp.models.protocol import Reply
 from vlp.models.scripted import ScriptedModel
+from vlp.models.turns import ModelWithTurns, own_turns
 from vlp.nano.code import SeenObject
 from vlp.nano.keeping import keeping
 from vlp.nano.scene import entries, quoted, reasoned, scene_text, standing
-from vlp.nano.sighted import SightedModel, own_turns
+from vlp.nano.sighted import SightedTurns
 from vlp.primitives.manifest import Limits
 from vlp.primitives.schema import policy_schema
 from vlp.primitives.standard import STANDARD, make_manifest
@@ -78,9 +80,16 @@ def test_held_things_and_empty_tables():
     assert scene_text([held]) == "sees: nothing\n"
 
 
+def model_that_sees(model: ScriptedModel, read: Callable[[Rgb, str], str]) -> ModelWithTurns:
+    """A model with the turns of the embedded one, to which an image is read by a function."""
+    turns = SightedTurns(None)  # type: ignore[arg-type]
+    turns.read = read  # type: ignore[method-assign]
+    return ModelWithTurns(model, turns)
+
+
 def test_the_text_stands_behind_its_image_and_is_quoted_from_before_the_answer():
     inner = ScriptedModel(["1 red_cube 1", "{}"])
-    model = SightedModel(inner, lambda rgb, said: f"sees: {rgb.shape[1]} {said}\n")
+    model = model_that_sees(inner, lambda rgb, said: f"sees: {rgb.shape[1]} {said}\n")
     reply = model.generate([user(Text("a"), Image(np.zeros((8, 16, 3), np.uint8)), Text("b"))], max_tokens=7)
     assert reply.text == "{}"
     first, second = (call["messages"] for call in inner.calls)
@@ -92,7 +101,7 @@ def test_rules_before_the_question_stay_before_the_quote():
     """Guards against the rules of a longer prompt being taken for the question."""
     inner = ScriptedModel(["nothing", "{}"])
     asked = [Message("system", (Text("rules"),)), user(Image(np.zeros((8, 16, 3), np.uint8)), Text("do: x"))]
-    SightedModel(inner, lambda rgb, said: "sees: nothing\n").generate(asked)
+    model_that_sees(inner, lambda rgb, said: "sees: nothing\n").generate(asked)
     assert [[m.role for m in call["messages"]] for call in inner.calls] == [
         ["system", "user"],
         ["system", "user", "assistant", "user"],
@@ -102,15 +111,15 @@ def test_rules_before_the_question_stay_before_the_quote():
 def test_a_reply_that_is_handed_back_stands_behind_the_quote():
     inner = ScriptedModel(["1 red_cube 1", "{}"])
     asked = [user(Text("do: x"), Image(np.zeros((8, 16, 3), np.uint8))), assistant("{"), user(Text("wrong: cut-off"))]
-    SightedModel(inner, lambda rgb, said: "sees: nothing\n").generate(asked)
+    model_that_sees(inner, lambda rgb, said: "sees: nothing\n").generate(asked)
     assert [m.role for m in inner.calls[1]["messages"]] == ["user", "assistant", "user", "assistant", "user"]
 
 
 def test_between_two_turns_of_the_user_the_model_says_in_words_what_it_would_do():
     inner = ScriptedModel(["1 red_cube 1", "pick up the red cube", "{}"])
     asked = [user(Text("do: x"), Image(np.zeros((8, 16, 3), np.uint8))), user(Text("as a policy"))]
-    reply = SightedModel(inner, lambda rgb, said: "sees: nothing\n").generate(asked, grammar={"type": "object"})
-    assert reply.text == "{}" and reply.quote == "1 red_cube 1\npick up the red cube"
+    reply = model_that_sees(inner, lambda rgb, said: "sees: nothing\n").generate(asked, grammar={"type": "object"})
+    assert reply.text == "{}" and reply.said == "1 red_cube 1\npick up the red cube"
     turns = [(m.role, m.parts[-1]) for m in inner.calls[2]["messages"][1:]]
     assert turns == [
         ("assistant", Text("1 red_cube 1")),
@@ -125,7 +134,7 @@ def test_a_policy_is_held_to_the_words_before_it_unless_it_is_a_correction():
     grammar = policy_schema(make_manifest("any", STANDARD, ("table", "bin"), Limits((0, 0, 0), (1, 1, 1), 1, 1, 1, 1, 1)))
     asked = [user(Text("do: x")), user(Text("as a policy"))]
     inner = ScriptedModel(["nothing", "put it down", "{", "nothing", "put it down", "{}"])
-    model = SightedModel(inner, lambda rgb, said: "")
+    model = model_that_sees(inner, lambda rgb, said: "")
     model.generate(asked, grammar=grammar)
     model.generate([*asked, assistant("{"), user(Text("wrong: cut-off"))], grammar=grammar)
     assert [call["grammar"] for call in inner.calls] == [None, None, keeping(grammar, "put it down"), None, None, grammar]
@@ -140,14 +149,14 @@ def test_words_that_were_cut_off_bind_nothing():
             return replace(super().generate(messages, **options), finish="length")
 
     inner = CutOff(["nothing", "pick up the red", "{}"])
-    SightedModel(inner, lambda rgb, said: "").generate([user(Text("do: x")), user(Text("as a policy"))], grammar=grammar)
+    model_that_sees(inner, lambda rgb, said: "").generate([user(Text("do: x")), user(Text("as a policy"))], grammar=grammar)
     assert inner.calls[-1]["grammar"] == grammar
 
 
 def test_a_policy_that_is_handed_back_stands_behind_the_words():
     inner = ScriptedModel(["1 red_cube 1", "pick up the red cube", "{}"])
     asked = [user(Text("do: x")), user(Text("as a policy")), assistant("{"), user(Text("wrong: cut-off"))]
-    SightedModel(inner, lambda rgb, said: "").generate(asked)
+    model_that_sees(inner, lambda rgb, said: "").generate(asked)
     assert "".join(m.role[0] for m in inner.calls[2]["messages"]) == "uauauau"
 
 

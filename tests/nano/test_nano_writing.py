@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from vlp.nano.training.data import TurnSource, imagined_scene, nano_manifest
+from vlp.nano.training.data import TurnSource, every_primitive, imagined_scene
 from vlp.nano.training.packing import Turn
 from vlp.nano.training.tokenizer import build_tokenizer
 from vlp.nano.training.writing import Pieces, copy_turn, each_turn, fill_turn, look_turn
@@ -16,7 +16,7 @@ from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
 @pytest.fixture(scope="module")
 def tokenizer() -> PreTrainedTokenizerFast:
-    return build_tokenizer(nano_manifest(), [f"put the {c} {k} in the box" for c in COLOURS for k in KINDS] * 20, 500)
+    return build_tokenizer(every_primitive(), [f"put the {c} {k} in the box" for c in COLOURS for k in KINDS] * 20, 500)
 
 
 def base_turns(tokenizer: PreTrainedTokenizerFast, scenes: int) -> list[Turn]:

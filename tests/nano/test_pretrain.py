@@ -13,9 +13,9 @@ from vlp.models.catalogue import find_folder
 from vlp.models.folder import check_folder
 from vlp.nano.code import IMAGE_HEIGHT, IMAGE_WIDTH
 from vlp.nano.training import tokenizer as words
-from vlp.nano.training.data import LabelledScene, TurnSource, nano_manifest
+from vlp.nano.training.data import LabelledScene, TurnSource, every_primitive
 from vlp.nano.training.frames import ImaginedScenes
-from vlp.nano.training.model import nano_config, wire
+from vlp.nano.training.model import small_config, wire
 from vlp.nano.training.pretrain import Stage, Trainer, join, run_stage
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 from vlp.training.curve import add_row, read_curve
@@ -23,9 +23,9 @@ from vlp.training.curve import add_row, read_curve
 
 def trainer() -> Trainer:
     corpus = [f"put the {c} {k} in the box {c}_{k}" for c in COLOURS for k in KINDS] * 20
-    tokenizer = words.build_tokenizer(nano_manifest(), corpus, 500)
+    tokenizer = words.build_tokenizer(every_primitive(), corpus, 500)
     torch.manual_seed(0)
-    model = Qwen2_5_VLForConditionalGeneration(nano_config(tokenizer))
+    model = Qwen2_5_VLForConditionalGeneration(small_config(tokenizer))
     wire(model, tokenizer)
     return Trainer(model, tokenizer)
 

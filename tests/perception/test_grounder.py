@@ -8,7 +8,6 @@ from vlp.models.protocol import NoReply, Reply
 from vlp.perception.grounder import (
     ANYTHING,
     ModelGrounder,
-    NanoGrounder,
     OracleGrounder,
     Sources,
     make_grounder,
@@ -45,25 +44,6 @@ class Writer:
 def test_a_phrase_finds_what_it_names_and_nothing_else(phrase, names):
     assert {d.phrase for d in OracleGrounder(lambda: BOXES).ground(RGB, phrase)} == names
     assert {name for name in BOXES if matches(phrase, name)} == names
-
-
-def test_nano_gives_the_best_first_and_leaves_out_the_doubtful():
-    asked = []
-
-    def detect(rgb, phrase):
-        asked.append(phrase)
-        return [
-            ("red", "cube", 0.5, (0, 0, 9, 9)),
-            ("red", "cube", 0.9, (-5, 5, 20, 900)),
-            ("red", "ball", 0.1, (0, 0, 5, 5)),
-        ]
-
-    grounder = NanoGrounder(detect)
-    found = grounder.ground(RGB, "red cube")
-    assert [d.score for d in found] == [0.9, 0.5]
-    assert found[0].box == (0.0, 5.0, 20.0, 480.0), "boxes end at the image's border"
-    assert grounder.ground(RGB, "ball") == []
-    assert asked == ["red cube", "ball"]
 
 
 @pytest.mark.parametrize("text", ["[]", " [ ]", "[1,2,NaN,4]", "[9,9,1,1]", "[700,10,900,90]"])

@@ -6,7 +6,7 @@ import pytest
 from run_kit import put
 
 from vlp.models.scripted import ScriptedModel
-from vlp.nano.names import NANO_NAMES
+from vlp.nano.names import NAMES
 from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.schedule import Change
 from vlp.runtime.session import Spec
@@ -32,7 +32,7 @@ def reading(*policies, **names) -> ScriptedModel:
     import json
 
     model = ScriptedModel([json.dumps(policy) for policy in policies], repeat=True)
-    model.__dict__.update({"reads": True, "names": NANO_NAMES, **names})
+    model.__dict__.update({"reads": True, "names": NAMES, **names})
     return model
 
 

@@ -66,7 +66,7 @@ def test_the_quote_counts_too_and_nothing_of_the_prompt(tmp_path: Path) -> None:
     nano = open_model("nano", device="cpu")
     store, sample = one_sample(tmp_path / "s")
     inner = nano.model  # type: ignore[attr-defined]
-    quote = nano.generate(sample.messages(store.image(sample), store.manifest("hsr"), "brief"), max_tokens=1).quote
+    quote = nano.generate(sample.messages(store.image(sample), store.manifest("hsr"), "brief"), max_tokens=1).said
     example = Examples(store, inner).example(sample)
     counted = [label for label in example.labels if label != IGNORED]
     assert inner.chat.tokenizer.decode(counted) == f"{quote}<|end|>{policy_text(sample.policy)}<|end|>"
@@ -117,7 +117,7 @@ def test_questions_are_rehearsed_with_the_answers_of_the_base(tmp_path: Path) ->
         text = inner.chat.tokenizer.decode(row.ids)
         question = text.rsplit("ask: ", 1)[1].split("<|assistant|>")[0]
         reply = nano.generate(question_messages(store.image(sample), question, "brief"), max_tokens=128)
-        assert text.endswith(f"{reply.quote}<|end|><|user|>so<|assistant|>{reply.text}<|end|>")
+        assert text.endswith(f"{reply.said}<|end|><|user|>so<|assistant|>{reply.text}<|end|>")
 
 
 def test_what_a_base_says_is_asked_for_once(base: Path, samples: Path, tmp_path: Path, monkeypatch) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from vlp.cli.ask import _whole
 from vlp.core.errors import UsageError
 from vlp.core.report import Issue
-from vlp.nano.names import NANO_NAMES
+from vlp.nano.names import NAMES
 from vlp.perception.perceiving import with_perceptions
 from vlp.policy.checks import CHECKS, check_policy
 from vlp.policy.situation import State
@@ -28,7 +28,7 @@ PRIMITIVES = frozenset(("locate", "grasp", "lift", "place", "push", "release", "
 @pytest.fixture(scope="module")
 def strict() -> Gate:
     """Return the gate of the embedded model, for which whatever is not explained is declined."""
-    return Gate(NANO_NAMES, PRIMITIVES, reads=True)
+    return Gate(NAMES, PRIMITIVES, reads=True)
 
 
 @pytest.fixture(scope="module")
@@ -303,9 +303,9 @@ def test_nano_is_refused_on_a_robot_it_was_not_made_for():
 
 def test_a_question_with_unknown_words_is_not_answered():
     """ "how many bananas?" was answered 8."""
-    why = unknown_in_question("how many bananas are there?", NANO_NAMES)
+    why = unknown_in_question("how many bananas are there?", NAMES)
     assert why is not None and "'bananas'" in str(why)
-    assert unknown_in_question("how many cubes are there?", NANO_NAMES) is None
+    assert unknown_in_question("how many cubes are there?", NAMES) is None
 
 
 def test_the_check_asks_nothing_of_a_policy_that_moves_nothing(strict: Gate):
@@ -323,13 +323,13 @@ def test_an_answer_that_runs_on_into_a_policy_is_none(answer: str, whole: bool):
     assert _whole(answer) is whole
 
 
-WORDS = sorted((*Lexicon(NANO_NAMES).known, *",;.!?'\"()", "don't", "banana", "@"))
+WORDS = sorted((*Lexicon(NAMES).known, *",;.!?'\"()", "don't", "banana", "@"))
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=30), st.text(max_size=40))
 @settings(max_examples=300, deadline=None)
 def test_no_sentence_breaks_the_gate(words: list[str], noise: str):
-    for gate in (Gate(NANO_NAMES, PRIMITIVES, reads=True), Gate(None, PRIMITIVES, reads=True)):
+    for gate in (Gate(NAMES, PRIMITIVES, reads=True), Gate(None, PRIMITIVES, reads=True)):
         for text in (" ".join(words), noise):
             for follows in (False, True):
                 why = gate.sentence(text, follows)

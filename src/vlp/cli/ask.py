@@ -6,9 +6,10 @@ from typing import Annotated
 import tyro
 
 from vlp.cli.launch import open_chosen
+from vlp.cli.options import AskedModel
 from vlp.core.errors import TaskFailed
 from vlp.core.images import read_image
-from vlp.models.catalogue import with_name
+from vlp.models.catalogue import DEFAULT_MODEL, with_name
 from vlp.prompt.bounds import clean_question
 from vlp.prompt.render import question_messages
 from vlp.understanding.gate import unknown_in_question
@@ -21,7 +22,7 @@ SHOWN = 80
 def ask(
     image: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE")],
     question: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="QUESTION")],
-    model: str = "nano",
+    model: AskedModel = DEFAULT_MODEL,
     model_name: str = "",
     adapter: str = "",
     timeout_s: float = 120.0,
@@ -31,7 +32,6 @@ def ask(
     Args:
         image: PNG, JPEG, BMP or WEBP.
         question: e.g. "how many cubes are there?".
-        model: nano, nano-base, a model folder, a Hugging Face id, or the URL of an OpenAI-compatible server.
         model_name: which of a server's models, where it lists several.
         adapter: a LoRA adapter for a model in process.
         timeout_s: limit on the answer, in seconds.

@@ -10,8 +10,11 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from vlp.cli.options import BaseModel, Eyes
 from vlp.core.errors import UsageError, lookup, not_installed
 from vlp.core.words import counted
+from vlp.models.catalogue import DEFAULT_MODEL
+from vlp.perception.grounder import DEFAULT_GROUNDER
 
 SAME_LOSS = 1e-3
 """Losses of two trainers that differ by no more are the same up to rounding."""
@@ -23,9 +26,9 @@ def run(
     seed: int = 0,
     workers: int = 2,
     out: str = "",
-    model: str = "nano",
+    model: str = DEFAULT_MODEL,
     model_name: str = "",
-    grounder: str = "nano",
+    grounder: Eyes = DEFAULT_GROUNDER,
     split: str = "test",
 ) -> int:
     """Measure: a row per case (rows.jsonl), summary.json with rates and 95 % intervals, report.html with the failures.
@@ -41,7 +44,6 @@ def run(
         out: directory; by default runs/bench-NAME.
         model: what `vlp run --model` takes; "expert" is an upper bound.
         model_name: which of a server's models, where it lists several.
-        grounder: nano, model, or oracle (an upper bound).
         split: test; or validation, to try out changes.
     """
     from vlp.evaluation.runner import WHOLE, run_suite
@@ -75,7 +77,7 @@ class Workload:
     """What `step` and `model` measure: a base and a made-up batch.
 
     Args:
-        base: nano, nano-base, a model folder, or a Hugging Face id; with random weights its configuration is enough.
+        base: what is measured; with random weights its configuration is enough.
         steps: of fine-tuning that are counted, for each adapter and trainer.
         examples: in a step.
         text_tokens: of each prompt, beside the image.
@@ -88,7 +90,7 @@ class Workload:
         random_weights: of the base's shape, instead of its own.
     """
 
-    base: str = "nano"
+    base: BaseModel = DEFAULT_MODEL
     steps: int = 10
     examples: int = 8
     text_tokens: int = 80

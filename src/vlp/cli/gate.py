@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from vlp.cli.bars import Bars
+from vlp.cli.options import RecordedBase
 from vlp.core.errors import UsageError, not_installed
 from vlp.models.catalogue import SERVED, with_name
 
@@ -19,7 +20,7 @@ Json = Annotated[bool, tyro.conf.arg(name="json")]
 
 def parity(
     tuned: Tuned,
-    base: str = "",
+    base: RecordedBase = "",
     merged: str = "",
     url: str = "",
     model_name: str = "",
@@ -40,7 +41,6 @@ def parity(
 
     Args:
         tuned: the folder of a run or of an adapter; a model folder to compare with a server alone.
-        base: nano, nano-base, a model folder, or a Hugging Face id; by default what the record says.
         merged: the merged folder; by default one is made for the while, where there is an adapter or a run.
         url: of a server that serves it, e.g. http://127.0.0.1:8000/v1; its key is the environment's VLP_MODEL_KEY.
         model_name: which of the server's models, where it lists several.

@@ -6,21 +6,20 @@ from typing import Annotated
 import tyro
 
 from vlp.cli.launch import open_chosen
+from vlp.cli.options import AskedModel
 from vlp.core.errors import lookup
 from vlp.core.images import Rgb, encode_png, read_image
-from vlp.models.catalogue import with_name
-from vlp.perception.grounder import ANYTHING, Detection, Sources, make_grounder
+from vlp.core.names import Names
+from vlp.models.catalogue import DEFAULT_MODEL, FOLDERS, with_name
+from vlp.perception.grounder import ANYTHING, GROUNDERS, Detection, Sources, make_grounder
 from vlp.prompt.bounds import clean_question
 from vlp.runtime.files import write_whole
-from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
-
-NANO = "nano"
 
 
 def ground(
     image: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE")],
     phrase: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PHRASE")],
-    model: str = NANO,
+    model: AskedModel = DEFAULT_MODEL,
     model_name: str = "",
     adapter: str = "",
     out: str = "",
@@ -31,7 +30,6 @@ def ground(
     Args:
         image: PNG, JPEG, BMP or WEBP.
         phrase: "red cube", "cube", "red", "thing" for all that can be grasped, "anything".
-        model: nano, nano-base, a model folder, a Hugging Face id, or the URL of an OpenAI-compatible server.
         model_name: which of a server's models, where it lists several.
         adapter: a LoRA adapter for a model in process.
         out: write the image with the boxes drawn into it, as PNG.
@@ -56,17 +54,24 @@ def ground(
 
 
 def _find(rgb: Rgb, phrase: str, model: str, adapter: str) -> list[Detection]:
-    """Return what a model finds; nano has learnt certain words, others are pointed out instead of not found."""
-    if model == NANO:
-        colours, kinds = dict.fromkeys(COLOURS), dict.fromkeys((*KINDS, "thing", ANYTHING))
-        words = phrase.split()
-        if len(words) == 2:
-            lookup(words[0], colours, "colour")
-            lookup(words[1], kinds, "kind of object")
-        else:
-            lookup(phrase, colours | kinds, "phrase")
-        return make_grounder(NANO, Sources()).ground(rgb, phrase)
+    """Return what a model finds; words that a grounder has not learnt are pointed out instead of not found."""
+    if model in GROUNDERS and model in FOLDERS:  # it finds without writing
+        grounder = make_grounder(model, Sources())
+        names: Names | None = getattr(grounder, "names", None)
+        if names is not None:
+            _check(phrase, names)
+        return grounder.ground(rgb, phrase)
     return make_grounder("model", Sources(model=open_chosen(model, adapter))).ground(rgb, phrase)
+
+
+def _check(phrase: str, names: Names) -> None:
+    colours, kinds = dict.fromkeys(names.colours), dict.fromkeys((*names.kinds, "thing", ANYTHING))
+    words = phrase.split()
+    if len(words) == 2:
+        lookup(words[0], colours, "colour")
+        lookup(words[1], kinds, "kind of object")
+    else:
+        lookup(phrase, colours | kinds, "phrase")
 
 
 def _drawn(rgb: Rgb, found: list[Detection]) -> Rgb:

@@ -20,6 +20,7 @@ from vlp.episodes.world_events import parse_event
 from vlp.journal import Event
 from vlp.models.catalogue import OPEN_S, open_for_person
 from vlp.models.protocol import Model
+from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.robot.offers import offered
 from vlp.runtime.bus import Subscriber
 from vlp.runtime.limits import Budget
@@ -61,7 +62,7 @@ def launch(
         spec.robot,
         world=spec.world,
         seed=spec.seed,
-        grounder=options.get("grounder", "nano"),
+        grounder=options.get("grounder", DEFAULT_GROUNDER),
         model=model,
         ask_person=keyboard.ask if keyboard else None,
         token=robot_token(token),

@@ -36,7 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data view": ("vlp.cli.data:view", "show samples on a page: image, instruction, policy"),
     "data merge": ("vlp.cli.data:merge", "copy the samples of several folders into one"),
     "data seal": ("vlp.cli.data:seal", "take samples that were changed by hand as they are now"),
-    "train nano": ("vlp.cli.train:nano", "train the embedded model from nothing"),
+    "train nano": ("vlp.nano.training.command:command", "train the embedded model from nothing"),
     "train sft": ("vlp.cli.sft:sft", "fine-tune a planner on samples"),
     "train tokens": ("vlp.cli.sft:tokens", "show a sample in tokens, and which of them count"),
     "train merge": ("vlp.cli.sft:merge", "add an adapter into the weights of its base"),

@@ -11,6 +11,7 @@ import tyro
 from vlp.cli.robots import connect, manifest_of
 from vlp.core.errors import TaskFailed, UsageError
 from vlp.core.images import encode_png
+from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.files import write_whole
 
@@ -21,7 +22,7 @@ def serve(
     robot: str = "hsr",
     world: str = "tabletop",
     seed: int = 0,
-    grounder: str = "nano",
+    grounder: str = DEFAULT_GROUNDER,
     host: str = "127.0.0.1",
     port: int = 8765,
     allow_remote: bool = False,
@@ -34,8 +35,7 @@ def serve(
         robot: the simulated robot.
         world: the world that it stands in.
         seed: which of its scenes.
-        grounder: what finds things in its images: nano, or oracle (reads the simulator: an upper bound); "none" offers
-            actions only.
+        grounder: what finds things in its images (see `vlp run --help`); "none" offers actions only.
         host: the address to listen on; others than loopback need --allow-remote.
         port: the TCP port.
         allow_remote: listen to other machines too; token and images then travel unencrypted.

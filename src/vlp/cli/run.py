@@ -7,12 +7,22 @@ from typing import Annotated, Literal
 import tyro
 
 from vlp.cli.launch import EXPERT, launch
+from vlp.cli.options import IN_PROCESS, Eyes
 from vlp.cli.out import check_out, default_out, take_out
 from vlp.core.errors import UsageError
-from vlp.models.catalogue import with_name
+from vlp.models.catalogue import DEFAULT_MODEL, with_name
+from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.prompt.bounds import clean_instruction
 from vlp.runtime.schedule import Change
 from vlp.runtime.session import Spec
+
+Planner = Annotated[
+    str,
+    tyro.conf.arg(
+        help=f"{IN_PROCESS}, a Hugging Face id, the URL of an OpenAI-compatible server, or scripted:FILE. "
+        f'"{EXPERT}" sees the simulator\'s true state: an upper bound, not a model.'
+    ),
+]
 
 
 def run(
@@ -20,10 +30,10 @@ def run(
     robot: str = "hsr",
     world: str = "tabletop",
     seed: int = 0,
-    model: str = "nano",
+    model: Planner = DEFAULT_MODEL,
     model_name: str = "",
     adapter: str = "",
-    grounder: str = "nano",
+    grounder: Eyes = DEFAULT_GROUNDER,
     change: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
     event: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
     out: str = "",
@@ -42,11 +52,8 @@ def run(
         robot: a simulated robot (hsr), or the URL of a robot's server.
         world: the simulated world that the robot stands in.
         seed: which of its scenes; `vlp world show` draws it.
-        model: nano, nano-base, a model folder, a Hugging Face id, the URL of an OpenAI-compatible server, or scripted:FILE.
-            "expert" sees the simulator's true state: an upper bound, not a model.
         model_name: which of a server's models, where it lists several.
         adapter: a LoRA adapter for a model in process.
-        grounder: what finds things in the image: nano, model, or oracle (reads the simulator: an upper bound).
         change: "STEP: new instruction", given once STEP steps have been done; may be repeated.
         event: "STEP: event", e.g. "2: move red cube", "3: knock"; may be repeated.
         out: the directory to write; by default runs/DATE-INSTRUCTION.

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from vlp.cli.options import BaseModel
 from vlp.core.errors import MissingComponent, UsageError, VlpError, lookup, not_installed
 from vlp.models.adapter import check_adapter, check_base
-from vlp.models.catalogue import find_folder
+from vlp.models.catalogue import DEFAULT_MODEL, find_folder
 from vlp.models.endpoint import checked_key
 from vlp.models.folder import check_folder
 from vlp.models.vllm import Offer, Vllm, check_served_adapter, command, environment, find_vllm
@@ -24,7 +25,7 @@ DTYPES = ("float32", "bfloat16", "float16")
 
 
 def serve(
-    model: str = "nano",
+    model: BaseModel = DEFAULT_MODEL,
     adapter: str = "",
     merge: bool = False,
     port: int = 8000,
@@ -41,7 +42,6 @@ def serve(
     must show the environment's VLP_MODEL_KEY where that is set. Exit status 3 when vLLM is missing, too old, or fails.
 
     Args:
-        model: nano, nano-base, a model folder, or a Hugging Face id.
         adapter: a LoRA adapter, computed beside the weights; with its part for the vision tower where it has one.
         merge: add the adapter into the weights first, in a temporary folder.
         port: of the server.

@@ -9,9 +9,11 @@ from typing import Annotated, Any
 import tyro
 
 from vlp.cli.bars import Bars
+from vlp.cli.options import BaseModel, RecordedBase
 from vlp.core.errors import MissingComponent, UsageError, closest, not_installed
 from vlp.core.words import counted
 from vlp.data.lint import Check
+from vlp.models.catalogue import DEFAULT_MODEL
 
 Json = Annotated[bool, tyro.conf.arg(name="json")]
 Folder = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
@@ -21,7 +23,7 @@ Folders = Annotated[list[str], tyro.conf.Positional, tyro.conf.arg(metavar="FOLD
 def sft(
     data: str = "samples",
     out: str = "run-sft",
-    base: str = "nano",
+    base: BaseModel = DEFAULT_MODEL,
     adapter: str = "decoder",
     epochs: int | None = None,
     batch: int = 8,
@@ -44,7 +46,7 @@ def sft(
 ) -> int:
     """Fine-tune a planner on samples: LoRA on the language decoder, or on the end of its vision tower too.
 
-    The loss counts the model's own words only: the policy, and what it quotes where it does. Killed at any moment, it goes on
+    The loss counts the model's own words only: the policy, and what it says before. Killed at any moment, it goes on
     with --resume, along the same curve. For several processes: `accelerate launch --multi_gpu --num_processes 2 -m
     vlp.cli.main train sft ...`.
 
@@ -53,9 +55,8 @@ def sft(
     Args:
         data: folder of samples; its training split is trained on.
         out: folder of the run: checkpoints, curve.jsonl, curve.png, and the adapter (or model).
-        base: nano, nano-base, a model folder, or a Hugging Face id such as Qwen/Qwen2.5-VL-3B-Instruct.
         adapter: decoder (LoRA on the language decoder), vision+decoder (on the end of the vision tower too), or full.
-        epochs: how often each sample is seen; by default 2, as in the paper, and 4 for models as small as nano.
+        epochs: how often each sample is seen; by default 2, as in the paper, and 4 for small models.
         batch: examples in a step (samples and rehearsed questions), over all processes.
         rate: highest learning rate; by default 2e-4 for adapters and 1e-5 for full, 2e-3 and 3e-4 for small models.
         seed: of the adapter's first weights and of the order.
@@ -149,12 +150,11 @@ def _gates_module() -> ModuleType:
     return after_training
 
 
-def tokens(data: str = "samples", base: str = "nano", sample: str = "", json_: Json = False) -> int:
+def tokens(data: str = "samples", base: BaseModel = DEFAULT_MODEL, sample: str = "", json_: Json = False) -> int:
     """Show one sample as the trainer takes it by default: the model's own words, which count in the loss, in colour.
 
     Args:
         data: folder of samples.
-        base: nano, nano-base, a model folder, or a Hugging Face id.
         sample: its id; by default the first one.
         json_: print JSON: a list of [text, whether it counts].
     """
@@ -183,7 +183,7 @@ def tokens(data: str = "samples", base: str = "nano", sample: str = "", json_: J
     return 0
 
 
-def merge(adapter: Folder, out: str, base: str = "", dtype: str = "") -> int:
+def merge(adapter: Folder, out: str, base: RecordedBase = "", dtype: str = "") -> int:
     """Add an adapter into the weights of its base: one model folder in safetensors, with hashes and a card.
 
     An adapter with a weight that the base has no place for is refused, by the name of the weight.
@@ -191,7 +191,6 @@ def merge(adapter: Folder, out: str, base: str = "", dtype: str = "") -> int:
     Args:
         adapter: folder of a LoRA adapter.
         out: the new model folder; must not exist.
-        base: nano, nano-base, a model folder, or a Hugging Face id; by default what the adapter's record names.
         dtype: float32, bfloat16 or float16; by default float32 for small models, bfloat16 for others.
     """
     folder = _library("export").merge(adapter, base, out, dtype)

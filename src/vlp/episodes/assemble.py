@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vlp.core.camera import Box
 from vlp.core.errors import UsageError, lookup, not_installed
 from vlp.models.protocol import Model
-from vlp.perception.grounder import Sources, make_grounder
+from vlp.perception.grounder import DEFAULT_GROUNDER, Sources, make_grounder
 from vlp.perception.perceiving import PERCEPTIONS, PerceivingRobot
 from vlp.robot.protocol import Robot
 
@@ -42,7 +42,7 @@ def open_robot(
     *,
     world: str = "tabletop",
     seed: int = 0,
-    grounder: str = "nano",
+    grounder: str = DEFAULT_GROUNDER,
     model: Model | None = None,
     ask_person: Callable[[str], str | None] | None = None,
     token: str = "",

@@ -36,9 +36,7 @@ from vlp.sim.worlds.seeds import SPLITS, seed_of
 
 PATTERN = ("first", "changed", "held", "failed", "first", "first", "changed", "held", "disturbed", "first")
 """Kinds of question in turn: six of ten at the beginning of a task, two of them with something in the hand, four in its middle.
-
-Without "held", two of 43 swaps began with a full hand, and of the policies that a tuned nano-base wrote wrongly behind right
-words most were such swaps (docs/log.md)."""
+"""
 TRIES = 400
 STRIDE = 1_299_709
 """From a scene that allows no such question to the next one tried: far from the scenes of all other samples."""

@@ -14,6 +14,7 @@ from vlp.episodes.verdict import Verdict
 from vlp.evaluation.attribution import Witness
 from vlp.journal import read_events
 from vlp.models.protocol import Model
+from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.runtime.limits import Budget
 from vlp.runtime.outcome import Outcome
 from vlp.runtime.schedule import Change
@@ -39,7 +40,7 @@ class System:
     """
 
     model: Callable[[], Model] | None
-    grounder: str = "nano"
+    grounder: str = DEFAULT_GROUNDER
     replan: bool = True
     budget: Budget = EPISODE_BUDGET
 

@@ -12,7 +12,7 @@ from vlp.core.messages import Message
 from vlp.core.observation import RobotState
 from vlp.evaluation.suites import Options, Row, opened_model
 from vlp.models.protocol import Model, Reply
-from vlp.nano.keeping import policy_words
+from vlp.models.turns import Turns
 from vlp.perception.perceiving import with_perceptions
 from vlp.policy.checks import check_policy
 from vlp.policy.situation import State
@@ -29,6 +29,7 @@ from vlp.sim.symbolic import is_right
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.seeds import seed_of
 from vlp.sim.worlds.tabletop.frames import arranged, render_frame
+from vlp.sim.worlds.tabletop.labels import seen_truth
 
 CHANGED = 0.2
 """How often the instruction corrects an earlier one."""
@@ -74,21 +75,21 @@ def planning_rows(model: Model, index: int, seeds: str) -> list[Row]:
         plan, report = check_policy(reply.text, manifest(), State(at=truth.at, holding=truth.holding))
         right, why = (False, str(report.issues[0])) if plan is None else is_right(plan.policy.to_json(), truth, task)
         row: Row = {"phrasing": split, "family": task.family, "instruction": task.instruction, "before": task.before}
-        row |= {"words": _said(reply, truth, task)}
+        row |= {"words": _said(reply, truth, task, getattr(model, "turns", None))}
         row |= {"valid": plan is not None, "success": right, "total_s": round(reply.timings_s.get("total", 0.0), 4)}
         if not right:
             row |= {"cause": f"{'wrong' if plan else 'refused'}: {why}", "answer": reply.text[:2000], "seed": index}
-            row |= {"quote": reply.quote[:1000]}
+            row |= {"said": reply.said[:1000]}
         rows.append(row)
     return rows
 
 
-def _said(reply: Reply, truth: Truth, task: Task) -> str:
+def _said(reply: Reply, truth: Truth, task: Task, turns: Turns | None) -> str:
     """Return whether what a model says before its policy is what the expert would say, to the letter; "none" says nothing."""
-    _, spoke, words = reply.quote.rpartition("\n")
-    if not spoke:
+    _, spoke, words = reply.said.rpartition("\n")
+    if turns is None or not spoke:
         return "none"
-    return "right" if words == policy_words(expert.plan(truth, task)) else "other"
+    return "right" if words == turns.words(expert.plan(truth, task)) else "other"
 
 
 def schema(index: int, options: Options, out: Path) -> list[Row]:
@@ -117,11 +118,11 @@ def latency(index: int, options: Options, out: Path) -> list[Row]:
     ask(rgb, truth, task, model) if index == 0 else None  # the first call of a process warms caches
     start = time.perf_counter()
     first = messages = prompt_messages(rgb, truth, task, str(getattr(model, "profile", "full")))
-    stages = {"quote": 0.0, "prompt": 0.0, "prefill": 0.0, "decode": 0.0, "check": 0.0}
+    stages = {"said": 0.0, "prompt": 0.0, "prefill": 0.0, "decode": 0.0, "check": 0.0}
     tokens, plan = 0, None
     for _ in range(REPLIES):
         reply = model.generate(messages, grammar=grammar(), max_tokens=MAX_TOKENS)
-        for stage in ("quote", "prompt", "prefill", "decode"):
+        for stage in ("said", "prompt", "prefill", "decode"):
             stages[stage] += reply.timings_s.get(stage, 0.0)
         tokens += reply.tokens.get("reply", 0)
         checking = time.perf_counter()
@@ -137,8 +138,6 @@ def latency(index: int, options: Options, out: Path) -> list[Row]:
 
 def prompt(index: int, seeds: str, phrasing: Split) -> tuple[Rgb, Truth, Task]:
     """Return image, true state and task of a case; the families take turns as far as the scenes allow."""
-    from vlp.nano.training.frames import labelled
-
     families = list(WEIGHTS)
     wanted = {families[index % len(families)]: 1.0}
     for scene in range(SCENES):
@@ -147,7 +146,7 @@ def prompt(index: int, seeds: str, phrasing: Split) -> tuple[Rgb, Truth, Task]:
         if sample_task(_before_settling(seed), rng, phrasing, wanted) is None:
             continue
         frame = render_frame(seed)
-        truth = labelled(frame.labels()).truth
+        truth = seen_truth(frame.labels())
         task = sample_task(truth, rng, phrasing, wanted) if truth.at == "table" else None
         if task is not None and rng.random() < CHANGED:
             task = sample_change(truth, task, rng, phrasing) or task

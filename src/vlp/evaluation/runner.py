@@ -18,7 +18,9 @@ from vlp.core.errors import TaskFailed, UsageError, VlpError, lookup
 from vlp.evaluation.intervals import wilson
 from vlp.evaluation.report import write_report
 from vlp.evaluation.suites import SUITES, Options, Row, Suite
+from vlp.models.catalogue import DEFAULT_MODEL
 from vlp.models.protocol import NoReply
+from vlp.perception.grounder import DEFAULT_GROUNDER
 
 ROWS, SUMMARY = "rows.jsonl", "summary.json"
 CASES_PER_PROCESS = 60
@@ -93,9 +95,9 @@ def run_suite(
     seed: int = 0,
     workers: int = 2,
     out: str | Path = "runs/bench",
-    model: str = "nano",
+    model: str = DEFAULT_MODEL,
     *,
-    grounder: str = "nano",
+    grounder: str = DEFAULT_GROUNDER,
     split: str = "test",
     progress: Progress = lambda done, cases, rows: None,
 ) -> Summary:

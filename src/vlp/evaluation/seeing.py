@@ -19,6 +19,7 @@ from vlp.perception.pose import locate
 from vlp.prompt.render import question_messages
 from vlp.sim.worlds.seeds import seed_of
 from vlp.sim.worlds.tabletop.frames import render_frame
+from vlp.sim.worlds.tabletop.labels import seen_rows, seen_truth
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
 GOOD_IOU, NEAR_M = 0.5, 0.02
@@ -35,22 +36,20 @@ def opened_grounder(name: str, model: str) -> Grounder:
 
 def grounding(index: int, options: Options, out: Path) -> list[Row]:
     """Ask for everything that is to be seen in one image, and for one thing that is not there."""
-    from vlp.nano.training.frames import labelled
-
     frame = render_frame(seed_of(options.split, index))
-    scene = labelled(frame.labels())
     grounder, rows = opened_grounder(options.grounder, options.model), []
-    for item in scene.objects:
-        found, seconds = _ground(grounder, frame.rgb, item.phrase)
-        best = iou(found.box, item.box) if found else 0.0
+    for phrase, seen in seen_rows(frame.labels()).items():
+        box = tuple(seen["box"])
+        found, seconds = _ground(grounder, frame.rgb, phrase)
+        best = iou(found.box, box) if found else 0.0
         good = best >= GOOD_IOU
         cause = "" if good else f"box off: IoU {best:.2f}" if found else "not found"
         rows.append(
-            {"there": True, "phrase": item.phrase, "kind": item.kind, "iou": round(best, 3), "ground_s": seconds,
+            {"there": True, "phrase": phrase, "kind": seen["kind"], "iou": round(best, 3), "ground_s": seconds,
              "success": good, "cause": cause}
         )  # fmt: skip
         if not good:
-            rows[-1]["picture"] = _picture(out, f"{index}-{item.phrase}", frame.rgb, item.box, found and found.box)
+            rows[-1]["picture"] = _picture(out, f"{index}-{phrase}", frame.rgb, box, found and found.box)
     names = {f"{o.colour} {o.kind}" for o in frame.objects}
     rng = Random(index)
     absent = next(p for p in iter(lambda: f"{rng.choice(COLOURS)} {rng.choice(KINDS)}", "") if p not in names)
@@ -99,7 +98,6 @@ def draw_question(index: int, seeds: str) -> tuple[Rgb, str, str, str]:
         index: number of the case.
         seeds: the split whose scenes it comes from.
     """
-    from vlp.nano.training.frames import labelled
     from vlp.sim.language.questions import sample_question
 
     rng = Random(f"questions {seeds} {index}")
@@ -107,10 +105,10 @@ def draw_question(index: int, seeds: str) -> tuple[Rgb, str, str, str]:
     for attempt in range(1, 9):  # from the bin or the start nothing is to be asked
         if frame.at != "table":
             frame = render_frame(seed_of(seeds, index + 1_000_000 * attempt))
-    scene = labelled(frame.labels())
-    asked = sample_question(scene.truth, rng, "test")
+    truth = seen_truth(frame.labels())
+    asked = sample_question(truth, rng, "test")
     while asked.kind in NEEDS_STATE:
-        asked = sample_question(scene.truth, rng, "test")
+        asked = sample_question(truth, rng, "test")
     return frame.rgb, asked.kind, asked.text, asked.answer
 
 

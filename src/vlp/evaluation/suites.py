@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from vlp.core.errors import UsageError
+from vlp.models.catalogue import DEFAULT_MODEL
 from vlp.models.protocol import Model
+from vlp.perception.grounder import DEFAULT_GROUNDER
 
 Row = dict[str, Any]
 
@@ -24,8 +26,8 @@ class Options:
         split: "test" or "validation": which seeds the cases come from.
     """
 
-    model: str = "nano"
-    grounder: str = "nano"
+    model: str = DEFAULT_MODEL
+    grounder: str = DEFAULT_GROUNDER
     split: str = "test"
 
 
@@ -103,7 +105,7 @@ SUITES: dict[str, Suite] = {
     "latency": Suite(
         "A checked policy came, at most two corrections included; seconds from instruction to checked policy.",
         60, f"{_PLANNING}:latency",
-        numbers=("quote_s", "prompt_s", "prefill_s", "decode_s", "check_s", "whole_s", "reply_tokens"),
+        numbers=("said_s", "prompt_s", "prefill_s", "decode_s", "check_s", "whole_s", "reply_tokens"),
     ),
 }  # fmt: skip
 """Suites that run case by case; `fuzz` and `crash` have runners of their own (see `runner.WHOLE`)."""
@@ -119,5 +121,5 @@ def opened_model(name: str) -> Model:
     from vlp.models.catalogue import open_for_person
 
     if name == "expert":
-        raise UsageError("the expert reads no prompts.", "Name a model, e.g. nano.")
+        raise UsageError("the expert reads no prompts.", f"Name a model, e.g. {DEFAULT_MODEL}.")
     return open_for_person(name, tell=lambda line: print(f"note: {line}", file=sys.stderr, flush=True))

@@ -8,7 +8,7 @@ from typing import Any
 
 from vlp.core.errors import UsageError
 from vlp.models.adapter_config import ALL_LINEAR, AdapterConfig, read_config
-from vlp.models.folder import ModelFolder, check_beside, check_hashes, folder_name, folder_record, sha256
+from vlp.models.folder import ModelFolder, check_beside, check_hashes, folder_name, folder_record, recorded_turns, sha256
 from vlp.models.weights import check_weights
 
 WEIGHTS, RECORD = "adapter_model.safetensors", "vlp.json"
@@ -150,11 +150,14 @@ def check_base(adapter: Path, base: ModelFolder) -> None:
             f"{folder_name(base.path)!r} are others.",
             "Name that base with --base.",
         )
-    asked = {"profile": base.profile, "sighted": base.sighted}
+    before = dict(wanted)
+    if "turns" in wanted or "sighted" in wanted:
+        before["turns"] = recorded_turns(wanted, f"vlp.json of {adapter.name!r}")
+    asked = {"profile": base.profile, "turns": base.turns}
     for name, now in asked.items():
-        if wanted.get(name, now) != now:
+        if before.get(name, now) != now:
             raise UsageError(
-                f"the adapter {adapter.name!r} was trained with {name} {str(wanted[name])[:40]!r}; that of "
+                f"the adapter {adapter.name!r} was trained with {name} {str(before[name])[:40]!r}; that of "
                 f"{folder_name(base.path)!r} is {now!r}.",
                 "Train it again, or name the base as it was.",
             )

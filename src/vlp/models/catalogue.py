@@ -12,18 +12,22 @@ from typing import Any
 from vlp.core.errors import MissingComponent, UsageError, did_you_mean, not_installed
 from vlp.models.protocol import Model
 from vlp.models.retry import RetryingModel, Tell, patiently, say_nothing
+from vlp.models.turns import ModelWithTurns, make_turns
 
 MODELS: dict[str, str] = {
-    "nano": "vlp.models.catalogue:open_embedded",
-    "nano-base": "vlp.models.catalogue:open_embedded",
+    "nano": "vlp.models.catalogue:open_shipped",
+    "nano-base": "vlp.models.catalogue:open_shipped",
     "scripted": "vlp.models.catalogue:open_scripted",
     "http": "vlp.models.catalogue:open_served",
     "https": "vlp.models.catalogue:open_served",
 }
 """How a spec is opened, by its word or the part before its first colon; called with the whole spec."""
 
-FOLDERS: dict[str, str] = {"nano": "vlp.nano.folders:nano_folder", "nano-base": "vlp.nano.folders:nano_base_folder"}
+FOLDERS: dict[str, str] = {"nano": "vlp.nano.folders:shipped", "nano-base": "vlp.nano.folders:shipped_base"}
 """Words for models whose weights come with the package; called with nothing, each returns its folder."""
+
+DEFAULT_MODEL = next(iter(FOLDERS))
+"""The word for the model that is taken where nobody names one."""
 
 PLAIN_DATA = ("*.json", "*.safetensors", "*.jinja", "merges.txt")
 """What is fetched of a model: never code or pickles."""
@@ -41,7 +45,7 @@ def open_model(spec: str, **options: Any) -> Model:
     """Return a model.
 
     Args:
-        spec: "nano", "nano-base", a model folder, a Hugging Face id ("Qwen/Qwen2.5-VL-3B-Instruct"), the URL of an
+        spec: a word of `FOLDERS`, a model folder, a Hugging Face id ("Qwen/Qwen2.5-VL-3B-Instruct"), the URL of an
             OpenAI-compatible server ("http://127.0.0.1:8000/v1", with "#NAME" behind it where it serves several models), or
             "scripted:FILE".
         options: handed to the back end: `adapter`, `device`, `dtype` for models in process; `model`, `profile`, `key`,
@@ -119,8 +123,8 @@ def find_folder(spec: str, files: tuple[str, ...] = PLAIN_DATA) -> Path:
     raise UsageError(f"no model {spec[:200]!r}: neither a word, a folder, a Hugging Face id nor a URL.", hint)
 
 
-def open_embedded(spec: str, **options: Any) -> Model:
-    """Return nano or nano-base."""
+def open_shipped(spec: str, **options: Any) -> Model:
+    """Return a model whose weights come with the package."""
     if spec not in FOLDERS:
         word = spec.partition(":")[0]
         raise UsageError(f"no model {spec[:200]!r}: the embedded model is called {word!r}, with nothing behind it.")
@@ -142,7 +146,7 @@ def open_served(
     Args:
         url: of the server.
         sight: the folder of the model whose vision tower reads images for it, where the served model wants that; "" takes
-            the embedded model that has this tower.
+            the shipped model that has this tower.
         grammar: whether replies under a grammar will be asked for; it is looked at whether the server keeps to one.
         open_s: limit on all that is asked first, waiting for a server that is busy included.
         tell: told what is waited for, which of several models is taken, and that the server keeps to no grammar.
@@ -161,19 +165,19 @@ def open_served(
             patiently(model.probe, max(began_s + open_s - time.monotonic(), LEAST_S), tell)
         except NoGrammar as error:
             model.loosen(error.message)
-    if not model.sight:
+    asks = model.asks
+    if not asks.turns:
         return model
     from vlp.models.tower import tower_digest
-    from vlp.nano.sighted import SightedModel, reader
 
     towers = {tower_digest(folder): folder for folder in map(find_folder, [sight] if sight else FOLDERS)}
-    if model.sight not in towers:
+    if asks.tower not in towers:
         here = ", ".join(f"{folder.name!r} has {digest}" for digest, folder in towers.items())
         raise MissingComponent(
-            f"{model.name!r} is told in words what the vision tower {model.sight} sees; {here}.",
+            f"{model.name!r} is told in words what the vision tower {asks.tower} sees; {here}.",
             "Name the folder of the served model in the environment's VLP_MODEL_SIGHT.",
         )
-    return SightedModel(model, reader(_back_end()(towers[model.sight])))
+    return ModelWithTurns(model, make_turns(asks.turns, _back_end()(towers[asks.tower])))
 
 
 def _back_end() -> Any:
@@ -187,11 +191,7 @@ def _back_end() -> Any:
 
 def _in_process(folder: Path, **options: Any) -> Model:
     model: Any = _call(_back_end(), folder, options)
-    if not model.sighted:
-        return model
-    from vlp.nano.sighted import SightedModel, reader
-
-    return SightedModel(model, reader(model))
+    return model if model.turns is None else ModelWithTurns(model, model.turns)
 
 
 def _fetched(hub_id: str, files: tuple[str, ...]) -> Path:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vlp.core.errors import UsageError
+from vlp.core.errors import UsageError, lookup
+from vlp.models.turns import TURNS
 from vlp.models.weights import check_weights
 
 ARCHITECTURE = "Qwen2_5_VLForConditionalGeneration"
@@ -58,7 +59,7 @@ class ModelFolder:
         name: what it calls itself.
         profile: the wording of prompts it was made for.
         parameters: numbers in its weight files.
-        sighted: whether it wants what its vision tower sees spelled out behind each image (see `vlp.nano.sighted`).
+        turns: the word for what it says before its reply (a row of `vlp.models.turns.TURNS`); "" when it says nothing.
         made_for: "primitives" and "places" of the only robot that it writes policies for; {} for any robot.
     """
 
@@ -66,7 +67,7 @@ class ModelFolder:
     name: str
     profile: str
     parameters: int
-    sighted: bool = False
+    turns: str = ""
     made_for: Mapping[str, list[str]] = field(default_factory=dict)
 
 
@@ -91,8 +92,8 @@ def check_folder(path: Path) -> ModelFolder:
     _no_code(path)
     _image_sizes(path, config)
     parameters = check_weights(path)
-    profile, name, sighted = _own_record(path)
-    return ModelFolder(path, name, profile, parameters, sighted, _made_for(path))
+    profile, name, turns = _own_record(path)
+    return ModelFolder(path, name, profile, parameters, turns, _made_for(path))
 
 
 def check_config(file: Path) -> dict[str, Any]:
@@ -248,10 +249,10 @@ def folder_name(path: Path) -> str:
     return path.parent.parent.name.rpartition("--")[2] if _cached(path) else path.name or path.absolute().name
 
 
-def _own_record(path: Path) -> tuple[str, str, bool]:
-    """Return profile, name and sight from `vlp.json`, whose hashes must match; a folder without one is a general model."""
+def _own_record(path: Path) -> tuple[str, str, str]:
+    """Return profile, name and turns from `vlp.json`, whose hashes must match; a folder without one is a general model."""
     if not (path / "vlp.json").is_file():
-        return "full", folder_name(path), False
+        return "full", folder_name(path), ""
     record = folder_record(path)
     profile, hashes = record.get("prompt", "full"), record.get("sha256", {})
     name = record.get("name", folder_name(path))
@@ -262,9 +263,23 @@ def _own_record(path: Path) -> tuple[str, str, bool]:
     if not isinstance(name, str) or not re.fullmatch("[ -~]{1,80}", name):
         raise UsageError(f"vlp.json of {folder_name(path)!r} has no readable name.")
     check_hashes(path, hashes)
-    if not isinstance(record.get("sighted", False), bool):
-        raise UsageError(f"sighted in vlp.json of {folder_name(path)!r} is not true or false.")
-    return profile, name, record.get("sighted", False)
+    return profile, name, recorded_turns(record, f"vlp.json of {folder_name(path)!r}")
+
+
+def recorded_turns(record: Mapping[str, Any], where: str) -> str:
+    """Return the word for a model's turns in a record, "" for none; raises UsageError for a word that is unknown.
+
+    Records of older versions say `"sighted": true` for the only turns that there were.
+    """
+    old = record.get("sighted", False)
+    if not isinstance(old, bool):
+        raise UsageError(f"sighted in {where} is not true or false.")
+    word = record.get("turns", "sight" if old else "")
+    if not isinstance(word, str):
+        raise UsageError(f"turns in {where} is {str(word)[:40]!r}.", "Expected a word.")
+    if word:
+        lookup(word, TURNS, f"kind of turns in {where}")
+    return word
 
 
 def _made_for(path: Path) -> dict[str, list[str]]:

@@ -60,7 +60,7 @@ class OpenAIModel:
     Attributes:
         name: under which it is served.
         profile: see above.
-        sight: digest of the vision tower that is to read images for it; "" for none (see `vlp.models.served_name`).
+        asks: what its name says that it wants of its clients.
         url: the base that was found to answer.
 
     Raises:
@@ -83,7 +83,7 @@ class OpenAIModel:
         self._model = self._found(model or named, Deadline(min(timeout_s, LIST_S)))
         self.name, self.url = self._model.name, self._endpoint.url
         told = ServedName.read(self.name) or ServedName(self.name)
-        self.profile, self.sight = profile or told.profile, told.sight
+        self.profile, self.asks = profile or told.profile, told
         self._shapes = SHAPES
         self._notes: tuple[str, ...] = ()
         self._limit, self._left_out, self._thinking_tokens = "max_tokens", set[str](), 0

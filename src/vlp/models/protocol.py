@@ -36,13 +36,11 @@ class Reply:
 
     Args:
         text: the reply.
-        timings_s: seconds by stage: "prompt", "prefill", "decode", "total" (those the back end knows); "quote" of a
-            sighted model.
-        tokens: counts: "prompt", "reply", "forced" (written by the grammar), "drafted" (taken from the draft); "quote" of a
-            sighted model.
+        timings_s: seconds by stage: "prompt", "prefill", "decode", "total" (those the back end knows); "said" of a model
+            that says something before its reply (`vlp.models.turns`).
+        tokens: counts: "prompt", "reply", "forced" (written by the grammar), "drafted" (taken from the draft); "said" as above.
         finish: "stop" when the model ended, "length" when the limit cut it.
-        quote: what a sighted model wrote before it replied: what it copied out of what it sees, and, where it is asked so, what
-            it would do in words, in a line of its own.
+        said: what such a model said before its reply, a line for each turn.
         notes: what a person must know of how it came about, e.g. that no grammar held it.
     """
 
@@ -50,7 +48,7 @@ class Reply:
     timings_s: dict[str, float] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
     finish: str = "stop"
-    quote: str = ""
+    said: str = ""
     notes: tuple[str, ...] = ()
 
 

@@ -1,8 +1,8 @@
 """What the names of served models say.
 
-`vlp serve` offers a model under a name that tells what it wants of its clients: `vlp-nano@brief+sight:0a1b2c3d4e5f` wants
-prompts in the wording `brief`, and behind each image the words that the vision tower with this digest reads off it. A name
-without `@` says nothing.
+`vlp serve` offers a model under a name that tells what it wants of its clients: `my-model@brief+sight:0a1b2c3d4e5f` wants
+prompts in the wording `brief`, and the turns `sight` (`vlp.models.turns`), which read images with the vision tower that has
+this digest. A name without `@` says nothing.
 
 Other servers answer under names that differ from the one that was asked for and mean the same model.
 """
@@ -10,7 +10,7 @@ Other servers answer under names that differ from the one that was asked for and
 import re
 from dataclasses import dataclass
 
-_PATTERN = re.compile(r"(?P<name>[^@]{1,120})@(?P<profile>[a-z_]{1,32})(\+sight:(?P<sight>[0-9a-f]{12}))?")
+_PATTERN = re.compile(r"(?P<name>[^@]{1,120})@(?P<profile>[a-z_]{1,32})(\+(?P<turns>[a-z_]{1,32}):(?P<tower>[0-9a-f]{12}))?")
 
 _HUB_CACHE = re.compile(r"models--(?:[^/]*--)?(?P<name>[^/]+?)(?:/snapshots/.*)?$")
 """A folder of the Hugging Face cache: models--ORG--NAME/snapshots/HASH."""
@@ -31,21 +31,23 @@ class ServedName:
     Args:
         name: of the model.
         profile: the wording of prompts it was made for.
-        sight: digest of the vision tower that reads images for it (see `vlp.models.tower`); "" when it wants no words.
+        turns: the word for what it says before its reply; "" when it says nothing.
+        tower: digest of the vision tower that those turns read images with (see `vlp.models.tower`).
     """
 
     name: str
     profile: str = "full"
-    sight: str = ""
+    turns: str = ""
+    tower: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name}@{self.profile}" + (f"+sight:{self.sight}" if self.sight else "")
+        return f"{self.name}@{self.profile}" + (f"+{self.turns}:{self.tower}" if self.turns else "")
 
     @classmethod
     def read(cls, text: str) -> "ServedName | None":
         """Return what a served name says, None when it is none of `vlp serve`."""
         match = _PATTERN.fullmatch(text)
-        return cls(match["name"], match["profile"], match["sight"] or "") if match else None
+        return cls(match["name"], match["profile"], match["turns"] or "", match["tower"] or "") if match else None
 
 
 def same_model(asked: str, answered: str) -> bool:

@@ -22,6 +22,7 @@ from vlp.models.grammar import Grammars, Vocabulary
 from vlp.models.loading import end_tokens, find_device, find_dtype, load_chat, load_model
 from vlp.models.protocol import Reply
 from vlp.models.trace import TOP, Trace
+from vlp.models.turns import Turns, make_turns
 
 # Newer releases call the argument `cache`; 5.20, which is admitted too, knows this name only.
 warnings.filterwarnings("ignore", message="`past_key_values` is deprecated", category=FutureWarning)
@@ -44,7 +45,7 @@ class TransformersModel:
     Attributes:
         name: from the folder.
         profile: the wording of prompts it was made for.
-        sighted: whether it wants what its vision tower sees spelled out (see `vlp.nano.sighted`).
+        turns: what it says before its reply, read with its own tower (see `vlp.models.turns.ModelWithTurns`); None for nothing.
         made_for: the only robot it writes policies for (see `vlp.models.folder.ModelFolder`); {} for any.
 
     Raises:
@@ -61,7 +62,8 @@ class TransformersModel:
         merged: bool = True,
     ) -> None:
         checked = check_folder(Path(folder))
-        self.name, self.profile, self.sighted = checked.name, checked.profile, checked.sighted
+        self.name, self.profile = checked.name, checked.profile
+        self.turns: Turns | None = make_turns(checked.turns, self) if checked.turns else None
         self.made_for = checked.made_for if adapter is None else {}
         self.device = find_device(device)
         self.model = load_model(checked, adapter, self.device, find_dtype(dtype, self.device), merged)

@@ -101,8 +101,8 @@ class Offer:
     def name(self) -> ServedName:
         """The name that clients see; it tells them what the model wants."""
         name = self.folder.name if self.adapter is None else _adapter_name(self.adapter, self.folder)
-        sight = tower_digest(self.folder.path) if self.folder.sighted else ""
-        return ServedName(name.replace("@", "-"), self.folder.profile, sight)
+        tower = tower_digest(self.folder.path) if self.folder.turns else ""
+        return ServedName(name.replace("@", "-"), self.folder.profile, self.folder.turns, tower)
 
     @property
     def url(self) -> str:
@@ -141,7 +141,7 @@ def check_served_adapter(adapter: Path, base: ModelFolder) -> None:
             raise UsageError(f"vLLM may serve the adapter {adapter.name!r} otherwise than it was trained: {said}.", mend)
     if config.most_rank > RANKS[-1]:
         raise UsageError(f"the adapter {adapter.name!r} has rank {config.most_rank}; vLLM takes {RANKS[-1]}.", mend)
-    if base.sighted and vision_keys(adapter):
+    if base.turns and vision_keys(adapter):
         raise UsageError(
             f"the adapter {adapter.name!r} changes the vision tower that clients of {base.name!r} read images with.", mend
         )

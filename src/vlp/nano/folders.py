@@ -1,26 +1,27 @@
-"""Where the weights of the embedded models are: nano, and nano-base, which sees and answers but never saw a policy."""
+"""Where the shipped weights are: those of nano, and of nano-base, which sees and answers but never saw a policy."""
 
 from pathlib import Path
 
 from vlp.core.errors import MissingComponent
 
-FOLDER = Path(__file__).parent / "weights" / "nano"
-BASE_FOLDER = Path(__file__).parent / "weights" / "nano_base"
+WEIGHTS = Path(__file__).parent / "weights"
 
 
-def nano_folder() -> Path:
-    """Return the folder of nano's shipped weights; raises MissingComponent when this installation has none."""
-    return _shipped(FOLDER, "vlp-nano", "vlp train nano")
+def shipped() -> Path:
+    """Return the folder of nano's weights; raises MissingComponent when this installation has none."""
+    return _checked("nano", "vlp train nano")
 
 
-def nano_base_folder() -> Path:
-    """Return the folder of nano-base's shipped weights; raises MissingComponent when this installation has none."""
-    return _shipped(BASE_FOLDER, "vlp-nano-base", "vlp train nano --no-policies")
+def shipped_base() -> Path:
+    """Return the folder of nano-base's weights; raises MissingComponent when this installation has none."""
+    return _checked("nano_base", "vlp train nano --no-policies")
 
 
-def _shipped(folder: Path, name: str, command: str) -> Path:
+def _checked(name: str, command: str) -> Path:
+    folder = WEIGHTS / name
     if not (folder / "model.safetensors").is_file():
         raise MissingComponent(
-            f"this installation has no weights of {name}.", f"Train them with `{command}`, or name another model."
+            f"this installation has no weights of vlp-{name.replace('_', '-')}.",
+            f"Train them with `{command}`, or name another model.",
         )
     return folder

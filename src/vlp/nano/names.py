@@ -1,9 +1,9 @@
-"""The things that the embedded models know, and the English words for them: whatever else is named, they cannot serve."""
+"""The things that the embedded model knows, and the English words for them: whatever else is named, it cannot serve."""
 
 from vlp.core.names import Names
 from vlp.sim.worlds.tabletop.words import COLOURS
 
-NANO_NAMES = Names(
+NAMES = Names(
     kinds={
         "cube": "cube, dice, die",
         "block": "block, brick",

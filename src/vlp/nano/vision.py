@@ -15,6 +15,7 @@ from vlp.core.camera import Box
 from vlp.core.images import Rgb
 from vlp.models.folder import check_folder
 from vlp.models.loading import load_model
+from vlp.nano import folders
 from vlp.nano.code import (
     CELL,
     CHANNELS,
@@ -27,13 +28,12 @@ from vlp.nano.code import (
     decode,
     seen_twice,
 )
-from vlp.nano.folders import nano_folder
 from vlp.sim.worlds.tabletop.words import phrases_in
 
 PATCH, MERGE = CELL // 2, 2
 
 
-class NanoVision:
+class Detector:
     """nano's vision tower as a detector.
 
     Args:
@@ -41,7 +41,7 @@ class NanoVision:
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
-        checked = check_folder(Path(folder) if folder else nano_folder())
+        checked = check_folder(Path(folder) if folder else folders.shipped())
         self.visual = load_model(checked, None, torch.device("cpu"), torch.float32).model.visual
         self._last: tuple[Rgb, Array] | None = None
         self.grid = torch.tensor([[1, IMAGE_HEIGHT // PATCH, IMAGE_WIDTH // PATCH]])
@@ -81,10 +81,10 @@ def patches(rgb: Rgb) -> torch.Tensor:
 
 
 @cache
-def _shipped() -> NanoVision:
-    return NanoVision()
+def _shipped() -> Detector:
+    return Detector()
 
 
 def detect(rgb: Rgb, phrase: str = "") -> list[tuple[str, str, float, Box]]:
-    """Return what the shipped nano sees (see `NanoVision.detect`); loaded on first use."""
+    """Return what the shipped nano sees (see `Detector.detect`); loaded on first use."""
     return _shipped().detect(rgb, phrase)

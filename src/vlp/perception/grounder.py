@@ -2,7 +2,7 @@
 
 import importlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -53,21 +53,22 @@ class Sources:
 
     Args:
         boxes: the true visible boxes by phrase, from a simulator.
-        detect: nano's detector, image and phrase -> (colour, kind, score, box) of everything it sees.
         model: any model that can be asked.
     """
 
     boxes: Callable[[], Mapping[str, Box]] | None = None
-    detect: Callable[[Rgb, str], Sequence[tuple[str, str, float, Box]]] | None = None
     model: Model | None = None
 
 
 GROUNDERS: dict[str, str] = {
-    "nano": "vlp.perception.grounder:NanoGrounder",
+    "nano": "vlp.nano.grounder:DenseGrounder",
     "model": "vlp.perception.grounder:ModelGrounder",
     "oracle": "vlp.perception.grounder:OracleGrounder",
 }
 """Grounders by name; a class here has a class method `build(sources)`."""
+
+DEFAULT_GROUNDER = next(iter(GROUNDERS))
+"""The one that is taken where nobody names one."""
 
 
 def make_grounder(name: str, sources: Sources) -> Grounder:
@@ -99,42 +100,13 @@ class OracleGrounder:
     def build(cls, sources: Sources) -> "OracleGrounder":
         """Return the grounder; it needs `sources.boxes`."""
         if sources.boxes is None:
-            raise MissingComponent("the oracle grounder needs a simulator.", "Use the grounder 'nano' or 'model'.")
+            hint = f"Use the grounder {DEFAULT_GROUNDER!r} or 'model'."
+            raise MissingComponent("the oracle grounder needs a simulator.", hint)
         return cls(sources.boxes)
 
     def ground(self, rgb: Rgb, phrase: str) -> list[Detection]:
         """Return the true boxes of what matches; the image is not looked at."""
         return [Detection(name, box, 1.0) for name, box in self._boxes().items() if matches(phrase, name)]
-
-
-class NanoGrounder:
-    """The dense head on nano's vision tower: every object of an image in one pass.
-
-    Args:
-        detect: image and phrase -> (colour, kind, score, box) of everything seen; the phrase decides where a kind is in doubt.
-        least_score: detections below it are left out.
-    """
-
-    def __init__(self, detect: Callable[[Rgb, str], Sequence[tuple[str, str, float, Box]]], least_score: float = 0.25) -> None:
-        self._detect = detect
-        self._least_score = least_score
-
-    @classmethod
-    def build(cls, sources: Sources) -> "NanoGrounder":
-        """Return the grounder on `sources.detect`, or on the shipped nano when that is not given."""
-        if sources.detect is not None:
-            return cls(sources.detect)
-        try:
-            module = importlib.import_module("vlp.nano.vision")
-        except ImportError as error:
-            raise MissingComponent(f"nano's detector cannot be loaded: {error}.", "pip install 'vlp[models]'") from None
-        return cls(module.detect)
-
-    def ground(self, rgb: Rgb, phrase: str) -> list[Detection]:
-        """Return what matches, best first; several phrases on one image cost one pass."""
-        seen = [Detection(f"{c} {k}", _clip(b, rgb), float(s)) for c, k, s, b in self._detect(rgb, phrase)]
-        found = [d for d in seen if d.score >= self._least_score and matches(phrase, d.phrase)]
-        return sorted(found, key=lambda d: -d.score)
 
 
 class ModelGrounder:
@@ -175,7 +147,7 @@ class ModelGrounder:
         seen_size: Callable[[int, int], tuple[int, int]] | None = getattr(self._model, "seen_size", None)
         seen_width, seen_height = seen_size(width, height) if seen_size else (width, height)
         sx, sy = width / seen_width, height / seen_height
-        x1, y1, x2, y2 = _clip((box[0] * sx, box[1] * sy, box[2] * sx, box[3] * sy), rgb)
+        x1, y1, x2, y2 = clipped((box[0] * sx, box[1] * sy, box[2] * sx, box[3] * sy), rgb)
         return Detection(name, (x1, y1, x2, y2), 0.5) if x2 > x1 and y2 > y1 else None
 
 
@@ -199,7 +171,7 @@ def _names(phrase: str) -> list[str]:
     return [phrase]
 
 
-def _clip(box: Box, rgb: Rgb) -> Box:
+def clipped(box: Box, rgb: Rgb) -> Box:
     """Return the part of a box that lies in the image."""
     height, width = rgb.shape[:2]
     x1, y1, x2, y2 = (float(v) for v in box)

@@ -73,8 +73,8 @@ def policy_schema(manifest: Manifest, refuted: bool = False) -> Schema:
 
     Args:
         manifest: what the robot says of itself.
-        refuted: whether a check has just failed: then a policy may not claim that nothing is to be done, nor begin by
-            checking again. A small model did so seven times over (docs/log.md).
+        refuted: whether a check has just failed, whoever writes the policy: then a policy may not claim that nothing is to be
+            done, nor begin by checking again; `vlp.policy.checks` refuses the same.
 
     Raises:
         UsageError: the manifest has no primitives, or a name or type in it that no policy could spell.

@@ -137,7 +137,7 @@ class Planner:
         )
         data = {
             "text": reply.text,
-            "quote": reply.quote,
+            "said": reply.said,
             "attempt": attempt,
             "timings_s": reply.timings_s,
             "tokens": reply.tokens,

@@ -48,7 +48,7 @@ class Chapter:
         replies: replies the model needed.
         model_s: time the model took for them.
         reports: issues of the replies that were refused, as text.
-        quote: what the model copied out of what it saw before it wrote the policy; "" of a model that does not.
+        said: what the model said before it wrote the policy, in a line for each turn; "" of a model that says nothing.
         diff_data: the same change as plain data.
     """
 
@@ -63,7 +63,7 @@ class Chapter:
     replies: int = 1
     model_s: float = 0.0
     reports: list[str] = field(default_factory=list)
-    quote: str = ""
+    said: str = ""
     diff_data: dict[str, Any] | None = None
 
     def row(self, step_id: str) -> Row | None:
@@ -106,7 +106,7 @@ class Story:
         self._begin_s: float | None = None
         self._triggers: list[tuple[str, str]] = []
         self._replies: list[float] = []
-        self._quote = ""
+        self._said = ""
         self._reports: list[str] = []
         self.now_s = 0.0
 
@@ -168,7 +168,7 @@ class Story:
     def _reply(self, event: Event) -> None:
         self.times_s["model"] += event.data["seconds"]
         self._replies.append(event.data["seconds"])
-        self._quote = str(event.data.get("quote", ""))
+        self._said = str(event.data.get("said", event.data.get("quote", "")))  # "quote" in journals of version 1
 
     def _report(self, event: Event) -> None:
         self.times_s["checks"] += event.data.get("check_s", 0.0)
@@ -192,7 +192,7 @@ class Story:
             replies=len(self._replies),
             model_s=sum(self._replies),
             reports=self._reports,
-            quote=self._quote,
+            said=self._said,
             diff_data=data["diff"],
         )
         self._triggers, self._replies, self._reports = [], [], []

@@ -1,9 +1,8 @@
 """Samples as the trainer takes them: tokens with labels, in an order that follows from the seed, in padded batches.
 
-The prompt is the one of run time, word for word: the folder's profile, chat template and image processor, and behind each
-image what the model's own vision tower reads off it and what it quotes of that, where the model wants that
-(`vlp.nano.sighted`). Where it says in words what it would do before it writes a policy, these are the sample's own: the names
-of its subtasks, which are clauses then (`vlp.nano.keeping`).
+The prompt is the one of run time, word for word: the folder's profile, chat template and image processor, and with
+it what the model's own turns say before the reply, where it has such turns (`vlp.models.turns`). Where it says in words what
+it would do before it writes a policy, these are the sample's own: the names of its subtasks.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,8 +22,7 @@ from vlp.core.messages import Message
 from vlp.data.sample import Sample
 from vlp.data.store import Store
 from vlp.models.transformers_model import TransformersModel
-from vlp.nano.keeping import named_in_full, policy_words
-from vlp.nano.sighted import WORDS_TOKENS, quoting, reader, speaks_first
+from vlp.models.turns import Turns
 from vlp.prompt.render import question_messages
 from vlp.prompt.target import IGNORED, loss_labels, policy_text
 from vlp.training.kept_replies import TIMEOUT_S, KeptReplies
@@ -33,8 +31,7 @@ from vlp.training.rehearsal import draw_questions
 ANSWER_TOKENS = 128
 
 KEPT = ".replies"
-"""Folder beside the samples. nano, which quotes before it plans, reads 800 samples with a question each in 5 minutes of a core,
-as long as two epochs of tuning take."""
+"""Folder beside the samples: what a base says can take as long as the epochs of tuning themselves."""
 
 MAX_KEPT_BYTES = 8 * 2**30
 """Features of a frozen tower beyond these are computed again each time: 1.6 MB an image of 640 x 480 for the 3B model."""
@@ -88,7 +85,6 @@ class Examples:
         self.store = store if isinstance(store, Store) else Store(store)
         self.model = model
         self._asked = KeptReplies(model, self.store.folder / KEPT / f"{base[:16]}.jsonl" if base else None, base)
-        self._read = reader(model) if model.sighted else None
 
     def example(self, sample: Sample) -> Example:
         """Return a sample in tokens.
@@ -101,13 +97,14 @@ class Examples:
             messages = sample.messages(rgb, self.store.manifest(sample.robot), self.model.profile)
         except UsageError as error:
             raise UsageError(f"sample {sample.id}: {error.message}", "`vlp data lint` lists every fault.") from None
-        shown, said = self._quoting(messages, lambda: self._words(sample))
-        if not speaks_first(messages):
-            return self._made(sample, shown, said, policy_text(sample.policy))
-        if self.agreed and self._quoting(messages)[1] != said:
+        turns = self.model.turns
+        if turns is None or not turns.speaks_first(messages):
+            return self._made(sample, *self._shown(messages), policy_text(sample.policy))
+        shown, said = self._shown(messages, lambda: self._words(sample, turns))
+        if self.agreed and self._shown(messages)[1] != said:
             self.differing += 1
             said = said[:-1]
-        return self._made(sample, shown, said, policy_text(named_in_full(sample.policy)))
+        return self._made(sample, shown, said, policy_text(turns.named(sample.policy)))
 
     def rehearsal(self, sample: Sample, question: str) -> Example | None:
         """Return a question about a sample's image in tokens, with the model's own answer; None where that has no end.
@@ -116,7 +113,7 @@ class Examples:
             sample: whose image.
             question: see `vlp.training.rehearsal`.
         """
-        messages, said = self._quoting(question_messages(self.store.image(sample), question, self.model.profile))
+        messages, said = self._shown(question_messages(self.store.image(sample), question, self.model.profile))
         answer = self._asked.generate(messages, max_tokens=ANSWER_TOKENS)
         return self._made(sample, messages, said, answer.text) if answer.finish == "stop" else None
 
@@ -138,22 +135,20 @@ class Examples:
             progress(number)
         return done
 
-    def _words(self, sample: Sample) -> str:
+    def _words(self, sample: Sample, turns: Turns) -> str:
         try:
-            words = self.model.chat.inert(policy_words(sample.policy))
+            words = self.model.chat.inert(turns.words(sample.policy))
         except (KeyError, TypeError):
             raise UsageError(f"sample {sample.id}: its policy has no subtasks with names.") from None
-        if len(self.model.chat.target(words)) > WORDS_TOKENS:
-            raise UsageError(f"sample {sample.id}: the names of its subtasks are longer than {WORDS_TOKENS} tokens.")
+        if len(self.model.chat.target(words)) > turns.words_tokens:
+            raise UsageError(f"sample {sample.id}: the names of its subtasks are longer than {turns.words_tokens} tokens.")
         return words
 
-    def _quoting(
-        self, messages: list[Message], words: Callable[[], str] | None = None
-    ) -> tuple[list[Message], list[list[int]]]:
+    def _shown(self, messages: list[Message], words: Callable[[], str] | None = None) -> tuple[list[Message], list[list[int]]]:
         """Return a conversation as the model is shown it, and the tokens of what it says before its reply."""
-        if self._read is None:
+        if self.model.turns is None:
             return messages, []
-        shown, said = quoting(messages, self._read, self._asked, TIMEOUT_S, words)
+        shown, said = self.model.turns.shown(messages, self._asked, TIMEOUT_S, words)
         return shown, [self.model.chat.target(each.text) for each in said]
 
     def _made(self, sample: Sample, messages: list[Message], said: list[list[int]], reply: str) -> Example:

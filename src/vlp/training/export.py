@@ -30,7 +30,7 @@ def merge(adapter: str | Path, base: str, out: str | Path, dtype: str = "", plot
 
     Args:
         adapter: folder of a LoRA adapter in safetensors.
-        base: "nano", "nano-base", a model folder or a Hugging Face id; "" takes what the adapter's record, or else its
+        base: as `vlp.models.catalogue.find_folder` takes it; "" takes what the adapter's record, or else its
             `base_model_name_or_path`, names.
         out: the new folder; must not exist.
         dtype: "float32", "bfloat16" or "float16"; "" the type it was trained in: float32 for models of a CPU, else bfloat16.
@@ -129,7 +129,7 @@ def write_model(
         for pattern in TEXT_FILES:
             for file in base.path.glob(pattern):
                 shutil.copyfile(file, part / file.name)
-        own = {"format": 1, "name": name, "prompt": base.profile, "sighted": base.sighted}
+        own = {"format": 1, "name": name, "prompt": base.profile, "turns": base.turns}
         hashes = {**weight_hashes(part), "config.json": sha256(part / "config.json")}
         hashes["tokenizer.json"] = sha256(part / "tokenizer.json")
         kept = {"trained": {key: record[key] for key in ("base", "data", "recipe", "scores") if key in record}}

@@ -20,8 +20,7 @@ WEIGHTS = "model.safetensors"
 def mean(models: Sequence[str], out: str | Path) -> ModelFolder:
     """Write the model whose every weight is the mean of the same weight of others ("model soup", arXiv 2203.05482).
 
-    It can help where they come from one training: with one tower, nano-base said 527 and 518 of 600 validation prompts
-    rightly at two points of its language part, and 534 with their mean (docs/log.md).
+    It can help where they come from one training.
 
     Args:
         models: two or more, as `vlp.models.catalogue.find_folder` takes them; everything but the weights is of the first.

@@ -52,7 +52,7 @@ def measure_model(
     """Time a model's fine-tuning and writing.
 
     Args:
-        base: "nano", "nano-base", a folder or a Hugging Face id; its configuration is enough with random weights.
+        base: as `vlp.models.catalogue.find_folder` takes it; with random weights its configuration is enough.
         shape: of the batch that is tuned on; behind one such prompt as many tokens are written as a policy has.
         steps: of fine-tuning that are counted, for each adapter and trainer.
         precision: "float32" or "bfloat16" (see `vlp.training.recipe.Recipe`).

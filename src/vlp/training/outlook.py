@@ -24,7 +24,7 @@ def describe(base: str, adapter: str) -> dict[str, Any]:
     """Return what an adapter would train in a base, from its configuration alone: no weights are needed.
 
     Args:
-        base: "nano", "nano-base", a folder with a config.json, or a Hugging Face id.
+        base: as `vlp.models.catalogue.find_folder` takes it; a config.json in a folder is enough.
         adapter: a name in `vlp.training.lora.ADAPTERS`.
     """
     return _described(base, adapter)[0]

@@ -50,9 +50,8 @@ LARGE = Usual(2, {"decoder": 2e-4, "vision+decoder": 2e-4, "full": 1e-5}, 0, 1.0
 """The epochs are the paper's; the rates, our choice, are the usual ones for LoRA and for all weights."""
 
 SMALL = Usual(4, {"decoder": 2e-3, "vision+decoder": 2e-3, "full": 3e-4}, 1, 0.05, "agreed")
-"""For models like nano, after pilots of `decoder` (docs/log.md): 6 epochs at 5e-4 gave 38 % of 60 prompts right, 58 % at
-1.5e-3. The rate of `full` is a guess. What nano's tower sees is read off it as text, which no loss holds in place: at the full
-rate the tower read 28 of 143 scenes without error after tuning, of 122 before."""
+"""For small models, after pilots of `decoder`; the rate of `full` is a guess. Where a tower is read off as text (the turns
+`sight`), no loss holds in place what it writes: it is trained at a small share of the rate."""
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 WORDS = ("all", "agreed")

@@ -1,8 +1,7 @@
 """Questions about the images that a planner is tuned on, to be answered as its base answers them.
 
-A model as small as nano forgets how to answer while it learns to plan: after 300 steps on 400 samples with `decoder` it kept
-a third of its right answers (docs/log.md). So its base's answers can be learned beside the policies, after Li and Hoiem,
-"Learning without Forgetting" (2016). No labels are needed: the base answers, right or wrong.
+A small model forgets how to answer while it learns to plan. So its base's answers can be learned beside the policies, after Li
+and Hoiem, "Learning without Forgetting" (2016). No labels are needed: the base answers, right or wrong.
 """
 
 from collections.abc import Iterator, Mapping

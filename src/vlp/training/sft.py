@@ -68,7 +68,7 @@ def train_sft(
     """Fine-tune a base on the training split of a store, and return the folder of the adapter (or model, for "full").
 
     Args:
-        base: "nano", "nano-base", a model folder or a Hugging Face id.
+        base: as `vlp.models.catalogue.find_folder` takes it.
         data: a store of samples.
         out: folder of the run: `run.json`, checkpoints, `curve.jsonl`, `curve.png`, and `adapter` or `model` in the end.
         recipe: how.
@@ -167,7 +167,7 @@ def _base_record(base: str, folder: ModelFolder) -> dict[str, Any]:
         "name": folder.name,
         "spec": "" if Path(base).exists() else base,  # a path means nothing on another machine
         "profile": folder.profile,
-        "sighted": folder.sighted,
+        "turns": folder.turns,
         "sha256": weight_hashes(folder.path),
     }
 

@@ -78,7 +78,7 @@ def measure_steps(
     """Time steps of ours and of TRL's trainer in turns.
 
     Args:
-        base: "nano", "nano-base", a folder or a Hugging Face id; its configuration is enough with random weights.
+        base: as `vlp.models.catalogue.find_folder` takes it; with random weights its configuration is enough.
         recipe: adapter, precision and recomputing count.
         shape: of the batch.
         steps: of each that are counted; one more goes before.
@@ -106,7 +106,7 @@ def open_weights(base: str, weights: torch.dtype, where: torch.device, random_we
     """Return a base's model, or one of its shape with random weights.
 
     Args:
-        base: "nano", "nano-base", a folder or a Hugging Face id; its configuration is enough with random weights.
+        base: as `vlp.models.catalogue.find_folder` takes it; with random weights its configuration is enough.
         weights: type of the weights.
         where: the device.
         random_weights: of the base's shape, instead of its own.

@@ -20,7 +20,7 @@ from vlp.models.catalogue import find_folder
 from vlp.models.openai_model import OpenAIModel
 from vlp.models.trace import Trace, Traceable
 from vlp.models.transformers_model import TransformersModel
-from vlp.nano.sighted import own_turns, quoting, reader
+from vlp.models.turns import own_turns
 
 TOLERANCES = {"float32": 0.001, "float16": 0.1, "bfloat16": 0.3}
 """How far two log-probabilities of one token may be apart, by the type of the weights: rounding, and no more than that."""
@@ -114,8 +114,9 @@ def parity(
     asked = prompts(trained.profile)
     if not asked:
         raise UsageError("no prompts to compare on.", "Give a store that has samples of that split.")
-    if trained.sighted:  # read, quoted and said in words once: all are asked the very same, for each of these turns too
-        asked = [turn for messages in asked for turn in own_turns(quoting(messages, reader(trained), trained)[0])]
+    if trained.turns is not None:  # said once before each reply: all are asked the very same, for each of these turns too
+        shown = [trained.turns.shown(messages, trained)[0] for messages in asked]
+        asked = [turn for conversation in shown for turn in own_turns(conversation)]
     reference = _traces("trained", trained, asked, max_tokens, progress)
     del trained
     others: dict[str, list[Trace]] = {}

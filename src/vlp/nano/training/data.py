@@ -64,7 +64,7 @@ _NO_IMAGE = np.zeros((8, 8, 3), np.uint8)
 
 
 @cache
-def nano_manifest() -> Manifest:
+def every_primitive() -> Manifest:
     """Return a manifest with every standard primitive: what nano's tokens are made from."""
     limits = Limits((0, 0, 0), (1, 1, 1), 1, 1, 1, 1, 1)
     return make_manifest("any", STANDARD, ("table", "bin", "start"), limits)
@@ -213,7 +213,7 @@ def plan_prompt(truth: Truth, task: Task, failed: StepRecord | None = None) -> s
     state = RobotState(truth.at, truth.holding, {}, (0.0, 0.0, 0.0), 0.0, (0.0, 0.0, 0.0))
     before = (task.before,) if task.before else ()
     memory = Memory(instructions=(*before, task.instruction), steps=(failed,) if failed else ())
-    request = PlanRequest(_NO_IMAGE, task.instruction, state, memory, nano_manifest(), None, ())
+    request = PlanRequest(_NO_IMAGE, task.instruction, state, memory, every_primitive(), None, ())
     return next(part.text for part in brief.plan(request)[0].parts if isinstance(part, Text))
 
 

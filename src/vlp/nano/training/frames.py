@@ -12,57 +12,23 @@ from torch import Tensor
 
 from vlp.nano.code import IMAGE_HEIGHT, IMAGE_WIDTH, SeenObject
 from vlp.nano.training.data import LabelledScene, imagined_scene, recoloured, shifted_box
-from vlp.sim.truth import TrueObject, Truth
 from vlp.sim.worlds.tabletop.frames import read_dataset
-
-MIN_FRACTION, MIN_PIXELS = 0.15, 90
-"""An object counts as seen from this visible share of its outline, or this many pixels at 432 x 324, on."""
-
-PLACES = ("table", "bin", "floor", "hand")
+from vlp.sim.worlds.tabletop.labels import seen_rows, seen_truth
 
 
 def labelled(label: dict[str, Any]) -> LabelledScene:
-    """Return one frame's label as a scene: what is seen, and the true state without what is not.
-
-    From elsewhere than the table station the true state keeps everything that is not in the bin.
-    """
-    rows = {row["phrase"]: row for row in label["objects"]}
-    seen = {p for p, r in rows.items() if r["box"] and (r["fraction"] >= MIN_FRACTION or r["pixels"] >= MIN_PIXELS)}
-    loads = {rows[p]["support"] for p in seen}
+    """Return one frame's label as a scene: what is seen, and the true state without what is not."""
+    every = {row["phrase"] for row in label["objects"]}
+    seen = seen_rows(label)
+    loads = {row["support"] for row in seen.values()}
     objects = tuple(
         SeenObject(
-            r["colour"], r["kind"], tuple(r["box"]), r["support"] in rows, p in loads, p == label["holding"],
+            r["colour"], r["kind"], tuple(r["box"]), r["support"] in every, p in loads, p == label["holding"],
             prod(r["size_m"]) ** (1 / 3),
         )
-        for p, r in rows.items()
-        if p in seen
+        for p, r in seen.items()
     )  # fmt: skip
-    kept = seen if label["at"] == "table" else {p for p, r in rows.items() if r["support"] != "bin"}
-    if label["holding"]:
-        kept = kept | {label["holding"]}
-    truth = _without_circles({p: _true(rows[p], kept) for p in rows if p in kept})
-    return LabelledScene(objects, Truth(truth, label["holding"], label["at"]))
-
-
-def _without_circles(objects: dict[str, TrueObject]) -> dict[str, TrueObject]:
-    """Return the objects with those put on the table that physics found leaning on each other in a circle."""
-    for name, item in list(objects.items()):
-        seen, support = {name}, item.support
-        while support in objects and support not in seen:
-            seen.add(support)
-            support = objects[support].support
-        if support in seen:
-            objects[name] = replace(item, support="table", relation="on")
-    return objects
-
-
-def _true(row: dict[str, Any], kept: set[str]) -> TrueObject:
-    support = row["support"] if row["support"] in kept or row["support"] in PLACES else "table"
-    x, y, z = row["position_in_world"]
-    a, b, c = row["size_m"]
-    return TrueObject(
-        row["colour"], row["kind"], (x, y, z), (a, b, c), row["yaw_rad"], support, row["relation"], row["upright"]
-    )
+    return LabelledScene(objects, seen_truth(label))
 
 
 class RenderedFrames:

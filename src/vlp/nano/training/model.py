@@ -21,7 +21,7 @@ SLOW, ALIKE, BACK = 0.03, 2.0, 2.0
 """Of `wire`: rotary channels below this many radians a token; size of the projections; size of the biases."""
 
 
-def nano_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
+def small_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
     """Return the configuration for a tokenizer: about 5 million parameters.
 
     Windows of 108 pixels tile the 432 x 324 image, so that every attention window has the same size and training can
@@ -63,7 +63,7 @@ def nano_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
     )
 
 
-def save_nano(
+def save_folder(
     model: Qwen2_5_VLForConditionalGeneration,
     tokenizer: PreTrainedTokenizerFast,
     folder: Path,
@@ -104,7 +104,7 @@ def save_nano(
     }
     (folder / "preprocessor_config.json").write_text(json.dumps(processor, indent=1) + "\n")
     digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
-    record: dict[str, Any] = {"format": 1, "name": name, "prompt": profile, "sighted": True}
+    record: dict[str, Any] = {"format": 1, "name": name, "prompt": profile, "turns": "sight"}
     record["sha256"] = {"model.safetensors": digest}
     if robot is not None:
         record["robot"] = {"primitives": list(robot.primitives), "places": list(robot.places)}

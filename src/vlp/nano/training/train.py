@@ -18,9 +18,9 @@ from vlp.core.files import write_whole
 from vlp.models.catalogue import find_folder
 from vlp.models.folder import ModelFolder, check_folder
 from vlp.models.loading import find_device, load_model
-from vlp.nano.training.data import TurnSource, imagined_scene, nano_manifest
+from vlp.nano.training.data import TurnSource, every_primitive, imagined_scene
 from vlp.nano.training.frames import ImaginedScenes, RenderedFrames
-from vlp.nano.training.model import nano_config, save_nano, wire
+from vlp.nano.training.model import save_folder, small_config, wire
 from vlp.nano.training.pretrain import PARTS, RECIPE, Trainer, join, run_stage
 from vlp.nano.training.scores import score
 from vlp.nano.training.tokenizer import build_tokenizer
@@ -30,7 +30,7 @@ from vlp.sim.worlds.tabletop.frames import render_dataset
 VALIDATION_FRAMES = 500
 
 
-def train_nano(
+def train(
     out: Path,
     frames: int = 12_000,
     stage: str = "all",
@@ -87,15 +87,15 @@ def train_nano(
         run_stage(part, trainer, source, turns, out, plan, compiled=compiled, evaluate=score(part, trainer, folder, turns))
     if stage in ("all", "export"):
         join(trainer, out)
-        robot = nano_manifest() if policies else None
-        save_nano(model, tokenizer, out / "model", name, "brief" if policies else "brief_words", robot)
+        robot = every_primitive() if policies else None
+        save_folder(model, tokenizer, out / "model", name, "brief" if policies else "brief_words", robot)
 
 
 def begin(out: Path, origin: ModelFolder | None) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:
     """Return the model to be trained and its tokenizer: a new one, or one that exists."""
     if origin is None:
         tokenizer = load_tokenizer(out)
-        model = Qwen2_5_VLForConditionalGeneration(nano_config(tokenizer))
+        model = Qwen2_5_VLForConditionalGeneration(small_config(tokenizer))
         wire(model, tokenizer)
         return model, tokenizer
     tokenizer = PreTrainedTokenizerFast.from_pretrained(origin.path)
@@ -127,6 +127,6 @@ def load_tokenizer(out: Path, samples: int = 20_000) -> PreTrainedTokenizerFast:
     for _ in range(samples // turns.count):
         for turn in turns.sample(imagined_scene(rng), draws):
             corpus += [turn.ask, turn.quote, turn.reply]
-    tokenizer = build_tokenizer(nano_manifest(), corpus, vocabulary_size=1000)
+    tokenizer = build_tokenizer(every_primitive(), corpus, vocabulary_size=1000)
     tokenizer.save_pretrained(folder)
     return tokenizer

@@ -102,12 +102,12 @@ def _chapter(chapter: Chapter) -> str:
     replies = f", {chapter.replies} replies" if chapter.replies > 1 else ""
     diff = f"<details open><summary>what changed</summary>{_diff(chapter.diff)}</details>" if chapter.diff else ""
     reports = "".join(f"<pre>{escape(report)}</pre>" for report in chapter.reports)
-    quote = f'<p class="soft">went by: {escape(chapter.quote)}</p>' if chapter.quote else ""
+    said = f'<p class="soft">went by: {escape(chapter.said)}</p>' if chapter.said else ""
     refused = f"<details><summary>refused replies</summary>{reports}</details>" if reports else ""
     return (
         f"<h2>Policy {chapter.revision}: {escape(str(chapter.policy.get('goal', '')))}</h2><section>{whys}"
         f'<p class="soft">for “{escape(chapter.instruction)}”, at {chapter.started_s:.1f} s, '
-        f"model {chapter.model_s:.2f} s{replies}</p>{quote}{body}{diff}{refused}</section>"
+        f"model {chapter.model_s:.2f} s{replies}</p>{said}{body}{diff}{refused}</section>"
     )
 
 

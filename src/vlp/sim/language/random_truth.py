@@ -34,8 +34,7 @@ CARRY_M = (0.25, 0.0, 0.85)
 def random_size(kind: str, rng: Random) -> tuple[float, float, float]:
     """Return length, width and height in metres of a thing of this kind.
 
-    Half of the things are among the smallest or the biggest of their kind: else one in sixty instructions spoke of the biggest,
-    and nano chose the right one 12 times in 20 (docs/log.md).
+    Half of the things are among the smallest or the biggest of their kind, so that instructions often speak of these.
     """
     (l0, l1), (w0, w1), (h0, h1) = SIZE_RANGES[kind]
     chance, share = rng.random(), rng.random()

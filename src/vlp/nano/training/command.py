@@ -1,13 +1,11 @@
-"""`vlp train ...`: models made from nothing."""
+"""The command `vlp train nano`."""
 
 from pathlib import Path
 
 from vlp.core.errors import UsageError, lookup, not_installed
 
-STAGES = ("all", "vision", "language", "export")
 
-
-def nano(
+def command(
     out: str = "work-nano",
     frames: int = 12_000,
     stage: str = "all",
@@ -39,7 +37,7 @@ def nano(
         rate_share: part of the recipe's learning rates; 0.7 does to go on.
         seed: other scenes and turns for another number.
     """
-    lookup(stage, dict.fromkeys(STAGES), "stage")
+    lookup(stage, dict.fromkeys(("all", "vision", "language", "export")), "stage")
     bounds = (("frames", frames, 1), ("steps", steps, 0), ("workers", workers, 1), ("threads", threads, 1))
     for name, value, least in bounds:
         if value < least:
@@ -49,11 +47,11 @@ def nano(
     if frames_dir and not Path(frames_dir).is_dir():
         raise UsageError(f"no directory of frames at {frames_dir[:300]!r}.")
     try:
-        from vlp.nano.training.train import train_nano
+        from vlp.nano.training.train import train
     except ImportError as error:
         raise not_installed("training needs", error, "train,sim") from None
     existing = Path(frames_dir) if frames_dir else None
-    train_nano(
+    train(
         Path(out), frames, stage, steps or None, workers, threads, policies, frames_dir=existing, device=device or None,
         start=start, rate_share=rate_share, seed=seed,
     )  # fmt: skip
