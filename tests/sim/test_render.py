@@ -2,6 +2,7 @@
 
 import threading
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -125,3 +126,16 @@ def test_no_opengl_is_a_missing_component_with_the_packages_to_install(simulatio
     monkeypatch.setattr(egl, "GLContext", none_here)
     with pytest.raises(MissingComponent, match="libegl1"):
         Camera(simulation.model, HEAD).rgb(simulation.data)
+
+
+def test_models_with_drawing_contexts_of_their_own_take_turns(simulation: Simulation):
+    """The first context that was used again drew into the other one's buffer: one thing filled the whole picture."""
+    spec = mujoco.MjSpec()
+    spec.worldbody.add_camera(name="eye", pos=[0, 0, 3])
+    spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=[0.1, 0.1, 0.1])
+    small = spec.compile()
+    data = mujoco.MjData(small)
+    mujoco.mj_forward(small, data)
+    camera, eye = Camera(simulation.model, HEAD), Camera(small, "eye", 320, 240)
+    first, other = camera.bodies(simulation.data), eye.bodies(data)
+    assert (camera.bodies(simulation.data) == first).all() and (eye.bodies(data) == other).all()

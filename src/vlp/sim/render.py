@@ -177,7 +177,6 @@ def _drawing_context(model: mujoco.MjModel) -> mujoco.MjrContext:
     has_shapes = model.nmesh + model.nhfield + model.nskin > 0
     if key not in contexts or (has_shapes and contexts[key][1] is not model):
         context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50.value)
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, context)
         context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
         contexts[key] = (context, model)
     context, owner = contexts[key]
@@ -185,6 +184,7 @@ def _drawing_context(model: mujoco.MjModel) -> mujoco.MjrContext:
         for i in range(model.ntex):
             mujoco.mjr_uploadTexture(model, context, i)
         contexts[key] = (context, model)
+    mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, context)  # another context's may be bound
     return context
 
 
