@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 import mujoco
 import numpy as np
@@ -48,7 +49,7 @@ def shove(simulation, rng, named):
 
 class Room:
     name, audience, places = "room", "ceiling", ("door", "window")
-    events = {"shove": Happening(r"shove (?:the )?(\w+ \w+)", "shove red crate", shove)}
+    events: ClassVar = {"shove": Happening(r"shove (?:the )?(\w+ \w+)", "shove red crate", shove)}
 
     def sample(self, seed):
         x = float(np.random.default_rng(seed).uniform(1.5, 2.0))

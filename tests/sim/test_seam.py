@@ -61,7 +61,7 @@ def test_events_are_the_worlds_own():
     before = simulation.truth().objects["red crate"].position_in_world
     assert happen(simulation, "shove the red crate", np.random.default_rng(0)) == ("red crate",)
     assert simulation.truth().objects["red crate"].position_in_world[0] == pytest.approx(before[0] + 0.5, abs=0.02)
-    with pytest.raises(UsageError, match='e.g. "shove red crate"'):
+    with pytest.raises(UsageError, match=r"e\.g\. \"shove red crate\""):
         check_event(simulation, "block the red crate")
     with pytest.raises(UsageError, match="unknown object"):
         check_event(simulation, "shove the rde crate")

@@ -11,8 +11,8 @@ import tyro
 from vlp.cli.robots import connect, manifest_of
 from vlp.core.errors import TaskFailed, UsageError
 from vlp.core.images import encode_png
-from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.core.rows import first
+from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.files import write_whole
 from vlp.sim.embodiments import EMBODIMENTS

@@ -10,9 +10,9 @@ from vlp.cli.launch import EXPERT, launch
 from vlp.cli.options import IN_PROCESS, Eyes
 from vlp.cli.out import check_out, default_out, take_out
 from vlp.core.errors import UsageError
+from vlp.core.rows import first
 from vlp.models.catalogue import DEFAULT_MODEL, with_name
 from vlp.perception.grounder import DEFAULT_GROUNDER
-from vlp.core.rows import first
 from vlp.prompt.bounds import clean_instruction
 from vlp.runtime.schedule import Change
 from vlp.runtime.session import Spec
