@@ -44,7 +44,7 @@ from vlp.prompt.memory import Memory
 from vlp.prompt.render import plan_messages
 from vlp.runtime.session import Parts, Session, Spec
 from vlp.sim.embodiments.hsr.robot import SimRobot
-from vlp.sim.embodiments.hsr.robot import manifest as body_manifest
+from vlp.sim.open import manifest_of
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.seeds import seed_of
 from vlp.sim.worlds.tabletop.objects import SceneObject, sample_rgb, sample_size
@@ -137,7 +137,7 @@ def nano() -> Model:
 
 def judged(text: str, before: str, messages: Any, state: State, right: Callable[[dict[str, Any]], bool]) -> Row:
     """Return whether a good instruction was declined without the gate and with it, and whether the plan behind was right."""
-    manifest = with_perceptions(body_manifest())
+    manifest = with_perceptions(manifest_of())
     gate = Gate.of(nano(), manifest)
     reply = nano().generate(messages, grammar=policy_schema(manifest), max_tokens=2048)
     plan, _ = check_policy(reply.text, manifest, state)
@@ -178,7 +178,7 @@ def fresh_case(row: Row, index: int) -> Row:
     """Return the row of one fresh sentence on a table with its objects."""
     seen = look_at(row["scene"], seed_of("test", 300 + index))
     memory = Memory(instructions=(row["text"],), at=seen.state.at)
-    manifest = with_perceptions(body_manifest())
+    manifest = with_perceptions(manifest_of())
     messages = plan_messages(seen.rgb, row["text"], seen.state, memory, manifest, "brief")
     return {
         **judged(row["text"], "", messages, State(at=seen.state.at), lambda policy: False),

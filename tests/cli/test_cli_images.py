@@ -128,7 +128,7 @@ def test_nano_answers_the_same_however_the_picture_lies(vlp, monkeypatch: pytest
 
     monkeypatch.setattr("vlp.cli.ask.open_chosen", cache(open_chosen))  # loaded once for all of them
     simulation = Simulation(sample("tabletop", 7), "hsr")
-    rgb = Camera(simulation.model).rgb(simulation.data)
+    rgb = Camera(simulation.model, "head_rgbd").rgb(simulation.data)
 
     def answer(data: bytes) -> str:
         (tmp_path / "picture").write_bytes(data)

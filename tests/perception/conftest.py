@@ -11,9 +11,11 @@ import pytest
 
 from vlp.core.camera import Box
 from vlp.core.observation import Observation
+from vlp.sim.embodiments.hsr.body import CAMERA
 from vlp.sim.embodiments.hsr.robot import SimRobot
-from vlp.sim.render import Camera, visible
+from vlp.sim.render import Camera
 from vlp.sim.simulation import Simulation
+from vlp.sim.worlds.tabletop.events import things_now
 from vlp.sim.worlds.tabletop.objects import SceneObject
 from vlp.sim.worlds.tabletop.world import sample_scene
 
@@ -32,10 +34,9 @@ def make_view(seed: int) -> View:
     """Return the view of a seed; only what shows at least a third of its outline has a box."""
     simulation = Simulation(sample_scene(seed))
     robot = SimRobot(simulation)
-    bodies = Camera(simulation.model).bodies(simulation.data)
-    seen = visible(simulation.model, simulation.data, bodies, list(simulation.objects))
+    seen = Camera(simulation.model, CAMERA).visible(simulation.data, list(simulation.objects))
     boxes = {name: v.box for name, v in seen.items() if v.fraction > 0.34 and v.pixels > 100}
-    return View(robot.observe(), simulation.now(), boxes)
+    return View(robot.observe(), things_now(simulation), boxes)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from vlp.core.located import Located
 from vlp.perception.grounder import OracleGrounder
 from vlp.perception.perceiving import PerceivingRobot
 from vlp.robot.protocol import Step, StepResult
-from vlp.sim.embodiments.hsr.robot import manifest
+from vlp.sim.open import manifest_of
 from vlp.sim.worlds.tabletop.words import CONTAINERS
 
 
@@ -24,7 +24,7 @@ class Body:
         self.seen, self.observed, self.done, self.stopped = view.observation, 0, [], False
 
     def describe(self):
-        return manifest()
+        return manifest_of()
 
     def observe(self):
         self.observed += 1
@@ -54,7 +54,7 @@ def do(robot, name, key=None, timeout_s=None, **arguments):
 
 def test_a_robot_wrapped_twice_has_the_version_of_one_wrapped_once(robot):
     """A run begun in a terminal against a served robot could not be resumed from a script: "+perception" stood twice."""
-    assert PerceivingRobot(robot, robot.grounder).describe().version == robot.describe().version != manifest().version
+    assert PerceivingRobot(robot, robot.grounder).describe().version == robot.describe().version != manifest_of().version
 
 
 def test_the_manifest_gains_what_it_can_see_and_loses_nothing(robot, body):

@@ -11,9 +11,11 @@ from vlp.perception import pose
 from vlp.perception.grounder import Detection
 from vlp.perception.points import cloud, support_plane
 from vlp.perception.shapes import fit_circle, fit_rectangle, fit_sphere, half_turn
+from vlp.sim.embodiments.hsr.body import CAMERA
 from vlp.sim.embodiments.hsr.robot import SimRobot
-from vlp.sim.render import Camera, visible
+from vlp.sim.render import Camera
 from vlp.sim.simulation import Simulation
+from vlp.sim.worlds.tabletop.events import things_now
 from vlp.sim.worlds.tabletop.sizes import sizes
 from vlp.sim.worlds.tabletop.world import sample_scene
 
@@ -100,16 +102,15 @@ def test_a_mug_s_yaw_points_to_its_handle():
 def test_a_bottle_that_lies_is_taken_by_its_body():
     # Seen as one that stands, it was 12 cm wide and 2 cm off: the fingers closed on nothing, seven times.
     simulation = Simulation(sample_scene(10_000_077))
-    bottle = simulation.now()["purple bottle"]
+    bottle = things_now(simulation)["purple bottle"]
     x, y, z = bottle.position_m
-    simulation.put(replace(bottle, position_m=(x, y, z - bottle.size_m[2] / 2 + 0.6 * bottle.size_m[1])))
+    simulation.put(bottle.phrase, (x, y, z - bottle.size_m[2] / 2 + 0.6 * bottle.size_m[1]), bottle.yaw_rad)
     simulation.data.joint("purple bottle").qpos[3:] = [np.cos(np.pi / 4), 0.0, np.sin(np.pi / 4), 0.0]
     simulation.step(200)
-    bodies = Camera(simulation.model).bodies(simulation.data)
-    box = visible(simulation.model, simulation.data, bodies, ["purple bottle"])["purple bottle"].box
+    box = Camera(simulation.model, CAMERA).visible(simulation.data, ["purple bottle"])["purple bottle"].box
     found = locate(SimRobot(simulation).observe(), Detection("purple bottle", box, 1.0))
     assert found is not None
-    true = simulation.now()["purple bottle"].position_m
+    true = things_now(simulation)["purple bottle"].position_m
     assert found.size_m[1] == pytest.approx(bottle.size_m[1], abs=0.012) and found.size_m[2] < 0.07
     assert found.size_m[0] > 1.5 * found.size_m[1]
     assert np.hypot(*np.subtract(found.position_in_world[:2], true[:2])) < 0.03

@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlp.core.errors import UsageError
-from vlp.sim.embodiments import compile_model, robot_spec
+from vlp.sim.embodiments import open_embodiment
 from vlp.sim.embodiments.hsr.body import CAMERA, HOME, set_home
 from vlp.sim.embodiments.kinematics import load_facts
 
 FACTS = load_facts("hsrb.json")
-MODEL = compile_model("hsr")
+MODEL = open_embodiment("hsr").spec().compile()
 
 
 def rotation(axis, angle):
@@ -96,4 +96,4 @@ def test_camera_has_the_sensors_intrinsics_and_looks_along_its_optical_axis():
 
 def test_an_unknown_robot_is_answered_with_the_closest_match():
     with pytest.raises(UsageError, match="hsr"):
-        robot_spec("hrs")
+        open_embodiment("hrs")

@@ -2,14 +2,16 @@
 
 import threading
 
+import mujoco
 import numpy as np
 import pytest
 
 from vlp.core.camera import Intrinsics, deproject, project, transform
 from vlp.core.errors import MissingComponent
 from vlp.sim import render
+from vlp.sim.embodiments.hsr.body import CAMERA as HEAD
 from vlp.sim.embodiments.hsr.body import FOCAL_PX
-from vlp.sim.render import HEAD, Camera, noisy_depth, outline_points, visible
+from vlp.sim.render import Camera, noisy_depth, outline_points
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.tabletop.world import sample_scene
 
@@ -33,8 +35,7 @@ def _camera_in_world(simulation: Simulation) -> np.ndarray:
 @pytest.mark.parametrize("seed", [12, 13, 14, 15, 16, 17])
 def test_boxes_of_unhidden_objects_are_where_projection_puts_them(seed: int):
     simulation = Simulation(sample_scene(seed))
-    camera = Camera(simulation.model)
-    seen = visible(simulation.model, simulation.data, camera.bodies(simulation.data), list(simulation.objects))
+    seen = Camera(simulation.model, HEAD).visible(simulation.data, list(simulation.objects))
     world_in_camera = np.linalg.inv(_camera_in_world(simulation))
     compared = 0
     for name, v in seen.items():
@@ -49,18 +50,18 @@ def test_boxes_of_unhidden_objects_are_where_projection_puts_them(seed: int):
 
 
 def test_a_hidden_object_shows_less_of_itself(simulation: Simulation):
-    camera, data = Camera(simulation.model), simulation.data
+    camera, data = Camera(simulation.model, HEAD), simulation.data
     name = next(n for n, o in simulation.objects.items() if o.support == "table" and o.kind in ("cube", "block", "ball"))
-    alone = visible(simulation.model, data, camera.bodies(data), [name])[name]
+    alone = camera.visible(data, [name])[name]
     bodies = camera.bodies(data)
     middle = int((alone.box[0] + alone.box[2]) / 2)
     bodies[:, middle:] = 0
-    half = visible(simulation.model, data, bodies, [name])[name]
+    half = camera.visible(data, [name], bodies)[name]
     assert 0.3 * alone.fraction < half.fraction < 0.7 * alone.fraction
 
 
 def test_exact_depth_puts_the_table_at_its_height(simulation: Simulation):
-    camera = Camera(simulation.model)
+    camera = Camera(simulation.model, HEAD)
     bodies = camera.bodies(simulation.data)
     _, depth = camera.rgb_and_depth(simulation.data)
     rows, columns = np.nonzero(bodies == simulation.model.body("table").id)
@@ -98,10 +99,10 @@ def test_depth_noise_follows_its_seed():
 
 def test_models_take_turns_and_threads_draw_the_same_picture(simulation: Simulation):
     """A context kept current in one thread could not be used by the server's worker thread."""
-    camera = Camera(simulation.model)
+    camera = Camera(simulation.model, HEAD)
     first = camera.rgb(simulation.data)
     other = Simulation(sample_scene(13))
-    assert (Camera(other.model).rgb(other.data) != first).any()
+    assert (Camera(other.model, HEAD).rgb(other.data) != first).any()
     pictures = []
     thread = threading.Thread(target=lambda: pictures.append(camera.rgb(simulation.data)))
     thread.start()
@@ -124,4 +125,17 @@ def test_no_opengl_is_a_missing_component_with_the_packages_to_install(simulatio
     monkeypatch.setattr(render, "_STATE", {})
     monkeypatch.setattr(egl, "GLContext", none_here)
     with pytest.raises(MissingComponent, match="libegl1"):
-        Camera(simulation.model).rgb(simulation.data)
+        Camera(simulation.model, HEAD).rgb(simulation.data)
+
+
+def test_models_with_drawing_contexts_of_their_own_take_turns(simulation: Simulation):
+    """The first context that was used again drew into the other one's buffer: one thing filled the whole picture."""
+    spec = mujoco.MjSpec()
+    spec.worldbody.add_camera(name="eye", pos=[0, 0, 3])
+    spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=[0.1, 0.1, 0.1])
+    small = spec.compile()
+    data = mujoco.MjData(small)
+    mujoco.mj_forward(small, data)
+    camera, eye = Camera(simulation.model, HEAD), Camera(small, "eye", 320, 240)
+    first, other = camera.bodies(simulation.data), eye.bodies(data)
+    assert (camera.bodies(simulation.data) == first).all() and (eye.bodies(data) == other).all()

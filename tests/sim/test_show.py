@@ -5,14 +5,14 @@ import pytest
 
 from vlp.core.errors import UsageError
 from vlp.sim.render import Camera
-from vlp.sim.show import describe_scene, show
+from vlp.sim.show import show
 from vlp.sim.simulation import Simulation
-from vlp.sim.worlds import sample
+from vlp.sim.worlds import open_world, sample
 
 
 def test_every_object_is_named_with_what_it_rests_on():
     scene = sample("tabletop", 14)
-    text = describe_scene(scene)
+    text = open_world("tabletop").describe(scene)
     for o in scene.objects:
         line = next(line for line in text.splitlines() if line.startswith(o.phrase))
         assert line.endswith(f"{o.relation} {o.support}")
@@ -23,14 +23,14 @@ def test_an_object_taken_away_is_said_to_be():
     simulation = Simulation(sample("tabletop", 14))
     gone = simulation.scene.objects[-1].phrase
     simulation.remove(gone)
-    assert f"{gone}" in describe_scene(simulation.scene, simulation.truth())
-    assert "taken away" in describe_scene(simulation.scene, simulation.truth())
+    told = simulation.world.describe(simulation.scene, simulation.truth())
+    assert gone in told and "taken away" in told
 
 
 def test_the_picture_is_the_cameras_with_boxes_drawn_in():
     picture, text = show(14)
     simulation = Simulation(sample("tabletop", 14))
-    plain = Camera(simulation.model).rgb(simulation.data)
+    plain = Camera(simulation.model, "head_rgbd").rgb(simulation.data)
     changed = (picture != plain).any(axis=2)
     assert 0 < np.mean(changed) < 0.2 and text
 

@@ -5,8 +5,9 @@ import pytest
 
 from vlp.core.errors import UsageError
 from vlp.sim.embodiments.hsr import body as hsr
+from vlp.sim.embodiments.hsr.posing import put_in_hand
 from vlp.sim.simulation import Simulation, SimulationDiverged
-from vlp.sim.worlds.tabletop.frames import put_in_hand
+from vlp.sim.worlds.tabletop.events import block, knock_out, move
 from vlp.sim.worlds.tabletop.words import CONTAINERS
 from vlp.sim.worlds.tabletop.world import sample_scene
 
@@ -82,26 +83,26 @@ def test_a_broken_state_is_an_outcome_of_its_own(simulation: Simulation, value: 
 
 def test_fingers_that_close_on_a_thing_hold_it(simulation: Simulation):
     name = next(n for n, o in simulation.objects.items() if o.kind in ("cube", "can", "block", "mug", "bottle"))
-    put_in_hand(simulation.model, simulation.data, simulation.objects[name], np.random.default_rng(0))
+    put_in_hand(simulation.model, simulation.data, name, simulation.objects[name].size_m, np.random.default_rng(0))
     simulation.data.actuator(hsr.GRIPPER).ctrl[0] = -0.7
     simulation.step(400)
     truth = simulation.truth()
     assert truth.holding == name
     assert truth.objects[name].support == "hand"
 
-    assert simulation.knock_out(np.random.default_rng(1)) == name
+    assert knock_out(simulation, np.random.default_rng(1)) == name
     simulation.step(100)
     assert simulation.truth().holding == "" and simulation.truth().objects[name].support == "table"
 
 
 def test_nothing_held_is_nothing_to_knock_out(simulation: Simulation):
-    assert simulation.knock_out(np.random.default_rng(1)) == ""
+    assert knock_out(simulation, np.random.default_rng(1)) == ""
 
 
 def test_a_moved_object_rests_elsewhere_on_the_table(simulation: Simulation):
     name = _first(simulation, container=False)
     before = simulation.truth().objects[name].position_in_world
-    assert simulation.move(name, np.random.default_rng(3))
+    assert move(simulation, name, np.random.default_rng(3))
     simulation.step(200)
     after = simulation.truth().objects[name]
     assert np.linalg.norm(np.subtract(after.position_in_world, before)) > 0.02
@@ -114,7 +115,7 @@ def test_a_removed_object_is_no_longer_in_the_world(simulation: Simulation):
     simulation.step(100)
     assert name not in simulation.truth().objects
     with pytest.raises(UsageError):
-        simulation.move(name, np.random.default_rng(0))
+        move(simulation, name, np.random.default_rng(0))
 
 
 def test_a_blocked_container_has_something_in_it():
@@ -124,7 +125,7 @@ def test_a_blocked_container_has_something_in_it():
         hosts = [n for n, o in simulation.objects.items() if o.kind in CONTAINERS]
         if not hosts:
             continue
-        thing = simulation.block(hosts[0], np.random.default_rng(seed))
+        thing = block(simulation, hosts[0], np.random.default_rng(seed))
         if thing:
             simulation.step(300)
             assert simulation.truth().objects[thing].support == hosts[0]
@@ -136,4 +137,4 @@ def test_an_event_on_an_unknown_object_names_the_closest(simulation: Simulation)
     with pytest.raises(UsageError, match="unknown object"):
         simulation.remove("rde cube")
     with pytest.raises(UsageError, match="not a container"):
-        simulation.block(_first(simulation, container=False), np.random.default_rng(0))
+        block(simulation, _first(simulation, container=False), np.random.default_rng(0))

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from vlp.core.errors import UsageError
+from vlp.sim.embodiments.hsr.body import spec
 from vlp.sim.worlds.seeds import SPLITS, seed_of, split_of
+from vlp.sim.worlds.tabletop.building import build
 from vlp.sim.worlds.tabletop.layout import footprint
 from vlp.sim.worlds.tabletop.scene import Scene
 from vlp.sim.worlds.tabletop.words import COLOURS, CONTAINERS, KINDS, THINGS
-from vlp.sim.worlds.tabletop.world import AREA_X_M, AREA_Y_M, build, sample_scene
+from vlp.sim.worlds.tabletop.world import AREA_X_M, AREA_Y_M, sample_scene
 
 SCENES = [sample_scene(seed) for seed in range(200)]
 
@@ -93,7 +95,7 @@ def test_a_third_of_scenes_begin_with_something_in_or_on_another_object():
 
 
 def test_the_built_model_bears_the_objects_names():
-    model = build(SCENES[3])
+    model = build(SCENES[3], spec())
     assert all(model.body(o.phrase).id > 0 for o in SCENES[3].objects)
 
 

@@ -14,9 +14,9 @@ from vlp.nano.names import NAMES
 from vlp.perception.perceiving import with_perceptions
 from vlp.policy.checks import CHECKS, check_policy
 from vlp.policy.situation import State
-from vlp.sim.embodiments.hsr.robot import manifest
 from vlp.sim.language.episodes import truth_of
 from vlp.sim.language.families import sample_task
+from vlp.sim.open import manifest_of
 from vlp.sim.worlds.seeds import seed_of
 from vlp.sim.worlds.tabletop.world import sample_scene
 from vlp.understanding.gate import AsAsked, Gate, check_made_for, unknown_in_question
@@ -232,7 +232,7 @@ def _policy(*moves: tuple[str, str, str]) -> dict:
 def _issues(gate: Gate, policy: dict, *said: str, fresh: bool = True) -> list[Issue]:
     import json
 
-    robot = with_perceptions(manifest())
+    robot = with_perceptions(manifest_of())
     _, report = check_policy(json.dumps(policy), robot, State(at="table"), checks=(*CHECKS, *gate.checks(said, fresh)))
     return report.issues
 
@@ -294,7 +294,7 @@ def test_words_that_a_general_models_policy_does_not_explain_are_doubted(soft: G
 
 def test_nano_is_refused_on_a_robot_it_was_not_made_for():
     """On a robot without a hand it planned grasps, and the first step failed."""
-    robot = with_perceptions(manifest())
+    robot = with_perceptions(manifest_of())
     made_for = {"primitives": [*robot.primitives], "places": [*robot.places]}
     check_made_for("vlp-nano", made_for, robot)
     with pytest.raises(UsageError, match=r"another robot.*lacks the primitives wave.*--model"):

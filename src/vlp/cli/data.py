@@ -11,10 +11,13 @@ import tyro
 
 from vlp.cli.robots import manifest_of
 from vlp.core.errors import UsageError, not_installed
+from vlp.core.rows import first
 from vlp.core.words import counted
 from vlp.data.sample import SPLITS
 from vlp.data.store import Store, StoreWriter
 from vlp.data.store import merge as merge_stores
+from vlp.sim.embodiments import EMBODIMENTS
+from vlp.sim.worlds import WORLDS
 
 if TYPE_CHECKING:
     from vlp.data.lint import LintReport
@@ -26,8 +29,8 @@ Folders = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar
 def collect(
     out: str = "samples",
     n: int = 800,
-    robot: str = "hsr",
-    world: str = "tabletop",
+    robot: str = first(EMBODIMENTS),
+    world: str = first(WORLDS),
     split: str = "train",
     seed: int = 0,
     workers: int = 0,
@@ -60,7 +63,7 @@ def collect(
     return 0
 
 
-def from_runs(runs: Folders, out: str = "samples", robot: str = "hsr", split: str = "") -> int:
+def from_runs(runs: Folders, out: str = "samples", robot: str = first(EMBODIMENTS), split: str = "") -> int:
     """Turn runs into samples; failed runs are set aside in OUT/aside for correction.
 
     Exit status 1 when nothing could be used.
@@ -94,7 +97,7 @@ def from_runs(runs: Folders, out: str = "samples", robot: str = "hsr", split: st
     return 0 if harvest.kept or harvest.aside else 1
 
 
-def import_(folder: Folder, out: str = "samples", robot: str = "hsr", camera: str = "") -> int:
+def import_(folder: Folder, out: str = "samples", robot: str = first(EMBODIMENTS), camera: str = "") -> int:
     """Import a lab's own images, instructions and policies, or a LeRobot dataset; all rows or none.
 
     FOLDER holds the images and `samples.csv` or `samples.jsonl` with the columns image, instruction and policy, and if
@@ -145,8 +148,8 @@ def export(folder: Folder, out: str, video: bool = False, strings: bool = False,
 def record(
     out: str,
     n: int = 10,
-    robot: str = "hsr",
-    world: str = "tabletop",
+    robot: str = first(EMBODIMENTS),
+    world: str = first(WORLDS),
     split: str = "train",
     seed: int = 0,
     family: str = "put",

@@ -13,10 +13,10 @@ from rich.console import Console
 
 from vlp.cli.keyboard import Keyboard
 from vlp.cli.out import keep_aside
-from vlp.core.errors import MissingComponent, UsageError, VlpError, lookup
+from vlp.core.errors import MissingComponent, UsageError, VlpError
 from vlp.episodes.assemble import Assembly, open_robot
 from vlp.episodes.verdict import Verdict
-from vlp.episodes.world_events import parse_event
+from vlp.episodes.world_events import check_event
 from vlp.journal import Event
 from vlp.models.catalogue import OPEN_S, open_for_person
 from vlp.models.protocol import Model
@@ -137,10 +137,9 @@ def _verdict(assembly: Assembly, spec: Spec, resumed: bool) -> Verdict | None:
         if spec.model == EXPERT:
             raise UsageError("the expert reads a simulator's true state; this robot has none.", "Name another --model.")
         return None
-    things = assembly.simulation.truth().objects
     for change in spec.changes:
-        for phrase in parse_event(change.text)[0].groups() if change.what == "event" else ():
-            lookup(phrase or next(iter(things)), things, "object")
+        if change.what == "event":
+            check_event(assembly.simulation, change.text)
     restore = offered(assembly.robot, "restore") if resumed else None
     return Verdict.read(assembly.simulation, spec.instruction, seed=spec.seed, restore=restore)
 
@@ -177,13 +176,13 @@ def _film(out: Path, assembly: Assembly) -> Video:
     simulation = assembly.simulation
     if simulation is None:
         return Video(out)
-    from vlp.sim.render import AUDIENCE, Camera
+    from vlp.sim.render import Camera
 
     cameras: list[Camera] = []
 
     def view() -> Any:
         if not cameras:
-            cameras.append(Camera(simulation.model, AUDIENCE))
+            cameras.append(Camera(simulation.model, simulation.world.audience))
         return cameras[0].rgb(simulation.data)
 
     film = Video(out, view)

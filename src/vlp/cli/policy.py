@@ -10,6 +10,7 @@ import tyro
 from vlp.cli.robots import STANDARD_ROBOT, manifest_of
 from vlp.core.errors import TaskFailed, UsageError, VlpError, lookup
 from vlp.core.report import Report
+from vlp.core.rows import first
 from vlp.core.words import counted
 from vlp.policy import Plan, check_policy, tree_lines
 from vlp.policy import diff as compare
@@ -17,11 +18,12 @@ from vlp.policy.convert import TARGETS
 from vlp.policy.convert import convert as convert_to
 from vlp.policy.parse import MAX_BYTES, parse_json
 from vlp.primitives.schema import policy_schema
+from vlp.sim.embodiments import EMBODIMENTS
 
 PolicyFile = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
 
 
-def check(file: PolicyFile, robot: str = "hsr", json_: Annotated[bool, tyro.conf.arg(name="json")] = False) -> int:
+def check(file: PolicyFile, robot: str = first(EMBODIMENTS), json_: Annotated[bool, tyro.conf.arg(name="json")] = False) -> int:
     """Check a policy file as it would be checked before anything moves.
 
     Exit status 1 when it does not pass, 2 when the file cannot be read as one JSON document.
@@ -91,7 +93,7 @@ def convert(file: PolicyFile, to: str, robot: str = STANDARD_ROBOT) -> int:
     return 0
 
 
-def schema(robot: str = "hsr") -> int:
+def schema(robot: str = first(EMBODIMENTS)) -> int:
     """Print the JSON Schema of policies for a robot: grammar, validator and documentation in one.
 
     Args:

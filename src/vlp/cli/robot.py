@@ -11,16 +11,19 @@ import tyro
 from vlp.cli.robots import connect, manifest_of
 from vlp.core.errors import TaskFailed, UsageError
 from vlp.core.images import encode_png
+from vlp.core.rows import first
 from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.files import write_whole
+from vlp.sim.embodiments import EMBODIMENTS
+from vlp.sim.worlds import WORLDS
 
 ADDRESS = "http://127.0.0.1:8765"
 
 
 def serve(
-    robot: str = "hsr",
-    world: str = "tabletop",
+    robot: str = first(EMBODIMENTS),
+    world: str = first(WORLDS),
     seed: int = 0,
     grounder: str = DEFAULT_GROUNDER,
     host: str = "127.0.0.1",
@@ -45,7 +48,7 @@ def serve(
     from vlp.robot.serving import serve as run_server
 
     if robot.startswith(("http://", "https://")):
-        raise UsageError("that robot is served already.", "Name a simulated robot, e.g. hsr.")
+        raise UsageError("that robot is served already.", f"Name a simulated robot, e.g. {first(EMBODIMENTS)}.")
     bare = grounder == "none"
     body: Any = open_robot(robot, world=world, seed=seed, grounder="oracle" if bare else grounder).robot
     token = os.environ.get("VLP_ROBOT_TOKEN") or new_token()

@@ -4,36 +4,37 @@ import json
 from pathlib import Path
 
 from vlp.cli.launch import robot_token
-from vlp.core.errors import UsageError, did_you_mean, not_installed
+from vlp.core.errors import UsageError, did_you_mean
+from vlp.perception.perceiving import with_perceptions
 from vlp.primitives.manifest import Limits, Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.robot.client import RemoteRobot
+from vlp.sim.embodiments import EMBODIMENTS
+from vlp.sim.open import manifest_of as simulated_manifest
 
 NO_LIMITS = Limits((-1e3, -1e3, -1e3), (1e3, 1e3, 1e3), 1e3, 1e3, 1e3, 1e3, 1e3)
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 STANDARD_ROBOT = "standard"
-MANIFESTS: dict[str, str] = {
-    "hsr": "vlp.sim.embodiments.hsr.robot:manifest",
-    STANDARD_ROBOT: "vlp.cli.robots:standard_manifest",
-}
-"""Functions that return what a robot says of itself, by name."""
 
 
 def manifest_of(robot: str, token: str = "") -> Manifest:
     """Return a robot's manifest, perceptions included.
 
     Args:
-        robot: a row of `MANIFESTS`, the URL of a robot's server, or a file that `vlp robot manifest` wrote.
+        robot: a row of `vlp.sim.embodiments.EMBODIMENTS`, "standard", the URL of a robot's server, or a file that
+            `vlp robot manifest` wrote.
         token: of the server.
     """
     if robot.startswith(("http://", "https://")):
         with connect(robot, token) as remote:
             return remote.describe()
-    if robot in MANIFESTS:
-        return _named(robot)
+    if robot == STANDARD_ROBOT:
+        return with_perceptions(standard_manifest())
+    if robot in EMBODIMENTS:
+        return with_perceptions(simulated_manifest(robot))
     if robot.endswith(".json") or Path(robot).is_file():
         return _from_file(Path(robot))
-    raise UsageError(f"unknown robot {robot[:200]!r}.", did_you_mean(robot, MANIFESTS))
+    raise UsageError(f"unknown robot {robot[:200]!r}.", did_you_mean(robot, [*EMBODIMENTS, STANDARD_ROBOT]))
 
 
 def standard_manifest() -> Manifest:
@@ -46,18 +47,6 @@ def connect(robot: str, token: str = "") -> RemoteRobot:
     if not robot.startswith(("http://", "https://")):
         raise UsageError(f"{robot[:200]!r} is not the URL of a robot's server.", "Start one with `vlp robot serve`.")
     return RemoteRobot(robot, robot_token(token))
-
-
-def _named(robot: str) -> Manifest:
-    import importlib
-
-    from vlp.perception.perceiving import with_perceptions
-
-    module, _, name = MANIFESTS[robot].partition(":")
-    try:
-        return with_perceptions(getattr(importlib.import_module(module), name)())
-    except ImportError as error:
-        raise not_installed("the simulated robot needs", error, "sim") from None
 
 
 def _from_file(file: Path) -> Manifest:

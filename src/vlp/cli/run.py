@@ -10,11 +10,14 @@ from vlp.cli.launch import EXPERT, launch
 from vlp.cli.options import IN_PROCESS, Eyes
 from vlp.cli.out import check_out, default_out, take_out
 from vlp.core.errors import UsageError
+from vlp.core.rows import first
 from vlp.models.catalogue import DEFAULT_MODEL, with_name
 from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.prompt.bounds import clean_instruction
 from vlp.runtime.schedule import Change
 from vlp.runtime.session import Spec
+from vlp.sim.embodiments import EMBODIMENTS
+from vlp.sim.worlds import WORLDS
 
 Planner = Annotated[
     str,
@@ -27,8 +30,8 @@ Planner = Annotated[
 
 def run(
     instruction: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="INSTRUCTION")],
-    robot: str = "hsr",
-    world: str = "tabletop",
+    robot: str = first(EMBODIMENTS),
+    world: str = first(WORLDS),
     seed: int = 0,
     model: Planner = DEFAULT_MODEL,
     model_name: str = "",
@@ -49,7 +52,7 @@ def run(
 
     Args:
         instruction: what you want, in one sentence.
-        robot: a simulated robot (hsr), or the URL of a robot's server.
+        robot: a simulated robot, or the URL of a robot's server.
         world: the simulated world that the robot stands in.
         seed: which of its scenes; `vlp world show` draws it.
         model_name: which of a server's models, where it lists several.

@@ -4,10 +4,13 @@ from pathlib import Path
 
 from vlp.core.errors import not_installed
 from vlp.core.images import encode_png
+from vlp.core.rows import first
 from vlp.runtime.files import write_whole
+from vlp.sim.embodiments import EMBODIMENTS
+from vlp.sim.worlds import WORLDS
 
 
-def show(world: str = "tabletop", seed: int = 0, robot: str = "hsr", out: str = "") -> int:
+def show(world: str = first(WORLDS), seed: int = 0, robot: str = first(EMBODIMENTS), out: str = "") -> int:
     """Draw what the robot sees of a simulated world, with boxes, and list what the world holds.
 
     Args:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vlp.core.camera import Box
-from vlp.core.errors import UsageError, lookup, not_installed
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER, Sources, make_grounder
 from vlp.perception.perceiving import PERCEPTIONS, PerceivingRobot
 from vlp.robot.protocol import Robot
+from vlp.sim.open import simulated
 
 if TYPE_CHECKING:
     from vlp.sim.simulation import Simulation
 
-WORLDS: dict[str, str] = {"tabletop": "vlp.sim.worlds.tabletop.world:sample_scene"}
-"""Worlds by name: a function from a seed to a scene."""
-BODIES: dict[str, str] = {"hsr": "vlp.sim.embodiments.hsr.robot:SimRobot"}
-"""Simulated robots by name: a class over a `Simulation`."""
 SMALLEST_BOX_PX = 40
 
 
@@ -38,9 +33,9 @@ class Assembly:
 
 
 def open_robot(
-    robot: str = "hsr",
+    robot: str = "",
     *,
-    world: str = "tabletop",
+    world: str = "",
     seed: int = 0,
     grounder: str = DEFAULT_GROUNDER,
     model: Model | None = None,
@@ -50,8 +45,8 @@ def open_robot(
     """Return a robot that can act and look.
 
     Args:
-        robot: a row of `BODIES`, or the URL of a robot's server.
-        world, seed: for simulated robots.
+        robot: a row of `vlp.sim.embodiments.EMBODIMENTS` ("" takes the first), or the URL of a robot's server.
+        world, seed: for simulated robots; see `vlp.sim.open.simulated`.
         grounder: a row of `vlp.perception.grounder.GROUNDERS`.
         model: for the grounder "model", and asked by `check` when it cannot see.
         ask_person: question -> answer, for `ask`.
@@ -63,14 +58,9 @@ def open_robot(
     """
     if robot.startswith(("http://", "https://")):
         return _remote(robot, token, grounder, model, ask_person)
-    body, scene = lookup(robot, BODIES, "robot"), lookup(world, WORLDS, "world")
-    if seed < 0:
-        raise UsageError(f"seed {seed} is negative.", "Give 0 or greater.")
-    simulation = _load("vlp.sim.simulation:Simulation")(_load(scene)(seed), robot)
-    acting = _load(body)(simulation)
+    acting, simulation = simulated(robot, world, seed)
     eyes = make_grounder(grounder, Sources(boxes=true_boxes(simulation), model=model))
-    sizes = _load("vlp.sim.worlds.tabletop.sizes:sizes")()
-    return Assembly(PerceivingRobot(acting, eyes, ask_person=ask_person, sizes=sizes), simulation)
+    return Assembly(PerceivingRobot(acting, eyes, ask_person=ask_person, sizes=simulation.world.sizes()), simulation)
 
 
 def true_boxes(simulation: Simulation) -> Callable[[], Mapping[str, Box]]:
@@ -78,11 +68,11 @@ def true_boxes(simulation: Simulation) -> Callable[[], Mapping[str, Box]]:
     cameras: list[Any] = []
 
     def boxes() -> Mapping[str, Box]:
-        from vlp.sim.render import Camera, visible
+        from vlp.sim.render import Camera
 
         if not cameras:
-            cameras.append(Camera(simulation.model))
-        seen = visible(simulation.model, simulation.data, cameras[0].bodies(simulation.data), list(simulation.truth().objects))
+            cameras.append(Camera(simulation.model, simulation.embodiment.camera))
+        seen = cameras[0].visible(simulation.data, list(simulation.truth().objects))
         return {name: v.box for name, v in seen.items() if v.pixels >= SMALLEST_BOX_PX}
 
     return boxes
@@ -92,18 +82,9 @@ def _remote(
     url: str, token: str, grounder: str, model: Model | None, ask_person: Callable[[str], str | None] | None
 ) -> Assembly:
     """Return the robot behind a server; its own perceptions are used where it has them all."""
-    remote: Robot = _load("vlp.robot.client:RemoteRobot")(url, token)
+    from vlp.robot.client import RemoteRobot
+
+    remote: Robot = RemoteRobot(url, token)
     if set(PERCEPTIONS) <= set(remote.describe().primitives) and ask_person is None:
         return Assembly(remote)
     return Assembly(PerceivingRobot(remote, make_grounder(grounder, Sources(model=model)), ask_person=ask_person))
-
-
-def _load(entry: str) -> Any:
-    """Return what a row "module:name" stands for; raises MissingComponent when the extra it needs is not installed."""
-    module, _, name = entry.partition(":")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except ImportError as error:
-        if error.name and error.name.startswith("vlp"):
-            raise
-        raise not_installed("simulation needs", error, "sim") from None

@@ -16,8 +16,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from vlp.core.errors import MissingComponent, TaskFailed, UsageError, did_you_mean, lookup
+from vlp.core.errors import MissingComponent, TaskFailed, UsageError, lookup
 from vlp.core.images import encode_png
+from vlp.core.rows import first
 from vlp.data.sample import Sample, make_sample
 from vlp.data.store import StoreWriter
 from vlp.episodes.questions import FAMILIES_FOR, Asker, Question
@@ -28,7 +29,7 @@ from vlp.policy.situation import State
 from vlp.primitives.manifest import Manifest
 from vlp.prompt.target import policy_text
 from vlp.sim.embodiments import EMBODIMENTS
-from vlp.sim.embodiments.hsr.robot import manifest as robot_manifest
+from vlp.sim.open import manifest_of as simulated_manifest
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds import WORLDS
 from vlp.sim.worlds import sample as sample_world
@@ -56,8 +57,8 @@ class Order:
         seen: whether policies name the boxes they rest on.
     """
 
-    robot: str = "hsr"
-    world: str = "tabletop"
+    robot: str = first(EMBODIMENTS)
+    world: str = first(WORLDS)
     split: str = "train"
     seed: int = 0
     seen: bool = False
@@ -112,11 +113,7 @@ def collect(
 
 def manifest_of(robot: str) -> Manifest:
     """Return what a simulated robot says of itself with its perceptions; raises UsageError for an unknown one."""
-    lookup(robot, EMBODIMENTS, "robot")
-    manifest = robot_manifest()
-    if manifest.robot != robot:
-        raise UsageError(f"robot {robot!r} has no manifest here.", did_you_mean(robot, [manifest.robot]))
-    return with_perceptions(manifest)
+    return with_perceptions(simulated_manifest(robot))
 
 
 def make(order: Order, number: int) -> tuple[Sample, bytes]:
@@ -130,7 +127,7 @@ def make(order: Order, number: int) -> tuple[Sample, bytes]:
     manifest = manifest_of(order.robot)
     for attempt in range(TRIES):
         scene_seed = seed_of(order.split, (order.seed + number + attempt * STRIDE) % len(SPLITS[order.split]))
-        simulation = Simulation(sample_world(order.world, scene_seed), order.robot)
+        simulation = Simulation(sample_world(order.world, scene_seed), order.robot, order.world)
         phrasing = "test" if order.split == "test" else "train"
         question = Asker(simulation, manifest, phrasing, scene_seed).ask(kind, family)
         if question is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vlp.core.errors import UsageError
+from vlp.core.rows import first
 from vlp.episodes.assemble import open_robot, true_boxes
 from vlp.episodes.expert_model import ExpertModel
 from vlp.episodes.verdict import Verdict
@@ -20,9 +21,11 @@ from vlp.runtime.outcome import Outcome
 from vlp.runtime.schedule import Change
 from vlp.runtime.session import Parts, Session, Spec
 from vlp.runtime.triggers import TRIGGERS, StepFailed
+from vlp.sim.embodiments import EMBODIMENTS
 from vlp.sim.language.episodes import Episode
 from vlp.sim.language.events import Event as WorldEvent
 from vlp.sim.simulation import Simulation, SimulationDiverged
+from vlp.sim.worlds import WORLDS
 
 EPISODE_BUDGET = Budget(run_s=900.0)
 Row = dict[str, Any]
@@ -101,7 +104,7 @@ def _session(episode: Episode, system: System, folder: Path) -> tuple[Simulation
     witness = Witness(simulation, verdict, boxes, expert=model is None)
     writer: Model = model if model is not None else ExpertModel(simulation.truth, lambda: verdict.task)
     changes = tuple(Change(e.step, "instruction" if e.kind == "instruct" else "event", words_of(e)) for e in heard)
-    spec = Spec(episode.task.instruction, "hsr", "tabletop", "", episode.scene_seed, changes)
+    spec = Spec(episode.task.instruction, first(EMBODIMENTS), first(WORLDS), "", episode.scene_seed, changes)
     budget = system.budget if system.replan else replace(system.budget, replans=0)
     triggers = TRIGGERS if system.replan else (StepFailed(),)
 

@@ -11,16 +11,15 @@ import numpy as np
 
 from vlp.core.located import Located
 from vlp.core.observation import Observation
-from vlp.sim.embodiments.hsr.robot import SimRobot
-from vlp.sim.render import Camera, Visible, visible
+from vlp.sim.render import Camera, Visible
 from vlp.sim.simulation import Simulation, compute_poses, set_pose
 from vlp.sim.symbolic import StepFailed, Table, do_step
 from vlp.sim.truth import Truth
-from vlp.sim.worlds.tabletop.frames import pose_robot, put_in_hand
+from vlp.sim.worlds.tabletop.building import BIN_AT_M
+from vlp.sim.worlds.tabletop.events import scene_of, things_now
 from vlp.sim.worlds.tabletop.layout import stand_at
 from vlp.sim.worlds.tabletop.objects import SceneObject
-from vlp.sim.worlds.tabletop.true_state import read_truth
-from vlp.sim.worlds.tabletop.world import BIN_AT_M, beside_others, free_spot
+from vlp.sim.worlds.tabletop.world import beside_others, free_spot
 
 SETTLE_STEPS = 150
 CLEAR_FRACTION, CLEAR_PX = 0.15, 200
@@ -82,9 +81,9 @@ class World:
     def __init__(self, simulation: Simulation, rng: np.random.Generator) -> None:
         self.simulation = simulation
         self.start = simulation.truth()
-        self._things = simulation.now()
+        self._things = things_now(simulation)
         self._rng = rng
-        self._camera = Camera(simulation.model)
+        self._camera = Camera(simulation.model, simulation.embodiment.camera)
 
     def at_start(self) -> Midway:
         """Return the world as it was built."""
@@ -117,7 +116,7 @@ class World:
         held = table.holding
         if moved:
             others = [o for name, o in things.items() if name not in (moved, held)]
-            spot = free_spot(things[moved], others, self.simulation.scene.table, self._rng, tries=200)
+            spot = free_spot(things[moved], others, scene_of(self.simulation).table, self._rng, tries=200)
             if spot is None:
                 return None
             things[moved] = spot
@@ -139,7 +138,7 @@ class World:
             x, y = BIN_AT_M[0] + rng.uniform(-0.08, 0.08), BIN_AT_M[1] + rng.uniform(-0.06, 0.06)
             return stand_at(thing, x, y, thing.yaw_rad, 0.01 + 0.17 * layer, "bin")
         if item.support == "table":
-            return stand_at(thing, x, y, thing.yaw_rad, self.simulation.scene.table.height_m)
+            return stand_at(thing, x, y, thing.yaw_rad, scene_of(self.simulation).table.height_m)
         others = [o for name, o in things.items() if name != held]
         return beside_others(thing, things[item.support], others, rng, crowded=True)
 
@@ -149,20 +148,20 @@ class World:
         if removed:
             simulation.remove(removed)
         for name, thing in things.items():
-            parked = replace(thing, position_m=(-5.0, 0.0, thing.size_m[2] / 2))
-            set_pose(model, data, parked if name == held else thing)
+            parked = (-5.0, 0.0, thing.size_m[2] / 2)
+            set_pose(data, name, parked if name == held else thing.position_m, thing.yaw_rad)
         compute_poses(model, data)
         simulation.step(SETTLE_STEPS)
-        pose_robot(model, data, "table", rng)
+        body = simulation.embodiment
+        body.pose_near(model, data, simulation.stations[simulation.world.places[0]], rng)
         if held:
-            put_in_hand(model, data, things[held], rng)
+            body.put_in_hand(model, data, held, things[held].size_m, rng)
         compute_poses(model, data)
-        return read_truth(model, data, simulation.objects.values(), at="table", held=held)
+        return simulation.world.truth(simulation, held)
 
     def _look(self, truth: Truth) -> Midway:
         simulation = self.simulation
-        bodies = self._camera.bodies(simulation.data)
-        seen = visible(simulation.model, simulation.data, bodies, list(truth.objects))
-        observation = SimRobot(simulation).observe()
-        state = replace(observation.state, holding=truth.holding, at="table")
+        seen = self._camera.visible(simulation.data, list(truth.objects))
+        observation = simulation.embodiment.robot(simulation).observe()
+        state = replace(observation.state, holding=truth.holding, at=simulation.world.places[0])
         return Midway(simulation, truth, seen, replace(observation, state=state))

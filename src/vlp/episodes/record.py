@@ -8,30 +8,33 @@ import numpy as np
 
 from vlp.core.errors import UsageError, lookup
 from vlp.core.observation import RobotState
+from vlp.core.rows import first
 from vlp.data.lerobot import state_names, state_vector, write_lerobot
 from vlp.data.lerobot_schema import Episode, Frame, Layout
 from vlp.episodes.midway import World
+from vlp.primitives.standard import STANDARD
 from vlp.prompt.target import policy_text
 from vlp.robot.protocol import Step
-from vlp.sim.embodiments.hsr.robot import SimRobot
+from vlp.sim.embodiments import EMBODIMENTS
+from vlp.sim.embodiments.protocol import SimulatedRobot
 from vlp.sim.expert import plan
 from vlp.sim.language.episodes import sample_episode
 from vlp.sim.language.families import PLAIN
 from vlp.sim.simulation import Simulation
+from vlp.sim.worlds import WORLDS
 from vlp.sim.worlds import sample as sample_world
 from vlp.sim.worlds.seeds import SPLITS, seed_of
 
 FPS = 10
 TICK_S = 0.02
-ACTIONS = ("go_to", "look_at", "grasp", "lift", "place", "release", "push", "home")
 
 
 def record(
     out: str | Path,
     n: int,
     *,
-    world: str = "tabletop",
-    robot: str = "hsr",
+    world: str = first(WORLDS),
+    robot: str = first(EMBODIMENTS),
     split: str = "train",
     seed: int = 0,
     family: str = "put",
@@ -57,8 +60,8 @@ def record(
     lookup(family, PLAIN, "family")
     if not 1 <= n <= 100_000:
         raise UsageError(f"{n} episodes cannot be recorded.", "Give 1 to 100,000.")
-    first = SimRobot(Simulation(sample_world(world, seed_of(split, seed)), robot))
-    joints, targets = sorted(first.observe().state.joints_rad_or_m), sorted(first.motion.target)
+    body = _stood_up(world, robot, seed_of(split, seed))[1]
+    joints, targets = sorted(body.observe().state.joints_rad_or_m), sorted(body.set_points)
     layout = Layout(FPS, robot, state_names(joints), tuple(f"{t}_set_point" for t in targets), video, strings)
 
     def episodes() -> Iterator[Episode]:
@@ -74,17 +77,23 @@ def record(
     return write_lerobot(out, episodes(), layout)
 
 
+def _stood_up(world: str, robot: str, seed: int) -> tuple[Simulation, SimulatedRobot]:
+    simulation = Simulation(sample_world(world, seed), robot, world)
+    return simulation, simulation.embodiment.robot(simulation)
+
+
 def _run(world: str, robot: str, seed: int, family: str, joints: list[str], targets: list[str]) -> Episode | None:
     """Return one episode, None when the task was not done in the end."""
     case = sample_episode(seed, "static", families={family: 1.0})
-    simulation = Simulation(sample_world(world, case.scene_seed), robot)
+    simulation, body = _stood_up(world, robot, case.scene_seed)
     start = simulation.truth()
     policy = plan(start, case.task)
-    body, rng = SimRobot(simulation), np.random.default_rng([seed, 47])
+    rng = np.random.default_rng([seed, 47])
     eyes = World(simulation, rng)
     frames: list[Frame] = []
     now: dict[str, Any] = {"subtask": ""}
     seen: dict[str, Any] = {}
+    primitives = STANDARD | body.describe().primitives
     due_s = [0.0]
 
     def tick(time_s: float) -> None:
@@ -93,7 +102,7 @@ def _run(world: str, robot: str, seed: int, family: str, joints: list[str], targ
         due_s[0] += 1.0 / FPS
         observation = body.observe()
         state: RobotState = observation.state
-        set_points = tuple(float(body.motion.target[name]) for name in targets)
+        set_points = tuple(float(body.set_points[name]) for name in targets)
         frames.append(Frame(observation.rgb, state_vector(state, joints), set_points, now["subtask"], policy_text(policy)))
 
     body.on_tick.append(tick)
@@ -107,7 +116,7 @@ def _run(world: str, robot: str, seed: int, family: str, joints: list[str], targ
                 if located is None:
                     return None
                 seen[step["as"]] = located
-            elif step["do"] in ACTIONS:
+            elif primitives[step["do"]].kind == "action":
                 arguments = {k: v for k, v in step.items() if k not in ("do", "as")}
                 for name, value in arguments.items():
                     if isinstance(value, str) and value.startswith("$"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,60 +12,42 @@ from vlp.core.errors import UsageError, closest, lookup
 
 if TYPE_CHECKING:
     from vlp.sim.simulation import Simulation
+    from vlp.sim.worlds.protocol import Happening
 
-FORMS = '"move red cube", "remove red cube", "knock", "block green bowl by red can"'
 SETTLE_S = 0.5
 """What an event takes: time in which things come to rest and empty fingers close."""
-Act = Callable[["Simulation", np.random.Generator, re.Match[str]], tuple[str, ...]]
 
 
-def _move(simulation: Simulation, rng: np.random.Generator, found: re.Match[str]) -> tuple[str, ...]:
-    return (found[1],) if simulation.move(found[1], rng) else ()
+def parse_event(text: str, events: Mapping[str, Happening]) -> tuple[Happening, tuple[str, ...]]:
+    """Return what an event's words mean, and the phrases in them, "" for one that was left out.
 
-
-def _remove(simulation: Simulation, rng: np.random.Generator, found: re.Match[str]) -> tuple[str, ...]:
-    del rng
-    simulation.remove(found[1])
-    return (found[1],)
-
-
-def _knock(simulation: Simulation, rng: np.random.Generator, found: re.Match[str]) -> tuple[str, ...]:
-    del found
-    held = simulation.knock_out(rng)
-    return (held,) if held else ()
-
-
-def _block(simulation: Simulation, rng: np.random.Generator, found: re.Match[str]) -> tuple[str, ...]:
-    put = simulation.block(found[1], rng, by=found[2])
-    return (put,) if put else ()
-
-
-ACTS: dict[str, tuple[str, Act]] = {
-    "move": (r"move (?:the )?(\w+ \w+)", _move),
-    "remove": (r"remove (?:the )?(\w+ \w+)", _remove),
-    "knock": (r"knock", _knock),
-    "block": (r"block (?:the )?(\w+ \w+)(?: (?:by|with) (?:the )?(\w+ \w+))?", _block),
-}
-"""Events by their first word: the form of the words, and what happens; each returns the things that were moved."""
-
-
-def parse_event(text: str) -> tuple[re.Match[str], Act]:
-    """Return the parts of an event's words and what carries it out.
+    Args:
+        text: the words.
+        events: the world's.
 
     Raises:
         UsageError: no such event.
     """
     words = " ".join(text.split()).lower()
     first = words.split(" ", 1)[0]
-    if first not in ACTS:
-        near = closest(first, ACTS)
+    forms = ", ".join(f'"{event.example}"' for event in events.values()) or "none: nothing happens in this world"
+    if first not in events:
+        near = closest(first, events)
         hint = f"Did you mean {near!r}? " if near else ""
-        raise UsageError(f"unknown event {text[:100]!r}.", f"{hint}Expected e.g. {FORMS}.")
-    form, act = ACTS[first]
-    found = re.fullmatch(form, words)
+        raise UsageError(f"unknown event {text[:100]!r}.", f"{hint}Expected e.g. {forms}.")
+    found = re.fullmatch(events[first].form, words)
     if found is None:
-        raise UsageError(f"the event {text[:100]!r} is not complete.", f"Expected e.g. {FORMS}.")
-    return found, act
+        raise UsageError(f"the event {text[:100]!r} is not complete.", f"Expected e.g. {forms}.")
+    return events[first], tuple(phrase or "" for phrase in found.groups())
+
+
+def check_event(simulation: Simulation, text: str) -> tuple[Happening, tuple[str, ...]]:
+    """Return what an event means, as `parse_event` does; raises UsageError also for an object that is not there now."""
+    event, phrases = parse_event(text, simulation.world.events)
+    now = simulation.truth().objects
+    for phrase in filter(None, phrases):
+        lookup(phrase, now, "object")
+    return event, phrases
 
 
 def happen(simulation: Simulation, text: str, rng: np.random.Generator) -> tuple[str, ...]:
@@ -74,11 +56,7 @@ def happen(simulation: Simulation, text: str, rng: np.random.Generator) -> tuple
     Raises:
         UsageError: no such event, or no such object in the world.
     """
-    found, act = parse_event(text)
-    now = simulation.truth().objects
-    for phrase in found.groups():
-        if phrase is not None:
-            lookup(phrase, now, "object")
-    moved = act(simulation, rng, found)
+    event, phrases = check_event(simulation, text)
+    moved = event.act(simulation, rng, phrases)
     simulation.step(round(SETTLE_S / simulation.model.opt.timestep))
     return moved

@@ -25,6 +25,7 @@ from vlp.sim.language.changes import sample_change
 from vlp.sim.language.episodes import truth_of
 from vlp.sim.language.families import WEIGHTS, sample_task
 from vlp.sim.language.task import Split, Task
+from vlp.sim.open import manifest_of
 from vlp.sim.symbolic import is_right
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.seeds import seed_of
@@ -43,9 +44,7 @@ ELSEWHERE, SCENES = 40_000, 240
 @cache
 def manifest() -> Manifest:
     """Return the manifest that a run on the simulated robot has."""
-    from vlp.sim.embodiments.hsr.robot import manifest as body
-
-    return with_perceptions(body())
+    return with_perceptions(manifest_of())
 
 
 @cache

@@ -115,15 +115,13 @@ def draw_question(index: int, seeds: str) -> tuple[Rgb, str, str, str]:
 def pose(index: int, options: Options, out: Path) -> list[Row]:
     """Locate everything of one scene from its true box."""
     from vlp.episodes.assemble import open_robot
-    from vlp.sim.render import Camera, visible
-    from vlp.sim.worlds.tabletop.sizes import sizes
+    from vlp.sim.render import Camera
 
     assembly = open_robot(seed=seed_of(options.split, index), grounder="oracle")
     simulation = assembly.simulation
     assert simulation is not None
-    seen = visible(
-        simulation.model, simulation.data, Camera(simulation.model).bodies(simulation.data), list(simulation.objects)
-    )
+    camera = Camera(simulation.model, simulation.embodiment.camera)
+    seen = camera.visible(simulation.data, list(simulation.objects))
     observation, truth, rows = assembly.robot.observe(), simulation.truth(), []
     start = time.perf_counter()
     scene = cloud(observation)
@@ -132,7 +130,7 @@ def pose(index: int, options: Options, out: Path) -> list[Row]:
         if shown.fraction < LEAST_SHARE or shown.pixels < 100:
             continue
         item, start = truth.objects[phrase], time.perf_counter()
-        found = locate(observation, Detection(phrase, shown.box, 1.0), scene, sizes())
+        found = locate(observation, Detection(phrase, shown.box, 1.0), scene, simulation.world.sizes())
         row: Row = {"phrase": phrase, "kind": item.kind, "hidden": shown.fraction < HIDDEN_BELOW}
         row["pose_s"] = round(time.perf_counter() - start + shared_s, 4)
         if found is None:

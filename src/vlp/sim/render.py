@@ -6,7 +6,7 @@ time: making a context takes longer than drawing several pictures.
 
 import atexit
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from vlp.core.camera import Box
 from vlp.sim import opengl
 
-HEAD, AUDIENCE = "head_rgbd", "audience"
 MAX_GEOMS = 1000
 NEAREST_M, FARTHEST_M = 0.25, 6.0
 _LOCK = threading.RLock()
@@ -33,15 +32,15 @@ class Camera:
 
     Args:
         model: a compiled world; cameras of several models may take turns.
-        name: a camera of the model: `HEAD` or `AUDIENCE` in the shipped worlds.
+        name: a camera of the model: the one a robot observes with, or a world's for films.
         width, height: size of the image in pixels.
 
     Raises:
         MissingComponent: there is no OpenGL to draw with.
     """
 
-    def __init__(self, model: mujoco.MjModel, name: str = HEAD, width: int = 640, height: int = 480) -> None:
-        self.model, self.width, self.height = model, width, height
+    def __init__(self, model: mujoco.MjModel, name: str, width: int = 640, height: int = 480) -> None:
+        self.model, self.name, self.width, self.height = model, name, width, height
         self._rect = mujoco.MjrRect(0, 0, width, height)
         self._scene: Any = None
         self._option = mujoco.MjvOption()
@@ -77,6 +76,30 @@ class Camera:
                     body_of[shape.segid + 1] = self.model.geom_bodyid[shape.objid]
         ids = colours[::-1, :, 0].astype(np.int32) + (colours[::-1, :, 1].astype(np.int32) << 8)
         return body_of[np.minimum(ids, len(body_of) - 1)]
+
+    def visible(
+        self, data: mujoco.MjData, phrases: Sequence[str], bodies: NDArray[np.int32] | None = None
+    ) -> dict[str, "Visible"]:
+        """Return what is to be seen of each thing; those without a single pixel are left out.
+
+        Args:
+            data: the state that is drawn.
+            phrases: names of the things.
+            bodies: what `bodies` returned; None draws them.
+        """
+        ids = self.bodies(data) if bodies is None else bodies
+        seen: dict[str, Visible] = {}
+        for phrase in phrases:
+            body = self.model.body(phrase).id
+            mask = ids == body
+            columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+            if not len(columns):
+                continue
+            box = (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+            pixels = int(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].sum())
+            whole = outline_area_px(self.model, data, body, self.name, ids.shape[0])
+            seen[phrase] = Visible(box, pixels, min(1.0, pixels / max(whole, 1.0)))
+        return seen
 
     def _draw(self, data: mujoco.MjData, *, depth: bool) -> tuple[Rgb, Depth | None]:
         with _context(self.model) as context:
@@ -154,7 +177,6 @@ def _drawing_context(model: mujoco.MjModel) -> mujoco.MjrContext:
     has_shapes = model.nmesh + model.nhfield + model.nskin > 0
     if key not in contexts or (has_shapes and contexts[key][1] is not model):
         context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50.value)
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, context)
         context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
         contexts[key] = (context, model)
     context, owner = contexts[key]
@@ -162,6 +184,7 @@ def _drawing_context(model: mujoco.MjModel) -> mujoco.MjrContext:
         for i in range(model.ntex):
             mujoco.mjr_uploadTexture(model, context, i)
         contexts[key] = (context, model)
+    mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, context)  # another context's may be bound
     return context
 
 
@@ -203,31 +226,6 @@ class Visible:
     box: Box
     pixels: int
     fraction: float
-
-
-def visible(
-    model: mujoco.MjModel, data: mujoco.MjData, bodies: NDArray[np.int32], phrases: list[str], camera: str = HEAD
-) -> dict[str, Visible]:
-    """Return what is to be seen of each object; objects without a single pixel are left out.
-
-    Args:
-        model, data: the world that was drawn.
-        bodies: what `Camera.bodies` returned.
-        phrases: names of the objects.
-        camera: the camera that was used.
-    """
-    seen: dict[str, Visible] = {}
-    for phrase in phrases:
-        body = model.body(phrase).id
-        mask = bodies == body
-        columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
-        if not len(columns):
-            continue
-        box = (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
-        pixels = int(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].sum())
-        whole = outline_area_px(model, data, body, camera, bodies.shape[0])
-        seen[phrase] = Visible(box, pixels, min(1.0, pixels / max(whole, 1.0)))
-    return seen
 
 
 def outline_points(model: mujoco.MjModel, data: mujoco.MjData, body: int) -> NDArray[np.float64]:

@@ -1,21 +1,18 @@
-"""A running world: physics, true state, snapshots, and events that come from outside the robot."""
+"""A running world: physics, true state, snapshots, and things that are put elsewhere or taken away from outside."""
 
 import hashlib
 import math
 import struct
-from dataclasses import replace
 
 import mujoco
 import numpy as np
 
 from vlp.core.errors import UsageError, VlpError, lookup
+from vlp.sim.embodiments import open_embodiment
+from vlp.sim.embodiments.protocol import Embodiment
 from vlp.sim.truth import Truth
-from vlp.sim.worlds.tabletop.layout import fits
-from vlp.sim.worlds.tabletop.objects import SceneObject
-from vlp.sim.worlds.tabletop.scene import Scene
-from vlp.sim.worlds.tabletop.true_state import read_truth
-from vlp.sim.worlds.tabletop.words import CONTAINERS
-from vlp.sim.worlds.tabletop.world import beside_others, build, free_spot
+from vlp.sim.worlds import open_world
+from vlp.sim.worlds.protocol import Sampled, SampledThing, World
 
 STATE = mujoco.mjtState.mjSTATE_INTEGRATION
 MAGIC = b"vlpsim01"
@@ -29,30 +26,35 @@ class SimulationDiverged(VlpError):
 
 
 class Simulation:
-    """One world with one robot, in simulated time.
+    """One scene of a world with one robot body in it, in simulated time.
 
     Args:
         scene: what stands where.
-        embodiment: a row of `vlp.sim.embodiments.EMBODIMENTS`.
+        embodiment: the body, or its row of `vlp.sim.embodiments.EMBODIMENTS`; "" takes the first.
+        world: whose scene it is, or its row of `vlp.sim.worlds.WORLDS`; "" takes the first.
 
     Attributes:
         model, data: MuJoCo's own, for the robot's controllers and for cameras.
-        scene: the scene it was built from.
+        scene, embodiment, world: what it was built from.
+        places: where the world's named places are.
+        stations: where the body's base stands at each of them.
+        objects: the scene's things by phrase.
     """
 
-    def __init__(self, scene: Scene, embodiment: str = "hsr") -> None:
-        from vlp.sim.embodiments.hsr import body as hsr
-
-        self.scene, self.embodiment = scene, embodiment
+    def __init__(self, scene: Sampled, embodiment: Embodiment | str = "", world: World | str = "") -> None:
+        self.scene = scene
+        self.embodiment = open_embodiment(embodiment) if isinstance(embodiment, str) else embodiment
+        self.world = open_world(world) if isinstance(world, str) else world
         # MuJoCo would write its warnings to a file in the working folder; `check` raises what matters.
         mujoco.set_mju_user_warning(_ignore)
-        self.model = build(scene, embodiment)
+        self.model = self.world.build(scene, self.embodiment.spec())
         # A diverged state must be seen, not reset behind our back.
         self.model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
         self.data = mujoco.MjData(self.model)
-        self.stations = hsr.STATIONS
-        hsr.set_home(self.model, self.data)
-        self.objects: dict[str, SceneObject] = {o.phrase: o for o in scene.objects}
+        self.places = self.world.stations(scene)
+        self.stations = self.embodiment.stations(self.places)
+        self.embodiment.set_home(self.model, self.data, self.stations[self.world.places[0]])
+        self.objects: dict[str, SampledThing] = {o.phrase: o for o in scene.objects}
         for _ in range(50):
             mujoco.mj_step(self.model, self.data)
         self.data.time = 0.0
@@ -77,24 +79,14 @@ class Simulation:
 
     def at(self) -> str:
         """Return the named place the robot stands at, "" when between places."""
-        x, y = (float(self.data.joint(j).qpos[0]) for j in ("base_x", "base_y"))
+        x, y, _ = self.embodiment.base(self.data)
         distances = {name: math.hypot(x - s[0], y - s[1]) for name, s in self.stations.items()}
         nearest = min(distances, key=lambda name: distances[name])
         return nearest if distances[nearest] < NEAR_STATION_M else ""
 
     def truth(self) -> Truth:
         """Return the true state of everything, for experts, the oracle grounder and success tests."""
-        return read_truth(self.model, self.data, self.objects.values(), at=self.at())
-
-    def now(self) -> dict[str, SceneObject]:
-        """Return the objects still in the world with their present poses."""
-        return {
-            name: replace(
-                self.objects[name],
-                position_m=t.position_in_world, yaw_rad=t.yaw_rad, support=t.support, relation=t.relation,
-            )
-            for name, t in self.truth().objects.items()
-        }  # fmt: skip
+        return self.world.truth(self)
 
     # Snapshots: bytes that a later process can go on from.
 
@@ -119,71 +111,21 @@ class Simulation:
         mujoco.mj_setState(self.model, self.data, np.frombuffer(body, "<f8").copy(), STATE)
         mujoco.mj_forward(self.model, self.data)
 
-    # Events: what a person does to the scene while the robot works.
+    # What a person does to the scene while the robot works, or what builds it; never a robot.
 
-    def move(self, phrase: str, rng: np.random.Generator, *, at: tuple[float, float] | None = None) -> bool:
-        """A person's hand puts an object elsewhere on the table, upright.
-
-        Args:
-            phrase: the object.
-            rng: decides the place when `at` is None.
-            at: x, y in the world frame.
-
-        Returns:
-            False when there is no free place; then nothing has moved.
-        """
-        now = self.now()
-        thing = lookup(phrase, now, "object")
-        others = [o for name, o in now.items() if name != phrase]
-        table = self.scene.table
-        if at is not None:
-            z = table.height_m + thing.size_m[2] / 2 + 0.001
-            spot = replace(thing, position_m=(at[0], at[1], z))
-        else:
-            spot = free_spot(thing, others, table, rng, tries=500)
-        if spot is None:
-            return False
-        self.put(spot)
-        return True
+    def put(self, phrase: str, position_m: tuple[float, float, float], yaw_rad: float = 0.0) -> None:
+        """Set a thing down upright and at rest, with its middle at a point of the world."""
+        set_pose(self.data, phrase, position_m, yaw_rad)
+        mujoco.mj_forward(self.model, self.data)
 
     def remove(self, phrase: str) -> None:
-        """A person takes an object away; it is no longer in the world."""
-        thing = lookup(phrase, self.now(), "object")
-        row = list(self.objects).index(phrase)
-        self.put(replace(thing, position_m=(PARKED_X_M - row, 0.0, thing.size_m[2] / 2)))
+        """Take a thing away; it is no longer in the world.
 
-    def knock_out(self, rng: np.random.Generator) -> str:
-        """A person knocks the held object out of the hand onto the table; returns its phrase, "" when none is held."""
-        held = self.truth().holding
-        if held and self.move(held, rng):
-            return held
-        return ""
-
-    def block(self, container: str, rng: np.random.Generator, *, by: str | None = None) -> str:
-        """A person puts a thing in or on a container; returns its phrase, "" when nothing fits.
-
-        Args:
-            container: the phrase of the container.
-            rng: decides which thing, and where in the container.
-            by: the thing; by default any that lies freely on the table and fits.
+        Raises:
+            UsageError: there is no such thing, or it has been taken away already.
         """
-        now = self.now()
-        host = lookup(container, now, "object")
-        if host.kind not in CONTAINERS:
-            raise UsageError(f"{container!r} is not a container.", f"Containers: {', '.join(CONTAINERS)}.")
-        loose = [o for o in now.values() if o.support == "table" and o.kind not in CONTAINERS and fits(o, host)]
-        choice = [lookup(by, now, "object")] if by else [loose[i] for i in rng.permutation(len(loose))]
-        for thing in choice:
-            spot = beside_others(thing, host, list(now.values()), rng, crowded=True)
-            if spot is not None:
-                self.put(spot)
-                return spot.phrase
-        return ""
-
-    def put(self, thing: SceneObject) -> None:
-        """Set an object's pose at rest: for events from outside and for building scenes, never for a robot."""
-        set_pose(self.model, self.data, thing)
-        mujoco.mj_forward(self.model, self.data)
+        size_m = lookup(phrase, self.truth().objects, "object").size_m
+        self.put(phrase, (PARKED_X_M - list(self.objects).index(phrase), 0.0, size_m[2] / 2))
 
 
 def _ignore(_: str) -> None:
@@ -195,9 +137,9 @@ def compute_poses(model: mujoco.MjModel, data: mujoco.MjData) -> None:
     mujoco.mj_forward(model, data)
 
 
-def set_pose(model: mujoco.MjModel, data: mujoco.MjData, thing: SceneObject) -> None:
-    """Write an object's position and yaw into the state, upright and at rest; the caller runs `compute_poses`."""
-    joint = data.joint(thing.phrase)
-    half = thing.yaw_rad / 2
-    joint.qpos[:] = (*thing.position_m, math.cos(half), 0.0, 0.0, math.sin(half))
+def set_pose(data: mujoco.MjData, phrase: str, position_m: tuple[float, float, float], yaw_rad: float) -> None:
+    """Write a thing's position and yaw into the state, upright and at rest; the caller runs `compute_poses`."""
+    joint = data.joint(phrase)
+    half = yaw_rad / 2
+    joint.qpos[:] = (*position_m, math.cos(half), 0.0, 0.0, math.sin(half))
     joint.qvel[:] = 0.0

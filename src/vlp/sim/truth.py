@@ -9,12 +9,12 @@ class TrueObject:
     """One object as it really is.
 
     Args:
-        colour, kind: words of `vlp.sim.worlds.tabletop.words`.
+        colour, kind: the two words of its name.
         position_in_world: x, y, z of its centre in metres. The world frame's x points from the robot's station across the
             table, y to the robot's left; the station of the table is the origin.
         size_m: extents along its own axes.
         yaw_rad: rotation about z.
-        support: what it rests on or in: another object's phrase, "table", "bin", "floor", or "hand" when held.
+        support: what it rests on or in: another object's phrase, a place of the world, "floor", or "hand" when held.
         relation: "in" or "on" the support.
         upright: False when it has fallen over.
     """

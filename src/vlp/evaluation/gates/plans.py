@@ -4,13 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 from vlp.core.errors import UsageError
+from vlp.core.rows import first
 from vlp.evaluation.gates.report import GateReport
 from vlp.evaluation.planning import PHRASINGS, planning_rows
 from vlp.evaluation.runner import Rate
 from vlp.evaluation.suites import Row
 from vlp.models.protocol import Model
+from vlp.sim.embodiments import EMBODIMENTS
 
-ROBOT = "hsr"
+ROBOT = first(EMBODIMENTS)
 """The robot whose prompts these are."""
 KEPT = ("validation", "test")
 """The splits whose scenes nobody trains on."""

@@ -23,10 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from vlp.core.errors import UsageError
+from vlp.core.rows import first
 from vlp.journal import read_events
+from vlp.sim.embodiments import EMBODIMENTS
+from vlp.sim.worlds import WORLDS
 
 LIFE_LIMIT_S = 900.0
-WORLDS = 5
+SCENES = 5
 FAMILIES = {"put": 3.0, "group": 1.0, "stack": 1.0, "swap": 1.0}
 """Families of tasks that are drawn, by weight: some short, some with many steps."""
 
@@ -111,7 +114,7 @@ def _case(index: int, seed: int, usual_s: float, folder: Path) -> Case:
     redrawn: list[int] = []
     while True:
         case = _killed_run(index, world, usual_s, folder / f"{index:03d}-{world}")
-        if case.holds or case.repeated or len(redrawn) >= WORLDS or _succeeds(folder / f"whole-{world}", world):
+        if case.holds or case.repeated or len(redrawn) >= SCENES or _succeeds(folder / f"whole-{world}", world):
             return replace(case, redrawn=tuple(redrawn))
         redrawn.append(world)
         world += 10_000
@@ -227,7 +230,7 @@ def live(out: Path, world: int, kill_s: float | None) -> str:
     else:
         raise UsageError("no world had a task.")
     known = read_run(out) if (out / "journal.db").exists() else None
-    spec, events = known or (Spec(task.instruction, "hsr", "tabletop", "expert", world), [])
+    spec, events = known or (Spec(task.instruction, first(EMBODIMENTS), first(WORLDS), "expert", world), [])
     parts = Parts(
         judge=lambda: task.success(start, simulation.truth()),
         subscribers=[_Killer(kill_s)] if kill_s is not None else [],

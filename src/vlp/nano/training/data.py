@@ -143,17 +143,16 @@ def _home_camera() -> tuple[np.ndarray, Intrinsics]:
     """Return the head camera's pose in the base frame at the table station, and nano's intrinsics."""
     import mujoco
 
-    from vlp.sim.embodiments import compile_model
-    from vlp.sim.embodiments.hsr.body import CAMERA, FOCAL_PX, WIDTH_PX, set_home
+    from vlp.sim.embodiments import open_embodiment
 
-    model = compile_model("hsr")
+    body = open_embodiment()
+    model = body.spec().compile()
     data = mujoco.MjData(model)
-    set_home(model, data)
+    body.set_home(model, data)
     pose = np.eye(4)
-    pose[:3, :3] = data.camera(CAMERA).xmat.reshape(3, 3) @ np.diag([1.0, -1.0, -1.0])
-    pose[:3, 3] = data.camera(CAMERA).xpos
-    scale = IMAGE_WIDTH / WIDTH_PX
-    f = FOCAL_PX * scale
+    pose[:3, :3] = data.camera(body.camera).xmat.reshape(3, 3) @ np.diag([1.0, -1.0, -1.0])
+    pose[:3, 3] = data.camera(body.camera).xpos
+    f = body.intrinsics.fx * IMAGE_WIDTH / body.intrinsics.width
     return pose, Intrinsics(IMAGE_WIDTH, IMAGE_HEIGHT, f, f, IMAGE_WIDTH / 2, IMAGE_HEIGHT / 2)
 
 

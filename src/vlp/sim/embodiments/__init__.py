@@ -1,27 +1,23 @@
-"""Robot bodies, by name: each row of the table names a function that returns the body's MuJoCo specification."""
+"""Simulated robot bodies, by name: a row is all that one more body needs beside its own code."""
 
-from importlib import import_module
+from typing import TYPE_CHECKING
 
-import mujoco
+from vlp.core.rows import open_row
 
-from vlp.core.errors import lookup
+if TYPE_CHECKING:
+    from vlp.sim.embodiments.protocol import Embodiment
 
-EMBODIMENTS: dict[str, str] = {"hsr": "vlp.sim.embodiments.hsr.body:spec"}
+EMBODIMENTS: dict[str, str] = {"hsr": "vlp.sim.embodiments.hsr.embodiment:Hsr"}
+"""Objects or classes that fit `vlp.sim.embodiments.protocol.Embodiment`; the first row is the default."""
 
 
-def robot_spec(name: str) -> mujoco.MjSpec:
-    """Return a fresh specification of a robot standing alone at the world's origin, for a world to be built around.
+def open_embodiment(name: str = "") -> "Embodiment":
+    """Return a simulated body.
 
     Args:
-        name: a row of `EMBODIMENTS`.
+        name: a row of `EMBODIMENTS`; "" takes the first.
 
     Raises:
-        UsageError: no such embodiment.
+        UsageError: no such row.
     """
-    module, function = lookup(name, EMBODIMENTS, "robot").split(":")
-    return getattr(import_module(module), function)()
-
-
-def compile_model(name: str) -> mujoco.MjModel:
-    """Return the compiled model of a robot alone; raises UsageError for an unknown name."""
-    return robot_spec(name).compile()
+    return open_row(name, EMBODIMENTS, "robot")

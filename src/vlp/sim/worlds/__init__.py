@@ -1,27 +1,40 @@
-"""Worlds, by name: each row of the table names a module with `sample_scene(seed)` and `build(scene, embodiment)`."""
+"""Simulated worlds, by name: a row is all that one more world needs beside its own code."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from vlp.core.errors import UsageError, lookup
+from vlp.core.errors import UsageError
+from vlp.core.rows import open_row
 
 if TYPE_CHECKING:
-    from vlp.sim.worlds.tabletop.scene import Scene
+    from vlp.sim.worlds.protocol import Sampled, World
 
-WORLDS: dict[str, str] = {"tabletop": "vlp.sim.worlds.tabletop.world"}
+WORLDS: dict[str, str] = {"tabletop": "vlp.sim.worlds.tabletop.tabletop:Tabletop"}
+"""Objects or classes that fit `vlp.sim.worlds.protocol.World`; the first row is the default."""
 
 
-def sample(world: str, seed: int) -> "Scene":
+def open_world(name: str = "") -> "World":
+    """Return a world.
+
+    Args:
+        name: a row of `WORLDS`; "" takes the first.
+
+    Raises:
+        UsageError: no such row.
+    """
+    return open_row(name, WORLDS, "world")
+
+
+def sample(world: str, seed: int) -> "Sampled":
     """Return the scene of a seed in a world.
 
     Args:
-        world: a row of `WORLDS`.
+        world: a row of `WORLDS`; "" takes the first.
         seed: 0 or greater.
 
     Raises:
         UsageError: no such world, or a negative seed.
     """
-    module = lookup(world, WORLDS, "world")
+    opened = open_world(world)
     if seed < 0:
         raise UsageError(f"seed {seed} is negative.", "Give 0 or greater.")
-    return import_module(module).sample_scene(seed)
+    return opened.sample(seed)

@@ -10,7 +10,7 @@ from vlp.sim.embodiments.kinematics import add_tree, field_of_view_deg, load_fac
 WIDTH_PX, HEIGHT_PX, FOCAL_PX = 640, 480, 554.38
 CAMERA = "head_rgbd"
 BASE_JOINTS = ("base_x", "base_y", "base_yaw")
-"""Holonomic base: x and y in metres, then yaw in radians, from the odometry origin (the station at the table)."""
+"""Holonomic base: x and y in metres, then yaw in radians, from the odometry origin."""
 ARM_JOINTS = ("arm_lift_joint", "arm_flex_joint", "arm_roll_joint", "wrist_flex_joint", "wrist_roll_joint")
 HEAD_JOINTS = ("head_pan_joint", "head_tilt_joint")
 GRIPPER = "hand_motor_joint"
@@ -26,13 +26,6 @@ HOME: dict[str, float] = {
     "hand_motor_joint": 0.6,
 }
 """Carry posture: the arm upright, the hand out to the left of the camera's view, the head looking down on the table."""
-
-STATIONS: dict[str, tuple[float, float, float]] = {
-    "table": (0.0, 0.0, 0.0),
-    "bin": (-0.04, -0.93, 0.0),
-    "start": (-0.6, 0.0, 0.0),
-}
-"""Base pose (x, y, yaw) at each named place. The bin's centre is meant to be near (0.45, -0.85)."""
 
 SPEED: dict[str, float] = {
     "base_x": 0.4, "base_y": 0.4, "base_yaw": 1.0,
@@ -90,14 +83,14 @@ def spec() -> mujoco.MjSpec:
     return made
 
 
-def set_home(model: mujoco.MjModel, data: mujoco.MjData, place: str = "table") -> None:
-    """Put the robot into carry posture at a place, joints and servo set points alike; for the start of an episode only.
+def set_home(model: mujoco.MjModel, data: mujoco.MjData, base: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> None:
+    """Put the robot into carry posture, joints and servo set points alike; for the start of an episode only.
 
     Args:
         model, data: any world that holds this robot.
-        place: a row of `STATIONS`.
+        base: x, y, yaw in the world.
     """
-    wanted = {**HOME, **dict(zip(BASE_JOINTS, STATIONS[place], strict=True))}
+    wanted = {**HOME, **dict(zip(BASE_JOINTS, base, strict=True))}
     for name, value in wanted.items():
         data.joint(name).qpos[0] = value
         data.actuator(name).ctrl[0] = value

@@ -8,8 +8,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp.sim.embodiments import robot_spec
 from vlp.sim.embodiments.hsr.body import ARM_JOINTS, BASE_JOINTS, SPEED
+from vlp.sim.embodiments.hsr.body import spec as hsr_spec
 
 Array = NDArray[np.float64]
 HAND = "hand_palm_link"
@@ -35,7 +35,7 @@ class Reach:
     """
 
     def __init__(self, obstacles: tuple[Slab, ...] = ()) -> None:
-        spec = robot_spec("hsr")
+        spec = hsr_spec()
         for thing in [*spec.equalities, *spec.actuators, *spec.pairs]:
             spec.delete(thing)
         for joint in list(spec.joints):

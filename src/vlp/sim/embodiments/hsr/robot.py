@@ -3,7 +3,7 @@
 import base64
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import mujoco
@@ -21,34 +21,28 @@ from vlp.robot.protocol import Step, StepResult
 from vlp.sim.embodiments.hsr.actions import ACTIONS, action
 from vlp.sim.embodiments.hsr.actions.grasp import EMPTY_M
 from vlp.sim.embodiments.hsr.actions.scope import Map, Memory, Scope
-from vlp.sim.embodiments.hsr.body import BASE_JOINTS, FOCAL_PX, GRIPPER, HEIGHT_PX, LIMITS, STATIONS, WIDTH_PX
+from vlp.sim.embodiments.hsr.body import BASE_JOINTS, CAMERA, FOCAL_PX, GRIPPER, HEIGHT_PX, LIMITS, WIDTH_PX
 from vlp.sim.embodiments.hsr.motion import CLOSED_RAD, Failed, Motion, OutOfTime, Stopped
 from vlp.sim.embodiments.hsr.reach import HAND, Reach, Slab
 from vlp.sim.heightmap import HeightMap
-from vlp.sim.render import HEAD, Camera, noisy_depth
+from vlp.sim.render import Camera, noisy_depth
 from vlp.sim.simulation import Simulation
-from vlp.sim.worlds.tabletop.world import BIN_AT_M, BIN_HEIGHT_M
+from vlp.sim.worlds.protocol import Station
 
 INTRINSICS = Intrinsics(WIDTH_PX, HEIGHT_PX, FOCAL_PX, FOCAL_PX, WIDTH_PX / 2, HEIGHT_PX / 2)
 SENSOR = "head_rgbd_sensor_link"
 
 
-def manifest() -> Manifest:
+def manifest(places: Sequence[str]) -> Manifest:
     """Return what the HSR says of itself: its actions, places and limits; perception adds what it can see."""
-    cameras = {HEAD: INTRINSICS.to_json()}
-    return make_manifest("hsr", ACTIONS, tuple(STATIONS), LIMITS, ("base", "world"), cameras)
+    return make_manifest("hsr", ACTIONS, places, LIMITS, ("base", "world"), {CAMERA: INTRINSICS.to_json()})
 
 
-def known_map(simulation: Simulation) -> Map:
-    """Return the robot's map of a world: where table and bin are, nothing of what stands on them."""
-    table = simulation.scene.table
-    return Map(
-        table_low=(table.near_m, -table.width_m / 2),
-        table_high=(table.near_m + table.depth_m, table.width_m / 2),
-        table_m=table.height_m,
-        bin_centre=BIN_AT_M,
-        bin_rim_m=BIN_HEIGHT_M,
-    )
+def _slab(surface: Station) -> Slab:
+    """Return the board that things stand on; its legs are out of the arm's way."""
+    (x1, y1), (x2, y2), thick_m = surface.low, surface.high, 0.03
+    middle = ((x1 + x2) / 2, (y1 + y2) / 2, surface.middle[2] - thick_m / 2)
+    return Slab(middle, ((x2 - x1) / 2, (y2 - y1) / 2, thick_m / 2))
 
 
 class SimRobot:
@@ -64,13 +58,11 @@ class SimRobot:
     def __init__(self, simulation: Simulation) -> None:
         self.simulation = simulation
         self.on_tick: list[Callable[[float], None]] = []
-        self._map = known_map(simulation)
-        centre = [(a + b) / 2 for a, b in zip(self._map.table_low, self._map.table_high, strict=True)]
-        half = [(b - a) / 2 for a, b in zip(self._map.table_low, self._map.table_high, strict=True)]
-        slab = Slab((centre[0], centre[1], self._map.table_m - 0.015), (half[0], half[1], 0.015))
-        self.motion = Motion(simulation.model, simulation.data, Reach((slab,)), self._ticked)
-        self.memory = Memory(at=simulation.at() or "table")
-        self._manifest = manifest()
+        self._map = Map(simulation.places, simulation.stations)
+        slabs = tuple(_slab(place) for place in simulation.places.values() if place.takes == "on")
+        self.motion = Motion(simulation.model, simulation.data, Reach(slabs), self._ticked)
+        self.memory = Memory(at=simulation.at() or self._map.home)
+        self._manifest = manifest(simulation.world.places)
         self._camera: Camera | None = None
         self._once = Once()
         self._cancelled: set[str] = set()
@@ -86,7 +78,7 @@ class SimRobot:
         """Return a rendered image, depth as a sensor gives it, and proprioception; no time passes."""
         data = self.simulation.data
         if self._camera is None:
-            self._camera = Camera(self.simulation.model, HEAD, WIDTH_PX, HEIGHT_PX)
+            self._camera = Camera(self.simulation.model, CAMERA, WIDTH_PX, HEIGHT_PX)
         rgb, depth = self._camera.rgb_and_depth(data)
         # The noise follows from scene and time, so that a restored run sees what the first one saw.
         rng = np.random.default_rng([self.simulation.scene.seed, round(data.time * 1000), 5])
@@ -105,6 +97,11 @@ class SimRobot:
         self.motion.stop.set()
 
     # What this robot offers beyond the four.
+
+    @property
+    def set_points(self) -> dict[str, float]:
+        """What the joints are told to be, in metres and radians, by name."""
+        return self.motion.target
 
     def reset_stop(self) -> None:
         """Release the stop latch."""
@@ -186,7 +183,8 @@ class SimRobot:
         return action(step.do)(scope, step.arguments)
 
     def _look(self) -> HeightMap:
-        return HeightMap(self.observe(), self._map.table_low, self._map.table_high, self._map.table_m)
+        table = self._map.table
+        return HeightMap(self.observe(), table.low, table.high, table.middle[2])
 
     def _ticked(self, now_s: float) -> None:
         self.simulation.check()

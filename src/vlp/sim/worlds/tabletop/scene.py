@@ -69,3 +69,8 @@ class Scene:
 
 def _tuples(data: dict[str, Any]) -> dict[str, Any]:
     return {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+
+
+def brighter(rgb: Rgb, factor: float) -> Rgb:
+    """Return a colour with each part multiplied, at most 1."""
+    return min(1.0, rgb[0] * factor), min(1.0, rgb[1] * factor), min(1.0, rgb[2] * factor)

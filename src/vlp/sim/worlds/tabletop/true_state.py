@@ -6,37 +6,44 @@ from collections.abc import Iterable
 import mujoco
 import numpy as np
 
+from vlp.sim.embodiments.protocol import Fingers
 from vlp.sim.truth import TrueObject, Truth
 from vlp.sim.worlds.tabletop.objects import SceneObject
 from vlp.sim.worlds.tabletop.words import CONTAINERS, FLAT_TOPPED
 
 AWAY_X_M = -10.0
 """Objects beyond this are out of the world: a person took them away."""
-FINGERS = (("hand_l_",), ("hand_r_",))
-"""How the names of the bodies of one finger, and of the other, begin."""
 FIXED = ("table", "bin", "world")
 """Bodies of the world, besides objects, that things rest on."""
 CAVITIES = ("bowl", "box")
 
 
 def read_truth(
-    model: mujoco.MjModel, data: mujoco.MjData, objects: Iterable[SceneObject], *, at: str, held: str | None = None
+    model: mujoco.MjModel,
+    data: mujoco.MjData,
+    objects: Iterable[SceneObject],
+    fingers: Fingers | None,
+    *,
+    at: str,
+    held: str | None = None,
 ) -> Truth:
     """Return the true state.
 
     Args:
         model, data: a world after `mj_forward` or `mj_step`.
         objects: the scene's objects, for their kinds and sizes.
+        fingers: the robot's; None for one without a hand.
         at: the place the robot stands at.
         held: what the hand holds where that is known beforehand; None looks at the contacts.
     """
     present = {o.phrase: o for o in objects if data.body(o.phrase).xpos[0] > AWAY_X_M}
     touching = _contacts(model, data, present)
-    holding = _held(touching) if held is None else held
+    hand = fingers or Fingers("", ())
+    holding = _held(touching, hand) if held is None else held
     supports: dict[str, str] = {}
     for phrase in present:
         carriers = {n: up for n, up in touching[phrase].items() if n in present or n in FIXED}
-        supports[phrase] = "hand" if phrase == holding else _support(model, data, phrase, carriers)
+        supports[phrase] = "hand" if phrase == holding else _support(model, data, phrase, carriers, hand)
     made = {p: _true_object(data, o, supports, present) for p, o in present.items()}
     return Truth(objects=made, holding=holding, at=at)
 
@@ -62,18 +69,21 @@ def _contacts(model: mujoco.MjModel, data: mujoco.MjData, present: dict[str, Sce
     return touching
 
 
-def _held(touching: dict[str, dict[str, float]]) -> str:
-    """Return the object that both fingers touch and nothing else carries, or ""."""
+def _held(touching: dict[str, dict[str, float]], hand: Fingers) -> str:
+    """Return the object that all fingers touch and nothing else carries, or ""."""
     for phrase, partners in touching.items():
-        fingers = [any(name.startswith(start) for name in partners for start in starts) for starts in FINGERS]
-        hand = ("hand_palm", *FINGERS[0], *FINGERS[1])
-        carried = any(upward > 0.02 for name, upward in partners.items() if not name.startswith(hand))
-        if all(fingers) and not carried:
+        fingers = [any(name.startswith(finger) for name in partners) for finger in hand.each]
+        carried = any(upward > 0.02 for name, upward in partners.items() if not _of_hand(name, hand))
+        if fingers and all(fingers) and not carried:
             return phrase
     return ""
 
 
-def _support(model: mujoco.MjModel, data: mujoco.MjData, phrase: str, partners: dict[str, float]) -> str:
+def _of_hand(body: str, hand: Fingers) -> bool:
+    return bool(hand.hand) and body.startswith(hand.hand)
+
+
+def _support(model: mujoco.MjModel, data: mujoco.MjData, phrase: str, partners: dict[str, float], hand: Fingers) -> str:
     pushing = {name: up for name, up in partners.items() if up > 0.02}
     if pushing:
         return _place_name(max(pushing, key=lambda name: pushing[name]))
@@ -81,7 +91,7 @@ def _support(model: mujoco.MjModel, data: mujoco.MjData, phrase: str, partners: 
     body = model.body(phrase).id
     mujoco.mj_ray(model, data, data.xpos[body], np.array([0.0, 0.0, -1.0]), None, 1, body, hit)
     below = model.body(model.geom_bodyid[hit[0]]).name if hit[0] >= 0 else "world"
-    return "hand" if below.startswith("hand_") else _place_name(below)
+    return "hand" if _of_hand(below, hand) else _place_name(below)
 
 
 def _place_name(body: str) -> str:

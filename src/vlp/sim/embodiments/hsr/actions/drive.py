@@ -4,15 +4,14 @@ from typing import Any
 
 from vlp.core.errors import did_you_mean
 from vlp.sim.embodiments.hsr.actions.scope import TRAVEL_MOST_M, Scope
-from vlp.sim.embodiments.hsr.body import STATIONS
 from vlp.sim.embodiments.hsr.motion import Failed
 
 
 def go_to(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     """Drive to `place` in carry posture and look down."""
     place = arguments["place"]
-    if place not in STATIONS:
-        raise Failed("unknown-place", f"there is no place {place!r}. {did_you_mean(place, STATIONS)}")
+    if place not in scope.map.stations:
+        raise Failed("unknown-place", f"there is no place {place!r}. {did_you_mean(place, scope.map.stations)}")
     scope.travel_m = TRAVEL_MOST_M
     scope.carry()
     scope.drive_to(place)

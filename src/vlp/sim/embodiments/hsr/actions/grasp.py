@@ -36,8 +36,8 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
         raise Failed("too-large", f"{found}; the hand opens {WIDEST_M * 100:.0f} cm.")
     if not on_table(target, scope):
         raise Failed("unreachable", f"the {target.phrase} is not on the table.")
-    if scope.memory.at != "table":
-        scope.drive_to("table")
+    if scope.memory.at != scope.map.home:
+        scope.drive_to(scope.map.home)
     heights = scope.survey()
     tries = scope.memory.blocked[1] if scope.memory.blocked[0] == target.phrase else 0
     closing, opening = choose_closing(target, heights, tries)
@@ -72,7 +72,7 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
 
 def on_table(target: Located, scope: Scope) -> bool:
     """Return whether the thing's middle is above the table."""
-    (x, y, z), low, high = target.position_in_world, scope.map.table_low, scope.map.table_high
+    (x, y, z), low, high = target.position_in_world, scope.map.table.low, scope.map.table.high
     return low[0] < x < high[0] and low[1] < y < high[1] and z > scope.map.table_m - 0.02
 
 

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from vlp.sim.embodiments.hsr.actions.scope import Scope, located
-from vlp.sim.embodiments.hsr.body import HEAD_JOINTS, HOME, STATIONS
+from vlp.sim.embodiments.hsr.body import HEAD_JOINTS, HOME
 
 DWELL_S = 0.5
 PAN_RAD, TILT_RAD = (-3.8, 1.7), (-1.5, 0.5)
@@ -15,8 +15,7 @@ def look_at(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     """Turn the head towards `target` (a located thing or a named place) and back, so that all pictures look alike."""
     target = arguments["target"]
     if isinstance(target, str):
-        places = {"table": (0.6, 0.0, scope.map.table_m), "bin": (*scope.map.bin_centre, scope.map.bin_rim_m)}
-        x, y, z = places.get(target, (*STATIONS[target][:2], 0.0))
+        x, y, z = scope.map.places[target].middle
     else:
         x, y, z = located(target).position_in_world
     joints = scope.motion.joints()

@@ -51,14 +51,14 @@ class Spot:
 
 
 def place(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Put what is held `relation` `target` (a located thing, "table" or "bin"), let go, and return to carry posture."""
+    """Put what is held `relation` `target` (a located thing or a place), let go, and return to carry posture."""
     held = _held(scope)
     target, relation = arguments["target"], arguments["relation"]
-    if target == "bin":
-        return _into_bin(scope, held)
-    if target == "table":
-        return _put(scope, held, lambda: _on_table(scope, held))
     if isinstance(target, str):
+        if scope.map.takes(target) == "in":
+            return _into_bin(scope, held, target)
+        if target == scope.map.home:
+            return _put(scope, held, lambda: _on_table(scope, held))
         raise Failed("bad-target", f"nothing can be put at {target!r}.")
     thing = located(target)
     spot = SPOTS.get(relation)
@@ -68,9 +68,9 @@ def place(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def release(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Let go of what is held: on a free spot of the table, set down by feel, or at the bin into it."""
-    held = _held(scope)
-    return _into_bin(scope, held) if scope.memory.at == "bin" else _put(scope, held, lambda: _on_table(scope, held))
+    """Let go of what is held: on a free spot of the table, set down by feel, or at a bin into it."""
+    held, at = _held(scope), scope.memory.at
+    return _into_bin(scope, held, at) if scope.map.takes(at) == "in" else _put(scope, held, lambda: _on_table(scope, held))
 
 
 def _held(scope: Scope) -> Held:
@@ -82,8 +82,8 @@ def _held(scope: Scope) -> Held:
 
 
 def _put(scope: Scope, held: Held, choose: Callable[[], Spot]) -> dict[str, Any]:
-    if scope.memory.at != "table":
-        scope.drive_to("table")
+    if scope.memory.at != scope.map.home:
+        scope.drive_to(scope.map.home)
     scope.survey()
     spot = choose()
     try:
@@ -127,14 +127,15 @@ def by_the_neck(held: Held) -> bool:
     return held.opening_m < 0.7 * held.size_m[1]
 
 
-def _into_bin(scope: Scope, held: Held) -> dict[str, Any]:
+def _into_bin(scope: Scope, held: Held, name: str) -> dict[str, Any]:
     """Lower the thing into the bin until it touches, at another spot than the last time, and let go."""
-    if scope.memory.at != "bin":
+    if scope.memory.at != name:
         scope.travel_m = TRAVEL_MOST_M
-        scope.drive_to("bin")
+        scope.drive_to(name)
+    middle_x, middle_y, rim_m = scope.map.places[name].middle
     dx, dy = BIN_SPOTS_M[scope.memory.binned % len(BIN_SPOTS_M)]
-    x, y = scope.map.bin_centre[0] + dx, scope.map.bin_centre[1] + dy
-    scope.travel_m = max(0.62, scope.map.bin_rim_m + held.below_tip_m + 0.10)
+    x, y = middle_x + dx, middle_y + dy
+    scope.travel_m = max(0.62, rim_m + held.below_tip_m + 0.10)
     try:
         closing = scope.reach_over(x, y, NO_TURN, held.opening_m)
         tip_m = max(BIN_LOWEST_TIP_M, held.below_tip_m + 0.015)
@@ -147,7 +148,7 @@ def _into_bin(scope: Scope, held: Held) -> dict[str, Any]:
     finally:
         if not scope.motion.stop.is_set():
             scope.carry()
-            scope.drive_to("table")
+            scope.drive_to(scope.map.home)
     scope.motion.open_to(0.083)
     return {"x_m": round(x, 3), "y_m": round(y, 3)}
 

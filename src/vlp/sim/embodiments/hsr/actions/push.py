@@ -21,8 +21,8 @@ def push(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
         raise Failed("hand-full", f"the hand holds the {scope.memory.held.phrase}; put it down before pushing.")
     dx, dy = DIRECTIONS[arguments["direction"]]
     distance = min(max(float(arguments["distance_m"]), LIMITS_M[0]), LIMITS_M[1])
-    if scope.memory.at != "table":
-        scope.drive_to("table")
+    if scope.memory.at != scope.map.home:
+        scope.drive_to(scope.map.home)
     heights = scope.survey()
     x, y, _ = target.position_in_world
     extent = _extent(target.size_m, target.yaw_rad, dx, dy)

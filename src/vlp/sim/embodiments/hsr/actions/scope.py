@@ -1,17 +1,18 @@
 """What actions work with: motion, map, memory, a fresh look at the table; and the moves they share."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from vlp.core.located import Located
-from vlp.sim.embodiments.hsr.body import BASE_JOINTS, GRIPPER, HOME, STATIONS
+from vlp.sim.embodiments.hsr.body import BASE_JOINTS, GRIPPER, HOME
 from vlp.sim.embodiments.hsr.hand import angle_for, downward, tip_reach
 from vlp.sim.embodiments.hsr.motion import Failed, Motion
 from vlp.sim.heightmap import HeightMap
+from vlp.sim.worlds.protocol import Station
 
 READY: dict[str, float] = {"arm_flex_joint": -math.pi / 2, "arm_roll_joint": 0.0, "wrist_flex_joint": -math.pi / 2}
 """The arm stretched out level to the front, the hand pointing down."""
@@ -28,20 +29,37 @@ ROLL_RANGE_RAD = (-1.90, 3.65)
 
 @dataclass(frozen=True)
 class Map:
-    """What the robot knows of its surroundings without looking, in metres in the world frame.
+    """What the robot knows of its surroundings without looking.
 
     Args:
-        table_low, table_high: corners (x, y) of the table top.
-        table_m: height of the table top.
-        bin_centre: x, y of the bin's middle.
-        bin_rim_m: height of the bin's rim.
+        places: what there is, and where.
+        stations: x, y, yaw of the base at each place.
     """
 
-    table_low: tuple[float, float]
-    table_high: tuple[float, float]
-    table_m: float
-    bin_centre: tuple[float, float]
-    bin_rim_m: float
+    places: Mapping[str, Station]
+    stations: Mapping[str, tuple[float, float, float]]
+
+    @property
+    def home(self) -> str:
+        """The place to work at: the first that things stand on, else the first of all."""
+        return next((name for name, place in self.places.items() if place.takes == "on"), next(iter(self.places)))
+
+    @property
+    def table(self) -> Station:
+        """The surface to work on."""
+        place = self.places[self.home]
+        if place.takes != "on":
+            raise Failed("unreachable", "there is no surface here that things stand on.")
+        return place
+
+    @property
+    def table_m(self) -> float:
+        """Its height."""
+        return self.table.middle[2]
+
+    def takes(self, place: str) -> str:
+        """Return "on", "in" or "": how things can be put at a place."""
+        return self.places[place].takes if place in self.places else ""
 
 
 @dataclass
@@ -79,7 +97,7 @@ class Memory:
             the next try goes about it differently.
     """
 
-    at: str = "table"
+    at: str = ""
     held: Held | None = None
     binned: int = 0
     blocked: tuple[str, int] = ("", 0)
@@ -103,7 +121,7 @@ class Scope:
 
     Args:
         motion: moves joints and hand.
-        map: table and bin.
+        map: the world's places.
         memory: place and held thing; actions keep it true.
         look: takes a depth image and returns the height map of the table.
         travel_m: height of the finger tips at which the hand travels over the table, set by `survey`.
@@ -127,21 +145,21 @@ class Scope:
         """Return whether arm and base are where every action leaves them."""
         if not self.memory.at:
             return False
-        wanted = {**HOME, **dict(zip(BASE_JOINTS, STATIONS[self.memory.at], strict=True))}
+        wanted = {**HOME, **dict(zip(BASE_JOINTS, self.map.stations[self.memory.at], strict=True))}
         return all(abs(self.motion.target[n] - value) < 0.02 for n, value in wanted.items() if n != GRIPPER)
 
     def recover(self) -> None:
-        """After a stop or a time-out midway: back to carry posture at the station, the table's if between places."""
+        """After a stop or a time-out midway: back to carry posture at the station, the working place's if between places."""
         self.travel_m = TRAVEL_MOST_M
         self.carry()
-        self.memory.at = self.memory.at or "table"
+        self.memory.at = self.memory.at or self.map.home
 
     # Shared moves.
 
     def drive_to(self, place: str) -> None:
         """Drive to a named place in carry posture."""
         self.memory.at = ""
-        self.motion.follow(dict(zip(BASE_JOINTS, STATIONS[place], strict=True)))
+        self.motion.follow(dict(zip(BASE_JOINTS, self.map.stations[place], strict=True)))
         self.memory.at = place
 
     def carry(self) -> None:
@@ -150,7 +168,7 @@ class Scope:
         Folding lifts the load faster than the drive moves it sideways, so it clears what it passes.
         """
         motion = self.motion
-        station = dict(zip(BASE_JOINTS, STATIONS[self.memory.at or "table"], strict=True))
+        station = dict(zip(BASE_JOINTS, self.map.stations[self.memory.at or self.map.home], strict=True))
         if motion.target["arm_flex_joint"] < -0.2 and tip_height(motion.target["arm_lift_joint"]) < self.travel_m:
             motion.follow({"arm_lift_joint": _lift_at(self.travel_m)}, speed=0.9)
         posture = {name: value for name, value in HOME.items() if name != GRIPPER}
@@ -172,7 +190,7 @@ class Scope:
         palm = motion.reach.hand({**motion.target, **joints})[:2, 3]
         joints["base_x"] = motion.target["base_x"] + float(x - palm[0])
         joints["base_y"] = motion.target["base_y"] + float(y - palm[1])
-        if self.memory.at != "bin" and joints["base_x"] > self.map.table_low[0] - TORSO_AHEAD_M:
+        if self.map.takes(self.memory.at) != "in" and joints["base_x"] > self.map.table.low[0] - TORSO_AHEAD_M:
             raise Failed("unreachable", "it lies too far across the table.")
         if self.memory.held is None:
             joints[GRIPPER] = angle_for(opening_m)

@@ -1,0 +1,57 @@
+"""The HSR as a body that stands in any world."""
+
+from collections.abc import Mapping, Sequence
+
+import mujoco
+import numpy as np
+
+from vlp.primitives.manifest import Manifest
+from vlp.sim.embodiments.hsr import body, posing
+from vlp.sim.embodiments.hsr.robot import INTRINSICS, SimRobot, manifest
+from vlp.sim.embodiments.protocol import Fingers
+from vlp.sim.simulation import Simulation
+from vlp.sim.worlds.protocol import Pose2, Station
+
+
+class Hsr:
+    """An `Embodiment`."""
+
+    name = "hsr"
+    camera = body.CAMERA
+    intrinsics = INTRINSICS
+    fingers = Fingers("hand_", ("hand_l_", "hand_r_"))
+
+    def spec(self) -> mujoco.MjSpec:
+        """Return the HSR standing alone at the origin."""
+        return body.spec()
+
+    def set_home(self, model: mujoco.MjModel, data: mujoco.MjData, base: Pose2 = (0.0, 0.0, 0.0)) -> None:
+        """Put the robot into carry posture."""
+        body.set_home(model, data, base)
+
+    def base(self, data: mujoco.MjData) -> Pose2:
+        """Return the base's pose."""
+        x, y, yaw = (float(data.joint(name).qpos[0]) for name in body.BASE_JOINTS)
+        return x, y, yaw
+
+    def stations(self, places: Mapping[str, Station]) -> dict[str, Pose2]:
+        """Return the world's own stands: they suit an arm of this length."""
+        return {name: place.stand for name, place in places.items()}
+
+    def robot(self, simulation: Simulation) -> SimRobot:
+        """Return the robot that moves this body."""
+        return SimRobot(simulation)
+
+    def manifest(self, places: Sequence[str]) -> Manifest:
+        """Return what the HSR says of itself."""
+        return manifest(places)
+
+    def pose_near(self, model: mujoco.MjModel, data: mujoco.MjData, base: Pose2, rng: np.random.Generator) -> Pose2:
+        """Pose the robot as a drive to a base pose would leave it."""
+        return posing.pose_near(model, data, base, rng)
+
+    def put_in_hand(
+        self, model: mujoco.MjModel, data: mujoco.MjData, name: str, size_m: posing.Point, rng: np.random.Generator
+    ) -> None:
+        """Close the fingers on a thing and pose it between them."""
+        posing.put_in_hand(model, data, name, size_m, rng)

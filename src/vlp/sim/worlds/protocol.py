@@ -1,0 +1,134 @@
+"""What a simulated world offers: scenes by seed, physics, places, the true state, events, and words for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import mujoco
+import numpy as np
+
+from vlp.core.sizes import Sizes
+from vlp.sim.truth import Truth
+
+if TYPE_CHECKING:
+    from vlp.sim.simulation import Simulation
+
+Pose2 = tuple[float, float, float]
+"""x and y in metres and yaw in radians, in the world frame."""
+
+
+@dataclass(frozen=True)
+class Station:
+    """A named place: where a robot stands at it, and what is there, in metres in the world frame.
+
+    Args:
+        stand: x, y and yaw of a robot's base that stands before it.
+        middle: x, y, z of what is there: of a surface's top, of a container's rim, of the floor.
+        takes: "on" for a surface that things stand on, "in" for an open container, "" where nothing can be put.
+        low, high: corners (x, y) of the surface or the opening.
+    """
+
+    stand: Pose2
+    middle: tuple[float, float, float]
+    takes: Literal["on", "in", ""] = ""
+    low: tuple[float, float] = (0.0, 0.0)
+    high: tuple[float, float] = (0.0, 0.0)
+
+
+class SampledThing(Protocol):
+    """One thing of a scene that may be moved; its body and its free joint bear its phrase as their name."""
+
+    @property
+    def phrase(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def size_m(self) -> tuple[float, float, float]:
+        """Length, width and height."""
+        ...
+
+    @property
+    def rgb(self) -> tuple[float, float, float]:
+        """Its colour, 0 to 1."""
+        ...
+
+
+class Sampled(Protocol):
+    """A scene as plain data, before it is built."""
+
+    @property
+    def seed(self) -> int:
+        """The seed that it follows from."""
+        ...
+
+    @property
+    def objects(self) -> Sequence[SampledThing]:
+        """The things that may be moved."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the scene as plain data."""
+        ...
+
+
+Act = Callable[["Simulation", np.random.Generator, Sequence[str]], tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Happening:
+    """Something that people do to a world while the robot works.
+
+    Args:
+        form: regular expression of its words; its groups are phrases of things.
+        example: its words, for people.
+        act: does it with the phrases found ("" for a group that was left out); returns the phrases of what moved, none
+            when there was no room for it.
+    """
+
+    form: str
+    example: str
+    act: Act
+
+
+class World(Protocol):
+    """One kind of world; any body stands in it, and it knows none by name."""
+
+    name: str
+    audience: str
+    """The fixed camera that sees robot and scene, for films."""
+    places: Sequence[str]
+    """Named places that a policy may speak of, the same in every scene; the robot starts at the first."""
+    events: Mapping[str, Happening]
+    """What people can do here, by the first word of how it is said."""
+
+    def sample(self, seed: int) -> Sampled:
+        """Return the scene of a seed, 0 or greater; the same seed gives the same scene on every machine."""
+        ...
+
+    def build(self, scene: Any, robot: mujoco.MjSpec) -> mujoco.MjModel:
+        """Return the compiled model of a scene of this world with a robot in it, made from the robot's specification."""
+        ...
+
+    def stations(self, scene: Any) -> dict[str, Station]:
+        """Return where the places are in a scene, one for each of `places`."""
+        ...
+
+    def truth(self, simulation: Simulation, held: str | None = None) -> Truth:
+        """Return the true state.
+
+        Args:
+            simulation: a scene of this world.
+            held: what the hand holds where that is known beforehand; None looks at the contacts.
+        """
+        ...
+
+    def sizes(self) -> Sizes:
+        """Return how large things are here by their nouns, for whoever measures them in images; empty when not known."""
+        ...
+
+    def describe(self, scene: Any, truth: Truth | None = None) -> str:
+        """Return for people what a scene holds, as it was sampled or, given the truth, as it is."""
+        ...
