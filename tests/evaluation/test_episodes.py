@@ -71,10 +71,10 @@ def test_events_have_words_and_words_have_events(simulation):
     moved = [happen(simulation, words_of(event), np.random.default_rng(0)) for event in events]
     assert moved == [(things[0],), (), (things[1],)]
     assert things[1] not in simulation.truth().objects
-    assert parse_event("Block the green bowl with the red can")[0].groups() == ("green bowl", "red can")
+    assert parse_event("Block the green bowl with the red can", simulation.world.events)[1] == ("green bowl", "red can")
     for bad in ("", "explode", "move", "remove the red cube now", "moev red cube"):
         with pytest.raises(UsageError):
-            parse_event(bad)
+            parse_event(bad, simulation.world.events)
     with pytest.raises(UsageError, match="Did you mean"):
         happen(simulation, f"move {things[0][:-1]}", np.random.default_rng(0))
 
