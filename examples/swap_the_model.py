@@ -14,7 +14,7 @@ from typing import Any
 
 from vlp.core.messages import Message, Text
 from vlp.models.catalogue import open_model
-from vlp.models.protocol import Model, Reply
+from vlp.models.protocol import Capabilities, Model, Reply
 from vlp.sim.fake.robot import FakeRobot
 from vlp.runtime.session import Parts, Session, Spec
 from vlp.runtime.subscribers.terminal import Terminal
@@ -29,7 +29,9 @@ RIGHT = (
 class MyModel:
     """Writes nonsense first; reads the report that comes back, and writes it right."""
 
+    name = "mine"
     profile = "full"  # the wording of prompts it wants
+    can = Capabilities()  # what it can do: what is told of it here is not asked of it
 
     def generate(
         self,

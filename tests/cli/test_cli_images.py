@@ -22,13 +22,15 @@ from vlp.core.errors import UsageError
 from vlp.core.messages import Image
 from vlp.data.sample import make_sample
 from vlp.data.store import Store, StoreWriter
-from vlp.models.protocol import Reply
+from vlp.models.protocol import GENERAL, Reply
 
 SKIP = ("--skip", "balance", "duplicates", "leakage")
 
 
 class FakeModel:
     """Keeps the pictures that it is shown, and always answers the same."""
+
+    name, profile, can = "fake", "full", GENERAL
 
     def __init__(self) -> None:
         self.shown: list[np.ndarray] = []

@@ -26,7 +26,7 @@ from vlp.evaluation.gates.report import GateReport
 from vlp.evaluation.gates.tuned import find_tuned
 from vlp.models.folder import check_folder
 from vlp.models.loading import load_model
-from vlp.models.protocol import Reply
+from vlp.models.protocol import GENERAL, Reply
 from vlp.models.trace import Trace
 from vlp.training import lora
 from vlp.training.export import merge
@@ -202,7 +202,7 @@ def test_a_run_that_cannot_be_written_to_is_merged_elsewhere(
 class Answers:
     """A model that says what a function makes of the question."""
 
-    name, profile = "answers", "brief"
+    name, profile, can = "answers", "brief", GENERAL
 
     def __init__(self, say: Callable[[str], str]) -> None:
         self.say = say

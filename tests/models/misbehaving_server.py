@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-BOX = "[10,20,110,220]"
+BOX = '[{"bbox_2d":[10,20,110,220],"label":"red cube"}]'
 ANSWER = "two"
 
 
@@ -53,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
             return json.dumps({"word": schema["properties"]["word"]["enum"][0]})
         if schema and list(schema.get("properties", {})) == ["reply"]:
             return f'{{"reply":{BOX}}}'
-        return BOX if "Find" in str(self.body["messages"][-1]) else ANSWER
+        return BOX if "Locate" in str(self.body["messages"][-1]) else ANSWER
 
     @property
     def probed(self) -> bool:
@@ -268,7 +268,7 @@ def no_http(h: Handler) -> None:
 def lenient(h: Handler) -> object:
     """Refuse a root that is no object, and reply without the wrapper all the same."""
     if h.schema and h.schema.get("type") != "object":
-        return error("schema must be a JSON Schema of 'type: \"object\"', got 'type: \"None\"'", 400)(h)
+        return error("schema must be a JSON Schema of 'type: \"object\"', got 'type: \"array\"'", 400)(h)
     return h.stream(chunk(h.reply if h.probed else BOX), chunk(finish="stop"))
 
 
@@ -407,7 +407,7 @@ MODES: dict[str, Mode] = {
     "ignores-schemas": Mode(in_spite(lambda h: "Hello there!" if h.probed else f"It is at {BOX}, I think.")),
     "fences": Mode(in_spite(lambda h: f"```json\n{h.reply}\n```")),
     "fences-later": Mode(in_spite(lambda h: h.reply if h.probed else f"Here:\n```json\n{h.reply}\n```\nAnything else?")),
-    "cut-off-later": Mode(lambda h: h.good() if h.probed else ended("[10,20", finish="length")(h)),
+    "cut-off-later": Mode(lambda h: h.good() if h.probed else ended('[{"bbox_2d":[10,20', finish="length")(h)),
     "chats-later": Mode(in_spite(lambda h: h.reply if h.probed else "I see no box that I could name.")),
     "nothing-later": Mode(in_spite(lambda h: h.reply if h.probed else "[]")),
     # the wire

@@ -14,7 +14,7 @@ from vlp.core.errors import MissingComponent, UsageError, VlpError
 from vlp.core.messages import Image, Message, Text, user
 from vlp.models.catalogue import find_folder, open_model
 from vlp.models.openai_model import NoGrammar, OpenAIModel
-from vlp.models.protocol import Reply, Unreachable
+from vlp.models.protocol import GENERAL, Reply, Unreachable
 from vlp.models.retry import RetryingModel
 from vlp.models.tower import tower_digest
 from vlp.models.trace import Trace
@@ -216,7 +216,7 @@ def test_a_url_that_is_none_is_refused(url: str) -> None:
 class Flaky:
     """Fails as often as told before it answers."""
 
-    name, profile = "flaky", "brief"
+    name, profile, can = "flaky", "brief", GENERAL
 
     def __init__(self, *errors: VlpError) -> None:
         self.errors = list(errors)

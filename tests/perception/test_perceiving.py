@@ -163,7 +163,9 @@ def test_a_check_that_makes_no_sense_is_rejected(robot, view):
 
 def test_a_grounder_that_cannot_be_reached_is_a_failed_step(body):
     class Gone:
-        def ground(self, rgb, phrase):
+        names, looks = None, 1
+
+        def ground(self, rgb, phrase, also=()):
             raise MissingComponent("no answer from the server.")
 
     result = do(PerceivingRobot(body, Gone()), "locate", object="red cube")

@@ -9,7 +9,7 @@ from run_kit import put, say
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal import Event, JournalError, read_events
-from vlp.models.protocol import Reply
+from vlp.models.protocol import GENERAL, Reply
 from vlp.runtime.limits import Budget
 from vlp.runtime.schedule import Change
 from vlp.runtime.session import Spec
@@ -201,6 +201,8 @@ def test_several_triggers_at_one_boundary_make_one_policy(make_run):
 
 def test_a_model_that_hangs_ends_the_run(make_run):
     class Hanging:
+        name, profile, can = "hanging", "full", GENERAL
+
         def generate(self, messages, **options):
             time.sleep(30)
 
@@ -275,6 +277,8 @@ def test_stop_ends_a_moving_step_and_the_run(make_run):
 
 def test_stop_does_not_wait_for_the_model(make_run):
     class Slow:
+        name, profile, can = "slow", "full", GENERAL
+
         def generate(self, messages, **options):
             time.sleep(8)
             return Reply("{}")

@@ -39,11 +39,11 @@ def ask(
     question = clean_question(question)
     rgb = read_image(image)
     chosen = open_chosen(with_name(model, model_name), adapter, grammar=False, open_s=timeout_s)
-    names = getattr(chosen, "names", None)
+    names = chosen.can.names
     why = unknown_in_question(question, names) if names else None
     if why is not None:
         raise why
-    messages = question_messages(rgb, question, getattr(chosen, "profile", "full"))
+    messages = question_messages(rgb, question, chosen.profile)
     reply = chosen.generate(messages, max_tokens=MAX_TOKENS, timeout_s=timeout_s)
     answer = "".join(c if c.isprintable() or c == "\n" else " " for c in reply.text.strip())
     if reply.finish == "length":

@@ -57,7 +57,7 @@ def _find(rgb: Rgb, phrase: str, model: str, adapter: str) -> list[Detection]:
     """Return what a model finds; words that a grounder has not learnt are pointed out instead of not found."""
     if model in GROUNDERS and model in FOLDERS:  # it finds without writing
         grounder = make_grounder(model, Sources())
-        names: Names | None = getattr(grounder, "names", None)
+        names = grounder.names
         if names is not None:
             _check(phrase, names)
         return grounder.ground(rgb, phrase)

@@ -9,7 +9,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from vlp.core.messages import Message, Text
-from vlp.models.protocol import Reply
+from vlp.models.protocol import Capabilities, Reply
 from vlp.sim.expert import plan
 from vlp.sim.language.relations import OUT_OF_SIGHT
 from vlp.sim.language.task import Task
@@ -27,8 +27,9 @@ class ExpertModel:
         task: gives the task in force now.
     """
 
+    name = "expert"
     profile = "brief"
-    reads = False
+    can = Capabilities(reads=False)
     """It goes by the task that a sentence was read as, not by its words."""
 
     def __init__(self, truth: Callable[[], Truth], task: Callable[[], Task | None]) -> None:

@@ -74,7 +74,7 @@ def planning_rows(model: Model, index: int, seeds: str) -> list[Row]:
         plan, report = check_policy(reply.text, manifest(), State(at=truth.at, holding=truth.holding))
         right, why = (False, str(report.issues[0])) if plan is None else is_right(plan.policy.to_json(), truth, task)
         row: Row = {"phrasing": split, "family": task.family, "instruction": task.instruction, "before": task.before}
-        row |= {"words": _said(reply, truth, task, getattr(model, "turns", None))}
+        row |= {"words": _said(reply, truth, task, turns_of(model))}
         row |= {"valid": plan is not None, "success": right, "total_s": round(reply.timings_s.get("total", 0.0), 4)}
         if not right:
             row |= {"cause": f"{'wrong' if plan else 'refused'}: {why}", "answer": reply.text[:2000], "seed": index}
@@ -116,7 +116,7 @@ def latency(index: int, options: Options, out: Path) -> list[Row]:
     model, start = opened_model(options.model), time.perf_counter()
     ask(rgb, truth, task, model) if index == 0 else None  # the first call of a process warms caches
     start = time.perf_counter()
-    first = messages = prompt_messages(rgb, truth, task, str(getattr(model, "profile", "full")))
+    first = messages = prompt_messages(rgb, truth, task, model.profile)
     stages = {"said": 0.0, "prompt": 0.0, "prefill": 0.0, "decode": 0.0, "check": 0.0}
     tokens, plan = 0, None
     for _ in range(REPLIES):
@@ -129,7 +129,7 @@ def latency(index: int, options: Options, out: Path) -> list[Row]:
         stages["check"] += time.perf_counter() - checking
         if plan is not None:
             break
-        messages = repair_messages(first, reply.text, report, str(getattr(model, "profile", "full")))
+        messages = repair_messages(first, reply.text, report, model.profile)
     row: Row = {f"{stage}_s": round(seconds, 5) for stage, seconds in stages.items()}
     row |= {"whole_s": round(time.perf_counter() - start, 4), "reply_tokens": tokens, "family": task.family}
     return [{**row, "success": plan is not None, "cause": "" if plan else "no valid policy"}]
@@ -166,7 +166,7 @@ def _before_settling(seed: int) -> Truth:
 
 def ask(rgb: Rgb, truth: Truth, task: Task, model: Model) -> Reply:
     """Return the model's reply to the prompt of a run in this state."""
-    messages = prompt_messages(rgb, truth, task, str(getattr(model, "profile", "full")))
+    messages = prompt_messages(rgb, truth, task, model.profile)
     start = time.perf_counter()
     reply = model.generate(messages, grammar=grammar(), max_tokens=MAX_TOKENS)
     reply.timings_s.setdefault("total", time.perf_counter() - start)

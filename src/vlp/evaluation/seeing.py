@@ -63,7 +63,7 @@ def questions(index: int, options: Options, out: Path) -> list[Row]:
     rgb, kind, question, expected = draw_question(index, options.split)
     model = opened_model(options.model)
     start = time.perf_counter()
-    messages = question_messages(rgb, question, str(getattr(model, "profile", "full")))
+    messages = question_messages(rgb, question, model.profile)
     answer = model.generate(messages, max_tokens=128).text.strip()
     seconds = round(time.perf_counter() - start, 4)
     good = same_answer(answer, expected)

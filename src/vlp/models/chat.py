@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vlp.core.errors import UsageError
 from vlp.core.messages import Image, Message, Text
+from vlp.core.view import ImageView
 
 MAX_IMAGES = 8
 
@@ -110,15 +111,11 @@ class Chat:
         frames, rows, columns = (int(n) for n in done["image_grid_thw"][0])
         return Pixels(np.asarray(done["pixel_values"], dtype=np.float32), (frames, rows, columns))
 
-    def seen_size(self, width: int, height: int) -> tuple[int, int]:
-        """Return width and height to which the model's view of an image is resized: its boxes are in these pixels."""
-        from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
-
+    def view(self) -> ImageView:
+        """Return the sizes to which this folder's image processor resizes; boxes in the model's replies are in those pixels."""
         processor = self.image_processor
         least, most = processor.size["shortest_edge"], processor.size["longest_edge"]
-        side = processor.patch_size * processor.merge_size
-        rows, columns = smart_resize(height, width, side, min_pixels=least, max_pixels=most)
-        return columns, rows
+        return ImageView(processor.patch_size * processor.merge_size, least, most)
 
     def target(self, text: str) -> list[int]:
         """Return the ids of a reply, with the token that ends the turn."""

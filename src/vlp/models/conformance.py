@@ -9,7 +9,7 @@ import numpy as np
 from vlp.core.errors import VlpError
 from vlp.core.messages import Image, Text, user
 from vlp.core.report import Report
-from vlp.models.protocol import Model, Reply
+from vlp.models.protocol import Capabilities, Model, Reply
 
 GRAMMAR: dict[str, Any] = {
     "type": "object",
@@ -46,11 +46,23 @@ class _Asker:
     def __init__(self, model: Model, max_tokens: int, timeout_s: float) -> None:
         self._model, self._max_tokens, self._timeout_s = model, max_tokens, timeout_s
 
+    @property
+    def model(self) -> Model:
+        """The model that is asked."""
+        return self._model
+
     def __call__(self, text: str = "ask: is there a red cube?", **options: Any) -> Reply:
         pixels = np.full((480, 640, 3), 120, dtype=np.uint8)
         pixels[200:260, 300:360] = (200, 30, 30)
         asked = {"max_tokens": self._max_tokens, "timeout_s": self._timeout_s, **options}
         return self._model.generate([user(Image(pixels), Text(text))], **asked)
+
+
+def _says_what_it_is(ask: _Asker, report: Report) -> None:
+    model = ask.model
+    for name, kind in {"name": str, "profile": str, "can": Capabilities}.items():
+        if not isinstance(getattr(model, name, None), kind):
+            report.add("says_what_it_is", "lacks", f"model.{name} is no {kind.__name__}", "See `vlp.models.protocol.Model`.")
 
 
 def _reply(ask: _Asker, report: Report) -> None:
@@ -97,4 +109,12 @@ def _limit(ask: _Asker, report: Report) -> None:
         report.add("limit", "ignored", f"3 tokens allowed, finish {reply.finish!r}, tokens {reply.tokens}")
 
 
-CHECKS: tuple[Callable[[_Asker, Report], None], ...] = (_reply, _same_again, _grammar, _draft, _stream, _limit)
+CHECKS: tuple[Callable[[_Asker, Report], None], ...] = (
+    _says_what_it_is,
+    _reply,
+    _same_again,
+    _grammar,
+    _draft,
+    _stream,
+    _limit,
+)

@@ -16,8 +16,9 @@ from vlp.core.errors import MissingComponent
 from vlp.core.images import encode_png
 from vlp.core.messages import Image, Message, Text, user
 from vlp.models.endpoint import Deadline, Endpoint
+from vlp.models.families import view_of
 from vlp.models.model_list import Listed, choose, read_list
-from vlp.models.protocol import Reply
+from vlp.models.protocol import Capabilities, Reply
 from vlp.models.reply_shape import SHAPES, Shape, json_in
 from vlp.models.retry import Tell, say_nothing
 from vlp.models.served_name import ServedName
@@ -60,6 +61,7 @@ class OpenAIModel:
     Attributes:
         name: under which it is served.
         profile: see above.
+        can: what it can do.
         asks: what its name says that it wants of its clients.
         url: the base that was found to answer.
 
@@ -84,6 +86,7 @@ class OpenAIModel:
         self.name, self.url = self._model.name, self._endpoint.url
         told = ServedName.read(self.name) or ServedName(self.name)
         self.profile, self.asks = profile or told.profile, told
+        self.can = Capabilities(view=view_of(told.name))
         self._shapes = SHAPES
         self._notes: tuple[str, ...] = ()
         self._limit, self._left_out, self._thinking_tokens = "max_tokens", set[str](), 0

@@ -1,11 +1,13 @@
-"""The one method that makes something a model."""
+"""What makes something a model: one method, the wording it wants, and what it can do."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from vlp.core.errors import MissingComponent, TaskFailed
 from vlp.core.messages import Message
+from vlp.core.names import Names
+from vlp.core.view import ImageView
 
 
 class Unreachable(MissingComponent):
@@ -52,8 +54,51 @@ class Reply:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Capabilities:
+    """What a model can do; the defaults are those of a general vision-language model.
+
+    Args:
+        grammar: whether its replies can be held to a JSON Schema.
+        images: whether it sees; without, an image in a conversation is left out.
+        turns: whether it takes conversations of several turns.
+        streams: whether it hands on its reply while it writes.
+        reads: whether it goes by the words of a sentence; scripted replies do not.
+        names: the things that it knows, and serves alone; None for whatever can be named.
+        made_for: "primitives" and "places" of the only robot that it writes policies for; {} for any.
+        view: the size at which it sees images, and how it writes places in them.
+    """
+
+    grammar: bool = True
+    images: bool = True
+    turns: bool = True
+    streams: bool = True
+    reads: bool = True
+    names: Names | None = None
+    made_for: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    view: ImageView = field(default_factory=ImageView)
+
+
+GENERAL = Capabilities()
+
+
 class Model(Protocol):
     """Messages and images in, text with timings out."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def profile(self) -> str:
+        """The wording of prompts that it wants: a row of `vlp.prompt.wording.WORDINGS`."""
+        ...
+
+    @property
+    def can(self) -> Capabilities:
+        """What it can do."""
+        ...
 
     def generate(
         self,

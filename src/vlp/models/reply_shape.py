@@ -51,10 +51,15 @@ def json_in(text: str, schema: Schema) -> str:
         except (ValueError, RecursionError):
             at += 1
             continue
-        if isinstance(value, kinds) and end - at > len(found):
+        if isinstance(value, kinds) and _entries_fit(value, schema) and end - at > len(found):
             found = text[at:end]
         at = end
     return found or text
+
+
+def _entries_fit(value: Any, schema: Schema) -> bool:
+    """Return whether a list could be one of the schema's: numbers out of a list of objects that was cut off are none."""
+    return not isinstance(value, list) or schema.get("items", {}).get("type") != "object" or all(type(v) is dict for v in value)
 
 
 def strict(schema: Schema) -> Schema:

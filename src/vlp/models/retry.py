@@ -71,11 +71,7 @@ class RetryingModel:
 
     def __init__(self, model: Model, attempts: int = 3, pause_s: float = 0.5, tell: Tell = say_nothing) -> None:
         self.model, self.attempts, self.pause_s, self.tell = model, attempts, pause_s, tell
-        self.name = getattr(model, "name", "")
-        self.profile = getattr(model, "profile", "full")
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.model, name)
+        self.name, self.profile, self.can = model.name, model.profile, model.can
 
     def generate(
         self,

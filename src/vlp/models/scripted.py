@@ -8,7 +8,7 @@ from typing import Any
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.messages import Message
-from vlp.models.protocol import Reply
+from vlp.models.protocol import Capabilities, Reply
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 
@@ -28,8 +28,7 @@ class ScriptedModel:
         calls: the keyword arguments and messages of every call, for tests.
     """
 
-    reads = False
-    """What it writes does not come from the words of a sentence."""
+    can = Capabilities(reads=False)
 
     def __init__(self, replies: Sequence[Scripted] | Function, profile: str = "full", repeat: bool = False) -> None:
         self.name = "scripted"

@@ -20,7 +20,7 @@ from vlp.models.decode import TOO_SLOW, decode
 from vlp.models.folder import check_folder
 from vlp.models.grammar import Grammars, Vocabulary
 from vlp.models.loading import end_tokens, find_device, find_dtype, load_chat, load_model
-from vlp.models.protocol import Reply
+from vlp.models.protocol import Capabilities, Reply
 from vlp.models.trace import TOP, Trace
 from vlp.models.turns import Turns, make_turns
 
@@ -46,7 +46,7 @@ class TransformersModel:
         name: from the folder.
         profile: the wording of prompts it was made for.
         turns: what it says before its reply, read with its own tower (see `vlp.models.turns.ModelWithTurns`); None for nothing.
-        made_for: the only robot it writes policies for (see `vlp.models.folder.ModelFolder`); {} for any.
+        can: what it can do; the only robot that it writes policies for is the folder's.
 
     Raises:
         UsageError: the folder cannot be trusted or is of another kind.
@@ -64,10 +64,10 @@ class TransformersModel:
         checked = check_folder(Path(folder))
         self.name, self.profile = checked.name, checked.profile
         self.turns: Turns | None = make_turns(checked.turns, self) if checked.turns else None
-        self.made_for = checked.made_for if adapter is None else {}
         self.device = find_device(device)
         self.model = load_model(checked, adapter, self.device, find_dtype(dtype, self.device), merged)
         self.chat = load_chat(checked, self.model.config.image_token_id)
+        self.can = Capabilities(made_for=checked.made_for if adapter is None else {}, view=self.chat.view())
         self.ends = end_tokens(self.model, self.chat.tokenizer)
         self.vocabulary = Vocabulary(self.chat.tokenizer, self.model.get_output_embeddings().out_features, [*self.ends])
         self._grammars = Grammars(self.vocabulary)
@@ -135,10 +135,6 @@ class TransformersModel:
                 tops.append({int(token): float(row[token]) for token in best})
             session.close(prompt)
         return Trace(len(prompt.ids), tuple(tokens), tuple(tops), bool(tokens) and tokens[-1] in self.ends)
-
-    def seen_size(self, width: int, height: int) -> tuple[int, int]:
-        """Return width and height of an image as the model sees it; boxes in its replies are in these pixels."""
-        return self.chat.seen_size(width, height)
 
     def image_tokens(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return what the vision tower makes of an image: (rows, columns, width), one vector per image token."""

@@ -14,6 +14,7 @@ from vlp.core.errors import lookup
 from vlp.core.messages import Message
 from vlp.core.names import Names
 from vlp.models.protocol import Model, Reply
+from vlp.models.retry import RetryingModel
 from vlp.primitives.schema import Schema
 
 TURNS: dict[str, str] = {"sight": "vlp.nano.sighted:SightedTurns"}
@@ -84,10 +85,9 @@ class ModelWithTurns:
     """
 
     def __init__(self, model: Model, turns: Turns) -> None:
-        self.model, self.turns, self.names = model, turns, turns.names
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.model, name)
+        self.model, self.turns = model, turns
+        self.name, self.profile = model.name, model.profile
+        self.can = replace(model.can, names=turns.names)
 
     def generate(
         self, messages: Sequence[Message], *, grammar: Schema | None = None, timeout_s: float = 60.0, **options: Any
@@ -105,6 +105,12 @@ class ModelWithTurns:
         timings_s = {"said": said_s, **reply.timings_s, "total": said_s + reply.timings_s.get("total", 0.0)}
         tokens = {"said": sum(each.tokens.get("reply", 0) for each in said), **reply.tokens}
         return replace(reply, timings_s=timings_s, tokens=tokens, said="\n".join(each.text for each in said))
+
+
+def turns_of(model: Model) -> Turns | None:
+    """Return what a model says before its reply, None when it says nothing; a model that is asked again is looked into."""
+    inner = model.model if isinstance(model, RetryingModel) else model
+    return inner.turns if isinstance(inner, ModelWithTurns) else None
 
 
 def own_turns(shown: Sequence[Message]) -> list[list[Message]]:

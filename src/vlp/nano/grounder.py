@@ -19,8 +19,7 @@ class DenseGrounder:
         least_score: detections below it are left out.
     """
 
-    names = NAMES
-    """What it can be asked for."""
+    names, looks = NAMES, 2
 
     def __init__(self, detect: Detect, least_score: float = 0.25) -> None:
         self._detect = detect
@@ -36,7 +35,7 @@ class DenseGrounder:
             raise MissingComponent(f"nano's detector cannot be loaded: {error}.", "pip install 'vlp[models]'") from None
         return cls(detect)
 
-    def ground(self, rgb: Rgb, phrase: str) -> list[Detection]:
+    def ground(self, rgb: Rgb, phrase: str, also: Sequence[str] = ()) -> list[Detection]:
         """Return what matches, best first; several phrases on one image cost one pass."""
         seen = [Detection(f"{c} {k}", clipped(b, rgb), float(s)) for c, k, s, b in self._detect(rgb, phrase)]
         found = [d for d in seen if d.score >= self._least_score and matches(phrase, d.phrase)]

@@ -5,19 +5,27 @@ The text of each turn is fixed to the letter, since the embedded model knows no 
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from vlp.core.messages import Image, Message, Text, user
 from vlp.core.report import Report
 from vlp.nano.spelling import mended
 from vlp.prompt.bounds import inert, plain
 from vlp.prompt.memory import Memory, StepRecord
-from vlp.prompt.request import PlanRequest
+from vlp.prompt.request import GroundRequest, PlanRequest
 from vlp.sim.worlds.tabletop.words import COLOURS
 
 MAX_ISSUES = 3
 AS_POLICY = "as a policy"
 _COLOURED = re.compile(rf"\b({'|'.join(COLOURS)})[ -]colou?red\b")
 _NAMES_THE_OBJECT = ("target", "subject", "object", "place")
+_BOX: dict[str, Any] = {
+    "anyOf": [
+        {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 9999}, "minItems": 4, "maxItems": 4},
+        {"type": "array", "items": {"type": "integer"}, "maxItems": 0},
+    ]
+}
 
 
 def plan(request: PlanRequest) -> list[Message]:
@@ -83,3 +91,39 @@ def _failed(memory: Memory) -> Sequence[str]:
     # Only the step that just failed: one that was made good since would read as a fault of now.
     last = memory.steps[-1] if memory.steps else None
     return [failed_line(last)] if last and last.status not in ("succeeded", "stopped") else []
+
+
+@dataclass(frozen=True)
+class Brief:
+    """The brief wording, as `vlp.prompt.wording.Wording` has it.
+
+    Args:
+        words_first: whether the model says what it would do before it writes that as a policy.
+    """
+
+    words_first: bool = False
+    lists = False
+
+    def plan(self, request: PlanRequest) -> list[Message]:
+        """Return `plan`, with words first `plan_after_words`."""
+        return plan_after_words(request) if self.words_first else plan(request)
+
+    def question(self, rgb: Image, text: str) -> list[Message]:
+        """Return `question`."""
+        return question(rgb, text)
+
+    def ground(self, request: GroundRequest) -> list[Message]:
+        """Return `ground` for the one thing that is looked for; answered by [x1,y1,x2,y2], or [] when it is not in view."""
+        (phrase,) = request.phrases
+        return ground(Image(request.rgb), phrase)
+
+    def box_grammar(self, request: GroundRequest) -> dict[str, Any]:
+        """Return the schema of four numbers or none."""
+        return _BOX
+
+    def repair(self, report: Report) -> str:
+        """Return `repair`."""
+        return repair(report)
+
+
+BRIEF, BRIEF_WORDS = Brief(), Brief(words_first=True)

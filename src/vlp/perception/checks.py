@@ -1,6 +1,6 @@
 """The evidence for a relation: proprioception, geometry, colour inside a container, records, a model's opinion."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,8 +26,8 @@ class LookLike(Protocol):
 
     observation: Observation
 
-    def ground(self, grounder: Grounder, phrase: str) -> list[Detection]:
-        """Return what matches a phrase."""
+    def ground(self, grounder: Grounder, phrase: str, also: Sequence[str] = ()) -> list[Detection]:
+        """Return what matches a phrase; `also` names what is asked for next."""
         ...
 
     def pose(self, detection: Detection) -> Located | None:
@@ -51,9 +51,9 @@ class Sight:
     model: Model | None
     put: dict[str, str]
 
-    def find(self, phrase: str) -> Located | None:
-        """Return the best match of a phrase that can be located."""
-        found = (self.look.pose(d) for d in self.look.ground(self.grounder, phrase))
+    def find(self, phrase: str, also: Sequence[str] = ()) -> Located | None:
+        """Return the best match of a phrase that can be located; `also` names what is asked for next."""
+        found = (self.look.pose(d) for d in self.look.ground(self.grounder, phrase, also))
         return next((item for item in found if item is not None), None)
 
 
@@ -75,7 +75,7 @@ def check(sight: Sight, relation: str, subject: str, other: str) -> Verdict:
 
 
 def _between(sight: Sight, relation: str, subject: str, other: str) -> Verdict:
-    target = sight.find(other)
+    target = sight.find(other, also=(subject,))
     if target is None:
         return False, f"the {other} is not in view"
     item = sight.find(subject)
@@ -165,6 +165,6 @@ def _where(item: Located, target: Located) -> str:
 def _model_agrees(sight: Sight, relation: str, subject: str, other: str) -> bool:
     assert sight.model is not None
     question = f"is the {subject} {relation.replace('_', ' ')} the {other}?"
-    messages = question_messages(sight.look.observation.rgb, question, str(getattr(sight.model, "profile", "full")))
+    messages = question_messages(sight.look.observation.rgb, question, sight.model.profile)
     reply = sight.model.generate(messages, max_tokens=8, timeout_s=20.0)
     return reply.text.strip().lower().startswith("yes")

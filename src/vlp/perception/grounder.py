@@ -1,18 +1,16 @@
 """Grounders: an image and a phrase in, boxes out."""
 
 import importlib
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from vlp.core.camera import Box
 from vlp.core.errors import MissingComponent, lookup
 from vlp.core.images import Rgb
-from vlp.models.protocol import Model, NoReply
+from vlp.core.names import Names
+from vlp.models.protocol import Model
 from vlp.perception.looks import noun_of, shape_of
-from vlp.prompt.render import BOX_GRAMMAR, ground_messages, parse_box
-from vlp.sim.worlds.tabletop.words import COLOURS, KINDS, THINGS
 
 ANYTHING = "anything"
 """The phrase for everything in view, containers included."""
@@ -36,13 +34,24 @@ class Detection:
 class Grounder(Protocol):
     """Finds what a phrase names."""
 
-    def ground(self, rgb: Rgb, phrase: str) -> list[Detection]:
+    @property
+    def names(self) -> Names | None:
+        """The only things that it can be asked for; None for whatever can be named."""
+        ...
+
+    @property
+    def looks(self) -> int:
+        """How many images are tried before a thing counts as not in view."""
+        ...
+
+    def ground(self, rgb: Rgb, phrase: str, also: Sequence[str] = ()) -> list[Detection]:
         """Return everything in the image that matches, best first; empty when nothing does.
 
         Args:
             rgb: (height, width, 3) uint8.
             phrase: "red cube", a kind alone, a colour alone, "thing" for everything that can be grasped,
                 or `ANYTHING`.
+            also: phrases that will be asked for in this image next: who pays for each request may look for all at once.
         """
         ...
 
@@ -62,7 +71,7 @@ class Sources:
 
 GROUNDERS: dict[str, str] = {
     "nano": "vlp.nano.grounder:DenseGrounder",
-    "model": "vlp.perception.grounder:ModelGrounder",
+    "model": "vlp.perception.model_grounder:ModelGrounder",
     "oracle": "vlp.perception.grounder:OracleGrounder",
 }
 """Grounders by name; a class here has a class method `build(sources)`."""
@@ -93,6 +102,8 @@ def matches(phrase: str, name: str) -> bool:
 class OracleGrounder:
     """Reads the simulator's true boxes instead of the image; for experts and ablations only."""
 
+    names, looks = None, 2
+
     def __init__(self, boxes: Callable[[], Mapping[str, Box]]) -> None:
         self._boxes = boxes
 
@@ -104,71 +115,9 @@ class OracleGrounder:
             raise MissingComponent("the oracle grounder needs a simulator.", hint)
         return cls(sources.boxes)
 
-    def ground(self, rgb: Rgb, phrase: str) -> list[Detection]:
+    def ground(self, rgb: Rgb, phrase: str, also: Sequence[str] = ()) -> list[Detection]:
         """Return the true boxes of what matches; the image is not looked at."""
         return [Detection(name, box, 1.0) for name, box in self._boxes().items() if matches(phrase, name)]
-
-
-class ModelGrounder:
-    """Asks a model for the box of one name at a time; every answer is checked."""
-
-    def __init__(self, model: Model, timeout_s: float = 60.0) -> None:
-        self._model = model
-        self._timeout_s = timeout_s
-
-    @classmethod
-    def build(cls, sources: Sources) -> "ModelGrounder":
-        """Return the grounder; it needs `sources.model`."""
-        if sources.model is None:
-            raise MissingComponent("the grounder 'model' needs a model.", "Give one with --model.")
-        return cls(sources.model)
-
-    def ground(self, rgb: Rgb, phrase: str) -> list[Detection]:
-        """Return the box the model gives for a name; a kind or a colour alone is asked for name by name.
-
-        Raises:
-            NoReply: it wrote neither a box nor that the thing is not there.
-        """
-        return [d for d in (self._ask(rgb, name) for name in _names(phrase)) if d is not None]
-
-    def _ask(self, rgb: Rgb, name: str) -> Detection | None:
-        profile = str(getattr(self._model, "profile", "full"))
-        reply = self._model.generate(
-            ground_messages(rgb, name, profile), grammar=BOX_GRAMMAR, max_tokens=64, timeout_s=self._timeout_s
-        )
-        box = parse_box(reply.text)
-        if box is None and not _says_numbers(reply.text):
-            said = " ".join(reply.text.split())[:80]
-            how = "was cut off at" if reply.finish == "length" else "wrote"
-            raise NoReply(f"asked for the {name}, the model {how} {said!r} instead of a box.", "Ask for one thing by name.")
-        if box is None:
-            return None  # "[]", or numbers that span nothing
-        height, width = rgb.shape[:2]
-        seen_size: Callable[[int, int], tuple[int, int]] | None = getattr(self._model, "seen_size", None)
-        seen_width, seen_height = seen_size(width, height) if seen_size else (width, height)
-        sx, sy = width / seen_width, height / seen_height
-        x1, y1, x2, y2 = clipped((box[0] * sx, box[1] * sy, box[2] * sx, box[3] * sy), rgb)
-        return Detection(name, (x1, y1, x2, y2), 0.5) if x2 > x1 and y2 > y1 else None
-
-
-def _says_numbers(text: str) -> bool:
-    """Return whether a reply is of the shape that was asked for: a list of four numbers, or of none."""
-    try:
-        found = json.loads(text[:200])
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(found, list) and len(found) in (0, 4) and all(type(n) in (int, float) for n in found)
-
-
-def _names(phrase: str) -> list[str]:
-    """Return the full names to ask a model for one phrase: a model answers for one object better than for a group."""
-    if phrase in COLOURS:
-        return [f"{phrase} {kind}" for kind in KINDS]
-    if phrase in KINDS:
-        return [f"{colour} {phrase}" for colour in COLOURS]
-    if phrase in ("thing", ANYTHING):
-        return [f"{c} {k}" for c in COLOURS for k in (THINGS if phrase == "thing" else KINDS)]
-    return [phrase]
 
 
 def clipped(box: Box, rgb: Rgb) -> Box:

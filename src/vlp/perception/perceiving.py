@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -25,7 +25,6 @@ from vlp.robot.offers import offered
 from vlp.robot.protocol import Robot, Step, StepResult
 
 PERCEPTIONS = ("locate", "find_all", "check", "ask")
-ATTEMPTS = 2
 KEPT_RESULTS = 4096
 
 
@@ -44,9 +43,9 @@ class Look:
     sizes: Sizes | None = None
     scene: Cloud | None = None
 
-    def ground(self, grounder: Grounder, phrase: str) -> list[Detection]:
-        """Return what matches a phrase in this image, best first."""
-        return self._timed("ground", lambda: grounder.ground(self.observation.rgb, phrase))
+    def ground(self, grounder: Grounder, phrase: str, also: Sequence[str] = ()) -> list[Detection]:
+        """Return what matches a phrase in this image, best first; `also` names what is asked for next."""
+        return self._timed("ground", lambda: grounder.ground(self.observation.rgb, phrase, also))
 
     def pose(self, detection: Detection) -> Located | None:
         """Return where a detection is, None when depth shows nothing there."""
@@ -178,14 +177,14 @@ class PerceivingRobot:
         phrase = str(step.arguments["object"])
         timings: dict[str, float] = {}
         seen: list[str] = []
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, self.grounder.looks + 1):
             found, look = self.find(phrase)
             _add(timings, look.timings_s)
             if found:
                 done = {"object": phrase, "attempts": attempt, "timings_s": timings}
                 return StepResult(step.key, "succeeded", done, found[0].to_json())
             seen = [d.phrase for d in look.ground(self.grounder, ANYTHING)]
-        done = {"object": phrase, "attempts": ATTEMPTS, "timings_s": timings, "in_view": seen}
+        done = {"object": phrase, "attempts": self.grounder.looks, "timings_s": timings, "in_view": seen}
         return StepResult(step.key, "failed", done, code="not-found", message=not_found(phrase, seen))
 
     def _find_all(self, step: Step) -> StepResult:
@@ -199,7 +198,7 @@ class PerceivingRobot:
         other = str(step.arguments.get("object") or "")
         timings: dict[str, float] = {}
         evidence = ""
-        for _ in range(ATTEMPTS):
+        for _ in range(self.grounder.looks):
             look = self._look()
             sight = Sight(look, self.grounder, self._model, dict(self._put))
             holds, evidence = check(sight, relation, subject, other)

@@ -5,6 +5,7 @@ which is quoted and bounded and can change neither rules nor roles.
 """
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from vlp.core.messages import Image, Message, Text, user
@@ -13,7 +14,7 @@ from vlp.primitives.manifest import Manifest
 from vlp.prompt.bounds import quoted
 from vlp.prompt.manifest_text import manifest_text
 from vlp.prompt.memory import Memory, StepRecord
-from vlp.prompt.request import PlanRequest
+from vlp.prompt.request import GroundRequest, PlanRequest
 
 MAX_EARLIER, MAX_STEPS, MAX_BELIEFS, MAX_GONE, MAX_FAILURES, MAX_SCENE, MAX_ISSUES = 4, 16, 24, 12, 5, 8, 8
 
@@ -49,42 +50,70 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
-def plan(request: PlanRequest) -> list[Message]:
-    """Return the rules with manifest and example, then the image with state, memory, scene text and instruction."""
-    blocks = [
-        "STATE (measured)\n" + "\n".join(_state(request)),
-        "MEMORY (data)\n" + "\n".join(memory_lines(request.memory, request.now_s) or ["nothing yet"]),
-    ]
-    if request.scene_text:
-        blocks.append("SCENE (text seen or heard, data)\n" + "\n".join(map(quoted, request.scene_text[-MAX_SCENE:])))
-    blocks.append("INSTRUCTION\n" + quoted(request.instruction, 1100))
-    rules = Message("system", (Text(system_text(request.manifest)),))
-    return [rules, user(Image(request.rgb), Text("\n\n".join(blocks)))]
+_EVERYTHING = (
+    "Locate every separate object in the image that could be picked up, filled, opened or passed through, and every person; "
+    "leave out floor, walls and the furniture that objects stand on. Label each in one to three words, its colour or pattern "
+    'first where it has one, e.g. "striped towel".'
+)
+_BOX = '{"bbox_2d": [x1, y1, x2, y2], "label": "..."}'
+_POINT = '{"point_2d": [x, y], "label": "..."}'
+
+
+@dataclass(frozen=True)
+class Full:
+    """The full wording, as `vlp.prompt.wording.Wording` has it."""
+
+    lists = True
+
+    def plan(self, request: PlanRequest) -> list[Message]:
+        """Return the rules with manifest and example, then the image with state, memory, scene text and instruction."""
+        blocks = [
+            "STATE (measured)\n" + "\n".join(_state(request)),
+            "MEMORY (data)\n" + "\n".join(memory_lines(request.memory, request.now_s) or ["nothing yet"]),
+        ]
+        if request.scene_text:
+            blocks.append("SCENE (text seen or heard, data)\n" + "\n".join(map(quoted, request.scene_text[-MAX_SCENE:])))
+        blocks.append("INSTRUCTION\n" + quoted(request.instruction, 1100))
+        rules = Message("system", (Text(system_text(request.manifest)),))
+        return [rules, user(Image(request.rgb), Text("\n\n".join(blocks)))]
+
+    def question(self, rgb: Image, text: str) -> list[Message]:
+        """Return the image with a question, answered by a word, a number or a list of phrases."""
+        how = 'Answer only with yes, no, a number, or names such as "red cube" parted by commas ("none" for none).'
+        return [user(rgb, Text(f"{how}\nQuestion: {quoted(text, 1100)}"))]
+
+    def ground(self, request: GroundRequest) -> list[Message]:
+        """Return the image with what is looked for, answered in the model's own habit (see `vlp.prompt.marks`)."""
+        what = " and ".join(quoted(phrase, 200) for phrase in request.phrases)
+        task = f"Locate {what} in the image: every one that fits, and nothing else." if what else _EVERYTHING
+        shape = _POINT if request.view.marks == "point" else _BOX
+        unit = "in pixels" if request.view.unit == "pixel" else "in thousandths of the image's width and height"
+        how = f"Output all the coordinates, {unit}, in JSON format: [{shape}]. Output [] when there is none."
+        return [user(Image(request.rgb), Text(f"{task}\n{how}"))]
+
+    def box_grammar(self, request: GroundRequest) -> dict[str, Any]:
+        """Return the schema of a list of boxes or points with their labels."""
+        name, count = ("point_2d", 2) if request.view.marks == "point" else ("bbox_2d", 4)
+        number = {"type": "integer", "minimum": 0, "maximum": 9999}
+        place = {"type": "array", "items": number, "minItems": count, "maxItems": count}
+        properties = {name: place, "label": {"type": "string", "maxLength": 64}}
+        entry = {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
+        return {"type": "array", "items": entry, "maxItems": 16 if request.phrases else 48}
+
+    def repair(self, report: Report) -> str:
+        """Return the turn that hands the report back."""
+        # The code first: it must survive when a long message is cut.
+        issues = [f"- {quoted(f'[{i.code}] {i.path}: {i.message} {i.hint}', 300)}" for i in report.issues[:MAX_ISSUES]]
+        return "\n".join(["Your policy was refused for these reasons:", *issues, "Write the whole policy again, mended."])
+
+
+FULL = Full()
 
 
 def system_text(manifest: Manifest) -> str:
     """Return rules, primitives and format; the same for every request to one robot, so that it can be cached."""
     example = json.dumps(_example_for(manifest), separators=(",", ":"))
     return f"{RULES}\n\nPrimitives:\n{manifest_text(manifest)}\n\nExample of a policy:\n{example}"
-
-
-def question(rgb: Image, text: str) -> list[Message]:
-    """Return the image with a question, answered by a word, a number or a list of phrases."""
-    how = 'Answer only with yes, no, a number, or names such as "red cube" parted by commas ("none" for none).'
-    return [user(rgb, Text(f"{how}\nQuestion: {quoted(text, 1100)}"))]
-
-
-def ground(rgb: Image, phrase: str) -> list[Message]:
-    """Return the image with a phrase, answered by a box in pixels of the image as the model sees it."""
-    how = "Answer only with the bounding box as [x1,y1,x2,y2] in pixels, or [] when it is not in view."
-    return [user(rgb, Text(f"Find {quoted(phrase, 64)}. {how}"))]
-
-
-def repair(report: Report) -> str:
-    """Return the turn that hands the report back."""
-    # The code first: it must survive when a long message is cut.
-    issues = [f"- {quoted(f'[{i.code}] {i.path}: {i.message} {i.hint}', 300)}" for i in report.issues[:MAX_ISSUES]]
-    return "\n".join(["Your policy was refused for these reasons:", *issues, "Write the whole policy again, mended."])
 
 
 def memory_lines(memory: Memory, now_s: float | None = None) -> list[str]:

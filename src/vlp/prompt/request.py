@@ -1,11 +1,12 @@
-"""Everything a request for a policy is made from."""
+"""Everything that a request to a model is made from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vlp.core.observation import RobotState
+from vlp.core.view import ImageView
 from vlp.primitives.manifest import Manifest
 from vlp.prompt.memory import Memory
 
@@ -31,3 +32,18 @@ class PlanRequest:
     manifest: Manifest
     now_s: float | None = None
     scene_text: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class GroundRequest:
+    """What one prompt for places in an image says.
+
+    Args:
+        rgb: the image, (height, width, 3) uint8.
+        phrases: what is looked for, already cleaned; none asks for everything in view.
+        view: how the model writes places.
+    """
+
+    rgb: NDArray[np.uint8]
+    phrases: tuple[str, ...] = ()
+    view: ImageView = field(default_factory=ImageView)

@@ -61,7 +61,7 @@ class Planner:
         self._on_text = on_text
         self.wanted = wanted
         self._worker = Worker("model")
-        self._profile: str = getattr(model, "profile", "full")
+        self._profile = model.profile
         self._grammars = {refuted: guided(policy_schema(manifest, refuted)) for refuted in (False, True)}
 
     def plan(self, seen: Observation) -> Plan:

@@ -26,6 +26,7 @@ class KeptReplies:
 
     def __init__(self, model: TransformersModel, file: Path | None = None, base: str = "") -> None:
         self.model, self._file = model, file
+        self.name, self.profile, self.can = model.name, model.profile, model.can
         self._base = f"{base} {model.model.dtype}"
         self._known: dict[str, Reply] = {}
         try:

@@ -79,11 +79,10 @@ class Gate:
         Raises:
             UsageError: the model was made for another robot.
         """
-        names: Names | None = getattr(model, "names", None)
-        made_for: Mapping[str, Sequence[str]] = getattr(model, "made_for", {})
-        if made_for:
-            check_made_for(getattr(model, "name", "this model"), made_for, manifest)
-        return cls(names, frozenset(manifest.primitives), getattr(model, "reads", True))
+        can = model.can
+        if can.made_for:
+            check_made_for(model.name, can.made_for, manifest)
+        return cls(can.names, frozenset(manifest.primitives), can.reads)
 
     @cached_property
     def lexicon(self) -> Lexicon:

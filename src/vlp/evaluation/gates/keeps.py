@@ -141,7 +141,7 @@ def keeps(
 def _answer(what: str, opened: Open, questions: Sequence[Question], progress: Progress) -> list[tuple[bool, str]]:
     """Return for each question whether a model answers it, and what it says."""
     model, found = opened(), list[tuple[bool, str]]()
-    profile = str(getattr(model, "profile", "full"))
+    profile = model.profile
     for question in questions:
         messages = question_messages(question.rgb(), question.text, profile)
         said = model.generate(messages, max_tokens=MAX_TOKENS, timeout_s=300.0).text.strip()
