@@ -15,9 +15,9 @@ from typing import Any
 from vlp.core.messages import Message, Text
 from vlp.models.catalogue import open_model
 from vlp.models.protocol import Capabilities, Model, Reply
-from vlp.sim.fake.robot import FakeRobot
 from vlp.runtime.session import Parts, Session, Spec
 from vlp.runtime.subscribers.terminal import Terminal
+from vlp.sim.fake.robot import FakeRobot
 
 NONSENSE = '{"goal":"the blue ball is held","subtasks":[{"name":"take it","steps":[{"do":"grab","target":"blue ball"}]}]}'
 RIGHT = (
