@@ -366,7 +366,7 @@ def test_the_tower_of_a_served_embedded_model_is_found(server: Server, monkeypat
     server.behave = obey
     listing(monkeypatch, f"tuned@brief_words+sight:{tower_digest(find_folder(word))}")
     model: Any = open_model(server.url)
-    assert model.read(np.zeros((480, 640, 3), np.uint8), "").startswith("sees:")
+    assert model.turns.read(np.zeros((480, 640, 3), np.uint8), "").startswith("sees:")
 
 
 def step(token: int, logprob: float, *others: tuple[int, float]) -> dict[str, Any]:

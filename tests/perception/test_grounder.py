@@ -33,8 +33,6 @@ def test_a_phrase_finds_what_it_names_and_nothing_else(phrase, names):
     assert {name for name in BOXES if matches(phrase, name)} == names
 
 
-
-
 def test_grounders_are_made_by_name():
     grounder = make_grounder("oracle", Sources(boxes=lambda: BOXES))
     assert [d.box for d in grounder.ground(RGB, "red cube")] == [BOXES["red cube"]]

@@ -18,7 +18,7 @@ from vlp.perception.perceiving import PerceivingRobot
 from vlp.robot.protocol import Step
 from vlp.runtime.body import Body as RuntimeBody
 from vlp.runtime.limits import Budget
-from vlp.sim.embodiments.hsr.robot import manifest
+from vlp.sim.open import manifest_of
 
 RGB = np.zeros((480, 640, 3), dtype=np.uint8)
 SEEN = ImageView(side_px=1, most_px=640 * 480)
@@ -61,7 +61,7 @@ class StillRobot:
         self.seen, self.flicker, self.count = make_view(seed).observation, flicker, 0
 
     def describe(self):
-        return manifest()
+        return manifest_of()
 
     def observe(self):
         if self.flicker:

@@ -12,7 +12,7 @@ from vlp.core.messages import Message
 from vlp.core.observation import RobotState
 from vlp.evaluation.suites import Options, Row, opened_model
 from vlp.models.protocol import Model, Reply
-from vlp.models.turns import Turns
+from vlp.models.turns import Turns, turns_of
 from vlp.perception.perceiving import with_perceptions
 from vlp.policy.checks import check_policy
 from vlp.policy.situation import State
