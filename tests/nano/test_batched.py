@@ -11,9 +11,9 @@ from vlp.nano.code import CELL, IMAGE_HEIGHT, IMAGE_WIDTH
 from vlp.nano.sighted import SightedTurns
 from vlp.nano.training import tokenizer as words
 from vlp.nano.training.batched import BatchedLanguage, BatchedVision
-from vlp.nano.training.data import every_primitive
 from vlp.nano.training.model import small_config
 from vlp.nano.training.packing import CELLS, Packer, Turn
+from vlp.nano.training.turns import every_primitive
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
 

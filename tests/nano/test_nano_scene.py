@@ -10,7 +10,7 @@ from vlp.core.images import Rgb
 from vlp.core.messages import Image, Message, Text, assistant, user
 from vlp.models.protocol import Reply
 from vlp.models.scripted import ScriptedModel
-from vlp.models.turns import ModelWithTurns, own_turns
+from vlp.models.turns import ModelWithTurns
 from vlp.nano.code import SeenObject
 from vlp.nano.keeping import keeping
 from vlp.nano.scene import entries, quoted, reasoned, scene_text, standing
@@ -158,9 +158,3 @@ def test_a_policy_that_is_handed_back_stands_behind_the_words():
     asked = [user(Text("do: x")), user(Text("as a policy")), assistant("{"), user(Text("wrong: cut-off"))]
     model_that_sees(inner, lambda rgb, said: "").generate(asked)
     assert "".join(m.role[0] for m in inner.calls[2]["messages"]) == "uauauau"
-
-
-def test_all_that_decides_a_reply_is_compared():
-    """Guards against a parity gate that compares the policy alone, when another quote would have led to another one."""
-    turns = [user(Text("do: x")), assistant("red_cube 1"), user(Text("so")), assistant("pick it up"), user(Text("as a policy"))]
-    assert [len(each) for each in own_turns(turns)] == [1, 3, 5]

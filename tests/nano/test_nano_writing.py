@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from vlp.nano.training.data import TurnSource, every_primitive, imagined_scene
+from vlp.nano.training.data import imagined_scene
 from vlp.nano.training.packing import Turn
 from vlp.nano.training.tokenizer import build_tokenizer
+from vlp.nano.training.turns import TurnSource, every_primitive
 from vlp.nano.training.writing import Pieces, copy_turn, each_turn, fill_turn, look_turn
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 

@@ -13,10 +13,11 @@ from vlp.models.catalogue import find_folder
 from vlp.models.folder import check_folder
 from vlp.nano.code import IMAGE_HEIGHT, IMAGE_WIDTH
 from vlp.nano.training import tokenizer as words
-from vlp.nano.training.data import LabelledScene, TurnSource, every_primitive
+from vlp.nano.training.data import LabelledScene
 from vlp.nano.training.frames import ImaginedScenes
 from vlp.nano.training.model import small_config, wire
 from vlp.nano.training.pretrain import Stage, Trainer, join, run_stage
+from vlp.nano.training.turns import TurnSource, every_primitive
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 from vlp.training.curve import add_row, read_curve
 

@@ -5,7 +5,8 @@ from random import Random
 
 import pytest
 
-from vlp.nano.training.data import BASE_PRACTICE, imagined_scene
+from vlp.nano.training.data import imagined_scene
+from vlp.nano.training.turns import BASE_PRACTICE
 from vlp.nano.training.unknown_words import TOLD_BY_THE_REST, disguised, unknown_word
 from vlp.nano.wording import heard
 from vlp.sim.language.families import sample_task

@@ -150,8 +150,6 @@ def encode(objects: Sequence[SeenObject]) -> Array:
 def seen_twice(look: Callable[[Rgb], Array], rgb: Rgb) -> Array:
     """Return the code of an image, the mean of what is seen in it and in its mirror image.
 
-    On 400 validation images 76.0 % of scenes were read without any error, 74.3 % with one look (boxes 94.2 and 93.8 %).
-
     Args:
         look: from an image to its code (ROWS, COLUMNS, at least CHANNELS).
         rgb: the image; looked at last, so that a model's cache holds it for what is asked next.
@@ -167,8 +165,7 @@ def decode(code: Array, spoken: Iterable[str] = (), threshold: float = 0.5, over
     """Return the objects that a code (ROWS, COLUMNS, at least CHANNELS) describes, best first.
 
     A person who says "red block" makes it likely that there is one: it is seen where it has a fair chance to be, in place of
-    a red cube, or of nothing, that was read there. Of 40 things missed in 284 validation images 24 had such a chance, and
-    of a thousand names of things that are not there, four.
+    a red cube, or of nothing, that was read there.
 
     Args:
         code: the first channels of the image tokens, rows from the top.
@@ -206,8 +203,7 @@ def _in_slot(code: Array, slot: Slot, spoken: Sequence[str], threshold: float, o
 def _present(code: Array, slot: Slot, threshold: float, overlap: float) -> Iterator[tuple[tuple[int, int], SeenObject]]:
     """Yield each cell that describes an object, and this, where its presence and that of neighbours who say the same is enough.
 
-    An object whose middle lies on the border of two cells is described by both, by each with half the presence: of 473
-    validation images 420 were read with the right set of names, 413 when every cell stood for itself.
+    An object whose middle lies on the border of two cells is described by both, by each with half the presence.
     """
     start = code[..., slot.start]
     cells = [(int(r), int(c)) for r, c in zip(*np.nonzero(start > FAINT), strict=True)]

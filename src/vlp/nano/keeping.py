@@ -4,8 +4,7 @@
     {"goal":...,"subtasks":[{"name":"pick up the red can","steps":[...]},{"name":"put the red can in the bin","steps":[...]}]}
 
 A model that says what it would do before it writes a policy (`vlp.nano.sighted`) is held to it: one subtask for each clause,
-in that order. What was said right could still be lost in writing: with the right words given, a tuned nano-base left out things
-of a list, or ended behind the first, in 25 policies of 150.
+in that order. What is said right can else be lost in writing: things of a list are left out.
 """
 
 import re
@@ -19,13 +18,13 @@ AND = ", "
 """What stands between two clauses."""
 
 STEPS = "steps"
-"""Where the grammar of steps stands, once for all subtasks: written out in each, seven took 62 ms to compile."""
+"""Where the grammar of steps stands, once for all subtasks: written out in each, it is slow to compile."""
 
 DONE = "it is so"
 """What is said where nothing is to be done."""
 
 DENIAL = re.compile(r"^(there is no|nothing can)\b|\b(cannot|can not|can't)\b")
-"""What is said where nothing can be done. In 300 prompts a tuned nano-base made 3 of them the name of a subtask."""
+"""What is said where nothing can be done; it is no name of a subtask."""
 
 
 def policy_words(policy: Mapping[str, Any]) -> str:
@@ -99,8 +98,8 @@ def _named(subtask: Schema, clause: str) -> Schema:
 def _said(text: str) -> Schema:
     """Return the grammar of a text that was said, with a full stop or without.
 
-    With one way to go on, a server's grammar writes all up to the next choice itself, cut into other tokens than a model
-    learned (`","steps":[{"do":"` is one of nano's): of 16 served policies none was right, of the same 16 in process 10.
+    With one way to go on, a server's grammar writes all up to the next choice itself, cut into other tokens than the model
+    learned (`","steps":[{"do":"` is one of them), and what it writes then is wrong.
     """
     return {"enum": [text, f"{text}."]}
 

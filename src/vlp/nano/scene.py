@@ -5,11 +5,10 @@
 Objects stand from left to right, under the names by which policies refer to them; the first number behind a name is its place
 from left (1) to right, the second its place from near (1) to far. Of a kind that is there more than once, the biggest and the
 smallest are named so. `with` names what rests in or on a thing, `by` what stands next to it on the table. With the scene
-spelled out, planning and answering are reasoning over text, which a small language part learns in minutes; reading the scene
-code by attention alone it had not learned after 40,000 scenes.
+spelled out, planning and answering are reasoning over text, which a small language part learns in minutes.
 
-Before it answers, nano copies out the entries that matter (`quoted`) and decides on these few. Asked for the answer at once it
-did not learn to compare two entries: "is A left of B" stayed at 59 % after 8,000 steps, "is A next to B" at 41 %.
+Before it answers, nano copies out the entries that matter (`quoted`) and decides on these few: asked for the answer at once it
+does not learn to compare two entries.
 """
 
 import re
@@ -105,8 +104,7 @@ def reasoned(quote: str, found: Iterable[tuple[str, str]]) -> str:
         blue_block 1 4 biggestblue_block; yellow_block 3 1 smallestyellow_block; green_bowl 2 2; smallestyellow_block
 
     First the sizes, with the name once more behind them: then what is found follows the word that it is looked for by, and is
-    copied as any text is (in one stroke, since a gap is a token of its own, which stands everywhere). Of two things nano-base
-    chose the smaller by chance after 20,000 steps without, one turn in ten of which was about sizes.
+    copied as any text is (in one stroke, since a gap is a token of its own, which stands everywhere).
 
     Args:
         quote: the entries (see `quoted`).

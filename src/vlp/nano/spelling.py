@@ -1,7 +1,6 @@
 """Typing errors in the names of colours and kinds, put right before the embedded model reads a sentence.
 
-To that model "red cube" is one token, and "red cbue" is not: with one typing error in every sentence its policies fell from
-65 % right to 52 % (sentences in phrasings kept for test, docs/log.md).
+To that model "red cube" is one token, and "red cbue" is not.
 """
 
 import re

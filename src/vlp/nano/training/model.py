@@ -121,8 +121,7 @@ def wire(model: Qwen2_5_VLForConditionalGeneration, tokenizer: PreTrainedTokeniz
     In each of the first four layers the first group of heads attends to tokens like its own: queries and keys are one
     projection, kept to the slow half of the rotary channels, which hardly turn within a prompt. In the first two layers the
     second group looks one, two and three tokens back by its biases alone. After Trockman and Kolter, "Mimetic Initialization
-    of Self-Attention Layers" (2023). From random weights the lookup of a name in the scene text was not learned in 1,000
-    steps of 12 rows (docs/log.md).
+    of Self-Attention Layers" (2023). From random weights the lookup of a name in the scene text is learned far more slowly.
 
     Args:
         model: changed in place.

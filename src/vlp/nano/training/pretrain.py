@@ -23,8 +23,9 @@ from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGenera
 
 from vlp.nano.code import CHANNELS, IMAGE_HEIGHT, IMAGE_WIDTH, SHARPNESS, SLOTS
 from vlp.nano.training.batched import BatchedLanguage, BatchedVision
-from vlp.nano.training.data import FrameSource, TurnSource, code_batch, noisy_codes
+from vlp.nano.training.data import FrameSource, code_batch, noisy_codes
 from vlp.nano.training.packing import CELLS, PREFIX, Packed, Packer
+from vlp.nano.training.turns import TurnSource
 from vlp.training.curve import add_row, cut_curve, plot_curve
 
 PARTS = {"vision": "model.visual", "language": "model.language_model"}
@@ -45,7 +46,7 @@ class Stage:
         steps: optimizer steps.
         batch: images a step.
         rate: highest learning rate; a cosine goes from it to a fiftieth.
-        matrix_rate: Muon's for the matrices; at 8e-3 the language part's attention saturated on tokens of no meaning.
+        matrix_rate: Muon's for the matrices; the language part's attention saturates at too high a one.
         seed: of the frames and turns drawn.
     """
 
@@ -100,8 +101,8 @@ def text_loss(hidden: Tensor, embedding: Tensor, labels: Tensor, weights: Tensor
 def lift(code: Tensor, width: int) -> Tensor:
     """Return image tokens (b, CELLS, width): codes (b, CELLS, CHANNELS), zeros, and a mark in the last channel.
 
-    The mark makes empty cells alike. Without it the first norm blows their small noise up to a hundred loud tokens, and after
-    500 steps the language part had not found the text between them.
+    The mark makes empty cells alike. Without it the first norm blows their small noise up to a hundred loud tokens, between
+    which the text is hard to find.
     """
     return F.pad(F.pad(code, (0, width - CHANNELS - 1)), (0, 1), value=MARK)
 

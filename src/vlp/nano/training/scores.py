@@ -12,10 +12,11 @@ import torch
 
 from vlp.core.camera import iou
 from vlp.nano.code import CHANNELS, COLUMNS, ROWS, decode
-from vlp.nano.training.data import LabelledScene, TurnSource, code_batch
+from vlp.nano.training.data import LabelledScene, code_batch
 from vlp.nano.training.frames import RenderedFrames
 from vlp.nano.training.packing import CELLS, PREFIX, TURN_TOKENS, Turn
 from vlp.nano.training.pretrain import lift
+from vlp.nano.training.turns import TurnSource
 
 INSTRUCTIONS = "instructions"
 GROUPS = {

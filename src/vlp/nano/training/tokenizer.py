@@ -2,9 +2,8 @@
 
 Constant pieces of the JSON are one token each ("structural tokens"); they follow from the manifest, so a policy of one put
 takes about 50 tokens instead of 250. "red cube" and "red_cube" are one token each: to find the thing that is spoken of in the
-scene text is then to find the same token. With names of three tokens ("red", " ", "cube") that was not learned in 1,000 steps.
-A space is a token of its own, so that a word is spelled alike at the beginning and in the middle of a text: with a
-leading-space vocabulary copying was not learned in 6 minutes, with this one in 60 s.
+scene text is then to find the same token. A space is a token of its own, so that a word is spelled alike at the beginning and
+in the middle of a text, and copying is learned in a minute.
 """
 
 from collections.abc import Iterable

@@ -18,12 +18,13 @@ from vlp.core.files import write_whole
 from vlp.models.catalogue import find_folder
 from vlp.models.folder import ModelFolder, check_folder
 from vlp.models.loading import find_device, load_model
-from vlp.nano.training.data import TurnSource, every_primitive, imagined_scene
+from vlp.nano.training.data import imagined_scene
 from vlp.nano.training.frames import ImaginedScenes, RenderedFrames
 from vlp.nano.training.model import save_folder, small_config, wire
 from vlp.nano.training.pretrain import PARTS, RECIPE, Trainer, join, run_stage
 from vlp.nano.training.scores import score
 from vlp.nano.training.tokenizer import build_tokenizer
+from vlp.nano.training.turns import TurnSource, every_primitive
 from vlp.nano.training.writing import Pieces
 from vlp.sim.worlds.tabletop.frames import render_dataset
 

@@ -90,7 +90,7 @@ def each_turn(pieces: Pieces, rng: Random) -> Turn:
 def look_turn(pieces: Pieces, rng: Random) -> Turn:
     """Return things with a word before each, and some of the words, behind which the things are to be written again.
 
-    So "the smallest" is looked up in a quote. Met there alone, in one turn of ten, it stayed at chance for 20,000 steps.
+    So "the smallest" is looked up in a quote, where alone it is met too rarely to be learned.
     """
     count = rng.randint(*LOOKED_UP)
     words = [word for word in map(str.strip, pieces.words) if word.isalpha()]
