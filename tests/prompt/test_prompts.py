@@ -9,7 +9,6 @@ from vlp.core.messages import Image, Message, Text
 from vlp.core.observation import RobotState
 from vlp.core.report import Report
 from vlp.primitives.manifest import Limits
-from vlp.primitives.schema import policy_schema
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.prompt import full
 from vlp.prompt.memory import Memory, StepRecord
@@ -90,16 +89,11 @@ def test_questions_and_boxes_in_brief() -> None:
     assert text_of(ground_messages(RGB, ["red cube"], "brief")[0][0]) == "box: red cube"
 
 
-def test_the_full_rules_show_every_primitive_with_its_arguments_and_an_example_that_obeys_the_schema() -> None:
-    import json
-
-    import jsonschema
-
+def test_the_full_rules_show_every_primitive_with_its_arguments() -> None:
     rules = full.system_text(MANIFEST)
     for primitive in MANIFEST.primitives.values():
         assert f"- {primitive.name}(" in rules and primitive.doc in rules
         assert all(argument.name in rules for argument in primitive.arguments)
-    jsonschema.validate(json.loads(rules.splitlines()[-1]), policy_schema(MANIFEST))
 
 
 def test_the_full_rules_do_not_depend_on_the_run_so_they_can_be_cached() -> None:

@@ -5,22 +5,42 @@ import json
 from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.manifest import Manifest
 from vlp.prompt.bounds import plain
+from vlp.prompt.examples import places_of
 
 
 def manifest_text(manifest: Manifest) -> str:
-    """Return one line per primitive: name, typed arguments, result, purpose and needs."""
-    places = "|".join(json.dumps(plain(place, 40)) for place in manifest.places)
-    return "\n".join(_line(primitive, places) for primitive in manifest.primitives.values())
+    """Return one line per primitive: name, typed arguments, what is bound with "as", purpose, needs and effects."""
+    return "\n".join(_line(primitive) for primitive in manifest.primitives.values())
 
 
-def _line(primitive: Primitive, places: str) -> str:
-    arguments = ", ".join(_argument(a, places) for a in primitive.arguments)
-    result = f" -> {primitive.result}" if primitive.result else ""
-    needs = f" Needs: {', '.join(primitive.needs)}." if primitive.needs else ""
-    return f"- {plain(primitive.name, 40)}({plain(arguments, 400)}){result}: {plain(primitive.doc + needs, 300)}"
+def places_text(manifest: Manifest) -> str:
+    """Return one line that names the places, with what can be put there."""
+    takes: dict[str, list[str]] = {}
+    for primitive in manifest.primitives.values():
+        for place, relations in places_of(primitive, manifest).items():
+            takes.setdefault(place, []).extend(word for word in relations if word not in takes.get(place, ()))
+    told = [
+        f"{json.dumps(plain(place, 40), ensure_ascii=False)} ({_put(takes[place]) if place in takes else 'only to go to'})"
+        for place in manifest.places
+    ]
+    return ", ".join(told) or "none"
 
 
-def _argument(argument: Argument, places: str) -> str:
+def _put(relations: list[str]) -> str:
+    return f"things can be put {' or '.join(relations)} it"
+
+
+def _line(primitive: Primitive) -> str:
+    arguments = [_argument(a) for a in primitive.arguments]
+    if primitive.result:
+        arguments.append(f"as: name of the {primitive.result}")
+    conditions = "".join(
+        f" {word}: {', '.join(texts)}." for word, texts in (("Needs", primitive.needs), ("Makes", primitive.makes)) if texts
+    )
+    return f"- {plain(primitive.name, 40)}({plain(', '.join(arguments), 400)}): {plain(primitive.doc + conditions, 300)}"
+
+
+def _argument(argument: Argument) -> str:
     optional = "" if argument.required else "?"
     if argument.choices:
         return f"{argument.name}{optional}: {'|'.join(argument.choices)}"
@@ -28,5 +48,5 @@ def _argument(argument: Argument, places: str) -> str:
         low = "" if argument.minimum is None else f"{argument.minimum:g}"
         high = "" if argument.maximum is None else f"{argument.maximum:g}"
         return f"{argument.name}{optional}: {low}..{high}"
-    words = {"reference": "$name", "target": f"$name|{places}", "place": places, "subject": f"phrase|{places}"}
+    words = {"reference": "$name", "target": "$name|place", "subject": "phrase|place"}
     return f"{argument.name}{optional}: {words.get(argument.type, argument.type)}"

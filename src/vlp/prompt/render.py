@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlp.core.messages import Image, Message, Text, assistant, user
+from vlp.core.names import Names
 from vlp.core.observation import RobotState
 from vlp.core.report import Report
 from vlp.core.view import ImageView
@@ -29,6 +30,7 @@ def plan_messages(
     *,
     now_s: float | None = None,
     scene_text: Sequence[str] = (),
+    names: Names | None = None,
 ) -> list[Message]:
     """Return the messages that ask for a policy.
 
@@ -41,11 +43,12 @@ def plan_messages(
         profile: a row of `vlp.prompt.wording.WORDINGS`; a model says which one it wants (`model.profile`).
         now_s: the observation's time stamp, for the age of beliefs.
         scene_text: text read from the scene, shown as quoted data by wordings that show it.
+        names: the only things that the robot finds in its images; None for whatever can be named.
 
     Raises:
         UsageError: an instruction out of bounds, an unknown profile.
     """
-    request = PlanRequest(rgb, clean_instruction(instruction), state, memory, manifest, now_s, tuple(scene_text))
+    request = PlanRequest(rgb, clean_instruction(instruction), state, memory, manifest, now_s, tuple(scene_text), names)
     return find_wording(profile).plan(request)
 
 

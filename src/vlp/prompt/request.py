@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from vlp.core.names import Names
 from vlp.core.observation import RobotState
 from vlp.core.view import ImageView
 from vlp.primitives.manifest import Manifest
@@ -23,6 +24,7 @@ class PlanRequest:
         manifest: what the robot can do.
         now_s: the robot's clock, for the age of beliefs; None leaves ages out.
         scene_text: text read from the scene; shown as quoted data.
+        names: the only things that the robot finds in its images; None for whatever can be named.
     """
 
     rgb: NDArray[np.uint8]
@@ -32,6 +34,7 @@ class PlanRequest:
     manifest: Manifest
     now_s: float | None = None
     scene_text: tuple[str, ...] = ()
+    names: Names | None = None
 
 
 @dataclass(frozen=True)
