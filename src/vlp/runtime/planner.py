@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from vlp.core.errors import TaskFailed
 from vlp.core.messages import Message
+from vlp.core.names import Names
 from vlp.core.observation import Observation
 from vlp.core.report import Report
 from vlp.journal import Event
@@ -41,6 +42,7 @@ class Planner:
         on_text: told each piece of a reply as it is written, from the model's thread.
         wanted: whether anybody still waits for a reply.
         gate: checks that policies keep to what was said.
+        names: the only things that the robot finds in its images; None for whatever can be named.
         confirm: asks a person whether to go on; None where nobody is there.
     """
 
@@ -55,7 +57,9 @@ class Planner:
         wanted: Callable[[], bool] = lambda: True,
         gate: Gate = OPEN,
         confirm: Callable[[str], bool] | None = None,
+        names: Names | None = None,
     ) -> None:
+        self._names = names
         self.gate, self._confirm = gate, confirm
         self.model, self.manifest, self.bus, self.memory, self.budget = model, manifest, bus, memory, budget
         self._on_text = on_text
@@ -74,7 +78,14 @@ class Planner:
         """
         memory = self.memory.memory()
         first = plan_messages(
-            seen.rgb, memory.instruction, seen.state, memory, self.manifest, self._profile, now_s=seen.stamp_s
+            seen.rgb,
+            memory.instruction,
+            seen.state,
+            memory,
+            self.manifest,
+            self._profile,
+            now_s=seen.stamp_s,
+            names=self._names,
         )
         last = memory.steps[-1] if memory.steps else None
         refuted = last is not None and last.do == CHECK and last.status == "failed"

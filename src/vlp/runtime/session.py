@@ -11,6 +11,7 @@ from vlp import __version__
 from vlp.core.errors import UsageError
 from vlp.journal import Event, Journal, read_events
 from vlp.models.protocol import Model
+from vlp.perception.perceiving import PerceivingRobot
 from vlp.prompt.bounds import clean_instruction
 from vlp.robot.protocol import Robot
 from vlp.runtime.body import Body
@@ -126,6 +127,7 @@ class Session:
                 parts.on_text,
                 gate=self.gate,
                 confirm=parts.confirm,
+                names=robot.grounder.names if isinstance(robot, PerceivingRobot) else None,
             )
             self.loop = Loop(
                 self.body,
