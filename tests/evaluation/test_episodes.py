@@ -8,13 +8,13 @@ os.environ.setdefault("MUJOCO_GL", "egl")
 import pytest
 
 from vlp.core.errors import UsageError
+from vlp.episodes.cases import sample_episode
 from vlp.episodes.episode import System, run_episode, words_of
+from vlp.episodes.events import ScriptedEvent
 from vlp.episodes.verdict import Verdict
 from vlp.episodes.world_events import happen, parse_event
 from vlp.evaluation.attribution import ORDER, Witness
 from vlp.journal import Event
-from vlp.sim.language.episodes import sample_episode
-from vlp.sim.language.events import Event as WorldEvent
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.tabletop.world import sample_scene
 
@@ -64,9 +64,9 @@ def test_events_have_words_and_words_have_events(simulation):
 
     things = list(simulation.truth().objects)
     events = [
-        WorldEvent(1, "move", {"object": things[0]}),
-        WorldEvent(1, "knock"),
-        WorldEvent(1, "remove", {"object": things[1]}),
+        ScriptedEvent(1, "move", {"object": things[0]}),
+        ScriptedEvent(1, "knock"),
+        ScriptedEvent(1, "remove", {"object": things[1]}),
     ]
     moved = [happen(simulation, words_of(event), np.random.default_rng(0)) for event in events]
     assert moved == [(things[0],), (), (things[1],)]

@@ -6,11 +6,10 @@ from random import Random
 import pytest
 
 from vlp.nano.training.data import imagined_scene
-from vlp.nano.training.turns import BASE_PRACTICE
+from vlp.nano.training.turns import odds
 from vlp.nano.training.unknown_words import TOLD_BY_THE_REST, disguised, unknown_word
 from vlp.nano.wording import heard
-from vlp.sim.language.families import sample_task
-from vlp.sim.language.put_words import PICK_TEST, PUT_TEST
+from vlp.sim.language.families import PLAIN, sample_task
 from vlp.sim.language.task import Task
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
@@ -20,7 +19,7 @@ def tasks(count: int) -> list[tuple[Task, str]]:
     rng, found = Random(0), []
     while len(found) < count:
         truth = imagined_scene(rng).truth
-        task = sample_task(truth, rng, "train", BASE_PRACTICE) if truth.at == "table" else None
+        task = sample_task(truth, rng, "train", odds()["nano_base"]["families"]) if truth.at == "table" else None
         said = disguised(task, rng) if task else ""
         if task and said != task.instruction:
             found.append((task, said))
@@ -54,7 +53,12 @@ def test_an_unknown_word_is_no_name_and_no_misspelt_one(seed: int) -> None:
 
 def test_phrasings_kept_for_test_are_not_among_them() -> None:
     """A made-up word could by chance be one that only the test split knows, like "seize"; it must not be frequent."""
-    kept = {word for text in (*PUT_TEST, *PICK_TEST) for word in ("seize", "fetch", "stick", "position", "lay") if word in text}
+    kept = {
+        word
+        for text in (*PLAIN["put"].sentences.test, *PLAIN["pick"].sentences.test)
+        for word in ("seize", "fetch", "stick", "position", "lay")
+        if word in text
+    }
     rng = Random(0)
     words = [unknown_word(rng) for _ in range(5000)]
     assert sum(word in kept for word in words) <= 1

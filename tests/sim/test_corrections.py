@@ -6,10 +6,10 @@ import pytest
 
 from vlp.sim.language.changes import sample_change
 from vlp.sim.language.corrections import recognise_correction
-from vlp.sim.language.episodes import truth_of
 from vlp.sim.language.families import sample_task
 from vlp.sim.language.recognise import recognise
 from vlp.sim.truth import TrueObject, Truth
+from vlp.sim.worlds.tabletop.true_state import truth_of
 from vlp.sim.worlds.tabletop.world import sample_scene
 
 

@@ -4,7 +4,7 @@ import json
 from collections import Counter, defaultdict
 from random import Random
 
-from vlp.sim.language.questions import KINDS_OF_QUESTION, Asked, sample_question
+from vlp.sim.language.questions import Asked, kinds_of_question, sample_question
 from vlp.sim.language.random_truth import sample_truth
 from vlp.sim.language.relations import visible
 from vlp.sim.truth import Truth
@@ -21,7 +21,7 @@ def test_answers_are_balanced() -> None:
     answers: dict[str, Counter] = defaultdict(Counter)
     for _, asked in draw(6000):
         answers[asked.kind][asked.answer] += 1
-    assert set(answers) == set(KINDS_OF_QUESTION)
+    assert set(answers) == set(kinds_of_question())
     for kind in ("exists", "inside", "side", "near", "empty", "holding"):
         yes = answers[kind]["yes"] / sum(answers[kind].values())
         assert 0.38 <= yes <= 0.66, (kind, yes)
@@ -50,7 +50,7 @@ def test_answers_are_true_and_only_about_what_is_in_view() -> None:
 
 
 def test_what_is_referred_to_is_one_of_the_things_to_look_at() -> None:
-    rng, kinds = Random(4), {**KINDS_OF_QUESTION, "refer": 20.0}
+    rng, kinds = Random(4), {**kinds_of_question(), "refer": 20.0}
     asked = [sample_question(sample_truth(rng), rng, kinds=kinds) for _ in range(600)]
     referring = [question for question in asked if question.kind == "refer"]
     assert len(referring) > 100

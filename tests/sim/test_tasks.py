@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
+from vlp.episodes.events import expected, rebase, sample_event
 from vlp.sim.language.changes import sample_change
-from vlp.sim.language.events import expected, rebase, sample_event
 from vlp.sim.language.families import FAMILIES, sample_task
 from vlp.sim.language.fitting import has_room, has_spot
 from vlp.sim.language.random_truth import SIZE_RANGES, sample_truth
@@ -255,7 +255,7 @@ def test_fitting_agrees_with_the_tabletop_world() -> None:
 
 
 def test_episodes_are_of_their_kind_and_repeat() -> None:
-    from vlp.sim.language.episodes import sample_episode
+    from vlp.episodes.cases import sample_episode
     from vlp.sim.worlds.seeds import seed_of, split_of
 
     for kind in ("static", "dynamic", "cannot", "satisfied"):

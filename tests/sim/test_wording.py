@@ -7,22 +7,20 @@ from random import Random
 import pytest
 
 from vlp.core.words import plural
-from vlp.sim.language import changes, question_words, questions, wording
-from vlp.sim.language.families import PLAIN
+from vlp.sim.language import questions, wording
+from vlp.sim.language.phrasings import phrasings
 
-PAIRS: dict[str, wording.Pair] = {
-    **{f"question {key}": pair for key, pair in question_words.PHRASINGS.items()},
-    **{f"family {name}": (family.train, family.test) for name, family in PLAIN.items()},
-    **{f"superlative {key}": pair for key, pair in wording.SUPERLATIVE_WORDS.items()},
-    **{f"every {key}": pair for key, pair in wording.EVERY_WORDS.items()},
-    "relative": wording.RELATIVE_WORDS,
-    "politeness": wording.POLITE,
-    "new container": changes.NEW_CONTAINER,
-    "new target": changes.NEW_TARGET,
-    "new subject": changes.NEW_SUBJECT,
-    "new thing": changes.NEW_THING,
-    "back": changes.BACK,
-    "opening of a correction": (tuple(filter(None, changes.OPENING[0])), tuple(filter(None, changes.OPENING[1]))),
+FILES = {
+    "instructions": ("families", "around"),
+    "corrections": ("kinds", "around"),
+    "questions": ("kinds",),
+    "words": ("superlatives", "groups", "beside"),
+}
+PAIRS = {
+    f"{file} {name}": tuple(tuple(filter(None, row)) for row in rows)
+    for file, sections in FILES.items()
+    for section in sections
+    for name, rows in phrasings(file, section).items()
 }
 
 
@@ -53,7 +51,7 @@ def test_questions_of_the_test_begin_as_they_are_written():
 
     rng = Random(3)
     asked = [questions.sample_question(sample_truth(rng), rng, "test")[1].lower() for _ in range(200)]
-    assert not any(text.startswith(question_words.OPENINGS) for text in asked)
+    assert not any(text.startswith(phrasings("questions", "around")["opening"].train) for text in asked)
 
 
 @pytest.mark.parametrize("name", PAIRS)

@@ -14,10 +14,10 @@ from vlp.nano.names import NAMES
 from vlp.perception.perceiving import with_perceptions
 from vlp.policy.checks import CHECKS, check_policy
 from vlp.policy.situation import State
-from vlp.sim.language.episodes import truth_of
 from vlp.sim.language.families import sample_task
 from vlp.sim.open import manifest_of
 from vlp.sim.worlds.seeds import seed_of
+from vlp.sim.worlds.tabletop.true_state import truth_of
 from vlp.sim.worlds.tabletop.world import sample_scene
 from vlp.understanding.gate import AsAsked, Gate, check_made_for, unknown_in_question
 from vlp.understanding.lexicon import Lexicon

@@ -10,6 +10,8 @@ from typing import Any
 from vlp.core.errors import UsageError
 from vlp.core.rows import first
 from vlp.episodes.assemble import open_robot, true_boxes
+from vlp.episodes.cases import Episode
+from vlp.episodes.events import ScriptedEvent
 from vlp.episodes.expert_model import ExpertModel
 from vlp.episodes.verdict import Verdict
 from vlp.evaluation.attribution import Witness
@@ -22,8 +24,6 @@ from vlp.runtime.schedule import Change
 from vlp.runtime.session import Parts, Session, Spec
 from vlp.runtime.triggers import TRIGGERS, StepFailed
 from vlp.sim.embodiments import EMBODIMENTS
-from vlp.sim.language.episodes import Episode
-from vlp.sim.language.events import Event as WorldEvent
 from vlp.sim.simulation import Simulation, SimulationDiverged
 from vlp.sim.worlds import WORLDS
 
@@ -116,7 +116,7 @@ def _session(episode: Episode, system: System, folder: Path) -> tuple[Simulation
     return simulation, witness, Session(folder, spec, assembly.robot, writer, parts)
 
 
-def words_of(event: WorldEvent) -> str:
+def words_of(event: ScriptedEvent) -> str:
     """Return a scripted event in the words that `vlp run --event` and `--change` take.
 
     Raises:

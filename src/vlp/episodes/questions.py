@@ -16,10 +16,9 @@ from vlp.primitives.manifest import Manifest
 from vlp.prompt.memory import Memory
 from vlp.runtime.memory import RunMemory
 from vlp.sim.expert import plan
-from vlp.sim.language.changes import RANKED, sample_change
+from vlp.sim.language.changes import clear_midway, sample_change
 from vlp.sim.language.families import FAMILIES, PLAIN
 from vlp.sim.language.put import graspable
-from vlp.sim.language.situations import clear_midway
 from vlp.sim.language.task import Split, Task
 from vlp.sim.simulation import Simulation
 from vlp.sim.symbolic import StepFailed, Table, do_step, is_right, steps_of
@@ -171,17 +170,15 @@ KINDS: dict[str, Callable[[Asker, Midway, Task], Question | None]] = {
 }
 """Kinds of question by name."""
 
-SETTLED = (*RANKED, "swap")
-"""Families that name things by where they stand: once one is moved, nobody can tell what was meant."""
-
 FAMILIES_FOR: dict[str, tuple[str, ...]] = {
     "first": tuple(FAMILIES),
     "held": tuple(FAMILIES),
     "changed": tuple(PLAIN),
     "failed": tuple(PLAIN),
-    "disturbed": tuple(name for name in PLAIN if name not in SETTLED),
+    "disturbed": tuple(name for name in PLAIN if name not in ("spatial", "relative", "size", "swap")),
 }
-"""Families that each kind of question can be asked about."""
+"""Families that each kind of question can be asked about; once a thing is moved that was named by where it stands, nobody can
+tell what was meant."""
 
 
 class _Story:

@@ -11,6 +11,7 @@ from vlp.core.observation import RobotState
 from vlp.core.rows import first
 from vlp.data.lerobot import state_names, state_vector, write_lerobot
 from vlp.data.lerobot_schema import Episode, Frame, Layout
+from vlp.episodes.cases import sample_episode
 from vlp.episodes.midway import World
 from vlp.primitives.standard import STANDARD
 from vlp.prompt.target import policy_text
@@ -18,7 +19,6 @@ from vlp.robot.protocol import Step
 from vlp.sim.embodiments import EMBODIMENTS
 from vlp.sim.embodiments.protocol import SimulatedRobot
 from vlp.sim.expert import plan
-from vlp.sim.language.episodes import sample_episode
 from vlp.sim.language.families import PLAIN
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds import WORLDS

@@ -91,7 +91,7 @@ class Verdict:
         self.start = now
 
     def _disturb(self, moved: Sequence[str]) -> None:
-        from vlp.sim.language.events import rebase
+        from vlp.episodes.events import rebase
 
         self.disturbed += moved
         self.start = rebase(self.start, self._simulation.truth(), tuple(moved))

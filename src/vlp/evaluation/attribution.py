@@ -6,10 +6,10 @@ from math import hypot
 from typing import Any
 
 from vlp.core.camera import Box, iou
+from vlp.episodes.cases import Episode
 from vlp.episodes.verdict import Verdict
 from vlp.journal import Event
 from vlp.runtime.outcome import Outcome
-from vlp.sim.language.episodes import Episode
 from vlp.sim.language.relations import holds
 from vlp.sim.simulation import Simulation, SimulationDiverged
 from vlp.sim.symbolic import is_right

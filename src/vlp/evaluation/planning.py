@@ -22,8 +22,7 @@ from vlp.prompt.memory import Memory
 from vlp.prompt.render import plan_messages, repair_messages
 from vlp.sim import expert
 from vlp.sim.language.changes import sample_change
-from vlp.sim.language.episodes import truth_of
-from vlp.sim.language.families import WEIGHTS, sample_task
+from vlp.sim.language.families import FAMILIES, sample_task
 from vlp.sim.language.task import Split, Task
 from vlp.sim.open import manifest_of
 from vlp.sim.symbolic import is_right
@@ -31,6 +30,7 @@ from vlp.sim.truth import Truth
 from vlp.sim.worlds.seeds import seed_of
 from vlp.sim.worlds.tabletop.frames import arranged, render_frame
 from vlp.sim.worlds.tabletop.labels import seen_truth
+from vlp.sim.worlds.tabletop.true_state import truth_of
 
 CHANGED = 0.2
 """How often the instruction corrects an earlier one."""
@@ -137,7 +137,7 @@ def latency(index: int, options: Options, out: Path) -> list[Row]:
 
 def prompt(index: int, seeds: str, phrasing: Split) -> tuple[Rgb, Truth, Task]:
     """Return image, true state and task of a case; the families take turns as far as the scenes allow."""
-    families = list(WEIGHTS)
+    families = list(FAMILIES)
     wanted = {families[index % len(families)]: 1.0}
     for scene in range(SCENES):
         seed, rng = seed_of(seeds, index + ELSEWHERE * scene), Random(f"planning {seeds} {index} {phrasing} {scene}")

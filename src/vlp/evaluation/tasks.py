@@ -3,9 +3,9 @@
 from functools import partial
 from pathlib import Path
 
+from vlp.episodes.cases import Kind, sample_episode
 from vlp.episodes.episode import System, run_episode
 from vlp.evaluation.suites import Options, Row, opened_model
-from vlp.sim.language.episodes import Kind, sample_episode
 from vlp.sim.worlds.seeds import seed_of
 
 

@@ -1,8 +1,10 @@
 """The turns (questions and instructions) that nano learns to answer, drawn about scenes."""
 
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
+from importlib import resources
 from random import Random
 
 import numpy as np
@@ -23,37 +25,18 @@ from vlp.prompt.request import PlanRequest
 from vlp.prompt.target import policy_text
 from vlp.sim import expert
 from vlp.sim.language.changes import sample_change
-from vlp.sim.language.families import WEIGHTS, sample_task
-from vlp.sim.language.questions import KINDS_OF_QUESTION, list_answer, sample_question
+from vlp.sim.language.families import sample_task
+from vlp.sim.language.questions import list_answer, sample_question
 from vlp.sim.language.references import ORDERS, SIZES, Unclear, candidates, is_container, resolve
 from vlp.sim.language.relations import visible
 from vlp.sim.language.task import Split, Task
 from vlp.sim.truth import Truth
 
-NAMED_ONLY = {"put": 4.0, "throw": 1.0, "stack": 1.0, "swap": 1.0, "pick": 0.5}
-"""Families that can be planned without seeing the table, for when the robot stands elsewhere."""
 
-PRACTICE = {
-    **WEIGHTS, "put": 4.5, "unload": 2.0, "spatial": 6.0, "relative": 14.0, "size": 30.0, "group": 5.0, "clear": 3.5,
-    "stack": 4.0, "swap": 3.0, "sort": 20.0, "satisfied": 9.0, "impossible": 3.5,
-}  # fmt: skip
-"""How often each family is drawn for training: more where few scenes allow it, or long policies find no room."""
-
-ASKED = {
-    **KINDS_OF_QUESTION, "count_all": 0.8, "side": 3.0, "near": 1.2, "empty": 1.6, "inside": 1.8, "holding": 0.0, "held": 0.0,
-    "refer": 10.0, "extreme": 3.0, "where": 1.0, "caption": 1.0, "record": 1.0, "records": 1.0,
-}  # fmt: skip
-"""How often each kind of question is drawn for training; what the hand holds is not in a question's prompt."""
-
-MIX = {"policy": 5.0, "question": 4.0}
-"""How often each kind of turn is drawn. A question teaches to look things up with a quarter of the tokens of a policy."""
-
-BASE_MIX = {"writing": 2.4, "question": 3.0, "wanted": 0.8, "policy": 5.0}
-BASE_PRACTICE = {**PRACTICE, "spatial": 24.0, "relative": 40.0, "size": 30.0, "group": 8.0, "clear": 6.0, "sort": 20.0}
-BASE_ASKED = {**ASKED, "refer": 16.0, "extreme": 8.0, "side": 4.0}
-"""The same for nano-base, with more of what it says wrongly most often: the biggest, the nearest, the one behind."""
-
-_NO_IMAGE = np.zeros((8, 8, 3), np.uint8)
+@cache
+def odds() -> dict[str, dict[str, dict[str, float]]]:
+    """Return how often what is drawn, from `odds.toml`: for "nano", "nano_base" and "elsewhere" turns, families, questions."""
+    return tomllib.loads(resources.files("vlp.nano.training").joinpath("odds.toml").read_text("utf-8"))
 
 
 @cache
@@ -68,7 +51,7 @@ def plan_prompt(truth: Truth, task: Task, failed: StepRecord | None = None) -> s
     state = RobotState(truth.at, truth.holding, {}, (0.0, 0.0, 0.0), 0.0, (0.0, 0.0, 0.0))
     before = (task.before,) if task.before else ()
     memory = Memory(instructions=(*before, task.instruction), steps=(failed,) if failed else ())
-    request = PlanRequest(_NO_IMAGE, task.instruction, state, memory, every_primitive(), None, ())
+    request = PlanRequest(np.zeros((8, 8, 3), np.uint8), task.instruction, state, memory, every_primitive(), None, ())
     return next(part.text for part in brief.plan(request)[0].parts if isinstance(part, Text))
 
 
@@ -85,13 +68,13 @@ class TurnSource:
     def __init__(self, split: Split = "train", writing: Pieces | None = None, count: int = 9) -> None:
         self.split: Split = split
         self.writing, self.count = writing, count
-        self.practice, self.asked = (PRACTICE, ASKED) if writing is None else (BASE_PRACTICE, BASE_ASKED)
+        self.odds = odds()["nano" if writing is None else "nano_base"]
 
     def sample(self, scene: LabelledScene, rng: np.random.Generator) -> list[Turn]:
         """Return turns about one scene."""
         chance = Random(int(rng.integers(2**62)))
         scene = scene if self.writing is None else scene.exact()
-        mix = MIX if self.writing is None else BASE_MIX
+        mix = self.odds["turns"]
         makers = {"policy": self.policy, "wanted": self.wanted, "question": self.question, "writing": self.write}
         kinds = chance.choices(list(mix), list(mix.values()), k=self.count)
         if self.writing is None:
@@ -104,7 +87,7 @@ class TurnSource:
     def policy(self, scene: LabelledScene, rng: Random) -> Turn | None:
         """Return an instruction and the expert's policy for it, or what it does in words where policies are not shown."""
         truth = scene.truth
-        task = sample_task(truth, rng, self.split, self.practice if truth.at == "table" else NAMED_ONLY)
+        task = sample_task(truth, rng, self.split, self._families(truth))
         if task is not None and rng.random() < 0.35:
             task = sample_change(truth, task, rng, self.split)
         if task is None:
@@ -118,7 +101,7 @@ class TurnSource:
     def wanted(self, scene: LabelledScene, rng: Random) -> Turn | None:
         """Return the question what an instruction wants to be so, or which things it is about, in words and in JSON."""
         truth = scene.truth
-        task = sample_task(truth, rng, self.split, self.practice) if truth.at == "table" else None
+        task = sample_task(truth, rng, self.split, self.odds["families"]) if truth.at == "table" else None
         if task is None or not task.goals:
             return None
         things = list(dict.fromkeys(name for goal in task.goals for name in (goal.subject, goal.target) if name))
@@ -137,10 +120,13 @@ class TurnSource:
         """Return a question about what is seen and its answer."""
         if scene.truth.at != "table":
             return None
-        asked = sample_question(scene.truth, rng, self.split, self.asked)
+        asked = sample_question(scene.truth, rng, self.split, self.odds["questions"])
         quote = quoted(scene.entries(), asked.about, asked.kind == "near")
         quote = quote if self.writing is None else reasoned(quote, _found(scene, [asked.reference]))
         return Turn(brief.question_line(asked.text), quote, asked.answer, asked.kind)
+
+    def _families(self, truth: Truth) -> dict[str, float]:
+        return (self.odds if truth.at == "table" else odds()["elsewhere"])["families"]
 
     def _instruction(self, task: Task, rng: Random) -> str:
         """Return the instruction, for nano-base with some words that it has never met."""

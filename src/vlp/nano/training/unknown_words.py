@@ -15,9 +15,9 @@ from random import Random
 
 from vlp.core.words import plural
 from vlp.nano.wording import heard
-from vlp.sim.language.families import FAMILIES
+from vlp.sim.language.families import PLAIN
 from vlp.sim.language.task import Task
-from vlp.sim.language.wording import COLOUR_WORDS, EVERY_WORDS, KIND_WORDS, RELATION_WORDS, SUPERLATIVE_WORDS
+from vlp.sim.language.wording import words
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
 SHARE = 0.45
@@ -95,14 +95,15 @@ def unknown_word(rng: Random) -> str:
 @cache
 def _nouns() -> frozenset[str]:
     """Return the last words of all names for things that are trained on, one or several."""
-    last = {name.split()[-1] for kind in KINDS for name in KIND_WORDS[kind][0]}
+    last = {name.split()[-1] for kind in KINDS for name in words("kinds")[kind].train}
     return frozenset((*last, *map(plural, last)))
 
 
 @cache
 def _verbs() -> frozenset[str]:
     """Return all words of the templates that are trained on."""
-    return frozenset(word for family in FAMILIES.values() for text in family.train for word in re.findall(r"[a-z]+", text))
+    texts = (text for family in PLAIN.values() for text in family.sentences.train)
+    return frozenset(word for text in texts for word in re.findall(r"[a-z]+", text))
 
 
 @lru_cache(4096)
@@ -114,7 +115,7 @@ def _tells(word: str) -> bool:
 @cache
 def _telling() -> frozenset[str]:
     """Return the words that say which things and what relation is meant, of all phrasings that are trained on."""
-    tables = (COLOUR_WORDS, KIND_WORDS, RELATION_WORDS, SUPERLATIVE_WORDS, EVERY_WORDS)
-    texts = [text for table in tables for train, _ in table.values() for text in train]
-    words = {word for text in texts for word in re.findall(r"[a-z]+", re.sub(r"\{\w+\}s?", "", text))}
-    return frozenset((*words, *map(plural, words), *COLOURS, *NEEDED))
+    sections = ("colours", "kinds", "relations", "superlatives", "groups")
+    texts = [text for section in sections for said in words(section).values() for text in said.train]
+    found = {word for text in texts for word in re.findall(r"[a-z]+", re.sub(r"\{\w+\}s?", "", text))}
+    return frozenset((*found, *map(plural, found), *COLOURS, *NEEDED))

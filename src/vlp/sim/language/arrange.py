@@ -4,18 +4,10 @@ from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
-from vlp.sim.language.arrange_words import (
-    SORT_TEST,
-    SORT_TRAIN,
-    STACK_TEST,
-    STACK_TRAIN,
-    SWAP_TEST,
-    SWAP_TRAIN,
-)
 from vlp.sim.language.put import free, graspable, put_relation, takes
 from vlp.sim.language.references import is_container, missing
 from vlp.sim.language.relations import gap_m, rests_on, visible
-from vlp.sim.language.task import Family, Goal, Task
+from vlp.sim.language.task import Goal, Task
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.tabletop.words import FLAT_TOPPED
 
@@ -121,10 +113,3 @@ def propose_sort(truth: Truth, rng: Random) -> Arguments | None:
         if more and not takes(truth, home, more):
             return None
     return {} if todo else None
-
-
-ARRANGE_FAMILIES: tuple[Family, ...] = (
-    Family("stack", propose_stack, build_stack, STACK_TRAIN, STACK_TEST),
-    Family("swap", propose_swap, build_swap, SWAP_TRAIN, SWAP_TEST),
-    Family("sort", propose_sort, build_sort, SORT_TRAIN, SORT_TEST),
-)

@@ -4,42 +4,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
-from vlp.sim.language.change_words import BACK, NEW_CONTAINER, NEW_SUBJECT, NEW_TARGET, NEW_THING
 from vlp.sim.language.families import sample_task
 from vlp.sim.language.negative import absent
+from vlp.sim.language.phrasings import phrasings
 from vlp.sim.language.put import graspable, put_relation, takes
 from vlp.sim.language.references import is_container, missing
 from vlp.sim.language.relations import rests_on, visible
 from vlp.sim.language.task import Goal, Split, Task
-from vlp.sim.language.wording import Pair, word
+from vlp.sim.language.wording import pick, word
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.tabletop.words import CONTAINERS, THINGS
 
 Draw = Callable[[Truth, Task, Random, Split], Task | None]
-
-OPENING: Pair = (
-    (
-        "",
-        "",
-        "",
-        "no, ",
-        "stop, ",
-        "actually, ",
-        "wait, ",
-        "oh, ",
-        "no no, ",
-        "now ",
-        "instead, ",
-        "new plan: ",
-        "correction: ",
-    ),
-    ("", "sorry, ", "change of plan: ", "forget that, "),
-)
-
-ELLIPTIC = ("put", "pick", "throw", "unload", "group", "spatial", "relative", "size", "change")
-"""Families of instructions that a short correction can follow."""
-
-RANKED = ("spatial", "relative", "size")
 
 
 def sample_change(truth: Truth, task: Task, rng: Random, split: Split = "train") -> Task | None:
@@ -63,9 +39,10 @@ def sample_change(truth: Truth, task: Task, rng: Random, split: Split = "train")
 
 def _open_to_change(truth: Truth, task: Task) -> bool:
     """Return whether "it" and "there" are clear: a put of which the state still shows what was meant."""
-    if task.family not in ELLIPTIC or not task.goals or any(truth.objects[n].support == "bin" for n in task.subjects):
+    short = ("put", "pick", "throw", "unload", "group", "spatial", "relative", "size", "change")
+    if task.family not in short or not task.goals or any(truth.objects[n].support == "bin" for n in task.subjects):
         return False
-    if task.family in RANKED:
+    if task.ranked:
         return truth.holding in task.subjects
     return len({(goal.relation, goal.target) for goal in task.goals}) == 1
 
@@ -74,7 +51,7 @@ def _new_task(truth: Truth, task: Task, rng: Random, split: Split) -> Task | Non
     new = sample_task(truth, rng, split)
     if new is None:
         return None
-    opening = rng.choice(OPENING[split == "test"])
+    opening = pick(phrasings("corrections", "around"), "opening", rng, split)
     text = new.instruction
     return replace(new, instruction=opening + (text[0].lower() + text[1:] if opening else text))
 
@@ -95,7 +72,7 @@ def _new_target(truth: Truth, task: Task, rng: Random, split: Split) -> Task | N
     relation = "in" if target == "bin" else put_relation(target)
     short = (is_container(old) or old == "bin") and rng.random() < 0.5
     arguments = {"a": _who(task), "relation": relation, "b": target}
-    text = _say(NEW_CONTAINER if short else NEW_TARGET, arguments, len(subjects), rng, split)
+    text = _say("new_container" if short else "new_target", arguments, len(subjects), rng, split)
     if target != "bin" and target not in truth.objects:
         return Task("change", arguments, cannot=missing(target), instruction=text)
     return Task("change", arguments, tuple(Goal(relation, s, target) for s in subjects), instruction=text)
@@ -118,7 +95,7 @@ def _new_subject(truth: Truth, task: Task, rng: Random, split: Split) -> Task | 
         arguments |= {"relation": goal.relation, "b": goal.target}
     if goal.relation == "holding" and not short:
         return None
-    text = _say(NEW_THING if short else NEW_SUBJECT, arguments, 1, rng, split)
+    text = _say("new_thing" if short else "new_subject", arguments, 1, rng, split)
     if subject not in truth.objects:
         return Task("change", arguments, cannot=missing(subject), instruction=text)
     return Task("change", arguments, (replace(goal, subject=subject),), instruction=text)
@@ -138,7 +115,7 @@ def _back(truth: Truth, task: Task, rng: Random, split: Split) -> Task | None:
     if not subjects or task.goals[0].target == "table":
         return None
     arguments = {"a": _who(task), "relation": "on", "b": "table"}
-    text = _say(BACK, arguments, len(task.subjects), rng, split)
+    text = _say("back", arguments, len(task.subjects), rng, split)
     return Task("change", arguments, tuple(Goal("on", n, "table") for n in subjects), instruction=text)
 
 
@@ -147,6 +124,20 @@ def _who(task: Task) -> str:
     return task.subjects[0] if len(task.subjects) == 1 else task.arguments["a"]
 
 
-def _say(rows: Pair, arguments: dict[str, str], count: int, rng: Random, split: Split) -> str:
-    template = rng.choice(rows[split == "test"]).replace("{it}", "it" if count == 1 else "them")
+def _say(kind: str, arguments: dict[str, str], count: int, rng: Random, split: Split) -> str:
+    template = pick(phrasings("corrections", "kinds"), kind, rng, split).replace("{it}", "it" if count == 1 else "them")
     return word(template, arguments, rng, split)
+
+
+def clear_midway(start: Truth, now: Truth, task: Task) -> bool:
+    """Return whether state and instruction alone still tell what is to be done.
+
+    The leftmost can is another one once the first is put away; a swap half done has lost a place; what is in the bin
+    cannot be seen.
+    """
+    moved = [n for n in task.subjects if start.objects[n] != now.objects[n]]
+    if moved and (task.ranked or task.family == "swap"):
+        return task.family != "swap" and now.holding in task.subjects
+    if any(goal.target == "bin" for goal in task.goals):
+        return task.family == "clear" or not all(goal.holds(now) for goal in task.goals)
+    return True

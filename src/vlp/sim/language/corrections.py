@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
-from vlp.sim.language import change_words
+from vlp.sim.language.phrasings import phrasings, tables
 from vlp.sim.language.recognise import (
     MAX_CHARACTERS,
     parse_reference,
@@ -16,23 +16,9 @@ from vlp.sim.language.recognise import (
     without_politeness,
 )
 from vlp.sim.language.task import Task
-from vlp.sim.language.wording import RELATION_WORDS
+from vlp.sim.language.wording import words
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.tabletop.words import CONTAINERS
-
-OPENINGS = (
-    "no", "not there", "not that one", "stop", "wait", "actually", "sorry", "hold on", "rather", "on second thought",
-    "forget that", "change of plan", "i changed my mind", "i meant", "make that", "make it", "leave that", "now",
-    "oh", "oops", "better", "instead", "leave it", "correction", "new plan", "never mind", "wrong one",
-)  # fmt: skip
-ENDINGS = ("instead", "please", "would be better", "not that one", "after all", "now", "again")
-BACK = re.compile(
-    r"(?:put|leave|return|set|bring) @ (?:back|down|back on the table|down on the table|back to the table|to the table)"
-    r"|@ (?:should stay|can stay|should be back|should go back) on the table"
-    r"|i want @ (?:back )?on the table|set @"
-)
-_WORDS = {words for rows in RELATION_WORDS.values() for row in rows for words in row}
-RELATIONS = "|".join(sorted(_WORDS, key=len, reverse=True))
 
 
 def recognise_correction(text: str, before: Task, truth: Truth) -> Task | None:
@@ -60,15 +46,15 @@ def recognise_correction(text: str, before: Task, truth: Truth) -> Task | None:
 def _trimmed(text: str) -> str:
     """Return a sentence without what opens and ends a correction."""
     for _ in range(4):
-        for opening in OPENINGS:
+        for opening in tables("corrections")["understood"]["openings"]:
             text = text.removeprefix(f"{opening} ")
-        for ending in ENDINGS:
+        for ending in tables("corrections")["understood"]["endings"]:
             text = text.removesuffix(f" {ending}")
     return text.strip()
 
 
 def _templates_read(plain: str, before: Task) -> Iterator[str]:
-    """Yield the whole sentences of the templates that a correction fits (see `change_words`)."""
+    """Yield the whole sentences of the templates that a correction fits of `corrections.toml`."""
     if not before.goals:
         return
     a, relation, b = _before(before)
@@ -90,14 +76,20 @@ def _templates_read(plain: str, before: Task) -> Iterator[str]:
 @cache
 def _corrections() -> tuple[tuple[str, re.Pattern[str]], ...]:
     """Return what each correction changes ("place", "thing" or "back") and its pattern, for every template."""
-    words = change_words
-    tables = {"place": (words.NEW_CONTAINER, words.NEW_TARGET), "thing": (words.NEW_SUBJECT, words.NEW_THING)}
+    changed = {"new_container": "place", "new_target": "place", "new_subject": "thing", "new_thing": "thing", "back": "back"}
     found: dict[str, str] = {}
-    for kind, pairs in {**tables, "back": (words.BACK,)}.items():
-        for template in (template for pair in pairs for row in pair for template in row):
+    for name, kind in changed.items():
+        for template in (template for row in phrasings("corrections", "kinds")[name] for template in row):
             for it in ("it", "them"):
                 found.setdefault(template_regex(template.replace("{it}", it))[0], kind)
     return tuple((kind, re.compile(regex)) for regex, kind in found.items())
+
+
+@cache
+def _relations() -> str:
+    """Return the words for relations as alternatives of a regular expression, the longest first."""
+    found = {word for rows in words("relations").values() for row in rows for word in row}
+    return "|".join(sorted(found, key=len, reverse=True))
 
 
 def _before(task: Task) -> tuple[str, str, str]:
@@ -114,10 +106,10 @@ def _wholes(core: str, before: Task) -> list[str]:
     a, relation, b = _before(before)
     there = f"{relation} {b}" if b else ""
     marked = re.sub(r"\b(it|them|that)\b", "@", core)
-    if BACK.fullmatch(marked):
+    if re.fullmatch("|".join(tables("corrections")["understood"]["back"]), marked):
         return [f"put {a} on the table"]
     whole = re.sub(r"\bthere$", there, marked).replace("@", a)
-    place = re.sub(rf"^(?:{RELATIONS}) ", "", core)
+    place = re.sub(rf"^(?:{_relations()}) ", "", core)
     target = parse_reference(place)
     if place != core or target.rpartition(" ")[2] in (*CONTAINERS, "bin", "table"):
         given = core if place != core else f"in {core}"

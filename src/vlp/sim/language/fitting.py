@@ -6,27 +6,6 @@ from vlp.sim.language.relations import DIRECTIONS
 from vlp.sim.truth import TrueObject, Truth
 from vlp.sim.worlds.tabletop.words import FLAT_TOPPED
 
-STACKABLE = (*FLAT_TOPPED, "mug")
-"""What stands safely on a flat top."""
-
-CAPACITY: dict[str, int] = {"bowl": 2, "plate": 2, "box": 2, "tray": 3}
-"""How many things a container takes at most."""
-
-NEAREST_EDGE_M, FARTHEST_M, ASIDE_M = 0.40, 0.77, 0.38
-"""The table's near edge where it is farthest from the robot, and how far ahead and aside the arm puts things down."""
-
-SPOT_GAP_M = 0.03
-"""Room around a spot that something can be put down at beside its neighbours."""
-
-BESIDE_M = 0.006
-"""Room between two things in a container: a hand puts them down a few millimetres from where they should go."""
-WALL_M: dict[str, float] = {"tray": 0.009, "box": 0.006}
-ROUND_SHARE: dict[str, float] = {"bowl": 0.66 * 1.15, "plate": 0.72}
-"""The share of a round container's radius that takes things; what stands in a bowl may reach over its slope."""
-HANDLE_M = 0.010
-"""Half the width of a mug's handle."""
-STEPS = 8
-
 
 def fits(thing: TrueObject, host: TrueObject) -> bool:
     """Return whether a thing alone would stay in or on a host, its outline within the inner floor or the flat top."""
@@ -39,7 +18,7 @@ def fits(thing: TrueObject, host: TrueObject) -> bool:
     if host.kind in ("tray", "box"):
         rim = 0.018 if host.kind == "tray" else 0.020
         return length + rim <= host_length and width + rim <= host_width
-    if host.kind not in FLAT_TOPPED or thing.kind not in STACKABLE:
+    if host.kind not in FLAT_TOPPED or thing.kind not in (*FLAT_TOPPED, "mug"):
         return False
     return width <= min(host_length, host_width) + 0.012 and length <= host_length + 0.05
 
@@ -51,9 +30,10 @@ def has_room(host: TrueObject, load: list[TrueObject], more: list[TrueObject]) -
     """
     if not all(fits(thing, host) for thing in more):
         return False
-    if host.kind not in CAPACITY:
+    most = {"bowl": 2, "plate": 2, "box": 2, "tray": 3}
+    if host.kind not in most:
         return not load and len(more) == 1
-    if len(load) + len(more) > CAPACITY[host.kind]:
+    if len(load) + len(more) > most[host.kind]:
         return False
     if not load and len(more) == 1:
         return True
@@ -72,13 +52,15 @@ Disc = tuple[float, float, float]
 
 def _places(host: TrueObject, thing: TrueObject) -> list[tuple[float, float, float]]:
     """Return x, y and turn of a thing within the walls of a host, in the host's frame: along its length, or a handle's."""
-    inner = [half - WALL_M.get(host.kind, 0.0) for half in (host.size_m[0] / 2, host.size_m[1] / 2)]
-    share = ROUND_SHARE.get(host.kind)
+    wall_m = {"tray": 0.009, "box": 0.006}.get(host.kind, 0.0)
+    inner = [half - wall_m for half in (host.size_m[0] / 2, host.size_m[1] / 2)]
+    # The share of a round container's radius that takes things; what stands in a bowl may reach over its slope.
+    share = {"bowl": 0.66 * 1.15, "plate": 0.72}.get(host.kind)
     turns = [k * pi / 4 for k in range(8)] if thing.kind == "mug" else [0.0]
     places: list[tuple[float, float, float]] = []
-    for i in range(-STEPS, STEPS + 1):
-        for j in range(-STEPS, STEPS + 1):
-            x, y = inner[0] * i / STEPS, inner[1] * j / STEPS
+    for i in range(-8, 9):
+        for j in range(-8, 9):
+            x, y = inner[0] * i / 8, inner[1] * j / 8
             for turn in turns:
                 discs = _discs(thing, x, y, turn)
                 if share:
@@ -94,9 +76,10 @@ def _discs(thing: TrueObject, x: float, y: float, turn: float) -> list[Disc]:
     """Return discs that cover an outline: one for most things, a row of them for a block, two for a mug."""
     length, width, _ = thing.size_m
     end = (length - width) / 2
+    handle_m = 0.010  # half its width
     rows = {
         "block": [(-end, width / 2), (0.0, width / 2), (end, width / 2)],
-        "mug": [(0.0, width / 2), (length - width / 2 - HANDLE_M, HANDLE_M)],
+        "mug": [(0.0, width / 2), (length - width / 2 - handle_m, handle_m)],
         "cube": [(0.0, 0.6 * width)],
     }
     return [(x + d * cos(turn), y + d * sin(turn), r) for d, r in rows.get(thing.kind, [(0.0, width / 2)])]
@@ -110,11 +93,13 @@ def _seen_from(host: TrueObject, thing: TrueObject) -> tuple[float, float, float
 
 
 def _apart(a: Disc, b: Disc) -> bool:
-    return hypot(a[0] - b[0], a[1] - b[1]) >= a[2] + b[2] + BESIDE_M
+    """Return whether there are 6 mm between two discs: a hand puts things down a few millimetres from where they should go."""
+    return hypot(a[0] - b[0], a[1] - b[1]) >= a[2] + b[2] + 0.006
 
 
 def has_spot(truth: Truth, item: TrueObject, host: TrueObject, relation: str) -> bool:
     """Return whether there is room on the table, in reach, to put a thing next to, left of, ... another."""
+    gap_m = 0.03  # around the spot
     reach, (hx, hy, _) = hypot(*item.size_m[:2]) / 2, host.position_in_world
     others = [o for o in truth.objects.values() if o.support == "table" and o is not item]
     if relation in DIRECTIONS:
@@ -124,11 +109,12 @@ def has_spot(truth: Truth, item: TrueObject, host: TrueObject, relation: str) ->
     else:
         turns = [turn * pi / 12 for turn in range(24)]
     for turn in turns:
-        for more in (SPOT_GAP_M, SPOT_GAP_M + 0.02, SPOT_GAP_M + 0.04):
+        for more in (gap_m, gap_m + 0.02, gap_m + 0.04):
             away = max(host.size_m[:2]) / 2 + reach + more
             x, y = hx + away * cos(turn), hy + away * sin(turn)
-            in_reach = NEAREST_EDGE_M + reach + 0.01 <= x <= FARTHEST_M and abs(y) <= ASIDE_M
-            if in_reach and all(_gap(x, y, reach, o) >= SPOT_GAP_M - 0.001 for o in others):
+            # From the table's near edge, where that is farthest from the robot, to where the arm puts things down.
+            in_reach = 0.40 + reach + 0.01 <= x <= 0.77 and abs(y) <= 0.38
+            if in_reach and all(_gap(x, y, reach, o) >= gap_m - 0.001 for o in others):
                 return True
     return False
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from vlp.sim.language.put import NEAR_RELATIONS, Arguments, graspable, put_relation, satisfied_put
+from vlp.sim.language.put import Arguments, graspable, near_relations, put_relation, satisfied_put
 from vlp.sim.language.references import is_container
 from vlp.sim.language.relations import visible
 from vlp.sim.language.task import Family, Split, Task
@@ -62,7 +62,7 @@ def _any_target(truth: Truth, rng: Random, but: str = "") -> tuple[str, str]:
         target = rng.choice(boxes)
         return put_relation(target), target
     if names and rng.random() < 0.6:
-        return rng.choice(NEAR_RELATIONS), rng.choice(names)
+        return rng.choice(near_relations()), rng.choice(names)
     return "in", "bin"
 
 
@@ -97,7 +97,7 @@ def no_target(truth: Truth, rng: Random) -> tuple[str, Arguments] | None:
     if not names or not phrase:
         return None
     kind = phrase.rpartition(" ")[2]
-    relation = PUT_RELATION[kind] if kind in PUT_RELATION and rng.random() < 0.8 else rng.choice(NEAR_RELATIONS)
+    relation = PUT_RELATION[kind] if kind in PUT_RELATION and rng.random() < 0.8 else rng.choice(near_relations())
     return "put", {"a": rng.choice(names), "relation": relation, "b": phrase}
 
 
@@ -132,6 +132,6 @@ def draw_satisfied(truth: Truth, rng: Random) -> tuple[str, Arguments] | None:
 def negative_families(likes: Mapping[str, Family]) -> tuple[Negative, ...]:
     """Return the two families over the sentences of the others."""
     return (
-        Negative("impossible", lambda truth, rng: None, lambda truth, a: None, draw=draw_impossible, likes=likes),
-        Negative("satisfied", lambda truth, rng: None, lambda truth, a: None, draw=draw_satisfied, likes=likes),
+        Negative("impossible", 2.5, lambda truth, rng: None, lambda truth, a: None, draw=draw_impossible, likes=likes),
+        Negative("satisfied", 3.0, lambda truth, rng: None, lambda truth, a: None, draw=draw_satisfied, likes=likes),
     )

@@ -3,25 +3,12 @@
 from random import Random
 
 from vlp.sim.language.fitting import has_room, has_spot
-from vlp.sim.language.put_words import (
-    CLEAR_TEST,
-    CLEAR_TRAIN,
-    PICK_TEST,
-    PICK_TRAIN,
-    PUT_TEST,
-    PUT_TRAIN,
-    THROW_TEST,
-    THROW_TRAIN,
-    UNLOAD_TEST,
-    UNLOAD_TRAIN,
-)
-from vlp.sim.language.references import ORDERS, PLACES, SIZES, Unclear, is_container, matching, missing, resolve
+from vlp.sim.language.references import ORDERS, SIZES, Unclear, is_container, is_place, matching, missing, resolve
 from vlp.sim.language.relations import DIRECTIONS, displacement_m, gap_m, holds, rests_on, visible
-from vlp.sim.language.task import Family, Goal, Task
+from vlp.sim.language.task import Goal, Task
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.tabletop.words import PUT_RELATION, THINGS
 
-NEAR_RELATIONS = ("next_to", *DIRECTIONS)
 Arguments = dict[str, str]
 
 
@@ -43,7 +30,7 @@ def build_put(truth: Truth, arguments: Arguments) -> Task | None:
     stuck = next((name for name in subjects if is_container(name)), "")
     if stuck:
         return Task("put", arguments, cannot=f"the {stuck} cannot be grasped")
-    if relation in ("in", "on") and target not in PLACES and not _carries(truth, relation, target):
+    if relation in ("in", "on") and not is_place(target) and not _carries(truth, relation, target):
         return Task("put", arguments, cannot=f"nothing can be put {relation} the {target}")
     if not subjects and b != "bin":
         return None
@@ -107,6 +94,11 @@ def targets_for(truth: Truth, subject: str) -> list[str]:
     ]
 
 
+def near_relations() -> tuple[str, ...]:
+    """Return the relations of putting something beside a target."""
+    return ("next_to", *DIRECTIONS)
+
+
 def put_relation(target: str) -> str:
     """Return the canonical relation of putting something into or onto a target."""
     return PUT_RELATION[target.rpartition(" ")[2]]
@@ -132,20 +124,16 @@ def _propose_near(truth: Truth, subject: str, rng: Random) -> Arguments | None:
     others = [n for n in visible(truth) if n != subject and truth.objects[n].support == "table"]
     if not others:
         return None
-    other, relation = rng.choice(others), rng.choice(NEAR_RELATIONS)
+    other, relation = rng.choice(others), rng.choice(near_relations())
     a, b = truth.objects[subject], truth.objects[other]
     if a.support == other or not has_spot(truth, a, b, relation):
         return None
     if a.support != "hand":
         if relation == "next_to" and a.support == "table" and gap_m(a, b) < 0.17:
             return None
-        if relation != "next_to" and displacement_m(a, b, relation) > -DIRECTION_CLEAR_M:
+        if relation != "next_to" and displacement_m(a, b, relation) > -0.02:  # "left of" must mean work
             return None
     return {"a": name_it(truth, subject, rng), "relation": relation, "b": name_it(truth, other, rng)}
-
-
-DIRECTION_CLEAR_M = 0.02
-"""How far on the other side a thing must be for "put it left of ..." to mean work."""
 
 
 def propose_pick(truth: Truth, rng: Random) -> Arguments | None:
@@ -299,7 +287,7 @@ def satisfied_put(truth: Truth, rng: Random) -> Arguments | None:
         for a in standing
         for b in standing
         if a != b and not is_container(a)
-        for relation in NEAR_RELATIONS
+        for relation in near_relations()
         if holds(truth, relation, a, b) and _clearly(truth, relation, a, b)
     ]
     if not pairs:
@@ -314,16 +302,3 @@ def _clearly(truth: Truth, relation: str, a: str, b: str) -> bool:
     if relation == "next_to":
         return gap < 0.08
     return gap < 0.2 and displacement_m(first, second, relation) > 0.07
-
-
-PUT_FAMILIES: tuple[Family, ...] = (
-    Family("put", propose_put, build_put, PUT_TRAIN, PUT_TEST),
-    Family("pick", propose_pick, build_pick, PICK_TRAIN, PICK_TEST),
-    Family("throw", propose_throw, build_put, THROW_TRAIN, THROW_TEST),
-    Family("unload", propose_unload, build_put, UNLOAD_TRAIN, UNLOAD_TEST),
-    Family("spatial", propose_spatial, build_put, PUT_TRAIN, PUT_TEST),
-    Family("relative", propose_relative, build_put, PUT_TRAIN, PUT_TEST),
-    Family("size", propose_size, build_put, PUT_TRAIN, PUT_TEST),
-    Family("group", propose_group, build_put, PUT_TRAIN, PUT_TEST),
-    Family("clear", propose_clear, build_put, CLEAR_TRAIN, CLEAR_TEST),
-)

@@ -10,11 +10,11 @@ from random import Random
 from typing import NamedTuple
 
 from vlp.core.words import plural
-from vlp.sim.language.question_words import EXTREME_WORDS, OPENINGS, PHRASINGS, STATIC_RELATIONS
-from vlp.sim.language.references import ORDERS, SIZES, Unclear, candidates, resolve
+from vlp.sim.language.phrasings import phrasings
+from vlp.sim.language.references import CLEAR_LEAD_M, ORDERS, SIZES, Unclear, candidates, resolve
 from vlp.sim.language.relations import DIRECTIONS, displacement_m, gap_m, lies, rests_on, visible
 from vlp.sim.language.task import Split
-from vlp.sim.language.wording import describe, noun, pick, pieces, typo
+from vlp.sim.language.wording import describe, noun, pick, pieces, typo, words
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.tabletop.words import COLOURS, CONTAINERS, KINDS, PUT_RELATION, THINGS
 
@@ -26,7 +26,7 @@ class Asked(NamedTuple):
     """A question about what is in view.
 
     Args:
-        kind: a key of `DRAWS`.
+        kind: a key of `QUESTIONS`.
         text: the question.
         answer: the right one.
         about: the things that one has to look at to answer, from left to right; none for lists and counts of all.
@@ -40,64 +40,42 @@ class Asked(NamedTuple):
     reference: str = ""
 
 
-KINDS_OF_QUESTION: dict[str, float] = {
-    "count_all": 0.6,
-    "count": 2.0,
-    "count_in": 1.0,
-    "exists": 2.0,
-    "inside": 1.2,
-    "side": 2.0,
-    "near": 0.6,
-    "empty": 0.8,
-    "holding": 0.3,
-    "held": 0.3,
-    "list_all": 1.5,
-    "list_colour": 1.5,
-    "list_kind": 1.2,
-    "list_in": 1.2,
-    "extreme": 1.5,
-    "colour": 0.6,
-}
-"""How often each kind of question is drawn. Beside it are kinds for training alone: "refer" (what instructions call a thing),
-"where", "caption", and "record" and "records" (the same as JSON)."""
-
-CLEAR_SIDE_M, CLEAR_LEAD_M = 0.06, 0.05
-"""Two centres must differ so much for a question about sides, and about the leftmost, to have a clear answer."""
-
-UNLOADED_SKIP = 0.65
-"""Scenes in which nothing lies in anything mostly get other questions, else "no" and "empty" would prevail."""
+def kinds_of_question() -> dict[str, float]:
+    """Return how often each kind of question is drawn, without the kinds for training alone."""
+    return {kind: often for kind, (often, _) in QUESTIONS.items() if often}
 
 
-def sample_question(truth: Truth, rng: Random, split: Split = "train", kinds: Mapping[str, float] = KINDS_OF_QUESTION) -> Asked:
+def sample_question(truth: Truth, rng: Random, split: Split = "train", kinds: Mapping[str, float] | None = None) -> Asked:
     """Return a question about what is in view; questions are balanced over their answers.
 
     Args:
         truth: the state; only what the camera can see is asked for, and what the hand holds.
         rng: the source of chance.
         split: "train", or "test" for phrasings that are never trained on.
-        kinds: how often each kind is drawn.
+        kinds: how often each kind is drawn; None takes `kinds_of_question`.
     """
-    names, weights = list(kinds), list(kinds.values())
+    odds = kinds_of_question() if kinds is None else kinds
+    names, weights = list(odds), list(odds.values())
     while True:
         kind = rng.choices(names, weights)[0]
-        drawn = DRAWS[kind](truth, rng)
+        drawn = QUESTIONS[kind][1](truth, rng)
         if drawn is not None:
-            key, words, answer = drawn
-            reference = words["d"] if key == "refer" else ""
-            return Asked(kind, _word(key, words, rng, split), answer, tuple(_about(truth, key, words, answer)), reference)
+            key, slots, answer = drawn
+            reference = slots["d"] if key == "refer" else ""
+            return Asked(kind, _word(key, slots, rng, split), answer, tuple(_about(truth, key, slots, answer)), reference)
 
 
-def _about(truth: Truth, key: str, words: dict[str, str], answer: str) -> list[str]:
+def _about(truth: Truth, key: str, slots: dict[str, str], answer: str) -> list[str]:
     if key == "extreme":
         return [answer]
     if key == "caption":
         return visible(truth)
     if key == "refer":
-        return candidates(truth, words["d"])
+        return candidates(truth, slots["d"])
     if key in ("list_colour", "records"):
-        return _matches(truth, f"{words['c']} thing")
-    described = words.get("ns") or words.get("n")
-    return _matches(truth, described) if described else [words[slot] for slot in "ab" if slot in words]
+        return _matches(truth, f"{slots['c']} thing")
+    described = slots.get("ns") or slots.get("n")
+    return _matches(truth, described) if described else [slots[slot] for slot in "ab" if slot in slots]
 
 
 def list_answer(names: Iterable[str]) -> str:
@@ -105,12 +83,12 @@ def list_answer(names: Iterable[str]) -> str:
     return _json(list(names))
 
 
-def _word(key: str, words: dict[str, str], rng: Random, split: Split) -> str:
-    template = rng.choice(PHRASINGS[key][split == "test"])
-    parts = [rng.choice(choices) if choices else _SLOTS[slot](words[slot], rng, split) for slot, choices in pieces(template)]
+def _word(key: str, slots: dict[str, str], rng: Random, split: Split) -> str:
+    template = pick(phrasings("questions", "kinds"), key, rng, split)
+    parts = [rng.choice(choices) if choices else _said(slot, slots[slot], rng, split) for slot, choices in pieces(template)]
     text = "".join(parts)
     if split == "train" and rng.random() < 0.1:
-        text = rng.choice(OPENINGS) + text
+        text = pick(phrasings("questions", "around"), "opening", rng, split) + text
     if rng.random() < 0.05:
         text = typo(text, rng)
     chance = rng.random()
@@ -119,20 +97,19 @@ def _word(key: str, words: dict[str, str], rng: Random, split: Split) -> str:
     return text[0].upper() + text[1:] if chance > 0.8 else text
 
 
-def _plural_words(name: str, rng: Random, split: str) -> str:
-    return plural(noun(name, rng, split))
-
-
-_SLOTS: dict[str, Callable[[str, Random, str], str]] = {
-    "a": noun,
-    "b": noun,
-    "n": noun,
-    "ns": _plural_words,
-    "c": lambda colour, rng, split: colour,
-    "rel": lambda relation, rng, split: pick(STATIC_RELATIONS, relation, rng, split),
-    "d": describe,
-    "x": lambda word, rng, split: pick(EXTREME_WORDS, word, rng, split),
-}
+def _said(slot: str, value: str, rng: Random, split: str) -> str:
+    """Return words for what stands in a slot."""
+    if slot == "c":
+        return value
+    if slot == "d":
+        return describe(value, rng, split)
+    if slot == "x":
+        return pick(phrasings("questions", "extremes"), value, rng, split)
+    if slot == "rel":
+        rest = phrasings("questions", "relations")
+        return pick(rest if value in rest else words("relations"), value, rng, split)
+    called = noun(value, rng, split)
+    return plural(called) if slot == "ns" else called
 
 
 def _matches(truth: Truth, description: str) -> list[str]:
@@ -217,7 +194,7 @@ def _inside(truth: Truth, rng: Random) -> Drawn | None:
     pairs = [(a, b) for b in targets for a in things if a != b and not rests_on(truth, b, a)]
     loaded = [pair for pair in pairs if rests_on(truth, *pair)]
     wanted = rng.random() < 0.5
-    if not loaded and (wanted or rng.random() < UNLOADED_SKIP):
+    if not loaded and (wanted or rng.random() < 0.65):  # else "no" and "empty" would prevail
         return None
     pairs = loaded if wanted else [pair for pair in pairs if pair not in loaded]
     if not pairs:
@@ -236,7 +213,7 @@ def _side(truth: Truth, rng: Random) -> Drawn | None:
         relation = rng.choice(tuple(DIRECTIONS))
         first, second = truth.objects[a], truth.objects[b]
         offset = displacement_m(first, second, relation)
-        clear = offset > CLEAR_SIDE_M and lies(first, second, relation) if wanted else offset < -CLEAR_SIDE_M
+        clear = offset > 0.06 and lies(first, second, relation) if wanted else offset < -0.06
         if clear:
             return "related", {"a": a, "rel": relation, "b": b}, _yes(wanted)
     return None
@@ -258,7 +235,7 @@ def _clearly_near(truth: Truth, a: str, b: str) -> bool | None:
 
 
 def _empty(truth: Truth, rng: Random) -> Drawn | None:
-    if not any(truth.inside(n) for n in _containers(truth)) and rng.random() < UNLOADED_SKIP:
+    if not any(truth.inside(n) for n in _containers(truth)) and rng.random() < 0.65:
         return None
     found = _container(truth, rng, 0.5)
     return ("empty", {"rel": found[1], "b": found[0]}, _yes(not found[2])) if found else None
@@ -372,26 +349,28 @@ def _yes(fact: bool) -> str:
     return "yes" if fact else "no"
 
 
-DRAWS: dict[str, Callable[[Truth, Random], Drawn | None]] = {
-    "count_all": _count_all,
-    "count": _count,
-    "count_in": _count_in,
-    "exists": _exists,
-    "inside": _inside,
-    "side": _side,
-    "near": _near,
-    "empty": _empty,
-    "holding": _holding,
-    "held": _held,
-    "list_all": _list_all,
-    "list_colour": _list_colour,
-    "list_kind": _list_kind,
-    "list_in": _list_in,
-    "extreme": _extreme,
-    "colour": _colour,
-    "refer": _refer,
-    "where": _where,
-    "caption": _caption,
-    "record": _record,
-    "records": _records,
+QUESTIONS: dict[str, tuple[float, Callable[[Truth, Random], Drawn | None]]] = {
+    "count_all": (0.6, _count_all),
+    "count": (2.0, _count),
+    "count_in": (1.0, _count_in),
+    "exists": (2.0, _exists),
+    "inside": (1.2, _inside),
+    "side": (2.0, _side),
+    "near": (0.6, _near),
+    "empty": (0.8, _empty),
+    "holding": (0.3, _holding),
+    "held": (0.3, _held),
+    "list_all": (1.5, _list_all),
+    "list_colour": (1.5, _list_colour),
+    "list_kind": (1.2, _list_kind),
+    "list_in": (1.2, _list_in),
+    "extreme": (1.5, _extreme),
+    "colour": (0.6, _colour),
+    "refer": (0.0, _refer),
+    "where": (0.0, _where),
+    "caption": (0.0, _caption),
+    "record": (0.0, _record),
+    "records": (0.0, _records),
 }
+"""How often each kind is drawn, and what draws it. The last five are for training alone: what instructions call a thing, where
+things stand, and the same as JSON."""

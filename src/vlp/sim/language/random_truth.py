@@ -9,10 +9,6 @@ from vlp.sim.truth import TrueObject, Truth
 from vlp.sim.worlds.tabletop.words import COLOURS, CONTAINERS, THINGS
 
 TABLE_TOP_M = 0.43
-ZONE_X_M = (0.42, 0.75)
-ZONE_Y_M = (-0.33, 0.33)
-GAP_M = 0.035
-
 SIZE_RANGES: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
     "cube": ((0.046, 0.065), (1.0, 1.0), (1.0, 1.0)),
     "block": ((0.092, 0.115), (0.5, 0.5), (0.42, 0.5)),
@@ -91,7 +87,7 @@ def _stand(objects: dict[str, TrueObject], colour: str, kind: str, rng: Random) 
     size = random_size(kind, rng)
     reach = (size[0] + size[1]) / 4
     for _ in range(25):
-        x, y = rng.uniform(*ZONE_X_M), rng.uniform(*ZONE_Y_M)
+        x, y = rng.uniform(0.42, 0.75), rng.uniform(-0.33, 0.33)
         if all(_apart(x, y, reach, item) for item in objects.values()):
             return TrueObject(colour, kind, (x, y, TABLE_TOP_M + size[2] / 2), size, rng.uniform(-pi / 2, pi / 2))
     return None
@@ -99,7 +95,7 @@ def _stand(objects: dict[str, TrueObject], colour: str, kind: str, rng: Random) 
 
 def _apart(x: float, y: float, reach: float, item: TrueObject) -> bool:
     ox, oy, _ = item.position_in_world
-    return hypot(x - ox, y - oy) >= reach + (item.size_m[0] + item.size_m[1]) / 4 + GAP_M
+    return hypot(x - ox, y - oy) >= reach + (item.size_m[0] + item.size_m[1]) / 4 + 0.035
 
 
 def _load(objects: dict[str, TrueObject], rng: Random) -> None:

@@ -4,31 +4,22 @@ Case, punctuation, politeness and small typing errors do not matter. What belong
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 
 from vlp.core.errors import closest
 from vlp.core.words import plural
-from vlp.sim.language import wording
 from vlp.sim.language.families import PLAIN
+from vlp.sim.language.phrasings import Phrasings, phrasings
 from vlp.sim.language.references import ORDERS, Unclear, resolve
 from vlp.sim.language.task import Task
+from vlp.sim.language.wording import pieces, words
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS, PUT_RELATION
 
 MAX_CHARACTERS = 300
 """Longer sentences are no task of ours; matching stays quick."""
-
-DEFAULTS: dict[str, dict[str, str]] = {
-    "throw": {"relation": "in", "b": "bin"},
-    "unload": {"relation": "on", "b": "table"},
-    "clear": {"a": "every thing", "relation": "in", "b": "bin"},
-}
-"""What a family's templates leave unsaid."""
-
-NAME = "@"
-"""What stands in a sentence where a name was cut out."""
 
 
 def recognise(instruction: str, truth: Truth) -> Task | None:
@@ -78,7 +69,7 @@ def parse_reference(text: str) -> str:
 
 
 def without_names(text: str) -> Iterator[tuple[str, list[re.Match[str]]]]:
-    """Yield plain text with `NAME` in the place of every name in it, and these: in all ways to tell names from other words.
+    """Yield plain text with "@" in the place of every name in it, and these: in all ways to tell names from other words.
 
     "The can left of the bowl" is one name, or two with a relation between them; "can" is a name, or a verb where no "the" and
     no colour stands before it.
@@ -93,7 +84,7 @@ def _cut(text: str, pattern: re.Pattern[str]) -> tuple[str, list[re.Match[str]]]
 
     def cut(match: re.Match[str]) -> str:
         names.append(match)
-        return NAME
+        return "@"
 
     return pattern.sub(cut, text), names
 
@@ -109,12 +100,15 @@ def _readings(text: str) -> Iterable[tuple[str, dict[str, str]]]:
             said = dict(zip(slots, names, strict=False))
             if "rel" in match.groupdict():
                 said["relation"] = _relation_words()[match["rel"]]
-            yield family, DEFAULTS.get(family, {}) | said
+            yield family, {**PLAIN[family].implied, **said}
 
 
 def _reference(match: re.Match[str]) -> str:
-    words = {re.sub(r"\d+$", "", name): value for name, value in match.groupdict().items() if value}
-    return _FORMS[next(name for name in words if name.startswith("form"))](words)
+    found = {re.sub(r"\d+$", "", name): value for name, value in match.groupdict().items() if value}
+    form = next(name for name in found if name.startswith("form")).removeprefix("form_")
+    if form.startswith("ranked_"):
+        return f"{form.removeprefix('ranked_')} {_named(found)}"
+    return {"simple": _named, "relative": _relative_name, "every": _every_name}[form](found)
 
 
 def _sensible(truth: Truth, arguments: dict[str, str]) -> dict[str, str]:
@@ -156,21 +150,18 @@ def _mended(text: str) -> str:
 @cache
 def _polite() -> tuple[tuple[str, str], ...]:
     """Return what politeness puts before and after a sentence, the longest first."""
-    rows = [t.partition("{t}") for row in wording.POLITE for t in row]
+    rows = [t.partition("{t}") for row in phrasings("instructions", "around")["polite"] for t in row]
     pairs = {(plain_text(before), plain_text(after)) for before, _, after in rows}
     return tuple(sorted(pairs, key=lambda pair: -len(pair[0]) - len(pair[1])))
 
 
 @cache
 def _vocabulary() -> tuple[str, ...]:
-    rows: list[wording.Rows] = [
-        wording.KIND_WORDS, wording.COLOUR_WORDS, wording.RELATION_WORDS, wording.SUPERLATIVE_WORDS, wording.EVERY_WORDS
-    ]  # fmt: skip
-    texts = [t for table in rows for pair in table.values() for row in pair for t in row]
-    texts += [t for row in wording.RELATIVE_WORDS for t in row]
-    texts += [plural(t) for pair in wording.KIND_WORDS.values() for row in pair for t in row]
-    texts += [t for row in wording.POLITE for t in row]
-    texts += [t for family in PLAIN.values() for t in (*family.train, *family.test)]
+    sections = ("kinds", "colours", "relations", "superlatives", "groups", "beside")
+    texts = [t for section in sections for said in words(section).values() for row in said for t in row]
+    texts += [plural(t) for said in words("kinds").values() for row in said for t in row]
+    texts += [t for row in phrasings("instructions", "around")["polite"] for t in row]
+    texts += [t for family in PLAIN.values() for row in family.sentences for t in row]
     plain = re.sub(r"\{\w*\}|[^a-z' ]", " ", " ".join(texts).lower())
     return tuple(sorted(set(plain.split())))
 
@@ -180,7 +171,7 @@ def _patterns() -> tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...]:
     """Return (family, slots in order, pattern of the sentence with its names cut out) of every template."""
     found: dict[tuple[str, tuple[str, ...]], str] = {}
     for family in PLAIN.values():
-        for template in (*family.train, *family.test):
+        for template in (*family.sentences.train, *family.sentences.test):
             for count in (2, 3) if "{things}" in template else (0,):
                 found.setdefault(template_regex(template, count), family.name)
     return tuple((family, slots, re.compile(regex)) for (regex, slots), family in found.items())
@@ -189,7 +180,7 @@ def _patterns() -> tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...]:
 def template_regex(template: str, count: int = 0) -> tuple[str, tuple[str, ...]]:
     """Return the regular expression of a template with its names cut out, and its slots; {things} stands for so many names."""
     parts, slots = [], []
-    for slot, choices in wording.pieces(template.removeprefix("!")):
+    for slot, choices in pieces(template.removeprefix("!")):
         if choices:
             parts.append("(?:" + "|".join(re.escape(plain_text(c)) for c in choices) + ")")
         elif slot == "rel":
@@ -197,7 +188,7 @@ def template_regex(template: str, count: int = 0) -> tuple[str, tuple[str, ...]]
         else:
             names = "abc"[:count] if slot == "things" else (slot,)
             slots += names
-            parts.append(f"{NAME} ?" * (len(names) - 2) + f"{NAME} and {NAME}" if len(names) > 1 else NAME)
+            parts.append("@ ?" * (len(names) - 2) + "@ and @" if len(names) > 1 else "@")
     return " *".join(parts), tuple(slots)
 
 
@@ -207,16 +198,16 @@ def _alternatives(words: Iterable[str]) -> str:
 
 @cache
 def _relation_words() -> dict[str, str]:
-    return {w: name for name, rows in wording.RELATION_WORDS.items() for row in rows for w in row}
+    return {w: name for name, rows in words("relations").items() for row in rows for w in row}
 
 
-def _inverse(rows: wording.Rows, names: Iterable[str]) -> dict[str, str]:
+def _inverse(rows: Mapping[str, Phrasings], names: Iterable[str]) -> dict[str, str]:
     return {w: name for name in names for row in rows[name] for w in row}
 
 
 @cache
 def _kinds() -> dict[str, str]:
-    return _inverse(wording.KIND_WORDS, [*KINDS, "thing", "bin", "table"])
+    return _inverse(words("kinds"), [*KINDS, "thing", "bin", "table"])
 
 
 @cache
@@ -226,7 +217,7 @@ def _plurals() -> dict[str, str]:
 
 @cache
 def _colours() -> dict[str, str]:
-    return _inverse(wording.COLOUR_WORDS, COLOURS)
+    return _inverse(words("colours"), COLOURS)
 
 
 def _noun(suffix: str) -> str:
@@ -243,7 +234,7 @@ def _names(relative: bool, plain: bool) -> re.Pattern[str]:
     """
     the = "(?:(?:the|a|an) )?"
     forms = [_relative_pattern(the)] if relative else []
-    for i, (name, rows) in enumerate(wording.SUPERLATIVE_WORDS.items()):
+    for i, (name, rows) in enumerate(words("superlatives").items()):
         templates = sorted((t for row in rows for t in row), key=len, reverse=True)
         options = "|".join(_around(t, str(10 * i + j + 10)) for j, t in enumerate(templates))
         forms.append(f"(?P<form_ranked_{name}>{the}(?:{options}))")
@@ -253,10 +244,10 @@ def _names(relative: bool, plain: bool) -> re.Pattern[str]:
 
 
 def _relative_pattern(the: str) -> str:
-    words = {plain_text(re.sub(r"\{\w+\}", "", t)) for row in wording.RELATIVE_WORDS for t in row} - {""}
+    between = {plain_text(re.sub(r"\{\w+\}", "", t)) for row in words("beside")["relative"] for t in row} - {""}
     other = _noun("2").replace("kind2", "other2").replace("colour2", "mark2")
     relations = _alternatives(_relation_words())
-    return f"(?P<form_relative>{the}{_noun('1')} (?:(?:{_alternatives(words)}) )?(?P<rel>{relations}) the {other})"
+    return f"(?P<form_relative>{the}{_noun('1')} (?:(?:{_alternatives(between)}) )?(?P<rel>{relations}) the {other})"
 
 
 def _around(template: str, suffix: str) -> str:
@@ -267,7 +258,7 @@ def _around(template: str, suffix: str) -> str:
 def _every_pattern() -> str:
     kinds, plurals, colours = _alternatives(_kinds()), _alternatives(_plurals()), _alternatives(_colours())
     options, number = [], 200
-    for template in sorted((t for r in wording.EVERY_WORDS.values() for row in r for t in row), key=len, reverse=True):
+    for template in sorted((t for r in words("groups").values() for row in r for t in row), key=len, reverse=True):
         number += 1
         regex = re.escape(template).replace(re.escape("{n}s"), f"(?P<plural{number}>{plurals})")
         regex = regex.replace(re.escape("{n}"), f"(?P<kind{number}>{kinds})")
@@ -276,27 +267,15 @@ def _every_pattern() -> str:
     return f"(?P<form_every>{'|'.join(options)})"
 
 
-def _named(words: dict[str, str], colour: str = "colour", kind: str = "kind") -> str:
-    name = _kinds()[words[kind]]
-    return f"{_colours()[words[colour]]} {name}" if colour in words else name
+def _named(found: dict[str, str], colour: str = "colour", kind: str = "kind") -> str:
+    name = _kinds()[found[kind]]
+    return f"{_colours()[found[colour]]} {name}" if colour in found else name
 
 
-def _relative_name(words: dict[str, str]) -> str:
-    return f"{_named(words)} {_relation_words()[words['rel']]} {_named(words, 'mark', 'other')}"
+def _relative_name(found: dict[str, str]) -> str:
+    return f"{_named(found)} {_relation_words()[found['rel']]} {_named(found, 'mark', 'other')}"
 
 
-def _every_name(words: dict[str, str]) -> str:
-    kind = _plurals()[words["plural"]] if "plural" in words else _kinds().get(words.get("kind", ""), "thing")
-    return f"every {_colours()[words['colour']]} {kind}" if "colour" in words else f"every {kind}"
-
-
-def _ranked_form(name: str) -> Callable[[dict[str, str]], str]:
-    return lambda words: f"{name} {_named(words)}"
-
-
-_FORMS: dict[str, Callable[[dict[str, str]], str]] = {
-    "form_simple": _named,
-    "form_relative": _relative_name,
-    "form_every": _every_name,
-    **{f"form_ranked_{name}": _ranked_form(name) for name in wording.SUPERLATIVE_WORDS},
-}
+def _every_name(found: dict[str, str]) -> str:
+    kind = _plurals()[found["plural"]] if "plural" in found else _kinds().get(found.get("kind", ""), "thing")
+    return f"every {_colours()[found['colour']]} {kind}" if "colour" in found else f"every {kind}"

@@ -9,8 +9,6 @@ from vlp.sim.language.relations import DIRECTIONS, displacement_m
 from vlp.sim.truth import TrueObject, Truth
 from vlp.sim.worlds.tabletop.words import COLOURS, CONTAINERS, THINGS
 
-PLACES = ("table", "bin")
-
 ORDERS: dict[str, tuple[int, float]] = {
     "leftmost": (1, -1.0),
     "rightmost": (1, 1.0),
@@ -23,9 +21,6 @@ SIZES: dict[str, float] = {"biggest": -1.0, "smallest": 1.0}
 
 CLEAR_LEAD_M = 0.05
 """How far the leftmost (nearest, ...) must lead the next one to be named so."""
-
-CLEAR_RATIO = 1.6
-"""How many times the next one's volume the biggest must have to be named so."""
 
 
 class Unclear(Exception):
@@ -54,7 +49,7 @@ def resolve(truth: Truth, reference: str) -> list[str]:
     Raises:
         Unclear: it fits several things equally well.
     """
-    if reference in PLACES:
+    if is_place(reference):
         return [reference]
     first, _, rest = reference.partition(" ")
     if first == "every":
@@ -81,7 +76,7 @@ def candidates(truth: Truth, reference: str) -> list[str]:
 
     "leftmost can" is one of the cans; "can left_of blue bowl" is one of the cans, beside the blue bowl.
     """
-    if reference in PLACES:
+    if is_place(reference):
         return []
     words = reference.split()
     return matching(truth, described(reference)) + (matching(truth, " ".join(words[2:])) if len(words) == 4 else [])
@@ -93,6 +88,11 @@ def missing(reference: str) -> str:
     if len(words) == 4:
         return f"there is no {words[0]} {words[1].replace('_', ' ')} the {words[2]} {words[3]}"
     return f"there is no {described(reference)}"
+
+
+def is_place(reference: str) -> bool:
+    """Return whether a reference is a place, which no thing is."""
+    return reference in ("table", "bin")
 
 
 def is_container(phrase: str) -> bool:
@@ -127,7 +127,7 @@ def _first(truth: Truth, superlative: str, description: str) -> list[str]:
     if superlative in SIZES:
         volume = {n: i.size_m[0] * i.size_m[1] * i.size_m[2] for n, i in items.items()}
         ranked = sorted(names, key=lambda n: SIZES[superlative] * volume[n])
-        clear = len(ranked) < 2 or truth.exact or _ratio(volume[ranked[0]], volume[ranked[1]]) >= CLEAR_RATIO
+        clear = len(ranked) < 2 or truth.exact or _ratio(volume[ranked[0]], volume[ranked[1]]) >= 1.6
     else:
         axis, sign = ORDERS[superlative]
         ranked = sorted(names, key=lambda n: sign * items[n].position_in_world[axis])

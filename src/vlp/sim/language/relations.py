@@ -3,7 +3,7 @@
 from math import hypot
 
 from vlp.sim.truth import TrueObject, Truth
-from vlp.sim.worlds.tabletop.words import CONTAINERS
+from vlp.sim.worlds.tabletop.words import CONTAINERS, PUT_RELATION
 
 DIRECTIONS: dict[str, tuple[int, float]] = {
     "left_of": (1, 1.0),
@@ -12,15 +12,6 @@ DIRECTIONS: dict[str, tuple[int, float]] = {
     "in_front_of": (0, -1.0),
 }
 """Axis (0 = x, 1 = y) and sign along which the subject lies from the object, as the robot sees it from its station."""
-
-DIRECTION_MARGIN_M = 0.02
-"""How far apart two centres must be before one is called left of (or behind, ...) the other."""
-
-NEXT_TO_GAP_M = 0.12
-"""The widest gap between the outlines of two things that are next to each other."""
-
-HOLLOW = ("bowl", "box")
-"""Containers that things are in, not on."""
 
 OUT_OF_SIGHT = ("bin", "floor", "hand")
 
@@ -44,11 +35,11 @@ def displacement_m(a: TrueObject, b: TrueObject, relation: str) -> float:
 
 
 def lies(a: TrueObject, b: TrueObject, relation: str) -> bool:
-    """Return whether `a` lies in a direction from `b`: further that way than aside, by more than the margin."""
+    """Return whether `a` lies in a direction from `b`: further that way than aside, and by more than 2 cm."""
     along = displacement_m(a, b, relation)
     axis = 1 - DIRECTIONS[relation][0]
     aside = abs(a.position_in_world[axis] - b.position_in_world[axis])
-    return along > DIRECTION_MARGIN_M and along >= aside
+    return along > 0.02 and along >= aside
 
 
 def rests_on(truth: Truth, subject: str, target: str) -> bool:
@@ -88,7 +79,7 @@ def holds(truth: Truth, relation: str, subject: str, target: str = "") -> bool:
     if a.support in OUT_OF_SIGHT or b.support in OUT_OF_SIGHT:
         return False
     if relation == "next_to":
-        return a.support == b.support and gap_m(a, b) <= NEXT_TO_GAP_M
+        return a.support == b.support and gap_m(a, b) <= 0.12
     return relation in DIRECTIONS and lies(a, b, relation)
 
 
@@ -97,5 +88,5 @@ def _contained(truth: Truth, relation: str, subject: str, target: str) -> bool:
     if target == "table":
         return item.support == target
     host = truth.objects.get(target)
-    on_the_rim = host is not None and host.kind in HOLLOW and item.support == target and item.relation != "in"
+    on_the_rim = host is not None and PUT_RELATION.get(host.kind) == "in" and item.support == target and item.relation != "in"
     return rests_on(truth, subject, target) and not (relation == "in" and on_the_rim)

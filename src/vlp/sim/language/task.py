@@ -1,19 +1,17 @@
 """What a task is: an instruction, what must be true at its end, and the test for that on the true state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from math import hypot
 from random import Random
 from typing import Any, Literal
 
+from vlp.sim.language.phrasings import Phrasings, phrasings
 from vlp.sim.language.relations import holds, rests_on
 from vlp.sim.language.wording import word
 from vlp.sim.truth import Truth
 
 Split = Literal["train", "test"]
-
-SPOT_TOLERANCE_M = 0.06
-"""How near to a spot counts as at it."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Goal:
         if item is None:
             return False
         x, y, _ = item.position_in_world
-        return item.support != "hand" and hypot(x - self.spot[0], y - self.spot[1]) <= SPOT_TOLERANCE_M
+        return item.support != "hand" and hypot(x - self.spot[0], y - self.spot[1]) <= 0.06
 
 
 @dataclass(frozen=True)
@@ -66,6 +64,11 @@ class Task:
     satisfied: bool = False
     instruction: str = ""
     before: str = ""
+
+    @property
+    def ranked(self) -> bool:
+        """Whether the instruction names its thing by place or size, so that it is another one once a thing has moved."""
+        return self.family in ("spatial", "relative", "size")
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -119,16 +122,24 @@ class Family:
 
     Args:
         name: its key in `FAMILIES`.
+        often: how often it is drawn by `sample_task`, in relation to the others.
         propose: draws arguments that make a clear instruction in a world, or None when the world has none.
         build: gives the meaning of arguments in a world: a task without words, or None when they are not clear.
-        train, test: templates of sentences (see `vlp.sim.language.wording`); those of `test` are never trained on.
+        said_as: the family of `instructions.toml` whose sentences it uses; "" for its own.
+        implied: what its sentences leave unsaid.
     """
 
     name: str
+    often: float
     propose: Callable[[Truth, Random], dict[str, str] | None]
     build: Callable[[Truth, dict[str, str]], Task | None]
-    train: tuple[str, ...] = field(repr=False, default=())
-    test: tuple[str, ...] = field(repr=False, default=())
+    said_as: str = ""
+    implied: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sentences(self) -> Phrasings:
+        """Templates of sentences (see `vlp.sim.language.wording`)."""
+        return phrasings("instructions", "families")[self.said_as or self.name]
 
     def sample(self, truth: Truth, rng: Random, split: Split) -> Task | None:
         """Return a task of this family that can be done and is not done yet, or None when the world allows none."""
@@ -140,4 +151,4 @@ class Family:
 
     def word(self, arguments: dict[str, Any] | None, rng: Random, split: Split) -> str:
         """Return a sentence for arguments."""
-        return word(rng.choice(self.test if split == "test" else self.train), arguments or {}, rng, split)
+        return word(rng.choice(self.sentences.of(split)), arguments or {}, rng, split)

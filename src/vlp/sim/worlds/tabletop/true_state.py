@@ -9,6 +9,7 @@ import numpy as np
 from vlp.sim.embodiments.protocol import Fingers
 from vlp.sim.truth import TrueObject, Truth
 from vlp.sim.worlds.tabletop.objects import SceneObject
+from vlp.sim.worlds.tabletop.scene import Scene
 from vlp.sim.worlds.tabletop.words import CONTAINERS, FLAT_TOPPED
 
 AWAY_X_M = -10.0
@@ -150,3 +151,11 @@ def _relation(data: mujoco.MjData, thing: SceneObject, support: str, present: di
     body = data.body(thing.phrase)
     lowest = body.xpos[2] - np.abs(body.xmat[6:]) @ np.array(thing.size_m) / 2
     return "in" if lowest < rim - 0.003 else "on"
+
+
+def truth_of(scene: Scene) -> Truth:
+    """Return the true state of a scene before anything has moved, without building its physics."""
+    objects = {
+        o.phrase: TrueObject(o.colour, o.kind, o.position_m, o.size_m, o.yaw_rad, o.support, o.relation) for o in scene.objects
+    }
+    return Truth(objects)

@@ -5,25 +5,15 @@ from random import Random
 from typing import Literal
 
 from vlp.core.errors import lookup
-from vlp.sim.language.events import Event, sample_event
-from vlp.sim.language.families import WEIGHTS, sample_task
+from vlp.episodes.events import ScriptedEvent, sample_event
+from vlp.sim.language.families import sample_task, weights
 from vlp.sim.language.task import Split, Task
-from vlp.sim.truth import TrueObject, Truth
+from vlp.sim.truth import Truth
 from vlp.sim.worlds.seeds import SPLITS, split_of
-from vlp.sim.worlds.tabletop.scene import Scene
+from vlp.sim.worlds.tabletop.true_state import truth_of
 from vlp.sim.worlds.tabletop.world import sample_scene
 
 Kind = Literal["static", "dynamic", "cannot", "satisfied"]
-
-STATIC = {name: weight for name, weight in WEIGHTS.items() if name not in ("impossible", "satisfied", "unload")}
-CHANGING = {name: STATIC[name] for name in STATIC if name not in ("swap", "pick")}
-FAMILIES_OF: dict[str, dict[str, float]] = {
-    "static": {**STATIC, "unload": 0.5},
-    "dynamic": CHANGING,
-    "cannot": {"impossible": 1.0},
-    "satisfied": {"satisfied": 1.0},
-}
-"""Weights of the families that each kind of episode draws from."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +32,7 @@ class Episode:
     scene_seed: int
     kind: str
     task: Task
-    events: tuple[Event, ...] = ()
+    events: tuple[ScriptedEvent, ...] = ()
 
     @property
     def final_task(self) -> Task:
@@ -64,24 +54,35 @@ def sample_episode(
     Raises:
         UsageError: no such kind.
     """
-    weights = lookup(kind, FAMILIES_OF, "kind of episode") if families is None else families
+    odds = lookup(kind, families_of(), "kind of episode") if families is None else families
     split: Split = phrasing or ("test" if split_of(seed) == "test" else "train")
     rng = Random(f"{seed} {kind} {split}")
     for attempt in range(1000):
         scene_seed = other_seed(seed, attempt)
         truth = truth_of(sample_scene(scene_seed))
         for _ in range(10):
-            drawn = _draw(truth, kind, weights, rng, split)
+            drawn = _draw(truth, kind, odds, rng, split)
             if drawn is not None:
                 return Episode(seed, scene_seed, kind, *drawn)
     raise RuntimeError(f"no {kind} episode for seed {seed}")
 
 
+def families_of() -> dict[str, dict[str, float]]:
+    """Return for each kind of episode the families it draws from, with how often."""
+    static = {name: often for name, often in weights().items() if name not in ("impossible", "satisfied", "unload")}
+    return {
+        "static": {**static, "unload": 0.5},
+        "dynamic": {name: often for name, often in static.items() if name not in ("swap", "pick")},
+        "cannot": {"impossible": 1.0},
+        "satisfied": {"satisfied": 1.0},
+    }
+
+
 def _draw(
-    truth: Truth, kind: str, weights: dict[str, float], rng: Random, split: Split
-) -> tuple[Task, tuple[Event, ...]] | None:
+    truth: Truth, kind: str, odds: dict[str, float], rng: Random, split: Split
+) -> tuple[Task, tuple[ScriptedEvent, ...]] | None:
     """Return a task of the kind and its events, or None when the world does not allow what was drawn."""
-    task = sample_task(truth, rng, split, weights)
+    task = sample_task(truth, rng, split, odds)
     if task is None or not {"cannot": bool(task.cannot), "satisfied": task.satisfied}.get(kind, True):
         return None
     if kind != "dynamic":
@@ -96,11 +97,3 @@ def other_seed(seed: int, attempt: int) -> int:
     if seeds is None:
         return seed + 4_999_999 * attempt
     return seeds[(seed - seeds[0] + 4_999_999 * attempt) % len(seeds)]
-
-
-def truth_of(scene: Scene) -> Truth:
-    """Return the true state of a scene before anything has moved, without building its physics."""
-    objects = {
-        o.phrase: TrueObject(o.colour, o.kind, o.position_m, o.size_m, o.yaw_rad, o.support, o.relation) for o in scene.objects
-    }
-    return Truth(objects)

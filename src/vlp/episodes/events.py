@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from vlp.sim.expert import plan
-from vlp.sim.language.changes import RANKED, sample_change
+from vlp.sim.language.changes import sample_change
 from vlp.sim.language.fitting import has_room
 from vlp.sim.language.references import is_container
 from vlp.sim.language.task import Split, Task
@@ -15,7 +15,7 @@ from vlp.sim.worlds.tabletop.words import THINGS
 
 
 @dataclass(frozen=True)
-class Event:
+class ScriptedEvent:
     """One thing that happens while the robot works.
 
     Args:
@@ -38,7 +38,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Moment:
+class Expected:
     """A state that the expert would reach after so many steps of a task."""
 
     step: int
@@ -53,7 +53,7 @@ def rebase(start: Truth, now: Truth, touched: tuple[str, ...]) -> Truth:
     return replace(start, objects={**kept, **moved})
 
 
-def sample_event(truth: Truth, task: Task, rng: Random, split: Split = "train", kind: str = "") -> Event | None:
+def sample_event(truth: Truth, task: Task, rng: Random, split: Split = "train", kind: str = "") -> ScriptedEvent | None:
     """Return an event that keeps the task feasible and its instruction clear, or None when 20 draws gave none.
 
     Args:
@@ -66,69 +66,75 @@ def sample_event(truth: Truth, task: Task, rng: Random, split: Split = "train", 
     moments = list(expected(truth, task))
     if len(moments) < 3:
         return None
+    draws: dict[str, Callable[[Expected, Random, Split], ScriptedEvent | None]] = {
+        "move": _move, "remove": _remove, "knock": _knock, "block": _block, "instruct": _instruct,
+    }  # fmt: skip
+    # As often as they are tried: a new instruction always works, a thing to be blocked is rare.
+    often = ("instruct", "move", "move", "knock", "knock", "remove", "block", "block")
     for _ in range(20):
         moment = moments[rng.randrange(1, len(moments) - 1)]
-        event = DRAWS[kind or rng.choice(KINDS)](moment, rng, split)
+        event = draws[kind or rng.choice(often)](moment, rng, split)
         if event is not None:
             return event
     return None
 
 
-def expected(truth: Truth, task: Task) -> list[Moment]:
+def expected(truth: Truth, task: Task) -> list[Expected]:
     """Return the states before the first step of the expert's policy, after it, and so on to the end."""
     table = Table.of(truth)
-    moments = [Moment(0, truth, task)]
+    moments = [Expected(0, truth, task)]
     for i, (_, step) in enumerate(steps_of(plan(truth, task)), 1):
         try:
             do_step(table, step)
         except StepFailed:
             break
-        moments.append(Moment(i, table.truth, task))
+        moments.append(Expected(i, table.truth, task))
     return moments
 
 
-def _open(moment: Moment) -> list[str]:
+def _open(moment: Expected) -> list[str]:
     """Return the subjects that stand on the table and still have to go somewhere."""
     truth = moment.truth
     todo = [goal.subject for goal in moment.task.goals if not goal.holds(truth)]
     return [name for name in todo if truth.objects[name].support == "table" and not truth.inside(name)]
 
 
-def _move(moment: Moment, rng: Random, split: Split) -> Event | None:
+def _move(moment: Expected, rng: Random, split: Split) -> ScriptedEvent | None:
     """Move a thing still to be fetched, or the container it goes to; not what an instruction names by its place."""
     del split
     task, truth = moment.task, moment.truth
     if task.family == "swap":
         return None
     targets = [g.target for g in task.goals if is_container(g.target) and not g.holds(truth)]
-    named_by_place = task.family in RANKED or task.arguments.get("b", "").count(" ") != 1
-    names = [*([] if task.family in RANKED else _open(moment)), *([] if named_by_place else targets)]
+    named_by_place = task.ranked or task.arguments.get("b", "").count(" ") != 1
+    names = [*([] if task.ranked else _open(moment)), *([] if named_by_place else targets)]
     mark = task.arguments.get("a", "").partition("_of ")[2]
     names = [n for n in names if n not in (mark, truth.holding) and n in truth.objects]
-    return Event(moment.step, "move", {"object": rng.choice(names)}) if names else None
+    return ScriptedEvent(moment.step, "move", {"object": rng.choice(names)}) if names else None
 
 
-def _remove(moment: Moment, rng: Random, split: Split) -> Event | None:
+def _remove(moment: Expected, rng: Random, split: Split) -> ScriptedEvent | None:
     """Take away one of several things still to be fetched."""
     del split
     names = _open(moment)
     if len(names) < 2 or moment.task.ordered or moment.task.family not in ("group", "clear", "sort"):
         return None
-    return Event(moment.step, "remove", {"object": rng.choice(names)})
+    return ScriptedEvent(moment.step, "remove", {"object": rng.choice(names)})
 
 
-def _knock(moment: Moment, rng: Random, split: Split) -> Event | None:
+def _knock(moment: Expected, rng: Random, split: Split) -> ScriptedEvent | None:
     del rng, split
     wanted = moment.truth.holding in moment.task.subjects
-    return Event(moment.step, "knock") if wanted and moment.task.family not in (*RANKED, "swap", "pick") else None
+    fits = not moment.task.ranked and moment.task.family not in ("swap", "pick")
+    return ScriptedEvent(moment.step, "knock") if wanted and fits else None
 
 
-def _block(moment: Moment, rng: Random, split: Split) -> Event | None:
+def _block(moment: Expected, rng: Random, split: Split) -> ScriptedEvent | None:
     """Put another thing into the container, such that what belongs there still has room."""
     del split
     truth, task = moment.truth, moment.task
     hosts = sorted({g.target for g in task.goals if is_container(g.target) and not g.holds(truth)})
-    if not hosts or task.family in ("clear", "sort", *RANKED):
+    if not hosts or task.ranked or task.family in ("clear", "sort"):
         return None
     host = rng.choice(hosts)
     todo = [truth.objects[g.subject] for g in task.goals if g.target == host and not g.holds(truth)]
@@ -142,20 +148,14 @@ def _block(moment: Moment, rng: Random, split: Split) -> Event | None:
         and not truth.inside(name)
         and has_room(truth.objects[host], [*load, item], todo)
     ]
-    return Event(moment.step, "block", {"container": host, "by": rng.choice(others)}) if others else None
+    return ScriptedEvent(moment.step, "block", {"container": host, "by": rng.choice(others)}) if others else None
 
 
-def _instruct(moment: Moment, rng: Random, split: Split) -> Event | None:
+def _instruct(moment: Expected, rng: Random, split: Split) -> ScriptedEvent | None:
     """Say something that the earlier task's own end would not do as well: else nobody sees whether it was heard."""
     change = sample_change(moment.truth, moment.task, rng, split)
     if change is None or change.cannot or change.satisfied:
         return None
     if change.success(moment.truth, expected(moment.truth, moment.task)[-1].truth):
         return None
-    return Event(moment.step, "instruct", {"instruction": change.instruction}, change)
-
-
-Draw = Callable[[Moment, Random, Split], Event | None]
-DRAWS: dict[str, Draw] = {"move": _move, "remove": _remove, "knock": _knock, "block": _block, "instruct": _instruct}
-KINDS = ("instruct", "move", "move", "knock", "knock", "remove", "block", "block")
-"""The kinds of event as often as they are tried; a new instruction always works, a thing to be blocked is rare."""
+    return ScriptedEvent(moment.step, "instruct", {"instruction": change.instruction}, change)
