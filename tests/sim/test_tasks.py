@@ -238,8 +238,8 @@ def test_there_is_room_only_where_the_load_leaves_it() -> None:
 
 def test_fitting_agrees_with_the_tabletop_world() -> None:
     from vlp.sim.language.fitting import fits
+    from vlp.sim.worlds.tabletop import layout
     from vlp.sim.worlds.tabletop.objects import SceneObject
-    from vlp.sim.worlds.tabletop.world import layout
 
     rng = Random(6)
     for _ in range(150):
