@@ -74,7 +74,7 @@ def test_what_is_said_first_stands_before_the_reply_and_holds_its_grammar() -> N
     assert "".join(m.role[0] for m in inner.calls[1]["messages"]) == "uau"
     model.generate([user(Text("a")), user(Text("b"))], grammar={"type": "object"})
     assert inner.calls[3]["grammar"] == {"type": "object"}
-    assert model.names.kinds == {"cube": "cube"} and model.calls is inner.calls
+    assert model.can.names is CountingTurns.names
 
 
 def test_a_row_of_the_table_is_enough_for_a_folder_that_names_it(counting: None, toy_folder: Path, tmp_path: Path) -> None:
