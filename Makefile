@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+CODE := src tests examples recipes tools
 export MUJOCO_GL ?= egl
 
-.PHONY: demo test test-serving check clean
+.PHONY: demo quick test test-serving check docs clean
 
 # The main job with one change of mind midway, on the embedded model; the scene is of the test split.
 DEMO := "put the red cube in the green bowl" --seed 20009802 --change "4: no, put it in the orange bowl"
@@ -13,6 +14,18 @@ demo: $(VENV)/.demo
 	@$(BIN)/vlp run $(DEMO) --out runs/demo --force; status=$$?; \
 	echo "The whole story: runs/demo/report.html. The film: runs/demo/run.mp4. As data: runs/demo/result.json."; \
 	exit $$status
+
+# What to run while you work: under a minute on two cores, without torch and mujoco. Types are checked in changed files only.
+CHANGED = $(shell git diff --name-only --diff-filter=d HEAD -- '*.py')
+QUICK := tests/core tests/journal tests/policy tests/primitives tests/prompt tests/understanding/test_stopping.py \
+	tests/robot/test_arguments.py tests/robot/test_conformance.py tests/robot/test_fake.py tests/data/test_store.py tests/data/test_import.py \
+	tests/cli/test_cli_main.py tests/cli/test_cli_policy.py tests/docs/test_listed.py tests/test_architecture.py tests/test_version.py
+
+quick: $(VENV)/.dev
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(if $(CHANGED),$(BIN)/pyright --pythonpath $(BIN)/python $(CHANGED))
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(QUICK)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
@@ -28,8 +41,13 @@ $(VLLM_VENV)/.done: tools/install_vllm.sh
 	@touch $@
 
 check: $(VENV)/.dev
-	$(BIN)/ruff check src tests examples recipes
-	$(BIN)/pyright --pythonpath $(BIN)/python src
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+docs: $(VENV)/.dev
+	$(BIN)/python tools/write_cli_page.py
+	$(BIN)/mkdocs build --strict -q -d build/site
 
 $(VENV)/.demo: pyproject.toml tools/install.sh
 	PYTHON="$(PYTHON)" sh tools/install.sh $(VENV) robot,sim,models,view
@@ -40,4 +58,4 @@ $(VENV)/.dev: pyproject.toml tools/install.sh
 	@touch $@ $(VENV)/.demo
 
 clean:
-	rm -rf $(VENV) $(VLLM_VENV) runs
+	rm -rf $(VENV) $(VLLM_VENV) runs build

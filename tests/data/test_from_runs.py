@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from vlp.core.errors import UsageError
+from vlp.core.messages import Text
 from vlp.data.from_runs import from_runs
 from vlp.data.lint import lint
 from vlp.data.sample import Sample
@@ -80,8 +81,8 @@ def test_a_successful_run_gives_a_sample_per_policy_with_the_memory_of_that_mome
 def test_the_prompt_of_a_sample_is_the_one_the_model_was_given(tmp_path):
     harvest(tmp_path / "s", write_run(tmp_path / "r1", trigger="step-failed"))
     (sample,) = Store(tmp_path / "s")
-    text = sample.messages(kit.picture(2), kit.manifest(), "brief")[0].parts[1].text
-    assert "failed: locate red cube (not-found)" in text
+    text = sample.messages(kit.picture(2), kit.manifest(), "brief")[0].parts[1]
+    assert isinstance(text, Text) and "failed: locate red cube (not-found)" in text.text
 
 
 def test_a_policy_that_a_failed_step_ended_is_set_aside(tmp_path):

@@ -21,6 +21,8 @@ from vlp.data.lerobot_schema import CAMERA, Episode, Frame, Layout
 from vlp.data.store import Store
 from vlp.prompt.target import policy_text
 
+ALL_CHECKS = tuple(HealthCheck.__members__.values())
+
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 
@@ -296,7 +298,7 @@ def test_a_file_that_is_a_link_out_of_the_folder_is_not_read(images: Path) -> No
     assert f"{DATA} is a link out of the folder. Copy the dataset with its links followed" in refused(images)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=ALL_CHECKS)
 @given(
     name=st.sampled_from([DATA, EPISODES, TASKS, "meta/info.json"]),
     changes=st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=3), st.integers(0, 3)), min_size=1, max_size=2),

@@ -45,7 +45,7 @@ def trained(base: Any, out: Path, **settings: Any) -> torch.Tensor:
         for parameter in adapted.parameters():
             if parameter.requires_grad:
                 parameter.add_(torch.randn_like(parameter) * 0.05)
-    adapted.eval().save_pretrained(out, save_embedding_layers=False)
+    adapted.eval().save_pretrained(str(out), save_embedding_layers=False)
     return logits(adapted)
 
 

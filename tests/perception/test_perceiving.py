@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import make_view
+from views import make_view
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.located import Located

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from conftest import make_view, rotation
+from views import make_view, rotation
 
 from vlp.perception import pose
 from vlp.perception.grounder import Detection

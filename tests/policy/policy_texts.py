@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from vlp.policy import Plan, State, check_policy
+from vlp.policy import Plan, Policy, State, check_policy
 from vlp.primitives.manifest import Limits, Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
 
@@ -52,6 +52,6 @@ def plan(text: str, state: State | None = None) -> Plan:
     return checked
 
 
-def codes(text: str | bytes, state: State | None = None) -> list[tuple[str, str]]:
+def codes(text: str | bytes | Policy, state: State | None = None) -> list[tuple[str, str]]:
     """Return (code, path) of every issue of a text."""
     return [(issue.code, issue.path) for issue in check_policy(text, MANIFEST, state)[1].issues]

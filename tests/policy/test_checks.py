@@ -1,6 +1,6 @@
 """A policy that could not work is refused before anything moves, with the reason at the step."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 from policy_texts import MANIFEST, codes, pick, plan, policy, put
@@ -15,7 +15,7 @@ DROP = {"do": "place", "target": "bin", "relation": "in"}
 PUSH = {"do": "push", "target": "$red_cube", "direction": "left", "distance_m": 0.1}
 
 
-def steps(*listed: dict[str, object]) -> str:
+def steps(*listed: Mapping[str, object]) -> str:
     return policy("g", {"name": "n", "steps": list(listed)})
 
 

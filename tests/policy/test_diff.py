@@ -27,9 +27,9 @@ def test_kept_and_dropped_are_the_old_plan_kept_and_added_the_new(a: int, b: int
     change = diff(old, new, [step.id for step in old.steps[:finished]])
     order_old = {step.id: i for i, step in enumerate(old.steps)}
     order_new = {step.id: i for i, step in enumerate(new.steps)}
-    assert sorted([k.id for k, _ in change.kept] + [s.id for s in change.dropped], key=order_old.get) == list(order_old)
-    assert sorted([k.id for _, k in change.kept] + [s.id for s in change.added], key=order_new.get) == list(order_new)
-    assert [k.id for k, _ in change.kept] == sorted((k.id for k, _ in change.kept), key=order_old.get)
+    assert sorted([k.id for k, _ in change.kept] + [s.id for s in change.dropped], key=order_old.__getitem__) == list(order_old)
+    assert sorted([k.id for _, k in change.kept] + [s.id for s in change.added], key=order_new.__getitem__) == list(order_new)
+    assert [k.id for k, _ in change.kept] == sorted((k.id for k, _ in change.kept), key=order_old.__getitem__)
     assert all(k.step == n.step for k, n in change.kept)
     assert {step.id for step in change.undone} <= {step.id for step in old.steps[:finished]}
 

@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -33,7 +34,7 @@ STRUCTURAL = (
 )  # fmt: skip
 
 
-def some_policy(seed: int) -> dict[str, object]:
+def some_policy(seed: int) -> dict[str, Any]:
     """Return a random valid policy with at least one step."""
     rng = random.Random(seed)
     while not (data := random_policy(rng, MANIFEST)).get("subtasks"):
@@ -54,7 +55,7 @@ def test_the_schema_is_a_json_schema() -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from(STRUCTURAL))
 def test_the_validator_and_a_general_one_agree_on_valid_and_on_spoiled_policies(
-    seed: int, spoil: Callable[[random.Random, dict[str, object]], str]
+    seed: int, spoil: Callable[[random.Random, dict[str, Any]], str]
 ) -> None:
     data = some_policy(seed)
     assert accepted(data) and OTHER.is_valid(data)

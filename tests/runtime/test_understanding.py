@@ -83,6 +83,8 @@ def test_a_sentence_that_asks_for_nothing_is_noted_and_the_run_goes_on(make_run,
 @pytest.mark.parametrize("words", ["stop.", "hold on", "do not touch the green bowl"])
 def test_instruct_stops_at_once_from_another_thread(make_run, words: str):
     class Slow(FakeRobot):
+        halted = threading.Event()
+
         def execute(self, step):
             if step.do == "grasp":
                 threading.Thread(target=lambda: run.session.instruct(words)).start()
@@ -94,7 +96,6 @@ def test_instruct_stops_at_once_from_another_thread(make_run, words: str):
             self.halted.set()
 
     robot = Slow()
-    robot.halted = threading.Event()
     run = make_run(reading(CUBE_IN_BOWL), robot=robot)
     outcome = run.go()
     assert outcome.outcome == "stopped" and "place" not in run.done

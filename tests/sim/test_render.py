@@ -66,8 +66,8 @@ def test_exact_depth_puts_the_table_at_its_height(simulation: Simulation):
     _, depth = camera.rgb_and_depth(simulation.data)
     rows, columns = np.nonzero(bodies == simulation.model.body("table").id)
     inner = (rows > 150) & (rows < 300)
-    pixels = np.stack([columns[inner] + 0.5, rows[inner] + 0.5], axis=1)[::37]
-    points = deproject(pixels, depth[rows[inner], columns[inner]][::37], K)
+    pixels = np.stack([columns[inner] + 0.5, rows[inner] + 0.5], axis=1)[::37].astype(np.float64)
+    points = deproject(pixels, depth[rows[inner], columns[inner]][::37].astype(np.float64), K)
     heights = transform(points, _camera_in_world(simulation))[:, 2]
     assert abs(np.median(heights) - simulation.scene.table.height_m) < 0.001
     assert np.percentile(abs(heights - simulation.scene.table.height_m), 90) < 0.003

@@ -1,6 +1,7 @@
 """The simulated HSR grasps, carries and puts down by contact alone, stops at once, and can be put back as it was."""
 
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,9 +36,9 @@ def world(*things):
 def see(robot, phrase, error_m=(0.004, -0.004, 0.003), **changes):
     """What a camera would make of an object: a little off."""
     thing = robot.simulation.truth().objects[phrase]
-    position = tuple(float(v) for v in np.array(thing.position_in_world) + error_m)
+    x, y, z = (float(v) for v in np.array(thing.position_in_world) + error_m)
     yaw = (thing.yaw_rad + 0.06 + np.pi / 2) % np.pi - np.pi / 2
-    return {**Located(phrase, (0, 0, 9, 9), position, thing.size_m, float(yaw), 1.0, 0.0).to_json(), **changes}
+    return {**Located(phrase, (0, 0, 9, 9), (x, y, z), thing.size_m, float(yaw), 1.0, 0.0).to_json(), **changes}
 
 
 def do(robot, what, key="", **arguments):
@@ -102,7 +103,7 @@ def test_fingers_that_close_on_nothing_say_so():
         ("grasp", {"target": "red bowl"}, "too-large"),
     ],
 )
-def test_what_cannot_be_done_is_refused_without_moving(what, arguments, code):
+def test_what_cannot_be_done_is_refused_without_moving(what: str, arguments: dict[str, Any], code: str):
     robot = world(("red bowl", 0.6, 0.0, 0.0))
     if arguments.get("target") == "red bowl":
         arguments = {"target": see(robot, "red bowl")}

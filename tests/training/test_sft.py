@@ -64,7 +64,7 @@ def test_a_run_leaves_adapter_curve_picture_and_card(whole: Path) -> None:
 
 
 def test_the_curve_is_that_of_stock_trl(base: Path, samples: Path, whole: Path, tmp_path: Path) -> None:
-    from trl import SFTTrainer
+    from trl.trainer.sft_trainer import SFTTrainer
 
     recipe = Recipe(**SHORT)
     model = TransformersModel(base, device="cpu")
@@ -190,7 +190,8 @@ def test_the_tower_learns_at_its_share_of_the_rate(base: Path, samples: Path, tm
         made = train_sft(str(base), samples, tmp_path / str(share), recipe, device="cpu")
         weights = load_file(made / "adapter_model.safetensors")
         begun_at_0 = {name: float(w.abs().max()) for name, w in weights.items() if "lora_B" in name}
-        moved[share] = tuple(max(v for n, v in begun_at_0.items() if (".visual." in n) is tower) for tower in (True, False))
+        tower, decoder = (max(v for n, v in begun_at_0.items() if (".visual." in n) is part) for part in (True, False))
+        moved[share] = (tower, decoder)
     assert min(moved[1.0]) > 0  # the one step was at rate 0, and 0 is any share of 0
     assert moved[0.05][1] == pytest.approx(moved[1.0][1], rel=1e-3)
     assert moved[0.05][0] == pytest.approx(0.05 * moved[1.0][0], rel=0.02)
@@ -311,7 +312,7 @@ def test_the_last_step_is_told_without_a_terminal(capsys: pytest.CaptureFixture[
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
-    weights = {"a": torch.nn.Parameter(torch.ones(2))}
+    weights: dict[str, torch.Tensor] = {"a": torch.nn.Parameter(torch.ones(2))}
     optimizer = torch.optim.AdamW(weights.values())
     weights["a"].grad = torch.ones(2)
     optimizer.step()

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -46,14 +47,19 @@ def test_a_model_is_measured_from_its_configuration(base: Path, tmp_path: Path, 
     assert "tokens a second" in capsys.readouterr().out
 
 
-def test_what_is_timed_is_what_the_model_writes(base: Path) -> None:
+def test_what_is_timed_is_what_the_model_writes(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The timed loop must write the tokens that the stock `generate` writes, or it times something else."""
     from vlp.training.model_speed import _Writer
 
     made = build_shape(find_config(str(base)), "cpu", torch.float32).eval()
     writer, found = _Writer(made, SMALL, torch.device("cpu")), list[int]()
     step = writer._next
-    writer._next = lambda *rest: (token := step(*rest), found.append(int(token)))[0]
+
+    def kept(*given: Any) -> torch.Tensor:
+        found.append(int(token := step(*given)))
+        return token
+
+    monkeypatch.setattr(writer, "_next", kept)
     writer.write(4)
     prompt = {name: value for name, value in writer.batch.items() if name != "labels"}
     with torch.no_grad():

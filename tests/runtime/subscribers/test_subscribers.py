@@ -4,7 +4,9 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,8 +38,18 @@ def policy(thing: str = "red cube", name: str = "do it") -> dict:
     return {"goal": f"the {thing} is held", "subtasks": [{"name": name, "steps": steps}]}
 
 
+@dataclass(frozen=True)
+class Told:
+    """A finished run: its folder, its events, and what terminals without and with colour showed."""
+
+    out: Path
+    events: list[Event]
+    plain: str
+    colour: str
+
+
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
+def told(tmp_path_factory) -> Told:
     """A run with a change of mind, a failed step and a refused reply, with every subscriber."""
     robot = FakeRobot()
     robot.fail_next("grasp", "slipped")
@@ -61,8 +73,7 @@ def told(tmp_path_factory):
     run = Run(out, texts, robot=robot, spec=spec, subscribers=subscribers, judge=lambda: False)
     run.go()
     assert not run.of("note"), run.of("note")
-    run.out, run.plain, run.colour = out, plain.getvalue(), colour.getvalue()
-    return run
+    return Told(out, run.events, plain.getvalue(), colour.getvalue())
 
 
 def test_result_json_says_all_that_happened(told):
