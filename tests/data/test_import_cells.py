@@ -17,7 +17,7 @@ from vlp.core.errors import UsageError, VlpError
 from vlp.data.import_folder import BadRows, import_folder
 from vlp.data.store import Store
 
-ALL_CHECKS = tuple(HealthCheck.__members__.values())
+ALL_CHECKS: list[HealthCheck] = list(HealthCheck)  # type: ignore[assignment]  # its metaclass has no types
 
 POLICY = kit.put_policy("red cube", "green bowl")
 TEXT = json.dumps(POLICY)

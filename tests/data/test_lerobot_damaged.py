@@ -21,7 +21,7 @@ from vlp.data.lerobot_schema import CAMERA, Episode, Frame, Layout
 from vlp.data.store import Store
 from vlp.prompt.target import policy_text
 
-ALL_CHECKS = tuple(HealthCheck.__members__.values())
+ALL_CHECKS: list[HealthCheck] = list(HealthCheck)  # type: ignore[assignment]  # its metaclass has no types
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
