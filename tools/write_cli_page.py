@@ -60,7 +60,8 @@ def _rows(command: Callable[..., Any]) -> Iterator[tuple[str, bool, str, str]]:
         if any("Positional" in repr(mark) for mark in marks):
             yield config.metavar if config else parameter.name.upper(), False, "", meaning
             continue
-        flag = "--" + ((config and config.name) or parameter.name).replace("_", "-")
+        switched_off = "no-" if parameter.default is True else ""
+        flag = f"--{switched_off}" + ((config and config.name) or parameter.name).replace("_", "-")
         value = "" if hint is bool else f" {(config and config.metavar) or _kind(hint)}"
         if any("UseAppendAction" in repr(mark) for mark in marks):
             value = value.removesuffix(" ...")
@@ -94,7 +95,7 @@ def _kind(hint: Any) -> str:
 def _default(value: Any) -> str:
     if value is inspect.Parameter.empty:
         return "required"
-    empty = value is None or value is False or value in ("", ())
+    empty = value is None or isinstance(value, bool) or value in ("", ())
     return "" if empty else f"`{' '.join(map(str, value)) if isinstance(value, tuple) else value}`"
 
 

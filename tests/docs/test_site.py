@@ -32,7 +32,7 @@ def test_the_page_lists_the_options_that_the_parser_has(name: str, capsys: pytes
     section = PAGE.split(f"## vlp {name}\n")[1].split("\n## ")[0]
     with pytest.raises(SystemExit):
         main([*name.split(), "--help"])
-    parsed = set(re.findall(r"^[│|] (?:-h, )?(--[a-z][a-z0-9-]*)", capsys.readouterr().out, re.M)) - {"--help"}
+    parsed = set(re.findall(r"^[│| ] {1,3}(?:-h, )?(--[a-z][a-z0-9-]*)", capsys.readouterr().out, re.M)) - {"--help"}
     assert set(re.findall(r"^\| `(--[a-z][a-z0-9-]*)", section, re.M)) == parsed
     assert not re.search(r"\|  \|$", section, re.M), "an argument without a meaning"
 
