@@ -40,7 +40,8 @@ def tokenizer() -> Any:
     def spelled(piece: bytes) -> str:
         return "".join(letter[byte] for byte in piece)
 
-    merges = [tuple(map(spelled, halves)) for piece in ranks if len(piece) > 1 and (halves := _halves(piece, ranks))]
+    pairs = [halves for piece in ranks if len(piece) > 1 and (halves := _halves(piece, ranks))]
+    merges = [(spelled(first), spelled(second)) for first, second in pairs]
     made = Tokenizer(models.BPE({spelled(piece): rank for piece, rank in ranks.items()}, merges))
     made.normalizer = normalizers.NFC()
     made.pre_tokenizer = pre_tokenizers.Sequence(

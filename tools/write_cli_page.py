@@ -56,7 +56,7 @@ def _rows(command: Callable[..., Any]) -> Iterator[tuple[str, bool, str, str]]:
         if inspect.isclass(hint) and hasattr(hint, "__dataclass_fields__"):  # its fields are options of their own
             yield from _rows(hint)
             continue
-        meaning = _escaped(texts.get(parameter.name, ""))
+        meaning = _escaped(texts.get(parameter.name) or (config and config.help) or "")
         if any("Positional" in repr(mark) for mark in marks):
             yield config.metavar if config else parameter.name.upper(), False, "", meaning
             continue
