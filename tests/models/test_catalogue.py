@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vlp.core.errors import MissingComponent, UsageError
-from vlp.models.catalogue import MODELS, find_folder, open_model
+from vlp.models.catalogue import MODELS, find_folder, open_for_person, open_model
 from vlp.models.folder import check_folder
 from vlp.nano import folders
 
@@ -75,3 +75,7 @@ def test_naming_models_loads_no_torch() -> None:
         "sys.exit(bool({'torch','transformers','mujoco'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_profile_that_is_named_counts_before_the_models_own(toy_folder: Path) -> None:
+    assert open_for_person(str(toy_folder), profile="full").profile == "full"

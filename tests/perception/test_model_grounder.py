@@ -189,3 +189,12 @@ def test_a_model_that_finds_one_thing_at_a_time_is_asked_for_each_name_it_knows(
 def test_a_model_without_eyes_is_no_grounder():
     with pytest.raises(MissingComponent, match="sees no images"):
         make_grounder("model", Sources(model=FakeVlm("[]", images=False)))
+
+
+@pytest.mark.parametrize(("says", "status"), [("Yes, it is.", "succeeded"), ("no", "failed"), ("I cannot tell", "failed")])
+def test_a_model_can_answer_checks_in_the_place_of_depth(says, status):
+    model = FakeVlm(says)
+    robot = PerceivingRobot(StillRobot(), ModelGrounder(model), model)
+    result = robot.execute(Step("check", {"relation": "on", "subject": "cat", "object": "mat"}, "k"))
+    assert result.status == status and says in result.done["evidence"]
+    assert "is the cat on the mat?" in model.asked[-1]

@@ -25,6 +25,7 @@ def ask(
     model: AskedModel = DEFAULT_MODEL,
     model_name: str = "",
     adapter: str = "",
+    profile: str = "",
     timeout_s: float = 120.0,
 ) -> int:
     """Ask a model a question about an image.
@@ -34,11 +35,12 @@ def ask(
         question: e.g. "how many cubes are there?".
         model_name: which of a server's models, where it lists several.
         adapter: a LoRA adapter for a model in process.
+        profile: the wording of its prompts, "full" for a general one; by default the one that it asks for.
         timeout_s: limit on the answer, in seconds.
     """
     question = clean_question(question)
     rgb = read_image(image)
-    chosen = open_chosen(with_name(model, model_name), adapter, grammar=False, open_s=timeout_s)
+    chosen = open_chosen(with_name(model, model_name), adapter, profile, grammar=False, open_s=timeout_s)
     names = chosen.can.names
     why = unknown_in_question(question, names) if names else None
     if why is not None:

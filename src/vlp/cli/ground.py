@@ -22,6 +22,7 @@ def ground(
     model: AskedModel = DEFAULT_MODEL,
     model_name: str = "",
     adapter: str = "",
+    profile: str = "",
     out: str = "",
     json_: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> int:
@@ -32,12 +33,13 @@ def ground(
         phrase: "red cube", "cube", "red", "thing" for all that can be grasped, "anything".
         model_name: which of a server's models, where it lists several.
         adapter: a LoRA adapter for a model in process.
+        profile: the wording of its prompts, "full" for a general one; by default the one that it asks for.
         out: write the image with the boxes drawn into it, as PNG.
         json_: print JSON.
     """
     rgb = read_image(image)
     phrase = " ".join(clean_question(phrase).lower().split())
-    found = _find(rgb, phrase, with_name(model, model_name), adapter)
+    found = _find(rgb, phrase, with_name(model, model_name), adapter, profile)
     if out:
         from pathlib import Path
 
@@ -53,7 +55,7 @@ def ground(
     return 0 if found else 1
 
 
-def _find(rgb: Rgb, phrase: str, model: str, adapter: str) -> list[Detection]:
+def _find(rgb: Rgb, phrase: str, model: str, adapter: str, profile: str) -> list[Detection]:
     """Return what a model finds; words that a grounder has not learnt are pointed out instead of not found."""
     if model in GROUNDERS and model in FOLDERS:  # it finds without writing
         grounder = make_grounder(model, Sources())
@@ -61,7 +63,7 @@ def _find(rgb: Rgb, phrase: str, model: str, adapter: str) -> list[Detection]:
         if names is not None:
             _check(phrase, names)
         return grounder.ground(rgb, phrase)
-    return make_grounder("model", Sources(model=open_chosen(model, adapter))).ground(rgb, phrase)
+    return make_grounder("model", Sources(model=open_chosen(model, adapter, profile))).ground(rgb, phrase)
 
 
 def _check(phrase: str, names: Names) -> None:

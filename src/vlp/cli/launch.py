@@ -13,7 +13,7 @@ from rich.console import Console
 
 from vlp.cli.keyboard import Keyboard
 from vlp.cli.out import keep_aside
-from vlp.core.errors import MissingComponent, UsageError, VlpError
+from vlp.core.errors import MissingComponent, UsageError, VlpError, lookup
 from vlp.episodes.assemble import Assembly, open_robot
 from vlp.episodes.verdict import Verdict
 from vlp.episodes.world_events import check_event
@@ -21,6 +21,7 @@ from vlp.journal import Event
 from vlp.models.catalogue import OPEN_S, open_for_person
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER
+from vlp.prompt.wording import WORDINGS
 from vlp.robot.offers import offered
 from vlp.runtime.bus import Subscriber
 from vlp.runtime.limits import Budget
@@ -56,7 +57,7 @@ def launch(
     console = Console()
     options = spec.options
     limit_s = options.get("timeout_s", OPEN_S)
-    model = None if spec.model == EXPERT else open_chosen(spec.model, options.get("adapter", ""), open_s=limit_s)
+    model = None if spec.model == EXPERT else _planner(spec, limit_s)
     keyboard = Keyboard.of_terminal()
     assembly = open_robot(
         spec.robot,
@@ -66,6 +67,7 @@ def launch(
         model=model,
         ask_person=keyboard.ask if keyboard else None,
         token=robot_token(token),
+        ask_checks=options.get("check") == "model",
     )
     with _closing(assembly.robot):
         verdict = _verdict(assembly, spec, bool(resumed))
@@ -97,9 +99,19 @@ def launch(
     return status_of(outcome)
 
 
-def open_chosen(name: str, adapter: str = "", *, grammar: bool = True, open_s: float = OPEN_S) -> Model:
-    """Return the model of `--model` (see `vlp.models.catalogue.open_for_person`); notes about it go to standard error."""
-    return open_for_person(name, adapter, grammar=grammar, open_s=min(open_s, OPEN_S), tell=_note)
+def _planner(spec: Spec, limit_s: float) -> Model:
+    return open_chosen(spec.model, spec.options.get("adapter", ""), spec.options.get("profile", ""), open_s=limit_s)
+
+
+def open_chosen(name: str, adapter: str = "", profile: str = "", *, grammar: bool = True, open_s: float = OPEN_S) -> Model:
+    """Return the model of `--model` (see `vlp.models.catalogue.open_for_person`); notes about it go to standard error.
+
+    Raises:
+        UsageError: an unknown profile, or what opening refuses.
+    """
+    if profile:
+        lookup(profile, WORDINGS, "prompt profile")
+    return open_for_person(name, adapter, profile, grammar=grammar, open_s=min(open_s, OPEN_S), tell=_note)
 
 
 def _note(line: str) -> None:

@@ -36,6 +36,8 @@ def run(
     model: Planner = DEFAULT_MODEL,
     model_name: str = "",
     adapter: str = "",
+    profile: str = "",
+    check: Literal["measure", "model"] = "measure",
     grounder: Eyes = DEFAULT_GROUNDER,
     change: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
     event: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
@@ -57,6 +59,8 @@ def run(
         seed: which of its scenes; `vlp world show` draws it.
         model_name: which of a server's models, where it lists several.
         adapter: a LoRA adapter for a model in process.
+        profile: the wording of the model's prompts, "full" for a general one; by default the one that it asks for.
+        check: how a check of a relation between things is answered: measured in depth, or by asking the model.
         change: "STEP: new instruction", given once STEP steps have been done; may be repeated.
         event: "STEP: event", e.g. "2: move red cube", "3: knock"; may be repeated.
         out: the directory to write; by default runs/DATE-INSTRUCTION.
@@ -77,7 +81,7 @@ def run(
     if not timeout_s > 0:
         raise UsageError(f"--timeout-s {timeout_s:g} is not greater than 0.", "Give the longest time for the run, in seconds.")
     options = {"adapter": adapter, "grounder": grounder, "recordings": not no_recordings, "timeout_s": timeout_s}
-    options["confirm"] = confirm
+    options |= {"confirm": confirm} | ({"profile": profile} if profile else {}) | ({"check": check} if check == "model" else {})
     if model == EXPERT or grounder == "oracle":
         options["upper_bound"] = True
     spec = Spec(instruction, robot, world, model, seed, tuple(changes), options)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vlp.core.camera import Box
+from vlp.core.errors import UsageError
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER, Sources, make_grounder
 from vlp.perception.perceiving import PERCEPTIONS, PerceivingRobot
@@ -41,6 +42,7 @@ def open_robot(
     model: Model | None = None,
     ask_person: Callable[[str], str | None] | None = None,
     token: str = "",
+    ask_checks: bool = False,
 ) -> Assembly:
     """Return a robot that can act and look.
 
@@ -48,19 +50,23 @@ def open_robot(
         robot: a row of `vlp.sim.embodiments.EMBODIMENTS` ("" takes the first), or the URL of a robot's server.
         world, seed: for simulated robots; see `vlp.sim.open.simulated`.
         grounder: a row of `vlp.perception.grounder.GROUNDERS`.
-        model: for the grounder "model", and asked by `check` when it cannot see.
+        model: for the grounder "model", and for checks where it is to answer them.
         ask_person: question -> answer, for `ask`.
         token: of a robot's server.
+        ask_checks: whether the model answers checks of relations; else they are measured.
 
     Raises:
         UsageError: an unknown name.
         MissingComponent: an extra that is not installed, weights that are not there, a server that does not answer.
     """
+    if ask_checks and (model is None or not model.can.images):
+        raise UsageError("checks are to be answered by a model, and none that sees is named.", "Name one with --model.")
+    judge = model if ask_checks else None
     if robot.startswith(("http://", "https://")):
-        return _remote(robot, token, grounder, model, ask_person)
+        return _remote(robot, token, grounder, model, ask_person, judge)
     acting, simulation = simulated(robot, world, seed)
     eyes = make_grounder(grounder, Sources(boxes=true_boxes(simulation), model=model))
-    return Assembly(PerceivingRobot(acting, eyes, ask_person=ask_person, sizes=simulation.world.sizes()), simulation)
+    return Assembly(PerceivingRobot(acting, eyes, judge, ask_person, sizes=simulation.world.sizes()), simulation)
 
 
 def true_boxes(simulation: Simulation) -> Callable[[], Mapping[str, Box]]:
@@ -79,7 +85,12 @@ def true_boxes(simulation: Simulation) -> Callable[[], Mapping[str, Box]]:
 
 
 def _remote(
-    url: str, token: str, grounder: str, model: Model | None, ask_person: Callable[[str], str | None] | None
+    url: str,
+    token: str,
+    grounder: str,
+    model: Model | None,
+    ask_person: Callable[[str], str | None] | None,
+    judge: Model | None,
 ) -> Assembly:
     """Return the robot behind a server; its own perceptions are used where it has them all."""
     from vlp.robot.client import RemoteRobot
@@ -87,4 +98,4 @@ def _remote(
     remote: Robot = RemoteRobot(url, token)
     if set(PERCEPTIONS) <= set(remote.describe().primitives) and ask_person is None:
         return Assembly(remote)
-    return Assembly(PerceivingRobot(remote, make_grounder(grounder, Sources(model=model)), ask_person=ask_person))
+    return Assembly(PerceivingRobot(remote, make_grounder(grounder, Sources(model=model)), judge, ask_person))

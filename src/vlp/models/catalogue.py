@@ -48,7 +48,7 @@ def open_model(spec: str, **options: Any) -> Model:
         spec: a word of `FOLDERS`, a model folder, a Hugging Face id ("Qwen/Qwen2.5-VL-3B-Instruct"), the URL of an
             OpenAI-compatible server ("http://127.0.0.1:8000/v1", with "#NAME" behind it where it serves several models), or
             "scripted:FILE".
-        options: handed to the back end: `adapter`, `device`, `dtype` for models in process; `model`, `profile`, `key`,
+        options: handed to the back end: `profile`; `adapter`, `device`, `dtype` for models in process; `model`, `key`,
             `sight`, `grammar`, `tell`, `open_s` for a server.
 
     Raises:
@@ -63,13 +63,20 @@ def open_model(spec: str, **options: Any) -> Model:
 
 
 def open_for_person(
-    spec: str, adapter: str = "", *, grammar: bool = True, open_s: float = OPEN_S, tell: Tell = say_nothing
+    spec: str,
+    adapter: str = "",
+    profile: str = "",
+    *,
+    grammar: bool = True,
+    open_s: float = OPEN_S,
+    tell: Tell = say_nothing,
 ) -> Model:
     """Return the model of `--model`; one on a server has its key from the environment, and is asked again while it is busy.
 
     Args:
         spec: see `open_model`.
         adapter: a LoRA adapter for a model in process; "" for none.
+        profile: the wording of its prompts; "" for the one that it asks for.
         grammar: whether replies under a grammar will be asked for.
         open_s: limit on opening a server's model, in which it is waited for one that is busy.
         tell: told, in a line each, what the person should know.
@@ -79,11 +86,12 @@ def open_for_person(
         MissingComponent: see `open_model`.
     """
     if not spec.startswith(SERVED):
-        return open_model(spec, **({"adapter": adapter} if adapter else {}))
+        return open_model(spec, **{name: value for name, value in (("adapter", adapter), ("profile", profile)) if value})
     if adapter:
         raise UsageError("--adapter is for a model in process.", "A server loads its adapters itself.")
     key, sight = os.environ.get("VLP_MODEL_KEY"), os.environ.get("VLP_MODEL_SIGHT", "")
-    return RetryingModel(open_model(spec, key=key, sight=sight, grammar=grammar, open_s=open_s, tell=tell), tell=tell)
+    model = open_model(spec, key=key, sight=sight, profile=profile or None, grammar=grammar, open_s=open_s, tell=tell)
+    return RetryingModel(model, tell=tell)
 
 
 def with_name(spec: str, model_name: str) -> str:

@@ -41,6 +41,7 @@ class TransformersModel:
         device: "cpu", "cuda", "cuda:1", ...; None takes a GPU where there is one.
         dtype: "float32", "bfloat16" or "float16"; None is float32 on a CPU, bfloat16 on a GPU.
         merged: add the adapter into the weights, which is faster; False computes it beside them, as the trainer does.
+        profile: the wording of its prompts; "" for the one that the folder asks for.
 
     Attributes:
         name: from the folder.
@@ -60,9 +61,10 @@ class TransformersModel:
         device: str | None = None,
         dtype: str | None = None,
         merged: bool = True,
+        profile: str = "",
     ) -> None:
         checked = check_folder(Path(folder))
-        self.name, self.profile = checked.name, checked.profile
+        self.name, self.profile = checked.name, profile or checked.profile
         self.turns: Turns | None = make_turns(checked.turns, self) if checked.turns else None
         self.device = find_device(device)
         self.model = load_model(checked, adapter, self.device, find_dtype(dtype, self.device), merged)

@@ -42,7 +42,7 @@ class Sight:
     Args:
         look: one observation.
         grounder: finds boxes.
-        model: a second opinion, or None.
+        model: says of relations between things whether they hold; None measures them.
         put: where things were put last, by phrase.
     """
 
@@ -69,6 +69,8 @@ def check(sight: Sight, relation: str, subject: str, other: str) -> Verdict:
         raise ValueError(f"relation {relation!r} of {subject!r} and {other!r}")
     if sight.look.observation.state.holding == subject:
         return False, f"the {subject} is in the hand"
+    if sight.model is not None:
+        return _asked(sight.model, sight, relation, subject, other)
     if other in PLACE_CHECKS:
         return PLACE_CHECKS[other](sight, subject)
     return _between(sight, relation, subject, other)
@@ -87,8 +89,6 @@ def _between(sight: Sight, relation: str, subject: str, other: str) -> Verdict:
             return True, f"{pixels} pixels of its colour inside the {other}"
     if item is not None:
         return False, _where(item, target)
-    if sight.model is not None and _model_agrees(sight, relation, subject, other):
-        return True, f"the {subject} is not found, and the model says so"
     return False, f"the {subject} is not in view"
 
 
@@ -162,9 +162,9 @@ def _where(item: Located, target: Located) -> str:
     return f"the {item.phrase} is {across} and {along} of the middle of the {target.phrase}, at height {z:.2f} m"
 
 
-def _model_agrees(sight: Sight, relation: str, subject: str, other: str) -> bool:
-    assert sight.model is not None
+def _asked(model: Model, sight: Sight, relation: str, subject: str, other: str) -> Verdict:
+    """Return what a model says of a relation; whatever does not begin with yes is no."""
     question = f"is the {subject} {relation.replace('_', ' ')} the {other}?"
-    messages = question_messages(sight.look.observation.rgb, question, sight.model.profile)
-    reply = sight.model.generate(messages, max_tokens=8, timeout_s=20.0)
-    return reply.text.strip().lower().startswith("yes")
+    messages = question_messages(sight.look.observation.rgb, question, model.profile)
+    said = " ".join(model.generate(messages, max_tokens=16, timeout_s=20.0).text.split())
+    return said.lower().startswith("yes"), f"asked {question!r}, the model says {said[:40]!r}"

@@ -66,7 +66,7 @@ class PerceivingRobot:
     Args:
         robot: anything with the four methods of `Robot`.
         grounder: finds boxes.
-        model: asked as a second opinion when `check` cannot see its subject; optional.
+        model: answers `check` of relations between things; None measures them in depth.
         ask_person: question -> answer; None when nobody is there to ask.
         sizes: how large things are by their nouns, where that is known.
     """
