@@ -18,30 +18,15 @@ from vlp.policy.checks import Context
 from vlp.policy.model import Policy
 from vlp.policy.situation import Situation, references, walk
 from vlp.primitives.manifest import Manifest
-from vlp.understanding.lexicon import Lexicon, role
+from vlp.understanding.english import english, listed, role
+from vlp.understanding.lexicon import Lexicon
 from vlp.understanding.naming import ALL, NAME, Mention
 from vlp.understanding.reading import Reading, read
 from vlp.understanding.stopping import mentions_stop, says_stop
 
-MAX_CHARS = 1000
-"""As `vlp.prompt.bounds` has it: longer sentences take seconds to read."""
-MAX_NAMED = 3
-ALIKE = 0.7
-"""From this share of common letters on (as difflib counts) a known word is offered for an unknown one."""
 STOP, UNNAMED = "stop", "nothing-named"
 HARMLESS = ("question", "nothing-asked")
 """Findings about sentences that are no instruction at all: a run that is under way goes on."""
-
-ANSWERING = frozenset(("say", "tell", "speak", "report", "answer", "describe", "inspect", "measure", "read"))
-"""Primitives with which a robot answers a question by a deed."""
-BEYOND = {
-    "harm": ("harm", "this robot throws and pushes nothing at things or off them."),
-    "handovers": ("handover", "this robot cannot hand things to a person."),
-    "persons": ("person", "this robot moves things, not people nor itself."),
-    "ways": ("way", "this is no place or way that the robot knows."),
-    "conditions": ("condition", "a condition or a repetition is not understood."),
-}
-"""What goes beyond what the robot does (`Reading.beyond`): the code of the finding, and why."""
 
 
 class NotUnderstood(TaskFailed):
@@ -105,8 +90,8 @@ class Gate:
             text: a cleaned instruction.
             follows: whether it comes after another instruction.
         """
-        if len(text) > MAX_CHARS:
-            return NotUnderstood("too-long", f"the sentence has {len(text):,} characters; at most {MAX_CHARS:,} are read.")
+        if len(text) > 1000:  # longer ones take seconds to read
+            return NotUnderstood("too-long", f"the sentence has {len(text):,} characters; at most 1,000 are read.")
         if says_stop(text):
             return NotUnderstood(STOP, f"{_short(text)} tells the robot to stop.")
         if not self.reads:
@@ -122,14 +107,14 @@ class Gate:
         open_ = bool(said.unknown)  # a general model may know them, and a clause with them may ask for something
         if said.forbids and (all(clause.negated for clause in said.clauses) if open_ else not said.asks):
             yield NotUnderstood("forbids", "the sentence says what not to do, and asks for nothing.", "So nothing is done.")
-        if said.question and not self.primitives & ANSWERING:
+        if said.question and not self.primitives & listed("primitives", "answering"):
             yield NotUnderstood("question", "this asks for an answer, not for a deed.", "`vlp ask IMAGE QUESTION` answers.")
         if open_:
             return
-        for name, (code, why) in BEYOND.items():
+        for name, beyond in english()["beyond"].items():
             served = name == "handovers" and "handover" in self.primitives
             if self.strict and name in said.beyond and not served:
-                yield NotUnderstood(code, f"{_plain(said.beyond[name])!r}: {why}")
+                yield NotUnderstood(beyond["code"], f"{_plain(said.beyond[name])!r}: {beyond['why']}")
         if said.takes_back and said.asks:
             yield NotUnderstood("takes-back", "the sentence denies what it asks for, or leaves it open.", "Say only one thing.")
         if not said.asks:
@@ -144,7 +129,7 @@ class Gate:
         assert self.names is not None
         known = self.lexicon
         names = [*known.kinds, *known.colours]
-        near = {word: get_close_matches(word, names, 1, ALIKE) for word in words[:MAX_NAMED] if len(word) < 40}
+        near = {word: get_close_matches(word, names, 1, 0.7) for word in words[:3] if len(word) < 40}
         guess = "; ".join(f"did you mean {name!r} by {word!r}?" for word, found in near.items() for name in found)
         things = f"It knows: {', '.join(self.names.kinds)}; {', '.join(self.names.colours)}."
         return f"the model does not know {_listed(words)}.", f"{guess[:1].upper()}{guess[1:]} {things}".strip()
@@ -310,7 +295,7 @@ def _plain(text: str) -> str:
 
 
 def _listed(words: Sequence[str]) -> str:
-    return ", ".join(repr(word[:40]) for word in words[:MAX_NAMED]) + (", ..." if len(words) > MAX_NAMED else "")
+    return ", ".join(repr(word[:40]) for word in words[:3]) + (", ..." if len(words) > 3 else "")
 
 
 def _stem(word: str) -> str:

@@ -1,45 +1,14 @@
 """The words that are known: English commands from `english.toml`, and the names of things that somebody brings along."""
 
 import re
-import tomllib
 from functools import cache, cached_property
 from importlib import resources
-from typing import Any
 
 from vlp.core.names import Names
-from vlp.understanding.words import CONTRACTIONS
+from vlp.understanding.english import english
 
 LEAST_LETTERS = 4
 """Shorter words have too many neighbours to be misspellings: "can" and "cat"."""
-
-IRREGULAR = {
-    "take": "took taken", "bring": "brought", "get": "got gotten", "throw": "threw thrown", "leave": "leaving", "hold": "held",
-    "build": "built", "catch": "caught", "lay": "laid", "sit": "sat", "stand": "stood", "stick": "stuck", "find": "found",
-    "see": "saw seen", "tell": "told", "say": "said", "think": "thought", "know": "knew known", "come": "came",
-    "go": "goes went gone", "give": "gave given", "feed": "fed", "send": "sent", "keep": "kept", "mean": "meant",
-    "begin": "began begun beginning", "write": "wrote written", "forget": "forgot forgotten forgetting",
-    "have": "has had", "make": "made", "lie": "lying lain", "do": "does did done", "sink": "sank sunk", "sling": "slung",
-    "forbid": "forbade forbidden", "transfer": "transferred transferring", "cancel": "cancelled cancelling",
-    "put": "", "set": "", "let": "", "quit": "", "read": "", "spell": "spelled", "run": "ran",
-}  # fmt: skip
-"""Forms that no rule gives, in place of the regular past."""
-
-
-@cache
-def english() -> dict[str, Any]:
-    """Return the tables of `english.toml`."""
-    return tomllib.loads(resources.files("vlp.understanding").joinpath("english.toml").read_text("utf-8"))
-
-
-@cache
-def listed(table: str, name: str) -> frozenset[str]:
-    """Return the words of one list of `english.toml`."""
-    return frozenset(english()[table][name].split())
-
-
-def role(name: str) -> frozenset[str]:
-    """Return the words that play a part in a sentence, from the table `roles`."""
-    return listed("roles", name)
 
 
 @cache
@@ -51,7 +20,8 @@ def real_words() -> frozenset[str]:
 @cache
 def denial_spellings() -> frozenset[str]:
     """Return the spellings near "don't", "never" and the like, also with an error in the first letter: "ont", "evern"."""
-    spelled = [short for short, meant in CONTRACTIONS.items() if meant.endswith(" not")] + ["never", "don't", "won't", "not"]
+    short = english()["contractions"]["words"]
+    spelled = [word for word, meant in short.items() if meant.endswith(" not")] + ["never", "don't", "won't", "not"]
     plain = {word.replace("'", "") for word in spelled if len(word) > 3}
     wrong = {w for word in plain for w in (*neighbours(word), word[1] + word[0] + word[2:], word[1:])}
     return frozenset(word for word in wrong if len(word) > 2) - neighbours("want")
@@ -87,7 +57,8 @@ def forms(verb: str) -> set[str]:
     if verb.endswith("y") and verb[-2] not in "aeiou":
         return {verb, verb + "ing", verb[:-1] + "ies", verb[:-1] + "ied"}
     third = verb + "es" if verb.endswith(("s", "x", "sh", "ch")) else verb + "s"
-    past = IRREGULAR[verb].split() if verb in IRREGULAR else [stem + "ed"]
+    irregular = english()["irregular"]
+    past = irregular[verb].split() if verb in irregular else [stem + "ed"]
     return {verb, third, stem + "ing", *past}
 
 
@@ -135,7 +106,7 @@ class Lexicon:
         """Every word that is known by itself."""
         tables = english()
         listed = " ".join([*tables["words"].values(), *tables["things"].values(), tables["negation"]["words"]])
-        spelled = " ".join([*CONTRACTIONS.values(), *self.kinds, *self.colours, *self.places])
+        spelled = " ".join([*english()["contractions"]["words"].values(), *self.kinds, *self.colours, *self.places])
         moving = act_of().keys() | verbs("look") | verbs("tell") | verbs("other")
         return frozenset((*listed.split(), *spelled.split(), *moving))
 

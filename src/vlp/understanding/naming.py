@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vlp.understanding.lexicon import Lexicon, act_of, listed, role
+from vlp.understanding.english import listed, role
+from vlp.understanding.lexicon import Lexicon, act_of
 from vlp.understanding.words import BREAKS, is_word
 
 NAME = "THING"

@@ -12,17 +12,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 
-from vlp.understanding.lexicon import Lexicon, act_of, english, listed, role, verbs
+from vlp.understanding.english import english, listed, role
+from vlp.understanding.lexicon import Lexicon, act_of, verbs
 from vlp.understanding.naming import ALL, NAME, Mention, cut_names, known_words
 from vlp.understanding.stopping import says_stop
 from vlp.understanding.words import tokens
-
-SPLIT = re.compile(r"[,;.!?]|\b(?:but|instead of|rather than)\b")
-"""Where one clause ends and the next begins; "but" belongs to neither."""
-PAST = frozenset(("was", "were", "had", "went", "been", "used"))
-MAX_REWRITES = 12
-"""Of one phrase in one sentence."""
-THEN = re.compile(r":|\b(?:and then|then|and|so|because|since)\b")
 
 
 @dataclass(frozen=True)
@@ -105,7 +99,7 @@ def read(text: str, lexicon: Lexicon, follows: bool = False) -> Reading:
         asking = [together] if together.text and _asks(together, follows) else []
     if told is not None and "if" not in told.string[: told.start()].split()[-2:]:
         asking = []
-    ordered = any(_orders(part.split()) for c in asking for part in THEN.split(c.text))
+    ordered = any(_orders(part.split()) for c in asking for part in _parts(c.text))
     if text.rstrip().endswith("?") and not ordered and not follows:
         asking = []  # "the red cube in the bowl?"
     return Reading(
@@ -189,7 +183,7 @@ def _person(words: Sequence[str]) -> str:
 def _plainer(skeleton: str, names: list[Mention]) -> str:
     """Return the sentence with phrases replaced by what they say more plainly; names in such phrases leave the list."""
     for rewrite in english()["rewrites"]:
-        for _ in range(MAX_REWRITES):
+        for _ in range(12):
             match = re.search(rewrite["is"], skeleton)
             if match is None:
                 break
@@ -214,7 +208,7 @@ def _clauses(skeleton: str, names: Sequence[Mention], follows: bool) -> list[Cla
     left, found, forbidding = list(names), list[Clause](), False
     always = re.search(english()["negation"]["absolute"], skeleton)
     position = 0
-    for part in SPLIT.split(skeleton):
+    for part in re.split(r"[,;.!?]|\b(?:but|instead of|rather than)\b", skeleton):
         start = skeleton.find(part, position)
         position = start + len(part)
         for text, negated in _polarities(part.strip(), follows) if part.strip() else ():
@@ -297,7 +291,7 @@ def _leads() -> frozenset[str]:
 
 def _asks(clause: Clause, follows: bool) -> bool:
     """Return whether a clause asks for a deed, or for a state of things."""
-    parts = [part.split() for part in THEN.split(clause.text) if part.strip()]
+    parts = [part.split() for part in _parts(clause.text) if part.strip()]
     lead = next((word for word in clause.text.split() if word in _leads()), "")
     if _is_question(clause.text) and (lead in verbs("tell") or not any(_orders(part) for part in parts[1:])):
         return False
@@ -307,7 +301,8 @@ def _asks(clause: Clause, follows: bool) -> bool:
     held = set(words)
     names = any(word.isupper() for word in words)
     told = re.sub(r"\b(that|which|someone|somebody) (was|were|had)\b", "", clause.text).split()
-    if not follows and PAST & set(told):  # "i wish it was", "the can went in the bin"; but "the can that was put there"
+    # "i wish it was", "the can went in the bin"; but "the can that was put there"
+    if not follows and {"was", "were", "had", "went", "been", "used"} & set(told):
         return False
     if role("being") & held:
         return names and bool(listed("requests", "told") & held)
@@ -318,6 +313,11 @@ def _asks(clause: Clause, follows: bool) -> bool:
     stated = related and words[0] not in role("subjects") and not held & verbal  # "the red cube in the bowl"
     pronoun = follows and bool(held & {"it", "them", "that", "there", "one"})
     return wished or stated or (follows and (names or pronoun))
+
+
+def _parts(text: str) -> list[str]:
+    """Return the parts of a clause between words such as "then" and "because"."""
+    return re.split(r":|\b(?:and then|then|and|so|because|since)\b", text)
 
 
 def _orders(words: Sequence[str]) -> bool:

@@ -4,11 +4,9 @@ import re
 from functools import cache
 from itertools import permutations
 
-from vlp.understanding.lexicon import LEAST_LETTERS, Lexicon, english, listed, neighbours, real_words
+from vlp.understanding.english import english, listed
+from vlp.understanding.lexicon import LEAST_LETTERS, Lexicon, neighbours, real_words
 from vlp.understanding.words import tokens
-
-LOOK_ALIKE = str.maketrans("оаерсхутмнвк", "oaepcxytmhbk")
-"""Cyrillic letters that look like Latin ones, for words for stopping alone: others that use them are not understood."""
 
 
 @cache
@@ -71,8 +69,12 @@ def mentions_stop(text: str) -> bool:
 
 
 def _collapsed(text: str) -> str:
-    """Return a text in lower case with "stooop" as "stop"."""
-    return re.sub(r"(\w)\1{2,}", r"\1", text.lower().translate(LOOK_ALIKE))
+    """Return a text in lower case with "stooop" as "stop", and Latin letters for the Cyrillic ones that look like them.
+
+    That is for words for stopping alone: other words that use such letters are not understood.
+    """
+    latin = str.maketrans("оаерсхутмнвк", "oaepcxytmhbk")
+    return re.sub(r"(\w)\1{2,}", r"\1", text.lower().translate(latin))
 
 
 def _mended(word: str) -> str:
