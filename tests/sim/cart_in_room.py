@@ -9,7 +9,7 @@ import numpy as np
 
 from vlp.core.camera import Intrinsics
 from vlp.core.observation import Observation, RobotState
-from vlp.primitives.manifest import Limits
+from vlp.primitives.manifest import Limits, Place
 from vlp.primitives.standard import make_manifest
 from vlp.robot.arguments import check_arguments
 from vlp.robot.keys import Once
@@ -48,7 +48,7 @@ def shove(simulation, rng, named):
 
 
 class Room:
-    name, audience, places = "room", "ceiling", ("door", "window")
+    name, audience, places = "room", "ceiling", (Place("door"), Place("window"))
     events: ClassVar = {"shove": Happening(r"shove (?:the )?(\w+ \w+)", "shove red crate", shove)}
 
     def sample(self, seed):

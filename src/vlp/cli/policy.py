@@ -76,7 +76,7 @@ def diff(
     first, second = _plan(old, robot), _plan(new, robot)
     for step_id in done:
         first.step(step_id)
-    print(compare(first, second, done, manifest.primitives))
+    print(compare(first, second, manifest, done))
     return 0
 
 

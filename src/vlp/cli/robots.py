@@ -6,13 +6,12 @@ from pathlib import Path
 from vlp.cli.launch import robot_token
 from vlp.core.errors import UsageError, did_you_mean
 from vlp.perception.perceiving import with_perceptions
-from vlp.primitives.manifest import Limits, Manifest
+from vlp.primitives.manifest import Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.robot.client import RemoteRobot
 from vlp.sim.embodiments import EMBODIMENTS
 from vlp.sim.open import manifest_of as simulated_manifest
 
-NO_LIMITS = Limits((-1e3, -1e3, -1e3), (1e3, 1e3, 1e3), 1e3, 1e3, 1e3, 1e3, 1e3)
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 STANDARD_ROBOT = "standard"
 
@@ -39,7 +38,9 @@ def manifest_of(robot: str, token: str = "") -> Manifest:
 
 def standard_manifest() -> Manifest:
     """Return a manifest with every standard primitive and no body: enough to read policies, without the simulator."""
-    return make_manifest(STANDARD_ROBOT, STANDARD, ("table", "bin", "start"), NO_LIMITS)
+    from vlp.sim.worlds.tabletop.places import PLACES
+
+    return make_manifest(STANDARD_ROBOT, STANDARD, PLACES)
 
 
 def connect(robot: str, token: str = "") -> RemoteRobot:

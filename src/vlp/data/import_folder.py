@@ -87,7 +87,7 @@ def import_folder(out: str | Path, folder: str | Path, manifest: Manifest) -> in
             before = (given["before"],) if given.get("before") else ()
             holding, at = given.get("holding", ""), given.get("at", "")
             memory = Memory((*before, row.instruction), holding=holding, at=at)
-            state = RobotState(at, holding, {}, (0.0, 0.0, 0.0), 0.0, (0.0, 0.0, 0.0))
+            state = RobotState(at, holding)
             source = {"kind": "import", "table": table.name, "row": row.number, "file": row.image.name[:200]}
             source |= {"family": given["family"]} if given.get("family") else {}
             samples.append(

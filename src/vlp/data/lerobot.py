@@ -45,6 +45,9 @@ from vlp.prompt.target import policy_text
 
 FRAMES_PER_FILE = 1000
 
+BODY = ("base_x_m", "base_y_m", "base_yaw_rad", "gripper_m", "hand_x_m", "hand_y_m", "hand_z_m")
+"""Names of the numbers of a body's state; joints and own fields follow."""
+
 
 def export_samples(folder: str | Path, out: str | Path, *, video: bool = False, strings: bool = False, split: str = "") -> int:
     """Write the samples of a store as episodes of one frame, and return how many.
@@ -63,28 +66,46 @@ def export_samples(folder: str | Path, out: str | Path, *, video: bool = False, 
     first = next(store.samples(split), None)
     if first is None:
         raise UsageError(f"there are no samples to export in {str(folder)[:300]!r}.")
-    joints = tuple(sorted({name for sample in store.samples(split) for name in sample.state.joints_rad_or_m}))
-    layout = Layout(1, first.robot, state_names(joints), video=video, strings=strings)
-    return write_lerobot(out, (_episode(store, sample, joints) for sample in store.samples(split)), layout)
+    names = state_names(sample.state for sample in store.samples(split))
+    layout = Layout(1, first.robot, names, video=video, strings=strings)
+    return write_lerobot(out, (_episode(store, sample, names) for sample in store.samples(split)), layout)
 
 
-def state_names(joints: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of a state vector's numbers."""
-    base = ("base_x_m", "base_y_m", "base_yaw_rad", "gripper_m", "hand_x_m", "hand_y_m", "hand_z_m")
-    return (*base, *joints)
+def state_names(states: Iterable[RobotState]) -> tuple[str, ...]:
+    """Return the names of the numbers that states have: base, gripper, hand, then joints and own fields by name."""
+    body: dict[str, None] = {}
+    rest: set[str] = set()
+    for state in states:
+        body |= dict.fromkeys(_body_numbers(state))
+        rest |= _named_numbers(state).keys()
+    return (*(name for name in BODY if name in body), *sorted(rest))
 
 
-def state_vector(state: RobotState, joints: Sequence[str]) -> tuple[float, ...]:
-    """Return a state as numbers in the order of `state_names`; joints it does not have are 0."""
-    known = state.joints_rad_or_m
-    return (*state.base_in_world, state.gripper_m, *state.hand_in_base, *(known.get(name, 0.0) for name in joints))
+def state_vector(state: RobotState, names: Sequence[str]) -> tuple[float, ...]:
+    """Return a state as numbers by name; what it does not have is 0."""
+    known = {**_named_numbers(state), **_body_numbers(state)}
+    return tuple(known.get(name, 0.0) for name in names)
 
 
-def _episode(store: Store, sample: Sample, joints: Sequence[str]) -> Episode:
+def _body_numbers(state: RobotState) -> dict[str, float]:
+    numbers: dict[str, float] = dict(zip(BODY[:3], state.base_in_world, strict=True))
+    if state.gripper_m is not None:
+        numbers[BODY[3]] = state.gripper_m
+    if state.hand_in_base is not None:
+        numbers |= dict(zip(BODY[4:], state.hand_in_base, strict=True))
+    return numbers
+
+
+def _named_numbers(state: RobotState) -> dict[str, float]:
+    own = {name: float(value) for name, value in state.own.items() if not isinstance(value, str)}
+    return {**state.joints_rad_or_m, **own}
+
+
+def _episode(store: Store, sample: Sample, names: Sequence[str]) -> Episode:
     subtasks = sample.policy.get("subtasks") or [{}]
     frame = Frame(
         store.image_bytes(sample.images[0]),
-        state_vector(sample.state, joints),
+        state_vector(sample.state, names),
         subtask=str(subtasks[0].get("name", "")),
         plan=policy_text(sample.policy),
         sample=json.dumps(sample.to_json(), ensure_ascii=False),

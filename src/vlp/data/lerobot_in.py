@@ -6,7 +6,7 @@ The plan is read from this package's own sample column, from language rows of th
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from vlp.data.lerobot_cameras import Camera, Videos, choose_camera, picture_in
 from vlp.data.lerobot_cameras import told as camera_told
 from vlp.data.lerobot_meta import check_counts, data_files, number_in, read_info, read_rows, read_tasks
 from vlp.data.lerobot_schema import PERSISTENT, PLAN, SAMPLE
+from vlp.data.policy_checks import known_in
 from vlp.data.sample import Sample, make_sample
 from vlp.data.store import StoreWriter
 from vlp.policy import check_policy
@@ -128,15 +129,14 @@ def _known(text: str, manifest: Manifest) -> Sample:
     sample = Sample.from_json(text)
     if sample.robot != manifest.robot:
         raise UsageError(f"its sample is for robot {sample.robot!r}, not {manifest.robot!r}.")
-    known = State(at=sample.state.at, holding=sample.memory.holding or sample.state.holding)
-    _checked(policy_text(sample.policy), manifest, known)
+    _checked(policy_text(sample.policy), manifest, replace(known_in(sample), known={}))
     return sample
 
 
 def _made(text: str, task: str, episode: int, frame: int, manifest: Manifest, camera: str) -> Sample:
     policy = _checked(text, manifest, State())
     instruction = clean_instruction(task)
-    state = RobotState("", "", {}, (0.0, 0.0, 0.0), 0.0, (0.0, 0.0, 0.0))
+    state = RobotState()
     source = {"kind": "lerobot", "episode": episode, "frame": frame, "camera": camera[:200]}
     stem = f"lerobot-{episode:06d}-{frame:06d}"
     return make_sample(stem, ["0" * 64], instruction, manifest.robot, state, Memory((instruction,)), policy, source, "train")

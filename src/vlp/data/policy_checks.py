@@ -11,6 +11,12 @@ from vlp.policy.situation import State
 from vlp.prompt.target import policy_text
 
 
+def known_in(sample: Sample) -> State:
+    """Return what was known at the moment of a sample, as its policy is checked on it."""
+    holding = sample.memory.holding or sample.state.holding
+    return State(sample.state.at, holding, frozenset(sample.memory.facts), sample.memory.beliefs)
+
+
 class Identity:
     """The id ends in the digits that follow from images, instruction, state and memory: none of them was exchanged."""
 
@@ -36,7 +42,7 @@ class Policies:
         except UsageError as error:
             yield Fault(sample.id, "no-manifest", error.message, error.hint)
             return
-        known = State(at=sample.state.at, holding=sample.memory.holding or sample.state.holding, known=sample.memory.beliefs)
+        known = known_in(sample)
         try:
             text = policy_text(sample.policy)
         except ValueError as error:

@@ -60,7 +60,7 @@ class Sample:
             "images": list(self.images),
             "instruction": self.instruction,
             "robot": self.robot,
-            "state": asdict(self.state),
+            "state": self.state.to_json(),
             "memory": memory_json(self.memory),
             "policy": self.policy,
             "source": self.source,
@@ -123,7 +123,7 @@ def make_sample(
         "images": list(images),
         "instruction": instruction,
         "robot": robot,
-        "state": rounded(asdict(state)),
+        "state": rounded(state.to_json()),
         "memory": rounded(memory_json(memory)),
         "policy": policy,
         "source": rounded(source),
@@ -137,7 +137,7 @@ def make_sample(
 
 def question_digest(images: Sequence[str], instruction: str, robot: str, state: RobotState, memory: Memory) -> str:
     """Return ten hexadecimal digits that follow from everything a model is shown."""
-    question = [list(images), instruction, robot, asdict(state), memory_json(memory)]
+    question = [list(images), instruction, robot, state.to_json(), memory_json(memory)]
     text = json.dumps(question, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:10]
 

@@ -27,8 +27,9 @@ class _State(_Strict):
     holding: Word = ""
     joints_rad_or_m: Annotated[dict[Word, Number], Field(max_length=MAX_THINGS)] = {}
     base_in_world: Three = (0.0, 0.0, 0.0)
-    gripper_m: Number = 0.0
-    hand_in_base: Three = (0.0, 0.0, 0.0)
+    gripper_m: Number | None = None
+    hand_in_base: Three | None = None
+    own: Annotated[dict[Word, Word | Number | bool], Field(max_length=MAX_THINGS)] = {}
 
 
 class _Step(_Strict):
@@ -61,6 +62,7 @@ class _Memory(_Strict):
     at: Word = ""
     trigger: Annotated[str, Field(max_length=4000)] = ""
     failures: Annotated[list[Annotated[str, Field(max_length=2000)]], Field(max_length=MAX_STEPS)] = []
+    facts: Annotated[list[Annotated[list[Word], Field(min_length=1, max_length=8)]], Field(max_length=MAX_THINGS)] = []
 
 
 class _Sample(_Strict):
@@ -128,6 +130,7 @@ def read_json(text: str | bytes) -> dict[str, Any]:
             at=memory.at,
             trigger=memory.trigger,
             failures=tuple(memory.failures),
+            facts=tuple(map(tuple, memory.facts)),
         ),
         "policy": read.policy,
         "source": read.source,

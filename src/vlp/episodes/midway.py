@@ -153,7 +153,7 @@ class World:
         compute_poses(model, data)
         simulation.step(SETTLE_STEPS)
         body = simulation.embodiment
-        body.pose_near(model, data, simulation.stations[simulation.world.places[0]], rng)
+        body.pose_near(model, data, simulation.stations[simulation.world.places[0].name], rng)
         if held:
             body.put_in_hand(model, data, held, things[held].size_m, rng)
         compute_poses(model, data)
@@ -163,5 +163,5 @@ class World:
         simulation = self.simulation
         seen = self._camera.visible(simulation.data, list(truth.objects))
         observation = simulation.embodiment.robot(simulation).observe()
-        state = replace(observation.state, holding=truth.holding, at=simulation.world.places[0])
+        state = replace(observation.state, holding=truth.holding, at=simulation.world.places[0].name)
         return Midway(simulation, truth, seen, replace(observation, state=state))

@@ -3,7 +3,7 @@ step or a disturbance."""
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -194,7 +194,7 @@ class _Story:
         if task.before:
             self._tell("instruction", text=task.before, source="person")
         self._tell("instruction", text=task.instruction, source="person")
-        self._tell("observation", purpose="plan", state=asdict(start.observation.state), seconds=0.0)
+        self._tell("observation", purpose="plan", state=start.observation.state.to_json(), seconds=0.0)
         self._first = self._fold.memory()
         data = {"revision": 1, "policy": self._plan.to_json(), "steps": [], "diff": None, "claim": "done"}
         self._tell("policy", **data)
@@ -226,7 +226,7 @@ class _Story:
         """Return what the model may know at this moment."""
         if not self._wrote:
             return self._first
-        self._tell("observation", purpose="plan", state=asdict(now.observation.state), seconds=0.0)
+        self._tell("observation", purpose="plan", state=now.observation.state.to_json(), seconds=0.0)
         memory = self._fold.memory()
         return replace(memory, holding=now.truth.holding)
 

@@ -1,6 +1,6 @@
 """Simulated episodes as a LeRobotDataset v3: what the head camera saw, joints and set points, subtask and plan."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +61,13 @@ def record(
     if not 1 <= n <= 100_000:
         raise UsageError(f"{n} episodes cannot be recorded.", "Give 1 to 100,000.")
     body = _stood_up(world, robot, seed_of(split, seed))[1]
-    joints, targets = sorted(body.observe().state.joints_rad_or_m), sorted(body.set_points)
-    layout = Layout(FPS, robot, state_names(joints), tuple(f"{t}_set_point" for t in targets), video, strings)
+    names, targets = state_names([body.observe().state]), sorted(body.set_points)
+    layout = Layout(FPS, robot, names, tuple(f"{t}_set_point" for t in targets), video, strings)
 
     def episodes() -> Iterator[Episode]:
         done, number = 0, seed
         while done < n:
-            found = _run(world, robot, seed_of(split, number), family, joints, targets)
+            found = _run(world, robot, seed_of(split, number), family, names, targets)
             number += 1
             if found is not None:
                 done += 1
@@ -82,7 +82,7 @@ def _stood_up(world: str, robot: str, seed: int) -> tuple[Simulation, SimulatedR
     return simulation, simulation.embodiment.robot(simulation)
 
 
-def _run(world: str, robot: str, seed: int, family: str, joints: list[str], targets: list[str]) -> Episode | None:
+def _run(world: str, robot: str, seed: int, family: str, names: Sequence[str], targets: list[str]) -> Episode | None:
     """Return one episode, None when the task was not done in the end."""
     case = sample_episode(seed, "static", families={family: 1.0})
     simulation, body = _stood_up(world, robot, case.scene_seed)
@@ -103,7 +103,7 @@ def _run(world: str, robot: str, seed: int, family: str, joints: list[str], targ
         observation = body.observe()
         state: RobotState = observation.state
         set_points = tuple(float(body.set_points[name]) for name in targets)
-        frames.append(Frame(observation.rgb, state_vector(state, joints), set_points, now["subtask"], policy_text(policy)))
+        frames.append(Frame(observation.rgb, state_vector(state, names), set_points, now["subtask"], policy_text(policy)))
 
     body.on_tick.append(tick)
     now["subtask"] = policy["subtasks"][0]["name"] if policy["subtasks"] else ""

@@ -1,6 +1,6 @@
 """The evidence for a relation: proprioception, geometry, colour inside a container, records, a model's opinion."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,9 +13,10 @@ from vlp.perception.grounder import ANYTHING, Detection, Grounder
 from vlp.perception.looks import colour_of, has_colour, shape_of
 from vlp.perception.points import Cloud, cloud
 from vlp.perception.relations import RELATIONS, bottom, over, top
+from vlp.primitives.facts import Fact
+from vlp.primitives.manifest import Place
 from vlp.prompt.render import question_messages
 
-PLACES = ("table", "bin")
 MIN_COLOURED_PIXELS = 20
 Verdict = tuple[bool, str]
 """Whether it holds, and a clause that says what was seen."""
@@ -43,13 +44,15 @@ class Sight:
         look: one observation.
         grounder: finds boxes.
         model: says of relations between things whether they hold; None measures them.
-        put: where things were put last, by phrase.
+        facts: what the robot's actions have made true.
+        places: the robot's named places, by name.
     """
 
     look: LookLike
     grounder: Grounder
     model: Model | None
-    put: dict[str, str]
+    facts: frozenset[Fact]
+    places: Mapping[str, Place]
 
     def find(self, phrase: str, also: Sequence[str] = ()) -> Located | None:
         """Return the best match of a phrase that can be located; `also` names what is asked for next."""
@@ -69,10 +72,11 @@ def check(sight: Sight, relation: str, subject: str, other: str) -> Verdict:
         raise ValueError(f"relation {relation!r} of {subject!r} and {other!r}")
     if sight.look.observation.state.holding == subject:
         return False, f"the {subject} is in the hand"
-    if sight.model is not None:
+    place = sight.places.get(other)
+    if sight.model is not None and (place is None or place.visible):
         return _asked(sight.model, sight, relation, subject, other)
-    if other in PLACE_CHECKS:
-        return PLACE_CHECKS[other](sight, subject)
+    if place is not None:
+        return _at_place(sight, relation, subject, place)
     return _between(sight, relation, subject, other)
 
 
@@ -98,7 +102,9 @@ def _holding(sight: Sight, subject: str) -> Verdict:
 
 
 def _clear(sight: Sight, subject: str) -> Verdict:
-    if subject == "table":
+    if subject in sight.places:
+        if not sight.places[subject].clearable:
+            return False, f"it cannot be seen whether the {subject} is clear"
         left = [d.phrase for d in sight.look.ground(sight.grounder, ANYTHING) if not shape_of(d.phrase).container]
         return not left, f"the {left[0]} is still there" if left else "nothing is left that can be grasped"
     item = sight.find(subject)
@@ -117,26 +123,36 @@ def _clear(sight: Sight, subject: str) -> Verdict:
     return True, f"nothing is on or in the {subject}"
 
 
-def _on_table(sight: Sight, subject: str) -> Verdict:
+def _at_place(sight: Sight, relation: str, subject: str, place: Place) -> Verdict:
+    """Return whether a thing is at a named place: seen on its surface, or, out of view, put there and gone from view."""
+    if relation not in place.relations:
+        return False, f"nothing can be {relation.replace('_', ' ')} the {place.name}"
+    return _on_surface(sight, subject, place) if place.visible else _by_record(sight, relation, subject, place)
+
+
+def _on_surface(sight: Sight, subject: str, place: Place) -> Verdict:
+    at = sight.places.get(sight.look.observation.state.at)
+    if place.surface_height_m is None and at is not None and at.visible and at != place:
+        return False, f"the robot looks at the {at.name}, not at the {place.name}"
     item = sight.find(subject)
     if item is None:
         return False, f"the {subject} is not in view"
-    height = bottom(item) - cloud(sight.look.observation).support_z_m
-    return abs(height) < 0.03, f"the {subject} is {height * 100:.0f} cm above the table"
+    measured = cloud(sight.look.observation).support_z_m
+    height = bottom(item) - (measured if place.surface_height_m is None else place.surface_height_m)
+    return abs(height) < 0.03, f"the {subject} is {height * 100:.0f} cm above the {place.name}"
 
 
-def _in_bin(sight: Sight, subject: str) -> Verdict:
+def _by_record(sight: Sight, relation: str, subject: str, place: Place) -> Verdict:
     if sight.look.observation.state.holding:
         return False, f"the hand holds the {sight.look.observation.state.holding}"
     if sight.look.ground(sight.grounder, subject):
-        return False, f"the {subject} is in view on the table"
-    if sight.put.get(subject) == "bin":
-        return True, f"the {subject} was put into the bin and is no longer in view"
-    return False, f"the {subject} was not put into the bin"
+        return False, f"the {subject} is in view"
+    if (relation, subject, place.name) in sight.facts:
+        return True, f"the {subject} was put {relation.replace('_', ' ')} the {place.name} and is no longer in view"
+    return False, f"the {subject} was not put {relation.replace('_', ' ')} the {place.name}"
 
 
 ALONE: dict[str, Callable[[Sight, str], Verdict]] = {"holding": _holding, "clear": _clear}
-PLACE_CHECKS: dict[str, Callable[[Sight, str], Verdict]] = {"table": _on_table, "bin": _in_bin}
 
 
 def colour_inside(scene: Cloud, observation: Observation, container: Located, subject: str) -> int:

@@ -19,6 +19,8 @@ from vlp.perception.grounder import ANYTHING, Detection, Grounder
 from vlp.perception.person import Person
 from vlp.perception.points import Cloud, cloud
 from vlp.perception.pose import locate
+from vlp.primitives.declare import Primitive
+from vlp.primitives.facts import Facts
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.standard import STANDARD
 from vlp.robot.offers import offered
@@ -86,20 +88,21 @@ class PerceivingRobot:
         self._person = Person(ask_person)
         self._lock = threading.Lock()
         self._results: OrderedDict[str, StepResult] = OrderedDict()
-        self._put: dict[str, str] = {}
+        self._facts = Facts()
+        self._manifest: Manifest | None = None
         self._do: dict[str, Callable[[Step], StepResult]] = {
             "locate": self._locate,
             "find_all": self._find_all,
             "check": self._check,
             "ask": self._ask,
         }
-        self._held = ""
         if offered(robot, "snapshot") and offered(robot, "restore"):  # else it offers neither, as the robot inside
             self.snapshot, self.restore = self._snapshot, self._put_back
 
     def describe(self) -> Manifest:
         """Return the robot's manifest with the perceptions added."""
-        return with_perceptions(self.robot.describe())
+        self._manifest = with_perceptions(self.robot.describe())
+        return self._manifest
 
     def observe(self) -> Observation:
         """Return what the robot perceives now."""
@@ -137,36 +140,42 @@ class PerceivingRobot:
         found = [look.pose(detection) for detection in look.ground(self.grounder, phrase)]
         return [item for item in found if item is not None], look
 
+    def recall(self, step: Step, result: StepResult) -> None:
+        """Take in an action that another process carried out: what was put where is known by its declared effects.
+
+        Not every place can be looked into, so a check of such a place rests on this record.
+        """
+        primitive = (self._manifest or self.describe()).primitives.get(step.do)
+        if primitive is None or result.status != "succeeded":
+            return
+        if result.done.get("held"):
+            self._facts.measure(str(result.done["held"]), self._facts.at)
+        said = {n: v.get("phrase", "") if isinstance(v, dict) else v for n, v in primitive.filled(step.arguments).items()}
+        self._facts.apply(primitive, said)
+
     def _act(self, step: Step) -> StepResult:
-        """Pass an action on, and keep what was put where: a bin cannot be looked into from the table."""
+        """Pass an action on, and keep what it made true."""
         result = self.robot.execute(step)
-        if step.do == "place" and result.status == "succeeded":
-            target = step.arguments.get("target")
-            where = target.get("phrase", "") if isinstance(target, dict) else str(target)
-            held = str(result.done.get("held", "")) or self._held
-            if held:
-                self._put[held] = where
-        if step.do == "grasp" and result.status == "succeeded":
-            target = step.arguments.get("target")
-            self._held = str(target.get("phrase", "")) if isinstance(target, dict) else ""
-            self._put.pop(self._held, None)
+        self.recall(step, result)
         return result
 
     def _snapshot(self) -> bytes:
         """Return the state of the robot inside with what is remembered here."""
         inner = base64.b64encode(cast(Callable[[], bytes], offered(self.robot, "snapshot"))()).decode()
-        return json.dumps({"robot": inner, "put": self._put, "held": self._held}).encode()
+        facts = {"known": sorted(self._facts.lasting), "held": self._facts.held}
+        return json.dumps({"robot": inner, "facts": facts}).encode()
 
     def _put_back(self, snapshot: bytes) -> None:
         """Go back to what `snapshot` returned; raises UsageError when it is none."""
         try:
             state = json.loads(snapshot)
             inner = base64.b64decode(state["robot"], validate=True)
-            put, held = {str(k): str(v) for k, v in state["put"].items()}, str(state["held"])
+            known = [tuple(map(str, fact)) for fact in state["facts"]["known"]]
+            facts = Facts(known, str(state["facts"]["held"]))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(f"this is not a snapshot of a robot that looks: {str(error)[:120]}.") from None
         cast(Callable[[bytes], None], offered(self.robot, "restore"))(inner)
-        self._put, self._held = put, held
+        self._facts = facts
 
     def _look(self) -> Look:
         start = time.perf_counter()
@@ -196,11 +205,12 @@ class PerceivingRobot:
     def _check(self, step: Step) -> StepResult:
         relation, subject = str(step.arguments["relation"]), str(step.arguments["subject"])
         other = str(step.arguments.get("object") or "")
+        places = (self._manifest or self.describe()).places
         timings: dict[str, float] = {}
         evidence = ""
         for _ in range(self.grounder.looks):
             look = self._look()
-            sight = Sight(look, self.grounder, self._model, dict(self._put))
+            sight = Sight(look, self.grounder, self._model, self._facts.lasting, places)
             holds, evidence = check(sight, relation, subject, other)
             _add(timings, look.timings_s)
             if holds:
@@ -226,12 +236,24 @@ SEEING = "+perception"
 
 
 def with_perceptions(manifest: Manifest) -> Manifest:
-    """Return the manifest of a robot with the primitives added that looking at its images gives it."""
-    added = {name: STANDARD[name] for name in PERCEPTIONS if name not in manifest.primitives}
+    """Return the manifest of a robot with the primitives added that its cameras and a person give it.
+
+    Things are located by depth: a robot without it gets `ask` alone. One without a hand has no check of what it holds.
+    """
+    able = PERCEPTIONS if manifest.sees_depth else ("ask",)
+    added = {name: STANDARD[name] for name in able if name not in manifest.primitives}
+    if "check" in added and not manifest.has_hand:
+        added["check"] = without_choice(added["check"], "holding")
     known = manifest.primitives | added
     ordered = {name: known[name] for name in STANDARD if name in known} | known
     version = manifest.version.removesuffix(SEEING) + SEEING  # a robot that looks by itself may be wrapped once more
     return replace(manifest, version=version, primitives=ordered)
+
+
+def without_choice(primitive: Primitive, word: str) -> Primitive:
+    """Return a primitive whose arguments do not offer a word."""
+    arguments = tuple(replace(a, choices=tuple(c for c in a.choices if c != word)) for a in primitive.arguments)
+    return replace(primitive, arguments=arguments)
 
 
 def not_found(phrase: str, seen: list[str]) -> str:

@@ -52,8 +52,8 @@ def cloud(observation: Observation) -> Cloud:
     The table is level, so a tilt of the plane that is seen is an error of the believed camera pose: it is taken out by
     turning the camera about its centre. Heading cannot be corrected this way.
     """
-    camera = base_pose(observation.state.base_in_world) @ observation.camera_in_base
-    k, depth = observation.intrinsics, observation.depth_m.astype(np.float64)
+    depth_m, k, camera_in_base = observation.geometry()
+    camera, depth = base_pose(observation.state.base_in_world) @ camera_in_base, depth_m.astype(np.float64)
     u, v = np.meshgrid(np.arange(k.width) + 0.5, np.arange(k.height) + 0.5)
     in_camera = np.stack([(u - k.cx) / k.fx, (v - k.cy) / k.fy, np.ones_like(u)], axis=-1)
     valid = np.isfinite(depth) & (depth > 0.05) & (depth < 10.0)

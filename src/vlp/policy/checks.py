@@ -15,9 +15,9 @@ from vlp.policy.model import Plan, Policy, PolicyStep
 from vlp.policy.parse import count_steps, parse_policy
 from vlp.policy.situation import Situation, State, references, walk
 from vlp.policy.validate import MAX_ISSUES, validator
-from vlp.primitives.manifest import Manifest
+from vlp.primitives.facts import Condition, makers, spatial
+from vlp.primitives.manifest import Manifest, Place
 from vlp.primitives.schema import CHECK
-from vlp.primitives.standard import CLEARED, PLACE_RELATIONS
 
 Reachable = Callable[[PolicyStep, Located], str]
 """Returns why a step cannot be done at a place, "" when it can."""
@@ -69,10 +69,14 @@ class Types:
         """Yield `wrong-result`, `place-not-thing`, `relation-not-possible` and `self-relation`."""
         results: dict[str, str] = {}
         for path, step in walk(policy):
+            wanted = {a.name: a.result for a in context.manifest.primitives[step.do].arguments}
             for argument, name in references(step):
-                if results.get(name, "object") != "object":
-                    message = f"'${name}' is bound to {results[name]}; {step.do} takes one located object."
-                    yield Issue(f"{path}/{argument}", "wrong-result", message, "Locate the thing itself.")
+                if results.get(name, wanted[argument]) != wanted[argument]:
+                    thing = wanted[argument] == "object"
+                    what = "one located object" if thing else f"the result {wanted[argument]!r}"
+                    message = f"'${name}' is bound to {results[name]}; {step.do} takes {what}."
+                    hint = "Locate the thing itself." if thing else _bind_hint(wanted[argument], context.manifest)
+                    yield Issue(f"{path}/{argument}", "wrong-result", message, hint)
             yield from self._places(path, step, context.manifest)
             if step.as_:
                 results[step.as_] = context.manifest.primitives[step.do].result
@@ -80,16 +84,18 @@ class Types:
     def _places(self, path: str, step: PolicyStep, manifest: Manifest) -> Iterator[Issue]:
         types = {a.name: a.type for a in manifest.primitives[step.do].arguments}
         for name, value in step.arguments.items():
-            cleared = value in CLEARED and step.arguments.get("relation") == "clear"
-            if types[name] == "phrase" and value in manifest.places and not cleared:
+            if not isinstance(value, str):
+                continue
+            place = manifest.places.get(value)
+            cleared = place is not None and place.clearable and step.arguments.get("relation") == "clear"
+            if types[name] == "phrase" and place is not None and not cleared:
                 message = f"{value!r} is a named place, not a thing to look for."
                 yield Issue(f"{path}/{name}", "place-not-thing", message, "Use the place's name as it is.")
-            if types[name] == "subject" and value in manifest.places:
-                words = PLACE_RELATIONS.get(value, ())
-                if step.arguments.get("relation") not in words:
-                    message = f"nothing can be {step.arguments.get('relation')!r} the place {value!r}."
-                    hint = f"With it: {', '.join(words)}." if words else "It takes no things."
-                    yield Issue(f"{path}/relation", "relation-not-possible", message, hint)
+            relation = step.arguments.get("relation")
+            if types[name] == "subject" and place is not None and relation not in place.relations:
+                message = f"nothing can be {relation!r} the place {value!r}."
+                hint = f"With it: {', '.join(place.relations)}." if place.relations else "It takes no things."
+                yield Issue(f"{path}/relation", "relation-not-possible", message, hint)
             if types[name] == "subject" and value == step.arguments.get("subject"):
                 yield Issue(f"{path}/{name}", "self-relation", f"{value!r} cannot stand in a relation to itself.")
 
@@ -98,18 +104,20 @@ class Effects:
     """Every step's needs are met by the state before the first step and the effects of the steps before it."""
 
     def check(self, policy: Policy, context: Context) -> Iterator[Issue]:
-        """Yield `hand-not-empty`, `hand-empty`, `unmet-need`, `stale-reference` and `self-relation`."""
+        """Yield `hand-not-empty`, `hand-empty`, `unmet-need`, `place-full`, `stale-reference` and `self-relation`."""
         situation = Situation(context.state, context.manifest.primitives)
         for path, step in walk(policy):
             for need in situation.unmet(step):
                 yield _unmet(path, step, need, situation)
             yield from self._references(path, step, situation)
-            situation.apply(step)
+            made = situation.apply(step)
+            for place in {fact[2] for fact in made if spatial(fact)} & set(context.manifest.places):
+                yield from self._room(path, context.manifest.places[place], situation)
 
     def _references(self, path: str, step: PolicyStep, situation: Situation) -> Iterator[Issue]:
         for argument, name in references(step):
             bound = situation.names.get(name)
-            if bound is None or not _touches(step, situation):
+            if bound is None or not situation.primitives[step.do].reaches:
                 continue
             at_old_spot = step.arguments.get("relation") == "at"
             if "held" in _effect_words(step, situation) and bound.phrase == situation.held and not at_old_spot:
@@ -119,8 +127,14 @@ class Effects:
                 message = f"the {bound.phrase} has moved since '${name}' was located."
                 yield Issue(f"{path}/{argument}", "stale-reference", message, "Locate it again before this step.")
 
+    def _room(self, path: str, place: Place, situation: Situation) -> Iterator[Issue]:
+        there = [fact[1] for fact in sorted(situation.facts.known) if spatial(fact) and fact[2] == place.name]
+        if place.capacity is not None and len(there) > place.capacity:
+            message = f"the {place.name} takes {place.capacity}; with this step it would have {', '.join(there)}."
+            yield Issue(path, "place-full", message, "Take one away first, or choose another place.")
 
-class Limits:
+
+class WithinLimits:
     """Boxes have an area; what the hand goes to at a known place lies in the workspace and fits the gripper."""
 
     def check(self, policy: Policy, context: Context) -> Iterator[Issue]:
@@ -129,15 +143,16 @@ class Limits:
             if x1 >= x2 or y1 >= y2:
                 message = f"the box of {phrase!r} has no area: x {x1:g} to {x2:g}, y {y1:g} to {y2:g}."
                 yield Issue(f"/seen/{i}/1", "bad-box", message, "Write [left, top, right, bottom] in pixels.")
-        limits = context.manifest.limits
+        opening_m = context.manifest.limits.gripper_opening_m
         for path, step, thing in _touched(policy, context):
-            low, high, at = limits.workspace_min_m, limits.workspace_max_m, thing.position_in_world
-            if any(not a <= p <= b for a, p, b in zip(low, at, high, strict=True)):
+            at, box = thing.position_in_world, context.manifest.limits.workspace
+            if box is not None and any(not a <= p <= b for a, p, b in zip(box[0], at, box[1], strict=True)):
+                low, high = box
                 message = f"the {thing.phrase} is at {_metres(at)}, outside the workspace {_metres(low)} to {_metres(high)}."
                 yield Issue(f"{path}/target", "out-of-workspace", message, "Choose another thing, or say that it cannot be.")
             takes = "holding target" in context.manifest.primitives[step.do].makes
-            if takes and thing.size_m[1] > limits.gripper_opening_m:
-                opening = f"the gripper opens {limits.gripper_opening_m:.3f} m"
+            if takes and opening_m is not None and thing.size_m[1] > opening_m:
+                opening = f"the gripper opens {opening_m:.3f} m"
                 message = f"the {thing.phrase} is {thing.size_m[1]:.3f} m wide; {opening}."
                 yield Issue(f"{path}/target", "too-wide", message)
 
@@ -164,7 +179,7 @@ class Claims:
             yield Issue("/subtasks", "refuted-claim", message, "Begin with a step that changes it.")
 
 
-CHECKS: tuple[Check, ...] = (Names(), Types(), Effects(), Limits(), Reach(), Claims())
+CHECKS: tuple[Check, ...] = (Names(), Types(), Effects(), WithinLimits(), Reach(), Claims())
 """Asked in this order, after the schema."""
 
 
@@ -212,15 +227,20 @@ _NEED_CODES: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _unmet(path: str, step: PolicyStep, need: str, situation: Situation) -> Issue:
-    code, hint = _NEED_CODES.get(need, ("unmet-need", "Add the step that makes it true."))
-    holding = f"the hand holds the {situation.held}" if situation.held else "the hand is empty"
-    return Issue(path, code, f"{step.do} needs {need.replace('_', ' ')!r}, but {holding}.", hint)
+def _unmet(path: str, step: PolicyStep, need: Condition, situation: Situation) -> Issue:
+    said = f"{step.do} needs {str(need)!r}"
+    if need.words[0] in _NEED_CODES and need.positive:
+        code, hint = _NEED_CODES[need.words[0]]
+        holding = f"the hand holds the {situation.held}" if situation.held else "the hand is empty"
+        return Issue(path, code, f"{said}, but {holding}.", hint)
+    able = makers(need, situation.primitives)
+    hint = f"Done by: {', '.join(able)}." if able else "No primitive of this robot makes it so."
+    return Issue(path, "unmet-need", f"{said}, and nothing before it has made that so.", hint)
 
 
-def _touches(step: PolicyStep, situation: Situation) -> bool:
-    """Return whether the hand goes to the step's target: those primitives say what the hand must hold before."""
-    return bool(situation.primitives[step.do].needs)
+def _bind_hint(result: str, manifest: Manifest) -> str:
+    able = [name for name, p in manifest.primitives.items() if p.result == result]
+    return f"Bind it with: {', '.join(able)}." if able else "No primitive of this robot gives one."
 
 
 def _effect_words(step: PolicyStep, situation: Situation) -> set[str]:
@@ -235,7 +255,7 @@ def _touched(policy: Policy, context: Context) -> Iterator[tuple[str, PolicyStep
     for path, step in walk(policy):
         for _, name in references(step):
             phrase = situation.phrase_of(f"${name}")
-            if _touches(step, situation) and phrase in context.state.known and phrase not in situation.moved:
+            if situation.primitives[step.do].reaches and phrase in context.state.known and phrase not in situation.moved:
                 yield path, step, context.state.known[phrase]
         situation.apply(step)
 

@@ -1,13 +1,13 @@
 """What a new plan changes: steps kept, dropped and added, and finished steps that it takes back."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from vlp.policy.model import Plan, PlanStep
-from vlp.policy.situation import Fact, Situation, State
-from vlp.primitives.declare import Primitive
-from vlp.primitives.standard import STANDARD
+from vlp.policy.situation import Situation, State
+from vlp.primitives.facts import Fact, measured, spatial
+from vlp.primitives.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,14 @@ class PolicyDiff:
         return "\n".join(lines)
 
 
-def diff(old: Plan, new: Plan, done: Iterable[str] = (), primitives: Mapping[str, Primitive] = STANDARD) -> PolicyDiff:
+def diff(old: Plan, new: Plan, manifest: Manifest, done: Iterable[str] = ()) -> PolicyDiff:
     """Return what the new plan changes about the old one.
 
     Args:
         old: the plan that was being executed.
         new: the plan that takes over.
+        manifest: its primitives' effects tell what finished steps made true.
         done: ids of the old plan's steps that have succeeded.
-        primitives: declarations, whose effects tell what finished steps made true.
     """
     finished = frozenset(done)
     pairs = _common(old.steps, new.steps)
@@ -80,7 +80,7 @@ def diff(old: Plan, new: Plan, done: Iterable[str] = (), primitives: Mapping[str
         kept=tuple(pairs),
         dropped=tuple(step for step in old.steps if step.id not in kept_old),
         added=tuple(step for step in new.steps if step.id not in kept_new),
-        undone=_undone(old, new, finished, primitives),
+        undone=_undone(old, new, finished, manifest),
         done=finished,
     )
 
@@ -105,26 +105,28 @@ def _common(old: tuple[PlanStep, ...], new: tuple[PlanStep, ...]) -> list[tuple[
     return pairs
 
 
-def _undone(old: Plan, new: Plan, done: frozenset[str], primitives: Mapping[str, Primitive]) -> tuple[PlanStep, ...]:
+def _undone(old: Plan, new: Plan, done: frozenset[str], manifest: Manifest) -> tuple[PlanStep, ...]:
     """Return the finished steps that made something true which no longer holds after the new plan."""
-    situation = Situation(State(), primitives)
+    situation = Situation(State(), manifest.primitives)
     made_by: dict[Fact, PlanStep] = {}
     for step in old.steps:
-        if step.id in done and step.step.do in primitives:
+        if step.id in done and step.step.do in manifest.primitives:
             made_by |= {fact: step for fact in situation.apply(step.step)}
-    standing = {fact: step for fact, step in made_by.items() if fact in situation.facts}
+    standing = {fact: step for fact, step in made_by.items() if fact in situation.facts.known}
     held = situation.held
     situation.names.clear()
     for step in new.steps:
-        if step.step.do in primitives:
+        if step.step.do in manifest.primitives:
             situation.apply(step.step)
-    lost = {step.id for fact, step in standing.items() if len(fact) == 3 and fact not in situation.facts}
-    if held and held not in new.policy.goal and _put_back(held, situation):
+    known = situation.facts.known
+    lost = {step.id for fact, step in standing.items() if not measured(fact) and fact not in known}
+    if held and held not in new.policy.goal and _put_back(held, known, manifest):
         lost |= {step.id for fact, step in standing.items() if fact == ("holding", held)}
     return tuple(step for step in old.steps if step.id in lost)
 
 
-def _put_back(held: str, situation: Situation) -> bool:
-    """Return whether what was held has been put down where no goal asked for it: on the table or at an old spot."""
-    where = [fact for fact in situation.facts if len(fact) == 3 and fact[1] == held]
-    return ("holding", held) not in situation.facts and all(f[2] == "table" or f[0] == "at" for f in where)
+def _put_back(held: str, known: set[Fact], manifest: Manifest) -> bool:
+    """Return whether what was held has been put down where no goal asked for it: in view, or back at its old spot."""
+    where = [fact for fact in known if spatial(fact) and fact[1] == held]
+    in_view = {place.name for place in manifest.places.values() if place.visible}
+    return ("holding", held) not in known and all(fact[2] in in_view or fact[0] == "at" for fact in where)

@@ -3,37 +3,14 @@
 The checker walks a policy through it, the diff looks in it for finished work that a new policy takes back.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from vlp.core.located import Located
 from vlp.policy.model import Policy, PolicyStep
 from vlp.primitives.declare import Primitive
-
-Fact = tuple[str, ...]
-"""A predicate and its words: ("hand_empty",), ("holding", "red cube"), ("in", "red cube", "bin"), ("at", "table")."""
-
-SOMETHING = "something"
-"""What the hand holds when nobody knows what it is."""
-
-
-@dataclass(frozen=True)
-class State:
-    """What is known before the first step.
-
-    Args:
-        at: the named place the robot stands at, "" when unknown.
-        holding: the phrase of the held object, "" when the hand is empty.
-        facts: relations that hold, as (relation, thing, other thing or place).
-        known: where things were last seen, by phrase.
-        refuted: whether the last step was a check, and failed.
-    """
-
-    at: str = ""
-    holding: str = ""
-    facts: frozenset[Fact] = frozenset()
-    known: Mapping[str, Located] = field(default_factory=dict)
-    refuted: bool = False
+from vlp.primitives.facts import Condition, Fact, Facts
 
 
 @dataclass(frozen=True)
@@ -45,8 +22,29 @@ class Bound:
     moved: bool = False
 
 
+@dataclass(frozen=True)
+class State:
+    """What is known before the first step.
+
+    Args:
+        at: the named place the robot stands at, "" when unknown.
+        holding: the phrase of the held object, "" when the hand is empty.
+        facts: what primitives have made true and what still holds, but for hand and place.
+        known: where things were last seen, by phrase.
+        refuted: whether the last step was a check, and failed.
+        names: what names stand for; a new policy begins without any.
+    """
+
+    at: str = ""
+    holding: str = ""
+    facts: frozenset[Fact] = frozenset()
+    known: Mapping[str, Located] = field(default_factory=dict)
+    refuted: bool = False
+    names: Mapping[str, Bound] = field(default_factory=dict)
+
+
 class Situation:
-    """A symbolic state that steps change one after the other.
+    """A symbolic state that steps change one after the other: facts, and what names stand for.
 
     Args:
         state: where it starts.
@@ -55,17 +53,15 @@ class Situation:
 
     def __init__(self, state: State, primitives: Mapping[str, Primitive]) -> None:
         self.primitives = primitives
-        self.facts: set[Fact] = set(state.facts)
-        self.facts.add(("holding", state.holding) if state.holding else ("hand_empty",))
-        if state.at:
-            self.facts.add(("at", state.at))
-        self.names: dict[str, Bound] = {}
+        self.facts = Facts(state.facts, state.holding, state.at)
+        self.names: dict[str, Bound] = dict(state.names)
         self.moved: set[str] = set()
+        """What has been moved since the start, by phrase."""
 
     @property
     def held(self) -> str:
         """The phrase of what is held, "" when the hand is empty."""
-        return next((fact[1] for fact in sorted(self.facts) if fact[0] == "holding"), "")
+        return self.facts.held
 
     def phrase_of(self, value: str) -> str:
         """Return what an argument speaks of: the phrase behind a reference, else the phrase or place itself."""
@@ -74,61 +70,29 @@ class Situation:
         bound = self.names.get(value[1:])
         return bound.phrase if bound else value[1:].replace("_", " ")
 
-    def unmet(self, step: PolicyStep) -> list[str]:
-        """Return the conditions among the step's needs that do not hold now."""
-        return [need for need in self.primitives[step.do].needs if not self._holds(self._ground(need, step))]
+    def said(self, step: PolicyStep) -> dict[str, Any]:
+        """Return a step's arguments, defaults included, with phrases in place of references."""
+        filled = self.primitives[step.do].filled(step.arguments)
+        return {name: self.phrase_of(value) if isinstance(value, str) else value for name, value in filled.items()}
+
+    def unmet(self, step: PolicyStep) -> list[Condition]:
+        """Return the conditions among the step's needs that do not hold now, with the step's words in them."""
+        said = self.said(step)
+        needs = [Condition.parse(need).grounded(said, self.held) for need in self.primitives[step.do].needs]
+        return [need for need in needs if not self.facts.holds(need)]
 
     def apply(self, step: PolicyStep) -> list[Fact]:
         """Take the step's effects for true, bind its result, and return the facts it made."""
         primitive = self.primitives[step.do]
-        made = [self._ground(effect, step) for effect in primitive.makes]
-        for fact in made:
-            self._add(fact)
+        made = self.facts.apply(primitive, self.said(step))
+        self.moved |= self.facts.moved
+        for name, bound in self.names.items():
+            if bound.phrase in self.facts.moved:
+                self.names[name] = replace(bound, moved=True)
         if step.as_:
             named = next((a.name for a in primitive.arguments if a.type in ("phrase", "text")), "")
             self.names[step.as_] = Bound(primitive.result, str(step.arguments.get(named, "")))
         return made
-
-    def _ground(self, condition: str, step: PolicyStep) -> Fact:
-        """Return a declared condition with the step's values in place of the arguments' names."""
-        return tuple(self._word(word, step) for word in condition.split())
-
-    def _word(self, word: str, step: PolicyStep) -> str:
-        if word == "held":
-            return self.held or SOMETHING
-        return self.phrase_of(str(step.arguments[word])) if word in step.arguments else word
-
-    def _holds(self, fact: Fact) -> bool:
-        return any(known[: len(fact)] == fact for known in self.facts)
-
-    def _add(self, fact: Fact) -> None:
-        """Add a fact and take away those that cannot hold beside it."""
-        match fact:
-            case ("hand_empty",):
-                self._drop(lambda known: known[0] == "holding")
-            case ("holding", thing):
-                self._drop(lambda known: known[0] in ("hand_empty", "holding"))
-                self._move(thing)
-            case ("moved", thing):
-                self._move(thing)
-                return
-            case ("at", _):
-                self._drop(lambda known: known[0] == "at" and len(known) == 2)
-            case (_, thing, _):
-                self._move(thing)
-        self.facts.add(fact)
-
-    def _move(self, thing: str) -> None:
-        """Forget where a thing was; what lies in or on it goes with it."""
-        self.moved.add(thing)
-        self._drop(lambda known: len(known) == 3 and known[1] == thing)
-        self._drop(lambda known: len(known) == 3 and known[2] == thing and known[0] not in ("in", "on"))
-        for name, bound in self.names.items():
-            if bound.phrase == thing:
-                self.names[name] = Bound(bound.type, bound.phrase, moved=True)
-
-    def _drop(self, goes: Callable[[Fact], bool]) -> None:
-        self.facts = {fact for fact in self.facts if not goes(fact)}
 
 
 def walk(policy: Policy) -> Iterator[tuple[str, PolicyStep]]:

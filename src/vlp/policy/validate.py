@@ -131,6 +131,26 @@ def _number(schema: Schema) -> Validate:
     return validate
 
 
+def _integer(schema: Schema) -> Validate:
+    bounded = _number(schema)
+
+    def validate(value: Any, path: str, report: Report) -> None:
+        if isinstance(value, bool) or not isinstance(value, int):
+            report.add(path, "wrong-type", f"found {shorten(value)}; expected a whole number.")
+        else:
+            bounded(value, path, report)
+
+    return validate
+
+
+def _boolean(schema: Schema) -> Validate:
+    def validate(value: Any, path: str, report: Report) -> None:
+        if not isinstance(value, bool):
+            report.add(path, "wrong-type", f"found {shorten(value)}; expected true or false.")
+
+    return validate
+
+
 def _words(words: list[str]) -> Validate:
     def validate(value: Any, path: str, report: Report) -> None:
         if not isinstance(value, str):
@@ -241,4 +261,6 @@ _TYPES: dict[str, Callable[[Schema], Validate]] = {
     "array": _array,
     "string": _string,
     "number": _number,
+    "integer": _integer,
+    "boolean": _boolean,
 }

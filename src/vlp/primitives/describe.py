@@ -1,5 +1,6 @@
 """Primitives as Markdown, from their declarations: the tables in the documentation are this text."""
 
+import json
 from collections.abc import Iterable
 
 from vlp.primitives.declare import Argument, Primitive
@@ -11,6 +12,7 @@ _TYPE_WORDS: dict[str, str] = {
     "place": "a place",
     "subject": "a phrase or a place",
     "text": "text",
+    "boolean": "true or false",
 }
 
 
@@ -37,7 +39,16 @@ def describe_primitives(primitives: Iterable[Primitive]) -> str:
 def _takes(argument: Argument) -> str:
     what = {
         "choice": ", ".join(f"`{word}`" for word in argument.choices),
-        "number": f"{argument.minimum:g} to {argument.maximum:g}" if argument.minimum is not None else "a number",
+        "number": _between(argument, "a number"),
+        "integer": _between(argument, "a whole number"),
+        "list": f"a list of {argument.items} entries, at most {argument.max_items}",
         **_TYPE_WORDS,
     }[argument.type]
-    return what if argument.required else f"{what}; may be left out"
+    left_out = "may be left out" if argument.default is None else f"`{json.dumps(argument.default)}` when left out"
+    return f"{what}; {left_out}" if argument.optional else what
+
+
+def _between(argument: Argument, otherwise: str) -> str:
+    if argument.minimum is None or argument.maximum is None:
+        return otherwise
+    return f"{argument.minimum:g} to {argument.maximum:g}"

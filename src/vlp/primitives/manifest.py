@@ -1,14 +1,47 @@
 """What a robot says of itself."""
 
-from dataclasses import dataclass, field
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
-from vlp.primitives.declare import Argument, Primitive
+from vlp.primitives.declare import Primitive
+
+FORMAT = 2
+"""Of a manifest's JSON. Format 1 named its places only; what could be put there stands in `places_of_format_1.json`."""
+
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A named place, which is a target without being looked for.
+
+    Args:
+        name: as policies write it.
+        relations: the relations to it that things can be put in, e.g. ("on",); empty for a place that only is driven to.
+        visible: whether the robot sees what lies there when it stands there. A `check` then looks; of a place out of view
+            it counts only what was put there.
+        clearable: whether `check` can tell that nothing is left there that could be taken away; needs `visible`.
+        capacity: most things it takes; None when unknown.
+        surface_height_m: height above the floor of what things stand on there; None where it is measured by looking.
+        doc: one sentence for people and models, or "".
+    """
+
+    name: str
+    relations: tuple[str, ...] = ()
+    visible: bool = False
+    clearable: bool = False
+    capacity: int | None = None
+    surface_height_m: float | None = None
+    doc: str = ""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds that come from the embodiment, never from a prompt, a dataset or a request.
+    """Bounds that come from the embodiment, never from a prompt, a dataset or a request; None for what it has not.
 
     Args:
         workspace_min_m, workspace_max_m: corners of the box, in the base frame at the station, that the hand may enter.
@@ -18,13 +51,24 @@ class Limits:
         payload_kg: heaviest load.
     """
 
-    workspace_min_m: tuple[float, float, float]
-    workspace_max_m: tuple[float, float, float]
-    base_speed_m_s: float
-    hand_speed_m_s: float
-    grip_force_n: float
-    gripper_opening_m: float
-    payload_kg: float
+    workspace_min_m: Point | None = None
+    workspace_max_m: Point | None = None
+    base_speed_m_s: float | None = None
+    hand_speed_m_s: float | None = None
+    grip_force_n: float | None = None
+    gripper_opening_m: float | None = None
+    payload_kg: float | None = None
+
+    @property
+    def workspace(self) -> tuple[Point, Point] | None:
+        """The lowest and the highest corner, None for a robot without a hand."""
+        if self.workspace_min_m is None or self.workspace_max_m is None:
+            return None
+        return self.workspace_min_m, self.workspace_max_m
+
+    def declared(self) -> dict[str, Any]:
+        """Return the limits that this body has, by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
 
 
 @dataclass(frozen=True)
@@ -32,43 +76,87 @@ class Manifest:
     """Primitives, named places and limits of one robot.
 
     Args:
-        robot: the embodiment's name, e.g. "hsr".
+        robot: the embodiment's name.
         version: changes when anything below does.
         primitives: by name, in the order shown to people and models.
-        places: named places that are targets without being seen, e.g. ("table", "bin").
+        places: named places by name.
         limits: bounds of the body.
         frames: the frames that poses may be given in.
+        cameras: by name, their intrinsics where known ("width", "height", "fx", ...), and "depth": whether they measure it.
+        results: the robot's own result types: the type of each field by name, by the name of the result ("text", "number",
+            "integer", "boolean", "numbers" or "texts"), e.g. {"reading": {"value_c": "number"}}.
     """
 
     robot: str
     version: str
     primitives: dict[str, Primitive]
-    places: tuple[str, ...]
-    limits: Limits
+    places: dict[str, Place] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
     frames: tuple[str, ...] = ("base",)
-    cameras: dict[str, dict[str, float]] = field(default_factory=dict)
+    cameras: dict[str, dict[str, Any]] = field(default_factory=dict)
+    results: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @property
+    def sees_depth(self) -> bool:
+        """Whether it has a camera that measures depth, so that things can be located."""
+        return any(camera.get("depth") for camera in self.cameras.values())
+
+    @property
+    def has_hand(self) -> bool:
+        """Whether a primitive of its takes something into a hand."""
+        return any(effect.split()[0] == "holding" for p in self.primitives.values() for effect in p.makes)
 
     def to_json(self) -> dict[str, Any]:
         """Return the manifest as plain data."""
-        from dataclasses import asdict
-
-        return {**asdict(self), "primitives": {name: p.to_json() for name, p in self.primitives.items()}}
+        return {
+            "format": FORMAT,
+            "robot": self.robot,
+            "version": self.version,
+            "primitives": {name: p.to_json() for name, p in self.primitives.items()},
+            "places": {name: asdict(place) for name, place in self.places.items()},
+            "limits": self.limits.declared(),
+            "frames": list(self.frames),
+            "cameras": self.cameras,
+            "results": self.results,
+        }
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Manifest":
-        """Return the manifest that `to_json` wrote; raises KeyError, TypeError or ValueError on anything else."""
-        primitives = {}
-        for name, p in data["primitives"].items():
-            arguments = tuple(Argument(**{**a, "choices": tuple(a.get("choices", ()))}) for a in p.get("arguments", ()))
-            fields = {**p, "arguments": arguments, "needs": tuple(p.get("needs", ())), "makes": tuple(p.get("makes", ()))}
-            primitives[name] = Primitive(**fields)
-        limits: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data["limits"].items()}
-        return cls(
+    def from_json(cls, data: Mapping[str, Any]) -> "Manifest":
+        """Return the manifest that `to_json` wrote, in this version or in an earlier one.
+
+        Raises:
+            KeyError, TypeError, ValueError: anything else; a later format is named.
+        """
+        written = data.get("format", 1)
+        if written not in (1, FORMAT):
+            raise ValueError(f"a manifest in format {str(written)[:20]}; this version of vlp reads formats 1 and {FORMAT}")
+        data = _from_format_1(data) if written == 1 else data
+        manifest = cls(
             robot=data["robot"],
             version=data["version"],
-            primitives=primitives,
-            places=tuple(data["places"]),
-            limits=Limits(**limits),
+            primitives={name: Primitive.from_json(p) for name, p in data["primitives"].items()},
+            places={name: Place(**place) for name, place in data["places"].items()},
+            limits=Limits(**data["limits"]),
             frames=tuple(data["frames"]),
-            cameras=dict(data.get("cameras", {})),
+            cameras=data["cameras"],
+            results=data["results"],
         )
+        return _adapter().validate_python(asdict(manifest))
+
+
+@cache
+def _adapter() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Manifest)
+
+
+def _from_format_1(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return format 1 as format 2: every robot had depth, and what a place takes followed from its name."""
+    known = json.loads(files("vlp.primitives").joinpath("places_of_format_1.json").read_text())
+    return {
+        **data,
+        "places": {name: {"name": name, **known.get(name, {})} for name in data["places"]},
+        "cameras": {name: {**camera, "depth": True} for name, camera in data.get("cameras", {}).items()},
+        "results": {},
+    }

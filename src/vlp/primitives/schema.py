@@ -7,12 +7,13 @@ accepts (but for counts over the whole policy, which a schema cannot state).
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from vlp.core.errors import UsageError
 from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.manifest import Manifest
-from vlp.primitives.standard import PLACE_RELATIONS, UNARY
+from vlp.primitives.standard import UNARY
 
 Schema = dict[str, Any]
 
@@ -57,15 +58,18 @@ ARGUMENT_TYPES: dict[str, Callable[[Argument, Manifest], Schema]] = {
     "subject": lambda argument, manifest: PHRASE,  # a named place is spelled like a phrase
     "text": lambda argument, manifest: TEXT,
     "reference": lambda argument, manifest: REFERENCE,
-    "target": lambda argument, manifest: {"anyOf": [REFERENCE, {"enum": list(manifest.places)}]},
+    "target": lambda argument, manifest: (
+        {"anyOf": [REFERENCE, {"enum": list(manifest.places)}]} if manifest.places else REFERENCE
+    ),
     "place": lambda argument, manifest: {"enum": list(manifest.places)},
     "choice": lambda argument, manifest: {"enum": list(argument.choices)},
-    "number": lambda argument, manifest: {
-        "type": "number",
-        **({} if argument.minimum is None else {"minimum": argument.minimum}),
-        **({} if argument.maximum is None else {"maximum": argument.maximum}),
-    },
+    "number": lambda argument, manifest: {"type": "number", **_range(argument, manifest)},
+    "integer": lambda argument, manifest: {"type": "integer", **_range(argument, manifest)},
+    "boolean": lambda argument, manifest: {"type": "boolean"},
+    "list": lambda argument, manifest: _array(_entry(argument, manifest), 1, argument.max_items),
 }
+LIST_ITEMS = ("phrase", "place", "text", "number", "integer")
+"""What a list can be of."""
 
 
 def policy_schema(manifest: Manifest, refuted: bool = False) -> Schema:
@@ -131,9 +135,9 @@ def step_schemas(primitive: Primitive, manifest: Manifest) -> list[Schema]:
     A `place` relation with a named place is bound to what that place can take, and `check` takes no object with a
     relation of one thing; so the grammar cannot write what the checks would refuse.
     """
-    _spellable(primitive)
+    _spellable(primitive, manifest)
     arguments = {a.name: ARGUMENT_TYPES[a.type](a, manifest) for a in primitive.arguments}
-    optional = {a.name for a in primitive.arguments if not a.required}
+    optional = {a.name for a in primitive.arguments if a.optional}
     variants = _relation_variants(primitive, manifest) or [{}]
     return [_step(primitive, arguments, optional, variant) for variant in variants]
 
@@ -153,7 +157,7 @@ def _relation_variants(primitive: Primitive, manifest: Manifest) -> list[dict[st
     if relation is None:
         return []
     if "target" in by_type:
-        places = {p: [r for r in PLACE_RELATIONS.get(p, ()) if r in relation.choices] for p in manifest.places}
+        places = {p.name: [r for r in p.relations if r in relation.choices] for p in manifest.places.values()}
         usable = {place: words for place, words in places.items() if words}
         what = " or ".join(("a $name bound by an earlier step", *map(repr, usable)))
         target = by_type["target"].name
@@ -171,13 +175,32 @@ def _relation_variants(primitive: Primitive, manifest: Manifest) -> list[dict[st
     return []
 
 
-def _spellable(primitive: Primitive) -> None:
+def _range(argument: Argument, manifest: Manifest) -> Schema:
+    low, high = bounds(argument, manifest)
+    return {**({} if low is None else {"minimum": low}), **({} if high is None else {"maximum": high})}
+
+
+def bounds(argument: Argument, manifest: Manifest) -> tuple[float | None, float | None]:
+    """Return the lowest and the highest number that an argument takes; the limits of the body bound it too."""
+    limit: float | None = getattr(manifest.limits, argument.limit, None) if argument.limit else None
+    highest = [value for value in (argument.maximum, limit) if value is not None]
+    return argument.minimum, min(highest) if highest else None
+
+
+def _entry(argument: Argument, manifest: Manifest) -> Schema:
+    return ARGUMENT_TYPES[argument.items](replace(argument, type=argument.items), manifest)
+
+
+def _spellable(primitive: Primitive, manifest: Manifest) -> None:
     """Refuse names from a manifest that could not stand in a policy or in the code generated from it."""
     names = [primitive.name, *(a.name for a in primitive.arguments)]
     bad = [name for name in names if not re.fullmatch(NAME, name) or name in ("do", "as")]
     if bad:
         raise UsageError(f"the manifest's name {bad[0][:80]!r} cannot be used in a policy.", f"Names must match {NAME}.")
     unknown = [a.type for a in primitive.arguments if a.type not in ARGUMENT_TYPES]
+    unknown += [f"list of {a.items}" for a in primitive.arguments if a.type == "list" and a.items not in LIST_ITEMS]
+    if not manifest.places and any("place" in (a.type, a.items) for a in primitive.arguments):
+        raise UsageError(f"{primitive.name!r} takes a place, and {manifest.robot!r} has none.", "Declare its places.")
     if unknown:
         raise UsageError(
             f"primitive {primitive.name!r} has an argument of unknown type {unknown[0][:80]!r}.",

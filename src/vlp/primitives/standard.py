@@ -1,30 +1,21 @@
 """The standard primitives: what the shipped robots can do, declared once; a robot's manifest selects from them.
 
-Conditions (`needs`, `makes`) are short sentences over the symbolic state. The first word is the predicate, the others
-are names of arguments whose values are put in, or `held` for the thing in the hand: "holding target", "relation held
-target" (a predicate that is itself an argument's name stands for that argument's word). A need without its words asks
-for any such fact: "holding" is met when anything is held.
+What conditions (`needs`, `makes`) mean stands in `vlp.primitives.facts`.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from vlp.core.errors import lookup
 from vlp.primitives.declare import Argument, Primitive
-from vlp.primitives.manifest import Limits, Manifest
-
-SPATIAL: tuple[str, ...] = ("in", "on", "next_to", "left_of", "right_of", "behind", "in_front_of")
-"""Relations between two things. Sides are as the robot sees them from the table station: left is +y, behind is +x."""
+from vlp.primitives.facts import SPATIAL
+from vlp.primitives.manifest import Limits, Manifest, Place
 
 UNARY: tuple[str, ...] = ("holding", "clear")
 """Relations of one thing alone: `check` takes no object with them."""
-
-CLEARED: tuple[str, ...] = ("table",)
-"""Places of which `check` can tell that they are clear: nothing graspable is left there."""
-
-PLACE_RELATIONS: dict[str, tuple[str, ...]] = {"table": ("on",), "bin": ("in",)}
-"""What may be put where: relations that a named place can stand in; a place without a row is only for going to."""
 
 _LOCATED = "A $name bound by an earlier locate."
 
@@ -65,18 +56,18 @@ _PRIMITIVES = (
             Argument("target", "target", "A $name bound by an earlier locate, or a named place that can take things."),
             Argument(
                 "relation", "choice",
-                'Where, as seen from the table station; "at" is the spot where the target was when it was located.',
+                'Where, as seen from the station; "at" is the spot where the target was when it was located.',
                 choices=(*SPATIAL, "at"),
             ),
         ),
         needs=("holding",), makes=("relation held target", "hand_empty"), timeout_s=90.0, interruptible=False,
     ),
     Primitive(
-        "release", "action", "Let go of what is held: on a free spot of the table, or at the bin into it.",
+        "release", "action", "Let go of what is held, at the place where the robot stands.",
         needs=("holding",), makes=("moved held", "hand_empty"), timeout_s=60.0, interruptible=False,
     ),
     Primitive(
-        "push", "action", "Push a located thing along the table.",
+        "push", "action", "Push a located thing along what it stands on.",
         (
             Argument("target", "reference", _LOCATED),
             Argument("direction", "choice", "As seen from the station.", choices=("left", "right", "forward", "back")),
@@ -89,7 +80,7 @@ _PRIMITIVES = (
         "check", "perception", "Look whether a relation holds; the step fails when it does not.",
         (
             Argument("relation", "choice", "What should be true.", choices=("holding", *SPATIAL, "clear")),
-            Argument("subject", "phrase", "The thing it is about; the table too, with clear."),
+            Argument("subject", "phrase", "The thing it is about; with clear also a place that can be cleared."),
             Argument("object", "subject", "The other thing or place; not with holding, clear.", required=False),
         ),
         timeout_s=30.0,
@@ -107,21 +98,23 @@ STANDARD: dict[str, Primitive] = {primitive.name: primitive for primitive in _PR
 
 def make_manifest(
     robot: str,
-    names: Iterable[str],
-    places: Sequence[str],
-    limits: Limits,
+    primitives: Iterable[str | Primitive],
+    places: Iterable[str | Place] = (),
+    limits: Limits | None = None,
     frames: Sequence[str] = ("base",),
-    cameras: Mapping[str, Mapping[str, float]] | None = None,
+    cameras: Mapping[str, Mapping[str, Any]] | None = None,
+    results: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Manifest:
-    """Return the manifest of a robot that has the standard primitives of these names.
+    """Return the manifest of a robot.
 
     Args:
         robot: the embodiment's name.
-        names: names of standard primitives, in the order to show them.
-        places: named places that are targets without being seen.
-        limits: bounds of the body.
+        primitives: the robot's own, and the names of standard ones, in the order to show them.
+        places: named places; a name alone is a place that only is driven to.
+        limits: bounds of the body; None for none.
         frames: frames that poses may be given in.
-        cameras: intrinsics by camera name.
+        cameras: by name, see `Manifest`.
+        results: the robot's own result types.
 
     Returns:
         a manifest whose version is a hash of everything else in it.
@@ -129,9 +122,17 @@ def make_manifest(
     Raises:
         UsageError: a name that is not a standard primitive.
     """
-    primitives = {name: lookup(name, STANDARD, "primitive") for name in names}
-    plain = {name: dict(camera) for name, camera in (cameras or {}).items()}
-    unversioned = Manifest(robot, "", primitives, tuple(places), limits, tuple(frames), plain)
-    content = json.dumps(unversioned.to_json(), sort_keys=True, default=list)
-    version = hashlib.sha256(content.encode()).hexdigest()[:12]
-    return Manifest(robot, version, primitives, tuple(places), limits, tuple(frames), plain)
+    chosen = [lookup(p, STANDARD, "primitive") if isinstance(p, str) else p for p in primitives]
+    named = [Place(place) if isinstance(place, str) else place for place in places]
+    manifest = Manifest(
+        robot=robot,
+        version="",
+        primitives={p.name: p for p in chosen},
+        places={place.name: place for place in named},
+        limits=limits or Limits(),
+        frames=tuple(frames),
+        cameras={name: dict(camera) for name, camera in (cameras or {}).items()},
+        results={name: dict(shape) for name, shape in (results or {}).items()},
+    )
+    content = json.dumps(manifest.to_json(), sort_keys=True, default=list)
+    return replace(manifest, version=hashlib.sha256(content.encode()).hexdigest()[:12])

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vlp.core.located import Located
+from vlp.primitives.facts import Fact
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Memory:
         at: the place the robot stands at.
         trigger: why a new policy is asked for, in one sentence; "" for the first policy.
         failures: sentences about what went wrong, oldest first.
+        facts: what primitives have made true and what still holds, e.g. ("open", "front door").
     """
 
     instructions: tuple[str, ...]
@@ -54,6 +56,7 @@ class Memory:
     at: str = ""
     trigger: str = ""
     failures: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
 
     @property
     def instruction(self) -> str:

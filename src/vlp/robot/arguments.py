@@ -9,6 +9,8 @@ from vlp.core.located import Located
 from vlp.core.report import Report
 from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.manifest import Manifest
+from vlp.primitives.results import shape_fault
+from vlp.primitives.schema import bounds
 
 MAX_TEXT = 200
 MAX_ABS_M = 100.0
@@ -41,7 +43,7 @@ def check_arguments(primitive: str, arguments: Any, manifest: Manifest) -> Repor
     for name, argument in known.items():
         if name in arguments:
             _check_one(argument, arguments[name], declared, manifest, report)
-        elif argument.required:
+        elif not argument.optional:
             report.add(f"/arguments/{name}", "missing-argument", f"{primitive} needs {name!r}.", argument.doc)
     return report
 
@@ -52,15 +54,11 @@ def _check_one(argument: Argument, value: Any, primitive: Primitive, manifest: M
         fault = ("unknown-type", f"the manifest gives {argument.name!r} the unknown type {argument.type!r}.", "")
     else:
         fault = checker(argument, value, manifest)
-    if fault is None and isinstance(value, dict) and _reaches(primitive):
+    located = isinstance(value, dict) and argument.result == "object"
+    if fault is None and located and primitive.reaches:
         fault = _workspace(value, manifest)
     if fault is not None:
         report.add(f"/arguments/{argument.name}", *fault)
-
-
-def _reaches(primitive: Primitive) -> bool:
-    """Whether the hand goes to the target: an action with conditions or effects, unlike look_at."""
-    return primitive.kind == "action" and bool(primitive.needs or primitive.makes)
 
 
 def _text(argument: Argument, value: Any, manifest: Manifest) -> Fault | None:
@@ -88,14 +86,40 @@ def _choice(argument: Argument, value: Any, manifest: Manifest) -> Fault | None:
 def _number(argument: Argument, value: Any, manifest: Manifest) -> Fault | None:
     if not _is_number(value):
         return "wrong-type", f"expected a finite number, found {_show(value)}.", ""
-    low = -math.inf if argument.minimum is None else argument.minimum
-    high = math.inf if argument.maximum is None else argument.maximum
+    least, most = bounds(argument, manifest)
+    low, high = -math.inf if least is None else least, math.inf if most is None else most
     if low <= value <= high:
         return None
     return "out-of-bounds", f"{argument.name} is {_show(value)}; it must be in [{low:g}, {high:g}].", ""
 
 
+def _integer(argument: Argument, value: Any, manifest: Manifest) -> Fault | None:
+    if not isinstance(value, int):
+        return "wrong-type", f"expected a whole number, found {_show(value)}.", ""
+    return _number(argument, value, manifest)
+
+
+def _boolean(argument: Argument, value: Any, manifest: Manifest) -> Fault | None:
+    return None if isinstance(value, bool) else ("wrong-type", f"expected true or false, found {_show(value)}.", "")
+
+
+def _list(argument: Argument, value: Any, manifest: Manifest) -> Fault | None:
+    if not isinstance(value, list | tuple):
+        return "wrong-type", f"expected a list, found {_show(value)}.", ""
+    if not 1 <= len(value) <= argument.max_items:
+        return "wrong-count", f"found {len(value)} entries; expected 1 to {argument.max_items}.", ""
+    entry = CHECKERS[argument.items]
+    return next((fault for item in value if (fault := entry(argument, item, manifest))), None)
+
+
 def _reference(argument: Argument, value: Any, manifest: Manifest) -> Fault | None:
+    if argument.result in manifest.results:
+        wrong = shape_fault(value, manifest.results[argument.result])
+        return (
+            ("bad-result", f"not a result {argument.result!r}: {wrong}.", "Send what the earlier step returned.")
+            if wrong
+            else None
+        )
     hint = f"Send the result of locate: an object with {', '.join(LOCATED_FIELDS)}."
     if not isinstance(value, dict):
         return "wrong-type", f"expected a located object, found {_show(value)}.", hint
@@ -130,13 +154,18 @@ CHECKERS: dict[str, Callable[[Argument, Any, Manifest], Fault | None]] = {
     "place": _place,
     "choice": _choice,
     "number": _number,
+    "integer": _integer,
+    "boolean": _boolean,
+    "list": _list,
     "reference": _reference,
     "target": _target,
 }
 
 
 def _workspace(located: dict[str, Any], manifest: Manifest) -> Fault | None:
-    low, high = manifest.limits.workspace_min_m, manifest.limits.workspace_max_m
+    if manifest.limits.workspace is None:
+        return None
+    low, high = manifest.limits.workspace
     position = located["position_in_world"]
     if all(a <= p <= b for a, p, b in zip(low, position, high, strict=True)):
         return None
@@ -144,7 +173,7 @@ def _workspace(located: dict[str, Any], manifest: Manifest) -> Fault | None:
     return (
         "out-of-workspace",
         f"({where}) m is outside the workspace {low} to {high}.",
-        "Choose an object on the table.",
+        "Choose something within it.",
     )
 
 

@@ -5,7 +5,7 @@ import time
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from vlp.core.errors import MissingComponent, UsageError, VlpError
 from vlp.core.observation import Observation
@@ -74,9 +74,9 @@ class RemoteRobot:
         """
         reply = self._ask("GET", "/manifest")
         try:
-            self._manifest = TypeAdapter(Manifest).validate_python(reply)
-        except ValidationError as error:
-            raise self._garbage("a manifest", error) from None
+            self._manifest = Manifest.from_json(reply)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise self._garbage("a manifest", f"{error} is missing" if isinstance(error, KeyError) else error) from None
         return self._manifest
 
     def observe(self) -> Observation:

@@ -11,6 +11,7 @@ import numpy as np
 
 from vlp.core.report import Report
 from vlp.primitives.declare import Primitive
+from vlp.primitives.facts import faults as condition_faults
 from vlp.primitives.manifest import Manifest
 from vlp.robot.arguments import CHECKERS
 from vlp.robot.offers import offered
@@ -75,8 +76,10 @@ def _check_manifest(report: Report, robot: Robot, manifest: Manifest) -> None:
                     f"unknown type {argument.type!r}.",
                     f"Known: {sorted(CHECKERS)}.",
                 )
-    limits = manifest.limits
-    if not all(low < high for low, high in zip(limits.workspace_min_m, limits.workspace_max_m, strict=True)):
+    for name, message, hint in condition_faults(manifest):
+        report.add(f"{path}/primitives/{name}", "condition", message, hint)
+    box = manifest.limits.workspace
+    if box is not None and not all(low < high for low, high in zip(*box, strict=True)):
         report.add(f"{path}/limits", "workspace", "workspace_min_m must be below workspace_max_m.")
 
 

@@ -8,7 +8,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from queue import SimpleQueue
 from typing import Any, Literal, TypeVar
 
@@ -254,7 +254,8 @@ class Executor:
 
     def _execute(self, step: Step) -> StepResult:
         try:
-            result = self.robot.execute(step)
+            filled = self.manifest.primitives[step.do].filled(step.arguments)
+            result = self.robot.execute(replace(step, arguments=filled))
             if not isinstance(result, StepResult):
                 raise TypeError(f"execute returned a {type(result).__name__}")
             json.dumps(plain(asdict(result)), allow_nan=False)

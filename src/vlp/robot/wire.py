@@ -5,7 +5,7 @@ import binascii
 import io
 import math
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,14 +152,18 @@ class StopBody(Body):
 
 
 class ObservationBody(Body):
-    """PNGs in base64, depth as 16 bit in millimetres (0: no return); the rest in metres and radians."""
+    """PNGs in base64, depth as 16 bit in millimetres (0: no return); the rest in metres and radians.
+
+    A robot without depth, or whose camera is not calibrated, sends null.
+    """
 
     rgb_png: str
-    depth_mm_png: str
-    intrinsics: dict[str, float]
-    camera_in_base: list[list[float]]
+    depth_mm_png: str | None = None
+    intrinsics: dict[str, float] | None = None
+    camera_in_base: list[list[float]] | None = None
     state: dict[str, Any]
     stamp_s: float
+    scene_text: list[Annotated[str, Field(max_length=200)]] = Field(default=[], max_length=16)
 
 
 def plain(value: Any) -> Any:
@@ -179,16 +183,22 @@ def plain(value: Any) -> Any:
 
 def encode_observation(observation: Observation) -> dict[str, Any]:
     """Return an observation as `ObservationBody` data; depth beyond 65.535 m or not finite becomes 0."""
-    millimetres = np.nan_to_num(observation.depth_m.astype(np.float64) * 1000, nan=0.0, posinf=0.0, neginf=0.0).round()
-    depth = np.where((millimetres < 0) | (millimetres > 65535), 0, millimetres).astype(np.uint16)
     return {
         "rgb_png": base64.b64encode(_png(observation.rgb)).decode(),
-        "depth_mm_png": base64.b64encode(_png(depth)).decode(),
-        "intrinsics": plain(asdict(observation.intrinsics)),
+        "depth_mm_png": None
+        if observation.depth_m is None
+        else base64.b64encode(_png(_millimetres(observation.depth_m))).decode(),
+        "intrinsics": None if observation.intrinsics is None else plain(asdict(observation.intrinsics)),
         "camera_in_base": plain(observation.camera_in_base),
-        "state": plain(asdict(observation.state)),
+        "state": plain(observation.state.to_json()),
         "stamp_s": plain(observation.stamp_s),
+        "scene_text": [text[:200] for text in observation.scene_text[:16]],
     }
+
+
+def _millimetres(depth_m: NDArray[np.float32]) -> NDArray[np.uint16]:
+    millimetres = np.nan_to_num(depth_m.astype(np.float64) * 1000, nan=0.0, posinf=0.0, neginf=0.0).round()
+    return np.where((millimetres < 0) | (millimetres > 65535), 0, millimetres).astype(np.uint16)
 
 
 def decode_observation(body: ObservationBody) -> Observation:
@@ -200,20 +210,22 @@ def decode_observation(body: ObservationBody) -> Observation:
     """
     try:
         rgb_png = base64.b64decode(body.rgb_png, validate=True)
-        depth_png = base64.b64decode(body.depth_mm_png, validate=True)
+        depth_png = None if body.depth_mm_png is None else base64.b64decode(body.depth_mm_png, validate=True)
     except binascii.Error as error:
         raise ValueError(f"an image is not base64: {error}") from None
     rgb = decode_image(rgb_png, "rgb_png")
     height, width = rgb.shape[:2]
-    depth = _depth(depth_png, (width, height))
-    intrinsics = TypeAdapter(Intrinsics).validate_python(body.intrinsics)
-    if (intrinsics.width, intrinsics.height) != (width, height) or intrinsics.fx <= 0 or intrinsics.fy <= 0:
+    depth = None if depth_png is None else _depth(depth_png, (width, height))
+    intrinsics = TypeAdapter(Intrinsics | None).validate_python(body.intrinsics)
+    if intrinsics and ((intrinsics.width, intrinsics.height) != (width, height) or min(intrinsics.fx, intrinsics.fy) <= 0):
         raise ValueError("the intrinsics do not belong to the image")
-    pose = np.array(body.camera_in_base, dtype=np.float64)
-    if pose.shape != (4, 4) or not np.allclose(pose[:3, :3] @ pose[:3, :3].T, np.eye(3), atol=1e-3):
+    pose = None if body.camera_in_base is None else np.array(body.camera_in_base, dtype=np.float64)
+    if pose is not None and (pose.shape != (4, 4) or not np.allclose(pose[:3, :3] @ pose[:3, :3].T, np.eye(3), atol=1e-3)):
         raise ValueError("camera_in_base is not a pose")
+    if depth is not None and (intrinsics is None or pose is None):
+        raise ValueError("depth without intrinsics and camera_in_base")
     state = TypeAdapter(RobotState).validate_python(body.state)
-    return Observation(rgb, depth, intrinsics, pose, state, body.stamp_s)
+    return Observation(rgb, depth, intrinsics, pose, state, body.stamp_s, tuple(body.scene_text))
 
 
 def _png(pixels: NDArray[Any]) -> bytes:

@@ -3,13 +3,14 @@
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from vlp.core.errors import MissingComponent, VlpError
 from vlp.core.located import Located
 from vlp.core.observation import Observation, RobotState
 from vlp.journal import Event
+from vlp.primitives.results import result_fault
 from vlp.robot.offers import offered
 from vlp.robot.protocol import Robot, Step, StepResult
 from vlp.runtime.limits import Budget, Overrun, Worker
@@ -50,8 +51,7 @@ class Body:
         start = time.monotonic()
         seen = self._call(self.robot.observe, self._budget.observe_s, "an observation")
         seconds = time.monotonic() - start
-        state = asdict(seen.state)
-        data = {"purpose": purpose, "state": state, "seconds": seconds, "stamp_s": seen.stamp_s}
+        data = {"purpose": purpose, "state": seen.state.to_json(), "seconds": seconds, "stamp_s": seen.stamp_s}
         return seen, Event("observation", data, blob=encode_jpeg(seen), live=seen)
 
     def execute(self, step: Step) -> tuple[StepResult, bytes | None]:
@@ -64,11 +64,22 @@ class Body:
             return self.robot.execute(step), snapshot() if snapshot else None
 
         result, after = self._call(work, limit_s, f"the end of {step.do!r}")
+        result = self.checked(step.do, result)
         if result.code in HELD:
             raise MissingComponent(result.message, "Let the other holder release the robot, or wait until its lease ends.")
         if result.code in UNKNOWN:
             raise MissingComponent(result.message, "`vlp resume` asks the robot what became of the step.")
         return result, after
+
+    def checked(self, do: str, result: StepResult) -> StepResult:
+        """Return a step's result, as a failure where what came back is not what its primitive gives."""
+        if result.status != "succeeded":
+            return result
+        fault = result_fault(self.manifest.primitives[do], result.value, self.manifest)
+        if not fault:
+            return result
+        message = f"{do} gave back something else than it declares: {fault}."
+        return replace(result, status="failed", value=None, code="bad-result", message=message)
 
     def instance(self) -> str:
         """Return what changes when a robot's server starts anew and forgets its keys; "" for a robot without one."""
@@ -128,7 +139,7 @@ class Body:
         step = Step(do, {"object": phrase}, key=f"{self._tag}.look.{self._looks}")
         limit_s = self.manifest.primitives[do].timeout_s + self._budget.step_grace_s
         start = time.monotonic()
-        result = self._call(lambda: self.robot.execute(step), limit_s, f"the end of {do!r}")
+        result = self.checked(do, self._call(lambda: self.robot.execute(step), limit_s, f"the end of {do!r}"))
         self._looking_s += time.monotonic() - start
         return result
 

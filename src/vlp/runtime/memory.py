@@ -1,5 +1,6 @@
 """What a run knows, folded from its events: the same fold serves a live run and one read back from a journal."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import dist
@@ -8,7 +9,9 @@ from typing import Any
 from vlp.core.located import Located
 from vlp.journal import Event
 from vlp.policy import Plan, PlanStep
+from vlp.policy.situation import Bound, Situation, State
 from vlp.primitives.declare import Primitive
+from vlp.primitives.schema import CHECK
 from vlp.prompt.memory import Memory, StepRecord
 
 SAME_SPOT_M = 0.05
@@ -89,12 +92,16 @@ class RunMemory:
 
     Args:
         primitives: the robot's, by name; their declared effects say what a finished step changed.
+
+    Attributes:
+        situation: what holds by the steps that succeeded: the same fold that policies are checked with.
     """
 
     def __init__(self, primitives: Mapping[str, Primitive]) -> None:
         self.primitives = primitives
         self.progress = Progress()
         self.knowledge = Knowledge()
+        self.situation = Situation(State(), primitives)
 
     def on_event(self, event: Event) -> None:
         """Take one event in; kinds without a row in the table change nothing."""
@@ -114,7 +121,13 @@ class RunMemory:
             at=k.at,
             trigger="; ".join(self.progress.triggers.values()),
             failures=tuple(k.failures[-KEPT_FAILURES:]),
+            facts=tuple(sorted(self.situation.facts.lasting)),
         )
+
+    def state(self, refuted: bool = False) -> State:
+        """Return what is known now, as policies and steps are checked on it."""
+        k = self.knowledge
+        return State(k.at, k.holding, self.situation.facts.lasting, dict(k.beliefs), refuted)
 
     def references(self, step: PlanStep) -> dict[str, Located]:
         """Return the located things that a step refers to, by argument, as they were when they were located."""
@@ -129,7 +142,12 @@ class RunMemory:
 
         The latest sight of a thing is used while it has not moved; "at" means the spot of the first one.
         """
-        arguments = dict(step.step.arguments)
+        declared = self.primitives[step.step.do]
+        arguments = declared.filled(step.step.arguments)
+        for argument in declared.arguments:
+            name = str(arguments.get(argument.name, ""))[1:]
+            if argument.type in ("reference", "target") and name in self.progress.bindings:
+                arguments[argument.name] = self.progress.bindings[name]
         for name, first in self.references(step).items():
             latest = self.knowledge.beliefs.get(first.phrase, first)
             moved = dist(latest.position_in_world, first.position_in_world) > SAME_SPOT_M
@@ -149,9 +167,11 @@ class RunMemory:
         if state.get("holding", "") != "something" or not self.knowledge.holding:
             self.knowledge.holding = state.get("holding", "")
         self.knowledge.at = state.get("at", "")
+        self.situation.facts.measure(self.knowledge.holding, self.knowledge.at)
 
     def _policy(self, event: Event) -> None:
         p = self.progress
+        self.situation.names.clear()  # what a name stands for ends with its policy
         self.progress = Progress(
             revision=event.data["revision"],
             plan=event.live or Plan.from_json(event.data["policy"]),
@@ -173,6 +193,10 @@ class RunMemory:
 
     def _belief(self, event: Event) -> None:
         phrase, located = event.data["phrase"], event.data["located"]
+        before = self.knowledge.beliefs.get(phrase)
+        moved = before is not None and located is not None and dist(before.position_in_world, located["position_in_world"])
+        if located is None or (moved and moved > SAME_SPOT_M):
+            self.situation.facts.move(phrase)
         if located is None:
             self.knowledge.beliefs.pop(phrase, None)
             self.knowledge.gone[phrase] = None
@@ -193,7 +217,6 @@ class RunMemory:
         assert p.plan is not None
         step = p.plan.step(data["id"])
         result = data["result"]
-        value = result["value"] if isinstance(result["value"], str) else ""
         self.knowledge.steps.append(
             StepRecord(
                 do=step.step.do,
@@ -202,7 +225,7 @@ class RunMemory:
                 message=result["message"],
                 subtask=step.subtask,
                 bound=step.step.as_,
-                value=value,
+                value=_told(result["value"], self.primitives[step.step.do].result),
                 code=result["code"],
             )
         )
@@ -211,6 +234,9 @@ class RunMemory:
             p.finished += 1
         else:
             p.failed = True
+            if step.step.do == CHECK and result["code"] == "check-failed":
+                said = self.situation.said(step.step)
+                self.situation.facts.refute(tuple(str(said[n]) for n in ("relation", "subject", "object") if n in said))
             said = " ".join(str(v) for v in step.step.arguments.values())
             self.knowledge.failures.append(f"{step.step.do} {said}: {result['message']}")
             if result["code"] == "not-found":
@@ -218,50 +244,34 @@ class RunMemory:
 
     def _effects(self, step: PlanStep, value: Any) -> None:
         primitive, name = self.primitives[step.step.do], step.step.as_
+        bound: Any = value
         if primitive.result == "object":
-            located = Located.from_json(value)
-            self._saw(located)
-            self.progress.bindings[name] = located
+            bound = Located.from_json(value)
+            self._saw(bound)
         elif primitive.result == "objects":
-            found = [Located.from_json(item) for item in value]
-            for located in found:
+            bound = [Located.from_json(item) for item in value]
+            for located in bound:
                 self._saw(located)
-            self.progress.bindings[name] = found
-        elif name:
-            self.progress.bindings[name] = value
-        things = {argument: located.phrase for argument, located in self.references(step).items()}
-        places = {k: v for k, v in step.step.arguments.items() if isinstance(v, str)}
-        for effect in primitive.makes:
-            predicate, *words = effect.split()
-            change = _EFFECTS.get(predicate)
-            if change:
-                change(self.knowledge, [{**places, **things, "held": self.knowledge.holding}.get(w, "") for w in words])
+        if name:
+            self.progress.bindings[name] = bound
+        self.situation.apply(step.step)
+        if isinstance(bound, Located) and name:  # the grounder may know more than what was asked for
+            self.situation.names[name] = Bound(primitive.result, bound.phrase)
+        for thing in self.situation.facts.moved:
+            self.knowledge.beliefs.pop(thing, None)
+        self.knowledge.holding, self.knowledge.at = self.situation.held, self.situation.facts.at
 
     def _saw(self, located: Located) -> None:
         self.knowledge.beliefs[located.phrase] = located
         self.knowledge.gone.pop(located.phrase, None)
 
 
-def _hold(k: Knowledge, words: list[str]) -> None:
-    k.holding = words[0]
-    k.beliefs.pop(words[0], None)
+def _told(value: Any, result: str) -> str:
+    """Return what the model is told of a result: an answer, or what the robot's own result type says; "" for things seen."""
+    if isinstance(value, str):
+        return value
+    return "" if result in ("", "object", "objects") else json.dumps(value, ensure_ascii=False)
 
-
-def _empty(k: Knowledge, words: list[str]) -> None:
-    k.beliefs.pop(k.holding, None)
-    k.holding = ""
-
-
-def _stand(k: Knowledge, words: list[str]) -> None:
-    k.at = words[0]
-
-
-def _moved(k: Knowledge, words: list[str]) -> None:
-    k.beliefs.pop(words[0], None)
-
-
-_EFFECTS = {"holding": _hold, "hand_empty": _empty, "at": _stand, "moved": _moved}
-"""What a declared effect changes; the first word of the effect is the key."""
 
 _FOLDS = {
     "instruction": RunMemory._instruction,

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from vlp.core.errors import TaskFailed
 from vlp.core.messages import Message
@@ -13,7 +14,6 @@ from vlp.models.protocol import Model, Reply
 from vlp.policy import Plan, Policy, compact
 from vlp.policy.checks import CHECKS, check_policy
 from vlp.policy.diff import diff
-from vlp.policy.situation import State
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import CHECK, Schema, guided, policy_schema
 from vlp.prompt.render import plan_messages, repair_messages
@@ -85,11 +85,12 @@ class Planner:
             self.manifest,
             self._profile,
             now_s=seen.stamp_s,
+            scene_text=seen.scene_text,
             names=self._names,
         )
         last = memory.steps[-1] if memory.steps else None
         refuted = last is not None and last.do == CHECK and last.status == "failed"
-        known = State(at=seen.state.at, holding=memory.holding, known=memory.beliefs, refuted=refuted)
+        known = replace(self.memory.state(refuted), at=seen.state.at)
         fresh = self.memory.progress.instruction != memory.instruction
         checks = (*CHECKS, *self.gate.checks(memory.instructions, fresh))
         messages, report = first, Report()
@@ -162,7 +163,7 @@ class Planner:
     def _policy_event(self, plan: Plan, check_s: float) -> Event:
         progress = self.memory.progress
         old = progress.plan
-        change = diff(old, plan, [s.id for s in progress.done], self.manifest.primitives) if old else None
+        change = diff(old, plan, self.manifest, [s.id for s in progress.done]) if old else None
         data = {
             "revision": progress.revision + 1,
             "policy": plan.to_json(),

@@ -95,6 +95,7 @@ def _settle(flight: Event, body: Body, memory: RunMemory, steps: Steps) -> str:
     assert plan is not None
     step = plan.step(step_id)
     result = body.ask("result_of", key)
+    result = body.checked(step.step.do, result) if result is not None else None
     if result is None and body.instance() != flight.data.get("instance", ""):
         raise Hold(f"the robot's server started anew while step {step_id} was in flight. Look at the robot.")
     if result is None:

@@ -1,18 +1,17 @@
 """One step: checked once more, journalled, sent, journalled."""
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from vlp.journal import Event
 from vlp.policy import PlanStep, Policy, Subtask
-from vlp.policy.checks import Effects, Limits, check_policy
-from vlp.policy.situation import State
+from vlp.policy.checks import Effects, WithinLimits, check_policy
 from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.body import Body
 from vlp.runtime.bus import Bus
 from vlp.runtime.memory import RunMemory
 
-AT_START = (Effects(), Limits())
+AT_START = (Effects(), WithinLimits())
 """Checked again when a step starts, on what is known then; names and types cannot have changed."""
 
 
@@ -83,8 +82,7 @@ class Steps:
 
     def _refused(self, step: PlanStep, sent: Step) -> StepResult | None:
         """Return why a step must not start, None when it may."""
-        known = self.memory.knowledge
-        state = State(at=known.at, holding=known.holding, known=known.beliefs)
+        state = replace(self.memory.state(), names=self.memory.situation.names)
         alone = Policy("one step", (Subtask("one step", (step.step,)),))
         _, report = check_policy(alone, self.body.manifest, state, checks=AT_START)
         if report.ok:

@@ -23,11 +23,12 @@ class HeightMap:
     def __init__(self, observation: Observation, low: tuple[float, float], high: tuple[float, float], floor_m: float) -> None:
         self.low, self.floor_m = np.array(low), floor_m
         shape = np.ceil((np.array(high) - self.low) / CELL_M).astype(int)
-        rows, columns = np.mgrid[0 : observation.depth_m.shape[0] : 2, 0 : observation.depth_m.shape[1] : 2]
-        depth = observation.depth_m[rows, columns].astype(np.float64)
+        depth_m, intrinsics, camera_in_base = observation.geometry()
+        rows, columns = np.mgrid[0 : depth_m.shape[0] : 2, 0 : depth_m.shape[1] : 2]
+        depth = depth_m[rows, columns].astype(np.float64)
         seen = depth > 0
         pixels = np.stack([columns[seen] + 0.5, rows[seen] + 0.5], axis=1)
-        points = transform(deproject(pixels, depth[seen], observation.intrinsics), observation.camera_in_base)
+        points = transform(deproject(pixels, depth[seen], intrinsics), camera_in_base)
         points = transform(points, _base_in_world(observation))
         cells = np.floor((points[:, :2] - self.low) / CELL_M).astype(int)
         inside = ((cells >= 0) & (cells < shape)).all(axis=1) & (points[:, 2] > floor_m - 0.05)

@@ -53,7 +53,7 @@ class Simulation:
         self.data = mujoco.MjData(self.model)
         self.places = self.world.stations(scene)
         self.stations = self.embodiment.stations(self.places)
-        self.embodiment.set_home(self.model, self.data, self.stations[self.world.places[0]])
+        self.embodiment.set_home(self.model, self.data, self.stations[self.world.places[0].name])
         self.objects: dict[str, SampledThing] = {o.phrase: o for o in scene.objects}
         for _ in range(50):
             mujoco.mj_step(self.model, self.data)

@@ -1,13 +1,14 @@
 """Random valid policies, drawn from a manifest's declarations: material for property tests and for the fuzzer."""
 
 import random
+from dataclasses import replace
 from typing import Any
 
 from vlp.policy.model import PolicyStep
 from vlp.policy.situation import Situation, State
 from vlp.primitives.declare import Argument
 from vlp.primitives.manifest import Manifest
-from vlp.primitives.standard import PLACE_RELATIONS, UNARY
+from vlp.primitives.standard import UNARY
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
 _WORDS = (
@@ -79,13 +80,16 @@ def _value(rng: random.Random, argument: Argument, manifest: Manifest, situation
     ]
     draw = {
         "phrase": lambda: _phrase(rng),
-        "subject": lambda: rng.choice([_phrase(rng), *(p for p in manifest.places if p in PLACE_RELATIONS)]),
+        "subject": lambda: rng.choice([_phrase(rng), *(p.name for p in manifest.places.values() if p.relations)]),
         "text": lambda: _text(rng),
         "reference": lambda: rng.choice(located) if located else None,
         "target": lambda: rng.choice([*located, *manifest.places]),
-        "place": lambda: rng.choice(manifest.places),
+        "place": lambda: rng.choice(list(manifest.places)),
         "choice": lambda: rng.choice(argument.choices),
         "number": lambda: _number(rng, argument),
+        "integer": lambda: round(_number(rng, argument)),
+        "boolean": lambda: rng.random() < 0.5,
+        "list": lambda: [_value(rng, replace(argument, type=argument.items), manifest, situation) for _ in range(2)],
     }
     return draw[argument.type]()
 
@@ -98,7 +102,7 @@ def _settle_relation(rng: random.Random, arguments: dict[str, Any], manifest: Ma
         arguments.pop("object", None)
     for name in ("target", "object"):
         if arguments.get(name) in manifest.places:
-            words = PLACE_RELATIONS.get(arguments[name], ())
+            words = manifest.places[arguments[name]].relations
             if words:
                 arguments["relation"] = rng.choice(words)
             else:

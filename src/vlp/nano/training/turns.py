@@ -18,7 +18,7 @@ from vlp.nano.training.data import LabelledScene
 from vlp.nano.training.packing import Turn
 from vlp.nano.training.unknown_words import disguised
 from vlp.nano.training.writing import Pieces, copy_turn, each_turn, fill_turn, look_turn
-from vlp.primitives.manifest import Limits, Manifest
+from vlp.primitives.manifest import Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.prompt.memory import Memory, StepRecord
 from vlp.prompt.request import PlanRequest
@@ -31,6 +31,7 @@ from vlp.sim.language.references import ORDERS, SIZES, Unclear, candidates, is_c
 from vlp.sim.language.relations import visible
 from vlp.sim.language.task import Split, Task
 from vlp.sim.truth import Truth
+from vlp.sim.worlds.tabletop.places import PLACES
 
 
 @cache
@@ -42,8 +43,7 @@ def odds() -> dict[str, dict[str, dict[str, float]]]:
 @cache
 def every_primitive() -> Manifest:
     """Return a manifest with every standard primitive: what nano's tokens are made from."""
-    limits = Limits((0, 0, 0), (1, 1, 1), 1, 1, 1, 1, 1)
-    return make_manifest("any", STANDARD, ("table", "bin", "start"), limits)
+    return make_manifest("any", STANDARD, PLACES)
 
 
 def plan_prompt(truth: Truth, task: Task, failed: StepRecord | None = None) -> str:

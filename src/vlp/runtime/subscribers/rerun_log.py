@@ -68,20 +68,23 @@ class RerunLog:
         rr = self._rr
         seen = event.live
         if isinstance(seen, Observation):
-            k = seen.intrinsics
-            pose = seen.camera_in_base
+            k, pose = seen.intrinsics, seen.camera_in_base
             self._to.log("world/base", _base(rr, seen.state.base_in_world))
-            self._to.log("world/base/camera", rr.Transform3D(translation=pose[:3, 3], mat3x3=pose[:3, :3]))
-            self._to.log(
-                "world/base/camera/image",
-                rr.Pinhole(
-                    focal_length=(k.fx, k.fy), principal_point=(k.cx, k.cy), width=k.width, height=k.height,
-                    camera_xyz=rr.ViewCoordinates.RDF,
-                ),
-            )  # fmt: skip
+            if pose is not None:
+                self._to.log("world/base/camera", rr.Transform3D(translation=pose[:3, 3], mat3x3=pose[:3, :3]))
+            if k is not None:
+                self._to.log(
+                    "world/base/camera/image",
+                    rr.Pinhole(
+                        focal_length=(k.fx, k.fy), principal_point=(k.cx, k.cy), width=k.width, height=k.height,
+                        camera_xyz=rr.ViewCoordinates.RDF,
+                    ),
+                )  # fmt: skip
             self._to.log("world/base/camera/image/rgb", rr.Image(seen.rgb).compress(jpeg_quality=80))
-            self._to.log("world/base/camera/image/depth", rr.DepthImage(seen.depth_m, meter=1.0))
-            self._to.log("world/base/hand", rr.Points3D([seen.state.hand_in_base], radii=[0.02]))
+            if seen.depth_m is not None:
+                self._to.log("world/base/camera/image/depth", rr.DepthImage(seen.depth_m, meter=1.0))
+            if seen.state.hand_in_base is not None:
+                self._to.log("world/base/hand", rr.Points3D([seen.state.hand_in_base], radii=[0.02]))
         elif event.blob:
             self._to.log("world/base/camera/image/rgb", rr.Image(decode_image(event.blob)).compress(jpeg_quality=80))
 

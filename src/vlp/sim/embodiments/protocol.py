@@ -10,7 +10,7 @@ import mujoco
 import numpy as np
 
 from vlp.core.camera import Intrinsics
-from vlp.primitives.manifest import Manifest
+from vlp.primitives.manifest import Manifest, Place
 from vlp.robot.protocol import Robot
 from vlp.sim.worlds.protocol import Pose2, Station
 
@@ -74,7 +74,7 @@ class Embodiment(Protocol):
         """Return the robot that moves this body in a simulation."""
         ...
 
-    def manifest(self, places: Sequence[str]) -> Manifest:
+    def manifest(self, places: Sequence[Place]) -> Manifest:
         """Return what the robot says of itself in a world with these places; perception adds what it can see."""
         ...
 

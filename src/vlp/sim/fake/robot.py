@@ -11,7 +11,7 @@ import numpy as np
 
 from vlp.core.camera import Array, Intrinsics
 from vlp.core.observation import Observation, RobotState
-from vlp.primitives.manifest import Limits, Manifest
+from vlp.primitives.manifest import Limits, Manifest, Place
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.robot.arguments import check_arguments
 from vlp.robot.keys import Once
@@ -21,6 +21,7 @@ from vlp.sim.fake.world import RELATIONS, TABLE_TOP_M, FakeWorld, Item, Refused
 K = Intrinsics(640, 480, 554.38, 554.38, 320.0, 240.0)
 STOPPED = "the robot is stopped; a person must reset it."
 LIMITS = Limits((0.2, -0.6, 0.0), (0.9, 0.6, 0.8), 0.4, 0.5, 20.0, 0.12, 1.2)
+PLACES = (Place("table", ("on",), visible=True, clearable=True), Place("bin", ("in",)), Place("start"))
 CAMERA_IN_BASE: Array = np.array(  # 1 m up, looking forward and 45 degrees down
     [
         [0.0, -(0.5**0.5), 0.5**0.5, 0.05],
@@ -43,7 +44,8 @@ PIXELS = {
 
 def fake_manifest() -> Manifest:
     """Return the manifest of the fake robot: every standard primitive, the limits of a small arm."""
-    return make_manifest("fake", STANDARD, ("table", "bin", "start"), LIMITS, ("base", "world"), {"head": K.to_json()})
+    camera = {**K.to_json(), "depth": True}
+    return make_manifest("fake", STANDARD, PLACES, LIMITS, ("base", "world"), {"head": camera})
 
 
 @dataclass
@@ -83,7 +85,7 @@ class FakeRobot:
         manifest: Manifest | None = None,
     ) -> None:
         self.manifest = manifest or fake_manifest()
-        self.world = FakeWorld(self.manifest.limits, answers=dict(answers or {}))
+        self.world = FakeWorld(self.manifest.limits, self.manifest.places, answers=dict(answers or {}))
         for phrase, support in (objects or {"red cube": "table", "green bowl": "table", "blue ball": "table"}).items():
             self.world.put(phrase, support)
         self.log: list[Step] = []

@@ -9,8 +9,7 @@ import numpy as np
 
 from vlp.core.camera import Array, Box, Intrinsics, project, transform
 from vlp.core.located import Located
-from vlp.primitives.manifest import Limits
-from vlp.primitives.standard import PLACE_RELATIONS
+from vlp.primitives.manifest import Limits, Place
 from vlp.sim.worlds.tabletop.words import CONTAINERS, FLAT_TOPPED, PUT_RELATION, THINGS
 
 Xyz = tuple[float, float, float]
@@ -76,12 +75,14 @@ class FakeWorld:
     Args:
         objects: by phrase.
         limits: bounds of the body; heights and pushes are clipped to them.
+        places: what can be put where.
         holding: phrase of the held object, "" for none.
         at: the place the robot stands at.
         answers: what the person says to a question; "yes" to any other.
     """
 
     limits: Limits
+    places: dict[str, Place]
     objects: dict[str, Item] = field(default_factory=dict)
     holding: str = ""
     at: str = "table"
@@ -171,7 +172,8 @@ class FakeWorld:
         """Raise the held object; the height is clipped to the workspace."""
         if not self.holding:
             raise Refused("not-holding", "the hand is empty.")
-        return {"height_m": min(a["height_m"], self.limits.workspace_max_m[2] - TABLE_TOP_M)}
+        highest = self.limits.workspace[1][2] - TABLE_TOP_M if self.limits.workspace else a["height_m"]
+        return {"height_m": min(a["height_m"], highest)}
 
     def place(self, a: Arguments) -> Arguments:
         """Put the held object down in the given relation to the target."""
@@ -180,7 +182,7 @@ class FakeWorld:
         held, relation, target = self.holding, a["relation"], a["target"]
         z = TABLE_TOP_M + size_of(held)[2] / 2
         if isinstance(target, str):
-            if relation not in PLACE_RELATIONS.get(target, ()):
+            if relation not in self.places[target].relations:
                 raise Refused("bad-relation", f"nothing can be put {relation} the {target}.")
             self.put(held, target)
         elif relation == "at":
@@ -224,7 +226,7 @@ class FakeWorld:
         phrase = self._seen_target(a["target"])
         dx, dy = DIRECTIONS[a["direction"]]
         axis = 0 if dx else 1
-        low, high = self.limits.workspace_min_m[axis], self.limits.workspace_max_m[axis]
+        low, high = (corner[axis] for corner in self.limits.workspace or ((-9.0, -9.0, 0.0), (9.0, 9.0, 9.0)))
         start = self.objects[phrase].position[axis]
         room = max(0.0, (high - start) if dx + dy > 0 else (start - low))
         distance = min(a["distance_m"], room)

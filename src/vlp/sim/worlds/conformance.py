@@ -63,14 +63,15 @@ def _built(report: Report, world: World, embodiment: Embodiment | str, seed: int
 
 def _check_places(report: Report, simulation: Simulation) -> None:
     world = simulation.world
-    if set(simulation.places) != set(world.places):
-        report.add("/stations", "places", f"stations of {sorted(simulation.places)}, places are {sorted(world.places)}.")
+    names = [place.name for place in world.places]
+    if set(simulation.places) != set(names):
+        report.add("/stations", "places", f"stations of {sorted(simulation.places)}, places are {sorted(names)}.")
     for name, place in simulation.places.items():
         numbers = [*place.stand, *place.middle, *place.low, *place.high]
         if not np.isfinite(numbers).all() or any(a > b for a, b in zip(place.low, place.high, strict=True)):
             report.add(f"/stations/{name}", "numbers", "poses must be finite, and low below high.")
-    if simulation.at() != world.places[0]:
-        report.add("/stations", "start", f"the robot starts at {simulation.at()!r}, not at {world.places[0]!r}.")
+    if simulation.at() != names[0]:
+        report.add("/stations", "start", f"the robot starts at {simulation.at()!r}, not at {names[0]!r}.")
 
 
 def _check_things(report: Report, simulation: Simulation) -> None:

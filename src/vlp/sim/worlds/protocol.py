@@ -10,6 +10,7 @@ import mujoco
 import numpy as np
 
 from vlp.core.sizes import Sizes
+from vlp.primitives.manifest import Place
 from vlp.sim.truth import Truth
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class World(Protocol):
     name: str
     audience: str
     """The fixed camera that sees robot and scene, for films."""
-    places: Sequence[str]
+    places: Sequence[Place]
     """Named places that a policy may speak of, the same in every scene; the robot starts at the first."""
     events: Mapping[str, Happening]
     """What people can do here, by the first word of how it is said."""

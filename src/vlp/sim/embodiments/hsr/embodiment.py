@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import mujoco
 import numpy as np
 
-from vlp.primitives.manifest import Manifest
+from vlp.primitives.manifest import Manifest, Place
 from vlp.sim.embodiments.hsr import body, posing
 from vlp.sim.embodiments.hsr.robot import INTRINSICS, SimRobot, manifest
 from vlp.sim.embodiments.protocol import Fingers
@@ -42,7 +42,7 @@ class Hsr:
         """Return the robot that moves this body."""
         return SimRobot(simulation)
 
-    def manifest(self, places: Sequence[str]) -> Manifest:
+    def manifest(self, places: Sequence[Place]) -> Manifest:
         """Return what the HSR says of itself."""
         return manifest(places)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vlp.core.camera import Intrinsics
 from vlp.core.errors import UsageError
 from vlp.core.observation import Observation, RobotState
-from vlp.primitives.manifest import Manifest
+from vlp.primitives.manifest import Manifest, Place
 from vlp.primitives.standard import make_manifest
 from vlp.robot.arguments import check_arguments
 from vlp.robot.keys import Once
@@ -33,9 +33,10 @@ INTRINSICS = Intrinsics(WIDTH_PX, HEIGHT_PX, FOCAL_PX, FOCAL_PX, WIDTH_PX / 2, H
 SENSOR = "head_rgbd_sensor_link"
 
 
-def manifest(places: Sequence[str]) -> Manifest:
+def manifest(places: Sequence[Place]) -> Manifest:
     """Return what the HSR says of itself: its actions, places and limits; perception adds what it can see."""
-    return make_manifest("hsr", ACTIONS, places, LIMITS, ("base", "world"), {CAMERA: INTRINSICS.to_json()})
+    cameras = {CAMERA: {**INTRINSICS.to_json(), "depth": True}}
+    return make_manifest("hsr", ACTIONS, places, LIMITS, ("base", "world"), cameras)
 
 
 def _slab(surface: Station) -> Slab:

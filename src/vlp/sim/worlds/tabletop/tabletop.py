@@ -9,6 +9,7 @@ from vlp.sim.worlds.protocol import Station
 from vlp.sim.worlds.seeds import split_of
 from vlp.sim.worlds.tabletop.building import AUDIENCE, BIN_AT_M, BIN_HALF_M, BIN_HEIGHT_M, build
 from vlp.sim.worlds.tabletop.events import EVENTS, scene_of
+from vlp.sim.worlds.tabletop.places import PLACES
 from vlp.sim.worlds.tabletop.scene import Scene
 from vlp.sim.worlds.tabletop.sizes import sizes
 from vlp.sim.worlds.tabletop.true_state import read_truth
@@ -20,7 +21,7 @@ class Tabletop:
 
     name = "tabletop"
     audience = AUDIENCE
-    places = ("table", "bin", "start")
+    places = PLACES
     events = EVENTS
 
     def sample(self, seed: int) -> Scene:

@@ -1,0 +1,190 @@
+"""Facts: what primitives need, make true and make false, read in one place.
+
+A condition is a short sentence: a predicate and its words, "not" before it where it must not hold. A word that is the name of
+an argument stands for that argument's value, `held` for the thing in the hand: "holding target", "open door", "not open door",
+"relation held target" (a predicate may be an argument's word too). A need without its words asks for any such fact: "holding"
+is met when anything is held. What was never made true counts as not so.
+
+Five predicates have a meaning of their own: `hand_empty`, `holding THING`, `at PLACE` (the robot stands there), `moved THING`
+(it is no longer where it was), and the relations between things (`in`, `on`, ..., and `at` a spot), which end when the thing
+moves. Every other predicate is the robot's own; it holds until a primitive makes it false.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from vlp.core.errors import closest
+from vlp.primitives.declare import Primitive
+from vlp.primitives.manifest import Manifest
+
+Fact = tuple[str, ...]
+"""A predicate and its words: ("hand_empty",), ("holding", "red cube"), ("at", "dock"), ("open", "front door")."""
+
+SPATIAL: tuple[str, ...] = ("in", "on", "next_to", "left_of", "right_of", "behind", "in_front_of")
+"""Relations between two things. Sides are as the robot sees them from its station: left is +y, behind is +x."""
+
+SOMETHING = "something"
+"""What the hand holds when nobody knows what it is."""
+
+BUILT_IN = ("hand_empty", "holding", "at", "moved")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One declared condition: what it says, and whether it must hold or must not."""
+
+    words: Fact
+    positive: bool = True
+
+    @classmethod
+    def parse(cls, text: str) -> "Condition":
+        """Return the condition of a sentence such as "not open door"."""
+        words = tuple(text.split())
+        return cls(words[1:], False) if words[:1] == ("not",) else cls(words)
+
+    def grounded(self, arguments: Mapping[str, Any], held: str) -> "Condition":
+        """Return the condition with values in place of arguments' names, and of `held`."""
+        values = {**{name: str(value) for name, value in arguments.items()}, "held": held or SOMETHING}
+        return Condition(tuple(values.get(word, word) for word in self.words), self.positive)
+
+    def __str__(self) -> str:
+        return ("" if self.positive else "not ") + " ".join(self.words).replace("_", " ")
+
+
+class Facts:
+    """What holds now; primitives change it one after the other.
+
+    Args:
+        known: what holds at the start.
+        holding: the phrase of what is held, "" for an empty hand.
+        at: the place where the robot stands, "" when unknown.
+    """
+
+    def __init__(self, known: Iterable[Fact] = (), holding: str = "", at: str = "") -> None:
+        self.known: set[Fact] = set(known)
+        self.moved: set[str] = set()
+        """What the last `apply` moved, by phrase."""
+        self.measure(holding, at)
+
+    @property
+    def held(self) -> str:
+        """The phrase of what is held, "" when the hand is empty."""
+        return next((fact[1] for fact in sorted(self.known) if fact[0] == "holding"), "")
+
+    @property
+    def at(self) -> str:
+        """The place where the robot stands, "" when unknown."""
+        return next((fact[1] for fact in sorted(self.known) if fact[0] == "at" and len(fact) == 2), "")
+
+    @property
+    def lasting(self) -> frozenset[Fact]:
+        """The facts that no sensor of the robot tells: what a new policy must be told."""
+        return frozenset(fact for fact in self.known if not measured(fact))
+
+    def measure(self, holding: str, at: str) -> None:
+        """Take over what the robot says of its hand and its place."""
+        self._drop(measured)
+        self.known.add(("holding", holding) if holding else ("hand_empty",))
+        if at:
+            self.known.add(("at", at))
+
+    def holds(self, condition: Condition) -> bool:
+        """Return whether a grounded condition is met."""
+        n = len(condition.words)
+        return any(fact[:n] == condition.words for fact in self.known) is condition.positive
+
+    def apply(self, primitive: Primitive, arguments: Mapping[str, Any]) -> list[Fact]:
+        """Take the effects of a primitive for true and return the facts that it made.
+
+        Args:
+            primitive: what was done.
+            arguments: with phrases in place of references.
+        """
+        self.moved = set()
+        made = [Condition.parse(effect).grounded(arguments, self.held) for effect in primitive.makes]
+        for effect in made:
+            if effect.positive:
+                self._add(effect.words)
+            else:
+                n = len(effect.words)
+                self._drop(lambda known, gone=effect.words, n=n: known[:n] == gone)
+        return [effect.words for effect in made if effect.positive]
+
+    def refute(self, fact: Fact) -> None:
+        """Forget a fact that a look has shown to be wrong."""
+        self.known.discard(fact)
+
+    def move(self, thing: str) -> None:
+        """Forget where a thing was; what lies in or on it goes with it."""
+        self.moved.add(thing)
+        self._drop(lambda known: spatial(known) and known[1] == thing)
+        self._drop(lambda known: spatial(known) and known[2] == thing and known[0] not in ("in", "on"))
+
+    def _add(self, fact: Fact) -> None:
+        """Add a fact and take away those that cannot hold beside it."""
+        match fact:
+            case ("hand_empty",):
+                self._drop(lambda known: known[0] == "holding")
+            case ("holding", thing):
+                self._drop(lambda known: known[0] in ("hand_empty", "holding"))
+                self.move(thing)
+            case ("moved", thing):
+                self.move(thing)
+                return
+            case ("at", _):
+                self._drop(lambda known: known[0] == "at" and len(known) == 2)
+            case _ if spatial(fact):
+                self.move(fact[1])
+        self.known.add(fact)
+
+    def _drop(self, goes: Callable[[Fact], bool]) -> None:
+        self.known = {fact for fact in self.known if not goes(fact)}
+
+
+def makers(need: Condition, primitives: Mapping[str, Primitive]) -> list[str]:
+    """Return the primitives that make a condition so, by name."""
+    wanted = (need.words[:1], need.positive)
+    return [
+        name
+        for name, p in primitives.items()
+        if any((c.words[:1], c.positive) == wanted for c in map(Condition.parse, p.makes))
+    ]
+
+
+def faults(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
+    """Yield what is wrong with declared conditions: the primitive's name, a message and a hint.
+
+    A predicate that a primitive needs must be one that some primitive makes, or a built-in one.
+    """
+    primitives = manifest.primitives
+    made = {c.words[0] for p in primitives.values() for c in map(Condition.parse, p.makes) if c.words}
+    for name, p in primitives.items():
+        arguments = {a.name: a for a in p.arguments}
+        for text in (*p.needs, *p.makes):
+            words = Condition.parse(text).words
+            if not words:
+                yield name, f"{text!r} is no condition.", "Write a predicate and its words, e.g. 'open door'."
+                continue
+            for word in words[1:]:
+                near = get_close_matches(word, arguments, n=1, cutoff=0.75)
+                if near and word not in (*arguments, "held", *manifest.places):
+                    yield name, f"{text!r}: {word!r} is no argument of {name}.", f"Did you mean {near[0]!r}?"
+        for need in p.needs:
+            words = Condition.parse(need).words
+            known = made | {*BUILT_IN, *SPATIAL, *arguments}
+            if words and words[0] not in known:
+                near = closest(words[0], sorted(known))
+                hint = f"Did you mean {near!r}?" if near else "Let a primitive make it true (`makes`)."
+                yield name, f"it needs {need!r}, and no primitive makes {words[0]!r} true or false.", hint
+
+
+def spatial(fact: Fact) -> bool:
+    """Return whether a fact says where a thing is."""
+    return len(fact) == 3 and fact[0] in (*SPATIAL, "at")
+
+
+def measured(fact: Fact) -> bool:
+    """Return whether the robot measures a fact itself, so that its state tells: its hand, and where it stands."""
+    return (fact[0], len(fact)) in (("hand_empty", 1), ("holding", 2), ("at", 2))
