@@ -18,7 +18,8 @@ from vlp.core.camera import Intrinsics
 from vlp.core.observation import Observation, RobotState
 from vlp.models.scripted import ScriptedModel
 from vlp.primitives.declare import Argument, Primitive
-from vlp.primitives.manifest import Limits, Manifest
+from vlp.primitives.manifest import Manifest
+from vlp.primitives.standard import make_manifest
 from vlp.robot.arguments import check_arguments
 from vlp.robot.client import RemoteRobot
 from vlp.robot.conformance import check_robot
@@ -44,13 +45,9 @@ WAVE = Primitive(
     "wave",
     "action",
     "Wave the hand.",
-    (Argument("times", "number", "How often.", minimum=1, maximum=5),),
+    (Argument("times", "integer", "How often.", minimum=1, maximum=5),),
     timeout_s=10.0,
 )
-LIMITS = Limits(
-    workspace_min_m=(0.2, -0.6, 0.0), workspace_max_m=(0.9, 0.6, 0.8), base_speed_m_s=0.4, hand_speed_m_s=0.5,
-    grip_force_n=20.0, gripper_opening_m=0.12, payload_kg=1.2,
-)  # fmt: skip
 CAMERA = Intrinsics(640, 480, 554.38, 554.38, 320.0, 240.0)
 
 
@@ -59,7 +56,7 @@ class WavingRobot:
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
-        self.manifest = Manifest("waver", "1", {"wave": WAVE}, ("table",), LIMITS, cameras={"head": CAMERA.to_json()})
+        self.manifest = make_manifest("waver", [WAVE], cameras={"head": {**CAMERA.to_json(), "depth": True}})
         self.once = Once()  # the same key never acts twice
         self.stopped = threading.Event()
 
@@ -70,8 +67,7 @@ class WavingRobot:
     def observe(self) -> Observation:
         """Return what the camera sees now; here a grey wall 1 m away."""
         rgb, depth_m = np.full((480, 640, 3), 128, np.uint8), np.ones((480, 640), np.float32)
-        state = RobotState("table", "", {}, (0.0, 0.0, 0.0), 0.1, (0.4, 0.0, 0.8))
-        return Observation(rgb, depth_m, CAMERA, np.eye(4), state, time.monotonic())
+        return Observation(rgb, depth_m, CAMERA, np.eye(4), RobotState(), time.monotonic())
 
     def execute(self, step: Step) -> StepResult:
         """Carry out a step, once per key."""
@@ -81,11 +77,11 @@ class WavingRobot:
         report = check_arguments(step.do, step.arguments, self.manifest)
         if not report.ok:
             return StepResult(step.key, "rejected", code=report.issues[0].code, message=report.issues[0].message)
-        for _ in range(round(step.arguments["times"])):
+        for _ in range(step.arguments["times"]):
             if self.stopped.is_set():
                 return StepResult(step.key, "stopped", code="stopped", message="the robot is stopped.")
             self.driver.wave_once()
-        return StepResult(step.key, "succeeded", done={"times": round(step.arguments["times"])})
+        return StepResult(step.key, "succeeded", done={"times": step.arguments["times"]})
 
     def stop(self) -> None:
         """Stop and latch, from any thread."""

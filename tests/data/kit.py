@@ -10,6 +10,7 @@ from vlp.data.store import StoreWriter
 from vlp.primitives.manifest import Limits, Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.prompt.memory import Memory
+from vlp.sim.worlds.tabletop.places import PLACES
 from vlp.sim.worlds.tabletop.words import COLOURS
 
 LIMITS = Limits((0.2, -0.6, 0.0), (0.9, 0.6, 0.9), 1.0, 1.0, 20.0, 0.13, 1.2)
@@ -19,7 +20,7 @@ TEST = ("move the {a} over to the {b}", "the {a} belongs in the {b}")
 
 
 def manifest() -> Manifest:
-    return make_manifest("hsr", STANDARD, ("table", "bin", "start"), LIMITS)
+    return make_manifest("hsr", STANDARD, PLACES, LIMITS)
 
 
 def picture(seed: int, width: int = 96, height: int = 72) -> np.ndarray:

@@ -6,11 +6,11 @@ from toy_model import STRUCTURAL, toy_tokenizer
 
 from vlp.core.errors import UsageError
 from vlp.models.grammar import Grammars, Vocabulary
-from vlp.primitives.manifest import Limits
 from vlp.primitives.schema import policy_schema
 from vlp.primitives.standard import STANDARD, make_manifest
+from vlp.sim.worlds.tabletop.places import PLACES
 
-MANIFEST = make_manifest("hsr", STANDARD, ("table", "bin", "start"), Limits((0, 0, 0), (1, 1, 1), 1, 1, 1, 1, 1))
+MANIFEST = make_manifest("hsr", STANDARD, PLACES)
 SCHEMA = policy_schema(MANIFEST)
 TOKENIZER = toy_tokenizer()
 VOCABULARY = Vocabulary(TOKENIZER, len(TOKENIZER), [TOKENIZER.eos_token_id])

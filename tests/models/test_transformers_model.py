@@ -12,11 +12,11 @@ from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.messages import Image, Message, Text, assistant, user
 from vlp.models.conformance import check_model
 from vlp.models.transformers_model import TransformersModel
-from vlp.primitives.manifest import Limits
 from vlp.primitives.schema import policy_schema
 from vlp.primitives.standard import STANDARD, make_manifest
+from vlp.sim.worlds.tabletop.places import PLACES
 
-MANIFEST = make_manifest("hsr", STANDARD, ("table", "bin", "start"), Limits((0, 0, 0), (1, 1, 1), 1, 1, 1, 1, 1))
+MANIFEST = make_manifest("hsr", STANDARD, PLACES)
 SCHEMA = policy_schema(MANIFEST)
 
 

@@ -6,11 +6,11 @@ import jsonschema
 import pytest
 
 from vlp.nano.keeping import keeping, named_in_full, policy_words
-from vlp.primitives.manifest import Limits
 from vlp.primitives.schema import policy_schema
 from vlp.primitives.standard import STANDARD, make_manifest
+from vlp.sim.worlds.tabletop.places import PLACES
 
-MANIFEST = make_manifest("any", STANDARD, ("table", "bin"), Limits((0, 0, 0), (1, 1, 1), 1, 1, 1, 1, 1))
+MANIFEST = make_manifest("any", STANDARD, PLACES[:2])
 SCHEMA = policy_schema(MANIFEST)
 TAKE = {"name": "pick up the red can", "steps": [{"do": "grasp", "target": "$red_can"}, {"do": "lift", "height_m": 0.1}]}
 PUT = {"name": "put it in the bin", "steps": [{"do": "place", "target": "bin", "relation": "in"}]}

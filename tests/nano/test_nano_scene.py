@@ -15,9 +15,9 @@ from vlp.nano.code import SeenObject
 from vlp.nano.keeping import keeping
 from vlp.nano.scene import entries, quoted, reasoned, scene_text, standing
 from vlp.nano.sighted import SightedTurns
-from vlp.primitives.manifest import Limits
 from vlp.primitives.schema import policy_schema
 from vlp.primitives.standard import STANDARD, make_manifest
+from vlp.sim.worlds.tabletop.places import PLACES
 
 TRAY = SeenObject("white", "tray", (15, 120, 105, 195))
 BOWL = SeenObject("green", "bowl", (150, 90, 225, 150), covered=True)
@@ -131,7 +131,7 @@ def test_between_two_turns_of_the_user_the_model_says_in_words_what_it_would_do(
 
 
 def test_a_policy_is_held_to_the_words_before_it_unless_it_is_a_correction():
-    grammar = policy_schema(make_manifest("any", STANDARD, ("table", "bin"), Limits((0, 0, 0), (1, 1, 1), 1, 1, 1, 1, 1)))
+    grammar = policy_schema(make_manifest("any", STANDARD, PLACES[:2]))
     asked = [user(Text("do: x")), user(Text("as a policy"))]
     inner = ScriptedModel(["nothing", "put it down", "{", "nothing", "put it down", "{}"])
     model = model_that_sees(inner, lambda rgb, said: "")
@@ -142,7 +142,7 @@ def test_a_policy_is_held_to_the_words_before_it_unless_it_is_a_correction():
 
 
 def test_words_that_were_cut_off_bind_nothing():
-    grammar = policy_schema(make_manifest("any", STANDARD, ("table", "bin"), Limits((0, 0, 0), (1, 1, 1), 1, 1, 1, 1, 1)))
+    grammar = policy_schema(make_manifest("any", STANDARD, PLACES[:2]))
 
     class CutOff(ScriptedModel):
         def generate(self, messages: Sequence[Message], **options: Any) -> Reply:

@@ -6,10 +6,11 @@ from typing import Any
 from vlp.policy import Plan, Policy, State, check_policy
 from vlp.primitives.manifest import Limits, Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
+from vlp.sim.worlds.tabletop.places import PLACES
 
 LIMITS = Limits((0.2, -1.2, 0.0), (1.0, 0.6, 1.3), 0.3, 0.5, 20.0, 0.13, 1.2)
 
-MANIFEST: Manifest = make_manifest("tester", STANDARD, ("table", "bin", "start"), LIMITS)
+MANIFEST: Manifest = make_manifest("tester", STANDARD, PLACES, LIMITS)
 """Every standard primitive at a table with a bin."""
 
 

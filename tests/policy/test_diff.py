@@ -24,7 +24,7 @@ def random_plan(seed: int) -> Plan:
 @given(st.integers(0, 2**32), st.integers(0, 2**32), st.integers(0, 30))
 def test_kept_and_dropped_are_the_old_plan_kept_and_added_the_new(a: int, b: int, finished: int) -> None:
     old, new = random_plan(a), random_plan(b)
-    change = diff(old, new, [step.id for step in old.steps[:finished]])
+    change = diff(old, new, MANIFEST, [step.id for step in old.steps[:finished]])
     order_old = {step.id: i for i, step in enumerate(old.steps)}
     order_new = {step.id: i for i, step in enumerate(new.steps)}
     assert sorted([k.id for k, _ in change.kept] + [s.id for s in change.dropped], key=order_old.__getitem__) == list(order_old)
@@ -38,22 +38,22 @@ def test_kept_and_dropped_are_the_old_plan_kept_and_added_the_new(a: int, b: int
 @given(st.integers(0, 2**32))
 def test_a_plan_differs_from_itself_in_nothing(seed: int) -> None:
     some = random_plan(seed)
-    change = diff(some, some)
+    change = diff(some, some, MANIFEST)
     assert change.empty
     assert (change.dropped, change.added, change.undone) == ((), (), ())
     assert str(change) == "no change"
 
 
 def test_a_finished_put_that_the_new_goal_takes_back_is_undone() -> None:
-    change = diff(BOWL, PLATE, [step.id for step in BOWL.steps])
+    change = diff(BOWL, PLATE, MANIFEST, [step.id for step in BOWL.steps])
     assert [step.id for step in change.undone] == ["2.2"]
     assert "undo  2.2 place $green_bowl relation=in" in str(change)
-    assert diff(BOWL, BOWL, [step.id for step in BOWL.steps]).undone == ()
+    assert diff(BOWL, BOWL, MANIFEST, [step.id for step in BOWL.steps]).undone == ()
 
 
 def test_a_change_of_mind_before_the_put_keeps_the_pick_and_undoes_nothing() -> None:
     rest = plan(policy("the red cube is on the blue plate", put("red cube", "blue plate", "on")), State(holding="red cube"))
-    change = diff(BOWL, rest, ["1.1", "1.2", "1.3"])
+    change = diff(BOWL, rest, MANIFEST, ["1.1", "1.2", "1.3"])
     assert change.undone == ()
     assert [step.id for step in change.dropped] == ["1.1", "1.2", "1.3", "2.1", "2.2", "2.3"]
     assert "done  1.2 grasp $red_cube" in str(change)
@@ -64,11 +64,11 @@ def test_putting_back_what_the_new_goal_does_not_speak_of_undoes_the_grasp() -> 
     back = {"name": "put the red cube back", "steps": [{"do": "place", "target": "table", "relation": "on"}]}
     other = plan(policy("the green ball is in the bin", back, pick("green ball"), put("green ball", "bin")),
                  State(holding="red cube"))  # fmt: skip
-    assert [step.id for step in diff(BOWL, other, ["1.1", "1.2"]).undone] == ["1.2"]
+    assert [step.id for step in diff(BOWL, other, MANIFEST, ["1.1", "1.2"]).undone] == ["1.2"]
 
 
 def test_a_diff_is_plain_data_with_the_goals_and_the_ids() -> None:
-    data = json.loads(json.dumps(diff(BOWL, PLATE, ["1.1"]).to_json()))
+    data = json.loads(json.dumps(diff(BOWL, PLATE, MANIFEST, ["1.1"]).to_json()))
     assert data["kept"] == [["1.1", "1.1"], ["1.2", "1.2"], ["1.3", "1.3"]]
     assert data["new_goal"] == "the red cube is on the blue plate"
     assert data["added"][0] == "2.1 locate blue plate -> $blue_plate"
@@ -76,4 +76,4 @@ def test_a_diff_is_plain_data_with_the_goals_and_the_ids() -> None:
 
 def test_a_policy_that_cannot_shows_why_in_place_of_its_goal() -> None:
     cannot = plan('{"goal":"g","cannot":"there is no blue bowl"}')
-    assert "->  there is no blue bowl" in str(diff(BOWL, cannot))
+    assert "->  there is no blue bowl" in str(diff(BOWL, cannot, MANIFEST))

@@ -21,9 +21,10 @@ from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.manifest import Limits
 from vlp.primitives.schema import Schema, guided, policy_schema
 from vlp.primitives.standard import STANDARD, make_manifest
+from vlp.sim.worlds.tabletop.places import PLACES
 
 LIMITS = Limits((0.2, -1.2, 0.0), (1.0, 0.6, 1.3), 0.3, 0.5, 20.0, 0.13, 1.2)
-MANIFEST = make_manifest("tester", STANDARD, ("table", "bin", "start"), LIMITS)
+MANIFEST = make_manifest("tester", STANDARD, PLACES, LIMITS)
 SCHEMA = policy_schema(MANIFEST)
 OTHER = Draft202012Validator(SCHEMA)
 

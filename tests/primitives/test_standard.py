@@ -12,9 +12,9 @@ from vlp.primitives.describe import describe_primitives
 from vlp.primitives.manifest import Limits, Manifest
 from vlp.primitives.schema import ARGUMENT_TYPES
 from vlp.primitives.standard import STANDARD, make_manifest
+from vlp.sim.worlds.tabletop.places import PLACES
 
 LIMITS = Limits((0.2, -1.2, 0.0), (1.0, 0.6, 1.3), 0.3, 0.5, 20.0, 0.13, 1.2)
-PLACES = ("table", "bin", "start")
 
 
 def test_every_argument_has_a_type_the_schema_knows_and_numbers_have_bounds_and_units() -> None:

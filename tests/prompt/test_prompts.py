@@ -8,7 +8,6 @@ from vlp.core.located import Located
 from vlp.core.messages import Image, Message, Text
 from vlp.core.observation import RobotState
 from vlp.core.report import Report
-from vlp.primitives.manifest import Limits
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.prompt import full
 from vlp.prompt.memory import Memory, StepRecord
@@ -19,8 +18,9 @@ from vlp.prompt.render import (
     repair_messages,
 )
 from vlp.prompt.wording import WORDINGS
+from vlp.sim.worlds.tabletop.places import PLACES
 
-MANIFEST = make_manifest("hsr", STANDARD, ("table", "bin", "start"), Limits((0, 0, 0), (1, 1, 1), 1, 1, 1, 1, 1))
+MANIFEST = make_manifest("hsr", STANDARD, PLACES)
 RGB = np.zeros((480, 640, 3), np.uint8)
 INSTRUCTION = "put the red cube in the green bowl"
 

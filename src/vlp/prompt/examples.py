@@ -8,6 +8,7 @@ from typing import Any
 from vlp.policy.checks import check_policy
 from vlp.policy.situation import State
 from vlp.primitives.declare import Primitive
+from vlp.primitives.facts import Condition, makers
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import step_schemas
 
@@ -120,8 +121,8 @@ class _Maker:
 
     def _places_for(self, primitive: Primitive) -> Iterator[tuple[str, str]]:
         """Yield each place where a primitive can put things, and a relation."""
-        for place, relations in places_of(primitive, self.manifest).items():
-            yield place, relations[0]
+        for place in self.manifest.places.values():
+            yield from ((place.name, word) for word in place.relations[:1] if word in self._choices(primitive))
 
     def _reached(self, primitive: Primitive, done: list[Step], depth: int) -> list[Step] | None:
         """Return the steps to a primitive and itself, after those that are done; None when its needs cannot be met."""
@@ -130,36 +131,30 @@ class _Maker:
         for need in primitive.needs:
             if self._passes([*done, *before, *own]):
                 break
-            makers = [p for p in self.primitives if any(made.split()[0] == need.split()[0] for made in p.makes)]
-            first = (self._reached(p, [*done, *before], depth - 1) for p in makers if p is not primitive and depth)
+            able = makers(Condition.parse(need), self.manifest.primitives)
+            others = [self.manifest.primitives[name] for name in able if name != primitive.name and depth]
+            first = (self._reached(p, [*done, *before], depth - 1) for p in others)
             before += next((steps for steps in first if steps), [])
         return [*before, *own] if self._passes([*done, *before, *own]) else None
 
     def _found_for(self, primitive: Primitive) -> list[Step]:
-        refers = any(a.type == "reference" and a.required for a in primitive.arguments)
-        return [self._find(THING, "cup")] if refers and self.finds is not None else []
+        wanted = {a.result for a in primitive.arguments if a.type == "reference" and not a.optional}
+        found = [self._find(THING, "cup")] if "object" in wanted and self.finds is not None else []
+        givers = ((result, next((p for p in self.primitives if p.result == result), None)) for result in sorted(wanted))
+        own = [{**self._filled(p, 0), "as": result} for result, p in givers if p is not None and result != "object"]
+        return [*found, *own]
 
     def _filled(self, primitive: Primitive, number: int) -> Step:
         """Return a step with every argument that its schema wants."""
         schema = step_schemas(primitive, self.manifest)[-1]
         values = {name: _value(schema["properties"][name]) for name in schema["required"] if name not in ("do", "as")}
+        values |= {a.name: f"${a.result}" for a in primitive.arguments if a.name in values and a.result != "object"}
         bound = {"as": f"{primitive.name[:24]}_{number + 1}"} if "as" in schema["required"] else {}
         return {"do": primitive.name, **values, **bound}
 
     def _passes(self, steps: list[Step]) -> bool:
         policy = {"goal": "done", "subtasks": [{"name": "all", "steps": steps}]}
         return check_policy(json.dumps(policy), self.manifest)[0] is not None
-
-
-def places_of(primitive: Primitive, manifest: Manifest) -> dict[str, list[str]]:
-    """Return the relations to each named place in which a primitive can put things, as the policies' schema has them."""
-    found: dict[str, list[str]] = {}
-    target = next((a.name for a in primitive.arguments if a.type == "target"), None)
-    for schema in step_schemas(primitive, manifest) if target else ():
-        place, relation = schema["properties"].get(target, {}), schema["properties"].get("relation", {})
-        if "const" in place and relation.get("enum"):
-            found[place["const"]] = list(relation["enum"])
-    return found
 
 
 def _types(primitive: Primitive) -> list[str]:

@@ -43,6 +43,7 @@ _EXTRA: dict[str, str] = {
     "at": '"at" a $name: the spot where that thing was when it was found; "on" a place: any free spot of it.',
 }
 """What is told only of robots that have such a primitive, or such a word among the choices of an argument."""
+MAX_FACTS, MAX_OWN = 16, 16
 
 _EVERYTHING = (
     "Locate every separate object in the image that could be picked up, filled, opened or passed through, and every person; "
@@ -137,6 +138,7 @@ def memory_lines(memory: Memory, now_s: float | None = None) -> list[str]:
             age = "" if now_s is None else f", {max(0.0, now_s - seen.stamp_s):.0f} s ago"
             x, y, z = seen.position_in_world
             lines.append(f"- seen: {quoted(phrase, 64)} at x {x:.2f}, y {y:.2f}, z {z:.2f} m{age}")
+    lines += [f"- made so by steps, and still so: {quoted(' '.join(fact))}" for fact in memory.facts[-MAX_FACTS:]]
     lines += [f"- looked for and not found: {quoted(phrase, 64)}" for phrase in memory.gone[-MAX_GONE:]]
     lines += [f"- failure: {quoted(text)}" for text in memory.failures[-MAX_FAILURES:]]
     if memory.trigger:
@@ -146,7 +148,9 @@ def memory_lines(memory: Memory, now_s: float | None = None) -> list[str]:
 
 def _state(request: PlanRequest) -> list[str]:
     at, holding = request.state.at or "nowhere", request.state.holding or "nothing"
-    return [f"- at: {quoted(at, 40)}", f"- holding: {quoted(holding, 64)}"]
+    hand = [f"- holding: {quoted(holding, 64)}"] if request.manifest.has_hand else []
+    own = [f"- {quoted(name, 40)}: {quoted(str(value), 64)}" for name, value in list(request.state.own.items())[:MAX_OWN]]
+    return [f"- at: {quoted(at, 40)}", *hand, *own]
 
 
 def _step(step: StepRecord) -> str:

@@ -1,52 +1,69 @@
 """A manifest as compact text, made from the declarations."""
 
 import json
+from collections.abc import Callable
 
 from vlp.primitives.declare import Argument, Primitive
-from vlp.primitives.manifest import Manifest
+from vlp.primitives.manifest import Manifest, Place
+from vlp.primitives.schema import bounds
 from vlp.prompt.bounds import plain
-from vlp.prompt.examples import places_of
 
 
 def manifest_text(manifest: Manifest) -> str:
     """Return one line per primitive: name, typed arguments, what is bound with "as", purpose, needs and effects."""
-    return "\n".join(_line(primitive) for primitive in manifest.primitives.values())
+    return "\n".join(_line(primitive, manifest) for primitive in manifest.primitives.values())
 
 
 def places_text(manifest: Manifest) -> str:
     """Return one line that names the places, with what can be put there."""
-    takes: dict[str, list[str]] = {}
-    for primitive in manifest.primitives.values():
-        for place, relations in places_of(primitive, manifest).items():
-            takes.setdefault(place, []).extend(word for word in relations if word not in takes.get(place, ()))
-    told = [
-        f"{json.dumps(plain(place, 40), ensure_ascii=False)} ({_put(takes[place]) if place in takes else 'only to go to'})"
-        for place in manifest.places
-    ]
-    return ", ".join(told) or "none"
+    return ", ".join(map(_place, manifest.places.values())) or "none"
 
 
-def _put(relations: list[str]) -> str:
-    return f"things can be put {' or '.join(relations)} it"
+def _place(place: Place) -> str:
+    says = [f"things can be put {' or '.join(place.relations)} it" if place.relations else "only to go to"]
+    says += [f"at most {place.capacity}"] if place.capacity is not None else []
+    says += [place.doc] if place.doc else []
+    return f"{json.dumps(plain(place.name, 40), ensure_ascii=False)} ({plain('; '.join(says), 160)})"
 
 
-def _line(primitive: Primitive) -> str:
-    arguments = [_argument(a) for a in primitive.arguments]
+def _line(primitive: Primitive, manifest: Manifest) -> str:
+    arguments = [_argument(a, manifest) for a in primitive.arguments]
     if primitive.result:
-        arguments.append(f"as: name of the {primitive.result}")
+        fields = ", ".join(f"{name}: {kind}" for name, kind in manifest.results.get(primitive.result, {}).items())
+        arguments.append(f"as: name of the {primitive.result}{f' {{{plain(fields, 120)}}}' if fields else ''}")
     conditions = "".join(
         f" {word}: {', '.join(texts)}." for word, texts in (("Needs", primitive.needs), ("Makes", primitive.makes)) if texts
     )
     return f"- {plain(primitive.name, 40)}({plain(', '.join(arguments), 400)}): {plain(primitive.doc + conditions, 300)}"
 
 
-def _argument(argument: Argument) -> str:
-    optional = "" if argument.required else "?"
-    if argument.choices:
-        return f"{argument.name}{optional}: {'|'.join(argument.choices)}"
-    if argument.minimum is not None or argument.maximum is not None:
-        low = "" if argument.minimum is None else f"{argument.minimum:g}"
-        high = "" if argument.maximum is None else f"{argument.maximum:g}"
-        return f"{argument.name}{optional}: {low}..{high}"
-    words = {"reference": "$name", "target": "$name|place", "subject": "phrase|place"}
-    return f"{argument.name}{optional}: {words.get(argument.type, argument.type)}"
+def _argument(argument: Argument, manifest: Manifest) -> str:
+    default = f" = {json.dumps(argument.default)}" if argument.default is not None else ""
+    return f"{argument.name}{'?' if argument.optional else ''}: {_TYPES[argument.type](argument, manifest)}{default}"
+
+
+def _number(argument: Argument, manifest: Manifest) -> str:
+    low, high = bounds(argument, manifest)
+    if low is None and high is None:
+        return argument.type
+    whole = " whole" if argument.type == "integer" else ""
+    return f"{'' if low is None else f'{low:g}'}..{'' if high is None else f'{high:g}'}{whole}"
+
+
+def _reference(argument: Argument, manifest: Manifest) -> str:
+    return "$name" if argument.result == "object" else f"$name of a {argument.result}"
+
+
+_TYPES: dict[str, Callable[[Argument, Manifest], str]] = {
+    "phrase": lambda argument, manifest: "phrase",
+    "text": lambda argument, manifest: "text",
+    "place": lambda argument, manifest: "place",
+    "target": lambda argument, manifest: f"{_reference(argument, manifest)}|place",
+    "subject": lambda argument, manifest: "phrase|place",
+    "boolean": lambda argument, manifest: "true|false",
+    "choice": lambda argument, manifest: "|".join(argument.choices),
+    "number": _number,
+    "integer": _number,
+    "reference": _reference,
+    "list": lambda argument, manifest: f"[{argument.items}, ...] at most {argument.max_items}",
+}

@@ -54,7 +54,7 @@ def _check_manifest(report: Report, robot: Robot, manifest: Manifest) -> None:
         again = Manifest.from_json(json.loads(json.dumps(manifest.to_json(), allow_nan=False)))
         if again != manifest:
             report.add(path, "round-trip", "the manifest differs after a round trip through JSON.", "Use tuples and numbers.")
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
         report.add(path, "round-trip", f"the manifest does not survive JSON: {error}.")
     if robot.describe() != manifest:
         report.add(path, "unstable", "describe gives another manifest the second time.")

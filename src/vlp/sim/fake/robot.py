@@ -11,17 +11,17 @@ import numpy as np
 
 from vlp.core.camera import Array, Intrinsics
 from vlp.core.observation import Observation, RobotState
-from vlp.primitives.manifest import Limits, Manifest, Place
+from vlp.primitives.manifest import Limits, Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.robot.arguments import check_arguments
 from vlp.robot.keys import Once
 from vlp.robot.protocol import Status, Step, StepResult
 from vlp.sim.fake.world import RELATIONS, TABLE_TOP_M, FakeWorld, Item, Refused
+from vlp.sim.worlds.tabletop.places import PLACES
 
 K = Intrinsics(640, 480, 554.38, 554.38, 320.0, 240.0)
 STOPPED = "the robot is stopped; a person must reset it."
 LIMITS = Limits((0.2, -0.6, 0.0), (0.9, 0.6, 0.8), 0.4, 0.5, 20.0, 0.12, 1.2)
-PLACES = (Place("table", ("on",), visible=True, clearable=True), Place("bin", ("in",)), Place("start"))
 CAMERA_IN_BASE: Array = np.array(  # 1 m up, looking forward and 45 degrees down
     [
         [0.0, -(0.5**0.5), 0.5**0.5, 0.05],
