@@ -3,10 +3,10 @@
 import time
 
 import numpy as np
-from run_kit import Run, say
+from run_kit import say
 
-from vlp.core.observation import Observation, RobotState
 from vlp.core.messages import Text
+from vlp.core.observation import Observation, RobotState
 from vlp.journal import read_events
 from vlp.models.scripted import ScriptedModel
 from vlp.primitives.declare import Argument, Primitive
