@@ -20,9 +20,10 @@ from vlp.prompt.examples import make_examples
 from vlp.prompt.full import system_text
 from vlp.prompt.memory import Memory
 from vlp.prompt.render import plan_messages
+from vlp.sim.worlds.tabletop.places import PLACES
 
 LIMITS = Limits((0, 0, 0), (1, 1, 1), 1, 1, 1, 1, 1)
-HSR = make_manifest("hsr", STANDARD, ("table", "bin", "start"), LIMITS)
+HSR = make_manifest("hsr", STANDARD, PLACES, LIMITS)
 
 
 def with_primitives(manifest: Manifest, *own: Primitive, standard: tuple[str, ...] = ()) -> Manifest:
