@@ -11,8 +11,9 @@ from vlp.robot.protocol import Step
 from vlp.sim.embodiments.hsr.body import BASE_JOINTS, GRIPPER, HOME
 from vlp.sim.embodiments.hsr.robot import SimRobot
 from vlp.sim.simulation import Simulation
+from vlp.sim.worlds.tabletop.kinds import colours
 from vlp.sim.worlds.tabletop.layout import stand_at
-from vlp.sim.worlds.tabletop.objects import BASE_RGB, SceneObject
+from vlp.sim.worlds.tabletop.objects import SceneObject
 from vlp.sim.worlds.tabletop.scene import Look, Scene, Table
 
 TABLE = Table(near_m=0.35, depth_m=0.48, width_m=0.95, height_m=0.43)
@@ -29,7 +30,7 @@ def world(*things):
     objects = []
     for phrase, x, y, yaw in things:
         colour, kind = phrase.split()
-        objects.append(stand_at(SceneObject(colour, kind, SIZES[kind], BASE_RGB[colour]), x, y, yaw, TABLE.height_m))
+        objects.append(stand_at(SceneObject(colour, kind, SIZES[kind], colours()[colour]), x, y, yaw, TABLE.height_m))
     return SimRobot(Simulation(Scene(1, tuple(objects), TABLE, LOOK)))
 
 

@@ -9,7 +9,7 @@ from vlp.episodes.events import expected, rebase, sample_event
 from vlp.sim.language.changes import sample_change
 from vlp.sim.language.families import FAMILIES, PLAIN, sample_task
 from vlp.sim.language.fitting import has_room, has_spot
-from vlp.sim.language.random_truth import SIZE_RANGES, sample_truth
+from vlp.sim.language.random_truth import sample_truth
 from vlp.sim.language.recognise import parse_reference, recognise
 from vlp.sim.language.references import resolve
 from vlp.sim.language.relations import holds
@@ -214,12 +214,6 @@ def test_what_a_person_moved_is_not_held_against_the_robot() -> None:
     task = Task("put", {}, (Goal("on", "red cube", "white tray"),))
     assert not task.success(TABLE, now)
     assert task.success(rebase(TABLE, replace(TABLE, objects=blocked), ("blue can",)), now)
-
-
-def test_sizes_are_those_of_the_tabletop_world() -> None:
-    from vlp.sim.worlds.tabletop.objects import SIZE_RANGES as THEIRS
-
-    assert SIZE_RANGES == THEIRS
 
 
 def test_there_is_room_only_where_the_load_leaves_it() -> None:

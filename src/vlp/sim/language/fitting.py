@@ -4,6 +4,7 @@ from math import atan2, cos, hypot, pi, sin
 
 from vlp.sim.language.relations import DIRECTIONS
 from vlp.sim.truth import TrueObject, Truth
+from vlp.sim.worlds.tabletop.kinds import kinds
 from vlp.sim.worlds.tabletop.words import FLAT_TOPPED
 
 
@@ -52,8 +53,7 @@ Disc = tuple[float, float, float]
 
 def _places(host: TrueObject, thing: TrueObject) -> list[tuple[float, float, float]]:
     """Return x, y and turn of a thing within the walls of a host, in the host's frame: along its length, or a handle's."""
-    wall_m = {"tray": 0.009, "box": 0.006}.get(host.kind, 0.0)
-    inner = [half - wall_m for half in (host.size_m[0] / 2, host.size_m[1] / 2)]
+    inner = [half - kinds()[host.kind].wall_m for half in (host.size_m[0] / 2, host.size_m[1] / 2)]
     # The share of a round container's radius that takes things; what stands in a bowl may reach over its slope.
     share = {"bowl": 0.66 * 1.15, "plate": 0.72}.get(host.kind)
     turns = [k * pi / 4 for k in range(8)] if thing.kind == "mug" else [0.0]

@@ -6,23 +6,10 @@ from random import Random
 
 from vlp.sim.language.fitting import fits
 from vlp.sim.truth import TrueObject, Truth
+from vlp.sim.worlds.tabletop.kinds import kinds
 from vlp.sim.worlds.tabletop.words import COLOURS, CONTAINERS, THINGS
 
 TABLE_TOP_M = 0.43
-SIZE_RANGES: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
-    "cube": ((0.046, 0.065), (1.0, 1.0), (1.0, 1.0)),
-    "block": ((0.092, 0.115), (0.5, 0.5), (0.42, 0.5)),
-    "ball": ((0.050, 0.070), (1.0, 1.0), (1.0, 1.0)),
-    "can": ((0.054, 0.067), (1.0, 1.0), (1.45, 1.75)),
-    "bottle": ((0.052, 0.063), (1.0, 1.0), (2.9, 3.2)),
-    "mug": ((0.098, 0.107), (0.68, 0.70), (0.76, 0.84)),
-    "bowl": ((0.135, 0.170), (1.0, 1.0), (0.36, 0.42)),
-    "plate": ((0.155, 0.190), (1.0, 1.0), (0.11, 0.12)),
-    "tray": ((0.19, 0.24), (0.66, 0.80), (0.12, 0.14)),
-    "box": ((0.13, 0.17), (0.86, 1.0), (0.48, 0.54)),
-}
-"""Length in metres, width and height as shares of it: those of the tabletop world, which imports MuJoCo."""
-
 CARRY_M = (0.25, 0.0, 0.85)
 """Where a held thing is, in the world frame."""
 
@@ -32,12 +19,13 @@ def random_size(kind: str, rng: Random) -> tuple[float, float, float]:
 
     Half of the things are among the smallest or the biggest of their kind, so that instructions often speak of these.
     """
-    (l0, l1), (w0, w1), (h0, h1) = SIZE_RANGES[kind]
+    of = kinds()[kind]
+    l0, l1 = of.length_m
     chance, share = rng.random(), rng.random()
     if chance < 0.5:
         share = 0.1 * share + (0.9 if chance < 0.25 else 0.0)
     length = l0 + share * (l1 - l0)
-    return length, length * rng.uniform(w0, w1), length * rng.uniform(h0, h1)
+    return length, length * rng.uniform(*of.width_share), length * rng.uniform(*of.height_share)
 
 
 def sample_truth(rng: Random, held_rate: float = 0.25) -> Truth:

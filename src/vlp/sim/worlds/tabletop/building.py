@@ -4,7 +4,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp.sim.worlds.tabletop.objects import BOX, add_object, quaternion
+from vlp.sim.worlds.tabletop.objects import Geom, add_object, quaternion
 from vlp.sim.worlds.tabletop.scene import Look, Scene, brighter
 
 BIN_AT_M, BIN_HALF_M, BIN_HEIGHT_M = (0.45, -0.85), (0.17, 0.15), 0.28
@@ -45,13 +45,13 @@ def _add_room(spec: mujoco.MjSpec, scene: Scene) -> None:
     )  # fmt: skip
     world.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[6, 6, 0.1], rgba=[*look.floor_rgb, 1])
     world.add_geom(
-        name="side wall", type=BOX, size=[4, 0.02, 1.4], pos=[0, -2.4, 1.4], rgba=[*look.wall_rgb, 1],
+        name="side wall", type=Geom.mjGEOM_BOX, size=[4, 0.02, 1.4], pos=[0, -2.4, 1.4], rgba=[*look.wall_rgb, 1],
         contype=0, conaffinity=0,
     )  # fmt: skip
     eye, aim = np.array([0.95, 2.05, 1.35]), np.array([0.30, -0.20, 0.62])
     world.add_camera(name=AUDIENCE, pos=eye, quat=_looking(eye, aim), fovy=48)
     world.add_geom(
-        name="wall", type=BOX, size=[0.02, 4, 1.4], pos=[2.1, 0, 1.4], rgba=[*look.wall_rgb, 1],
+        name="wall", type=Geom.mjGEOM_BOX, size=[0.02, 4, 1.4], pos=[2.1, 0, 1.4], rgba=[*look.wall_rgb, 1],
         contype=0, conaffinity=0,
     )  # fmt: skip
 
@@ -90,7 +90,7 @@ def _add_table(spec: mujoco.MjSpec, scene: Scene) -> None:
     middle_x = table.near_m + table.depth_m / 2
     body = spec.worldbody.add_body(name="table", pos=[middle_x, 0, table.height_m])
     body.add_geom(
-        name="table top", type=BOX, size=[table.depth_m / 2, table.width_m / 2, 0.015], pos=[0, 0, -0.015],
+        name="table top", type=Geom.mjGEOM_BOX, size=[table.depth_m / 2, table.width_m / 2, 0.015], pos=[0, 0, -0.015],
         material="table top", friction=[0.9, 0.01, 0.0005], condim=4,
     )  # fmt: skip
     # Legs at the far side only: the robot's base drives under the near edge to reach across the table.
@@ -98,7 +98,7 @@ def _add_table(spec: mujoco.MjSpec, scene: Scene) -> None:
     colour = [*brighter(look.table_rgb, 0.6), 1]
     for i, side in enumerate((1, -1)):  # only at the far side: the robot's base drives under the near edge
         at = [table.depth_m / 2 - 0.03, side * (table.width_m / 2 - 0.03), -0.03 - leg]
-        body.add_geom(name=f"leg {i}", type=BOX, size=[0.02, 0.02, leg], pos=at, rgba=colour)
+        body.add_geom(name=f"leg {i}", type=Geom.mjGEOM_BOX, size=[0.02, 0.02, leg], pos=at, rgba=colour)
 
 
 def _add_bin(spec: mujoco.MjSpec) -> None:
@@ -112,4 +112,4 @@ def _add_bin(spec: mujoco.MjSpec) -> None:
         ([half_x, thick / 2, height / 2], [0, -half_y, height / 2]),
     ]
     for i, (size, at) in enumerate(parts):
-        body.add_geom(name=f"bin {i}", type=BOX, size=size, pos=at, rgba=[0.33, 0.36, 0.40, 1], condim=4)
+        body.add_geom(name=f"bin {i}", type=Geom.mjGEOM_BOX, size=size, pos=at, rgba=[0.33, 0.36, 0.40, 1], condim=4)

@@ -6,19 +6,13 @@ from typing import Any
 
 from vlp.sim.truth import TrueObject, Truth
 
-MIN_FRACTION, MIN_PIXELS = 0.15, 90
-"""An object counts as seen from this visible share of its outline, or this many pixels at 432 x 324, on."""
-
-PLACES = ("table", "bin", "floor", "hand")
-
 
 def seen_rows(label: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the rows of a label (`vlp.sim.worlds.tabletop.frames.Frame.labels`) about what is to be seen, by phrase."""
-    return {
-        row["phrase"]: row
-        for row in label["objects"]
-        if row["box"] and (row["fraction"] >= MIN_FRACTION or row["pixels"] >= MIN_PIXELS)
-    }
+    """Return the rows of a label (`vlp.sim.worlds.tabletop.frames.Frame.labels`) about what is to be seen, by phrase.
+
+    An object counts as seen when 15 % of its outline is visible, or 90 pixels at 432 x 324.
+    """
+    return {row["phrase"]: row for row in label["objects"] if row["box"] and (row["fraction"] >= 0.15 or row["pixels"] >= 90)}
 
 
 def seen_truth(label: Mapping[str, Any]) -> Truth:
@@ -44,7 +38,7 @@ def _without_circles(objects: dict[str, TrueObject]) -> dict[str, TrueObject]:
 
 
 def _true(row: Mapping[str, Any], kept: set[str]) -> TrueObject:
-    support = row["support"] if row["support"] in kept or row["support"] in PLACES else "table"
+    support = row["support"] if row["support"] in kept or row["support"] in ("table", "bin", "floor", "hand") else "table"
     x, y, z = row["position_in_world"]
     a, b, c = row["size_m"]
     return TrueObject(

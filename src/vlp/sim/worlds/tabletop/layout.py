@@ -5,17 +5,17 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp.sim.worlds.tabletop.objects import ROUND, SceneObject, cavity
+from vlp.sim.worlds.tabletop.kinds import kinds
+from vlp.sim.worlds.tabletop.objects import SceneObject, cavity
 from vlp.sim.worlds.tabletop.words import CONTAINERS, FLAT_TOPPED
 
 Outline = NDArray[np.float64]
-STACKABLE = ("cube", "block", "can", "mug")
 
 
 def footprint(thing: SceneObject) -> Outline:
     """Return the corners (n, 2) in the world frame of the convex outline an object covers."""
     length, width, _ = thing.size_m
-    if thing.kind in ROUND:
+    if kinds()[thing.kind].round:
         angles = np.arange(12) * (2 * math.pi / 12)
         points = np.stack([np.cos(angles), np.sin(angles)], axis=1) * (width / 2 / math.cos(math.pi / 12))
         if thing.kind == "mug":
@@ -47,10 +47,10 @@ def fits(thing: SceneObject, host: SceneObject) -> bool:
     if host.kind in CONTAINERS:
         slack = 0.008 if host.kind in ("bowl", "box") else 0.0
         if inner.round:
-            reach = width / 2 if thing.kind in ROUND and thing.kind != "mug" else math.hypot(length, width) / 2
+            reach = width / 2 if kinds()[thing.kind].round and thing.kind != "mug" else math.hypot(length, width) / 2
             return reach + slack / 2 <= inner.half_length_m * (1.15 if host.kind == "bowl" else 1.0)
         return length + slack <= 2 * inner.half_length_m and width + slack <= 2 * inner.half_width_m
-    if host.kind not in FLAT_TOPPED or thing.kind not in STACKABLE:
+    if host.kind not in FLAT_TOPPED or thing.kind not in (*FLAT_TOPPED, "mug"):
         return False
     return width <= 2 * min(inner.half_length_m, inner.half_width_m) + 0.012 and length <= host.size_m[0] + 0.05
 
@@ -69,7 +69,7 @@ def rest_on(thing: SceneObject, host: SceneObject, rng: np.random.Generator, spr
     aligned = host.yaw_rad + float(rng.choice([0.0, math.pi])) + float(rng.normal(0, 0.03))
     free = host.kind in CONTAINERS and (inner.round or min(inner.half_length_m, inner.half_width_m) > length * 0.75)
     yaw = turned if free else aligned
-    reach = math.hypot(length, width) / 2 if thing.kind not in ROUND else length / 2
+    reach = math.hypot(length, width) / 2 if not kinds()[thing.kind].round else length / 2
     if host.kind not in CONTAINERS:
         dx, dy = rng.uniform(-0.004, 0.004, size=2)
     elif inner.round:

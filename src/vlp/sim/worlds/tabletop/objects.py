@@ -8,49 +8,11 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
+from vlp.sim.worlds.tabletop.kinds import colours, kinds
+
 Rgb = tuple[float, float, float]
 Size = tuple[float, float, float]
-BOX, CYLINDER, SPHERE, CAPSULE = (
-    mujoco.mjtGeom.mjGEOM_BOX,
-    mujoco.mjtGeom.mjGEOM_CYLINDER,
-    mujoco.mjtGeom.mjGEOM_SPHERE,
-    mujoco.mjtGeom.mjGEOM_CAPSULE,
-)
-
-BASE_RGB: dict[str, Rgb] = {
-    "red": (0.80, 0.06, 0.07),
-    "green": (0.08, 0.52, 0.14),
-    "blue": (0.08, 0.22, 0.78),
-    "yellow": (0.95, 0.83, 0.06),
-    "orange": (0.97, 0.44, 0.03),
-    "purple": (0.46, 0.12, 0.62),
-    "white": (0.93, 0.93, 0.91),
-    "black": (0.06, 0.06, 0.07),
-}
-DARK: Rgb = (0.10, 0.09, 0.09)
-PALE: Rgb = (0.80, 0.80, 0.82)
-
-SIZE_RANGES: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
-    "cube": ((0.046, 0.065), (1.0, 1.0), (1.0, 1.0)),
-    "block": ((0.092, 0.115), (0.5, 0.5), (0.42, 0.5)),
-    "ball": ((0.050, 0.070), (1.0, 1.0), (1.0, 1.0)),
-    "can": ((0.054, 0.067), (1.0, 1.0), (1.45, 1.75)),
-    "bottle": ((0.052, 0.063), (1.0, 1.0), (2.9, 3.2)),
-    "mug": ((0.098, 0.107), (0.68, 0.70), (0.76, 0.84)),
-    "bowl": ((0.135, 0.170), (1.0, 1.0), (0.36, 0.42)),
-    "plate": ((0.155, 0.190), (1.0, 1.0), (0.11, 0.12)),
-    "tray": ((0.19, 0.24), (0.66, 0.80), (0.12, 0.14)),
-    "box": ((0.13, 0.17), (0.86, 1.0), (0.48, 0.54)),
-}
-"""Length in metres, width as a share of the length, height as a share of the length."""
-
-MASS_KG: dict[str, float] = {
-    "cube": 0.08, "block": 0.10, "ball": 0.06, "can": 0.12, "bottle": 0.14, "mug": 0.15,
-    "bowl": 0.35, "plate": 0.40, "tray": 0.50, "box": 0.35,
-}  # fmt: skip
-
-ROUND: tuple[str, ...] = ("ball", "can", "bottle", "mug", "bowl", "plate")
-WALL_M = 0.006
+Geom = mujoco.mjtGeom
 
 
 @dataclass(frozen=True)
@@ -100,14 +62,14 @@ class Shape:
 
 def sample_size(kind: str, rng: np.random.Generator) -> Size:
     """Return a random length, width and height in metres for a kind."""
-    length_range, width_share, height_share = SIZE_RANGES[kind]
-    length = float(rng.uniform(*length_range))
-    return length, length * float(rng.uniform(*width_share)), length * float(rng.uniform(*height_share))
+    of = kinds()[kind]
+    length = float(rng.uniform(*of.length_m))
+    return length, length * float(rng.uniform(*of.width_share)), length * float(rng.uniform(*of.height_share))
 
 
 def sample_rgb(colour: str, rng: np.random.Generator) -> Rgb:
     """Return a shade of a colour: its hue almost fixed, its brightness varied."""
-    hue, saturation, value = colorsys.rgb_to_hsv(*BASE_RGB[colour])
+    hue, saturation, value = colorsys.rgb_to_hsv(*colours()[colour])
     hue += float(rng.uniform(-0.008, 0.008))
     saturation *= float(rng.uniform(0.88, 1.0))
     value *= float(rng.uniform(0.88, 1.08))
@@ -130,26 +92,28 @@ def _ring(radius: float, height: float, z: float, tilt: float, thick: float, rgb
     for i in range(n):
         a = 2 * math.pi * i / n
         at = (radius * math.cos(a), radius * math.sin(a), z)
-        shapes.append(Shape(BOX, (thick / 2, half_width, height / 2), at, shade(rgb, 0.94 + 0.06 * (i % 2)), (0.0, tilt, a)))
+        shapes.append(
+            Shape(Geom.mjGEOM_BOX, (thick / 2, half_width, height / 2), at, shade(rgb, 0.94 + 0.06 * (i % 2)), (0.0, tilt, a))
+        )
     return shapes
 
 
 def _cube(size: Size, rgb: Rgb) -> list[Shape]:
     length, width, height = size
-    return [Shape(BOX, (length / 2, width / 2, height / 2), (0, 0, 0), rgb)]
+    return [Shape(Geom.mjGEOM_BOX, (length / 2, width / 2, height / 2), (0, 0, 0), rgb)]
 
 
 def _ball(size: Size, rgb: Rgb) -> list[Shape]:
-    return [Shape(SPHERE, (size[0] / 2, 0, 0), (0, 0, 0), rgb)]
+    return [Shape(Geom.mjGEOM_SPHERE, (size[0] / 2, 0, 0), (0, 0, 0), rgb)]
 
 
 def _can(size: Size, rgb: Rgb) -> list[Shape]:
-    r, h = size[0] / 2, size[2]
+    r, h, pale = size[0] / 2, size[2], (0.80, 0.80, 0.82)
     return [
-        Shape(CYLINDER, (r, h / 2, 0), (0, 0, 0), rgb),
-        Shape(CYLINDER, (r * 1.01, 0.004, 0), (0, 0, h / 2 - 0.0035), PALE, solid=False),
-        Shape(CYLINDER, (r * 0.80, 0.004, 0), (0, 0, h / 2 - 0.0030), shade(PALE, 0.72), solid=False),
-        Shape(CYLINDER, (r * 1.01, 0.003, 0), (0, 0, -h / 2 + 0.0035), PALE, solid=False),
+        Shape(Geom.mjGEOM_CYLINDER, (r, h / 2, 0), (0, 0, 0), rgb),
+        Shape(Geom.mjGEOM_CYLINDER, (r * 1.01, 0.004, 0), (0, 0, h / 2 - 0.0035), pale, solid=False),
+        Shape(Geom.mjGEOM_CYLINDER, (r * 0.80, 0.004, 0), (0, 0, h / 2 - 0.0030), shade(pale, 0.72), solid=False),
+        Shape(Geom.mjGEOM_CYLINDER, (r * 1.01, 0.003, 0), (0, 0, -h / 2 + 0.0035), pale, solid=False),
     ]
 
 
@@ -158,10 +122,15 @@ def _bottle(size: Size, rgb: Rgb) -> list[Shape]:
     body, neck, cap = 0.62 * h, 0.27 * h, 0.11 * h
     light = sum(rgb) > 2.4
     return [
-        Shape(CYLINDER, (r, body / 2, 0), (0, 0, -h / 2 + body / 2), rgb),
-        Shape(SPHERE, (r * 0.97, 0, 0), (0, 0, -h / 2 + body - r * 0.18), rgb, solid=False),
-        Shape(CYLINDER, (r * 0.42, neck / 2, 0), (0, 0, -h / 2 + body + neck / 2), rgb),
-        Shape(CYLINDER, (r * 0.52, cap / 2, 0), (0, 0, h / 2 - cap / 2), DARK if light else (0.93, 0.93, 0.90)),
+        Shape(Geom.mjGEOM_CYLINDER, (r, body / 2, 0), (0, 0, -h / 2 + body / 2), rgb),
+        Shape(Geom.mjGEOM_SPHERE, (r * 0.97, 0, 0), (0, 0, -h / 2 + body - r * 0.18), rgb, solid=False),
+        Shape(Geom.mjGEOM_CYLINDER, (r * 0.42, neck / 2, 0), (0, 0, -h / 2 + body + neck / 2), rgb),
+        Shape(
+            Geom.mjGEOM_CYLINDER,
+            (r * 0.52, cap / 2, 0),
+            (0, 0, h / 2 - cap / 2),
+            (0.10, 0.09, 0.09) if light else (0.93, 0.93, 0.90),
+        ),
     ]
 
 
@@ -171,11 +140,11 @@ def _mug(size: Size, rgb: Rgb) -> list[Shape]:
     edge = r + reach - 0.005
     inside = shade(rgb, 0.25) if sum(rgb) > 0.4 else (0.42, 0.40, 0.38)
     return [
-        Shape(CYLINDER, (r, h / 2, 0), (0, 0, 0), rgb),
-        Shape(CYLINDER, (r * 0.84, 0.003, 0), (0, 0, h / 2 - 0.0025), inside, solid=False),
-        Shape(CAPSULE, (0.005, h * 0.22, 0), (edge, 0, 0), rgb),
-        Shape(CAPSULE, (0.005, reach / 2, 0), (r + reach / 2 - 0.005, 0, h * 0.22), rgb, (0, math.pi / 2, 0)),
-        Shape(CAPSULE, (0.005, reach / 2, 0), (r + reach / 2 - 0.005, 0, -h * 0.22), rgb, (0, math.pi / 2, 0)),
+        Shape(Geom.mjGEOM_CYLINDER, (r, h / 2, 0), (0, 0, 0), rgb),
+        Shape(Geom.mjGEOM_CYLINDER, (r * 0.84, 0.003, 0), (0, 0, h / 2 - 0.0025), inside, solid=False),
+        Shape(Geom.mjGEOM_CAPSULE, (0.005, h * 0.22, 0), (edge, 0, 0), rgb),
+        Shape(Geom.mjGEOM_CAPSULE, (0.005, reach / 2, 0), (r + reach / 2 - 0.005, 0, h * 0.22), rgb, (0, math.pi / 2, 0)),
+        Shape(Geom.mjGEOM_CAPSULE, (0.005, reach / 2, 0), (r + reach / 2 - 0.005, 0, -h * 0.22), rgb, (0, math.pi / 2, 0)),
     ]
 
 
@@ -185,7 +154,7 @@ def _bowl(size: Size, rgb: Rgb) -> list[Shape]:
     tilt = math.atan2(outer - low, h)
     slant = math.hypot(outer - low, h)
     return [
-        Shape(CYLINDER, (low, thick / 2, 0), (0, 0, -h / 2 + thick / 2), shade(rgb, 0.72)),
+        Shape(Geom.mjGEOM_CYLINDER, (low, thick / 2, 0), (0, 0, -h / 2 + thick / 2), shade(rgb, 0.72)),
         *_ring((outer + low) / 2 - thick / 2, slant, 0.0, tilt, thick, rgb),
     ]
 
@@ -196,7 +165,7 @@ def _plate(size: Size, rgb: Rgb) -> list[Shape]:
     tilt = math.atan2(outer - low, h - thick)
     slant = math.hypot(outer - low, h - thick)
     return [
-        Shape(CYLINDER, (low * 1.01, thick / 2, 0), (0, 0, -h / 2 + thick / 2), shade(rgb, 0.80)),
+        Shape(Geom.mjGEOM_CYLINDER, (low * 1.01, thick / 2, 0), (0, 0, -h / 2 + thick / 2), shade(rgb, 0.80)),
         *_ring((outer + low) / 2, slant, thick * 0.4, tilt, 0.005, rgb),
     ]
 
@@ -205,20 +174,20 @@ def _walls(size: Size, thick: float, rgb: Rgb, inside: Rgb) -> list[Shape]:
     length, width, h = size
     x, y = length / 2 - thick / 2, width / 2 - thick / 2
     return [
-        Shape(BOX, (length / 2 - thick / 2, width / 2 - thick / 2, thick / 2), (0, 0, -h / 2 + thick / 2), inside),
-        Shape(BOX, (thick / 2, width / 2, h / 2), (x, 0, 0), rgb),
-        Shape(BOX, (thick / 2, width / 2, h / 2), (-x, 0, 0), rgb),
-        Shape(BOX, (length / 2 - thick, thick / 2, h / 2), (0, y, 0), rgb),
-        Shape(BOX, (length / 2 - thick, thick / 2, h / 2), (0, -y, 0), rgb),
+        Shape(Geom.mjGEOM_BOX, (length / 2 - thick / 2, width / 2 - thick / 2, thick / 2), (0, 0, -h / 2 + thick / 2), inside),
+        Shape(Geom.mjGEOM_BOX, (thick / 2, width / 2, h / 2), (x, 0, 0), rgb),
+        Shape(Geom.mjGEOM_BOX, (thick / 2, width / 2, h / 2), (-x, 0, 0), rgb),
+        Shape(Geom.mjGEOM_BOX, (length / 2 - thick, thick / 2, h / 2), (0, y, 0), rgb),
+        Shape(Geom.mjGEOM_BOX, (length / 2 - thick, thick / 2, h / 2), (0, -y, 0), rgb),
     ]
 
 
 def _tray(size: Size, rgb: Rgb) -> list[Shape]:
-    return _walls(size, 0.009, rgb, shade(rgb, 0.82))
+    return _walls(size, kinds()["tray"].wall_m, rgb, shade(rgb, 0.82))
 
 
 def _box(size: Size, rgb: Rgb) -> list[Shape]:
-    return _walls(size, WALL_M, rgb, shade(rgb, 0.62))
+    return _walls(size, kinds()["box"].wall_m, rgb, shade(rgb, 0.62))
 
 
 SHAPES: dict[str, Callable[[Size, Rgb], list[Shape]]] = {
@@ -250,9 +219,9 @@ def cavity(kind: str, size: Size) -> Cavity:
     if kind == "plate":
         return Cavity(0.007, size[0] / 2 * 0.72, size[0] / 2 * 0.72, True)
     if kind in ("tray", "box"):
-        wall = 0.009 if kind == "tray" else WALL_M
+        wall = kinds()[kind].wall_m
         return Cavity(wall, size[0] / 2 - wall, size[1] / 2 - wall, False)
-    return Cavity(size[2], size[0] / 2, size[1] / 2, kind in ROUND)
+    return Cavity(size[2], size[0] / 2, size[1] / 2, kinds()[kind].round)
 
 
 def add_object(parent: mujoco.MjsBody, thing: SceneObject, *, solref_s: float = 0.008) -> mujoco.MjsBody:
@@ -273,7 +242,7 @@ def add_object(parent: mujoco.MjsBody, thing: SceneObject, *, solref_s: float = 
         solid = 1 if s.solid else 0
         body.add_geom(
             name=f"{thing.phrase}/{i}", type=s.type, size=s.size, pos=s.at, quat=quaternion(s.euler), rgba=(*s.rgb, 1),
-            mass=MASS_KG[thing.kind] * s.volume / volume, contype=solid, conaffinity=solid,
+            mass=kinds()[thing.kind].mass_kg * s.volume / volume, contype=solid, conaffinity=solid,
             condim=6 if rolls else 4, friction=(1.0, 0.01, 0.0008 if rolls else 0.0001), solref=(solref_s, 1.0),
         )  # fmt: skip
     return body

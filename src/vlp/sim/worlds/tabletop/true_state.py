@@ -10,13 +10,7 @@ from vlp.sim.embodiments.protocol import Fingers
 from vlp.sim.truth import TrueObject, Truth
 from vlp.sim.worlds.tabletop.objects import SceneObject
 from vlp.sim.worlds.tabletop.scene import Scene
-from vlp.sim.worlds.tabletop.words import CONTAINERS, FLAT_TOPPED
-
-AWAY_X_M = -10.0
-"""Objects beyond this are out of the world: a person took them away."""
-FIXED = ("table", "bin", "world")
-"""Bodies of the world, besides objects, that things rest on."""
-CAVITIES = ("bowl", "box")
+from vlp.sim.worlds.tabletop.words import CONTAINERS, FLAT_TOPPED, PUT_RELATION
 
 
 def read_truth(
@@ -37,13 +31,13 @@ def read_truth(
         at: the place the robot stands at.
         held: what the hand holds where that is known beforehand; None looks at the contacts.
     """
-    present = {o.phrase: o for o in objects if data.body(o.phrase).xpos[0] > AWAY_X_M}
+    present = {o.phrase: o for o in objects if data.body(o.phrase).xpos[0] > -10.0}  # farther: a person took it away
     touching = _contacts(model, data, present)
     hand = fingers or Fingers("", ())
     holding = _held(touching, hand) if held is None else held
     supports: dict[str, str] = {}
     for phrase in present:
-        carriers = {n: up for n, up in touching[phrase].items() if n in present or n in FIXED}
+        carriers = {n: up for n, up in touching[phrase].items() if n in present or n in ("table", "bin", "world")}
         supports[phrase] = "hand" if phrase == holding else _support(model, data, phrase, carriers, hand)
     made = {p: _true_object(data, o, supports, present) for p, o in present.items()}
     return Truth(objects=made, holding=holding, at=at)
@@ -145,7 +139,7 @@ def _relation(data: mujoco.MjData, thing: SceneObject, support: str, present: di
     if support == "bin":
         return "in"
     host = present.get(support)
-    if host is None or host.kind not in CAVITIES:
+    if host is None or PUT_RELATION.get(host.kind) != "in":
         return "on"
     rim = data.body(host.phrase).xpos[2] + host.size_m[2] / 2
     body = data.body(thing.phrase)

@@ -15,12 +15,9 @@ PUT_RELATION: dict[str, str] = {
 """The relation that `put A ... B` means, by the kind of B."""
 
 
-_PHRASES = re.compile(rf"\b(?:{'|'.join(COLOURS)}) (?:{'|'.join(KINDS)})\b")
-
-
 def phrases_in(text: str) -> list[str]:
     """Return the names such as "red cube" that a text holds, in order."""
-    return _PHRASES.findall(text)
+    return re.findall(rf"\b(?:{'|'.join(COLOURS)}) (?:{'|'.join(KINDS)})\b", text)
 
 
 def split_phrase(phrase: str) -> tuple[str, str] | None:

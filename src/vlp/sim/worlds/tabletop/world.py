@@ -12,12 +12,8 @@ from vlp.sim.worlds.tabletop.words import COLOURS, CONTAINERS, THINGS
 
 AREA_X_M, AREA_Y_M = (0.42, 0.75), (-0.33, 0.33)
 """Where the middles of objects may lie, in the world frame."""
-VIEW_EYE_M, VIEW_AHEAD, VIEW_HALF, VIEW_MARGIN_M = (0.14, 0.02, 1.0), (0.606, -0.795), 0.577, 0.045
-"""The view from before the table that all objects lie in: eye, x and z of its axis, tangent of its half width; and a margin."""
-FREE_M, TIGHT_M = 0.035, 0.004
-EDGE_M = 0.015
-RIDER_ODDS = (0.70, 0.22, 0.08)
-CONTAINER_ODDS = (0.05, 0.42, 0.38, 0.15)
+FREE_M = 0.035
+"""Between the outlines of two things, so that a gripper has room."""
 
 
 def sample_scene(seed: int, *, count: int | None = None) -> Scene:
@@ -40,7 +36,7 @@ def sample_scene(seed: int, *, count: int | None = None) -> Scene:
 
 def sample_objects(n: int, rng: np.random.Generator) -> list[SceneObject]:
     """Return n objects, no two of the same colour and kind, containers first; in a third of cases few colours recur."""
-    containers = min(int(rng.choice(len(CONTAINER_ODDS), p=CONTAINER_ODDS)), n - 2)
+    containers = min(int(rng.choice(4, p=(0.05, 0.42, 0.38, 0.15))), n - 2)
     palette = COLOURS if rng.random() < 0.65 else tuple(rng.choice(COLOURS, size=int(rng.integers(2, 5)), replace=False))
     things = THINGS if rng.random() < 0.7 else tuple(rng.choice(THINGS, size=int(rng.integers(2, 4)), replace=False))
     chosen: list[tuple[str, str]] = []
@@ -57,7 +53,7 @@ def arrange(
     objects: list[SceneObject],
     table: Table,
     rng: np.random.Generator,
-    odds: tuple[float, ...] = RIDER_ODDS,
+    odds: tuple[float, ...] = (0.70, 0.22, 0.08),
     *,
     crowded: bool = False,
 ) -> tuple[SceneObject, ...]:
@@ -107,7 +103,7 @@ def beside_others(
     walled = host.kind in ("bowl", "box")  # a finger must fit between thing and wall
     for _ in range(20):
         candidate = rest_on(thing, host, rng, 0.4 if walled and not crowded else 1.0)
-        if all(gap_m(footprint(candidate), o) > (TIGHT_M if crowded else FREE_M) for o in there):
+        if all(gap_m(footprint(candidate), o) > (0.004 if crowded else FREE_M) for o in there):
             return candidate
     return None
 
@@ -117,7 +113,7 @@ def free_spot(
 ) -> SceneObject | None:
     """Return the thing at a random place on the table with `FREE_M` to all others, or None after so many tries."""
     outlines = [footprint(o) for o in others if o.support == "table"]
-    x_range = table.near_m + EDGE_M, table.near_m + table.depth_m - EDGE_M
+    x_range = table.near_m + 0.015, table.near_m + table.depth_m - 0.015
     for _ in range(tries):
         x, y = float(rng.uniform(*AREA_X_M)), float(rng.uniform(*AREA_Y_M))
         spread = math.pi if thing.kind in THINGS else 0.35
@@ -131,10 +127,11 @@ def free_spot(
 
 def in_view(outline: Outline, thing: SceneObject) -> bool:
     """Return whether an upright object lies between the left and right edge of the picture taken at the station."""
-    ahead = (outline[:, 0] - VIEW_EYE_M[0]) * VIEW_AHEAD[0]
+    eye_m, (forward, down) = (0.14, 0.02, 1.0), (0.606, -0.795)  # x and z of the view's axis
+    ahead = (outline[:, 0] - eye_m[0]) * forward
     for z in (thing.position_m[2] - thing.size_m[2] / 2, thing.position_m[2] + thing.size_m[2] / 2):
-        depth = ahead + (z - VIEW_EYE_M[2]) * VIEW_AHEAD[1]
-        if (np.abs(outline[:, 1] - VIEW_EYE_M[1]) > VIEW_HALF * depth - VIEW_MARGIN_M).any():
+        depth = ahead + (z - eye_m[2]) * down
+        if (np.abs(outline[:, 1] - eye_m[1]) > 0.577 * depth - 0.045).any():  # half its width; a margin
             return False
     return True
 
