@@ -15,6 +15,7 @@ import time
 import numpy as np
 
 from vlp.core.camera import Intrinsics
+from vlp.core.instruction import Instruction
 from vlp.core.observation import Observation, RobotState
 from vlp.models.scripted import ScriptedModel
 from vlp.primitives.declare import Argument, Primitive
@@ -26,7 +27,7 @@ from vlp.robot.conformance import check_robot
 from vlp.robot.keys import Once
 from vlp.robot.protocol import Step, StepResult
 from vlp.robot.serving import running_server
-from vlp.runtime.session import Parts, Session, Spec
+from vlp.runtime.run import Run, Spec
 from vlp.runtime.subscribers.terminal import Terminal
 
 PAUSE_S = 0.0 if "--smoke" in sys.argv else 0.5
@@ -99,10 +100,8 @@ def main() -> int:
     policy = '{"goal":"the person was greeted","subtasks":[{"name":"greet","steps":[{"do":"wave","times":2}]}]}'
     with running_server(robot) as at, RemoteRobot(at.url, at.token) as remote, tempfile.TemporaryDirectory() as out:
         print(f"served at {at.url}; its policies' schema: vlp policy schema --robot {at.url}")
-        session = Session(
-            out, Spec("greet the person", "waver"), remote, ScriptedModel([policy]), Parts(subscribers=[Terminal()])
-        )
-        outcome = session.run()
+        spec = Spec(Instruction.of("greet the person"), "waver")
+        outcome = Run(out, spec, remote, ScriptedModel([policy]), subscribers=[Terminal()]).go()
     return 0 if outcome.outcome == "success" else 1
 
 

@@ -12,10 +12,11 @@ import os
 import sys
 import tempfile
 
+from vlp.core.instruction import Instruction
 from vlp.episodes.assemble import open_robot
 from vlp.episodes.verdict import Verdict
 from vlp.models.scripted import ScriptedModel
-from vlp.runtime.session import Parts, Session, Spec
+from vlp.runtime.run import Run, Spec
 from vlp.runtime.subscribers.terminal import Terminal
 
 os.environ.setdefault("MUJOCO_GL", "egl")  # render without a display
@@ -37,13 +38,12 @@ def main() -> int:
     smoke = "--smoke" in sys.argv
     steps = LOOK if smoke else PUT
     policy = {"goal": "the red cube is in the green bowl", "subtasks": [{"name": "do it", "steps": steps}]}
-    assembly = open_robot("hsr", world="tabletop", seed=SEED, grounder="oracle")
-    assert assembly.simulation is not None
-    verdict = Verdict.read(assembly.simulation, SAY)
+    robot, simulation = open_robot("hsr", world="tabletop", seed=SEED, grounder="oracle")
+    assert simulation is not None
+    spec = Spec(Instruction.of(SAY), "hsr", "tabletop")
+    verdict = Verdict(simulation, spec.instruction)
     with tempfile.TemporaryDirectory() as out:
-        parts = Parts(judge=verdict, subscribers=[verdict, Terminal()])
-        model = ScriptedModel([json.dumps(policy)])
-        outcome = Session(out, Spec(SAY, "hsr", "tabletop"), assembly.robot, model, parts).run()
+        outcome = Run(out, spec, robot, ScriptedModel([json.dumps(policy)]), judge=verdict, subscribers=[Terminal()]).go()
     print(f"the system says {outcome.outcome}; the true state says {outcome.verdict}")
     return 0 if outcome.outcome == "success" and outcome.verdict == (not smoke) else 1
 

@@ -12,10 +12,11 @@ import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from vlp.core.instruction import Instruction
 from vlp.core.messages import Message, Text
 from vlp.models.catalogue import open_model
 from vlp.models.protocol import Capabilities, Model, Reply
-from vlp.runtime.session import Parts, Session, Spec
+from vlp.runtime.run import Run, Spec
 from vlp.runtime.subscribers.terminal import Terminal
 from vlp.sim.fake.robot import FakeRobot
 
@@ -56,8 +57,8 @@ def main() -> int:
     names = [word for word in sys.argv[1:] if word != "--smoke"]
     model: Model = open_model(names[0]) if names else MyModel()
     with tempfile.TemporaryDirectory() as out:
-        session = Session(out, Spec("take the blue ball"), FakeRobot(), model, Parts(subscribers=[Terminal()]))
-        outcome = session.run()
+        spec = Spec(Instruction.of("take the blue ball"))
+        outcome = Run(out, spec, FakeRobot(), model, subscribers=[Terminal()]).go()
     return 0 if outcome.outcome == "success" else 1
 
 

@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from vlp.cli.main import main as vlp
+from vlp.core.instruction import Instruction
 from vlp.core.observation import Observation
 from vlp.episodes.assemble import open_robot
 from vlp.episodes.right import is_right
@@ -42,7 +43,7 @@ from vlp.policy.situation import State
 from vlp.primitives.schema import policy_schema
 from vlp.prompt.memory import Memory
 from vlp.prompt.render import plan_messages
-from vlp.runtime.session import Parts, Session, Spec
+from vlp.runtime.run import Run, Spec
 from vlp.sim.embodiments.hsr.robot import SimRobot
 from vlp.sim.open import manifest_of
 from vlp.sim.simulation import Simulation
@@ -211,11 +212,11 @@ def good(folder: Path, file: str) -> None:
 
 
 def api_case(text: str, out: Path) -> Row:
-    """Return what a word for stopping does by `Session.instruct` while the robot grasps."""
+    """Return what a word for stopping does by `Run.instruct` while the robot grasps."""
     shutil.rmtree(out, ignore_errors=True)
-    assembly = open_robot(seed=FIRM[1])
-    assert assembly.simulation is not None
-    simulation, at_s = assembly.simulation, list[float]()
+    robot, simulation = open_robot(seed=FIRM[1])
+    assert simulation is not None
+    at_s = list[float]()
 
     class Person:
         def on_event(self, event: Event) -> None:
@@ -227,12 +228,10 @@ def api_case(text: str, out: Path) -> Row:
             while simulation.data.time < began_s + 1.0:
                 time.sleep(0.001)
             at_s.append(float(simulation.data.time))
-            session.instruct(text)
+            run.instruct(text)
 
-    session = Session(
-        out, Spec(FIRM[0], "hsr", "tabletop", "nano", FIRM[1]), assembly.robot, nano(), Parts(subscribers=[Person()])
-    )
-    outcome = session.run()
+    run = Run(out, Spec(Instruction.of(FIRM[0]), "hsr", "tabletop", "nano", FIRM[1]), robot, nano(), subscribers=[Person()])
+    outcome = run.go()
     after_s = float(simulation.data.time) - at_s[0] if at_s else None
     return {"stopped": outcome.outcome == "stopped", "after_s": after_s}
 

@@ -24,7 +24,7 @@ UPPER = System(None, "oracle")
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["static", "cannot", "satisfied"])
 def test_the_expert_with_true_boxes_finishes(kind, tmp_path):
-    row = run_episode(sample_episode(20_500_001, kind), UPPER, tmp_path)
+    row = run_episode(sample_episode(20_500_001, kind), UPPER, tmp_path, Witness)
     assert row["success"], row
     assert row["moved"] is (kind == "static") and not any(tmp_path.iterdir())
 
@@ -38,8 +38,8 @@ def corrected():
 @pytest.mark.slow
 def test_a_scene_that_changes_midway_is_answered_only_with_replanning(tmp_path):
     episode = corrected()
-    assert run_episode(episode, UPPER, tmp_path / "a")["success"]
-    without = run_episode(episode, System(None, "oracle", replan=False), tmp_path / "b")
+    assert run_episode(episode, UPPER, tmp_path / "a", Witness)["success"]
+    without = run_episode(episode, System(None, "oracle", replan=False), tmp_path / "b", Witness)
     assert not without["success"] and without["cause"] == "the new instruction was not heard"
     assert (tmp_path / "b" / without["run"].rsplit("/", 1)[-1] / "journal.db").exists()
 
@@ -49,7 +49,7 @@ def test_a_run_that_ends_before_the_new_instruction_is_no_success(tmp_path):
     # It was judged by the old task, so whoever was done before the sentence came had done what it asks.
     episode = corrected()
     late = replace(episode, events=(replace(episode.events[0], step=99),))
-    row = run_episode(late, UPPER, tmp_path)
+    row = run_episode(late, UPPER, tmp_path, Witness)
     assert row["outcome"] == "success" and not row["success"]
     assert row["cause"] == "the new instruction was not heard"
 
@@ -86,8 +86,7 @@ def test_a_knocked_out_thing_is_missed_at_the_next_look():
     from vlp.episodes.assemble import open_robot
     from vlp.robot.protocol import Step
 
-    assembly = open_robot(seed=20_500_006, grounder="oracle")
-    robot, simulation = assembly.robot, assembly.simulation
+    robot, simulation = open_robot(seed=20_500_006, grounder="oracle")
     assert simulation is not None
     seen = robot.execute(Step("locate", {"object": "white cube"}, "1")).value
     assert robot.execute(Step("grasp", {"target": seen}, "2")).status == "succeeded"

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlp.core.errors import UsageError
-from vlp.prompt.bounds import clean_instruction, clean_question, inert, plain, quoted
+from vlp.core.instruction import Instruction
+from vlp.prompt.bounds import clean_question, inert, plain, quoted
 
 REFUSED = {
     "": "empty",
@@ -23,14 +24,14 @@ REFUSED = {
 @pytest.mark.parametrize("text", REFUSED, ids=[REFUSED[t] + str(len(t)) for t in REFUSED])
 def test_an_instruction_out_of_bounds_is_refused_in_one_line_that_says_why(text: str) -> None:
     with pytest.raises(UsageError) as caught:
-        clean_instruction(text)
+        Instruction.of(text)
     assert REFUSED[text] in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_an_instruction_is_trimmed_and_composed() -> None:
-    assert clean_instruction("  put it there\n") == "put it there"
-    assert clean_instruction("cafe\u0301") == "caf\u00e9"
-    assert len(clean_instruction("a" * 1000)) == 1000
+    assert Instruction.of("  put it there\n").text == "put it there"
+    assert Instruction.of("cafe\u0301").text == "caf\u00e9"
+    assert len(Instruction.of("a" * 1000).text) == 1000
 
 
 def test_a_question_names_itself_in_the_message() -> None:

@@ -10,10 +10,13 @@ import signal
 import threading
 from pathlib import Path
 
+from run_kit import FakeJudge
+
+from vlp.core.instruction import Instruction
 from vlp.journal import Event, read_events
 from vlp.models.scripted import ScriptedModel
 from vlp.robot.protocol import Step, StepResult
-from vlp.runtime.session import Parts, Session, Spec, read_run
+from vlp.runtime.run import Run, Spec, read_run
 from vlp.sim.fake.robot import FakeRobot, Script
 
 SENTENCE = "put the red cube in the green bowl, then the blue ball too"
@@ -87,11 +90,11 @@ def main(out: Path, kind: str, kill_s: float | None) -> None:
     model = ScriptedModel(lambda messages: json.dumps(POLICY))
     begun = (out / "journal.db").exists() and read_events(out, blobs=False)
     resumed = read_run(out) if begun else None
-    spec, events = resumed or (Spec(SENTENCE, robot=kind), [])
+    spec, events = resumed or (Spec(Instruction.of(SENTENCE), robot=kind), [])
     fake = robot if isinstance(robot, FakeRobot) else robot._fake
 
     def judge() -> bool:
         return all(fake.world.objects[t].support == "green bowl" for t in ("red cube", "blue ball"))
 
     subscribers = [] if kill_s is None else [Killer(kill_s)]
-    Session(out, spec, robot, model, Parts(judge=judge, subscribers=subscribers), events).run()
+    Run(out, spec, robot, model, judge=FakeJudge(judge), subscribers=subscribers, past=events).go()

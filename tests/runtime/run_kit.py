@@ -1,10 +1,13 @@
 """A run in a temporary directory with the fake robot and a scripted model."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+from vlp.core.instruction import Instruction
 from vlp.models.scripted import ScriptedModel
-from vlp.runtime.session import Parts, Session, Spec
+from vlp.runtime import run as runtime
+from vlp.runtime.schedule import Change
 from vlp.sim.fake.robot import FakeRobot
 
 
@@ -30,27 +33,52 @@ def say(policy: dict) -> str:
     return json.dumps(policy, separators=(",", ":"))
 
 
+def asked(sentence: str = "put the red cube in the green bowl", **more) -> runtime.Spec:
+    """Return the spec of a run with a sentence."""
+    return runtime.Spec(Instruction.of(sentence), **more)
+
+
+def change(after_steps: int, sentence: str) -> Change:
+    """Return a new instruction midway."""
+    return Change(after_steps, Instruction.of(sentence))
+
+
+class FakeJudge:
+    """Says what it is given, and lets scripted events happen through a function."""
+
+    def __init__(self, verdict=lambda: None, apply=None) -> None:
+        self._verdict, self._apply = verdict, apply
+
+    def on_event(self, event) -> None:
+        pass
+
+    def apply(self, text: str):
+        return self._apply(text)
+
+    def __call__(self) -> bool | None:
+        return self._verdict()
+
+
 class Run:
     """What a test holds of one run."""
 
-    def __init__(self, out: Path, replies, robot: FakeRobot | None = None, spec: Spec | None = None, **parts) -> None:
+    def __init__(self, out: Path, replies, robot: FakeRobot | None = None, spec: runtime.Spec | None = None, **parts) -> None:
         self.robot = robot or FakeRobot()
         self.model = replies if hasattr(replies, "generate") else ScriptedModel(replies)
         self.events = []
         listeners = [self, *parts.pop("subscribers", [])]
-        self.session = Session(
-            out,
-            spec or Spec("put the red cube in the green bowl"),
-            self.robot,
-            self.model,
-            Parts(subscribers=listeners, **parts),
-        )
+        what = spec or asked()
+        if "budget" in parts:
+            what = replace(what, budget=parts.pop("budget"))
+        if "judge" in parts or "apply_event" in parts:
+            parts["judge"] = FakeJudge(parts.pop("judge", lambda: None), parts.pop("apply_event", None))
+        self.run = runtime.Run(out, what, self.robot, self.model, subscribers=listeners, **parts)
 
     def on_event(self, event) -> None:
         self.events.append(event)
 
     def go(self):
-        self.outcome = self.session.run()
+        self.outcome = self.run.go()
         return self.outcome
 
     def of(self, kind: str) -> list[dict]:

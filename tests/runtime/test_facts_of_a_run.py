@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 from run_kit import say
+from vlp.runtime.session import Parts, Session, Spec, read_run
 
 from vlp.core.messages import Text
 from vlp.core.observation import Observation, RobotState
@@ -13,7 +14,6 @@ from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.standard import make_manifest
 from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.schedule import Change
-from vlp.runtime.session import Parts, Session, Spec, read_run
 
 DOOR = Argument("door", "choice", "Which door.", choices=("front", "back"))
 MANIFEST = make_manifest(

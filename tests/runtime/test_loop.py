@@ -5,14 +5,12 @@ import time
 from dataclasses import replace
 
 import pytest
-from run_kit import put, say
+from run_kit import asked, change, put, say
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal import Event, JournalError, read_events
 from vlp.models.protocol import GENERAL, Reply
 from vlp.runtime.limits import Budget
-from vlp.runtime.schedule import Change
-from vlp.runtime.session import Spec
 from vlp.sim.fake.robot import FakeRobot, Script, fake_manifest
 
 CUBE_IN_BOWL = put("red cube", "green bowl")
@@ -159,8 +157,8 @@ def test_a_new_instruction_takes_over_at_the_next_boundary(make_run):
             *BALL_IN_BOWL["subtasks"],
         ],
     }
-    changes = (Change(2, "instruction", "no, the blue ball"),)
-    run = make_run([CUBE_IN_BOWL, put_back], spec=Spec("put the red cube in the green bowl", changes=changes))
+    changes = (change(2, "no, the blue ball"),)
+    run = make_run([CUBE_IN_BOWL, put_back], spec=asked("put the red cube in the green bowl", changes=changes))
     assert run.go().outcome == "success"
     assert run.done[:3] == ["locate", "grasp", "place"]
     assert [i["text"] for i in run.of("instruction")] == ["put the red cube in the green bowl", "no, the blue ball"]
@@ -175,7 +173,7 @@ def test_a_sentence_typed_while_the_model_writes_is_heard(make_run):
     def replies(messages):
         text = "".join(part.text for part in messages[-1].parts if hasattr(part, "text"))
         if "blue ball" not in text:
-            run.session.instruct("the blue ball instead")
+            run.run.instruct("the blue ball instead")
             return say(CUBE_IN_BOWL)
         return say(BALL_IN_BOWL)
 
@@ -190,8 +188,8 @@ def test_several_triggers_at_one_boundary_make_one_policy(make_run):
     run = make_run([CUBE_IN_BOWL, BALL_IN_BOWL], robot=robot)
 
     def meddle(world):
-        run.session.instruct("first thought")
-        run.session.instruct("put the blue ball in the green bowl")
+        run.run.instruct("first thought")
+        run.run.instruct("put the blue ball in the green bowl")
 
     robot.script("grasp", Script(code="slipped", message="it slipped.", before=meddle))
     assert run.go().outcome == "success"
@@ -207,7 +205,7 @@ def test_a_model_that_hangs_ends_the_run(make_run):
             time.sleep(30)
 
     run = make_run(Hanging(), budget=Budget(model_s=0.1))
-    run.session.planner._worker.call(lambda: None, 1, "warm")
+    run.run.planner._worker.call(lambda: None, 1, "warm")
     from vlp.runtime import planner
 
     planner.HANG_GRACE_S, kept = 0.1, planner.HANG_GRACE_S
@@ -243,7 +241,7 @@ def test_a_robot_that_dies_leaves_the_step_in_flight(make_run):
     outcome = run.go()
     assert outcome.outcome == "stopped"
     assert isinstance(outcome.error, MissingComponent)
-    assert run.session.memory.progress.in_flight.data["do"] == "place"
+    assert run.run.memory.progress.in_flight.data["do"] == "place"
 
 
 def test_a_fault_in_a_component_is_one_clear_end(make_run):
@@ -267,7 +265,7 @@ def test_stop_ends_a_moving_step_and_the_run(make_run):
     robot = FakeRobot()
     robot.script("grasp", Script(delay_s=20))
     run = make_run([CUBE_IN_BOWL], robot=robot)
-    threading.Timer(0.3, run.session.stop).start()
+    threading.Timer(0.3, run.run.stop).start()
     start = time.monotonic()
     outcome = run.go()
     assert (outcome.outcome, outcome.reason) == ("stopped", "stopped by the person")
@@ -284,7 +282,7 @@ def test_stop_does_not_wait_for_the_model(make_run):
             return Reply("{}")
 
     run = make_run(Slow())
-    threading.Timer(0.2, run.session.stop).start()
+    threading.Timer(0.2, run.run.stop).start()
     start = time.monotonic()
     assert run.go().outcome == "stopped"
     assert time.monotonic() - start < 4
@@ -296,7 +294,7 @@ def test_the_whole_run_has_a_time_limit(make_run):
 
 def test_a_full_disk_ends_the_run_before_the_step_is_sent(make_run, monkeypatch):
     run = make_run([CUBE_IN_BOWL])
-    write = run.session.journal.append
+    write = run.run.journal.append
 
     def append(*events):
         if any(e.kind == "step-started" and e.data["do"] == "grasp" for e in events) or full:
@@ -305,7 +303,7 @@ def test_a_full_disk_ends_the_run_before_the_step_is_sent(make_run, monkeypatch)
         return write(*events)
 
     full: list[bool] = []
-    monkeypatch.setattr(run.session.journal, "append", append)
+    monkeypatch.setattr(run.run.journal, "append", append)
     with pytest.raises(JournalError):
         run.go()
     assert run.done == ["locate"]
@@ -328,12 +326,12 @@ def test_a_broken_display_is_dropped_and_the_run_goes_on(make_run):
 
 def test_bad_instructions_are_refused_and_lose_nothing(make_run, tmp_path):
     with pytest.raises(UsageError):
-        make_run([CUBE_IN_BOWL], spec=Spec(""))
+        make_run([CUBE_IN_BOWL], spec=asked(""))
     assert not (tmp_path / "run").exists()
     run = make_run([CUBE_IN_BOWL])
     for text in ("", " ", "word " * 10_000, "bad \ud800 text"):
         with pytest.raises(UsageError):
-            run.session.instruct(text)
+            run.run.instruct(text)
     assert run.go().outcome == "success"
 
 

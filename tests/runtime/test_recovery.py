@@ -10,14 +10,14 @@ from typing import Any
 
 import life
 import pytest
-from run_kit import Run, put, say
+from run_kit import Run, asked, change, put, say
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal import Event, Journal, read_events
 from vlp.models.scripted import ScriptedModel
 from vlp.runtime.outcome import Outcome
-from vlp.runtime.schedule import Change
-from vlp.runtime.session import Parts, Session, Spec, read_run
+from vlp.runtime.run import Run as LiveRun
+from vlp.runtime.run import read_run
 from vlp.sim.fake.robot import FakeRobot, fake_manifest
 
 CUBE_IN_BOWL = put("red cube", "green bowl")
@@ -29,23 +29,23 @@ class Power(BaseException):
 
 def cut_before(run: Run, kind: str, do: str) -> None:
     """Let the process "die" just before an event would be written, or just after it was."""
-    write = run.session.journal.append
+    write = run.run.journal.append
 
     def append(*events):
         if any(e.kind == kind and e.data["do"] == do for e in events):
             raise Power
         return write(*events)
 
-    run.session.journal.append = append  # type: ignore[method-assign]
+    run.run.journal.append = append  # type: ignore[method-assign]
 
 
-def resume(out: Path, robot: FakeRobot, policy: dict = CUBE_IN_BOWL) -> tuple[Session, Outcome]:
+def resume(out: Path, robot: FakeRobot, policy: dict = CUBE_IN_BOWL) -> tuple[LiveRun, Outcome]:
     spec, events = read_run(out)
-    session = Session(out, spec, robot, ScriptedModel([say(policy)]), Parts(), events)
-    return session, session.run()
+    session = LiveRun(out, spec, robot, ScriptedModel([say(policy)]), past=events)
+    return session, session.go()
 
 
-def calls(session: Session) -> list[dict[str, Any]]:
+def calls(session: LiveRun) -> list[dict[str, Any]]:
     """What the session's model was asked."""
     assert isinstance(session.planner.model, ScriptedModel)
     return session.planner.model.calls
@@ -150,14 +150,14 @@ def test_what_was_said_and_planned_is_not_lost(make_run, tmp_path):
     robot = FakeRobot()
     robot.fail_next("grasp", "slipped")
     run = make_run([CUBE_IN_BOWL], robot=robot)
-    ask = run.session.planner.plan
+    ask = run.run.planner.plan
 
     def plan(seen):
         if run.of("policy"):
             raise Power
         return ask(seen)
 
-    run.session.planner.plan = plan
+    run.run.planner.plan = plan
     with pytest.raises(Power):
         run.go()
     session, outcome = resume(tmp_path / "run", FakeRobot())
@@ -168,8 +168,8 @@ def test_what_was_said_and_planned_is_not_lost(make_run, tmp_path):
 
 def test_what_was_scripted_happens_once(make_run, tmp_path):
     """A change of mind that was said before the kill must not be said again after it."""
-    changes = (Change(1, "instruction", "the red cube, please"), Change(4, "instruction", "yes, in the green bowl"))
-    spec = Spec("put the red cube in the green bowl", changes=changes)
+    changes = (change(1, "the red cube, please"), change(4, "yes, in the green bowl"))
+    spec = asked("put the red cube in the green bowl", changes=changes)
     run = make_run([CUBE_IN_BOWL] * 2, spec=spec)
     cut_before(run, "step-started", "grasp")
     with pytest.raises(Power):
@@ -177,7 +177,7 @@ def test_what_was_scripted_happens_once(make_run, tmp_path):
     _, outcome = resume(tmp_path / "run", FakeRobot(), put("red cube", "green bowl", pick=False))
     assert outcome.outcome == "success"
     said = [e.data["text"] for e in read_events(tmp_path / "run", kinds=["instruction"])]
-    assert said == [spec.instruction, "the red cube, please", "yes, in the green bowl"]
+    assert said == [spec.instruction.text, "the red cube, please", "yes, in the green bowl"]
 
 
 def test_another_robot_than_before_is_a_hold(make_run, tmp_path):
@@ -210,14 +210,14 @@ def test_a_journal_killed_before_its_first_event_is_begun_anew(make_run, tmp_pat
 def test_ctrl_c_stops_the_robot_and_can_be_resumed(make_run, tmp_path):
     robot = FakeRobot()
     run = make_run([CUBE_IN_BOWL], robot=robot)
-    carry_out = run.session.steps.carry_out
+    carry_out = run.run.steps.carry_out
 
     def interrupted(step):
         if step.step.do == "lift":
             raise KeyboardInterrupt
         return carry_out(step)
 
-    run.session.steps.carry_out = interrupted
+    run.run.steps.carry_out = interrupted
     outcome = run.go()
     assert (outcome.outcome, outcome.reason) == ("stopped", "interrupted")
     assert robot._stop.is_set()

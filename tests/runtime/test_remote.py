@@ -7,7 +7,8 @@ from vlp.journal import read_events
 from vlp.models.scripted import ScriptedModel
 from vlp.robot.client import RemoteRobot
 from vlp.robot.serving import running_server
-from vlp.runtime.session import Parts, Session, read_run
+from vlp.runtime.run import Run as LiveRun
+from vlp.runtime.run import read_run
 from vlp.sim.fake.robot import FakeRobot, Script
 
 CUBE_IN_BOWL = put("red cube", "green bowl")
@@ -19,19 +20,19 @@ class Power(BaseException):
 
 def cut(run: Run, kind: str, do: str) -> None:
     """Let the process "die" just before an event is written."""
-    write = run.session.journal.append
+    write = run.run.journal.append
 
     def append(*events):
         if any(e.kind == kind and e.data["do"] == do for e in events):
             raise Power
         return write(*events)
 
-    run.session.journal.append = append  # type: ignore[method-assign]
+    run.run.journal.append = append  # type: ignore[method-assign]
 
 
 def again(out, robot):
     spec, events = read_run(out)
-    return Session(out, spec, robot, ScriptedModel([say(CUBE_IN_BOWL)]), Parts(), events).run()
+    return LiveRun(out, spec, robot, ScriptedModel([say(CUBE_IN_BOWL)]), past=events).go()
 
 
 def test_a_task_over_http(make_run):
@@ -78,7 +79,7 @@ def test_a_server_that_dies_leaves_the_step_in_flight(make_run, tmp_path):
     with running_server(fake) as address:
         robot = RemoteRobot(address.url, address.token, timeout_s=1.0, give_up_s=0.5)
         run = make_run([CUBE_IN_BOWL], robot=robot)
-        carry_out = run.session.body.execute
+        carry_out = run.run.body.execute
 
         def dying(step):
             if step.do == "place":
@@ -86,7 +87,7 @@ def test_a_server_that_dies_leaves_the_step_in_flight(make_run, tmp_path):
                 robot._http.call = _refuse  # type: ignore[method-assign]
             return carry_out(step)
 
-        run.session.body.execute = dying
+        run.run.body.execute = dying
         outcome = run.go()
     assert outcome.outcome == "stopped"
     assert run.of("trigger") == []

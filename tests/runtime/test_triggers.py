@@ -1,10 +1,9 @@
 """Each trigger fires on its own property, once, and on nothing else."""
 
 import pytest
-from run_kit import put
+from run_kit import asked, put
 
 from vlp.runtime.schedule import Change
-from vlp.runtime.session import Spec
 from vlp.sim.fake.robot import FakeRobot
 
 SENTENCE = "put the red cube in the green bowl"
@@ -54,7 +53,7 @@ EVENTS = {
 )
 def test_what_changes_in_the_scene_is_noticed(make_run, after, event, trigger):
     robot = FakeRobot()
-    spec = Spec(SENTENCE, changes=(Change(after, "event", event),))
+    spec = asked(SENTENCE, changes=(Change(after, event),))
     again = CUBE_IN_BOWL if trigger != "container-changed" else put("red cube", "green bowl", pick=False)
     if "vanishes" in event:
         again = {"goal": "x", "cannot": "it is gone"}
@@ -78,7 +77,7 @@ def test_a_container_that_something_was_put_into_is_blocked_once(make_run):
     run = make_run(
         [CUBE_IN_BOWL, put("red cube", "green bowl", pick=False)],
         robot=robot,
-        spec=Spec(SENTENCE, changes=(Change(4, "event", "ball into bowl"),)),
+        spec=asked(SENTENCE, changes=(Change(4, "ball into bowl"),)),
         apply_event=lambda text: robot.world.put("blue ball", "green bowl"),
     )
     assert run.go().outcome == "success"
@@ -146,7 +145,7 @@ def test_looks_are_spent_only_before_the_hand_goes_somewhere(make_run):
 def test_a_small_move_is_followed_without_a_new_policy(make_run):
     """The hand must go where the thing is now, also when it moved too little for a new policy."""
     robot = FakeRobot()
-    spec = Spec(SENTENCE, changes=(Change(1, "event", "cube 3 cm"),))
+    spec = asked(SENTENCE, changes=(Change(1, "cube 3 cm"),))
     start = robot.world.objects["red cube"].position
     run = make_run([CUBE_IN_BOWL], robot=robot, spec=spec, apply_event=lambda text: EVENTS[text](robot.world))
     assert run.go().outcome == "success"

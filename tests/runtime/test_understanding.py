@@ -3,13 +3,11 @@
 import threading
 
 import pytest
-from run_kit import put
+from run_kit import asked, change, put
 
 from vlp.models.scripted import ScriptedModel
 from vlp.nano.names import NAMES
 from vlp.robot.protocol import Step, StepResult
-from vlp.runtime.schedule import Change
-from vlp.runtime.session import Spec
 from vlp.sim.fake.robot import FakeRobot
 from vlp.understanding.gate import NotUnderstood
 
@@ -49,33 +47,33 @@ def reading(*policies, **names) -> ScriptedModel:
 def test_a_sentence_that_is_not_understood_asks_no_model_and_moves_nothing(make_run, text: str, reason: str):
     """ "hello" and "do not touch anything" cleared the table into the bin; exit status 0, a green badge."""
     model = reading(CUBE_IN_BOWL)
-    run = make_run(model, spec=Spec(text))
+    run = make_run(model, spec=asked(text))
     outcome = run.go()
     assert (outcome.outcome, run.done, model.calls) == ("failure", [], [])
     assert reason in outcome.account and run.of("run-finished")[0]["account"] == outcome.account
 
 
 def test_a_word_for_stopping_as_first_instruction_stops_the_robot(make_run):
-    run = make_run(reading(CUBE_IN_BOWL), robot=Halting(), spec=Spec("stop"))
+    run = make_run(reading(CUBE_IN_BOWL), robot=Halting(), spec=asked("stop"))
     assert (run.go().outcome, run.done, run.robot.halted) == ("stopped", [], True)
 
 
 @pytest.mark.parametrize("words", ["stop", "please stop!", "wait", "don't", "do not touch the bowl", "put it in the fridge"])
 def test_a_scripted_sentence_that_wants_the_robot_to_hold_on_ends_the_run_there(make_run, words: str):
     """`--change "2: stop"` finished the task; an error message offered exactly that."""
-    run = make_run(reading(CUBE_IN_BOWL), spec=Spec(SAY, changes=(Change(2, "instruction", words),)))
+    run = make_run(reading(CUBE_IN_BOWL), spec=asked(SAY, changes=(change(2, words),)))
     assert run.go().outcome == "stopped"
     assert run.done == ["locate", "grasp"]
 
 
 def test_a_scripted_word_for_stopping_stops_whatever_the_model(make_run):
-    run = make_run([CUBE_IN_BOWL], robot=Halting(), spec=Spec(SAY, changes=(Change(2, "instruction", "Stop."),)))
+    run = make_run([CUBE_IN_BOWL], robot=Halting(), spec=asked(SAY, changes=(change(2, "Stop."),)))
     assert (run.go().outcome, run.done, run.robot.halted) == ("stopped", ["locate", "grasp"], True)
 
 
 @pytest.mark.parametrize("words", ["thank you, robot", "is the red cube in the bowl?"])
 def test_a_sentence_that_asks_for_nothing_is_noted_and_the_run_goes_on(make_run, words: str):
-    run = make_run(reading(CUBE_IN_BOWL), spec=Spec(SAY, changes=(Change(2, "instruction", words),)))
+    run = make_run(reading(CUBE_IN_BOWL), spec=asked(SAY, changes=(change(2, words),)))
     assert run.go().outcome == "success"
     assert words in run.of("note")[0]["text"] and [e["text"] for e in run.of("instruction")] == [SAY]
 
@@ -87,7 +85,7 @@ def test_instruct_stops_at_once_from_another_thread(make_run, words: str):
 
         def execute(self, step):
             if step.do == "grasp":
-                threading.Thread(target=lambda: run.session.instruct(words)).start()
+                threading.Thread(target=lambda: run.run.instruct(words)).start()
                 assert self.halted.wait(10), "the robot was not stopped in the middle of the step"
             return super().execute(step)
 
@@ -106,7 +104,7 @@ def test_instruct_refuses_a_question_and_the_run_goes_on(make_run):
         def execute(self, step):
             if step.do == "grasp":
                 with pytest.raises(NotUnderstood, match="answer"):
-                    run.session.instruct("is the red cube in the bowl?")
+                    run.run.instruct("is the red cube in the bowl?")
             return super().execute(step)
 
     run = make_run(reading(CUBE_IN_BOWL), robot=Asked())
@@ -122,27 +120,27 @@ def test_a_policy_about_other_things_is_handed_back_and_never_carried_out(make_r
 
 
 def test_of_a_general_models_doubts_a_person_is_asked(make_run):
-    asked = []
+    questions = []
 
     def no(question: str) -> bool:
-        asked.append(question)
+        questions.append(question)
         return False
 
-    said = Spec("put the quixotic red cube in the green bowl")
+    said = asked("put the quixotic red cube in the green bowl")
     run = make_run(reading(CUBE_IN_BOWL, names=None), spec=said, confirm=no)
-    assert (run.go().outcome, run.done) == ("failure", []) and "'quixotic'" in asked[0]
+    assert (run.go().outcome, run.done) == ("failure", []) and "'quixotic'" in questions[0]
 
 
 def test_where_nobody_is_there_a_general_models_doubt_moves_nothing(make_run):
     """A script carried out "put the screwdriver in the green bowl" by putting the red cube there, with exit status 0."""
-    run = make_run(reading(CUBE_IN_BOWL, names=None), spec=Spec("put the quixotic red cube in the green bowl"))
+    run = make_run(reading(CUBE_IN_BOWL, names=None), spec=asked("put the quixotic red cube in the green bowl"))
     outcome = run.go()
     assert (outcome.outcome, run.done) == ("failure", []) and "'quixotic'" in outcome.account
     assert "'quixotic'" in run.of("note")[0]["text"]
 
 
 def test_a_doubt_that_is_confirmed_beforehand_is_written_down(make_run):
-    said = Spec("put the quixotic red cube in the green bowl")
+    said = asked("put the quixotic red cube in the green bowl")
     run = make_run(reading(CUBE_IN_BOWL, names=None), spec=said, confirm=lambda question: True)
     assert run.go().outcome == "success" and "'quixotic'" in run.of("note")[0]["text"]
 
@@ -164,5 +162,5 @@ def test_a_robot_that_somebody_else_holds_ends_the_run(make_run):
 def test_it_is_what_the_hand_holds_already(make_run):
     robot = FakeRobot()
     robot.execute(Step("grasp", {"target": robot.execute(Step("locate", {"object": "red cube"}, "a")).value}, "b"))
-    run = make_run(reading(put("red cube", "green bowl", pick=False)), robot=robot, spec=Spec("put it in the green bowl"))
+    run = make_run(reading(put("red cube", "green bowl", pick=False)), robot=robot, spec=asked("put it in the green bowl"))
     assert run.go().outcome == "success"

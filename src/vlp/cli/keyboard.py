@@ -21,8 +21,8 @@ SLICE_S = 0.2
 class Steered(Protocol):
     """What a keyboard steers."""
 
-    def instruct(self, text: str) -> str:
-        """Take a new instruction; raises UsageError for one out of bounds."""
+    def instruct(self, text: str) -> object:
+        """Take a new instruction and return what was understood; raises UsageError for one out of bounds."""
         ...
 
     def stop(self) -> None:

@@ -1,5 +1,7 @@
 """From a spec to a run that people watch: model, robot, displays and recordings put together, and the exit status."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import signal
@@ -7,31 +9,31 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from vlp.cli.keyboard import Keyboard
 from vlp.cli.out import keep_aside
 from vlp.core.errors import MissingComponent, UsageError, VlpError, lookup
-from vlp.episodes.assemble import Assembly, open_robot
-from vlp.episodes.verdict import Verdict
-from vlp.episodes.world_events import check_event
+from vlp.episodes.assemble import open_robot
 from vlp.journal import Event
 from vlp.models.catalogue import OPEN_S, open_for_person
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.prompt.wording import WORDINGS
 from vlp.robot.offers import offered
+from vlp.robot.protocol import Robot
 from vlp.runtime.bus import Subscriber
-from vlp.runtime.limits import Budget
 from vlp.runtime.outcome import Outcome
-from vlp.runtime.session import Parts, Session, Spec
+from vlp.runtime.run import Run, Spec
 from vlp.runtime.subscribers.report_html import ReportFile
-from vlp.runtime.subscribers.rerun_log import RerunLog
 from vlp.runtime.subscribers.result import ResultFile
 from vlp.runtime.subscribers.terminal import Terminal
-from vlp.runtime.subscribers.video import Video
+
+if TYPE_CHECKING:
+    from vlp.episodes.verdict import Verdict
+    from vlp.sim.simulation import Simulation
 
 EXPERT = "expert"
 FILM_SPEED = 2.0
@@ -42,65 +44,55 @@ def launch(
     out: Path,
     spec: Spec,
     token: str = "",
-    resumed: Sequence[Event] = (),
+    past: Sequence[Event] = (),
     prepare: Callable[[], Path | None] | None = None,
 ) -> int:
     """Run what a spec says and return the exit status.
 
     Args:
         out: the run's directory.
-        spec: what to run; `options` as `vlp run` fills them.
+        spec: what to run.
         token: of a robot's server; "" takes the environment's.
-        resumed: events of a run to be taken over.
+        past: events of a run to be taken over.
         prepare: makes the directory once everything else has been found; returns where an older one was moved.
     """
-    console = Console()
-    options = spec.options
-    limit_s = options.get("timeout_s", OPEN_S)
-    model = None if spec.model == EXPERT else _planner(spec, limit_s)
-    keyboard = Keyboard.of_terminal()
-    assembly = open_robot(
-        spec.robot,
-        world=spec.world,
-        seed=spec.seed,
-        grounder=options.get("grounder", DEFAULT_GROUNDER),
-        model=model,
-        ask_person=keyboard.ask if keyboard else None,
-        token=robot_token(token),
-        ask_checks=options.get("check") == "model",
-    )
-    with _closing(assembly.robot):
-        verdict = _verdict(assembly, spec, bool(resumed))
+    console, keyboard = Console(), Keyboard.of_terminal()
+    options = {
+        "adapter": "",
+        "grounder": DEFAULT_GROUNDER,
+        "recordings": True,
+        "confirm": "ask",
+        "check": "",
+        "profile": "",
+        **spec.options,
+    }
+    model = None
+    if spec.model != EXPERT:
+        model = open_chosen(spec.model, options["adapter"], options["profile"], open_s=spec.budget.run_s)
+    robot, simulation = open_robot(
+        spec.robot, world=spec.world, seed=spec.seed, grounder=options["grounder"], model=model,
+        ask_person=keyboard.ask if keyboard else None, token=robot_token(token),
+        ask_checks=options["check"] == "model",
+    )  # fmt: skip
+    with _closing(robot):
+        judge = _judge(spec, robot, simulation, bool(past))
         for text in _labels(spec):
             console.print(text, style="yellow", soft_wrap=True)
         moved = prepare() if prepare else None
         if moved:
             console.print(f"moved what was in {out} to {moved}", style="yellow", soft_wrap=True)
         terminal = Terminal(console, keyboard.line if keyboard else None)
-        subscribers: list[Subscriber] = [*([verdict] if verdict else []), terminal, ResultFile(out), ReportFile(out)]
-        if options.get("recordings", True):
-            keep_aside(out, ("run.mp4", "run.rrd"))
-            subscribers += _recordings(out, assembly, console)
-        parts = Parts(
-            apply_event=verdict.apply if verdict else None,
-            judge=(lambda: verdict() if verdict in session.bus.outer else None) if verdict else None,
-            subscribers=subscribers,
-            budget=Budget(run_s=options.get("timeout_s", Budget.run_s)),
-            on_text=terminal.on_text,
-            confirm=_confirmed if options.get("confirm") == "yes" else keyboard.confirm if keyboard else None,
-        )
-        session = Session(out, spec, assembly.robot, model or _expert(assembly, verdict), parts, resumed)
-        try:
-            with _stoppable(session, console), keyboard.listening(session) if keyboard else contextlib.nullcontext():
-                outcome = session.run()
-        finally:
-            terminal.close()
+        watchers: list[Subscriber] = [terminal, ResultFile(out), ReportFile(out)]
+        if options["recordings"]:
+            watchers += _recordings(out, robot, simulation, console)
+        run = Run(
+            out, spec, robot, model or _expert(simulation, judge), judge=judge, subscribers=watchers, on_text=terminal.on_text,
+            confirm=_confirmed if options["confirm"] == "yes" else keyboard.confirm if keyboard else None, past=past,
+        )  # fmt: skip
+        with _stoppable(run, console), keyboard.listening(run) if keyboard else contextlib.nullcontext():
+            outcome = run.go()
     _tell(console, out, outcome)
     return status_of(outcome)
-
-
-def _planner(spec: Spec, limit_s: float) -> Model:
-    return open_chosen(spec.model, spec.options.get("adapter", ""), spec.options.get("profile", ""), open_s=limit_s)
 
 
 def open_chosen(name: str, adapter: str = "", profile: str = "", *, grammar: bool = True, open_s: float = OPEN_S) -> Model:
@@ -143,24 +135,26 @@ def status_of(outcome: Outcome) -> int:
     return 0 if done else 1
 
 
-def _verdict(assembly: Assembly, spec: Spec, resumed: bool) -> Verdict | None:
+def _judge(spec: Spec, robot: Robot, simulation: Simulation | None, resumed: bool) -> Verdict | None:
     """Return the judge of a simulated world, after a look whether the scripted events are possible in it."""
-    if assembly.simulation is None:
+    if simulation is None:
         if spec.model == EXPERT:
             raise UsageError("the expert reads a simulator's true state; this robot has none.", "Name another --model.")
         return None
+    from vlp.episodes.verdict import Verdict
+    from vlp.episodes.world_events import check_event
+
     for change in spec.changes:
-        if change.what == "event":
-            check_event(assembly.simulation, change.text)
-    restore = offered(assembly.robot, "restore") if resumed else None
-    return Verdict.read(assembly.simulation, spec.instruction, seed=spec.seed, restore=restore)
+        if isinstance(change.what, str):
+            check_event(simulation, change.what)
+    return Verdict(simulation, spec.instruction, seed=spec.seed, restore=offered(robot, "restore") if resumed else None)
 
 
-def _expert(assembly: Assembly, verdict: Verdict | None) -> Model:
+def _expert(simulation: Simulation | None, judge: Verdict | None) -> Model:
     from vlp.episodes.expert_model import ExpertModel
 
-    assert assembly.simulation is not None and verdict is not None
-    return ExpertModel(assembly.simulation.truth, lambda: verdict.task)
+    assert simulation is not None and judge is not None
+    return ExpertModel(simulation.truth, lambda: judge.task)
 
 
 def _labels(spec: Spec) -> list[str]:
@@ -172,10 +166,13 @@ def _labels(spec: Spec) -> list[str]:
     return [f"upper bound: {text}" for text, given in rows.items() if given]
 
 
-def _recordings(out: Path, assembly: Assembly, console: Console) -> list[Subscriber]:
+def _recordings(out: Path, robot: Robot, simulation: Simulation | None, console: Console) -> list[Subscriber]:
     """Return film and recording; where the extra is not installed, say so and go on without."""
+    from vlp.runtime.subscribers.rerun_log import RerunLog
+
+    keep_aside(out, ("run.mp4", "run.rrd"))
     found: list[Subscriber] = []
-    makers: tuple[Callable[[], Subscriber], ...] = (lambda: _film(out, assembly), lambda: RerunLog(out))
+    makers: tuple[Callable[[], Subscriber], ...] = (lambda: _film(out, robot, simulation), lambda: RerunLog(out))
     for make in makers:
         try:
             found.append(make())
@@ -184,8 +181,9 @@ def _recordings(out: Path, assembly: Assembly, console: Console) -> list[Subscri
     return found
 
 
-def _film(out: Path, assembly: Assembly) -> Video:
-    simulation = assembly.simulation
+def _film(out: Path, robot: Robot, simulation: Simulation | None) -> Subscriber:
+    from vlp.runtime.subscribers.video import Video
+
     if simulation is None:
         return Video(out)
     from vlp.sim.render import Camera
@@ -198,7 +196,7 @@ def _film(out: Path, assembly: Assembly) -> Video:
         return cameras[0].rgb(simulation.data)
 
     film = Video(out, view)
-    innermost(assembly.robot).on_tick.append(film.recorder(FILM_SPEED))
+    innermost(robot).on_tick.append(film.recorder(FILM_SPEED))
     return film
 
 
@@ -214,12 +212,12 @@ def _closing(robot: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _stoppable(session: Session, console: Console) -> Iterator[None]:
+def _stoppable(run: Run, console: Console) -> Iterator[None]:
     """Let the first Ctrl-C (or SIGTERM) stop robot and run in order; the second one ends the program."""
 
     def stop() -> None:
         try:
-            session.stop()
+            run.stop()
         except VlpError as error:
             console.print(f"stop: {error}", style="bold red")
 

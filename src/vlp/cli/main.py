@@ -12,7 +12,7 @@ from vlp.core.errors import UsageError, VlpError, did_you_mean
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("vlp.cli.run:run", "carry out an instruction, and show live what happens and why"),
-    "resume": ("vlp.cli.resume:resume", "go on with a run whose process died or was stopped"),
+    "resume": ("vlp.cli.run:resume", "go on with a run whose process died or was stopped"),
     "replay": ("vlp.cli.replay:replay", "show a run again from its journal, and rebuild its report"),
     "ground": ("vlp.cli.ground:ground", "find in an image what a phrase names"),
     "ask": ("vlp.cli.ask:ask", "ask a model a question about an image"),

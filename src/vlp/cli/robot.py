@@ -50,7 +50,7 @@ def serve(
     if robot.startswith(("http://", "https://")):
         raise UsageError("that robot is served already.", f"Name a simulated robot, e.g. {first(EMBODIMENTS)}.")
     bare = grounder == "none"
-    body: Any = open_robot(robot, world=world, seed=seed, grounder="oracle" if bare else grounder).robot
+    body: Any = open_robot(robot, world=world, seed=seed, grounder="oracle" if bare else grounder)[0]
     token = os.environ.get("VLP_ROBOT_TOKEN") or new_token()
     print(f"{robot} in {world} {seed} at http://{host}:{port}, Ctrl-C ends it. In another terminal:", flush=True)
     print(f"  export VLP_ROBOT_TOKEN={token}", flush=True)

@@ -1,4 +1,4 @@
-"""`vlp run`: a sentence, a robot, a model, and a directory with everything that happened."""
+"""`vlp run` and `vlp resume`: a sentence, a robot, a model, and a directory with everything that happened."""
 
 import contextlib
 from pathlib import Path
@@ -8,14 +8,17 @@ import tyro
 
 from vlp.cli.launch import EXPERT, launch
 from vlp.cli.options import IN_PROCESS, Eyes
-from vlp.cli.out import check_out, default_out, take_out
+from vlp.cli.out import check_out, default_out, held, take_out
 from vlp.core.errors import UsageError
+from vlp.core.files import check_writable
+from vlp.core.instruction import Instruction
 from vlp.core.rows import first
+from vlp.journal import journal_path
 from vlp.models.catalogue import DEFAULT_MODEL, with_name
 from vlp.perception.grounder import DEFAULT_GROUNDER
-from vlp.prompt.bounds import clean_instruction
+from vlp.runtime.limits import Budget
+from vlp.runtime.run import Spec, read_run
 from vlp.runtime.schedule import Change
-from vlp.runtime.session import Spec
 from vlp.sim.embodiments import EMBODIMENTS
 from vlp.sim.worlds import WORLDS
 
@@ -71,19 +74,36 @@ def run(
         token: of a robot's server; by default the environment's VLP_ROBOT_TOKEN.
         timeout_s: limit on the whole run, in seconds of real time.
     """
-    instruction, model = clean_instruction(instruction), with_name(model, model_name)
-    changes = [Change.parse("instruction", text) for text in change] + [Change.parse("event", text) for text in event]
-    for each in changes:
-        if each.what == "instruction":
-            clean_instruction(each.text)
-    folder = Path(out) if out else default_out(instruction)
+    said, model = Instruction.of(instruction), with_name(model, model_name)
+    changes = [Change.parse(text, instruction=True) for text in change]
+    changes += [Change.parse(text, instruction=False) for text in event]
+    folder = Path(out) if out else default_out(said.text)
     check_out(folder, force)
     if not timeout_s > 0:
         raise UsageError(f"--timeout-s {timeout_s:g} is not greater than 0.", "Give the longest time for the run, in seconds.")
-    options = {"adapter": adapter, "grounder": grounder, "recordings": not no_recordings, "timeout_s": timeout_s}
-    options |= {"confirm": confirm} | ({"profile": profile} if profile else {}) | ({"check": check} if check == "model" else {})
+    options = {"adapter": adapter, "grounder": grounder, "recordings": not no_recordings, "confirm": confirm}
+    options |= ({"profile": profile} if profile else {}) | ({"check": check} if check == "model" else {})
     if model == EXPERT or grounder == "oracle":
         options["upper_bound"] = True
-    spec = Spec(instruction, robot, world, model, seed, tuple(changes), options)
+    spec = Spec(said, robot, world, model, seed, tuple(changes), Budget(run_s=timeout_s), options)
     with contextlib.ExitStack() as until:
         return launch(folder, spec, token, prepare=lambda: take_out(folder, force, until))
+
+
+def resume(
+    directory: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")],
+    token: str = "",
+) -> int:
+    """Go on with a run whose process died or was stopped: no finished step is repeated.
+
+    A simulated robot is restored from the journal; a real one is asked what became of the step in flight.
+
+    Args:
+        directory: the run's directory.
+        token: of a robot's server; by default the environment's VLP_ROBOT_TOKEN.
+    """
+    folder = journal_path(directory).parent
+    with held(folder):
+        check_writable(folder)
+        spec, past = read_run(directory)
+        return launch(folder, spec, token, past)

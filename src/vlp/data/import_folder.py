@@ -6,6 +6,7 @@ from typing import Any
 
 from vlp.core.errors import UsageError, did_you_mean
 from vlp.core.images import encode_png, read_image
+from vlp.core.instruction import Instruction
 from vlp.core.observation import RobotState
 from vlp.data.own_files import OwnFiles
 from vlp.data.policy_cell import policy_text
@@ -15,7 +16,6 @@ from vlp.data.tables import AS_UTF8, INDEX, NEEDED, OPTIONAL, find_table, read_r
 from vlp.policy import check_policy
 from vlp.policy.situation import State
 from vlp.primitives.manifest import Manifest
-from vlp.prompt.bounds import clean_instruction
 from vlp.prompt.memory import Memory
 
 MAX_FAULTS = 50
@@ -149,6 +149,6 @@ def _cell(column: str, value: Any) -> Any:
 
 def _sentence(column: str, text: str) -> str:
     try:
-        return clean_instruction(text)
+        return Instruction.of(text).text
     except UsageError as error:
         raise UsageError(f"{column}: {error.message}", error.hint) from None

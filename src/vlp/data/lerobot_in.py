@@ -13,6 +13,7 @@ from typing import Any
 
 from vlp.core.errors import UsageError
 from vlp.core.images import Rgb
+from vlp.core.instruction import Instruction
 from vlp.core.observation import RobotState
 from vlp.data.lerobot_cameras import Camera, Videos, choose_camera, picture_in
 from vlp.data.lerobot_cameras import told as camera_told
@@ -24,7 +25,6 @@ from vlp.data.store import StoreWriter
 from vlp.policy import check_policy
 from vlp.policy.situation import State
 from vlp.primitives.manifest import Manifest
-from vlp.prompt.bounds import clean_instruction
 from vlp.prompt.memory import Memory
 from vlp.prompt.target import policy_text
 
@@ -135,7 +135,7 @@ def _known(text: str, manifest: Manifest) -> Sample:
 
 def _made(text: str, task: str, episode: int, frame: int, manifest: Manifest, camera: str) -> Sample:
     policy = _checked(text, manifest, State())
-    instruction = clean_instruction(task)
+    instruction = Instruction.of(task).text
     state = RobotState()
     source = {"kind": "lerobot", "episode": episode, "frame": frame, "camera": camera[:200]}
     stem = f"lerobot-{episode:06d}-{frame:06d}"

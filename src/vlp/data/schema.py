@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from vlp.core.errors import UsageError
+from vlp.core.instruction import Instruction
 from vlp.core.located import Located
 from vlp.core.observation import RobotState
-from vlp.prompt.bounds import clean_instruction
 from vlp.prompt.memory import Memory, StepRecord
 
 MAX_IMAGES, MAX_STEPS, MAX_THINGS = 8, 200, 200
@@ -81,7 +81,7 @@ class _Sample(_Strict):
     @classmethod
     def _plain_sentence(cls, value: str) -> str:
         try:
-            clean = clean_instruction(value)
+            clean = Instruction.of(value).text
         except UsageError as error:
             raise ValueError(f"a plain sentence; {error.message.rstrip('.')}") from None
         if clean != value:

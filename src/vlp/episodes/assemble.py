@@ -1,9 +1,8 @@
-"""Robot, eyes, world and verdict put together: the one place that the command line, servers and evaluation share."""
+"""A robot with eyes, and the world it stands in where that is simulated: the one place that all who run one share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vlp.core.camera import Box
@@ -20,19 +19,6 @@ if TYPE_CHECKING:
 SMALLEST_BOX_PX = 40
 
 
-@dataclass(frozen=True)
-class Assembly:
-    """A robot that acts and looks, with the world it stands in where that is simulated.
-
-    Args:
-        robot: actions, and perceptions wrapped around it.
-        simulation: the world; None for a robot reached over HTTP.
-    """
-
-    robot: Robot
-    simulation: Simulation | None = None
-
-
 def open_robot(
     robot: str = "",
     *,
@@ -43,8 +29,8 @@ def open_robot(
     ask_person: Callable[[str], str | None] | None = None,
     token: str = "",
     ask_checks: bool = False,
-) -> Assembly:
-    """Return a robot that can act and look.
+) -> tuple[Robot, Simulation | None]:
+    """Return a robot that can act and look, and its world; None for a robot that is reached over HTTP.
 
     Args:
         robot: a row of `vlp.sim.embodiments.EMBODIMENTS` ("" takes the first), or the URL of a robot's server.
@@ -63,10 +49,10 @@ def open_robot(
         raise UsageError("checks are to be answered by a model, and none that sees is named.", "Name one with --model.")
     judge = model if ask_checks else None
     if robot.startswith(("http://", "https://")):
-        return _remote(robot, token, grounder, model, ask_person, judge)
+        return _remote(robot, token, grounder, model, ask_person, judge), None
     acting, simulation = simulated(robot, world, seed)
     eyes = make_grounder(grounder, Sources(boxes=true_boxes(simulation), model=model))
-    return Assembly(PerceivingRobot(acting, eyes, judge, ask_person, sizes=simulation.world.sizes()), simulation)
+    return PerceivingRobot(acting, eyes, judge, ask_person, sizes=simulation.world.sizes()), simulation
 
 
 def true_boxes(simulation: Simulation) -> Callable[[], Mapping[str, Box]]:
@@ -91,11 +77,11 @@ def _remote(
     model: Model | None,
     ask_person: Callable[[str], str | None] | None,
     judge: Model | None,
-) -> Assembly:
+) -> Robot:
     """Return the robot behind a server; its own perceptions are used where it has them all."""
     from vlp.robot.client import RemoteRobot
 
     remote: Robot = RemoteRobot(url, token)
     if set(PERCEPTIONS) <= set(remote.describe().primitives) and ask_person is None:
-        return Assembly(remote)
-    return Assembly(PerceivingRobot(remote, make_grounder(grounder, Sources(model=model)), judge, ask_person))
+        return remote
+    return PerceivingRobot(remote, make_grounder(grounder, Sources(model=model)), judge, ask_person)

@@ -2,33 +2,46 @@
 
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from vlp.core.camera import Box
 from vlp.core.errors import UsageError
+from vlp.core.instruction import Instruction
 from vlp.core.rows import first
 from vlp.episodes.assemble import open_robot, true_boxes
 from vlp.episodes.cases import Episode
 from vlp.episodes.events import ScriptedEvent
 from vlp.episodes.expert_model import ExpertModel
 from vlp.episodes.verdict import Verdict
-from vlp.evaluation.attribution import Witness
 from vlp.journal import read_events
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER
+from vlp.runtime.bus import Subscriber
 from vlp.runtime.limits import Budget
 from vlp.runtime.outcome import Outcome
+from vlp.runtime.run import Run, Spec
 from vlp.runtime.schedule import Change
-from vlp.runtime.session import Parts, Session, Spec
 from vlp.runtime.triggers import TRIGGERS, StepFailed
 from vlp.sim.embodiments import EMBODIMENTS
 from vlp.sim.simulation import Simulation, SimulationDiverged
 from vlp.sim.worlds import WORLDS
 
-EPISODE_BUDGET = Budget(run_s=900.0)
 Row = dict[str, Any]
+
+
+class Account(Subscriber, Protocol):
+    """A subscriber that can say why an episode failed."""
+
+    def cause(self, episode: Episode, outcome: Outcome) -> str:
+        """Return why, in one line."""
+        ...
+
+
+Watch = Callable[[Simulation, Verdict, Callable[[], Mapping[str, Box]] | None, bool], Account]
+"""From a world, its judge, its true boxes (None: the robot sees those) and whether the expert plans, to who follows the run."""
 
 
 @dataclass(frozen=True)
@@ -45,22 +58,23 @@ class System:
     model: Callable[[], Model] | None
     grounder: str = DEFAULT_GROUNDER
     replan: bool = True
-    budget: Budget = EPISODE_BUDGET
+    budget: Budget = field(default_factory=lambda: Budget(run_s=900.0))
 
 
-def run_episode(episode: Episode, system: System, out: Path) -> Row:
+def run_episode(episode: Episode, system: System, out: Path, watch: Watch | None = None) -> Row:
     """Return the row of one episode; the run's directory is kept under `out` when it failed.
 
     Args:
         episode: scene, task and events.
         system: what runs it.
         out: where the run's directory is made; one left there by a killed process is replaced.
+        watch: makes who says why it failed; None leaves `cause` to the run's own reason.
     """
     began = time.monotonic()
     folder = out / f"{episode.kind}-{episode.seed}"
     shutil.rmtree(folder, ignore_errors=True)
-    simulation, witness, session = _session(episode, system, folder)
-    outcome = session.run()
+    run, simulation, account = _run(episode, system, folder, watch)
+    outcome = run.go()
     events = read_events(folder)
     moved = any(e.kind == "step-finished" and e.data["kind"] == "action" for e in events)
     success = _success(episode, outcome, moved)
@@ -86,34 +100,31 @@ def run_episode(episode: Episode, system: System, out: Path) -> Row:
     if success:
         shutil.rmtree(folder, ignore_errors=True)
     else:
-        row["cause"] = witness.cause(episode, outcome)
+        row["cause"] = account.cause(episode, outcome) if account else outcome.reason
         row["run"] = str(Path(*folder.parts[-3:]))
     return row
 
 
-def _session(episode: Episode, system: System, folder: Path) -> tuple[Simulation, Witness, Session]:
-    """Return everything a run of an episode needs; without re-planning nobody listens to a new instruction."""
+def _run(episode: Episode, system: System, folder: Path, watch: Watch | None) -> tuple[Run, Simulation, Account | None]:
+    """Return a run of an episode, its world and who can tell about it; without re-planning nobody hears a new instruction."""
     model = None if system.model is None else system.model()
-    assembly = open_robot(seed=episode.scene_seed, grounder=system.grounder, model=model)
-    simulation = assembly.simulation
-    assert isinstance(simulation, Simulation)
-    heard = [e for e in episode.events if system.replan or e.kind != "instruct"]
-    following = [e.task for e in heard if e.task is not None]
-    verdict = Verdict(simulation, episode.task, following, seed=episode.seed)
+    robot, simulation = open_robot(seed=episode.scene_seed, grounder=system.grounder, model=model)
+    assert simulation is not None
+    heard = [event for event in episode.events if system.replan or event.kind != "instruct"]
+    following = [event.task for event in heard if event.task is not None]
+    verdict = Verdict(simulation, episode.task, following, final=episode.final_task, seed=episode.seed)
     boxes = None if system.grounder == "oracle" else true_boxes(simulation)
-    witness = Witness(simulation, verdict, boxes, expert=model is None)
-    writer: Model = model if model is not None else ExpertModel(simulation.truth, lambda: verdict.task)
-    changes = tuple(Change(e.step, "instruction" if e.kind == "instruct" else "event", words_of(e)) for e in heard)
-    spec = Spec(episode.task.instruction, first(EMBODIMENTS), first(WORLDS), "", episode.scene_seed, changes)
-    budget = system.budget if system.replan else replace(system.budget, replans=0)
-    triggers = TRIGGERS if system.replan else (StepFailed(),)
-
-    def judge() -> bool | None:
-        """Return the verdict on what was asked last, whether or not it was heard or the run lived to be told."""
-        return episode.final_task.success(verdict.start, simulation.truth())
-
-    parts = Parts(apply_event=verdict.apply, judge=judge, subscribers=(verdict, witness), budget=budget, triggers=triggers)
-    return simulation, witness, Session(folder, spec, assembly.robot, writer, parts)
+    account = watch(simulation, verdict, boxes, model is None) if watch else None
+    spec = Spec(
+        Instruction.of(episode.task.instruction), first(EMBODIMENTS), first(WORLDS), "", episode.scene_seed,
+        tuple(Change(e.step, Instruction.of(words_of(e)) if e.kind == "instruct" else words_of(e)) for e in heard),
+        system.budget if system.replan else replace(system.budget, replans=0),
+    )  # fmt: skip
+    run = Run(
+        folder, spec, robot, model or ExpertModel(simulation.truth, lambda: verdict.task), judge=verdict,
+        subscribers=[account] if account else [], triggers=TRIGGERS if system.replan else (StepFailed(),),
+    )  # fmt: skip
+    return run, simulation, account
 
 
 def words_of(event: ScriptedEvent) -> str:

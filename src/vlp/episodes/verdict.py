@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vlp.core.instruction import Instruction
 from vlp.episodes.world_events import happen
 from vlp.journal import Event
 
@@ -17,17 +18,18 @@ if TYPE_CHECKING:
 
 
 class Verdict:
-    """Follows a run in a simulated world: a subscriber, the judge, and the hand that carries out scripted events.
+    """Follows a run in a simulated world, lets scripted events happen, and judges (see `vlp.runtime.bus.Judge`).
 
     Args:
         simulation: the world.
-        task: the first instruction's task; None when it belongs to no family, and then there is no verdict.
+        asked: the first instruction, or its task where that is known; None, or a sentence that belongs to no family of tasks,
+            has no verdict.
         following: the tasks of the scripted instructions, in order; others are read from their words.
+        final: what is judged in the end; None for the task in force.
         seed: decides what events leave open.
         restore: brings the simulated robot to a snapshot, for a run that is taken over: its past is gone through again.
 
     Attributes:
-        task: the one in force.
         start: the true state from which it is judged: what a person moved counts as having stood there.
         disturbed: what people moved, by phrase.
     """
@@ -35,29 +37,39 @@ class Verdict:
     def __init__(
         self,
         simulation: Simulation,
-        task: Task | None,
+        asked: Instruction | Task | None,
         following: Sequence[Task] = (),
         *,
+        final: Task | None = None,
         seed: int = 0,
         restore: Callable[[bytes], None] | None = None,
     ) -> None:
         self._simulation = simulation
         self._following = list(following)
+        self._final = final
         self._seed = seed
         self._restore = restore
         self._events = 0
         self._sentences = 0
         self._moved_before: tuple[str, ...] = ()
-        self.task = task
-        self.start: Truth = simulation.truth()
+        self._task: Task | None = None
+        self._heard: list[tuple[str | Task | None, Truth]] = []
         self.disturbed: list[str] = []
+        self._hear(asked.text if isinstance(asked, Instruction) else asked)
 
-    @classmethod
-    def read(cls, simulation: Simulation, instruction: str, **options: Any) -> Verdict:
-        """Return the verdict on the task that a typed sentence means, where it means one; options as in `Verdict`."""
+    @property
+    def task(self) -> Task | None:
+        """The task in force; sentences are read here, when somebody wants to know, each by the state it was said in."""
+        from vlp.sim.language.corrections import recognise_correction
         from vlp.sim.language.recognise import recognise
 
-        return cls(simulation, recognise(instruction, simulation.truth()), **options)
+        for said, then in self._heard:
+            if not isinstance(said, str):
+                self._task = said
+            else:
+                self._task = recognise(said, then) if self._task is None else recognise_correction(said, self._task, then)
+        self._heard.clear()
+        return self._task
 
     def apply(self, text: str) -> list[str]:
         """Carry out a scripted event and return the phrases of what was moved."""
@@ -77,18 +89,16 @@ class Verdict:
 
     def __call__(self) -> bool | None:
         """Return whether the task is done now; None when nobody can say."""
-        return None if self.task is None else self.task.success(self.start, self._simulation.truth())
+        task = self._final or self.task
+        return None if task is None else task.success(self.start, self._simulation.truth())
 
     def _instruct(self, event: Event) -> None:
-        from vlp.sim.language.corrections import recognise_correction
-        from vlp.sim.language.recognise import recognise
+        scripted = event.data["source"].startswith("scheduled") and self._following
+        self._hear(self._following.pop(0) if scripted else event.data["text"])
 
-        now, text = self._simulation.truth(), event.data["text"]
-        if event.data["source"].startswith("scheduled") and self._following:
-            self.task = self._following.pop(0)
-        else:
-            self.task = recognise(text, now) if self.task is None else recognise_correction(text, self.task, now)
-        self.start = now
+    def _hear(self, said: str | Task | None) -> None:
+        self.start = self._simulation.truth()
+        self._heard.append((said, self.start))
 
     def _disturb(self, moved: Sequence[str]) -> None:
         from vlp.episodes.events import rebase

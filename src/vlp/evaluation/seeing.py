@@ -117,12 +117,11 @@ def pose(index: int, options: Options, out: Path) -> list[Row]:
     from vlp.episodes.assemble import open_robot
     from vlp.sim.render import Camera
 
-    assembly = open_robot(seed=seed_of(options.split, index), grounder="oracle")
-    simulation = assembly.simulation
+    robot, simulation = open_robot(seed=seed_of(options.split, index), grounder="oracle")
     assert simulation is not None
     camera = Camera(simulation.model, simulation.embodiment.camera)
     seen = camera.visible(simulation.data, list(simulation.objects))
-    observation, truth, rows = assembly.robot.observe(), simulation.truth(), []
+    observation, truth, rows = robot.observe(), simulation.truth(), []
     start = time.perf_counter()
     scene = cloud(observation)
     shared_s = time.perf_counter() - start

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vlp.episodes.cases import Kind, sample_episode
 from vlp.episodes.episode import System, run_episode
+from vlp.evaluation.attribution import Witness
 from vlp.evaluation.suites import Options, Row, opened_model
 from vlp.sim.worlds.seeds import seed_of
 
@@ -33,5 +34,5 @@ def _run(kind: Kind, index: int, options: Options, out: Path, replan: bool = Tru
     episode = sample_episode(seed_of(options.split, index), kind)
     open_model = None if options.model == "expert" else partial(opened_model, options.model)
     system = System(open_model, options.grounder, replan)
-    row = run_episode(episode, system, out / "runs" / ("replan" if replan else "no-replan"))
+    row = run_episode(episode, system, out / "runs" / ("replan" if replan else "no-replan"), Witness)
     return [{**row, "replan": replan, "event": episode.events[0].kind if episode.events else ""}]

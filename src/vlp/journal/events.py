@@ -23,8 +23,8 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "run-started": Kind(
-        "The run's identity: all that is needed to build it again.",
-        ("run_id", "instruction", "robot", "world", "seed", "model", "versions", "options"),
+        "The run's identity: with its first instruction, all that is needed to build it again.",
+        ("run_id", "robot", "world", "seed", "model", "versions", "options"),
         durable=True,
     ),
     "run-resumed": Kind("A new process took the run over.", ("in_flight", "how"), durable=True),

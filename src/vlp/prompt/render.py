@@ -12,7 +12,7 @@ from vlp.core.observation import RobotState
 from vlp.core.report import Report
 from vlp.core.view import ImageView
 from vlp.primitives.manifest import Manifest
-from vlp.prompt.bounds import clean_instruction, clean_question, inert
+from vlp.prompt.bounds import clean_question, inert
 from vlp.prompt.memory import Memory
 from vlp.prompt.request import GroundRequest, PlanRequest
 from vlp.prompt.wording import find_wording
@@ -36,7 +36,7 @@ def plan_messages(
 
     Args:
         rgb: the camera image.
-        instruction: the instruction that holds now.
+        instruction: the text of the `Instruction` that holds now.
         state: what the robot knows of itself.
         memory: the run so far.
         manifest: what the robot can do.
@@ -46,9 +46,9 @@ def plan_messages(
         names: the only things that the robot finds in its images; None for whatever can be named.
 
     Raises:
-        UsageError: an instruction out of bounds, an unknown profile.
+        UsageError: an unknown profile.
     """
-    request = PlanRequest(rgb, clean_instruction(instruction), state, memory, manifest, now_s, tuple(scene_text), names)
+    request = PlanRequest(rgb, instruction, state, memory, manifest, now_s, tuple(scene_text), names)
     return find_wording(profile).plan(request)
 
 

@@ -1,16 +1,28 @@
 """Events go to the journal first, then to whoever listens."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from vlp.journal import Event, Journal
 
 
 class Subscriber(Protocol):
-    """Something that follows a run: a display, a recording, a measurement."""
+    """Something that follows a run: a display, a recording, a measurement; one with a method `close` is closed at the end."""
 
     def on_event(self, event: Event) -> None:
         """Take note of one event; called in order, from the thread of the loop."""
+        ...
+
+
+class Judge(Subscriber, Protocol):
+    """The first subscriber of a run whose scene is simulated: it knows the true state."""
+
+    def apply(self, text: str) -> Any:
+        """Carry out a scripted event on the scene, and return what it did."""
+        ...
+
+    def __call__(self) -> bool | None:
+        """Return whether the task is done now; None when nobody can say."""
         ...
 
 
@@ -21,12 +33,16 @@ class Bus:
         journal: written first; an event that it refuses has not happened.
         inner: subscribers that the run depends on (its memory); their errors end the run.
         outer: subscribers that only show; one that fails is dropped with a note.
+        judge: hears of everything before those; one that failed judges no more.
     """
 
-    def __init__(self, journal: Journal, inner: Sequence[Subscriber], outer: Sequence[Subscriber] = ()) -> None:
+    def __init__(
+        self, journal: Journal, inner: Sequence[Subscriber], outer: Sequence[Subscriber] = (), judge: Judge | None = None
+    ) -> None:
         self.journal = journal
         self.inner = tuple(inner)
-        self.outer = list(outer)
+        self.outer: list[Subscriber] = [*([judge] if judge else []), *outer]
+        self._all, self._judge = tuple(self.outer), judge
 
     def emit(self, *events: Event) -> None:
         """Write events as one group, then pass each on.
@@ -48,3 +64,15 @@ class Bus:
                 self.outer.remove(subscriber)
                 text = f"{type(subscriber).__name__} failed and was dropped: {type(error).__name__}: {error}"
                 self.emit(Event("note", {"text": text[:500]}))
+
+    def verdict(self) -> bool | None:
+        """Return the judge's answer, None where there is none."""
+        return self._judge() if self._judge is not None and self._judge in self.outer else None
+
+    def close(self) -> None:
+        """Close the subscribers that can be closed, and the journal."""
+        for subscriber in self._all:
+            close = getattr(subscriber, "close", None)
+            if callable(close):
+                close()
+        self.journal.close()

@@ -1,11 +1,11 @@
 """The loop: observe, ask for a policy, check it, do a step, look whether it still holds, and go on."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 
 from vlp.core.errors import VlpError
+from vlp.core.instruction import Instruction
 from vlp.journal import Event
 from vlp.primitives.schema import CHECK
 from vlp.runtime.body import Body
@@ -17,7 +17,7 @@ from vlp.runtime.planner import NoPolicy, Planner
 from vlp.runtime.schedule import Inbox, Schedule
 from vlp.runtime.steps import Steps
 from vlp.runtime.triggers import TRIGGERS, Moment, Trigger, fired
-from vlp.understanding.gate import HARMLESS, OPEN, STOP, UNNAMED, Gate, NotUnderstood
+from vlp.understanding.gate import HARMLESS, OPEN, STOP, UNNAMED, Gate
 
 
 class Loop:
@@ -32,7 +32,6 @@ class Loop:
         budget: bounds.
         schedule: scripted changes.
         triggers: reasons to ask for a new policy.
-        judge: asks the true state, where there is one.
         gate: says which sentences may move the robot.
     """
 
@@ -46,12 +45,10 @@ class Loop:
         budget: Budget,
         schedule: Schedule,
         triggers: Sequence[Trigger] = TRIGGERS,
-        judge: Callable[[], bool | None] | None = None,
         gate: Gate = OPEN,
     ) -> None:
         self.body, self.planner, self.steps, self.bus, self.memory = body, planner, steps, bus, memory
-        self.budget, self.schedule, self.triggers, self.judge = budget, schedule, tuple(triggers), judge
-        self.gate = gate
+        self.budget, self.schedule, self.triggers, self.gate = budget, schedule, tuple(triggers), gate
         self.inbox = Inbox()
         self._stop = ""
         planner.wanted = lambda: not self._stop
@@ -82,7 +79,7 @@ class Loop:
         """Return how a run ends whose first sentence may not move the robot; None when it may."""
         if self.memory.progress.plan is not None:
             return None
-        text = self.memory.knowledge.instructions[-1]
+        text = self.memory.knowledge.instruction
         why = self.gate.sentence(text)
         if why is not None and why.code == UNNAMED and self.body.state().holding:
             why = self.gate.sentence(text, follows=True)  # "put it in the bowl": what the hand holds already
@@ -117,31 +114,31 @@ class Loop:
 
     def _change(self) -> Outcome | None:
         """Let everything happen that waited for this boundary: sentences of the person, scripted changes."""
-        for text in self.inbox.take():
-            if (why := self.gate.sentence(text, follows=True)) is not None:
-                if (end := self._not_taken(text, why, "person")) is not None:
-                    return end
-                continue
-            self.bus.emit(Event("instruction", {"text": text, "source": "person"}))
+        for said in self.inbox.take():
+            if (end := self._instruct(said)) is not None:
+                return end
         for mark, change in self.schedule.due(self.memory.progress.steps, self.memory.progress.said):
-            why = self.gate.sentence(change.text, follows=True) if change.what == "instruction" else None
-            if why is not None:
-                if (end := self._not_taken(change.text, why, mark)) is not None:
+            if isinstance(change.what, Instruction):
+                if (end := self._instruct(change.what)) is not None:
                     return end
                 continue
-            event = self.body.call(lambda m=mark, c=change: self.schedule.event(m, c), "a change of the scene")
-            snapshot = self.body.ask("snapshot") if event.kind == "world-event" else None
+            event = self.body.call(lambda m=mark, c=change: self.schedule.happen(m, c), "a change of the scene")
+            snapshot = self.body.ask("snapshot")
             after = [Event("snapshot", {"after": mark}, blob=snapshot)] if snapshot is not None else []
             self.bus.emit(event, *after)
         return None
 
-    def _not_taken(self, text: str, why: NotUnderstood, source: str) -> Outcome | None:
-        """Note a sentence that is no instruction; one that may want the robot to do something else ends the run here.
+    def _instruct(self, said: Instruction) -> Outcome | None:
+        """Take a new instruction, or note that it is none; what may want the robot to do something else ends the run here.
 
         Whoever speaks to a robot in motion and is not understood expects it to hold on, not to go on.
         """
-        told = "told to stop" if why.code == STOP else "not taken"
-        self.bus.emit(Event("note", {"text": f"{told}: {text!r}{'' if why.code == STOP else f': {why}'}", "source": source}))
+        why = self.gate.sentence(said.text, follows=True)
+        if why is None:
+            self.bus.emit(Event("instruction", asdict(said)))
+            return None
+        told = f"told to stop: {said.text!r}" if why.code == STOP else f"not taken: {said.text!r}: {why}"
+        self.bus.emit(Event("note", {"text": told, "source": said.source}))
         if why.code in HARMLESS:
             return None
         if why.code == STOP:
@@ -178,11 +175,12 @@ class Loop:
         return Outcome("success")
 
     def finish(self, outcome: Outcome) -> Outcome:
+        """Look once more, ask the judge, write down how the run ended, and return it."""
         end: list[Event] = []
-        verdict: Any = None
+        verdict: bool | None = None
         try:
             end.append(self.body.observe("end")[1])
-            verdict = self.body.call(self.judge, "a verdict") if self.judge else None
+            verdict = self.body.call(self.bus.verdict, "a verdict")
         except VlpError:
             pass  # a robot that is gone cannot show the end
         progress = self.memory.progress

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import dist
 from typing import Any
 
@@ -65,28 +65,6 @@ class Progress:
         return self.plan.steps[: self.finished] if self.plan else ()
 
 
-@dataclass
-class Knowledge:
-    """What the robot has been told, has done and believes.
-
-    Args:
-        instructions: every instruction so far, the current one last.
-        steps: steps carried out, oldest first.
-        beliefs: where each object was last seen, by phrase.
-        gone: phrases that were looked for and not found.
-        holding, at: what the hand holds and the place the robot stands at.
-        failures: sentences about what went wrong.
-    """
-
-    instructions: list[str] = field(default_factory=list)
-    steps: list[StepRecord] = field(default_factory=list)
-    beliefs: dict[str, Located] = field(default_factory=dict)
-    gone: dict[str, None] = field(default_factory=dict)
-    holding: str = ""
-    at: str = ""
-    failures: list[str] = field(default_factory=list)
-
-
 class RunMemory:
     """Folds events into progress and knowledge.
 
@@ -94,13 +72,15 @@ class RunMemory:
         primitives: the robot's, by name; their declared effects say what a finished step changed.
 
     Attributes:
+        progress: where the run stands.
+        knowledge: what the robot has been told, has done and believes: all of it, while the model is told a bounded part.
         situation: what holds by the steps that succeeded: the same fold that policies are checked with.
     """
 
     def __init__(self, primitives: Mapping[str, Primitive]) -> None:
         self.primitives = primitives
         self.progress = Progress()
-        self.knowledge = Knowledge()
+        self.knowledge = Memory(())
         self.situation = Situation(State(), primitives)
 
     def on_event(self, event: Event) -> None:
@@ -110,19 +90,16 @@ class RunMemory:
             fold(self, event)
 
     def memory(self) -> Memory:
-        """Return what the model may know, as a frozen and bounded record."""
-        k = self.knowledge
-        return Memory(
-            instructions=tuple(k.instructions),
-            steps=tuple(k.steps[-KEPT_STEPS:]),
-            beliefs=dict(k.beliefs),
-            gone=tuple(k.gone),
-            holding=k.holding,
-            at=k.at,
-            trigger="; ".join(self.progress.triggers.values()),
-            failures=tuple(k.failures[-KEPT_FAILURES:]),
-            facts=tuple(sorted(self.situation.facts.lasting)),
-        )
+        """Return what the model may know: the latest steps and failures, and why a new policy is asked for."""
+        k, trigger = self.knowledge, "; ".join(self.progress.triggers.values())
+        facts = tuple(sorted(self.situation.facts.lasting))
+        return replace(k, steps=k.steps[-KEPT_STEPS:], failures=k.failures[-KEPT_FAILURES:], trigger=trigger, facts=facts)
+
+    def _know(self, **news: Any) -> None:
+        self.knowledge = replace(self.knowledge, **news)
+
+    def _fail(self, why: str) -> None:
+        self._know(failures=(*self.knowledge.failures, why))
 
     def state(self, refuted: bool = False) -> State:
         """Return what is known now, as policies and steps are checked on it."""
@@ -157,16 +134,15 @@ class RunMemory:
     # The folds, one per kind.
 
     def _instruction(self, event: Event) -> None:
-        self.knowledge.instructions.append(event.data["text"])
+        self._know(instructions=(*self.knowledge.instructions, event.data["text"]))
         self.progress.replans = -1
         if event.data["source"].startswith("scheduled"):
             self.progress.said.append(event.data["source"])
 
     def _observation(self, event: Event) -> None:
         state = event.data["state"]
-        if state.get("holding", "") != "something" or not self.knowledge.holding:
-            self.knowledge.holding = state.get("holding", "")
-        self.knowledge.at = state.get("at", "")
+        held = state.get("holding", "")
+        self._know(at=state.get("at", ""), holding=(held == "something" and self.knowledge.holding) or held)
         self.situation.facts.measure(self.knowledge.holding, self.knowledge.at)
 
     def _policy(self, event: Event) -> None:
@@ -175,7 +151,7 @@ class RunMemory:
         self.progress = Progress(
             revision=event.data["revision"],
             plan=event.live or Plan.from_json(event.data["policy"]),
-            instruction=self.knowledge.instructions[-1] if self.knowledge.instructions else "",
+            instruction=self.knowledge.instruction,
             replans=p.replans + 1,
             claim=event.data["claim"],
             gave_up=event.data["claim"] == "cannot" and bool(p.triggers.keys() - {"new-instruction"}),
@@ -189,7 +165,7 @@ class RunMemory:
     def _trigger(self, event: Event) -> None:
         self.progress.triggers[event.data["name"]] = event.data["detail"]
         if event.data["name"] not in ("new-instruction", "step-failed"):
-            self.knowledge.failures.append(event.data["detail"])
+            self._fail(event.data["detail"])
 
     def _belief(self, event: Event) -> None:
         phrase, located = event.data["phrase"], event.data["located"]
@@ -198,8 +174,8 @@ class RunMemory:
         if located is None or (moved and moved > SAME_SPOT_M):
             self.situation.facts.move(phrase)
         if located is None:
-            self.knowledge.beliefs.pop(phrase, None)
-            self.knowledge.gone[phrase] = None
+            self._forget(phrase)
+            self._know(gone=tuple(dict.fromkeys((*self.knowledge.gone, phrase))))
         else:
             self._saw(Located.from_json({**located, "phrase": phrase}))
 
@@ -217,18 +193,17 @@ class RunMemory:
         assert p.plan is not None
         step = p.plan.step(data["id"])
         result = data["result"]
-        self.knowledge.steps.append(
-            StepRecord(
-                do=step.step.do,
-                arguments=dict(step.step.arguments),
-                status=data["status"],
-                message=result["message"],
-                subtask=step.subtask,
-                bound=step.step.as_,
-                value=_told(result["value"], self.primitives[step.step.do].result),
-                code=result["code"],
-            )
+        done = StepRecord(
+            do=step.step.do,
+            arguments=dict(step.step.arguments),
+            status=data["status"],
+            message=result["message"],
+            subtask=step.subtask,
+            bound=step.step.as_,
+            value=_told(result["value"], self.primitives[step.step.do].result),
+            code=result["code"],
         )
+        self._know(steps=(*self.knowledge.steps, done))
         if data["status"] == "succeeded":
             self._effects(step, result["value"])
             p.finished += 1
@@ -238,7 +213,7 @@ class RunMemory:
                 said = self.situation.said(step.step)
                 self.situation.facts.refute(tuple(str(said[n]) for n in ("relation", "subject", "object") if n in said))
             said = " ".join(str(v) for v in step.step.arguments.values())
-            self.knowledge.failures.append(f"{step.step.do} {said}: {result['message']}")
+            self._fail(f"{step.step.do} {said}: {result['message']}")
             if result["code"] == "not-found":
                 self._belief(Event("belief", {"phrase": str(step.step.arguments.get("object", "")), "located": None}))
 
@@ -258,12 +233,15 @@ class RunMemory:
         if isinstance(bound, Located) and name:  # the grounder may know more than what was asked for
             self.situation.names[name] = Bound(primitive.result, bound.phrase)
         for thing in self.situation.facts.moved:
-            self.knowledge.beliefs.pop(thing, None)
-        self.knowledge.holding, self.knowledge.at = self.situation.held, self.situation.facts.at
+            self._forget(thing)
+        self._know(holding=self.situation.held, at=self.situation.facts.at)
 
     def _saw(self, located: Located) -> None:
-        self.knowledge.beliefs[located.phrase] = located
-        self.knowledge.gone.pop(located.phrase, None)
+        gone = tuple(phrase for phrase in self.knowledge.gone if phrase != located.phrase)
+        self._know(beliefs={**self.knowledge.beliefs, located.phrase: located}, gone=gone)
+
+    def _forget(self, phrase: str) -> None:
+        self._know(beliefs={name: at for name, at in self.knowledge.beliefs.items() if name != phrase})
 
 
 def _told(value: Any, result: str) -> str:

@@ -40,7 +40,6 @@ class Planner:
         memory: what the run knows.
         budget: replies per policy, their length and time.
         on_text: told each piece of a reply as it is written, from the model's thread.
-        wanted: whether anybody still waits for a reply.
         gate: checks that policies keep to what was said.
         names: the only things that the robot finds in its images; None for whatever can be named.
         confirm: asks a person whether to go on; None where nobody is there.
@@ -54,7 +53,6 @@ class Planner:
         memory: RunMemory,
         budget: Budget,
         on_text: Callable[[str], None] | None = None,
-        wanted: Callable[[], bool] = lambda: True,
         gate: Gate = OPEN,
         confirm: Callable[[str], bool] | None = None,
         names: Names | None = None,
@@ -63,7 +61,8 @@ class Planner:
         self.gate, self._confirm = gate, confirm
         self.model, self.manifest, self.bus, self.memory, self.budget = model, manifest, bus, memory, budget
         self._on_text = on_text
-        self.wanted = wanted
+        self.wanted: Callable[[], bool] = lambda: True
+        """Whether anybody still waits for a reply; set by the loop."""
         self._worker = Worker("model")
         self._profile = model.profile
         self._grammars = {refuted: guided(policy_schema(manifest, refuted)) for refuted in (False, True)}

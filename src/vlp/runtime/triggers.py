@@ -112,7 +112,7 @@ class NewInstruction:
 
     def look(self, moment: Moment) -> str | None:
         """Compare the two."""
-        now = moment.memory.knowledge.instructions[-1]
+        now = moment.memory.knowledge.instruction
         return f"new instruction: {now}" if now != moment.memory.progress.instruction else None
 
 

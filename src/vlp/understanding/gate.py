@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from vlp.core.errors import TaskFailed, UsageError
+from vlp.core.instruction import MAX_CHARS
 from vlp.core.names import Names
 from vlp.core.report import Issue
 from vlp.policy.checks import Context
@@ -90,8 +91,8 @@ class Gate:
             text: a cleaned instruction.
             follows: whether it comes after another instruction.
         """
-        if len(text) > 1000:  # longer ones take seconds to read
-            return NotUnderstood("too-long", f"the sentence has {len(text):,} characters; at most 1,000 are read.")
+        if len(text) > MAX_CHARS:  # one that was never cleaned; it would take seconds to read
+            return NotUnderstood("too-long", f"the sentence has {len(text):,} characters; at most {MAX_CHARS:,} are read.")
         if says_stop(text):
             return NotUnderstood(STOP, f"{_short(text)} tells the robot to stop.")
         if not self.reads:

@@ -11,13 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
-from run_kit import Run, say
+from run_kit import Run, asked, change, say
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal import Event, Journal, read_events
 from vlp.runtime.replay import replay
-from vlp.runtime.schedule import Change
-from vlp.runtime.session import Spec
 from vlp.runtime.story import Story
 from vlp.runtime.subscribers.report_html import ReportFile, render_report
 from vlp.runtime.subscribers.rerun_log import RerunLog
@@ -60,7 +58,7 @@ def told(tmp_path_factory) -> Told:
         ResultFile(out), ReportFile(out), Video(out, lambda: np.full((240, 320, 3), 99, np.uint8)), RerunLog(out),
         *(Terminal(console) for console in consoles),
     ]  # fmt: skip
-    spec = Spec("pick up the red cube", world="tabletop", seed=7, changes=(Change(4, "instruction", "the blue ball"),))
+    spec = asked("pick up the red cube", world="tabletop", seed=7, changes=(change(4, "the blue ball"),))
     release = {
         "goal": "the blue ball is held",
         "subtasks": [

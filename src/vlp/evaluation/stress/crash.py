@@ -215,27 +215,25 @@ class _Killer:
 
 def live(out: Path, world: int, kill_s: float | None) -> str:
     """Run a task of a world with the expert as its model, or take it over; return how it ended."""
+    from vlp.core.instruction import Instruction
     from vlp.episodes.assemble import open_robot
     from vlp.episodes.expert_model import ExpertModel
-    from vlp.runtime.session import Parts, Session, Spec, read_run
+    from vlp.episodes.verdict import Verdict
+    from vlp.runtime.run import Run, Spec, read_run
     from vlp.sim.language.families import sample_task
 
     for scene in range(world, world + 100_000_000, 1_000_000):  # the first with such a task, the same in every life
-        assembly = open_robot(seed=scene, grounder="oracle")
-        simulation = assembly.simulation
+        robot, simulation = open_robot(seed=scene, grounder="oracle")
         assert simulation is not None
-        start = simulation.truth()
-        if task := sample_task(start, random.Random(world), "train", FAMILIES):
+        if task := sample_task(simulation.truth(), random.Random(world), "train", FAMILIES):
             break
     else:
         raise UsageError("no world had a task.")
     known = read_run(out) if (out / "journal.db").exists() else None
-    spec, events = known or (Spec(task.instruction, first(EMBODIMENTS), first(WORLDS), "expert", world), [])
-    parts = Parts(
-        judge=lambda: task.success(start, simulation.truth()),
-        subscribers=[_Killer(kill_s)] if kill_s is not None else [],
-    )
-    return Session(out, spec, assembly.robot, ExpertModel(simulation.truth, lambda: task), parts, events).run().outcome
+    spec, past = known or (Spec(Instruction.of(task.instruction), first(EMBODIMENTS), first(WORLDS), "expert", world), [])
+    expert = ExpertModel(simulation.truth, lambda: task)
+    killers = [_Killer(kill_s)] if kill_s is not None else []
+    return Run(out, spec, robot, expert, judge=Verdict(simulation, task), subscribers=killers, past=past).go().outcome
 
 
 def main() -> None:

@@ -1,0 +1,187 @@
+"""A run in a directory: what is run, as a value, and the one class that runs it, from the start or from where it was left."""
+
+import platform
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vlp import __version__
+from vlp.core.errors import UsageError
+from vlp.core.instruction import Instruction
+from vlp.journal import Event, Journal, read_events
+from vlp.models.protocol import Model
+from vlp.perception.perceiving import PerceivingRobot
+from vlp.robot.protocol import Robot
+from vlp.runtime.body import Body
+from vlp.runtime.bus import Bus, Judge, Subscriber
+from vlp.runtime.limits import Budget
+from vlp.runtime.loop import Loop
+from vlp.runtime.memory import RunMemory
+from vlp.runtime.outcome import Outcome
+from vlp.runtime.planner import Planner
+from vlp.runtime.recovery import Hold, check_resumable, recover
+from vlp.runtime.schedule import Change, Schedule
+from vlp.runtime.steps import Steps
+from vlp.runtime.triggers import TRIGGERS, Trigger
+from vlp.understanding.gate import HARMLESS, STOP, Gate
+
+JOURNAL = "journal.db"
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What is run, in words and numbers: enough for another process to put it together again.
+
+    Args:
+        instruction: the first one.
+        robot, world, model: what they were called on the command line.
+        seed: of the world.
+        changes: scripted changes.
+        budget: bounds.
+        options: whatever else the command line was given, as plain data.
+    """
+
+    instruction: Instruction
+    robot: str = ""
+    world: str = ""
+    model: str = ""
+    seed: int = 0
+    changes: tuple[Change, ...] = ()
+    budget: Budget = field(default_factory=Budget)
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def started(self, run_id: str, manifest_version: str) -> list[Event]:
+        """Return the events that begin a run; the second one holds the instruction."""
+        versions = {"vlp": __version__, "python": platform.python_version(), "manifest": manifest_version}
+        data = {name: getattr(self, name) for name in ("robot", "world", "model", "seed")}
+        data |= {"run_id": run_id, "versions": versions, "budget": asdict(self.budget)}
+        data["options"] = {**self.options, "changes": [change.to_json() for change in self.changes]}
+        return [Event("run-started", data), Event("instruction", asdict(self.instruction))]
+
+    @classmethod
+    def of(cls, events: Sequence[Event]) -> "Spec":
+        """Return the spec of a run from its events."""
+        data = events[0].data
+        said = next(event.data for event in events if event.kind == "instruction")
+        options = dict(data["options"])
+        changes = tuple(Change.from_json(change) for change in options.pop("changes", ()))
+        names = {name: data[name] for name in ("robot", "world", "model", "seed")}
+        return cls(Instruction(**said), **names, changes=changes, budget=Budget(**data.get("budget", {})), options=options)
+
+
+def read_run(out: str | Path) -> tuple[Spec, list[Event]]:
+    """Return what a run in a directory was made from, and its events, for a `Run` that takes it over.
+
+    Raises:
+        UsageError: no journal, a damaged one, or a run that has ended.
+    """
+    events = read_events(out)
+    check_resumable(events)
+    return Spec.of(events), events
+
+
+class Run:
+    """One run, ready to go: what `vlp run`, `vlp resume`, episodes and tests are made of.
+
+    Args:
+        out: its directory.
+        spec: what is run.
+        robot: the robot; it can look when perception is wrapped around it.
+        model: writes policies.
+        judge: knows the true state of the scene; None where nobody does.
+        subscribers: displays, recordings and measurements; closed at the end.
+        triggers: reasons to ask for a new policy.
+        on_text: told each piece of a reply as it is written.
+        confirm: asks a person whether to go on with what may be a misunderstanding; None where nobody is there.
+        past: events of a run to be taken over.
+
+    Raises:
+        UsageError: the directory holds a run already, or the model was made for another robot.
+        JournalError: the directory cannot be written.
+    """
+
+    def __init__(
+        self,
+        out: str | Path,
+        spec: Spec,
+        robot: Robot,
+        model: Model,
+        *,
+        judge: Judge | None = None,
+        subscribers: Sequence[Subscriber] = (),
+        triggers: Sequence[Trigger] = TRIGGERS,
+        on_text: Callable[[str], None] | None = None,
+        confirm: Callable[[str], bool] | None = None,
+        past: Sequence[Event] = (),
+    ) -> None:
+        self.spec, self._past = spec, list(past)
+        schedule = Schedule(spec.changes, judge.apply if judge else None)
+        journal = Path(out) / JOURNAL
+        if not past and journal.exists() and read_events(out, blobs=False):
+            raise UsageError(f"{str(out)!r} holds a run already.", "Choose another directory, or resume that run.")
+        self.run_id: str = past[0].data["run_id"] if past else uuid.uuid4().hex[:12]
+        # The robot first: one that does not answer must leave no empty journal behind.
+        self.body = Body(robot, spec.budget, f"{self.run_id}.{len(past)}")
+        self.gate = Gate.of(model, self.body.manifest)
+        self.memory = RunMemory(self.body.manifest.primitives)
+        self.journal = Journal(journal, must_exist=bool(past))
+        self.bus = Bus(self.journal, [self.memory], subscribers, judge)
+        self.steps = Steps(self.body, self.bus, self.memory, self.run_id)
+        names = robot.grounder.names if isinstance(robot, PerceivingRobot) else None
+        self.planner = Planner(
+            model, self.body.manifest, self.bus, self.memory, spec.budget, on_text, self.gate, confirm, names
+        )
+        self.loop = Loop(self.body, self.planner, self.steps, self.bus, self.memory, spec.budget, schedule, triggers, self.gate)
+
+    def instruct(self, text: str) -> Instruction:
+        """Give a new instruction, from any thread, and return it; it holds from the next step boundary on.
+
+        Words for stopping, and sentences that only forbid, stop robot and run at once.
+
+        Raises:
+            NotUnderstood: a question, or a sentence that asks for nothing; the run goes on.
+            UsageError: out of bounds.
+        """
+        said = Instruction.of(text)
+        why = self.gate.sentence(said.text, follows=True)
+        if why is not None and why.code in (STOP, "forbids"):
+            self.stop(str(why))
+            return said
+        self.loop.inbox.put(said)  # noted in the journal at the next boundary, also where it is no instruction
+        if why is not None and why.code in HARMLESS:
+            raise why
+        return said
+
+    def stop(self, reason: str = "stopped by the person") -> None:
+        """Stop robot and run, from any thread."""
+        self.loop.stop(reason)
+
+    def go(self) -> Outcome:
+        """Run to the end and close what was opened, the robot and the model excepted."""
+        try:
+            if self._past:
+                self._take_over()
+            else:
+                self._begin()
+            return self.loop.run()
+        except Hold as hold:
+            return self.loop.finish(Outcome("stopped", str(hold), error=hold))
+        finally:
+            self.bus.close()
+            self.planner.close()
+            self.body.close()
+
+    def _begin(self) -> None:
+        start = self.spec.started(self.run_id, self.body.manifest.version)
+        snapshot = self.body.ask("snapshot")
+        if snapshot is not None:
+            start.append(Event("snapshot", {"after": "start"}, blob=snapshot))
+        self.bus.emit(*start)
+
+    def _take_over(self) -> None:
+        """Go through the past, and bring robot and memory to one state; raises Hold where that cannot be done."""
+        for event in self._past:
+            self.bus.show(event)
+        recover(self._past, self.body, self.memory, self.bus, self.steps)
