@@ -1,6 +1,7 @@
 """Sentences in runs: what is not understood moves nothing, and words for stopping stop, in every way in."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from run_kit import asked, change, put
@@ -30,7 +31,7 @@ def reading(*policies, **names) -> ScriptedModel:
     import json
 
     model = ScriptedModel([json.dumps(policy) for policy in policies], repeat=True)
-    model.__dict__.update({"reads": True, "names": NAMES, **names})
+    model.can = replace(model.can, reads=True, **{"names": NAMES, **names})
     return model
 
 
