@@ -4,8 +4,8 @@ import time
 
 import numpy as np
 from run_kit import say
-from vlp.runtime.session import Parts, Session, Spec, read_run
 
+from vlp.core.instruction import Instruction
 from vlp.core.messages import Text
 from vlp.core.observation import Observation, RobotState
 from vlp.journal import read_events
@@ -13,6 +13,8 @@ from vlp.models.scripted import ScriptedModel
 from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.standard import make_manifest
 from vlp.robot.protocol import Step, StepResult
+from vlp.runtime.run import Run as LiveRun
+from vlp.runtime.run import Spec, read_run
 from vlp.runtime.schedule import Change
 
 DOOR = Argument("door", "choice", "Which door.", choices=("front", "back"))
@@ -66,7 +68,7 @@ WAIT = {"do": "open", "door": "back"}
 
 def test_a_new_policy_may_rest_on_what_an_earlier_one_made_true(make_run):
     """After `open` had succeeded a new policy that began with `close` (needs: open) was refused: facts were forgotten."""
-    spec = Spec("open the front door", changes=(Change(1, "instruction", "close the front door"),))
+    spec = Spec(Instruction.of("open the front door"), changes=(Change(1, Instruction.of("close the front door")),))
     run = make_run([policy(OPEN, WAIT), policy(CLOSE)], robot=Porter(), spec=spec)
     assert run.go().outcome == "success"
     assert [do for do, _ in run.robot.done] == ["open", "close"] and not run.of("report")
@@ -75,21 +77,21 @@ def test_a_new_policy_may_rest_on_what_an_earlier_one_made_true(make_run):
 
 
 def test_a_run_that_is_taken_over_knows_them_again(make_run, tmp_path):
-    spec = Spec("open the front door", changes=(Change(1, "instruction", "close the front door"),))
+    spec = Spec(Instruction.of("open the front door"), changes=(Change(1, Instruction.of("close the front door")),))
     robot = Porter()
     run = make_run([policy(OPEN, WAIT), policy(CLOSE)], robot=robot, spec=spec)
-    write = run.session.journal.append
+    write = run.run.journal.append
 
     def append(*events):
         if any(e.kind == "policy" and e.data["revision"] == 2 for e in events):
             raise KeyboardInterrupt
         return write(*events)
 
-    run.session.journal.append = append
+    run.run.journal.append = append
     assert run.go().outcome == "stopped"
     spec, events = read_run(tmp_path / "run")
-    session = Session(tmp_path / "run", spec, robot, ScriptedModel([say(policy(CLOSE))]), Parts(), events)
-    assert session.run().outcome == "success"
+    again = LiveRun(tmp_path / "run", spec, robot, ScriptedModel([say(policy(CLOSE))]), past=events)
+    assert again.go().outcome == "success"
     assert [do for do, _ in robot.done] == ["open", "close"]
     assert not read_events(tmp_path / "run", kinds=["report"])
 
@@ -99,7 +101,7 @@ def test_a_result_is_handed_on_and_told_and_a_bad_one_fails_its_step(make_run):
     run = make_run([steps], robot=Porter())
     assert run.go().outcome == "success"
     assert run.robot.done[-1] == ("tell", {"what": {"kg": 2.5}})
-    assert run.session.memory.memory().steps[0].value == '{"kg": 2.5}'
+    assert run.run.memory.memory().steps[0].value == '{"kg": 2.5}'
 
 
 def test_a_bad_result_is_a_failure_of_its_step(make_run):
