@@ -1,6 +1,7 @@
 """The house rules: imports go downward, files and functions stay small, `import vlp` stays light."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -119,3 +120,44 @@ def test_light_imports_stay_light(module: str):
     code = f"import sys, {module}; print([m for m in ('torch', 'mujoco', 'transformers') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def _texts(tree: ast.AST) -> list[ast.Constant]:
+    """Every string but docstrings."""
+    docs = {
+        id(item.value)
+        for node in ast.walk(tree)
+        for item in (getattr(node, "body", None) if isinstance(getattr(node, "body", None), list) else [])
+        if isinstance(item, ast.Expr)
+    }
+    return [n for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str) and id(n) not in docs]
+
+
+SHIPPED = re.compile(
+    r"(?:hsr|tabletop|table|bin)|.*vlp\.sim\.(?:embodiments|worlds)\.\w+.*"
+    r"|.*\b(?:red|green|blue|yellow|orange|purple|white|black) (?:cube|block|ball|can|bottle|mug|bowl|plate|tray|box)\b.*",
+    re.DOTALL,
+)
+SPEAK_OF_IT = {
+    "cli/main.py": "examples of commands",
+    "evaluation/stress/malformed.py": "broken policies for the shipped robot",
+    "data/import_folder.py": "a table of samples",
+    "models/conformance.py": "any question will do",
+    "primitives/standard.py": "an example of a phrase",
+    "prompt/examples.py": "things of an example for any robot",
+    "prompt/full.py": "an example of an answer",
+    "understanding/gate.py": "which places are for what is thrown away is not yet said by the manifest",
+}
+
+
+@pytest.mark.parametrize(
+    "file", [f for f in FILES if _package(f) not in ("sim", "nano")], ids=lambda f: str(f.relative_to(ROOT))
+)
+def test_no_name_of_a_body_a_world_or_its_things_outside_the_simulator(file: Path):
+    """A second robot and a second world met the first ones everywhere: as defaults, as places, as words for things."""
+    if str(file.relative_to(ROOT)) in SPEAK_OF_IT:
+        return
+    found = [
+        f"line {text.lineno}: {text.value!r}" for text in _texts(ast.parse(file.read_text())) if SHIPPED.fullmatch(text.value)
+    ]
+    assert not found, f"{file.name} names what only vlp.sim knows: {found}"

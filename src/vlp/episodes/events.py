@@ -8,6 +8,7 @@ from vlp.sim.expert import plan
 from vlp.sim.language.changes import sample_change
 from vlp.sim.language.fitting import has_room
 from vlp.sim.language.references import is_container
+from vlp.sim.language.relations import loose
 from vlp.sim.language.task import Split, Task
 from vlp.sim.symbolic import StepFailed, Table, do_step, steps_of
 from vlp.sim.truth import Truth
@@ -96,7 +97,7 @@ def _open(moment: Expected) -> list[str]:
     """Return the subjects that stand on the table and still have to go somewhere."""
     truth = moment.truth
     todo = [goal.subject for goal in moment.task.goals if not goal.holds(truth)]
-    return [name for name in todo if truth.objects[name].support == "table" and not truth.inside(name)]
+    return [name for name in todo if loose(truth, name)]
 
 
 def _move(moment: Expected, rng: Random, split: Split) -> ScriptedEvent | None:
@@ -143,9 +144,8 @@ def _block(moment: Expected, rng: Random, split: Split) -> ScriptedEvent | None:
         name
         for name, item in truth.objects.items()
         if item.kind in THINGS
-        and item.support == "table"
+        and loose(truth, name)
         and name not in task.subjects
-        and not truth.inside(name)
         and has_room(truth.objects[host], [*load, item], todo)
     ]
     return ScriptedEvent(moment.step, "block", {"container": host, "by": rng.choice(others)}) if others else None

@@ -11,12 +11,9 @@ from jsonschema import Draft202012Validator
 from vlp.core.messages import Message, Text
 from vlp.models.protocol import Capabilities, Reply
 from vlp.sim.expert import plan
-from vlp.sim.language.relations import OUT_OF_SIGHT
+from vlp.sim.language.relations import OUT_OF_SIGHT, elsewhere
 from vlp.sim.language.task import Task
 from vlp.sim.truth import Truth
-
-ELSEWHERE_M = 10.0
-"""Farther from a place than any relation allows."""
 
 
 class ExpertModel:
@@ -70,12 +67,8 @@ def _claims(policy: dict[str, Any]) -> bool:
 
 
 def _undone(truth: Truth, task: Task, messages: Sequence[Message]) -> Truth:
-    """Return the state as if what the failed check looked at lay elsewhere on the table."""
+    """Return the state as if what the failed check looked at lay elsewhere."""
     said = "\n".join(part.text for message in messages for part in message.parts if isinstance(part, Text))
-    on_table = [n for n in task.subjects if n in truth.objects and truth.objects[n].support not in OUT_OF_SIGHT]
-    doubted = [name for name in on_table if f"failed: check {name} " in said] or on_table
-    objects = dict(truth.objects)
-    for name in doubted:
-        x, y, z = objects[name].position_in_world
-        objects[name] = replace(objects[name], support="table", position_in_world=(x, y - ELSEWHERE_M, z))
-    return replace(truth, objects=objects)
+    in_sight = [n for n in task.subjects if n in truth.objects and truth.objects[n].support not in OUT_OF_SIGHT]
+    doubted = [name for name in in_sight if f"failed: check {name} " in said] or in_sight
+    return elsewhere(truth, doubted, 10.0)  # farther than any relation allows

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from vlp.episodes.midway import Midway, World
 from vlp.journal import Event
 from vlp.policy import Plan, Policy
 from vlp.primitives.manifest import Manifest
@@ -23,6 +22,7 @@ from vlp.sim.language.task import Split, Task
 from vlp.sim.simulation import Simulation
 from vlp.sim.symbolic import StepFailed, Table, do_step, is_right, steps_of
 from vlp.sim.truth import Truth
+from vlp.sim.worlds.tabletop.midway import Midway, World
 
 Json = dict[str, Any]
 

@@ -12,7 +12,6 @@ from vlp.core.rows import first
 from vlp.data.lerobot import state_names, state_vector, write_lerobot
 from vlp.data.lerobot_schema import Episode, Frame, Layout
 from vlp.episodes.cases import sample_episode
-from vlp.episodes.midway import World
 from vlp.primitives.standard import STANDARD
 from vlp.prompt.target import policy_text
 from vlp.robot.protocol import Step
@@ -24,6 +23,7 @@ from vlp.sim.simulation import Simulation
 from vlp.sim.worlds import WORLDS
 from vlp.sim.worlds import sample as sample_world
 from vlp.sim.worlds.seeds import SPLITS, seed_of
+from vlp.sim.worlds.tabletop.midway import World
 
 FPS = 10
 TICK_S = 0.02

@@ -10,7 +10,7 @@ from vlp.episodes.cases import Episode
 from vlp.episodes.verdict import Verdict
 from vlp.journal import Event
 from vlp.runtime.outcome import Outcome
-from vlp.sim.language.relations import holds
+from vlp.sim.language.relations import OUT_OF_SIGHT, holds
 from vlp.sim.simulation import Simulation, SimulationDiverged
 from vlp.sim.symbolic import is_right
 from vlp.sim.truth import Truth
@@ -128,7 +128,7 @@ class Witness:
         result = event.data["result"]
         phrase = str(self._arguments.get("object", ""))
         item = truth.objects.get(phrase)
-        seen = item is not None and item.support not in ("bin", "hand", "floor")
+        seen = item is not None and item.support not in OUT_OF_SIGHT
         if event.data["status"] != "succeeded":
             return ("perception missed", f"the {phrase}") if seen and self._shows(phrase) else None
         if item is None or not seen:

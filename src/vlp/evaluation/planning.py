@@ -146,7 +146,7 @@ def prompt(index: int, seeds: str, phrasing: Split) -> tuple[Rgb, Truth, Task]:
             continue
         frame = render_frame(seed)
         truth = seen_truth(frame.labels())
-        task = sample_task(truth, rng, phrasing, wanted) if truth.at == "table" else None
+        task = sample_task(truth, rng, phrasing, wanted) if frame.before_things else None
         if task is not None and rng.random() < CHANGED:
             task = sample_change(truth, task, rng, phrasing) or task
         if task is not None:

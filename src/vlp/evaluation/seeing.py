@@ -102,8 +102,8 @@ def draw_question(index: int, seeds: str) -> tuple[Rgb, str, str, str]:
 
     rng = Random(f"questions {seeds} {index}")
     frame = render_frame(seed_of(seeds, index))
-    for attempt in range(1, 9):  # from the bin or the start nothing is to be asked
-        if frame.at != "table":
+    for attempt in range(1, 9):  # from elsewhere nothing is to be asked
+        if not frame.before_things:
             frame = render_frame(seed_of(seeds, index + 1_000_000 * attempt))
     truth = seen_truth(frame.labels())
     asked = sample_question(truth, rng, "test")

@@ -1,5 +1,7 @@
 """What the relations between objects mean, by support and by geometry in the world frame."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from math import hypot
 
 from vlp.sim.truth import TrueObject, Truth
@@ -90,3 +92,23 @@ def _contained(truth: Truth, relation: str, subject: str, target: str) -> bool:
     host = truth.objects.get(target)
     on_the_rim = host is not None and PUT_RELATION.get(host.kind) == "in" and item.support == target and item.relation != "in"
     return rests_on(truth, subject, target) and not (relation == "in" and on_the_rim)
+
+
+def loose(truth: Truth, name: str) -> bool:
+    """Return whether a thing stands on the table itself, with nothing in or on it."""
+    return truth.objects[name].support == "table" and not truth.inside(name)
+
+
+def elsewhere(truth: Truth, names: Iterable[str], away_m: float) -> Truth:
+    """Return the state with things on the table, so far from where they are that no relation holds.
+
+    Args:
+        truth: the state.
+        names: which things.
+        away_m: how far to the right.
+    """
+    objects = dict(truth.objects)
+    for name in names:
+        x, y, z = objects[name].position_in_world
+        objects[name] = replace(objects[name], support="table", position_in_world=(x, y - away_m, z))
+    return replace(truth, objects=objects)

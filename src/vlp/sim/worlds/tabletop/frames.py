@@ -90,6 +90,11 @@ class Frame:
     at: str
     base_in_world: tuple[float, float, float]
 
+    @property
+    def before_things(self) -> bool:
+        """Whether the robot stands where it sees what there is."""
+        return self.at == "table"
+
     def labels(self) -> dict[str, Any]:
         """Return everything but the picture as plain data."""
         fields = {"seed": self.seed, "holding": self.holding, "at": self.at, "base_in_world": self.base_in_world}
