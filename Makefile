@@ -46,7 +46,7 @@ check: $(VENV)/.dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 docs: $(VENV)/.dev
-	$(BIN)/python tools/write_cli_page.py
+	$(BIN)/python tools/write_reference.py
 	$(BIN)/mkdocs build --strict -q -d build/site
 
 $(VENV)/.demo: pyproject.toml tools/install.sh

@@ -15,9 +15,9 @@ from vlp.cli.main import COMMANDS, main
 PAGE = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
 
 
-def test_the_page_of_commands_is_up_to_date() -> None:
+def test_the_reference_is_up_to_date() -> None:
     done = subprocess.run(
-        [sys.executable, ROOT / "tools" / "write_cli_page.py", "--check"],
+        [sys.executable, ROOT / "tools" / "write_reference.py", "--check"],
         capture_output=True,
         text=True,
         timeout=120,

@@ -1,4 +1,4 @@
-"""Write `docs/reference/cli.md` from the commands themselves: `python tools/write_cli_page.py [--check]`."""
+"""Write the pages of `docs/reference/` from the program itself: `python tools/write_reference.py [--check]`."""
 
 import importlib
 import inspect
@@ -9,24 +9,36 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from vlp.cli.main import COMMANDS, STATUSES
+from vlp.primitives.describe import describe_primitives
+from vlp.primitives.standard import STANDARD
 
-PAGE = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
+FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 HEAD = """# Command line
 
-This page is written by `tools/write_cli_page.py` from the program; `vlp COMMAND --help` prints the same.
+This page is written by `tools/write_reference.py` from the program; `vlp COMMAND --help` prints the same.
+"""
+
+
+PRIMITIVES_HEAD = """# Standard primitives
+
+This page is written by `tools/write_reference.py` from `vlp.primitives.standard`. A manifest selects from these and may
+add its own. "holding target" stands for "holding" and the thing behind the argument `target`; `held` is the thing in the
+hand. A `check` whose relation does not hold makes its step fail.
+
 """
 
 
 def main() -> int:
-    """Write the page, or with `--check` compare it; returns the exit status."""
-    page = cli_page()
+    """Write the pages, or with `--check` compare them; returns the exit status."""
+    pages = {"cli.md": cli_page(), "primitives.md": PRIMITIVES_HEAD + describe_primitives(STANDARD.values()) + "\n"}
     if "--check" not in sys.argv[1:]:
-        PAGE.write_text(page, encoding="utf-8")
+        for name, text in pages.items():
+            (FOLDER / name).write_text(text, encoding="utf-8")
         return 0
-    if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == page:
-        return 0
-    print(f"{PAGE} is not up to date; run: python tools/write_cli_page.py", file=sys.stderr)
-    return 1
+    stale = [name for name, text in pages.items() if (FOLDER / name).read_text(encoding="utf-8") != text]
+    if stale:
+        print(f"docs/reference/{', '.join(stale)} not up to date; run: python tools/write_reference.py", file=sys.stderr)
+    return bool(stale)
 
 
 def cli_page() -> str:
