@@ -37,6 +37,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Point links to README and examples at their pages here."""
     up = "../" * page.file.src_uri.count("/")
     markdown = re.sub(r"\]\((?:\.\./)+README\.md\)", f"]({up}index.md)", markdown)
+    markdown = re.sub(r"\]\((?:\.\./)+(CONTRIBUTING|CHANGELOG)\.md\)", lambda found: f"]({up}{found[1].lower()}.md)", markdown)
     return re.sub(r"\]\((?:\.\./)+(examples/\S*)\)", lambda found: f"]({up}{_example(found[1])})", markdown)
 
 
@@ -48,10 +49,12 @@ def _example(path: str) -> str:
 def _generated() -> dict[str, str]:
     examples = sorted((ROOT / "examples").glob("*.py"))
     pages = {
-        "index.md": _front_page(),
+        "index.md": _as_page(ROOT / "README.md"),
         "examples/index.md": "# Examples\n\nEach is one file that runs as it stands; `--smoke` makes it short.\n",
         "reference/api/index.md": "# Python API\n\nWritten from the docstrings.\n",
     }
+    for name in ("CONTRIBUTING", "CHANGELOG"):
+        pages[f"{name.lower()}.md"] = _as_page(ROOT / f"{name}.md")
     for file in examples:
         pages["examples/index.md"] += f"\n- [{file.stem}]({file.stem}.md): {_purpose(file)}"
         pages[f"examples/{file.stem}.md"] = f'# {file.stem}\n\n```python title="examples/{file.name}"\n{file.read_text()}```\n'
@@ -62,14 +65,10 @@ def _generated() -> dict[str, str]:
     return pages
 
 
-def _front_page() -> str:
-    text = (
-        (ROOT / "README.md")
-        .read_text()
-        .replace("](docs/", "](")
-        .replace('src="docs/', 'src="')
-        .replace("](results/)", "](log.md)")
-    )
+def _as_page(file: Path) -> str:
+    """Return a file of the repository's root, its links as from `docs/`."""
+    text = re.sub(r"(\]\(|src=\")docs/", r"\1", file.read_text()).replace("](results/)", "](log.md)")
+    text = re.sub(r"\]\((CONTRIBUTING|CHANGELOG)\.md\)", lambda found: f"]({found[1].lower()}.md)", text)
     return re.sub(r"\]\((examples/\S*)\)", lambda found: f"]({_example(found[1])})", text)
 
 
