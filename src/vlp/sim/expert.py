@@ -61,10 +61,7 @@ def clears(task: Task) -> bool:
 
 
 def _proof(truth: Truth, task: Task) -> list[Json]:
-    """Return the subtask that looks whether all is so already; nothing where that cannot be looked at from here.
-
-    A claim is cheap: of 52 failed episodes 12 ended at once with "it holds already" (docs/log.md).
-    """
+    """Return the subtask that looks whether all is so already; nothing where that cannot be looked at from here."""
     shown = [g for g in task.goals if g.target not in PLACES and g.holds(truth)]
     if clears(task) and truth.at == "table":
         return [_see_clear()]

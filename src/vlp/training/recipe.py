@@ -152,7 +152,7 @@ class Recipe:
 def slow_half(recipe: Recipe, device: torch.device) -> str:
     """Return a note when a recipe computes in bfloat16 on a processor that is faster in float32; else "".
 
-    A processor without units for it unpacks each number: measured, 57 billion operations a second became 7.
+    A processor without units for it unpacks each number.
     """
     if device.type != "cpu" or recipe.compute_type(device) != torch.bfloat16:
         return ""
