@@ -103,12 +103,6 @@ class SeenObject:
 SHARPNESS = 6.0
 """Turns channels near 0 and 1 into logits: a right colour at 1 among zeros has probability 0.98."""
 
-FAIR = 0.1
-"""Probability from which a thing that was spoken of counts as seen."""
-
-FAINT = 0.1
-"""Presence below which a cell says nothing."""
-
 USUAL_SIZE_M = 0.06
 
 
@@ -192,8 +186,9 @@ def _in_slot(code: Array, slot: Slot, spoken: Sequence[str], threshold: float, o
             chances[cell] *= item.phrase not in spoken
         row, column = (int(i) for i in np.unravel_index(int(np.argmax(chances)), chances.shape))
         chance = float(chances[row, column])
-        if chance > FAIR:
-            sure = chance / (chance + FAIR * (1 - chance))  # a fair chance becomes an even one by being spoken of
+        fair = 0.1
+        if chance > fair:
+            sure = chance / (chance + fair * (1 - chance))  # a fair chance becomes an even one by being spoken of
             item = replace(_read(code[row, column], slot, row, column), colour=colour, kind=kind, score=sure)
             kept = {c: o for c, o in kept.items() if o.phrase in spoken or iou(item.box, o.box) < overlap}
             kept[row, column] = item
@@ -206,7 +201,7 @@ def _present(code: Array, slot: Slot, threshold: float, overlap: float) -> Itera
     An object whose middle lies on the border of two cells is described by both, by each with half the presence.
     """
     start = code[..., slot.start]
-    cells = [(int(r), int(c)) for r, c in zip(*np.nonzero(start > FAINT), strict=True)]
+    cells = [(int(r), int(c)) for r, c in zip(*np.nonzero(start > 0.1), strict=True)]
     read = {cell: _read(code[cell], slot, *cell) for cell in cells}
     for (row, column), item in read.items():
         around = [(row + down, column + right) for down in (-1, 0, 1) for right in (-1, 0, 1) if down or right]

@@ -13,18 +13,11 @@ from typing import Any
 
 from vlp.primitives.schema import MAX_STRING, MAX_SUBTASKS, TEXT, Schema
 
-_IT = re.compile(r"\bit\b")
 AND = ", "
 """What stands between two clauses."""
 
-STEPS = "steps"
-"""Where the grammar of steps stands, once for all subtasks: written out in each, it is slow to compile."""
-
 DONE = "it is so"
 """What is said where nothing is to be done."""
-
-DENIAL = re.compile(r"^(there is no|nothing can)\b|\b(cannot|can not|can't)\b")
-"""What is said where nothing can be done; it is no name of a subtask."""
 
 
 def policy_words(policy: Mapping[str, Any]) -> str:
@@ -47,7 +40,7 @@ def named_in_full(policy: Mapping[str, Any]) -> dict[str, Any]:
     subtasks, held = list[dict[str, Any]](), ""
     for subtask in policy.get("subtasks", ()):
         name = subtask["name"].replace(AND, " ")
-        subtasks.append({**subtask, "name": _IT.sub(f"the {held}", name) if held else name})
+        subtasks.append({**subtask, "name": re.sub(r"\bit\b", f"the {held}", name) if held else name})
         for step in subtask["steps"]:
             if step["do"] == "grasp":
                 held = str(step.get("target", "")).removeprefix("$").replace("_", " ")
@@ -69,7 +62,7 @@ def keeping(schema: Schema, words: str) -> Schema:
     if not able:
         return schema
     kinds = [kept for each in schema.get("anyOf", ()) if (kept := _kept(each, clauses, words)) is not None]
-    return {**schema, "$defs": {STEPS: _steps(schema)}, "anyOf": kinds} if kinds else schema
+    return {**schema, "$defs": {"steps": _steps(schema)}, "anyOf": kinds} if kinds else schema
 
 
 def _kept(kind: Schema, clauses: list[str], words: str) -> Schema | None:
@@ -77,14 +70,14 @@ def _kept(kind: Schema, clauses: list[str], words: str) -> Schema | None:
     properties = kind.get("properties", {})
     if "cannot" in properties:
         return {**kind, "properties": {**properties, "cannot": _said(words)}} if clauses else None
-    if DENIAL.search(words):
+    if re.search(r"^(there is no|nothing can)\b|\b(cannot|can not|can't)\b", words):  # no name of a subtask
         return None
     if "subtasks" not in properties:
         return kind
     subtasks = properties["subtasks"]
     if len(clauses) < subtasks["minItems"]:
         return None
-    each = {**subtasks["items"], "properties": {**subtasks["items"]["properties"], "steps": {"$ref": f"#/$defs/{STEPS}"}}}
+    each = {**subtasks["items"], "properties": {**subtasks["items"]["properties"], "steps": {"$ref": "#/$defs/steps"}}}
     shapes = [*subtasks.get("prefixItems", []), *[each] * len(clauses)][: len(clauses)]
     named = [_named(shape, clause) for shape, clause in zip(shapes, clauses, strict=True)]
     whole = {"type": "array", "prefixItems": named, "items": False, "minItems": len(named), "maxItems": len(named)}

@@ -21,20 +21,6 @@ import numpy as np
 from vlp.nano.code import IMAGE_HEIGHT, IMAGE_WIDTH, SeenObject
 from vlp.sim.worlds.tabletop.words import CONTAINERS, PUT_RELATION
 
-FOCAL_PX = 374.2
-CAMERA_ABOVE_TABLE_M = 0.62
-FORWARD = np.array((0.621, -0.019, -0.783))
-RIGHT = np.array((-0.030, -1.0, 0.0))
-"""The HSR's head camera at the table station (x forward, y left, z up). The robot stops within 2 cm and 2 degrees of it: good
-enough to say what is left of what, never for motion."""
-
-DOWN = np.cross(FORWARD, RIGHT)
-_SIZED = re.compile(r"((\w+) \d+ \d+ (?:biggest|smallest))")
-REACH_PX = 9
-"""How far outside its host's box the foot of a thing may stand, in pixels of 432 x 324."""
-CLOSE_M = 0.125
-"""Pairs with a smaller gap count as next to each other: between the 9 cm and 17 cm of the clear cases."""
-
 
 @dataclass(frozen=True)
 class Standing:
@@ -110,7 +96,7 @@ def reasoned(quote: str, found: Iterable[tuple[str, str]]) -> str:
         quote: the entries (see `quoted`).
         found: each word or words by which an instruction means something ("smallest", "left_of blue_bowl"), and its phrase.
     """
-    spelled = _SIZED.sub(r"\1\2", quote)
+    spelled = re.sub(r"((\w+) \d+ \d+ (?:biggest|smallest))", r"\1\2", quote)
     return "; ".join([spelled, *(f"{words}{_name(phrase)}" for words, phrase in found)])
 
 
@@ -119,22 +105,29 @@ def _name(phrase: str) -> str:
 
 
 def _stand(item: SeenObject, seen: Sequence[SeenObject]) -> Standing:
-    """Return where an object stands: the ray through the foot of its box, or of its host's, meets the table."""
+    """Return where an object stands: the ray through the foot of its box, or of its host's, meets the table.
+
+    The camera is the HSR's head camera at the table station (x forward, y left, z up). The robot stops within 2 cm and 2
+    degrees of it: good enough to say what is left of what, never for motion.
+    """
+    focal_px, above_table_m = 374.2, 0.62
+    forward, right = np.array((0.621, -0.019, -0.783)), np.array((-0.030, -1.0, 0.0))
     host = _host(item, seen)
     foot = (host or item).box
-    ray = FORWARD + ((item.box[0] + item.box[2]) / 2 - IMAGE_WIDTH / 2) / FOCAL_PX * RIGHT
-    ray = ray + (foot[3] - IMAGE_HEIGHT / 2) / FOCAL_PX * DOWN
-    depth_m = CAMERA_ABOVE_TABLE_M / max(-ray[2], 0.2)
-    width_m = (item.box[2] - item.box[0]) * depth_m / FOCAL_PX
-    front_to_middle_m = (foot[2] - foot[0]) * depth_m / FOCAL_PX / 2
+    ray = forward + ((item.box[0] + item.box[2]) / 2 - IMAGE_WIDTH / 2) / focal_px * right
+    ray = ray + (foot[3] - IMAGE_HEIGHT / 2) / focal_px * np.cross(forward, right)
+    depth_m = above_table_m / max(-ray[2], 0.2)
+    width_m = (item.box[2] - item.box[0]) * depth_m / focal_px
+    front_to_middle_m = (foot[2] - foot[0]) * depth_m / focal_px / 2
     x_m, y_m = float(ray[0] * depth_m) + front_to_middle_m, float(ray[1] * depth_m)
     return Standing(item, host.phrase if host else "", x_m, y_m, width_m)
 
 
 def _close(a: Standing, b: Standing) -> bool:
+    """Return whether two things on the table count as next to each other: between the 9 cm and 17 cm of the clear cases."""
     if a.host or b.host:
         return False
-    return hypot(a.x_m - b.x_m, a.y_m - b.y_m) - (a.width_m + b.width_m) / 2 < CLOSE_M
+    return hypot(a.x_m - b.x_m, a.y_m - b.y_m) - (a.width_m + b.width_m) / 2 < 0.125
 
 
 def _size_word(item: SeenObject, seen: Sequence[SeenObject]) -> str:
@@ -149,12 +142,13 @@ def _host(item: SeenObject, seen: Sequence[SeenObject]) -> SeenObject | None:
     if not item.supported:
         return None
     x, y = (item.box[0] + item.box[2]) / 2, item.box[3]
+    reach_px = 9  # how far outside its host's box the foot of a thing may stand
     under = [
         o
         for o in seen
         if o.phrase != item.phrase
         and o.covered
-        and o.box[0] - REACH_PX <= x <= o.box[2] + REACH_PX
-        and o.box[1] - REACH_PX <= y <= o.box[3] + REACH_PX
+        and o.box[0] - reach_px <= x <= o.box[2] + reach_px
+        and o.box[1] - reach_px <= y <= o.box[3] + reach_px
     ]
     return min(under, key=lambda o: abs(x - (o.box[0] + o.box[2]) / 2) + abs(y - o.box[3]), default=None)

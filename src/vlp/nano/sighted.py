@@ -32,8 +32,6 @@ from vlp.sim.worlds.tabletop.words import phrases_in
 SO = "so"
 """The turn between the quote and the answer."""
 
-QUOTE_TOKENS = 128
-
 
 class SightedTurns:
     """A line of text behind each image, which the model quotes from before it answers (see `vlp.models.turns.Turns`).
@@ -67,7 +65,7 @@ class SightedTurns:
 
         shown = [self._spelled_out(message) for message in messages]
         end = 1 + next((i for i, message in enumerate(shown) if message.role == "user"), 0)
-        said = [say(shown[:end], QUOTE_TOKENS)]
+        said = [say(shown[:end], 128)]
         turns = [*shown[:end], assistant(said[0].text), user(Text(SO))]
         for message in shown[end:]:
             if message.role == turns[-1].role == "user":

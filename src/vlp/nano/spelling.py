@@ -7,19 +7,8 @@ import re
 from functools import cache
 
 from vlp.core.words import plural
+from vlp.nano.names import words
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
-
-LEAST_LETTERS = 4
-"""Shorter words have too many neighbours: "can" and "cat"."""
-
-OTHER_WORDS = frozenset(
-    {
-        "back", "bell", "bill", "bail", "bull", "bald", "bowel", "bows", "blow", "clack", "cute", "cues", "greet",
-        "greed", "place", "places", "placed", "planet", "planes", "pate", "tries", "trap", "traps", "truly", "try", "write",
-        "while", "whiter", "cane", "call", "take", "tall", "small",
-    }
-)  # fmt: skip
-"""Words near a name that are words themselves; what may be an error of theirs stays too."""
 
 
 def mended(text: str) -> str:
@@ -30,11 +19,17 @@ def mended(text: str) -> str:
     Args:
         text: a sentence in lower case.
     """
-    return re.sub(rf"[a-z]{{{LEAST_LETTERS - 1},}}", lambda match: _mended(match[0]), text)
+    return re.sub(r"[a-z]{3,}", lambda match: _mended(match[0]), text)
 
 
 def _mended(word: str) -> str:
-    return word if word in OTHER_WORDS or word in _names() else _misspelt().get(word, word)
+    return word if word in other_words() or word in _names() else _misspelt().get(word, word)
+
+
+@cache
+def other_words() -> frozenset[str]:
+    """Return words near a name that are words themselves."""
+    return frozenset(words()["spelling"]["other_words"].split())
 
 
 @cache
@@ -46,8 +41,8 @@ def _names() -> frozenset[str]:
 def _misspelt() -> dict[str, str]:
     """Return misspelling -> name, without those that could be two words."""
     found: dict[str, set[str]] = {}
-    for word in (*_names(), *OTHER_WORDS):
-        if len(word) >= LEAST_LETTERS:
+    for word in (*_names(), *other_words()):
+        if len(word) > 3:  # shorter words have too many neighbours: "can" and "cat"
             for wrong in _errors(word):
                 found.setdefault(wrong, set()).add(word)
     return {wrong: next(iter(words)) for wrong, words in found.items() if len(words) == 1 and words <= _names()}

@@ -16,17 +16,6 @@ from vlp.prompt.memory import Memory, StepRecord
 from vlp.prompt.request import GroundRequest, PlanRequest
 from vlp.sim.worlds.tabletop.words import COLOURS
 
-MAX_ISSUES = 3
-AS_POLICY = "as a policy"
-_COLOURED = re.compile(rf"\b({'|'.join(COLOURS)})[ -]colou?red\b")
-_NAMES_THE_OBJECT = ("target", "subject", "object", "place")
-_BOX: dict[str, Any] = {
-    "anyOf": [
-        {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 9999}, "minItems": 4, "maxItems": 4},
-        {"type": "array", "items": {"type": "integer"}, "maxItems": 0},
-    ]
-}
-
 
 def plan(request: PlanRequest) -> list[Message]:
     """Return the image and the lines at, holding, before, failed, do."""
@@ -45,7 +34,7 @@ def plan_after_words(request: PlanRequest) -> list[Message]:
 
     Two turns of the user in a row leave the first reply to whoever holds the conversation (`vlp.nano.sighted`).
     """
-    return [*plan(request), user(Text(AS_POLICY))]
+    return [*plan(request), user(Text("as a policy"))]
 
 
 def heard(text: str) -> str:
@@ -53,7 +42,7 @@ def heard(text: str) -> str:
 
     "Red coloured cube" is "red cube", one token; so is "red cbue".
     """
-    return _COLOURED.sub(r"\1", mended(inert(text).lower()))
+    return re.sub(rf"\b({'|'.join(COLOURS)})[ -]colou?red\b", r"\1", mended(inert(text).lower()))
 
 
 def question_line(text: str) -> str:
@@ -73,12 +62,13 @@ def ground(rgb: "Image", phrase: str) -> list[Message]:
 
 def repair(report: Report) -> str:
     """Return the line that asks for another reply: the codes of what was wrong."""
-    return "wrong: " + ", ".join(plain(issue.code, 40) for issue in report.issues[:MAX_ISSUES])
+    return "wrong: " + ", ".join(plain(issue.code, 40) for issue in report.issues[:3])
 
 
 def failed_line(step: StepRecord) -> str:
     """Return the line about a step that failed, e.g. "failed: grasp red cube (slipped)"."""
-    name = next((str(step.arguments[key]) for key in _NAMES_THE_OBJECT if step.arguments.get(key)), "")
+    keys = ("target", "subject", "object", "place")
+    name = next((str(step.arguments[key]) for key in keys if step.arguments.get(key)), "")
     words = [step.do, name.removeprefix("$").replace("_", " "), f"({step.code or step.status})"]
     return "failed: " + " ".join(plain(word, 64) for word in words if word)
 
@@ -119,7 +109,9 @@ class Brief:
 
     def box_grammar(self, request: GroundRequest) -> dict[str, Any]:
         """Return the schema of four numbers or none."""
-        return _BOX
+        corner = {"type": "integer", "minimum": 0, "maximum": 9999}
+        box = {"type": "array", "items": corner, "minItems": 4, "maxItems": 4}
+        return {"anyOf": [box, {"type": "array", "items": {"type": "integer"}, "maxItems": 0}]}
 
     def repair(self, report: Report) -> str:
         """Return `repair`."""

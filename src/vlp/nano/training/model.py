@@ -17,8 +17,6 @@ from vlp.training.checkpoint import save_model
 
 PATCH = CELL // 2
 WIDTH = 192
-SLOW, ALIKE, BACK = 0.03, 2.0, 2.0
-"""Of `wire`: rotary channels below this many radians a token; size of the projections; size of the biases."""
 
 
 def small_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
@@ -139,11 +137,11 @@ def wire(model: Qwen2_5_VLForConditionalGeneration, tokenizer: PreTrainedTokeniz
     groups, size = config.num_key_value_heads, config.hidden_size // config.num_attention_heads
     shared, half = config.num_attention_heads // groups, size // 2
     speed = config.rope_parameters["rope_theta"] ** (-torch.arange(half) / half)
-    slow = [i + part for part in (0, half) for i in range(half) if speed[i] < SLOW]
+    slow = [i + part for part in (0, half) for i in range(half) if speed[i] < 0.03]  # radians a token
     draw = torch.Generator().manual_seed(seed)
     for depth, layer in enumerate(language.layers[:4]):
         attention = layer.self_attn
-        basis = torch.linalg.qr(torch.randn(config.hidden_size, len(slow), generator=draw))[0].T * ALIKE
+        basis = torch.linalg.qr(torch.randn(config.hidden_size, len(slow), generator=draw))[0].T * 2.0
         attention.k_proj.weight[:size] = 0
         attention.k_proj.weight[slow] = basis
         for head in range(shared):
@@ -156,12 +154,12 @@ def wire(model: Qwen2_5_VLForConditionalGeneration, tokenizer: PreTrainedTokeniz
 
 def _look_back(attention: Any, speed: torch.Tensor, heads: range, size: int) -> None:
     """Let the i-th of these heads, all of the second group, look i + 1 tokens back: a wave of all channels peaks there."""
-    half = size // 2
+    half, bias = size // 2, 2.0
     attention.k_proj.weight[size : 2 * size] *= 0.1
-    attention.k_proj.bias[size : size + half] = BACK
+    attention.k_proj.bias[size : size + half] = bias
     attention.k_proj.bias[size + half : 2 * size] = 0
     for back, head in enumerate(heads, 1):
         attention.q_proj.weight[head * size : (head + 1) * size] *= 0.1
         angle = -speed * back
-        attention.q_proj.bias[head * size : head * size + half] = BACK * torch.cos(angle)
-        attention.q_proj.bias[head * size + half : (head + 1) * size] = BACK * torch.sin(angle)
+        attention.q_proj.bias[head * size : head * size + half] = bias * torch.cos(angle)
+        attention.q_proj.bias[head * size + half : (head + 1) * size] = bias * torch.sin(angle)

@@ -18,15 +18,6 @@ from vlp.nano.training.packing import CELLS, PREFIX, TURN_TOKENS, Turn
 from vlp.nano.training.pretrain import lift
 from vlp.nano.training.turns import TurnSource
 
-INSTRUCTIONS = "instructions"
-GROUPS = {
-    "ask:": "questions", "wanted:": "wanted", "meant:": "wanted",
-    "copy:": "writing", "fill:": "writing", "each:": "writing", "look:": "writing",
-}  # fmt: skip
-"""How turns that are no instructions begin, and the rate that they count in."""
-
-BATCH = 20
-
 
 def score(name: str, trainer, folder: Path, source: TurnSource, n: int = 200) -> Callable[[bool], dict[str, float]]:
     """Return the function that scores a stage: it returns rates between 0 and 1 (of false objects, how many an image).
@@ -46,8 +37,8 @@ def score(name: str, trainer, folder: Path, source: TurnSource, n: int = 200) ->
 
     def evaluate(images: bool) -> dict[str, float]:
         rates: dict[str, list[float]] = defaultdict(list)
-        for start in range(0, len(chosen), BATCH):
-            batch = chosen[start : start + BATCH]
+        for start in range(0, len(chosen), 20):
+            batch = chosen[start : start + 20]
             scenes = [frames.scene(i) for i in batch]
             with torch.no_grad(), torch.autocast(trainer.device.type, dtype=torch.bfloat16):
                 image = _image(name, trainer, frames, batch, scenes)
@@ -92,11 +83,13 @@ def _score_replies(
     hidden = trainer.language(x, cos, sin, bias)[:, -TURN_TOKENS - 1 : -1]
     right = ((hidden @ trainer.embedding.T).argmax(-1) == labels) | (labels == -100)
     right, segments = right.cpu(), packed.segments[:, PREFIX:]
+    writing = dict.fromkeys(("copy", "fill", "each", "look"), "writing")
+    groups = {"ask": "questions", "wanted": "wanted", "meant": "wanted", **writing}
     for row, asked in enumerate(turns):
         for number, turn in enumerate(asked, start=1):
             mine = segments[row] == number
             if mine.any():
                 exact = float(right[row][mine].all())
-                group = next((name for opening, name in GROUPS.items() if turn.ask.startswith(opening)), INSTRUCTIONS)
+                group = groups.get(turn.ask.partition(":")[0], "instructions")
                 rates[group].append(exact)
                 rates[f"{group[0]}_{turn.kind}"].append(exact)

@@ -19,36 +19,10 @@ PAD, END, SYSTEM, USER, ASSISTANT = "<|pad|>", "<|end|>", "<|system|>", "<|user|
 VISION_START, VISION_END, IMAGE, VIDEO = "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"
 SPECIAL = (PAD, END, SYSTEM, USER, ASSISTANT, VISION_START, VISION_END, IMAGE, VIDEO)
 
-CHAT_TEMPLATE = (
-    "{% for message in messages %}<|{{ message.role }}|>"
-    "{% if message.content is string %}{{ message.content }}{% else %}{% for part in message.content %}"
-    "{% if part.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part.text }}{% endif %}"
-    "{% endfor %}{% endif %}{% if message.role == 'assistant' %}<|end|>{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
-)
-
-ENVELOPE = (
-    '{"goal":"',
-    '","cannot":"',
-    '","subtasks":[]}',
-    '","subtasks":[{"name":"',
-    ']},{"name":"',
-    "]}]}",
-    '"}',
-    "}",
-)
-SCENE = ("sees: ", "; ")
-"""Constant pieces of `vlp.nano.scene`."""
-
-NUMBERS = 100
-"""Numbers below this are one token each: places and counts."""
-
-WORDS = "[ \n\"\\[\\],.?!_$:;'()]"
-
 
 def structural_tokens(manifest: Manifest) -> list[str]:
     """Return the constant pieces of compact policies over a robot's primitives, derived from their declarations."""
-    pieces = list(ENVELOPE)
+    pieces = ['{"goal":"', '","cannot":"', '","subtasks":[]}', '","subtasks":[{"name":"', ']},{"name":"', "]}]}", '"}', "}"]
     for primitive in manifest.primitives.values():
         pieces += _pieces(primitive)
     return list(dict.fromkeys(pieces))
@@ -86,11 +60,12 @@ def build_tokenizer(manifest: Manifest, corpus: Iterable[str], vocabulary_size: 
         vocabulary_size: of the byte-pair part; special, structural and number tokens come on top.
     """
     names = [f"{colour}{gap}{kind}" for gap in " _" for colour in COLOURS for kind in KINDS]
-    added = [*SCENE, *names, *structural_tokens(manifest), *(str(n) for n in range(NUMBERS))]
+    scene = ("sees: ", "; ")  # constant pieces of `vlp.nano.scene`
+    added = [*scene, *names, *structural_tokens(manifest), *(str(n) for n in range(100))]
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(WORDS), "isolated"),
+            pre_tokenizers.Split(Regex("[ \n\"\\[\\],.?!_$:;'()]"), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )  # type: ignore[assignment]
@@ -116,7 +91,13 @@ def build_tokenizer(manifest: Manifest, corpus: Iterable[str], vocabulary_size: 
         additional_special_tokens=[t for t in SPECIAL if t not in (PAD, END)],
         clean_up_tokenization_spaces=False,
     )
-    fast.chat_template = CHAT_TEMPLATE
+    fast.chat_template = (
+        "{% for message in messages %}<|{{ message.role }}|>"
+        "{% if message.content is string %}{{ message.content }}{% else %}{% for part in message.content %}"
+        "{% if part.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part.text }}{% endif %}"
+        "{% endfor %}{% endif %}{% if message.role == 'assistant' %}<|end|>{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
     return fast
 
 

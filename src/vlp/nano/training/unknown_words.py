@@ -20,39 +20,22 @@ from vlp.sim.language.task import Task
 from vlp.sim.language.wording import words
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
-SHARE = 0.45
-"""How many instructions get such words."""
-
-TOLD_BY_THE_REST = frozenset(("put", "pick", "swap", "spatial", "relative", "size", "group"))
-"""Families that are told by the things, the relation and "and"; a throw without its verb would be a pick."""
-
-NEEDED = (
-    *("and", "with", "for", "it", "them", "there", "back", "where", "vice", "versa", "place", "places", "positions"),
-    *("spots", "no", "not", "to", "hand"),
-)
-"""Words beside those for things and relations that say what is wanted in one of these families."""
-
-BINS = ("trash", "waste")
-"""Words before which a noun is no thing of its own: "trash can"."""
-
-ALIKE = 0.79
-"""From this share of common letters on (as difflib counts) a word may be another one with a typing error: "wihte", "inisde"."""
-
-ONSETS = (*"bdfghjklmnprstvwyz", "br", "bl", "ch", "dr", "fl", "gr", "kr", "pl", "sk", "tr", "")
-VOWELS = (*"aeiou", "ea", "ai", "oo", "ie", "ou")
-ENDS = (*"bdfglmnprst", "nd", "rt", "st", "sh", "ze", "se", "ge", "", "")
-
 
 def disguised(task: Task, rng: Random) -> str:
-    """Return the instruction of a task, in some cases with unknown words in the place of its own or around them."""
-    if rng.random() > SHARE:
+    """Return the instruction of a task, in 45 % of the cases with unknown words in the place of its own or around them."""
+    if rng.random() > 0.45:
         return task.instruction
     if rng.random() < 0.3:
         return _described(task.instruction, rng)
-    may_exchange = task.family in TOLD_BY_THE_REST and not task.before and not task.cannot
+    may_exchange = task.family in told_by_the_rest() and not task.before and not task.cannot
     if may_exchange and rng.random() < 0.6:
         return _exchanged(task.instruction, rng)
     return _framed(task.instruction, rng)
+
+
+def told_by_the_rest() -> frozenset[str]:
+    """Return the families that are told by the things, the relation and "and"; a throw without its verb would be a pick."""
+    return frozenset(("put", "pick", "swap", "spatial", "relative", "size", "group"))
 
 
 def _exchanged(text: str, rng: Random) -> str:
@@ -68,7 +51,7 @@ def _described(text: str, rng: Random) -> str:
     """Return a sentence with an unknown word before one of its things, as people say "coffee mug" or "little cube"."""
     words = text.split(" ")
     bare = [re.sub(r"\W", "", word).lower() for word in words]
-    nouns = [i for i, word in enumerate(bare) if i and word in _nouns() and bare[i - 1] not in BINS]
+    nouns = [i for i, word in enumerate(bare) if i and word in _nouns() and bare[i - 1] not in ("trash", "waste")]
     if nouns:
         words.insert(rng.choice(nouns), unknown_word(rng))
     return " ".join(words)
@@ -85,9 +68,12 @@ def _framed(text: str, rng: Random) -> str:
 
 def unknown_word(rng: Random) -> str:
     """Return a word of one or two syllables that says nothing, not even as another word with a typing error."""
+    onsets = (*"bdfghjklmnprstvwyz", "br", "bl", "ch", "dr", "fl", "gr", "kr", "pl", "sk", "tr", "")
+    vowels = (*"aeiou", "ea", "ai", "oo", "ie", "ou")
+    ends = (*"bdfglmnprst", "nd", "rt", "st", "sh", "ze", "se", "ge", "", "")
     while True:
         count = rng.choice((1, 1, 2, 2))
-        word = "".join(rng.choice(ONSETS) + rng.choice(VOWELS) + rng.choice(ENDS) for _ in range(count))
+        word = "".join(rng.choice(onsets) + rng.choice(vowels) + rng.choice(ends) for _ in range(count))
         if len(word) > 2 and word not in _verbs() and not _tells(word) and heard(word) == word:
             return word
 
@@ -109,7 +95,7 @@ def _verbs() -> frozenset[str]:
 @lru_cache(4096)
 def _tells(word: str) -> bool:
     """Return whether a word, or what it is a misspelling of, says which things or what relation is meant."""
-    return bool(get_close_matches(word, _telling(), 1, ALIKE))
+    return bool(get_close_matches(word, _telling(), 1, 0.79))  # "wihte", "inisde"
 
 
 @cache
@@ -118,4 +104,5 @@ def _telling() -> frozenset[str]:
     sections = ("colours", "kinds", "relations", "superlatives", "groups")
     texts = [text for section in sections for said in words(section).values() for text in said.train]
     found = {word for text in texts for word in re.findall(r"[a-z]+", re.sub(r"\{\w+\}s?", "", text))}
-    return frozenset((*found, *map(plural, found), *COLOURS, *NEEDED))
+    needed = "and with for it them there back where vice versa place places positions spots no not to hand"
+    return frozenset((*found, *map(plural, found), *COLOURS, *needed.split()))

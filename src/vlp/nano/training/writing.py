@@ -22,12 +22,6 @@ from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 PLACES = "ABCD"
 """What stands for a name in a form; nano reads no other capital letter, since instructions come in lower case."""
 
-FORM_PIECES, COPY_PIECES = (3, 14), (4, 30)
-ITEMS, ITEM_WORDS, BETWEEN_ITEMS = (2, 8), (1, 3), (1, 3)
-LOOKED_UP = (2, 7)
-REFRAIN = 0.5
-"""How often every second item of a list is the same: to go on behind it one has to know which came before."""
-
 
 @dataclass(frozen=True)
 class Pieces:
@@ -56,7 +50,7 @@ class Pieces:
 
 def copy_turn(pieces: Pieces, rng: Random) -> Turn:
     """Return a text to be written again."""
-    text = "".join(_name(rng) if rng.random() < 0.25 else pieces.draw(rng) for _ in range(rng.randint(*COPY_PIECES))).strip()
+    text = "".join(_name(rng) if rng.random() < 0.25 else pieces.draw(rng) for _ in range(rng.randint(4, 30))).strip()
     return Turn(f"copy: {text}", "", text, "copy")
 
 
@@ -64,7 +58,7 @@ def fill_turn(pieces: Pieces, rng: Random) -> Turn:
     """Return a form with places for names, some of them in the spelling of identifiers, to be filled in."""
     names = {place: _name(rng, " ") for place in PLACES[: rng.randint(1, len(PLACES))]}
     form, filled = "", ""
-    for _ in range(rng.randint(*FORM_PIECES)):
+    for _ in range(rng.randint(3, 14)):
         piece = pieces.draw(rng)
         form, filled = form + piece, filled + piece
         if rng.random() < 0.7:
@@ -79,10 +73,10 @@ def fill_turn(pieces: Pieces, rng: Random) -> Turn:
 
 def each_turn(pieces: Pieces, rng: Random) -> Turn:
     """Return a list in words and a form that each item in turn is to be put into."""
-    items = [_item(pieces, rng) for _ in range(rng.randint(*ITEMS))]
-    if rng.random() < REFRAIN:
+    items = [_item(pieces, rng) for _ in range(rng.randint(2, 8))]
+    if rng.random() < 0.5:  # a refrain: to go on behind it one has to know which item came before
         items[1::2] = [_item(pieces, rng)] * len(items[1::2])
-    before, behind = ("".join(pieces.draw(rng) for _ in range(rng.randint(*BETWEEN_ITEMS))).strip() for _ in range(2))
+    before, behind = ("".join(pieces.draw(rng) for _ in range(rng.randint(1, 3))).strip() for _ in range(2))
     filled = "".join(f"{before}{item}{behind}" for item in items)
     return Turn(f"each: {', '.join(items)}: {before}A{behind}", "", filled, "each")
 
@@ -92,7 +86,7 @@ def look_turn(pieces: Pieces, rng: Random) -> Turn:
 
     So "the smallest" is looked up in a quote, where alone it is met too rarely to be learned.
     """
-    count = rng.randint(*LOOKED_UP)
+    count = rng.randint(2, 7)
     words = [word for word in map(str.strip, pieces.words) if word.isalpha()]
     words = [*(SIZES if rng.random() < 0.5 else ()), *rng.sample(words, count)][:count]
     pairs = {word: _name(rng, "_") for word in words}
@@ -110,7 +104,7 @@ def _told(word: str, name: str, rng: Random) -> str:
 
 
 def _item(pieces: Pieces, rng: Random) -> str:
-    words = [rng.choice(pieces.words).strip(" ,:") for _ in range(rng.randint(*ITEM_WORDS))]
+    words = [rng.choice(pieces.words).strip(" ,:") for _ in range(rng.randint(1, 3))]
     named = rng.random() < 0.7
     return " ".join(filter(None, [*words, _name(rng, " ")] if named else words)) or _name(rng)
 
