@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from vlp.core.observation import Observation
-from vlp.primitives.manifest import Manifest
-from vlp.robot.conformance import check_robot
+from vlp.primitives.declare import Argument, Primitive
+from vlp.primitives.manifest import Limits, Manifest, Place
+from vlp.primitives.standard import STANDARD, make_manifest
+from vlp.robot.conformance import check_robot, untried
 from vlp.robot.protocol import Step, StepResult
 from vlp.sim.fake.robot import FakeRobot
+from vlp.sim.worlds.tabletop.places import PLACES
 
 
 class Unstable(FakeRobot):
@@ -134,3 +137,75 @@ def test_a_robot_that_must_not_move_does_not() -> None:
 def test_each_broken_contract_is_named(robot: type[FakeRobot]) -> None:
     found = {(issue.path, issue.code) for issue in check_robot(robot()).issues}
     assert WRONG[robot] in found
+
+
+RELAY = Argument("port", "integer", "Which.", minimum=1, maximum=4)
+
+
+def declared(*primitives: Primitive, **more: Any) -> type[FakeRobot]:
+    """Return a fake robot with other declarations; what it cannot do it refuses."""
+
+    class Declared(FakeRobot):
+        def __init__(self) -> None:
+            own = [p for p in (STANDARD["home"], *primitives)]
+            super().__init__(manifest=make_manifest("declared", own, more.pop("places", PLACES), **more))
+
+    return Declared
+
+
+WRONG_DECLARATIONS: dict[str, tuple[type[FakeRobot], str, str]] = {
+    "misspelt predicate": (
+        declared(
+            Primitive("open", "action", "Open.", makes=("open",)),
+            Primitive("close", "action", "Close.", needs=("opne",)),
+        ),
+        "/describe/primitives/close", "condition",
+    ),
+    "a grip without a hand": (declared(limits=Limits(grip_force_n=20.0)), "/describe/limits/grip_force_n", "limit"),
+    "a speed of nothing": (declared(limits=Limits(base_speed_m_s=1.0)), "/describe/limits/base_speed_m_s", "limit"),
+    "half a workspace": (declared(limits=Limits(workspace_min_m=(0, 0, 0))), "/describe/limits", "workspace"),
+    "an unknown limit": (
+        declared(Primitive("run", "action", "Run.", (Argument("v_m_s", "number", "V.", limit="base_speed"),))),
+        "/describe/primitives/run/v_m_s", "limit",
+    ),
+    "a default that does not fit": (
+        declared(Primitive("switch", "action", "Switch.", (replace(RELAY, default=9),))),
+        "/describe/primitives/switch/port", "default",
+    ),
+    "an example that is refused": (
+        declared(Primitive("switch", "action", "Switch.", (RELAY,), example={"port": 9})),
+        "/describe/primitives/switch/example", "example",
+    ),
+    "an unknown result": (
+        declared(Primitive("weigh", "perception", "Weigh.", result="wieght"), results={"weight": {"kg": "number"}}),
+        "/describe/primitives/weigh", "result",
+    ),
+    "an unknown field": (declared(results={"weight": {"kg": "float"}}), "/describe/results/weight", "type"),
+    "clear but out of view": (declared(places=[Place("pit", ("in",), clearable=True)]), "/describe/places/pit", "clearable"),
+    "an unknown relation": (declared(places=[Place("pit", ("inside",))]), "/describe/places/pit", "relation"),
+    "no place to go to": (declared(STANDARD["go_to"], places=[]), "/describe", "schema"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG_DECLARATIONS)
+def test_each_wrong_declaration_is_named(case: str) -> None:
+    robot, path, code = WRONG_DECLARATIONS[case]
+    assert (path, code) in {(issue.path, issue.code) for issue in check_robot(robot(), moves=True).issues}
+
+
+def test_what_is_safe_to_try_is_tried_and_its_result_is_checked() -> None:
+    weigh = Primitive("weigh", "perception", "Weigh.", (RELAY,), result="weight", example={"port": 1})
+    lift = STANDARD["lift"]
+
+    class Scales(FakeRobot):
+        def __init__(self, value: object) -> None:
+            super().__init__(manifest=make_manifest("scales", [weigh, lift], PLACES, results={"weight": {"kg": "number"}}))
+            self.value = value
+
+        def _carry_out(self, do: str, arguments: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+            return arguments, self.value
+
+    robot = Scales({"kg": 1.5})
+    assert str(check_robot(robot)) == "ok" and {step.do for step in robot.log} == {"weigh"}
+    assert list(untried(robot.manifest)) == ["lift: it needs holding; declare an `example` of arguments that are safe to try."]
+    assert ("/execute/weigh", "result") in {(i.path, i.code) for i in check_robot(Scales({"kg": "heavy"})).issues}

@@ -6,6 +6,7 @@ import numpy as np
 from run_kit import say
 
 from vlp.core.instruction import Instruction
+from vlp.core.located import Located
 from vlp.core.messages import Text
 from vlp.core.observation import Observation, RobotState
 from vlp.journal import read_events
@@ -16,6 +17,7 @@ from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.run import Run as LiveRun
 from vlp.runtime.run import Spec, read_run
 from vlp.runtime.schedule import Change
+from vlp.sim.fake.robot import FakeRobot
 
 DOOR = Argument("door", "choice", "Which door.", choices=("front", "back"))
 MANIFEST = make_manifest(
@@ -118,3 +120,14 @@ def test_what_was_never_made_true_is_refused(make_run):
     run = make_run([policy(CLOSE)] * 3, robot=Porter())
     assert "no valid policy" in run.go().reason
     assert run.of("report")[0]["issues"][0]["code"] == "unmet-need"
+
+
+def test_what_the_robot_cannot_get_to_is_refused_before_it_moves(make_run):
+    class Short(FakeRobot):
+        def reachable(self, step: Step, thing: Located) -> str:
+            return "the arm is too short" if (step.do, thing.phrase) == ("grasp", "red cube") else ""
+
+    take = policy({"do": "locate", "object": "red cube", "as": "c"}, {"do": "grasp", "target": "$c"})
+    run = make_run([take] * 3, robot=Short())
+    assert "the red cube cannot be reached: the arm is too short" in run.go().reason
+    assert "grasp" not in run.done

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "policy schema": ("vlp.cli.policy:schema", "print the JSON Schema of policies for a robot"),
     "robot serve": ("vlp.cli.robot:serve", "offer a simulated robot over HTTP on this machine"),
     "robot manifest": ("vlp.cli.robot:manifest", "print what a robot says of itself"),
+    "robot check": ("vlp.cli.robot:check", "tell where a robot breaks its contract"),
     "robot look": ("vlp.cli.robot:look", "save what a robot sees, and print its state"),
     "robot do": ("vlp.cli.robot:do", "let a robot carry out one primitive"),
     "world show": ("vlp.cli.world:show", "draw a simulated world and list what it holds"),

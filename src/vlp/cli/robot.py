@@ -35,7 +35,7 @@ def serve(
     The token is VLP_ROBOT_TOKEN from the environment, or a new one that is printed.
 
     Args:
-        robot: the simulated robot.
+        robot: the simulated robot, or module:Class of your own.
         world: the world that it stands in.
         seed: which of its scenes.
         grounder: what finds things in its images (see `vlp run --help`); "none" offers actions only.
@@ -71,12 +71,38 @@ def manifest(robot: str = ADDRESS, token: str = "", json_: Annotated[bool, tyro.
     if json_:
         print(json.dumps(found.to_json(), indent=2))
         return 0
-    low, high = found.limits.workspace_min_m, found.limits.workspace_max_m
-    print(f"{found.robot} {found.version}; places: {', '.join(found.places)}")
-    print(f"workspace {low} to {high} m, gripper opens {found.limits.gripper_opening_m:g} m")
+    print(f"{found.robot} {found.version}; places: {', '.join(found.places) or 'none'}")
+    limits = ", ".join(f"{name} {value}" for name, value in found.limits.declared().items())
+    print(f"limits: {limits or 'none'}; {'sees depth' if found.sees_depth else 'no depth camera'}")
     for p in found.primitives.values():
-        takes = ", ".join(a.name if a.required else f"[{a.name}]" for a in p.arguments)
+        takes = ", ".join(f"[{a.name}]" if a.optional else a.name for a in p.arguments)
         print(f"  {p.kind:<10}  {f'{p.name}({takes})':<38}  {p.doc}")
+    return 0
+
+
+def check(
+    robot: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ROBOT")] = ADDRESS, token: str = "", moves: bool = True
+) -> int:
+    """Tell where a robot breaks its contract, and what was not tried; exit status 1 when it does.
+
+    Args:
+        robot: module:Class of your own robot, or the URL of a robot's server.
+        token: of the server; by default the environment's VLP_ROBOT_TOKEN.
+        moves: carry out what the robot says is safe to try: it will move.
+    """
+    from vlp.robot.conformance import check_robot, untried
+    from vlp.robot.own import is_own, own_robot
+
+    body: Any = own_robot(robot) if is_own(robot) else connect(robot, token)
+    report = check_robot(body, moves)
+    for line in untried(body.describe(), moves) if report.ok else ():
+        print(f"not tried: {line}")
+    if not report.ok:
+        fault = TaskFailed(f"{robot}: {report.issues[0]}")
+        for issue in report.issues[1:]:
+            fault.add_note(f"also {issue}")
+        raise fault
+    print(f"{robot}: ok")
     return 0
 
 
@@ -94,7 +120,10 @@ def look(robot: str = ADDRESS, token: str = "", out: str = "look.png") -> int:
     state = seen.state
     x, y, yaw = state.base_in_world
     print(f"at {state.at or 'no named place'}, base x {x:.2f} m, y {y:.2f} m, yaw {yaw:.2f} rad")
-    print(f"hand {'holds ' + state.holding if state.holding else 'empty'}, opening {state.gripper_m:.3f} m")
+    if state.gripper_m is not None:
+        print(f"hand {'holds ' + state.holding if state.holding else 'empty'}, opening {state.gripper_m:.3f} m")
+    for name, value in state.own.items():
+        print(f"{name}: {value}")
     print(f"camera image saved as {out}")
     return 0
 

@@ -9,6 +9,7 @@ from vlp.perception.perceiving import with_perceptions
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.robot.client import RemoteRobot
+from vlp.robot.own import is_own, own_robot
 from vlp.sim.embodiments import EMBODIMENTS
 from vlp.sim.open import manifest_of as simulated_manifest
 
@@ -20,8 +21,8 @@ def manifest_of(robot: str, token: str = "") -> Manifest:
     """Return a robot's manifest, perceptions included.
 
     Args:
-        robot: a row of `vlp.sim.embodiments.EMBODIMENTS`, "standard", the URL of a robot's server, or a file that
-            `vlp robot manifest` wrote.
+        robot: a row of `vlp.sim.embodiments.EMBODIMENTS`, "standard", "module:Class" of one's own, the URL of a robot's
+            server, or a file that `vlp robot manifest` wrote.
         token: of the server.
     """
     if robot.startswith(("http://", "https://")):
@@ -29,6 +30,8 @@ def manifest_of(robot: str, token: str = "") -> Manifest:
             return remote.describe()
     if robot == STANDARD_ROBOT:
         return with_perceptions(standard_manifest())
+    if is_own(robot):
+        return with_perceptions(own_robot(robot).describe())
     if robot in EMBODIMENTS:
         return with_perceptions(simulated_manifest(robot))
     if robot.endswith(".json") or Path(robot).is_file():

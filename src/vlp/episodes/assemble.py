@@ -10,6 +10,7 @@ from vlp.core.errors import UsageError
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER, Sources, make_grounder
 from vlp.perception.perceiving import PERCEPTIONS, PerceivingRobot
+from vlp.robot.own import is_own, own_robot
 from vlp.robot.protocol import Robot
 from vlp.sim.open import simulated
 
@@ -33,7 +34,8 @@ def open_robot(
     """Return a robot that can act and look, and its world; None for a robot that is reached over HTTP.
 
     Args:
-        robot: a row of `vlp.sim.embodiments.EMBODIMENTS` ("" takes the first), or the URL of a robot's server.
+        robot: a row of `vlp.sim.embodiments.EMBODIMENTS` ("" takes the first), "module:Class" of one's own, or the URL
+            of a robot's server.
         world, seed: for simulated robots; see `vlp.sim.open.simulated`.
         grounder: a row of `vlp.perception.grounder.GROUNDERS`.
         model: for the grounder "model", and for checks where it is to answer them.
@@ -50,6 +52,10 @@ def open_robot(
     judge = model if ask_checks else None
     if robot.startswith(("http://", "https://")):
         return _remote(robot, token, grounder, model, ask_person, judge), None
+    if is_own(robot):
+        own = own_robot(robot)
+        eyes = make_grounder(grounder, Sources(model=model)) if own.describe().sees_depth else None
+        return PerceivingRobot(own, eyes, judge, ask_person), None
     acting, simulation = simulated(robot, world, seed)
     eyes = make_grounder(grounder, Sources(boxes=true_boxes(simulation), model=model))
     return PerceivingRobot(acting, eyes, judge, ask_person, sizes=simulation.world.sizes()), simulation

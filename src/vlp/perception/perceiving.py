@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from vlp.core.errors import UsageError, VlpError, closest
+from vlp.core.errors import MissingComponent, UsageError, VlpError, closest
 from vlp.core.located import Located
+from vlp.core.names import Names
 from vlp.core.observation import Observation
 from vlp.core.sizes import Sizes
 from vlp.models.protocol import Model
@@ -63,11 +64,11 @@ class Look:
 
 
 class PerceivingRobot:
-    """A robot with eyes: perceptions are answered here, actions pass through to the robot inside.
+    """A robot with eyes: perceptions that the robot inside lacks are answered here, everything else passes through to it.
 
     Args:
         robot: anything with the four methods of `Robot`.
-        grounder: finds boxes.
+        grounder: finds boxes; None for a robot without depth, in whose images nothing can be located.
         model: answers `check` of relations between things; None measures them in depth.
         ask_person: question -> answer; None when nobody is there to ask.
         sizes: how large things are by their nouns, where that is known.
@@ -76,32 +77,44 @@ class PerceivingRobot:
     def __init__(
         self,
         robot: Robot,
-        grounder: Grounder,
+        grounder: Grounder | None,
         model: Model | None = None,
         ask_person: Callable[[str], str | None] | None = None,
         sizes: Sizes | None = None,
     ) -> None:
         self.robot = robot
         self._sizes = sizes
-        self.grounder = grounder
+        self._grounder = grounder
         self._model = model
         self._person = Person(ask_person)
         self._lock = threading.Lock()
         self._results: OrderedDict[str, StepResult] = OrderedDict()
         self._facts = Facts()
         self._manifest: Manifest | None = None
-        self._do: dict[str, Callable[[Step], StepResult]] = {
-            "locate": self._locate,
-            "find_all": self._find_all,
-            "check": self._check,
-            "ask": self._ask,
-        }
+        self._here: set[str] = set()
+        """The perceptions that are answered here."""
         if offered(robot, "snapshot") and offered(robot, "restore"):  # else it offers neither, as the robot inside
             self.snapshot, self.restore = self._snapshot, self._put_back
 
+    @property
+    def names(self) -> Names | None:
+        """The only things that can be found in its images; None for whatever can be named."""
+        return self._grounder.names if self._grounder else None
+
+    @property
+    def grounder(self) -> Grounder:
+        """What finds boxes; raises MissingComponent for a robot that has none."""
+        if self._grounder is None:
+            raise MissingComponent("this robot has no depth camera, so nothing can be located.")
+        return self._grounder
+
     def describe(self) -> Manifest:
         """Return the robot's manifest with the perceptions added."""
-        self._manifest = with_perceptions(self.robot.describe())
+        inner = self.robot.describe()
+        self._manifest = with_perceptions(inner)
+        self._here = set(self._manifest.primitives) - set(inner.primitives)
+        asked = (("ask", self._person.present), ("check", self._model is not None))
+        self._here |= {name for name, wanted in asked if wanted and name in self._manifest.primitives}
         return self._manifest
 
     def observe(self) -> Observation:
@@ -115,14 +128,16 @@ class PerceivingRobot:
 
     def execute(self, step: Step) -> StepResult:
         """Carry out one step; a perception whose key was seen before returns the result of then."""
-        if step.do not in self._do:
+        if self._manifest is None:
+            self.describe()
+        if step.do not in self._here:
             return self._act(step)
         with self._lock:
             if step.key in self._results:
                 return self._results[step.key]
             start = time.perf_counter()
             try:
-                result = self._do[step.do](step)
+                result = _ANSWERS[step.do](self, step)
             except VlpError as error:
                 result = StepResult(step.key, "failed", code="perception-unavailable", message=str(error))
             except (KeyError, TypeError, ValueError) as error:
@@ -230,6 +245,13 @@ class PerceivingRobot:
             return StepResult(step.key, "timeout", code="no-answer", message=f"no answer within {timeout_s:g} s.")
         return StepResult(step.key, "succeeded", {"question": question}, answer)
 
+
+_ANSWERS: dict[str, Callable[[PerceivingRobot, Step], StepResult]] = {
+    "locate": PerceivingRobot._locate,
+    "find_all": PerceivingRobot._find_all,
+    "check": PerceivingRobot._check,
+    "ask": PerceivingRobot._ask,
+}
 
 SEEING = "+perception"
 """What the version of a manifest ends with when perceptions were added."""

@@ -4,16 +4,20 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from vlp.core.errors import UsageError, did_you_mean
 from vlp.core.report import Report
 from vlp.primitives.declare import Primitive
+from vlp.primitives.facts import SPATIAL
 from vlp.primitives.facts import faults as condition_faults
 from vlp.primitives.manifest import Manifest
-from vlp.robot.arguments import CHECKERS
+from vlp.primitives.results import BUILT_IN, FIELD_TYPES, result_fault
+from vlp.primitives.schema import policy_schema
+from vlp.robot.arguments import CHECKERS, check_arguments
 from vlp.robot.offers import offered
 from vlp.robot.protocol import Robot, Step, StepResult
 
@@ -30,7 +34,8 @@ def check_robot(robot: Robot, moves: bool = True) -> Report:
 
     Args:
         robot: the robot; a real one will move.
-        moves: whether one harmless step (a primitive without arguments and needs, such as home) may be carried out.
+        moves: whether steps may be carried out: a primitive without arguments and needs, such as home, and every one with
+            an example of arguments that are safe to try (`Primitive.example`).
     """
     report = Report()
     manifest = _guarded(report, "/describe", robot.describe)
@@ -38,14 +43,45 @@ def check_robot(robot: Robot, moves: bool = True) -> Report:
         report.add("/describe", "wrong-type", f"describe returned a {type(manifest).__name__}, not a Manifest.")
         return report
     _check_manifest(report, robot, manifest)
-    _check_observation(report, robot)
+    _check_observation(report, robot, manifest)
     _check_refusals(report, robot, manifest)
-    simple = (p for p in manifest.primitives.values() if not p.arguments and not p.needs)
-    harmless = next(simple, None) if moves else None
-    if harmless is not None:
-        _check_keys(report, robot, harmless)
-    _check_stop(report, robot, harmless)
+    harmless = [p for p in manifest.primitives.values() if _harmless(p)] if moves else []
+    for primitive in harmless:
+        _check_example(report, robot, primitive, manifest)
+    if harmless:
+        _check_keys(report, robot, harmless[0])
+    _check_stop(report, robot, harmless[0] if harmless else None)
     return report
+
+
+def untried(manifest: Manifest, moves: bool = True) -> Iterator[str]:
+    """Yield a line for each primitive that `check_robot` did not carry out, with the reason."""
+    for primitive in manifest.primitives.values():
+        if not moves:
+            yield f"{primitive.name}: the robot was not to move."
+        elif not _harmless(primitive):
+            need = f"it needs {', '.join(primitive.needs)}" if primitive.needs else "it takes arguments"
+            yield f"{primitive.name}: {need}; declare an `example` of arguments that are safe to try."
+
+
+def _harmless(primitive: Primitive) -> bool:
+    return primitive.example is not None or not (primitive.arguments or primitive.needs)
+
+
+def _check_example(report: Report, robot: Robot, primitive: Primitive, manifest: Manifest) -> None:
+    """Carry out what the robot calls safe to try: it must be allowed, and give back what it declares."""
+    where, example = f"/describe/primitives/{primitive.name}/example", dict(primitive.example or {})
+    wrong = check_arguments(primitive.name, example, manifest)
+    if not wrong.ok:
+        report.add(where, "example", f"its own manifest refuses it: {wrong.issues[0]}")
+        return
+    result = _execute(report, robot, primitive.name, primitive.filled(example))
+    if result is None:
+        return
+    if result.status == "rejected":
+        report.add(where, "example", f"the robot refused it: {result.message} [{result.code}]")
+    elif result.status == "succeeded" and (fault := result_fault(primitive, result.value, manifest)):
+        report.add(f"/execute/{primitive.name}", "result", f"what it gave back is not what it declares: {fault}.")
 
 
 def _check_manifest(report: Report, robot: Robot, manifest: Manifest) -> None:
@@ -55,7 +91,9 @@ def _check_manifest(report: Report, robot: Robot, manifest: Manifest) -> None:
         if again != manifest:
             report.add(path, "round-trip", "the manifest differs after a round trip through JSON.", "Use tuples and numbers.")
     except (TypeError, ValueError, KeyError, AttributeError) as error:
-        report.add(path, "round-trip", f"the manifest does not survive JSON: {error}.")
+        hint = "Make it with `make_manifest`, which takes lists of primitives and places."
+        report.add(path, "round-trip", f"the manifest does not survive JSON: {error}.", hint)
+        return
     if robot.describe() != manifest:
         report.add(path, "unstable", "describe gives another manifest the second time.")
     if not manifest.robot or not manifest.version:
@@ -63,41 +101,116 @@ def _check_manifest(report: Report, robot: Robot, manifest: Manifest) -> None:
     if not manifest.primitives:
         report.add(path, "empty", "the manifest has no primitive.")
     for name, primitive in manifest.primitives.items():
-        where = f"{path}/primitives/{name}"
-        if primitive.name != name:
-            report.add(where, "name", f"it is filed as {name!r} but named {primitive.name!r}.")
-        if primitive.timeout_s <= 0:
-            report.add(where, "timeout", f"timeout_s is {primitive.timeout_s}; it must be above 0.")
-        for argument in primitive.arguments:
-            if argument.type not in CHECKERS:
-                report.add(
-                    f"{where}/{argument.name}",
-                    "type",
-                    f"unknown type {argument.type!r}.",
-                    f"Known: {sorted(CHECKERS)}.",
-                )
+        _check_primitive(report, f"{path}/primitives/{name}", name, primitive, manifest)
     for name, message, hint in condition_faults(manifest):
         report.add(f"{path}/primitives/{name}", "condition", message, hint)
-    box = manifest.limits.workspace
+    if manifest.primitives:
+        try:
+            policy_schema(manifest)
+        except UsageError as error:
+            report.add(path, "schema", error.message, error.hint)
+    for name, shape in manifest.results.items():
+        for field, kind in shape.items():
+            if kind not in FIELD_TYPES:
+                report.add(
+                    f"{path}/results/{name}", "type", f"{field}: unknown type {kind!r}.", did_you_mean(kind, FIELD_TYPES)
+                )
+    _check_places(report, manifest)
+    _check_limits(report, manifest)
+
+
+def _check_primitive(report: Report, where: str, name: str, primitive: Primitive, manifest: Manifest) -> None:
+    if primitive.name != name:
+        report.add(where, "name", f"it is filed as {name!r} but named {primitive.name!r}.")
+    if primitive.timeout_s <= 0:
+        report.add(where, "timeout", f"timeout_s is {primitive.timeout_s}; it must be above 0.")
+    if primitive.result not in (*BUILT_IN, *manifest.results):
+        known = (*filter(None, BUILT_IN), *manifest.results)
+        report.add(where, "result", f"unknown result type {primitive.result!r}.", did_you_mean(primitive.result, known))
+    for argument in primitive.arguments:
+        at = f"{where}/{argument.name}"
+        if argument.type not in CHECKERS:
+            report.add(at, "type", f"unknown type {argument.type!r}.", did_you_mean(argument.type, CHECKERS))
+            continue
+        if argument.limit and argument.limit not in manifest.limits.declared():
+            hint = did_you_mean(argument.limit, manifest.limits.declared()) if manifest.limits.declared() else ""
+            report.add(at, "limit", f"it is bounded by {argument.limit!r}, which the robot does not declare.", hint)
+        if argument.result not in ("object", *manifest.results):
+            report.add(at, "result", f"no result type {argument.result!r}.", did_you_mean(argument.result, manifest.results))
+        if argument.default is not None:
+            wrong = CHECKERS[argument.type](argument, argument.default, manifest)
+            if wrong:
+                report.add(at, "default", f"its default does not fit it: {wrong[1]}")
+
+
+def _check_places(report: Report, manifest: Manifest) -> None:
+    for name, place in manifest.places.items():
+        where = f"/describe/places/{name}"
+        if place.name != name:
+            report.add(where, "name", f"it is filed as {name!r} but named {place.name!r}.")
+        if place.clearable and not (place.visible and place.relations):
+            hint = "Declare `visible` and `relations`, or leave `clearable` out."
+            report.add(where, "clearable", "whether a place is clear can be told only where what lies there is seen.", hint)
+        for word in place.relations:
+            if word not in SPATIAL:
+                report.add(where, "relation", f"unknown relation {word!r}.", did_you_mean(word, SPATIAL))
+
+
+def _check_limits(report: Report, manifest: Manifest) -> None:
+    """A limit that nothing can keep may not be declared: it would promise what nobody sees to."""
+    primitives, limits = manifest.primitives.values(), manifest.limits
+    bounded = {a.limit for p in primitives for a in p.arguments}
+    reaches = any(p.reaches and a.type in ("reference", "target") for p in primitives for a in p.arguments)
+    drives = any(effect.split()[:1] == ["at"] for p in primitives for effect in p.makes)
+    keeps = {
+        "workspace_min_m": (reaches, "no primitive goes to a located thing"),
+        "workspace_max_m": (reaches, "no primitive goes to a located thing"),
+        "base_speed_m_s": (drives, "no primitive makes 'at ...', so nothing drives"),
+        "hand_speed_m_s": (reaches, "no primitive goes to a located thing"),
+        "grip_force_n": (manifest.has_hand, "no primitive makes 'holding ...', so nothing is gripped"),
+        "gripper_opening_m": (manifest.has_hand, "no primitive makes 'holding ...', so nothing is gripped"),
+        "payload_kg": (manifest.has_hand, "no primitive makes 'holding ...', so nothing is carried"),
+    }
+    for name in limits.declared():
+        kept, why = keeps[name]
+        if not kept and name not in bounded:
+            hint = "Leave the limit out, or let an argument be bounded by it (`limit`)."
+            report.add(f"/describe/limits/{name}", "limit", f"nothing can keep it: {why}.", hint)
+    if (limits.workspace_min_m is None) != (limits.workspace_max_m is None):
+        report.add("/describe/limits", "workspace", "a workspace has two corners; one is missing.")
+    box = limits.workspace
     if box is not None and not all(low < high for low, high in zip(*box, strict=True)):
-        report.add(f"{path}/limits", "workspace", "workspace_min_m must be below workspace_max_m.")
+        report.add("/describe/limits", "workspace", "workspace_min_m must be below workspace_max_m.")
 
 
-def _check_observation(report: Report, robot: Robot) -> None:
+def _check_observation(report: Report, robot: Robot, manifest: Manifest) -> None:
     path = "/observe"
     first, second = _guarded(report, path, robot.observe), _guarded(report, path, robot.observe)
     if first is None or second is None:
         return
-    k, pose = first.intrinsics, np.asarray(first.camera_in_base)
+    k, depth = first.intrinsics, first.depth_m
     facts = {
-        "rgb": first.rgb.dtype == np.uint8 and first.rgb.shape == (k.height, k.width, 3),
-        "depth": first.depth_m.dtype == np.float32 and first.depth_m.shape == (k.height, k.width),
-        "depth-values": bool(np.isfinite(first.depth_m).all() and (first.depth_m >= 0).all()),
-        "intrinsics": k.fx > 0 and k.fy > 0,
-        "pose": pose.shape == (4, 4) and np.allclose(pose[:3, :3] @ pose[:3, :3].T, np.eye(3), atol=1e-6),
+        "rgb": first.rgb.dtype == np.uint8 and first.rgb.ndim == 3 and first.rgb.shape[2] == 3,
         "clock": second.stamp_s >= first.stamp_s,
         "state": isinstance(first.state.at, str) and isinstance(first.state.holding, str),
+        "own": all(isinstance(v, str | int | float) for v in first.state.own.values()),
     }
+    if first.state.at not in ("", *manifest.places):
+        hint = did_you_mean(first.state.at, manifest.places) if manifest.places else "The manifest has no places."
+        report.add(path, "place", f"it stands at {first.state.at!r}, which is no place of the manifest.", hint)
+    if k is not None:
+        facts |= {"size": first.rgb.shape[:2] == (k.height, k.width), "intrinsics": k.fx > 0 and k.fy > 0}
+    if first.camera_in_base is not None:
+        pose = np.asarray(first.camera_in_base)
+        facts["pose"] = pose.shape == (4, 4) and np.allclose(pose[:3, :3] @ pose[:3, :3].T, np.eye(3), atol=1e-6)
+    if depth is not None:
+        facts |= {
+            "depth": depth.dtype == np.float32 and depth.shape == first.rgb.shape[:2],
+            "depth-values": bool(np.isfinite(depth).all() and (depth >= 0).all()),
+            "calibrated": k is not None and first.camera_in_base is not None,
+        }
+    if manifest.sees_depth and depth is None:
+        report.add(path, "no-depth", "a camera of the manifest measures depth, and the observation has none.")
     for fact, holds in facts.items():
         if not holds:
             report.add(path, fact, f"{fact} is not as `Observation` says.")
@@ -116,8 +229,8 @@ def _check_refusals(report: Report, robot: Robot, manifest: Manifest) -> None:
 
 
 def _check_keys(report: Report, robot: Robot, harmless: Primitive) -> None:
-    key = _key()
-    results = [_execute(report, robot, harmless.name, {}, key) for _ in range(2)]
+    key, arguments = _key(), harmless.filled(harmless.example or {})
+    results = [_execute(report, robot, harmless.name, arguments, key) for _ in range(2)]
     if None in results:
         return
     if results[0] != results[1]:
@@ -136,15 +249,16 @@ def _check_stop(report: Report, robot: Robot, harmless: Primitive | None) -> Non
         report.add("/stop", "hangs", f"stop had not returned after {time.monotonic() - began:.1f} s.")
         return
     do = harmless.name if harmless else next(iter(robot.describe().primitives))
+    arguments = harmless.filled(harmless.example or {}) if harmless else {}
     for _ in range(2):
-        result = _execute(report, robot, do, {})
+        result = _execute(report, robot, do, arguments)
         if result is not None and result.status not in ("stopped", "rejected"):
             report.add("/stop", "latch", f"{do} gave {result.status!r} while stopped; expected 'stopped'.")
     reset = offered(robot, "reset_stop")
     if reset is None:
         return
     _guarded(report, "/reset_stop", reset)
-    result = _execute(report, robot, do, {}) if harmless else None
+    result = _execute(report, robot, do, arguments) if harmless else None
     if result is not None and result.status == "stopped":
         report.add("/reset_stop", "latch", "the robot is still stopped after reset_stop.")
 

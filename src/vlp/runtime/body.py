@@ -10,6 +10,7 @@ from vlp.core.errors import MissingComponent, VlpError
 from vlp.core.located import Located
 from vlp.core.observation import Observation, RobotState
 from vlp.journal import Event
+from vlp.policy import PolicyStep
 from vlp.primitives.results import result_fault
 from vlp.robot.offers import offered
 from vlp.robot.protocol import Robot, Step, StepResult
@@ -80,6 +81,10 @@ class Body:
             return result
         message = f"{do} gave back something else than it declares: {fault}."
         return replace(result, status="failed", value=None, code="bad-result", message=message)
+
+    def reachable(self, step: PolicyStep, thing: Located) -> str:
+        """Return why the robot cannot get to a thing, "" when it can or does not say."""
+        return str(self.ask("reachable", Step(step.do, dict(step.arguments), key=""), thing) or "")
 
     def instance(self) -> str:
         """Return what changes when a robot's server starts anew and forgets its keys; "" for a robot without one."""

@@ -12,7 +12,7 @@ from vlp.core.report import Report
 from vlp.journal import Event
 from vlp.models.protocol import Model, Reply
 from vlp.policy import Plan, Policy, compact
-from vlp.policy.checks import CHECKS, check_policy
+from vlp.policy.checks import CHECKS, Reachable, check_policy
 from vlp.policy.diff import diff
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import CHECK, Schema, guided, policy_schema
@@ -43,6 +43,7 @@ class Planner:
         gate: checks that policies keep to what was said.
         names: the only things that the robot finds in its images; None for whatever can be named.
         confirm: asks a person whether to go on; None where nobody is there.
+        reachable: tells why the robot cannot get to a thing; None where it does not say.
     """
 
     def __init__(
@@ -56,7 +57,9 @@ class Planner:
         gate: Gate = OPEN,
         confirm: Callable[[str], bool] | None = None,
         names: Names | None = None,
+        reachable: Reachable | None = None,
     ) -> None:
+        self._reachable = reachable
         self._names = names
         self.gate, self._confirm = gate, confirm
         self.model, self.manifest, self.bus, self.memory, self.budget = model, manifest, bus, memory, budget
@@ -96,7 +99,7 @@ class Planner:
         for attempt in range(1, self.budget.replies + 1):
             reply = self._ask(messages, attempt, self._grammars[refuted])
             start = time.perf_counter()
-            plan, report = check_policy(reply.text, self.manifest, known, checks=checks)
+            plan, report = check_policy(reply.text, self.manifest, known, self._reachable, checks)
             check_s = time.perf_counter() - start
             if plan is not None:
                 if fresh:

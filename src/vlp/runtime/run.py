@@ -129,9 +129,10 @@ class Run:
         self.journal = Journal(journal, must_exist=bool(past))
         self.bus = Bus(self.journal, [self.memory], subscribers, judge)
         self.steps = Steps(self.body, self.bus, self.memory, self.run_id)
-        names = robot.grounder.names if isinstance(robot, PerceivingRobot) else None
+        names = robot.names if isinstance(robot, PerceivingRobot) else None
+        reachable = self.body.reachable if self.body.offers("reachable") else None
         self.planner = Planner(
-            model, self.body.manifest, self.bus, self.memory, spec.budget, on_text, self.gate, confirm, names
+            model, self.body.manifest, self.bus, self.memory, spec.budget, on_text, self.gate, confirm, names, reachable
         )
         self.loop = Loop(self.body, self.planner, self.steps, self.bus, self.memory, spec.budget, schedule, triggers, self.gate)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vlp.core.camera import Intrinsics
 from vlp.core.errors import UsageError
+from vlp.core.located import Located
 from vlp.core.observation import Observation, RobotState
 from vlp.primitives.manifest import Manifest, Place
 from vlp.primitives.standard import make_manifest
@@ -19,7 +20,7 @@ from vlp.robot.arguments import check_arguments
 from vlp.robot.keys import Once
 from vlp.robot.protocol import Step, StepResult
 from vlp.sim.embodiments.hsr.actions import ACTIONS, action
-from vlp.sim.embodiments.hsr.actions.grasp import EMPTY_M
+from vlp.sim.embodiments.hsr.actions.grasp import EMPTY_M, on_table
 from vlp.sim.embodiments.hsr.actions.scope import Map, Memory, Scope
 from vlp.sim.embodiments.hsr.body import BASE_JOINTS, CAMERA, FOCAL_PX, GRIPPER, HEIGHT_PX, LIMITS, WIDTH_PX
 from vlp.sim.embodiments.hsr.motion import CLOSED_RAD, Failed, Motion, OutOfTime, Stopped
@@ -115,6 +116,15 @@ class SimRobot:
     def result_of(self, key: str) -> StepResult | None:
         """Return the result of a finished key, None when nothing finished under it."""
         return self._once.result_of(key)
+
+    def reachable(self, step: Step, thing: Located) -> str:
+        """Return why the hand cannot get over a thing to take it, "" when it can: by the map and the length of the arm."""
+        if step.do != "grasp":
+            return ""
+        try:
+            return "" if on_table(thing, self._map) else "it is not on the surface that the arm works over"
+        except Failed as failure:
+            return failure.message.rstrip(".")
 
     def snapshot(self) -> bytes:
         """Return the world and the robot's memory between two steps, as JSON bytes."""

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from vlp.core.located import Located
-from vlp.sim.embodiments.hsr.actions.scope import TRAVEL_MOST_M, Held, Scope, kind_of, located
+from vlp.sim.embodiments.hsr.actions.scope import TRAVEL_MOST_M, Held, Map, Scope, kind_of, located
 from vlp.sim.embodiments.hsr.body import GRIPPER
 from vlp.sim.embodiments.hsr.hand import FINGER_THICK_M, PAD_M, WIDEST_M, knuckle_reach
 from vlp.sim.embodiments.hsr.motion import CLOSED_RAD, Failed
@@ -34,7 +34,7 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     if width + 2 * 0.006 > WIDEST_M:
         found = f"the {target.phrase} is {width * 100:.0f} cm wide"
         raise Failed("too-large", f"{found}; the hand opens {WIDEST_M * 100:.0f} cm.")
-    if not on_table(target, scope):
+    if not on_table(target, scope.map):
         raise Failed("unreachable", f"the {target.phrase} is not on the table.")
     if scope.memory.at != scope.map.home:
         scope.drive_to(scope.map.home)
@@ -70,10 +70,10 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     return {"opening_m": round(still, 4), "closing_rad": round(closing, 3), "tip_m": round(tip_m, 4)}
 
 
-def on_table(target: Located, scope: Scope) -> bool:
+def on_table(target: Located, known: Map) -> bool:
     """Return whether the thing's middle is above the table."""
-    (x, y, z), low, high = target.position_in_world, scope.map.table.low, scope.map.table.high
-    return low[0] < x < high[0] and low[1] < y < high[1] and z > scope.map.table_m - 0.02
+    (x, y, z), low, high = target.position_in_world, known.table.low, known.table.high
+    return low[0] < x < high[0] and low[1] < y < high[1] and z > known.table_m - 0.02
 
 
 def choose_closing(target: Located, heights: HeightMap, tries: int = 0) -> tuple[float, float]:

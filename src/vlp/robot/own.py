@@ -1,0 +1,60 @@
+"""A robot of one's own by the words "module:Class": the one place that builds it."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from vlp.core.errors import MissingComponent, UsageError, did_you_mean
+from vlp.robot.protocol import Robot
+
+METHODS = ("describe", "observe", "execute", "stop")
+
+
+def is_own(name: str) -> bool:
+    """Return whether a robot's name is of the form "module:Class", and not a URL."""
+    module, colon, attribute = name.partition(":")
+    return bool(colon) and attribute.isidentifier() and all(part.isidentifier() for part in module.split("."))
+
+
+def own_robot(name: str) -> Robot:
+    """Return the robot that a class or a function makes when it is called without arguments.
+
+    Args:
+        name: "module:Class"; modules in the present directory are found too.
+
+    Raises:
+        UsageError: no such module or class, or what it makes is no robot.
+        MissingComponent: the module or the class does not load.
+    """
+    module_name, _, attribute = name.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (module_name + ".").startswith(error.name + "."):
+            raise MissingComponent(f"the robot {name!r} needs {error.name}.", "Install it.") from None
+        raise UsageError(f"there is no module {error.name!r}.", "Run the command where it lies, or install it.") from None
+    except Exception as error:
+        raise MissingComponent(f"the module {module_name!r} does not load: {_said(error)}.") from None
+    maker = getattr(module, attribute, None)
+    if not callable(maker):
+        known = [n for n, value in vars(module).items() if isinstance(value, type) and value.__module__ == module.__name__]
+        raise UsageError(f"{module_name} has no class {attribute!r}.", did_you_mean(attribute, known) if known else "")
+    try:
+        robot: Any = maker()
+    except Exception as error:
+        hint = "It is called without arguments: give them defaults."
+        raise MissingComponent(f"the robot {name!r} cannot be made: {_said(error)}.", hint) from None
+    lacks = [method for method in METHODS if not callable(getattr(robot, method, None))]
+    if lacks:
+        raise UsageError(
+            f"{name} is no robot: it lacks {', '.join(lacks)}.", "A robot has describe, observe, execute and stop."
+        )
+    return robot
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}".rstrip(".")

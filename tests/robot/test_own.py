@@ -1,0 +1,105 @@
+"""A robot of one's own is found by "module:Class", and whatever is wrong with that is told in a sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from vlp.cli.main import main
+from vlp.core.errors import MissingComponent, UsageError
+from vlp.robot.own import is_own, own_robot
+
+ROBOT = """
+import time
+import numpy as np
+from vlp.core.observation import Observation, RobotState
+from vlp.primitives.declare import Argument, Primitive
+from vlp.primitives.standard import make_manifest
+from vlp.robot.arguments import check_arguments
+from vlp.robot.keys import Once
+from vlp.robot.protocol import StepResult
+
+TIMES = Argument("times", "integer", "How often.", minimum=1, maximum=3)
+BEEP = Primitive("beep", "action", "Beep.", (TIMES,), example={"times": 1})
+HONK = Primitive("honk", "action", "Honk.", (TIMES,))
+
+
+class Beeper:
+    def __init__(self):
+        self.manifest, self.once, self.stopped = make_manifest("beeper", [BEEP, HONK], ["yard"]), Once(), False
+
+    def describe(self):
+        return self.manifest
+
+    def observe(self):
+        state = RobotState("yard", own={"battery_percent": 70})
+        return Observation(np.zeros((48, 64, 3), np.uint8), None, None, None, state, time.monotonic())
+
+    def execute(self, step):
+        return self.once.run(step, self._act)
+
+    def _act(self, step):
+        report = check_arguments(step.do, step.arguments, self.manifest)
+        if not report.ok:
+            return StepResult(step.key, "rejected", code=report.issues[0].code, message=str(report))
+        if self.stopped:
+            return StepResult(step.key, "stopped", code="stopped", message="stopped.")
+        return StepResult(step.key, "succeeded", dict(step.arguments))
+
+    def stop(self):
+        self.stopped = True
+
+
+class Asks:
+    def __init__(self, port):
+        pass
+
+
+class Mute:
+    def describe(self):
+        pass
+"""
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "own_beeper.py").write_text(ROBOT)
+    (tmp_path / "own_broken.py").write_text("import no_such_driver_of_mine\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_module_in_the_present_directory_is_found(lab: Path) -> None:
+    assert own_robot("own_beeper:Beeper").describe().robot == "beeper"
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "said"),
+    [
+        ("own_beeper:Beper", UsageError, "Did you mean 'Beeper'"),
+        ("own_beper:Beeper", UsageError, "there is no module 'own_beper'"),
+        ("own_beeper:Asks", MissingComponent, "called without arguments"),
+        ("own_beeper:Mute", UsageError, "it lacks observe, execute, stop"),
+        ("own_broken:Any", MissingComponent, "needs no_such_driver_of_mine"),
+    ],
+)
+def test_what_is_wrong_is_told(lab: Path, name: str, error: type[Exception], said: str) -> None:
+    with pytest.raises(error) as raised:
+        own_robot(name)
+    assert said in str(raised.value)
+
+
+def test_only_a_module_and_a_class_are_a_robot_of_ones_own() -> None:
+    assert is_own("a.b:C") and not any(map(is_own, ("hsr", "http://localhost:1", "http:x/y", "a:b:c", ":C", "a:", "file.json")))
+
+
+def test_the_check_command_says_ok_and_what_was_not_tried(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["robot", "check", "own_beeper:Beeper"]) == 0
+    out = capsys.readouterr().out
+    assert "own_beeper:Beeper: ok" in out
+    assert "not tried: honk: it takes arguments; declare an `example`" in out and "beep" not in out.replace("own_beeper", "")
+
+
+def test_a_robot_of_ones_own_has_a_manifest_and_a_schema(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["robot", "manifest", "--robot", "own_beeper:Beeper"]) == 0
+    out = capsys.readouterr().out
+    assert "limits: none; no depth camera" in out and "locate" not in out and "ask(question)" in out
