@@ -1,12 +1,16 @@
 """A robot of one's own is found by "module:Class", and whatever is wrong with that is told in a sentence."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from vlp.cli.main import main
 from vlp.core.errors import MissingComponent, UsageError
+from vlp.robot.client import RemoteRobot
 from vlp.robot.own import is_own, own_robot
+from vlp.robot.protocol import Step
+from vlp.robot.serving import running_server
 
 ROBOT = """
 import time
@@ -103,3 +107,23 @@ def test_a_robot_of_ones_own_has_a_manifest_and_a_schema(lab: Path, capsys: pyte
     assert main(["robot", "manifest", "--robot", "own_beeper:Beeper"]) == 0
     out = capsys.readouterr().out
     assert "limits: none; no depth camera" in out and "locate" not in out and "ask(question)" in out
+
+
+def test_a_robot_without_hand_or_depth_is_the_same_over_http(lab: Path) -> None:
+    """The wire demanded depth, a gripper and a hand of every robot."""
+    robot = own_robot("own_beeper:Beeper")
+    with running_server(robot) as at, RemoteRobot(at.url, at.token) as remote:
+        assert remote.describe() == robot.describe()
+        seen = remote.observe()
+        assert (seen.depth_m, seen.intrinsics, seen.camera_in_base) == (None, None, None)
+        assert seen.state == robot.observe().state and seen.state.gripper_m is None
+        assert remote.execute(Step("beep", {"times": 2}, "a")).done == {"times": 2}
+        assert remote.execute(Step("beep", {"times": 2.5}, "b")).code == "wrong-type"
+
+
+def test_a_run_commands_a_robot_of_ones_own(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policy = {"goal": "it beeped", "subtasks": [{"name": "beep", "steps": [{"do": "beep", "times": 2}]}]}
+    (lab / "replies.json").write_text(json.dumps([policy]))
+    words = ["run", "beep twice", "--robot", "own_beeper:Beeper", "--model", "scripted:replies.json", "--out", "run"]
+    assert main(words) == 0, capsys.readouterr().err
+    assert "beep" in capsys.readouterr().out

@@ -57,7 +57,7 @@ def run(
 
     Args:
         instruction: what you want, in one sentence.
-        robot: a simulated robot, or the URL of a robot's server.
+        robot: a simulated robot, module:Class of your own, or the URL of a robot's server.
         world: the simulated world that the robot stands in.
         seed: which of its scenes; `vlp world show` draws it.
         model_name: which of a server's models, where it lists several.
