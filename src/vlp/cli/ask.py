@@ -26,6 +26,7 @@ def ask(
     model_name: str = "",
     adapter: str = "",
     profile: str = "",
+    server: str = "",
     timeout_s: float = 120.0,
 ) -> int:
     """Ask a model a question about an image.
@@ -36,11 +37,12 @@ def ask(
         model_name: which of a server's models, where it lists several.
         adapter: a LoRA adapter for a model in process.
         profile: the wording of its prompts, "full" for a general one; by default the one that it asks for.
+        server: the kind of the model's server (vllm, llama.cpp, ollama, lmstudio, openai); by default what it says of itself.
         timeout_s: limit on the answer, in seconds.
     """
     question = clean_question(question)
     rgb = read_image(image)
-    chosen = open_chosen(with_name(model, model_name), adapter, profile, grammar=False, open_s=timeout_s)
+    chosen = open_chosen(with_name(model, model_name), adapter, profile, server, grammar=False, open_s=timeout_s)
     names = chosen.can.names
     why = unknown_in_question(question, names) if names else None
     if why is not None:

@@ -23,6 +23,7 @@ def ground(
     model_name: str = "",
     adapter: str = "",
     profile: str = "",
+    server: str = "",
     out: str = "",
     json_: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> int:
@@ -34,12 +35,13 @@ def ground(
         model_name: which of a server's models, where it lists several.
         adapter: a LoRA adapter for a model in process.
         profile: the wording of its prompts, "full" for a general one; by default the one that it asks for.
+        server: the kind of the model's server (vllm, llama.cpp, ollama, lmstudio, openai); by default what it says of itself.
         out: write the image with the boxes drawn into it, as PNG.
         json_: print JSON.
     """
     rgb = read_image(image)
     phrase = " ".join(clean_question(phrase).lower().split())
-    found = _find(rgb, phrase, with_name(model, model_name), adapter, profile)
+    found = _find(rgb, phrase, with_name(model, model_name), adapter, profile, server)
     if out:
         from pathlib import Path
 
@@ -55,7 +57,7 @@ def ground(
     return 0 if found else 1
 
 
-def _find(rgb: Rgb, phrase: str, model: str, adapter: str, profile: str) -> list[Detection]:
+def _find(rgb: Rgb, phrase: str, model: str, adapter: str, profile: str, server: str) -> list[Detection]:
     """Return what a model finds; words that a grounder has not learnt are pointed out instead of not found."""
     if model in GROUNDERS and model in FOLDERS:  # it finds without writing
         grounder = make_grounder(model, Sources())
@@ -63,7 +65,7 @@ def _find(rgb: Rgb, phrase: str, model: str, adapter: str, profile: str) -> list
         if names is not None:
             _check(phrase, names)
         return grounder.ground(rgb, phrase)
-    return make_grounder("model", Sources(model=open_chosen(model, adapter, profile))).ground(rgb, phrase)
+    return make_grounder("model", Sources(model=open_chosen(model, adapter, profile, server))).ground(rgb, phrase)
 
 
 def _check(phrase: str, names: Names) -> None:

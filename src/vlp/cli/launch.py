@@ -64,11 +64,12 @@ def launch(
         "confirm": "ask",
         "check": "",
         "profile": "",
+        "server": "",
         **spec.options,
     }
     model = None
     if spec.model != EXPERT:
-        model = open_chosen(spec.model, options["adapter"], options["profile"], open_s=spec.budget.run_s)
+        model = open_chosen(spec.model, options["adapter"], options["profile"], options["server"], open_s=spec.budget.run_s)
     robot, simulation = open_robot(
         spec.robot, world=spec.world, seed=spec.seed, grounder=options["grounder"], model=model,
         ask_person=keyboard.ask if keyboard else None, token=robot_token(token),
@@ -95,7 +96,9 @@ def launch(
     return status_of(outcome)
 
 
-def open_chosen(name: str, adapter: str = "", profile: str = "", *, grammar: bool = True, open_s: float = OPEN_S) -> Model:
+def open_chosen(
+    name: str, adapter: str = "", profile: str = "", server: str = "", *, grammar: bool = True, open_s: float = OPEN_S
+) -> Model:
     """Return the model of `--model` (see `vlp.models.catalogue.open_for_person`); notes about it go to standard error.
 
     Raises:
@@ -103,7 +106,7 @@ def open_chosen(name: str, adapter: str = "", profile: str = "", *, grammar: boo
     """
     if profile:
         lookup(profile, WORDINGS, "prompt profile")
-    return open_for_person(name, adapter, profile, grammar=grammar, open_s=min(open_s, OPEN_S), tell=_note)
+    return open_for_person(name, adapter, profile, server, grammar=grammar, open_s=min(open_s, OPEN_S), tell=_note)
 
 
 def _note(line: str) -> None:

@@ -40,6 +40,7 @@ def run(
     model_name: str = "",
     adapter: str = "",
     profile: str = "",
+    server: str = "",
     check: Literal["measure", "model"] = "measure",
     grounder: Eyes = DEFAULT_GROUNDER,
     change: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
@@ -63,6 +64,7 @@ def run(
         model_name: which of a server's models, where it lists several.
         adapter: a LoRA adapter for a model in process.
         profile: the wording of the model's prompts, "full" for a general one; by default the one that it asks for.
+        server: the kind of the model's server (vllm, llama.cpp, ollama, lmstudio, openai); by default what it says of itself.
         check: how a check of a relation between things is answered: measured in depth, or by asking the model.
         change: "STEP: new instruction", given once STEP steps have been done; may be repeated.
         event: "STEP: event", e.g. "2: move red cube", "3: knock"; may be repeated.
@@ -82,7 +84,8 @@ def run(
     if not timeout_s > 0:
         raise UsageError(f"--timeout-s {timeout_s:g} is not greater than 0.", "Give the longest time for the run, in seconds.")
     options = {"adapter": adapter, "grounder": grounder, "recordings": not no_recordings, "confirm": confirm}
-    options |= ({"profile": profile} if profile else {}) | ({"check": check} if check == "model" else {})
+    chosen = {"profile": profile, "server": server, "check": check if check == "model" else ""}
+    options |= {name: value for name, value in chosen.items() if value}
     if model == EXPERT or grounder == "oracle":
         options["upper_bound"] = True
     spec = Spec(said, robot, world, model, seed, tuple(changes), Budget(run_s=timeout_s), options)

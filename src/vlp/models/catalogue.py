@@ -49,7 +49,7 @@ def open_model(spec: str, **options: Any) -> Model:
             OpenAI-compatible server ("http://127.0.0.1:8000/v1", with "#NAME" behind it where it serves several models), or
             "scripted:FILE".
         options: handed to the back end: `profile`; `adapter`, `device`, `dtype` for models in process; `model`, `key`,
-            `sight`, `grammar`, `tell`, `open_s` for a server.
+            `server`, `sight`, `grammar`, `tell`, `open_s` for a server.
 
     Raises:
         UsageError: nothing by that name, or a folder that cannot be trusted.
@@ -66,6 +66,7 @@ def open_for_person(
     spec: str,
     adapter: str = "",
     profile: str = "",
+    server: str = "",
     *,
     grammar: bool = True,
     open_s: float = OPEN_S,
@@ -77,6 +78,7 @@ def open_for_person(
         spec: see `open_model`.
         adapter: a LoRA adapter for a model in process; "" for none.
         profile: the wording of its prompts; "" for the one that it asks for.
+        server: the kind of server, a row of `vlp.models.servers.SERVERS`; "" goes by what it says of itself.
         grammar: whether replies under a grammar will be asked for.
         open_s: limit on opening a server's model, in which it is waited for one that is busy.
         tell: told, in a line each, what the person should know.
@@ -86,11 +88,15 @@ def open_for_person(
         MissingComponent: see `open_model`.
     """
     if not spec.startswith(SERVED):
+        if server:
+            raise UsageError("--server is for a server's models, and no URL is named.", "Leave it out.")
         return open_model(spec, **{name: value for name, value in (("adapter", adapter), ("profile", profile)) if value})
     if adapter:
         raise UsageError("--adapter is for a model in process.", "A server loads its adapters itself.")
     key, sight = os.environ.get("VLP_MODEL_KEY"), os.environ.get("VLP_MODEL_SIGHT", "")
-    model = open_model(spec, key=key, sight=sight, profile=profile or None, grammar=grammar, open_s=open_s, tell=tell)
+    model = open_model(
+        spec, key=key, sight=sight, profile=profile or None, server=server, grammar=grammar, open_s=open_s, tell=tell
+    )
     return RetryingModel(model, tell=tell)
 
 

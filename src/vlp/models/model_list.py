@@ -38,11 +38,13 @@ class Listed:
         name: under which it is asked for.
         others: further names of the same model: the path it was loaded from, aliases.
         chats: whether it can chat about images, as far as its name and the list tell.
+        owner: what the list gives as `owned_by`; "" for nothing.
     """
 
     name: str
     others: tuple[str, ...] = ()
     chats: bool = True
+    owner: str = ""
 
     def is_called(self, name: str) -> bool:
         """Return whether a name means this model."""
@@ -113,7 +115,7 @@ def _entry(entry: Any) -> Listed | None:
     aliases = entry.get("aliases") if isinstance(entry.get("aliases"), list) else []
     others = [entry.get("root"), entry.get("canonical_slug"), entry.get("model"), entry.get("name"), *(aliases or [])[:20]]
     known = tuple(dict.fromkeys(each[:MAX_NAME] for each in others if isinstance(each, str) and each and each != name))
-    return Listed(name[:MAX_NAME], known, _chats(name, entry))
+    return Listed(name[:MAX_NAME], known, _chats(name, entry), str(entry.get("owned_by", ""))[:MAX_NAME])
 
 
 def _chats(name: str, entry: dict[str, Any]) -> bool:

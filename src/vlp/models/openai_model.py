@@ -24,6 +24,7 @@ from vlp.models.retry import Tell, say_nothing
 from vlp.models.served_name import ServedName
 from vlp.models.served_reply import ReplyParts, events, read_json
 from vlp.models.server_errors import Refused
+from vlp.models.servers import find_server
 from vlp.models.trace import TOP, Trace
 
 LIST_S = 10.0
@@ -56,12 +57,14 @@ class OpenAIModel:
         profile: the wording of prompts the served model was made for; None takes what its name says, else "full".
         key: bearer token; None for none.
         tell: told, in a line each, what a person should know: which model was taken of several, what the server does not take.
-        timeout_s: limit on asking for the list of models.
+        timeout_s: limit on asking for the list of models, and what the server tells of this one.
+        server: a row of `vlp.models.servers.SERVERS`; "" goes by what the server says of itself.
 
     Attributes:
         name: under which it is served.
         profile: see above.
         can: what it can do.
+        server: what kind of server it is.
         asks: what its name says that it wants of its clients.
         url: the base that was found to answer.
 
@@ -78,15 +81,21 @@ class OpenAIModel:
         key: str | None = None,
         tell: Tell = say_nothing,
         timeout_s: float = LIST_S,
+        server: str = "",
     ) -> None:
         base, _, named = url.partition("#")
         self._tell = tell
         self._endpoint = Endpoint(base, key)
-        self._model = self._found(model or named, Deadline(min(timeout_s, LIST_S)))
+        deadline = Deadline(min(timeout_s, LIST_S))
+        self._model = self._found(model or named, deadline)
         self.name, self.url = self._model.name, self._endpoint.url
         told = ServedName.read(self.name) or ServedName(self.name)
         self.profile, self.asks = profile or told.profile, told
-        self.can = Capabilities(view=view_of(told.name))
+        self.server = find_server(server, self._model.owner)
+        images = self.server.sees_images(self.url, self._endpoint.key, self.name, deadline)
+        self.can = Capabilities(images=images, view=view_of(told.name))
+        if not images:
+            tell(f"{self.url} says that {self.name!r} sees no images. {self.server.note}".strip())
         self._shapes = SHAPES
         self._notes: tuple[str, ...] = ()
         self._limit, self._left_out, self._thinking_tokens = "max_tokens", set[str](), 0
@@ -257,7 +266,9 @@ class OpenAIModel:
             messages = _without_system(messages)
         turns = [_turn(message) for message in messages]
         greedy = {name: 0 for name in ("temperature", "seed") if name not in self._left_out}
-        return {"model": self.name, "messages": turns, self._limit: max_tokens + self._thinking_tokens, **greedy}
+        return {"model": self.name, "messages": turns, self._limit: max_tokens + self._thinking_tokens, **greedy} | dict(
+            self.server.fields
+        )
 
     def _found(self, wanted: str, deadline: Deadline) -> Listed:
         """Return the model that is asked; where the base lists none, one with or without /v1 is tried."""
