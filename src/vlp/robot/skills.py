@@ -1,0 +1,112 @@
+"""A robot out of skills: a method for each primitive; the rest of the contract is written here once for every body."""
+
+import json
+import threading
+import time
+from typing import Any, ClassVar
+
+from vlp.core.errors import TaskFailed, UsageError
+from vlp.primitives.manifest import Manifest
+from vlp.robot.arguments import check_arguments
+from vlp.robot.keys import Once
+from vlp.robot.protocol import Step, StepResult
+
+
+class SkillFailed(TaskFailed):
+    """Raised by a skill that could not do what it was asked.
+
+    Args:
+        code: a stable word for the failure, e.g. "door-closed".
+        message: one sentence for people and for the model.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class SkillRobot:
+    """Keys, refusals and the stop latch of a robot; a subclass adds `observe` and one method for each primitive.
+
+    The step `{"do": "go_to", "place": "dock"}` calls `self.go_to(place="dock")`, with the defaults of arguments that were left
+    out and references already replaced by what they stand for. What the method returns is the value of the step. It raises
+    `SkillFailed` where it fails, and calls `pause` or looks at `stopped` wherever it takes time.
+
+    Args:
+        manifest: what the robot can do.
+
+    Attributes:
+        once: the keys of steps and their results.
+        stopped: set from `stop` until `reset_stop`.
+
+    Raises:
+        UsageError: a primitive has no method, or `observe` is missing.
+    """
+
+    simulated: ClassVar[tuple[str, ...]] = ()
+    """Of a robot that exists in this program alone: the attributes, plain data, that are its whole state, so that a killed run
+    is restored from the journal. A robot with hardware leaves it empty: its state outlives the program."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self.once = Once()
+        self.stopped = threading.Event()
+        missing = [name for name in ("observe", *manifest.primitives) if not callable(getattr(self, name, None))]
+        if missing:
+            hint = "Write one method for each primitive, named like it, with its arguments."
+            raise UsageError(f"{type(self).__name__} has no method {', '.join(missing)}.", hint)
+        if self.simulated:
+            self.snapshot, self.restore = self._snapshot, self._put_back
+
+    def describe(self) -> Manifest:
+        """Return what the robot says of itself."""
+        return self.manifest
+
+    def execute(self, step: Step) -> StepResult:
+        """Carry out a step, once per key; what the manifest does not allow is rejected."""
+        return self.once.run(step, self._act)
+
+    def result_of(self, key: str) -> StepResult | None:
+        """Return how the step with this key ended, None when none did."""
+        return self.once.result_of(key)
+
+    def stop(self) -> None:
+        """Latch, from any thread. A subclass with a driver also brakes here."""
+        self.stopped.set()
+
+    def reset_stop(self) -> None:
+        """Open the latch."""
+        self.stopped.clear()
+
+    def pause(self, seconds: float) -> None:
+        """Wait while something moves; raises SkillFailed as soon as the robot is stopped."""
+        if self.stopped.wait(seconds):
+            raise SkillFailed("stopped", "the robot is stopped.")
+
+    def _snapshot(self) -> bytes:
+        return json.dumps([{name: getattr(self, name) for name in self.simulated}, self.once.to_json()]).encode()
+
+    def _put_back(self, snapshot: bytes) -> None:
+        state, keys = json.loads(snapshot)
+        for name in self.simulated:
+            setattr(self, name, state[name])
+        self.once.load(keys)
+
+    def _act(self, step: Step) -> StepResult:
+        report = check_arguments(step.do, step.arguments, self.manifest)
+        if not report.ok:
+            return StepResult(step.key, "rejected", code=report.issues[0].code, message=str(report.issues[0]))
+        if self.stopped.is_set():
+            return StepResult(step.key, "stopped", code="stopped", message="the robot is stopped.")
+        arguments = self.manifest.primitives[step.do].filled(step.arguments)
+        began_s = time.monotonic()
+        status, value, code, message = self._done(step.do, arguments)
+        return StepResult(step.key, status, arguments, value, code, message, time.monotonic() - began_s)
+
+    def _done(self, do: str, arguments: dict[str, Any]) -> tuple[Any, Any, str, str]:
+        try:
+            return "succeeded", getattr(self, do)(**arguments), "", ""
+        except SkillFailed as failed:
+            if self.stopped.is_set():
+                return "stopped", None, "stopped", "the robot was stopped."
+            return "failed", None, failed.code, failed.message
