@@ -199,6 +199,13 @@ def test_a_robot_that_answers_by_deeds_may_be_asked():
     assert rover.sentence("do not enter the hall") is not None
 
 
+def test_a_place_of_the_robot_may_be_called_like_a_deed():
+    """Against: "go to the store" asked for nothing, because to store is a verb."""
+    rover = Gate(None, frozenset(("go_to", "report")), reads=True, places=frozenset(("store",)))
+    assert rover.sentence("go to the store") is None
+    assert rover.sentence("thanks, well done") is not None
+
+
 def test_the_longest_instruction_is_read_at_once(strict: Gate):
     """A sentence is read before every policy; 200 words took longest where patterns nest."""
     for text in (

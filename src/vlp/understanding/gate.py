@@ -52,11 +52,13 @@ class Gate:
         primitives: names of what the robot can do.
         reads: whether the model goes by the words of a sentence at all; scripted replies do not, and of them only words for
             stopping are heeded.
+        places: names of the robot's places.
     """
 
     names: Names | None = None
     primitives: frozenset[str] = frozenset()
     reads: bool = False
+    places: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, model: Any, manifest: Manifest) -> "Gate":
@@ -68,7 +70,7 @@ class Gate:
         can = model.can
         if can.made_for:
             check_made_for(model.name, can.made_for, manifest)
-        return cls(can.names, frozenset(manifest.primitives), can.reads)
+        return cls(can.names, frozenset(manifest.primitives), can.reads, frozenset(manifest.places))
 
     @cached_property
     def lexicon(self) -> Lexicon:
@@ -98,6 +100,8 @@ class Gate:
         if not self.reads:
             return None
         why = next(self._reasons(self.read(text, follows), follows), None)
+        if why is not None and why.code == "nothing-asked" and not self.strict and self._speaks_of_own(text):
+            return None
         if why is not None and mentions_stop(text):
             return NotUnderstood(STOP, f"{_short(text)} seems to tell the robot to stop.")
         return why
@@ -125,6 +129,13 @@ class Gate:
         if self.strict and not follows and said.acts == {"put"} and not said.whither:
             code = UNNAMED if said.refers else "nowhere"
             yield NotUnderstood(code, "the sentence does not say what is to be put where.", "Say which thing, and where to.")
+
+    def _speaks_of_own(self, text: str) -> bool:
+        """Return whether a sentence names a place of the robot's and a word of its primitives: "go to the store"."""
+        words = set(re.findall(r"[^\W_]+", text.lower()))
+        return any(set(place.lower().split()) <= words for place in self.places) and any(
+            words & set(primitive.lower().split("_")) for primitive in self.primitives
+        )
 
     def _unknown(self, words: Sequence[str]) -> tuple[str, str]:
         assert self.names is not None
