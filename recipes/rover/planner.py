@@ -14,6 +14,7 @@ from typing import Any
 
 Step = dict[str, Any]
 Wish = tuple[str, ...]
+SO = {"open": "open", "close": "closed"}
 
 
 class Prompt:
@@ -55,7 +56,9 @@ class Impossible(Exception):
 
 def wishes(prompt: Prompt, sentence: str) -> list[Wish]:
     """Return what a sentence asks for, in order."""
-    parts = re.split(r",? then |,? and (?=\w+ the|then|look|go)|; ", re.sub(r"^(no|please|now), ", "", sentence.strip(" .").lower()))
+    parts = re.split(
+        r",? then |,? and (?=\w+ the|then|look|go)|; ", re.sub(r"^(no|please|now), ", "", sentence.strip(" .").lower())
+    )
     return [wish for part in parts for wish in _wishes(prompt, part.strip(" ,"))]
 
 
@@ -147,7 +150,8 @@ class Plan:
     def add(self, kind: str, *words: str) -> None:
         """Add the steps for one wish."""
         if kind in ("open", "close", "charge"):
-            getattr(self, kind)(*words)
+            if not words or self.doors[words[0]] != SO[kind]:
+                getattr(self, kind)(*words)
             return
         self.go(words[-1], words[0] if kind == "visit" else "")
         if kind in ("tell", "sample"):
@@ -173,13 +177,13 @@ def still(prompt: Prompt, wanted: list[Wish]) -> list[Wish]:
             "charge": ("charge",),
         }
         met.add(rows.get(do, ()))
-    left = []
+    left: list[Wish] = []  # behind a wish that is left, what is so now may not be so any more
     for number, wish in enumerate(wanted):
         last = number == len(wanted) - 1
         if wish[0] in ("open", "close"):
-            so = prompt.doors[wish[1]] == {"open": "open", "close": "closed"}[wish[0]]
+            so = prompt.doors[wish[1]] == SO[wish[0]] and not left
         elif wish[0] == "visit":
-            so = wish[-1] == prompt.state["at"] if last else ("visit", wish[-1]) in met
+            so = (wish[-1] == prompt.state["at"] and not left) if last else ("visit", wish[-1]) in met
         else:
             so = wish in met
         if not so:
