@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from rover import Rover
+from examples.rover import Rover
 
 from vlp.journal import Event
 from vlp.models.protocol import Model

@@ -6,6 +6,7 @@ import pytest
 import test_guides
 import test_readme
 import test_training_guides
+import test_your_robot
 from shown import PAGES, PROGRAMS, Shown, commands, program_of, text_of
 from walk import Walk
 
@@ -15,6 +16,7 @@ WALKS = (
     (("README.md", "vlp --help"), test_readme.IN_PLACE),
     (tuple(f"docs/{page}.md" for page in test_guides.PAGES), test_guides.IN_PLACE),
     (tuple(f"docs/{page}.md" for page in test_training_guides.PAGES), test_training_guides.IN_PLACE),
+    ((test_your_robot.PAGE,), test_your_robot.IN_PLACE),
 )
 TEXT_PAGES = [page for page in PAGES if page != "vlp --help"]
 

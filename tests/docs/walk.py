@@ -125,7 +125,7 @@ class Walk(contextlib.ExitStack):
         for port, here in self.ports.items():
             text = text.replace(f":{port}", f":{here}")
         robot = self.ports.get(ROBOT_PORT, ROBOT_PORT)
-        if robot != ROBOT_PORT and re.match(r"vlp robot (look|do) ", text):  # these have it by default
+        if robot != ROBOT_PORT and re.match(r"vlp robot (look|do|stop|reset)\b", text):  # these have it by default
             text += f" --robot http://127.0.0.1:{robot}"
         return text
 

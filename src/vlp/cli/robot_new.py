@@ -1,0 +1,38 @@
+"""`vlp robot new`: the beginning of a robot of one's own."""
+
+import keyword
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from vlp.core.errors import UsageError
+from vlp.core.files import write_whole
+
+FILES = {"{name}.py": "new_robot.txt", "test_{name}.py": "new_robot_test.txt", "{name}_replies.json": "new_robot_replies.txt"}
+
+
+def new(name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]) -> int:
+    """Write a robot of your own into the present directory: one file, its test, and replies to try it with.
+
+    Args:
+        name: of the robot and of its file, e.g. lawn_mower.
+    """
+    if not name.isidentifier() or keyword.iskeyword(name) or name != name.lower():
+        raise UsageError(f"{name[:100]!r} cannot name a Python file.", "Use small letters, digits and _, e.g. lawn_mower.")
+    if name in sys.stdlib_module_names or name == "vlp":
+        raise UsageError(f"there is a module {name!r} already.", "Choose another name.")
+    kind = "".join(word.capitalize() for word in name.split("_"))
+    written = {Path(file.format(name=name)): template for file, template in FILES.items()}
+    if taken := [str(file) for file in written if file.exists()]:
+        raise UsageError(f"{', '.join(taken)} exists already.", "Choose another name, or another directory.")
+    for file, template in written.items():
+        text = files("vlp.robot").joinpath(template).read_text(encoding="utf-8")
+        write_whole(file, text.format(name=name, kind=kind).encode())
+    print(f"written: {', '.join(map(str, written))}. Try:")
+    print(f"  vlp robot check {name}:{kind}")
+    print(f"  python -m pytest test_{name}.py")
+    print(f'  vlp run "measure the temperature at the desk" --robot {name}:{kind} --model scripted:{name}_replies.json')
+    return 0
