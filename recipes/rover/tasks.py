@@ -9,12 +9,13 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from examples.rover import Rover
 
+from vlp.core.instruction import Instruction
 from vlp.journal import Event
 from vlp.models.protocol import Model
 from vlp.perception.perceiving import PerceivingRobot
 from vlp.robot.protocol import Step, StepResult
+from vlp.runtime.run import Run, Spec
 from vlp.runtime.schedule import Change
-from vlp.runtime.session import Parts, Session, Spec
 
 
 class TroubledRover(Rover):
@@ -193,10 +194,30 @@ class Row:
     steps: int = 0
     wrong: list[str] = field(default_factory=list)
 
+
+class RoverJudge:
+    """Knows where the rover is, lets things happen to it, and counts.
+
+    Args:
+        rover: the robot.
+        row: what is counted.
+    """
+
+    def __init__(self, rover: TroubledRover, row: Row) -> None:
+        self.rover, self.row = rover, row
+
     def on_event(self, event: Event) -> None:
-        """Count."""
-        self.policies += event.kind == "policy"
-        self.steps += event.kind == "step-finished"
+        """Count policies and steps."""
+        self.row.policies += event.kind == "policy"
+        self.row.steps += event.kind == "step-finished"
+
+    def apply(self, text: str) -> str:
+        """Let something happen."""
+        return self.rover.happen(text)
+
+    def __call__(self) -> bool:
+        """Return whether the rover stands where the task ends."""
+        return self.rover.place == self.row.task.at
 
 
 def run_task(task: Task, out: Path, model: Model) -> Row:
@@ -208,9 +229,10 @@ def run_task(task: Task, out: Path, model: Model) -> Row:
         model: writes the policies.
     """
     rover, row = TroubledRover(), Row(task)
-    changes = tuple(Change.parse("event" if c.startswith("!") else "instruction", c.lstrip("!")) for c in task.changes)
-    parts = Parts(apply_event=rover.happen, subscribers=[row], confirm=lambda question: True)
-    outcome = Session(out, Spec(task.sentence, "rover", changes=changes), PerceivingRobot(rover, None), model, parts).run()
+    changes = tuple(Change.parse(text.lstrip("!"), instruction=not text.startswith("!")) for text in task.changes)
+    spec = Spec(Instruction.of(task.sentence), "rover", changes=changes)
+    judge = RoverJudge(rover, row)
+    outcome = Run(out, spec, PerceivingRobot(rover, None), model, judge=judge, confirm=lambda question: True).go()
     row.outcome, row.claim = outcome.outcome, outcome.claim
     row.wrong = list(_wrong(task, rover, row))
     return row

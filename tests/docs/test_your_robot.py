@@ -46,7 +46,10 @@ def add_lines(code: str) -> None:
 def test_the_guide_leads_from_nothing_to_a_running_robot(walk: Walk) -> None:
     walk.callback(sys.modules.pop, ROBOT, None)
     lines = text_of(PAGE).splitlines()
-    added = [(text_of(PAGE)[: found.start()].count("\n"), found[1]) for found in re.finditer(r"^```python\n(.*?)^```$", text_of(PAGE), re.M | re.S)]
+    added = [
+        (text_of(PAGE)[: found.start()].count("\n"), found[1])
+        for found in re.finditer(r"^```python\n(.*?)^```$", text_of(PAGE), re.M | re.S)
+    ]
     assert len(added) == 2, "the page adds a primitive and its method"
     for shown in commands(PAGE):
         while added and added[0][0] < shown.line:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vlp.core.errors import MissingComponent, UsageError, did_you_mean
+from vlp.core.errors import MissingComponent, UsageError, VlpError, did_you_mean
 from vlp.robot.protocol import Robot
 
 METHODS = ("describe", "observe", "execute", "stop")
@@ -45,6 +45,8 @@ def own_robot(name: str) -> Robot:
         raise UsageError(f"{module_name} has no class {attribute!r}.", did_you_mean(attribute, known) if known else "")
     try:
         robot: Any = maker()
+    except VlpError:
+        raise
     except Exception as error:
         hint = "It is called without arguments: give them defaults."
         raise MissingComponent(f"the robot {name!r} cannot be made: {_said(error)}.", hint) from None
