@@ -11,8 +11,6 @@ import tyro
 from vlp.core.errors import UsageError
 from vlp.core.files import write_whole
 
-FILES = {"{name}.py": "new_robot.txt", "test_{name}.py": "new_robot_test.txt", "{name}_replies.json": "new_robot_replies.txt"}
-
 
 def new(name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]) -> int:
     """Write a robot of your own into the present directory: one file, its test, and replies to try it with.
@@ -25,7 +23,8 @@ def new(name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")
     if name in sys.stdlib_module_names or name == "vlp":
         raise UsageError(f"there is a module {name!r} already.", "Choose another name.")
     kind = "".join(word.capitalize() for word in name.split("_"))
-    written = {Path(file.format(name=name)): template for file, template in FILES.items()}
+    names = (f"{name}.py", f"test_{name}.py", f"{name}_replies.json")
+    written = dict(zip(map(Path, names), ("new_robot.txt", "new_robot_test.txt", "new_robot_replies.txt"), strict=True))
     if taken := [str(file) for file in written if file.exists()]:
         raise UsageError(f"{', '.join(taken)} exists already.", "Choose another name, or another directory.")
     for file, template in written.items():
