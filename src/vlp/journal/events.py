@@ -33,6 +33,9 @@ KINDS: dict[str, Kind] = {
     "reply": Kind("What the model wrote.", ("text", "attempt", "timings_s", "tokens", "seconds")),
     "report": Kind("Failed checks of a reply.", ("attempt", "issues")),
     "policy": Kind("A policy that passed the checks.", ("revision", "policy", "steps", "diff", "claim"), durable=True),
+    "understood": Kind(
+        "What a policy takes the instruction to mean, in one line.", ("revision", "text", "final"), durable=True
+    ),
     "step-started": Kind("A step about to be sent.", ("revision", "id", "key", "do", "arguments", "epoch"), durable=True),
     "step-finished": Kind("What a step did.", ("revision", "id", "key", "do", "status", "result"), durable=True),
     "trigger": Kind("A reason to ask for a new policy.", ("name", "detail"), durable=True),

@@ -70,6 +70,7 @@ class Primitive:
         makes: facts that hold after, or no longer hold, e.g. ("holding target",), ("open door",), ("not open door",).
         timeout_s: time limit.
         interruptible: whether it may be interrupted midway (else at its end).
+        final: whether what it does cannot be undone.
         example: arguments that are safe to try wherever the robot stands, for `check_robot`; None for none.
     """
 
@@ -83,6 +84,7 @@ class Primitive:
     timeout_s: float = 30.0
     interruptible: bool = True
     example: Mapping[str, Any] | None = None
+    final: bool = False
 
     @property
     def reaches(self) -> bool:

@@ -14,12 +14,14 @@ from vlp.models.protocol import Model, Reply
 from vlp.policy import Plan, Policy, compact
 from vlp.policy.checks import CHECKS, Reachable, check_policy
 from vlp.policy.diff import diff
+from vlp.policy.situation import State
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import CHECK, Schema, guided, policy_schema
 from vlp.prompt.render import plan_messages, repair_messages
 from vlp.runtime.bus import Bus
 from vlp.runtime.limits import Budget, Worker
 from vlp.runtime.memory import RunMemory
+from vlp.runtime.understood import final_steps, understood
 from vlp.understanding.gate import OPEN, Gate
 
 HANG_GRACE_S = 5.0
@@ -104,7 +106,7 @@ class Planner:
             if plan is not None:
                 if fresh:
                     self._ask_person(memory.instruction, plan.policy)
-                self.bus.emit(self._policy_event(plan, check_s))
+                self.bus.emit(self._policy_event(plan, check_s), self._understood(plan, known))
                 return plan
             if reply.finish == "length":
                 report.add("", "cut-off", f"the reply was cut off at {self.budget.reply_tokens} tokens.", "Write less.")
@@ -161,6 +163,10 @@ class Planner:
         }
         self.bus.emit(Event("reply", data))
         return reply
+
+    def _understood(self, plan: Plan, known: State) -> Event:
+        ids = [step.id for step in final_steps(plan, self.manifest, known)]
+        return Event("understood", {"revision": self.memory.progress.revision + 1, "text": understood(plan, ids), "final": ids})
 
     def _policy_event(self, plan: Plan, check_s: float) -> Event:
         progress = self.memory.progress

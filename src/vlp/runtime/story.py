@@ -20,6 +20,7 @@ class Row:
         seconds: how long it took, wall clock.
         finished_s: seconds since the run began.
         result: what the robot said, as plain data.
+        final: whether it cannot be undone.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Row:
     seconds: float = 0.0
     finished_s: float = 0.0
     result: dict[str, Any] = field(default_factory=dict)
+    final: bool = False
 
 
 @dataclass
@@ -50,6 +52,7 @@ class Chapter:
         reports: issues of the replies that were refused, as text.
         said: what the model said before it wrote the policy, in a line for each turn; "" of a model that says nothing.
         diff_data: the same change as plain data.
+        understood: what the policy takes the instruction to mean, in one line.
     """
 
     revision: int
@@ -65,6 +68,7 @@ class Chapter:
     reports: list[str] = field(default_factory=list)
     said: str = ""
     diff_data: dict[str, Any] | None = None
+    understood: str = ""
 
     def row(self, step_id: str) -> Row | None:
         """Return the row of a step, None when there is none."""
@@ -201,6 +205,13 @@ class Story:
         self._say("policy", f"policy {chapter.revision}: {said}")
         self.waiting = ""
 
+    def _understood(self, event: Event) -> None:
+        chapter = self.chapters[-1]
+        chapter.understood = event.data["text"]
+        for row in chapter.rows:
+            row.final = row.id in event.data["final"]
+        self._say("understood", chapter.understood)
+
     def _step_started(self, event: Event) -> None:
         row = self._row(event)
         if row:
@@ -250,6 +261,7 @@ _FOLDS = {
     "reply": Story._reply,
     "report": Story._report,
     "policy": Story._policy,
+    "understood": Story._understood,
     "step-started": Story._step_started,
     "step-finished": Story._step_finished,
     "trigger": Story._trigger,

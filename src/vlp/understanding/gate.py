@@ -226,7 +226,9 @@ class AsAsked:
         said = self.readings[-1]
         asked = [m for reading in self.readings for m in reading.asked]
         sweeping = bool(said.acts & {"sort", "swap"}) or (not said.asked and bool(said.acts & {"clear"}))
-        thrown = any(reading.acts & {"throw", "clear"} or "bin" in reading.places for reading in self.readings)
+        places = context.manifest.places
+        final = {name for name, place in places.items() if place.final}
+        thrown = any(reading.acts & {"throw", "clear"} or final & set(reading.places) for reading in self.readings)
 
         def named(phrase: str) -> bool:
             return sweeping or any(m.fits(phrase) for m in asked)
@@ -236,12 +238,13 @@ class AsAsked:
         if not wanted:
             yield Issue(moves[0][0], "not-asked", f"the policy moves the {moves[0][1]}, which the instruction does not name.")
         for path, thing, target, relation in moves:
-            aside = target in ("", "table") or thing == held
+            aside = target == "" or (target in places and target not in final) or thing == held
             if not named(thing) and not aside:
                 yield Issue(path, "not-asked", f"the policy moves the {thing}, which the instruction does not name.")
-            if target in context.manifest.places:
-                if target == "bin" and not thrown:
-                    yield Issue(path, "not-thrown", f"the policy puts the {thing} into the bin; nothing was to be thrown away.")
+            if target in places:
+                if target in final and not thrown:
+                    why = f"the policy puts the {thing} into the {target}; nothing was to be thrown away."
+                    yield Issue(path, "not-thrown", why)
             elif target and relation != "at" and not named(target):
                 yield Issue(path, "not-asked", f"the policy goes to the {target}, which the instruction does not name.")
         if said.acts == {"push"} and not any(relation == "push" for *_, relation in moves):

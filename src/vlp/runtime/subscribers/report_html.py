@@ -103,11 +103,12 @@ def _chapter(chapter: Chapter) -> str:
     diff = f"<details open><summary>what changed</summary>{_diff(chapter.diff)}</details>" if chapter.diff else ""
     reports = "".join(f"<pre>{escape(report)}</pre>" for report in chapter.reports)
     said = f'<p class="soft">went by: {escape(chapter.said)}</p>' if chapter.said else ""
+    meant = f"<p>understood: {escape(chapter.understood)}</p>" if chapter.understood else ""
     refused = f"<details><summary>refused replies</summary>{reports}</details>" if reports else ""
     return (
         f"<h2>Policy {chapter.revision}: {escape(str(chapter.policy.get('goal', '')))}</h2><section>{whys}"
         f'<p class="soft">for “{escape(chapter.instruction)}”, at {chapter.started_s:.1f} s, '
-        f"model {chapter.model_s:.2f} s{replies}</p>{said}{body}{diff}{refused}</section>"
+        f"model {chapter.model_s:.2f} s{replies}</p>{said}{meant}{body}{diff}{refused}</section>"
     )
 
 
@@ -124,9 +125,10 @@ def _rows(rows: list[Row]) -> str:
         kind = ("todo" if row.status == "" else row.status) if known else "bad"
         spent = f"{row.seconds:.1f} s" if row.status else ""
         why = f" — {escape(row.message)}" if row.message else ""
+        final = " <b>(cannot be undone)</b>" if row.final else ""
         lines.append(
             f'<li class="step {escape(kind)}"><span class="mark">{MARKS.get(row.status, "✗")}</span>'
-            f'<span>{escape(row.text)}{why}</span><span class="time">{spent}</span></li>'
+            f'<span>{escape(row.text)}{final}{why}</span><span class="time">{spent}</span></li>'
         )
     return f"<ol>{''.join(lines)}</ol>"
 

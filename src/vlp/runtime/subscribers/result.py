@@ -47,6 +47,7 @@ def _chapter(chapter: Chapter) -> dict[str, Any]:
             "step": row.text,
             "status": row.status or "not started",
             "message": row.message,
+            "final": row.final,
             "seconds": round(row.seconds, 4),
             "result": {key: row.result.get(key) for key in ("done", "value", "code", "duration_s")} if row.result else None,
         }
@@ -55,6 +56,7 @@ def _chapter(chapter: Chapter) -> dict[str, Any]:
     return {
         "revision": chapter.revision,
         "instruction": chapter.instruction,
+        "understood": chapter.understood,
         "policy": chapter.policy,
         "claim": chapter.claim,
         "diff": chapter.diff_data,

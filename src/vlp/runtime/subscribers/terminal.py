@@ -76,6 +76,7 @@ class Terminal:
                 chapter = self._story.chapters[-1]
                 if chapter.diff:
                     parts.append(diff_panel(chapter))
+                parts.append(Text(f"understood: {printable(chapter.understood)}", style="cyan"))
                 parts.append(policy_text(chapter))
             if self._writing:
                 parts.append(Text(printable(self._writing[-200:]), style="dim"))
@@ -109,10 +110,13 @@ def policy_text(chapter: Chapter) -> Text:
     policy = Policy.from_json(chapter.policy)
     states = {row.id: row.status for row in chapter.rows}
     seconds = {row.id: row.seconds for row in chapter.rows if row.seconds}
+    final = [row.id for row in chapter.rows if row.final]
     text = Text()
     for line in tree_lines(policy, states):
         style = next((colour for mark, colour in COLOURS.items() if f" {mark} " in line), "bold")
         text.append(line, style=style)
+        if any(f" {i} " in line for i in final):
+            text.append("  cannot be undone", style="bold yellow")
         step_id = next((i for i in seconds if f" {i} " in line), None)
         text.append(f"  {seconds[step_id]:.1f} s\n" if step_id else "\n", style="dim")
     for row in chapter.rows:
@@ -143,7 +147,8 @@ def times_text(story: Story) -> Text:
 
 
 _MOMENT_STYLES: dict[str, str] = {
-    "instruction": "bold", "trigger": "yellow", "policy": "cyan", "report": "red", "world": "yellow", "end": "bold",
+    "instruction": "bold", "trigger": "yellow", "policy": "cyan", "understood": "cyan",
+    "report": "red", "world": "yellow", "end": "bold",
 }  # fmt: skip
 
 

@@ -4,6 +4,6 @@ from vlp.primitives.manifest import Place
 
 PLACES: tuple[Place, ...] = (
     Place("table", ("on",), visible=True, clearable=True),
-    Place("bin", ("in",)),
+    Place("bin", ("in",), final=True),
     Place("start"),
 )

@@ -1,0 +1,75 @@
+"""A run says what it took the instruction to mean before it moves, in one line that is journalled and shown."""
+
+import io
+import json
+from dataclasses import replace
+
+from rich.console import Console
+from run_kit import asked, change, put
+
+from vlp.primitives.standard import STANDARD
+from vlp.runtime.replay import replay
+from vlp.runtime.subscribers.terminal import Terminal
+from vlp.sim.fake.robot import FakeRobot, fake_manifest
+
+LINE = "the red cube is in the green bowl (pick up the red cube, put it in the green bowl)"
+
+
+def test_every_run_says_what_it_understood_before_the_first_action(make_run):
+    run = make_run([put("red cube", "green bowl")])
+    assert run.go().outcome == "success"
+    kinds = [event.kind for event in run.events]
+    assert run.of("understood") == [{"revision": 1, "text": LINE, "final": []}]
+    assert kinds.index("understood") < kinds.index("step-started")
+
+
+def test_it_says_so_again_after_a_new_plan(make_run):
+    spec = asked(changes=(change(3, "put the red cube on the table"),))
+    back = {"goal": "the red cube is on the table", "subtasks": [{"name": "put it back", "steps": []}]}
+    back["subtasks"][0]["steps"].append({"do": "place", "target": "table", "relation": "on"})
+    run = make_run([put("red cube", "green bowl"), back], spec=spec)
+    run.go()
+    said = run.of("understood")
+    assert [line["revision"] for line in said] == [1, 2] and said[1]["text"] == "the red cube is on the table (put it back)"
+
+
+def bin_it() -> dict:
+    policy = put("red cube", "bin")
+    policy["subtasks"][1]["steps"] = [{"do": "go_to", "place": "bin"}, {"do": "place", "target": "bin", "relation": "in"}]
+    return policy
+
+
+def test_a_step_that_cannot_be_undone_is_marked_in_the_line_and_in_every_display(make_run, tmp_path):
+    out = io.StringIO()
+    live = Terminal(Console(file=out, force_terminal=True, width=200))
+    run = make_run([bin_it()], spec=asked("throw the red cube away"), subscribers=[live])
+    assert run.go().outcome == "success"
+    (line,) = run.of("understood")
+    assert line["final"] == ["2.2"] and line["text"].endswith("cannot be undone: 2.2 place bin relation=in")
+    replay(tmp_path / "run")
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["policies"][0]["understood"] == line["text"]
+    assert [step["id"] for step in result["policies"][0]["steps"] if step["final"]] == ["2.2"]
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "understood: the red cube is in the bin" in page and "(cannot be undone)" in page
+    assert "understood: the red cube is in the bin" in out.getvalue() and "cannot be undone" in out.getvalue()
+
+
+def test_letting_go_at_a_final_place_counts_and_driving_there_does_not(make_run):
+    policy = bin_it()
+    policy["subtasks"][1]["steps"][1] = {"do": "release"}
+    run = make_run([policy], spec=asked("throw the red cube away"))
+    run.go()
+    assert run.of("understood")[0]["final"] == ["2.2"]
+
+
+def test_a_primitive_may_be_final_itself(make_run):
+    manifest = fake_manifest()
+    push = replace(STANDARD["push"], final=True)
+    robot = FakeRobot(manifest=replace(manifest, primitives={**manifest.primitives, "push": push}))
+    locate = {"do": "locate", "object": "red cube", "as": "cube"}
+    off = {"do": "push", "target": "$cube", "direction": "left", "distance_m": 0.1}
+    policy = {"goal": "the cube is pushed", "subtasks": [{"name": "push it", "steps": [locate, off]}]}
+    run = make_run([policy], robot=robot)
+    run.go()
+    assert run.of("understood")[0]["final"] == ["1.2"]
