@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from vlp.core.errors import UsageError
 
+ANSWER = "answer"
+"""Source of an instruction that is the answer to a question."""
 MAX_CHARS = 1000
 MAX_WORDS = 200
 
@@ -20,7 +22,8 @@ class Instruction:
 
     Args:
         text: one line, trimmed, in Unicode normal form C.
-        source: who said it: "person", or "scheduled N" for the N-th scripted change of a run.
+        source: who said it: "person", "answer" to a question of the robot, or "scheduled N" for the N-th scripted change of a
+            run.
     """
 
     text: str

@@ -83,6 +83,12 @@ class Policy:
         """Every step, in order."""
         return tuple(step for subtask in self.subtasks for step in subtask.steps)
 
+    @property
+    def question(self) -> str:
+        """What a policy asks that does nothing else: its answer is a new instruction. "" of every other policy."""
+        alone = self.steps[0] if len(self.steps) == 1 else None
+        return str(alone.arguments.get("question", "")) if alone and alone.do == "ask" else ""
+
     def to_json(self) -> dict[str, Any]:
         """Return the policy as plain data, keys in the order of the language."""
         if self.cannot:

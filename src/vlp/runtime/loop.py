@@ -8,6 +8,7 @@ from vlp.core.errors import VlpError
 from vlp.core.instruction import Instruction
 from vlp.journal import Event
 from vlp.primitives.schema import CHECK
+from vlp.runtime.asking import answered
 from vlp.runtime.body import Body
 from vlp.runtime.bus import Bus
 from vlp.runtime.limits import Abandoned, Budget, Overrun
@@ -18,6 +19,7 @@ from vlp.runtime.schedule import Inbox, Schedule
 from vlp.runtime.steps import Steps
 from vlp.runtime.triggers import TRIGGERS, Moment, Trigger, fired
 from vlp.understanding.gate import HARMLESS, OPEN, STOP, UNNAMED, Gate
+from vlp.understanding.stopping import says_stop
 
 
 class Loop:
@@ -97,7 +99,7 @@ class Loop:
                 return Outcome("stopped", self._stop)
             if time.monotonic() > end_s:
                 return Outcome("timeout", f"the run took longer than {self.budget.run_s:g} s.")
-            if (end := self._change()) is not None:
+            if (end := self._change() or self._asked()) is not None:
                 return end
             progress = self.memory.progress
             if self._must_plan():
@@ -144,6 +146,17 @@ class Loop:
         if why.code == STOP:
             self.stop(str(why))
         return Outcome("stopped", str(why))
+
+    def _asked(self) -> Outcome | None:
+        """Take the answer to a policy that only asks for the new instruction; return how a run ends that asks in vain."""
+        answer = answered(self.memory)
+        if isinstance(answer, Outcome) or not answer:
+            return answer or None
+        if says_stop(answer[0].data["text"]):
+            self.stop(f"told to stop: {answer[0].data['text']!r}")
+            return Outcome("stopped", self._stop)
+        self.bus.emit(*answer)
+        return None
 
     def _must_plan(self) -> bool:
         """Look for triggers at this boundary; several of them make one new policy."""

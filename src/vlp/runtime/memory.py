@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from math import dist
 from typing import Any
 
+from vlp.core.instruction import ANSWER
 from vlp.core.located import Located
 from vlp.journal import Event
 from vlp.policy import Plan, PlanStep
@@ -38,6 +39,7 @@ class Progress:
         gave_up: whether it says "cannot" after something went wrong, not at once.
         steps: steps finished in the whole run, failed ones included.
         said: texts of scripted changes that have happened, in order.
+        asks: policies in a row that did nothing but ask, the present one included.
     """
 
     revision: int = 0
@@ -53,6 +55,7 @@ class Progress:
     gave_up: bool = False
     steps: int = 0
     said: list[str] = field(default_factory=list)
+    asks: int = 0
 
     @property
     def remaining(self) -> Sequence[PlanStep]:
@@ -136,6 +139,8 @@ class RunMemory:
     def _instruction(self, event: Event) -> None:
         self._know(instructions=(*self.knowledge.instructions, event.data["text"]))
         self.progress.replans = -1
+        if event.data["source"] != ANSWER:
+            self.progress.asks = 0
         if event.data["source"].startswith("scheduled"):
             self.progress.said.append(event.data["source"])
 
@@ -157,6 +162,7 @@ class RunMemory:
             gave_up=event.data["claim"] == "cannot" and bool(p.triggers.keys() - {"new-instruction"}),
             steps=p.steps,
             said=p.said,
+            asks=p.asks + 1 if event.data["claim"] == "asks" else 0,
         )
 
     def _started(self, event: Event) -> None:

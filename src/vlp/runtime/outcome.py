@@ -12,7 +12,7 @@ class Outcome:
     Args:
         outcome: "success", "failure", "stopped" or "timeout".
         reason: one sentence; "" when all went well.
-        claim: what the last policy says of the task: "done", "already" or "cannot"; "" when there was none.
+        claim: what the last policy says of the task: "done", "already", "cannot" or "asks"; "" when there was none.
         checked: how many checks of the last policy held.
         verdict: the true state's own answer, None where nobody knows it.
         error: what ended the run, when it was an error a person can act on.

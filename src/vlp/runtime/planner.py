@@ -104,7 +104,7 @@ class Planner:
             plan, report = check_policy(reply.text, self.manifest, known, self._reachable, checks)
             check_s = time.perf_counter() - start
             if plan is not None:
-                if fresh:
+                if fresh and not plan.policy.question:  # a model that asks has not gone on with a misunderstanding
                     self._ask_person(memory.instruction, plan.policy)
                 self.bus.emit(self._policy_event(plan, check_s), self._understood(plan, known))
                 return plan
@@ -185,8 +185,10 @@ class Planner:
 
 
 def claim_of(policy: Policy, steps_before: int, manifest: Manifest) -> str:
-    """Return what a policy says of the task: "cannot" be done, "already" true before any action, or to be "done"."""
+    """Return what a policy says of the task: "cannot" be done, "already" true before any action, to be "done", or "asks"."""
     if policy.cannot:
         return "cannot"
+    if policy.question:
+        return "asks"
     acts = any(manifest.primitives[step.do].kind == "action" for step in policy.steps)
     return "done" if acts or steps_before else "already"

@@ -17,6 +17,8 @@ def understood(plan: Plan, final: Sequence[str] = ()) -> str:
     policy = plan.policy
     if policy.cannot:
         return _line(f"{policy.goal} (cannot: {policy.cannot})")
+    if policy.question:
+        return _line(f"not yet clear, so it asks: {policy.question}")
     names = [subtask.name for subtask in policy.subtasks]
     parts = [f"{policy.goal} ({', '.join(names) or 'it is so already'})"]
     parts += [f"cannot be undone: {plan.step(step_id)}" for step_id in final]

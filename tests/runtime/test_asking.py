@@ -1,0 +1,100 @@
+"""A policy may be one question: its answer is a new instruction, and asking in circles ends the run."""
+
+import pytest
+from run_kit import Run, asked, put, say
+
+from vlp.journal import Event, read_events
+from vlp.models.scripted import ScriptedModel
+from vlp.robot.protocol import StepResult
+from vlp.runtime.run import Run as LiveRun
+from vlp.runtime.run import read_run
+from vlp.sim.fake.robot import FakeRobot
+
+
+def ask(question: str) -> dict:
+    step = {"do": "ask", "question": question, "as": "answer"}
+    return {"goal": "it is clear what to do", "subtasks": [{"name": "ask", "steps": [step]}]}
+
+
+WHICH = ask("which cube?")
+ROBOT = {"which cube?": "the red one", "really?": "yes"}
+
+
+def test_the_answer_is_a_new_instruction_and_a_new_policy_follows(make_run):
+    run = make_run(
+        [WHICH, put("red cube", "green bowl")], robot=FakeRobot(answers=ROBOT), spec=asked("put the cube in the bowl")
+    )
+    assert run.go().outcome == "success"
+    told = [(e["text"], e["source"]) for e in run.of("instruction")]
+    assert told == [("put the cube in the bowl", "person"), ("the red one", "answer")]
+    assert run.of("instruction")[1]["question"] == "which cube?"
+    assert run.of("trigger") == [{"name": "new-instruction", "detail": "asked 'which cube?', the person answered: the red one"}]
+    assert [e["claim"] for e in run.of("policy")] == ["asks", "done"]
+    assert run.of("understood")[0]["text"] == "not yet clear, so it asks: which cube?"
+    prompt = str(run.model.calls[1])
+    assert "which cube?" in prompt and "the red one" in prompt and "put the cube in the bowl" in prompt
+
+
+def test_an_answer_that_repeats_the_instruction_does_not_end_the_run_as_done(make_run):
+    robot = FakeRobot(answers={"which cube?": "put the cube in the bowl"})
+    run = make_run([WHICH, put("red cube", "green bowl")], robot=robot, spec=asked("put the cube in the bowl"))
+    assert run.go().outcome == "success" and "place" in run.done
+
+
+def test_two_questions_in_a_row_end_the_run(make_run):
+    run = make_run([WHICH, ask("really?")], robot=FakeRobot(answers=ROBOT))
+    outcome = run.go()
+    assert (outcome.outcome, run.done) == ("failure", ["ask"])
+    assert outcome.account == "failure: asked twice without getting on; it would ask now: really?"
+
+
+def test_where_nobody_is_there_the_run_ends_politely(make_run):
+    class Alone(FakeRobot):
+        def execute(self, step):
+            if step.do == "ask":
+                return StepResult(step.key, "failed", code="nobody-to-ask", message="nobody is there to answer questions.")
+            return super().execute(step)
+
+    run = make_run([WHICH], robot=Alone())
+    outcome = run.go()
+    assert (outcome.outcome, len(run.of("policy"))) == ("failure", 1)
+    assert outcome.reason == "not clear, and not answered: which cube? (nobody is there to answer questions)"
+
+
+def test_an_answer_that_says_stop_stops(make_run):
+    run = make_run([WHICH], robot=FakeRobot(answers={"which cube?": "stop"}))
+    assert run.go().outcome == "stopped"
+
+
+def test_a_question_inside_a_longer_policy_works_as_before(make_run):
+    policy = put("red cube", "green bowl")
+    policy["subtasks"][0]["steps"].insert(0, {"do": "ask", "question": "really?", "as": "sure"})
+    run = make_run([policy], robot=FakeRobot(answers=ROBOT))
+    assert run.go().outcome == "success" and len(run.of("instruction")) == 1 and len(run.of("policy")) == 1
+
+
+class Power(BaseException):
+    """The power goes."""
+
+
+@pytest.mark.parametrize("kind", ["instruction", "observation", "reply", "policy", "step-finished"])
+def test_a_run_killed_around_the_answer_goes_on(make_run, tmp_path, kind: str):
+    robot = FakeRobot(answers=ROBOT)
+    run: Run = make_run([WHICH, put("red cube", "green bowl")], robot=robot)
+    write, seen = run.run.journal.append, []
+
+    def append(*events: Event):
+        seen.extend(e.kind for e in events)
+        past = "step-started" in seen
+        if past and any(e.kind == kind for e in events):
+            raise Power
+        return write(*events)
+
+    run.run.journal.append = append  # type: ignore[method-assign]
+    with pytest.raises(Power):
+        run.go()
+    spec, events = read_run(tmp_path / "run")
+    replies = [say(put("red cube", "green bowl"))]
+    outcome = LiveRun(tmp_path / "run", spec, robot, ScriptedModel(replies), past=events).go()
+    told = [e.data["text"] for e in read_events(tmp_path / "run") if e.kind == "instruction"]
+    assert outcome.outcome == "success" and told[1:] == ["the red one"]
