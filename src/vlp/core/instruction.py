@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from vlp.core.errors import UsageError
 
-ANSWER = "answer"
-"""Source of an instruction that is the answer to a question."""
 MAX_CHARS = 1000
 MAX_WORDS = 200
 

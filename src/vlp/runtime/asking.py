@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from vlp.core.errors import UsageError
-from vlp.core.instruction import ANSWER, Instruction
+from vlp.core.instruction import Instruction
 from vlp.journal import Event
 from vlp.runtime.memory import RunMemory
 from vlp.runtime.outcome import Outcome
@@ -28,7 +28,7 @@ def answered(memory: RunMemory) -> list[Event] | Outcome:
         return []
     value = memory.knowledge.steps[-1].value
     try:
-        said = Instruction.of(value, ANSWER)
+        said = Instruction.of(value, "answer")
     except UsageError as error:
         return Outcome("failure", f"the answer to {question!r} cannot be taken: {error}")
     trigger = {"name": "new-instruction", "detail": f"asked {question!r}, the person answered: {said.text}"}

@@ -150,8 +150,10 @@ class Loop:
     def _asked(self) -> Outcome | None:
         """Take the answer to a policy that only asks for the new instruction; return how a run ends that asks in vain."""
         answer = answered(self.memory)
-        if isinstance(answer, Outcome) or not answer:
-            return answer or None
+        if isinstance(answer, Outcome):
+            return answer
+        if not answer:
+            return None
         if says_stop(answer[0].data["text"]):
             self.stop(f"told to stop: {answer[0].data['text']!r}")
             return Outcome("stopped", self._stop)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from math import dist
 from typing import Any
 
-from vlp.core.instruction import ANSWER
 from vlp.core.located import Located
 from vlp.journal import Event
 from vlp.policy import Plan, PlanStep
@@ -139,7 +138,7 @@ class RunMemory:
     def _instruction(self, event: Event) -> None:
         self._know(instructions=(*self.knowledge.instructions, event.data["text"]))
         self.progress.replans = -1
-        if event.data["source"] != ANSWER:
+        if "question" not in event.data:  # an answer is no new beginning
             self.progress.asks = 0
         if event.data["source"].startswith("scheduled"):
             self.progress.said.append(event.data["source"])
