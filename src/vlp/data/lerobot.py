@@ -43,8 +43,6 @@ from vlp.data.sample import Sample
 from vlp.data.store import Store
 from vlp.prompt.target import policy_text
 
-FRAMES_PER_FILE = 1000
-
 BODY = ("base_x_m", "base_y_m", "base_yaw_rad", "gripper_m", "hand_x_m", "hand_y_m", "hand_z_m")
 """Names of the numbers of a body's state; joints and own fields follow."""
 
@@ -180,7 +178,7 @@ class _Writer:
     def write(self, episodes: Iterable[Episode]) -> int:
         count = 0
         for count, episode in enumerate(episodes, 1):
-            if self.rows and len(self.rows) + len(episode.frames) > FRAMES_PER_FILE:
+            if self.rows and len(self.rows) + len(episode.frames) > 1000:
                 self._flush()
             self._add(count - 1, episode)
         if not count:

@@ -17,7 +17,6 @@ from vlp.primitives.facts import Fact
 from vlp.primitives.manifest import Place
 from vlp.prompt.render import question_messages
 
-MIN_COLOURED_PIXELS = 20
 Verdict = tuple[bool, str]
 """Whether it holds, and a clause that says what was seen."""
 
@@ -89,7 +88,7 @@ def _between(sight: Sight, relation: str, subject: str, other: str) -> Verdict:
         return True, _where(item, target)
     if relation in ("in", "on") and shape_of(target.phrase).container:
         pixels = colour_inside(cloud(sight.look.observation), sight.look.observation, target, subject)
-        if pixels >= MIN_COLOURED_PIXELS and (item is None or over(item, target, 0.03)):
+        if pixels >= 20 and (item is None or over(item, target, 0.03)):
             return True, f"{pixels} pixels of its colour inside the {other}"
     if item is not None:
         return False, _where(item, target)

@@ -28,7 +28,6 @@ from vlp.robot.offers import offered
 from vlp.robot.protocol import Robot, Step, StepResult
 
 PERCEPTIONS = ("locate", "find_all", "check", "ask")
-KEPT_RESULTS = 4096
 
 
 @dataclass
@@ -145,7 +144,7 @@ class PerceivingRobot:
                 result = StepResult(step.key, "rejected", code="bad-arguments", message=message)
             result = replace(result, duration_s=time.perf_counter() - start)
             self._results[step.key] = result
-            while len(self._results) > KEPT_RESULTS:
+            while len(self._results) > 4096:
                 self._results.popitem(last=False)
             return result
 

@@ -28,8 +28,6 @@ SPATIAL: tuple[str, ...] = ("in", "on", "next_to", "left_of", "right_of", "behin
 SOMETHING = "something"
 """What the hand holds when nobody knows what it is."""
 
-BUILT_IN = ("hand_empty", "holding", "at", "moved")
-
 
 @dataclass(frozen=True)
 class Condition:
@@ -173,7 +171,7 @@ def faults(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
                     yield name, f"{text!r}: {word!r} is no argument of {name}.", f"Did you mean {near[0]!r}?"
         for need in p.needs:
             words = Condition.parse(need).words
-            known = made | {*BUILT_IN, *SPATIAL, *arguments}
+            known = made | {"hand_empty", "holding", "at", "moved", *SPATIAL, *arguments}
             if words and words[0] not in known:
                 near = closest(words[0], sorted(known))
                 hint = f"Did you mean {near!r}?" if near else "Let a primitive make it true (`makes`)."

@@ -10,7 +10,6 @@ from vlp.primitives.declare import Primitive
 from vlp.primitives.manifest import Manifest
 
 MAX_TEXT = 1000
-MAX_ENTRIES = 256
 
 
 def _number(value: Any) -> bool:
@@ -26,8 +25,8 @@ FIELD_TYPES: dict[str, Callable[[Any], bool]] = {
     "number": _number,
     "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
     "boolean": lambda value: isinstance(value, bool),
-    "texts": lambda value: isinstance(value, list) and len(value) <= MAX_ENTRIES and all(map(_text, value)),
-    "numbers": lambda value: isinstance(value, list) and len(value) <= MAX_ENTRIES and all(map(_number, value)),
+    "texts": lambda value: isinstance(value, list) and len(value) <= 256 and all(map(_text, value)),
+    "numbers": lambda value: isinstance(value, list) and len(value) <= 256 and all(map(_number, value)),
 }
 """What a field of a result can be."""
 

@@ -18,15 +18,11 @@ from vlp.primitives.standard import UNARY
 Schema = dict[str, Any]
 
 MAX_STRING = 200
-MAX_PHRASE = 64
 MAX_SUBTASKS = 24
 MAX_STEPS = 120
-MAX_SEEN = 32
-MAX_PIXEL = 8192
 
 STEP = 0.01
 """Metres or radians between the numbers that constrained decoding can choose from."""
-MAX_VALUES = 1000
 
 CHECK = "check"
 """The primitive that tells whether something is so."""
@@ -35,7 +31,7 @@ NAME = "[a-z][a-z0-9_]{0,31}"
 PHRASE: Schema = {
     "type": "string",
     "pattern": "^[A-Za-z0-9'-]+( [A-Za-z0-9'-]+)*$",
-    "maxLength": MAX_PHRASE,
+    "maxLength": 64,
     "description": "a phrase of letters, digits, ' and -, its words parted by one space",
 }
 TEXT: Schema = {
@@ -68,8 +64,6 @@ ARGUMENT_TYPES: dict[str, Callable[[Argument, Manifest], Schema]] = {
     "boolean": lambda argument, manifest: {"type": "boolean"},
     "list": lambda argument, manifest: _array(_entry(argument, manifest), 1, argument.max_items),
 }
-LIST_ITEMS = ("phrase", "place", "text", "number", "integer")
-"""What a list can be of."""
 
 
 def policy_schema(manifest: Manifest, refuted: bool = False) -> Schema:
@@ -99,7 +93,7 @@ def policy_schema(manifest: Manifest, refuted: bool = False) -> Schema:
         "title": f"policy for {manifest.robot}",
         "anyOf": [
             _object(
-                {"goal": TEXT, "seen": _array(pair, 0, MAX_SEEN), "subtasks": subtasks},
+                {"goal": TEXT, "seen": _array(pair, 0, 32), "subtasks": subtasks},
                 optional=("seen",),
             ),
             _object({"goal": TEXT, "cannot": TEXT}),
@@ -123,7 +117,7 @@ def _stepped(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     low, high = node.get("minimum"), node.get("maximum")
-    if node.get("type") == "number" and low is not None and high is not None and (high - low) / STEP <= MAX_VALUES:
+    if node.get("type") == "number" and low is not None and high is not None and (high - low) / STEP <= 1000:
         inside = (round(i * STEP, 6) for i in range(math.floor(low / STEP), math.ceil(high / STEP) + 1))
         return {"enum": sorted({low, high, *(value for value in inside if low <= value <= high)})}
     return {key: _stepped(item) for key, item in node.items()}
@@ -198,7 +192,11 @@ def _spellable(primitive: Primitive, manifest: Manifest) -> None:
     if bad:
         raise UsageError(f"the manifest's name {bad[0][:80]!r} cannot be used in a policy.", f"Names must match {NAME}.")
     unknown = [a.type for a in primitive.arguments if a.type not in ARGUMENT_TYPES]
-    unknown += [f"list of {a.items}" for a in primitive.arguments if a.type == "list" and a.items not in LIST_ITEMS]
+    unknown += [
+        f"list of {a.items}"
+        for a in primitive.arguments
+        if a.type == "list" and a.items not in ("phrase", "place", "text", "number", "integer")
+    ]
     if not manifest.places and any("place" in (a.type, a.items) for a in primitive.arguments):
         raise UsageError(f"{primitive.name!r} takes a place, and {manifest.robot!r} has none.", "Declare its places.")
     if unknown:
@@ -209,7 +207,7 @@ def _spellable(primitive: Primitive, manifest: Manifest) -> None:
 
 
 def _box() -> Schema:
-    pixel = {"type": "number", "minimum": 0, "maximum": MAX_PIXEL}
+    pixel = {"type": "number", "minimum": 0, "maximum": 8192}
     return {"type": "array", "items": pixel, "minItems": 4, "maxItems": 4}
 
 

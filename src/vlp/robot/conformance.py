@@ -22,7 +22,6 @@ from vlp.robot.offers import offered
 from vlp.robot.protocol import Robot, Step, StepResult
 
 STATUSES = ("succeeded", "failed", "stopped", "timeout", "rejected")
-STOP_RETURNS_S = 3.0
 
 
 def check_robot(robot: Robot, moves: bool = True) -> Report:
@@ -244,7 +243,7 @@ def _check_stop(report: Report, robot: Robot, harmless: Primitive | None) -> Non
     began = time.monotonic()
     thread = threading.Thread(target=_guarded, args=(report, "/stop", robot.stop), daemon=True)
     thread.start()
-    thread.join(STOP_RETURNS_S)
+    thread.join(3.0)
     if thread.is_alive():
         report.add("/stop", "hangs", f"stop had not returned after {time.monotonic() - began:.1f} s.")
         return

@@ -8,8 +8,6 @@ from typing import Any
 from vlp.core.errors import MissingComponent, UsageError, VlpError, did_you_mean
 from vlp.robot.protocol import Robot
 
-METHODS = ("describe", "observe", "execute", "stop")
-
 
 def is_own(name: str) -> bool:
     """Return whether a robot's name is of the form "module:Class", and not a URL."""
@@ -50,7 +48,7 @@ def own_robot(name: str) -> Robot:
     except Exception as error:
         hint = "It is called without arguments: give them defaults."
         raise MissingComponent(f"the robot {name!r} cannot be made: {_said(error)}.", hint) from None
-    lacks = [method for method in METHODS if not callable(getattr(robot, method, None))]
+    lacks = [method for method in ("describe", "observe", "execute", "stop") if not callable(getattr(robot, method, None))]
     if lacks:
         raise UsageError(
             f"{name} is no robot: it lacks {', '.join(lacks)}.", "A robot has describe, observe, execute and stop."
