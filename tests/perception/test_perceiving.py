@@ -12,6 +12,9 @@ from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.located import Located
 from vlp.perception.grounder import OracleGrounder
 from vlp.perception.perceiving import PerceivingRobot
+from vlp.primitives.declare import Argument, Primitive
+from vlp.primitives.manifest import Place
+from vlp.primitives.standard import make_manifest
 from vlp.robot.protocol import Step, StepResult
 from vlp.sim.open import manifest_of
 from vlp.sim.worlds.tabletop.words import CONTAINERS
@@ -152,6 +155,45 @@ def test_the_bin_is_known_by_what_was_put_there(robot, view):
         do(robot, "place", f"p{name}", target="bin", relation="in")
     assert do(robot, "check", "2", relation="in", subject=gone, object="bin").status == "succeeded"
     assert do(robot, "check", "3", relation="in", subject=phrase, object="bin").code == "check-failed", "it is in view"
+
+
+@pytest.mark.parametrize(
+    ("height_m", "at", "holds"),
+    [(None, "table", True), (None, "rack", False), (0.0, "rack", True), (0.3, "table", False)],
+)
+def test_a_place_of_any_name_is_checked_by_its_surface(view, height_m, at, holds):
+    """Checks knew the places "table" and "bin" alone. The height is the surface's, else that of the surface in view."""
+    phrase, item = next((p, item) for p, item in view.objects.items() if p in view.boxes and item.support == "table")
+    surface_m = item.position_m[2] - item.size_m[2] / 2
+
+    class Clerk(Body):
+        def describe(self):
+            shelf = Place("shelf", ("on",), visible=True, surface_height_m=None if height_m is None else surface_m + height_m)
+            places = {"shelf": shelf, "table": shelf, "rack": Place("rack", ("on",), visible=True)}
+            return replace(manifest_of(), places=places)
+
+    body = Clerk(view)
+    body.seen = replace(body.seen, state=replace(body.seen.state, at=at))
+    clerk = PerceivingRobot(body, OracleGrounder(lambda: view.boxes))
+    result = do(clerk, "check", relation="on", subject=phrase, object="shelf")
+    assert (result.status == "succeeded") is holds, result.message
+    assert do(clerk, "check", "in", relation="in", subject=phrase, object="shelf").status == "failed"
+
+
+def test_a_robot_without_depth_gains_only_the_question(view):
+    """A robot without depth was given locate, find_all and check, which could never work; its own `check` was taken from it."""
+    own = Primitive("check", "perception", "Check a door.", (Argument("door", "text", "Which."),))
+    manifest = make_manifest("guard", [own], ["gate"], cameras={"front": {"depth": False}})
+
+    class Guard(Body):
+        def describe(self):
+            return manifest
+
+    body = Guard(view)
+    guard = PerceivingRobot(body, None)
+    assert list(guard.describe().primitives) == ["check", "ask"]
+    assert do(guard, "check", door="front").status == "succeeded" and [step.do for step in body.done] == ["check"]
+    assert do(guard, "ask", question="who?").code == "nobody-to-ask"
 
 
 def test_a_check_that_makes_no_sense_is_rejected(robot, view):
