@@ -117,6 +117,16 @@ def test_constants_grow_no_more():
     assert len(found) <= 750, f"{len(found)} upper-case constants; `python tools/count_constants.py PACKAGE` lists them"
 
 
+def test_no_two_public_classes_have_one_name():
+    """Two or three classes each were called Moment, Limits, Fault, Refused: whoever read one had to ask which."""
+    found: dict[str, list[str]] = {}
+    for file in FILES:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(str(file.relative_to(ROOT)))
+    assert {name: files for name, files in found.items() if len(files) > 1} == {}
+
+
 def test_median_file_is_short():
     sizes = sorted(file.read_text().count("\n") for file in FILES)
     assert sizes[len(sizes) // 2] <= 180

@@ -8,14 +8,15 @@ loopback. `vlp run` runs in this process under a profiler, so that only what its
 
 - a file counts when it was imported and holds a statement beside its docstring;
 - a public class counts when it was instantiated, or a method of it was called;
-- a hop is a function that is handed the instruction, by itself or inside a value, and passes it on: what it returns holds the
-  sentence, or it is still waiting when the sentence reaches the run's memory or the model.
+- a hop is a function that is handed the instruction, by itself or inside a value, on its way to the run's memory or from there
+  to the model: it is still waiting when the sentence gets there, or it returned it to one that is. Who only looks is none.
 """
 
 import argparse
 import ast
 import contextlib
 import dataclasses
+import inspect
 import io
 import json
 import os
@@ -26,11 +27,12 @@ import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
 SAY = "put the red cube in the green bowl"
-TAKE = [{"do": "locate", "object": "red cube", "as": "cube"}, {"do": "grasp", "target": "$cube"}, {"do": "lift", "height_m": 0.1}]
+FIND = {"do": "locate", "object": "red cube", "as": "cube"}
+TAKE = [FIND, {"do": "grasp", "target": "$cube"}, {"do": "lift", "height_m": 0.1}]
 PUT = [{"do": "locate", "object": "green bowl", "as": "bowl"}, {"do": "place", "target": "$bowl", "relation": "in"}]
 CHECK = {"do": "check", "relation": "in", "subject": "red cube", "object": "green bowl"}
 POLICY = {
@@ -107,62 +109,70 @@ class Tracer:
 
     Attributes:
         classes: public classes met, as "module.Class".
-        hops: functions that pass the sentence on, in the order in which they first got it.
     """
 
     def __init__(self) -> None:
         self.classes: set[str] = set()
-        self.hops: dict[str, bool] = {}
-        self.arrived = False
-        self._held: dict[FrameType, str] = {}
+        self._given: dict[str, str] = {}
+        self._returned: set[str] = set()
+        self._waiting: set[str] = set()
+        self._arrived = False
         self._lock = threading.Lock()
+
+    @property
+    def hops(self) -> list[str]:
+        """Functions that pass the sentence on, in the order in which they first got it."""
+        found: list[str] = []
+        for name in self._given:
+            link = name
+            while link in self._returned and link not in self._waiting:
+                link = self._given.get(link, "") if self._given.get(link) != link else ""
+            if link in self._waiting:
+                found.append(name)
+        return found
 
     def __call__(self, frame: FrameType, event: str, value: Any) -> None:
         """Take note of a call or a return; the signature is that of `sys.setprofile`."""
-        if event not in ("call", "return") or not self._ours(frame.f_code, frame):
+        if event not in ("call", "return") or not _ours(frame):
             return
         with self._lock:
             if event == "call":
                 self._called(frame)
-            elif frame in self._held and not self.arrived and holds(value):
-                self.hops[self._held[frame]] = True
-            if event == "return":
-                self._held.pop(frame, None)
-
-    @staticmethod
-    def _ours(code: CodeType, frame: FrameType) -> bool:
-        return str(frame.f_globals.get("__name__", "")).startswith("vlp.")
+            elif not self._arrived and _name(frame) in self._given and holds(value):
+                self._returned.add(_name(frame))
 
     def _called(self, frame: FrameType) -> None:
         code = frame.f_code
-        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-        first = frame.f_locals.get(names[0]) if names else None
-        if names and names[0] in ("self", "cls"):
+        starred = bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
+        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + starred]
+        if names and names[0] in ("self", "cls") and code.co_name != "__create_fn__":
+            first = frame.f_locals.get(names[0])
             kind = first if isinstance(first, type) else type(first)
-            self.classes |= {f"{k.__module__}.{k.__qualname__}" for k in kind.__mro__ if _public(k) and _defines(k, code)}
             self.classes |= {f"{kind.__module__}.{kind.__qualname__}"} if _public(kind) else set()
-        if self.arrived or code.co_name.startswith("<"):
+        if self._arrived or code.co_name.startswith("<"):
             return
         given = [frame.f_locals[name] for name in names if name in frame.f_locals and name not in ("self", "cls")]
-        if not any(map(holds, given)):
-            return
-        name = f"{frame.f_globals['__name__']}.{code.co_qualname}"
-        self._held[frame] = name
-        self.hops.setdefault(name, False)
-        stored = code.co_qualname == "RunMemory._instruction"
-        asked = code.co_name == "generate"
-        if stored or asked:
-            waiting = frame
-            while waiting is not None:
-                if waiting in self._held:
-                    self.hops[self._held[waiting]] = True
-                waiting = waiting.f_back
-            for waiting in sys._current_frames().values() if asked else ():
-                while waiting is not None:
-                    if waiting in self._held:
-                        self.hops[self._held[waiting]] = True
-                    waiting = waiting.f_back
-        self.arrived = self.arrived or asked
+        if any(map(holds, given)):
+            self._given.setdefault(_name(frame), _name(frame.f_back) if frame.f_back else "")
+            self._arrived = code.co_name == "generate"
+            if self._arrived:
+                for top in sys._current_frames().values():
+                    self._wait(top)
+            if self._arrived or code.co_qualname == "RunMemory._instruction":
+                self._wait(frame)
+
+    def _wait(self, frame: FrameType | None) -> None:
+        while frame is not None:
+            self._waiting |= {_name(frame)} if _ours(frame) else set()
+            frame = frame.f_back
+
+
+def _ours(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).startswith("vlp.")
+
+
+def _name(frame: FrameType) -> str:
+    return f"{frame.f_globals.get('__name__')}.{frame.f_code.co_qualname}"
 
 
 def holds(value: Any, depth: int = DEPTH) -> bool:
@@ -182,11 +192,6 @@ def holds(value: Any, depth: int = DEPTH) -> bool:
 
 def _public(kind: type) -> bool:
     return kind.__module__.startswith("vlp.") and not any(part.startswith("_") for part in kind.__qualname__.split("."))
-
-
-def _defines(kind: type, code: CodeType) -> bool:
-    found = kind.__dict__.get(code.co_name)
-    return getattr(getattr(found, "__func__", found), "__code__", None) is code
 
 
 def files() -> list[str]:
@@ -218,14 +223,28 @@ def traced(words: list[str]) -> tuple[Tracer, int, str]:
 
 def page(tracer: Tracer) -> str:
     """Return the measured figures and lists as Markdown."""
-    met, classes, hops = files(), sorted(tracer.classes), [name for name, passes in tracer.hops.items() if passes]
-    rows = [("files of vlp imported", len(met), 40), ("public classes met", len(classes), 60), ("hops of the instruction", len(hops), 15)]
-    lines = ["# The house, as one `vlp run` meets it", "", f"`{' '.join(['python', 'tools/trace_run.py'])}`: `vlp run` against a served"]
-    lines += ["robot with a served model; only the client process counts.", "", "| what | measured | aim |", "| --- | --- | --- |"]
-    lines += [f"| {what} | {n} | at most {most} |" for what, n, most in rows]
-    lines += ["", "## Hops of the instruction", ""] + [f"{i}. `{name.removeprefix('vlp.')}`" for i, name in enumerate(hops, 1)]
-    lines += ["", "## Files", ""] + [f"- `{file}`" for file in met]
-    lines += ["", "## Public classes", ""] + [f"- `{name.removeprefix('vlp.')}`" for name in classes]
+    met, classes, hops = files(), sorted(tracer.classes), tracer.hops
+    rows = (
+        ("files of vlp imported", len(met), 40),
+        ("public classes met", len(classes), 60),
+        ("hops of the instruction", len(hops), 15),
+    )
+    lines = [
+        "# The house, as one `vlp run` meets it",
+        "",
+        "`python tools/trace_run.py --out docs/results/house.md` runs `vlp run` against a served robot with a served model,",
+        "and counts what the client process meets.",
+        "",
+        "| what | measured | aim |",
+        "| --- | --- | --- |",
+        *(f"| {what} | {n} | at most {most} |" for what, n, most in rows),
+        *("", "## Hops of the instruction", ""),
+        *(f"{i}. `{name.removeprefix('vlp.')}`" for i, name in enumerate(hops, 1)),
+        *("", "## Files", ""),
+        *(f"- `{file}`" for file in met),
+        *("", "## Public classes", ""),
+        *(f"- `{name.removeprefix('vlp.')}`" for name in classes),
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -8,7 +8,7 @@ import pytest
 from vlp.core.errors import UsageError
 from vlp.data.lerobot import export_samples, write_lerobot
 from vlp.data.lerobot_in import import_lerobot
-from vlp.data.lerobot_schema import CAMERA, Episode, Frame, Layout
+from vlp.data.lerobot_schema import CAMERA, Layout, RecordedEpisode, RecordedFrame
 from vlp.data.store import Store
 from vlp.prompt.target import policy_text
 
@@ -57,16 +57,16 @@ def test_the_layout_is_the_public_one(store, tmp_path):
     assert np.asarray(stats[CAMERA]["mean"]).shape == (3, 1, 1)
 
 
-def _episodes(n: int, frames: int) -> list[Episode]:
+def _episodes(n: int, frames: int) -> list[RecordedEpisode]:
     plans = [
         policy_text(kit.put_policy("red cube", "green bowl")),
         policy_text(kit.put_policy("blue cube", "white bowl")),
     ]
     return [
-        Episode(
+        RecordedEpisode(
             f"tidy up {e}",
             [
-                Frame(kit.picture(100 * e + i), (float(i), 2.0), (0.5,), "first" if i < 3 else "second", plans[i >= 4])
+                RecordedFrame(kit.picture(100 * e + i), (float(i), 2.0), (0.5,), "first" if i < 3 else "second", plans[i >= 4])
                 for i in range(frames)
             ],
         )
@@ -89,18 +89,18 @@ def test_a_sample_begins_where_a_plan_begins(tmp_path, video):
 
 def test_nothing_is_imported_when_one_plan_is_wrong(tmp_path):
     episodes = _episodes(2, 2)
-    bad = Frame(kit.picture(1), (0.0, 0.0), (0.0,), "", '{"goal":"g","subtasks":[{"name":"n","steps":[{"do":"fly"}]}]}')
-    write_lerobot(tmp_path / "l", [*episodes, Episode("fly", [bad])], Layout(10, "hsr", ("x", "y"), ("a",)))
+    bad = RecordedFrame(kit.picture(1), (0.0, 0.0), (0.0,), "", '{"goal":"g","subtasks":[{"name":"n","steps":[{"do":"fly"}]}]}')
+    write_lerobot(tmp_path / "l", [*episodes, RecordedEpisode("fly", [bad])], Layout(10, "hsr", ("x", "y"), ("a",)))
     with pytest.raises(UsageError, match=r"episode 2, frame 0, data/\S+: the plan is no policy of 'hsr'.*fly"):
         import_lerobot(tmp_path / "s", tmp_path / "l", kit.manifest())
     assert not (tmp_path / "s").exists()
 
 
 def test_an_export_that_fails_leaves_nothing(store, tmp_path):
-    small = Frame(kit.picture(1, 40, 30), (0.0,))
-    frames = [Frame(kit.picture(1), (0.0,)), small]
+    small = RecordedFrame(kit.picture(1, 40, 30), (0.0,))
+    frames = [RecordedFrame(kit.picture(1), (0.0,)), small]
     with pytest.raises(UsageError, match="frame 1 is 40 x 30 pixels; the first one is 96 x 72"):
-        write_lerobot(tmp_path / "l", [Episode("t", frames)], Layout(10, "hsr", ("x",)))
+        write_lerobot(tmp_path / "l", [RecordedEpisode("t", frames)], Layout(10, "hsr", ("x",)))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -17,7 +17,7 @@ from vlp.core.images import encode_png
 from vlp.data.lerobot import write_lerobot
 from vlp.data.lerobot_cameras import choose_camera, told
 from vlp.data.lerobot_in import import_lerobot
-from vlp.data.lerobot_schema import CAMERA, Episode, Frame, Layout
+from vlp.data.lerobot_schema import CAMERA, Layout, RecordedEpisode, RecordedFrame
 from vlp.data.store import Store
 from vlp.prompt.target import policy_text
 
@@ -33,7 +33,10 @@ LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
 
 
 def write(root: Path, video: bool) -> Path:
-    episodes = [Episode(f"tidy {e}", [Frame(kit.picture(9 * e + i), (0.0,), (), "", PLAN) for i in range(3)]) for e in range(2)]
+    episodes = [
+        RecordedEpisode(f"tidy {e}", [RecordedFrame(kit.picture(9 * e + i), (0.0,), (), "", PLAN) for i in range(3)])
+        for e in range(2)
+    ]
     write_lerobot(root, episodes, Layout(10, "hsr", ("x",), video=video, strings=True))
     return root
 

@@ -20,7 +20,7 @@ from vlp.core.images import encode_png
 from vlp.core.messages import Message, Text
 from vlp.data.store import Store
 from vlp.evaluation.gates import after_training, plans
-from vlp.evaluation.gates.keeps import Question, keeps, read_questions, read_sets, same_answer, simulated_questions
+from vlp.evaluation.gates.keeps import GateQuestion, keeps, read_questions, read_sets, same_answer, simulated_questions
 from vlp.evaluation.gates.parity import compare, parity, sample_prompts
 from vlp.evaluation.gates.report import GateReport
 from vlp.evaluation.gates.tuned import find_tuned
@@ -213,7 +213,7 @@ class Answers:
 
 
 PNG = encode_png(np.zeros((16, 16, 3), np.uint8))
-QUESTIONS = [Question("simulated", "count", f"how many {i}?", (str(i),), PNG) for i in range(20)]
+QUESTIONS = [GateQuestion("simulated", "count", f"how many {i}?", (str(i),), PNG) for i in range(20)]
 
 
 def knows(count: int) -> Callable[[], Any]:

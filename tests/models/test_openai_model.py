@@ -14,7 +14,7 @@ from vlp.core.errors import MissingComponent, UsageError, VlpError
 from vlp.core.messages import Image, Message, Text, user
 from vlp.models.catalogue import find_folder, open_model
 from vlp.models.openai_model import NoGrammar, OpenAIModel
-from vlp.models.protocol import GENERAL, Reply, Unreachable
+from vlp.models.protocol import GENERAL, ModelUnreachable, Reply
 from vlp.models.retry import RetryingModel
 from vlp.models.tower import tower_digest
 from vlp.models.trace import Trace
@@ -192,7 +192,7 @@ def test_nobody_listening_is_unreachable() -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         port = held.getsockname()[1]
-        with pytest.raises(Unreachable, match="cannot be reached"):
+        with pytest.raises(ModelUnreachable, match="cannot be reached"):
             OpenAIModel(f"http://127.0.0.1:{port}/v1")
 
 
@@ -230,10 +230,10 @@ class Flaky:
 
 
 def test_connection_errors_are_tried_again_and_nothing_else_is() -> None:
-    flaky = Flaky(Unreachable("gone"), Unreachable("gone"))
+    flaky = Flaky(ModelUnreachable("gone"), ModelUnreachable("gone"))
     model = RetryingModel(flaky, attempts=3, pause_s=0.01)
     assert model.generate(ASK).text == "yes" and flaky.calls == 3 and model.profile == "brief"
-    for error, attempts in ((Unreachable("gone"), 2), (MissingComponent("slow"), 1), (UsageError("bad"), 1)):
+    for error, attempts in ((ModelUnreachable("gone"), 2), (MissingComponent("slow"), 1), (UsageError("bad"), 1)):
         flaky = Flaky(*[error] * 9)
         with pytest.raises(type(error)):
             RetryingModel(flaky, attempts=2, pause_s=0.01).generate(ASK)
@@ -241,9 +241,9 @@ def test_connection_errors_are_tried_again_and_nothing_else_is() -> None:
 
 
 def test_retries_share_one_time_limit() -> None:
-    flaky = Flaky(*[Unreachable("gone")] * 99)
+    flaky = Flaky(*[ModelUnreachable("gone")] * 99)
     started = time.monotonic()
-    with pytest.raises(Unreachable):
+    with pytest.raises(ModelUnreachable):
         RetryingModel(flaky, attempts=99, pause_s=0.1).generate(ASK, timeout_s=0.3)
     assert time.monotonic() - started < 1.0
 

@@ -53,6 +53,7 @@ class FakeJudge:
         pass
 
     def apply(self, text: str):
+        assert self._apply is not None
         return self._apply(text)
 
     def __call__(self) -> bool | None:

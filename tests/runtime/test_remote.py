@@ -96,6 +96,6 @@ def test_a_server_that_dies_leaves_the_step_in_flight(make_run, tmp_path):
 
 
 def _refuse(*arguments, **options):
-    from vlp.robot.http import Unreachable
+    from vlp.robot.http import RobotUnreachable
 
-    raise Unreachable("connection refused", sent=False)
+    raise RobotUnreachable("connection refused", sent=False)

@@ -14,7 +14,7 @@ from vlp.sim.language.changes import clear_midway, sample_change
 from vlp.sim.language.families import sample_task
 from vlp.sim.language.random_truth import sample_truth
 from vlp.sim.language.task import Goal, Split, Task
-from vlp.sim.symbolic import StepFailed, Table, do_step, is_right, steps_of
+from vlp.sim.symbolic import StepNotPossible, SymbolicTable, do_step, is_right, steps_of
 from vlp.sim.truth import TrueObject, Truth
 
 
@@ -132,11 +132,11 @@ def midway(rng: Random, split: Split) -> tuple[Truth, Task]:
         if chance >= 0.5:
             return start, task
         steps = [step for _, step in steps_of(plan(start, task))]
-        table = Table.of(start)
+        table = SymbolicTable.of(start)
         for step in steps[: rng.randint(0, len(steps))]:
             try:
                 do_step(table, step)
-            except StepFailed:
+            except StepNotPossible:
                 break
         now = table.truth
         if chance < 0.25:

@@ -12,7 +12,7 @@ from vlp.cli.bars import Bars
 from vlp.cli.options import BaseModel, RecordedBase
 from vlp.core.errors import MissingComponent, UsageError, closest, not_installed
 from vlp.core.words import counted
-from vlp.data.lint import Check
+from vlp.data.lint import SampleCheck
 from vlp.models.catalogue import DEFAULT_MODEL
 
 Json = Annotated[bool, tyro.conf.arg(name="json")]
@@ -107,7 +107,7 @@ def _tell_outlook(base: str, data: str, recipe: Any, device: str, json_: bool) -
     return 0
 
 
-def _checks() -> list[Check]:
+def _checks() -> list[SampleCheck]:
     """Return what samples are looked through for: with the simulator installed, also what only it can tell."""
     try:
         from vlp.episodes.right import every_check

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Fault:
+class DataFault:
     """What is wrong, and with which sample.
 
     Args:

@@ -7,7 +7,7 @@ import numpy as np
 
 from vlp.core.errors import UsageError
 from vlp.core.images import MAX_FILE_BYTES, Rgb, decode_noting
-from vlp.data.fault import Fault
+from vlp.data.fault import DataFault
 from vlp.data.sample import Sample
 from vlp.data.store import Store
 
@@ -26,7 +26,7 @@ class Images:
         self._asked: dict[str, list[str]] = {}
         self._content: dict[str, str] = {}
 
-    def look(self, sample: Sample, store: Store) -> Iterator[Fault]:
+    def look(self, sample: Sample, store: Store) -> Iterator[DataFault]:
         """Remember whose images they are, and look at each file once; its faults are told at the end."""
         for sha256 in sample.images:
             self._asked.setdefault(sha256, []).append(sample.id)
@@ -34,7 +34,7 @@ class Images:
                 self._looked[sha256] = self._fault(sha256, store)
         return iter(())
 
-    def end(self) -> Iterator[Fault]:
+    def end(self) -> Iterator[DataFault]:
         """Yield `missing-image`, `large-image`, `swapped-image`, `truncated-image`, `altered-image`, `broken-image`,
         `unlike-shown-image`, `blank-image`.
         """
@@ -43,7 +43,7 @@ class Images:
             if code in ("altered-image", "truncated-image") and other:
                 code, message = "swapped-image", f"its image {sha256[:12]} holds the image of {other[0]}."
             for sample in self._asked[sha256] if code else ():
-                yield Fault(sample, code, message, HINTS.get(code, RESTORE))
+                yield DataFault(sample, code, message, HINTS.get(code, RESTORE))
 
     def _fault(self, sha256: str, store: Store) -> tuple[str, str]:
         path = store.image_path(sha256)

@@ -31,9 +31,9 @@ from vlp.data.lerobot_schema import (
     STATE,
     SUBTASK,
     VIDEO_PATH,
-    Episode,
-    Frame,
     Layout,
+    RecordedEpisode,
+    RecordedFrame,
     features,
     language_rows,
     parquet,
@@ -99,19 +99,19 @@ def _named_numbers(state: RobotState) -> dict[str, float]:
     return {**state.joints_rad_or_m, **own}
 
 
-def _episode(store: Store, sample: Sample, names: Sequence[str]) -> Episode:
+def _episode(store: Store, sample: Sample, names: Sequence[str]) -> RecordedEpisode:
     subtasks = sample.policy.get("subtasks") or [{}]
-    frame = Frame(
+    frame = RecordedFrame(
         store.image_bytes(sample.images[0]),
         state_vector(sample.state, names),
         subtask=str(subtasks[0].get("name", "")),
         plan=policy_text(sample.policy),
         sample=json.dumps(sample.to_json(), ensure_ascii=False),
     )
-    return Episode(sample.instruction, (frame,))
+    return RecordedEpisode(sample.instruction, (frame,))
 
 
-def write_lerobot(out: str | Path, episodes: Iterable[Episode], layout: Layout) -> int:
+def write_lerobot(out: str | Path, episodes: Iterable[RecordedEpisode], layout: Layout) -> int:
     """Write episodes, one at a time, and return how many; a folder that is not finished is removed.
 
     Raises:
@@ -175,7 +175,7 @@ class _Writer:
     video: Any = None
     video_frames: int = 0
 
-    def write(self, episodes: Iterable[Episode]) -> int:
+    def write(self, episodes: Iterable[RecordedEpisode]) -> int:
         count = 0
         for count, episode in enumerate(episodes, 1):
             if self.rows and len(self.rows) + len(episode.frames) > 1000:
@@ -187,7 +187,7 @@ class _Writer:
         self._meta(count)
         return count
 
-    def _add(self, number: int, episode: Episode) -> None:
+    def _add(self, number: int, episode: RecordedEpisode) -> None:
         if not episode.frames:
             raise UsageError(f"episode {number} has no frames.")
         task = self.tasks.setdefault(episode.task, len(self.tasks))
@@ -228,7 +228,7 @@ class _Writer:
             entry |= {f"{key}/from_timestamp": from_s, f"{key}/to_timestamp": self.video_frames / self.layout.fps}
         self.index.append(entry)
 
-    def _image(self, row: dict[str, Any], frame: Frame) -> None:
+    def _image(self, row: dict[str, Any], frame: RecordedFrame) -> None:
         rgb = decode_image(frame.rgb) if isinstance(frame.rgb, bytes) else frame.rgb
         self.size = self.size if self.size[0] else rgb.shape[:2]  # type: ignore[assignment]
         if rgb.shape[:2] != self.size:

@@ -18,7 +18,7 @@ SHOWN_CAMERAS = 20
 
 
 @dataclass(frozen=True)
-class Camera:
+class CameraFeature:
     """The camera that is read.
 
     Args:
@@ -32,7 +32,7 @@ class Camera:
     left_out: dict[str, str]
 
 
-def choose_camera(features: dict[str, Any], wanted: str = "") -> Camera:
+def choose_camera(features: dict[str, Any], wanted: str = "") -> CameraFeature:
     """Return the camera to be read.
 
     Args:
@@ -64,10 +64,10 @@ def choose_camera(features: dict[str, Any], wanted: str = "") -> Camera:
         name = colour[0]
     if "/" in name or "\\" in name or ".." in name:
         raise UsageError(f"the camera's name {name[:80]!r} is no name of a feature.")
-    return Camera(name, found[name]["dtype"] == "video", {n: r for n, r in left_out.items() if n != name})
+    return CameraFeature(name, found[name]["dtype"] == "video", {n: r for n, r in left_out.items() if n != name})
 
 
-def told(camera: Camera) -> str:
+def told(camera: CameraFeature) -> str:
     """Return which camera is read, and what is left out, as a sentence."""
     doubt = _no_colour_name(camera.name)
     rest = f" ({doubt})" if doubt else ""

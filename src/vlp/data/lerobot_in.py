@@ -15,7 +15,7 @@ from vlp.core.errors import UsageError
 from vlp.core.images import Rgb
 from vlp.core.instruction import Instruction
 from vlp.core.observation import RobotState
-from vlp.data.lerobot_cameras import Camera, Videos, choose_camera, picture_in
+from vlp.data.lerobot_cameras import CameraFeature, Videos, choose_camera, picture_in
 from vlp.data.lerobot_cameras import told as camera_told
 from vlp.data.lerobot_meta import check_counts, data_files, number_in, read_info, read_rows, read_tasks
 from vlp.data.lerobot_schema import PERSISTENT, PLAN, SAMPLE
@@ -157,7 +157,7 @@ def _with_image(s: Sample, image: str) -> Sample:
     return make_sample(stem, [image], s.instruction, s.robot, s.state, s.memory, s.policy, s.source, s.split)
 
 
-def _images(root: Path, camera: Camera, moments: list[_Moment]) -> Iterator[tuple[_Moment, bytes]]:
+def _images(root: Path, camera: CameraFeature, moments: list[_Moment]) -> Iterator[tuple[_Moment, bytes]]:
     wanted = {(moment.file, moment.row): moment for moment in moments}
     for file in dict.fromkeys(moment.file for moment in moments):
         for number, row in read_rows(root, file, [camera.name], (camera.name,)):
@@ -167,7 +167,9 @@ def _images(root: Path, camera: Camera, moments: list[_Moment]) -> Iterator[tupl
                 yield moment, picture_in(row.get(camera.name), where)
 
 
-def _video_frames(root: Path, info: dict[str, Any], camera: Camera, moments: list[_Moment]) -> Iterator[tuple[_Moment, Rgb]]:
+def _video_frames(
+    root: Path, info: dict[str, Any], camera: CameraFeature, moments: list[_Moment]
+) -> Iterator[tuple[_Moment, Rgb]]:
     videos = Videos(root, camera.name, info["fps"])
     for moment in moments:
         yield moment, videos.frame(moment.episode, moment.frame, moment.time_s)

@@ -19,7 +19,7 @@ CHUNK_FILES = 1000
 
 
 @dataclass(frozen=True)
-class Frame:
+class RecordedFrame:
     """One moment of an episode.
 
     Args:
@@ -40,11 +40,11 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Episode:
+class RecordedEpisode:
     """One run of a task: its instruction and its frames at the dataset's rate."""
 
     task: str
-    frames: Sequence[Frame]
+    frames: Sequence[RecordedFrame]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Layout:
     strings: bool = False
 
 
-def language_rows(episode: Episode, fps: int) -> list[dict[str, Any]]:
+def language_rows(episode: RecordedEpisode, fps: int) -> list[dict[str, Any]]:
     """Return an episode's persistent language rows: each plan and subtask from the moment it holds."""
     rows: list[dict[str, Any]] = []
     held = {PLAN: "", SUBTASK: ""}

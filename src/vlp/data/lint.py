@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from vlp.core.errors import UsageError, lookup
 from vlp.data.balance import Balance
-from vlp.data.fault import Fault
+from vlp.data.fault import DataFault
 from vlp.data.image_checks import Images
 from vlp.data.overlap import Leakage, NearDuplicates
 from vlp.data.policy_checks import Identity, Policies
@@ -23,19 +23,19 @@ from vlp.data.store import SAMPLES, Store
 _ID = re.compile(rb'"id"\s*:\s*"([a-z0-9._-]{1,100})"')
 
 
-class Check(Protocol):
+class SampleCheck(Protocol):
     """One property of a dataset."""
 
-    def look(self, sample: Sample, store: Store) -> Iterable[Fault]:
+    def look(self, sample: Sample, store: Store) -> Iterable[DataFault]:
         """Return what is wrong with one sample, seen after all those before it."""
         ...
 
-    def end(self) -> Iterable[Fault]:
+    def end(self) -> Iterable[DataFault]:
         """Return what only the whole set shows."""
         ...
 
 
-CHECKS: dict[str, Callable[[], Check]] = {
+CHECKS: dict[str, Callable[[], SampleCheck]] = {
     "identity": Identity,
     "images": Images,
     "policies": Policies,
@@ -56,7 +56,7 @@ class LintReport:
     """
 
     samples: int = 0
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[DataFault] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -76,7 +76,7 @@ class LintReport:
         return {"ok": self.ok, "samples": self.samples, "counts": self.counts(), "faults": faults}
 
 
-def default_checks(skip: Iterable[str] = ()) -> list[Check]:
+def default_checks(skip: Iterable[str] = ()) -> list[SampleCheck]:
     """Return fresh checks; raises UsageError for an unknown name to skip."""
     left_out = set(skip)
     for name in left_out:
@@ -86,7 +86,7 @@ def default_checks(skip: Iterable[str] = ()) -> list[Check]:
 
 def lint(
     folder: str | Path,
-    checks: Sequence[Check] | None = None,
+    checks: Sequence[SampleCheck] | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> LintReport:
     """Return every fault of a folder of samples; a fault never ends the search.
@@ -108,10 +108,10 @@ def lint(
         except UsageError as error:
             found = _ID.search(line[:4096])
             name = found.group(1).decode() if found else f"line {number}"
-            report.faults.append(Fault(name, "unreadable", f"{SAMPLES}, line {number}: {error.message}"))
+            report.faults.append(DataFault(name, "unreadable", f"{SAMPLES}, line {number}: {error.message}"))
             continue
         if sample.id in seen:
-            report.faults.append(Fault(sample.id, "same-id", f"line {number}: an earlier sample has this id.", "Keep one."))
+            report.faults.append(DataFault(sample.id, "same-id", f"line {number}: an earlier sample has this id.", "Keep one."))
         seen.add(sample.id)
         for check in asked:
             report.faults.extend(check.look(sample, store))
@@ -122,7 +122,7 @@ def lint(
     return report
 
 
-def _seal(store: Store, ok: bool) -> Iterable[Fault]:
+def _seal(store: Store, ok: bool) -> Iterable[DataFault]:
     """Yield a fault when everything else is well and the file is still not the one that was written."""
     path = store.folder / SAMPLES
     sealed = store.sealed.get("files", {}).get(SAMPLES, {}).get("sha256")
@@ -132,4 +132,4 @@ def _seal(store: Store, ok: bool) -> Iterable[Fault]:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sealed:
         message = f"{SAMPLES} is not the file that was sealed ({found[:12]}, sealed {str(sealed)[:12]})."
-        yield Fault("", "not-sealed", message, "If a writer was killed or you changed it on purpose, run `vlp data seal`.")
+        yield DataFault("", "not-sealed", message, "If a writer was killed or you changed it on purpose, run `vlp data seal`.")

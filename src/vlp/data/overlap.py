@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from vlp.data.fault import Fault
+from vlp.data.fault import DataFault
 from vlp.data.sample import Sample
 from vlp.data.similar import Fingerprint, named_words, phrasing, question_text, same_picture
 from vlp.data.store import Store
@@ -44,15 +44,15 @@ class NearDuplicates:
     def __init__(self) -> None:
         self._alike = _Alike()
 
-    def look(self, sample: Sample, store: Store) -> Iterator[Fault]:
+    def look(self, sample: Sample, store: Store) -> Iterator[DataFault]:
         """Yield `near-duplicate`."""
         for seen in self._alike.before(sample, store):
             if seen.split == sample.split:
                 message = f"asks the same as {seen.id} of nearly the same image."
-                yield Fault(sample.id, "near-duplicate", message, "Keep one of the two.")
+                yield DataFault(sample.id, "near-duplicate", message, "Keep one of the two.")
                 return
 
-    def end(self) -> Iterator[Fault]:
+    def end(self) -> Iterator[DataFault]:
         """Yield nothing."""
         return iter(())
 
@@ -70,7 +70,7 @@ class Leakage:
         self._sentences: list[Sample] = []
         self._names: set[str] = set()
 
-    def look(self, sample: Sample, store: Store) -> Iterator[Fault]:
+    def look(self, sample: Sample, store: Store) -> Iterator[DataFault]:
         """Yield `leak-sample`."""
         world, seed = sample.source.get("world"), sample.source.get("scene_seed")
         if isinstance(world, str) and isinstance(seed, int):
@@ -84,10 +84,10 @@ class Leakage:
             if seen.split != sample.split:
                 later, earlier = (sample, seen) if _ORDER[sample.split] > _ORDER[seen.split] else (seen, sample)
                 message = f"asks the same of nearly the same image as {earlier.id} of the {earlier.split} split."
-                yield Fault(later.id, "leak-sample", message, f"Remove it from the {later.split} split.")
+                yield DataFault(later.id, "leak-sample", message, f"Remove it from the {later.split} split.")
                 return
 
-    def end(self) -> Iterator[Fault]:
+    def end(self) -> Iterator[DataFault]:
         """Yield `leak-scene`, `leak-image` and `leak-phrasing`."""
         yield from _shared("leak-scene", self._scenes, lambda key: f"its scene ({key[0]} {key[1]})")
         yield from _shared("leak-image", self._images, lambda key: f"its image {key[:12]}")
@@ -99,11 +99,11 @@ class Leakage:
         yield from _shared("leak-phrasing", phrasings, lambda key: f"its phrasing ({key[:80]!r})")
 
 
-def _shared(code: str, groups: Mapping[Key, Mapping[str, list[str]]], what: Callable[[Key], str]) -> Iterator[Fault]:
+def _shared(code: str, groups: Mapping[Key, Mapping[str, list[str]]], what: Callable[[Key], str]) -> Iterator[DataFault]:
     """Yield a fault for every sample whose key is in an earlier split too."""
     for key, by_split in groups.items():
         splits = sorted(by_split, key=lambda split: _ORDER[split])
         for split in splits[1:]:
             for sample in dict.fromkeys(by_split[split]):
                 message = f"{what(key)} is in the {splits[0]} split too: {by_split[splits[0]][0]}."
-                yield Fault(sample, code, message, f"Remove it from the {split} split.")
+                yield DataFault(sample, code, message, f"Remove it from the {split} split.")

@@ -10,7 +10,7 @@ from vlp.sim.language.fitting import has_room
 from vlp.sim.language.references import is_container
 from vlp.sim.language.relations import loose
 from vlp.sim.language.task import Split, Task
-from vlp.sim.symbolic import StepFailed, Table, do_step, steps_of
+from vlp.sim.symbolic import StepNotPossible, SymbolicTable, do_step, steps_of
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.tabletop.words import THINGS
 
@@ -82,12 +82,12 @@ def sample_event(truth: Truth, task: Task, rng: Random, split: Split = "train", 
 
 def expected(truth: Truth, task: Task) -> list[Expected]:
     """Return the states before the first step of the expert's policy, after it, and so on to the end."""
-    table = Table.of(truth)
+    table = SymbolicTable.of(truth)
     moments = [Expected(0, truth, task)]
     for i, (_, step) in enumerate(steps_of(plan(truth, task)), 1):
         try:
             do_step(table, step)
-        except StepFailed:
+        except StepNotPossible:
             break
         moments.append(Expected(i, table.truth, task))
     return moments

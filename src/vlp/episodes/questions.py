@@ -20,9 +20,9 @@ from vlp.sim.language.families import FAMILIES, PLAIN
 from vlp.sim.language.put import graspable
 from vlp.sim.language.task import Split, Task
 from vlp.sim.simulation import Simulation
-from vlp.sim.symbolic import StepFailed, Table, do_step, is_right, steps_of
+from vlp.sim.symbolic import StepNotPossible, SymbolicTable, do_step, is_right, steps_of
 from vlp.sim.truth import Truth
-from vlp.sim.worlds.tabletop.midway import Midway, World
+from vlp.sim.worlds.tabletop.midway import Midway, MidwayScene
 
 Json = dict[str, Any]
 
@@ -75,7 +75,7 @@ class Asker:
     def __init__(self, simulation: Simulation, manifest: Manifest, split: Split, seed: int) -> None:
         self.random = Random(f"{seed} question")
         self.rng = np.random.default_rng([seed, 43])
-        self.world = World(simulation, self.rng)
+        self.world = MidwayScene(simulation, self.rng)
         self.manifest = manifest
         self.split: Split = split
 
@@ -247,8 +247,8 @@ class _Story:
 
 
 def _state_after(truth: Truth, steps: list[Json]) -> Truth:
-    table = Table.of(truth)
-    with suppress(StepFailed):
+    table = SymbolicTable.of(truth)
+    with suppress(StepNotPossible):
         for step in steps:
             do_step(table, step)
     return table.truth

@@ -10,7 +10,7 @@ from vlp.core.errors import UsageError, lookup
 from vlp.core.observation import RobotState
 from vlp.core.rows import first
 from vlp.data.lerobot import state_names, state_vector, write_lerobot
-from vlp.data.lerobot_schema import Episode, Frame, Layout
+from vlp.data.lerobot_schema import Layout, RecordedEpisode, RecordedFrame
 from vlp.episodes.cases import sample_episode
 from vlp.primitives.standard import STANDARD
 from vlp.prompt.target import policy_text
@@ -23,7 +23,7 @@ from vlp.sim.simulation import Simulation
 from vlp.sim.worlds import WORLDS
 from vlp.sim.worlds import sample as sample_world
 from vlp.sim.worlds.seeds import SPLITS, seed_of
-from vlp.sim.worlds.tabletop.midway import World
+from vlp.sim.worlds.tabletop.midway import MidwayScene
 
 FPS = 10
 TICK_S = 0.02
@@ -64,7 +64,7 @@ def record(
     names, targets = state_names([body.observe().state]), sorted(body.set_points)
     layout = Layout(FPS, robot, names, tuple(f"{t}_set_point" for t in targets), video, strings)
 
-    def episodes() -> Iterator[Episode]:
+    def episodes() -> Iterator[RecordedEpisode]:
         done, number = 0, seed
         while done < n:
             found = _run(world, robot, seed_of(split, number), family, names, targets)
@@ -82,15 +82,15 @@ def _stood_up(world: str, robot: str, seed: int) -> tuple[Simulation, SimulatedR
     return simulation, simulation.embodiment.robot(simulation)
 
 
-def _run(world: str, robot: str, seed: int, family: str, names: Sequence[str], targets: list[str]) -> Episode | None:
+def _run(world: str, robot: str, seed: int, family: str, names: Sequence[str], targets: list[str]) -> RecordedEpisode | None:
     """Return one episode, None when the task was not done in the end."""
     case = sample_episode(seed, "static", families={family: 1.0})
     simulation, body = _stood_up(world, robot, case.scene_seed)
     start = simulation.truth()
     policy = plan(start, case.task)
     rng = np.random.default_rng([seed, 47])
-    eyes = World(simulation, rng)
-    frames: list[Frame] = []
+    eyes = MidwayScene(simulation, rng)
+    frames: list[RecordedFrame] = []
     now: dict[str, Any] = {"subtask": ""}
     seen: dict[str, Any] = {}
     primitives = STANDARD | body.describe().primitives
@@ -103,7 +103,9 @@ def _run(world: str, robot: str, seed: int, family: str, names: Sequence[str], t
         observation = body.observe()
         state: RobotState = observation.state
         set_points = tuple(float(body.set_points[name]) for name in targets)
-        frames.append(Frame(observation.rgb, state_vector(state, names), set_points, now["subtask"], policy_text(policy)))
+        frames.append(
+            RecordedFrame(observation.rgb, state_vector(state, names), set_points, now["subtask"], policy_text(policy))
+        )
 
     body.on_tick.append(tick)
     now["subtask"] = policy["subtasks"][0]["name"] if policy["subtasks"] else ""
@@ -125,4 +127,4 @@ def _run(world: str, robot: str, seed: int, family: str, names: Sequence[str], t
                     return None
     if not frames or not case.task.success(start, simulation.truth()):
         return None
-    return Episode(case.task.instruction, tuple(frames))
+    return RecordedEpisode(case.task.instruction, tuple(frames))

@@ -4,8 +4,8 @@ from collections.abc import Container, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from vlp.data.fault import Fault
-from vlp.data.lint import CHECKS, Check
+from vlp.data.fault import DataFault
+from vlp.data.lint import CHECKS, SampleCheck
 from vlp.data.sample import Sample
 from vlp.data.store import Store
 from vlp.sim.language.task import Goal, Task
@@ -44,26 +44,26 @@ def read_task(data: Json) -> Task:
 class RightByExecution:
     """A policy whose sample keeps the true state reaches what the instruction means, when carried out symbolically."""
 
-    def look(self, sample: Sample, store: Store) -> Iterator[Fault]:
+    def look(self, sample: Sample, store: Store) -> Iterator[DataFault]:
         """Yield `wrong-policy`, `bad-truth` and `other-instruction`."""
         if "truth" not in sample.source or "task" not in sample.source:
             return
         try:
             truth, task = read_truth(sample.source["truth"]), read_task(sample.source["task"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            yield Fault(sample.id, "bad-truth", f"its true state cannot be read: {str(error)[:120]}.")
+            yield DataFault(sample.id, "bad-truth", f"its true state cannot be read: {str(error)[:120]}.")
             return
         if task.instruction != sample.instruction:
             message = f"the instruction {sample.instruction[:80]!r} is not that of its task {task.instruction[:80]!r}."
-            yield Fault(sample.id, "other-instruction", message, "Put back the instruction.")
+            yield DataFault(sample.id, "other-instruction", message, "Put back the instruction.")
         try:
             right, why = is_right(sample.policy, truth, task)
         except (KeyError, TypeError, AttributeError) as error:
             right, why = False, f"it is malformed ({type(error).__name__}: {str(error)[:80]})"
         if not right:
-            yield Fault(sample.id, "wrong-policy", f"the policy is not right: {why}.", "Correct the policy.")
+            yield DataFault(sample.id, "wrong-policy", f"the policy is not right: {why}.", "Correct the policy.")
 
-    def end(self) -> Iterator[Fault]:
+    def end(self) -> Iterator[DataFault]:
         """Yield nothing."""
         return iter(())
 
@@ -71,15 +71,15 @@ class RightByExecution:
 class SplitOfSeed:
     """A sample of a simulated world is in the split that its scene's seed belongs to."""
 
-    def look(self, sample: Sample, store: Store) -> Iterator[Fault]:
+    def look(self, sample: Sample, store: Store) -> Iterator[DataFault]:
         """Yield `wrong-split`."""
         seed = sample.source.get("scene_seed")
         split = split_of(seed) if isinstance(seed, int) and sample.source.get("world") in WORLDS else ""
         if split and split != sample.split:
             message = f"scene {seed} belongs to the {split} split, not to {sample.split}."
-            yield Fault(sample.id, "wrong-split", message, f"Move it to {split}, or leave it out.")
+            yield DataFault(sample.id, "wrong-split", message, f"Move it to {split}, or leave it out.")
 
-    def end(self) -> Iterator[Fault]:
+    def end(self) -> Iterator[DataFault]:
         """Yield nothing."""
         return iter(())
 
@@ -88,7 +88,7 @@ SIM_CHECKS = {"execution": RightByExecution, "splits": SplitOfSeed}
 """Checks by name, as they can be skipped by, beside those of `vlp.data.lint`."""
 
 
-def every_check(skip: Container[str] = ()) -> list[Check]:
+def every_check(skip: Container[str] = ()) -> list[SampleCheck]:
     """Return fresh checks of samples, those that need the simulator's knowledge among them, without the names to skip."""
     return [make() for name, make in {**CHECKS, **SIM_CHECKS}.items() if name not in skip]
 

@@ -7,7 +7,7 @@ from vlp.core.errors import UsageError, did_you_mean
 
 
 @dataclass(frozen=True)
-class Kind:
+class EventKind:
     """One kind of event.
 
     Args:
@@ -21,29 +21,29 @@ class Kind:
     durable: bool = False
 
 
-KINDS: dict[str, Kind] = {
-    "run-started": Kind(
+KINDS: dict[str, EventKind] = {
+    "run-started": EventKind(
         "The run's identity: with its first instruction, all that is needed to build it again.",
         ("run_id", "robot", "world", "seed", "model", "versions", "options"),
         durable=True,
     ),
-    "run-resumed": Kind("A new process took the run over.", ("in_flight", "how"), durable=True),
-    "instruction": Kind("A sentence from the person.", ("text", "source"), durable=True),
-    "observation": Kind("What the robot saw (blob: JPEG).", ("purpose", "state", "seconds")),
-    "reply": Kind("What the model wrote.", ("text", "attempt", "timings_s", "tokens", "seconds")),
-    "report": Kind("Failed checks of a reply.", ("attempt", "issues")),
-    "policy": Kind("A policy that passed the checks.", ("revision", "policy", "steps", "diff", "claim"), durable=True),
-    "understood": Kind(
+    "run-resumed": EventKind("A new process took the run over.", ("in_flight", "how"), durable=True),
+    "instruction": EventKind("A sentence from the person.", ("text", "source"), durable=True),
+    "observation": EventKind("What the robot saw (blob: JPEG).", ("purpose", "state", "seconds")),
+    "reply": EventKind("What the model wrote.", ("text", "attempt", "timings_s", "tokens", "seconds")),
+    "report": EventKind("Failed checks of a reply.", ("attempt", "issues")),
+    "policy": EventKind("A policy that passed the checks.", ("revision", "policy", "steps", "diff", "claim"), durable=True),
+    "understood": EventKind(
         "What a policy takes the instruction to mean, in one line.", ("revision", "text", "final"), durable=True
     ),
-    "step-started": Kind("A step about to be sent.", ("revision", "id", "key", "do", "arguments", "epoch"), durable=True),
-    "step-finished": Kind("What a step did.", ("revision", "id", "key", "do", "status", "result"), durable=True),
-    "trigger": Kind("A reason to ask for a new policy.", ("name", "detail"), durable=True),
-    "belief": Kind("Where an object was last seen; null when it was not found.", ("phrase", "located")),
-    "world-event": Kind("A scripted change of the scene.", ("text", "after_steps"), durable=True),
-    "snapshot": Kind("State of a simulated robot (blob), valid after all events before it.", ("after",), durable=True),
-    "note": Kind("A remark for people.", ("text",)),
-    "run-finished": Kind("How the run ended.", ("outcome", "reason", "claim", "verdict"), durable=True),
+    "step-started": EventKind("A step about to be sent.", ("revision", "id", "key", "do", "arguments", "epoch"), durable=True),
+    "step-finished": EventKind("What a step did.", ("revision", "id", "key", "do", "status", "result"), durable=True),
+    "trigger": EventKind("A reason to ask for a new policy.", ("name", "detail"), durable=True),
+    "belief": EventKind("Where an object was last seen; null when it was not found.", ("phrase", "located")),
+    "world-event": EventKind("A scripted change of the scene.", ("text", "after_steps"), durable=True),
+    "snapshot": EventKind("State of a simulated robot (blob), valid after all events before it.", ("after",), durable=True),
+    "note": EventKind("A remark for people.", ("text",)),
+    "run-finished": EventKind("How the run ended.", ("outcome", "reason", "claim", "verdict"), durable=True),
 }
 
 

@@ -19,11 +19,11 @@ from vlp.models.endpoint import Deadline, Endpoint
 from vlp.models.families import view_of
 from vlp.models.model_list import Listed, choose, read_list
 from vlp.models.protocol import Capabilities, Reply
-from vlp.models.reply_shape import SHAPES, Shape, json_in
+from vlp.models.reply_shape import SHAPES, ReplyShape, json_in
 from vlp.models.retry import Tell, say_nothing
 from vlp.models.served_name import ServedName
 from vlp.models.served_reply import ReplyParts, events, read_json
-from vlp.models.server_errors import Refused
+from vlp.models.server_errors import RequestRefused
 from vlp.models.servers import find_server
 from vlp.models.trace import TOP, Trace
 
@@ -141,7 +141,7 @@ class OpenAIModel:
         hello = [user(Text("Say hello."))]
         try:
             reply = self._reply(hello, SHAPES[0].fields(schema), PROBE_TOKENS, deadline)
-        except Refused as error:
+        except RequestRefused as error:
             self._reply(hello, {}, PROBE_TOKENS, deadline)  # who refuses this, too, has another reason, and says it
             raise NoGrammar(f"{error.message} It was asked for a reply under a JSON Schema.", GRAMMAR_HINT) from None
         try:
@@ -196,14 +196,14 @@ class OpenAIModel:
         max_tokens: int,
         deadline: Deadline,
         on_text: Callable[[str], None] | None,
-    ) -> tuple[Shape, Reply, Refused | None]:
+    ) -> tuple[ReplyShape, Reply, RequestRefused | None]:
         """Return the first shape that the server takes, its reply as written, and why it took none before."""
-        refusal: Refused | None = None
+        refusal: RequestRefused | None = None
         for shape in self._shapes:
             heard = on_text if shape is SHAPES[0] else None
             try:
                 return shape, self._reply(messages, shape.fields(grammar), max_tokens, deadline, heard), refusal
-            except Refused as error:
+            except RequestRefused as error:
                 refusal = refusal or error
                 if not error.of_shape:
                     break
@@ -236,7 +236,7 @@ class OpenAIModel:
             except TimeoutError:
                 if not parts.finish:
                     raise self._endpoint.late(deadline) from None
-            except Refused as error:
+            except RequestRefused as error:
                 if self._yields(error.said):
                     continue
                 raise
@@ -279,7 +279,7 @@ class OpenAIModel:
             self._endpoint.url = base
             try:
                 listed = self._listed(deadline)
-            except (_NoList, Refused) as none:
+            except (_NoList, RequestRefused) as none:
                 error = error or none
                 continue
             if base != given:
@@ -290,7 +290,7 @@ class OpenAIModel:
             return model
         self._endpoint.url = given
         assert error is not None
-        if wanted and isinstance(error, Refused):
+        if wanted and isinstance(error, RequestRefused):
             self._tell(f"{given} does not list its models; {wanted[:200]!r} is asked for all the same.")
             return Listed(wanted)
         raise MissingComponent(f"{error.message} {other} lists none, either.", error.hint)

@@ -10,7 +10,7 @@ from vlp.core.names import Names
 from vlp.core.view import ImageView
 
 
-class Unreachable(MissingComponent):
+class ModelUnreachable(MissingComponent):
     """The model's server could not be reached, or hung up before it answered: asking again does no harm."""
 
 

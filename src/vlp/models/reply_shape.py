@@ -22,7 +22,7 @@ MOST_STARTS = 200
 
 
 @dataclass(frozen=True)
-class Shape:
+class ReplyShape:
     """One way of asking for JSON.
 
     Args:
@@ -152,9 +152,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-SHAPES: tuple[Shape, ...] = (
-    Shape("schema", _whole, json_in),
-    Shape("wrapped", _wrapped, _unwrap),
-    Shape("free", lambda schema: {}, json_in),
+SHAPES: tuple[ReplyShape, ...] = (
+    ReplyShape("schema", _whole, json_in),
+    ReplyShape("wrapped", _wrapped, _unwrap),
+    ReplyShape("free", lambda schema: {}, json_in),
 )
 """Strictest first."""

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from vlp.core.errors import MissingComponent
 from vlp.core.messages import Message
-from vlp.models.protocol import Busy, Model, Reply, Unreachable
+from vlp.models.protocol import Busy, Model, ModelUnreachable, Reply
 
 T = TypeVar("T")
 Tell = Callable[[str], None]
@@ -53,7 +53,7 @@ def patiently(
             if error.message != told:  # once: with a short Retry-After the same line would come every second
                 tell(f"waiting, and asking again for up to {min(BUSY_S, timeout_s):.0f} s: {error.message}")
                 told = error.message
-        except Unreachable:
+        except ModelUnreachable:
             if asked >= attempts or time.monotonic() - started + wait_s >= timeout_s:
                 raise
         time.sleep(wait_s)

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from vlp.core.errors import MissingComponent, UsageError
-from vlp.models.protocol import Busy, Unreachable
+from vlp.models.protocol import Busy, ModelUnreachable
 
 MAX_SAID = 200
 MAX_WAIT_S = 1e6
@@ -27,7 +27,7 @@ TAGS = re.compile(r"<(script|style)\b.*?(</\1>|$)|<[^>]*>", re.DOTALL | re.IGNOR
 KEY_HINT = "Set the server's key in VLP_MODEL_KEY."
 
 
-class Refused(MissingComponent):
+class RequestRefused(MissingComponent):
     """The server understood that something was asked of it, and would not.
 
     Args:
@@ -79,11 +79,11 @@ def refusal(url: str, status: int, headers: Mapping[str, str], data: bytes, key:
         hint = "Try again later." if status != 503 else "Wait until its model is loaded, and try again."
         return Busy(f"{server} {BUSY[status]} ({told}).", hint, retry_after_s(headers.get("retry-after", "")))
     if status in GATEWAY:
-        return Unreachable(f"the model server behind {url} does not answer its gateway ({told}).", "Is it running?")
+        return ModelUnreachable(f"the model server behind {url} does not answer its gateway ({told}).", "Is it running?")
     if status in (404, 405):
         hint = "Is it the right URL? The base of an OpenAI-compatible server usually ends in /v1."
-        return Refused(f"{server} answered {told}.", hint, said, status)
-    return Refused(f"{server} answered {told}.", _hint(said), said, status)
+        return RequestRefused(f"{server} answered {told}.", hint, said, status)
+    return RequestRefused(f"{server} answered {told}.", _hint(said), said, status)
 
 
 def broken(url: str, error: Exception, started: bool) -> Exception:
@@ -118,7 +118,7 @@ def broken(url: str, error: Exception, started: bool) -> Exception:
             if url.startswith("https:") or what == "cannot be reached"
             else "Is it running, or does it want https://?"
         )
-        return Unreachable(f"{server} {what} ({why}).", hint)
+        return ModelUnreachable(f"{server} {what} ({why}).", hint)
     if isinstance(error, httpx.TimeoutException):
         return MissingComponent(f"{server} does not answer.", "Is it overloaded?")
     return MissingComponent(f"{server} failed: {why}.")

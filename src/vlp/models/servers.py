@@ -10,7 +10,7 @@ from typing import Any
 from vlp.core.errors import MissingComponent, lookup
 from vlp.models.endpoint import Deadline, Endpoint
 from vlp.models.served_reply import read_json
-from vlp.models.server_errors import Refused
+from vlp.models.server_errors import RequestRefused
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class ServerKind:
         body = self.asked(name) if self.asked else None
         try:
             told = read_json(endpoint.url, b"".join(endpoint.answer("POST" if body else "GET", self.sight, body, deadline)))
-        except (MissingComponent, Refused, TimeoutError):
+        except (MissingComponent, RequestRefused, TimeoutError):
             return True  # an older version, or a proxy that lets only /v1 through
         return self.sees(told, name) is not False
 

@@ -15,7 +15,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Shape:
+class NounShape:
     """The shape of the things that a noun names; see `nouns.toml` for the fields."""
 
     fit: str = ""
@@ -38,9 +38,9 @@ def colour_of(phrase: str) -> str:
     return before[0] if before and is_colour(before[0]) else ""
 
 
-def shape_of(phrase: str) -> Shape:
+def shape_of(phrase: str) -> NounShape:
     """Return the shape of what a phrase names; a round, unknown one for a noun that is not listed."""
-    return _nouns().get(noun_of(phrase), Shape())
+    return _nouns().get(noun_of(phrase), NounShape())
 
 
 def is_colour(word: str) -> bool:
@@ -76,5 +76,5 @@ def _table() -> dict[str, Any]:
 
 
 @cache
-def _nouns() -> dict[str, Shape]:
-    return {noun: Shape(**{"round": False, **row}) for noun, row in _table()["nouns"].items()}
+def _nouns() -> dict[str, NounShape]:
+    return {noun: NounShape(**{"round": False, **row}) for noun, row in _table()["nouns"].items()}

@@ -31,7 +31,7 @@ PERCEPTIONS = ("locate", "find_all", "check", "ask")
 
 
 @dataclass
-class Look:
+class OneLook:
     """One observation with what has been found in it so far, and the time that took.
 
     Args:
@@ -148,7 +148,7 @@ class PerceivingRobot:
                 self._results.popitem(last=False)
             return result
 
-    def find(self, phrase: str) -> tuple[list[Located], Look]:
+    def find(self, phrase: str) -> tuple[list[Located], OneLook]:
         """Return everything that matches a phrase and can be located, best first, and the look it was found in."""
         look = self._look()
         found = [look.pose(detection) for detection in look.ground(self.grounder, phrase)]
@@ -191,10 +191,10 @@ class PerceivingRobot:
         cast(Callable[[bytes], None], offered(self.robot, "restore"))(inner)
         self._facts = facts
 
-    def _look(self) -> Look:
+    def _look(self) -> OneLook:
         start = time.perf_counter()
         observation = self.robot.observe()
-        return Look(observation, {"observe": time.perf_counter() - start}, self._sizes)
+        return OneLook(observation, {"observe": time.perf_counter() - start}, self._sizes)
 
     def _locate(self, step: Step) -> StepResult:
         phrase = str(step.arguments["object"])

@@ -10,7 +10,7 @@ from vlp.core.located import Located
 from vlp.core.observation import Observation
 from vlp.core.sizes import SizeBounds, Sizes
 from vlp.perception.grounder import Detection
-from vlp.perception.looks import Shape, colour_of, noun_of, shape_of
+from vlp.perception.looks import NounShape, colour_of, noun_of, shape_of
 from vlp.perception.points import Cloud, cloud
 from vlp.perception.segment import Mask, bounds, eroded, object_mask, open_close
 from vlp.perception.shapes import Outline, fit_circle, fit_rectangle, fit_sphere, outermost
@@ -147,7 +147,7 @@ def smoothed(values: Array, mask: Mask) -> Array:
     return result
 
 
-def see(scene: Cloud, mask: Mask, shape: Shape) -> Seen:
+def see(scene: Cloud, mask: Mask, shape: NounShape) -> Seen:
     """Return what is seen of a thing, with the heights of its top and bottom.
 
     A flat top is where most of the upper points are, a rim what lies outermost on the far side.

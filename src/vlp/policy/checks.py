@@ -46,7 +46,7 @@ class Check(Protocol):
         ...
 
 
-class Names:
+class KnownNames:
     """Every `$name` is bound by an earlier step."""
 
     def check(self, policy: Policy, context: Context) -> Iterator[Issue]:
@@ -157,7 +157,7 @@ class WithinLimits:
                 yield Issue(f"{path}/target", "too-wide", message)
 
 
-class Reach:
+class WithinReach:
     """Everything the hand goes to at a known place can be reached, by the word of the caller's function."""
 
     def check(self, policy: Policy, context: Context) -> Iterator[Issue]:
@@ -179,7 +179,7 @@ class Claims:
             yield Issue("/subtasks", "refuted-claim", message, "Begin with a step that changes it.")
 
 
-CHECKS: tuple[Check, ...] = (Names(), Types(), Effects(), WithinLimits(), Reach(), Claims())
+CHECKS: tuple[Check, ...] = (KnownNames(), Types(), Effects(), WithinLimits(), WithinReach(), Claims())
 """Asked in this order, after the schema."""
 
 

@@ -11,7 +11,7 @@ from vlp.core.errors import MissingComponent, UsageError, VlpError
 from vlp.core.observation import Observation
 from vlp.primitives.manifest import Manifest
 from vlp.robot.heartbeat import Heartbeat
-from vlp.robot.http import Http, Refused, Unreachable
+from vlp.robot.http import Http, RobotRefused, RobotUnreachable
 from vlp.robot.protocol import Step, StepResult
 from vlp.robot.token import check_token
 from vlp.robot.wire import ExecutionBody, HealthBody, ObservationBody, StopBody, decode_observation
@@ -90,11 +90,11 @@ class RemoteRobot:
             try:
                 reply = self._http.call("GET", "/observation")
                 return decode_observation(ObservationBody.model_validate(reply))
-            except Refused as refused:
+            except RobotRefused as refused:
                 if refused.code != "busy" or time.monotonic() > end:
                     raise self._refusal(refused) from None
                 time.sleep(0.05)
-            except Unreachable as error:
+            except RobotUnreachable as error:
                 raise self._lost(error) from None
             except (ValueError, UsageError) as error:
                 raise self._garbage("an observation", error) from None
@@ -106,9 +106,9 @@ class RemoteRobot:
             limit_s = self._limit_s(step) + ANSWER_GRACE_S
             execution = self._send(step, self._beat.epoch())
             return self._follow(step, execution, limit_s)
-        except Refused as refused:
+        except RobotRefused as refused:
             return _refused(step, refused, time.monotonic() - started)
-        except Unreachable as error:
+        except RobotUnreachable as error:
             message = f"the robot at {self.url} cannot be reached: {error}"
             return StepResult(step.key, "failed", code="robot-unreachable", message=message)
         except _Unknown as unknown:
@@ -127,7 +127,7 @@ class RemoteRobot:
         http = Http(self.url, self._token, 3.0)
         try:
             reply = StopBody.model_validate(_retry(http, "POST", "/stop", {"reason": "the client asked"}, 3))
-        except (Refused, Unreachable, ValidationError) as error:
+        except (RobotRefused, RobotUnreachable, ValidationError) as error:
             self._beat.end()
             raise MissingComponent(f"the robot at {self.url} did not confirm the stop: {error}", BUTTON) from None
         finally:
@@ -150,11 +150,11 @@ class RemoteRobot:
         """Return the result of a finished key, None when the server knows none; raises MissingComponent."""
         try:
             reply = self._parse(ExecutionBody, self._http.call("GET", "/executions", params={"key": key}))
-        except Refused as refused:
+        except RobotRefused as refused:
             if refused.status == 404:
                 return None
             raise self._refusal(refused) from None
-        except Unreachable as error:
+        except RobotUnreachable as error:
             raise self._lost(error) from None
         return _result(reply)
 
@@ -185,12 +185,12 @@ class RemoteRobot:
         while True:
             try:
                 return self._parse(ExecutionBody, self._http.call("POST", "/executions", body))
-            except Unreachable as error:
+            except RobotUnreachable as error:
                 if time.monotonic() > end:
                     raise
                 repeated = repeated or error.sent
                 time.sleep(0.1)
-            except Refused as refused:
+            except RobotRefused as refused:
                 if refused.code in ("stale-epoch", "no-lease"):
                     self._beat.lost()
                     if repeated:  # an earlier attempt may have acted on a server that is gone
@@ -209,11 +209,11 @@ class RemoteRobot:
             try:
                 reply = self._http.call("GET", f"/executions/{execution.id}", params={"wait_s": self._poll_s})
                 execution, contact = self._parse(ExecutionBody, reply), time.monotonic()
-            except Unreachable:
+            except RobotUnreachable:
                 if time.monotonic() - contact > self._give_up_s:
                     raise
                 time.sleep(0.1)
-            except Refused as refused:
+            except RobotRefused as refused:
                 if refused.status == 404:
                     raise _Unknown("the robot's server was restarted while the step was under way") from None
                 raise
@@ -228,7 +228,7 @@ class RemoteRobot:
         try:
             manifest = self._manifest or self.describe()
         except MissingComponent as error:
-            raise Unreachable(error.message, sent=False) from None
+            raise RobotUnreachable(error.message, sent=False) from None
         return manifest.primitives[step.do].timeout_s if step.do in manifest.primitives else 60.0
 
     # Replies and errors.
@@ -236,9 +236,9 @@ class RemoteRobot:
     def _ask(self, method: str, path: str, body: Any = None, params: dict[str, Any] | None = None) -> Any:
         try:
             return self._http.call(method, path, body, params)
-        except Unreachable as error:
+        except RobotUnreachable as error:
             raise self._lost(error) from None
-        except Refused as refused:
+        except RobotRefused as refused:
             raise self._refusal(refused) from None
 
     def _parse(self, kind: type[B], reply: Any) -> B:
@@ -250,7 +250,7 @@ class RemoteRobot:
     def _lost(self, error: Exception) -> MissingComponent:
         return MissingComponent(f"the robot at {self.url} cannot be reached: {error}.", "Is its server running?")
 
-    def _refusal(self, refused: Refused) -> MissingComponent:
+    def _refusal(self, refused: RobotRefused) -> MissingComponent:
         if refused.status == 401:
             said = f"the robot at {self.url} refused the token."
             return MissingComponent(said, "Set VLP_ROBOT_TOKEN to what that server printed when it started.")
@@ -277,7 +277,7 @@ def _retry(http: Http, method: str, path: str, body: Any, times: int) -> Any:
     for _ in range(times - 1):
         try:
             return http.call(method, path, body)
-        except Unreachable:
+        except RobotUnreachable:
             time.sleep(0.05)
     return http.call(method, path, body)
 
@@ -286,7 +286,7 @@ def _result(execution: ExecutionBody) -> StepResult | None:
     return StepResult(**execution.result.model_dump()) if execution.result else None
 
 
-def _refused(step: Step, refused: Refused, duration_s: float) -> StepResult:
+def _refused(step: Step, refused: RobotRefused, duration_s: float) -> StepResult:
     message = f"{refused.message} {refused.hint}".strip()
     if refused.code == "stopped":
         return StepResult(step.key, "stopped", code="stopped", message=message)

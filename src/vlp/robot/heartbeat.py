@@ -6,7 +6,7 @@ import time
 
 from pydantic import ValidationError
 
-from vlp.robot.http import Http, Refused, Unreachable
+from vlp.robot.http import Http, RobotRefused, RobotUnreachable
 from vlp.robot.wire import LeaseBody
 
 
@@ -31,14 +31,14 @@ class Heartbeat:
         """Return the epoch of the lease, acquiring one when there is none.
 
         Raises:
-            Refused: somebody else holds the robot; or, once, the lease was lost since the last call: what is known of
+            RobotRefused: somebody else holds the robot; or, once, the lease was lost since the last call: what is known of
                 the robot may be out of date.
-            Unreachable: nobody answers.
+            RobotUnreachable: nobody answers.
         """
         with self._lock:
             if self._gone:
                 self._gone = False
-                raise Refused(409, "no-lease", "the lease was lost between two steps.", "Look again before the next step.")
+                raise RobotRefused(409, "no-lease", "the lease was lost between two steps.", "Look again before the next step.")
             if self._epoch is None:
                 self._epoch = self._post(None)
                 self._end = threading.Event()
@@ -60,7 +60,7 @@ class Heartbeat:
         epoch = self._epoch
         self.end()
         if epoch is not None:
-            with contextlib.suppress(Refused, Unreachable):  # else it runs out by itself
+            with contextlib.suppress(RobotRefused, RobotUnreachable):  # else it runs out by itself
                 self._http.call("POST", "/lease/release", {"holder": self._holder, "epoch": epoch})
         self._http.close()
 
@@ -70,7 +70,7 @@ class Heartbeat:
         try:
             lease = LeaseBody.model_validate(reply)
         except ValidationError:
-            raise Unreachable("its answer is not a lease", sent=True) from None
+            raise RobotUnreachable("its answer is not a lease", sent=True) from None
         return lease.epoch
 
     def _beat(self, end: threading.Event) -> None:
@@ -79,9 +79,9 @@ class Heartbeat:
             try:
                 self._post(epoch)
                 alive = time.monotonic()
-            except Refused:
+            except RobotRefused:
                 break
-            except Unreachable:
+            except RobotUnreachable:
                 if time.monotonic() - alive > self._ttl_s:
                     break
         if not end.is_set() and self._epoch == epoch:

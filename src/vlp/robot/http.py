@@ -8,7 +8,7 @@ import httpx
 MAX_REPLY_BYTES = 48 * 1024 * 1024
 
 
-class Unreachable(Exception):
+class RobotUnreachable(Exception):
     """No usable answer came.
 
     Args:
@@ -21,7 +21,7 @@ class Unreachable(Exception):
         self.sent = sent
 
 
-class Refused(Exception):
+class RobotRefused(Exception):
     """The server answered with an error.
 
     Args:
@@ -56,8 +56,8 @@ class Http:
         """Return the parsed JSON of a 2xx answer.
 
         Raises:
-            Unreachable: no connection, no answer in time, or an answer that is too large or not JSON.
-            Refused: any other status.
+            RobotUnreachable: no connection, no answer in time, or an answer that is too large or not JSON.
+            RobotRefused: any other status.
         """
         try:
             with self._client.stream(method, path, json=body, params=params) as response:
@@ -65,13 +65,13 @@ class Http:
                 for chunk in response.iter_bytes():
                     data += chunk
                     if len(data) > MAX_REPLY_BYTES:
-                        raise Unreachable("its answer is too large", sent=True)
+                        raise RobotUnreachable("its answer is too large", sent=True)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise Unreachable(_words(error), sent=False) from None
+            raise RobotUnreachable(_words(error), sent=False) from None
         except (httpx.HTTPError, httpx.InvalidURL, RuntimeError) as error:
-            raise Unreachable(_words(error), sent=True) from None
+            raise RobotUnreachable(_words(error), sent=True) from None
         except (TypeError, ValueError, RecursionError) as error:  # the body itself is not JSON
-            raise Refused(422, "bad-json", f"the step is not plain JSON: {_words(error)}", "") from None
+            raise RobotRefused(422, "bad-json", f"the step is not plain JSON: {_words(error)}", "") from None
         value = _parse(bytes(data))
         if response.is_success:
             return value
@@ -88,18 +88,18 @@ def _parse(data: bytes) -> Any:
     try:
         return json.loads(data, parse_constant=_constant)
     except (ValueError, RecursionError):
-        raise Unreachable("its answer is not JSON", sent=True) from None
+        raise RobotUnreachable("its answer is not JSON", sent=True) from None
 
 
 def _constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number in JSON")
 
 
-def _refused(status: int, value: Any) -> Refused:
+def _refused(status: int, value: Any) -> RobotRefused:
     fault = value.get("error") if isinstance(value, dict) else None
     fault = fault if isinstance(fault, dict) else {}
     message = str(fault.get("message", f"HTTP status {status}"))[:500]
-    return Refused(status, str(fault.get("code", "http-error"))[:50], message, str(fault.get("hint", ""))[:500])
+    return RobotRefused(status, str(fault.get("code", "http-error"))[:50], message, str(fault.get("hint", ""))[:500])
 
 
 def _words(error: Exception) -> str:

@@ -43,13 +43,13 @@ class Refusal(Exception):
         return {"error": {"code": self.code, "message": self.message, "hint": self.hint}}
 
 
-class Body(BaseModel):
+class RequestBody(BaseModel):
     """A body in which every key is known."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Fault(Body):
+class WireFault(RequestBody):
     """What is wrong with a request."""
 
     code: str
@@ -57,13 +57,13 @@ class Fault(Body):
     hint: str
 
 
-class ErrorBody(Body):
+class ErrorBody(RequestBody):
     """Every refusal looks like this."""
 
-    error: Fault
+    error: WireFault
 
 
-class ExecutionRequest(Body):
+class ExecutionRequest(RequestBody):
     """One step to carry out; arguments are described by `GET /manifest`."""
 
     primitive: str = Field(min_length=1, max_length=64)
@@ -73,19 +73,19 @@ class ExecutionRequest(Body):
     timeout_s: float | None = Field(default=None, gt=0, le=600)
 
 
-class CancelRequest(Body):
+class CancelRequest(RequestBody):
     """Who wants the execution to end."""
 
     epoch: int = Epoch
 
 
-class StopRequest(Body):
+class StopRequest(RequestBody):
     """Why the robot should stop."""
 
     reason: str = Field(default="", max_length=200)
 
 
-class LeaseRequest(Body):
+class LeaseRequest(RequestBody):
     """Acquire a lease (no epoch) or renew one (its epoch)."""
 
     holder: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._:@-]+$")
@@ -93,14 +93,14 @@ class LeaseRequest(Body):
     epoch: int | None = Field(default=None, ge=0, le=MAX_EPOCH)
 
 
-class ReleaseRequest(Body):
+class ReleaseRequest(RequestBody):
     """Give a lease back."""
 
     holder: str = Field(min_length=1, max_length=100)
     epoch: int = Epoch
 
 
-class LeaseBody(Body):
+class LeaseBody(RequestBody):
     """The lease as it stands."""
 
     holder: str
@@ -108,7 +108,7 @@ class LeaseBody(Body):
     expires_in_s: float
 
 
-class ResultBody(Body):
+class ResultBody(RequestBody):
     """What was really done; see `StepResult`."""
 
     key: str
@@ -120,7 +120,7 @@ class ResultBody(Body):
     duration_s: float = 0.0
 
 
-class ExecutionBody(Body):
+class ExecutionBody(RequestBody):
     """One execution; `result` is there once the state is finished."""
 
     id: str
@@ -131,7 +131,7 @@ class ExecutionBody(Body):
     result: ResultBody | None = None
 
 
-class HealthBody(Body):
+class HealthBody(RequestBody):
     """How the robot's server is."""
 
     robot: str
@@ -143,7 +143,7 @@ class HealthBody(Body):
     lease: LeaseBody | None
 
 
-class StopBody(Body):
+class StopBody(RequestBody):
     """Whether the latch is closed, and whether the robot's own stop has returned."""
 
     stopped: bool
@@ -151,7 +151,7 @@ class StopBody(Body):
     confirmed: bool
 
 
-class ObservationBody(Body):
+class ObservationBody(RequestBody):
     """PNGs in base64, depth as 16 bit in millimetres (0: no return); the rest in metres and radians.
 
     A robot without depth, or whose camera is not calibrated, sends null.

@@ -42,7 +42,7 @@ class Budget:
     reply_tokens: int = 2048
 
 
-class Fault(VlpError):
+class ProgramFault(VlpError):
     """A component raised what it should not: a fault of the program, not of the task."""
 
 
@@ -77,7 +77,7 @@ class Worker:
             Overrun: no answer in time; the thread is lost and every later call raises at once.
             Abandoned: no longer wanted; the thread goes on by itself.
             VlpError: whatever `work` raised of that kind.
-            Fault: `work` raised anything else.
+            ProgramFault: `work` raised anything else.
         """
         if self._hung:
             raise Overrun(self._hung)
@@ -98,7 +98,7 @@ class Worker:
             raise MissingComponent(f"the {self.name} cannot be reached: {error}.", "Is it running?") from error
         except Exception as error:
             text = f"{type(error).__name__}: {str(error)[:300]}"
-            raise Fault(f"the {self.name} failed at {what}: {text}.", "This is a fault in the program.") from error
+            raise ProgramFault(f"the {self.name} failed at {what}: {text}.", "This is a fault in the program.") from error
 
     def close(self) -> None:
         """End the thread after the calls it has."""

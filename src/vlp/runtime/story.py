@@ -76,7 +76,7 @@ class Chapter:
 
 
 @dataclass
-class Moment:
+class TimelineEntry:
     """One line of the time line: seconds since the run began, the kind of event, and what happened."""
 
     at_s: float
@@ -101,7 +101,7 @@ class Story:
         self.started: dict[str, Any] = {}
         self.instructions: list[str] = []
         self.chapters: list[Chapter] = []
-        self.moments: list[Moment] = []
+        self.moments: list[TimelineEntry] = []
         self.times_s: dict[str, float] = dict.fromkeys(TIMES, 0.0)
         self.first_image: bytes | None = None
         self.last_image: bytes | None = None
@@ -147,7 +147,7 @@ class Story:
         return [row for row in self.steps if row.status != "succeeded"]
 
     def _say(self, kind: str, text: str) -> None:
-        self.moments.append(Moment(self.now_s, kind, text))
+        self.moments.append(TimelineEntry(self.now_s, kind, text))
 
     # The folds, one per kind.
 

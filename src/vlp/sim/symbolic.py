@@ -23,12 +23,12 @@ MOTIONS = ("go_to", "grasp", "lift", "place", "release", "push", "home")
 PolicyJson = dict[str, Any]
 
 
-class StepFailed(Exception):
+class StepNotPossible(Exception):
     """A step that the robot would report as failed."""
 
 
 @dataclass(frozen=True)
-class Seen:
+class SymbolicThing:
     """What a `$name` stands for: a thing as it was when it was located."""
 
     phrase: str
@@ -36,16 +36,16 @@ class Seen:
 
 
 @dataclass
-class Table:
+class SymbolicTable:
     """The state while a policy runs: objects by phrase, what is held, where the robot is, the names bound so far."""
 
     objects: dict[str, TrueObject]
     holding: str = ""
     at: str = "table"
-    names: dict[str, Seen] = field(default_factory=dict)
+    names: dict[str, SymbolicThing] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, truth: Truth) -> "Table":
+    def of(cls, truth: Truth) -> "SymbolicTable":
         """Return a copy of a true state."""
         return cls(dict(truth.objects), truth.holding, truth.at)
 
@@ -58,16 +58,16 @@ class Table:
         """Return what rests directly in or on something."""
         return [n for n, item in self.objects.items() if item.support == name]
 
-    def seen(self, reference: str) -> Seen:
+    def seen(self, reference: str) -> SymbolicThing:
         """Return what a reference such as "$red_cube" was bound to."""
         if reference[:1] != "$" or reference[1:] not in self.names:
-            raise StepFailed(f"{reference} is not bound")
+            raise StepNotPossible(f"{reference} is not bound")
         return self.names[reference[1:]]
 
     def at_table(self) -> None:
         """Fail unless the robot stands at the table."""
         if self.at != "table":
-            raise StepFailed(f"the robot is at {self.at!r}, not at the table")
+            raise StepNotPossible(f"the robot is at {self.at!r}, not at the table")
 
     def put(self, item: TrueObject) -> None:
         """Let go of what is held, at the place and support that `item` says."""
@@ -82,11 +82,11 @@ def execute(policy: PolicyJson, truth: Truth) -> tuple[Truth, list[str]]:
         policy: plain data in the form of the language; it is not checked against a schema here.
         truth: the state before.
     """
-    table = Table.of(truth)
+    table = SymbolicTable.of(truth)
     for where, step in steps_of(policy):
         try:
             do_step(table, step)
-        except StepFailed as failure:
+        except StepNotPossible as failure:
             return table.truth, [f"{where} {step.get('do')}: {failure}"]
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             return table.truth, [f"{where}: malformed step ({type(error).__name__}: {error})"]
@@ -100,11 +100,11 @@ def steps_of(policy: PolicyJson) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{i}.{j}", step
 
 
-def do_step(table: Table, step: dict[str, Any]) -> None:
-    """Carry out one step on the state; raises StepFailed, or KeyError and the like for malformed steps."""
+def do_step(table: SymbolicTable, step: dict[str, Any]) -> None:
+    """Carry out one step on the state; raises StepNotPossible, or KeyError and the like for malformed steps."""
     action = ACTIONS.get(step["do"])
     if action is None:
-        raise StepFailed("no such primitive")
+        raise StepNotPossible("no such primitive")
     action(table, step)
 
 
@@ -132,69 +132,69 @@ def is_right(policy: PolicyJson, truth: Truth, task: Task) -> tuple[bool, str]:
     return True, ""
 
 
-def _go_to(table: Table, step: dict[str, Any]) -> None:
+def _go_to(table: SymbolicTable, step: dict[str, Any]) -> None:
     if step["place"] not in ("table", "bin", "start"):
-        raise StepFailed(f"no place {step['place']!r}")
+        raise StepNotPossible(f"no place {step['place']!r}")
     table.at = step["place"]
 
 
-def _look_at(table: Table, step: dict[str, Any]) -> None:
+def _look_at(table: SymbolicTable, step: dict[str, Any]) -> None:
     if step["target"] not in ("table", "bin"):
         table.seen(step["target"])
 
 
-def _locate(table: Table, step: dict[str, Any]) -> None:
+def _locate(table: SymbolicTable, step: dict[str, Any]) -> None:
     table.at_table()
     phrase = step["object"]
     item = table.objects.get(phrase)
     if item is None or item.support in OUT_OF_SIGHT:
-        raise StepFailed(f"no {phrase} in view")
+        raise StepNotPossible(f"no {phrase} in view")
     if "as" in step:
-        table.names[step["as"]] = Seen(phrase, item)
+        table.names[step["as"]] = SymbolicThing(phrase, item)
 
 
-def _find_all(table: Table, step: dict[str, Any]) -> None:
+def _find_all(table: SymbolicTable, step: dict[str, Any]) -> None:
     table.at_table()
     words = step["object"]
     if not any(fits_description(i, words) or words in (i.colour, i.kind, "thing") for i in table.objects.values()):
-        raise StepFailed(f"no {words} in view")
+        raise StepNotPossible(f"no {words} in view")
 
 
-def _grasp(table: Table, step: dict[str, Any]) -> None:
+def _grasp(table: SymbolicTable, step: dict[str, Any]) -> None:
     table.at_table()
     seen = table.seen(step["target"])
     if table.holding:
-        raise StepFailed(f"the hand holds the {table.holding}")
+        raise StepNotPossible(f"the hand holds the {table.holding}")
     if is_container(seen.phrase):
-        raise StepFailed(f"the {seen.phrase} cannot be grasped")
+        raise StepNotPossible(f"the {seen.phrase} cannot be grasped")
     item = table.objects[seen.phrase]
     if item.support in OUT_OF_SIGHT or _moved_m(item, seen.item) > STALE_M:
-        raise StepFailed(f"the {seen.phrase} is not where it was seen")
+        raise StepNotPossible(f"the {seen.phrase} is not where it was seen")
     if table.load(seen.phrase):
-        raise StepFailed(f"the {table.load(seen.phrase)[0]} is on the {seen.phrase}")
+        raise StepNotPossible(f"the {table.load(seen.phrase)[0]} is on the {seen.phrase}")
     table.objects[seen.phrase] = replace(item, position_in_world=CARRY_M, support="hand", relation="in")
     table.holding = seen.phrase
 
 
-def _lift(table: Table, step: dict[str, Any]) -> None:
+def _lift(table: SymbolicTable, step: dict[str, Any]) -> None:
     _hand_full(table)
     if not 0.02 <= step["height_m"] <= 0.30:
-        raise StepFailed("height out of bounds")
+        raise StepNotPossible("height out of bounds")
 
 
-def _place(table: Table, step: dict[str, Any]) -> None:
+def _place(table: SymbolicTable, step: dict[str, Any]) -> None:
     _hand_full(table)
     target, relation = step["target"], step["relation"]
     item = table.objects[table.holding]
     if target == "bin":
         if relation != "in":
-            raise StepFailed(f"cannot place {relation} the bin")
+            raise StepNotPossible(f"cannot place {relation} the bin")
         table.put(replace(item, position_in_world=(0.45, -0.85, 0.1), support="bin", relation="in"))
         return
     table.at_table()
     if target == "table":
         if relation != "on":
-            raise StepFailed(f"cannot place {relation} the table")
+            raise StepNotPossible(f"cannot place {relation} the table")
         table.put(_standing(item, *_free_spot(table, item)))
         return
     seen = table.seen(target)
@@ -202,36 +202,36 @@ def _place(table: Table, step: dict[str, Any]) -> None:
         _place_at(table, item, seen)
         return
     if seen.phrase == table.holding:
-        raise StepFailed(f"the {seen.phrase} is in the hand")
+        raise StepNotPossible(f"the {seen.phrase} is in the hand")
     host = table.objects[seen.phrase]
     if host.support in OUT_OF_SIGHT or _moved_m(host, seen.item) > STALE_M:
-        raise StepFailed(f"the {seen.phrase} is not where it was seen")
+        raise StepNotPossible(f"the {seen.phrase} is not where it was seen")
     if relation in ("in", "on"):
         _place_upon(table, item, host, relation)
     else:
         _place_near(table, item, host, relation)
 
 
-def _place_upon(table: Table, item: TrueObject, host: TrueObject, relation: str) -> None:
+def _place_upon(table: SymbolicTable, item: TrueObject, host: TrueObject, relation: str) -> None:
     if PUT_RELATION.get(host.kind) != relation:
-        raise StepFailed(f"nothing can be put {relation} the {host.phrase}")
+        raise StepNotPossible(f"nothing can be put {relation} the {host.phrase}")
     load = table.load(host.phrase)
     if host.kind in FLAT_TOPPED and load:
-        raise StepFailed(f"the {load[0]} is on the {host.phrase}")
+        raise StepNotPossible(f"the {load[0]} is on the {host.phrase}")
     table.put(rest_upon(item, host, len(load)))
 
 
-def _place_at(table: Table, item: TrueObject, seen: Seen) -> None:
+def _place_at(table: SymbolicTable, item: TrueObject, seen: SymbolicThing) -> None:
     x, y, _ = seen.item.position_in_world
     if seen.item.support in table.objects:
         table.put(rest_upon(item, table.objects[seen.item.support], len(table.load(seen.item.support))))
         return
     if not _is_free(table, item, x, y, gap_m=-0.02):
-        raise StepFailed(f"the place where the {seen.phrase} was is taken")
+        raise StepNotPossible(f"the place where the {seen.phrase} was is taken")
     table.put(_standing(item, x, y))
 
 
-def _place_near(table: Table, item: TrueObject, host: TrueObject, relation: str) -> None:
+def _place_near(table: SymbolicTable, item: TrueObject, host: TrueObject, relation: str) -> None:
     """Put down beside the host: straight in the direction if that is free, else further or to the side."""
     hx, hy, _ = host.position_in_world
     distance = (max(item.size_m[:2]) + max(host.size_m[:2])) / 2 + PLACE_GAP_M
@@ -246,17 +246,17 @@ def _place_near(table: Table, item: TrueObject, host: TrueObject, relation: str)
     table.put(_standing(item, *next(fine, spots[0])))
 
 
-def _release(table: Table, step: dict[str, Any]) -> None:
+def _release(table: SymbolicTable, step: dict[str, Any]) -> None:
     _hand_full(table)
     item = table.objects[table.holding]
     table.put(_standing(item, *_free_spot(table, item)))
 
 
-def _push(table: Table, step: dict[str, Any]) -> None:
+def _push(table: SymbolicTable, step: dict[str, Any]) -> None:
     table.at_table()
     seen = table.seen(step["target"])
     if table.holding:
-        raise StepFailed(f"the hand holds the {table.holding}")
+        raise StepNotPossible(f"the hand holds the {table.holding}")
     dx, dy = {"left": (0, 1), "right": (0, -1), "forward": (1, 0), "back": (-1, 0)}[step["direction"]]
     item = table.objects[seen.phrase]
     x, y, z = item.position_in_world
@@ -264,23 +264,23 @@ def _push(table: Table, step: dict[str, Any]) -> None:
     table.objects[seen.phrase] = replace(item, position_in_world=(x + dx * d, y + dy * d, z))
 
 
-def _home(table: Table, step: dict[str, Any]) -> None:
+def _home(table: SymbolicTable, step: dict[str, Any]) -> None:
     del table, step
 
 
-def _check(table: Table, step: dict[str, Any]) -> None:
+def _check(table: SymbolicTable, step: dict[str, Any]) -> None:
     if not holds(table.truth, step["relation"], step["subject"], step.get("object", "")):
         words = (step["subject"], "is not", step["relation"], step.get("object", ""))
-        raise StepFailed(" ".join(w for w in words if w))
+        raise StepNotPossible(" ".join(w for w in words if w))
 
 
-def _ask(table: Table, step: dict[str, Any]) -> None:
+def _ask(table: SymbolicTable, step: dict[str, Any]) -> None:
     del table
     if not step["question"]:
-        raise StepFailed("an empty question")
+        raise StepNotPossible("an empty question")
 
 
-ACTIONS: dict[str, Callable[[Table, dict[str, Any]], None]] = {
+ACTIONS: dict[str, Callable[[SymbolicTable, dict[str, Any]], None]] = {
     "go_to": _go_to,
     "look_at": _look_at,
     "locate": _locate,
@@ -296,9 +296,9 @@ ACTIONS: dict[str, Callable[[Table, dict[str, Any]], None]] = {
 }
 
 
-def _hand_full(table: Table) -> None:
+def _hand_full(table: SymbolicTable) -> None:
     if not table.holding:
-        raise StepFailed("the hand is empty")
+        raise StepNotPossible("the hand is empty")
 
 
 def _moved_m(a: TrueObject, b: TrueObject) -> float:
@@ -311,7 +311,7 @@ def _standing(item: TrueObject, x: float, y: float) -> TrueObject:
     return replace(item, position_in_world=place, support="table", relation="on", upright=True)
 
 
-def _is_free(table: Table, item: TrueObject, x: float, y: float, gap_m: float) -> bool:
+def _is_free(table: SymbolicTable, item: TrueObject, x: float, y: float, gap_m: float) -> bool:
     (x0, x1), (y0, y1) = ZONE_M
     if not (x0 - 0.02 <= x <= x1 + 0.02 and y0 - 0.06 <= y <= y1 + 0.06):
         return False
@@ -323,7 +323,7 @@ def _is_free(table: Table, item: TrueObject, x: float, y: float, gap_m: float) -
     )
 
 
-def _free_spot(table: Table, item: TrueObject) -> tuple[float, float]:
+def _free_spot(table: SymbolicTable, item: TrueObject) -> tuple[float, float]:
     """Return the first free place of a grid over the table, away from where things were seen; else the middle."""
     (x0, x1), (y0, y1) = ZONE_M
     columns = (5, 4, 6, 3, 7, 2, 8, 1, 9, 0, 10)

@@ -41,7 +41,7 @@ GROUP_BATCHES = 16
 
 
 @dataclass(frozen=True)
-class Example:
+class TrainingExample:
     """One sample in tokens.
 
     Args:
@@ -86,7 +86,7 @@ class Examples:
         self.model = model
         self._asked = KeptReplies(model, self.store.folder / KEPT / f"{base[:16]}.jsonl" if base else None, base)
 
-    def example(self, sample: Sample) -> Example:
+    def example(self, sample: Sample) -> TrainingExample:
         """Return a sample in tokens.
 
         Raises:
@@ -106,7 +106,7 @@ class Examples:
             said = said[:-1]
         return self._made(sample, shown, said, policy_text(turns.named(sample.policy)))
 
-    def rehearsal(self, sample: Sample, question: str) -> Example | None:
+    def rehearsal(self, sample: Sample, question: str) -> TrainingExample | None:
         """Return a question about a sample's image in tokens, with the model's own answer; None where that has no end.
 
         Args:
@@ -119,7 +119,7 @@ class Examples:
 
     def all(
         self, samples: Iterable[Sample], rehearse: int = 0, progress: Callable[[int], None] = lambda _: None
-    ) -> list[Example]:
+    ) -> list[TrainingExample]:
         """Return samples in tokens, with questions about their images.
 
         Args:
@@ -127,7 +127,7 @@ class Examples:
             rehearse: questions about each sample's image.
             progress: told how many samples are done.
         """
-        done: list[Example] = []
+        done: list[TrainingExample] = []
         for number, sample in enumerate(samples, 1):
             done.append(self.example(sample))
             questions = draw_questions(sample.policy, rehearse, Random(sample.id))
@@ -151,7 +151,7 @@ class Examples:
         shown, said = self.model.turns.shown(messages, self._asked, TIMEOUT_S, words)
         return shown, [self.model.chat.target(each.text) for each in said]
 
-    def _made(self, sample: Sample, messages: list[Message], said: list[list[int]], reply: str) -> Example:
+    def _made(self, sample: Sample, messages: list[Message], said: list[list[int]], reply: str) -> TrainingExample:
         chat = self.model.chat
         prompt, target = chat.prompt(messages), chat.target(reply)
         ids = (*prompt.ids, *target)
@@ -163,9 +163,9 @@ class Examples:
         for part in reversed(said):
             end = _last(prompt.ids[:end], part)
             labels[end : end + len(part)] = part
-        return Example(sample.id, sample.images[0], ids, tuple(labels), prompt.images[0].grid)
+        return TrainingExample(sample.id, sample.images[0], ids, tuple(labels), prompt.images[0].grid)
 
-    def rgb(self, example: Example) -> Rgb:
+    def rgb(self, example: TrainingExample) -> Rgb:
         """Return the image of an example."""
         return decode_image(self.store.image_bytes(example.image), f"image of {example.id}")
 
@@ -175,7 +175,7 @@ def _last(ids: Sequence[int], part: Sequence[int]) -> int:
     return next(i for i in range(len(ids) - len(part), -1, -1) if list(ids[i : i + len(part)]) == list(part))
 
 
-def shown_tokens(example: Example, model: TransformersModel) -> list[tuple[str, bool]]:
+def shown_tokens(example: TrainingExample, model: TransformersModel) -> list[tuple[str, bool]]:
     """Return an example's tokens as (text, whether it counts in the loss); an image's tokens come as one.
 
     Args:
@@ -201,7 +201,7 @@ class Batcher:
         frozen_tower: hand over what the tower makes of each image, computed once (see `MAX_KEPT_BYTES`), instead of pixels.
     """
 
-    def __init__(self, examples: Examples, rows: Sequence[Example], frozen_tower: bool) -> None:
+    def __init__(self, examples: Examples, rows: Sequence[TrainingExample], frozen_tower: bool) -> None:
         self.examples, self.rows, self.frozen_tower = examples, rows, frozen_tower
         self._features: dict[str, Tensor] = {}
         self._kept_bytes = 0
@@ -227,7 +227,7 @@ class Batcher:
         patches = np.concatenate([model.chat.pixels(self.examples.rgb(row)).values for row in rows])
         return batch | {"pixel_values": torch.from_numpy(patches)}
 
-    def _feature(self, row: Example) -> Tensor:
+    def _feature(self, row: TrainingExample) -> Tensor:
         if row.image in self._features:
             return self._features[row.image]
         tokens = self.examples.model.image_tokens(self.examples.rgb(row))

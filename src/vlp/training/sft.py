@@ -16,7 +16,7 @@ import torch
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.words import counted
-from vlp.data.lint import Check, lint
+from vlp.data.lint import SampleCheck, lint
 from vlp.data.sample import Sample
 from vlp.data.store import Store
 from vlp.models.adapter import RECORD, weight_hashes
@@ -28,7 +28,7 @@ from vlp.models.transformers_model import SMALL_MODEL_PARAMETERS, TransformersMo
 from vlp.training import lora
 from vlp.training.checkpoint import last_checkpoint, write_folder
 from vlp.training.curve import cut_curve, plot_curve, read_curve
-from vlp.training.examples import Batcher, Example, Examples, as_dataset, training_order
+from vlp.training.examples import Batcher, Examples, TrainingExample, as_dataset, training_order
 from vlp.training.export import write_model
 from vlp.training.memory import free_bytes, memory_need, refuse_what_cannot_fit
 from vlp.training.model_card import model_card
@@ -61,7 +61,7 @@ def train_sft(
     resume: bool = False,
     device: str | None = None,
     skip_lint: bool = False,
-    checks: Sequence[Check] | None = None,
+    checks: Sequence[SampleCheck] | None = None,
     progress: Progress = lambda what, done, total: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Path:
@@ -134,7 +134,7 @@ def train_sft(
     return result
 
 
-def _training_samples(store: Store, recipe: Recipe, skip_lint: bool, checks: Sequence[Check] | None) -> list[Sample]:
+def _training_samples(store: Store, recipe: Recipe, skip_lint: bool, checks: Sequence[SampleCheck] | None) -> list[Sample]:
     """Return the samples to train on, after a look for faults."""
     if not skip_lint:
         report = lint(store.folder, checks)
@@ -230,7 +230,13 @@ def _refuse_at_first_sight(folder: ModelFolder, recipe: Recipe, weights: torch.d
 
 
 def _refuse_what_cannot_fit(
-    model: Any, rows: Sequence[Example], recipe: Recipe, micro: int, weights: torch.dtype, where: torch.device, recompute: bool
+    model: Any,
+    rows: Sequence[TrainingExample],
+    recipe: Recipe,
+    micro: int,
+    weights: torch.dtype,
+    where: torch.device,
+    recompute: bool,
 ) -> None:
     """Refuse a step that does not fit beside the weights, which are loaded already."""
     longest, policy = max(len(row.ids) for row in rows), max(row.scored_tokens for row in rows)
@@ -241,7 +247,12 @@ def _refuse_what_cannot_fit(
 
 
 def _finish(
-    trainer: PolicyTrainer, examples: Examples, held_out: list[Example], out: Path, record: dict[str, Any], base: ModelFolder
+    trainer: PolicyTrainer,
+    examples: Examples,
+    held_out: list[TrainingExample],
+    out: Path,
+    record: dict[str, Any],
+    base: ModelFolder,
 ) -> None:
     """Write the adapter (or the model), the curve's picture and the card."""
     scores = {"training loss, last step": read_curve(out / CURVE)[-1]["loss"]}

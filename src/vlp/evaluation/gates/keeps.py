@@ -29,7 +29,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Question:
+class GateQuestion:
     """One question about one image.
 
     Args:
@@ -51,22 +51,22 @@ class Question:
         return decode_image(self.image) if isinstance(self.image, bytes) else read_image(self.image)
 
 
-def simulated_questions(n: int, split: str = "validation") -> list[Question]:
+def simulated_questions(n: int, split: str = "validation") -> list[GateQuestion]:
     """Return the first n questions about simulated scenes of a split: the same ones each time."""
     from vlp.evaluation.seeing import draw_question
 
     drawn = (draw_question(index, split) for index in range(n))
-    return [Question(SIMULATED, kind, text, (answer,), encode_png(rgb)) for rgb, kind, text, answer in drawn]
+    return [GateQuestion(SIMULATED, kind, text, (answer,), encode_png(rgb)) for rgb, kind, text, answer in drawn]
 
 
-def read_sets(folders: Sequence[Path]) -> list[Question]:
+def read_sets(folders: Sequence[Path]) -> list[GateQuestion]:
     """Return the questions of several folders, a set each.
 
     Raises:
         UsageError: two sets of one name, which would be judged as one; or as `read_questions` does.
     """
     named: dict[str, str] = {SIMULATED: "the simulated questions"}
-    found: list[Question] = []
+    found: list[GateQuestion] = []
     for folder in folders:
         name, where = _set_name(folder), repr(str(folder)[:300])
         if name in named:
@@ -76,7 +76,7 @@ def read_sets(folders: Sequence[Path]) -> list[Question]:
     return found
 
 
-def read_questions(folder: Path) -> list[Question]:
+def read_questions(folder: Path) -> list[GateQuestion]:
     """Return the questions of a folder.
 
     Raises:
@@ -100,7 +100,7 @@ def same_answer(said: str, accepted: Sequence[str]) -> bool:
 
 
 def keeps(
-    base: Open, tuned: Open, questions: Sequence[Question], name: str = "the tuned model", bar: float = BAR,
+    base: Open, tuned: Open, questions: Sequence[GateQuestion], name: str = "the tuned model", bar: float = BAR,
     progress: Progress = lambda what, done, all_: None,
 ) -> GateReport:  # fmt: skip
     """Compare two models' answers; one is open at a time.
@@ -138,7 +138,7 @@ def keeps(
     return GateReport("keeps", passed, said, rows, failures, {"bar": bar, "sets": facts})
 
 
-def _answer(what: str, opened: Open, questions: Sequence[Question], progress: Progress) -> list[tuple[bool, str]]:
+def _answer(what: str, opened: Open, questions: Sequence[GateQuestion], progress: Progress) -> list[tuple[bool, str]]:
     """Return for each question whether a model answers it, and what it says."""
     model, found = opened(), list[tuple[bool, str]]()
     profile = model.profile
@@ -151,7 +151,7 @@ def _answer(what: str, opened: Open, questions: Sequence[Question], progress: Pr
 
 
 def _kinds(
-    questions: Sequence[Question], mine: Sequence[int], before: list[tuple[bool, str]], after: list[tuple[bool, str]]
+    questions: Sequence[GateQuestion], mine: Sequence[int], before: list[tuple[bool, str]], after: list[tuple[bool, str]]
 ) -> dict[str, dict[str, int]]:
     kinds: dict[str, dict[str, int]] = {}
     for i in mine:
@@ -162,7 +162,7 @@ def _kinds(
     return kinds
 
 
-def _lines(folder: Path, file: Path) -> Iterator[Question]:
+def _lines(folder: Path, file: Path) -> Iterator[GateQuestion]:
     with file.open("rb") as stream:
         for number, line in enumerate(iter(lambda: stream.readline(MAX_LINE_BYTES + 1), b""), 1):
             if number > MAX_LINES or len(line) > MAX_LINE_BYTES:
@@ -171,7 +171,7 @@ def _lines(folder: Path, file: Path) -> Iterator[Question]:
                 yield _question(folder, number, line)
 
 
-def _question(folder: Path, number: int, line: bytes) -> Question:
+def _question(folder: Path, number: int, line: bytes) -> GateQuestion:
     expected = 'Expected {"image": "a.png", "question": "...", "answer": "..."}.'
     try:
         data = json.loads(line)
@@ -192,7 +192,7 @@ def _question(folder: Path, number: int, line: bytes) -> Question:
         inside = False
     if not inside:
         raise UsageError(f"line {number} of {FILE}: no image {name[:200]!r} in the folder.", expected)
-    return Question(_set_name(folder), kind, text, tuple(answers or ()), image)
+    return GateQuestion(_set_name(folder), kind, text, tuple(answers or ()), image)
 
 
 def _set_name(folder: Path) -> str:

@@ -12,7 +12,7 @@ from rich.text import Text
 from vlp.journal import Event
 from vlp.policy import Policy
 from vlp.policy.tree import tree_lines
-from vlp.runtime.story import TIMES, Chapter, Moment, Story
+from vlp.runtime.story import TIMES, Chapter, Story, TimelineEntry
 
 COLOURS = {"✓": "green", "▶": "bold cyan", "✗": "bold red", "■": "bold red", "·": "dim", "-": "dim"}
 TIME_COLOURS = {"perception": "blue", "model": "magenta", "checks": "yellow", "motion": "green"}
@@ -152,7 +152,7 @@ _MOMENT_STYLES: dict[str, str] = {
 }  # fmt: skip
 
 
-def moment_line(moment: Moment) -> Text:
+def moment_line(moment: TimelineEntry) -> Text:
     """Return one line of the time line."""
     return Text(f"{moment.at_s:7.1f} s  {moment.kind:<11} {printable(moment.text)}", style=_MOMENT_STYLES.get(moment.kind, ""))
 

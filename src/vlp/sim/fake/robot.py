@@ -16,7 +16,7 @@ from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.robot.arguments import check_arguments
 from vlp.robot.keys import Once
 from vlp.robot.protocol import Status, Step, StepResult
-from vlp.sim.fake.world import RELATIONS, TABLE_TOP_M, FakeWorld, Item, Refused
+from vlp.sim.fake.world import RELATIONS, TABLE_TOP_M, FakeWorld, Item, StepRefused
 from vlp.sim.worlds.tabletop.places import PLACES
 
 K = Intrinsics(640, 480, 554.38, 554.38, 320.0, 240.0)
@@ -185,9 +185,9 @@ class FakeRobot:
         self.clock_s += 1.0
         try:
             if script.code:
-                raise Refused(script.code, script.message)
+                raise StepRefused(script.code, script.message)
             done, value = self._carry_out(step.do, step.arguments)
-        except Refused as refused:
+        except StepRefused as refused:
             return StepResult(step.key, "failed", {}, None, refused.code, refused.message, 1.0)
         done, value = json.loads(json.dumps([done, value]))  # plain, so that a restored result equals the first
         return StepResult(step.key, "succeeded", done, value, duration_s=1.0)
@@ -217,13 +217,13 @@ class FakeRobot:
         if do in PERCEPTIONS:
             return dict(arguments), PERCEPTIONS[do](self, arguments)
         if do not in ACTIONS:
-            raise Refused("not-implemented", f"the fake robot cannot {do}; it does {', '.join((*ACTIONS, *PERCEPTIONS))}.")
+            raise StepRefused("not-implemented", f"the fake robot cannot {do}; it does {', '.join((*ACTIONS, *PERCEPTIONS))}.")
         return ACTIONS[do](self.world, arguments), None
 
     def _locate(self, a: dict[str, Any]) -> Any:
         seen = self.world.matching(a["object"])
         if not seen:
-            raise Refused("not-found", f"there is no {a['object']} in view.")
+            raise StepRefused("not-found", f"there is no {a['object']} in view.")
         return self.world.located(seen[0], self.clock_s, K, CAMERA_IN_BASE).to_json()
 
     def _find_all(self, a: dict[str, Any]) -> Any:
@@ -232,7 +232,7 @@ class FakeRobot:
     def _check(self, a: dict[str, Any]) -> Any:
         relation, subject, other = a["relation"], a["subject"], a.get("object", "")
         if relation not in RELATIONS or not self.world.holds(relation, subject, other):
-            raise Refused("check-failed", f"it is not true that: {subject} {relation} {other}".strip() + ".")
+            raise StepRefused("check-failed", f"it is not true that: {subject} {relation} {other}".strip() + ".")
         return True
 
     def _ask(self, a: dict[str, Any]) -> Any:

@@ -32,7 +32,7 @@ DIRECTIONS: dict[str, tuple[float, float]] = {
 }
 
 
-class Refused(Exception):
+class StepRefused(Exception):
     """A primitive that could not be carried out.
 
     Args:
@@ -102,12 +102,12 @@ class FakeWorld:
         self.objects[phrase] = Item(position, support)
 
     def free_spot(self, phrase: str) -> Xyz:
-        """Return a position on the table that is clear of every object, or raise Refused."""
+        """Return a position on the table that is clear of every object, or raise StepRefused."""
         z = TABLE_TOP_M + size_of(phrase)[2] / 2
         for x, y in SPOTS:
             if all(self._gap((x, y, z), item.position) > 0.1 for item in self.objects.values()):
                 return (x, y, z)
-        raise Refused("no-free-space", "there is no free spot on the table.")
+        raise StepRefused("no-free-space", "there is no free spot on the table.")
 
     def inside(self, support: str) -> list[str]:
         """Return the phrases of what rests in or on a support."""
@@ -126,12 +126,12 @@ class FakeWorld:
         return ((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2) ** 0.5
 
     def _seen_target(self, target: Arguments) -> str:
-        """Return the phrase of a located object, or raise Refused when it is not where it was seen."""
+        """Return the phrase of a located object, or raise StepRefused when it is not where it was seen."""
         located = Located.from_json(target)
         if not self.in_view(located.phrase):
-            raise Refused("not-found", f"the {located.phrase} is not where it was seen.")
+            raise StepRefused("not-found", f"the {located.phrase} is not where it was seen.")
         if self._gap(located.position_in_world, self.objects[located.phrase].position) > 0.05:
-            raise Refused("moved", f"the {located.phrase} has moved since it was located.")
+            raise StepRefused("moved", f"the {located.phrase} has moved since it was located.")
         return located.phrase
 
     def _shift(self, phrase: str, dx: float, dy: float) -> None:
@@ -140,7 +140,7 @@ class FakeWorld:
         for carried in self.inside(phrase):
             self._shift(carried, dx, dy)
 
-    # Actions: each takes checked arguments, returns what was done and raises Refused.
+    # Actions: each takes checked arguments, returns what was done and raises StepRefused.
 
     def go_to(self, a: Arguments) -> Arguments:
         """Stand at a named place."""
@@ -158,12 +158,12 @@ class FakeWorld:
     def grasp(self, a: Arguments) -> Arguments:
         """Take a located object into the hand."""
         if self.holding:
-            raise Refused("hand-full", f"the hand holds the {self.holding}.")
+            raise StepRefused("hand-full", f"the hand holds the {self.holding}.")
         phrase = self._seen_target(a["target"])
         if phrase.split()[-1] not in THINGS:
-            raise Refused("not-graspable", f"the {phrase} is not a thing the gripper can take.")
+            raise StepRefused("not-graspable", f"the {phrase} is not a thing the gripper can take.")
         if self.inside(phrase):
-            raise Refused("blocked", f"the {self.inside(phrase)[0]} is on the {phrase}.")
+            raise StepRefused("blocked", f"the {self.inside(phrase)[0]} is on the {phrase}.")
         self.objects[phrase].support = "hand"
         self.holding = phrase
         return dict(a)
@@ -171,19 +171,19 @@ class FakeWorld:
     def lift(self, a: Arguments) -> Arguments:
         """Raise the held object; the height is clipped to the workspace."""
         if not self.holding:
-            raise Refused("not-holding", "the hand is empty.")
+            raise StepRefused("not-holding", "the hand is empty.")
         highest = self.limits.workspace[1][2] - TABLE_TOP_M if self.limits.workspace else a["height_m"]
         return {"height_m": min(a["height_m"], highest)}
 
     def place(self, a: Arguments) -> Arguments:
         """Put the held object down in the given relation to the target."""
         if not self.holding:
-            raise Refused("not-holding", "the hand is empty.")
+            raise StepRefused("not-holding", "the hand is empty.")
         held, relation, target = self.holding, a["relation"], a["target"]
         z = TABLE_TOP_M + size_of(held)[2] / 2
         if isinstance(target, str):
             if relation not in self.places[target].relations:
-                raise Refused("bad-relation", f"nothing can be put {relation} the {target}.")
+                raise StepRefused("bad-relation", f"nothing can be put {relation} the {target}.")
             self.put(held, target)
         elif relation == "at":
             x, y, _ = Located.from_json(target).position_in_world
@@ -200,21 +200,21 @@ class FakeWorld:
     def _put_down(self, held: str, position: Xyz) -> None:
         near = [p for p, item in self.objects.items() if p != held and self._gap(item.position, position) < 0.06]
         if near:
-            raise Refused("blocked", f"the {near[0]} is in the way.")
+            raise StepRefused("blocked", f"the {near[0]} is in the way.")
         self.put(held, "table", position)
 
     def _put_on(self, held: str, support: str, relation: str) -> None:
         kind = support.split()[-1]
         if relation != PUT_RELATION.get(kind):
-            raise Refused("bad-relation", f"nothing can be put {relation} the {support}.")
+            raise StepRefused("bad-relation", f"nothing can be put {relation} the {support}.")
         if kind in FLAT_TOPPED and self.inside(support):
-            raise Refused("blocked", f"the {self.inside(support)[0]} is on the {support}.")
+            raise StepRefused("blocked", f"the {self.inside(support)[0]} is on the {support}.")
         self.put(held, support)
 
     def release(self, a: Arguments) -> Arguments:
         """Open the hand above the table."""
         if not self.holding:
-            raise Refused("not-holding", "the hand is empty.")
+            raise StepRefused("not-holding", "the hand is empty.")
         self.put(self.holding, "table")
         self.holding = ""
         return dict(a)
@@ -222,7 +222,7 @@ class FakeWorld:
     def push(self, a: Arguments) -> Arguments:
         """Shift a located object; the distance is clipped to the workspace."""
         if self.holding:
-            raise Refused("hand-full", f"the hand holds the {self.holding}.")
+            raise StepRefused("hand-full", f"the hand holds the {self.holding}.")
         phrase = self._seen_target(a["target"])
         dx, dy = DIRECTIONS[a["direction"]]
         axis = 0 if dx else 1

@@ -21,7 +21,7 @@ from vlp.robot.keys import Once
 from vlp.robot.protocol import Step, StepResult
 from vlp.sim.embodiments.hsr.actions import ACTIONS, action
 from vlp.sim.embodiments.hsr.actions.grasp import EMPTY_M, on_table
-from vlp.sim.embodiments.hsr.actions.scope import Map, Memory, Scope
+from vlp.sim.embodiments.hsr.actions.scope import ActionMemory, Map, Scope
 from vlp.sim.embodiments.hsr.body import BASE_JOINTS, CAMERA, FOCAL_PX, GRIPPER, HEIGHT_PX, LIMITS, WIDTH_PX
 from vlp.sim.embodiments.hsr.motion import CLOSED_RAD, Failed, Motion, OutOfTime, Stopped
 from vlp.sim.embodiments.hsr.reach import HAND, Reach, Slab
@@ -63,7 +63,7 @@ class SimRobot:
         self._map = Map(simulation.places, simulation.stations)
         slabs = tuple(_slab(place) for place in simulation.places.values() if place.takes == "on")
         self.motion = Motion(simulation.model, simulation.data, Reach(slabs), self._ticked)
-        self.memory = Memory(at=simulation.at() or self._map.home)
+        self.memory = ActionMemory(at=simulation.at() or self._map.home)
         self._manifest = manifest(simulation.world.places)
         self._camera: Camera | None = None
         self._once = Once()
@@ -142,7 +142,7 @@ class SimRobot:
         try:
             state = json.loads(snapshot)
             world = base64.b64decode(state["world"], validate=True)
-            memory = Memory.from_json(state["memory"])
+            memory = ActionMemory.from_json(state["memory"])
             set_points = {name: float(state["set_points"][name]) for name in self.motion.target}
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(f"this is not a snapshot of a simulated robot: {str(error)[:120]}.") from None

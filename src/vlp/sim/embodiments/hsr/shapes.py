@@ -22,7 +22,7 @@ ALONG_Y: Vec = (math.pi / 2, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
-class Shape:
+class BodyShape:
     """One primitive shape on a link.
 
     Args:
@@ -47,55 +47,55 @@ class Shape:
 # The fingers' distal links lean 0.087 rad inwards; pads stand upright so that they close flat on a thing.
 LEAN_RAD = 0.087
 
-SHAPES: tuple[Shape, ...] = (
+SHAPES: tuple[BodyShape, ...] = (
     # base: a round skirt on hidden wheels, then the shell
-    Shape("base_link", CYLINDER, (0.205, 0.030), (0, 0, 0.045), DARK),
-    Shape("base_link", CYLINDER, (0.215, 0.100), (0, 0, 0.175), WHITE, name="base_collision"),
-    Shape("base_link", CYLINDER, (0.217, 0.006), (0, 0, 0.190), BLACK),
-    Shape("base_link", ELLIPSOID, (0.212, 0.212, 0.040), (0, 0, 0.275), WHITE),
-    Shape("base_range_sensor_link", CYLINDER, (0.030, 0.018), (0.02, 0, 0), BLACK),
+    BodyShape("base_link", CYLINDER, (0.205, 0.030), (0, 0, 0.045), DARK),
+    BodyShape("base_link", CYLINDER, (0.215, 0.100), (0, 0, 0.175), WHITE, name="base_collision"),
+    BodyShape("base_link", CYLINDER, (0.217, 0.006), (0, 0, 0.190), BLACK),
+    BodyShape("base_link", ELLIPSOID, (0.212, 0.212, 0.040), (0, 0, 0.275), WHITE),
+    BodyShape("base_range_sensor_link", CYLINDER, (0.030, 0.018), (0.02, 0, 0), BLACK),
     # torso column behind the centre, so that the base can stand under a table's edge
-    Shape("base_link", BOX, (0.075, 0.095, 0.240), (-0.055, 0, 0.510), WHITE, name="torso_collision"),
-    Shape("base_link", CYLINDER, (0.075, 0.240), (-0.055, 0.095, 0.510), WHITE),
-    Shape("base_link", CYLINDER, (0.075, 0.240), (-0.055, -0.095, 0.510), WHITE),
-    Shape("base_link", BOX, (0.004, 0.018, 0.210), (0.022, 0.06, 0.520), DARK),
-    Shape("torso_lift_link", CYLINDER, (0.045, 0.180), (-0.050, 0, -0.150), GREY),
-    Shape("torso_lift_link", ELLIPSOID, (0.100, 0.150, 0.055), (-0.050, 0, 0.010), WHITE),
+    BodyShape("base_link", BOX, (0.075, 0.095, 0.240), (-0.055, 0, 0.510), WHITE, name="torso_collision"),
+    BodyShape("base_link", CYLINDER, (0.075, 0.240), (-0.055, 0.095, 0.510), WHITE),
+    BodyShape("base_link", CYLINDER, (0.075, 0.240), (-0.055, -0.095, 0.510), WHITE),
+    BodyShape("base_link", BOX, (0.004, 0.018, 0.210), (0.022, 0.06, 0.520), DARK),
+    BodyShape("torso_lift_link", CYLINDER, (0.045, 0.180), (-0.050, 0, -0.150), GREY),
+    BodyShape("torso_lift_link", ELLIPSOID, (0.100, 0.150, 0.055), (-0.050, 0, 0.010), WHITE),
     # head
-    Shape("head_pan_link", CYLINDER, (0.045, 0.030), (-0.010, 0, 0.030), DARK),
-    Shape("head_tilt_link", ELLIPSOID, (0.095, 0.130, 0.095), (-0.070, 0, 0.080), WHITE, name="head_collision"),
-    Shape("head_tilt_link", BOX, (0.030, 0.105, 0.055), (-0.020, 0, 0.065), WHITE),
-    Shape("head_tilt_link", BOX, (0.004, 0.095, 0.046), (0.012, 0, 0.065), GLASS),
-    Shape("head_l_stereo_camera_link", CYLINDER, (0.020, 0.008), (0, 0, -0.004), BLACK),
-    Shape("head_r_stereo_camera_link", CYLINDER, (0.020, 0.008), (0, 0, -0.004), BLACK),
-    Shape("head_tilt_link", CYLINDER, (0.020, 0.030), (-0.105, 0, 0.175), GREY),
-    Shape("head_rgbd_sensor_link", BOX, (0.085, 0.020, 0.018), (0.022, 0, -0.024), DARK),
+    BodyShape("head_pan_link", CYLINDER, (0.045, 0.030), (-0.010, 0, 0.030), DARK),
+    BodyShape("head_tilt_link", ELLIPSOID, (0.095, 0.130, 0.095), (-0.070, 0, 0.080), WHITE, name="head_collision"),
+    BodyShape("head_tilt_link", BOX, (0.030, 0.105, 0.055), (-0.020, 0, 0.065), WHITE),
+    BodyShape("head_tilt_link", BOX, (0.004, 0.095, 0.046), (0.012, 0, 0.065), GLASS),
+    BodyShape("head_l_stereo_camera_link", CYLINDER, (0.020, 0.008), (0, 0, -0.004), BLACK),
+    BodyShape("head_r_stereo_camera_link", CYLINDER, (0.020, 0.008), (0, 0, -0.004), BLACK),
+    BodyShape("head_tilt_link", CYLINDER, (0.020, 0.030), (-0.105, 0, 0.175), GREY),
+    BodyShape("head_rgbd_sensor_link", BOX, (0.085, 0.020, 0.018), (0.022, 0, -0.024), DARK),
     # arm
-    Shape("arm_lift_link", BOX, (0.060, 0.045, 0.045), (0.070, 0.070, 0), GREY),
-    Shape("arm_flex_link", CYLINDER, (0.052, 0.052), (0, 0, 0), WHITE, ALONG_Y),
-    Shape("arm_flex_link", CAPSULE, (0.040, 0.110), (0.005, 0, 0.150), WHITE, name="upper_arm_collision"),
-    Shape("arm_flex_link", CYLINDER, (0.042, 0.006), (0.005, 0, 0.262), ACCENT),
-    Shape("arm_roll_link", CYLINDER, (0.036, 0.030), (0, 0, -0.045), DARK),
-    Shape("arm_roll_link", CYLINDER, (0.036, 0.036), (0, 0, 0), WHITE, ALONG_Y, name="elbow_collision"),
-    Shape("wrist_flex_link", CYLINDER, (0.034, 0.025), (0, 0, 0.040), GREY),
-    Shape("wrist_roll_link", CYLINDER, (0.038, 0.022), (0, 0, 0.088), WHITE, name="wrist_collision"),
+    BodyShape("arm_lift_link", BOX, (0.060, 0.045, 0.045), (0.070, 0.070, 0), GREY),
+    BodyShape("arm_flex_link", CYLINDER, (0.052, 0.052), (0, 0, 0), WHITE, ALONG_Y),
+    BodyShape("arm_flex_link", CAPSULE, (0.040, 0.110), (0.005, 0, 0.150), WHITE, name="upper_arm_collision"),
+    BodyShape("arm_flex_link", CYLINDER, (0.042, 0.006), (0.005, 0, 0.262), ACCENT),
+    BodyShape("arm_roll_link", CYLINDER, (0.036, 0.030), (0, 0, -0.045), DARK),
+    BodyShape("arm_roll_link", CYLINDER, (0.036, 0.036), (0, 0, 0), WHITE, ALONG_Y, name="elbow_collision"),
+    BodyShape("wrist_flex_link", CYLINDER, (0.034, 0.025), (0, 0, 0.040), GREY),
+    BodyShape("wrist_roll_link", CYLINDER, (0.038, 0.022), (0, 0, 0.088), WHITE, name="wrist_collision"),
     # hand
-    Shape("hand_palm_link", BOX, (0.033, 0.040, 0.020), (-0.010, 0, -0.022), DARK, name="palm_collision"),
-    Shape("hand_palm_link", CYLINDER, (0.012, 0.004), (0.039, 0, -0.010), BLACK),
+    BodyShape("hand_palm_link", BOX, (0.033, 0.040, 0.020), (-0.010, 0, -0.022), DARK, name="palm_collision"),
+    BodyShape("hand_palm_link", CYLINDER, (0.012, 0.004), (0.039, 0, -0.010), BLACK),
     *(
         shape
         for side, sign in (("l", 1.0), ("r", -1.0))
         for shape in (
-            Shape(f"hand_{side}_proximal_link", CYLINDER, (0.009, 0.012), (0, 0, 0), DARK, ALONG_X),
-            Shape(
+            BodyShape(f"hand_{side}_proximal_link", CYLINDER, (0.009, 0.012), (0, 0, 0), DARK, ALONG_X),
+            BodyShape(
                 f"hand_{side}_spring_proximal_link", CAPSULE, (0.008, 0.030), (0, 0, 0.036), DARK,
                 name=f"finger_{side}_collision",
             ),
-            Shape(
+            BodyShape(
                 f"hand_{side}_distal_link", BOX, (0.010, 0.005, 0.021), (0.01, sign * 0.0055, 0.018), DARK,
                 (-sign * 0.30, 0, 0),
             ),
-            Shape(
+            BodyShape(
                 f"hand_{side}_distal_link", BOX, (0.016, 0.005, 0.017), (0.01675, sign * 0.0150, 0.0265), BLACK,
                 (sign * LEAN_RAD, 0, 0), name=f"pad_{side}_collision",
             ),

@@ -13,7 +13,7 @@ from vlp.core.located import Located
 from vlp.core.observation import Observation
 from vlp.sim.render import Camera, Visible
 from vlp.sim.simulation import Simulation, compute_poses, set_pose
-from vlp.sim.symbolic import StepFailed, Table, do_step
+from vlp.sim.symbolic import StepNotPossible, SymbolicTable, do_step
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.tabletop.building import BIN_AT_M
 from vlp.sim.worlds.tabletop.events import scene_of, things_now
@@ -70,7 +70,7 @@ def _located(truth: Truth, name: str, seen: Visible, stamp_s: float, rng: np.ran
     return Located(name, seen.box, (x, y, z), (length, width, item.size_m[2]), float(yaw), 0.9, stamp_s)
 
 
-class World:
+class MidwayScene:
     """One scene that can be posed in several ways.
 
     Args:
@@ -101,12 +101,12 @@ class World:
             moved: a thing that a person then puts elsewhere on the table, out of the hand if it is held.
             removed: a thing that a person then takes away.
         """
-        table, things = Table.of(self.start), dict(self._things)
+        table, things = SymbolicTable.of(self.start), dict(self._things)
         for step in steps:
             held = table.holding
             try:
                 do_step(table, step)
-            except StepFailed:
+            except StepNotPossible:
                 return None
             if held and not table.holding:
                 spot = self._put_down(things, held, table)
@@ -129,7 +129,7 @@ class World:
         agrees = all(truth.objects[n].support == support for n, support in wanted.items() if n in truth.objects)
         return self._look(truth) if agrees and set(truth.objects) == set(wanted) else None
 
-    def _put_down(self, things: dict[str, SceneObject], held: str, table: Table) -> SceneObject | None:
+    def _put_down(self, things: dict[str, SceneObject], held: str, table: SymbolicTable) -> SceneObject | None:
         """Return the held thing where a step put it, as the world allows."""
         item, thing, rng = table.objects[held], things[held], self._rng
         x, y, _ = item.position_in_world

@@ -86,7 +86,7 @@ class Held:
 
 
 @dataclass
-class Memory:
+class ActionMemory:
     """What the robot remembers between actions.
 
     Args:
@@ -107,7 +107,7 @@ class Memory:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Memory":
+    def from_json(cls, data: dict[str, Any]) -> "ActionMemory":
         """Return the memory that `to_json` wrote."""
         held = data["held"]
         if held:
@@ -129,7 +129,7 @@ class Scope:
 
     motion: Motion
     map: Map
-    memory: Memory
+    memory: ActionMemory
     look: Callable[[], HeightMap]
     travel_m: float = 0.0
     heights: HeightMap | None = field(default=None, repr=False)
