@@ -5,7 +5,7 @@ from typing import Any
 
 from vlp.core.located import Located
 from vlp.sim.embodiments.hsr.actions.scope import TRAVEL_MOST_M, Held, Map, Scope, kind_of, located
-from vlp.sim.embodiments.hsr.body import GRIPPER
+from vlp.sim.embodiments.hsr.body import GRIPPER, LIMITS
 from vlp.sim.embodiments.hsr.hand import FINGER_THICK_M, PAD_M, WIDEST_M, knuckle_reach
 from vlp.sim.embodiments.hsr.motion import CLOSED_RAD, Failed
 from vlp.sim.heightmap import HeightMap
@@ -153,7 +153,22 @@ def _raise(scope: Scope, x: float, y: float, closing: float, tip_m: float) -> No
     scope.lower_to((x, y, tip_m + 0.04), closing, squeezed, speed=0.5)
     if scope.motion.opening() < EMPTY_M:
         raise Failed("slipped", "it slipped out of the fingers when they rose.")
+    _weigh(scope, x, y, closing, tip_m)
     scope.lower_to((x, y, max(scope.travel_m, tip_m + 0.05)), closing, squeezed)
+
+
+def _weigh(scope: Scope, x: float, y: float, closing: float, tip_m: float) -> None:
+    """Put down again what is heavier than the arm may carry."""
+    held = scope.memory.held
+    scope.motion.wait(0.1)
+    load_kg = scope.motion.lift_force() / 9.81
+    if held is None or load_kg <= LIMITS.payload_kg:
+        return
+    scope.lower_to((x, y, tip_m), closing, held.opening_m, speed=0.5)
+    scope.let_go(held.let_go_m)
+    scope.memory.held = None
+    scope.lower_to((x, y, scope.travel_m), closing, held.opening_m)
+    raise Failed("too-heavy", f"the {held.phrase} weighs {load_kg:.1f} kg; the arm carries {LIMITS.payload_kg:g} kg.")
 
 
 def _give_up(scope: Scope) -> None:
