@@ -23,7 +23,7 @@ LAG_DEFAULT = 0.15
 LIFTED_KG = 6.2
 """Inertia that the lift moves: the arm, and a quarter of torso and head, which follow it at half its speed."""
 HAND_SPEED_M_S, TURN_SPEED_RAD_S = 0.19, 1.2
-BASE_MOST_M_S, HAND_MOST_M_S, INSET_M = 0.95 * LIMITS.base_speed_m_s, 0.85 * LIMITS.hand_speed_m_s, 0.02
+BASE_MOST_M_S, HAND_MOST_M_S, INSET_M = 0.92 * LIMITS.base_speed_m_s, 0.85 * LIMITS.hand_speed_m_s, 0.02
 """What set points keep to, so that the servos, which overshoot a little, keep to the limits."""
 Point = tuple[float, float, float]
 
@@ -188,16 +188,17 @@ class Motion:
             if all(abs(self.data.qpos[self._q[n]] - self.target[n]) < 0.002 for n in BASE_JOINTS + ARM_JOINTS):
                 return
 
-    def move_hand(self, pose: Array, speed: float = 1.0, touch_n: float | None = None) -> bool:
+    def move_hand(self, pose: Array, speed: float = 1.0, touch_n: float | None = None, most_n: float | None = None) -> bool:
         """Move the palm in a straight line to a pose.
 
         Args:
             pose: 4x4 palm pose in the world.
             speed: share of the usual hand speed.
             touch_n: stop where the lift feels so much more force than at the start; None does not feel.
+            most_n: stop where the lift bears so much in all.
 
         Returns:
-            True when the hand was stopped by a touch.
+            True when the hand was stopped by what it felt.
 
         Raises:
             Failed: "unreachable" when joint or collision limits keep the hand from the pose.
@@ -215,7 +216,8 @@ class Motion:
             waypoint[:3, 3] = start[:3, 3] + share * (pose[:3, 3] - start[:3, 3])
             waypoint[:3, :3] = start[:3, :3] @ _rotation(turn * share)
             self.tick(self.reach.toward(waypoint, posture, TICK_S))
-            if touch_n is not None and i > 5 and abs(self.lift_force() - force) > touch_n:
+            touched = touch_n is not None and i > 5 and abs(self.lift_force() - force) > touch_n
+            if touched or (most_n is not None and i > 5 and self.lift_force() > most_n):
                 self.hold()
                 return True
             if i >= ticks and self.reach.error(pose)[0] < 0.001:

@@ -150,25 +150,23 @@ def _raise(scope: Scope, x: float, y: float, closing: float, tip_m: float) -> No
     """Raise what is held out of its place, slowly at first."""
     squeezed = scope.memory.held.opening_m if scope.memory.held else 0.0
     scope.travel_m = min(scope.travel_m + (scope.memory.held.below_tip_m if scope.memory.held else 0.0), TRAVEL_MOST_M)
-    scope.lower_to((x, y, tip_m + 0.04), closing, squeezed, speed=0.5)
+    bears_n = 9.81 * LIMITS.payload_kg
+    if scope.lower_to((x, y, tip_m + 0.04), closing, squeezed, speed=0.5, most_n=bears_n):
+        _put_back(scope, x, y, closing, tip_m)
+        raise Failed("too-heavy", f"it is stuck, or heavier than the {LIMITS.payload_kg:g} kg that the arm carries.")
     if scope.motion.opening() < EMPTY_M:
         raise Failed("slipped", "it slipped out of the fingers when they rose.")
-    _weigh(scope, x, y, closing, tip_m)
     scope.lower_to((x, y, max(scope.travel_m, tip_m + 0.05)), closing, squeezed)
 
 
-def _weigh(scope: Scope, x: float, y: float, closing: float, tip_m: float) -> None:
-    """Put down again what is heavier than the arm may carry."""
+def _put_back(scope: Scope, x: float, y: float, closing: float, tip_m: float) -> None:
+    """Set down what is in the hand where it was, and let go of it."""
     held = scope.memory.held
-    scope.motion.wait(0.1)
-    load_kg = scope.motion.lift_force() / 9.81
-    if held is None or load_kg <= LIMITS.payload_kg:
-        return
-    scope.lower_to((x, y, tip_m), closing, held.opening_m, speed=0.5)
-    scope.let_go(held.let_go_m)
-    scope.memory.held = None
-    scope.lower_to((x, y, scope.travel_m), closing, held.opening_m)
-    raise Failed("too-heavy", f"the {held.phrase} weighs {load_kg:.1f} kg; the arm carries {LIMITS.payload_kg:g} kg.")
+    if held is not None:
+        scope.lower_to((x, y, tip_m), closing, held.opening_m, speed=0.5)
+        scope.let_go(held.let_go_m)
+        scope.memory.held = None
+        scope.lower_to((x, y, scope.travel_m), closing, held.opening_m)
 
 
 def _give_up(scope: Scope) -> None:
