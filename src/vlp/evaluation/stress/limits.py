@@ -46,14 +46,15 @@ class Gauge:
     def __post_init__(self) -> None:
         model, fingers = self.simulation.model, self.simulation.embodiment.fingers
         assert fingers is not None
-        names = [model.body(i).name for i in range(model.nbody)]
-        self._palm = model.body(fingers.palm).id
+        names = [model.body(int(i)).name for i in model.geom_bodyid]
         self._finger = np.array([next((k for k, f in enumerate(fingers.each) if n.startswith(f)), -1) for n in names])
         self._hand = np.array([name.startswith(fingers.hand) for name in names])
-        self._things = [model.body(phrase).id for phrase in self.simulation.objects]
+        self._things = {model.body(phrase).id for phrase in self.simulation.objects}
+        palm = model.body(fingers.palm).id
+        self._followed = [model.body_rootid[palm], palm]
         tips = [model.body(tip).id for tip in fingers.tips]
         self._tips = [[g for g in range(model.ngeom) if model.geom_bodyid[g] == tip and model.geom_contype[g]] for tip in tips]
-        self._before: tuple[Any, Any] | None = None
+        self._track: list[Any] = []
 
     def reset(self) -> None:
         """Forget the greatest values."""
@@ -69,49 +70,61 @@ class Gauge:
         ]
 
     def after_step(self) -> None:
-        """Read speeds, grip, load and the hand's place; poses are those at the beginning of the time step."""
-        simulation, data = self.simulation, self.simulation.data
-        base, hand = np.array(simulation.embodiment.base(data)), data.xpos[self._palm].copy()
-        if self._before is not None:
-            dt_s = simulation.model.opt.timestep
-            self._note("base_speed_m_s", np.hypot(*(base - self._before[0])[:2]) / dt_s)
-            self._note("hand_speed_m_s", np.linalg.norm(hand - self._before[1]) / dt_s)
-        self._before = base, hand
-        self._note("out_of_workspace_m", self._outside(base, hand))
-        self._read_contacts()
+        """Take down where base and hand are (at the beginning of the time step), and read the grip."""
+        self._track.append(self.simulation.data.xpos[self._followed])
+        contacts = self.simulation.data.contact
+        sides = self._finger[contacts.geom]
+        if sides.size and sides.max() >= 0:
+            for pressed in self._squeezed(contacts, sides).values():
+                self._note("grip_force_n", min(pressed))
 
     def after_tick(self, now_s: float) -> None:
-        """Read how far the fingers are open: the gap between their tips."""
+        """Read speeds and places of the time steps since the last tick, the load, and the gap between the finger tips."""
         del now_s
-        model, data, ends = self.simulation.model, self.simulation.data, np.zeros(6)
+        model, data = self.simulation.model, self.simulation.data
+        track = np.array(self._track)
+        speeds = np.diff(track, axis=0) / model.opt.timestep
+        self._note("base_speed_m_s", np.hypot(speeds[:, 0, 0], speeds[:, 0, 1]).max(initial=0.0))
+        self._note("hand_speed_m_s", np.linalg.norm(speeds[:, 1], axis=1).max(initial=0.0))
+        self._note("out_of_workspace_m", self._outside(track[:, 0], track[:, 1]))
+        self._track = self._track[-1:]
+        ends = np.zeros(6)
         gaps = [mujoco.mj_geomDistance(model, data, a, b, 1.0, ends) for a in self._tips[0] for b in self._tips[1]]
         self._note("gripper_opening_m", min(gaps))
+        self._read_load()
 
     def _outside(self, base: Any, hand: Any) -> float:
-        """Return how far the hand is outside the workspace, unless it is above the body itself."""
+        """Return how far the hand is outside the workspace at most, unless it is above the body itself."""
         low, high = self.limits.workspace_min_m, self.limits.workspace_max_m
-        if low is None or high is None or np.hypot(*(hand - base)[:2]) < self.simulation.embodiment.own_m:
+        if low is None or high is None:
             return 0.0
-        return float(max(0.0, *(low - hand), *(hand - high)))
+        away = np.hypot(*(hand - base)[:, :2].T) >= self.simulation.embodiment.own_m
+        beyond = np.maximum(low - hand, hand - high).max(axis=1)
+        return float(np.where(away, beyond, 0.0).max(initial=0.0))
 
-    def _read_contacts(self) -> None:
-        """Note the force on what is between the fingers, on its less pressed side, and the mass that they carry alone."""
-        model, data = self.simulation.model, self.simulation.data
-        contacts = data.contact
+    def _squeezed(self, contacts: Any, sides: Any) -> dict[int, list[float]]:
+        """Return, for each body that is no part of the hand, the forces in newtons with which either finger presses it."""
+        model, data, force = self.simulation.model, self.simulation.data, np.zeros(6)
+        found: dict[int, list[float]] = {}
+        for i in np.flatnonzero((sides.max(axis=1) >= 0) & (contacts.efc_address >= 0)):
+            own = 0 if sides[i, 0] >= 0 else 1
+            other = contacts.geom[i, 1 - own]
+            if not self._hand[other]:
+                mujoco.mj_contactForce(model, data, int(i), force)
+                found.setdefault(int(model.geom_bodyid[other]), [0.0, 0.0])[sides[i, own]] += float(force[0])
+        return found
+
+    def _read_load(self) -> None:
+        """Note the mass of a thing that all fingers press and nothing else touches."""
+        model, contacts = self.simulation.model, self.simulation.data.contact
+        sides = self._finger[contacts.geom]
+        if not sides.size or sides.max() < 0:
+            return
         bodies = model.geom_bodyid[contacts.geom]
-        finger = self._finger[bodies]
-        squeezed: dict[int, list[float]] = {}
-        force = np.zeros(6)
-        for i in np.flatnonzero((finger >= 0).any(axis=1) & (contacts.efc_address >= 0)):
-            side = 0 if finger[i, 0] >= 0 else 1
-            mujoco.mj_contactForce(model, data, int(i), force)
-            squeezed.setdefault(int(bodies[i, 1 - side]), [0.0, 0.0])[finger[i, side]] += float(force[0])
-        for body, sides in squeezed.items():
-            if min(sides) <= 0 or self._hand[body]:
-                continue
-            self._note("grip_force_n", min(sides))
-            others = bodies[(bodies == body).any(axis=1)].ravel()
-            if body in self._things and all(self._hand[other] or other == body for other in others):
+        for body, pressed in self._squeezed(contacts, sides).items():
+            touching = (bodies == body).any(axis=1)
+            others = contacts.geom[touching][bodies[touching] != body]
+            if body in self._things and min(pressed) > 0 and self._hand[others].all():
                 self._note("payload_kg", float(model.body_mass[body]))
 
     def _note(self, name: str, value: float) -> None:
@@ -163,7 +176,7 @@ def hostile_steps(rng: random.Random, manifest: Manifest, simulation: Simulation
     if rng.random() < 0.3:
         rng.shuffle(steps)
     made = []
-    for step in steps[:6]:
+    for step in steps[:4]:
         given = {name: value for name, value in step.items() if name not in ("do", "as")}
         arguments = {name: _hostile(rng, name, value, simulation, manifest) for name, value in given.items()}
         made.append(Step(step["do"], arguments, "", timeout_s=rng.uniform(0.2, 6.0) if rng.random() < 0.15 else None))

@@ -59,7 +59,7 @@ SERVOS: dict[str, tuple[float, float, float]] = {
     "arm_lift_joint": (8_000, 450, 300), "arm_flex_joint": (3_000, 120, 100), "arm_roll_joint": (1_000, 25, 60),
     "wrist_flex_joint": (1_000, 25, 60), "wrist_roll_joint": (500, 12, 30),
     "head_pan_joint": (500, 20, 50), "head_tilt_joint": (500, 20, 50),
-    "hand_motor_joint": (60, 3, 1.8),
+    "hand_motor_joint": (60, 3, 1.6),
 }  # fmt: skip
 
 
