@@ -9,7 +9,18 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp.sim.embodiments.hsr.body import ARM_JOINTS, BASE_JOINTS, GRIPPER, HEAD_JOINTS, LIMITS, OWN_M, SERVOS, SPEED
+from vlp.sim.embodiments.hsr.body import (
+    ARM_JOINTS,
+    BASE_JOINTS,
+    BASE_MOST_M_S,
+    GRIPPER,
+    HAND_MOST_M_S,
+    HEAD_JOINTS,
+    OWN_M,
+    SERVOS,
+    SPEED,
+    WORKSPACE_M,
+)  # fmt: skip
 from vlp.sim.embodiments.hsr.hand import angle_for, opening_of
 from vlp.sim.embodiments.hsr.reach import Reach
 
@@ -23,7 +34,7 @@ LAG_DEFAULT = 0.15
 LIFTED_KG = 6.2
 """Inertia that the lift moves: the arm, and a quarter of torso and head, which follow it at half its speed."""
 HAND_SPEED_M_S, TURN_SPEED_RAD_S = 0.19, 1.2
-BASE_MOST_M_S, HAND_MOST_M_S, INSET_M = 0.92 * LIMITS.base_speed_m_s, 0.85 * LIMITS.hand_speed_m_s, 0.02
+BASE_PLAN_M_S, HAND_PLAN_M_S, INSET_M = 0.92 * BASE_MOST_M_S, 0.85 * HAND_MOST_M_S, 0.02
 """What set points keep to, so that the servos, which overshoot a little, keep to the limits."""
 Point = tuple[float, float, float]
 
@@ -113,6 +124,7 @@ class Motion:
             # Damping acts on the whole speed; feeding the wanted speed forward keeps the joint from trailing behind.
             feed = 0.0 if name == GRIPPER else damping / stiffness * move / TICK_S
             self.data.ctrl[self._servo[name]] = self.target[name] + feed
+        self._press_gently()
         for _ in range(self._steps if self.on_step else 1):
             mujoco.mj_step(self.model, self.data, 1 if self.on_step else self._steps)
             for function in self.on_step:
@@ -128,7 +140,7 @@ class Motion:
             return moves
         before = self.reach.palm(self.target)
         after = self.reach.palm({**self.target, **{n: self.target[n] + move for n, move in moves.items()}})
-        fastest = max(math.dist(before, after) / HAND_MOST_M_S, _base_way(moves) / BASE_MOST_M_S) / TICK_S
+        fastest = max(math.dist(before, after) / HAND_PLAN_M_S, _base_way(moves) / BASE_PLAN_M_S) / TICK_S
         if fastest > 1:
             moves = {name: move if name == GRIPPER else move / fastest for name, move in moves.items()}
             after = self.reach.palm({**self.target, **{n: self.target[n] + move for n, move in moves.items()}})
@@ -140,12 +152,19 @@ class Motion:
             raise Failed("out-of-workspace", "the hand would leave the space that it may work in.")
         return moves
 
+    def _press_gently(self) -> None:
+        """Let the fingers' servo lead by no more than full force takes: one that comes free of an edge would slam shut."""
+        servo, (stiffness, _, force) = self._servo[GRIPPER], SERVOS[GRIPPER]
+        nearest = float(self.data.qpos[self._q[GRIPPER]]) - 1.1 * force / stiffness
+        self.data.ctrl[servo] = max(self.target[GRIPPER], nearest)
+
     def hold(self) -> None:
         """Freeze every joint where it is now; the fingers keep their grip."""
         for name, address in self._q.items():
             if name != GRIPPER:
                 self.target[name] = float(self.data.qpos[address])
             self.data.ctrl[self._servo[name]] = self.target[name]
+        self._press_gently()
 
     def wait(self, seconds: float) -> None:
         """Let time pass, holding the set points."""
@@ -179,7 +198,7 @@ class Motion:
         hand_m = max(math.dist(a, b) for a, b in pairwise(palms))
         way = {name: goal[name] - start[name] for name in goal}
         base_m = _base_way(way) * max(b - a for a, b in pairwise(shares))
-        return max(hand_m / HAND_MOST_M_S, base_m / BASE_MOST_M_S) / TICK_S
+        return max(hand_m / HAND_PLAN_M_S, base_m / BASE_PLAN_M_S) / TICK_S
 
     def settle(self) -> None:
         """Wait until the joints have come to rest, at most a fifth of a second."""
@@ -261,7 +280,7 @@ def workspace_exit(hand: Point, base: tuple[float, ...], inset_m: float = 0.0) -
     """
     if math.dist(hand[:2], base[:2]) < OWN_M:
         return 0.0
-    low, high = LIMITS.workspace_min_m, LIMITS.workspace_max_m
+    low, high = WORKSPACE_M
     return max(0.0, *(max(a + inset_m - p, p - b + inset_m) for a, p, b in zip(low, hand, high, strict=True)))
 
 
