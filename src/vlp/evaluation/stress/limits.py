@@ -137,7 +137,9 @@ def limits(index: int, options: Options, out: Path) -> list[Row]:
     del options, out
     rng = random.Random(f"limits {index}")
     robot, simulation = simulated(seed=rng.randrange(10_000_000))
-    _make_heavy(simulation, rng)
+    for phrase in simulation.objects:
+        if rng.random() < 0.3:  # around and beyond what the arm may carry
+            make_heavy(simulation, phrase, rng.uniform(0.5, 3.0))
     gauge = Gauge(simulation, robot.describe().limits)
     robot.on_step.append(gauge.after_step)
     robot.on_tick.append(gauge.after_tick)
@@ -176,7 +178,7 @@ def hostile_steps(rng: random.Random, manifest: Manifest, simulation: Simulation
     if rng.random() < 0.3:
         rng.shuffle(steps)
     made = []
-    for step in steps[:4]:
+    for step in steps[:3]:
         given = {name: value for name, value in step.items() if name not in ("do", "as")}
         arguments = {name: _hostile(rng, name, value, simulation, manifest) for name, value in given.items()}
         made.append(Step(step["do"], arguments, "", timeout_s=rng.uniform(0.2, 6.0) if rng.random() < 0.15 else None))
@@ -215,15 +217,13 @@ def _invented(rng: random.Random, phrase: str, thing: Any, limits: Limits) -> di
     return Located(phrase, (0, 0, 9, 9), at, size, rng.uniform(-np.pi / 2, np.pi / 2), 1.0, 0.0).to_json()  # type: ignore[arg-type]
 
 
-def _make_heavy(simulation: Simulation, rng: random.Random) -> None:
-    """Make some things as heavy as lead, around and beyond what the arm may carry."""
+def make_heavy(simulation: Simulation, phrase: str, mass_kg: float) -> None:
+    """Give a thing another mass, with its inertia."""
     model = simulation.model
-    for phrase in simulation.objects:
-        if rng.random() < 0.3:
-            body = model.body(phrase).id
-            factor = rng.uniform(0.5, 3.0) / float(model.body_mass[body])
-            model.body_mass[body] *= factor
-            model.body_inertia[body] *= factor
+    body = model.body(phrase).id
+    factor = mass_kg / float(model.body_mass[body])
+    model.body_mass[body] *= factor
+    model.body_inertia[body] *= factor
     mujoco.mj_setConst(model, mujoco.MjData(model))
 
 
