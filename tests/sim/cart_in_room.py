@@ -90,7 +90,7 @@ class Room:
 
 class CartRobot:
     def __init__(self, simulation):
-        self.simulation, self.on_tick, self.stopped, self.once = simulation, [], False, Once()
+        self.simulation, self.on_tick, self.on_step, self.stopped, self.once = simulation, [], [], False, Once()
         self.manifest = simulation.embodiment.manifest(simulation.world.places)
 
     @property
@@ -138,7 +138,7 @@ class CartRobot:
 
 
 class Cart:
-    name, camera, fingers = "cart", "front", None
+    name, camera, fingers, own_m = "cart", "front", None, 0.0
     intrinsics = Intrinsics(320, 240, 208.0, 208.0, 160.0, 120.0)
 
     def spec(self):

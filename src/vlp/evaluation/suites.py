@@ -84,6 +84,10 @@ SUITES: dict[str, Suite] = {
         100, f"{_TASKS}:dynamic", headline={"replan": True}, groups=("replan", "event"), numbers=("robot_s", "wall_s"),
         fixed={"model": "expert", "grounder": "oracle"},
     ),
+    "limits": Suite(
+        "No hostile policy makes the robot break a limit that it declares, measured in the physics; a case is a scene.",
+        100, "vlp.evaluation.stress.limits:limits", numbers=("hand_speed_m_s", "base_speed_m_s", "grip_force_n", "robot_s"),
+    ),
     "grounding": Suite(
         "A thing that is to be seen is found, with a box of IoU >= 0.5, in images from the middle of tasks.",
         500, f"{_SEEING}:grounding", headline={"there": True}, groups=("there", "kind"), numbers=("iou", "ground_s"),

@@ -25,10 +25,14 @@ class Fingers:
     Args:
         hand: of everything that belongs to the hand.
         each: of each finger.
+        palm: the body whose pose is the hand's.
+        tips: the outermost body of each finger.
     """
 
     hand: str
     each: tuple[str, ...]
+    palm: str
+    tips: tuple[str, ...]
 
 
 class SimulatedRobot(Robot, Protocol):
@@ -36,6 +40,9 @@ class SimulatedRobot(Robot, Protocol):
 
     on_tick: list[Callable[[float], None]]
     """Called with the simulated time in seconds after every control tick."""
+
+    on_step: list[Callable[[], None]]
+    """Called after every time step of the physics."""
 
     @property
     def set_points(self) -> Mapping[str, float]:
@@ -53,6 +60,8 @@ class Embodiment(Protocol):
     """Of that camera."""
     fingers: Fingers | None
     """None for a body without a hand."""
+    own_m: float
+    """Radius of the space above the body itself, in which a hand is carried out of everybody's way."""
 
     def spec(self) -> mujoco.MjSpec:
         """Return a fresh specification of the body standing alone at the origin, for a world to be built around."""

@@ -34,15 +34,12 @@ SPEED: dict[str, float] = {
 }  # fmt: skip
 """Highest joint speeds in m/s and rad/s: the facts' for arm and head, our own for the base."""
 
-LIMITS = Limits(
-    workspace_min_m=(0.20, -1.40, 0.0),
-    workspace_max_m=(1.00, 0.70, 1.20),
-    base_speed_m_s=0.4,
-    hand_speed_m_s=0.6,
-    grip_force_n=20.0,
-    gripper_opening_m=0.13,
-    payload_kg=1.2,
-)
+OWN_M = 0.35
+"""From the base's axis: the space above the robot itself, in which the hand is carried wherever the base stands."""
+
+WORKSPACE_M = ((0.20, -1.40, 0.0), (1.00, 0.70, 1.20))
+BASE_MOST_M_S, HAND_MOST_M_S, PAYLOAD_KG = 0.4, 0.6, 1.2
+LIMITS = Limits(*WORKSPACE_M, BASE_MOST_M_S, HAND_MOST_M_S, grip_force_n=20.0, gripper_opening_m=0.13, payload_kg=PAYLOAD_KG)
 
 # Wheels and casters roll under the shell; the base is driven as three joints, so theirs stay at zero.
 WELDED = (
@@ -56,7 +53,7 @@ SERVOS: dict[str, tuple[float, float, float]] = {
     "arm_lift_joint": (8_000, 450, 300), "arm_flex_joint": (3_000, 120, 100), "arm_roll_joint": (1_000, 25, 60),
     "wrist_flex_joint": (1_000, 25, 60), "wrist_roll_joint": (500, 12, 30),
     "head_pan_joint": (500, 20, 50), "head_tilt_joint": (500, 20, 50),
-    "hand_motor_joint": (60, 3, 2.6),
+    "hand_motor_joint": (60, 3, 1.8),
 }  # fmt: skip
 
 

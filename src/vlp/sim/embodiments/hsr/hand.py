@@ -11,7 +11,7 @@ Array = NDArray[np.float64]
 KNUCKLE_Y_M, KNUCKLE_Z_M, FINGER_M = 0.0245, -0.0175, 0.07
 TIP_Y_M = 0.01865 * math.cos(0.087) + 0.04289 * math.sin(0.087)
 TIP_Z_M = 0.04289 * math.cos(0.087) - 0.01865 * math.sin(0.087)
-WIDEST_M = 0.130
+WIDEST_M = 0.128
 PAD_M = 0.034
 """Length of the rubber pads, upwards from the tips."""
 FINGER_THICK_M = 0.012

@@ -3,12 +3,24 @@
 import math
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp.sim.embodiments.hsr.body import ARM_JOINTS, BASE_JOINTS, GRIPPER, HEAD_JOINTS, SERVOS, SPEED
+from vlp.sim.embodiments.hsr.body import (
+    ARM_JOINTS,
+    BASE_JOINTS,
+    BASE_MOST_M_S,
+    GRIPPER,
+    HAND_MOST_M_S,
+    HEAD_JOINTS,
+    OWN_M,
+    SERVOS,
+    SPEED,
+    WORKSPACE_M,
+)  # fmt: skip
 from vlp.sim.embodiments.hsr.hand import angle_for, opening_of
 from vlp.sim.embodiments.hsr.reach import Reach
 
@@ -22,6 +34,9 @@ LAG_DEFAULT = 0.15
 LIFTED_KG = 6.2
 """Inertia that the lift moves: the arm, and a quarter of torso and head, which follow it at half its speed."""
 HAND_SPEED_M_S, TURN_SPEED_RAD_S = 0.19, 1.2
+BASE_PLAN_M_S, HAND_PLAN_M_S, INSET_M = 0.92 * BASE_MOST_M_S, 0.85 * HAND_MOST_M_S, 0.02
+"""What set points keep to, so that the servos, which overshoot a little, keep to the limits."""
+Point = tuple[float, float, float]
 
 
 class Failed(Exception):
@@ -54,6 +69,7 @@ class Motion:
         self.model, self.data, self.reach = model, data, reach
         self.stop = threading.Event()
         self.deadline_s = math.inf
+        self.on_step: list[Callable[[], None]] = []
         self._after_tick = after_tick
         self._steps = round(TICK_S / model.opt.timestep)
         self._q = {name: int(model.joint(name).qposadr[0]) for name in COMMANDED}
@@ -91,7 +107,7 @@ class Motion:
 
         Raises:
             Stopped, OutOfTime: before anything moves; the robot holds where it is.
-            Failed: "blocked" when a joint lags too far behind.
+            Failed: "blocked" when a joint lags too far behind; "out-of-workspace" before the hand leaves its workspace.
         """
         if self.stop.is_set():
             self.hold()
@@ -99,9 +115,7 @@ class Motion:
         if self.data.time >= self.deadline_s:
             self.hold()
             raise OutOfTime
-        for name, wanted in joints.items():
-            most = SPEED[name] * TICK_S
-            move = min(max(wanted - self.target[name], -most), most)
+        for name, move in self._kept(joints).items():
             self.target[name] += move
             if name == "arm_lift_joint":
                 self._lift_acceleration = (move / TICK_S - self._lift_speed) / TICK_S
@@ -110,9 +124,39 @@ class Motion:
             # Damping acts on the whole speed; feeding the wanted speed forward keeps the joint from trailing behind.
             feed = 0.0 if name == GRIPPER else damping / stiffness * move / TICK_S
             self.data.ctrl[self._servo[name]] = self.target[name] + feed
-        mujoco.mj_step(self.model, self.data, self._steps)
+        self._press_gently()
+        for _ in range(self._steps if self.on_step else 1):
+            mujoco.mj_step(self.model, self.data, 1 if self.on_step else self._steps)
+            for function in self.on_step:
+                function()
         self._after_tick(self.data.time)
         self._check_lag()
+
+    def _kept(self, joints: dict[str, float]) -> dict[str, float]:
+        """Return how far each set point may move in one tick towards `joints` within the limits of joints, base and hand."""
+        most = {name: SPEED[name] * TICK_S for name in joints}
+        moves = {name: min(max(goal - self.target[name], -most[name]), most[name]) for name, goal in joints.items()}
+        if not any(moves.get(name) for name in BASE_JOINTS + ARM_JOINTS):
+            return moves
+        before = self.reach.palm(self.target)
+        after = self.reach.palm({**self.target, **{n: self.target[n] + move for n, move in moves.items()}})
+        fastest = max(math.dist(before, after) / HAND_PLAN_M_S, _base_way(moves) / BASE_PLAN_M_S) / TICK_S
+        if fastest > 1:
+            moves = {name: move if name == GRIPPER else move / fastest for name, move in moves.items()}
+            after = self.reach.palm({**self.target, **{n: self.target[n] + move for n, move in moves.items()}})
+        base_after = tuple(self.target[name] + moves.get(name, 0.0) for name in BASE_JOINTS[:2])
+        outside_m = workspace_exit(after, base_after, INSET_M)
+        base_before = self.target["base_x"], self.target["base_y"]
+        if outside_m > max(0.0, workspace_exit(before, base_before, INSET_M)):
+            self.hold()
+            raise Failed("out-of-workspace", "the hand would leave the space that it may work in.")
+        return moves
+
+    def _press_gently(self) -> None:
+        """Let the fingers' servo lead by no more than full force takes: one that comes free of an edge would slam shut."""
+        servo, (stiffness, _, force) = self._servo[GRIPPER], SERVOS[GRIPPER]
+        nearest = float(self.data.qpos[self._q[GRIPPER]]) - 1.1 * force / stiffness
+        self.data.ctrl[servo] = max(self.target[GRIPPER], nearest)
 
     def hold(self) -> None:
         """Freeze every joint where it is now; the fingers keep their grip."""
@@ -120,6 +164,7 @@ class Motion:
             if name != GRIPPER:
                 self.target[name] = float(self.data.qpos[address])
             self.data.ctrl[self._servo[name]] = self.target[name]
+        self._press_gently()
 
     def wait(self, seconds: float) -> None:
         """Let time pass, holding the set points."""
@@ -136,10 +181,24 @@ class Motion:
         start = {name: self.target[name] for name in joints}
         longest = max(abs(goal - start[name]) / (SPEED[name] * speed) for name, goal in joints.items())
         ticks = max(1, math.ceil(1.5 * longest / TICK_S))
+        ticks = max(ticks, math.ceil(ticks * self._haste(start, joints, ticks)))
         for i in range(1, ticks + 1):
             share = _ease(i / ticks)
             self.tick({name: start[name] + share * (goal - start[name]) for name, goal in joints.items()})
         self.settle()
+
+    def _haste(self, start: dict[str, float], goal: dict[str, float], ticks: int) -> float:
+        """Return by how much base or hand would be faster than they may be on a way of so many ticks, at its fastest."""
+        if not any(name in BASE_JOINTS + ARM_JOINTS for name in goal):
+            return 0.0
+        shares = [_ease(i / ticks) for i in range(ticks + 1)]
+        palms = [
+            self.reach.palm({**self.target, **{n: start[n] + share * (goal[n] - start[n]) for n in goal}}) for share in shares
+        ]
+        hand_m = max(math.dist(a, b) for a, b in pairwise(palms))
+        way = {name: goal[name] - start[name] for name in goal}
+        base_m = _base_way(way) * max(b - a for a, b in pairwise(shares))
+        return max(hand_m / HAND_PLAN_M_S, base_m / BASE_PLAN_M_S) / TICK_S
 
     def settle(self) -> None:
         """Wait until the joints have come to rest, at most a fifth of a second."""
@@ -148,16 +207,17 @@ class Motion:
             if all(abs(self.data.qpos[self._q[n]] - self.target[n]) < 0.002 for n in BASE_JOINTS + ARM_JOINTS):
                 return
 
-    def move_hand(self, pose: Array, speed: float = 1.0, touch_n: float | None = None) -> bool:
+    def move_hand(self, pose: Array, speed: float = 1.0, touch_n: float | None = None, most_n: float | None = None) -> bool:
         """Move the palm in a straight line to a pose.
 
         Args:
             pose: 4x4 palm pose in the world.
             speed: share of the usual hand speed.
             touch_n: stop where the lift feels so much more force than at the start; None does not feel.
+            most_n: stop where the lift bears so much in all.
 
         Returns:
-            True when the hand was stopped by a touch.
+            True when the hand was stopped by what it felt.
 
         Raises:
             Failed: "unreachable" when joint or collision limits keep the hand from the pose.
@@ -175,7 +235,8 @@ class Motion:
             waypoint[:3, 3] = start[:3, 3] + share * (pose[:3, 3] - start[:3, 3])
             waypoint[:3, :3] = start[:3, :3] @ _rotation(turn * share)
             self.tick(self.reach.toward(waypoint, posture, TICK_S))
-            if touch_n is not None and i > 5 and abs(self.lift_force() - force) > touch_n:
+            touched = touch_n is not None and i > 5 and abs(self.lift_force() - force) > touch_n
+            if touched or (most_n is not None and i > 5 and self.lift_force() > most_n):
                 self.hold()
                 return True
             if i >= ticks and self.reach.error(pose)[0] < 0.001:
@@ -207,6 +268,24 @@ class Motion:
             if abs(self.data.qpos[self._q[name]] - self.target[name]) > LAG.get(name, LAG_DEFAULT):
                 self.hold()
                 raise Failed("blocked", "something is in the way of the robot.")
+
+
+def workspace_exit(hand: Point, base: tuple[float, ...], inset_m: float = 0.0) -> float:
+    """Return how far in metres the hand is outside of where it may be; 0 inside, and above the robot's own base.
+
+    Args:
+        hand: x, y, z of the palm in the world.
+        base: x, y of the base.
+        inset_m: how much smaller than declared the workspace is taken.
+    """
+    if math.dist(hand[:2], base[:2]) < OWN_M:
+        return 0.0
+    low, high = WORKSPACE_M
+    return max(0.0, *(max(a + inset_m - p, p - b + inset_m) for a, p, b in zip(low, hand, high, strict=True)))
+
+
+def _base_way(moves: dict[str, float]) -> float:
+    return math.hypot(moves.get("base_x", 0.0), moves.get("base_y", 0.0))
 
 
 def _ease(t: float) -> float:

@@ -46,6 +46,7 @@ class Reach:
             spec.worldbody.add_geom(name=name, type=mujoco.mjtGeom.mjGEOM_BOX, pos=slab.centre, size=slab.half)
         self.model = spec.compile()
         self.configuration = mink.Configuration(self.model)
+        self._body = mujoco.MjData(self.model)
         self._addresses = [int(self.model.joint(name).qposadr[0]) for name in JOINTS]
         self._hand = mink.FrameTask(HAND, "body", position_cost=10.0, orientation_cost=3.0)
         # The posture keeps the arm stretched and the base straight; lift, base and wrist roll follow the hand.
@@ -70,6 +71,13 @@ class Reach:
         if joints is not None:
             self.set_joints(joints)
         return self.configuration.get_transform_frame_to_world(HAND, "body").as_matrix()
+
+    def palm(self, joints: dict[str, float]) -> tuple[float, float, float]:
+        """Return x, y, z of the palm in the world at these joints; the solver's own stay as they are."""
+        self._body.qpos[self._addresses] = [joints[name] for name in JOINTS]
+        mujoco.mj_kinematics(self.model, self._body)
+        x, y, z = self._body.body(HAND).xpos.tolist()
+        return x, y, z
 
     def toward(self, pose: Array, posture: dict[str, float], dt_s: float) -> dict[str, float]:
         """Return joints after one step of `dt_s` towards a palm pose, within joint, velocity and collision limits.

@@ -55,6 +55,7 @@ class SimRobot:
 
     Attributes:
         on_tick: functions called with the simulated time in seconds after every control tick (0.02 s), e.g. a recorder.
+        on_step: functions called after every time step of the physics (0.002 s).
     """
 
     def __init__(self, simulation: Simulation) -> None:
@@ -63,6 +64,7 @@ class SimRobot:
         self._map = Map(simulation.places, simulation.stations)
         slabs = tuple(_slab(place) for place in simulation.places.values() if place.takes == "on")
         self.motion = Motion(simulation.model, simulation.data, Reach(slabs), self._ticked)
+        self.on_step = self.motion.on_step
         self.memory = ActionMemory(at=simulation.at() or self._map.home)
         self._manifest = manifest(simulation.world.places)
         self._camera: Camera | None = None

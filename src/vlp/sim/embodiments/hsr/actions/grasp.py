@@ -5,7 +5,7 @@ from typing import Any
 
 from vlp.core.located import Located
 from vlp.sim.embodiments.hsr.actions.scope import TRAVEL_MOST_M, Held, Map, Scope, kind_of, located
-from vlp.sim.embodiments.hsr.body import GRIPPER
+from vlp.sim.embodiments.hsr.body import GRIPPER, PAYLOAD_KG
 from vlp.sim.embodiments.hsr.hand import FINGER_THICK_M, PAD_M, WIDEST_M, knuckle_reach
 from vlp.sim.embodiments.hsr.motion import CLOSED_RAD, Failed
 from vlp.sim.heightmap import HeightMap
@@ -150,10 +150,24 @@ def _raise(scope: Scope, x: float, y: float, closing: float, tip_m: float) -> No
     """Raise what is held out of its place, slowly at first."""
     squeezed = scope.memory.held.opening_m if scope.memory.held else 0.0
     scope.travel_m = min(scope.travel_m + (scope.memory.held.below_tip_m if scope.memory.held else 0.0), TRAVEL_MOST_M)
-    scope.lower_to((x, y, tip_m + 0.04), closing, squeezed, speed=0.5)
+    # Felt once a tick, a weight is known a little late: slowly at first, and well below the payload.
+    most_n, ways = 0.8 * 9.81 * PAYLOAD_KG, ((0.008, 0.08), (0.04, 0.5))
+    if any(scope.lower_to((x, y, tip_m + up_m), closing, squeezed, speed, most_n=most_n) for up_m, speed in ways):
+        _put_back(scope, x, y, closing, tip_m)
+        raise Failed("too-heavy", "it is stuck, or heavier than the arm may carry.")
     if scope.motion.opening() < EMPTY_M:
         raise Failed("slipped", "it slipped out of the fingers when they rose.")
     scope.lower_to((x, y, max(scope.travel_m, tip_m + 0.05)), closing, squeezed)
+
+
+def _put_back(scope: Scope, x: float, y: float, closing: float, tip_m: float) -> None:
+    """Set down what is in the hand where it was, and let go of it."""
+    held = scope.memory.held
+    if held is not None:
+        scope.lower_to((x, y, tip_m), closing, held.opening_m, speed=0.5)
+        scope.let_go(held.let_go_m)
+        scope.memory.held = None
+        scope.lower_to((x, y, scope.travel_m), closing, held.opening_m)
 
 
 def _give_up(scope: Scope) -> None:

@@ -204,9 +204,10 @@ class Scope:
         opening_m: float,
         speed: float = 1.0,
         touch_n: float | None = None,
+        most_n: float | None = None,
     ) -> bool:
-        """Move the hand straight until the tips are at a point; returns True when a touch stopped it before."""
-        return self.motion.move_hand(downward(tip, closing_rad, opening_m), speed, touch_n)
+        """Move the hand straight until the tips are at a point; returns True when what it felt stopped it before."""
+        return self.motion.move_hand(downward(tip, closing_rad, opening_m), speed, touch_n, most_n)
 
     def let_go(self, opening_m: float) -> None:
         """Open the fingers with the tips kept at their height: by themselves they rise and could catch on a cap."""

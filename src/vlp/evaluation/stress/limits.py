@@ -1,0 +1,232 @@
+"""Does a simulated robot keep the limits that it declares? Hostile but well-formed policies, measured in the physics."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from vlp.core.located import Located
+from vlp.evaluation.stress.random_policies import random_policy
+from vlp.evaluation.suites import Options, Row
+from vlp.primitives.manifest import Limits, Manifest
+from vlp.primitives.standard import STANDARD
+from vlp.robot.protocol import Step
+from vlp.sim.open import simulated
+from vlp.sim.simulation import Simulation
+
+POLICIES = 10
+"""Policies in a row in one scene, each beginning where the last one ended."""
+LIMITS = ("base_speed_m_s", "hand_speed_m_s", "grip_force_n", "gripper_opening_m", "payload_kg", "out_of_workspace_m")
+
+
+@dataclass
+class Gauge:
+    """The greatest values of one simulation, read from the physics after every time step of it.
+
+    Args:
+        simulation: with a body that has a hand.
+        limits: what the body declares.
+
+    Attributes:
+        most: the greatest value of each of `LIMITS` since `reset`, in its unit.
+        during: the step in which it was reached.
+        step: what is carried out now.
+    """
+
+    simulation: Simulation
+    limits: Limits
+    most: dict[str, float] = field(default_factory=dict)
+    during: dict[str, str] = field(default_factory=dict)
+    step: str = ""
+
+    def __post_init__(self) -> None:
+        model, fingers = self.simulation.model, self.simulation.embodiment.fingers
+        assert fingers is not None
+        names = [model.body(int(i)).name for i in model.geom_bodyid]
+        self._finger = np.array([next((k for k, f in enumerate(fingers.each) if n.startswith(f)), -1) for n in names])
+        self._hand = np.array([name.startswith(fingers.hand) for name in names])
+        self._things = {model.body(phrase).id for phrase in self.simulation.objects}
+        palm = model.body(fingers.palm).id
+        self._followed = [model.body_rootid[palm], palm]
+        tips = [model.body(tip).id for tip in fingers.tips]
+        self._tips = [[g for g in range(model.ngeom) if model.geom_bodyid[g] == tip and model.geom_contype[g]] for tip in tips]
+        self._track: list[Any] = []
+
+    def reset(self) -> None:
+        """Forget the greatest values."""
+        self.most, self.during = {}, {}
+
+    def breaches(self) -> list[str]:
+        """Return the values that are greater than declared, in words."""
+        allowed = {name: getattr(self.limits, name, 0.0) for name in LIMITS}
+        return [
+            f"{name} {value:.4f} > {allowed[name]:g} in {self.during[name]}"
+            for name, value in self.most.items()
+            if allowed[name] is not None and value > allowed[name]
+        ]
+
+    def after_step(self) -> None:
+        """Take down where base and hand are (at the beginning of the time step), and read the grip."""
+        self._track.append(self.simulation.data.xpos[self._followed])
+        contacts = self.simulation.data.contact
+        sides = self._finger[contacts.geom]
+        if sides.size and sides.max() >= 0:
+            for pressed in self._squeezed(contacts, sides).values():
+                self._note("grip_force_n", min(pressed))
+
+    def after_tick(self, now_s: float) -> None:
+        """Read speeds and places of the time steps since the last tick, the load, and the gap between the finger tips."""
+        del now_s
+        model, data = self.simulation.model, self.simulation.data
+        track = np.array(self._track)
+        speeds = np.diff(track, axis=0) / model.opt.timestep
+        self._note("base_speed_m_s", np.hypot(speeds[:, 0, 0], speeds[:, 0, 1]).max(initial=0.0))
+        self._note("hand_speed_m_s", np.linalg.norm(speeds[:, 1], axis=1).max(initial=0.0))
+        self._note("out_of_workspace_m", self._outside(track[:, 0], track[:, 1]))
+        self._track = self._track[-1:]
+        ends = np.zeros(6)
+        gaps = [mujoco.mj_geomDistance(model, data, a, b, 1.0, ends) for a in self._tips[0] for b in self._tips[1]]
+        self._note("gripper_opening_m", min(gaps))
+        self._read_load()
+
+    def _outside(self, base: Any, hand: Any) -> float:
+        """Return how far the hand is outside the workspace at most, unless it is above the body itself."""
+        low, high = self.limits.workspace_min_m, self.limits.workspace_max_m
+        if low is None or high is None:
+            return 0.0
+        away = np.hypot(*(hand - base)[:, :2].T) >= self.simulation.embodiment.own_m
+        beyond = np.maximum(low - hand, hand - high).max(axis=1)
+        return float(np.where(away, beyond, 0.0).max(initial=0.0))
+
+    def _squeezed(self, contacts: Any, sides: Any) -> dict[int, list[float]]:
+        """Return, for each body that is no part of the hand, the forces in newtons with which either finger presses it."""
+        model, data, force = self.simulation.model, self.simulation.data, np.zeros(6)
+        found: dict[int, list[float]] = {}
+        for i in np.flatnonzero((sides.max(axis=1) >= 0) & (contacts.efc_address >= 0)):
+            own = 0 if sides[i, 0] >= 0 else 1
+            other = contacts.geom[i, 1 - own]
+            if not self._hand[other]:
+                mujoco.mj_contactForce(model, data, int(i), force)
+                found.setdefault(int(model.geom_bodyid[other]), [0.0, 0.0])[sides[i, own]] += float(force[0])
+        return found
+
+    def _read_load(self) -> None:
+        """Note the mass of a thing that all fingers press and nothing else touches."""
+        model, contacts = self.simulation.model, self.simulation.data.contact
+        sides = self._finger[contacts.geom]
+        if not sides.size or sides.max() < 0:
+            return
+        bodies = model.geom_bodyid[contacts.geom]
+        for body, pressed in self._squeezed(contacts, sides).items():
+            touching = (bodies == body).any(axis=1)
+            others = contacts.geom[touching][bodies[touching] != body]
+            if body in self._things and min(pressed) > 0 and self._hand[others].all():
+                self._note("payload_kg", float(model.body_mass[body]))
+
+    def _note(self, name: str, value: float) -> None:
+        if value > self.most.get(name, -1.0):
+            self.most[name], self.during[name] = float(value), self.step
+
+
+def limits(index: int, options: Options, out: Path) -> list[Row]:
+    """Run hostile policies in one scene, on the first robot and world of their tables; a row each."""
+    del options, out
+    rng = random.Random(f"limits {index}")
+    robot, simulation = simulated(seed=rng.randrange(10_000_000))
+    for phrase in simulation.objects:
+        if rng.random() < 0.3:  # around and beyond what the arm may carry
+            make_heavy(simulation, phrase, rng.uniform(0.5, 3.0))
+    gauge = Gauge(simulation, robot.describe().limits)
+    robot.on_step.append(gauge.after_step)
+    robot.on_tick.append(gauge.after_tick)
+    rows = []
+    for number in range(POLICIES):
+        gauge.reset()
+        counts = {"succeeded": 0, "failed": 0, "stopped": 0, "timeout": 0, "rejected": 0}
+        began_s = float(simulation.data.time)
+        for k, step in enumerate(hostile_steps(rng, robot.describe(), simulation)):
+            gauge.step = f"{step.do} {_short(step.arguments)}"
+            counts[robot.execute(replace(step, key=f"{index}.{number}.{k}")).status] += 1
+        breaches = gauge.breaches()
+        values = {name: round(gauge.most.get(name, 0.0), 4) for name in LIMITS}
+        seconds = round(float(simulation.data.time) - began_s, 2)
+        rows.append(
+            {"success": not breaches, "cause": "; ".join(breaches), "policy": number, "robot_s": seconds, **counts, **values}
+        )
+    return rows
+
+
+def hostile_steps(rng: random.Random, manifest: Manifest, simulation: Simulation) -> list[Step]:
+    """Return the steps of a well-formed policy that asks for too much: far, large, fast, in odd orders, cut short.
+
+    Args:
+        rng: the only source of chance.
+        manifest: of the robot, without perceptions.
+        simulation: whose things are named.
+    """
+    known = {"locate": STANDARD["locate"], **manifest.primitives}
+    steps: list[dict[str, Any]] = []
+    while len(steps) < 3:
+        policy = random_policy(rng, replace(manifest, primitives=known), max_subtasks=2)
+        steps = [step for subtask in policy.get("subtasks", ()) for step in subtask["steps"] if step["do"] != "locate"]
+    if rng.random() < 0.5:  # what takes hold of a thing is rare among all there is to do
+        steps = [{"do": "grasp", "target": "$thing"}, *steps]
+    if rng.random() < 0.3:
+        rng.shuffle(steps)
+    made = []
+    for step in steps[:3]:
+        given = {name: value for name, value in step.items() if name not in ("do", "as")}
+        arguments = {name: _hostile(rng, name, value, simulation, manifest) for name, value in given.items()}
+        made.append(Step(step["do"], arguments, "", timeout_s=rng.uniform(0.2, 6.0) if rng.random() < 0.15 else None))
+    return made
+
+
+def _hostile(rng: random.Random, name: str, value: Any, simulation: Simulation, manifest: Manifest) -> Any:
+    """Return another value for an argument: numbers at and beyond their bounds, things that are not where they are said."""
+    if isinstance(value, str) and value.startswith("$"):
+        true = simulation.truth().objects
+        phrase = rng.choice(sorted(true))
+        return (_seen if rng.random() < 0.65 else _invented)(rng, phrase, true[phrase], manifest.limits)
+    bounds = [(a.minimum, a.maximum) for p in manifest.primitives.values() for a in p.arguments if a.name == name]
+    if isinstance(value, int | float) and bounds:
+        low, high = bounds[0][0] or 0.0, bounds[0][1] or 1.0
+        return rng.choice([low, high, high, value, high * 1.001, high * 100, -high, low - 1e-6])
+    return value
+
+
+def _seen(rng: random.Random, phrase: str, thing: Any, limits: Limits) -> dict[str, Any]:
+    """Return a true thing as a camera might report it."""
+    del limits
+    x, y, z = (p + rng.gauss(0, 0.004) for p in thing.position_in_world)
+    yaw = (thing.yaw_rad + np.pi / 2) % np.pi - np.pi / 2
+    return Located(phrase, (0, 0, 9, 9), (x, y, z), thing.size_m, float(yaw), 1.0, 0.0).to_json()
+
+
+def _invented(rng: random.Random, phrase: str, thing: Any, limits: Limits) -> dict[str, Any]:
+    """Return a thing that is not there: at the edges of the workspace, beyond them, or of a size that nothing has."""
+    del thing
+    low: tuple[float, ...] = limits.workspace_min_m or (-1.0, -1.0, 0.0)
+    high: tuple[float, ...] = limits.workspace_max_m or (1.0, 1.0, 1.0)
+    at = tuple(rng.choice([a, b, rng.uniform(a, b), rng.uniform(a, b), b + 1e-6]) for a, b in zip(low, high, strict=True))
+    length = rng.choice([0.001, 0.05, 0.117, 0.3, 2.0])
+    size = (length, length * rng.uniform(0.3, 1.0), rng.choice([0.001, 0.05, 0.2, 1.0]))
+    return Located(phrase, (0, 0, 9, 9), at, size, rng.uniform(-np.pi / 2, np.pi / 2), 1.0, 0.0).to_json()  # type: ignore[arg-type]
+
+
+def make_heavy(simulation: Simulation, phrase: str, mass_kg: float) -> None:
+    """Give a thing another mass, with its inertia."""
+    model = simulation.model
+    body = model.body(phrase).id
+    factor = mass_kg / float(model.body_mass[body])
+    model.body_mass[body] *= factor
+    model.body_inertia[body] *= factor
+    mujoco.mj_setConst(model, mujoco.MjData(model))
+
+
+def _short(arguments: Mapping[str, Any]) -> str:
+    said = {name: value.get("phrase", value) if isinstance(value, dict) else value for name, value in arguments.items()}
+    return " ".join(f"{name}={value}" for name, value in said.items())
