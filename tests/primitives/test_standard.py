@@ -57,7 +57,9 @@ def test_an_unknown_primitive_is_refused_with_the_closest_match() -> None:
 
 def test_the_documentation_holds_the_tables_of_these_declarations() -> None:
     text = (Path(__file__).parents[2] / "docs" / "reference" / "primitives.md").read_text()
-    assert describe_primitives(STANDARD.values()) in text, "docs/reference/primitives.md is out of step: run tools/write_reference.py"
+    assert describe_primitives(STANDARD.values()) in text, (
+        "docs/reference/primitives.md is out of step: run tools/write_reference.py"
+    )
 
 
 def test_the_tables_have_a_row_for_every_primitive_and_argument() -> None:
