@@ -42,7 +42,7 @@ def main() -> int:
     changed, _ = check_policy(MENDED.replace("green", "blue"), manifest)
     if changed is None:
         return 1
-    print("what another bowl would change after two steps:\n" + str(diff(plan, changed, done=["1.1", "1.2"])))
+    print("what another bowl would change after two steps:\n" + str(diff(plan, changed, manifest, done=["1.1", "1.2"])))
     return 0
 
 

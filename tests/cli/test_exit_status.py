@@ -40,6 +40,10 @@ STATUSES: dict[str, dict[int, list[str]]] = {
     "robot serve": {2: ["robot", "serve", "--host", "192.0.2.1"]},
     "robot manifest": {0: ["robot", "manifest", "--robot", "hsr"], 2: ["robot", "manifest"], 3: ["robot", "manifest", *TOKEN,
                        "--robot", NOBODY]},
+    "robot check": {2: ["robot", "check", "no.such:Robot"]},
+    "robot new": {2: ["robot", "new", "not a name"]},
+    "robot stop": {3: ["robot", "stop", "--robot", NOBODY, *TOKEN]},
+    "robot reset": {3: ["robot", "reset", "--robot", NOBODY, *TOKEN]},
     "robot look": {2: ["robot", "look"], 3: ["robot", "look", "--robot", NOBODY, *TOKEN]},
     "robot do": {2: ["robot", "do", "grasp"], 3: ["robot", "do", "home", "--robot", NOBODY, *TOKEN]},
     "world show": {

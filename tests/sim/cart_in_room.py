@@ -168,7 +168,7 @@ class Cart:
         return CartRobot(simulation)
 
     def manifest(self, places):
-        return make_manifest("cart", ("go_to",), places, Limits((0, 0, 0), (1, 1, 1), 1.0, 1.0, 1.0, 1.0, 1.0))
+        return make_manifest("cart", ("go_to",), places, Limits(base_speed_m_s=1.0))
 
     def pose_near(self, model, data, base, rng):
         del rng

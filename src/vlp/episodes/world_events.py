@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from vlp.sim.simulation import Simulation
     from vlp.sim.worlds.protocol import Happening
 
-SETTLE_S = 0.5
-"""What an event takes: time in which things come to rest and empty fingers close."""
-
 
 def parse_event(text: str, events: Mapping[str, Happening]) -> tuple[Happening, tuple[str, ...]]:
     """Return what an event's words mean, and the phrases in them, "" for one that was left out.
@@ -58,5 +55,6 @@ def happen(simulation: Simulation, text: str, rng: np.random.Generator) -> tuple
     """
     event, phrases = check_event(simulation, text)
     moved = event.act(simulation, rng, phrases)
-    simulation.step(round(SETTLE_S / simulation.model.opt.timestep))
+    settle_s = 1.0  # things come to rest, and empty fingers close
+    simulation.step(round(settle_s / simulation.model.opt.timestep))
     return moved

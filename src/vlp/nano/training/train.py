@@ -28,6 +28,8 @@ from vlp.nano.training.turns import TurnSource, every_primitive
 from vlp.nano.training.writing import Pieces
 from vlp.sim.worlds.tabletop.frames import render_dataset
 
+VALIDATION_FRAMES = 500
+
 
 def train(
     out: Path,
@@ -73,7 +75,7 @@ def train(
     folder = frames_dir or out / "frames"
     if frames_dir is None and stage != "export":
         render_dataset(folder, frames, "train", workers=workers)
-        render_dataset(folder, 500, "validation", workers=workers)
+        render_dataset(folder, VALIDATION_FRAMES, "validation", workers=workers)
     model, tokenizer = begin(out, origin)
     trainer = Trainer(model, tokenizer, where)
     turns = TurnSource("train", writing=None if policies else Pieces.of(tokenizer))
