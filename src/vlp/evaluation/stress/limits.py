@@ -52,7 +52,7 @@ class Gauge:
         self._things = {model.body(phrase).id for phrase in self.simulation.objects}
         palm = model.body(fingers.palm).id
         self._followed = [model.body_rootid[palm], palm]
-        tips = [model.body(tip).id for tip in fingers.tips]
+        tips = self._tip_bodies = [model.body(tip).id for tip in fingers.tips]
         self._tips = [[g for g in range(model.ngeom) if model.geom_bodyid[g] == tip and model.geom_contype[g]] for tip in tips]
         self._track: list[Any] = []
 
@@ -75,8 +75,10 @@ class Gauge:
         contacts = self.simulation.data.contact
         sides = self._finger[contacts.geom]
         if sides.size and sides.max() >= 0:
-            for pressed in self._squeezed(contacts, sides).values():
-                self._note("grip_force_n", min(pressed))
+            axis = self.simulation.data.xpos[self._tip_bodies[1]] - self.simulation.data.xpos[self._tip_bodies[0]]
+            axis = axis / np.linalg.norm(axis)
+            for pressed in self._pressed(contacts, sides).values():  # a push by both fingers is no grip
+                self._note("grip_force_n", max(0.0, min(float(pressed[0] @ axis), float(-pressed[1] @ axis))))
 
     def after_tick(self, now_s: float) -> None:
         """Read speeds and places of the time steps since the last tick, the load, and the gap between the finger tips."""
@@ -102,30 +104,35 @@ class Gauge:
         beyond = np.maximum(low - hand, hand - high).max(axis=1)
         return float(np.where(away, beyond, 0.0).max(initial=0.0))
 
-    def _squeezed(self, contacts: Any, sides: Any) -> dict[int, list[float]]:
-        """Return, for each body that is no part of the hand, the forces in newtons with which either finger presses it."""
+    def _pressed(self, contacts: Any, sides: Any) -> dict[int, Any]:
+        """Return, for each body that is no part of the hand, the forces of either finger on it: (2, 3), in newtons."""
         model, data, force = self.simulation.model, self.simulation.data, np.zeros(6)
-        found: dict[int, list[float]] = {}
+        found: dict[int, Any] = {}
         for i in np.flatnonzero((sides.max(axis=1) >= 0) & (contacts.efc_address >= 0)):
             own = 0 if sides[i, 0] >= 0 else 1
             other = contacts.geom[i, 1 - own]
             if not self._hand[other]:
                 mujoco.mj_contactForce(model, data, int(i), force)
-                found.setdefault(int(model.geom_bodyid[other]), [0.0, 0.0])[sides[i, own]] += float(force[0])
+                on_second = contacts.frame[i].reshape(3, 3).T @ force[:3]
+                both = found.setdefault(int(model.geom_bodyid[other]), np.zeros((2, 3)))
+                both[sides[i, own]] += on_second if own == 0 else -on_second
         return found
 
     def _read_load(self) -> None:
-        """Note the mass of a thing that all fingers press and nothing else touches."""
+        """Note what the fingers bear of a thing that nothing else touches, as a mass."""
         model, contacts = self.simulation.model, self.simulation.data.contact
         sides = self._finger[contacts.geom]
         if not sides.size or sides.max() < 0:
             return
         bodies = model.geom_bodyid[contacts.geom]
-        for body, pressed in self._squeezed(contacts, sides).items():
+        borne = self._pressed(contacts, sides)
+        if len(borne) > 1:  # fingers that stand on something bear their thing there, not on the arm
+            return
+        for body, pressed in borne.items():
             touching = (bodies == body).any(axis=1)
             others = contacts.geom[touching][bodies[touching] != body]
-            if body in self._things and min(pressed) > 0 and self._hand[others].all():
-                self._note("payload_kg", float(model.body_mass[body]))
+            if body in self._things and self._hand[others].all():
+                self._note("payload_kg", float(pressed[:, 2].sum()) / 9.81)
 
     def _note(self, name: str, value: float) -> None:
         if value > self.most.get(name, -1.0):

@@ -181,6 +181,8 @@ class Motion:
         start = {name: self.target[name] for name in joints}
         longest = max(abs(goal - start[name]) / (SPEED[name] * speed) for name, goal in joints.items())
         ticks = max(1, math.ceil(1.5 * longest / TICK_S))
+        # A short way of the base must not be over in an instant: its servos overshoot the speed that a jerk asks for.
+        ticks = max(ticks, math.ceil(math.sqrt(6 * _base_way({n: joints[n] - start[n] for n in joints}) / 1.0) / TICK_S))
         ticks = max(ticks, math.ceil(ticks * self._haste(start, joints, ticks)))
         for i in range(1, ticks + 1):
             share = _ease(i / ticks)
