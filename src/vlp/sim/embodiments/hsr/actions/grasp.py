@@ -151,7 +151,7 @@ def _raise(scope: Scope, x: float, y: float, closing: float, tip_m: float) -> No
     squeezed = scope.memory.held.opening_m if scope.memory.held else 0.0
     scope.travel_m = min(scope.travel_m + (scope.memory.held.below_tip_m if scope.memory.held else 0.0), TRAVEL_MOST_M)
     # Felt once a tick, a weight is known a little late: slowly at first, and well below the payload.
-    most_n, ways = 0.5 * 9.81 * PAYLOAD_KG, ((0.008, 0.05), (0.04, 0.5))
+    most_n, ways = 0.5 * 9.81 * PAYLOAD_KG, ((0.008, 0.05), (0.04, 0.25))
     if any(scope.lower_to((x, y, tip_m + up_m), closing, squeezed, speed, most_n=most_n) for up_m, speed in ways):
         _put_back(scope, x, y, closing, tip_m)
         raise Failed("too-heavy", "it is stuck, or heavier than the arm may carry.")
