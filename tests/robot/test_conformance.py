@@ -41,6 +41,7 @@ class MillimetreDepth(FakeRobot):
 class Holes(FakeRobot):
     def observe(self) -> Observation:
         observation = super().observe()
+        assert observation.depth_m is not None
         return replace(observation, depth_m=np.where(observation.depth_m > 0.7, np.float32(np.nan), observation.depth_m))
 
 
