@@ -55,6 +55,6 @@ def happen(simulation: Simulation, text: str, rng: np.random.Generator) -> tuple
     """
     event, phrases = check_event(simulation, text)
     moved = event.act(simulation, rng, phrases)
-    settle_s = 1.0  # things come to rest, and empty fingers close
+    settle_s = 0.5  # things come to rest, and empty fingers close
     simulation.step(round(settle_s / simulation.model.opt.timestep))
     return moved

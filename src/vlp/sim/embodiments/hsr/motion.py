@@ -95,6 +95,10 @@ class Motion:
         left, left_spring, right, right_spring = (float(self.data.qpos[i]) for i in self._fingers)
         return max(0.0, (opening_of(left + left_spring) + opening_of(right + right_spring)) / 2)
 
+    def squeezes(self) -> bool:
+        """Return whether the closing fingers press on something: at rest on nothing their motor exerts no force."""
+        return abs(float(self.data.actuator_force[self._servo[GRIPPER]])) > 0.2 * SERVOS[GRIPPER][2]
+
     def lift_force(self) -> float:
         """Return the force in newtons that the lift's motor exerts beyond what balances and accelerates the arm."""
         force = float(self.data.actuator_force[self._servo["arm_lift_joint"]])

@@ -209,8 +209,8 @@ class SimRobot:
             raise Stopped
 
     def _feel(self) -> None:
-        """Forget the held thing when the fingers have closed where it was."""
-        if self.memory.held is not None and self.motion.opening() < EMPTY_M:
+        """Forget the held thing when the fingers have closed where it was, or press on nothing."""
+        if self.memory.held is not None and (self.motion.opening() < EMPTY_M or not self.motion.squeezes()):
             self.memory.held = None
 
     def _state(self) -> RobotState:
@@ -218,7 +218,13 @@ class SimRobot:
         joints = self.motion.joints()
         opening = self.motion.opening()
         closed = self.motion.target[GRIPPER] <= CLOSED_RAD + 0.01
-        holding = self.memory.held.phrase if self.memory.held else "something" if closed and opening > EMPTY_M else ""
+        holding = (
+            self.memory.held.phrase
+            if self.memory.held
+            else "something"
+            if closed and opening > EMPTY_M and self.motion.squeezes()
+            else ""
+        )
         x, y, z = self._in_base(HAND)[:3, 3].tolist()
         bx, by, yaw = (joints[name] for name in BASE_JOINTS)
         return RobotState(self.memory.at, holding, joints, (bx, by, yaw), opening, (x, y, z))
