@@ -13,6 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from vlp.cli.options import BaseModel, Eyes
 from vlp.core.errors import UsageError, lookup, not_installed
 from vlp.core.words import counted
+from vlp.evaluation.runner import WHOLE
+from vlp.evaluation.suites import SUITES
 from vlp.models.catalogue import DEFAULT_MODEL
 from vlp.perception.grounder import DEFAULT_GROUNDER
 
@@ -21,7 +23,7 @@ SAME_LOSS = 1e-3
 
 
 def run(
-    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")],
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME", help=f"{', '.join([*SUITES, *WHOLE])}.")],
     n: int = 0,
     seed: int = 0,
     workers: int = 2,
@@ -36,8 +38,6 @@ def run(
     The same command goes on where it stopped. Exit status 0 when all cases were run, whatever the rate.
 
     Args:
-        name: static, dynamic, cannot, satisfied, upper, upper-dynamic, grounding, pose, questions, planning, schema,
-            latency, fuzz or crash.
         n: cases; 0 takes the suite's own number.
         seed: number of the first case among the seeds of the split.
         workers: processes.
@@ -46,8 +46,7 @@ def run(
         model_name: which of a server's models, where it lists several.
         split: test; or validation, to try out changes.
     """
-    from vlp.evaluation.runner import WHOLE, run_suite
-    from vlp.evaluation.suites import SUITES
+    from vlp.evaluation.runner import run_suite
     from vlp.models.catalogue import with_name
 
     model = with_name(model, model_name)

@@ -96,7 +96,7 @@ class Sample:
         Args:
             rgb: its first image.
             manifest: the manifest of its robot.
-            profile: a row of `vlp.prompt.render.PROFILES`.
+            profile: a row of `vlp.prompt.wording.WORDINGS`.
         """
         now_s = self.source.get("stamp_s")
         return plan_messages(rgb, self.instruction, self.state, self.memory, manifest, profile, now_s=now_s)

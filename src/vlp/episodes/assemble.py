@@ -50,12 +50,14 @@ def open_robot(
     if ask_checks and (model is None or not model.can.images):
         raise UsageError("checks are to be answered by a model, and none that sees is named.", "Name one with --model.")
     judge = model if ask_checks else None
-    if robot.startswith(("http://", "https://")):
-        return _remote(robot, token, grounder, model, ask_person, judge), None
-    if is_own(robot):
-        own = own_robot(robot)
-        eyes = make_grounder(grounder, Sources(model=model)) if own.describe().sees_depth else None
-        return PerceivingRobot(own, eyes, judge, ask_person), None
+    remote = robot.startswith(("http://", "https://"))
+    if remote or is_own(robot):
+        real = _remote(robot, token) if remote else own_robot(robot)
+        manifest = real.describe()
+        if remote and set(PERCEPTIONS) <= set(manifest.primitives) and ask_person is None:
+            return real, None  # it looks for itself
+        eyes = make_grounder(grounder, Sources(model=model)) if manifest.sees_depth else None
+        return PerceivingRobot(real, eyes, judge, ask_person), None
     acting, simulation = simulated(robot, world, seed)
     eyes = make_grounder(grounder, Sources(boxes=true_boxes(simulation), model=model))
     return PerceivingRobot(acting, eyes, judge, ask_person, sizes=simulation.world.sizes()), simulation
@@ -76,18 +78,7 @@ def true_boxes(simulation: Simulation) -> Callable[[], Mapping[str, Box]]:
     return boxes
 
 
-def _remote(
-    url: str,
-    token: str,
-    grounder: str,
-    model: Model | None,
-    ask_person: Callable[[str], str | None] | None,
-    judge: Model | None,
-) -> Robot:
-    """Return the robot behind a server; its own perceptions are used where it has them all."""
+def _remote(url: str, token: str) -> Robot:
     from vlp.robot.client import RemoteRobot
 
-    remote: Robot = RemoteRobot(url, token)
-    if set(PERCEPTIONS) <= set(remote.describe().primitives) and ask_person is None:
-        return remote
-    return PerceivingRobot(remote, make_grounder(grounder, Sources(model=model)), judge, ask_person)
+    return RemoteRobot(url, token)

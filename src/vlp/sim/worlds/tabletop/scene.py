@@ -48,10 +48,6 @@ class Scene:
     table: Table
     look: Look
 
-    def object(self, phrase: str) -> SceneObject | None:
-        """Return the object of that name, or None."""
-        return next((o for o in self.objects if o.phrase == phrase), None)
-
     def to_json(self) -> dict[str, Any]:
         """Return the scene as plain data."""
         return asdict(self)

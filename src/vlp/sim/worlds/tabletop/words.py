@@ -18,11 +18,3 @@ PUT_RELATION: dict[str, str] = {
 def phrases_in(text: str) -> list[str]:
     """Return the names such as "red cube" that a text holds, in order."""
     return re.findall(rf"\b(?:{'|'.join(COLOURS)}) (?:{'|'.join(KINDS)})\b", text)
-
-
-def split_phrase(phrase: str) -> tuple[str, str] | None:
-    """Return (colour, kind) of a phrase such as "red cube", or None when it is not one of ours."""
-    words = phrase.split()
-    if len(words) == 2 and words[0] in COLOURS and words[1] in KINDS:
-        return words[0], words[1]
-    return None
