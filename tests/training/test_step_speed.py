@@ -28,8 +28,8 @@ def test_a_configuration_is_enough(base: Path, tmp_path: Path, capsys: pytest.Ca
     words += ["--text-tokens", "6", "--policy-tokens", "5", "--width-px", "48", "--height-px", "48"]
     status = main(["bench", "step", *words, "--json"])
     told = json.loads(capsys.readouterr().out)
-    assert told["loss_difference"] < 1e-3 and status == (0 if told["times_faster"] >= 1 else 1)
-    assert main(["bench", "step", *words]) in (0, 1)
+    assert told["loss_difference"] < 1e-3 and status == 0
+    assert main(["bench", "step", *words]) == 0  # failed where a busy machine made ours 0.2 % slower
     assert "times as fast" in capsys.readouterr().out
 
 
