@@ -14,9 +14,8 @@ import time
 
 import numpy as np
 
-from vlp.core.camera import Intrinsics
 from vlp.core.instruction import Instruction
-from vlp.core.observation import Observation, RobotState
+from vlp.core.observation import Intrinsics, Observation, RobotState
 from vlp.models.scripted import ScriptedModel
 from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.manifest import Manifest

@@ -38,8 +38,7 @@ from vlp.journal import Event, read_events
 from vlp.models.catalogue import open_model
 from vlp.models.protocol import Model
 from vlp.perception.perceiving import with_perceptions
-from vlp.policy.checks import CHECKS, check_policy
-from vlp.policy.situation import State
+from vlp.policy.checks import CHECKS, State, check_policy
 from vlp.primitives.schema import policy_schema
 from vlp.prompt.memory import Memory
 from vlp.prompt.render import plan_messages

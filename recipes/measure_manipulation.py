@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from vlp.core.located import Located
+from vlp.core.observation import Located
 from vlp.evaluation.intervals import wilson
 from vlp.robot.protocol import Step
 from vlp.sim.embodiments.hsr.robot import SimRobot

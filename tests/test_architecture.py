@@ -132,7 +132,7 @@ def test_median_file_is_short():
     assert sizes[len(sizes) // 2] <= 180
 
 
-@pytest.mark.parametrize("module", ["vlp", "vlp.core.camera", "vlp.policy", "vlp.robot.protocol", "vlp.cli.main"])
+@pytest.mark.parametrize("module", ["vlp", "vlp.core.observation", "vlp.policy", "vlp.robot.protocol", "vlp.cli.main"])
 def test_light_imports_stay_light(module: str):
     code = f"import sys, {module}; print([m for m in ('torch', 'mujoco', 'transformers') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vlp.core.view import ImageView
+from vlp.core.images import ImageView
 
 BOUNDS = [(28, 3136, 12845056), (36, 3136, 139968), (28, 3136, 1003520)]
 

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("mujoco")
 
-from vlp.core.located import Located
+from vlp.core.observation import Located
 from vlp.evaluation.stress import limits as stress
 from vlp.evaluation.suites import Options
 from vlp.robot.protocol import Step

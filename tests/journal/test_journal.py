@@ -10,7 +10,7 @@ import pytest
 
 from vlp.core.errors import UsageError
 from vlp.journal import KINDS, Event, Journal, JournalError, journal_path, read_events
-from vlp.journal.migrations import MIGRATIONS
+from vlp.journal.writer import MIGRATIONS
 
 
 def note(text: str) -> Event:

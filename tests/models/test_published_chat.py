@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from vlp.core.images import ImageView
 from vlp.core.messages import Image, Message, Text, user
-from vlp.core.view import ImageView
 from vlp.models.chat import Chat
 from vlp.models.shape import find_config
 

@@ -12,7 +12,7 @@ import pytest
 
 from vlp.core.errors import UsageError
 from vlp.core.messages import Message, Text, assistant, user
-from vlp.core.names import Names
+from vlp.core.things import Names
 from vlp.models import turns
 from vlp.models.catalogue import open_model
 from vlp.models.folder import check_folder

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vlp.core.camera import iou
+from vlp.core.observation import iou
 from vlp.nano.code import CELL, CHANNELS, COLUMNS, CONTAINER, ROWS, THING, SeenObject, decode, encode
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 

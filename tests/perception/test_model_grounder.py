@@ -8,9 +8,9 @@ import pytest
 from conftest import make_view
 
 from vlp.core.errors import MissingComponent
+from vlp.core.images import ImageView
 from vlp.core.messages import Text
-from vlp.core.names import Names
-from vlp.core.view import ImageView
+from vlp.core.things import Names
 from vlp.models.protocol import Capabilities, NoReply, Reply
 from vlp.perception.grounder import Sources, make_grounder
 from vlp.perception.model_grounder import ModelGrounder

@@ -9,7 +9,7 @@ import pytest
 from views import make_view
 
 from vlp.core.errors import MissingComponent, UsageError
-from vlp.core.located import Located
+from vlp.core.observation import Located
 from vlp.perception.grounder import OracleGrounder
 from vlp.perception.perceiving import PerceivingRobot
 from vlp.primitives.declare import Argument, Primitive

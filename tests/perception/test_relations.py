@@ -2,7 +2,7 @@
 
 import pytest
 
-from vlp.core.located import Located
+from vlp.core.observation import Located
 from vlp.perception.relations import RELATIONS, gap
 
 

@@ -8,8 +8,7 @@ os.environ.setdefault("MUJOCO_GL", "egl")
 
 import numpy as np
 
-from vlp.core.camera import Box
-from vlp.core.observation import Observation
+from vlp.core.observation import Box, Observation
 from vlp.sim.embodiments.hsr.body import CAMERA
 from vlp.sim.embodiments.hsr.robot import SimRobot
 from vlp.sim.render import Camera

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 import pytest
 from policy_texts import MANIFEST, codes, pick, plan, policy, put
 
-from vlp.core.located import Located
-from vlp.core.report import Issue
+from vlp.core.errors import Issue
+from vlp.core.observation import Located
 from vlp.policy import CHECKS, Context, Policy, PolicyStep, State, check_policy
 
 SEE = {"do": "locate", "object": "red cube", "as": "red_cube"}

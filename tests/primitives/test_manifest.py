@@ -5,10 +5,10 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from vlp.core.report import Report
+from vlp.core.errors import Report
 from vlp.policy import check_policy
-from vlp.policy.situation import State
-from vlp.policy.validate import validator
+from vlp.policy.checks import State
+from vlp.policy.parse import validator
 from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.manifest import Limits, Manifest, Place
 from vlp.primitives.schema import guided, policy_schema

@@ -12,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from vlp.core.errors import UsageError
-from vlp.core.report import Report
+from vlp.core.errors import Report, UsageError
 from vlp.evaluation.stress import malformed
 from vlp.evaluation.stress.random_policies import random_policy
-from vlp.policy.validate import validator
+from vlp.policy.parse import validator
 from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.manifest import Limits
 from vlp.primitives.schema import Schema, guided, policy_schema

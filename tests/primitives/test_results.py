@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from vlp.core.located import Located
+from vlp.core.observation import Located
 from vlp.policy import check_policy
 from vlp.primitives.declare import Argument, Primitive
-from vlp.primitives.results import result_fault
+from vlp.primitives.manifest import result_fault
 from vlp.primitives.standard import make_manifest
 
 MEASURE = Primitive("measure", "perception", "Measure.", (Argument("what", "text", "What."),), result="reading")

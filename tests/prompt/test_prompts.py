@@ -3,11 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vlp.core.errors import UsageError
-from vlp.core.located import Located
+from vlp.core.errors import Report, UsageError
 from vlp.core.messages import Image, Message, Text
-from vlp.core.observation import RobotState
-from vlp.core.report import Report
+from vlp.core.observation import Located, RobotState
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.prompt import full
 from vlp.prompt.memory import Memory, StepRecord

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vlp.core.located import Located
+from vlp.core.observation import Located
 from vlp.robot.arguments import check_arguments
 from vlp.sim.fake.robot import fake_manifest
 

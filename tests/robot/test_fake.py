@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from vlp.core.camera import deproject, transform
+from vlp.core.observation import deproject, transform
 from vlp.robot.protocol import Step, StepResult
 from vlp.sim.fake.robot import FakeRobot, Script
 

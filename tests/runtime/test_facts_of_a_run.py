@@ -6,9 +6,8 @@ import numpy as np
 from run_kit import say
 
 from vlp.core.instruction import Instruction
-from vlp.core.located import Located
 from vlp.core.messages import Text
-from vlp.core.observation import Observation, RobotState
+from vlp.core.observation import Located, Observation, RobotState
 from vlp.journal import read_events
 from vlp.models.scripted import ScriptedModel
 from vlp.primitives.declare import Argument, Primitive

@@ -7,8 +7,7 @@ from typing import ClassVar
 import mujoco
 import numpy as np
 
-from vlp.core.camera import Intrinsics
-from vlp.core.observation import Observation, RobotState
+from vlp.core.observation import Intrinsics, Observation, RobotState
 from vlp.primitives.manifest import Limits, Place
 from vlp.primitives.standard import make_manifest
 from vlp.robot.arguments import check_arguments

@@ -6,8 +6,8 @@ import mujoco
 import numpy as np
 import pytest
 
-from vlp.core.camera import Intrinsics, deproject, project, transform
 from vlp.core.errors import MissingComponent
+from vlp.core.observation import Intrinsics, deproject, project, transform
 from vlp.sim import render
 from vlp.sim.embodiments.hsr.body import CAMERA as HEAD
 from vlp.sim.embodiments.hsr.body import FOCAL_PX

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vlp.core.located import Located
+from vlp.core.observation import Located
 from vlp.robot.protocol import Step
 from vlp.sim.embodiments.hsr.body import BASE_JOINTS, GRIPPER, HOME
 from vlp.sim.embodiments.hsr.robot import SimRobot

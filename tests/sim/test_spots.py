@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vlp.core.located import Located
+from vlp.core.observation import Located
 from vlp.sim.embodiments.hsr.actions.spots import inner_spot, mug_spot
 from vlp.sim.heightmap import HeightMap
 

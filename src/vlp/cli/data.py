@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from vlp.cli.robots import manifest_of
-from vlp.core.errors import UsageError, not_installed
-from vlp.core.rows import first
+from vlp.core.errors import UsageError, first, not_installed
 from vlp.core.words import counted
 from vlp.data.sample import SPLITS
 from vlp.data.store import Store, StoreWriter

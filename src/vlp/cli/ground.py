@@ -9,7 +9,7 @@ from vlp.cli.launch import open_chosen
 from vlp.cli.options import AskedModel
 from vlp.core.errors import lookup
 from vlp.core.images import Rgb, encode_png, read_image
-from vlp.core.names import Names
+from vlp.core.things import Names
 from vlp.models.catalogue import DEFAULT_MODEL, FOLDERS, with_name
 from vlp.perception.grounder import ANYTHING, GROUNDERS, Detection, Sources, make_grounder
 from vlp.prompt.bounds import clean_question

@@ -22,8 +22,7 @@ from vlp.models.catalogue import OPEN_S, open_for_person
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.prompt.wording import WORDINGS
-from vlp.robot.offers import offered
-from vlp.robot.protocol import Robot
+from vlp.robot.protocol import Robot, offered
 from vlp.runtime.bus import Subscriber
 from vlp.runtime.outcome import Outcome
 from vlp.runtime.run import Run, Spec

@@ -8,9 +8,7 @@ from typing import Annotated
 import tyro
 
 from vlp.cli.robots import STANDARD_ROBOT, manifest_of
-from vlp.core.errors import TaskFailed, UsageError, VlpError, lookup
-from vlp.core.report import Report
-from vlp.core.rows import first
+from vlp.core.errors import Report, TaskFailed, UsageError, VlpError, first, lookup
 from vlp.core.words import counted
 from vlp.policy import Plan, check_policy, tree_lines
 from vlp.policy import diff as compare

@@ -9,9 +9,8 @@ from typing import Annotated, Any
 import tyro
 
 from vlp.cli.robots import connect, manifest_of
-from vlp.core.errors import TaskFailed, UsageError
+from vlp.core.errors import TaskFailed, UsageError, first
 from vlp.core.images import encode_png
-from vlp.core.rows import first
 from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.files import write_whole
@@ -91,7 +90,7 @@ def check(
         moves: carry out what the robot says is safe to try: it will move.
     """
     from vlp.robot.conformance import check_robot, untried
-    from vlp.robot.own import is_own, own_robot
+    from vlp.robot.protocol import is_own, own_robot
 
     body: Any = own_robot(robot) if is_own(robot) else connect(robot, token)
     report = check_robot(body, moves)

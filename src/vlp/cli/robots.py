@@ -9,7 +9,7 @@ from vlp.perception.perceiving import with_perceptions
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.robot.client import RemoteRobot
-from vlp.robot.own import is_own, own_robot
+from vlp.robot.protocol import is_own, own_robot
 from vlp.sim.embodiments import EMBODIMENTS
 from vlp.sim.open import manifest_of as simulated_manifest
 

@@ -9,10 +9,9 @@ import tyro
 from vlp.cli.launch import EXPERT, launch
 from vlp.cli.options import IN_PROCESS, Eyes
 from vlp.cli.out import check_out, default_out, held, take_out
-from vlp.core.errors import UsageError
+from vlp.core.errors import UsageError, first
 from vlp.core.files import check_writable
 from vlp.core.instruction import Instruction
-from vlp.core.rows import first
 from vlp.journal import journal_path
 from vlp.models.catalogue import DEFAULT_MODEL, with_name
 from vlp.perception.grounder import DEFAULT_GROUNDER

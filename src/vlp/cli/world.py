@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from vlp.core.errors import not_installed
+from vlp.core.errors import first, not_installed
 from vlp.core.images import encode_png
-from vlp.core.rows import first
 from vlp.runtime.files import write_whole
 from vlp.sim.embodiments import EMBODIMENTS
 from vlp.sim.worlds import WORLDS

@@ -1,8 +1,10 @@
-"""Errors a person can act on, and the look-up that offers the closest match."""
+"""Errors a person can act on, checks whose outcome is data, and tables of names whose look-up offers the closest match."""
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from dataclasses import asdict, dataclass, field
+from importlib import import_module
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -88,3 +90,68 @@ def lookup(name: str, table: Mapping[str, T], what: str) -> T:
     if name in table:
         return table[name]
     raise UsageError(f"unknown {what} {name[:200]!r}.", did_you_mean(name, table))
+
+
+@dataclass(frozen=True)
+class Issue:
+    """One failed check.
+
+    Args:
+        path: where in the document, e.g. "/subtasks/0/steps/2/target".
+        code: a stable word for the kind of fault, e.g. "unknown-name".
+        message: what was found and what was expected.
+        hint: what would mend it; empty when nothing is known.
+    """
+
+    path: str
+    code: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.path}: " if self.path else ""
+        return f"{where}{self.message} {self.hint}".strip() + f" [{self.code}]"
+
+
+@dataclass
+class Report:
+    """A list of issues; empty means that every check passed."""
+
+    issues: list[Issue] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """True when there is no issue."""
+        return not self.issues
+
+    def add(self, path: str, code: str, message: str, hint: str = "") -> None:
+        """Append one issue."""
+        self.issues.append(Issue(path, code, message, hint))
+
+    def to_json(self) -> dict[str, object]:
+        """Return the report as plain data."""
+        return {"ok": self.ok, "issues": [asdict(issue) for issue in self.issues]}
+
+    def __str__(self) -> str:
+        return "ok" if self.ok else "\n".join(str(issue) for issue in self.issues)
+
+
+def first(table: Mapping[str, str]) -> str:
+    """Return the name of a table's first row: the default."""
+    return next(iter(table))
+
+
+def open_row(name: str, table: Mapping[str, str], what: str) -> Any:
+    """Return the object of a row; where the row names a class, one made of it without arguments.
+
+    Args:
+        name: of the row; "" takes the first one.
+        table: "module:name" by name.
+        what: the word for one entry, e.g. "robot".
+
+    Raises:
+        UsageError: no such row.
+    """
+    module, _, attribute = lookup(name or first(table), table, what).partition(":")
+    found = getattr(import_module(module), attribute)
+    return found() if isinstance(found, type) else found

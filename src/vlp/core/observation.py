@@ -1,4 +1,4 @@
-"""What a robot perceives at one moment."""
+"""What a robot sees: cameras, observations, and things found in them with their pose and size."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -7,8 +7,56 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp.core.camera import Intrinsics
 from vlp.core.errors import MissingComponent
+
+Array = NDArray[np.float64]
+Box = tuple[float, float, float, float]
+"""(x1, y1, x2, y2) in pixels of the image, right and bottom exclusive."""
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """A pinhole camera without distortion; lengths in pixels."""
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+    def to_json(self) -> dict[str, float]:
+        """Return the fields as plain data."""
+        return asdict(self)
+
+
+def project(points_in_camera: Array, k: Intrinsics) -> Array:
+    """Return the pixels (n, 2) of points (n, 3) in the optical frame (x right, y down, z forward), in metres."""
+    p = np.atleast_2d(points_in_camera)
+    return np.stack([k.fx * p[:, 0] / p[:, 2] + k.cx, k.fy * p[:, 1] / p[:, 2] + k.cy], axis=1)
+
+
+def deproject(pixels: Array, depth_m: Array, k: Intrinsics) -> Array:
+    """Return points (n, 3) in the optical frame for pixels (n, 2) and depths (n,) along the optical axis, in metres."""
+    uv = np.atleast_2d(pixels)
+    z = np.asarray(depth_m, dtype=np.float64)
+    return np.stack([(uv[:, 0] - k.cx) / k.fx * z, (uv[:, 1] - k.cy) / k.fy * z, z], axis=1)
+
+
+def transform(points: Array, a_in_b: Array) -> Array:
+    """Return points (n, 3) given in frame a, expressed in frame b, for the 4x4 pose of a in b."""
+    return np.atleast_2d(points) @ a_in_b[:3, :3].T + a_in_b[:3, 3]
+
+
+def iou(a: Box, b: Box) -> float:
+    """Return the intersection over union of two boxes, 0 when they do not meet."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)
+
 
 Value = str | int | float | bool
 
@@ -74,3 +122,50 @@ class Observation:
                 "this robot's observation has no depth, so nothing in it can be located.", "Give it a depth camera."
             )
         return self.depth_m, self.intrinsics, self.camera_in_base
+
+
+@dataclass(frozen=True)
+class Located:
+    """The result of `locate`: what `$name` stands for when a step is sent to the robot.
+
+    Args:
+        phrase: what was asked for, e.g. "red cube".
+        box: where it is in the image.
+        position_in_world: x, y, z of its centre in metres, in the robot's odometry frame (z up, 0 at the floor).
+        size_m: length, width and height along its own axes; length >= width.
+        yaw_rad: direction of its length about z, in [-pi/2, pi/2); a mug's is its handle's, in [-pi, pi].
+        score: the grounder's confidence, 0 to 1.
+        stamp_s: the observation's time.
+    """
+
+    phrase: str
+    box: Box
+    position_in_world: tuple[float, float, float]
+    size_m: tuple[float, float, float]
+    yaw_rad: float
+    score: float
+    stamp_s: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Located":
+        """Return the object that `to_json` wrote; raises KeyError, TypeError or ValueError on anything else."""
+        return cls(
+            phrase=str(data["phrase"]),
+            box=_floats(data["box"], 4),  # type: ignore[arg-type]
+            position_in_world=_floats(data["position_in_world"], 3),  # type: ignore[arg-type]
+            size_m=_floats(data["size_m"], 3),  # type: ignore[arg-type]
+            yaw_rad=float(data["yaw_rad"]),
+            score=float(data["score"]),
+            stamp_s=float(data["stamp_s"]),
+        )
+
+
+def _floats(values: Any, n: int) -> tuple[float, ...]:
+    numbers = tuple(float(v) for v in values)
+    if len(numbers) != n or not all(abs(v) < 1e6 for v in numbers):
+        raise ValueError(f"expected {n} finite numbers, found {values!r}")
+    return numbers

@@ -23,7 +23,7 @@ from vlp.data.policy_checks import known_in
 from vlp.data.sample import Sample, make_sample
 from vlp.data.store import StoreWriter
 from vlp.policy import check_policy
-from vlp.policy.situation import State
+from vlp.policy.checks import State
 from vlp.primitives.manifest import Manifest
 from vlp.prompt.memory import Memory
 from vlp.prompt.target import policy_text

@@ -7,7 +7,7 @@ from vlp.data.fault import DataFault
 from vlp.data.sample import Sample
 from vlp.data.store import Store
 from vlp.policy import check_policy
-from vlp.policy.situation import State
+from vlp.policy.checks import State
 from vlp.prompt.target import policy_text
 
 

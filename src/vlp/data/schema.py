@@ -6,8 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from vlp.core.errors import UsageError
 from vlp.core.instruction import Instruction
-from vlp.core.located import Located
-from vlp.core.observation import RobotState
+from vlp.core.observation import Located, RobotState
 from vlp.prompt.memory import Memory, StepRecord
 
 MAX_IMAGES, MAX_STEPS, MAX_THINGS = 8, 200, 200

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from vlp.core.camera import Box
 from vlp.core.errors import UsageError
+from vlp.core.observation import Box
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER, Sources, make_grounder
 from vlp.perception.perceiving import PERCEPTIONS, PerceivingRobot
-from vlp.robot.own import is_own, own_robot
-from vlp.robot.protocol import Robot
+from vlp.robot.protocol import Robot, is_own, own_robot
 from vlp.sim.open import simulated
 
 if TYPE_CHECKING:

@@ -16,16 +16,15 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from vlp.core.errors import MissingComponent, TaskFailed, UsageError, lookup
+from vlp.core.errors import MissingComponent, TaskFailed, UsageError, first, lookup
 from vlp.core.images import encode_png
-from vlp.core.rows import first
 from vlp.data.sample import Sample, make_sample
 from vlp.data.store import StoreWriter
 from vlp.episodes.questions import FAMILIES_FOR, Asker, Question
 from vlp.episodes.right import task_json, truth_json
 from vlp.perception.perceiving import with_perceptions
 from vlp.policy import check_policy
-from vlp.policy.situation import State
+from vlp.policy.checks import State
 from vlp.primitives.manifest import Manifest
 from vlp.prompt.target import policy_text
 from vlp.sim.embodiments import EMBODIMENTS

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from vlp.core.camera import Box
-from vlp.core.errors import UsageError
+from vlp.core.errors import UsageError, first
 from vlp.core.instruction import Instruction
-from vlp.core.rows import first
+from vlp.core.observation import Box
 from vlp.episodes.assemble import open_robot, true_boxes
 from vlp.episodes.cases import Episode
 from vlp.episodes.events import ScriptedEvent

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from vlp.core.errors import UsageError, lookup
+from vlp.core.errors import UsageError, first, lookup
 from vlp.core.observation import RobotState
-from vlp.core.rows import first
 from vlp.data.lerobot import state_names, state_vector, write_lerobot
 from vlp.data.lerobot_schema import Layout, RecordedEpisode, RecordedFrame
 from vlp.episodes.cases import sample_episode

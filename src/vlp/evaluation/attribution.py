@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import hypot
 from typing import Any
 
-from vlp.core.camera import Box, iou
+from vlp.core.observation import Box, iou
 from vlp.episodes.cases import Episode
 from vlp.episodes.verdict import Verdict
 from vlp.journal import Event

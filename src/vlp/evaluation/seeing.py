@@ -10,8 +10,8 @@ from random import Random
 
 import numpy as np
 
-from vlp.core.camera import Box, iou
 from vlp.core.images import Rgb
+from vlp.core.observation import Box, iou
 from vlp.evaluation.suites import Options, Row, opened_model
 from vlp.perception.grounder import Detection, Grounder, Sources, make_grounder
 from vlp.perception.points import cloud

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal.events import KINDS, Event
-from vlp.journal.migrations import APPLICATION_ID, SCHEMA_VERSION
-from vlp.journal.writer import FILE_NAME, is_locked, locked
+from vlp.journal.writer import APPLICATION_ID, FILE_NAME, SCHEMA_VERSION, is_locked, locked
 
 UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 

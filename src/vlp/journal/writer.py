@@ -1,4 +1,4 @@
-"""Writing a journal: whole groups of events or nothing, on the disk when it matters."""
+"""The journal's file: tables in SQLite, written event by event, each one durable before the next step."""
 
 import contextlib
 import fcntl
@@ -13,7 +13,25 @@ from pathlib import Path
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.files import cannot_write, holder
 from vlp.journal.events import KINDS, Event
-from vlp.journal.migrations import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
+
+APPLICATION_ID = 0x564C504A
+"""Marks an SQLite file as a journal ("VLPJ")."""
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE event (
+        seq INTEGER PRIMARY KEY,
+        wall_s REAL NOT NULL,
+        kind TEXT NOT NULL,
+        data TEXT NOT NULL,
+        blob BLOB
+    ) STRICT;
+    CREATE INDEX event_kind ON event (kind, seq);
+    """,
+)
+
+SCHEMA_VERSION = len(MIGRATIONS)
+
 
 KEPT_SNAPSHOTS = 2
 FILE_NAME = "journal.db"

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlp.core.errors import UsageError
+from vlp.core.images import ImageView
 from vlp.core.messages import Image, Message, Text
-from vlp.core.view import ImageView
 
 MAX_IMAGES = 8
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from vlp.core.errors import VlpError
+from vlp.core.errors import Report, VlpError
 from vlp.core.messages import Image, Text, user
-from vlp.core.report import Report
 from vlp.models.protocol import Capabilities, Model, Reply
 
 GRAMMAR: dict[str, Any] = {

@@ -2,7 +2,7 @@
 
 import re
 
-from vlp.core.view import ImageView
+from vlp.core.images import ImageView
 
 AS_SENT = ImageView(side_px=1, least_px=1, most_px=10**9)
 """The view of a model of which nothing is known: it writes pixels of the image that it was sent."""

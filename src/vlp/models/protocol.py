@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from vlp.core.errors import MissingComponent, TaskFailed
+from vlp.core.images import ImageView
 from vlp.core.messages import Message
-from vlp.core.names import Names
-from vlp.core.view import ImageView
+from vlp.core.things import Names
 
 
 class ModelUnreachable(MissingComponent):

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp.core.camera import Box, iou
 from vlp.core.images import Rgb
+from vlp.core.observation import Box, iou
 from vlp.sim.worlds.tabletop.words import COLOURS, CONTAINERS, THINGS
 
 IMAGE_WIDTH, IMAGE_HEIGHT, CELL = 432, 324, 36

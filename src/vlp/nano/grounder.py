@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from vlp.core.camera import Box
 from vlp.core.errors import MissingComponent
 from vlp.core.images import Rgb
+from vlp.core.observation import Box
 from vlp.nano.names import NAMES
 from vlp.perception.grounder import Detection, Sources, clipped, matches
 

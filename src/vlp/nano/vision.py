@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from vlp.core.camera import Box
 from vlp.core.images import Rgb
+from vlp.core.observation import Box
 from vlp.models.folder import check_folder
 from vlp.models.loading import load_model
 from vlp.nano import folders

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vlp.core.errors import Report
 from vlp.core.messages import Image, Message, Text, user
-from vlp.core.report import Report
 from vlp.nano.spelling import mended
 from vlp.prompt.bounds import inert, plain
 from vlp.prompt.memory import Memory, StepRecord

@@ -6,8 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from vlp.core.located import Located
-from vlp.core.observation import Observation
+from vlp.core.observation import Located, Observation
 from vlp.models.protocol import Model
 from vlp.perception.grounder import ANYTHING, Detection, Grounder
 from vlp.perception.looks import colour_of, has_colour, shape_of

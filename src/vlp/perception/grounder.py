@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vlp.core.camera import Box
 from vlp.core.errors import MissingComponent, lookup
 from vlp.core.images import Rgb
-from vlp.core.names import Names
+from vlp.core.observation import Box
+from vlp.core.things import Names
 from vlp.models.protocol import Model
 from vlp.perception.looks import noun_of, shape_of
 

@@ -5,10 +5,10 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from vlp.core.camera import Box, iou
 from vlp.core.errors import MissingComponent
 from vlp.core.images import Rgb
-from vlp.core.names import Names
+from vlp.core.observation import Box, iou
+from vlp.core.things import Names
 from vlp.models.protocol import Model, NoReply
 from vlp.perception.grounder import ANYTHING, Detection, Sources, matches
 from vlp.prompt.marks import Mark, read_marks

@@ -10,10 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from vlp.core.errors import MissingComponent, UsageError, VlpError, closest
-from vlp.core.located import Located
-from vlp.core.names import Names
-from vlp.core.observation import Observation
-from vlp.core.sizes import Sizes
+from vlp.core.observation import Located, Observation
+from vlp.core.things import Names, Sizes
 from vlp.models.protocol import Model
 from vlp.perception.checks import Sight, check
 from vlp.perception.grounder import ANYTHING, Detection, Grounder
@@ -24,8 +22,7 @@ from vlp.primitives.declare import Primitive
 from vlp.primitives.facts import Facts
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.standard import STANDARD
-from vlp.robot.offers import offered
-from vlp.robot.protocol import Robot, Step, StepResult
+from vlp.robot.protocol import Robot, Step, StepResult, offered
 
 PERCEPTIONS = ("locate", "find_all", "check", "ask")
 

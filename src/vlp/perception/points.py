@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp.core.camera import Array
-from vlp.core.observation import Observation
+from vlp.core.observation import Array, Observation
 
 LOWEST_SUPPORT_M = 0.2
 """Nothing below counts as a support: it is the floor or a bin's bottom."""

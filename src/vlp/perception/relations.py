@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vlp.core.camera import Array
-from vlp.core.located import Located
+from vlp.core.observation import Array, Located
 from vlp.perception.looks import shape_of
 
 REST_M = 0.03

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp.core.camera import Array, Box, iou
 from vlp.core.images import Rgb
+from vlp.core.observation import Array, Box, iou
 from vlp.perception.looks import Mask, has_colour, is_colour
 from vlp.perception.points import Cloud
 

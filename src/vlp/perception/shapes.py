@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp.core.camera import Array
+from vlp.core.observation import Array
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,9 @@
 """The policy language: parse, check, compare and convert the documents that a model writes."""
 
-from vlp.policy.checks import CHECKS, Check, Context, check_policy
+from vlp.policy.checks import CHECKS, Check, Context, State, check_policy
 from vlp.policy.diff import PolicyDiff, diff
-from vlp.policy.model import Plan, PlanStep, Policy, PolicyStep, Subtask, compact, say
+from vlp.policy.model import Plan, PlanStep, Policy, PolicyStep, Subtask, compact, say, tree_lines
 from vlp.policy.parse import parse_policy
-from vlp.policy.situation import State
-from vlp.policy.tree import tree_lines
 
 __all__ = [
     "CHECKS",

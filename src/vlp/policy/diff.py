@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from vlp.policy.checks import Situation, State
 from vlp.policy.model import Plan, PlanStep
-from vlp.policy.situation import Situation, State
 from vlp.primitives.facts import Fact, measured, spatial
 from vlp.primitives.manifest import Manifest
 

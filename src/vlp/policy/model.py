@@ -1,4 +1,4 @@
-"""The policy language as data: what a model writes, and what it becomes once it has passed the checks."""
+"""The policy language as data: a policy, its steps, the plan it becomes, and both in words and as lines of a tree."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -7,8 +7,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from vlp.core.camera import Box
 from vlp.core.errors import lookup
+from vlp.core.observation import Box
 
 
 @dataclass(frozen=True)
@@ -184,3 +184,45 @@ def _numbered(policy: Policy) -> Iterator[PlanStep]:
 
 def _dumps(data: Any) -> str:
     return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+MARKS: dict[str, str] = {
+    "": "·",
+    "running": "▶",
+    "succeeded": "✓",
+    "failed": "✗",
+    "timeout": "✗",
+    "rejected": "✗",
+    "stopped": "■",
+    "dropped": "-",
+}
+"""One mark per state of a step; a state without a row shows as it is spelled."""
+
+
+def tree_lines(plan: Plan | Policy, states: Mapping[str, str] | None = None) -> list[str]:
+    """Return a plan as plain lines.
+
+    Args:
+        plan: a plan, or a policy that has not been checked.
+        states: by step id, words of `MARKS`; a step without one is still to come.
+    """
+    policy = plan.policy if isinstance(plan, Plan) else plan
+    states = states or {}
+    lines = [_line(policy.goal)]
+    if policy.cannot:
+        return [*lines, f"└─ cannot: {_line(policy.cannot)}"]
+    if not policy.subtasks:
+        return [*lines, "└─ nothing to do: it holds already"]
+    for i, subtask in enumerate(policy.subtasks, 1):
+        last = i == len(policy.subtasks)
+        lines.append(f"{'└─' if last else '├─'} {i} {_line(subtask.name)}")
+        for j, step in enumerate(subtask.steps, 1):
+            state = states.get(f"{i}.{j}", "")
+            branch = "└─" if j == len(subtask.steps) else "├─"
+            lines.append(f"{'   ' if last else '│  '}{branch} {MARKS.get(state, state)} {i}.{j} {_line(say(step))}")
+    return lines
+
+
+def _line(text: str) -> str:
+    """Return text without anything that could move the cursor or forge a line."""
+    return "".join(c if c.isprintable() else "?" for c in text)

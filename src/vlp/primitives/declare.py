@@ -1,4 +1,4 @@
-"""How a primitive is declared: once, in one place, for manifest, schema, prompt, HTTP route and docs."""
+"""A primitive, declared once: its arguments, what it needs and what it makes true."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields

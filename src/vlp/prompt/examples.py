@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from vlp.policy.checks import check_policy
-from vlp.policy.situation import State
+from vlp.policy.checks import State, check_policy
 from vlp.primitives.declare import Primitive
 from vlp.primitives.facts import Condition, makers
 from vlp.primitives.manifest import Manifest

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from vlp.core.errors import Report
 from vlp.core.messages import Image, Message, Text, user
-from vlp.core.names import Names
-from vlp.core.report import Report
+from vlp.core.things import Names
 from vlp.primitives.manifest import Manifest
 from vlp.prompt.bounds import quoted
 from vlp.prompt.examples import make_examples

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from vlp.core.camera import Box
+from vlp.core.observation import Box
 
 MOST_MARKS = 128
 _FENCE = re.compile(r"^\s*```\w*\s*|\s*```\s*$")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from vlp.core.located import Located
+from vlp.core.observation import Located
 from vlp.primitives.facts import Fact
 
 

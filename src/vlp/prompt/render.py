@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vlp.core.errors import Report
+from vlp.core.images import ImageView
 from vlp.core.messages import Image, Message, Text, assistant, user
-from vlp.core.names import Names
 from vlp.core.observation import RobotState
-from vlp.core.report import Report
-from vlp.core.view import ImageView
+from vlp.core.things import Names
 from vlp.primitives.manifest import Manifest
 from vlp.prompt.bounds import clean_question, inert
 from vlp.prompt.memory import Memory

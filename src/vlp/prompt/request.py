@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp.core.names import Names
+from vlp.core.images import ImageView
 from vlp.core.observation import RobotState
-from vlp.core.view import ImageView
+from vlp.core.things import Names
 from vlp.primitives.manifest import Manifest
 from vlp.prompt.memory import Memory
 

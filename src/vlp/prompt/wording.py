@@ -4,9 +4,8 @@ import importlib
 from functools import cache
 from typing import Any, Protocol
 
-from vlp.core.errors import lookup
+from vlp.core.errors import Report, lookup
 from vlp.core.messages import Image, Message
-from vlp.core.report import Report
 from vlp.prompt.request import GroundRequest, PlanRequest
 
 WORDINGS: dict[str, str] = {

@@ -4,12 +4,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from vlp.core.errors import did_you_mean
-from vlp.core.located import Located
-from vlp.core.report import Report
+from vlp.core.errors import Report, did_you_mean
+from vlp.core.observation import Located
 from vlp.primitives.declare import Argument, Primitive
-from vlp.primitives.manifest import Manifest
-from vlp.primitives.results import shape_fault
+from vlp.primitives.manifest import Manifest, shape_fault
 from vlp.primitives.schema import bounds
 
 MAX_TEXT = 200

@@ -10,10 +10,8 @@ from pydantic import BaseModel, ValidationError
 from vlp.core.errors import MissingComponent, UsageError, VlpError
 from vlp.core.observation import Observation
 from vlp.primitives.manifest import Manifest
-from vlp.robot.heartbeat import Heartbeat
-from vlp.robot.http import Http, RobotRefused, RobotUnreachable
+from vlp.robot.http import Heartbeat, Http, RobotRefused, RobotUnreachable, check_token
 from vlp.robot.protocol import Step, StepResult
-from vlp.robot.token import check_token
 from vlp.robot.wire import ExecutionBody, HealthBody, ObservationBody, StopBody, decode_observation
 
 B = TypeVar("B", bound=BaseModel)

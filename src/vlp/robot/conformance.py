@@ -9,17 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from vlp.core.errors import UsageError, did_you_mean
-from vlp.core.report import Report
+from vlp.core.errors import Report, UsageError, did_you_mean
 from vlp.primitives.declare import Primitive
 from vlp.primitives.facts import SPATIAL
 from vlp.primitives.facts import faults as condition_faults
-from vlp.primitives.manifest import Manifest
-from vlp.primitives.results import BUILT_IN, FIELD_TYPES, result_fault
+from vlp.primitives.manifest import BUILT_IN, FIELD_TYPES, Manifest, result_fault
 from vlp.primitives.schema import policy_schema
 from vlp.robot.arguments import CHECKERS, check_arguments
-from vlp.robot.offers import offered
-from vlp.robot.protocol import Robot, Step, StepResult
+from vlp.robot.protocol import Robot, Step, StepResult, offered
 
 STATUSES = ("succeeded", "failed", "stopped", "timeout", "rejected")
 

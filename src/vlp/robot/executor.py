@@ -15,8 +15,7 @@ from typing import Any, Literal, TypeVar
 from vlp.robot.arguments import check_arguments
 from vlp.robot.keys import fingerprint
 from vlp.robot.lease import Lease
-from vlp.robot.offers import offered
-from vlp.robot.protocol import Robot, Step, StepResult
+from vlp.robot.protocol import Robot, Step, StepResult, offered
 from vlp.robot.wire import Refusal, plain
 
 T = TypeVar("T")

@@ -1,9 +1,33 @@
-"""One bounded HTTP exchange with JSON on both sides."""
+"""The connection to a robot's server: requests with a token, and a lease kept alive from a thread."""
 
+import contextlib
 import json
+import threading
+import time
 from typing import Any, NoReturn
 
 import httpx
+from pydantic import ValidationError
+
+from vlp.core.errors import UsageError
+from vlp.robot.wire import LeaseBody
+
+SHORTEST_TOKEN = 8
+
+
+def check_token(token: str) -> None:
+    """Raise UsageError for a token that no server can have: none at all, or one with a character that no header takes."""
+    if not token:
+        raise UsageError(
+            "no token for the robot's server was given.", "Set VLP_ROBOT_TOKEN to what the server printed when it started."
+        )
+    odd = next((place for place, letter in enumerate(token, 1) if not "!" <= letter <= "~"), 0)
+    if odd:
+        raise UsageError(
+            f"the robot's token has {token[odd - 1]!r} at place {odd}; tokens are printable ASCII without spaces.",
+            "The server prints it when it starts.",
+        )
+
 
 MAX_REPLY_BYTES = 48 * 1024 * 1024
 
@@ -104,3 +128,81 @@ def _refused(status: int, value: Any) -> RobotRefused:
 
 def _words(error: Exception) -> str:
     return " ".join((str(error) or type(error).__name__).split())[:200]
+
+
+class Heartbeat:
+    """One lease, kept alive at a third of its time to live.
+
+    Args:
+        http: connections of its own, so that a slow answer to a step does not delay a beat.
+        holder: the name under which the robot is held.
+        ttl_s: silence after which the lease ends.
+    """
+
+    def __init__(self, http: Http, holder: str, ttl_s: float) -> None:
+        self._http, self._holder, self._ttl_s = http, holder, ttl_s
+        self._lock = threading.Lock()
+        self._epoch: int | None = None
+        self._gone = False
+        self._end = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def epoch(self) -> int:
+        """Return the epoch of the lease, acquiring one when there is none.
+
+        Raises:
+            RobotRefused: somebody else holds the robot; or, once, the lease was lost since the last call: what is known of
+                the robot may be out of date.
+            RobotUnreachable: nobody answers.
+        """
+        with self._lock:
+            if self._gone:
+                self._gone = False
+                raise RobotRefused(409, "no-lease", "the lease was lost between two steps.", "Look again before the next step.")
+            if self._epoch is None:
+                self._epoch = self._post(None)
+                self._end = threading.Event()
+                self._thread = threading.Thread(target=self._beat, args=(self._end,), name="lease", daemon=True)
+                self._thread.start()
+            return self._epoch
+
+    def lost(self) -> None:
+        """Forget the lease; the next `epoch` acquires a new one."""
+        self.end()
+
+    def end(self) -> None:
+        """Stop renewing; the lease runs out by itself."""
+        self._end.set()
+        self._epoch = None
+
+    def close(self) -> None:
+        """Stop renewing and give the lease back."""
+        epoch = self._epoch
+        self.end()
+        if epoch is not None:
+            with contextlib.suppress(RobotRefused, RobotUnreachable):  # else it runs out by itself
+                self._http.call("POST", "/lease/release", {"holder": self._holder, "epoch": epoch})
+        self._http.close()
+
+    def _post(self, epoch: int | None) -> int:
+        body = {"holder": self._holder, "ttl_s": self._ttl_s}
+        reply = self._http.call("POST", "/lease", body if epoch is None else {**body, "epoch": epoch})
+        try:
+            lease = LeaseBody.model_validate(reply)
+        except ValidationError:
+            raise RobotUnreachable("its answer is not a lease", sent=True) from None
+        return lease.epoch
+
+    def _beat(self, end: threading.Event) -> None:
+        epoch, alive = self._epoch, time.monotonic()
+        while not end.wait(self._ttl_s / 3):
+            try:
+                self._post(epoch)
+                alive = time.monotonic()
+            except RobotRefused:
+                break
+            except RobotUnreachable:
+                if time.monotonic() - alive > self._ttl_s:
+                    break
+        if not end.is_set() and self._epoch == epoch:
+            self._epoch, self._gone = None, True

@@ -1,8 +1,13 @@
-"""The four methods that make something a robot."""
+"""The protocol of a robot: four methods, what one may offer beyond them, and a robot of one's own by the words "module:Class"."""
 
+import importlib
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from vlp.core.errors import MissingComponent, UsageError, VlpError, did_you_mean
 from vlp.core.observation import Observation
 from vlp.primitives.manifest import Manifest
 
@@ -70,3 +75,65 @@ class Robot(Protocol):
     def stop(self) -> None:
         """Stop all motion at once and latch, from any thread, whatever else hangs."""
         ...
+
+
+def offered(robot: Robot, method: str) -> Callable[..., Any] | None:
+    """Return a method of the robot or of the one it wraps (its attribute `robot`), None when none has it."""
+    inner: Any = robot
+    while inner is not None:
+        found = getattr(inner, method, None)
+        if callable(found):
+            return found
+        inner = getattr(inner, "robot", None)
+    return None
+
+
+def is_own(name: str) -> bool:
+    """Return whether a robot's name is of the form "module:Class", and not a URL."""
+    module, colon, attribute = name.partition(":")
+    return bool(colon) and attribute.isidentifier() and all(part.isidentifier() for part in module.split("."))
+
+
+def own_robot(name: str) -> Robot:
+    """Return the robot that a class or a function makes when it is called without arguments.
+
+    Args:
+        name: "module:Class"; modules in the present directory are found too.
+
+    Raises:
+        UsageError: no such module or class, or what it makes is no robot.
+        MissingComponent: the module or the class does not load.
+    """
+    module_name, _, attribute = name.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (module_name + ".").startswith(error.name + "."):
+            raise MissingComponent(f"the robot {name!r} needs {error.name}.", "Install it.") from None
+        raise UsageError(f"there is no module {error.name!r}.", "Run the command where it lies, or install it.") from None
+    except Exception as error:
+        raise MissingComponent(f"the module {module_name!r} does not load: {_said(error)}.") from None
+    maker = getattr(module, attribute, None)
+    if not callable(maker):
+        known = [n for n, value in vars(module).items() if isinstance(value, type) and value.__module__ == module.__name__]
+        raise UsageError(f"{module_name} has no class {attribute!r}.", did_you_mean(attribute, known) if known else "")
+    try:
+        robot: Any = maker()
+    except VlpError:
+        raise
+    except Exception as error:
+        hint = "It is called without arguments: give them defaults."
+        raise MissingComponent(f"the robot {name!r} cannot be made: {_said(error)}.", hint) from None
+    lacks = [method for method in ("describe", "observe", "execute", "stop") if not callable(getattr(robot, method, None))]
+    if lacks:
+        raise UsageError(
+            f"{name} is no robot: it lacks {', '.join(lacks)}.", "A robot has describe, observe, execute and stop."
+        )
+    return robot
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}".rstrip(".")

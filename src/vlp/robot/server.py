@@ -15,8 +15,8 @@ from starlette.exceptions import HTTPException
 from vlp.core.errors import UsageError
 from vlp.robot.executor import Execution, Executor
 from vlp.robot.guard import Guard
+from vlp.robot.http import SHORTEST_TOKEN, check_token
 from vlp.robot.protocol import Robot, Step
-from vlp.robot.token import SHORTEST_TOKEN, check_token
 from vlp.robot.wire import (
     CancelRequest,
     ErrorBody,

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from vlp.core.camera import Intrinsics
 from vlp.core.images import MAX_FILE_BYTES, decode_image
-from vlp.core.observation import Observation, RobotState
+from vlp.core.observation import Intrinsics, Observation, RobotState
 from vlp.robot.protocol import Status
 
 MAX_BODY_BYTES = 64 * 1024

@@ -7,13 +7,11 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from vlp.core.errors import MissingComponent, VlpError
-from vlp.core.located import Located
-from vlp.core.observation import Observation, RobotState
+from vlp.core.observation import Located, Observation, RobotState
 from vlp.journal import Event
 from vlp.policy import PolicyStep
-from vlp.primitives.results import result_fault
-from vlp.robot.offers import offered
-from vlp.robot.protocol import Robot, Step, StepResult
+from vlp.primitives.manifest import result_fault
+from vlp.robot.protocol import Robot, Step, StepResult, offered
 from vlp.runtime.limits import Budget, Overrun, Worker
 
 T = TypeVar("T")

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from math import dist
 from typing import Any
 
-from vlp.core.located import Located
+from vlp.core.observation import Located
 from vlp.journal import Event
 from vlp.policy import Plan, PlanStep
-from vlp.policy.situation import Bound, Situation, State
+from vlp.policy.checks import Bound, Situation, State
 from vlp.primitives.declare import Primitive
 from vlp.primitives.schema import CHECK
 from vlp.prompt.memory import Memory, StepRecord

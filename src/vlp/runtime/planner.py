@@ -4,17 +4,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from vlp.core.errors import TaskFailed
+from vlp.core.errors import Report, TaskFailed
 from vlp.core.messages import Message
-from vlp.core.names import Names
 from vlp.core.observation import Observation
-from vlp.core.report import Report
+from vlp.core.things import Names
 from vlp.journal import Event
 from vlp.models.protocol import Model, Reply
 from vlp.policy import Plan, Policy, compact
-from vlp.policy.checks import CHECKS, Reachable, check_policy
+from vlp.policy.checks import CHECKS, Reachable, State, check_policy
 from vlp.policy.diff import diff
-from vlp.policy.situation import State
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import CHECK, Schema, guided, policy_schema
 from vlp.prompt.render import plan_messages, repair_messages

@@ -9,8 +9,7 @@ from functools import cached_property
 from math import dist
 from typing import Protocol
 
-from vlp.core.located import Located
-from vlp.core.observation import RobotState
+from vlp.core.observation import Located, RobotState
 from vlp.policy import PlanStep
 from vlp.runtime.memory import SAME_SPOT_M, RunMemory
 

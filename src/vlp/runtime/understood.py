@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from vlp.policy import Plan, PlanStep
-from vlp.policy.situation import Situation, State
+from vlp.policy.checks import Situation, State
 from vlp.primitives.manifest import Manifest
 
 

@@ -4,8 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from vlp.core.camera import deproject, transform
-from vlp.core.observation import Observation
+from vlp.core.observation import Observation, deproject, transform
 
 Array = NDArray[np.float64]
 CELL_M = 0.01

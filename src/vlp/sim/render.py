@@ -15,7 +15,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp.core.camera import Box
+from vlp.core.observation import Box
 from vlp.sim import opengl
 
 MAX_GEOMS = 1000

@@ -11,17 +11,13 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
-from vlp.core.errors import TaskFailed, UsageError
+from vlp.core.errors import Issue, TaskFailed, UsageError
 from vlp.core.instruction import MAX_CHARS
-from vlp.core.names import Names
-from vlp.core.report import Issue
-from vlp.policy.checks import Context
+from vlp.core.things import Names
+from vlp.policy.checks import Context, Situation, references, walk
 from vlp.policy.model import Policy
-from vlp.policy.situation import Situation, references, walk
 from vlp.primitives.manifest import Manifest
-from vlp.understanding.english import english, listed, role
-from vlp.understanding.lexicon import Lexicon
-from vlp.understanding.naming import ALL, NAME, Mention
+from vlp.understanding.lexicon import ALL, NAME, Lexicon, Mention, english, listed, role
 from vlp.understanding.reading import Reading, read
 from vlp.understanding.stopping import mentions_stop, says_stop
 

@@ -12,11 +12,21 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 
-from vlp.understanding.english import english, listed, role
-from vlp.understanding.lexicon import Lexicon, act_of, verbs
-from vlp.understanding.naming import ALL, NAME, Mention, cut_names, known_words
+from vlp.understanding.lexicon import (
+    ALL,
+    NAME,
+    Lexicon,
+    Mention,
+    act_of,
+    cut_names,
+    english,
+    known_words,
+    listed,
+    role,
+    tokens,
+    verbs,
+)
 from vlp.understanding.stopping import says_stop
-from vlp.understanding.words import tokens
 
 
 @dataclass(frozen=True)

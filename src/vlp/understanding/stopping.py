@@ -4,9 +4,7 @@ import re
 from functools import cache
 from itertools import permutations
 
-from vlp.understanding.english import english, listed
-from vlp.understanding.lexicon import LEAST_LETTERS, Lexicon, neighbours, real_words
-from vlp.understanding.words import tokens
+from vlp.understanding.lexicon import LEAST_LETTERS, Lexicon, english, listed, neighbours, real_words, tokens
 
 
 @cache

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from vlp.core.errors import UsageError
-from vlp.core.rows import first
+from vlp.core.errors import UsageError, first
 from vlp.evaluation.gates.report import GateReport
 from vlp.evaluation.planning import PHRASINGS, planning_rows
 from vlp.evaluation.runner import Rate

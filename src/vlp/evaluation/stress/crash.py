@@ -22,8 +22,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vlp.core.errors import UsageError
-from vlp.core.rows import first
+from vlp.core.errors import UsageError, first
 from vlp.journal import read_events
 from vlp.sim.embodiments import EMBODIMENTS
 from vlp.sim.worlds import WORLDS

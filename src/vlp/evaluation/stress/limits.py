@@ -9,7 +9,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from vlp.core.located import Located
+from vlp.core.observation import Located
 from vlp.evaluation.stress.random_policies import random_policy
 from vlp.evaluation.suites import Options, Row
 from vlp.primitives.manifest import Limits, Manifest

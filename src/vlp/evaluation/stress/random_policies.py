@@ -4,8 +4,8 @@ import random
 from dataclasses import replace
 from typing import Any
 
+from vlp.policy.checks import Situation, State
 from vlp.policy.model import PolicyStep
-from vlp.policy.situation import Situation, State
 from vlp.primitives.declare import Argument
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.standard import UNARY

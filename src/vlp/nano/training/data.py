@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vlp.core.camera import Intrinsics, project, transform
+from vlp.core.observation import Intrinsics, project, transform
 from vlp.nano.code import CHANNELS, IMAGE_HEIGHT, IMAGE_WIDTH, SLOTS, SeenObject, encode
 from vlp.nano.scene import Standing, entries, standing, told
 from vlp.nano.training.packing import CELLS

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vlp.core.camera import iou
+from vlp.core.observation import iou
 from vlp.nano.code import CHANNELS, COLUMNS, ROWS, decode
 from vlp.nano.training.data import LabelledScene, code_batch
 from vlp.nano.training.frames import RenderedFrames

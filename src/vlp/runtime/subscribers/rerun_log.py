@@ -6,8 +6,7 @@ from typing import Any
 
 from vlp.core.errors import MissingComponent
 from vlp.core.images import decode_image
-from vlp.core.located import Located
-from vlp.core.observation import Observation
+from vlp.core.observation import Located, Observation
 from vlp.journal import Event
 from vlp.runtime.files import write_whole
 from vlp.runtime.story import Story

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from vlp.core.rows import open_row
+from vlp.core.errors import open_row
 
 if TYPE_CHECKING:
     from vlp.sim.embodiments.protocol import Embodiment

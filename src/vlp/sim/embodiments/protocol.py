@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import mujoco
 import numpy as np
 
-from vlp.core.camera import Intrinsics
+from vlp.core.observation import Intrinsics
 from vlp.primitives.manifest import Manifest, Place
 from vlp.robot.protocol import Robot
 from vlp.sim.worlds.protocol import Pose2, Station

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vlp.core.camera import Array, Intrinsics
-from vlp.core.observation import Observation, RobotState
+from vlp.core.observation import Array, Intrinsics, Observation, RobotState
 from vlp.primitives.manifest import Limits, Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.robot.arguments import check_arguments

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vlp.core.camera import Array, Box, Intrinsics, project, transform
-from vlp.core.located import Located
+from vlp.core.observation import Array, Box, Intrinsics, Located, project, transform
 from vlp.primitives.manifest import Limits, Place
 from vlp.sim.worlds.tabletop.words import CONTAINERS, FLAT_TOPPED, PUT_RELATION, THINGS
 

@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from vlp.core.errors import UsageError
-from vlp.core.rows import open_row
+from vlp.core.errors import UsageError, open_row
 
 if TYPE_CHECKING:
     from vlp.sim.worlds.protocol import Sampled, World

@@ -7,7 +7,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from vlp.core.report import Report
+from vlp.core.errors import Report
 from vlp.sim.embodiments.protocol import Embodiment
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.protocol import World

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import mujoco
 import numpy as np
 
-from vlp.core.sizes import Sizes
+from vlp.core.things import Sizes
 from vlp.primitives.manifest import Place
 from vlp.sim.truth import Truth
 

@@ -10,10 +10,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp.core.camera import Intrinsics
 from vlp.core.errors import UsageError
-from vlp.core.located import Located
-from vlp.core.observation import Observation, RobotState
+from vlp.core.observation import Intrinsics, Located, Observation, RobotState
 from vlp.primitives.manifest import Manifest, Place
 from vlp.primitives.standard import make_manifest
 from vlp.robot.arguments import check_arguments

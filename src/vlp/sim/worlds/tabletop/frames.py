@@ -20,7 +20,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp.core.camera import Box
+from vlp.core.observation import Box
 from vlp.sim.embodiments import open_embodiment
 from vlp.sim.render import Camera
 from vlp.sim.simulation import PARKED_X_M, set_pose

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vlp.core.located import Located
-from vlp.core.observation import Observation
+from vlp.core.observation import Located, Observation
 from vlp.sim.render import Camera, Visible
 from vlp.sim.simulation import Simulation, compute_poses, set_pose
 from vlp.sim.symbolic import StepNotPossible, SymbolicTable, do_step

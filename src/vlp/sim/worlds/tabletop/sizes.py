@@ -4,7 +4,7 @@ import tomllib
 from functools import cache
 from importlib.resources import files
 
-from vlp.core.sizes import SizeBounds, Sizes
+from vlp.core.things import SizeBounds, Sizes
 
 
 @cache

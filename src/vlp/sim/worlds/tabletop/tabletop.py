@@ -2,7 +2,7 @@
 
 import mujoco
 
-from vlp.core.sizes import Sizes
+from vlp.core.things import Sizes
 from vlp.sim.simulation import Simulation
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.protocol import Station

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from vlp.core.located import Located
+from vlp.core.observation import Located
 from vlp.sim.embodiments.hsr.actions.scope import TRAVEL_MOST_M, Held, Map, Scope, kind_of, located
 from vlp.sim.embodiments.hsr.body import GRIPPER, PAYLOAD_KG
 from vlp.sim.embodiments.hsr.hand import FINGER_THICK_M, PAD_M, WIDEST_M, knuckle_reach

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from vlp.core.located import Located
+from vlp.core.observation import Located
 from vlp.sim.embodiments.hsr.actions.grasp import EMPTY_M, bottom_of
 from vlp.sim.embodiments.hsr.actions.scope import TRAVEL_MOST_M, Held, Scope, kind_of, located
 from vlp.sim.embodiments.hsr.actions.spots import (

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vlp.core.located import Located
+from vlp.core.observation import Located
 from vlp.sim.embodiments.hsr.body import BASE_JOINTS, GRIPPER, HOME
 from vlp.sim.embodiments.hsr.hand import angle_for, downward, tip_reach
 from vlp.sim.embodiments.hsr.motion import Failed, Motion

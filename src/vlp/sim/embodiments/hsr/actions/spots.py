@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp.core.located import Located
+from vlp.core.observation import Located
 from vlp.sim.embodiments.hsr.actions.scope import kind_of
 from vlp.sim.embodiments.hsr.motion import Failed
 from vlp.sim.heightmap import CELL_M, HeightMap
