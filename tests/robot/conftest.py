@@ -37,10 +37,10 @@ class Served:
 
 
 @contextmanager
-def serving() -> Iterator[Served]:
-    """Serve a fresh fake robot."""
+def serving(**bounds_s: float) -> Iterator[Served]:
+    """Serve a fresh fake robot, with other waits than by default where they are named."""
     fake = FakeRobot()
-    with running_server(fake) as address:
+    with running_server(fake, **bounds_s) as address:
         headers = {"Authorization": f"Bearer {address.token}"}
         with httpx.Client(base_url=address.url, headers=headers, timeout=30, trust_env=False) as http:
             yield Served(fake, address, http)

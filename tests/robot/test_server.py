@@ -14,7 +14,7 @@ from vlp.robot.server import create_app
 from vlp.robot.serving import running_server, serve
 from vlp.sim.fake.robot import FakeRobot, Script
 
-from .conftest import Served
+from .conftest import Served, serving
 
 
 def code(response: httpx.Response) -> str:
@@ -155,15 +155,15 @@ def test_stop_answers_even_when_the_driver_hangs_in_its_own_stop() -> None:
             assert http.get("/health").json()["stopped"] is True
 
 
-def test_a_step_that_overruns_its_limit_is_stopped(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vlp.robot.executor.GRACE_S", 0.1)
-    epoch = served.lease().json()["epoch"]
-    served.fake.script("home", Script(delay_s=2.0, deaf=True))
-    body = {"primitive": "home", "key": "k", "epoch": epoch, "timeout_s": 0.1}
-    id = served.http.post("/executions", json=body).json()["id"]
-    assert until(lambda: served.http.get("/health").json()["stopped"], 1.9)
-    assert "time limit" in served.http.get("/health").json()["stop_reason"]
-    served.wait(id)
+def test_a_step_that_overruns_its_limit_is_stopped() -> None:
+    with serving(grace_s=0.1) as served:
+        epoch = served.lease().json()["epoch"]
+        served.fake.script("home", Script(delay_s=2.0, deaf=True))
+        body = {"primitive": "home", "key": "k", "epoch": epoch, "timeout_s": 0.1}
+        id = served.http.post("/executions", json=body).json()["id"]
+        assert until(lambda: served.http.get("/health").json()["stopped"], 1.9)
+        assert "time limit" in served.http.get("/health").json()["stop_reason"]
+        served.wait(id)
 
 
 def test_stop_needs_the_token(served: Served) -> None:
@@ -243,22 +243,22 @@ def test_a_camera_that_fails_is_503_with_a_body(served: Served) -> None:
     assert reply.status_code == 503 and "camera unplugged" in reply.json()["error"]["message"]
 
 
-def test_a_camera_that_is_too_slow_leaves_the_worker_alive(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_camera_that_is_too_slow_leaves_the_worker_alive() -> None:
     """Guards against a worker killed by handing a late result to a caller that had given up."""
-    monkeypatch.setattr("vlp.robot.server.OBSERVE_WAIT_S", 0.1)
-    quick = served.fake.observe
+    with serving(observe_wait_s=0.1) as served:
+        quick = served.fake.observe
 
-    def slow() -> Any:
-        time.sleep(0.4)
-        return quick()
+        def slow() -> Any:
+            time.sleep(0.4)
+            return quick()
 
-    served.fake.observe = slow  # type: ignore[method-assign]
-    with ThreadPoolExecutor(2) as pool:
-        replies = list(pool.map(lambda _: served.http.get("/observation"), range(2)))
-    assert [reply.status_code for reply in replies] == [503, 503]
-    served.fake.observe = quick  # type: ignore[method-assign]
-    epoch = served.lease().json()["epoch"]
-    assert served.wait(served.post("home", "k", epoch).json()["id"])["result"]["status"] == "succeeded"
+        served.fake.observe = slow  # type: ignore[method-assign]
+        with ThreadPoolExecutor(2) as pool:
+            replies = list(pool.map(lambda _: served.http.get("/observation"), range(2)))
+        assert [reply.status_code for reply in replies] == [503, 503]
+        served.fake.observe = quick  # type: ignore[method-assign]
+        epoch = served.lease().json()["epoch"]
+        assert served.wait(served.post("home", "k", epoch).json()["id"])["result"]["status"] == "succeeded"
 
 
 def test_events_tell_each_state_once_and_resume_after_the_last_seen(served: Served) -> None:

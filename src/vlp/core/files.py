@@ -7,16 +7,6 @@ from pathlib import Path
 
 from vlp.core.errors import MissingComponent
 
-REMEDIES = {
-    errno.ENOSPC: "Free some space on that disk.",
-    errno.EDQUOT: "Free some space: your quota is used up.",
-    errno.EFBIG: "Files there may not grow so large.",
-    errno.EROFS: "Choose a place that can be written to.",
-    errno.EACCES: "Choose a place that you may write to.",
-    errno.EPERM: "Choose a place that you may write to.",
-}
-"""The next step by what the system said."""
-
 
 def write_whole(path: Path, data: bytes | str) -> None:
     """Write a file by way of a temporary one beside it; what was there before stays until the new one is complete.
@@ -39,8 +29,16 @@ def write_whole(path: Path, data: bytes | str) -> None:
 
 def cannot_write(path: Path, error: OSError) -> MissingComponent:
     """Return the error for a file or folder that could not be written."""
+    remedies = {
+        errno.ENOSPC: "Free some space on that disk.",
+        errno.EDQUOT: "Free some space: your quota is used up.",
+        errno.EFBIG: "Files there may not grow so large.",
+        errno.EROFS: "Choose a place that can be written to.",
+        errno.EACCES: "Choose a place that you may write to.",
+        errno.EPERM: "Choose a place that you may write to.",
+    }
     why = error.strerror or str(error)
-    return MissingComponent(f"cannot write {str(path)[:300]!r}: {why}.", REMEDIES.get(error.errno or 0, ""))
+    return MissingComponent(f"cannot write {str(path)[:300]!r}: {why}.", remedies.get(error.errno or 0, ""))
 
 
 def check_writable(folder: Path) -> None:

@@ -16,52 +16,9 @@ from vlp.core.errors import UsageError
 from vlp.core.observation import Box
 
 MAX_FILE_BYTES = 32 * 1024 * 1024
-MIN_SIDE_PX, MAX_SIDE_PX = 8, 8192
-MAX_PIXELS = 40_000_000
-MAX_ASPECT = 20
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
 
 Rgb = NDArray[np.uint8]
-
-_OPAQUE = frozenset(("1", "L", "P", "RGB", "CMYK", "YCbCr"))
-_ALPHA = frozenset(("LA", "PA", "RGBA"))
-_DEEP = frozenset(("I", "I;16", "I;16B", "I;16L"))
-_ORIENTATION = 0x0112
-_TURNS = ("", "FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
-"""What makes a picture upright, by its EXIF orientation less one; the names are those of `PIL.Image.Transpose`."""
-
-_SIGNATURES = (
-    (0, b"GIF8", "a GIF"),
-    (0, b"II*\0", "a TIFF"),
-    (0, b"MM\0*", "a TIFF"),
-    (0, b"II+\0", "a TIFF"),
-    (0, b"MM\0+", "a TIFF"),
-    (4, b"ftypavif", "an AVIF"),
-    (4, b"ftypavis", "an AVIF"),
-    (4, b"ftyphei", "a HEIC"),
-    (4, b"ftyphev", "a HEIC"),
-    (4, b"ftypmif1", "a HEIC"),
-    (4, b"ftypmsf1", "a HEIC"),
-    (4, b"ftyp", "a video"),
-    (8, b"AVI ", "a video"),
-    (0, b"\x1a\x45\xdf\xa3", "a video"),
-    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000"),
-    (0, b"\xff\x4f\xff\x51", "a JPEG 2000"),
-    (0, b"\xff\x0a", "a JPEG XL"),
-    (0, b"\0\0\0\x0cJXL ", "a JPEG XL"),
-    (0, b"\x76\x2f\x31\x01", "an OpenEXR"),
-    (0, b"\x93NUMPY", "a NumPy"),
-    (0, b"%PDF", "a PDF"),
-    (0, b"8BPS", "a Photoshop"),
-    (0, b"\0\0\x01\0", "an icon"),
-    (0, b"PK\x03\x04", "a zip"),
-    (0, b"P5", "a PGM"),
-    (0, b"P6", "a PPM"),
-    (0, b"<svg", "an SVG"),
-    (0, b"<?xml", "an XML"),
-    (0, b"<!DOCTYPE", "an HTML"),
-    (0, b"<html", "an HTML"),
-)
 
 
 def read_image(path: str | Path) -> Rgb:
@@ -125,16 +82,14 @@ def _note(image: Any, turn: Any) -> str:
 def check_size(width: int, height: int, name: str) -> None:
     """Raise a UsageError for a size of image that is not read."""
     least, most = min(width, height), max(width, height)
-    if most > MAX_SIDE_PX or width * height > MAX_PIXELS or least < MIN_SIDE_PX:
+    if most > 8192 or width * height > 40_000_000 or least < 8:
         raise UsageError(
-            f"{name!r} is {width} x {height} pixels; sides of {MIN_SIDE_PX} to {MAX_SIDE_PX:,} and at most {MAX_PIXELS:,} "
-            "pixels are read.",
+            f"{name!r} is {width} x {height} pixels; sides of 8 to 8,192 and at most 40,000,000 pixels are read.",
             "Resize it first.",
         )
-    if most > MAX_ASPECT * least:
+    if most > 20 * least:
         raise UsageError(
-            f"{name!r} is {width} x {height} pixels: one side is more than {MAX_ASPECT} times the other.",
-            "Cut out what matters.",
+            f"{name!r} is {width} x {height} pixels: one side is more than 20 times the other.", "Cut out what matters."
         )
 
 
@@ -164,7 +119,7 @@ def _opened(data: bytes, name: str) -> Iterator[Any]:
     except UnidentifiedImageError:
         raise _no_image(data, name) from None
     except Image.DecompressionBombError:
-        raise UsageError(f"{name!r} has far more than {MAX_PIXELS:,} pixels.", "Resize it first.") from None
+        raise UsageError(f"{name!r} has far more than 40,000,000 pixels.", "Resize it first.") from None
     except Exception as error:  # decoders raise whatever damaged bytes lead them to
         raise UsageError(
             f"{name!r} cannot be decoded: {str(error)[:200] or type(error).__name__}.", "Is the file truncated?"
@@ -176,7 +131,39 @@ def _no_image(data: bytes, name: str) -> UsageError:
         return UsageError(f"{name!r} is not an image: it is empty.", "Copy or download it again.")
     if is_pointer(data):
         return UsageError(f"{name!r} is a pointer of git-lfs, not the file itself.", "Fetch it with: git lfs pull")
-    found = next((kind for at, mark, kind in _SIGNATURES if data[at:].startswith(mark)), "")
+    signatures = (
+        (0, b"GIF8", "a GIF"),
+        (0, b"II*\0", "a TIFF"),
+        (0, b"MM\0*", "a TIFF"),
+        (0, b"II+\0", "a TIFF"),
+        (0, b"MM\0+", "a TIFF"),
+        (4, b"ftypavif", "an AVIF"),
+        (4, b"ftypavis", "an AVIF"),
+        (4, b"ftyphei", "a HEIC"),
+        (4, b"ftyphev", "a HEIC"),
+        (4, b"ftypmif1", "a HEIC"),
+        (4, b"ftypmsf1", "a HEIC"),
+        (4, b"ftyp", "a video"),
+        (8, b"AVI ", "a video"),
+        (0, b"\x1a\x45\xdf\xa3", "a video"),
+        (0, b"\0\0\0\x0cjP  ", "a JPEG 2000"),
+        (0, b"\xff\x4f\xff\x51", "a JPEG 2000"),
+        (0, b"\xff\x0a", "a JPEG XL"),
+        (0, b"\0\0\0\x0cJXL ", "a JPEG XL"),
+        (0, b"\x76\x2f\x31\x01", "an OpenEXR"),
+        (0, b"\x93NUMPY", "a NumPy"),
+        (0, b"%PDF", "a PDF"),
+        (0, b"8BPS", "a Photoshop"),
+        (0, b"\0\0\x01\0", "an icon"),
+        (0, b"PK\x03\x04", "a zip"),
+        (0, b"P5", "a PGM"),
+        (0, b"P6", "a PPM"),
+        (0, b"<svg", "an SVG"),
+        (0, b"<?xml", "an XML"),
+        (0, b"<!DOCTYPE", "an HTML"),
+        (0, b"<html", "an HTML"),
+    )
+    found = next((kind for at, mark, kind in signatures if data[at:].startswith(mark)), "")
     if found:
         return UsageError(f"{name!r} is {found} file; {', '.join(FORMATS)} are read.", "Convert it to PNG first.")
     return UsageError(f"{name!r} is not an image this program reads.", f"Expected one of {', '.join(FORMATS)}.")
@@ -199,25 +186,26 @@ def _turn(image: Any) -> Any:
     from PIL import Image
 
     try:
-        orientation = image.getexif().get(_ORIENTATION)
+        orientation = image.getexif().get(0x0112)  # the EXIF tag of that name
     except Exception:  # viewers show a picture whose EXIF part is damaged as it lies
         return None
-    turned = isinstance(orientation, int) and 2 <= orientation <= len(_TURNS)
-    return Image.Transpose[_TURNS[orientation - 1]] if turned else None
+    turns = ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
+    turned = isinstance(orientation, int) and 2 <= orientation <= 8  # 1 is upright
+    return Image.Transpose[turns[orientation - 2]] if turned else None
 
 
 def _opaque(image: Any, name: str) -> Any:
     """Return an image in RGB; one with pixels that let something through is refused, whatever colour lies under them."""
-    if image.mode in _DEEP:
+    if image.mode in ("I", "I;16", "I;16B", "I;16L"):
         hint = "Scale it to 8 bits first."
         raise UsageError(f"{name!r} is 16-bit grey: depth, or a picture whose range is not known.", hint)
-    if image.mode in _ALPHA or "transparency" in image.info:
+    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
         image = image.convert("RGBA")
         clear = float((np.asarray(image.getchannel("A")) < 255).mean())
         if clear:
             said = f"{name!r} is transparent in {clear:.1%} of its pixels; what a person sees there depends on the background."
             raise UsageError(said, "Lay it on a background and save it without an alpha channel.")
-    elif image.mode not in _OPAQUE:
+    elif image.mode not in ("1", "L", "P", "RGB", "CMYK", "YCbCr"):
         raise UsageError(f"{name!r} has the mode {image.mode[:20]!r}.", "Save it as 8-bit RGB.")
     return _in_srgb(image).convert("RGB")
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from vlp.core.errors import UsageError
 
 MAX_CHARS = 1000
-MAX_WORDS = 200
 
 # Control characters, lone surrogates, line separators and marks that reverse the writing direction can forge lines in a
 # prompt or hide what a person would read in it.
@@ -67,8 +66,8 @@ def clean_sentence(text: str, what: str) -> str:
             "Write it as one line of plain text.",
         )
     words = len(trimmed.split())
-    if words > MAX_WORDS:
-        raise UsageError(f"the {what} has {words:,} words; at most {MAX_WORDS} are read.", "Shorten it.")
+    if words > 200:
+        raise UsageError(f"the {what} has {words:,} words; at most 200 are read.", "Shorten it.")
     return trimmed
 
 

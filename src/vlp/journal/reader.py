@@ -10,9 +10,7 @@ from pathlib import Path
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal.events import KINDS, Event
-from vlp.journal.writer import APPLICATION_ID, FILE_NAME, SCHEMA_VERSION, is_locked, locked
-
-UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+from vlp.journal.writer import APPLICATION_ID, FILE_NAME, MIGRATIONS, is_locked, locked
 
 
 def journal_path(where: str | Path) -> Path:
@@ -68,7 +66,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         db.execute("SELECT count(*) FROM sqlite_schema")
     except sqlite3.OperationalError as error:
         db.close()
-        if error.sqlite_errorcode & 0xFF not in UNWRITABLE:
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
             raise
     else:
         with contextlib.closing(db):
@@ -91,5 +89,5 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
     if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise UsageError(f"{str(path)!r} is an SQLite file, but not a journal.")
     version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA_VERSION:
-        raise UsageError(f"{str(path)!r} has schema version {version}, newer than {SCHEMA_VERSION}.", "Update vlp.")
+    if version > len(MIGRATIONS):
+        raise UsageError(f"{str(path)!r} has schema version {version}, newer than {len(MIGRATIONS)}.", "Update vlp.")

@@ -29,11 +29,8 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX event_kind ON event (kind, seq);
     """,
 )
+"""Entry n brings a file from version n to n + 1; the list only grows."""
 
-SCHEMA_VERSION = len(MIGRATIONS)
-
-
-KEPT_SNAPSHOTS = 2
 FILE_NAME = "journal.db"
 
 
@@ -102,8 +99,7 @@ class Journal:
             if prune:
                 self._db.execute(
                     "DELETE FROM event WHERE kind = 'snapshot' AND seq NOT IN "
-                    "(SELECT seq FROM event WHERE kind = 'snapshot' ORDER BY seq DESC LIMIT ?)",
-                    (KEPT_SNAPSHOTS,),
+                    "(SELECT seq FROM event WHERE kind = 'snapshot' ORDER BY seq DESC LIMIT 2)"
                 )
             self._db.execute("COMMIT")
         except BaseException:
@@ -139,12 +135,12 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
     tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if mark not in (0, APPLICATION_ID) or (mark == 0 and tables):
         raise UsageError(f"{str(path)!r} is an SQLite file, but not a journal.")
-    if version > SCHEMA_VERSION:
+    if version > len(MIGRATIONS):
         raise UsageError(
-            f"{str(path)!r} has schema version {version}; this program knows versions up to {SCHEMA_VERSION}.",
+            f"{str(path)!r} has schema version {version}; this program knows versions up to {len(MIGRATIONS)}.",
             "Update vlp.",
         )
-    for number in range(version, SCHEMA_VERSION):
+    for number in range(version, len(MIGRATIONS)):
         head = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number + 1};"
         db.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[number]} {head} COMMIT;")
 

@@ -311,16 +311,14 @@ def _schema(policy: Policy, manifest: Manifest) -> Report:
     return report
 
 
-_NEED_CODES: Mapping[str, tuple[str, str]] = {
-    "hand_empty": ("hand-not-empty", "Place or release it first."),
-    "holding": ("hand-empty", "Grasp something first."),
-}
-
-
 def _unmet(path: str, step: PolicyStep, need: Condition, situation: Situation) -> Issue:
     said = f"{step.do} needs {str(need)!r}"
-    if need.words[0] in _NEED_CODES and need.positive:
-        code, hint = _NEED_CODES[need.words[0]]
+    of_the_hand = {
+        "hand_empty": ("hand-not-empty", "Place or release it first."),
+        "holding": ("hand-empty", "Grasp something first."),
+    }
+    if need.words[0] in of_the_hand and need.positive:
+        code, hint = of_the_hand[need.words[0]]
         holding = f"the hand holds the {situation.held}" if situation.held else "the hand is empty"
         return Issue(path, code, f"{said}, but {holding}.", hint)
     able = makers(need, situation.primitives)

@@ -12,12 +12,6 @@ from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import MAX_STEPS, Schema, policy_schema
 
 MAX_BYTES = 32 * 1024
-MAX_DEPTH = 8
-MAX_TOKENS = 2048
-"""Brackets, strings and numbers together; the largest policy the schema admits in 32 KiB has fewer."""
-MAX_NUMBER = 24
-
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+("?)|([\[{])|([\]}])|[-+.0-9A-Za-z]++', re.DOTALL)
 
 
 class _Refused(Exception):
@@ -97,7 +91,8 @@ def _decode(text: str | bytes, report: Report) -> str | None:
 def _scan(text: str, report: Report) -> bool:
     """Walk once over the tokens and stop at the first limit passed; whether this is JSON is the parser's to say."""
     depth = 0
-    for count, token in enumerate(_TOKEN.finditer(text)):
+    tokens = re.finditer(r'"(?:[^"\\]|\\.)*+("?)|([\[{])|([\]}])|[-+.0-9A-Za-z]++', text, re.DOTALL)
+    for count, token in enumerate(tokens):
         opening, closing, closed_quote = token.group(2), token.group(3), token.group(1)
         if opening:
             depth += 1
@@ -106,14 +101,14 @@ def _scan(text: str, report: Report) -> bool:
         elif closed_quote == "":
             report.add("", "not-json", "not JSON: a string is not closed.", "Was the text cut off?")
             return False
-        elif closed_quote is None and token.end() - token.start() > MAX_NUMBER:
-            report.add("", "number-too-long", f"a number or word of more than {MAX_NUMBER} characters.")
+        elif closed_quote is None and token.end() - token.start() > 24:
+            report.add("", "number-too-long", "a number or word of more than 24 characters.")
             return False
-        if depth > MAX_DEPTH:
-            report.add("", "too-deep", f"nested deeper than {MAX_DEPTH} levels.", "A policy needs five.")
+        if depth > 8:
+            report.add("", "too-deep", "nested deeper than 8 levels.", "A policy needs five.")
             return False
-        if count >= MAX_TOKENS:
-            report.add("", "too-many", f"more than {MAX_TOKENS:,} values and keys.", "Write a shorter policy.")
+        if count >= 2048:  # the largest policy that the schema admits in 32 KiB has fewer
+            report.add("", "too-many", "more than 2,048 values and keys.", "Write a shorter policy.")
             return False
     return True
 
@@ -180,7 +175,15 @@ def compile_schema(schema: Schema) -> Validate:
         return _words([schema["const"]])
     if "enum" in schema:
         return _words(schema["enum"])
-    return _TYPES[schema["type"]](schema)
+    types: dict[str, Callable[[Schema], Validate]] = {
+        "object": _object,
+        "array": _array,
+        "string": _string,
+        "number": _number,
+        "integer": _integer,
+        "boolean": _boolean,
+    }
+    return types[schema["type"]](schema)
 
 
 def shorten(value: Any) -> str:
@@ -389,13 +392,3 @@ def _agreement(schema: Schema) -> Callable[[dict[str, Any]], int]:
         return len(checks)
 
     return agreement
-
-
-_TYPES: dict[str, Callable[[Schema], Validate]] = {
-    "object": _object,
-    "array": _array,
-    "string": _string,
-    "number": _number,
-    "integer": _integer,
-    "boolean": _boolean,
-}

@@ -5,16 +5,6 @@ from collections.abc import Iterable
 
 from vlp.primitives.declare import Argument, Primitive
 
-_TYPE_WORDS: dict[str, str] = {
-    "phrase": "a phrase",
-    "reference": "`$name`",
-    "target": "`$name` or a place",
-    "place": "a place",
-    "subject": "a phrase or a place",
-    "text": "text",
-    "boolean": "true or false",
-}
-
 
 def describe_primitives(primitives: Iterable[Primitive]) -> str:
     """Return two Markdown tables: the primitives, and their arguments."""
@@ -42,7 +32,13 @@ def _takes(argument: Argument) -> str:
         "number": _between(argument, "a number"),
         "integer": _between(argument, "a whole number"),
         "list": f"a list of {argument.items} entries, at most {argument.max_items}",
-        **_TYPE_WORDS,
+        "phrase": "a phrase",
+        "reference": "`$name`",
+        "target": "`$name` or a place",
+        "place": "a place",
+        "subject": "a phrase or a place",
+        "text": "text",
+        "boolean": "true or false",
     }[argument.type]
     left_out = "may be left out" if argument.default is None else f"`{json.dumps(argument.default)}` when left out"
     return f"{what}; {left_out}" if argument.optional else what

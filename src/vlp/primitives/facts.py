@@ -25,9 +25,6 @@ Fact = tuple[str, ...]
 SPATIAL: tuple[str, ...] = ("in", "on", "next_to", "left_of", "right_of", "behind", "in_front_of")
 """Relations between two things. Sides are as the robot sees them from its station: left is +y, behind is +x."""
 
-SOMETHING = "something"
-"""What the hand holds when nobody knows what it is."""
-
 
 @dataclass(frozen=True)
 class Condition:
@@ -44,7 +41,7 @@ class Condition:
 
     def grounded(self, arguments: Mapping[str, Any], held: str) -> "Condition":
         """Return the condition with values in place of arguments' names, and of `held`."""
-        values = {**{name: str(value) for name, value in arguments.items()}, "held": held or SOMETHING}
+        values = {**{name: str(value) for name, value in arguments.items()}, "held": held or "something"}
         return Condition(tuple(values.get(word, word) for word in self.words), self.positive)
 
     def __str__(self) -> str:

@@ -17,82 +17,81 @@ from vlp.primitives.manifest import Limits, Manifest, Place
 UNARY: tuple[str, ...] = ("holding", "clear")
 """Relations of one thing alone: `check` takes no object with them."""
 
-_LOCATED = "A $name bound by an earlier locate."
-
-_PRIMITIVES = (
-    Primitive(
-        "go_to", "action", "Drive to a named place and look at it.",
-        (Argument("place", "place", "The place to drive to."),),
-        makes=("at place",), timeout_s=60.0,
-    ),
-    Primitive(
-        "look_at", "action", "Turn the head towards a located thing or a named place.",
-        (Argument("target", "target", "A $name bound by an earlier locate, or a named place."),),
-        timeout_s=10.0,
-    ),
-    Primitive(
-        "locate", "perception", "Find one thing in the camera image, and its place from depth; fails if not in view.",
-        (Argument("object", "phrase", 'What to look for, e.g. "red cube".'),),
-        result="object", timeout_s=30.0,
-    ),
-    Primitive(
-        "find_all", "perception", "Find every thing in the camera image that fits a phrase.",
-        (Argument("object", "phrase", 'A phrase, a kind alone, a colour alone, or "thing".'),),
-        result="objects", timeout_s=30.0,
-    ),
-    Primitive(
-        "grasp", "action", "Take hold of a located thing and retreat with it to the carry posture.",
-        (Argument("target", "reference", _LOCATED),),
-        needs=("hand_empty",), makes=("holding target",), timeout_s=60.0, interruptible=False,
-    ),
-    Primitive(
-        "lift", "action", "Raise what is held above the height at which it is carried.",
-        (Argument("height_m", "number", "How far to raise it, in metres.", minimum=0.02, maximum=0.30),),
-        needs=("holding",), timeout_s=20.0,
-    ),
-    Primitive(
-        "place", "action", "Put what is held in a relation to a located thing or a named place, and let go of it.",
-        (
-            Argument("target", "target", "A $name bound by an earlier locate, or a named place that can take things."),
-            Argument(
-                "relation", "choice",
-                'Where, as seen from the station; "at" is the spot where the target was when it was located.',
-                choices=(*SPATIAL, "at"),
+STANDARD: dict[str, Primitive] = {
+    primitive.name: primitive
+    for primitive in (
+        Primitive(
+            "go_to", "action", "Drive to a named place and look at it.",
+            (Argument("place", "place", "The place to drive to."),),
+            makes=("at place",), timeout_s=60.0,
+        ),
+        Primitive(
+            "look_at", "action", "Turn the head towards a located thing or a named place.",
+            (Argument("target", "target", "A $name bound by an earlier locate, or a named place."),),
+            timeout_s=10.0,
+        ),
+        Primitive(
+            "locate", "perception", "Find one thing in the camera image, and its place from depth; fails if not in view.",
+            (Argument("object", "phrase", 'What to look for, e.g. "red cube".'),),
+            result="object", timeout_s=30.0,
+        ),
+        Primitive(
+            "find_all", "perception", "Find every thing in the camera image that fits a phrase.",
+            (Argument("object", "phrase", 'A phrase, a kind alone, a colour alone, or "thing".'),),
+            result="objects", timeout_s=30.0,
+        ),
+        Primitive(
+            "grasp", "action", "Take hold of a located thing and retreat with it to the carry posture.",
+            (Argument("target", "reference", "A $name bound by an earlier locate."),),
+            needs=("hand_empty",), makes=("holding target",), timeout_s=60.0, interruptible=False,
+        ),
+        Primitive(
+            "lift", "action", "Raise what is held above the height at which it is carried.",
+            (Argument("height_m", "number", "How far to raise it, in metres.", minimum=0.02, maximum=0.30),),
+            needs=("holding",), timeout_s=20.0,
+        ),
+        Primitive(
+            "place", "action", "Put what is held in a relation to a located thing or a named place, and let go of it.",
+            (
+                Argument("target", "target", "A $name bound by an earlier locate, or a named place that can take things."),
+                Argument(
+                    "relation", "choice",
+                    'Where, as seen from the station; "at" is the spot where the target was when it was located.',
+                    choices=(*SPATIAL, "at"),
+                ),
             ),
+            needs=("holding",), makes=("relation held target", "hand_empty"), timeout_s=90.0, interruptible=False,
         ),
-        needs=("holding",), makes=("relation held target", "hand_empty"), timeout_s=90.0, interruptible=False,
-    ),
-    Primitive(
-        "release", "action", "Let go of what is held, at the place where the robot stands.",
-        needs=("holding",), makes=("moved held", "hand_empty"), timeout_s=60.0, interruptible=False,
-    ),
-    Primitive(
-        "push", "action", "Push a located thing along what it stands on.",
-        (
-            Argument("target", "reference", _LOCATED),
-            Argument("direction", "choice", "As seen from the station.", choices=("left", "right", "forward", "back")),
-            Argument("distance_m", "number", "How far, in metres.", minimum=0.02, maximum=0.15),
+        Primitive(
+            "release", "action", "Let go of what is held, at the place where the robot stands.",
+            needs=("holding",), makes=("moved held", "hand_empty"), timeout_s=60.0, interruptible=False,
         ),
-        needs=("hand_empty",), makes=("moved target",), timeout_s=60.0, interruptible=False,
-    ),
-    Primitive("home", "action", "Bring arm and head to their resting posture.", timeout_s=20.0),
-    Primitive(
-        "check", "perception", "Look whether a relation holds; the step fails when it does not.",
-        (
-            Argument("relation", "choice", "What should be true.", choices=("holding", *SPATIAL, "clear")),
-            Argument("subject", "phrase", "The thing it is about; with clear also a place that can be cleared."),
-            Argument("object", "subject", "The other thing or place; not with holding, clear.", required=False),
+        Primitive(
+            "push", "action", "Push a located thing along what it stands on.",
+            (
+                Argument("target", "reference", "A $name bound by an earlier locate."),
+                Argument("direction", "choice", "As seen from the station.", choices=("left", "right", "forward", "back")),
+                Argument("distance_m", "number", "How far, in metres.", minimum=0.02, maximum=0.15),
+            ),
+            needs=("hand_empty",), makes=("moved target",), timeout_s=60.0, interruptible=False,
         ),
-        timeout_s=30.0,
-    ),
-    Primitive(
-        "ask", "perception", "Ask the person a question and wait for the answer.",
-        (Argument("question", "text", "One question, at most 200 characters."),),
-        result="answer", timeout_s=120.0,
-    ),
-)  # fmt: skip
-
-STANDARD: dict[str, Primitive] = {primitive.name: primitive for primitive in _PRIMITIVES}
+        Primitive("home", "action", "Bring arm and head to their resting posture.", timeout_s=20.0),
+        Primitive(
+            "check", "perception", "Look whether a relation holds; the step fails when it does not.",
+            (
+                Argument("relation", "choice", "What should be true.", choices=("holding", *SPATIAL, "clear")),
+                Argument("subject", "phrase", "The thing it is about; with clear also a place that can be cleared."),
+                Argument("object", "subject", "The other thing or place; not with holding, clear.", required=False),
+            ),
+            timeout_s=30.0,
+        ),
+        Primitive(
+            "ask", "perception", "Ask the person a question and wait for the answer.",
+            (Argument("question", "text", "One question, at most 200 characters."),),
+            result="answer", timeout_s=120.0,
+        ),
+    )
+}  # fmt: skip
 """The standard primitives by name, in the order in which they are shown."""
 
 

@@ -2,17 +2,14 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 from vlp.core.errors import Report, did_you_mean
 from vlp.core.observation import Located
 from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.manifest import Manifest, shape_fault
-from vlp.primitives.schema import bounds
-
-MAX_TEXT = 200
-MAX_ABS_M = 100.0
-LOCATED_FIELDS = ("phrase", "box", "position_in_world", "size_m", "yaw_rad", "score", "stamp_s")
+from vlp.primitives.schema import MAX_STRING, bounds
 
 Fault = tuple[str, str, str]
 """Code, message and hint."""
@@ -62,8 +59,8 @@ def _check_one(argument: Argument, value: Any, primitive: Primitive, manifest: M
 def _text(argument: Argument, value: Any, manifest: Manifest) -> Fault | None:
     if not isinstance(value, str):
         return "wrong-type", f"expected text, found {_show(value)}.", ""
-    if not value.strip() or len(value) > MAX_TEXT:
-        return "bad-text", f"expected 1 to {MAX_TEXT} characters, found {len(value)}.", ""
+    if not value.strip() or len(value) > MAX_STRING:
+        return "bad-text", f"expected 1 to {MAX_STRING} characters, found {len(value)}.", ""
     if not value.isprintable():
         return "bad-text", "expected printable characters on one line.", ""
     return None
@@ -118,10 +115,11 @@ def _reference(argument: Argument, value: Any, manifest: Manifest) -> Fault | No
             if wrong
             else None
         )
-    hint = f"Send the result of locate: an object with {', '.join(LOCATED_FIELDS)}."
+    named = [field.name for field in fields(Located)]
+    hint = f"Send the result of locate: an object with {', '.join(named)}."
     if not isinstance(value, dict):
         return "wrong-type", f"expected a located object, found {_show(value)}.", hint
-    if set(value) != set(LOCATED_FIELDS):
+    if set(value) != set(named):
         return "bad-located", "a located object has other fields.", hint
     shapes = {"box": 4, "position_in_world": 3, "size_m": 3}
     for name, length in shapes.items():
@@ -132,8 +130,8 @@ def _reference(argument: Argument, value: Any, manifest: Manifest) -> Fault | No
         return "bad-located", "yaw_rad, score and stamp_s must be finite numbers.", hint
     if not 0 <= value["score"] <= 1:
         return "bad-located", f"score must be in [0, 1], found {_show(value['score'])}.", hint
-    if not all(abs(v) <= MAX_ABS_M for v in value["position_in_world"]) or not all(0 < v <= MAX_ABS_M for v in value["size_m"]):
-        return "bad-located", f"positions are within {MAX_ABS_M:g} m and sizes above 0.", hint
+    if not all(abs(v) <= 100 for v in value["position_in_world"]) or not all(0 < v <= 100 for v in value["size_m"]):
+        return "bad-located", "positions are within 100 m and sizes above 0.", hint
     try:
         Located.from_json(value)
     except (KeyError, TypeError, ValueError) as error:

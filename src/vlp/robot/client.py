@@ -16,11 +16,6 @@ from vlp.robot.wire import ExecutionBody, HealthBody, ObservationBody, StopBody,
 
 B = TypeVar("B", bound=BaseModel)
 
-POLL_S = 5.0
-BUSY_WAIT_S = 10.0
-ANSWER_GRACE_S = 10.0
-BUTTON = "Use the robot's own stop button."
-
 
 class RemoteRobot:
     """A robot served by `vlp.robot.server`.
@@ -59,7 +54,7 @@ class RemoteRobot:
         self._http = Http(self.url, token, timeout_s)
         self._beat = Heartbeat(Http(self.url, token, min(timeout_s, ttl_s)), holder or f"vlp-{os.getpid()}", ttl_s)
         self._give_up_s = give_up_s
-        self._poll_s = min(POLL_S, timeout_s / 2)
+        self._poll_s = min(5.0, timeout_s / 2)
         self._manifest: Manifest | None = None
 
     # The four methods.
@@ -83,7 +78,7 @@ class RemoteRobot:
         Raises:
             MissingComponent: nobody answers, or not with an observation.
         """
-        end = time.monotonic() + BUSY_WAIT_S
+        end = time.monotonic() + 10.0  # a step that is under way may end by then
         while True:
             try:
                 reply = self._http.call("GET", "/observation")
@@ -101,7 +96,7 @@ class RemoteRobot:
         """Carry out one step and return what was really done; never raises for a failed step."""
         started = time.monotonic()
         try:
-            limit_s = self._limit_s(step) + ANSWER_GRACE_S
+            limit_s = self._limit_s(step) + 10.0  # for the answer to arrive
             execution = self._send(step, self._beat.epoch())
             return self._follow(step, execution, limit_s)
         except RobotRefused as refused:
@@ -123,15 +118,16 @@ class RemoteRobot:
             MissingComponent: the server did not confirm.
         """
         http = Http(self.url, self._token, 3.0)
+        button = "Use the robot's own stop button."
         try:
             reply = StopBody.model_validate(_retry(http, "POST", "/stop", {"reason": "the client asked"}, 3))
         except (RobotRefused, RobotUnreachable, ValidationError) as error:
             self._beat.end()
-            raise MissingComponent(f"the robot at {self.url} did not confirm the stop: {error}", BUTTON) from None
+            raise MissingComponent(f"the robot at {self.url} did not confirm the stop: {error}", button) from None
         finally:
             http.close()
         if not reply.confirmed:
-            raise MissingComponent("the robot latched, but its driver has not confirmed the stop.", BUTTON)
+            raise MissingComponent("the robot latched, but its driver has not confirmed the stop.", button)
 
     # Beyond the four.
 

@@ -5,7 +5,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -16,9 +16,7 @@ from vlp.primitives.facts import faults as condition_faults
 from vlp.primitives.manifest import BUILT_IN, FIELD_TYPES, Manifest, result_fault
 from vlp.primitives.schema import policy_schema
 from vlp.robot.arguments import CHECKERS, check_arguments
-from vlp.robot.protocol import Robot, Step, StepResult, offered
-
-STATUSES = ("succeeded", "failed", "stopped", "timeout", "rejected")
+from vlp.robot.protocol import Robot, Status, Step, StepResult, offered
 
 
 def check_robot(robot: Robot, moves: bool = True) -> Report:
@@ -270,8 +268,8 @@ def _execute(report: Report, robot: Robot, do: str, arguments: dict[str, Any], k
         return None
     if result.key != step.key:
         report.add("/execute", "key", f"the result of key {step.key} carries the key {result.key}.")
-    if result.status not in STATUSES:
-        report.add("/execute", "status", f"unknown status {result.status!r}.", f"Known: {', '.join(STATUSES)}.")
+    if result.status not in get_args(Status):
+        report.add("/execute", "status", f"unknown status {result.status!r}.", f"Known: {', '.join(get_args(Status))}.")
     if (result.status == "succeeded") != (result.code == ""):
         report.add("/execute", "code", f"{result.status} with code {result.code!r}; a code is there exactly on failure.")
     try:

@@ -21,16 +21,6 @@ from vlp.robot.wire import Refusal, plain
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-WATCH_EVERY_S = 0.05
-GRACE_S = 5.0
-"""How long a robot may overrun a step's time limit before it is stopped."""
-MAX_STOPPERS = 8
-"""Calls of a robot's stop that may hang at once."""
-KEEP = 2000
-"""Executions kept in full; of older ones the key stays known, so that it never acts again."""
-SILENT = "the client went silent during an execution"
-OVERRUN = "a step overran its time limit"
-
 
 @dataclass
 class Execution:
@@ -60,9 +50,10 @@ class Executor:
     Args:
         robot: the body.
         clock: monotonic seconds.
+        grace_s: how long the robot may overrun a step's time limit before it is stopped.
     """
 
-    def __init__(self, robot: Robot, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, robot: Robot, clock: Callable[[], float] = time.monotonic, grace_s: float = 5.0) -> None:
         self.robot = robot
         self.manifest = robot.describe()
         self.instance = uuid.uuid4().hex
@@ -71,7 +62,7 @@ class Executor:
         self.stopped = False
         self.changes = 0
         """Sequence number of the last event."""
-        self._clock = clock
+        self._clock, self._grace_s = clock, grace_s
         self._lock = threading.Lock()
         self._stop_lock = threading.Lock()  # its own, held for two assignments: a stop waits for nobody
         self._stops = 0
@@ -181,7 +172,7 @@ class Executor:
             self._stops += 1
             self.stopped, self.stop_reason = True, reason or "stop was asked for"
             self._stoppers = [thread for thread in self._stoppers if thread.is_alive()]
-            if len(self._stoppers) < MAX_STOPPERS:
+            if len(self._stoppers) < 8:  # calls of a stop that hangs
                 self._stoppers.append(threading.Thread(target=self._stop_robot, name="robot-stop", daemon=True))
                 self._stoppers[-1].start()
             return self._stoppers[-1]
@@ -265,7 +256,7 @@ class Executor:
             return StepResult(step.key, "failed", code="robot-fault", message=message)
 
     def _watch(self) -> None:
-        while not self._closed.wait(WATCH_EVERY_S):
+        while not self._closed.wait(0.05):
             reason = self._reason_to_stop()
             if reason and not self.stopped:
                 self.stop(reason)
@@ -276,10 +267,10 @@ class Executor:
             if execution is None:
                 return ""
             if not self.lease.live or self.lease.holder != execution.holder:
-                return SILENT
+                return "the client went silent during an execution"
             limit_s = execution.step.timeout_s or self.manifest.primitives[execution.step.do].timeout_s
-            late = execution.state == "running" and self._clock() > execution.started_s + limit_s + GRACE_S
-            return OVERRUN if late else ""
+            late = execution.state == "running" and self._clock() > execution.started_s + limit_s + self._grace_s
+            return "a step overran its time limit" if late else ""
 
     def _stop_robot(self) -> None:
         try:
@@ -294,7 +285,7 @@ class Executor:
             raise Refusal(409, "busy", "the robot is carrying out a step.", "Wait for it: GET /executions/{id}?wait_s=10.")
 
     def _retire(self) -> None:
-        while len(self._by_id) > KEEP:
+        while len(self._by_id) > 2000:  # of older ones the key stays known, so that it never acts again
             oldest = self._by_id.pop(next(iter(self._by_id)))
             self._retired.add(self._by_key.pop(oldest.step.key).step.key)
 

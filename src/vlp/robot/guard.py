@@ -6,13 +6,11 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, NoReturn
 
-from vlp.robot.wire import MAX_BODY_BYTES, MAX_DEPTH, Refusal
+from vlp.robot.wire import MAX_BODY_BYTES, Refusal
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-BODY_TIMEOUT_S = 10.0
 
 
 class Guard:
@@ -61,8 +59,8 @@ def check_json(body: bytes, content_type: bytes) -> None:
         raise Refusal(415, "not-json", "the body must be application/json.", "Send 'Content-Type: application/json'.")
     try:
         text = body.decode("utf-8")
-        if _depth(text) > MAX_DEPTH:
-            raise Refusal(400, "too-deep", f"the body is nested deeper than {MAX_DEPTH}.")
+        if _depth(text) > 16:
+            raise Refusal(400, "too-deep", "the body is nested deeper than 16.")
         value = json.loads(text, parse_constant=_constant, object_pairs_hook=_pairs)
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
@@ -108,7 +106,7 @@ async def _read(receive: Receive, announced: bytes) -> bytes:
         raise too_large
     chunks = bytearray()
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
+        async with asyncio.timeout(10):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
@@ -119,7 +117,7 @@ async def _read(receive: Receive, announced: bytes) -> bytes:
                 if not message.get("more_body", False):
                     return bytes(chunks)
     except TimeoutError:
-        raise Refusal(408, "too-slow", f"the body took longer than {BODY_TIMEOUT_S:g} s.") from None
+        raise Refusal(408, "too-slow", "the body took longer than 10 s.") from None
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -12,8 +12,6 @@ from pydantic import ValidationError
 from vlp.core.errors import UsageError
 from vlp.robot.wire import LeaseBody
 
-SHORTEST_TOKEN = 8
-
 
 def check_token(token: str) -> None:
     """Raise UsageError for a token that no server can have: none at all, or one with a character that no header takes."""
@@ -27,9 +25,6 @@ def check_token(token: str) -> None:
             f"the robot's token has {token[odd - 1]!r} at place {odd}; tokens are printable ASCII without spaces.",
             "The server prints it when it starts.",
         )
-
-
-MAX_REPLY_BYTES = 48 * 1024 * 1024
 
 
 class RobotUnreachable(Exception):
@@ -88,7 +83,7 @@ class Http:
                 data = bytearray()
                 for chunk in response.iter_bytes():
                     data += chunk
-                    if len(data) > MAX_REPLY_BYTES:
+                    if len(data) > 48 * 1024 * 1024:
                         raise RobotUnreachable("its answer is too large", sent=True)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise RobotUnreachable(_words(error), sent=False) from None

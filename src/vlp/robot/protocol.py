@@ -1,4 +1,4 @@
-"""The protocol of a robot: four methods, what one may offer beyond them, and a robot of one's own by the words "module:Class"."""
+"""The protocol of a robot: four methods, what one may offer beyond them, and a robot of one's own by "module:Class"."""
 
 import importlib
 import sys

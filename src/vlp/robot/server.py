@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from vlp.core.errors import UsageError
 from vlp.robot.executor import Execution, Executor
 from vlp.robot.guard import Guard
-from vlp.robot.http import SHORTEST_TOKEN, check_token
+from vlp.robot.http import check_token
 from vlp.robot.protocol import Robot, Step
 from vlp.robot.wire import (
     CancelRequest,
@@ -36,47 +36,30 @@ from vlp.robot.wire import (
 
 log = logging.getLogger(__name__)
 
-OPEN_PATHS = ("/openapi.json",)
-MAX_WAIT_S = 25.0
-MAX_STREAMS = 8
-STOP_WAIT_S = 2.0
-OBSERVE_WAIT_S = 20.0
-TICK_S = 0.01
-REASONS = {
-    400: "Bad JSON.",
-    401: "No token.",
-    404: "No such thing.",
-    408: "The body came too slowly.",
-    409: "Not now: busy, stopped, another holder, stale epoch or reused key.",
-    413: "The body is too large.",
-    415: "Not application/json.",
-    422: "A field or argument is wrong.",
-    429: "Too many streams.",
-    503: "The robot's driver failed.",
-}
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorBody, "description": text} for status, text in REASONS.items()
-}
-Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="Seconds to wait for the execution to finish.")]
+Wait = Annotated[float, Query(ge=0, le=25.0, description="Seconds to wait for the execution to finish.")]
 ExecutionId = Annotated[str, Path(min_length=1, max_length=64)]
 
 
-def create_app(robot: Robot, token: str, *, max_stream_s: float = 3600.0) -> FastAPI:
+def create_app(
+    robot: Robot, token: str, *, max_stream_s: float = 3600.0, observe_wait_s: float = 20.0, grace_s: float = 5.0
+) -> FastAPI:
     """Return the application that serves a robot.
 
     Args:
         robot: its `execute` and `observe` are called from one worker thread, its `stop` from any.
         token: the bearer token that every request but the schema needs; at least 8 printable ASCII characters.
         max_stream_s: longest life of one event stream, in seconds.
+        observe_wait_s: how long the robot may take to observe, in seconds.
+        grace_s: how long the robot may overrun a step's time limit before it is stopped, in seconds.
 
     Raises:
         UsageError: the token is too short.
     """
-    if len(token) < SHORTEST_TOKEN:
-        said = f"a robot's token needs {SHORTEST_TOKEN} characters or more; this one has {len(token)}."
+    if len(token) < 8:
+        said = f"a robot's token needs 8 characters or more; this one has {len(token)}."
         raise UsageError(said, "Leave it out (VLP_ROBOT_TOKEN) to get a new one.")
     check_token(token)
-    executor = Executor(robot)
+    executor = Executor(robot, grace_s=grace_s)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -84,26 +67,38 @@ def create_app(robot: Robot, token: str, *, max_stream_s: float = 3600.0) -> Fas
         yield
         executor.close()
 
+    reasons = {
+        400: "Bad JSON.",
+        401: "No token.",
+        404: "No such thing.",
+        408: "The body came too slowly.",
+        409: "Not now: busy, stopped, another holder, stale epoch or reused key.",
+        413: "The body is too large.",
+        415: "Not application/json.",
+        422: "A field or argument is wrong.",
+        429: "Too many streams.",
+        503: "The robot's driver failed.",
+    }
     app = FastAPI(
         title=f"vlp robot: {executor.manifest.robot}",
         description=__doc__ or "",
         docs_url=None,
         redoc_url=None,
-        responses=RESPONSES,
+        responses={status: {"model": ErrorBody, "description": text} for status, text in reasons.items()},
         lifespan=lifespan,
     )
     app.state.executor = executor
-    _add_reading(app, executor)
+    _add_reading(app, executor, observe_wait_s)
     _add_executions(app, executor)
     _add_stop(app, executor)
     _add_lease(app, executor)
     _add_events(app, executor, max_stream_s)
     _add_refusals(app)
-    app.add_middleware(Guard, token=token, open_paths=OPEN_PATHS)
+    app.add_middleware(Guard, token=token, open_paths=("/openapi.json",))
     return app
 
 
-def _add_reading(app: FastAPI, executor: Executor) -> None:
+def _add_reading(app: FastAPI, executor: Executor, observe_wait_s: float) -> None:
     @app.get("/manifest")
     async def manifest() -> dict[str, Any]:
         """What the robot says of itself: primitives with their arguments, places, limits, cameras."""
@@ -127,7 +122,7 @@ def _add_reading(app: FastAPI, executor: Executor) -> None:
         """What the robot perceives now; refused with 409 while a step is under way."""
         future = asyncio.wrap_future(executor.call(lambda: encode_observation(executor.robot.observe())))
         try:
-            return await asyncio.wait_for(future, OBSERVE_WAIT_S)
+            return await asyncio.wait_for(future, observe_wait_s)
         except Exception as error:
             log.exception("the robot's observe failed")
             message = f"the robot could not observe: {type(error).__name__}: {str(error)[:200]}."
@@ -161,7 +156,7 @@ async def _finished(execution: Execution, wait_s: float) -> dict[str, Any]:
     loop = asyncio.get_running_loop()
     end = loop.time() + wait_s
     while execution.state != "finished" and loop.time() < end:
-        await asyncio.sleep(TICK_S)
+        await asyncio.sleep(0.01)
     return execution.to_json()
 
 
@@ -171,9 +166,9 @@ def _add_stop(app: FastAPI, executor: Executor) -> None:
         """Stop all motion and latch. Needs the token only: no lease, no model. Not a certified safety function."""
         thread = executor.stop(request.reason if request else "")
         loop = asyncio.get_running_loop()
-        end = loop.time() + STOP_WAIT_S
+        end = loop.time() + 2.0
         while thread.is_alive() and loop.time() < end:
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(0.01)
         return {"stopped": True, "reason": executor.stop_reason, "confirmed": not thread.is_alive()}
 
     @app.post("/stop/reset", response_model=StopBody)
@@ -212,8 +207,8 @@ def _add_events(app: FastAPI, executor: Executor, max_stream_s: float) -> None:
         wait_s: Annotated[float, Query(ge=0, le=3600, description="How long to stay connected.")] = 3600.0,
     ) -> StreamingResponse:
         """Every change of an execution, from the kept ones after `after` on; `Last-Event-ID` works too."""
-        if streams >= MAX_STREAMS:
-            raise Refusal(429, "too-many-streams", f"{MAX_STREAMS} streams are open.", "Close one.")
+        if streams >= 8:
+            raise Refusal(429, "too-many-streams", "8 streams are open.", "Close one.")
         last = request.headers.get("last-event-id", "")
         first = int(last) if last.isascii() and last.isdigit() and len(last) < 16 else after
         return StreamingResponse(stream(first, min(wait_s, max_stream_s)), media_type="text/event-stream")
@@ -231,7 +226,7 @@ def _add_events(app: FastAPI, executor: Executor, max_stream_s: float) -> None:
                     yield f"id: {number}\nevent: execution\ndata: {json.dumps(data)}\n\n"
                 if loop.time() >= end:
                     return
-                await asyncio.sleep(TICK_S * 5)
+                await asyncio.sleep(0.05)
         finally:
             streams -= 1
 

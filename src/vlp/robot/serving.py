@@ -50,17 +50,18 @@ def serve(robot: Robot, token: str, host: str = "127.0.0.1", port: int = 8765, a
 
 
 @contextlib.contextmanager
-def running_server(robot: Robot, token: str = "", port: int = 0) -> Iterator[Address]:
+def running_server(robot: Robot, token: str = "", port: int = 0, **bounds_s: float) -> Iterator[Address]:
     """Serve a robot on loopback from a thread while the context is open.
 
     Args:
         robot: the body.
         token: bearer token; "" makes a new one.
         port: TCP port; 0 takes a free one.
+        bounds_s: other waits in seconds than `vlp.robot.server.create_app` has by default.
     """
     token = token or new_token()
     listener = _listen("127.0.0.1", port)
-    server = _server(robot, token)
+    server = _server(robot, token, **bounds_s)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="robot-server", daemon=True)
     thread.start()
     try:
@@ -78,14 +79,14 @@ def running_server(robot: Robot, token: str = "", port: int = 0) -> Iterator[Add
         listener.close()
 
 
-def _server(robot: Robot, token: str) -> "uvicorn.Server":
+def _server(robot: Robot, token: str, **bounds_s: float) -> "uvicorn.Server":
     try:
         import uvicorn
 
         from vlp.robot.server import create_app
     except ImportError as error:
         raise not_installed("serving needs", error, "robot") from None
-    app = create_app(robot, token)
+    app = create_app(robot, token, **bounds_s)
     config = uvicorn.Config(app, log_level="warning", access_log=False, ws="none", timeout_graceful_shutdown=1)
     return uvicorn.Server(config)
 

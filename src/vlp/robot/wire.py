@@ -16,11 +16,8 @@ from vlp.core.observation import Intrinsics, Observation, RobotState
 from vlp.robot.protocol import Status
 
 MAX_BODY_BYTES = 64 * 1024
-MAX_DEPTH = 16
-MAX_EPOCH = 2**53
-MAX_TTL_S = 60.0
 Key = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._:-]+$", description="Idempotency key: acts once.")
-Epoch = Field(ge=0, le=MAX_EPOCH, description="Fencing epoch of the lease.")
+Epoch = Field(ge=0, le=2**53, description="Fencing epoch of the lease.")
 
 
 class Refusal(Exception):
@@ -88,8 +85,8 @@ class LeaseRequest(RequestBody):
     """Acquire a lease (no epoch) or renew one (its epoch)."""
 
     holder: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._:@-]+$")
-    ttl_s: float = Field(default=5.0, ge=0.2, le=MAX_TTL_S, description="Seconds of silence after which it ends.")
-    epoch: int | None = Field(default=None, ge=0, le=MAX_EPOCH)
+    ttl_s: float = Field(default=5.0, ge=0.2, le=60.0, description="Seconds of silence after which it ends.")
+    epoch: int | None = Field(default=None, ge=0, le=2**53)
 
 
 class ReleaseRequest(RequestBody):

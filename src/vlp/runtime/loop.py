@@ -18,7 +18,7 @@ from vlp.runtime.planner import NoPolicy, Planner
 from vlp.runtime.schedule import Inbox, Schedule
 from vlp.runtime.steps import Steps
 from vlp.runtime.triggers import TRIGGERS, Moment, Trigger, fired
-from vlp.understanding.gate import HARMLESS, OPEN, STOP, UNNAMED, Gate
+from vlp.understanding.gate import OPEN, Gate
 from vlp.understanding.stopping import says_stop
 
 
@@ -83,11 +83,11 @@ class Loop:
             return None
         text = self.memory.knowledge.instruction
         why = self.gate.sentence(text)
-        if why is not None and why.code == UNNAMED and self.body.state().holding:
+        if why is not None and why.code == "nothing-named" and self.body.state().holding:
             why = self.gate.sentence(text, follows=True)  # "put it in the bowl": what the hand holds already
         if why is None:
             return None
-        if why.code == STOP:
+        if why.stops:
             self.stop(str(why))
             return Outcome("stopped", self._stop)
         return Outcome("failure", f"not understood: {why}")
@@ -139,11 +139,11 @@ class Loop:
         if why is None:
             self.bus.emit(Event("instruction", asdict(said)))
             return None
-        told = f"told to stop: {said.text!r}" if why.code == STOP else f"not taken: {said.text!r}: {why}"
+        told = f"told to stop: {said.text!r}" if why.stops else f"not taken: {said.text!r}: {why}"
         self.bus.emit(Event("note", {"text": told, "source": said.source}))
-        if why.code in HARMLESS:
+        if why.harmless:
             return None
-        if why.code == STOP:
+        if why.stops:
             self.stop(str(why))
         return Outcome("stopped", str(why))
 

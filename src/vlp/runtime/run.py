@@ -25,7 +25,7 @@ from vlp.runtime.recovery import Hold, check_resumable, recover
 from vlp.runtime.schedule import Change, Schedule
 from vlp.runtime.steps import Steps
 from vlp.runtime.triggers import TRIGGERS, Trigger
-from vlp.understanding.gate import HARMLESS, STOP, Gate
+from vlp.understanding.gate import Gate
 
 JOURNAL = "journal.db"
 
@@ -147,11 +147,11 @@ class Run:
         """
         said = Instruction.of(text)
         why = self.gate.sentence(said.text, follows=True)
-        if why is not None and why.code in (STOP, "forbids"):
+        if why is not None and (why.stops or why.code == "forbids"):
             self.stop(str(why))
             return said
         self.loop.inbox.put(said)  # noted in the journal at the next boundary, also where it is no instruction
-        if why is not None and why.code in HARMLESS:
+        if why is not None and why.harmless:
             raise why
         return said
 

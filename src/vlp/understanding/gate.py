@@ -21,10 +21,6 @@ from vlp.understanding.lexicon import ALL, NAME, Lexicon, Mention, english, list
 from vlp.understanding.reading import Reading, read
 from vlp.understanding.stopping import mentions_stop, says_stop
 
-STOP, UNNAMED = "stop", "nothing-named"
-HARMLESS = ("question", "nothing-asked")
-"""Findings about sentences that are no instruction at all: a run that is under way goes on."""
-
 
 class NotUnderstood(TaskFailed):
     """A sentence that may not move the robot, and why.
@@ -37,6 +33,16 @@ class NotUnderstood(TaskFailed):
     def __init__(self, code: str, message: str, hint: str = "") -> None:
         super().__init__(message, hint)
         self.code = code
+
+    @property
+    def stops(self) -> bool:
+        """True for a sentence that tells the robot to stop."""
+        return self.code == "stop"
+
+    @property
+    def harmless(self) -> bool:
+        """True for a sentence that is no instruction at all: a run that is under way goes on."""
+        return self.code in ("question", "nothing-asked")
 
 
 @dataclass(frozen=True)
@@ -92,14 +98,14 @@ class Gate:
         if len(text) > MAX_CHARS:  # one that was never cleaned; it would take seconds to read
             return NotUnderstood("too-long", f"the sentence has {len(text):,} characters; at most {MAX_CHARS:,} are read.")
         if says_stop(text):
-            return NotUnderstood(STOP, f"{_short(text)} tells the robot to stop.")
+            return NotUnderstood("stop", f"{_short(text)} tells the robot to stop.")
         if not self.reads:
             return None
         why = next(self._reasons(self.read(text, follows), follows), None)
         if why is not None and why.code == "nothing-asked" and not self.strict and self._speaks_of_own(text):
             return None
         if why is not None and mentions_stop(text):
-            return NotUnderstood(STOP, f"{_short(text)} seems to tell the robot to stop.")
+            return NotUnderstood("stop", f"{_short(text)} seems to tell the robot to stop.")
         return why
 
     def _reasons(self, said: Reading, follows: bool) -> Iterator[NotUnderstood]:
@@ -121,9 +127,9 @@ class Gate:
         if not said.asks:
             yield NotUnderstood("nothing-asked", "the sentence asks for nothing that the robot could do.")
         if self.strict and not follows and not said.named:
-            yield NotUnderstood(UNNAMED, "the sentence names nothing that is to be moved.", "Say which thing.")
+            yield NotUnderstood("nothing-named", "the sentence names nothing that is to be moved.", "Say which thing.")
         if self.strict and not follows and said.acts == {"put"} and not said.whither:
-            code = UNNAMED if said.refers else "nowhere"
+            code = "nothing-named" if said.refers else "nowhere"
             yield NotUnderstood(code, "the sentence does not say what is to be put where.", "Say which thing, and where to.")
 
     def _speaks_of_own(self, text: str) -> bool:

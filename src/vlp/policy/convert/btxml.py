@@ -5,11 +5,6 @@ from xml.sax.saxutils import quoteattr
 from vlp.policy.convert.names import reference, spelled
 from vlp.policy.model import Policy, PolicyStep
 
-RESULT_PORT = "result"
-
-_RESERVED = ("name", "ID")
-"""Attributes that BehaviorTree.CPP reads itself; an argument of that name gets an underscore."""
-
 
 def to_btxml(policy: Policy) -> str:
     """Return an XML document with the tree and, for editors, the model of every node used in it."""
@@ -36,7 +31,7 @@ def _goal(policy: Policy) -> list[str]:
 
 def _node(step_id: str, step: PolicyStep) -> str:
     ports = [f"{_port(name)}={_value(value)}" for name, value in step.arguments.items()]
-    result = [f'{RESULT_PORT}="{{{spelled(step.as_)}}}"'] if step.as_ else []
+    result = [f'result="{{{spelled(step.as_)}}}"'] if step.as_ else []
     inside = " ".join([_node_id(step.do), f'name="{step_id}"', *ports, *result])
     return f"<{inside}/>"
 
@@ -47,7 +42,7 @@ def _models(policy: Policy) -> list[str]:
     for step in policy.steps:
         ports = used.setdefault(_node_id(step.do), {})
         ports |= {_port(name): "input_port" for name in step.arguments}
-        ports |= {RESULT_PORT: "output_port"} if step.as_ else {}
+        ports |= {"result": "output_port"} if step.as_ else {}
     if not used:
         return []
     lines = ["  <TreeNodesModel>"]
@@ -63,7 +58,8 @@ def _node_id(do: str) -> str:
 
 
 def _port(name: str) -> str:
-    return spelled(name) + ("_" if name in (*_RESERVED, RESULT_PORT) else "")
+    # BehaviorTree.CPP reads `name` and `ID` itself, and `result` is the port of what a step gives back.
+    return spelled(name) + ("_" if name in ("name", "ID", "result") else "")
 
 
 def _value(value: object) -> str:

@@ -1,10 +1,9 @@
 """A policy as a Mermaid flowchart: one box per subtask, arrows from step to step."""
 
 from itertools import pairwise
+from string import ascii_letters, digits
 
 from vlp.policy.model import Policy, say
-
-_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,_-=/")
 
 
 def to_mermaid(policy: Policy) -> str:
@@ -24,4 +23,5 @@ def to_mermaid(policy: Policy) -> str:
 
 
 def _text(text: str) -> str:
-    return "".join(c if c in _PLAIN else f"#{ord(c)};" for c in text)
+    plain = frozenset(f"{ascii_letters}{digits} .,_-=/")
+    return "".join(c if c in plain else f"#{ord(c)};" for c in text)

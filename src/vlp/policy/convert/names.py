@@ -6,19 +6,21 @@ import re
 from vlp.core.errors import UsageError
 from vlp.policy.model import Policy
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-
 
 def spelled(name: str) -> str:
     """Return a name that may stand in code as it is; raises UsageError for any other."""
-    if not _NAME.fullmatch(name):
+    if not _is_name(name):
         raise UsageError(f"{name[:80]!r} cannot be a name in generated code.", "Check the policy first.")
     return name
 
 
+def _is_name(text: str) -> bool:
+    return re.fullmatch(r"[a-z][a-z0-9_]{0,63}", text) is not None
+
+
 def reference(value: object) -> str | None:
     """Return the name that a `$name` refers to, None for any other value."""
-    is_reference = isinstance(value, str) and value.startswith("$") and _NAME.fullmatch(value[1:])
+    is_reference = isinstance(value, str) and value.startswith("$") and _is_name(value[1:])
     return value[1:] if is_reference and isinstance(value, str) else None
 
 
