@@ -12,6 +12,8 @@ from vlp.evaluation.gates.report import GateReport
 from vlp.evaluation.gates.tuned import find_tuned
 from vlp.training.recipe import read_record
 
+FOLDER = "gates"
+"""Where a run keeps the reports."""
 Progress = Callable[[str, int, int], None]
 
 
@@ -48,7 +50,7 @@ def run_gates(
 
     for gate in (parity_, keeps_) if left_out(run) else (parity_, keeps_, plans_):
         report = gate()
-        report.write(run / "gates")
+        report.write(run / FOLDER)
         yield report
 
 
