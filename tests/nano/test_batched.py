@@ -89,7 +89,7 @@ def test_a_packed_turn_is_spelled_as_the_conversation_at_run_time(tokenizer):
     text = tokenizer.apply_chat_template(parts, tokenize=False, add_generation_prompt=True) + "3<|end|>"
     packed = Packer(tokenizer).batch([[Turn("ask: how many?", "1 red_cube 2", "3")]], ["sees: 1 red_cube 2\n"]).without_image()
     ids = packed.ids[0][packed.segments[0] >= 0].tolist()
-    assert tokenizer.decode(ids) == text.replace(words.IMAGE, "")
+    assert tokenizer.decode(ids) == text.replace(words.SPECIAL.image, "")
 
 
 def _template_part(part: Image | Text) -> dict[str, str]:
