@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from vlp.evaluation.intervals import wilson
 
 from vlp.cli.main import main as vlp
 from vlp.core.instruction import Instruction
@@ -33,7 +34,6 @@ from vlp.core.observation import Observation
 from vlp.episodes.assemble import open_robot
 from vlp.episodes.right import is_right
 from vlp.evaluation import planning
-from vlp.evaluation.intervals import wilson
 from vlp.journal import Event, read_events
 from vlp.models.catalogue import open_model
 from vlp.models.protocol import Model

@@ -6,7 +6,7 @@ from vlp.core.errors import UsageError
 from vlp.data.lerobot_in import import_lerobot
 from vlp.data.store import Store
 from vlp.episodes.collect import manifest_of
-from vlp.episodes.record import FPS, record
+from vlp.episodes.record import record
 
 pq = pytest.importorskip("pyarrow.parquet")
 
@@ -16,7 +16,7 @@ def test_a_recorded_episode_holds_frames_actions_subtasks_and_the_plan(tmp_path)
     assert record(tmp_path / "l", 1, seed=1) == 1
     info = json.loads((tmp_path / "l" / "meta" / "info.json").read_text())
     rows = pq.read_table(tmp_path / "l" / "data" / "chunk-000" / "file-000.parquet").to_pylist()
-    assert info["fps"] == FPS and info["total_frames"] == len(rows) > 5 * FPS
+    assert info["fps"] == 10 and info["total_frames"] == len(rows) > 5 * 10
     assert len(rows[0]["action"]) == len(info["features"]["action"]["names"])
     assert rows[0]["action"] != rows[len(rows) // 2]["action"]
     spoken = [row["style"] for row in rows[0]["language_persistent"]]

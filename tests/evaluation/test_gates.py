@@ -367,9 +367,8 @@ def test_the_gates_run_at_the_end_of_a_training(
     run = tmp_path / "run"
     shutil.copytree(adapter, run / "adapter")
     write_record(run, make_record({"name": "toy", "spec": ""}, {"robots": ["another"]}, Recipe()))
-    monkeypatch.setattr(after_training, "PROMPTS", 2)
     monkeypatch.setattr(after_training, "simulated_questions", lambda n: QUESTIONS[:2])
-    reports = list(after_training.run_gates(run, str(base), samples, "cpu"))
+    reports = list(after_training.run_gates(run, str(base), samples, "cpu", prompts=2))
     assert [report.gate for report in reports] == ["parity", "keeps"], "there are no prompts for another robot"
     assert reports[0].passed and not reports[1].passed, "random weights answer nothing"
     assert {path.name for path in (run / "gates").iterdir()} == {"parity.json", "parity.md", "keeps.json", "keeps.md"}

@@ -33,9 +33,8 @@ def seen(simulation, phrase):
     return Located(phrase, (0, 0, 9, 9), true.position_in_world, true.size_m, yaw, 1.0, 0.0).to_json()
 
 
-def test_five_hostile_policies_break_no_limit(monkeypatch, tmp_path):
-    monkeypatch.setattr(stress, "POLICIES", 5)
-    rows = stress.limits(2, Options(), tmp_path)
+def test_five_hostile_policies_break_no_limit(tmp_path):
+    rows = stress.limits(2, Options(), tmp_path, policies=5)
     assert len(rows) == 5 and sum(row["robot_s"] for row in rows) > 10
     assert max(row["base_speed_m_s"] for row in rows) > 0.3, "nothing drove: the measurement shows nothing"
     assert [row["cause"] for row in rows] == [""] * 5

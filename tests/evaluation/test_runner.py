@@ -7,8 +7,7 @@ import pytest
 
 from vlp.core.errors import UsageError
 from vlp.evaluation import runner
-from vlp.evaluation.intervals import wilson
-from vlp.evaluation.runner import Rate, run_suite
+from vlp.evaluation.runner import Rate, run_suite, wilson
 from vlp.evaluation.suites import SUITES, Options, Suite
 
 CALLS: list[int] = []

@@ -7,12 +7,12 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 
 from vlp.core.messages import Image, Text, user
 from vlp.models.scripted import ScriptedModel
-from vlp.nano.code import CELL, IMAGE_HEIGHT, IMAGE_WIDTH
+from vlp.nano.code import GRID
 from vlp.nano.sighted import SightedTurns
 from vlp.nano.training import tokenizer as words
 from vlp.nano.training.batched import BatchedLanguage, BatchedVision
 from vlp.nano.training.model import small_config
-from vlp.nano.training.packing import CELLS, Packer, Turn
+from vlp.nano.training.packing import Packer, Turn
 from vlp.nano.training.turns import every_primitive
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
@@ -32,19 +32,19 @@ def model(tokenizer):
 def _stock_patches(pixels: torch.Tensor) -> torch.Tensor:
     """Patches in the order and layout of the stock image processor: merge blocks, then (channel, time, row, column)."""
     b, c, h, w = pixels.shape
-    p, m = CELL // 2, 2
+    p, m = GRID.cell_px // 2, 2
     x = pixels.view(b, c, h // p // m, m, p, w // p // m, m, p).permute(0, 2, 5, 3, 6, 1, 4, 7)
     x = x.reshape(b, h // p * (w // p), c, 1, p * p).expand(-1, -1, -1, 2, -1)
     return x.reshape(b * (h // p) * (w // p), -1)
 
 
 def test_vision_equals_stock(model):
-    pixels = torch.rand(2, 3, IMAGE_HEIGHT, IMAGE_WIDTH) * 2 - 1
-    vision = BatchedVision(model, IMAGE_HEIGHT, IMAGE_WIDTH)
+    pixels = torch.rand(2, 3, GRID.height_px, GRID.width_px) * 2 - 1
+    vision = BatchedVision(model, GRID.height_px, GRID.width_px)
     with torch.no_grad():
         ours = vision(vision.patches(pixels))
         stock = model.model.visual(_stock_patches(pixels), grid_thw=torch.tensor([[1, 18, 24]] * 2)).pooler_output
-    assert ours.shape == (2, CELLS, 192)
+    assert ours.shape == (2, GRID.cells, 192)
     assert torch.allclose(ours.flatten(0, 1), stock, atol=1e-5)
 
 
@@ -57,12 +57,12 @@ def test_a_packed_turn_sees_the_image_and_itself_only(model, tokenizer):
     ]
     packer = Packer(tokenizer)
     packed = packer.batch([turns], ["sees: red cube"])
-    pixels = torch.rand(1, 3, IMAGE_HEIGHT, IMAGE_WIDTH) * 2 - 1
-    vision, language = BatchedVision(model, IMAGE_HEIGHT, IMAGE_WIDTH), BatchedLanguage(model)
+    pixels = torch.rand(1, 3, GRID.height_px, GRID.width_px) * 2 - 1
+    vision, language = BatchedVision(model, GRID.height_px, GRID.width_px), BatchedLanguage(model)
     with torch.no_grad():
         image = vision(vision.patches(pixels))
         x = model.model.language_model.embed_tokens(packed.ids)
-        x = torch.cat((x[:, :2], image, x[:, 2 + CELLS :]), 1)
+        x = torch.cat((x[:, :2], image, x[:, 2 + GRID.cells :]), 1)
         hidden = language(x, *language.rotary(packed.positions), packed.bias())
         ours = hidden @ model.lm_head.weight.T
         for number, turn in enumerate(turns, start=1):
@@ -89,7 +89,7 @@ def test_a_packed_turn_is_spelled_as_the_conversation_at_run_time(tokenizer):
     text = tokenizer.apply_chat_template(parts, tokenize=False, add_generation_prompt=True) + "3<|end|>"
     packed = Packer(tokenizer).batch([[Turn("ask: how many?", "1 red_cube 2", "3")]], ["sees: 1 red_cube 2\n"]).without_image()
     ids = packed.ids[0][packed.segments[0] >= 0].tolist()
-    assert tokenizer.decode(ids) == text.replace(words.IMAGE, "")
+    assert tokenizer.decode(ids) == text.replace(words.SPECIAL.image, "")
 
 
 def _template_part(part: Image | Text) -> dict[str, str]:

@@ -5,12 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlp.core.observation import iou
-from vlp.nano.code import CELL, CHANNELS, COLUMNS, CONTAINER, ROWS, THING, SeenObject, decode, encode
+from vlp.nano.code import CHANNELS, GRID, SLOTS, SeenObject, decode, encode
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
 
 def _object(column: int, row: int, dx: float, dy: float, size: float, name: int) -> SeenObject:
-    x, y = (column + dx) * CELL, (row + dy) * CELL
+    x, y = (column + dx) * GRID.cell_px, (row + dy) * GRID.cell_px
     box = (max(x - size / 2, 0), max(y - size / 2, 0), min(x + size / 2, 432), min(y + size / 2, 324))
     return SeenObject(COLOURS[name % 8], KINDS[name // 8], box)
 
@@ -18,8 +18,8 @@ def _object(column: int, row: int, dx: float, dy: float, size: float, name: int)
 objects = st.lists(
     st.builds(
         _object,
-        st.integers(1, COLUMNS - 2),
-        st.integers(1, ROWS - 2),
+        st.integers(1, GRID.columns - 2),
+        st.integers(1, GRID.rows - 2),
         st.floats(0.05, 0.95),
         st.floats(0.05, 0.95),
         st.floats(12, 40),
@@ -55,14 +55,14 @@ def test_two_things_of_one_cell_move_apart():
 
 def test_doubled_presence_is_one_object():
     code = encode([SeenObject("red", "cube", (100, 76, 124, 100))])
-    row, column = np.argwhere(code[..., THING.start] > 0)[0]
+    row, column = np.argwhere(code[..., SLOTS.thing.start] > 0)[0]
     code[row, column + 1] = code[row, column] * 0.9
-    code[row, column + 1, THING.box][0] -= 1
+    code[row, column + 1, SLOTS.thing.box][0] -= 1
     assert len(decode(code)) == 1
 
 
 def test_slots_do_not_overlap():
-    assert THING.flags.stop == CONTAINER.start and CONTAINER.flags.stop == CHANNELS < 192
+    assert SLOTS.thing.flags.stop == SLOTS.container.start and SLOTS.container.flags.stop == CHANNELS < 192
 
 
 def names(code: np.ndarray, *spoken: str) -> set[str]:
@@ -71,8 +71,8 @@ def names(code: np.ndarray, *spoken: str) -> set[str]:
 
 def test_a_name_that_was_spoken_of_decides_where_a_kind_is_in_doubt():
     code = encode([SeenObject("red", "cube", (100, 76, 124, 100)), SeenObject("blue", "cube", (200, 76, 224, 100))])
-    row, column = np.argwhere(code[..., THING.start] > 0)[0]
-    code[row, column, THING.kind][THING.kinds.index("block")] = 0.9
+    row, column = np.argwhere(code[..., SLOTS.thing.start] > 0)[0]
+    code[row, column, SLOTS.thing.kind][SLOTS.thing.kinds.index("block")] = 0.9
     assert names(code) == {"red cube", "blue cube"} == names(code, "red ball", "red bowl", "so")
     assert names(code, "red block", "blue block") == {"red block", "blue cube"}
     assert names(code, "red block", "red cube") == {"red cube", "blue cube"}
@@ -81,7 +81,7 @@ def test_a_name_that_was_spoken_of_decides_where_a_kind_is_in_doubt():
 def test_what_was_spoken_of_is_seen_where_it_was_nearly_overlooked():
     # Of 16 wrong answers to validation prompts three were "there is no orange ball", of a ball half hidden by another.
     code = encode([SeenObject("red", "cube", (100, 76, 124, 100)), SeenObject("orange", "ball", (200, 76, 224, 100))])
-    code[..., THING.start] *= np.where(code[..., THING.colours][..., COLOURS.index("orange")] > 0, 0.3, 1)
+    code[..., SLOTS.thing.start] *= np.where(code[..., SLOTS.thing.colours][..., COLOURS.index("orange")] > 0, 0.3, 1)
     assert names(code) == {"red cube"} == names(code, "blue ball", "orange cube")
     assert names(code, "orange ball") == {"red cube", "orange ball"}
     (ball,) = (o for o in decode(code, ["orange ball"]) if o.kind == "ball")

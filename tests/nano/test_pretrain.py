@@ -11,7 +11,7 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 from vlp.cli.main import main
 from vlp.models.catalogue import find_folder
 from vlp.models.folder import check_folder
-from vlp.nano.code import IMAGE_HEIGHT, IMAGE_WIDTH
+from vlp.nano.code import GRID
 from vlp.nano.training import tokenizer as words
 from vlp.nano.training.data import LabelledScene
 from vlp.nano.training.frames import ImaginedScenes
@@ -35,7 +35,7 @@ class FakeFrames(ImaginedScenes):
     """Imagined scenes under pictures of noise."""
 
     def augmented(self, indices: np.ndarray, rng: np.random.Generator) -> tuple[torch.Tensor, list[LabelledScene]]:
-        pixels = torch.from_numpy(rng.uniform(-1, 1, (len(indices), 3, IMAGE_HEIGHT, IMAGE_WIDTH)).astype(np.float32))
+        pixels = torch.from_numpy(rng.uniform(-1, 1, (len(indices), 3, GRID.height_px, GRID.width_px)).astype(np.float32))
         return pixels, [self.scene(int(index)) for index in indices]
 
 

@@ -16,10 +16,6 @@ from vlp.journal import Event, read_events
 from vlp.primitives.manifest import Manifest
 from vlp.prompt.memory import Memory
 
-ASIDE = "aside"
-HARMLESS = ("new-instruction", "target-lost", "target-vanished", "target-moved", "container-changed")
-"""Triggers that end a policy without saying that it was wrong: the world or the person changed."""
-
 
 class Fold(Protocol):
     """The runtime's memory of a run (`vlp.runtime.memory.RunMemory`), handed in from above this package."""
@@ -80,6 +76,8 @@ def from_runs(
         UsageError: something in `runs` is no journal.
     """
     harvest = Harvest()
+    # These triggers end a policy without saying that it was wrong: the world or the person changed.
+    harmless = {"new-instruction", "target-lost", "target-vanished", "target-moved", "container-changed"}
     stories = [(str(run), read_events(run)) for run in runs]
     with StoreWriter(out, {manifest.robot: manifest}) as good:
         found: list[tuple[Sample, bytes]] = []
@@ -91,7 +89,7 @@ def from_runs(
             success = _succeeded(events)
             for asked in _questions(events, fold()):
                 reason = "" if success else f"the run ended as {_outcome(events)}"
-                reason = reason or ("a step of it failed" if set(asked.ended_by) - set(HARMLESS) else "")
+                reason = reason or ("a step of it failed" if set(asked.ended_by) - harmless else "")
                 sample, image = _sample(good, events[0], asked, manifest.robot, split(events[0]), reason)
                 if reason:
                     found.append((sample, image))
@@ -99,7 +97,7 @@ def from_runs(
                     harvest.kept += 1
                     harvest.splits[sample.split] += 1
     if found:
-        with StoreWriter(Path(out) / ASIDE, {manifest.robot: manifest}) as aside:
+        with StoreWriter(Path(out) / "aside", {manifest.robot: manifest}) as aside:
             for sample, image in found:
                 aside.add_image(image)
                 if aside.add(sample):

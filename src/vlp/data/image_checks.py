@@ -11,12 +11,6 @@ from vlp.data.fault import DataFault
 from vlp.data.sample import Sample
 from vlp.data.store import Store
 
-BLANK_SHARE = 0.99
-EVERY_PX = 8
-RESTORE = "Restore the file from where the samples came from."
-AGAIN = "Import the picture again from its own file."
-HINTS = {"unlike-shown-image": AGAIN, "blank-image": AGAIN}
-
 
 class Images:
     """Every image is there, is what its name says, can be decoded, and shows something, the same to every reader."""
@@ -42,8 +36,11 @@ class Images:
             other = self._asked.get(self._content.get(sha256, ""))
             if code in ("altered-image", "truncated-image") and other:
                 code, message = "swapped-image", f"its image {sha256[:12]} holds the image of {other[0]}."
+            hint = "Restore the file from where the samples came from."
+            if code in ("unlike-shown-image", "blank-image"):
+                hint = "Import the picture again from its own file."
             for sample in self._asked[sha256] if code else ():
-                yield DataFault(sample, code, message, HINTS.get(code, RESTORE))
+                yield DataFault(sample, code, message, hint)
 
     def _fault(self, sha256: str, store: Store) -> tuple[str, str]:
         path = store.image_path(sha256)
@@ -81,7 +78,7 @@ def _looked_into(data: bytes) -> tuple[str, Rgb | None, str]:
 
 def _blank(rgb: Rgb) -> str:
     """Return why a picture is blank, as 16-bit values cut off at 255 are, "" when it is not."""
-    few = rgb[::EVERY_PX, ::EVERY_PX].reshape(-1, 3)
+    few = rgb[::8, ::8].reshape(-1, 3)
     usual = np.median(few, axis=0)
     share = float((few == usual).all(axis=1).mean())
-    return f"{share:.1%} of its pixels have one colour" if share >= BLANK_SHARE else ""
+    return f"{share:.1%} of its pixels have one colour" if share >= 0.99 else ""

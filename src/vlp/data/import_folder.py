@@ -18,12 +18,6 @@ from vlp.policy.checks import State
 from vlp.primitives.manifest import Manifest
 from vlp.prompt.memory import Memory
 
-MAX_FAULTS = 50
-MAX_WORD_CHARS = 60
-
-_KINDS = {list: "a list", dict: "an object", bool: "true or false"}
-_EMPTY_WORDS = frozenset(("nan", "null", "none", "n/a", "<na>", "#n/a", "nat"))
-
 
 class BadRows(UsageError):
     """Rows that cannot be imported; nothing was.
@@ -76,7 +70,7 @@ def import_folder(out: str | Path, folder: str | Path, manifest: Manifest) -> in
         except UsageError as error:
             faults.append(f"row {number}: {error}")
     if faults:
-        raise BadRows(table.name, faults[:MAX_FAULTS], max(0, len(faults) - MAX_FAULTS))
+        raise BadRows(table.name, faults[:50], max(0, len(faults) - 50))
     if not rows:
         raise UsageError(f"{table.name} has no rows.", f"Give one for each image, with {', '.join(NEEDED)}.")
     with StoreWriter(out, {manifest.robot: manifest}) as writer:
@@ -105,8 +99,8 @@ def _read_row(files: OwnFiles, number: int, given: dict[str, Any], manifest: Man
         if not cells.get(column):
             raise UsageError(f"{column} is empty.")
     for column in ("at", "holding", "family"):
-        if len(cells.get(column, "")) > MAX_WORD_CHARS:
-            raise UsageError(f"{column} has {len(cells[column])} characters; at most {MAX_WORD_CHARS}.")
+        if len(cells.get(column, "")) > 60:
+            raise UsageError(f"{column} has {len(cells[column])} characters; at most 60.")
     split = cells.get("split") or "train"
     if split not in SPLITS:
         raise UsageError(f"unknown split {split[:40]!r}.", did_you_mean(split, SPLITS))
@@ -139,10 +133,11 @@ def _cell(column: str, value: Any) -> Any:
         return value
     if not isinstance(value, str):
         what = "one JSON object" if column == "policy" else "text"
-        raise UsageError(f"{column}: found {_KINDS.get(type(value), 'a number')}; expected {what}.")
+        found = {list: "a list", dict: "an object", bool: "true or false"}.get(type(value), "a number")
+        raise UsageError(f"{column}: found {found}; expected {what}.")
     if any("\ud800" <= c <= "\udfff" for c in value):
         raise UsageError(f"{column}: found {value[:60]!r}, which is not UTF-8 text.", AS_UTF8)
-    if value.strip().lower() in _EMPTY_WORDS:
+    if value.strip().lower() in ("nan", "null", "none", "n/a", "<na>", "#n/a", "nat"):
         raise UsageError(f"{column}: found {value.strip()!r}; expected text.", "Leave the cell empty if that is meant.")
     return value
 

@@ -20,16 +20,10 @@ from vlp.core.files import write_whole
 from vlp.core.images import decode_image, encode_png
 from vlp.core.observation import RobotState
 from vlp.data.lerobot_schema import (
-    ACTION,
     CAMERA,
-    CHUNK_FILES,
-    CODEBASE_VERSION,
     DATA_PATH,
     PERSISTENT,
-    PLAN,
     SAMPLE,
-    STATE,
-    SUBTASK,
     VIDEO_PATH,
     Layout,
     RecordedEpisode,
@@ -174,6 +168,7 @@ class _Writer:
     size: tuple[int, int] = (0, 0)
     video: Any = None
     video_frames: int = 0
+    chunk_files: int = 1000
 
     def write(self, episodes: Iterable[RecordedEpisode]) -> int:
         count = 0
@@ -191,12 +186,12 @@ class _Writer:
         if not episode.frames:
             raise UsageError(f"episode {number} has no frames.")
         task = self.tasks.setdefault(episode.task, len(self.tasks))
-        chunk, file = divmod(self.file, CHUNK_FILES)
+        chunk, file = divmod(self.file, self.chunk_files)
         begin, from_s = self.frames, self.video_frames / self.layout.fps
         language = None if self.layout.strings else language_rows(episode, self.layout.fps)
         for i, frame in enumerate(episode.frames):
             row: dict[str, Any] = {
-                STATE: list(frame.state),
+                "observation.state": list(frame.state),
                 "timestamp": i / self.layout.fps,
                 "frame_index": i,
                 "episode_index": number,
@@ -205,8 +200,8 @@ class _Writer:
                 SAMPLE: frame.sample,
             }
             if self.layout.action_names:
-                row[ACTION] = list(frame.action)
-            row |= {SUBTASK: frame.subtask, PLAN: frame.plan} if language is None else {PERSISTENT: language}
+                row["action"] = list(frame.action)
+            row |= {"subtask": frame.subtask, "plan": frame.plan} if language is None else {PERSISTENT: language}
             self._image(row, frame)
             self._count(row)
             self.rows.append(row)
@@ -244,7 +239,7 @@ class _Writer:
         self.video_frames += 1
 
     def _open_video(self) -> Any:
-        chunk, file = divmod(self.file, CHUNK_FILES)
+        chunk, file = divmod(self.file, self.chunk_files)
         path = self.root / VIDEO_PATH.format(video_key=CAMERA, chunk_index=chunk, file_index=file)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -255,12 +250,12 @@ class _Writer:
         return imageio.get_writer(path, fps=self.layout.fps, **options)
 
     def _count(self, row: dict[str, Any]) -> None:
-        for name in (STATE, ACTION, "timestamp", "frame_index", "episode_index", "index", "task_index"):
+        for name in ("observation.state", "action", "timestamp", "frame_index", "episode_index", "index", "task_index"):
             if name in row:
                 self.stats.setdefault(name, _Stats()).add(np.atleast_2d(np.asarray(row[name], np.float64)))
 
     def _flush(self) -> None:
-        pq, chunk, file = parquet(), *divmod(self.file, CHUNK_FILES)
+        pq, chunk, file = parquet(), *divmod(self.file, self.chunk_files)
         path = self.root / DATA_PATH.format(chunk_index=chunk, file_index=file)
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(table(self.rows, self.layout), path)
@@ -275,12 +270,12 @@ class _Writer:
         meta = self.root / "meta"
         (meta / "episodes" / "chunk-000").mkdir(parents=True)
         info = {
-            "codebase_version": CODEBASE_VERSION,
+            "codebase_version": "v3.0",
             "robot_type": self.layout.robot,
             "total_episodes": count,
             "total_frames": self.frames,
             "total_tasks": len(self.tasks),
-            "chunks_size": CHUNK_FILES,
+            "chunks_size": self.chunk_files,
             "data_files_size_in_mb": 100,
             "video_files_size_in_mb": 200,
             "fps": self.layout.fps,
@@ -295,12 +290,11 @@ class _Writer:
         write_whole(meta / "stats.json", json.dumps(stats, indent=4))
         tasks = pa.table({"task_index": pa.array(self.tasks.values(), pa.int64()), "task": list(self.tasks)})
         # Readers take the sentences from the index of a pandas table.
-        index = {"index_columns": ["task"], "columns": _PANDAS_COLUMNS, "column_indexes": [], "pandas_version": "2.0.0"}
+        kinds = {"task_index": ("int64", "int64"), "task": ("unicode", "object")}
+        columns = [
+            {"name": name, "field_name": name, "pandas_type": pandas, "numpy_type": numpy, "metadata": None}
+            for name, (pandas, numpy) in kinds.items()
+        ]
+        index = {"index_columns": ["task"], "columns": columns, "column_indexes": [], "pandas_version": "2.0.0"}
         pq.write_table(tasks.replace_schema_metadata({"pandas": json.dumps(index)}), meta / "tasks.parquet")
         pq.write_table(pa.Table.from_pylist(self.index), meta / "episodes" / "chunk-000" / "file-000.parquet")
-
-
-_PANDAS_COLUMNS = [
-    {"name": "task_index", "field_name": "task_index", "pandas_type": "int64", "numpy_type": "int64", "metadata": None},
-    {"name": "task", "field_name": "task", "pandas_type": "unicode", "numpy_type": "object", "metadata": None},
-]

@@ -10,12 +10,6 @@ from vlp.core.images import Rgb, check_size, decode_image
 from vlp.data.lerobot_meta import FETCH, episode_files, number_in, read_rows, whole_file
 from vlp.data.lerobot_schema import VIDEO_PATH
 
-NO_COLOUR_WORDS = frozenset(
-    ("depth", "disparity", "infrared", "ir", "thermal", "mask", "masks", "segmentation", "semantic", "normals", "flow")
-)
-SAME_RATE = 0.01
-SHOWN_CAMERAS = 20
-
 
 @dataclass(frozen=True)
 class CameraFeature:
@@ -58,7 +52,7 @@ def choose_camera(features: dict[str, Any], wanted: str = "") -> CameraFeature:
     elif not colour:
         raise UsageError(f"the dataset has no camera in colour; left out: {_list(left_out)}.", "Name one with --camera.")
     elif len(colour) > 1:
-        names = ", ".join(name[:80] for name in colour[:SHOWN_CAMERAS])
+        names = ", ".join(name[:80] for name in colour[:20])
         raise UsageError(f"the dataset has {len(colour)} cameras: {names}.", f"Choose one, e.g. --camera {min(colour)[:80]}")
     else:
         name = colour[0]
@@ -131,7 +125,7 @@ class Videos:
                 about = reader.get_meta_data()
                 width, height = about["size"]
                 check_size(width, height, where)
-                if abs(about["fps"] - self._fps) > SAME_RATE * self._fps:
+                if abs(about["fps"] - self._fps) > self._fps / 100:
                     raise UsageError(f"{where} has {about['fps']:g} frames per second; meta/info.json says {self._fps:g}.")
                 return reader.get_data(round((begin_s + time_s) * self._fps))
         except UsageError:
@@ -178,9 +172,10 @@ def _channels(feature: dict[str, Any]) -> int | None:
 
 
 def _no_colour_name(name: str) -> str:
-    word = next((word for word in re.split(r"[^a-z]+", name.lower()) if word in NO_COLOUR_WORDS), "")
+    others = ["depth", "disparity", "infrared", "ir", "thermal", "mask", "masks", "segmentation", "semantic", "normals", "flow"]
+    word = next((word for word in re.split(r"[^a-z]+", name.lower()) if word in others), "")
     return f"its name says {word}" if word else ""
 
 
 def _list(left_out: dict[str, str]) -> str:
-    return ", ".join(f"{name[:80]} ({why})" for name, why in list(left_out.items())[:SHOWN_CAMERAS])
+    return ", ".join(f"{name[:80]} ({why})" for name, why in list(left_out.items())[:20])

@@ -18,7 +18,7 @@ from vlp.core.observation import RobotState
 from vlp.data.lerobot_cameras import CameraFeature, Videos, choose_camera, picture_in
 from vlp.data.lerobot_cameras import told as camera_told
 from vlp.data.lerobot_meta import check_counts, data_files, number_in, read_info, read_rows, read_tasks
-from vlp.data.lerobot_schema import PERSISTENT, PLAN, SAMPLE
+from vlp.data.lerobot_schema import PERSISTENT, SAMPLE
 from vlp.data.policy_checks import known_in
 from vlp.data.sample import Sample, make_sample
 from vlp.data.store import StoreWriter
@@ -27,9 +27,6 @@ from vlp.policy.checks import State
 from vlp.primitives.manifest import Manifest
 from vlp.prompt.memory import Memory
 from vlp.prompt.target import policy_text
-
-MAX_FRAMES = 100_000_000
-SAME_TIME_S = 1e-4
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ def import_lerobot(
     if not moments:
         raise UsageError(
             f"{str(root)[:300]!r} holds no plans.",
-            f"Expected rows of the style 'plan' in {PERSISTENT}, or a column {PLAN}.",
+            f"Expected rows of the style 'plan' in {PERSISTENT}, or a column plan.",
         )
     check_counts(root, info, frames)
     pictures = _video_frames(root, info, chosen, moments) if chosen.is_video else _images(root, chosen, moments)
@@ -89,22 +86,22 @@ def _moments(
     """Yield the moments of a data file, and count its frames."""
     last: tuple[int, str] = (-1, "")
     needed = ("episode_index", "frame_index", "timestamp", "task_index")
-    for number, row in read_rows(root, file, [*needed, SAMPLE, PERSISTENT, PLAN], needed):
+    for number, row in read_rows(root, file, [*needed, SAMPLE, PERSISTENT, "plan"], needed):
         place = f"{file.relative_to(root)}, row {number}"
         episode, frame, task, time_s = (
             number_in(row, name, place) for name in ("episode_index", "frame_index", "task_index", "timestamp")
         )
         episode, frame = int(episode), int(frame)
         frames[episode] += 1
-        if frames.total() > MAX_FRAMES:
-            raise UsageError(f"the dataset has more than {MAX_FRAMES:,} frames.")
+        if frames.total() > 100_000_000:
+            raise UsageError("the dataset has more than 100,000,000 frames.")
         try:
             if row.get(SAMPLE):
                 sample = _known(str(row[SAMPLE]), manifest)
                 last = (episode, policy_text(sample.policy))
                 yield _Moment(file, number, episode, frame, time_s, sample)
             else:
-                text = str(row.get(PLAN) or _plan_at(row.get(PERSISTENT), time_s) or "")
+                text = str(row.get("plan") or _plan_at(row.get(PERSISTENT), time_s) or "")
                 if text and (episode, text) != last:
                     last = (episode, text)
                     if task not in tasks:
@@ -118,9 +115,9 @@ def _moments(
 
 def _plan_at(rows: Any, time_s: float) -> str:
     for row in rows if isinstance(rows, list) else ():
-        if isinstance(row, dict) and row.get("style") == PLAN:
+        if isinstance(row, dict) and row.get("style") == "plan":
             since_s = number_in({"timestamp": 0.0, **row}, "timestamp", PERSISTENT)
-            if abs(since_s - time_s) <= SAME_TIME_S:
+            if abs(since_s - time_s) <= 1e-4:
                 return str(row.get("content") or "")
     return ""
 

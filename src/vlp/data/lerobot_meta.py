@@ -11,17 +11,14 @@ from vlp.core.errors import UsageError
 from vlp.core.images import is_pointer
 from vlp.data.lerobot_schema import DATA_PATH, parquet
 
-MAX_INFO_BYTES = 4 * 1024 * 1024
-MAX_FILES, MAX_TASKS, MAX_NUMBER = 10_000, 1_000_000, 100_000_000
-BATCH_ROWS = 64
 FETCH = "Fetch the dataset again, whole."
 
 
 def read_info(root: Path) -> dict[str, Any]:
     """Return `fps`, `features` and the counts of `meta/info.json`; raises UsageError for anything but a v3 dataset."""
     path = whole_file(root, "meta/info.json")
-    if path.stat().st_size > MAX_INFO_BYTES:
-        raise UsageError(f"meta/info.json is larger than {MAX_INFO_BYTES:,} bytes.")
+    if path.stat().st_size > 4 << 20:
+        raise UsageError(f"meta/info.json is larger than {4 << 20:,} bytes.")
     try:
         info = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
@@ -44,8 +41,8 @@ def read_tasks(root: Path) -> dict[int, str]:
     name = "meta/tasks.parquet"
     found: dict[int, str] = {}
     for number, row in read_rows(root, whole_file(root, name), ["task_index", "task", "__index_level_0__"]):
-        if number >= MAX_TASKS:
-            raise UsageError(f"{name} has more than {MAX_TASKS:,} tasks.")
+        if number >= 1_000_000:
+            raise UsageError(f"{name} has more than 1,000,000 tasks.")
         index, words = row.get("task_index"), row.get("task", row.get("__index_level_0__"))
         if not isinstance(index, int) or not isinstance(words, str):
             raise UsageError(f"{name} does not hold the tasks: expected columns task_index and task, row {number}.")
@@ -56,15 +53,15 @@ def read_tasks(root: Path) -> dict[int, str]:
 def data_files(root: Path) -> list[Path]:
     """Return the data files in order, each looked at from outside; raises UsageError when there are none, or too many."""
     found = sorted((root / "data").glob("chunk-*/file-*.parquet"))
-    if not found or len(found) > MAX_FILES:
+    if not found or len(found) > 10_000:
         hint = f"Expected data/chunk-000/file-000.parquet. {FETCH}"
-        raise UsageError(f"{str(root)[:300]!r} has {len(found)} data files; expected 1 to {MAX_FILES:,}.", hint)
+        raise UsageError(f"{str(root)[:300]!r} has {len(found)} data files; expected 1 to 10,000.", hint)
     return [whole_file(root, str(file.relative_to(root))) for file in found]
 
 
 def episode_files(root: Path) -> list[Path]:
     """Return the files that say what each episode is; none in an older dataset."""
-    found = sorted((root / "meta" / "episodes").glob("chunk-*/file-*.parquet"))[:MAX_FILES]
+    found = sorted((root / "meta" / "episodes").glob("chunk-*/file-*.parquet"))[:10_000]
     return [whole_file(root, str(file.relative_to(root))) for file in found]
 
 
@@ -111,7 +108,7 @@ def read_rows(root: Path, file: Path, columns: list[str], needed: tuple[str, ...
         if missing:
             raise UsageError(f"{name} has no column {missing!r}.", "Is it of a LeRobotDataset v3?")
         number = 0
-        for batch in source.iter_batches(batch_size=BATCH_ROWS, columns=[column for column in columns if column in names]):
+        for batch in source.iter_batches(batch_size=64, columns=[column for column in columns if column in names]):
             for row in batch.to_pylist():
                 yield number, row
                 number += 1
@@ -126,8 +123,8 @@ def number_in(row: dict[str, Any], column: str, where: str) -> float:
     value = row.get(column)
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
         raise UsageError(f"{where}: {column!r} is {'null' if value is None else repr(value)[:40]}; expected a number.")
-    if not 0 <= value <= MAX_NUMBER:
-        raise UsageError(f"{where}: {column!r} is {value:g}; expected 0 to {MAX_NUMBER:,}.")
+    if not 0 <= value <= 100_000_000:
+        raise UsageError(f"{where}: {column!r} is {value:g}; expected 0 to 100,000,000.")
     return value
 
 

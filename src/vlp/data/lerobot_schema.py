@@ -8,14 +8,11 @@ from typing import Any
 from vlp.core.errors import MissingComponent
 from vlp.core.images import Rgb
 
-CODEBASE_VERSION = "v3.0"
 CAMERA = "observation.images.head"
-STATE, ACTION, SAMPLE, PLAN, SUBTASK = "observation.state", "action", "vlp_sample", "plan", "subtask"
+SAMPLE = "vlp_sample"
 PERSISTENT = "language_persistent"
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
-
-CHUNK_FILES = 1000
 
 
 @dataclass(frozen=True)
@@ -70,9 +67,9 @@ class Layout:
 def language_rows(episode: RecordedEpisode, fps: int) -> list[dict[str, Any]]:
     """Return an episode's persistent language rows: each plan and subtask from the moment it holds."""
     rows: list[dict[str, Any]] = []
-    held = {PLAN: "", SUBTASK: ""}
+    held = {"plan": "", "subtask": ""}
     for i, frame in enumerate(episode.frames):
-        for style, content in ((PLAN, frame.plan), (SUBTASK, frame.subtask)):
+        for style, content in (("plan", frame.plan), ("subtask", frame.subtask)):
             if content and content != held[style]:
                 held[style] = content
                 row = {"role": "assistant", "content": content, "style": style, "timestamp": i / fps}
@@ -92,10 +89,10 @@ def features(layout: Layout, size: tuple[int, int]) -> dict[str, Any]:
         about = {"height": size[0], "width": size[1], "codec": "h264", "pix_fmt": "yuv420p", "is_depth_map": False}
         camera["info"] = {f"video.{k}": v for k, v in {**about, "fps": layout.fps, "channels": 3}.items()}
         camera["info"]["has_audio"] = False
-    found = {CAMERA: camera, STATE: _vector(layout.state_names)}
+    found = {CAMERA: camera, "observation.state": _vector(layout.state_names)}
     if layout.action_names:
-        found[ACTION] = _vector(layout.action_names)
-    words = {SUBTASK: one("string"), PLAN: one("string")} if layout.strings else {PERSISTENT: one("language")}
+        found["action"] = _vector(layout.action_names)
+    words = {"subtask": one("string"), "plan": one("string")} if layout.strings else {PERSISTENT: one("language")}
     numbers = {name: one("int64") for name in ("frame_index", "episode_index", "index", "task_index")}
     return {**found, SAMPLE: one("string"), **words, "timestamp": one("float32"), **numbers}
 
@@ -130,12 +127,12 @@ def _schema(layout: Layout, tool_call: Any) -> Any:
     columns: list[tuple[str, Any]] = []
     if not layout.video:
         columns.append((CAMERA, pa.struct([("bytes", pa.binary()), ("path", text)])))
-    columns.append((STATE, pa.list_(real, len(layout.state_names))))
+    columns.append(("observation.state", pa.list_(real, len(layout.state_names))))
     if layout.action_names:
-        columns.append((ACTION, pa.list_(real, len(layout.action_names))))
+        columns.append(("action", pa.list_(real, len(layout.action_names))))
     columns.append((SAMPLE, text))
     if layout.strings:
-        columns += [(SUBTASK, text), (PLAN, text)]
+        columns += [("subtask", text), ("plan", text)]
     else:
         columns.append((PERSISTENT, pa.list_(pa.struct([*spoken, ("tool_calls", pa.list_(tool_call))]))))
     columns += [("timestamp", real), *((n, whole) for n in ("frame_index", "episode_index", "index", "task_index"))]
@@ -152,12 +149,12 @@ def _hf_features(layout: Layout) -> dict[str, Any]:
         return {"feature": value("float32"), "length": n, "_type": "List"}
 
     found: dict[str, Any] = {} if layout.video else {CAMERA: {"_type": "Image"}}
-    found[STATE] = vector(len(layout.state_names))
+    found["observation.state"] = vector(len(layout.state_names))
     if layout.action_names:
-        found[ACTION] = vector(len(layout.action_names))
+        found["action"] = vector(len(layout.action_names))
     found[SAMPLE] = value("string")
     if layout.strings:
-        found |= {SUBTASK: value("string"), PLAN: value("string")}
+        found |= {"subtask": value("string"), "plan": value("string")}
     else:
         words = {name: value("string") for name in ("role", "content", "style")}
         row = {**words, "timestamp": value("float32"), "camera": value("string")}

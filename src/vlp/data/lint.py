@@ -12,15 +12,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vlp.core.errors import UsageError, lookup
-from vlp.data.balance import Balance
 from vlp.data.fault import DataFault
 from vlp.data.image_checks import Images
-from vlp.data.overlap import Leakage, NearDuplicates
 from vlp.data.policy_checks import Identity, Policies
 from vlp.data.sample import Sample
+from vlp.data.set_checks import Balance, Leakage, NearDuplicates
 from vlp.data.store import SAMPLES, Store
-
-_ID = re.compile(rb'"id"\s*:\s*"([a-z0-9._-]{1,100})"')
 
 
 class SampleCheck(Protocol):
@@ -106,7 +103,7 @@ def lint(
         try:
             sample = Sample.from_json(line)
         except UsageError as error:
-            found = _ID.search(line[:4096])
+            found = re.search(rb'"id"\s*:\s*"([a-z0-9._-]{1,100})"', line[:4096])
             name = found.group(1).decode() if found else f"line {number}"
             report.faults.append(DataFault(name, "unreadable", f"{SAMPLES}, line {number}: {error.message}"))
             continue

@@ -6,9 +6,6 @@ from pathlib import Path
 
 from vlp.core.errors import UsageError, closest
 
-MAX_NAMES = 200_000
-MAX_NAME_CHARS = 1000
-
 
 class OwnFiles:
     """The files of a folder.
@@ -48,7 +45,7 @@ class OwnFiles:
 
     def _inside(self, spelled: str, name: str, what: str) -> Path:
         try:
-            if len(name) > MAX_NAME_CHARS:
+            if len(name) > 1000:
                 raise ValueError
             path = (self._base / spelled).resolve()
             inside = path.is_relative_to(self._base.resolve())
@@ -75,7 +72,7 @@ class OwnFiles:
             self._listed[folder] = {}
             try:
                 with os.scandir(folder) as entries:
-                    names = [entry.name for entry, _ in zip(entries, range(MAX_NAMES), strict=False)]
+                    names = [entry.name for entry, _ in zip(entries, range(200_000), strict=False)]
             except OSError:
                 names = []
             self._listed[folder] = {unicodedata.normalize("NFC", name): name for name in names}

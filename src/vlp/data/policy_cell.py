@@ -9,22 +9,6 @@ from vlp.data.own_files import OwnFiles
 from vlp.data.tables import text_of
 from vlp.policy.parse import MAX_BYTES
 
-_NO_OBJECT = tuple(
-    (re.compile(pattern), found, remedy)
-    for pattern, found, remedy in (
-        (r"```|~~~", "it stands in a Markdown fence (```)", "Leave out the lines with the fence."),
-        (r'"', "it is JSON text inside JSON text (encoded twice)", "Encode the object once: json.dumps(policy)."),
-        (r"\[", "it is a list", "Give each row one object, without the brackets [ ]."),
-        (r'\{\s*\\+"', 'a backslash stands before its quotes (\\")', 'In a CSV they are doubled instead: "".'),
-        (r"\{\s*'", "its strings are in single quotes, as Python prints a dict", "Write it by json.dumps(policy)."),
-        (r"'", "it stands in single quotes", "Leave them out."),
-        (r"\{?\s*[“”„«»‘’‚]", "its quotes are typographic (“ ”)", 'Use plain ones ("), and switch off smart quotes.'),
-        (r"\{?\s*&(quot|#34);", "its quotes are written as in HTML (&quot;)", 'Use plain ones (").'),
-        (r"\{\{|\{%", "it is a template, not filled in", "Write the text that it stands for."),
-        (r"(true|false|null|-?\d[\d.]*)$", "it is a single value", "Write the policy out."),
-    )
-)
-
 
 def policy_text(value: str | dict[str, Any], files: OwnFiles) -> str | bytes:
     """Return the JSON text of a policy, not checked any further.
@@ -69,6 +53,18 @@ def _trimmed(text: str) -> str:
 
 
 def _refuse_no_object(text: str, what: str) -> None:
-    for pattern, found, remedy in _NO_OBJECT:
-        if pattern.match(text):
+    often = (
+        (r"```|~~~", "it stands in a Markdown fence (```)", "Leave out the lines with the fence."),
+        (r'"', "it is JSON text inside JSON text (encoded twice)", "Encode the object once: json.dumps(policy)."),
+        (r"\[", "it is a list", "Give each row one object, without the brackets [ ]."),
+        (r'\{\s*\\+"', 'a backslash stands before its quotes (\\")', 'In a CSV they are doubled instead: "".'),
+        (r"\{\s*'", "its strings are in single quotes, as Python prints a dict", "Write it by json.dumps(policy)."),
+        (r"'", "it stands in single quotes", "Leave them out."),
+        (r"\{?\s*[“”„«»‘’‚]", "its quotes are typographic (“ ”)", 'Use plain ones ("), and switch off smart quotes.'),
+        (r"\{?\s*&(quot|#34);", "its quotes are written as in HTML (&quot;)", 'Use plain ones (").'),
+        (r"\{\{|\{%", "it is a template, not filled in", "Write the text that it stands for."),
+        (r"(true|false|null|-?\d[\d.]*)$", "it is a single value", "Write the policy out."),
+    )
+    for pattern, found, remedy in often:
+        if re.match(pattern, text):
             raise UsageError(f"{what}: {found}; expected one JSON object, {{...}}.", remedy)

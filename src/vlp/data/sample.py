@@ -17,10 +17,8 @@ from vlp.primitives.manifest import Manifest
 from vlp.prompt.memory import Memory
 from vlp.prompt.render import plan_messages
 
-VERSION = 1
 SPLITS = ("train", "validation", "test")
 MAX_LINE_BYTES = 256 * 1024
-DECIMALS = 5
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Sample:
     policy: dict[str, Any]
     source: dict[str, Any]
     split: str
-    version: int = VERSION
+    version: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """Return the sample as plain data; empty fields of memory are left out."""
@@ -128,7 +126,7 @@ def make_sample(
         "policy": policy,
         "source": rounded(source),
         "split": split,
-        "version": VERSION,
+        "version": Sample.version,
     }
     data["id"] = f"{stem}-{'0' * 10}"
     draft = Sample.from_json(data)
@@ -159,7 +157,7 @@ def outcome(policy: dict[str, Any]) -> str:
 def rounded(value: Any) -> Any:
     """Return plain data with its numbers rounded and tuples as lists."""
     if isinstance(value, float):
-        return round(value, DECIMALS)
+        return round(value, 5)
     if isinstance(value, dict):
         return {k: rounded(v) for k, v in value.items()}
     return [rounded(v) for v in value] if isinstance(value, list | tuple) else value

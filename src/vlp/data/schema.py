@@ -1,6 +1,6 @@
 """The strict schema of a sample's JSON: types, bounds, no unknown keys, and faults told by path, found and expected."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
@@ -9,12 +9,13 @@ from vlp.core.instruction import Instruction
 from vlp.core.observation import Located, RobotState
 from vlp.prompt.memory import Memory, StepRecord
 
-MAX_IMAGES, MAX_STEPS, MAX_THINGS = 8, 200, 200
-
+_T = TypeVar("_T")
 Word = Annotated[str, Field(max_length=200)]
 Number = Annotated[float, Field(ge=-1e6, le=1e6)]
 Three = tuple[Number, Number, Number]
 Plain = Annotated[dict[Word, Any], Field(max_length=100)]
+UpTo200 = Annotated[_T, Field(max_length=200)]
+"""Lists of steps and tables of things, as long as a memory may have them."""
 
 
 class _Strict(BaseModel):
@@ -24,11 +25,11 @@ class _Strict(BaseModel):
 class _State(_Strict):
     at: Word = ""
     holding: Word = ""
-    joints_rad_or_m: Annotated[dict[Word, Number], Field(max_length=MAX_THINGS)] = {}
+    joints_rad_or_m: UpTo200[dict[Word, Number]] = {}
     base_in_world: Three = (0.0, 0.0, 0.0)
     gripper_m: Number | None = None
     hand_in_base: Three | None = None
-    own: Annotated[dict[Word, Word | Number | bool], Field(max_length=MAX_THINGS)] = {}
+    own: UpTo200[dict[Word, Word | Number | bool]] = {}
 
 
 class _Step(_Strict):
@@ -53,20 +54,20 @@ class _Located(_Strict):
 
 
 class _Memory(_Strict):
-    instructions: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(min_length=1, max_length=MAX_STEPS)]
-    steps: Annotated[list[_Step], Field(max_length=MAX_STEPS)] = []
-    beliefs: Annotated[dict[Word, _Located], Field(max_length=MAX_THINGS)] = {}
-    gone: Annotated[list[Word], Field(max_length=MAX_THINGS)] = []
+    instructions: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(min_length=1, max_length=200)]
+    steps: UpTo200[list[_Step]] = []
+    beliefs: UpTo200[dict[Word, _Located]] = {}
+    gone: UpTo200[list[Word]] = []
     holding: Word = ""
     at: Word = ""
     trigger: Annotated[str, Field(max_length=4000)] = ""
-    failures: Annotated[list[Annotated[str, Field(max_length=2000)]], Field(max_length=MAX_STEPS)] = []
-    facts: Annotated[list[Annotated[list[Word], Field(min_length=1, max_length=8)]], Field(max_length=MAX_THINGS)] = []
+    failures: UpTo200[list[Annotated[str, Field(max_length=2000)]]] = []
+    facts: UpTo200[list[Annotated[list[Word], Field(min_length=1, max_length=8)]]] = []
 
 
 class _Sample(_Strict):
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,79}-[0-9a-f]{10}$")]
-    images: Annotated[list[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]], Field(min_length=1, max_length=MAX_IMAGES)]
+    images: Annotated[list[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]], Field(min_length=1, max_length=8)]
     instruction: str
     robot: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     state: _State

@@ -12,13 +12,10 @@ from vlp.core.images import Rgb
 from vlp.core.words import plural
 from vlp.data.sample import Sample
 
-GRID = (16, 12)
 NEAR_LEVELS = 24
 """Images of which no tile differs by more than so many of 255 levels are taken for the same picture."""
 
 Fingerprint = NDArray[np.int16]
-
-_WORDS = re.compile(r"[^\w' ]+")
 
 
 def fingerprint(rgb: Rgb) -> Fingerprint:
@@ -28,7 +25,7 @@ def fingerprint(rgb: Rgb) -> Fingerprint:
     """
     from PIL import Image
 
-    tiles = np.asarray(Image.fromarray(rgb).resize(GRID, Image.Resampling.BOX), np.int16)
+    tiles = np.asarray(Image.fromarray(rgb).resize((16, 12), Image.Resampling.BOX), np.int16)
     return tiles - tiles.mean(axis=(0, 1)).round().astype(np.int16)
 
 
@@ -45,7 +42,7 @@ def difference_levels(a: Fingerprint, b: Fingerprint) -> int:
 def plain_sentence(text: str) -> str:
     """Return a sentence in lower case, without punctuation and doubled spaces."""
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(_WORDS.sub(" ", folded).split())
+    return " ".join(re.sub(r"[^\w' ]+", " ", folded).split())
 
 
 def question_text(sample: Sample) -> str:

@@ -10,9 +10,6 @@ from vlp.data.sample import outcome
 from vlp.data.store import Store
 from vlp.prompt.target import policy_text
 
-BAR_CHARS = 24
-HINT = "`vlp data lint` names every fault."
-
 
 def stats(folder: str | Path) -> dict[str, Any]:
     """Return counts and lengths as plain data.
@@ -36,7 +33,8 @@ def stats(folder: str | Path) -> dict[str, Any]:
         try:
             steps = [dict(step) for subtask in subtasks for step in subtask["steps"]]
         except (KeyError, TypeError, ValueError):
-            raise UsageError(f"the policy of sample {sample.id} has no steps that can be counted.", HINT) from None
+            said = f"the policy of sample {sample.id} has no steps that can be counted."
+            raise UsageError(said, "`vlp data lint` names every fault.") from None
         counters["split"][sample.split] += 1
         counters["family"][sample.family] += 1
         counters["outcome"][outcome(sample.policy)] += 1
@@ -64,7 +62,7 @@ def stats_lines(found: dict[str, Any]) -> list[str]:
         lines += ["", name]
         width = max((len(word) for word in counts), default=0)
         most = max(counts.values(), default=1)
-        lines += [f"  {w:<{width}}  {n:>6}  {'█' * max(1, round(BAR_CHARS * n / most))}" for w, n in counts.items()]
+        lines += [f"  {w:<{width}}  {n:>6}  {'█' * max(1, round(24 * n / most))}" for w, n in counts.items()]
     lines += ["", "lengths"]
     width = max((len(name) for name in found["lengths"]), default=0)
     for name, s in found["lengths"].items():

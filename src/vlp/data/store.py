@@ -22,10 +22,9 @@ from vlp.data.sample import MAX_LINE_BYTES, SPLITS, Sample
 from vlp.data.similar import Fingerprint, fingerprint
 from vlp.primitives.manifest import Manifest
 
-FORMAT, FORMAT_VERSION = "vlp-samples", 1
-SAMPLES, IMAGES, MANIFEST, LOCK = "samples.jsonl", "images", "manifest.json", ".lock"
-MAX_MANIFEST_BYTES = 4 * 1024 * 1024
-MAX_SAMPLES = 10_000_000
+SAMPLES, MANIFEST = "samples.jsonl", "manifest.json"
+FORMAT = {"format": "vlp-samples", "version": 1}
+"""The first two entries of the manifest."""
 
 
 class Store:
@@ -54,7 +53,7 @@ class Store:
         if not path.is_file():
             return
         with path.open("rb") as file:
-            for number in range(1, MAX_SAMPLES + 1):
+            for number in range(1, 10_000_001):
                 line = file.readline(MAX_LINE_BYTES + 2)
                 if not line:
                     return
@@ -149,7 +148,7 @@ class StoreWriter:
         self._counts: Counter[str] = Counter()
         try:
             _check_ours(self.folder)
-            (self.folder / IMAGES).mkdir(parents=True, exist_ok=True)
+            (self.folder / "images").mkdir(parents=True, exist_ok=True)
             self._lock = _hold(self.folder)
         except OSError as error:
             raise cannot_write(self.folder, error) from None
@@ -224,11 +223,10 @@ class StoreWriter:
         """Write counts and hashes to `manifest.json`."""
         whole = self.folder / SAMPLES
         data = {
-            "format": FORMAT,
-            "version": FORMAT_VERSION,
+            **FORMAT,
             "counts": {"samples": len(self.ids), **{k: self._counts[k] for k in sorted(self._counts)}},
             "files": {SAMPLES: {"sha256": _file_hash(whole), "bytes": whole.stat().st_size}},
-            "images": f"{IMAGES}/<SHA-256 of the file>.png",
+            "images": "images/<SHA-256 of the file>.png",
             "robots": {name: manifest.to_json() for name, manifest in sorted(self.manifests.items())},
         }
         write_whole(self.folder / MANIFEST, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
@@ -298,21 +296,21 @@ def merge(out: str | Path, folders: Sequence[str | Path]) -> int:
 def _image_path(folder: Path, sha256: str) -> Path:
     if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
         raise UsageError(f"{sha256[:80]!r} is not the name of an image.", "Expected 64 hexadecimal digits.")
-    return folder / IMAGES / f"{sha256}.png"
+    return folder / "images" / f"{sha256}.png"
 
 
 def _check_ours(folder: Path) -> None:
     """Refuse a folder that holds something else."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{str(folder)[:300]!r} is a file.", "Give a folder.")
-    ours = {SAMPLES, IMAGES, MANIFEST, LOCK}
+    ours = (SAMPLES, MANIFEST, "images", ".lock")
     if folder.is_dir() and any(folder.iterdir()) and not any((folder / name).exists() for name in ours):
         raise UsageError(f"{str(folder)[:300]!r} holds something else than samples.", "Give a new folder.")
 
 
 def _hold(folder: Path) -> int:
     """Take the lock that makes one process the writer; the system drops it when that process dies."""
-    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -336,14 +334,13 @@ def _read_manifest(folder: Path) -> tuple[dict[str, Manifest], dict[str, Any]]:
     path = folder / MANIFEST
     if not path.is_file():
         raise UsageError(f"no samples at {str(folder)[:300]!r}: {MANIFEST} is missing.", "Make some: `vlp data collect`.")
-    if path.stat().st_size > MAX_MANIFEST_BYTES:
-        raise UsageError(f"{str(path)[:300]!r} is larger than {MAX_MANIFEST_BYTES:,} bytes.")
+    if path.stat().st_size > 4 << 20:
+        raise UsageError(f"{str(path)[:300]!r} is larger than {4 << 20:,} bytes.")
     try:
         data = json.loads(path.read_bytes())
-        if data["format"] != FORMAT:
-            raise ValueError(f"format {str(data['format'])[:40]!r}, expected {FORMAT!r}")
-        if data["version"] != FORMAT_VERSION:
-            raise ValueError(f"version {str(data['version'])[:40]}, expected {FORMAT_VERSION}")
+        for key, expected in FORMAT.items():
+            if data[key] != expected:
+                raise ValueError(f"{key} {repr(data[key])[:40]}, expected {expected!r}")
         return {name: Manifest.from_json(m) for name, m in data["robots"].items()}, data
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"{str(path)[:300]!r} is no manifest of samples: {str(error)[:200]}.") from None

@@ -13,32 +13,10 @@ from typing import Any
 from vlp.core.errors import UsageError, closest
 from vlp.core.images import is_pointer
 
-TABLES = ("samples.csv", "samples.jsonl")
 NEEDED = ("image", "instruction", "policy")
 OPTIONAL = ("split", "at", "holding", "before", "family")
-MAX_TABLE_BYTES = 256 * 1024 * 1024
-MAX_ROWS = 100_000
-SHOWN_COLUMNS = 20
-
 AS_UTF8 = "Save it as UTF-8 text (a spreadsheet calls it CSV UTF-8)."
 INDEX = "Is it the index that pandas writes? Write the table with index=False, or delete that column."
-
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-"""Byte order marks, the longer before those that they begin with."""
-
-_NO_TEXT = (
-    (b"PK\x03\x04", "a workbook (a zip file)"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
-    (b"\x1f\x8b", "compressed (gzip)"),
-    (b"PAR1", "a parquet file"),
-)
-_LINE_END = re.compile(r"\r\n|\n|\r")
 
 Row = tuple[int, "dict[str, Any] | UsageError"]
 """A row's number, and its cells by column or why it is no row."""
@@ -50,7 +28,7 @@ def find_table(base: Path) -> Path:
         names = sorted(path.name for path in base.iterdir())
     except (OSError, ValueError):
         raise UsageError(f"no folder at {str(base)[:300]!r} that can be read.") from None
-    found = [base / name for name in TABLES if (base / name).is_file()]
+    found = [base / name for name in ("samples.csv", "samples.jsonl") if (base / name).is_file()]
     if len(found) != 1:
         what = "both samples.csv and samples.jsonl are" if found else "neither samples.csv nor samples.jsonl is"
         near = next((name for name in names if name.lower().startswith("samples") or name.lower().endswith(".csv")), "")
@@ -66,15 +44,15 @@ def read_rows(table: Path) -> Iterator[Row]:
         UsageError: the table as a whole is not one: no text, columns missing, too large.
     """
     try:
-        if table.stat().st_size > MAX_TABLE_BYTES:
-            raise UsageError(f"{table.name} is larger than {MAX_TABLE_BYTES:,} bytes.", "Import it in parts.")
+        if table.stat().st_size > 256 << 20:
+            raise UsageError(f"{table.name} is larger than {256 << 20:,} bytes.", "Import it in parts.")
         text = text_of(table.read_bytes(), table.name)
     except OSError as error:
         raise UsageError(f"{table.name} cannot be read: {error.strerror}.") from None
     read = _csv_rows if table.suffix == ".csv" else _jsonl_rows
     for count, row in enumerate(read(text, table.name)):
-        if count >= MAX_ROWS:
-            raise UsageError(f"{table.name} has more than {MAX_ROWS:,} rows.", "Import it in parts.")
+        if count >= 100_000:
+            raise UsageError(f"{table.name} has more than 100,000 rows.", "Import it in parts.")
         yield row
 
 
@@ -86,10 +64,23 @@ def text_of(data: bytes, name: str) -> str:
     """
     if is_pointer(data):
         raise UsageError(f"{name} is a pointer of git-lfs, not the file itself.", "Fetch it with: git lfs pull")
-    for mark, what in _NO_TEXT:
+    others = {
+        b"PK\x03\x04": "a workbook (a zip file)",
+        b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+        b"\x1f\x8b": "compressed (gzip)",
+        b"PAR1": "a parquet file",
+    }
+    for mark, what in others.items():
         if data.startswith(mark):
             raise UsageError(f"{name} is {what}, not text.", "Export it as CSV UTF-8, or as JSON lines.")
-    encoding = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), "utf-8")
+    marks = {
+        codecs.BOM_UTF8: "utf-8-sig",
+        codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it begins with
+        codecs.BOM_UTF32_BE: "utf-32",
+        codecs.BOM_UTF16_LE: "utf-16",
+        codecs.BOM_UTF16_BE: "utf-16",
+    }
+    encoding = next((encoding for mark, encoding in marks.items() if data.startswith(mark)), "utf-8")
     if encoding == "utf-8" and b"\0" in data[:1000]:
         raise UsageError(f"{name} holds zero bytes: it is binary, or UTF-16 without its mark.", AS_UTF8)
     try:
@@ -108,7 +99,7 @@ def _csv_rows(text: str, name: str) -> Iterator[Row]:
         try:
             row = next(reader, None)
         except csv.Error as error:
-            yield number, _no_row(error, _LINE_END.split(text)[max(0, reader.line_num - 1)], head)
+            yield number, _no_row(error, _lines(text)[max(0, reader.line_num - 1)], head)
             return
         if number == 1:
             head = row or []
@@ -138,7 +129,7 @@ def _no_row(error: csv.Error, line: str, head: list[str]) -> UsageError:
 
 def _check_head(table: str, head: list[str]) -> None:
     """Refuse a head with a column that is missing, has no name, or appears twice."""
-    found = ", ".join(column[:60] for column in head[:SHOWN_COLUMNS]) or "nothing"
+    found = ", ".join(column[:60] for column in head[:20]) or "nothing"
     missing = next((column for column in NEEDED if column not in head), "")
     if missing:
         said = f"{table} has no column {missing!r}. Found: {found}; needed: {', '.join(NEEDED)}."
@@ -160,7 +151,7 @@ def _jsonl_rows(text: str, name: str) -> Iterator[Row]:
     if text.lstrip().startswith("["):
         hint = "pandas writes them by to_json(orient='records', lines=True)."
         raise UsageError(f"{name} is one JSON list; expected one object on each line.", hint)
-    for number, line in enumerate(_LINE_END.split(text), 1):
+    for number, line in enumerate(_lines(text), 1):
         if not line.strip():
             continue
         try:
@@ -172,6 +163,11 @@ def _jsonl_rows(text: str, name: str) -> Iterator[Row]:
         else:
             fits = isinstance(row, dict) and row
             yield number, row if fits else UsageError("found no object.", "Write one JSON object on each line.")
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines as an editor counts them; `splitlines` would also break at characters that stand inside sentences."""
+    return re.split(r"\r\n|\n|\r", text)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -14,11 +14,6 @@ from vlp.data.sample import Sample
 from vlp.data.store import Store
 from vlp.policy.model import Policy, say
 
-SHOWN_WIDTH_PX, JPEG_QUALITY = 480, 82
-MAX_SHOWN = 2000
-LEGEND = {"seen": "solid boxes are those the policy names", "true": "dotted ones are true"}
-"""What is said of the boxes of a kind, where there are any."""
-
 
 def view(
     folder: str | Path,
@@ -41,8 +36,8 @@ def view(
         UsageError: no store, a line that is no sample, n out of bounds, or nothing to show; then no page is written.
         MissingComponent: the page could not be written.
     """
-    if not 1 <= n <= MAX_SHOWN:
-        raise UsageError(f"{n} samples cannot be shown.", f"Give 1 to {MAX_SHOWN:,}.")
+    if not 1 <= n <= 2000:
+        raise UsageError(f"{n} samples cannot be shown.", "Give 1 to 2,000.")
     store, told = Store(folder), faults or {}
     wanted = [s.id for s in store.samples(split) if not family or s.family == family]
     if not wanted:
@@ -52,7 +47,8 @@ def view(
     cards = [_card(sample, store, told.get(sample.id, [])) for sample in store.samples(split) if sample.id in chosen]
     title = escape(Path(folder).resolve().name)
     about = f"{len(cards)} of {len(wanted)} samples" + "".join(f" · {escape(w)}" for w in (split, family) if w)
-    about = "; ".join([about, *(said for kind, said in LEGEND.items() if any(_group(kind) in card for card in cards))])
+    legend = {"seen": "solid boxes are those the policy names", "true": "dotted ones are true"}
+    about = "; ".join([about, *(said for kind, said in legend.items() if any(_group(kind) in card for card in cards))])
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -114,10 +110,10 @@ def _picture(sample: Sample, store: Store) -> str:
 def _jpeg(rgb: Rgb) -> str:
     from PIL import Image
 
-    picture, buffer = Image.fromarray(rgb), io.BytesIO()
-    if picture.width > SHOWN_WIDTH_PX:
-        picture = picture.resize((SHOWN_WIDTH_PX, round(picture.height * SHOWN_WIDTH_PX / picture.width)))
-    picture.save(buffer, format="JPEG", quality=JPEG_QUALITY)
+    picture, buffer, most_px = Image.fromarray(rgb), io.BytesIO(), 480
+    if picture.width > most_px:
+        picture = picture.resize((most_px, round(picture.height * most_px / picture.width)))
+    picture.save(buffer, format="JPEG", quality=82)
     return base64.b64encode(buffer.getvalue()).decode()
 
 

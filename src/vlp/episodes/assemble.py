@@ -16,8 +16,6 @@ from vlp.sim.open import simulated
 if TYPE_CHECKING:
     from vlp.sim.simulation import Simulation
 
-SMALLEST_BOX_PX = 40
-
 
 def open_robot(
     robot: str = "",
@@ -72,7 +70,7 @@ def true_boxes(simulation: Simulation) -> Callable[[], Mapping[str, Box]]:
         if not cameras:
             cameras.append(Camera(simulation.model, simulation.embodiment.camera))
         seen = cameras[0].visible(simulation.data, list(simulation.truth().objects))
-        return {name: v.box for name, v in seen.items() if v.pixels >= SMALLEST_BOX_PX}
+        return {name: v.box for name, v in seen.items() if v.pixels >= 40}
 
     return boxes
 

@@ -37,11 +37,6 @@ from vlp.sim.worlds.seeds import SPLITS, seed_of
 PATTERN = ("first", "changed", "held", "failed", "first", "first", "changed", "held", "disturbed", "first")
 """Kinds of question in turn: six of ten at the beginning of a task, two of them with something in the hand, four in its middle.
 """
-TRIES = 400
-STRIDE = 1_299_709
-"""From a scene that allows no such question to the next one tried: far from the scenes of all other samples."""
-MAX_SAMPLES = 1_000_000
-CHUNK = 4
 
 
 @dataclass(frozen=True)
@@ -115,17 +110,23 @@ def manifest_of(robot: str) -> Manifest:
     return with_perceptions(simulated_manifest(robot))
 
 
-def make(order: Order, number: int) -> tuple[Sample, bytes]:
+def make(order: Order, number: int, tries: int = 400) -> tuple[Sample, bytes]:
     """Return the sample of a number with its image as PNG.
 
+    Args:
+        order: what is collected.
+        number: of the sample in it.
+        tries: scenes that are tried.
+
     Raises:
-        TaskFailed: no scene within `TRIES` allows such a question.
+        TaskFailed: none of them allows such a question.
     """
     kind = PATTERN[number % len(PATTERN)]
     family = _family(number)
     manifest = manifest_of(order.robot)
-    for attempt in range(TRIES):
-        scene_seed = seed_of(order.split, (order.seed + number + attempt * STRIDE) % len(SPLITS[order.split]))
+    stride = 1_299_709  # to the next scene tried, far from those of all other samples
+    for attempt in range(tries):
+        scene_seed = seed_of(order.split, (order.seed + number + attempt * stride) % len(SPLITS[order.split]))
         simulation = Simulation(sample_world(order.world, scene_seed), order.robot, order.world)
         phrasing = "test" if order.split == "test" else "train"
         question = Asker(simulation, manifest, phrasing, scene_seed).ask(kind, family)
@@ -135,7 +136,7 @@ def make(order: Order, number: int) -> tuple[Sample, bytes]:
         sample = _sample(order, number, scene_seed, question, png)
         if _passes(sample, manifest):
             return sample, png
-    raise TaskFailed(f"no {kind} question about {family!r} in {TRIES} scenes for sample {number}.", "Try another --seed.")
+    raise TaskFailed(f"no {kind} question about {family!r} in {tries} scenes for sample {number}.", "Try another --seed.")
 
 
 def _family(number: int) -> str:
@@ -204,7 +205,7 @@ def _made(order: Order, todo: list[int], workers: int) -> Iterator[Iterator[tupl
 
 def _from_pool(pool: ProcessPoolExecutor, order: Order, todo: list[int]) -> Iterator[tuple[Sample, bytes]]:
     try:
-        yield from pool.map(make, [order] * len(todo), todo, chunksize=CHUNK)
+        yield from pool.map(make, [order] * len(todo), todo, chunksize=4)
     except BrokenProcessPool:
         raise MissingComponent("a process that drew samples died.", "Run it again with --resume.") from None
 
@@ -219,7 +220,7 @@ def _check(n: int, order: Order, workers: int) -> None:
     lookup(order.robot, EMBODIMENTS, "robot")
     lookup(order.split, SPLITS, "split")
     for name, value, low, high in (
-        ("n", n, 1, MAX_SAMPLES),
+        ("n", n, 1, 1_000_000),
         ("workers", workers, 1, 256),
         ("seed", order.seed, 0, 8_000_000),
     ):

@@ -1,7 +1,7 @@
 """One question to a planner about a simulated world: at the beginning, the hand empty or full, after a change of mind, a failed
 step or a disturbance."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from random import Random
@@ -25,22 +25,6 @@ from vlp.sim.truth import Truth
 from vlp.sim.worlds.tabletop.midway import Midway, MidwayScene
 
 Json = dict[str, Any]
-
-FAILURES: dict[str, tuple[tuple[str, str], ...]] = {
-    "grasp": (
-        ("slipped", "the fingers closed on nothing where the {thing} should be."),
-        ("slipped", "the {thing} slipped out of the fingers."),
-        ("blocked", "the hand touches something above the {thing}."),
-        ("unreachable", "the {thing} cannot be reached from here."),
-    ),
-    "place": (
-        ("blocked", "the hand touches something before it is where it should let go."),
-        ("no-room", "there is no room for it there."),
-    ),
-    "locate": (("not-found", "there is no {thing} in view."),),
-    "check": (("check-failed", "the {thing} is not there."),),
-}
-"""How steps fail: code and message, as robot and perception word them."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +103,7 @@ class Asker:
     def failed(self, start: Midway, task: Task) -> Question | None:
         """Return the question after a step failed; a thing that is not found may have been taken away."""
         story = _Story(self, start, task)
-        fails = [i for i, step in enumerate(story.steps) if step["do"] in FAILURES]
+        fails = [i for i, step in enumerate(story.steps) if _ways_to_fail(step["do"])]
         if not fails:
             return None
         at = self.random.choice(fails)
@@ -134,7 +118,7 @@ class Asker:
         if now is None:
             return None
         story.went_well(at)
-        code, message = self.random.choice(FAILURES[step["do"]])
+        code, message = self.random.choice(_ways_to_fail(step["do"]))
         story.went_wrong(at, code, message.format(thing=_thing(step)))
         return Question("failed", task, now, story.memory(now), plan(now.truth, task))
 
@@ -244,6 +228,25 @@ class _Story:
 
     def _tell(self, kind: str, **data: Any) -> None:
         self._fold.on_event(Event(kind, data))
+
+
+def _ways_to_fail(do: str) -> Sequence[tuple[str, str]]:
+    """Return code and message of each way in which such a step fails, as robot and perception word them."""
+    ways = {
+        "grasp": (
+            ("slipped", "the fingers closed on nothing where the {thing} should be."),
+            ("slipped", "the {thing} slipped out of the fingers."),
+            ("blocked", "the hand touches something above the {thing}."),
+            ("unreachable", "the {thing} cannot be reached from here."),
+        ),
+        "place": (
+            ("blocked", "the hand touches something before it is where it should let go."),
+            ("no-room", "there is no room for it there."),
+        ),
+        "locate": (("not-found", "there is no {thing} in view."),),
+        "check": (("check-failed", "the {thing} is not there."),),
+    }
+    return ways.get(do, ())
 
 
 def _state_after(truth: Truth, steps: list[Json]) -> Truth:

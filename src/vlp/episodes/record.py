@@ -1,6 +1,6 @@
 """Simulated episodes as a LeRobotDataset v3: what the head camera saw, joints and set points, subtask and plan."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,6 @@ from vlp.sim.worlds import WORLDS
 from vlp.sim.worlds import sample as sample_world
 from vlp.sim.worlds.seeds import SPLITS, seed_of
 from vlp.sim.worlds.tabletop.midway import MidwayScene
-
-FPS = 10
-TICK_S = 0.02
 
 
 def record(
@@ -61,12 +58,12 @@ def record(
         raise UsageError(f"{n} episodes cannot be recorded.", "Give 1 to 100,000.")
     body = _stood_up(world, robot, seed_of(split, seed))[1]
     names, targets = state_names([body.observe().state]), sorted(body.set_points)
-    layout = Layout(FPS, robot, names, tuple(f"{t}_set_point" for t in targets), video, strings)
+    layout = Layout(10, robot, names, tuple(f"{t}_set_point" for t in targets), video, strings)
 
     def episodes() -> Iterator[RecordedEpisode]:
         done, number = 0, seed
         while done < n:
-            found = _run(world, robot, seed_of(split, number), family, names, targets)
+            found = _run(world, robot, seed_of(split, number), family, layout, targets)
             number += 1
             if found is not None:
                 done += 1
@@ -81,7 +78,7 @@ def _stood_up(world: str, robot: str, seed: int) -> tuple[Simulation, SimulatedR
     return simulation, simulation.embodiment.robot(simulation)
 
 
-def _run(world: str, robot: str, seed: int, family: str, names: Sequence[str], targets: list[str]) -> RecordedEpisode | None:
+def _run(world: str, robot: str, seed: int, family: str, layout: Layout, targets: list[str]) -> RecordedEpisode | None:
     """Return one episode, None when the task was not done in the end."""
     case = sample_episode(seed, "static", families={family: 1.0})
     simulation, body = _stood_up(world, robot, case.scene_seed)
@@ -96,14 +93,16 @@ def _run(world: str, robot: str, seed: int, family: str, names: Sequence[str], t
     due_s = [0.0]
 
     def tick(time_s: float) -> None:
-        if time_s + TICK_S / 2 < due_s[0]:
+        if time_s + 0.01 < due_s[0]:  # half a tick of the body
             return
-        due_s[0] += 1.0 / FPS
+        due_s[0] += 1.0 / layout.fps
         observation = body.observe()
         state: RobotState = observation.state
         set_points = tuple(float(body.set_points[name]) for name in targets)
         frames.append(
-            RecordedFrame(observation.rgb, state_vector(state, names), set_points, now["subtask"], policy_text(policy))
+            RecordedFrame(
+                observation.rgb, state_vector(state, layout.state_names), set_points, now["subtask"], policy_text(policy)
+            )
         )
 
     body.on_tick.append(tick)

@@ -15,10 +15,6 @@ from vlp.sim.simulation import Simulation, SimulationDiverged
 from vlp.sim.symbolic import is_right
 from vlp.sim.truth import Truth
 
-POSE_ERROR_M = 0.025
-WRONG_BOX_IOU = 0.3
-VISIBLE_SHARE_PX = 150
-
 ORDER = (
     "wrong policy",
     "perception missed",
@@ -136,11 +132,11 @@ class Witness:
         located = result["value"]
         (x, y, _), (tx, ty, _) = located["position_in_world"], item.position_in_world
         away = hypot(x - tx, y - ty)
-        if away < POSE_ERROR_M:
+        if away < 0.025:
             return None
         true_box = self._boxes().get(phrase) if self._boxes else None
         box = located["box"]
-        wrong = true_box is not None and iou((box[0], box[1], box[2], box[3]), true_box) < WRONG_BOX_IOU
+        wrong = true_box is not None and iou((box[0], box[1], box[2], box[3]), true_box) < 0.3
         return ("wrong box" if wrong else "pose error", f"the {phrase} {100 * away:.0f} cm from where it is")
 
     def _grasp(self, event: Event, truth: Truth) -> tuple[str, str] | None:
@@ -182,4 +178,4 @@ class Witness:
         if self._boxes is None:
             return True
         box = self._boxes().get(phrase)
-        return box is not None and (box[2] - box[0]) * (box[3] - box[1]) > VISIBLE_SHARE_PX
+        return box is not None and (box[2] - box[0]) * (box[3] - box[1]) > 150

@@ -31,13 +31,7 @@ from vlp.sim.worlds.tabletop.frames import arranged, render_frame
 from vlp.sim.worlds.tabletop.labels import seen_truth
 from vlp.sim.worlds.tabletop.true_state import truth_of
 
-CHANGED = 0.2
-"""How often the instruction corrects an earlier one."""
 PHRASINGS: tuple[Split, Split] = ("train", "test")
-REPLIES = 3
-MAX_TOKENS = 2048
-ELSEWHERE, SCENES = 40_000, 240
-"""Cases whose scene allows no task of their family look at scenes so many further on, at most so many."""
 
 
 @cache
@@ -118,8 +112,8 @@ def latency(index: int, options: Options, out: Path) -> list[Row]:
     first = messages = prompt_messages(rgb, truth, task, model.profile)
     stages = {"said": 0.0, "prompt": 0.0, "prefill": 0.0, "decode": 0.0, "check": 0.0}
     tokens, plan = 0, None
-    for _ in range(REPLIES):
-        reply = model.generate(messages, grammar=grammar(), max_tokens=MAX_TOKENS)
+    for _ in range(3):
+        reply = _policy(model, messages)
         for stage in ("said", "prompt", "prefill", "decode"):
             stages[stage] += reply.timings_s.get(stage, 0.0)
         tokens += reply.tokens.get("reply", 0)
@@ -138,15 +132,15 @@ def prompt(index: int, seeds: str, phrasing: Split) -> tuple[Rgb, Truth, Task]:
     """Return image, true state and task of a case; the families take turns as far as the scenes allow."""
     families = list(FAMILIES)
     wanted = {families[index % len(families)]: 1.0}
-    for scene in range(SCENES):
-        seed, rng = seed_of(seeds, index + ELSEWHERE * scene), Random(f"planning {seeds} {index} {phrasing} {scene}")
+    for scene in range(240):  # where one allows no task of the family, another does
+        seed, rng = seed_of(seeds, index + 40_000 * scene), Random(f"planning {seeds} {index} {phrasing} {scene}")
         # Rendering takes 60 ms: it is done where the family may well find a task.
         if sample_task(_before_settling(seed), rng, phrasing, wanted) is None:
             continue
         frame = render_frame(seed)
         truth = seen_truth(frame.labels())
         task = sample_task(truth, rng, phrasing, wanted) if frame.before_things else None
-        if task is not None and rng.random() < CHANGED:
+        if task is not None and rng.random() < 0.2:  # the instruction corrects an earlier one
             task = sample_change(truth, task, rng, phrasing) or task
         if task is not None:
             return frame.rgb, truth, task
@@ -167,9 +161,13 @@ def ask(rgb: Rgb, truth: Truth, task: Task, model: Model) -> Reply:
     """Return the model's reply to the prompt of a run in this state."""
     messages = prompt_messages(rgb, truth, task, model.profile)
     start = time.perf_counter()
-    reply = model.generate(messages, grammar=grammar(), max_tokens=MAX_TOKENS)
+    reply = _policy(model, messages)
     reply.timings_s.setdefault("total", time.perf_counter() - start)
     return reply
+
+
+def _policy(model: Model, messages: list[Message]) -> Reply:
+    return model.generate(messages, grammar=grammar(), max_tokens=2048)
 
 
 def prompt_messages(rgb: Rgb, truth: Truth, task: Task, profile: str) -> list[Message]:

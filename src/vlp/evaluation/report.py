@@ -9,15 +9,6 @@ from typing import Any
 
 from vlp.runtime.files import write_whole
 
-MAX_FAILURES, PICTURED = 400, 60
-STYLE = """
-body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#222;background:#fff}
-h1{font-size:1.5rem;margin-bottom:.2rem} h2{font-size:1.1rem;margin-top:1.8rem} .big{font-size:2rem;font-weight:600}
-table{border-collapse:collapse;margin:.5rem 0} td,th{padding:.2rem .7rem;border-bottom:1px solid #ddd;text-align:left}
-td.n{text-align:right;font-variant-numeric:tabular-nums} .fail{border-top:1px solid #ddd;padding:.6rem 0}
-.fail img{width:320px;max-width:48%;margin-right:.4rem;vertical-align:top} .cause{color:#a11} .dim{color:#777}
-"""
-
 
 def write_report(folder: Path, summary: Mapping[str, Any], rows: list[dict[str, Any]]) -> None:
     """Write report.html, self-contained.
@@ -29,9 +20,10 @@ def write_report(folder: Path, summary: Mapping[str, Any], rows: list[dict[str, 
     """
     failures = [row for row in rows if not row["success"]]
     name = escape(summary["suite"])
-    shown = failures[:MAX_FAILURES]
+    shown = failures[:400]
+    style = Path(__file__).with_name("report.css").read_text()
     parts = [
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>vlp bench {name}</title><style>{STYLE}</style>",
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>vlp bench {name}</title><style>\n{style}</style>",
         f"<h1>{name}</h1><p>{escape(summary['doc'])}</p>",
         f"<p class=big>{_rate(summary['rate'])}</p>",
         f"<p class=dim>{summary['cases']} cases from seed {summary['seed']} on; {_options(summary['options'])}; "
@@ -40,7 +32,7 @@ def write_report(folder: Path, summary: Mapping[str, Any], rows: list[dict[str, 
         _numbers(summary["numbers"]),
         _causes(summary["causes"]),
         f"<h2>Failures ({len(failures)})</h2>" if failures else "",
-        *(_failure(folder, row, i < PICTURED) for i, row in enumerate(shown)),
+        *(_failure(folder, row, i < 60) for i, row in enumerate(shown)),
         f"<p>{len(failures) - len(shown)} more are in rows.jsonl.</p>" if len(failures) > len(shown) else "",
     ]
     write_whole(folder / "report.html", "\n".join(part for part in parts if part))

@@ -9,27 +9,34 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field, replace
+from math import sqrt
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from vlp import __version__
 from vlp.core.errors import TaskFailed, UsageError, VlpError, lookup
-from vlp.evaluation.intervals import wilson
 from vlp.evaluation.report import write_report
 from vlp.evaluation.suites import SUITES, Options, Row, Suite
 from vlp.models.catalogue import DEFAULT_MODEL
 from vlp.models.protocol import NoReply
 from vlp.perception.grounder import DEFAULT_GROUNDER
 
-ROWS, SUMMARY = "rows.jsonl", "summary.json"
-CASES_PER_PROCESS = 60
-"""A worker is renewed after so many cases, so that nothing it leaves behind adds up."""
 WHOLE: dict[str, tuple[str, int]] = {
     "fuzz": ("vlp.evaluation.stress.fuzz:run_fuzz", 100_000),
     "crash": ("vlp.evaluation.stress.crash:run_crash", 100),
 }
 """Suites with runners of their own: function and default number of cases."""
+
+
+def wilson(successes: int, n: int) -> tuple[float, float]:
+    """Return the 95 % interval (Wilson) of a rate; (0, 1) when there are no cases."""
+    if n == 0:
+        return 0.0, 1.0
+    rate, z = successes / n, 1.959964
+    middle = (rate + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * sqrt(rate * (1 - rate) / n + z**2 / (4 * n * n)) / (1 + z**2 / n)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 @dataclass(frozen=True)
@@ -134,7 +141,7 @@ def run_suite(
     todo = [i for i in range(seed, seed + n) if i not in {row["case"] for row in known}]
     rows = [row for row in known if seed <= row["case"] < seed + n]
     done = n - len(todo)
-    with (folder / ROWS).open("a") as file:
+    with (folder / "rows.jsonl").open("a") as file:
         for fresh in _results(name, suite, todo, options, folder, workers):
             file.write("".join(json.dumps(row) + "\n" for row in fresh))
             file.flush()
@@ -172,7 +179,8 @@ def _results(name: str, suite: Suite, todo: list[int], options: Options, folder:
         return
     context = get_context("spawn")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # inherited by the workers: two processes share two cores
-    pool = ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=CASES_PER_PROCESS)
+    # A worker is renewed after some cases, so that nothing it leaves behind adds up.
+    pool = ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=60)
     try:
         jobs = [pool.submit(_case, name, i, options, folder) for i in todo]
         for job in as_completed(jobs):
@@ -207,7 +215,7 @@ def _known_rows(folder: Path, question: dict[str, Any]) -> list[Row]:
     if note.exists() and json.loads(note.read_text()) != same:
         raise UsageError(f"{str(folder)!r} holds rows of another suite, model or grounder.", "Choose another directory.")
     note.write_text(json.dumps(same))
-    file = folder / ROWS
+    file = folder / "rows.jsonl"
     if not file.exists():
         return []
     text = file.read_text()
@@ -244,6 +252,6 @@ def _whole(name: str, n: int | None, seed: int, workers: int, folder: Path) -> S
 
 
 def _write_summary(folder: Path, summary: Summary) -> None:
-    part = folder / f"{SUMMARY}.part"
+    part = folder / "summary.json.part"
     part.write_text(json.dumps(asdict(summary), indent=2) + "\n")
-    part.replace(folder / SUMMARY)
+    part.replace(folder / "summary.json")

@@ -22,11 +22,6 @@ from vlp.sim.worlds.tabletop.frames import render_frame
 from vlp.sim.worlds.tabletop.labels import seen_rows, seen_truth
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
-GOOD_IOU, NEAR_M = 0.5, 0.02
-HIDDEN_BELOW, LEAST_SHARE = 0.75, 0.34
-NEEDS_STATE = ("holding", "held")
-"""Kinds of question that an image alone does not answer."""
-
 
 @cache
 def opened_grounder(name: str, model: str) -> Grounder:
@@ -42,7 +37,7 @@ def grounding(index: int, options: Options, out: Path) -> list[Row]:
         box = tuple(seen["box"])
         found, seconds = _ground(grounder, frame.rgb, phrase)
         best = iou(found.box, box) if found else 0.0
-        good = best >= GOOD_IOU
+        good = best >= 0.5
         cause = "" if good else f"box off: IoU {best:.2f}" if found else "not found"
         rows.append(
             {"there": True, "phrase": phrase, "kind": seen["kind"], "iou": round(best, 3), "ground_s": seconds,
@@ -107,7 +102,7 @@ def draw_question(index: int, seeds: str) -> tuple[Rgb, str, str, str]:
             frame = render_frame(seed_of(seeds, index + 1_000_000 * attempt))
     truth = seen_truth(frame.labels())
     asked = sample_question(truth, rng, "test")
-    while asked.kind in NEEDS_STATE:
+    while asked.kind in ("holding", "held"):  # which an image alone does not answer
         asked = sample_question(truth, rng, "test")
     return frame.rgb, asked.kind, asked.text, asked.answer
 
@@ -126,11 +121,11 @@ def pose(index: int, options: Options, out: Path) -> list[Row]:
     scene = cloud(observation)
     shared_s = time.perf_counter() - start
     for phrase, shown in seen.items():
-        if shown.fraction < LEAST_SHARE or shown.pixels < 100:
+        if shown.fraction < 0.34 or shown.pixels < 100:
             continue
         item, start = truth.objects[phrase], time.perf_counter()
         found = locate(observation, Detection(phrase, shown.box, 1.0), scene, simulation.world.sizes())
-        row: Row = {"phrase": phrase, "kind": item.kind, "hidden": shown.fraction < HIDDEN_BELOW}
+        row: Row = {"phrase": phrase, "kind": item.kind, "hidden": shown.fraction < 0.75}
         row["pose_s"] = round(time.perf_counter() - start + shared_s, 4)
         if found is None:
             rows.append({**row, "success": False, "cause": "no pose"})
@@ -142,7 +137,7 @@ def pose(index: int, options: Options, out: Path) -> list[Row]:
         if item.kind in ("cube", "block"):
             turn = pi / 2 if item.kind == "cube" else pi
             row["yaw_deg"] = round(degrees(abs((found.yaw_rad - item.yaw_rad + turn / 2) % turn - turn / 2)), 2)
-        good = away < NEAR_M
+        good = away < 0.02
         rows.append({**row, "success": good, "cause": "" if good else f"{100 * away:.1f} cm off"})
         if not good:
             rows[-1]["picture"] = _picture(out, f"{index}-{phrase}", observation.rgb, shown.box)

@@ -60,28 +60,28 @@ class Suite:
         return function(index, options, out)
 
 
-_TASKS, _SEEING, _PLANNING = "vlp.evaluation.tasks", "vlp.evaluation.seeing", "vlp.evaluation.planning"
-
 SUITES: dict[str, Suite] = {
     "static": Suite(
         "The task is done by its own test on the true state; full pipeline.",
-        200, f"{_TASKS}:static", groups=("family",), numbers=("robot_s", "wall_s"),
+        200, "vlp.evaluation.tasks:static", groups=("family",), numbers=("robot_s", "wall_s"),
     ),
     "dynamic": Suite(
         "The task in force at the end is done, although instruction or scene changed midway; with and without "
         "re-planning on the same seeds.",
-        100, f"{_TASKS}:dynamic", headline={"replan": True}, groups=("replan", "event"), numbers=("robot_s", "wall_s"),
+        100, "vlp.evaluation.tasks:dynamic", headline={"replan": True}, groups=("replan", "event"),
+        numbers=("robot_s", "wall_s"),
     ),
-    "cannot": Suite("The robot said that it cannot be done and did not move.", 50, f"{_TASKS}:cannot"),
-    "satisfied": Suite("The robot said that all is done already and did not move.", 50, f"{_TASKS}:satisfied"),
+    "cannot": Suite("The robot said that it cannot be done and did not move.", 50, "vlp.evaluation.tasks:cannot"),
+    "satisfied": Suite("The robot said that all is done already and did not move.", 50, "vlp.evaluation.tasks:satisfied"),
     "upper": Suite(
         "As static, with the expert in place of the model and the oracle in place of the grounder.",
-        200, f"{_TASKS}:static", groups=("family",), numbers=("robot_s", "wall_s"),
+        200, "vlp.evaluation.tasks:static", groups=("family",), numbers=("robot_s", "wall_s"),
         fixed={"model": "expert", "grounder": "oracle"},
     ),
     "upper-dynamic": Suite(
         "As dynamic, with the expert in place of the model and the oracle in place of the grounder.",
-        100, f"{_TASKS}:dynamic", headline={"replan": True}, groups=("replan", "event"), numbers=("robot_s", "wall_s"),
+        100, "vlp.evaluation.tasks:dynamic", headline={"replan": True}, groups=("replan", "event"),
+        numbers=("robot_s", "wall_s"),
         fixed={"model": "expert", "grounder": "oracle"},
     ),
     "limits": Suite(
@@ -90,25 +90,25 @@ SUITES: dict[str, Suite] = {
     ),
     "grounding": Suite(
         "A thing that is to be seen is found, with a box of IoU >= 0.5, in images from the middle of tasks.",
-        500, f"{_SEEING}:grounding", headline={"there": True}, groups=("there", "kind"), numbers=("iou", "ground_s"),
+        500, "vlp.evaluation.seeing:grounding", headline={"there": True}, groups=("there", "kind"), numbers=("iou", "ground_s"),
     ),
     "pose": Suite(
         "A thing is located less than 2 cm from where it is (x, y), from its true box, at the start of tasks.",
-        100, f"{_SEEING}:pose", groups=("kind", "hidden"), numbers=("xy_m", "top_m", "yaw_deg", "pose_s"),
+        100, "vlp.evaluation.seeing:pose", groups=("kind", "hidden"), numbers=("xy_m", "top_m", "yaw_deg", "pose_s"),
     ),
     "questions": Suite(
         "A question about an image is answered as the true state answers it; lists in any order.",
-        500, f"{_SEEING}:questions", groups=("question_kind",), numbers=("total_s",),
+        500, "vlp.evaluation.seeing:questions", groups=("question_kind",), numbers=("total_s",),
     ),
     "planning": Suite(
         "A policy passes the checks and is right for the scene by symbolic execution; phrasings trained on and not.",
-        300, f"{_PLANNING}:planning", headline={"phrasing": "train"}, groups=("phrasing", "family", "words"),
+        300, "vlp.evaluation.planning:planning", headline={"phrasing": "train"}, groups=("phrasing", "family", "words"),
         numbers=("total_s",),
     ),
-    "schema": Suite("A policy parses and matches the schema.", 1000, f"{_PLANNING}:schema", numbers=("total_s",)),
+    "schema": Suite("A policy parses and matches the schema.", 1000, "vlp.evaluation.planning:schema", numbers=("total_s",)),
     "latency": Suite(
         "A checked policy came, at most two corrections included; seconds from instruction to checked policy.",
-        60, f"{_PLANNING}:latency",
+        60, "vlp.evaluation.planning:latency",
         numbers=("said_s", "prompt_s", "prefill_s", "decode_s", "check_s", "whole_s", "reply_tokens"),
     ),
 }  # fmt: skip

@@ -9,6 +9,7 @@ reads boxes straight off it.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +18,46 @@ from vlp.core.images import Rgb
 from vlp.core.observation import Box, iou
 from vlp.sim.worlds.tabletop.words import COLOURS, CONTAINERS, THINGS
 
-IMAGE_WIDTH, IMAGE_HEIGHT, CELL = 432, 324, 36
-COLUMNS, ROWS = IMAGE_WIDTH // CELL, IMAGE_HEIGHT // CELL
-
 Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class CellGrid:
+    """The size of an image, and the cells that it is cut into.
+
+    Args:
+        width_px, height_px: of the image.
+        cell_px: side of a cell.
+        merge: patches of the vision tower along the side of a cell.
+    """
+
+    width_px: int
+    height_px: int
+    cell_px: int
+    merge: int = 2
+
+    @property
+    def columns(self) -> int:
+        """Cells from left to right."""
+        return self.width_px // self.cell_px
+
+    @property
+    def rows(self) -> int:
+        """Cells from the top down."""
+        return self.height_px // self.cell_px
+
+    @property
+    def cells(self) -> int:
+        """All cells: the tokens of an image."""
+        return self.rows * self.columns
+
+    @property
+    def patch_px(self) -> int:
+        """Side of a patch."""
+        return self.cell_px // self.merge
+
+
+GRID = CellGrid(432, 324, 36)
 
 
 @dataclass(frozen=True)
@@ -67,10 +104,15 @@ class Slot:
         return slice(self.size + 1, self.size + 4)
 
 
-THING = Slot(THINGS, 0)
-CONTAINER = Slot(CONTAINERS, THING.flags.stop)
-SLOTS = (THING, CONTAINER)
-CHANNELS = CONTAINER.flags.stop
+class Slots(NamedTuple):
+    """The slots of a token."""
+
+    thing: Slot
+    container: Slot
+
+
+SLOTS = Slots(Slot(THINGS, 0), Slot(CONTAINERS, Slot(THINGS, 0).flags.stop))
+CHANNELS = SLOTS.container.flags.stop
 
 
 @dataclass(frozen=True)
@@ -112,19 +154,19 @@ def size_code(size_m: float) -> float:
 
 
 def encode(objects: Sequence[SeenObject]) -> Array:
-    """Return the code (ROWS, COLUMNS, CHANNELS) of the objects in an image; empty cells are 0.
+    """Return the code (rows, columns, CHANNELS) of the objects in an image; empty cells are 0.
 
     Of two objects that want the same slot of the same cell, the smaller keeps it and the other moves to the free
     neighbouring cell that is nearest to its centre.
     """
-    code = np.zeros((ROWS, COLUMNS, CHANNELS), np.float32)
+    code = np.zeros((GRID.rows, GRID.columns, CHANNELS), np.float32)
     for item in sorted(objects, key=lambda o: (o.box[2] - o.box[0]) * (o.box[3] - o.box[1])):
-        slot = THING if item.kind in THINGS else CONTAINER
-        x, y = (item.box[0] + item.box[2]) / 2 / CELL, (item.box[1] + item.box[3]) / 2 / CELL
+        slot = SLOTS.thing if item.kind in THINGS else SLOTS.container
+        x, y = (item.box[0] + item.box[2]) / 2 / GRID.cell_px, (item.box[1] + item.box[3]) / 2 / GRID.cell_px
         free = [
             ((column + 0.5 - x) ** 2 + (row + 0.5 - y) ** 2, row, column)
-            for row in range(max(0, int(y) - 1), min(ROWS, int(y) + 2))
-            for column in range(max(0, int(x) - 1), min(COLUMNS, int(x) + 2))
+            for row in range(max(0, int(y) - 1), min(GRID.rows, int(y) + 2))
+            for column in range(max(0, int(x) - 1), min(GRID.columns, int(x) + 2))
             if code[row, column, slot.start] == 0
         ]
         if not free:
@@ -135,7 +177,7 @@ def encode(objects: Sequence[SeenObject]) -> Array:
         token[slot.colours.start + COLOURS.index(item.colour)] = 1
         token[slot.kind.start + slot.kinds.index(item.kind)] = 1
         width, height = max(item.box[2] - item.box[0], 2.0), max(item.box[3] - item.box[1], 2.0)
-        token[slot.box] = (x - column - 0.5, y - row - 0.5, np.log2(width / CELL), np.log2(height / CELL))
+        token[slot.box] = (x - column - 0.5, y - row - 0.5, np.log2(width / GRID.cell_px), np.log2(height / GRID.cell_px))
         token[slot.size] = size_code(item.size_m)
         token[slot.flags] = (item.supported, item.covered, item.held)
     return code
@@ -145,7 +187,7 @@ def seen_twice(look: Callable[[Rgb], Array], rgb: Rgb) -> Array:
     """Return the code of an image, the mean of what is seen in it and in its mirror image.
 
     Args:
-        look: from an image to its code (ROWS, COLUMNS, at least CHANNELS).
+        look: from an image to its code (rows, columns, at least CHANNELS).
         rgb: the image; looked at last, so that a model's cache holds it for what is asked next.
     """
     mirrored = look(np.ascontiguousarray(rgb[:, ::-1]))[:, ::-1, :CHANNELS].copy()
@@ -156,7 +198,7 @@ def seen_twice(look: Callable[[Rgb], Array], rgb: Rgb) -> Array:
 
 
 def decode(code: Array, spoken: Iterable[str] = (), threshold: float = 0.5, overlap: float = 0.6) -> list[SeenObject]:
-    """Return the objects that a code (ROWS, COLUMNS, at least CHANNELS) describes, best first.
+    """Return the objects that a code (rows, columns, at least CHANNELS) describes, best first.
 
     A person who says "red block" makes it likely that there is one: it is seen where it has a fair chance to be, in place of
     a red cube, or of nothing, that was read there.
@@ -213,7 +255,7 @@ def _present(code: Array, slot: Slot, threshold: float, overlap: float) -> Itera
 
 
 def _chances(code: Array, slot: Slot, colour: int, kind: int) -> Array:
-    """Return for each cell (ROWS, COLUMNS) the probability that a thing of that colour and kind is in a slot."""
+    """Return for each cell (rows, columns) the probability that a thing of that colour and kind is in a slot."""
     chances = 1 / (1 + np.exp(SHARPNESS * (0.5 - code[..., slot.start])))
     for part, index in ((slot.colours, colour), (slot.kind, kind)):
         shares = np.exp(SHARPNESS * (code[..., part] - code[..., part].max(-1, keepdims=True)))
@@ -223,13 +265,13 @@ def _chances(code: Array, slot: Slot, colour: int, kind: int) -> Array:
 
 def _read(token: Array, slot: Slot, row: int, column: int) -> SeenObject:
     dx, dy, log_width, log_height = (float(v) for v in token[slot.box])
-    x, y = (column + 0.5 + dx) * CELL, (row + 0.5 + dy) * CELL
-    width, height = CELL * 2.0 ** min(log_width, 4.0), CELL * 2.0 ** min(log_height, 4.0)
+    x, y = (column + 0.5 + dx) * GRID.cell_px, (row + 0.5 + dy) * GRID.cell_px
+    width, height = GRID.cell_px * 2.0 ** min(log_width, 4.0), GRID.cell_px * 2.0 ** min(log_height, 4.0)
     box = (
         max(0.0, x - width / 2),
         max(0.0, y - height / 2),
-        min(float(IMAGE_WIDTH), x + width / 2),
-        min(float(IMAGE_HEIGHT), y + height / 2),
+        min(float(GRID.width_px), x + width / 2),
+        min(float(GRID.height_px), y + height / 2),
     )
     colour, kind = int(np.argmax(token[slot.colours])), int(np.argmax(token[slot.kind]))
     sure = min(1.0, float(token[slot.colours][colour])) * min(1.0, float(token[slot.kind][kind]))

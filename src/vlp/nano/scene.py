@@ -18,7 +18,7 @@ from math import hypot
 
 import numpy as np
 
-from vlp.nano.code import IMAGE_HEIGHT, IMAGE_WIDTH, SeenObject
+from vlp.nano.code import GRID, SeenObject
 from vlp.sim.worlds.tabletop.words import CONTAINERS, PUT_RELATION
 
 
@@ -114,8 +114,8 @@ def _stand(item: SeenObject, seen: Sequence[SeenObject]) -> Standing:
     forward, right = np.array((0.621, -0.019, -0.783)), np.array((-0.030, -1.0, 0.0))
     host = _host(item, seen)
     foot = (host or item).box
-    ray = forward + ((item.box[0] + item.box[2]) / 2 - IMAGE_WIDTH / 2) / focal_px * right
-    ray = ray + (foot[3] - IMAGE_HEIGHT / 2) / focal_px * np.cross(forward, right)
+    ray = forward + ((item.box[0] + item.box[2]) / 2 - GRID.width_px / 2) / focal_px * right
+    ray = ray + (foot[3] - GRID.height_px / 2) / focal_px * np.cross(forward, right)
     depth_m = above_table_m / max(-ray[2], 0.2)
     width_m = (item.box[2] - item.box[0]) * depth_m / focal_px
     front_to_middle_m = (foot[2] - foot[0]) * depth_m / focal_px / 2

@@ -16,21 +16,8 @@ from vlp.core.observation import Box
 from vlp.models.folder import check_folder
 from vlp.models.loading import load_model
 from vlp.nano import folders
-from vlp.nano.code import (
-    CELL,
-    CHANNELS,
-    COLUMNS,
-    IMAGE_HEIGHT,
-    IMAGE_WIDTH,
-    ROWS,
-    Array,
-    SeenObject,
-    decode,
-    seen_twice,
-)
+from vlp.nano.code import CHANNELS, GRID, Array, SeenObject, decode, seen_twice
 from vlp.sim.worlds.tabletop.words import phrases_in
-
-PATCH, MERGE = CELL // 2, 2
 
 
 class Detector:
@@ -44,17 +31,17 @@ class Detector:
         checked = check_folder(Path(folder) if folder else folders.shipped())
         self.visual = load_model(checked, None, torch.device("cpu"), torch.float32).model.visual
         self._last: tuple[Rgb, Array] | None = None
-        self.grid = torch.tensor([[1, IMAGE_HEIGHT // PATCH, IMAGE_WIDTH // PATCH]])
+        self.grid = torch.tensor([[1, GRID.height_px // GRID.patch_px, GRID.width_px // GRID.patch_px]])
 
     def see(self, rgb: Rgb) -> list[SeenObject]:
         """Return the objects in an image, best first, with boxes in pixels of 432 x 324."""
         return decode(seen_twice(self.code, rgb))
 
     def code(self, rgb: Rgb) -> Array:
-        """Return the scene code (ROWS, COLUMNS, CHANNELS) that the tower writes for an image."""
+        """Return the scene code (rows, columns, CHANNELS) that the tower writes for an image."""
         with torch.inference_mode():
             tokens = self.visual(patches(rgb), grid_thw=self.grid).pooler_output
-        return tokens[:, :CHANNELS].float().numpy().reshape(ROWS, COLUMNS, CHANNELS)
+        return tokens[:, :CHANNELS].float().numpy().reshape(GRID.rows, GRID.columns, CHANNELS)
 
     def detect(self, rgb: Rgb, phrase: str = "") -> list[tuple[str, str, float, Box]]:
         """Return (colour, kind, score, box in pixels of the image) of every object, best first.
@@ -65,18 +52,18 @@ class Detector:
         """
         if self._last is None or self._last[0] is not rgb:
             self._last = (rgb, seen_twice(self.code, rgb))
-        sx, sy = rgb.shape[1] / IMAGE_WIDTH, rgb.shape[0] / IMAGE_HEIGHT
+        sx, sy = rgb.shape[1] / GRID.width_px, rgb.shape[0] / GRID.height_px
         found = decode(self._last[1], phrases_in(phrase))
         return [(o.colour, o.kind, o.score, (o.box[0] * sx, o.box[1] * sy, o.box[2] * sx, o.box[3] * sy)) for o in found]
 
 
 def patches(rgb: Rgb) -> torch.Tensor:
     """Return the image's patches as the stock image processor lays them out, at 432 x 324 whatever its shape."""
-    small = Image.fromarray(rgb).resize((IMAGE_WIDTH, IMAGE_HEIGHT), Image.Resampling.BICUBIC)
+    small = Image.fromarray(rgb).resize((GRID.width_px, GRID.height_px), Image.Resampling.BICUBIC)
     pixels: NDArray[np.float32] = np.asarray(small, np.float32).transpose(2, 0, 1) / 127.5 - 1.0
-    rows, columns = IMAGE_HEIGHT // PATCH // MERGE, IMAGE_WIDTH // PATCH // MERGE
-    x = pixels.reshape(3, rows, MERGE, PATCH, columns, MERGE, PATCH).transpose(1, 4, 2, 5, 0, 3, 6)
-    x = x.reshape(-1, 3, 1, PATCH * PATCH).repeat(2, axis=2)
+    merge, patch = GRID.merge, GRID.patch_px
+    x = pixels.reshape(3, GRID.rows, merge, patch, GRID.columns, merge, patch).transpose(1, 4, 2, 5, 0, 3, 6)
+    x = x.reshape(-1, 3, 1, patch * patch).repeat(2, axis=2)
     return torch.from_numpy(np.ascontiguousarray(x.reshape(len(x), -1)))
 
 

@@ -21,8 +21,6 @@ from vlp.core.errors import UsageError
 from vlp.core.files import cannot_write
 from vlp.models.loading import quiet
 
-STATE, TRAINER_STATE = "state.safetensors", "trainer_state.json"
-
 
 def save_checkpoint(
     folder: Path, step: int, weights: dict[str, Tensor], optimizer: Any, write_state: Callable[[str], None]
@@ -44,8 +42,8 @@ def save_checkpoint(
         tensors[f"{field}/{name}"] = value.detach().cpu().contiguous()
 
     def write(part: Path) -> None:
-        safetensors_torch.save_file(tensors, part / STATE, metadata={"step": str(step)})
-        write_state(str(part / TRAINER_STATE))
+        safetensors_torch.save_file(tensors, part / "state.safetensors", metadata={"step": str(step)})
+        write_state(str(part / "trainer_state.json"))
 
     done = write_folder(folder / f"step-{step}", write)
     for other in folder.iterdir():
@@ -144,7 +142,7 @@ def _moments(weights: dict[str, Tensor], optimizer: Any) -> Iterator[tuple[str, 
 def _tensors(checkpoint: Path) -> Iterator[tuple[str, str, Tensor]]:
     """Yield (field, name of the weight, value) of a checkpoint."""
     try:
-        with safe_open(checkpoint / STATE, "pt") as file:
+        with safe_open(checkpoint / "state.safetensors", "pt") as file:
             for key in file.keys():  # noqa: SIM118
                 field, _, name = key.partition("/")
                 yield field, name, file.get_tensor(key)

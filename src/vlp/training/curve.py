@@ -8,8 +8,6 @@ from typing import Any
 from vlp.core.errors import UsageError
 from vlp.core.files import write_whole
 
-SMOOTH = 10
-
 
 def read_curve(file: Path) -> list[dict[str, Any]]:
     """Return the rows of a curve; half a last line, of a process that was killed, is passed over.
@@ -55,12 +53,12 @@ def plot_curve(
 
     rows = read_curve(file)
     steps, losses = [row["step"] for row in rows], [row["loss"] for row in rows]
-    means = [sum(losses[max(0, i - SMOOTH + 1) : i + 1]) / min(i + 1, SMOOTH) for i in range(len(losses))]
+    means = [sum(losses[max(0, i - 9) : i + 1]) / min(i + 1, 10) for i in range(len(losses))]
     figure = Figure(figsize=(6, 3.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.plot(steps, losses, color="0.75", linewidth=1, label="loss")
-    axes.plot(steps, means, color="C0", label=f"mean of {SMOOTH}")
+    axes.plot(steps, means, color="C0", label="mean of 10")
     axes.set(xlabel="optimizer step", ylabel=loss, title=title)
     if losses and min(losses) > 0:
         axes.set_yscale("log")

@@ -28,17 +28,6 @@ from vlp.prompt.target import IGNORED, loss_labels, policy_text
 from vlp.training.kept_replies import TIMEOUT_S, KeptReplies
 from vlp.training.rehearsal import draw_questions
 
-ANSWER_TOKENS = 128
-
-KEPT = ".replies"
-"""Folder beside the samples: what a base says can take as long as the epochs of tuning themselves."""
-
-MAX_KEPT_BYTES = 8 * 2**30
-"""Features of a frozen tower beyond these are computed again each time: 1.6 MB an image of 640 x 480 for the 3B model."""
-
-GROUP_BATCHES = 16
-"""Batches that are filled from one pool sorted by length: enough for little padding, few enough to stay mixed."""
-
 
 @dataclass(frozen=True)
 class TrainingExample:
@@ -84,7 +73,9 @@ class Examples:
         self.agreed, self.differing = agreed, 0
         self.store = store if isinstance(store, Store) else Store(store)
         self.model = model
-        self._asked = KeptReplies(model, self.store.folder / KEPT / f"{base[:16]}.jsonl" if base else None, base)
+        # Kept beside the samples: what a base says can take as long as the epochs of tuning themselves.
+        kept = self.store.folder / ".replies" / f"{base[:16]}.jsonl" if base else None
+        self._asked = KeptReplies(model, kept, base)
 
     def example(self, sample: Sample) -> TrainingExample:
         """Return a sample in tokens.
@@ -114,7 +105,7 @@ class Examples:
             question: see `vlp.training.rehearsal`.
         """
         messages, said = self._shown(question_messages(self.store.image(sample), question, self.model.profile))
-        answer = self._asked.generate(messages, max_tokens=ANSWER_TOKENS)
+        answer = self._asked.generate(messages, max_tokens=128)
         return self._made(sample, messages, said, answer.text) if answer.finish == "stop" else None
 
     def all(
@@ -198,11 +189,15 @@ class Batcher:
     Args:
         examples: where images come from.
         rows: the examples, which a batch names by number.
-        frozen_tower: hand over what the tower makes of each image, computed once (see `MAX_KEPT_BYTES`), instead of pixels.
+        frozen_tower: hand over what the tower makes of each image, computed once, instead of pixels.
+        max_kept_bytes: features beyond these are computed again each time: 1.6 MB an image of 640 x 480 for the 3B model.
     """
 
-    def __init__(self, examples: Examples, rows: Sequence[TrainingExample], frozen_tower: bool) -> None:
+    def __init__(
+        self, examples: Examples, rows: Sequence[TrainingExample], frozen_tower: bool, max_kept_bytes: int = 8 * 2**30
+    ) -> None:
         self.examples, self.rows, self.frozen_tower = examples, rows, frozen_tower
+        self.max_kept_bytes = max_kept_bytes
         self._features: dict[str, Tensor] = {}
         self._kept_bytes = 0
 
@@ -232,7 +227,7 @@ class Batcher:
             return self._features[row.image]
         tokens = self.examples.model.image_tokens(self.examples.rgb(row))
         found = torch.from_numpy(tokens.reshape(-1, tokens.shape[-1])).to(self.examples.model.model.dtype)
-        if self._kept_bytes + found.nbytes <= MAX_KEPT_BYTES:
+        if self._kept_bytes + found.nbytes <= self.max_kept_bytes:
             self._features[row.image] = found
             self._kept_bytes += found.nbytes
         return found
@@ -257,8 +252,9 @@ def training_order(lengths: Sequence[int], epochs: int, batch: int, seed: int) -
         while len(shuffled) % batch:
             shuffled += shuffled[: batch - len(shuffled) % batch]
         blocks: list[list[int]] = []
-        for start in range(0, len(shuffled), GROUP_BATCHES * batch):
-            pool = sorted(shuffled[start : start + GROUP_BATCHES * batch], key=lambda i: -lengths[i])
+        pooled = 16 * batch  # sorted by length together: enough for little padding, few enough to stay mixed
+        for start in range(0, len(shuffled), pooled):
+            pool = sorted(shuffled[start : start + pooled], key=lambda i: -lengths[i])
             blocks += [pool[i : i + batch] for i in range(0, len(pool), batch)]
         rng.shuffle(blocks)
         order += [i for block in blocks for i in block]

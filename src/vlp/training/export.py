@@ -17,13 +17,6 @@ from vlp.training.checkpoint import save_model, write_folder
 from vlp.training.model_card import model_card
 from vlp.training.recipe import ADAPTER, MODEL, PLOT, RUN, read_record
 
-TEXT_FILES = (
-    "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "*.jinja",
-    "chat_template.json", "processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json",
-    "generation_config.json",
-)  # fmt: skip
-"""What a model folder has beside configuration and weights; taken over from the base as it is."""
-
 
 def merge(adapter: str | Path, base: str, out: str | Path, dtype: str = "", plot: Path | None = None) -> ModelFolder:
     """Write a base with an adapter added into its weights, and return the folder.
@@ -118,6 +111,11 @@ def write_model(
         dtype: of the weights; None leaves them as they are.
         plot: the curve of the training, to lie beside the card.
     """
+    as_the_base_has_them = (
+        "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "*.jinja",
+        "chat_template.json", "processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json",
+        "generation_config.json",
+    )  # fmt: skip
     name = derived_name(base.name, (record.get("recipe") or {}).get("adapter", "merged"))
     checked: list[ModelFolder] = []
 
@@ -126,7 +124,7 @@ def write_model(
 
     def write(part: Path) -> None:
         save_model(model, part)
-        for pattern in TEXT_FILES:
+        for pattern in as_the_base_has_them:
             for file in base.path.glob(pattern):
                 shutil.copyfile(file, part / file.name)
         own = {"format": 1, "name": name, "prompt": base.profile, "turns": base.turns}

@@ -14,12 +14,10 @@ from torch import nn
 from vlp.core.errors import UsageError, lookup
 from vlp.models.loading import quiet
 
-DECODER_RANK, VISION_RANK, VISION_BLOCKS, ALPHA_PER_RANK = 16, 8, 6, 2
-
 
 def decoder_ranks(model: Any) -> dict[str, int]:
     """Return rank 16 for every linear layer of the language decoder."""
-    return dict.fromkeys(_linear(model, model.get_decoder()), DECODER_RANK)
+    return dict.fromkeys(_linear(model, model.get_decoder()), 16)
 
 
 def vision_and_decoder_ranks(model: Any) -> dict[str, int]:
@@ -31,8 +29,8 @@ def vision_and_decoder_ranks(model: Any) -> dict[str, int]:
     stacks = [child for child in tower.children() if isinstance(child, nn.ModuleList)]
     if not stacks:
         raise UsageError("the vision tower of this model has no stack of blocks.", "Use --adapter decoder.")
-    blocks = max(stacks, key=len)[-VISION_BLOCKS:]
-    vision = dict.fromkeys(_linear(model, blocks), VISION_RANK)
+    blocks = max(stacks, key=len)[-6:]
+    vision = dict.fromkeys(_linear(model, blocks), 8)
     return decoder_ranks(model) | vision
 
 
@@ -62,12 +60,12 @@ def lora_config(ranks: dict[str, int]) -> Any:
     others = {name: rank for name, rank in ranks.items() if rank != usual}
     return LoraConfig(
         r=usual,
-        lora_alpha=ALPHA_PER_RANK * usual,
+        lora_alpha=2 * usual,
         lora_dropout=0.0,
         bias="none",
         target_modules=list(ranks),
         rank_pattern=others,
-        alpha_pattern={name: ALPHA_PER_RANK * rank for name, rank in others.items()},
+        alpha_pattern={name: 2 * rank for name, rank in others.items()},
         task_type="CAUSAL_LM",
     )
 

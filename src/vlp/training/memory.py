@@ -1,7 +1,7 @@
 """How much memory a fine-tuning needs, told before it starts; what cannot fit is refused.
 
 A count, not a measurement: weights, what the optimizer keeps (gradient, two moments, and the weight itself in 32 bits), what
-the backward pass needs of every layer, and the logits of the policy. `MARGIN` is for what the libraries take beside that.
+the backward pass needs of every layer, and the logits of the policy. A fifth is added for what the libraries take beside that.
 """
 
 from dataclasses import dataclass
@@ -12,16 +12,6 @@ import torch
 from vlp.core.errors import MissingComponent
 from vlp.training.lora import trained_parameters
 from vlp.training.recipe import processes
-
-MARGIN = 1.2
-OPTIMIZER_BYTES = 4 + 4 + 4 + 4
-"""Per trained number: gradient, two moments of AdamW, and the 32-bit weight."""
-
-KEPT_WIDTHS, KEPT_INNER_WIDTHS = 10, 4
-"""What a layer keeps per token for its backward pass, in multiples of its width and of its inner width."""
-
-LOGIT_BYTES = 4 * 3
-"""Per number: logit, its probability, its gradient."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +33,7 @@ class MemoryNeed:
     @property
     def total_bytes(self) -> int:
         """All of it, with the margin."""
-        return round(MARGIN * (self.weights + self.optimizer + self.activations + self.logits))
+        return round(1.2 * (self.weights + self.optimizer + self.activations + self.logits))
 
 
 def memory_need(
@@ -67,9 +57,9 @@ def memory_need(
     tower = _kept(vision.hidden_size, vision.intermediate_size, vision.depth, recompute) * patches
     return MemoryNeed(
         weights=weight_bytes * frozen,
-        optimizer=OPTIMIZER_BYTES * trained,
+        optimizer=(4 + 4 + 4 + 4) * trained,  # gradient, two moments of AdamW, and the 32-bit weight
         activations=examples * weight_bytes * (decoder + tower),
-        logits=examples * LOGIT_BYTES * (policy_tokens + 1) * text.vocab_size,
+        logits=examples * (4 + 4 + 4) * (policy_tokens + 1) * text.vocab_size,  # each, its probability, its gradient
     )
 
 
@@ -103,5 +93,5 @@ def refuse_what_cannot_fit(need: MemoryNeed, free: int, device: torch.device) ->
 
 def _kept(width: int, inner_width: int, layers: int, recompute: bool) -> int:
     """Return numbers kept per token: of every layer, or of one and the inputs of the others."""
-    whole = KEPT_WIDTHS * width + KEPT_INNER_WIDTHS * inner_width
+    whole = 10 * width + 4 * inner_width  # what a layer keeps per token for its backward pass
     return layers * width + whole if recompute else layers * whole

@@ -2,12 +2,6 @@
 
 from typing import Any
 
-LIMITS = """\
-- It plans for the robots and the kinds of scenes in its samples; on others it was not tried.
-- It proposes text. Every policy is to be checked against the robot's manifest before a step is done, as `vlp run` does.
-- A low loss is not a right plan: compare with the base on prompts that it was not trained on before you rely on it.
-"""
-
 
 def model_card(name: str, record: dict[str, Any]) -> str:
     """Return the card as Markdown.
@@ -42,6 +36,10 @@ def model_card(name: str, record: dict[str, Any]) -> str:
         "",
         "## Limits",
         "",
-        LIMITS,
+        "- It plans for the robots and the kinds of scenes in its samples; on others it was not tried.",
+        "- It proposes text. Every policy is to be checked against the robot's manifest before a step is done, as `vlp run` "
+        "does.",
+        "- A low loss is not a right plan: compare with the base on prompts that it was not trained on before you rely on it.",
+        "",
     ]
     return "\n".join(lines)

@@ -18,9 +18,6 @@ from vlp.training.memory import free_bytes, memory_need, refuse_what_cannot_fit
 from vlp.training.recipe import Recipe
 from vlp.training.step_speed import StepShape, StepSpeed, measure_steps, open_weights, random_batch, tower_features
 
-TUNED = ("decoder", "vision+decoder")
-HOTTEST = 8
-
 
 @dataclass
 class ModelSpeed:
@@ -65,7 +62,8 @@ def measure_model(
         MissingComponent: it cannot fit.
     """
     where = find_device(device)
-    recipes = {adapter: Recipe(adapter=adapter, precision=precision, recompute=recompute) for adapter in TUNED}
+    tuning = ("decoder", "vision+decoder")
+    recipes = {adapter: Recipe(adapter=adapter, precision=precision, recompute=recompute) for adapter in tuning}
     for recipe in recipes.values():
         recipe.check()
     weights, tuned = recipes["decoder"].weights_type(where), dict[str, StepSpeed]()
@@ -134,4 +132,4 @@ def _hottest(seen: profile, where: torch.device) -> list[tuple[str, float, float
     key = "self_device_time_total" if where.type == "cuda" else "self_cpu_time_total"
     rows: list[Any] = sorted(seen.key_averages(), key=lambda row: -getattr(row, key))
     total = sum(getattr(row, key) for row in rows) or 1.0
-    return [(row.key, getattr(row, key) / 1e6, getattr(row, key) / total) for row in rows[:HOTTEST]]
+    return [(row.key, getattr(row, key) / 1e6, getattr(row, key) / total) for row in rows[:8]]

@@ -11,13 +11,7 @@ from vlp.models.shape import build_shape, find_config
 from vlp.models.transformers_model import SMALL_MODEL_PARAMETERS
 from vlp.training import lora
 from vlp.training.memory import free_bytes, memory_need
-from vlp.training.recipe import RECOMPUTE, Recipe
-
-ASSUMED = {True: (512, 128), False: (3072, 512)}
-"""Tokens of the longest example, and of its policy, for small models and for others: they are counted when a run begins."""
-
-ASSUMED_PATCHES = 2048
-"""Of the largest image, where the tower is trained."""
+from vlp.training.recipe import Recipe
 
 
 def describe(base: str, adapter: str) -> dict[str, Any]:
@@ -46,12 +40,11 @@ def outlook(base: str, data: str | Path, recipe: Recipe, device: str | None = No
     where, small = find_device(device), found["parameters"] <= SMALL_MODEL_PARAMETERS
     recipe = recipe.settled(found["parameters"])
     micro, _ = recipe.share(1)
-    tokens, policy_tokens = ASSUMED[small]
-    kept = RECOMPUTE[recipe.recompute]
-    patches = 0 if recipe.adapter == "decoder" else ASSUMED_PATCHES
-    need = memory_need(
-        model, recipe.weights_type(where).itemsize, micro, tokens, policy_tokens, not small if kept is None else kept, patches
-    )
+    # Assumed of the longest example, its policy and the largest image: they are counted when a run begins.
+    tokens, policy_tokens = (512, 128) if small else (3072, 512)
+    patches = 0 if recipe.adapter == "decoder" else 2048
+    recompute = recipe.recomputes(found["parameters"])
+    need = memory_need(model, recipe.weights_type(where).itemsize, micro, tokens, policy_tokens, recompute, patches)
     told = {"epochs": recipe.epochs, "batch": recipe.batch, "rate": recipe.rate, "samples": None, "steps": None}
     if Path(data).is_dir():
         samples = sum(1 for _ in islice(Store(data).samples("train"), recipe.samples or None))

@@ -23,11 +23,6 @@ from vlp.training import checkpoint as files
 from vlp.training.curve import add_row
 from vlp.training.recipe import CHECKPOINTS, Recipe, processes
 
-WARM_UP_SHARE = 0.03
-CLIP = 1.0
-TOWER = ".visual."
-"""What the names of the vision tower's weights hold."""
-
 
 def trainer_settings(recipe: Recipe, out: Path, device: torch.device, recompute: bool) -> SFTConfig:
     """Return TRL's settings for a recipe.
@@ -71,7 +66,7 @@ def _options(recipe: Recipe, out: Path, device: torch.device, recompute: bool, m
         train_sampling_strategy="sequential",
         learning_rate=recipe.rate or 0.0,
         weight_decay=0.0,
-        max_grad_norm=CLIP,
+        max_grad_norm=1.0,
         bf16=recipe.compute_type(device) == torch.bfloat16,
         gradient_checkpointing=recompute,
         use_cpu=device.type == "cpu",
@@ -95,7 +90,7 @@ def rate_schedule(optimizer: Any, steps: int) -> LambdaLR:
 
     Transformers' own begins at 0, so that a run of one step trains nothing.
     """
-    warm_up = math.ceil(WARM_UP_SHARE * steps)
+    warm_up = math.ceil(0.03 * steps)
 
     def share(done: int) -> float:
         if done < warm_up:
@@ -145,7 +140,7 @@ class PolicyTrainer(SFTTrainer):
         """Return TRL's optimizer, with what is trained of the vision tower in groups of their own."""
         if self.optimizer is None:
             super().create_optimizer(model)
-            tower = {id(p) for name, p in self.trained.items() if TOWER in name}
+            tower = {id(p) for name, p in self.trained.items() if ".visual." in name}
             made: Any = self.optimizer
             for group in list(made.param_groups) if tower and self.tower_share < 1 else ():
                 slow = [p for p in group["params"] if id(p) in tower]

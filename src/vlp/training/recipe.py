@@ -12,50 +12,14 @@ import torch
 from vlp.core.errors import UsageError, lookup
 from vlp.core.files import write_whole
 from vlp.models.folder import read_json
+from vlp.models.loading import DTYPES
 from vlp.models.transformers_model import SMALL_MODEL_PARAMETERS
 from vlp.training.lora import ADAPTERS
 
+# What a run keeps in its folder.
 RUN, CURVE, PLOT = "run.json", "curve.jsonl", "curve.png"
 CHECKPOINTS, ADAPTER, MODEL = "checkpoints", "adapter", "model"
 FORMAT = 1
-MOST_SEED = 2**32 - 1
-"""What numpy takes, which transformers seeds with the others."""
-
-WORTH_SAYING = 1.1
-"""How much slower a precision is to be named: below, two measurements differ by chance."""
-
-MAY_CHANGE = {("recipe", "micro"), ("recipe", "recompute"), ("recipe", "save_every")}
-
-
-@dataclass(frozen=True)
-class Usual:
-    """What a recipe takes where it says nothing.
-
-    Args:
-        epochs: how often each sample is seen.
-        rates: highest learning rate by adapter.
-        rehearse: questions about each sample's image.
-        tower_share: of the rate, for what is trained of the vision tower.
-        words: which words are taught.
-    """
-
-    epochs: int
-    rates: dict[str, float]
-    rehearse: int
-    tower_share: float
-    words: str
-
-
-LARGE = Usual(2, {"decoder": 2e-4, "vision+decoder": 2e-4, "full": 1e-5}, 0, 1.0, "all")
-"""The epochs are the paper's; the rates, our choice, are the usual ones for LoRA and for all weights."""
-
-SMALL = Usual(4, {"decoder": 2e-3, "vision+decoder": 2e-3, "full": 3e-4}, 1, 0.05, "agreed")
-"""For small models, after pilots of `decoder`; the rate of `full` is a guess. Where a tower is read off as text (the turns
-`sight`), no loss holds in place what it writes: it is trained at a small share of the rate."""
-
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-WORDS = ("all", "agreed")
-RECOMPUTE = {"auto": None, "yes": True, "no": False}
 
 
 @dataclass(frozen=True)
@@ -64,7 +28,7 @@ class Recipe:
 
     Args:
         adapter: a name in `vlp.training.lora.ADAPTERS`.
-        epochs: how often each sample is seen; None takes that of `LARGE`, or of `SMALL` for a small model.
+        epochs: how often each sample is seen; None takes what `settled` says for the size of the model.
         batch: examples in a step (samples and rehearsed questions), over all processes; our choice.
         rate: highest learning rate, None as above. It rises over the first 3 % of the steps, then falls as a cosine to 0.
         seed: of the adapter's first weights and of the order.
@@ -98,29 +62,42 @@ class Recipe:
     def check(self) -> None:
         """Raise UsageError for the first value that makes no sense, naming its option."""
         lookup(self.adapter, ADAPTERS, "adapter")
-        lookup(self.recompute, RECOMPUTE, "answer to --recompute")
+        lookup(self.recompute, dict.fromkeys(("auto", "yes", "no")), "answer to --recompute")
         if self.precision:
-            lookup(self.precision, PRECISIONS, "precision")
+            lookup(self.precision, dict.fromkeys(("float32", "bfloat16")), "precision")
         if self.words is not None:
-            lookup(self.words, dict.fromkeys(WORDS), "answer to --words")
+            lookup(self.words, dict.fromkeys(("all", "agreed")), "answer to --words")
         least = {"epochs": 1, "batch": 1, "samples": 0, "micro": 0, "seed": 0, "save_every": 1, "rehearse": 0}
         for name, value in least.items():
             given = getattr(self, name)
             if given is not None and given < value:
                 raise UsageError(f"--{name.replace('_', '-')} {given} is too small.", f"Give {value} or more.")
-        if self.seed > MOST_SEED:
-            raise UsageError(f"--seed {self.seed} is too large.", f"Give at most {MOST_SEED}.")
+        most = 2**32 - 1  # what numpy takes, which transformers seeds with the others
+        if self.seed > most:
+            raise UsageError(f"--seed {self.seed} is too large.", f"Give at most {most}.")
         if self.rate is not None and not 0 < self.rate <= 1:
             raise UsageError(f"--rate {self.rate} is out of bounds.", "Give more than 0 and at most 1.")
         if self.tower_share is not None and not 0 < self.tower_share <= 1:
             raise UsageError(f"--tower-share {self.tower_share} is out of bounds.", "Give more than 0 and at most 1.")
 
     def settled(self, parameters: int) -> "Recipe":
-        """Return the recipe for a model of so many parameters, with nothing left open."""
-        usual = SMALL if parameters <= SMALL_MODEL_PARAMETERS else LARGE
-        found: dict[str, Any] = {"epochs": usual.epochs, "rate": usual.rates[self.adapter]}
-        found |= {"rehearse": usual.rehearse, "tower_share": usual.tower_share, "words": usual.words}
-        return replace(self, **{name: value for name, value in found.items() if getattr(self, name) is None})
+        """Return the recipe for a model of so many parameters, with nothing left open.
+
+        For small models after pilots of `decoder`; their rate of `full` is a guess. Where a tower is read off as text (the
+        turns `sight`), no loss holds in place what it writes: it is trained at a small share of the rate. For others the
+        epochs are the paper's; the rates, our choice, are the usual ones for LoRA and for all weights.
+        """
+        if parameters <= SMALL_MODEL_PARAMETERS:
+            rate = {"decoder": 2e-3, "vision+decoder": 2e-3, "full": 3e-4}[self.adapter]
+            usual: dict[str, Any] = {"epochs": 4, "rate": rate, "rehearse": 1, "tower_share": 0.05, "words": "agreed"}
+        else:
+            rate = {"decoder": 2e-4, "vision+decoder": 2e-4, "full": 1e-5}[self.adapter]
+            usual = {"epochs": 2, "rate": rate, "rehearse": 0, "tower_share": 1.0, "words": "all"}
+        return replace(self, **{name: value for name, value in usual.items() if getattr(self, name) is None})
+
+    def recomputes(self, parameters: int) -> bool:
+        """Return whether a model of so many parameters computes activations again in the backward pass."""
+        return {"auto": parameters > SMALL_MODEL_PARAMETERS, "yes": True, "no": False}[self.recompute]
 
     def share(self, processes: int) -> tuple[int, int]:
         """Return how many samples a process takes at a time, and how many times a step.
@@ -141,7 +118,7 @@ class Recipe:
         able = device.type == "cuda" and torch.cuda.is_bf16_supported()
         if self.precision == "bfloat16" and device.type == "cuda" and not able:
             raise UsageError("this GPU has no bfloat16.", "Use --precision float32.")
-        return PRECISIONS[self.precision or ("bfloat16" if able else "float32")]
+        return DTYPES[self.precision or ("bfloat16" if able else "float32")]
 
     def weights_type(self, device: torch.device) -> torch.dtype:
         """Return the type of the weights: 32 bits where they are trained themselves or run on a CPU, as at run time."""
@@ -157,7 +134,7 @@ def slow_half(recipe: Recipe, device: torch.device) -> str:
     if device.type != "cpu" or recipe.compute_type(device) != torch.bfloat16:
         return ""
     times = product_s(torch.bfloat16) / product_s(torch.float32)
-    if times < WORTH_SAYING:
+    if times < 1.1:  # below, two measurements differ by chance
         return ""
     return f"bfloat16 takes {times:.1f} times as long as float32 on this processor: --precision float32 is faster here."
 
@@ -204,9 +181,10 @@ def same_run(before: dict[str, Any], now: dict[str, Any]) -> None:
 
     How a step is computed and when it is saved may change: a run that ran out of memory is taken up in smaller bites.
     """
+    may_change = {("recipe", "micro"), ("recipe", "recompute"), ("recipe", "save_every")}
     for part in ("base", "data", "recipe"):
         old, new = before.get(part) or {}, now[part]
         for key in {**old, **new}:
-            if old.get(key) != new.get(key) and (part, key) not in MAY_CHANGE:
+            if old.get(key) != new.get(key) and (part, key) not in may_change:
                 what = f"{key} was {str(old.get(key))[:80]}, now {str(new.get(key))[:80]}"
                 raise UsageError(f"the run cannot be taken up: its {part} is another ({what}).", "Choose another --out.")

@@ -17,15 +17,7 @@ QUESTIONS = (
     "which thing is the leftmost?",
     "which thing is the nearest?",
 )
-ABOUT_ONE = (
-    "where is the {a}?",
-    "is there a {a}?",
-    "what colour is the {a}?",
-    "is something in the {a}?",
-    "what is near the {a}?",
-)
-ABOUT_KIND = ("how many {kinds} are there?", "which things are {colour}?", "list the {kinds}")
-ABOUT_TWO = ("is the {a} left of the {b}?", "is the {a} behind the {b}?", "is the {a} in the {b}?", "is the {a} near the {b}?")
+"""About all of an image."""
 
 
 def draw_questions(policy: Mapping[str, Any], count: int, rng: Random) -> list[str]:
@@ -45,11 +37,28 @@ def draw_questions(policy: Mapping[str, Any], count: int, rng: Random) -> list[s
 def _draw(names: list[str], rng: Random) -> str:
     about = rng.sample(names, min(2, len(names)))
     words = dict(zip("ab", about, strict=False))
-    sets = [QUESTIONS, *[ABOUT_ONE] * (len(about) > 0), *[ABOUT_TWO] * (len(about) > 1)]
+    sets: list[tuple[str, ...]] = [QUESTIONS]
+    if len(about) > 0:
+        ones = (
+            "where is the {a}?",
+            "is there a {a}?",
+            "what colour is the {a}?",
+            "is something in the {a}?",
+            "what is near the {a}?",
+        )
+        sets.append(ones)
+    if len(about) > 1:
+        twos = (
+            "is the {a} left of the {b}?",
+            "is the {a} behind the {b}?",
+            "is the {a} in the {b}?",
+            "is the {a} near the {b}?",
+        )
+        sets.append(twos)
     colour, _, kind = about[0].rpartition(" ") if about else ("", "", "")
     if colour:
         words |= {"colour": colour, "kinds": plural(kind)}
-        sets.append(ABOUT_KIND)
+        sets.append(("how many {kinds} are there?", "which things are {colour}?", "list the {kinds}"))
     return rng.choice(rng.choice(sets)).format(**words)
 
 

@@ -24,7 +24,7 @@ from vlp.models.catalogue import find_folder
 from vlp.models.folder import ModelFolder, check_folder, sha256
 from vlp.models.loading import find_device, quiet
 from vlp.models.shape import build_shape
-from vlp.models.transformers_model import SMALL_MODEL_PARAMETERS, TransformersModel
+from vlp.models.transformers_model import TransformersModel
 from vlp.training import lora
 from vlp.training.checkpoint import last_checkpoint, write_folder
 from vlp.training.curve import cut_curve, plot_curve, read_curve
@@ -39,7 +39,6 @@ from vlp.training.recipe import (
     CURVE,
     MODEL,
     PLOT,
-    RECOMPUTE,
     Recipe,
     make_record,
     read_record,
@@ -48,7 +47,6 @@ from vlp.training.recipe import (
     write_record,
 )  # fmt: skip
 
-VALIDATION_SAMPLES = 200
 Progress = Callable[[str, int, int], None]
 
 
@@ -91,7 +89,7 @@ def train_sft(
     recipe = recipe.settled(folder.parameters)
     record = make_record(_base_record(base, folder), _data_record(store, samples), recipe)
     where = find_device(device)
-    recompute = _recompute(recipe, folder.parameters)
+    recompute = recipe.recomputes(folder.parameters)
     settings = trainer_settings(recipe, out, where, recompute)
     where, main = _own_device(settings.device), settings.process_index == 0
     weights = recipe.weights_type(where)
@@ -105,7 +103,7 @@ def train_sft(
     rows = examples.all(samples, recipe.rehearse or 0, lambda done: progress("reading samples", done, len(samples)))
     if main:
         record |= _differing(examples, len(samples), say)
-    held_out = examples.all(islice(store.samples("validation"), VALIDATION_SAMPLES)) if main else []  # read by the base, too
+    held_out = examples.all(islice(store.samples("validation"), 200)) if main else []  # read by the base, too
     model.model.train()
     ranks = lora.ranks_of(model.model, recipe.adapter)
     batcher = Batcher(examples, rows, frozen_tower=recipe.adapter == "decoder")
@@ -215,11 +213,6 @@ def _open_run(out: Path, record: dict[str, Any], resume: bool) -> Path | None:
 def _own_device(device: torch.device) -> torch.device:
     """Return the device of this process; Accelerate calls a processor shared by several processes "cpu:0"."""
     return torch.device("cpu") if device.type == "cpu" else device
-
-
-def _recompute(recipe: Recipe, parameters: int) -> bool:
-    asked = RECOMPUTE[recipe.recompute]
-    return parameters > SMALL_MODEL_PARAMETERS if asked is None else asked
 
 
 def _refuse_at_first_sight(folder: ModelFolder, recipe: Recipe, weights: torch.dtype, where: torch.device) -> None:

@@ -13,14 +13,14 @@ from vlp.evaluation.gates.tuned import find_tuned
 from vlp.training.recipe import read_record
 
 FOLDER = "gates"
-PROMPTS, QUESTIONS, SCENES = 20, 100, 25
-"""Enough to see what is broken; `vlp gate` measures with more."""
+"""Where a run keeps the reports."""
 Progress = Callable[[str, int, int], None]
 
 
 def run_gates(
-    run: Path, base: str, data: str | Path, device: str | None = None, progress: Progress = lambda what, done, all_: None
-) -> Iterator[GateReport]:
+    run: Path, base: str, data: str | Path, device: str | None = None, progress: Progress = lambda what, done, all_: None,
+    *, prompts: int = 20, questions: int = 100, scenes: int = 25,
+) -> Iterator[GateReport]:  # fmt: skip
     """Yield the report of each gate, written to the run's folder, as it ends, but for one that is `left_out`.
 
     Args:
@@ -29,6 +29,7 @@ def run_gates(
         data: the samples it was trained on; parity asks those of validation, or of training where there are none.
         device: "cpu", "cuda", ...; None takes a GPU where there is one.
         progress: told (what is going on, done, all).
+        prompts, questions, scenes: how many each gate asks: enough to see what is broken; `vlp gate` measures with more.
     """
     tuned, store = find_tuned(str(run), base), Store(data)
     split = "validation" if next(iter(store.samples("validation")), None) else "train"
@@ -38,16 +39,14 @@ def run_gates(
         return lambda what, done, all_: progress(f"{gate}, {what}", done, all_)
 
     def parity_() -> GateReport:
-        return parity(tuned, sample_prompts(store, PROMPTS, split), device=device, progress=told("parity"))
+        return parity(tuned, sample_prompts(store, prompts, split), device=device, progress=told("parity"))
 
     def keeps_() -> GateReport:
-        questions = simulated_questions(QUESTIONS)
-        return keeps(
-            lambda: tuned.open_base(**where), lambda: tuned.open(**where), questions, tuned.name, progress=told("keeps")
-        )
+        asked = simulated_questions(questions)
+        return keeps(lambda: tuned.open_base(**where), lambda: tuned.open(**where), asked, tuned.name, progress=told("keeps"))
 
     def plans_() -> GateReport:
-        return plans(lambda: tuned.open_base(**where), lambda: tuned.open(**where), SCENES, tuned.name, progress=told("plans"))
+        return plans(lambda: tuned.open_base(**where), lambda: tuned.open(**where), scenes, tuned.name, progress=told("plans"))
 
     for gate in (parity_, keeps_) if left_out(run) else (parity_, keeps_, plans_):
         report = gate()

@@ -19,11 +19,7 @@ from vlp.evaluation.runner import Rate
 from vlp.models.protocol import Model
 from vlp.prompt.render import question_messages
 
-BAR = 0.85
-FILE, SIMULATED = "questions.jsonl", "simulated"
-MAX_LINES, MAX_LINE_BYTES = 100_000, 65_536
-MAX_TOKENS = 128
-NONE = ("none", "nothing", "[]")
+FILE = "questions.jsonl"
 Open = Callable[[], Model]
 Progress = Callable[[str, int, int], None]
 
@@ -56,7 +52,7 @@ def simulated_questions(n: int, split: str = "validation") -> list[GateQuestion]
     from vlp.evaluation.seeing import draw_question
 
     drawn = (draw_question(index, split) for index in range(n))
-    return [GateQuestion(SIMULATED, kind, text, (answer,), encode_png(rgb)) for rgb, kind, text, answer in drawn]
+    return [GateQuestion("simulated", kind, text, (answer,), encode_png(rgb)) for rgb, kind, text, answer in drawn]
 
 
 def read_sets(folders: Sequence[Path]) -> list[GateQuestion]:
@@ -65,7 +61,7 @@ def read_sets(folders: Sequence[Path]) -> list[GateQuestion]:
     Raises:
         UsageError: two sets of one name, which would be judged as one; or as `read_questions` does.
     """
-    named: dict[str, str] = {SIMULATED: "the simulated questions"}
+    named: dict[str, str] = {"simulated": "the simulated questions"}
     found: list[GateQuestion] = []
     for folder in folders:
         name, where = _set_name(folder), repr(str(folder)[:300])
@@ -100,7 +96,7 @@ def same_answer(said: str, accepted: Sequence[str]) -> bool:
 
 
 def keeps(
-    base: Open, tuned: Open, questions: Sequence[GateQuestion], name: str = "the tuned model", bar: float = BAR,
+    base: Open, tuned: Open, questions: Sequence[GateQuestion], name: str = "the tuned model", bar: float = 0.85,
     progress: Progress = lambda what, done, all_: None,
 ) -> GateReport:  # fmt: skip
     """Compare two models' answers; one is open at a time.
@@ -144,7 +140,7 @@ def _answer(what: str, opened: Open, questions: Sequence[GateQuestion], progress
     profile = model.profile
     for question in questions:
         messages = question_messages(question.rgb(), question.text, profile)
-        said = model.generate(messages, max_tokens=MAX_TOKENS, timeout_s=300.0).text.strip()
+        said = model.generate(messages, max_tokens=128, timeout_s=300.0).text.strip()
         found.append((same_answer(said, question.answers), said))
         progress(what, len(found), len(questions))
     return found
@@ -164,9 +160,9 @@ def _kinds(
 
 def _lines(folder: Path, file: Path) -> Iterator[GateQuestion]:
     with file.open("rb") as stream:
-        for number, line in enumerate(iter(lambda: stream.readline(MAX_LINE_BYTES + 1), b""), 1):
-            if number > MAX_LINES or len(line) > MAX_LINE_BYTES:
-                raise UsageError(f"{FILE} has more than {MAX_LINES:,} lines, or a line of more than {MAX_LINE_BYTES:,} bytes.")
+        for number, line in enumerate(iter(lambda: stream.readline(65_537), b""), 1):
+            if number > 100_000 or len(line) > 65_536:
+                raise UsageError(f"{FILE} has more than 100,000 lines, or a line of more than 65,536 bytes.")
             if line.strip():
                 yield _question(folder, number, line)
 
@@ -202,7 +198,7 @@ def _set_name(folder: Path) -> str:
 def _normal(answer: str) -> tuple[str, ...]:
     """Return an answer as a list of plain words: a JSON list, or names parted by commas; none of them for "none"."""
     text = answer.strip().rstrip(".").lower()
-    if text in NONE:
+    if text in ("none", "nothing", "[]"):
         return ()
     try:
         listed = json.loads(text)

@@ -22,10 +22,6 @@ from vlp.models.trace import Trace, Traceable
 from vlp.models.transformers_model import TransformersModel
 from vlp.models.turns import own_turns
 
-TOLERANCES = {"float32": 0.001, "float16": 0.1, "bfloat16": 0.3}
-"""How far two log-probabilities of one token may be apart, by the type of the weights: rounding, and no more than that."""
-
-MAX_TOKENS = 256
 Prompts = Callable[[str], list[list[Message]]]
 """A wording to conversations, the same ones each time."""
 Progress = Callable[[str, int, int], None]
@@ -85,7 +81,7 @@ def parity(
     key: str = "",
     tolerance: float = 0.0,
     device: str | None = None,
-    max_tokens: int = MAX_TOKENS,
+    max_tokens: int = 256,
     progress: Progress = lambda what, done, all_: None,
 ) -> GateReport:
     """Compare a tuned model as it was trained with itself merged, and served.
@@ -96,7 +92,7 @@ def parity(
         merged: the merged folder; "" makes one for the while, where there is something to merge.
         url: of a server that serves it; "" for none.
         key: bearer token of that server.
-        tolerance: see `compare`; 0 takes that of `TOLERANCES`.
+        tolerance: see `compare`; 0 takes what the type of the weights loses by rounding, and no more than that.
         device: "cpu", "cuda", ...; None takes a GPU where there is one.
         max_tokens: limit on each reply.
         progress: told (which model, prompts done, all).
@@ -110,7 +106,7 @@ def parity(
         raise UsageError(f"{tuned.name!r} is one model, with nothing to compare it to.", hint)
     trained = tuned.as_trained(device=device)
     kind = str(trained.model.dtype).removeprefix("torch.")
-    tolerance = tolerance or TOLERANCES[kind]
+    tolerance = tolerance or {"float32": 0.001, "float16": 0.1, "bfloat16": 0.3}[kind]
     asked = prompts(trained.profile)
     if not asked:
         raise UsageError("no prompts to compare on.", "Give a store that has samples of that split.")

@@ -13,8 +13,6 @@ from vlp.sim.embodiments import EMBODIMENTS
 
 ROBOT = first(EMBODIMENTS)
 """The robot whose prompts these are."""
-KEPT = ("validation", "test")
-"""The splits whose scenes nobody trains on."""
 Open = Callable[[], Model]
 Progress = Callable[[str, int, int], None]
 
@@ -38,8 +36,8 @@ def plans(
     """
     if n < 1 or not 0 <= at_least <= 1:
         raise UsageError(f"--n {n} or --at-least {at_least} is out of bounds.", "Give 1 or more scenes, and 0 to 1.")
-    if split not in KEPT:
-        raise UsageError(f"--split {split[:80]!r} is none that is kept from training.", f"Expected {' or '.join(KEPT)}.")
+    if split not in ("validation", "test"):
+        raise UsageError(f"--split {split[:80]!r} is none that is kept from training.", "Expected validation or test.")
     found = {"base": _policies("base", base, n, split, progress), "tuned": _policies("tuned", tuned, n, split, progress)}
     rates = {which: Rate.of(rows) for which, rows in found.items()}
     tables, facts = [], dict[str, Any]()

@@ -10,8 +10,6 @@ from vlp import __version__
 from vlp.core.errors import MissingComponent
 from vlp.core.files import write_whole
 
-SHOWN_FAILURES = 40
-
 
 @dataclass(frozen=True)
 class GateReport:
@@ -53,8 +51,8 @@ class GateReport:
             lines += [_line([row[column] for column in columns]) for row in self.rows]
         if self.failures:
             lines += ["", f"## What failed ({len(self.failures)})", ""]
-            lines += [f"- {_inert(text)}" for text in self.failures[:SHOWN_FAILURES]]
-            left = len(self.failures) - SHOWN_FAILURES
+            lines += [f"- {_inert(text)}" for text in self.failures[:40]]
+            left = len(self.failures) - 40
             lines += [f"- {left} more are in {self.gate}.json"] if left > 0 else []
         return "\n".join([*lines, "", f"vlp {self.version}", ""])
 

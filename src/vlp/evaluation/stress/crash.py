@@ -27,11 +27,6 @@ from vlp.journal import read_events
 from vlp.sim.embodiments import EMBODIMENTS
 from vlp.sim.worlds import WORLDS
 
-LIFE_LIMIT_S = 900.0
-SCENES = 5
-FAMILIES = {"put": 3.0, "group": 1.0, "stack": 1.0, "swap": 1.0}
-"""Families of tasks that are drawn, by weight: some short, some with many steps."""
-
 
 @dataclass(frozen=True)
 class Case:
@@ -113,7 +108,7 @@ def _case(index: int, seed: int, usual_s: float, folder: Path) -> Case:
     redrawn: list[int] = []
     while True:
         case = _killed_run(index, world, usual_s, folder / f"{index:03d}-{world}")
-        if case.holds or case.repeated or len(redrawn) >= SCENES or _succeeds(folder / f"whole-{world}", world):
+        if case.holds or case.repeated or len(redrawn) >= 5 or _succeeds(folder / f"whole-{world}", world):
             return replace(case, redrawn=tuple(redrawn))
         redrawn.append(world)
         world += 10_000
@@ -189,7 +184,7 @@ def _life(out: Path, world: int, kill_s: float | None) -> int:
     if kill_s is not None:
         command += ["--kill-s", str(kill_s)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIFE_LIMIT_S)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900.0)
     (out / "life.log").write_text(done.stdout + done.stderr)
     return done.returncode
 
@@ -221,10 +216,11 @@ def live(out: Path, world: int, kill_s: float | None) -> str:
     from vlp.runtime.run import Run, Spec, read_run
     from vlp.sim.language.families import sample_task
 
+    families = {"put": 3.0, "group": 1.0, "stack": 1.0, "swap": 1.0}  # by weight: some short, some with many steps
     for scene in range(world, world + 100_000_000, 1_000_000):  # the first with such a task, the same in every life
         robot, simulation = open_robot(seed=scene, grounder="oracle")
         assert simulation is not None
-        if task := sample_task(simulation.truth(), random.Random(world), "train", FAMILIES):
+        if task := sample_task(simulation.truth(), random.Random(world), "train", families):
             break
     else:
         raise UsageError("no world had a task.")

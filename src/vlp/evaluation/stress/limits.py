@@ -18,8 +18,6 @@ from vlp.robot.protocol import Step
 from vlp.sim.open import simulated
 from vlp.sim.simulation import Simulation
 
-POLICIES = 10
-"""Policies in a row in one scene, each beginning where the last one ended."""
 LIMITS = ("base_speed_m_s", "hand_speed_m_s", "grip_force_n", "gripper_opening_m", "payload_kg", "out_of_workspace_m")
 
 
@@ -139,8 +137,11 @@ class Gauge:
             self.most[name], self.during[name] = float(value), self.step
 
 
-def limits(index: int, options: Options, out: Path) -> list[Row]:
-    """Run hostile policies in one scene, on the first robot and world of their tables; a row each."""
+def limits(index: int, options: Options, out: Path, policies: int = 10) -> list[Row]:
+    """Run hostile policies in one scene, each beginning where the last one ended; a row each.
+
+    Robot and world are the first of their tables.
+    """
     del options, out
     rng = random.Random(f"limits {index}")
     robot, simulation = simulated(seed=rng.randrange(10_000_000))
@@ -151,7 +152,7 @@ def limits(index: int, options: Options, out: Path) -> list[Row]:
     robot.on_step.append(gauge.after_step)
     robot.on_tick.append(gauge.after_tick)
     rows = []
-    for number in range(POLICIES):
+    for number in range(policies):
         gauge.reset()
         counts = {"succeeded": 0, "failed": 0, "stopped": 0, "timeout": 0, "rejected": 0}
         began_s = float(simulation.data.time)

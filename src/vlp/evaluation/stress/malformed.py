@@ -13,9 +13,6 @@ Data = dict[str, Any]
 Spoil = Callable[[random.Random, Data], str | bytes]
 """Takes a valid policy that has at least one step (it may change it) and returns a malformed text."""
 
-_STAND_IN = "@@stand-in@@"
-_OTHERS = (None, True, False, 0, -3, 2.5, "word", [], ["a"], {}, {"a": 1})
-
 
 def dumps(data: Any) -> str:
     """Return compact JSON; not a number is written as the words that Python's parser would take."""
@@ -53,9 +50,19 @@ def _prepend(data: Data, *steps: Data) -> str:
 
 def _instead(rng: random.Random, data: Data, raw: str) -> str:
     """Put raw text in place of a random value."""
-    container, key = rng.choice(list(_slots(data)))
-    container[key] = _STAND_IN
-    return dumps(data).replace(dumps(_STAND_IN), raw)
+    return _raw(data, *rng.choice(list(_slots(data))), raw)
+
+
+def _raw(data: Data, container: Any, key: Any, raw: str) -> str:
+    """Put raw text in place of a value."""
+    container[key] = "@@stand-in@@"
+    return dumps(data).replace('"@@stand-in@@"', raw)
+
+
+def _other(rng: random.Random, but: str = "") -> Any:
+    """Return a value of any JSON type but one."""
+    values = (None, True, False, 0, -3, 2.5, "word", [], ["a"], {}, {"a": 1})
+    return rng.choice([value for value in values if _json_type(value) != but])
 
 
 # Text ------------------------------------------------------------------------------------------------------------
@@ -79,8 +86,8 @@ def duplicated(rng: random.Random, data: Data) -> str:
     """One object has one key twice."""
     chosen = rng.choice(_objects(data))
     key = rng.choice(list(chosen))
-    chosen[_STAND_IN] = copy.deepcopy(chosen[key])
-    return dumps(data).replace(dumps(_STAND_IN), dumps(key))
+    chosen["@@stand-in@@"] = copy.deepcopy(chosen[key])
+    return dumps(data).replace('"@@stand-in@@"', dumps(key))
 
 
 def not_finite(rng: random.Random, data: Data) -> str:
@@ -136,15 +143,14 @@ def missing_key(rng: random.Random, data: Data) -> str:
 
 def unknown_key(rng: random.Random, data: Data) -> str:
     """One object has a key that it does not have."""
-    rng.choice(_objects(data))[rng.choice(("zz", "Goal", "__class__", "", "do ", "x" * 300))] = rng.choice(_OTHERS)
+    rng.choice(_objects(data))[rng.choice(("zz", "Goal", "__class__", "", "do ", "x" * 300))] = _other(rng)
     return dumps(data)
 
 
 def wrong_type(rng: random.Random, data: Data) -> str:
     """One value is of another JSON type."""
     container, key = rng.choice(list(_slots(data)))
-    kind = _json_type(container[key])
-    container[key] = rng.choice([other for other in _OTHERS if _json_type(other) != kind])
+    container[key] = _other(rng, but=_json_type(container[key]))
     return dumps(data)
 
 
@@ -196,8 +202,7 @@ def wrong_string(rng: random.Random, data: Data) -> str:
     chosen = rng.choice((data, rng.choice(data["subtasks"])))
     key = "goal" if chosen is data else "name"
     if rng.random() < 0.2:
-        chosen[key] = _STAND_IN
-        return dumps(data).replace(dumps(_STAND_IN), rng.choice((r'"\ud800"', r'"\udfff x"', r'"a\u0000"')))
+        return _raw(data, chosen, key, rng.choice((r'"\ud800"', r'"\udfff x"', r'"a\u0000"')))
     chosen[key] = bad
     return dumps(data)
 

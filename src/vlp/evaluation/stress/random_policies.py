@@ -11,24 +11,6 @@ from vlp.primitives.manifest import Manifest
 from vlp.primitives.standard import UNARY
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
-_WORDS = (
-    "the",
-    "red",
-    "cube",
-    "is",
-    "in",
-    "bowl",
-    "don't",
-    "Bitte",
-    "größer",
-    "right?",
-    '"quoted"',
-    "<b>",
-    "a&b",
-    "{x}",
-    "手",
-)
-
 
 def random_policy(rng: random.Random, manifest: Manifest, max_subtasks: int = 4) -> dict[str, Any]:
     """Return the plain data of a policy that is valid from an empty hand, whatever the robot has seen before.
@@ -119,7 +101,10 @@ def _phrase(rng: random.Random) -> str:
 
 
 def _text(rng: random.Random) -> str:
-    return " ".join(rng.choice(_WORDS) for _ in range(rng.randint(1, 8)))
+    words = (
+        "the", "red", "cube", "is", "in", "bowl", "don't", "Bitte", "größer", "right?", '"quoted"', "<b>", "a&b", "{x}", "手",
+    )  # fmt: skip
+    return " ".join(rng.choice(words) for _ in range(rng.randint(1, 8)))
 
 
 def _name(rng: random.Random) -> str:

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from vlp.core.observation import Intrinsics, project, transform
-from vlp.nano.code import CHANNELS, IMAGE_HEIGHT, IMAGE_WIDTH, SLOTS, SeenObject, encode
+from vlp.nano.code import CHANNELS, GRID, SLOTS, SeenObject, encode
 from vlp.nano.scene import Standing, entries, standing, told
-from vlp.nano.training.packing import CELLS
 from vlp.sim.language.random_truth import sample_truth
 from vlp.sim.truth import ToldTruth, TrueObject, Truth
 from vlp.sim.worlds.tabletop.words import COLOURS
@@ -73,8 +72,8 @@ class FrameSource(Protocol):
 
 
 def code_batch(scenes: Sequence[LabelledScene]) -> Tensor:
-    """Return the codes (b, CELLS, CHANNELS) of scenes."""
-    return torch.from_numpy(np.stack([encode(s.objects) for s in scenes])).view(len(scenes), CELLS, CHANNELS)
+    """Return the codes (b, cells, CHANNELS) of scenes."""
+    return torch.from_numpy(np.stack([encode(s.objects) for s in scenes])).view(len(scenes), GRID.cells, CHANNELS)
 
 
 def noisy_codes(scenes: Sequence[LabelledScene], rng: np.random.Generator) -> Tensor:
@@ -102,8 +101,8 @@ def _home_camera() -> tuple[np.ndarray, Intrinsics]:
     pose = np.eye(4)
     pose[:3, :3] = data.camera(body.camera).xmat.reshape(3, 3) @ np.diag([1.0, -1.0, -1.0])
     pose[:3, 3] = data.camera(body.camera).xpos
-    f = body.intrinsics.fx * IMAGE_WIDTH / body.intrinsics.width
-    return pose, Intrinsics(IMAGE_WIDTH, IMAGE_HEIGHT, f, f, IMAGE_WIDTH / 2, IMAGE_HEIGHT / 2)
+    f = body.intrinsics.fx * GRID.width_px / body.intrinsics.width
+    return pose, Intrinsics(GRID.width_px, GRID.height_px, f, f, GRID.width_px / 2, GRID.height_px / 2)
 
 
 def imagined_scene(rng: Random) -> LabelledScene:
@@ -127,15 +126,15 @@ def imagined_scene(rng: Random) -> LabelledScene:
         if held:
             if rng.random() < 0.5:
                 continue
-            x, y = rng.uniform(0, 90), rng.uniform(90, IMAGE_HEIGHT)
-            box = (max(0.0, x - 30), y - 38, x + 30, min(y + 38, IMAGE_HEIGHT))
+            x, y = rng.uniform(0, 90), rng.uniform(90, GRID.height_px)
+            box = (max(0.0, x - 30), y - 38, x + 30, min(y + 38, GRID.height_px))
         else:
             angles = item.yaw_rad + np.arange(12) * pi / 6
             ring = np.stack([np.cos(angles) * item.size_m[0] / 2, np.sin(angles) * item.size_m[1] / 2], 1)
             points = np.concatenate([np.c_[ring, np.full(12, z)] for z in (-item.size_m[2] / 2, item.size_m[2] / 2)])
             pixels = project(transform(points + np.array(item.position_in_world), camera_from_world), k)
             low, high = pixels.min(0), pixels.max(0)
-            box = (max(low[0], 0), max(low[1], 0), min(high[0], IMAGE_WIDTH), min(high[1], IMAGE_HEIGHT))
+            box = (max(low[0], 0), max(low[1], 0), min(high[0], GRID.width_px), min(high[1], GRID.height_px))
         if box[2] - box[0] < 6 or box[3] - box[1] < 6:
             continue
         x1, y1, x2, y2 = map(float, box)
@@ -160,7 +159,7 @@ def recoloured(scene: LabelledScene, rng: Random) -> LabelledScene:
 def shifted_box(item: SeenObject, dx: float, dy: float) -> SeenObject | None:
     """Return the object with its box moved and cut at the image's edge, or None when little is left of it."""
     x1, y1, x2, y2 = item.box
-    box = (max(x1 + dx, 0.0), max(y1 + dy, 0.0), min(x2 + dx, float(IMAGE_WIDTH)), min(y2 + dy, float(IMAGE_HEIGHT)))
+    box = (max(x1 + dx, 0.0), max(y1 + dy, 0.0), min(x2 + dx, float(GRID.width_px)), min(y2 + dy, float(GRID.height_px)))
     if box[2] - box[0] < 0.5 * (x2 - x1) or box[3] - box[1] < 0.5 * (y2 - y1):
         return None
     return replace(item, box=box)

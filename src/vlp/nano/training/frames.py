@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vlp.nano.code import IMAGE_HEIGHT, IMAGE_WIDTH, SeenObject
+from vlp.nano.code import GRID, SeenObject
 from vlp.nano.training.data import LabelledScene, imagined_scene, recoloured, shifted_box
 from vlp.sim.worlds.tabletop.frames import read_dataset
 from vlp.sim.worlds.tabletop.labels import seen_rows, seen_truth
@@ -61,13 +61,13 @@ class RenderedFrames:
         """Return normalised pixels, shifted, mirrored and lit at random, and labels whose boxes fit; their true state no
         longer does."""
         reach = 18
-        images = np.empty((len(indices), IMAGE_HEIGHT, IMAGE_WIDTH, 3), np.float32)
+        images = np.empty((len(indices), GRID.height_px, GRID.width_px, 3), np.float32)
         scenes: list[LabelledScene] = []
         for row, index in enumerate(indices):
             image, scene = self.image(int(index)), self.scenes[int(index)]
             dx, dy = (int(v) for v in rng.integers(-reach, reach + 1, size=2))
             moved = np.pad(image, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
-            moved = moved[reach - dy : reach - dy + IMAGE_HEIGHT, reach - dx : reach - dx + IMAGE_WIDTH]
+            moved = moved[reach - dy : reach - dy + GRID.height_px, reach - dx : reach - dx + GRID.width_px]
             objects = tuple(o for o in (shifted_box(o, dx, dy) for o in scene.objects) if o is not None)
             if rng.random() < 0.5:
                 moved = moved[:, ::-1]
@@ -82,7 +82,7 @@ class RenderedFrames:
 
 def _mirrored(item: SeenObject) -> SeenObject:
     x1, y1, x2, y2 = item.box
-    return replace(item, box=(IMAGE_WIDTH - x2, y1, IMAGE_WIDTH - x1, y2))
+    return replace(item, box=(GRID.width_px - x2, y1, GRID.width_px - x1, y2))
 
 
 class ImaginedScenes:

@@ -9,14 +9,11 @@ from typing import Any, cast
 import torch
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-from vlp.nano.code import CELL
-from vlp.nano.training import tokenizer as words
+from vlp.nano.code import GRID
+from vlp.nano.training.tokenizer import SPECIAL
 from vlp.primitives.manifest import Manifest
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 from vlp.training.checkpoint import save_model
-
-PATCH = CELL // 2
-WIDTH = 192
 
 
 def small_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
@@ -26,18 +23,19 @@ def small_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
     batch them. Attention heads of 32 channels: mrope sections of 4 (time), 6 (row) and 6 (column) fill half a head.
     """
     token: Any = tokenizer.convert_tokens_to_ids
+    width = 192
     return Qwen2_5_VLConfig(
         text_config={
             "vocab_size": len(tokenizer),
-            "hidden_size": WIDTH,
-            "intermediate_size": 3 * WIDTH,
+            "hidden_size": width,
+            "intermediate_size": 3 * width,
             "num_hidden_layers": 6,
-            "num_attention_heads": WIDTH // 32,
+            "num_attention_heads": width // 32,
             "num_key_value_heads": 2,
             "tie_word_embeddings": True,
             "bos_token_id": None,
-            "eos_token_id": token(words.END),
-            "pad_token_id": token(words.PAD),
+            "eos_token_id": token(SPECIAL.end),
+            "pad_token_id": token(SPECIAL.pad),
             "max_position_embeddings": 4096,
             "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4, 6, 6]},
         },
@@ -46,17 +44,17 @@ def small_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
             "hidden_size": 160,
             "intermediate_size": 480,
             "num_heads": 5,
-            "patch_size": PATCH,
+            "patch_size": GRID.patch_px,
             "spatial_merge_size": 2,
-            "window_size": 3 * CELL,
+            "window_size": 3 * GRID.cell_px,
             "fullatt_block_indexes": [1, 3, 4],
-            "out_hidden_size": WIDTH,
+            "out_hidden_size": width,
             "temporal_patch_size": 2,
         },
-        image_token_id=token(words.IMAGE),
-        video_token_id=token(words.VIDEO),
-        vision_start_token_id=token(words.VISION_START),
-        vision_end_token_id=token(words.VISION_END),
+        image_token_id=token(SPECIAL.image),
+        video_token_id=token(SPECIAL.video),
+        vision_start_token_id=token(SPECIAL.vision_start),
+        vision_end_token_id=token(SPECIAL.vision_end),
         tie_word_embeddings=True,
     )
 
@@ -87,7 +85,7 @@ def save_folder(
     # 640 x 480 becomes 432 x 324 = 139,968 pixels; a little above, so that rounding never takes a row of cells away.
     processor = {
         "image_processor_type": "Qwen2VLImageProcessor",
-        "patch_size": PATCH,
+        "patch_size": GRID.patch_px,
         "merge_size": 2,
         "temporal_patch_size": 2,
         "size": {"shortest_edge": 115_000, "longest_edge": 146_000},

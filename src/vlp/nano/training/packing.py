@@ -12,14 +12,12 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from vlp.nano.code import COLUMNS, ROWS
+from vlp.nano.code import GRID
 from vlp.nano.sighted import SO
-from vlp.nano.training import tokenizer as words
+from vlp.nano.training.tokenizer import SPECIAL
 
-CELLS = ROWS * COLUMNS
-PREFIX = CELLS + 3
 TURN_TOKENS = 384
-LENGTH = PREFIX + TURN_TOKENS
+"""Room for the turns of a row, behind the image and what opens and ends it."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +39,12 @@ class Turn:
 
 @dataclass
 class Packed:
-    """A batch, all of fixed shape.
+    """A batch, all of fixed shape: `TURN_TOKENS` behind the prefix.
 
     Args:
-        ids: (b, LENGTH) tokens.
-        positions: (3, b, LENGTH) time, row, column.
-        segments: (b, LENGTH) 0 in the prefix, 1.. by turn, -1 in the padding.
+        ids: (b, length) tokens.
+        positions: (3, b, length) time, row, column.
+        segments: (b, length) 0 in the prefix, 1.. by turn, -1 in the padding.
         labels: (b, TURN_TOKENS) the token to predict, -100 where none counts.
         weights: (b, TURN_TOKENS) how much each counts: a text's tokens together as the root of their number, else the few
             tokens of an answer would be drowned by the many of a policy.
@@ -59,7 +57,7 @@ class Packed:
     weights: Tensor
 
     def bias(self) -> Tensor:
-        """Return the additive attention bias (b, LENGTH, LENGTH)."""
+        """Return the additive attention bias (b, length, length)."""
         key, query = self.segments[:, None, :], self.segments[:, :, None]
         length = self.segments.shape[1]
         before = torch.ones(length, length, dtype=torch.bool).tril()
@@ -68,7 +66,7 @@ class Packed:
 
     def without_image(self) -> "Packed":
         """Return the batch with the image tokens cut out; every other token keeps its position."""
-        kept = torch.cat((torch.arange(2), torch.arange(2 + CELLS, LENGTH)))
+        kept = torch.cat((torch.arange(2), torch.arange(2 + GRID.cells, self.ids.shape[1])))
         return replace(self, ids=self.ids[:, kept], positions=self.positions[..., kept], segments=self.segments[:, kept])
 
 
@@ -82,13 +80,13 @@ class Packer:
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         token = tokenizer.convert_tokens_to_ids
         self.encode = tokenizer.backend_tokenizer.encode
-        self.pad, self.end = token(words.PAD), token(words.END)
-        self.user, self.assistant = token(words.USER), token(words.ASSISTANT)
-        prefix = [self.user, token(words.VISION_START), *[token(words.IMAGE)] * CELLS, token(words.VISION_END)]
+        self.pad, self.end = token(SPECIAL.pad), token(SPECIAL.end)
+        self.user, self.assistant = token(SPECIAL.user), token(SPECIAL.assistant)
+        prefix = [self.user, token(SPECIAL.vision_start), *[token(SPECIAL.image)] * GRID.cells, token(SPECIAL.vision_end)]
         self.prefix = np.array(prefix, dtype=np.int64)
-        grid = np.indices((ROWS, COLUMNS)).reshape(2, -1)
-        image = np.stack([np.full(CELLS, 2), 2 + grid[0], 2 + grid[1]])
-        self.text_start = 2 + max(ROWS, COLUMNS) + 1
+        grid = np.indices((GRID.rows, GRID.columns)).reshape(2, -1)
+        image = np.stack([np.full(GRID.cells, 2), 2 + grid[0], 2 + grid[1]])
+        self.text_start = 2 + max(GRID.rows, GRID.columns) + 1
         ends = np.array([[0, 1], [0, 1], [0, 1]]), np.full((3, 1), self.text_start - 1)
         self.prefix_positions = np.concatenate([ends[0], image, ends[1]], axis=1)
 
@@ -99,19 +97,20 @@ class Packer:
             turns: what is asked.
             scene: the text behind the image that all turns share.
         """
-        ids = np.full(LENGTH, self.pad, dtype=np.int64)
-        ids[:PREFIX] = self.prefix
-        positions = np.zeros((3, LENGTH), dtype=np.int64)
-        positions[:, :PREFIX] = self.prefix_positions
-        segments = np.full(LENGTH, -1, dtype=np.int64)
-        segments[:PREFIX] = 0
+        prefix, length = len(self.prefix), len(self.prefix) + TURN_TOKENS
+        ids = np.full(length, self.pad, dtype=np.int64)
+        ids[:prefix] = self.prefix
+        positions = np.zeros((3, length), dtype=np.int64)
+        positions[:, :prefix] = self.prefix_positions
+        segments = np.full(length, -1, dtype=np.int64)
+        segments[:prefix] = 0
         labels = np.full(TURN_TOKENS, -100, dtype=np.int64)
         weights = np.zeros(TURN_TOKENS, dtype=np.float32)
         shared = self.encode(scene).ids
-        at = PREFIX + len(shared)
-        ids[PREFIX:at] = shared
-        positions[:, PREFIX:at] = self.text_start + np.arange(len(shared))
-        segments[PREFIX:at] = 0
+        at = prefix + len(shared)
+        ids[prefix:at] = shared
+        positions[:, prefix:at] = self.text_start + np.arange(len(shared))
+        segments[prefix:at] = 0
         start = self.text_start + len(shared)
         for number, turn in enumerate(turns, start=1):
             written = [self.encode(text).ids for text in (turn.ask, turn.quote, SO, turn.reply)]
@@ -120,12 +119,12 @@ class Packer:
             if turn.reply:
                 parts += [[self.user, *so, self.assistant], [*reply, self.end]]
             stop = at + sum(map(len, parts))
-            if stop > LENGTH:
+            if stop > length:
                 continue
             ids[at:stop] = [token for part in parts for token in part]
             positions[:, at:stop] = start + np.arange(stop - at)
             segments[at:stop] = number
-            end = at - PREFIX
+            end = at - prefix
             for i, part in enumerate(parts):
                 first, end = end, end + len(part)
                 if i % 2:

@@ -21,21 +21,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
 
-from vlp.nano.code import CHANNELS, IMAGE_HEIGHT, IMAGE_WIDTH, SHARPNESS, SLOTS
+from vlp.nano.code import CHANNELS, GRID, SHARPNESS, SLOTS
 from vlp.nano.training.batched import BatchedLanguage, BatchedVision
 from vlp.nano.training.data import FrameSource, code_batch, noisy_codes
-from vlp.nano.training.packing import CELLS, PREFIX, Packed, Packer
+from vlp.nano.training.packing import TURN_TOKENS, Packed, Packer
 from vlp.nano.training.turns import TurnSource
 from vlp.training.curve import add_row, cut_curve, plot_curve
 
 PARTS = {"vision": "model.visual", "language": "model.language_model"}
 """The part of the model that a stage trains and its checkpoint keeps."""
-
-MARK = 2.0
-"""What every image token bears in its last channel."""
-
-IMAGES_FROM = 0.92
-"""Share of the language stage without image tokens: they are a quarter of a row, and the text says what they say."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +42,8 @@ class Stage:
         rate: highest learning rate; a cosine goes from it to a fiftieth.
         matrix_rate: Muon's for the matrices; the language part's attention saturates at too high a one.
         seed: of the frames and turns drawn.
+        images_from: share of the language stage without image tokens: they are a quarter of a row, and the text says what they
+            say.
     """
 
     steps: int
@@ -55,6 +51,7 @@ class Stage:
     rate: float
     matrix_rate: float
     seed: int = 0
+    images_from: float = 0.92
 
 
 RECIPE: dict[str, Stage] = {
@@ -64,7 +61,7 @@ RECIPE: dict[str, Stage] = {
 
 
 def code_loss(tokens: Tensor, target: Tensor) -> Tensor:
-    """Return the loss of image tokens (b, CELLS, d) against codes (b, CELLS, CHANNELS).
+    """Return the loss of image tokens (b, cells, d) against codes (b, cells, CHANNELS).
 
     Presence is a balanced decision in every cell; colour, kind, box and flags count where there is an object, and are
     drawn to 0 elsewhere.
@@ -99,12 +96,12 @@ def text_loss(hidden: Tensor, embedding: Tensor, labels: Tensor, weights: Tensor
 
 
 def lift(code: Tensor, width: int) -> Tensor:
-    """Return image tokens (b, CELLS, width): codes (b, CELLS, CHANNELS), zeros, and a mark in the last channel.
+    """Return image tokens (b, cells, width): codes (b, cells, CHANNELS), zeros, and a mark in the last channel.
 
     The mark makes empty cells alike. Without it the first norm blows their small noise up to a hundred loud tokens, between
     which the text is hard to find.
     """
-    return F.pad(F.pad(code, (0, width - CHANNELS - 1)), (0, 1), value=MARK)
+    return F.pad(F.pad(code, (0, width - CHANNELS - 1)), (0, 1), value=2.0)
 
 
 def optimizers(part: torch.nn.Module, stage: Stage) -> tuple[torch.optim.Optimizer, ...]:
@@ -137,7 +134,7 @@ class Trainer:
     ) -> None:
         self.model, self.device = model, device or torch.device("cpu")
         self.packer = Packer(tokenizer)
-        self.vision = BatchedVision(model, IMAGE_HEIGHT, IMAGE_WIDTH)
+        self.vision = BatchedVision(model, GRID.height_px, GRID.width_px)
         self.language = BatchedLanguage(model)
         torch.nn.Module.to(model, self.device)
         self.vision.to(self.device)
@@ -148,8 +145,7 @@ class Trainer:
         """Put `lift` into the last layer of the vision tower, which so far writes anything beyond the code."""
         last: Any = self.model.model.visual.merger.mlp[2]
         last.weight[CHANNELS:] = 0
-        last.bias[CHANNELS:] = 0
-        last.bias[-1] = MARK
+        last.bias.copy_(lift(last.bias[:CHANNELS], len(last.bias)))
 
     def vision_loss(self, patches: Tensor, target: Tensor) -> Tensor:
         """Stage 1."""
@@ -158,11 +154,11 @@ class Trainer:
     def language_loss(
         self, code: Tensor, ids: Tensor, cos: Tensor, sin: Tensor, bias: Tensor, labels: Tensor, weights: Tensor
     ) -> Tensor:
-        """Stage 2: codes (b, CELLS, CHANNELS) stand in the prefix in place of image tokens; (b, 0, CHANNELS) for none."""
+        """Stage 2: codes (b, cells, CHANNELS) stand in the prefix in place of image tokens; (b, 0, CHANNELS) for none."""
         image, cells = lift(code, self.embedding.shape[1]), code.shape[1]
         x = F.embedding(ids, self.embedding)
         x = torch.cat((x[:, :2], image.to(x.dtype), x[:, 2 + cells :]), dim=1)
-        hidden = self.language(x, cos, sin, bias)[:, PREFIX - CELLS + cells - 1 : -1]
+        hidden = self.language(x, cos, sin, bias)[:, -TURN_TOKENS - 1 : -1]
         return text_loss(hidden, self.embedding, labels, weights)
 
     def text_inputs(self, packed: Packed) -> tuple[Tensor, ...]:
@@ -182,7 +178,7 @@ def batches(
         if name == "language":
             scenes = [frames.scene(int(i)) for i in chosen]
             packed = trainer.packer.batch([turns.sample(s, rng) for s in scenes], [s.text() for s in scenes])
-            if step < IMAGES_FROM * stage.steps:
+            if step < stage.images_from * stage.steps:
                 yield torch.zeros(len(scenes), 0, CHANNELS), *trainer.text_inputs(packed.without_image())
             else:
                 yield noisy_codes(scenes, rng), *trainer.text_inputs(packed)
@@ -240,7 +236,7 @@ def run_stage(
             row["elapsed_s"] = round(time.monotonic() - began, 1)
             recent.clear()
             if evaluate and (step + 1) % evaluate_every == 0:
-                row |= evaluate(step >= IMAGES_FROM * stage.steps)
+                row |= evaluate(step >= stage.images_from * stage.steps)
             add_row(curve, row)
             print(f"{name} {step + 1}/{stage.steps} " + " ".join(f"{k} {v}" for k, v in row.items()), flush=True)
         if time.monotonic() - saved > save_every_s or step + 1 == stage.steps:

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from vlp.core.observation import iou
-from vlp.nano.code import CHANNELS, COLUMNS, ROWS, decode
+from vlp.nano.code import CHANNELS, GRID, decode
 from vlp.nano.training.data import LabelledScene, code_batch
 from vlp.nano.training.frames import RenderedFrames
-from vlp.nano.training.packing import CELLS, PREFIX, TURN_TOKENS, Turn
+from vlp.nano.training.packing import TURN_TOKENS, Turn
 from vlp.nano.training.pretrain import lift
 from vlp.nano.training.turns import TurnSource
 
@@ -59,7 +59,7 @@ def _image(name: str, trainer, frames: RenderedFrames, batch: list[int], scenes:
 
 
 def _score_boxes(tokens: np.ndarray, scenes: list[LabelledScene], rates: dict[str, list[float]]) -> None:
-    codes = tokens[..., :CHANNELS].reshape(len(scenes), ROWS, COLUMNS, CHANNELS)
+    codes = tokens[..., :CHANNELS].reshape(len(scenes), GRID.rows, GRID.columns, CHANNELS)
     for code, scene in zip(codes, scenes, strict=True):
         found = {o.phrase: o for o in decode(code)}
         for item in scene.objects:
@@ -79,10 +79,10 @@ def _score_replies(
     ids, cos, sin, bias, labels, _ = trainer.text_inputs(packed if image is not None else packed.without_image())
     x = torch.nn.functional.embedding(ids, trainer.embedding)
     if image is not None:
-        x = torch.cat((x[:, :2], image.to(x.dtype), x[:, 2 + CELLS :]), dim=1)
+        x = torch.cat((x[:, :2], image.to(x.dtype), x[:, 2 + GRID.cells :]), dim=1)
     hidden = trainer.language(x, cos, sin, bias)[:, -TURN_TOKENS - 1 : -1]
     right = ((hidden @ trainer.embedding.T).argmax(-1) == labels) | (labels == -100)
-    right, segments = right.cpu(), packed.segments[:, PREFIX:]
+    right, segments = right.cpu(), packed.segments[:, -TURN_TOKENS:]
     writing = dict.fromkeys(("copy", "fill", "each", "look"), "writing")
     groups = {"ask": "questions", "wanted": "wanted", "meant": "wanted", **writing}
     for row, asked in enumerate(turns):

@@ -7,6 +7,7 @@ in the middle of a text, and copying is learned in a minute.
 """
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
@@ -15,9 +16,22 @@ from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.manifest import Manifest
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
-PAD, END, SYSTEM, USER, ASSISTANT = "<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"
-VISION_START, VISION_END, IMAGE, VIDEO = "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"
-SPECIAL = (PAD, END, SYSTEM, USER, ASSISTANT, VISION_START, VISION_END, IMAGE, VIDEO)
+
+class SpecialTokens(NamedTuple):
+    """The tokens that stand for no text, in the order of their ids."""
+
+    pad: str = "<|pad|>"
+    end: str = "<|end|>"
+    system: str = "<|system|>"
+    user: str = "<|user|>"
+    assistant: str = "<|assistant|>"
+    vision_start: str = "<|vision_start|>"
+    vision_end: str = "<|vision_end|>"
+    image: str = "<|image_pad|>"
+    video: str = "<|video_pad|>"
+
+
+SPECIAL = SpecialTokens()
 
 
 def structural_tokens(manifest: Manifest) -> list[str]:
@@ -86,9 +100,9 @@ def build_tokenizer(manifest: Manifest, corpus: Iterable[str], vocabulary_size: 
         raise ValueError(f"the corpus is too small: {split} are not one token each")
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        pad_token=PAD,
-        eos_token=END,
-        additional_special_tokens=[t for t in SPECIAL if t not in (PAD, END)],
+        pad_token=SPECIAL.pad,
+        eos_token=SPECIAL.end,
+        additional_special_tokens=list(SPECIAL[2:]),
         clean_up_tokenization_spaces=False,
     )
     fast.chat_template = (

@@ -19,13 +19,12 @@ from vlp.nano.training.packing import Turn
 from vlp.sim.language.references import SIZES
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
-PLACES = "ABCD"
-"""What stands for a name in a form; nano reads no other capital letter, since instructions come in lower case."""
-
 
 @dataclass(frozen=True)
 class Pieces:
-    """The tokens that random texts are made of.
+    """The tokens that random texts are made of, without A, B, C and D.
+
+    They stand for names in forms. nano reads no other capital letter, since instructions come in lower case.
 
     Args:
         json: with a brace, bracket or quotation mark.
@@ -39,7 +38,7 @@ class Pieces:
     def of(cls, tokenizer: PreTrainedTokenizerFast) -> "Pieces":
         """Return the pieces of a tokenizer; bytes that are no letter, and what opens or ends a turn, are left out."""
         texts = [str(tokenizer.decode([i])) for i in range(len(tokenizer)) if i not in tokenizer.all_special_ids]
-        whole = [text for text in texts if text.isprintable() and "\ufffd" not in text and not set(text) & set(PLACES)]
+        whole = [text for text in texts if text.isprintable() and "\ufffd" not in text and not set(text) & set("ABCD")]
         json = [text for text in whole if set(text) & set('{}[]"')]
         return cls(json, sorted(set(whole) - set(json)))
 
@@ -56,7 +55,7 @@ def copy_turn(pieces: Pieces, rng: Random) -> Turn:
 
 def fill_turn(pieces: Pieces, rng: Random) -> Turn:
     """Return a form with places for names, some of them in the spelling of identifiers, to be filled in."""
-    names = {place: _name(rng, " ") for place in PLACES[: rng.randint(1, len(PLACES))]}
+    names = {place: _name(rng, " ") for place in "ABCD"[: rng.randint(1, 4)]}
     form, filled = "", ""
     for _ in range(rng.randint(3, 14)):
         piece = pieces.draw(rng)

@@ -1,17 +1,16 @@
-"""Checks across samples: the same thing twice, and what must not be shared by training and test."""
+"""Checks across samples: the same thing twice, what must not be shared by training and test, and class balance."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from vlp.data.fault import DataFault
-from vlp.data.sample import Sample
+from vlp.data.sample import SPLITS, Sample
 from vlp.data.similar import Fingerprint, named_words, phrasing, question_text, same_picture
 from vlp.data.store import Store
 
 Key = TypeVar("Key")
-_ORDER = {"train": 0, "validation": 1, "test": 2}
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ class Leakage:
             self._names |= named_words(sample)
         for seen in self._alike.before(sample, store):
             if seen.split != sample.split:
-                later, earlier = (sample, seen) if _ORDER[sample.split] > _ORDER[seen.split] else (seen, sample)
+                later, earlier = (sample, seen) if SPLITS.index(sample.split) > SPLITS.index(seen.split) else (seen, sample)
                 message = f"asks the same of nearly the same image as {earlier.id} of the {earlier.split} split."
                 yield DataFault(later.id, "leak-sample", message, f"Remove it from the {later.split} split.")
                 return
@@ -99,10 +98,39 @@ class Leakage:
         yield from _shared("leak-phrasing", phrasings, lambda key: f"its phrasing ({key[:80]!r})")
 
 
+class Balance:
+    """In a training split of 100 samples or more no family makes up over half of it when there are three or more, and
+    none has less than a tenth of an even share."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, list[str]] = defaultdict(list)
+
+    def look(self, sample: Sample, store: Store) -> Iterator[DataFault]:
+        """Count one sample."""
+        if sample.split == "train":
+            self._ids[sample.family].append(sample.id)
+        return iter(())
+
+    def end(self) -> Iterator[DataFault]:
+        """Yield `unbalanced`, named by the first sample of the class."""
+        counts = Counter({family: len(ids) for family, ids in self._ids.items()})
+        total, even = counts.total(), counts.total() / max(1, len(counts))
+        if total < 100 or len(counts) < 2:
+            return
+        for family, n in counts.most_common():
+            first = self._ids[family][0]
+            if n > total / 2 and len(counts) > 2:
+                message = f"{n} of {total} training samples are of the class {family!r}, like this one."
+                yield DataFault(first, "unbalanced", message, "Collect more of the others, or leave some of these out.")
+            elif n < even / 10:
+                message = f"only {n} of {total} training samples are of the class {family!r}, like this one."
+                yield DataFault(first, "unbalanced", message, "Collect more of them.")
+
+
 def _shared(code: str, groups: Mapping[Key, Mapping[str, list[str]]], what: Callable[[Key], str]) -> Iterator[DataFault]:
     """Yield a fault for every sample whose key is in an earlier split too."""
     for key, by_split in groups.items():
-        splits = sorted(by_split, key=lambda split: _ORDER[split])
+        splits = sorted(by_split, key=SPLITS.index)
         for split in splits[1:]:
             for sample in dict.fromkeys(by_split[split]):
                 message = f"{what(key)} is in the {splits[0]} split too: {by_split[splits[0]][0]}."
