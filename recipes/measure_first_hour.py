@@ -41,8 +41,7 @@ from vlp.perception.perceiving import with_perceptions
 from vlp.policy.checks import CHECKS, check_policy
 from vlp.policy.situation import State
 from vlp.primitives.schema import policy_schema
-from vlp.prompt.memory import Memory
-from vlp.prompt.render import plan_messages
+from vlp.prompt.render import Memory, plan_messages
 from vlp.runtime.run import Run, Spec
 from vlp.sim.embodiments.hsr.robot import SimRobot
 from vlp.sim.open import manifest_of

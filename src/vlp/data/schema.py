@@ -8,7 +8,7 @@ from vlp.core.errors import UsageError
 from vlp.core.instruction import Instruction
 from vlp.core.located import Located
 from vlp.core.observation import RobotState
-from vlp.prompt.memory import Memory, StepRecord
+from vlp.prompt.render import Memory, StepRecord
 
 MAX_IMAGES, MAX_STEPS, MAX_THINGS = 8, 200, 200
 

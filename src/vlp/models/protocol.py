@@ -92,7 +92,7 @@ class Model(Protocol):
 
     @property
     def profile(self) -> str:
-        """The wording of prompts that it wants: a row of `vlp.prompt.wording.WORDINGS`."""
+        """The wording of prompts that it wants: a row of `vlp.prompt.render.WORDINGS`."""
         ...
 
     @property

@@ -12,8 +12,7 @@ from vlp.core.names import Names
 from vlp.models.protocol import Model, NoReply
 from vlp.perception.grounder import ANYTHING, Detection, Sources, matches
 from vlp.prompt.marks import Mark, read_marks
-from vlp.prompt.render import ground_messages
-from vlp.prompt.wording import find_wording
+from vlp.prompt.render import find_wording, ground_messages
 
 EVERYTHING = frozenset((ANYTHING, "everything", "thing", "things", "object", "objects"))
 POINT_SHARE = 0.06
