@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from vlp.models.reply_shape import SHAPES, json_in, strict
+from vlp.models.served_reply import SHAPES, json_in, strict
 from vlp.primitives.schema import guided, policy_schema
 from vlp.sim.fake.robot import FakeRobot
 

@@ -1,7 +1,6 @@
 import pytest
 
-from vlp.models.endpoint import on_loopback
-from vlp.models.served_name import same_model
+from vlp.models.server import on_loopback, same_model
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.messages import Text, user
 from vlp.models.openai_model import OpenAIModel
-from vlp.models.servers import SERVERS
+from vlp.models.server import SERVERS
 
 SCHEMA = {"type": "object", "properties": {"a": {"enum": [1]}}, "required": ["a"], "additionalProperties": False}
 HELLO = [user(Text("hello"))]

@@ -20,8 +20,7 @@ from vlp.models.decode import TOO_SLOW, decode
 from vlp.models.folder import check_folder
 from vlp.models.grammar import Grammars, Vocabulary
 from vlp.models.loading import end_tokens, find_device, find_dtype, load_chat, load_model
-from vlp.models.protocol import Capabilities, Reply
-from vlp.models.trace import TOP, Trace
+from vlp.models.protocol import TOP, Capabilities, Reply, Trace
 from vlp.models.turns import Turns, make_turns
 
 # Newer releases call the argument `cache`; 5.20, which is admitted too, knows this name only.
@@ -119,7 +118,7 @@ class TransformersModel:
         return Reply(text, timings, {**counts, "forwards": done.forwards}, done.finish)
 
     def trace(self, messages: Sequence[Message], *, max_tokens: int = 256, timeout_s: float = 120.0) -> Trace:
-        """Return the greedy reply with log-probabilities (see `vlp.models.trace.Traceable.trace`)."""
+        """Return the greedy reply with log-probabilities (see `vlp.models.protocol.Traceable.trace`)."""
         deadline_s = time.monotonic() + timeout_s
         with self._lock, self._threads(), torch.inference_mode():
             prompt = self.chat.prompt(messages)

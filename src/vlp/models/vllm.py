@@ -15,7 +15,7 @@ from pathlib import Path
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.models.adapter import PREFIX, WEIGHTS, check_adapter, check_base, is_plain_key, weight_shapes
 from vlp.models.folder import ModelFolder, derived_name, folder_name, folder_record, read_json
-from vlp.models.served_name import ServedName
+from vlp.models.protocol import ServedName
 from vlp.models.tower import tower_digest
 
 OLDEST, NEWEST = (0, 28), (0, 33)
