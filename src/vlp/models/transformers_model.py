@@ -27,8 +27,6 @@ from vlp.models.turns import Turns, make_turns
 warnings.filterwarnings("ignore", message="`past_key_values` is deprecated", category=FutureWarning)
 
 SMALL_MODEL_PARAMETERS = 50_000_000
-CACHED_IMAGES = 4
-LEAST_KNOWN = 64
 
 
 class TransformersModel:
@@ -153,7 +151,7 @@ class TransformersModel:
             grid = torch.tensor([pixels.grid], device=self.device)
             found = self.model.model.get_image_features(values, grid, return_dict=True)
             self._features[key] = torch.cat(tuple(found.pooler_output), dim=0)
-            while len(self._features) > CACHED_IMAGES:
+            while len(self._features) > 4:
                 self._features.popitem(last=False)
         self._features.move_to_end(key)
         return self._features[key]
@@ -255,7 +253,7 @@ class _Kept:
         new = prompt.marks() if cache is not None else []
         while new and known < limit and marks[known] == new[known]:
             known += 1
-        if cache is None or known < LEAST_KNOWN:
+        if cache is None or known < 64:
             return 0, DynamicCache(config=self._config)
         if known < len(marks):
             cache.crop(known - len(marks))
