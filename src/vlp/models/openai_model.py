@@ -17,7 +17,7 @@ from vlp.core.images import encode_png
 from vlp.core.messages import Image, Message, Text, user
 from vlp.core.view import ImageView
 from vlp.models.protocol import TOP, Capabilities, Reply, RequestRefused, ServedName, Tell, Trace, say_nothing
-from vlp.models.served_reply import SHAPES, ReplyParts, ReplyShape, events, json_in, read_json
+from vlp.models.served_reply import SHAPES, ReplyParts, Shape, events, json_in, read_json, read_shape, shape_fields
 from vlp.models.server import Deadline, Endpoint, Listed, choose, find_server, read_list
 
 
@@ -96,12 +96,12 @@ class OpenAIModel:
         if grammar is None:
             return self._reply(messages, {}, max_tokens, deadline, on_text)
         shape, reply, refusal = self._shaped(messages, grammar, max_tokens, deadline, on_text)
-        if shape is not self._shapes[0]:
+        if shape != self._shapes[0]:
             self._shapes = SHAPES[SHAPES.index(shape) :]
-        if shape is SHAPES[-1] and not self._notes:
+        if shape == "free" and not self._notes:
             self.loosen(f"{refusal.message if refusal else ''} It was asked for a reply under a JSON Schema.")
-        text = shape.read(reply.text, grammar)
-        if on_text and shape is not SHAPES[0]:
+        text = read_shape(shape, reply.text, grammar)
+        if on_text and shape != "schema":
             on_text(text)
         return Reply(text, reply.timings_s, reply.tokens, reply.finish, notes=self._notes)
 
@@ -119,7 +119,7 @@ class OpenAIModel:
         schema = {"type": "object", "properties": properties, "required": ["word"], "additionalProperties": False}
         hello = [user(Text("Say hello."))]
         try:
-            reply = self._reply(hello, SHAPES[0].fields(schema), tokens, deadline)
+            reply = self._reply(hello, shape_fields("schema", schema), tokens, deadline)
         except RequestRefused as error:
             self._reply(hello, {}, tokens, deadline)  # who refuses this, too, has another reason, and says it
             raise NoGrammar(f"{error.message} It was asked for a reply under a JSON Schema.", serve) from None
@@ -141,7 +141,7 @@ class OpenAIModel:
         Args:
             why: what was seen.
         """
-        self._shapes = SHAPES[-1:]
+        self._shapes = ("free",)
         self._notes = ("the server holds replies to no grammar: JSON is looked for in free text, and checked",)
         self._tell(f"{why.strip()} JSON is looked for in free text instead, checked, and asked for again where it is wrong.")
 
@@ -175,13 +175,13 @@ class OpenAIModel:
         max_tokens: int,
         deadline: Deadline,
         on_text: Callable[[str], None] | None,
-    ) -> tuple[ReplyShape, Reply, RequestRefused | None]:
+    ) -> tuple[Shape, Reply, RequestRefused | None]:
         """Return the first shape that the server takes, its reply as written, and why it took none before."""
         refusal: RequestRefused | None = None
         for shape in self._shapes:
-            heard = on_text if shape is SHAPES[0] else None
+            heard = on_text if shape == "schema" else None
             try:
-                return shape, self._reply(messages, shape.fields(grammar), max_tokens, deadline, heard), refusal
+                return shape, self._reply(messages, shape_fields(shape, grammar), max_tokens, deadline, heard), refusal
             except RequestRefused as error:
                 refusal = refusal or error
                 if not error.of_shape:

@@ -1,4 +1,4 @@
-"""What makes something a model: one method, the wording it wants, and what it can do; and a model that is asked again."""
+"""What makes something a model: one method, what it can do, what its name tells, how it fails, and how it is asked again."""
 
 import re
 import time
@@ -12,6 +12,7 @@ from vlp.core.names import Names
 from vlp.core.view import ImageView
 
 T = TypeVar("T")
+
 Tell = Callable[[str], None]
 """Told, in one line, what a person should know while they wait."""
 
@@ -108,9 +109,6 @@ class Capabilities:
 
 GENERAL = Capabilities()
 
-TOP = 5
-"""How many of the most likely tokens a trace tells at each step."""
-
 
 class Model(Protocol):
     """Messages and images in, text with timings out."""
@@ -185,6 +183,10 @@ class ServedName:
         turns = r"\+(?P<turns>[a-z_]{1,32}):(?P<tower>[0-9a-f]{12})"
         match = re.fullmatch(rf"(?P<name>[^@]{{1,120}})@(?P<profile>[a-z_]{{1,32}})({turns})?", text)
         return cls(match["name"], match["profile"], match["turns"] or "", match["tower"] or "") if match else None
+
+
+TOP = 5
+"""How many of the most likely tokens a trace tells at each step."""
 
 
 @dataclass(frozen=True)

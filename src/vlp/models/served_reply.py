@@ -9,13 +9,15 @@ free      no response_format: the JSON is looked for in free text, and whoever a
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from vlp.core.errors import MissingComponent
 from vlp.models.protocol import NoReply
 
 Schema = dict[str, Any]
+Shape = Literal["schema", "wrapped", "free"]
+SHAPES: tuple[Shape, ...] = ("schema", "wrapped", "free")
+"""See above; strictest first."""
 
 BLANK = b"\xef\xbb\xbf \t\r\n"
 """White space, and the mark of byte order that some put first."""
@@ -296,19 +298,20 @@ def _constant(word: str) -> float:
     raise ValueError(f"{word}, which JSON has not")
 
 
-@dataclass(frozen=True)
-class ReplyShape:
-    """One way of asking for JSON.
+def shape_fields(shape: Shape, schema: Schema) -> dict[str, Any]:
+    """Return what a request says so that its reply comes in a shape."""
+    match shape:
+        case "schema":
+            return _format(schema)
+        case "wrapped":
+            return _format(_wrapped(schema))
+        case "free":
+            return {}
 
-    Args:
-        name: see above.
-        fields: from a schema to what the request says about it.
-        read: from what was written, and the schema, to the JSON in it; text without any comes back as it is.
-    """
 
-    name: str
-    fields: Callable[[Schema], dict[str, Any]]
-    read: Callable[[str, Schema], str]
+def read_shape(shape: Shape, text: str, schema: Schema) -> str:
+    """Return the JSON in what was written when a shape was asked for; a text without any comes back as it is."""
+    return _unwrap(text, schema) if shape == "wrapped" else json_in(text, schema)
 
 
 def json_in(text: str, schema: Schema) -> str:
@@ -365,15 +368,11 @@ def strict(schema: Schema) -> Schema:
     return kept
 
 
-def _whole(schema: Schema) -> dict[str, Any]:
-    return _format(schema)
-
-
-def _wrapped(schema: Schema) -> dict[str, Any]:
+def _wrapped(schema: Schema) -> Schema:
     definitions = {name: strict(each) for name, each in schema.get("$defs", {}).items() if isinstance(each, dict)}
     inside = strict({key: value for key, value in schema.items() if key != "$defs"})
     whole = {"type": "object", "properties": {"reply": inside}, "required": ["reply"], "additionalProperties": False}
-    return _format({**whole, **({"$defs": definitions} if definitions else {})})
+    return {**whole, **({"$defs": definitions} if definitions else {})}
 
 
 def _format(schema: Schema) -> dict[str, Any]:
@@ -415,20 +414,6 @@ def _without_nulls(value: Any) -> Any:
 def _parsed(text: str, other: Any = None) -> Any:
     """Return the value of JSON without a key twice, `other` for any other text."""
     try:
-        return json.loads(text, object_pairs_hook=_no_key_twice)
+        return json.loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         return other
-
-
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) < len(pairs):
-        raise ValueError("a key twice")
-    return dict(pairs)
-
-
-SHAPES: tuple[ReplyShape, ...] = (
-    ReplyShape("schema", _whole, json_in),
-    ReplyShape("wrapped", _wrapped, _unwrap),
-    ReplyShape("free", lambda schema: {}, json_in),
-)
-"""Strictest first."""

