@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from vlp.evaluation.intervals import wilson
 
 from vlp.cli.main import main as vlp
 from vlp.core.instruction import Instruction
@@ -34,14 +33,14 @@ from vlp.core.observation import Observation
 from vlp.episodes.assemble import open_robot
 from vlp.episodes.right import is_right
 from vlp.evaluation import planning
+from vlp.evaluation.runner import wilson
 from vlp.journal import Event, read_events
 from vlp.models.catalogue import open_model
 from vlp.models.protocol import Model
 from vlp.perception.perceiving import with_perceptions
 from vlp.policy.checks import CHECKS, State, check_policy
 from vlp.primitives.schema import policy_schema
-from vlp.prompt.memory import Memory
-from vlp.prompt.render import plan_messages
+from vlp.prompt.render import Memory, plan_messages
 from vlp.runtime.run import Run, Spec
 from vlp.sim.embodiments.hsr.robot import SimRobot
 from vlp.sim.open import manifest_of

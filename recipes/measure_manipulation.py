@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from vlp.evaluation.intervals import wilson
 
 from vlp.core.observation import Located
+from vlp.evaluation.runner import wilson
 from vlp.robot.protocol import Step
 from vlp.sim.embodiments.hsr.robot import SimRobot
 from vlp.sim.language.relations import DIRECTIONS, holds

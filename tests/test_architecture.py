@@ -95,7 +95,7 @@ def test_no_chains_over_names_where_a_table_would_do(file: Path):
         assert length < BRANCH_CAP, f"{file}:{getattr(node, 'lineno', 0)} chooses among {length} names of {name}; use a table"
 
 
-NANO_TABLES = {"cli/main.py", "models/catalogue.py", "models/turns.py", "perception/grounder.py", "prompt/wording.py"}
+NANO_TABLES = {"cli/main.py", "models/catalogue.py", "models/turns.py", "perception/grounder.py", "prompt/render.py"}
 """The files with the tables whose rows reach the embedded model; everything else knows models in general."""
 
 

@@ -86,8 +86,7 @@ def main() -> None:
     from vlp.core.messages import Text
     from vlp.core.observation import RobotState
     from vlp.perception.perceiving import with_perceptions
-    from vlp.prompt.memory import Memory, StepRecord
-    from vlp.prompt.render import plan_messages
+    from vlp.prompt.render import Memory, StepRecord, plan_messages
     from vlp.sim.open import manifest_of
 
     robot = with_perceptions(manifest_of("hsr"))

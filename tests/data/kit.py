@@ -9,7 +9,7 @@ from vlp.data.sample import Sample, make_sample
 from vlp.data.store import StoreWriter
 from vlp.primitives.manifest import Limits, Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
-from vlp.prompt.memory import Memory
+from vlp.prompt.render import Memory
 from vlp.sim.worlds.tabletop.places import PLACES
 from vlp.sim.worlds.tabletop.words import COLOURS
 

@@ -13,8 +13,7 @@ from vlp.core.messages import Text
 from vlp.data.hf import to_hf
 from vlp.data.sample import Sample, make_sample
 from vlp.data.store import Store, StoreWriter
-from vlp.prompt.memory import Memory, StepRecord
-from vlp.prompt.render import plan_messages
+from vlp.prompt.render import Memory, StepRecord, plan_messages
 
 
 @pytest.fixture(scope="module")

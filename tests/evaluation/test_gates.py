@@ -26,8 +26,7 @@ from vlp.evaluation.gates.report import GateReport
 from vlp.evaluation.gates.tuned import find_tuned
 from vlp.models.folder import check_folder
 from vlp.models.loading import load_model
-from vlp.models.protocol import GENERAL, Reply
-from vlp.models.trace import Trace
+from vlp.models.protocol import GENERAL, Reply, Trace
 from vlp.training import lora
 from vlp.training.export import merge
 from vlp.training.recipe import Recipe, make_record, write_record

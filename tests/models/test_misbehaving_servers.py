@@ -17,7 +17,7 @@ from misbehaving_server import BOX, MODES, serving
 from PIL import Image
 
 from vlp.cli.main import main
-from vlp.models import retry
+from vlp.models.protocol import patiently
 
 ASK, GROUND = "ask", "ground"
 
@@ -178,7 +178,7 @@ def vlp(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     """Call the command line on a grey picture, with nothing of the environment that speaks of servers."""
     for name in ("VLP_MODEL_KEY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(retry, "LONGEST_PAUSE_S", 0.1)
+    monkeypatch.setitem(patiently.__kwdefaults__, "longest_pause_s", 0.1)
     picture = tmp_path / "grey.png"
     Image.fromarray(np.full((240, 320, 3), 128, np.uint8)).save(picture)
 

@@ -14,10 +14,8 @@ from vlp.core.errors import MissingComponent, UsageError, VlpError
 from vlp.core.messages import Image, Message, Text, user
 from vlp.models.catalogue import find_folder, open_model
 from vlp.models.openai_model import NoGrammar, OpenAIModel
-from vlp.models.protocol import GENERAL, ModelUnreachable, Reply
-from vlp.models.retry import RetryingModel
+from vlp.models.protocol import GENERAL, ModelUnreachable, Reply, RetryingModel, Trace
 from vlp.models.tower import tower_digest
-from vlp.models.trace import Trace
 
 GRAMMAR = {"type": "object", "properties": {"goal": {"type": "string"}}, "required": ["goal"]}
 ASK: list[Message] = [

@@ -9,7 +9,7 @@ import torch
 from vlp.core.messages import Image, Text, user
 from vlp.models.folder import check_folder
 from vlp.models.loading import load_model
-from vlp.models.trace import TOP
+from vlp.models.protocol import TOP
 from vlp.models.transformers_model import TransformersModel
 
 ASK = [user(Image(np.full((60, 80, 3), 90, np.uint8)), Text("put the red cube in it"))]

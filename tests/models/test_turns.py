@@ -16,9 +16,8 @@ from vlp.core.things import Names
 from vlp.models import turns
 from vlp.models.catalogue import open_model
 from vlp.models.folder import check_folder
-from vlp.models.protocol import Model, Reply
+from vlp.models.protocol import Model, Reply, ServedName
 from vlp.models.scripted import ScriptedModel
-from vlp.models.served_name import ServedName
 from vlp.models.turns import ModelWithTurns, own_turns
 
 

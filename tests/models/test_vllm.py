@@ -15,7 +15,7 @@ from vlp.core.errors import MissingComponent, UsageError
 from vlp.models.adapter import RECORD
 from vlp.models.folder import check_folder
 from vlp.models.loading import load_model
-from vlp.models.served_name import ServedName
+from vlp.models.protocol import ServedName
 from vlp.models.tower import tower_digest
 from vlp.models.vllm import Offer, Vllm, check_served_adapter, command, environment, find_vllm
 

@@ -4,13 +4,9 @@ import numpy as np
 import pytest
 
 from vlp.core.errors import MissingComponent, UsageError
-from vlp.perception.grounder import (
-    ANYTHING,
-    OracleGrounder,
-    Sources,
-    make_grounder,
-    matches,
-)
+from vlp.perception.grounder import ANYTHING, Sources, make_grounder
+from vlp.perception.looks import matches
+from vlp.perception.oracle_grounder import OracleGrounder
 
 RGB = np.zeros((480, 640, 3), dtype=np.uint8)
 BOXES = {"red cube": (1.0, 2.0, 30.0, 40.0), "red bowl": (50.0, 60.0, 90.0, 99.0), "blue cube": (0.0, 0.0, 9.0, 9.0)}

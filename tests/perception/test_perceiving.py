@@ -10,7 +10,7 @@ from views import make_view
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.observation import Located
-from vlp.perception.grounder import OracleGrounder
+from vlp.perception.oracle_grounder import OracleGrounder
 from vlp.perception.perceiving import PerceivingRobot
 from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.manifest import Place

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from vlp.core.errors import UsageError
 from vlp.core.instruction import Instruction
-from vlp.prompt.bounds import clean_question, inert, plain, quoted
+from vlp.prompt.render import clean_question, inert, plain, quoted
 
 REFUSED = {
     "": "empty",

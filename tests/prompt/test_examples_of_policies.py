@@ -18,8 +18,7 @@ from vlp.primitives.manifest import Limits, Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.prompt.examples import make_examples
 from vlp.prompt.full import system_text
-from vlp.prompt.memory import Memory
-from vlp.prompt.render import plan_messages
+from vlp.prompt.render import Memory, plan_messages
 from vlp.sim.worlds.tabletop.places import PLACES
 
 LIMITS = Limits((0, 0, 0), (1, 1, 1), 1, 1, 1, 1, 1)

@@ -8,14 +8,15 @@ from vlp.core.messages import Image, Message, Text
 from vlp.core.observation import Located, RobotState
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.prompt import full
-from vlp.prompt.memory import Memory, StepRecord
 from vlp.prompt.render import (
+    WORDINGS,
+    Memory,
+    StepRecord,
     ground_messages,
     plan_messages,
     question_messages,
     repair_messages,
 )
-from vlp.prompt.wording import WORDINGS
 from vlp.sim.worlds.tabletop.places import PLACES
 
 MANIFEST = make_manifest("hsr", STANDARD, PLACES)

@@ -10,8 +10,7 @@ from vlp.cli.options import AskedModel
 from vlp.core.errors import TaskFailed
 from vlp.core.images import read_image
 from vlp.models.catalogue import DEFAULT_MODEL, with_name
-from vlp.prompt.bounds import clean_question
-from vlp.prompt.render import question_messages
+from vlp.prompt.render import clean_question, question_messages
 from vlp.understanding.gate import unknown_in_question
 
 MAX_TOKENS = 256

@@ -12,7 +12,7 @@ from vlp.core.images import Rgb, encode_png, read_image
 from vlp.core.things import Names
 from vlp.models.catalogue import DEFAULT_MODEL, FOLDERS, with_name
 from vlp.perception.grounder import ANYTHING, GROUNDERS, Detection, Sources, make_grounder
-from vlp.prompt.bounds import clean_question
+from vlp.prompt.render import clean_question
 from vlp.runtime.files import write_whole
 
 

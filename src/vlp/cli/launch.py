@@ -21,7 +21,7 @@ from vlp.journal import Event
 from vlp.models.catalogue import OPEN_S, open_for_person
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER
-from vlp.prompt.wording import WORDINGS
+from vlp.prompt.render import WORDINGS
 from vlp.robot.protocol import Robot, offered
 from vlp.runtime.bus import Subscriber
 from vlp.runtime.outcome import Outcome

@@ -14,7 +14,7 @@ from vlp.data.sample import Sample, make_sample
 from vlp.data.store import StoreWriter
 from vlp.journal import Event, read_events
 from vlp.primitives.manifest import Manifest
-from vlp.prompt.memory import Memory
+from vlp.prompt.render import Memory
 
 
 class Fold(Protocol):

@@ -16,7 +16,7 @@ from vlp.data.tables import AS_UTF8, INDEX, NEEDED, OPTIONAL, find_table, read_r
 from vlp.policy import check_policy
 from vlp.policy.checks import State
 from vlp.primitives.manifest import Manifest
-from vlp.prompt.memory import Memory
+from vlp.prompt.render import Memory
 
 
 class BadRows(UsageError):

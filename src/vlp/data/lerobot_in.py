@@ -25,7 +25,7 @@ from vlp.data.store import StoreWriter
 from vlp.policy import check_policy
 from vlp.policy.checks import State
 from vlp.primitives.manifest import Manifest
-from vlp.prompt.memory import Memory
+from vlp.prompt.render import Memory
 from vlp.prompt.target import policy_text
 
 

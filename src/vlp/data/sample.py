@@ -14,8 +14,7 @@ from vlp.core.messages import Message
 from vlp.core.observation import RobotState
 from vlp.data.schema import read_json
 from vlp.primitives.manifest import Manifest
-from vlp.prompt.memory import Memory
-from vlp.prompt.render import plan_messages
+from vlp.prompt.render import Memory, plan_messages
 
 SPLITS = ("train", "validation", "test")
 MAX_LINE_BYTES = 256 * 1024
@@ -94,7 +93,7 @@ class Sample:
         Args:
             rgb: its first image.
             manifest: the manifest of its robot.
-            profile: a row of `vlp.prompt.wording.WORDINGS`.
+            profile: a row of `vlp.prompt.render.WORDINGS`.
         """
         now_s = self.source.get("stamp_s")
         return plan_messages(rgb, self.instruction, self.state, self.memory, manifest, profile, now_s=now_s)

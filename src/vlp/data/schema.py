@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from vlp.core.errors import UsageError
 from vlp.core.instruction import Instruction
 from vlp.core.observation import Located, RobotState
-from vlp.prompt.memory import Memory, StepRecord
+from vlp.prompt.render import Memory, StepRecord
 
 _T = TypeVar("_T")
 Word = Annotated[str, Field(max_length=200)]

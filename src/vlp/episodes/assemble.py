@@ -9,7 +9,7 @@ from vlp.core.errors import UsageError
 from vlp.core.observation import Box
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER, Sources, make_grounder
-from vlp.perception.perceiving import PERCEPTIONS, PerceivingRobot
+from vlp.primitives.standard import STANDARD
 from vlp.robot.protocol import Robot, is_own, own_robot
 from vlp.sim.open import simulated
 
@@ -51,10 +51,15 @@ def open_robot(
     if remote or is_own(robot):
         real = _remote(robot, token) if remote else own_robot(robot)
         manifest = real.describe()
-        if remote and set(PERCEPTIONS) <= set(manifest.primitives) and ask_person is None:
+        perceptions = {name for name, primitive in STANDARD.items() if primitive.kind == "perception"}
+        if remote and perceptions <= set(manifest.primitives) and ask_person is None:
             return real, None  # it looks for itself
+        from vlp.perception.perceiving import PerceivingRobot
+
         eyes = make_grounder(grounder, Sources(model=model)) if manifest.sees_depth else None
         return PerceivingRobot(real, eyes, judge, ask_person), None
+    from vlp.perception.perceiving import PerceivingRobot
+
     acting, simulation = simulated(robot, world, seed)
     eyes = make_grounder(grounder, Sources(boxes=true_boxes(simulation), model=model))
     return PerceivingRobot(acting, eyes, judge, ask_person, sizes=simulation.world.sizes()), simulation

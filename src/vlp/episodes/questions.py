@@ -12,7 +12,7 @@ import numpy as np
 from vlp.journal import Event
 from vlp.policy import Plan, Policy
 from vlp.primitives.manifest import Manifest
-from vlp.prompt.memory import Memory
+from vlp.prompt.render import Memory
 from vlp.runtime.memory import RunMemory
 from vlp.sim.expert import plan
 from vlp.sim.language.changes import clear_midway, sample_change

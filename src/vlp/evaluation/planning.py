@@ -17,8 +17,7 @@ from vlp.perception.perceiving import with_perceptions
 from vlp.policy.checks import State, check_policy
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import policy_schema
-from vlp.prompt.memory import Memory
-from vlp.prompt.render import plan_messages, repair_messages
+from vlp.prompt.render import Memory, plan_messages, repair_messages
 from vlp.sim import expert
 from vlp.sim.language.changes import sample_change
 from vlp.sim.language.families import FAMILIES, sample_task

@@ -24,18 +24,6 @@ OLD_NAMES = (
 )
 """What parts were called before transformers 4.52, or by those who adapt the inner model, and what they are called now."""
 
-PARTS = {
-    "lora_A.weight": "lora_A.weight",
-    "lora_B.weight": "lora_B.weight",
-    "lora_B.bias": "lora_B.bias",
-    "lora_magnitude_vector": "lora_magnitude_vector",
-    "lora_magnitude_vector.weight": "lora_magnitude_vector",
-}
-"""Tensors of an adapted layer, as they are written with and without the name of the adapter, and their names here."""
-
-WRAPPERS = ("_orig_mod.", "module.", PREFIX)
-ANOTHER_BASE = "Name the base that it was trained on."
-
 
 @dataclass(frozen=True)
 class Layer:
@@ -118,9 +106,8 @@ def check_fit(adapter: Path, model: Any) -> Fit:
         name, part = _split(key, config)
         place = _place(name, linear if part else sizes, renamed)
         if place is None:
-            raise UsageError(
-                f"the adapter {config.name!r} has a weight that the base has no place for: {key[:200]!r}.", ANOTHER_BASE
-            )
+            said = f"has a weight that the base has no place for: {key[:200]!r}"
+            raise UsageError(f"the adapter {config.name!r} {said}.", "Name the base that it was trained on.")
         taken = (place, part) in tensors.values() if part else place in whole.values()
         if taken:
             raise UsageError(f"the adapter {config.name!r} has two weights for one place, the second {key[:200]!r}.")
@@ -183,11 +170,18 @@ def weight_shapes(file: Path) -> dict[str, list[int]]:
 
 def _split(key: str, config: AdapterConfig) -> tuple[str, str]:
     """Return the module and the part of it that a key names, or a parameter of the base and ""."""
-    name = key
-    while wrapper := next((w for w in WRAPPERS if name.startswith(w)), ""):
+    name, wrappers = key, ("_orig_mod.", "module.", PREFIX)
+    parts = {  # as they are written with and without the name of the adapter, and their names here
+        "lora_A.weight": "lora_A.weight",
+        "lora_B.weight": "lora_B.weight",
+        "lora_B.bias": "lora_B.bias",
+        "lora_magnitude_vector": "lora_magnitude_vector",
+        "lora_magnitude_vector.weight": "lora_magnitude_vector",
+    }
+    while wrapper := next((w for w in wrappers if name.startswith(w)), ""):
         name = name.removeprefix(wrapper)
     if match := re.fullmatch(r"(.+?)\.(lora_\w+)(?:\.default)?((?:\.(?:weight|bias))?)", name):
-        if part := PARTS.get(match[2] + match[3]):
+        if part := parts.get(match[2] + match[3]):
             return match[1], part
         raise UsageError(f"the adapter {config.name!r} has {key[:200]!r}: only linear layers can be adapted.")
     if "trainable_tokens" in name:
@@ -283,4 +277,4 @@ def _old_name(name: str, renamed: dict[str, str]) -> str:
 
 def _no_fit(config: AdapterConfig, key: str, shape: list[int], expected: str) -> UsageError:
     said = f"{key[:200]!r} is {shape}, but {expected}"
-    return UsageError(f"the adapter {config.name!r} does not fit the base: {said}.", ANOTHER_BASE)
+    return UsageError(f"the adapter {config.name!r} does not fit the base: {said}.", "Name the base that it was trained on.")

@@ -13,25 +13,8 @@ from vlp.models.folder import folder_name, read_json
 
 FILE = "adapter_config.json"
 ALL_LINEAR = "all-linear"
-PLAIN_NAME = r"\w[\w.]{0,299}"
-MAX_NAMES = 10_000
-MAX_EXPRESSION_CHARS = 10_000
 MATCHING_S = 2.0
 """For all names of a model together: some expressions never end."""
-
-MAX_RANK = 65_536
-
-UNSUPPORTED = (
-    "target_parameters", "trainable_token_indices", "layer_replication", "megatron_config", "use_qalora", "use_bdlora",
-    "alora_invocation_tokens", "arrow_config", "velora_config", "kasa_config", "monteclora_config",
-)  # fmt: skip
-"""What changes how an adapter computes, and is not computed here. `fan_in_fan_out` is not among them: PEFT passes over it
-for the linear layers that these models are made of."""
-
-PLAIN_INITS = (None, True, False, "gaussian", "eva", "orthogonal")
-"""First weights that leave the base as it was; PiSSA, OLoRA, CorDA, LoftQ and LoRA-GA change the base's weights too."""
-
-BIASES = ("none", "all", "lora_only")
 
 
 @dataclass(frozen=True)
@@ -134,7 +117,13 @@ def read_config(folder: Path) -> AdapterConfig:
     data = read_json(folder / FILE)
     where = f"{FILE} of {name!r}"
     _kind(data, name, where)
-    for key in UNSUPPORTED:
+    # What changes how an adapter computes, and is not computed here. `fan_in_fan_out` is not among them: PEFT passes over it
+    # for the linear layers that these models are made of.
+    unsupported = (
+        "target_parameters", "trainable_token_indices", "layer_replication", "megatron_config", "use_qalora", "use_bdlora",
+        "alora_invocation_tokens", "arrow_config", "velora_config", "kasa_config", "monteclora_config",
+    )  # fmt: skip
+    for key in unsupported:
         if data.get(key):
             raise UsageError(f"{where} has {key} ({_short(data[key])}), which is not supported.", "Train plain LoRA.")
     return AdapterConfig(
@@ -163,8 +152,8 @@ def _kind(data: dict[str, Any], name: str, where: str) -> None:
     library = mapping.get("parent_library", "") if isinstance(mapping, dict) else ""
     if mapping and not str(library).startswith("transformers.models."):
         raise UsageError(f"{name!r} wants to run code of its own (auto_mapping).", f"Remove it from {FILE}.")
-    init = data.get("init_lora_weights")
-    if init not in PLAIN_INITS:
+    init = data.get("init_lora_weights")  # PiSSA, OLoRA, CorDA, LoftQ and LoRA-GA change the base's weights too
+    if init not in (None, True, False, "gaussian", "eva", "orthogonal"):
         raise UsageError(
             f"{where} has init_lora_weights {_short(init)}, which changes the weights of the base too.",
             "Save it as plain LoRA: save_pretrained(..., path_initial_model_for_weight_conversion=...).",
@@ -176,7 +165,7 @@ def _targets(data: dict[str, Any], where: str) -> Targets:
         raise UsageError(f"target_modules in {where} is {_short(data.get('target_modules'))}.", "Expected names of modules.")
     layers = data.get("layers_to_transform")
     layers = [] if layers is None else layers if isinstance(layers, list) else [layers]
-    if not all(type(layer) is int and 0 <= layer < MAX_NAMES for layer in layers):
+    if not all(type(layer) is int and 0 <= layer < 10_000 for layer in layers):
         raise UsageError(f"layers_to_transform in {where} is {_short(layers)}.", "Expected the numbers of layers.")
     stacks = data.get("layers_pattern") or []
     return Targets(
@@ -191,18 +180,17 @@ def _targets(data: dict[str, Any], where: str) -> Targets:
 def _names_or_expression(value: Any, key: str, where: str) -> tuple[str, ...] | str:
     if not isinstance(value, str):
         return _names(value, key, where)
-    if len(value) > MAX_EXPRESSION_CHARS:
-        most = f"Expected at most {MAX_EXPRESSION_CHARS:,}."
-        raise UsageError(f"{key} in {where} is an expression of {len(value):,} characters.", most)
+    if len(value) > (most := 10_000):
+        raise UsageError(f"{key} in {where} is an expression of {len(value):,} characters.", f"Expected at most {most:,}.")
     if value != ALL_LINEAR:
         _expression(value, key, where)
     return value
 
 
 def _names(value: Any, key: str, where: str) -> tuple[str, ...]:
-    if not isinstance(value, list | dict) or len(value) > MAX_NAMES:
+    if not isinstance(value, list | dict) or len(value) > 10_000:
         raise UsageError(f"{key} in {where} is {_short(value)}.", "Expected the names of modules.")
-    odd = next((name for name in value if not isinstance(name, str) or not re.fullmatch(PLAIN_NAME, name)), None)
+    odd = next((name for name in value if not isinstance(name, str) or not re.fullmatch(r"\w[\w.]{0,299}", name)), None)
     if odd is not None:
         raise UsageError(
             f"{key} in {where} has {_short(odd)}.", "Expected plain names of modules: letters, digits, _ and dots."
@@ -246,8 +234,9 @@ def _pattern(data: dict[str, Any], key: str, where: str) -> Iterable[tuple[str, 
 
 
 def _rank(value: Any, key: str, where: str) -> int:
-    if type(value) is not int or not 1 <= value <= MAX_RANK:
-        raise UsageError(f"{key} in {where} is {_short(value)}.", f"Expected a rank of 1 to {MAX_RANK:,}.")
+    most = 65_536
+    if type(value) is not int or not 1 <= value <= most:
+        raise UsageError(f"{key} in {where} is {_short(value)}.", f"Expected a rank of 1 to {most:,}.")
     return value
 
 
@@ -266,8 +255,8 @@ def _flag(data: dict[str, Any], key: str, where: str) -> bool:
 
 def _bias(data: dict[str, Any], where: str) -> str:
     value = data.get("bias", "none")
-    if value not in BIASES:
-        raise UsageError(f"bias in {where} is {_short(value)}.", f"Expected one of {', '.join(BIASES)}.")
+    if value not in ("none", "all", "lora_only"):
+        raise UsageError(f"bias in {where} is {_short(value)}.", "Expected one of none, all, lora_only.")
     return value
 
 

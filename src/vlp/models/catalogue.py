@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vlp.core.errors import MissingComponent, UsageError, did_you_mean, not_installed
-from vlp.models.protocol import Model
-from vlp.models.retry import RetryingModel, Tell, patiently, say_nothing
-from vlp.models.turns import ModelWithTurns, make_turns
+from vlp.models.protocol import Model, RetryingModel, Tell, patiently, say_nothing
 
 MODELS: dict[str, str] = {
     "nano": "vlp.models.catalogue:open_shipped",
@@ -29,16 +27,11 @@ FOLDERS: dict[str, str] = {"nano": "vlp.nano.folders:shipped", "nano-base": "vlp
 DEFAULT_MODEL = next(iter(FOLDERS))
 """The word for the model that is taken where nobody names one."""
 
-PLAIN_DATA = ("*.json", "*.safetensors", "*.jinja", "merges.txt")
-"""What is fetched of a model: never code or pickles."""
-
-OPEN_S, LEAST_S = 120.0, 0.1
+OPEN_S = 120.0
+"""How long opening the model of a server may take."""
 
 SERVED = ("http://", "https://")
 """How the URL of a server begins."""
-
-HOST_PORT = r"(localhost|[\w.-]+\.[\w.-]+|\[[0-9a-f:.]+\])(:\d+(/\S*)?|/v1)"
-HUB_ID = r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}"
 
 
 def open_model(spec: str, **options: Any) -> Model:
@@ -78,7 +71,7 @@ def open_for_person(
         spec: see `open_model`.
         adapter: a LoRA adapter for a model in process; "" for none.
         profile: the wording of its prompts; "" for the one that it asks for.
-        server: the kind of server, a row of `vlp.models.servers.SERVERS`; "" goes by what it says of itself.
+        server: the kind of server, a row of `vlp.models.server.SERVERS`; "" goes by what it says of itself.
         grammar: whether replies under a grammar will be asked for.
         open_s: limit on opening a server's model, in which it is waited for one that is busy.
         tell: told, in a line each, what the person should know.
@@ -115,12 +108,12 @@ def with_name(spec: str, model_name: str) -> str:
     return f"{spec}#{model_name}"
 
 
-def find_folder(spec: str, files: tuple[str, ...] = PLAIN_DATA) -> Path:
+def find_folder(spec: str, files: tuple[str, ...] = ("*.json", "*.safetensors", "*.jinja", "merges.txt")) -> Path:
     """Return the folder of a model that can run in process, fetched when it is not on this machine.
 
     Args:
         spec: a word of `FOLDERS`, a model folder, or a Hugging Face id.
-        files: patterns of what is fetched.
+        files: patterns of what is fetched: never code or pickles.
 
     Raises:
         UsageError: nothing by that name.
@@ -131,9 +124,11 @@ def find_folder(spec: str, files: tuple[str, ...] = PLAIN_DATA) -> Path:
         return getattr(importlib.import_module(module), name)()
     if spec.strip() and Path(spec).expanduser().is_dir():
         return Path(spec).expanduser()
-    if re.fullmatch(HUB_ID, spec) and not Path(spec).exists():
+    part = r"[A-Za-z0-9][\w.-]{0,95}"
+    if re.fullmatch(f"{part}/{part}", spec) and not Path(spec).exists():
         return _fetched(spec, files)
-    hint = "Write http:// before it." if re.fullmatch(HOST_PORT, spec) else did_you_mean(spec, MODELS)
+    host_and_port = r"(localhost|[\w.-]+\.[\w.-]+|\[[0-9a-f:.]+\])(:\d+(/\S*)?|/v1)"
+    hint = "Write http:// before it." if re.fullmatch(host_and_port, spec) else did_you_mean(spec, MODELS)
     raise UsageError(f"no model {spec[:200]!r}: neither a word, a folder, a Hugging Face id nor a URL.", hint)
 
 
@@ -176,13 +171,14 @@ def open_served(
     model: Any = patiently(lambda left_s: _call(OpenAIModel, url, {**options, "tell": tell, "timeout_s": left_s}), open_s, tell)
     if grammar:
         try:
-            patiently(model.probe, max(began_s + open_s - time.monotonic(), LEAST_S), tell)
+            patiently(model.probe, max(began_s + open_s - time.monotonic(), 0.1), tell)
         except NoGrammar as error:
             model.loosen(error.message)
     asks = model.asks
     if not asks.turns:
         return model
     from vlp.models.tower import tower_digest
+    from vlp.models.turns import ModelWithTurns, make_turns
 
     towers = {tower_digest(folder): folder for folder in map(find_folder, [sight] if sight else FOLDERS)}
     if asks.tower not in towers:
@@ -205,7 +201,11 @@ def _back_end() -> Any:
 
 def _in_process(folder: Path, **options: Any) -> Model:
     model: Any = _call(_back_end(), folder, options)
-    return model if model.turns is None else ModelWithTurns(model, model.turns)
+    if model.turns is None:
+        return model
+    from vlp.models.turns import ModelWithTurns
+
+    return ModelWithTurns(model, model.turns)
 
 
 def _fetched(hub_id: str, files: tuple[str, ...]) -> Path:

@@ -16,8 +16,6 @@ from vlp.core.errors import UsageError
 from vlp.core.images import ImageView
 from vlp.core.messages import Image, Message, Text
 
-MAX_IMAGES = 8
-
 
 @dataclass(frozen=True)
 class Prompt:
@@ -85,8 +83,8 @@ class Chat:
             UsageError: too many images, or a template that loses one.
         """
         images = [self.pixels(part.rgb) for m in messages for part in m.parts if isinstance(part, Image)]
-        if len(images) > MAX_IMAGES:
-            raise UsageError(f"{len(images)} images in one prompt; at most {MAX_IMAGES}.")
+        if len(images) > 8:
+            raise UsageError(f"{len(images)} images in one prompt; at most 8.")
         pieces = self.text(messages).split(self._pad)
         if len(pieces) != len(images) + 1:
             raise UsageError(

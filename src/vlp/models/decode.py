@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 from vlp.core.errors import MissingComponent
 from vlp.models.grammar import Matcher
 
-WINDOW = 64
-LEAST_WINDOW = 6
-CONTEXT = 2
 _BREAK = -1
+"""Stands between the draft and what is written, as no token."""
 TOO_SLOW = "Give it more time, a smaller model, or a shorter memory."
 
 
@@ -64,15 +62,18 @@ class Draft:
 
     Args:
         tokens: the draft; empty for none.
+        most: how many tokens are proposed at most.
+        context: how many tokens must be alike where it finds its place.
     """
 
-    def __init__(self, tokens: Sequence[int]) -> None:
+    def __init__(self, tokens: Sequence[int], most: int = 64, context: int = 2) -> None:
         self._known = [*tokens, _BREAK]
         self._written_from = len(self._known)
         self._next: int | None = 0
-        self._window = WINDOW
+        self._most = self._window = most
+        self._alike = context
         self._places: dict[tuple[int, ...], list[int]] = {}
-        for end in range(CONTEXT, len(tokens)):
+        for end in range(context, len(tokens)):
             self._note(end)
 
     def propose(self) -> list[int]:
@@ -85,7 +86,7 @@ class Draft:
     def learn(self, proposed: int, taken: int) -> None:
         """Take note of how many of the proposed tokens were right."""
         if proposed:
-            self._window = min(WINDOW, max(LEAST_WINDOW, 2 * taken))
+            self._window = min(self._most, max(6, 2 * taken))
 
     def follow(self, token: int) -> None:
         """Take note of one more token written."""
@@ -94,18 +95,18 @@ class Draft:
         if at is not None and at < end - 1 and self._known[at] == token:
             self._next = at + 1
         else:
-            places = self._places.get(self._context(end), []) if end - self._written_from >= CONTEXT else []
+            places = self._places.get(self._context(end), []) if end - self._written_from >= self._alike else []
             drafted = [place for place in places if place < self._written_from]
             ahead = [place for place in drafted if at is not None and place >= at]
             self._next = (ahead[:1] or drafted[:1] or places[-1:] or [None])[0]
-        if end - self._written_from >= CONTEXT:
+        if end - self._written_from >= self._alike:
             self._note(end)
 
     def _note(self, end: int) -> None:
         self._places.setdefault(self._context(end), []).append(end)
 
     def _context(self, end: int) -> tuple[int, ...]:
-        return tuple(self._known[end - CONTEXT : end])
+        return tuple(self._known[end - self._alike : end])
 
 
 class _Run:

@@ -12,42 +12,7 @@ from vlp.core.errors import UsageError, lookup
 from vlp.models.turns import TURNS
 from vlp.models.weights import check_weights
 
-ARCHITECTURE = "Qwen2_5_VLForConditionalGeneration"
-MODEL_TYPE = "qwen2_5_vl"
-PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz")
-NEEDED = ("config.json", "tokenizer.json", "preprocessor_config.json")
 MAX_JSON_BYTES = 64 * 1024 * 1024
-MAX_FILES = 1000
-MAX_PIXELS = 20_000_000
-
-LEFT_BEHIND = r"training_args\.bin|(optimizer|scheduler|scaler)\.(pt|bin)|rng_state(_\d+)?\.pth"
-"""Pickles that trainers write beside an adapter; they hold no weights of it."""
-
-BOUNDS: dict[str, int] = {
-    "vocab_size": 1_000_000,
-    "hidden_size": 32_768,
-    "out_hidden_size": 32_768,
-    "intermediate_size": 200_000,
-    "num_hidden_layers": 256,
-    "depth": 256,
-    "num_attention_heads": 1024,
-    "num_key_value_heads": 1024,
-    "num_heads": 1024,
-    "max_position_embeddings": 2_000_000,
-    "patch_size": 64,
-    "temporal_patch_size": 8,
-    "spatial_merge_size": 8,
-    "window_size": 4096,
-    "in_channels": 4,
-}
-"""Sizes in a configuration, with the largest that is believed before anything is built from it."""
-
-
-HEADS = (
-    ("hidden_size", "num_heads"),
-    ("hidden_size", "num_attention_heads"),
-    ("num_attention_heads", "num_key_value_heads"),
-)
 
 
 @dataclass(frozen=True)
@@ -81,7 +46,8 @@ def check_folder(path: Path) -> ModelFolder:
     if not path.is_dir():
         raise UsageError(f"no model folder at {str(path)[:300]!r}.", "Expected a folder with config.json and *.safetensors.")
     _plain_files(path, _walk(path))
-    missing = [name for name in NEEDED if not (path / name).is_file()]
+    needed = ("config.json", "tokenizer.json", "preprocessor_config.json")
+    missing = [name for name in needed if not (path / name).is_file()]
     if missing:
         raise UsageError(f"{folder_name(path)!r} has no {missing[0]}.", "Expected a model folder in Hugging Face layout.")
     if (path / "adapter_config.json").exists():  # transformers would load the adapter beside it, whatever the hashes say
@@ -106,9 +72,10 @@ def check_config(file: Path) -> dict[str, Any]:
 def check_beside(path: Path) -> None:
     """Check what lies in an adapter's folder: no links out of it, no pickled weights, nothing that wants to run code.
 
-    What trainers leave there beside the adapter (`LEFT_BEHIND`, folders of checkpoints) is never opened.
+    What trainers leave there beside the adapter (pickles that hold no weights of it, folders of checkpoints) is never opened.
     """
-    _plain_files(path, (entry for entry in sorted(path.iterdir()) if not re.fullmatch(LEFT_BEHIND, entry.name)))
+    left_behind = r"training_args\.bin|(optimizer|scheduler|scaler)\.(pt|bin)|rng_state(_\d+)?\.pth"
+    _plain_files(path, (entry for entry in sorted(path.iterdir()) if not re.fullmatch(left_behind, entry.name)))
     _no_code(path)
 
 
@@ -149,9 +116,10 @@ def read_json(file: Path) -> dict[str, Any]:
 def _plain_files(path: Path, files: Iterable[Path]) -> None:
     # The download cache of Hugging Face keeps its files beside the folder, and links to them.
     root = (path.parent.parent if _cached(path) else path).resolve()
+    pickles = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz")
     for count, file in enumerate(files):
-        if count > MAX_FILES:
-            raise UsageError(f"{folder_name(path)!r} holds more than {MAX_FILES} files.", "Expected a model folder.")
+        if count > 1000:
+            raise UsageError(f"{folder_name(path)!r} holds more than 1000 files.", "Expected a model folder.")
         if not file.is_file() and not file.is_dir():
             raise UsageError(
                 f"{file.name!r} in {folder_name(path)!r} is neither a file nor a folder.",
@@ -161,7 +129,7 @@ def _plain_files(path: Path, files: Iterable[Path]) -> None:
             raise UsageError(
                 f"{file.name!r} in {folder_name(path)!r} is a link out of the folder.", "Copy the file itself there."
             )
-        if file.suffix.lower() in PICKLES:
+        if file.suffix.lower() in pickles:
             raise UsageError(
                 f"{file.name!r} in {folder_name(path)!r} is a pickle, which can run code when it is loaded.",
                 "Save the weights as safetensors and remove it.",
@@ -182,20 +150,48 @@ def _walk(path: Path) -> Iterator[Path]:
 
 def _architecture(path: Path, config: dict[str, Any]) -> None:
     names, kind = config.get("architectures"), config.get("model_type")
-    if names != [ARCHITECTURE] or kind != MODEL_TYPE:
+    wanted = "Qwen2_5_VLForConditionalGeneration"
+    if names != [wanted] or kind != "qwen2_5_vl":
         found = names[0] if isinstance(names, list) and names else kind
-        raise UsageError(f"{folder_name(path)!r} is of architecture {str(found)[:80]!r}.", f"Expected {ARCHITECTURE}.")
+        raise UsageError(f"{folder_name(path)!r} is of architecture {str(found)[:80]!r}.", f"Expected {wanted}.")
     for part in (config, config.get("text_config") or {}, config.get("vision_config") or {}):
         if not isinstance(part, dict):
             raise UsageError(f"the configuration of {folder_name(path)!r} is malformed.")
-        for key, most in BOUNDS.items():
-            value = part.get(key, 1)
-            if type(value) is not int or not 0 < value <= most:
-                raise UsageError(f"{key} of {folder_name(path)!r} is {str(value)[:40]}.", f"Expected 1 to {most:,}.")
-        for whole, count in HEADS:
-            if part.get(whole, 0) % part.get(count, 1):
-                sizes = f"{part[whole]} {whole} does not divide by {part[count]} {count}"
-                raise UsageError(f"the configuration of {folder_name(path)!r} cannot be right: {sizes}.")
+        _sizes(folder_name(path), part)
+
+
+def _sizes(name: str, part: dict[str, Any]) -> None:
+    """Check the sizes in a part of a configuration before anything is built from them."""
+    largest = {
+        "vocab_size": 1_000_000,
+        "hidden_size": 32_768,
+        "out_hidden_size": 32_768,
+        "intermediate_size": 200_000,
+        "num_hidden_layers": 256,
+        "depth": 256,
+        "num_attention_heads": 1024,
+        "num_key_value_heads": 1024,
+        "num_heads": 1024,
+        "max_position_embeddings": 2_000_000,
+        "patch_size": 64,
+        "temporal_patch_size": 8,
+        "spatial_merge_size": 8,
+        "window_size": 4096,
+        "in_channels": 4,
+    }
+    for key, most in largest.items():
+        value = part.get(key, 1)
+        if type(value) is not int or not 0 < value <= most:
+            raise UsageError(f"{key} of {name!r} is {str(value)[:40]}.", f"Expected 1 to {most:,}.")
+    divided = (
+        ("hidden_size", "num_heads"),
+        ("hidden_size", "num_attention_heads"),
+        ("num_attention_heads", "num_key_value_heads"),
+    )
+    for whole, count in divided:
+        if part.get(whole, 0) % part.get(count, 1):
+            sizes = f"{part[whole]} {whole} does not divide by {part[count]} {count}"
+            raise UsageError(f"the configuration of {name!r} cannot be right: {sizes}.")
 
 
 def _no_code(path: Path) -> None:
@@ -210,7 +206,7 @@ def _no_code(path: Path) -> None:
 
 
 def _image_sizes(path: Path, config: dict[str, Any]) -> None:
-    vision = config.get("vision_config") or {}
+    vision, most_pixels = config.get("vision_config") or {}, 20_000_000
     for file, processor in _image_processors(path):
         for mine, theirs in (("patch_size", "patch_size"), ("merge_size", "spatial_merge_size")):
             if mine in processor and theirs in vision and processor[mine] != vision[theirs]:
@@ -222,10 +218,10 @@ def _image_sizes(path: Path, config: dict[str, Any]) -> None:
         edges = [processor.get("min_pixels"), processor.get("max_pixels")]
         edges += [size.get(k) for k in ("shortest_edge", "longest_edge")] if isinstance(size, dict) else []
         for pixels in edges:
-            if pixels is not None and (type(pixels) is not int or not 0 < pixels <= MAX_PIXELS):
+            if pixels is not None and (type(pixels) is not int or not 0 < pixels <= most_pixels):
                 raise UsageError(
                     f"{folder_name(path)!r} asks for images of {str(pixels)[:40]} pixels in {file}.",
-                    f"Expected 1 to {MAX_PIXELS:,}.",
+                    f"Expected 1 to {most_pixels:,}.",
                 )
 
 

@@ -16,10 +16,6 @@ from numpy.typing import NDArray
 
 from vlp.core.errors import MissingComponent, UsageError
 
-MAX_SCHEMA_BYTES = 512 * 1024
-CACHED_GRAMMARS = 16
-COMPACT = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
-
 
 class FastTokenizer(Protocol):
     """What is needed of a Hugging Face fast tokenizer."""
@@ -170,13 +166,14 @@ class Grammars:
         Raises:
             UsageError: the schema is too large or uses what cannot be compiled.
         """
-        text = json.dumps({**schema, "x-guidance": COMPACT}, separators=(",", ":"))
-        if len(text) > MAX_SCHEMA_BYTES:
-            raise UsageError(f"the grammar has {len(text):,} characters; at most {MAX_SCHEMA_BYTES:,} are compiled.")
+        compact = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
+        text, most_chars = json.dumps({**schema, "x-guidance": compact}, separators=(",", ":")), 512 * 1024
+        if len(text) > most_chars:
+            raise UsageError(f"the grammar has {len(text):,} characters; at most {most_chars:,} are compiled.")
         key = hashlib.sha256(text.encode()).hexdigest()
         if key not in self._compiled:
             self._compiled[key] = self._compile(text)
-            while len(self._compiled) > CACHED_GRAMMARS:
+            while len(self._compiled) > 16:
                 self._compiled.popitem(last=False)
         self._compiled.move_to_end(key)
         return Matcher(self._compiled[key].deep_copy(), self.vocabulary)

@@ -13,34 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from vlp.core.errors import MissingComponent
-from vlp.core.images import encode_png
+from vlp.core.images import ImageView, encode_png
 from vlp.core.messages import Image, Message, Text, user
-from vlp.models.endpoint import Deadline, Endpoint
-from vlp.models.families import view_of
-from vlp.models.model_list import Listed, choose, read_list
-from vlp.models.protocol import Capabilities, Reply
-from vlp.models.reply_shape import SHAPES, ReplyShape, json_in
-from vlp.models.retry import Tell, say_nothing
-from vlp.models.served_name import ServedName
-from vlp.models.served_reply import ReplyParts, events, read_json
-from vlp.models.server_errors import RequestRefused
-from vlp.models.servers import find_server
-from vlp.models.trace import TOP, Trace
-
-LIST_S = 10.0
-AFTER_END_S = 1.0
-"""How long a server that has ended its reply is listened to for its counts of tokens."""
-GRAMMAR_HINT = "Serve the model with `vlp serve`, or with another server that keeps to response_format: json_schema."
-PROBE_TOKENS, PROBE_S = 48, 30.0
-THINKING_TOKENS = 4096
-"""Added to the limit of a model that was seen to think before it replies."""
-
-YIELDING = {name: re.compile(rf"\b{name}\b") for name in ("temperature", "seed", "stream_options", "stream")}
-YIELDING["system"] = re.compile(r"\bsystem\W+(role|message|prompt|instruction)", re.IGNORECASE)
-"""What is left out of a request for servers that refuse it, and how they call it; rules go to the user's turn then."""
-_NOT_TAKEN = re.compile(
-    r"unsupported|not support|unknown|unrecogni|unexpected|extra|not permitted|not allowed|invalid|only the default"
-)
+from vlp.models.protocol import TOP, Capabilities, Reply, RequestRefused, ServedName, Tell, Trace, say_nothing
+from vlp.models.served_reply import SHAPES, ReplyParts, Shape, events, json_in, read_json, read_shape, shape_fields
+from vlp.models.server import Deadline, Endpoint, Listed, choose, find_server, read_list
 
 
 class NoGrammar(MissingComponent):
@@ -53,12 +30,12 @@ class OpenAIModel:
     Args:
         url: the server's base, e.g. "http://127.0.0.1:8000/v1"; a model's name may follow behind "#".
         model: the name under which it is served; "" takes the one with the marks of `vlp serve`, else the only one that can
-            chat about images (see `vlp.models.model_list`).
+            chat about images (see `vlp.models.server`).
         profile: the wording of prompts the served model was made for; None takes what its name says, else "full".
         key: bearer token; None for none.
         tell: told, in a line each, what a person should know: which model was taken of several, what the server does not take.
         timeout_s: limit on asking for the list of models, and what the server tells of this one.
-        server: a row of `vlp.models.servers.SERVERS`; "" goes by what the server says of itself.
+        server: a row of `vlp.models.server.SERVERS`; "" goes by what the server says of itself.
 
     Attributes:
         name: under which it is served.
@@ -80,13 +57,13 @@ class OpenAIModel:
         profile: str | None = None,
         key: str | None = None,
         tell: Tell = say_nothing,
-        timeout_s: float = LIST_S,
+        timeout_s: float = 10.0,
         server: str = "",
     ) -> None:
         base, _, named = url.partition("#")
         self._tell = tell
         self._endpoint = Endpoint(base, key)
-        deadline = Deadline(min(timeout_s, LIST_S))
+        deadline = Deadline(min(timeout_s, 10.0))
         self._model = self._found(model or named, deadline)
         self.name, self.url = self._model.name, self._endpoint.url
         told = ServedName.read(self.name) or ServedName(self.name)
@@ -112,22 +89,22 @@ class OpenAIModel:
     ) -> Reply:
         """Return the server's reply (see `vlp.models.protocol.Model.generate`); the draft is not sent.
 
-        A server that refuses the schema is asked in a looser shape (`vlp.models.reply_shape`); that of free text is told.
+        A server that refuses the schema is asked in a looser shape (`vlp.models.served_reply`); that of free text is told.
         """
         deadline = Deadline(timeout_s)
         if grammar is None:
             return self._reply(messages, {}, max_tokens, deadline, on_text)
         shape, reply, refusal = self._shaped(messages, grammar, max_tokens, deadline, on_text)
-        if shape is not self._shapes[0]:
+        if shape != self._shapes[0]:
             self._shapes = SHAPES[SHAPES.index(shape) :]
-        if shape is SHAPES[-1] and not self._notes:
+        if shape == "free" and not self._notes:
             self.loosen(f"{refusal.message if refusal else ''} It was asked for a reply under a JSON Schema.")
-        text = shape.read(reply.text, grammar)
-        if on_text and shape is not SHAPES[0]:
+        text = read_shape(shape, reply.text, grammar)
+        if on_text and shape != "schema":
             on_text(text)
         return Reply(text, reply.timings_s, reply.tokens, reply.finish, notes=self._notes)
 
-    def probe(self, timeout_s: float = PROBE_S) -> None:
+    def probe(self, timeout_s: float = 30.0) -> None:
         """Ask for a reply that only a server that keeps to `response_format` gives: what it says of itself is not believed.
 
         Raises:
@@ -135,25 +112,26 @@ class OpenAIModel:
             MissingComponent: it does not answer.
             NoReply: it answers, and gives no reply to anything.
         """
-        word, deadline = secrets.token_hex(4), Deadline(min(timeout_s, PROBE_S))
+        word, deadline, tokens = secrets.token_hex(4), Deadline(min(timeout_s, 30.0)), 48
+        serve = "Serve the model with `vlp serve`, or with another server that keeps to response_format: json_schema."
         properties = {"word": {"type": "string", "enum": [word]}}
         schema = {"type": "object", "properties": properties, "required": ["word"], "additionalProperties": False}
         hello = [user(Text("Say hello."))]
         try:
-            reply = self._reply(hello, SHAPES[0].fields(schema), PROBE_TOKENS, deadline)
+            reply = self._reply(hello, shape_fields("schema", schema), tokens, deadline)
         except RequestRefused as error:
-            self._reply(hello, {}, PROBE_TOKENS, deadline)  # who refuses this, too, has another reason, and says it
-            raise NoGrammar(f"{error.message} It was asked for a reply under a JSON Schema.", GRAMMAR_HINT) from None
+            self._reply(hello, {}, tokens, deadline)  # who refuses this, too, has another reason, and says it
+            raise NoGrammar(f"{error.message} It was asked for a reply under a JSON Schema.", serve) from None
         try:
             kept = json.loads(json_in(reply.text, schema)) == {"word": word}
         except (ValueError, RecursionError):
             kept = False
         if not kept:
-            cut = f", cut off at {PROBE_TOKENS} tokens" if reply.finish == "length" else ""
+            cut = f", cut off at {tokens} tokens" if reply.finish == "length" else ""
             raise NoGrammar(
                 f"the model server at {self.url} ignores response_format: asked for {json.dumps({'word': word})}, it wrote "
                 f"{' '.join(reply.text.split())[:80]!r}{cut}.",
-                GRAMMAR_HINT,
+                serve,
             )
 
     def loosen(self, why: str) -> None:
@@ -162,12 +140,12 @@ class OpenAIModel:
         Args:
             why: what was seen.
         """
-        self._shapes = SHAPES[-1:]
+        self._shapes = ("free",)
         self._notes = ("the server holds replies to no grammar: JSON is looked for in free text, and checked",)
         self._tell(f"{why.strip()} JSON is looked for in free text instead, checked, and asked for again where it is wrong.")
 
     def trace(self, messages: Sequence[Message], *, max_tokens: int = 256, timeout_s: float = 120.0) -> Trace:
-        """Return the greedy reply with log-probabilities (see `vlp.models.trace.Traceable.trace`).
+        """Return the greedy reply with log-probabilities (see `vlp.models.protocol.Traceable.trace`).
 
         Raises:
             MissingComponent: the server does not tell token ids, as vLLM does.
@@ -196,13 +174,13 @@ class OpenAIModel:
         max_tokens: int,
         deadline: Deadline,
         on_text: Callable[[str], None] | None,
-    ) -> tuple[ReplyShape, Reply, RequestRefused | None]:
+    ) -> tuple[Shape, Reply, RequestRefused | None]:
         """Return the first shape that the server takes, its reply as written, and why it took none before."""
         refusal: RequestRefused | None = None
         for shape in self._shapes:
-            heard = on_text if shape is SHAPES[0] else None
+            heard = on_text if shape == "schema" else None
             try:
-                return shape, self._reply(messages, shape.fields(grammar), max_tokens, deadline, heard), refusal
+                return shape, self._reply(messages, shape_fields(shape, grammar), max_tokens, deadline, heard), refusal
             except RequestRefused as error:
                 refusal = refusal or error
                 if not error.of_shape:
@@ -232,7 +210,7 @@ class OpenAIModel:
                     if first_s is None and parts.text:
                         first_s = time.monotonic() - started
                     if parts.finish:
-                        limit.within(AFTER_END_S)
+                        limit.within(1.0)  # for the counts of tokens, which some servers send behind the end
             except TimeoutError:
                 if not parts.finish:
                     raise self._endpoint.late(deadline) from None
@@ -241,7 +219,7 @@ class OpenAIModel:
                     continue
                 raise
             if parts.used_up and not self._thinking_tokens:
-                self._thinking_tokens = THINKING_TOKENS
+                self._thinking_tokens = 4096
                 continue
             text = parts.whole()
             total = time.monotonic() - started
@@ -253,8 +231,13 @@ class OpenAIModel:
         if "max_completion_tokens" in said and self._limit == "max_tokens":
             self._limit = "max_completion_tokens"
             return True
-        refused = [name for name, word in YIELDING.items() if word.search(said) and name not in self._left_out]
-        if not refused or not _NOT_TAKEN.search(said.lower()):
+        names = {name: rf"\b{name}\b" for name in ("temperature", "seed", "stream_options", "stream")}
+        names["system"] = r"(?i)\bsystem\W+(role|message|prompt|instruction)"  # rules go to the user's turn then
+        refused = [name for name, called in names.items() if re.search(called, said) and name not in self._left_out]
+        not_taken = (
+            "unsupported|not support|unknown|unrecogni|unexpected|extra|not permitted|not allowed|invalid|only the default"
+        )
+        if not refused or not re.search(not_taken, said.lower()):
             return False
         self._left_out.update(refused)
         if "temperature" in refused:
@@ -330,6 +313,21 @@ class OpenAIModel:
 
 class _NoList(MissingComponent):
     """What should be a list of models is something else."""
+
+
+def view_of(name: str) -> ImageView:
+    """Return how a model of this name sees images and writes places: no server tells.
+
+    A model of which nothing is known writes pixels of the image that it was sent.
+    """
+    plain = name.lower().replace("_", "-")
+    views = {
+        r"qwen-?2[.-]?5-?vl|qwen-?2[.-]?5-?omni": ImageView(),
+        r"qwen-?3(\.\d)?-?(vl|omni)": ImageView(side_px=32, least_px=32 * 32 * 4, unit="thousandth"),
+        r"qwen-?2-?vl|internvl|intern-?s1": ImageView(unit="thousandth"),
+    }
+    as_sent = ImageView(side_px=1, least_px=1, most_px=10**9)
+    return next((view for pattern, view in views.items() if re.search(pattern, plain)), as_sent)
 
 
 def _without_system(messages: Sequence[Message]) -> list[Message]:

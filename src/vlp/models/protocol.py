@@ -1,13 +1,20 @@
-"""What makes something a model: one method, the wording it wants, and what it can do."""
+"""What makes something a model: one method, what it can do, what its name tells, how it fails, and how it is asked again."""
 
+import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from vlp.core.errors import MissingComponent, TaskFailed
 from vlp.core.images import ImageView
 from vlp.core.messages import Message
 from vlp.core.things import Names
+
+T = TypeVar("T")
+
+Tell = Callable[[str], None]
+"""Told, in one line, what a person should know while they wait."""
 
 
 class ModelUnreachable(MissingComponent):
@@ -26,6 +33,27 @@ class Busy(MissingComponent):
     def __init__(self, message: str, hint: str = "", wait_s: float | None = None) -> None:
         super().__init__(message, hint)
         self.wait_s = wait_s
+
+
+class RequestRefused(MissingComponent):
+    """The server understood that something was asked of it, and would not.
+
+    Args:
+        message: what it said.
+        hint: the next step.
+        said: its own words.
+        status: of HTTP.
+
+    Attributes:
+        said: see above.
+        of_shape: whether it may be the shape of the reply that it refuses; a server that breaks down must say so.
+    """
+
+    def __init__(self, message: str, hint: str = "", said: str = "", status: int = 400) -> None:
+        super().__init__(message, hint)
+        self.said = said
+        about_shape = bool(re.search(r"schema|grammar|response_format|json|guided|structured|anyof", said.lower()))
+        self.of_shape = status < 500 or about_shape
 
 
 class NoReply(TaskFailed):
@@ -92,7 +120,7 @@ class Model(Protocol):
 
     @property
     def profile(self) -> str:
-        """The wording of prompts that it wants: a row of `vlp.prompt.wording.WORDINGS`."""
+        """The wording of prompts that it wants: a row of `vlp.prompt.render.WORDINGS`."""
         ...
 
     @property
@@ -125,3 +153,150 @@ class Model(Protocol):
             NoReply: it answered, with no reply in it.
         """
         ...
+
+
+@dataclass(frozen=True)
+class ServedName:
+    """What a name of `vlp serve` says of what the model wants from its clients.
+
+    `my-model@brief+sight:0a1b2c3d4e5f` wants prompts in the wording `brief`, and the turns `sight` (`vlp.models.turns`), which
+    read images with the vision tower that has this digest. A name without `@` says nothing.
+
+    Args:
+        name: of the model.
+        profile: the wording of prompts it was made for.
+        turns: the word for what it says before its reply; "" when it says nothing.
+        tower: digest of the vision tower that those turns read images with (see `vlp.models.tower`).
+    """
+
+    name: str
+    profile: str = "full"
+    turns: str = ""
+    tower: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.profile}" + (f"+{self.turns}:{self.tower}" if self.turns else "")
+
+    @classmethod
+    def read(cls, text: str) -> "ServedName | None":
+        """Return what a served name says, None when it is none of `vlp serve`."""
+        turns = r"\+(?P<turns>[a-z_]{1,32}):(?P<tower>[0-9a-f]{12})"
+        match = re.fullmatch(rf"(?P<name>[^@]{{1,120}})@(?P<profile>[a-z_]{{1,32}})({turns})?", text)
+        return cls(match["name"], match["profile"], match["turns"] or "", match["tower"] or "") if match else None
+
+
+TOP = 5
+"""How many of the most likely tokens a trace tells at each step."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A greedy reply without a grammar.
+
+    Args:
+        prompt_tokens: length of the prompt, image tokens counted.
+        tokens: ids of the reply, the one that ends the turn included where the model wrote it.
+        tops: for each of them, the log-probabilities of the most likely tokens at that step, by id; its own is among them.
+        ended: whether the model ended its turn; False when the limit cut it.
+    """
+
+    prompt_tokens: int
+    tokens: tuple[int, ...]
+    tops: tuple[dict[int, float], ...]
+    ended: bool
+
+
+class Traceable(Protocol):
+    """A model whose tokens and log-probabilities can be seen."""
+
+    def trace(self, messages: Sequence[Message], *, max_tokens: int = 256, timeout_s: float = 120.0) -> Trace:
+        """Return the greedy reply; raises MissingComponent when it cannot be had."""
+        ...
+
+
+def say_nothing(line: str) -> None:
+    """Tell nobody."""
+
+
+def patiently(
+    call: Callable[[float], T], timeout_s: float, tell: Tell = say_nothing, *,
+    attempts: int = 1, pause_s: float = 0.5, longest_pause_s: float = 8.0, busy_s: float = 30.0,
+) -> T:  # fmt: skip
+    """Return what a call to a server gives, made again while the server is busy or, a few times, cannot be reached.
+
+    Args:
+        call: told the seconds that are left.
+        timeout_s: limit on all attempts and pauses together.
+        tell: told what is waited for.
+        attempts: how often a server that cannot be reached is tried.
+        pause_s: wait before the second attempt, where the server does not say how long; twice as long before each further one.
+        longest_pause_s: limit on such a wait.
+        busy_s: how long a server is asked again and again while it keeps saying that it is busy.
+
+    Raises:
+        MissingComponent: still busy at the end of the limit, or when it would be; or whatever the call raised.
+    """
+    started = time.monotonic()
+    asked, told = 0, ""
+    while True:
+        spent_s = time.monotonic() - started
+        asked += 1
+        wait_s = min(pause_s * 2 ** min(asked - 1, 20), longest_pause_s)
+        try:
+            return call(timeout_s - spent_s)
+        except Busy as error:
+            # Who asks for no pause again and again is not asked faster and faster.
+            wait_s = wait_s if error.wait_s is None else max(error.wait_s, wait_s / 10)
+            spent_s = time.monotonic() - started
+            if spent_s >= busy_s or spent_s + wait_s >= timeout_s:
+                raise _gave_up(error, asked, spent_s, wait_s, timeout_s) from None
+            if error.message != told:  # once: with a short Retry-After the same line would come every second
+                tell(f"waiting, and asking again for up to {min(busy_s, timeout_s):.0f} s: {error.message}")
+                told = error.message
+        except ModelUnreachable:
+            if asked >= attempts or time.monotonic() - started + wait_s >= timeout_s:
+                raise
+        time.sleep(wait_s)
+
+
+class RetryingModel:
+    """Wraps a model: asks again after connection errors, and while its server is busy; a reply or a time-out is never repeated.
+
+    Args:
+        model: the model.
+        attempts: how often it is asked at most when it cannot be reached.
+        pause_s: wait before the second attempt; twice as long before each further one.
+        tell: told what is waited for.
+    """
+
+    def __init__(self, model: Model, attempts: int = 3, pause_s: float = 0.5, tell: Tell = say_nothing) -> None:
+        self.model, self.attempts, self.pause_s, self.tell = model, attempts, pause_s, tell
+        self.name, self.profile, self.can = model.name, model.profile, model.can
+
+    def generate(
+        self,
+        messages: Sequence[Message],
+        *,
+        grammar: dict[str, Any] | None = None,
+        draft: str | None = None,
+        max_tokens: int = 1024,
+        timeout_s: float = 60.0,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Reply:
+        """Return the model's reply; all attempts share one time limit."""
+
+        def ask(left_s: float) -> Reply:
+            return self.model.generate(
+                messages, grammar=grammar, draft=draft, max_tokens=max_tokens, timeout_s=left_s, on_text=on_text
+            )
+
+        return patiently(ask, timeout_s, self.tell, attempts=self.attempts, pause_s=self.pause_s)
+
+
+def _gave_up(error: Busy, asked: int, spent_s: float, wait_s: float, timeout_s: float) -> MissingComponent:
+    times = "once" if asked == 1 else f"{asked} times in {spent_s:.0f} s"
+    if error.wait_s is not None and wait_s > timeout_s:
+        return MissingComponent(
+            f"{error.message} It asks to come back in {wait_s:.0f} s; the time limit is {timeout_s:.0f} s.", error.hint
+        )
+    return MissingComponent(f"{error.message} It was asked {times}.", error.hint)

@@ -10,8 +10,6 @@ from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.messages import Message
 from vlp.models.protocol import Capabilities, Reply
 
-MAX_FILE_BYTES = 4 * 1024 * 1024
-
 Scripted = str | Reply
 Function = Callable[[Sequence[Message]], Scripted]
 
@@ -47,8 +45,8 @@ class ScriptedModel:
         file = Path(path)
         if not file.is_file():
             raise UsageError(f"no file of scripted replies at {str(file)[:300]!r}.", "Expected scripted:FILE.json.")
-        if file.stat().st_size > MAX_FILE_BYTES:
-            raise UsageError(f"{file.name!r} is larger than {MAX_FILE_BYTES:,} bytes.")
+        if file.stat().st_size > (most_bytes := 4 * 1024 * 1024):
+            raise UsageError(f"{file.name!r} is larger than {most_bytes:,} bytes.")
         try:
             data = json.loads(file.read_bytes())
         except (ValueError, RecursionError) as error:

@@ -1,18 +1,24 @@
-"""A server's answer, piece by piece, to a reply: what is text in it, what is reasoning, and how it ended."""
+"""A server's reply: what is text in its answer and what is thinking, how it ended, and the JSON in the text.
+
+JSON is asked for in one of these shapes, strictest first:
+
+schema    response_format with the schema as it is: the server's grammar holds the reply
+wrapped   the same inside an object's property, in the part of JSON Schema that strict servers take
+free      no response_format: the JSON is looked for in free text, and whoever asked checks it
+"""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 from vlp.core.errors import MissingComponent
 from vlp.models.protocol import NoReply
-from vlp.models.server_errors import MAX_SAID, complaint, failure
 
-MAX_TEXT = 256 * 1024
-MAX_WHITE = 200
-WHITE_HINT = "Serve the model with `vlp serve`, which asks vLLM for compact JSON."
-SSE = (b"data:", b"event:", b"id:", b"retry:", b":")
-DONE = b"[DONE]"
+Schema = dict[str, Any]
+Shape = Literal["schema", "wrapped", "free"]
+SHAPES: tuple[Shape, ...] = ("schema", "wrapped", "free")
+"""See above; strictest first."""
+
 BLANK = b"\xef\xbb\xbf \t\r\n"
 """White space, and the mark of byte order that some put first."""
 
@@ -26,23 +32,6 @@ THINKING = {
 }
 """Marks that a model puts around what it thinks before it replies, where its server does not take it out."""
 
-REASONING = ("reasoning_content", "reasoning", "thinking")
-"""Fields in which servers put what a model thinks."""
-
-ENDINGS = {
-    **dict.fromkeys(("stop", "eos", "eos_token", "end_turn", "stop_sequence", "completed", "done"), "stop"),
-    **dict.fromkeys(("length", "max_tokens", "model_length", "max_output_tokens"), "length"),
-}
-"""What servers call an end that leaves a reply."""
-
-ODD_ENDINGS = {
-    "content_filter": "the server's content filter cut the reply off",
-    "tool_calls": "the model calls a tool instead of replying, and none was offered",
-    "function_call": "the model calls a tool instead of replying, and none was offered",
-    "abort": "the server gave the reply up",
-    "error": "the reply broke off with an error",
-}
-
 
 def events(url: str, pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     """Yield the events of an answer; one that came in one piece gives one.
@@ -54,7 +43,7 @@ def events(url: str, pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     Raises:
         MissingComponent: it is not what an OpenAI-compatible server answers.
     """
-    line, whole = bytearray(), False
+    line, whole, done = bytearray(), False, b"[DONE]"
     for piece in pieces:
         for part in [piece] if whole else piece.splitlines(keepends=True):
             if not line.strip(BLANK):
@@ -65,13 +54,13 @@ def events(url: str, pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:
                 continue
             data = _data(url, bytes(line))
             line.clear()
-            if data == DONE:
+            if data == done:
                 return
             if data:
                 yield read_json(url, data)
     rest = bytes(line).strip(BLANK)
     data = rest if whole else _data(url, rest)
-    if data and data != DONE:
+    if data and data != done:
         yield read_json(url, data)
 
 
@@ -82,6 +71,8 @@ def read_json(url: str, data: bytes) -> Any:
         MissingComponent: it is something else, by what it is.
     """
     if data.lstrip()[:1] == b"<":
+        from vlp.models.server_errors import complaint
+
         said = complaint(data)
         raise MissingComponent(f"the model server at {url} answered {said!r} instead of JSON.", "Is it the right URL?")
     try:
@@ -132,7 +123,7 @@ class ReplyParts:
             MissingComponent: it is none, tells of an error, or the reply runs away.
         """
         if isinstance(event, dict) and event.get("error"):
-            raise failure(self.url, event["error"], started=self._size > 0)
+            raise self._failed(event["error"])
         if not isinstance(event, dict) or not isinstance(event.get("choices"), list):
             self._strange = self._strange or str(event)[:120]  # some servers send signs of life of their own
             return
@@ -162,10 +153,18 @@ class ReplyParts:
             held, self._held = self._held, ""
             self._take(held)
         if self._refusal:
-            raise NoReply(f"the model at {self.url} refuses to reply: {self._refusal[:MAX_SAID]!r}.", "Ask in other words.")
-        ending = ENDINGS.get(self.finish.lower())
+            raise NoReply(f"the model at {self.url} refuses to reply: {self._refusal[:200]!r}.", "Ask in other words.")
+        ending = _ending(self.finish)
         if ending is None:
-            why = ODD_ENDINGS.get(self.finish, "the reply ended in a way that is not known")
+            uncalled = "the model calls a tool instead of replying, and none was offered"
+            odd_endings = {
+                "content_filter": "the server's content filter cut the reply off",
+                "tool_calls": uncalled,
+                "function_call": uncalled,
+                "abort": "the server gave the reply up",
+                "error": "the reply broke off with an error",
+            }
+            why = odd_endings.get(self.finish, "the reply ended in a way that is not known")
             raise NoReply(f"{why} (finish_reason {self.finish[:40]!r}, {server}){self._so_far()}.")
         self.finish = ending
         if not self.text.strip() and (self.reasoned or ending == "length"):
@@ -183,15 +182,15 @@ class ReplyParts:
         if isinstance(said, dict):
             self._said(said)
         if choice.get("error"):
-            raise failure(self.url, choice["error"], started=self._size > 0)
+            raise self._failed(choice["error"])
         if isinstance(choice.get("finish_reason"), str):
             self.finish = choice["finish_reason"]
 
     def _said(self, said: dict[str, Any]) -> None:
-        if any(said.get(field) for field in REASONING):
+        if any(said.get(field) for field in ("reasoning_content", "reasoning", "thinking")):
             self.reasoned = True
         if isinstance(said.get("refusal"), str):
-            self._refusal += said["refusal"][:MAX_SAID]
+            self._refusal += said["refusal"][:200]
         if (said.get("tool_calls") or said.get("function_call")) and self._odd:
             self._odd = "a call of a tool, and none was offered"
         content = said.get("content")
@@ -204,7 +203,7 @@ class ReplyParts:
             kind = str(part.get("type", "text"))
             self.reasoned = self.reasoned or kind in ("thinking", "reasoning")
             if kind == "refusal":
-                self._refusal += str(part.get("refusal", ""))[:MAX_SAID]
+                self._refusal += str(part.get("refusal", ""))[:200]
             if "text" not in kind:
                 self._odd = self._odd and f"content of the type {kind[:40]!r}"
                 return
@@ -212,8 +211,8 @@ class ReplyParts:
         if isinstance(part, str):
             self._odd = ""
             self._size += len(part)
-            if self._size > MAX_TEXT:
-                raise MissingComponent(f"the model server at {self.url} wrote more than {MAX_TEXT:,} characters.")
+            if self._size > (most_chars := 256 * 1024):
+                raise MissingComponent(f"the model server at {self.url} wrote more than {most_chars:,} characters.")
             self._sift(part)
         elif part is not None:
             self._odd = self._odd and f"content is a {type(part).__name__}"
@@ -237,18 +236,37 @@ class ReplyParts:
         if self._closing is None:
             held, self._held = self._held, ""
             self._take(held)
-        elif len(self._held) > MAX_WHITE:
-            raise MissingComponent(f"the model server at {self.url} writes endless white space.", WHITE_HINT)
+        elif len(self._held) > 200:
+            raise self._endless_white()
 
     def _take(self, text: str) -> None:
         self.text += text
-        if len(self.text) > MAX_WHITE and not self.text[-MAX_WHITE:].strip():
-            raise MissingComponent(f"the model server at {self.url} writes endless white space.", WHITE_HINT)
+        if len(self.text) > 200 and not self.text[-200:].strip():
+            raise self._endless_white()
         if self._on_text and text:
             self._on_text(text)
 
+    def _endless_white(self) -> MissingComponent:
+        hint = "Serve the model with `vlp serve`, which asks vLLM for compact JSON."
+        return MissingComponent(f"the model server at {self.url} writes endless white space.", hint)
+
+    def _failed(self, told: Any) -> Exception:
+        from vlp.models.server_errors import failure
+
+        return failure(self.url, told, started=self._size > 0)
+
     def _so_far(self) -> str:
         return f"; so far it reads {' '.join(self.text.split())[:80]!r}" if self.text.strip() else ""
+
+
+def _ending(finish: str) -> str | None:
+    """Return "stop" or "length" for an end that leaves a reply, by what servers call it; None for any other."""
+    match finish.lower():
+        case "stop" | "eos" | "eos_token" | "end_turn" | "stop_sequence" | "completed" | "done":
+            return "stop"
+        case "length" | "max_tokens" | "model_length" | "max_output_tokens":
+            return "length"
+    return None
 
 
 def _behind_thinking(text: str) -> str:
@@ -263,7 +281,7 @@ def _behind_thinking(text: str) -> str:
 def _data(url: str, line: bytes) -> bytes:
     """Return the data of a line of a stream of events, b"" for a line without."""
     line = line.strip(BLANK)
-    if line and not line.startswith(SSE):
+    if line and not line.startswith((b"data:", b"event:", b"id:", b"retry:", b":")):
         raise MissingComponent(f"the model server at {url} answered garbage (no event of a stream): {line[:60]!r}.")
     return line[5:].strip() if line.startswith(b"data:") else b""
 
@@ -278,3 +296,124 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _constant(word: str) -> float:
     raise ValueError(f"{word}, which JSON has not")
+
+
+def shape_fields(shape: Shape, schema: Schema) -> dict[str, Any]:
+    """Return what a request says so that its reply comes in a shape."""
+    match shape:
+        case "schema":
+            return _format(schema)
+        case "wrapped":
+            return _format(_wrapped(schema))
+        case "free":
+            return {}
+
+
+def read_shape(shape: Shape, text: str, schema: Schema) -> str:
+    """Return the JSON in what was written when a shape was asked for; a text without any comes back as it is."""
+    return _unwrap(text, schema) if shape == "wrapped" else json_in(text, schema)
+
+
+def json_in(text: str, schema: Schema) -> str:
+    """Return the JSON in a text: all of it where it is JSON, else the longest value of a kind that the schema admits."""
+    if _parsed(text, nothing := object()) is not nothing:
+        return text
+    kinds, found = _kinds(schema), ""
+    decoder, at = json.JSONDecoder(), 0
+    for _ in range(200):  # brackets tried as the beginning of the JSON
+        at = min((place for place in (text.find("{", at), text.find("[", at)) if place >= 0), default=-1)
+        if at < 0:
+            break
+        try:
+            value, end = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            at += 1
+            continue
+        if isinstance(value, kinds) and _entries_fit(value, schema) and end - at > len(found):
+            found = text[at:end]
+        at = end
+    return found or text
+
+
+def _entries_fit(value: Any, schema: Schema) -> bool:
+    """Return whether a list could be one of the schema's: numbers out of a list of objects that was cut off are none."""
+    return not isinstance(value, list) or schema.get("items", {}).get("type") != "object" or all(type(v) is dict for v in value)
+
+
+def strict(schema: Schema) -> Schema:
+    """Return a schema in the part of JSON Schema that strict servers take; it admits all that the schema does, and more.
+
+    A property that may be left out may be null instead, as every property must be required.
+    """
+    if "properties" in schema:
+        needed = schema.get("required", ())
+        properties = {
+            name: strict(each) if name in needed else {"anyOf": [strict(each), {"type": "null"}]}
+            for name, each in schema["properties"].items()
+        }
+        return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    # What other keywords say is checked by whoever asked.
+    taken = ("type", "description", "enum", "anyOf", "items", "minimum", "maximum", "minItems", "maxItems", "$ref")
+    kept = {key: value for key, value in schema.items() if key in taken}
+    if "const" in schema:
+        kept["enum"] = [schema["const"]]
+    if "enum" in kept:
+        kept = _enumeration(kept)
+    if "anyOf" in kept:
+        kept["anyOf"] = [strict(each) for each in kept["anyOf"]]
+    first, items = schema.get("prefixItems", []), schema.get("items")
+    every = [strict(each) for each in (*first, *([items] if isinstance(items, dict) else []))]
+    if every:
+        kept["items"] = every[0] if len(every) == 1 else {"anyOf": every}
+    return kept
+
+
+def _wrapped(schema: Schema) -> Schema:
+    definitions = {name: strict(each) for name, each in schema.get("$defs", {}).items() if isinstance(each, dict)}
+    inside = strict({key: value for key, value in schema.items() if key != "$defs"})
+    whole = {"type": "object", "properties": {"reply": inside}, "required": ["reply"], "additionalProperties": False}
+    return {**whole, **({"$defs": definitions} if definitions else {})}
+
+
+def _format(schema: Schema) -> dict[str, Any]:
+    told = {"name": "reply", "schema": schema, "strict": True}
+    return {"response_format": {"type": "json_schema", "json_schema": told}}
+
+
+def _unwrap(text: str, schema: Schema) -> str:
+    """Return what stands in the wrapper, without the nulls; a text without a wrapper as `json_in` finds it."""
+    found = json_in(text, {"type": "object"})
+    data = _parsed(found)
+    if not isinstance(data, dict) or list(data) != ["reply"]:
+        return json_in(text, schema)
+    return json.dumps(_without_nulls(data["reply"]), separators=(",", ":"), ensure_ascii=False)
+
+
+def _enumeration(kept: Schema) -> Schema:
+    values = kept["enum"]
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    if numbers and len(values) > 20:  # told by its bounds: strict servers count every value of a list
+        rest = {key: value for key, value in kept.items() if key != "enum"}
+        return {**rest, "type": "number", "minimum": min(values), "maximum": max(values)}
+    kind = "number" if numbers else "string" if all(isinstance(value, str) for value in values) else None
+    return {**({"type": kind} if kind else {}), **kept}
+
+
+def _kinds(schema: Schema) -> tuple[type, ...]:
+    """Return the kinds of value that a schema admits at its root."""
+    named = {each.get("type", "object" if "properties" in each else "") for each in (schema, *schema.get("anyOf", ()))}
+    return tuple({"object": dict, "array": list}[name] for name in ("object", "array") if name in named) or (dict, list)
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def _parsed(text: str, other: Any = None) -> Any:
+    """Return the value of JSON without a key twice, `other` for any other text."""
+    try:
+        return json.loads(text, object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        return other

@@ -11,40 +11,10 @@ from typing import Any
 import httpx
 
 from vlp.core.errors import MissingComponent, UsageError
-from vlp.models.protocol import Busy, ModelUnreachable
-
-MAX_SAID = 200
-MAX_WAIT_S = 1e6
+from vlp.models.protocol import Busy, ModelUnreachable, RequestRefused
 
 BUSY = {429: "limits requests", 503: "is not ready", 529: "is overloaded", 408: "did not get the request in time"}
-GATEWAY = (502, 504)
-SPENT = ("insufficient_quota", "quota_exceeded", "billing")
-"""Words of a refusal that waiting does not mend."""
-
-ABOUT_SHAPE = re.compile(r"schema|grammar|response_format|json|guided|structured|anyof")
-
-TAGS = re.compile(r"<(script|style)\b.*?(</\1>|$)|<[^>]*>", re.DOTALL | re.IGNORECASE)
-KEY_HINT = "Set the server's key in VLP_MODEL_KEY."
-
-
-class RequestRefused(MissingComponent):
-    """The server understood that something was asked of it, and would not.
-
-    Args:
-        message: what it said.
-        hint: the next step.
-        said: its own words.
-        status: of HTTP.
-
-    Attributes:
-        said: see above.
-        of_shape: whether it may be the shape of the reply that it refuses; a server that breaks down must say so.
-    """
-
-    def __init__(self, message: str, hint: str = "", said: str = "", status: int = 400) -> None:
-        super().__init__(message, hint)
-        self.said = said
-        self.of_shape = status < 500 or bool(ABOUT_SHAPE.search(said.lower()))
+"""HTTP statuses of a server that may answer later."""
 
 
 def refusal(url: str, status: int, headers: Mapping[str, str], data: bytes, key: str | None) -> Exception:
@@ -69,16 +39,18 @@ def refusal(url: str, status: int, headers: Mapping[str, str], data: bytes, key:
         )
     if status in (401, 403):
         if key is None:
-            return MissingComponent(f"{server} wants a key, and none was given ({told}).", KEY_HINT)
+            return MissingComponent(
+                f"{server} wants a key, and none was given ({told}).", "Set the server's key in VLP_MODEL_KEY."
+            )
         return MissingComponent(f"{server} refuses the key in VLP_MODEL_KEY ({told}).", "Is it the right one?")
     if status == 407:
         return MissingComponent(f"the proxy on the way to {url} wants a key ({told}).", "Look at HTTP_PROXY and NO_PROXY.")
-    if any(word in said.lower() for word in SPENT):
+    if any(word in said.lower() for word in ("insufficient_quota", "quota_exceeded", "billing")):  # waiting mends none of it
         return MissingComponent(f"{server} will answer no more: {told}.", "Look at the account that the key belongs to.")
     if status in BUSY:
         hint = "Try again later." if status != 503 else "Wait until its model is loaded, and try again."
         return Busy(f"{server} {BUSY[status]} ({told}).", hint, retry_after_s(headers.get("retry-after", "")))
-    if status in GATEWAY:
+    if status in (502, 504):
         return ModelUnreachable(f"the model server behind {url} does not answer its gateway ({told}).", "Is it running?")
     if status in (404, 405):
         hint = "Is it the right URL? The base of an OpenAI-compatible server usually ends in /v1."
@@ -126,7 +98,7 @@ def broken(url: str, error: Exception, started: bool) -> Exception:
 
 def failure(url: str, told: Any, started: bool) -> Exception:
     """Return the error for an answer that holds an error instead of a reply, or behind the beginning of one."""
-    said = _words(told) or str(told)[:MAX_SAID]
+    said = _words(told) or str(told)[:200]
     code = told.get("code") if isinstance(told, dict) else None
     if code in BUSY and not started:
         return Busy(f"the model server at {url} {BUSY[code]} (it says {said!r}).", "Try again later.")
@@ -138,11 +110,12 @@ def complaint(data: bytes) -> str:
     """Return what the body of a refusal says, as one line: the message of a JSON error, the text of a web page."""
     text = data.decode("utf-8", "replace").strip()
     if text.startswith("<"):
-        return f"a web page, {' '.join(TAGS.sub(' ', text).split())[:80]}"
+        tags = r"<(script|style)\b.*?(</\1>|$)|<[^>]*>"
+        return f"a web page, {' '.join(re.sub(tags, ' ', text, flags=re.DOTALL | re.IGNORECASE).split())[:80]}"
     try:
         return _words(json.loads(text))
     except (ValueError, RecursionError):
-        return " ".join(text.split())[:MAX_SAID]
+        return " ".join(text.split())[:200]
 
 
 def retry_after_s(text: str, now: datetime | None = None) -> float | None:
@@ -155,7 +128,7 @@ def retry_after_s(text: str, now: datetime | None = None) -> float | None:
             seconds = (at.replace(tzinfo=at.tzinfo or UTC) - (now or datetime.now(UTC))).total_seconds()
         except (ValueError, TypeError, OverflowError):
             return None
-    return min(max(seconds, 0.0), MAX_WAIT_S) if seconds == seconds else None
+    return min(max(seconds, 0.0), 1e6) if seconds == seconds else None
 
 
 def _words(found: Any) -> str:
@@ -164,8 +137,8 @@ def _words(found: Any) -> str:
         if isinstance(found, dict) and found.get(key):
             code = found.get("code")
             more = f" [{code}]" if key == "message" and isinstance(code, str) and code else ""
-            return (_words(found[key]) + more)[:MAX_SAID]
-    return " ".join((found if isinstance(found, str) else json.dumps(found)).split())[:MAX_SAID]
+            return (_words(found[key]) + more)[:200]
+    return " ".join((found if isinstance(found, str) else json.dumps(found)).split())[:200]
 
 
 def _hint(said: str) -> str:

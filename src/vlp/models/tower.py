@@ -9,19 +9,16 @@ import numpy as np
 
 from vlp.core.errors import UsageError
 
-DIGITS = 12
-_PREFIXES = ("model.visual.", "visual.")
-
 
 def tower_digest(folder: Path) -> str:
-    """Return the digest of the vision tower of a checked model folder; raises UsageError when it has none."""
+    """Return the digest of the vision tower of a checked model folder, in 12 digits; raises UsageError when it has none."""
     found = dict(_tower(folder))
     if not found:
         raise UsageError(f"{folder.name!r} has no vision tower.", "Expected tensors named visual.*.")
     digest = hashlib.sha256()
     for name in sorted(found):
         digest.update(name.encode() + b"\0" + found[name])
-    return digest.hexdigest()[:DIGITS]
+    return digest.hexdigest()[:12]
 
 
 def _tower(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -31,7 +28,7 @@ def _tower(folder: Path) -> Iterator[tuple[str, bytes]]:
             length = int.from_bytes(stream.read(8), "little")
             header = json.loads(stream.read(length))
             for name, entry in header.items():
-                prefix = next((p for p in _PREFIXES if name.startswith(p)), "")
+                prefix = next((p for p in ("model.visual.", "visual.") if name.startswith(p)), "")
                 if prefix:
                     begin, end = entry["data_offsets"]
                     stream.seek(8 + length + begin)

@@ -20,16 +20,13 @@ from vlp.models.decode import TOO_SLOW, decode
 from vlp.models.folder import check_folder
 from vlp.models.grammar import Grammars, Vocabulary
 from vlp.models.loading import end_tokens, find_device, find_dtype, load_chat, load_model
-from vlp.models.protocol import Capabilities, Reply
-from vlp.models.trace import TOP, Trace
+from vlp.models.protocol import TOP, Capabilities, Reply, Trace
 from vlp.models.turns import Turns, make_turns
 
 # Newer releases call the argument `cache`; 5.20, which is admitted too, knows this name only.
 warnings.filterwarnings("ignore", message="`past_key_values` is deprecated", category=FutureWarning)
 
 SMALL_MODEL_PARAMETERS = 50_000_000
-CACHED_IMAGES = 4
-LEAST_KNOWN = 64
 
 
 class TransformersModel:
@@ -119,7 +116,7 @@ class TransformersModel:
         return Reply(text, timings, {**counts, "forwards": done.forwards}, done.finish)
 
     def trace(self, messages: Sequence[Message], *, max_tokens: int = 256, timeout_s: float = 120.0) -> Trace:
-        """Return the greedy reply with log-probabilities (see `vlp.models.trace.Traceable.trace`)."""
+        """Return the greedy reply with log-probabilities (see `vlp.models.protocol.Traceable.trace`)."""
         deadline_s = time.monotonic() + timeout_s
         with self._lock, self._threads(), torch.inference_mode():
             prompt = self.chat.prompt(messages)
@@ -154,7 +151,7 @@ class TransformersModel:
             grid = torch.tensor([pixels.grid], device=self.device)
             found = self.model.model.get_image_features(values, grid, return_dict=True)
             self._features[key] = torch.cat(tuple(found.pooler_output), dim=0)
-            while len(self._features) > CACHED_IMAGES:
+            while len(self._features) > 4:
                 self._features.popitem(last=False)
         self._features.move_to_end(key)
         return self._features[key]
@@ -256,7 +253,7 @@ class _Kept:
         new = prompt.marks() if cache is not None else []
         while new and known < limit and marks[known] == new[known]:
             known += 1
-        if cache is None or known < LEAST_KNOWN:
+        if cache is None or known < 64:
             return 0, DynamicCache(config=self._config)
         if known < len(marks):
             cache.crop(known - len(marks))

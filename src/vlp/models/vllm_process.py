@@ -18,9 +18,6 @@ from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.messages import Image, Text, user
 from vlp.models.openai_model import OpenAIModel
 
-POLL_S, STOP_S, TAIL_BYTES = 0.5, 20.0, 100_000
-_CAUSE = re.compile(r"\b\w*(Error|Exception): .+")
-
 
 class ServerProcess:
     """A server in a process of its own; a context manager that ends it.
@@ -78,7 +75,7 @@ class ServerProcess:
                 except httpx.HTTPError:
                     pass
                 tell(waited_s)
-                time.sleep(POLL_S)
+                time.sleep(0.5)
         raise MissingComponent(f"vLLM did not come up within {timeout_s:.0f} s: {self._last_words()}", self._hint())
 
     def wait(self) -> NoReturn:
@@ -94,7 +91,7 @@ class ServerProcess:
         try:
             if self._process.poll() is None:
                 self._process.terminate()
-                self._process.wait(STOP_S)
+                self._process.wait(20.0)
         except subprocess.TimeoutExpired:
             pass
         finally:  # the children are in its session, and one that was killed has not ended them
@@ -104,9 +101,8 @@ class ServerProcess:
 
     def complaint(self) -> str:
         """Return the last error in its log, as a sentence; "" when there is none."""
-        causes = [
-            match[0] for line in self._lines() if (match := _CAUSE.search(line)) and not match[0].startswith("EngineDead")
-        ]
+        found = (re.search(r"\b\w*(Error|Exception): .+", line) for line in self._lines())
+        causes = [match[0] for match in found if match and not match[0].startswith("EngineDead")]
         return f"{causes[-1][:240].rstrip('.')}." if causes else ""
 
     def _last_words(self) -> str:
@@ -114,7 +110,7 @@ class ServerProcess:
 
     def _lines(self) -> list[str]:
         with self.log.open("rb") as file:
-            file.seek(max(0, self.log.stat().st_size - TAIL_BYTES))
+            file.seek(max(0, self.log.stat().st_size - 100_000))
             return [line.strip() for line in file.read().decode("utf-8", "replace").splitlines()]
 
     def _hint(self) -> str:

@@ -7,12 +7,6 @@ from typing import Any, TypeGuard
 
 from vlp.core.errors import UsageError
 
-MAX_HEADER_BYTES = 64 * 1024 * 1024
-MAX_TENSORS = 100_000
-MAX_SIDE = 2**31
-ITEM_BYTES = {"F32": 4, "F16": 2, "BF16": 2}
-"""The types that weights may have."""
-
 
 def check_weights(folder: Path, only: str | None = None) -> int:
     """Check every weight file of a folder.
@@ -56,8 +50,8 @@ def _no_others(folder: Path, known: set[str]) -> None:
 
 
 def _index(file: Path) -> dict[str, Any]:
-    if file.stat().st_size > MAX_HEADER_BYTES:
-        raise UsageError(f"{file.name!r} is larger than {MAX_HEADER_BYTES:,} bytes.")
+    if file.stat().st_size > (most_bytes := 64 * 1024 * 1024):
+        raise UsageError(f"{file.name!r} is larger than {most_bytes:,} bytes.")
     entries = _object(file.read_bytes(), file).get("weight_map")
     if not isinstance(entries, dict) or not entries:
         raise UsageError(f"{file.name!r} has no weight_map.")
@@ -69,11 +63,11 @@ def _header(file: Path) -> dict[str, int]:
     size = file.stat().st_size
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
-        if size < 10 or not 2 <= length <= min(size - 8, MAX_HEADER_BYTES):
+        if size < 10 or not 2 <= length <= min(size - 8, 64 * 1024 * 1024):
             raise _lies(file, f"a header of {length:,} bytes in a file of {size:,}")
         entries = _object(stream.read(length), file)
     entries.pop("__metadata__", None)
-    if not entries or len(entries) > MAX_TENSORS:
+    if not entries or len(entries) > 100_000:
         raise _lies(file, f"{len(entries):,} tensors")
     spans, counts = [], {}
     for name, entry in entries.items():
@@ -94,12 +88,13 @@ def _entry(file: Path, name: str, entry: Any) -> tuple[int, int, int]:
     if not isinstance(entry, dict):
         raise _lies(file, f"an entry {name[:80]!r} that is not an object")
     dtype, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
-    if dtype not in ITEM_BYTES:
-        raise _lies(file, f"{name[:80]!r} of type {str(dtype)[:20]!r}; expected one of {', '.join(ITEM_BYTES)}")
+    item_bytes = {"F32": 4, "F16": 2, "BF16": 2}
+    if dtype not in item_bytes:
+        raise _lies(file, f"{name[:80]!r} of type {str(dtype)[:20]!r}; expected one of {', '.join(item_bytes)}")
     if not _whole(shape, 8) or not _whole(offsets, 2) or len(offsets) != 2:
         raise _lies(file, f"{name[:80]!r} without a plain shape and offsets")
     count = math.prod(shape)
-    if offsets[1] - offsets[0] != count * ITEM_BYTES[dtype]:
+    if offsets[1] - offsets[0] != count * item_bytes[dtype]:
         raise _lies(file, f"{name[:80]!r} with {count:,} numbers in {offsets[1] - offsets[0]:,} bytes")
     return offsets[0], offsets[1], count
 
@@ -107,7 +102,7 @@ def _entry(file: Path, name: str, entry: Any) -> tuple[int, int, int]:
 def _whole(values: Any, most: int) -> TypeGuard[list[int]]:
     if not isinstance(values, list) or len(values) > most:
         return False
-    return all(type(value) is int and 0 <= value < MAX_SIDE * 64 for value in values)
+    return all(type(value) is int and 0 <= value < 2**37 for value in values)
 
 
 def _object(data: bytes, file: Path) -> dict[str, Any]:

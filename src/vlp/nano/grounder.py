@@ -6,7 +6,8 @@ from vlp.core.errors import MissingComponent
 from vlp.core.images import Rgb
 from vlp.core.observation import Box
 from vlp.nano.names import NAMES
-from vlp.perception.grounder import Detection, Sources, clipped, matches
+from vlp.perception.grounder import Detection, Sources, clipped
+from vlp.perception.looks import matches
 
 Detect = Callable[[Rgb, str], Sequence[tuple[str, str, float, Box]]]
 

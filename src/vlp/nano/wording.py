@@ -11,9 +11,7 @@ from typing import Any
 from vlp.core.errors import Report
 from vlp.core.messages import Image, Message, Text, user
 from vlp.nano.spelling import mended
-from vlp.prompt.bounds import inert, plain
-from vlp.prompt.memory import Memory, StepRecord
-from vlp.prompt.request import GroundRequest, PlanRequest
+from vlp.prompt.render import GroundRequest, Memory, PlanRequest, StepRecord, inert, plain
 from vlp.sim.worlds.tabletop.words import COLOURS
 
 
@@ -85,7 +83,7 @@ def _failed(memory: Memory) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class Brief:
-    """The brief wording, as `vlp.prompt.wording.Wording` has it.
+    """The brief wording, as `vlp.prompt.render.Wording` has it.
 
     Args:
         words_first: whether the model says what it would do before it writes that as a policy.

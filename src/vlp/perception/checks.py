@@ -1,6 +1,6 @@
 """The evidence for a relation: proprioception, geometry, colour inside a container, records, a model's opinion."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,8 +64,8 @@ def check(sight: Sight, relation: str, subject: str, other: str) -> Verdict:
     Raises:
         ValueError: no such relation, or an object missing.
     """
-    if relation in ALONE:
-        return ALONE[relation](sight, subject)
+    if alone := {"holding": _holding, "clear": _clear}.get(relation):
+        return alone(sight, subject)
     if relation not in RELATIONS or not other:
         raise ValueError(f"relation {relation!r} of {subject!r} and {other!r}")
     if sight.look.observation.state.holding == subject:
@@ -148,9 +148,6 @@ def _by_record(sight: Sight, relation: str, subject: str, place: Place) -> Verdi
     if (relation, subject, place.name) in sight.facts:
         return True, f"the {subject} was put {relation.replace('_', ' ')} the {place.name} and is no longer in view"
     return False, f"the {subject} was not put {relation.replace('_', ' ')} the {place.name}"
-
-
-ALONE: dict[str, Callable[[Sight, str], Verdict]] = {"holding": _holding, "clear": _clear}
 
 
 def colour_inside(scene: Cloud, observation: Observation, container: Located, subject: str) -> int:

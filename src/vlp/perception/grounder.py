@@ -5,12 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vlp.core.errors import MissingComponent, lookup
+from vlp.core.errors import lookup
 from vlp.core.images import Rgb
 from vlp.core.observation import Box
 from vlp.core.things import Names
 from vlp.models.protocol import Model
-from vlp.perception.looks import noun_of, shape_of
 
 ANYTHING = "anything"
 """The phrase for everything in view, containers included."""
@@ -72,7 +71,7 @@ class Sources:
 GROUNDERS: dict[str, str] = {
     "nano": "vlp.nano.grounder:DenseGrounder",
     "model": "vlp.perception.model_grounder:ModelGrounder",
-    "oracle": "vlp.perception.grounder:OracleGrounder",
+    "oracle": "vlp.perception.oracle_grounder:OracleGrounder",
 }
 """Grounders by name; a class here has a class method `build(sources)`."""
 
@@ -89,35 +88,6 @@ def make_grounder(name: str, sources: Sources) -> Grounder:
     """
     module, _, attribute = lookup(name, GROUNDERS, "grounder").partition(":")
     return getattr(importlib.import_module(module), attribute).build(sources)
-
-
-def matches(phrase: str, name: str) -> bool:
-    """Return whether an object called `name` ("red cube") is one of those that `phrase` asks for."""
-    words = name.split()
-    if phrase == "thing":
-        return bool(noun_of(name)) and not shape_of(name).container
-    return phrase in (ANYTHING, name) or (len(phrase.split()) == 1 and phrase in words)
-
-
-class OracleGrounder:
-    """Reads the simulator's true boxes instead of the image; for experts and ablations only."""
-
-    names, looks = None, 2
-
-    def __init__(self, boxes: Callable[[], Mapping[str, Box]]) -> None:
-        self._boxes = boxes
-
-    @classmethod
-    def build(cls, sources: Sources) -> "OracleGrounder":
-        """Return the grounder; it needs `sources.boxes`."""
-        if sources.boxes is None:
-            hint = f"Use the grounder {DEFAULT_GROUNDER!r} or 'model'."
-            raise MissingComponent("the oracle grounder needs a simulator.", hint)
-        return cls(sources.boxes)
-
-    def ground(self, rgb: Rgb, phrase: str, also: Sequence[str] = ()) -> list[Detection]:
-        """Return the true boxes of what matches; the image is not looked at."""
-        return [Detection(name, box, 1.0) for name, box in self._boxes().items() if matches(phrase, name)]
 
 
 def clipped(box: Box, rgb: Rgb) -> Box:

@@ -1,4 +1,4 @@
-"""What things look like, by their names: the shape of a noun and the hue of a colour."""
+"""What things look like, by their names: the shape of a noun, the hue of a colour, and which names a phrase asks for."""
 
 import tomllib
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlp.core.images import Rgb
+from vlp.perception.grounder import ANYTHING
 
 Mask = NDArray[np.bool_]
 
@@ -41,6 +42,14 @@ def colour_of(phrase: str) -> str:
 def shape_of(phrase: str) -> NounShape:
     """Return the shape of what a phrase names; a round, unknown one for a noun that is not listed."""
     return _nouns().get(noun_of(phrase), NounShape())
+
+
+def matches(phrase: str, name: str) -> bool:
+    """Return whether an object called `name` ("red cube") is one of those that `phrase` asks for."""
+    words = name.split()
+    if phrase == "thing":
+        return bool(noun_of(name)) and not shape_of(name).container
+    return phrase in (ANYTHING, name) or (len(phrase.split()) == 1 and phrase in words)
 
 
 def is_colour(word: str) -> bool:

@@ -10,14 +10,10 @@ from vlp.core.images import Rgb
 from vlp.core.observation import Box, iou
 from vlp.core.things import Names
 from vlp.models.protocol import Model, NoReply
-from vlp.perception.grounder import ANYTHING, Detection, Sources, matches
+from vlp.perception.grounder import ANYTHING, Detection, Sources
+from vlp.perception.looks import matches
 from vlp.prompt.marks import Mark, read_marks
-from vlp.prompt.render import ground_messages
-from vlp.prompt.wording import find_wording
-
-EVERYTHING = frozenset((ANYTHING, "everything", "thing", "things", "object", "objects"))
-POINT_SHARE = 0.06
-"""Half the side of the box around a point, as a share of the image's height."""
+from vlp.prompt.render import find_wording, ground_messages
 
 
 class ModelGrounder:
@@ -63,7 +59,7 @@ class ModelGrounder:
             names = _names(phrase, self.names)
             return [found for name in names for found in self._single(rgb, name, known)]
         bare = _bare(phrase)
-        if bare in EVERYTHING:
+        if _means_everything(bare):
             if ANYTHING not in known:
                 known[ANYTHING] = self._ask(rgb, ())
             return known[ANYTHING]
@@ -87,7 +83,7 @@ class ModelGrounder:
 
     def _phrase(self, rgb: Rgb, phrase: str, also: Sequence[str], known: dict[str, list[Detection]]) -> list[Detection]:
         """Ask for a phrase, and at once for others that are not known; of these, keep what the labels tell for certain."""
-        more = [p for p in dict.fromkeys(map(_bare, also)) if p not in (phrase, *known) and p not in EVERYTHING]
+        more = [p for p in dict.fromkeys(map(_bare, also)) if p not in (phrase, *known) and not _means_everything(p)]
         found = self._ask(rgb, (phrase, *more))
         if not more:
             return found
@@ -119,7 +115,7 @@ class ModelGrounder:
         height, width = rgb.shape[:2]
         box = self._model.can.view.to_image(mark.box, width, height)
         if mark.is_point:
-            box = _around(box, POINT_SHARE * height, width, height)
+            box = _around(box, 0.06 * height, width, height)  # half the side of the box around a point
         if box[0] >= box[2] or box[1] >= box[3]:
             return None
         return Detection(_called(_bare(mark.label), phrases), box, 0.4 if mark.is_point else 0.5)
@@ -129,6 +125,10 @@ def _bare(phrase: str) -> str:
     """Return a phrase in small letters, digits, ' and -, without article: as policies spell it, and as labels are compared."""
     words = "".join(c if c.isalnum() or c in "'-" else " " for c in phrase.lower()).split()
     return " ".join(words[1:] if words[:1] in (["the"], ["a"], ["an"]) and len(words) > 1 else words)[:64].strip()
+
+
+def _means_everything(bare: str) -> bool:
+    return bare in (ANYTHING, "everything", "thing", "things", "object", "objects")
 
 
 def _called(label: str, phrases: tuple[str, ...]) -> str:

@@ -24,8 +24,6 @@ from vlp.primitives.manifest import Manifest
 from vlp.primitives.standard import STANDARD
 from vlp.robot.protocol import Robot, Step, StepResult, offered
 
-PERCEPTIONS = ("locate", "find_all", "check", "ask")
-
 
 @dataclass
 class OneLook:
@@ -128,12 +126,13 @@ class PerceivingRobot:
             self.describe()
         if step.do not in self._here:
             return self._act(step)
+        answers = {"locate": self._locate, "find_all": self._find_all, "check": self._check, "ask": self._ask}
         with self._lock:
             if step.key in self._results:
                 return self._results[step.key]
             start = time.perf_counter()
             try:
-                result = _ANSWERS[step.do](self, step)
+                result = answers[step.do](step)
             except VlpError as error:
                 result = StepResult(step.key, "failed", code="perception-unavailable", message=str(error))
             except (KeyError, TypeError, ValueError) as error:
@@ -242,29 +241,19 @@ class PerceivingRobot:
         return StepResult(step.key, "succeeded", {"question": question}, answer)
 
 
-_ANSWERS: dict[str, Callable[[PerceivingRobot, Step], StepResult]] = {
-    "locate": PerceivingRobot._locate,
-    "find_all": PerceivingRobot._find_all,
-    "check": PerceivingRobot._check,
-    "ask": PerceivingRobot._ask,
-}
-
-SEEING = "+perception"
-"""What the version of a manifest ends with when perceptions were added."""
-
-
 def with_perceptions(manifest: Manifest) -> Manifest:
     """Return the manifest of a robot with the primitives added that its cameras and a person give it.
 
     Things are located by depth: a robot without it gets `ask` alone. One without a hand has no check of what it holds.
     """
-    able = PERCEPTIONS if manifest.sees_depth else ("ask",)
+    able = ("locate", "find_all", "check", "ask") if manifest.sees_depth else ("ask",)
     added = {name: STANDARD[name] for name in able if name not in manifest.primitives}
     if "check" in added and not manifest.has_hand:
         added["check"] = without_choice(added["check"], "holding")
     known = manifest.primitives | added
     ordered = {name: known[name] for name in STANDARD if name in known} | known
-    version = manifest.version.removesuffix(SEEING) + SEEING  # a robot that looks by itself may be wrapped once more
+    mark = "+perception"
+    version = manifest.version.removesuffix(mark) + mark  # a robot that looks by itself may be wrapped once more
     return replace(manifest, version=version, primitives=ordered)
 
 

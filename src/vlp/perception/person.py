@@ -3,8 +3,6 @@
 import threading
 from collections.abc import Callable
 
-ANSWER_CHARS = 500
-
 
 class Person:
     """Somebody who can be asked.
@@ -33,7 +31,7 @@ class Person:
 
         def wait() -> None:
             try:
-                reply.append((asked(question) or "").strip()[:ANSWER_CHARS])
+                reply.append((asked(question) or "").strip()[:500])
             finally:
                 done.set()
 

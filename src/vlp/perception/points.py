@@ -7,12 +7,6 @@ from numpy.typing import NDArray
 
 from vlp.core.observation import Array, Observation
 
-LOWEST_SUPPORT_M = 0.2
-"""Nothing below counts as a support: it is the floor or a bin's bottom."""
-MAX_TILT_RAD = 0.06
-"""A support found steeper than this is not a table; the camera pose is then left as believed."""
-BIN_M = 0.005
-
 
 @dataclass(frozen=True)
 class Cloud:
@@ -65,7 +59,7 @@ def cloud(observation: Observation) -> Cloud:
     else:
         normal = np.array([-plane[0], -plane[1], 1.0])
         normal /= np.linalg.norm(normal)
-        if np.arccos(normal[2]) > MAX_TILT_RAD:
+        if np.arccos(normal[2]) > 0.06:  # steeper than a table: the camera pose is left as believed
             normal = np.array([0.0, 0.0, 1.0])
         distance = (eye[2] - plane @ np.array([eye[0], eye[1], 1.0])) * normal[2]
         support_z = float(eye[2] - distance)
@@ -86,11 +80,12 @@ def base_pose(base_in_world: tuple[float, float, float]) -> Array:
 
 def support_plane(points: Array) -> Array | None:
     """Return (a, b, c) of the widest level plane z = a x + b y + c above the floor, None when there is none."""
-    high = points[points[:, 2] > LOWEST_SUPPORT_M]
+    high = points[points[:, 2] > 0.2]  # what is lower is the floor or a bin's bottom
     if len(high) < 200:
         return None
-    counts = np.bincount((high[:, 2] / BIN_M).astype(int))
-    z = (np.convolve(counts, [1, 1, 1], "same").argmax() + 0.5) * BIN_M
+    bin_m = 0.005
+    counts = np.bincount((high[:, 2] / bin_m).astype(int))
+    z = (np.convolve(counts, [1, 1, 1], "same").argmax() + 0.5) * bin_m
     plane = np.array([0.0, 0.0, z])
     for tolerance in (0.03, 0.015, 0.01, 0.008):
         rows = np.column_stack([high[:, 0], high[:, 1], np.ones(len(high))])

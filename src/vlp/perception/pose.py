@@ -15,7 +15,6 @@ from vlp.perception.shapes import Outline, fit_circle, fit_rectangle, fit_sphere
 
 TOP_TOLERANCE_M = 0.003
 RIM_TOLERANCE_M = 0.01
-UNKNOWN_TALLEST_M = 0.4
 ON_TABLE_M = 0.02
 """A thing whose lowest visible point is below this height stands on the table itself."""
 
@@ -76,7 +75,7 @@ def locate(
     lying = size.lying_m is not None and bool(np.nanquantile(scene.height_m[mask], 0.985) < size.lying_m)
     axis = column(scene, mask) if shape.capped and not lying else None
     if axis is not None:
-        mask |= axis.pixels(scene, detection.box, size.tallest_m or UNKNOWN_TALLEST_M)
+        mask |= axis.pixels(scene, detection.box, size.tallest_m or 0.4)
     outline, bottom, top = (fit_upright if lying else FITS.get(shape.fit, fit_upright))(see(scene, mask, shape))
     if size.shortest_m is not None and not lying:
         bottom = max(min(bottom, top - size.shortest_m), scene.support_z_m)

@@ -7,13 +7,6 @@ import numpy as np
 from vlp.core.observation import Array, Located
 from vlp.perception.looks import shape_of
 
-REST_M = 0.03
-"""How far the bottom of a thing may seem to be from the surface it rests on: both heights are estimates."""
-NEXT_TO_M = 0.12
-"""Widest gap between two things that are next to each other."""
-BESIDE_M = 0.015
-"""How far apart two middles must be for one to be left of (or behind, ...) the other."""
-
 
 def over(subject: Located, other: Located, slack_m: float = 0.01) -> bool:
     """Return whether the subject's centre is above the other's footprint."""
@@ -56,18 +49,21 @@ def is_in(subject: Located, other: Located) -> bool:
 
 def is_on(subject: Located, other: Located) -> bool:
     """Return whether the subject rests on the other's top, or within a shallow one such as a plate."""
-    low = bottom(other) - 0.01 if shape_of(other.phrase).shallow else top(other) - REST_M
-    return over(subject, other) and low <= bottom(subject) <= top(other) + REST_M and top(subject) > top(other)
+    rest_m = 0.03  # how far a thing may seem to be from the surface it rests on: both heights are estimates
+    low = bottom(other) - 0.01 if shape_of(other.phrase).shallow else top(other) - rest_m
+    return over(subject, other) and low <= bottom(subject) <= top(other) + rest_m and top(subject) > top(other)
 
 
 def is_next_to(subject: Located, other: Located) -> bool:
     """Return whether the subject stands beside the other, close by and not over it."""
-    return gap(subject, other) <= NEXT_TO_M and not over(subject, other) and not over(other, subject)
+    return gap(subject, other) <= 0.12 and not over(subject, other) and not over(other, subject)
 
 
 def _beside(axis: int, sign: float) -> Callable[[Located, Located], bool]:
+    """Return the test whether the middles of two things are so far apart along an axis that one is beside the other."""
+
     def holds(subject: Located, other: Located) -> bool:
-        return bool(sign * offset(subject, other)[axis] > BESIDE_M)
+        return bool(sign * offset(subject, other)[axis] > 0.015)
 
     return holds
 

@@ -8,12 +8,8 @@ from vlp.core.observation import Array, Box, iou
 from vlp.perception.looks import Mask, has_colour, is_colour
 from vlp.perception.points import Cloud
 
-MIN_PIXELS = 25
-SMALLEST_PIECE, MAX_PIECES = 12, 12
-MARGIN = 0.25
-"""How far a box is widened on each side, as a share of its size: boxes of a grounder are not exact."""
 JUMP_M = 0.015
-LOWEST_M = 0.004
+"""Two neighbours whose depths differ by more belong to two things."""
 
 
 def object_mask(rgb: Rgb, cloud: Cloud, box: Box, colour: str, span_m: float = 0.25) -> Mask:
@@ -26,23 +22,24 @@ def object_mask(rgb: Rgb, cloud: Cloud, box: Box, colour: str, span_m: float = 0
         colour: the colour word asked for; "" or unknown to go by height alone.
         span_m: the largest size of such a thing; pieces further apart are not one thing.
     """
+    min_pixels, lowest_m = 25, 0.004
     y1, y2, x1, x2 = _window(box, rgb.shape[:2])
     part = (slice(y1, y2), slice(x1, x2))
     height = cloud.height_m[part]
-    raised = np.where(np.isfinite(height), height, 0.02) > LOWEST_M
+    raised = np.where(np.isfinite(height), height, 0.02) > lowest_m
     coloured = has_colour(rgb[part], colour) if is_colour(colour) else np.ones_like(raised)
     local = (box[0] - x1, box[1] - y1, box[2] - x1, box[3] - y1)
     places = cloud.eye + cloud.rays[part] * cloud.depth_m[part][..., None]
     depth = np.where(cloud.valid[part], cloud.depth_m[part], np.nan)
     chosen = _best_pieces(open_close(raised & coloured), local, depth, places, span_m)
-    if chosen.sum() < max(MIN_PIXELS, 0.12 * (local[2] - local[0]) * (local[3] - local[1])):
+    if chosen.sum() < max(min_pixels, 0.12 * (local[2] - local[0]) * (local[3] - local[1])):
         by_height = _best_pieces(open_close(raised & _inside(raised.shape, local)), local, depth, places, span_m)
         chosen = by_height if by_height.sum() > 2 * chosen.sum() else chosen
     if _runs_on(chosen, (y1, y2, x1, x2), rgb.shape[:2]):
         chosen &= _inside(raised.shape, local)
-    chosen &= ~(height < LOWEST_M)
+    chosen &= ~(height < lowest_m)
     mask = np.zeros(rgb.shape[:2], dtype=bool)
-    if chosen.sum() >= MIN_PIXELS:
+    if chosen.sum() >= min_pixels:
         mask[part] = chosen
     return mask
 
@@ -91,8 +88,8 @@ def _best_pieces(mask: Mask, box: Box, depth: Array, places: Array, span_m: floa
     whole = mask & np.isfinite(depth) & ~_jumps(depth)
     labels = pieces(whole)
     names, counts = np.unique(labels[labels > 0], return_counts=True)
-    inside = [n for n in names[counts >= SMALLEST_PIECE] if _mostly_in(bounds(labels == n), box)]
-    large = sorted(inside, key=lambda n: -counts[names == n][0])[:MAX_PIECES]
+    inside = [n for n in names[counts >= 12] if _mostly_in(bounds(labels == n), box)]
+    large = sorted(inside, key=lambda n: -counts[names == n][0])[:12]
     if not large:
         return np.zeros_like(mask)
     middle = {n: np.median(places[(labels == n) & np.isfinite(depth)], axis=0) for n in large}
@@ -145,7 +142,8 @@ def bounds(mask: Mask) -> Box:
 
 
 def _window(box: Box, shape: tuple[int, int]) -> tuple[int, int, int, int]:
-    dx, dy = MARGIN * (box[2] - box[0]) + 4, MARGIN * (box[3] - box[1]) + 4
+    margin = 0.25  # a share of the box's size: boxes of a grounder are not exact
+    dx, dy = margin * (box[2] - box[0]) + 4, margin * (box[3] - box[1]) + 4
     y1, y2 = max(int(box[1] - dy), 0), min(int(np.ceil(box[3] + dy)), shape[0])
     x1, x2 = max(int(box[0] - dx), 0), min(int(np.ceil(box[2] + dx)), shape[1])
     return y1, max(y2, y1), x1, max(x2, x1)

@@ -11,7 +11,7 @@ from vlp.primitives.facts import Condition, makers
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import step_schemas
 
-THING, OTHER = "red cup", "blue tray"
+THING = "red cup"
 Step = dict[str, Any]
 
 
@@ -61,12 +61,13 @@ class _Maker:
             return None
         relation = next((w for w in ("on", "in") if w in self._choices(self.puts)), "")
         steps = [self._find(THING, "cup"), {"do": self.takes.name, "target": "$cup"}]
-        put = [self._find(OTHER, "tray"), {"do": self.puts.name, "target": "$tray", "relation": relation}]
+        tray = "blue tray"
+        put = [self._find(tray, "tray"), {"do": self.puts.name, "target": "$tray", "relation": relation}]
         if self.checks is not None:
-            put.append({"do": self.checks.name, "relation": relation, "subject": THING, "object": OTHER})
-        goal = f"the {THING} is {relation} the {OTHER}"
-        subtasks = [{"name": f"take the {THING}", "steps": steps}, {"name": f"put it {relation} the {OTHER}", "steps": put}]
-        return Example(f'"put the {THING} {relation} the {OTHER}"', {"goal": goal, "subtasks": subtasks})
+            put.append({"do": self.checks.name, "relation": relation, "subject": THING, "object": tray})
+        goal = f"the {THING} is {relation} the {tray}"
+        subtasks = [{"name": f"take the {THING}", "steps": steps}, {"name": f"put it {relation} the {tray}", "steps": put}]
+        return Example(f'"put the {THING} {relation} the {tray}"', {"goal": goal, "subtasks": subtasks})
 
     def correcting(self) -> Example | None:
         """A new instruction finds something in the hand."""

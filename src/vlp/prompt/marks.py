@@ -14,9 +14,6 @@ from typing import Any
 
 from vlp.core.observation import Box
 
-MOST_MARKS = 128
-_FENCE = re.compile(r"^\s*```\w*\s*|\s*```\s*$")
-
 
 @dataclass(frozen=True)
 class Mark:
@@ -44,14 +41,14 @@ def read_marks(text: str) -> list[Mark] | None:
     Args:
         text: the reply, at most some ten thousand characters.
     """
-    bare = _FENCE.sub("", text).strip()
+    bare = re.sub(r"^\s*```\w*\s*|\s*```\s*$", "", text).strip()
     whole = _parsed(bare)
     if whole == []:
         return []
     entries = list(_entries(bare)) or ([] if whole is None else list(_bare_lists(whole)))
     if not entries:
         return None
-    marks = (_mark(numbers, label) for numbers, label in entries[:MOST_MARKS])
+    marks = (_mark(numbers, label) for numbers, label in entries[:128])
     return list(dict.fromkeys(mark for mark in marks if mark is not None))
 
 

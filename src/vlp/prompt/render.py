@@ -1,23 +1,164 @@
-"""Messages for a model, in the wording of its profile; what a person or a phrase says is cleaned here."""
+"""Messages for a model: what they are made from, in which wording, and how text from outside is cleaned."""
 
+import importlib
+import json
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp.core.errors import Report
+from vlp.core.errors import Report, lookup
 from vlp.core.images import ImageView
+from vlp.core.instruction import UNSAFE, clean_sentence
 from vlp.core.messages import Image, Message, Text, assistant, user
-from vlp.core.observation import RobotState
+from vlp.core.observation import Located, RobotState
 from vlp.core.things import Names
+from vlp.primitives.facts import Fact
 from vlp.primitives.manifest import Manifest
-from vlp.prompt.bounds import clean_question, inert
-from vlp.prompt.memory import Memory
-from vlp.prompt.request import GroundRequest, PlanRequest
-from vlp.prompt.wording import find_wording
 
-MAX_REPLY_SHOWN = 8000
+WORDINGS: dict[str, str] = {
+    "full": "vlp.prompt.full:FULL",
+    "brief": "vlp.nano.wording:BRIEF",
+    "brief_words": "vlp.nano.wording:BRIEF_WORDS",
+}
+"""Wordings by name, each an object that fits `Wording`: `full` for a general model, the others for models that were trained
+on them. A model says which one it wants (`vlp.models.protocol.Model.profile`)."""
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One step that was carried out.
+
+    Args:
+        do: the primitive.
+        arguments: as the policy wrote them, references unresolved ("$red_cube").
+        status: how it ended, a word of `vlp.robot.protocol.Status`.
+        message: why it failed; "" on success.
+        subtask: name of the subtask it belonged to.
+        bound: the name given by "as"; "" when none.
+        value: answer of an `ask`, as text; "" otherwise.
+        code: the stable word for the failure, as in `vlp.robot.protocol.StepResult`; "" on success.
+    """
+
+    do: str
+    arguments: dict[str, Any]
+    status: str = "succeeded"
+    message: str = ""
+    subtask: str = ""
+    bound: str = ""
+    value: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Everything a re-plan may know.
+
+    Args:
+        instructions: every instruction so far, the current one last.
+        steps: steps carried out, oldest first.
+        beliefs: where each object was last seen, by phrase.
+        gone: phrases that were looked for and not found.
+        holding: phrase of what the hand holds, "" when empty.
+        at: the place the robot stands at.
+        trigger: why a new policy is asked for, in one sentence; "" for the first policy.
+        failures: sentences about what went wrong, oldest first.
+        facts: what primitives have made true and what still holds, e.g. ("open", "front door").
+    """
+
+    instructions: tuple[str, ...]
+    steps: tuple[StepRecord, ...] = ()
+    beliefs: dict[str, Located] = field(default_factory=dict)
+    gone: tuple[str, ...] = ()
+    holding: str = ""
+    at: str = ""
+    trigger: str = ""
+    failures: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
+
+    @property
+    def instruction(self) -> str:
+        """The instruction that holds now."""
+        return self.instructions[-1] if self.instructions else ""
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What one prompt for a policy says.
+
+    Args:
+        rgb: the robot's camera image, (height, width, 3) uint8.
+        instruction: the instruction that holds now, already cleaned.
+        state: proprioception.
+        memory: the run so far.
+        manifest: what the robot can do.
+        now_s: the robot's clock, for the age of beliefs; None leaves ages out.
+        scene_text: text read from the scene; shown as quoted data.
+        names: the only things that the robot finds in its images; None for whatever can be named.
+    """
+
+    rgb: NDArray[np.uint8]
+    instruction: str
+    state: RobotState
+    memory: Memory
+    manifest: Manifest
+    now_s: float | None = None
+    scene_text: tuple[str, ...] = ()
+    names: Names | None = None
+
+
+@dataclass(frozen=True)
+class GroundRequest:
+    """What one prompt for places in an image says.
+
+    Args:
+        rgb: the image, (height, width, 3) uint8.
+        phrases: what is looked for, already cleaned; none asks for everything in view.
+        view: how the model writes places.
+    """
+
+    rgb: NDArray[np.uint8]
+    phrases: tuple[str, ...] = ()
+    view: ImageView = field(default_factory=ImageView)
+
+
+class Wording(Protocol):
+    """The messages that ask a model for a policy, an answer or a place."""
+
+    @property
+    def lists(self) -> bool:
+        """Whether a model that is asked so finds several things in one reply, and lists all that is in view."""
+        ...
+
+    def plan(self, request: PlanRequest) -> list[Message]:
+        """Return the messages that ask for a policy."""
+        ...
+
+    def question(self, rgb: Image, text: str) -> list[Message]:
+        """Return the messages that ask a question about an image."""
+        ...
+
+    def ground(self, request: GroundRequest) -> list[Message]:
+        """Return the messages that ask where things are in an image."""
+        ...
+
+    def box_grammar(self, request: GroundRequest) -> dict[str, Any]:
+        """Return the JSON Schema of the replies to `ground`."""
+        ...
+
+    def repair(self, report: Report) -> str:
+        """Return the text of the turn that hands a refused policy back."""
+        ...
+
+
+@cache
+def find_wording(name: str) -> Wording:
+    """Return the wording of a row of `WORDINGS`; raises UsageError, which names the closest, when there is none."""
+    module, _, attribute = lookup(name, WORDINGS, "prompt profile").partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def plan_messages(
@@ -40,7 +181,7 @@ def plan_messages(
         state: what the robot knows of itself.
         memory: the run so far.
         manifest: what the robot can do.
-        profile: a row of `vlp.prompt.wording.WORDINGS`; a model says which one it wants (`model.profile`).
+        profile: a row of `WORDINGS`; a model says which one it wants (`model.profile`).
         now_s: the observation's time stamp, for the age of beliefs.
         scene_text: text read from the scene, shown as quoted data by wordings that show it.
         names: the only things that the robot finds in its images; None for whatever can be named.
@@ -65,7 +206,7 @@ def ground_messages(
     Args:
         rgb: the image.
         phrases: what is looked for; none asks for everything in view.
-        profile: a row of `vlp.prompt.wording.WORDINGS`.
+        profile: a row of `WORDINGS`.
         view: how the model writes places (`model.can.view`); None for Qwen2.5-VL's way.
 
     Raises:
@@ -85,4 +226,25 @@ def repair_messages(messages: Sequence[Message], reply_text: str, report: Report
         profile: the wording the conversation is in.
     """
     wording = find_wording(profile)
-    return [*messages, assistant(inert(reply_text[:MAX_REPLY_SHOWN])), user(Text(wording.repair(report)))]
+    return [*messages, assistant(inert(reply_text[:8000])), user(Text(wording.repair(report)))]
+
+
+def clean_question(text: str) -> str:
+    """Return a question about an image under the limits of an instruction; raises UsageError as `Instruction.of` does."""
+    return clean_sentence(text, "question")
+
+
+def inert(text: str) -> str:
+    """Return text in which no chat-template token such as <|im_end|> can be spelled."""
+    return text.replace("<|", "< |").replace("|>", "| >")
+
+
+def plain(text: str, limit: int = 200) -> str:
+    """Return one line of at most `limit` characters, without control characters or chat-template tokens."""
+    line = inert(UNSAFE.sub(" ", text[: 4 * limit]))
+    return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
+def quoted(text: str, limit: int = 200) -> str:
+    """Return text as one JSON string: whatever it says, it stays between its quotes and within its bound."""
+    return json.dumps(plain(text, limit), ensure_ascii=False)

@@ -12,7 +12,7 @@ from vlp.policy import Plan, PlanStep
 from vlp.policy.checks import Bound, Situation, State
 from vlp.primitives.declare import Primitive
 from vlp.primitives.schema import CHECK
-from vlp.prompt.memory import Memory, StepRecord
+from vlp.prompt.render import Memory, StepRecord
 
 SAME_SPOT_M = 0.05
 """A thing seen less than this from where it was believed to be has not moved."""

@@ -10,9 +10,9 @@ from typing import Any
 from vlp import __version__
 from vlp.core.errors import UsageError
 from vlp.core.instruction import Instruction
+from vlp.core.things import Names
 from vlp.journal import Event, Journal, read_events
 from vlp.models.protocol import Model
-from vlp.perception.perceiving import PerceivingRobot
 from vlp.robot.protocol import Robot
 from vlp.runtime.body import Body
 from vlp.runtime.bus import Bus, Judge, Subscriber
@@ -129,7 +129,8 @@ class Run:
         self.journal = Journal(journal, must_exist=bool(past))
         self.bus = Bus(self.journal, [self.memory], subscribers, judge)
         self.steps = Steps(self.body, self.bus, self.memory, self.run_id)
-        names = robot.names if isinstance(robot, PerceivingRobot) else None
+        known = getattr(robot, "names", None)
+        names = known if isinstance(known, Names) else None
         reachable = self.body.reachable if self.body.offers("reachable") else None
         self.planner = Planner(
             model, self.body.manifest, self.bus, self.memory, spec.budget, on_text, self.gate, confirm, names, reachable

@@ -18,7 +18,7 @@ from vlp.evaluation.gates.report import GateReport
 from vlp.evaluation.gates.tuned import Tuned
 from vlp.models.catalogue import find_folder
 from vlp.models.openai_model import OpenAIModel
-from vlp.models.trace import Trace, Traceable
+from vlp.models.protocol import Trace, Traceable
 from vlp.models.transformers_model import TransformersModel
 from vlp.models.turns import own_turns
 

@@ -20,8 +20,7 @@ from vlp.nano.training.unknown_words import disguised
 from vlp.nano.training.writing import Pieces, copy_turn, each_turn, fill_turn, look_turn
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
-from vlp.prompt.memory import Memory, StepRecord
-from vlp.prompt.request import PlanRequest
+from vlp.prompt.render import Memory, PlanRequest, StepRecord
 from vlp.prompt.target import policy_text
 from vlp.sim import expert
 from vlp.sim.language.changes import sample_change

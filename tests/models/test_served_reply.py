@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 
-from vlp.models.reply_shape import SHAPES, json_in, strict
+from vlp.models.served_reply import json_in, read_shape, shape_fields, strict
 from vlp.primitives.schema import guided, policy_schema
 from vlp.sim.fake.robot import FakeRobot
 
 OBJECT: dict[str, Any] = {"anyOf": [{"type": "object", "properties": {}}]}
 LIST: dict[str, Any] = {"anyOf": [{"type": "array"}, {"type": "array", "maxItems": 0}]}
-WRAPPED = SHAPES[1]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +42,7 @@ def test_hostile_text_is_looked_through_in_bounded_time() -> None:
 def test_a_policys_schema_becomes_one_that_strict_servers_take() -> None:
     """Against: OpenAI's strict mode refusing `anyOf` at the root, keys that may be left out, and `prefixItems`."""
     schema = guided(policy_schema(FakeRobot().describe()))
-    asked = WRAPPED.fields(schema)["response_format"]["json_schema"]["schema"]
+    asked = shape_fields("wrapped", schema)["response_format"]["json_schema"]["schema"]
     assert asked["type"] == "object" and list(asked["properties"]) == ["reply"]
     faults: list[str] = []
 
@@ -66,15 +65,15 @@ def test_a_policys_schema_becomes_one_that_strict_servers_take() -> None:
 
 def test_what_comes_out_of_the_wrapper_is_the_reply_without_its_nulls() -> None:
     text = json.dumps({"reply": {"goal": "x", "seen": None, "subtasks": []}})
-    assert WRAPPED.read(text, OBJECT) == '{"goal":"x","subtasks":[]}'
-    assert WRAPPED.read('{"reply":[1,2,3,4]}', LIST) == "[1,2,3,4]"
-    assert WRAPPED.read('{"goal":"x"}', OBJECT) == '{"goal":"x"}', "some servers take the schema and wrap nothing"
+    assert read_shape("wrapped", text, OBJECT) == '{"goal":"x","subtasks":[]}'
+    assert read_shape("wrapped", '{"reply":[1,2,3,4]}', LIST) == "[1,2,3,4]"
+    assert read_shape("wrapped", '{"goal":"x"}', OBJECT) == '{"goal":"x"}', "some servers take the schema and wrap nothing"
 
 
 def test_definitions_stay_where_references_find_them() -> None:
     inside = {"type": "array", "items": {"$ref": "#/$defs/steps"}}
     schema = {"anyOf": [inside], "$defs": {"steps": {"const": "wait"}}}
-    asked = WRAPPED.fields(schema)["response_format"]["json_schema"]["schema"]
+    asked = shape_fields("wrapped", schema)["response_format"]["json_schema"]["schema"]
     assert asked["$defs"] == {"steps": {"enum": ["wait"], "type": "string"}}
     assert asked["properties"]["reply"]["anyOf"][0]["items"] == {"$ref": "#/$defs/steps"}
 
