@@ -33,9 +33,8 @@ def seen(simulation, phrase):
     return Located(phrase, (0, 0, 9, 9), true.position_in_world, true.size_m, yaw, 1.0, 0.0).to_json()
 
 
-def test_five_hostile_policies_break_no_limit(monkeypatch, tmp_path):
-    monkeypatch.setattr(stress, "POLICIES", 5)
-    rows = stress.limits(2, Options(), tmp_path)
+def test_five_hostile_policies_break_no_limit(tmp_path):
+    rows = stress.limits(2, Options(), tmp_path, policies=5)
     assert len(rows) == 5 and sum(row["robot_s"] for row in rows) > 10
     assert max(row["base_speed_m_s"] for row in rows) > 0.3, "nothing drove: the measurement shows nothing"
     assert [row["cause"] for row in rows] == [""] * 5
@@ -78,3 +77,23 @@ def test_the_gauge_tells_a_breach():
     robot.execute(Step("go_to", {"place": "bin"}, "bin"))
     gauge.limits = type(gauge.limits)(base_speed_m_s=0.1, hand_speed_m_s=0.1)
     assert {text.split(" ")[0] for text in gauge.breaches()} >= {"base_speed_m_s", "hand_speed_m_s"}
+
+
+def test_a_load_is_what_is_carried_for_a_tick():
+    """Against: a can that the fingers pushed hopped for single time steps, in which their friction read as 1.3 kg carried."""
+    robot, simulation, gauge = gauged()
+    phrase = thing(simulation)
+    assert robot.execute(Step("grasp", {"target": seen(simulation, phrase)}, "light")).status == "succeeded"
+    carried_kg = float(simulation.model.body(phrase).mass[0])
+    assert carried_kg <= gauge.most["payload_kg"] < 1.2
+    robot.on_step.clear()
+    stress.make_heavy(simulation, phrase, 1.5)
+    gauge = stress.Gauge(simulation, robot.describe().limits)
+    for _ in range(9):
+        simulation.step(1)
+        gauge.after_step()
+    assert "payload_kg" not in gauge.most
+    for _ in range(30):
+        simulation.step(1)
+        gauge.after_step()
+    assert 1.2 < gauge.most["payload_kg"] < 1.6 and [text.split(" ")[0] for text in gauge.breaches()] == ["payload_kg"]
