@@ -10,12 +10,12 @@ from vlp.core.camera import Intrinsics, deproject, project, transform
 from vlp.core.errors import MissingComponent
 from vlp.sim import render
 from vlp.sim.embodiments.hsr.body import CAMERA as HEAD
-from vlp.sim.embodiments.hsr.body import FOCAL_PX
+from vlp.sim.embodiments.hsr.body import INTRINSICS
 from vlp.sim.render import Camera, noisy_depth, outline_points
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.tabletop.world import sample_scene
 
-K = Intrinsics(640, 480, FOCAL_PX, FOCAL_PX, 320.0, 240.0)
+K = Intrinsics(640, 480, INTRINSICS.fx, INTRINSICS.fx, 320.0, 240.0)
 
 
 @pytest.fixture(scope="module")
