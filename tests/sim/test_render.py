@@ -6,16 +6,14 @@ import mujoco
 import numpy as np
 import pytest
 
-from vlp.core.camera import Intrinsics, deproject, project, transform
+from vlp.core.camera import deproject, project, transform
 from vlp.core.errors import MissingComponent
 from vlp.sim import render
 from vlp.sim.embodiments.hsr.body import CAMERA as HEAD
-from vlp.sim.embodiments.hsr.body import INTRINSICS
+from vlp.sim.embodiments.hsr.body import INTRINSICS as K
 from vlp.sim.render import Camera, noisy_depth, outline_points
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.tabletop.world import sample_scene
-
-K = Intrinsics(640, 480, INTRINSICS.fx, INTRINSICS.fx, 320.0, 240.0)
 
 
 @pytest.fixture(scope="module")
