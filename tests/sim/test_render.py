@@ -8,7 +8,7 @@ import pytest
 
 from vlp.core.camera import deproject, project, transform
 from vlp.core.errors import MissingComponent
-from vlp.sim import render
+from vlp.sim import opengl, render
 from vlp.sim.embodiments.hsr.body import CAMERA as HEAD
 from vlp.sim.embodiments.hsr.body import INTRINSICS as K
 from vlp.sim.render import Camera, noisy_depth, outline_points
@@ -121,6 +121,7 @@ def test_no_opengl_is_a_missing_component_with_the_packages_to_install(simulatio
         raise RuntimeError("no EGL device")
 
     monkeypatch.setattr(render, "_STATE", {})
+    monkeypatch.setattr(opengl, "GIVEN", {})  # MuJoCo, imported first, sets one of them itself where MUJOCO_GL is set
     monkeypatch.setattr(egl, "GLContext", none_here)
     with pytest.raises(MissingComponent, match="libegl1"):
         Camera(simulation.model, HEAD).rgb(simulation.data)
