@@ -54,7 +54,6 @@ class Gauge:
         tips = self._tip_bodies = [model.body(tip).id for tip in fingers.tips]
         self._tips = [[g for g in range(model.ngeom) if model.geom_bodyid[g] == tip and model.geom_contype[g]] for tip in tips]
         self._track: list[Any] = []
-        self._carried = -1
         tick_s = 0.02
         self._borne_n: deque[float] = deque(maxlen=round(tick_s / model.opt.timestep))
 
@@ -123,29 +122,30 @@ class Gauge:
         return found
 
     def _read_load(self, pressed: Mapping[int, Any]) -> None:
-        """Note what the fingers bear of a thing that nothing else touches, as a mass: the mean over 0.02 s, a control tick.
+        """Note the mass that the fingers bear while nothing else does: the mean over 0.02 s, a control tick.
 
         What is carried is off its support for longer than that. A can of 2.27 kg that the fingers pushed along the table hopped
         by 0.05 mm, for 2 to 8 ms at a time; in those steps friction read up to 13 N upwards, in the steps before and after
         9 N downwards, and the lift's motor bore nothing.
         """
-        body = next(iter(pressed), -1)
-        # Fingers that stand on something else bear their thing there, not on the arm.
-        if len(pressed) != 1 or body not in self._things or not self._only_hand_touches(body):
-            body = -1
-        if body != self._carried:
-            self._carried = body
+        if not pressed or not self._only_hand_bears(set(pressed)):
             self._borne_n.clear()
-        if body >= 0:
-            self._borne_n.append(float(pressed[body][:, 2].sum()))
-            if len(self._borne_n) == self._borne_n.maxlen:
-                self._note("payload_kg", sum(self._borne_n) / len(self._borne_n) / 9.81)
+            return
+        self._borne_n.append(float(sum(forces[:, 2].sum() for forces in pressed.values())))
+        if len(self._borne_n) == self._borne_n.maxlen:
+            self._note("payload_kg", sum(self._borne_n) / len(self._borne_n) / 9.81)
 
-    def _only_hand_touches(self, body: int) -> bool:
+    def _only_hand_bears(self, load: set[int]) -> bool:
+        """Return whether bodies, and the things that touch them, touch nothing but the hand and one another."""
         geoms = self.simulation.data.contact.geom
         bodies = self.simulation.model.geom_bodyid[geoms]
-        touching = (bodies == body).any(axis=1)
-        return bool(self._hand[geoms[touching][bodies[touching] != body]].all())
+        while load <= self._things:
+            touching = np.isin(bodies, list(load)).any(axis=1)
+            more = {int(body) for body in bodies[touching][~self._hand[geoms[touching]]]} - load
+            if not more:
+                return True
+            load = load | more
+        return False
 
     def _note(self, name: str, value: float) -> None:
         if value > self.most.get(name, -1.0):
