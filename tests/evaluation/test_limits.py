@@ -1,6 +1,7 @@
 """The simulated robot keeps the limits that it declares, whatever a policy asks for: measured in the physics."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from vlp.core.located import Located
 from vlp.evaluation.stress import limits as stress
 from vlp.evaluation.suites import Options
 from vlp.robot.protocol import Step
+from vlp.sim.embodiments.hsr.actions import grasp
 from vlp.sim.embodiments.hsr.actions.scope import READY
 from vlp.sim.embodiments.hsr.motion import Failed
 from vlp.sim.open import simulated
@@ -97,3 +99,12 @@ def test_a_load_is_what_is_carried_for_a_tick():
         simulation.step(1)
         gauge.after_step()
     assert 1.2 < gauge.most["payload_kg"] < 1.6 and [text.split(" ")[0] for text in gauge.breaches()] == ["payload_kg"]
+
+
+def test_a_robot_that_felt_no_weight_would_break_the_payload(monkeypatch):
+    monkeypatch.setattr(grasp, "BOUNDS", replace(grasp.BOUNDS, payload_kg=50.0))
+    robot, simulation, gauge = gauged()
+    phrase = thing(simulation)
+    stress.make_heavy(simulation, phrase, 1.5)
+    assert robot.execute(Step("grasp", {"target": seen(simulation, phrase)}, "heavy")).status == "succeeded"
+    assert gauge.most["payload_kg"] > 1.4, gauge.most
