@@ -1,6 +1,7 @@
 """The simulated robot keeps the limits that it declares, whatever a policy asks for: measured in the physics."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from vlp.core.observation import Located
 from vlp.evaluation.stress import limits as stress
 from vlp.evaluation.suites import Options
 from vlp.robot.protocol import Step
+from vlp.sim.embodiments.hsr.actions import grasp
 from vlp.sim.embodiments.hsr.actions.scope import READY
 from vlp.sim.embodiments.hsr.motion import Failed
 from vlp.sim.open import simulated
@@ -77,3 +79,32 @@ def test_the_gauge_tells_a_breach():
     robot.execute(Step("go_to", {"place": "bin"}, "bin"))
     gauge.limits = type(gauge.limits)(base_speed_m_s=0.1, hand_speed_m_s=0.1)
     assert {text.split(" ")[0] for text in gauge.breaches()} >= {"base_speed_m_s", "hand_speed_m_s"}
+
+
+def test_a_load_is_what_is_carried_for_a_tick():
+    """Against: a can that the fingers pushed hopped for single time steps, in which their friction read as 1.3 kg carried."""
+    robot, simulation, gauge = gauged()
+    phrase = thing(simulation)
+    assert robot.execute(Step("grasp", {"target": seen(simulation, phrase)}, "light")).status == "succeeded"
+    carried_kg = float(simulation.model.body(phrase).mass[0])
+    assert carried_kg <= gauge.most["payload_kg"] < 1.2
+    robot.on_step.clear()
+    stress.make_heavy(simulation, phrase, 1.5)
+    gauge = stress.Gauge(simulation, robot.describe().limits)
+    for _ in range(9):
+        simulation.step(1)
+        gauge.after_step()
+    assert "payload_kg" not in gauge.most
+    for _ in range(30):
+        simulation.step(1)
+        gauge.after_step()
+    assert 1.2 < gauge.most["payload_kg"] < 1.6 and [text.split(" ")[0] for text in gauge.breaches()] == ["payload_kg"]
+
+
+def test_a_robot_that_felt_no_weight_would_break_the_payload(monkeypatch):
+    monkeypatch.setattr(grasp, "BOUNDS", replace(grasp.BOUNDS, payload_kg=50.0))
+    robot, simulation, gauge = gauged()
+    phrase = thing(simulation)
+    stress.make_heavy(simulation, phrase, 1.5)
+    assert robot.execute(Step("grasp", {"target": seen(simulation, phrase)}, "heavy")).status == "succeeded"
+    assert gauge.most["payload_kg"] > 1.4, gauge.most

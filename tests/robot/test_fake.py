@@ -114,9 +114,9 @@ def test_moved_and_missing_objects_are_not_grasped() -> None:
 def test_heights_are_clipped_to_the_workspace_and_say_so() -> None:
     from dataclasses import replace
 
-    from vlp.sim.fake.robot import LIMITS, fake_manifest
+    from vlp.sim.fake.robot import fake_manifest
 
-    low = replace(fake_manifest(), limits=replace(LIMITS, workspace_max_m=(0.9, 0.6, 0.52)))
+    low = replace(fake_manifest(), limits=replace(fake_manifest().limits, workspace_max_m=(0.9, 0.6, 0.52)))
     robot = FakeRobot(manifest=low)
     do(robot, "grasp", target=do(robot, "locate", object="red cube").value)
     assert do(robot, "lift", height_m=0.3).done["height_m"] == pytest.approx(0.1)

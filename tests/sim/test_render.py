@@ -7,15 +7,13 @@ import numpy as np
 import pytest
 
 from vlp.core.errors import MissingComponent
-from vlp.core.observation import Intrinsics, deproject, project, transform
-from vlp.sim import render
+from vlp.core.observation import deproject, project, transform
+from vlp.sim import opengl, render
 from vlp.sim.embodiments.hsr.body import CAMERA as HEAD
-from vlp.sim.embodiments.hsr.body import FOCAL_PX
+from vlp.sim.embodiments.hsr.body import INTRINSICS as K
 from vlp.sim.render import Camera, noisy_depth, outline_points
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.tabletop.world import sample_scene
-
-K = Intrinsics(640, 480, FOCAL_PX, FOCAL_PX, 320.0, 240.0)
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +121,7 @@ def test_no_opengl_is_a_missing_component_with_the_packages_to_install(simulatio
         raise RuntimeError("no EGL device")
 
     monkeypatch.setattr(render, "_STATE", {})
+    monkeypatch.setattr(opengl, "GIVEN", {})  # MuJoCo, imported first, sets one of them itself where MUJOCO_GL is set
     monkeypatch.setattr(egl, "GLContext", none_here)
     with pytest.raises(MissingComponent, match="libegl1"):
         Camera(simulation.model, HEAD).rgb(simulation.data)

@@ -49,11 +49,12 @@ class Limits:
     """Bounds that come from the embodiment, never from a prompt, a dataset or a request; None for what it has not.
 
     Args:
-        workspace_min_m, workspace_max_m: corners of the box, in the base frame at the station, that the hand may enter.
+        workspace_min_m, workspace_max_m: corners of the box, in the base frame at the station, that the hand may enter;
+            the space above the robot's own base is exempt, since the hand is carried there wherever the base stands.
         base_speed_m_s, hand_speed_m_s: highest speeds.
         grip_force_n: highest force of the gripper.
         gripper_opening_m: widest opening.
-        payload_kg: heaviest load.
+        payload_kg: heaviest load, as the weight that the arm bears of a thing that nothing else touches.
     """
 
     workspace_min_m: Point | None = None

@@ -3,22 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from vlp.sim.language.references import is_place
 from vlp.sim.language.task import Goal, Task
 from vlp.sim.language.wording import listed
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.tabletop.words import FLAT_TOPPED
 
-LIFT_M = 0.1
-PLACES = ("table", "bin")
-RELATION_TEXT = {
-    "in": "in",
-    "on": "on",
-    "next_to": "next to",
-    "left_of": "left of",
-    "right_of": "right of",
-    "behind": "behind",
-    "in_front_of": "in front of",
-}
 Json = dict[str, Any]
 
 
@@ -62,7 +52,7 @@ def clears(task: Task) -> bool:
 
 def _proof(truth: Truth, task: Task) -> list[Json]:
     """Return the subtask that looks whether all is so already; nothing where that cannot be looked at from here."""
-    shown = [g for g in task.goals if g.target not in PLACES and g.holds(truth)]
+    shown = [g for g in task.goals if not is_place(g.target) and g.holds(truth)]
     if clears(task) and truth.at == "table":
         return [_see_clear()]
     goals = sorted(shown, key=lambda goal: _rank(truth, goal))
@@ -92,7 +82,7 @@ def _lost(truth: Truth, goal: Goal) -> str:
     if goal.holds(truth):
         return ""
     seen = {name for name, item in truth.objects.items() if item.support not in ("bin", "floor")}
-    return next((n for n in (goal.subject, goal.target) if n and n not in seen and n not in PLACES), "")
+    return next((n for n in (goal.subject, goal.target) if n and n not in seen and not is_place(n)), "")
 
 
 def pending_goals(truth: Truth, task: Task) -> list[Goal]:
@@ -127,7 +117,7 @@ def goal_text(truth: Truth, task: Task, goals: list[Goal]) -> str:
     verb = "is" if len(order) == 1 else "are"
     if order[0].relation == "holding":
         return f"{names} {verb} held"
-    return f"{names} {verb} {RELATION_TEXT[order[0].relation]} the {order[0].target}"
+    return f"{names} {verb} {_said(order[0].relation)} the {order[0].target}"
 
 
 def _wish(task: Task) -> str:
@@ -137,12 +127,16 @@ def _wish(task: Task) -> str:
         return "each thing is with the container of its colour"
     a = _the(words["a"])
     if "relation" in words:
-        return f"{a} is {RELATION_TEXT[words['relation']]} {_the(words['b'])}"
+        return f"{a} is {_said(words['relation'])} {_the(words['b'])}"
     if "b" not in words:
         return f"{a} is held"
     if "stack" in (task.family, words.get("like")):
         return f"{_the(words['b'])} is on {a}"
     return f"{a} and {_the(words['b'])} have swapped places"
+
+
+def _said(relation: str) -> str:
+    return relation.replace("_", " ")
 
 
 def _the(reference: str) -> str:
@@ -170,7 +164,7 @@ class _Writer:
 
     def pick(self, name: str) -> None:
         if self.holding != name:
-            self.add(f"pick up the {name}", _locate(name), _grasp(name), {"do": "lift", "height_m": LIFT_M})
+            self.add(f"pick up the {name}", _locate(name), _grasp(name), _lift())
         self.holding, self.support[name] = name, "hand"
 
     def put_down(self, opening: str) -> None:
@@ -215,8 +209,8 @@ def _reach(writer: _Writer, goal: Goal) -> None:
         writer.subtasks[-1]["steps"].append(_check(goal))
         return
     opening = f"the {subject}" if held_before else "it"
-    text = f"put {opening} {RELATION_TEXT[goal.relation]} the {target}"
-    if target in PLACES:
+    text = f"put {opening} {_said(goal.relation)} the {target}"
+    if is_place(target):
         writer.add(text, {"do": "place", "target": target, "relation": goal.relation})
     else:
         place = {"do": "place", "target": _ref(target), "relation": goal.relation}
@@ -241,7 +235,7 @@ def _swap(writer: _Writer, goals: list[Goal]) -> None:
     _uncover(writer, a)
     _uncover(writer, b)
     aside = {"do": "place", "target": "table", "relation": "on"}
-    writer.add(f"move the {a} aside", _locate(a), _grasp(a), {"do": "lift", "height_m": LIFT_M}, aside)
+    writer.add(f"move the {a} aside", _locate(a), _grasp(a), _lift(), aside)
     writer.pick(b)
     writer.add(f"put it where the {a} was", {"do": "place", "target": _ref(a), "relation": "at"})
     writer.holding = ""
@@ -265,3 +259,7 @@ def _locate(phrase: str) -> Json:
 
 def _grasp(phrase: str) -> Json:
     return {"do": "grasp", "target": _ref(phrase)}
+
+
+def _lift() -> Json:
+    return {"do": "lift", "height_m": 0.1}

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import mujoco
@@ -18,8 +19,6 @@ from numpy.typing import NDArray
 from vlp.core.observation import Box
 from vlp.sim import opengl
 
-MAX_GEOMS = 1000
-NEAREST_M, FARTHEST_M = 0.25, 6.0
 _LOCK = threading.RLock()
 _STATE: dict[str, Any] = {}
 
@@ -111,7 +110,7 @@ class Camera:
 
     def _update(self, data: mujoco.MjData) -> mujoco.MjvScene:
         if self._scene is None:
-            self._scene = mujoco.MjvScene(self.model, maxgeom=MAX_GEOMS)
+            self._scene = mujoco.MjvScene(self.model, maxgeom=1000)
             self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
         mujoco.mjv_updateScene(self.model, data, self._option, None, self._view, int(mujoco.mjtCatBit.mjCAT_ALL), self._scene)
         return self._scene
@@ -215,7 +214,7 @@ def noisy_depth(depth_m: Depth, rng: np.random.Generator) -> Depth:
         np.maximum(view, jump, out=view)
     chance = rng.random(depth_m.shape, dtype=np.float32)
     lost = (chance < 0.002) | ((step > 0.02) & (chance < 0.6))
-    lost |= (depth_m < NEAREST_M) | (depth_m > FARTHEST_M)
+    lost |= (depth_m < 0.25) | (depth_m > 6.0)  # out of the sensor's range
     return np.where(lost, 0.0, noisy).astype(np.float32)
 
 
@@ -232,11 +231,18 @@ def outline_points(model: mujoco.MjModel, data: mujoco.MjData, body: int) -> NDA
     """Return points (n, 3) in the world frame whose convex hull is the body's."""
     points = []
     for geom in range(model.body_geomadr[body], model.body_geomadr[body] + model.body_geomnum[body]):
-        sx, sy, sz = model.geom_size[geom]
-        unit = _UNIT[int(model.geom_type[geom])]
-        local = unit[:, :3] * _EXTENT[int(model.geom_type[geom])](sx, sy, sz)
-        if int(model.geom_type[geom]) == mujoco.mjtGeom.mjGEOM_CAPSULE:
-            local = local + unit[:, 3:] * np.array([0, 0, sy])
+        kind, (sx, sy, sz) = mujoco.mjtGeom(int(model.geom_type[geom])), model.geom_size[geom]
+        if kind == mujoco.mjtGeom.mjGEOM_BOX:
+            local = _corner_points() * np.array([sx, sy, sz])
+        elif kind == mujoco.mjtGeom.mjGEOM_CYLINDER:
+            local = _drum_points() * np.array([sx, sx, sy])
+        elif kind == mujoco.mjtGeom.mjGEOM_SPHERE:
+            local = _ball_points() * np.array([sx, sx, sx])
+        elif kind == mujoco.mjtGeom.mjGEOM_CAPSULE:
+            ends = np.sign(_ball_points()) * np.array([0, 0, sy])
+            local = _ball_points() * np.array([sx, sx, sx]) + ends
+        else:
+            raise ValueError(f"a {kind.name} has no outline here.")
         points.append(local @ data.geom_xmat[geom].reshape(3, 3).T + data.geom_xpos[geom])
     return np.concatenate(points)
 
@@ -252,31 +258,22 @@ def outline_area_px(model: mujoco.MjModel, data: mujoco.MjData, body: int, camer
     return float(ConvexHull(focal * local[:, :2] / depth[:, None]).volume)
 
 
+@cache
 def _ball_points() -> NDArray[np.float64]:
     golden = np.pi * (3 - 5**0.5)
     i = np.arange(48)
     z = 1 - 2 * (i + 0.5) / 48
     r = np.sqrt(1 - z**2)
-    ball = np.stack([r * np.cos(golden * i), r * np.sin(golden * i), z], axis=1)
-    return np.hstack([ball, np.zeros((48, 2)), np.sign(z)[:, None]])
+    return np.stack([r * np.cos(golden * i), r * np.sin(golden * i), z], axis=1)
 
 
+@cache
 def _drum_points() -> NDArray[np.float64]:
     a = np.arange(16) * np.pi / 8
     rim = np.stack([np.cos(a), np.sin(a), np.ones(16)], axis=1)
     return np.vstack([rim, rim * [1, 1, -1]])
 
 
-_CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=np.float64)
-_UNIT = {
-    int(mujoco.mjtGeom.mjGEOM_BOX): _CORNERS,
-    int(mujoco.mjtGeom.mjGEOM_CYLINDER): _drum_points(),
-    int(mujoco.mjtGeom.mjGEOM_SPHERE): _ball_points(),
-    int(mujoco.mjtGeom.mjGEOM_CAPSULE): _ball_points(),
-}
-_EXTENT = {
-    int(mujoco.mjtGeom.mjGEOM_BOX): lambda x, y, z: np.array([x, y, z]),
-    int(mujoco.mjtGeom.mjGEOM_CYLINDER): lambda x, y, z: np.array([x, x, y]),
-    int(mujoco.mjtGeom.mjGEOM_SPHERE): lambda x, y, z: np.array([x, x, x]),
-    int(mujoco.mjtGeom.mjGEOM_CAPSULE): lambda x, y, z: np.array([x, x, x]),
-}
+@cache
+def _corner_points() -> NDArray[np.float64]:
+    return np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=np.float64)

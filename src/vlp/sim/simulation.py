@@ -16,9 +16,6 @@ from vlp.sim.worlds.protocol import Sampled, SampledThing, World
 
 STATE = mujoco.mjtState.mjSTATE_INTEGRATION
 MAGIC = b"vlpsim01"
-PARKED_X_M = -20.0
-FASTEST_M_S = 100.0
-NEAR_STATION_M = 0.15
 
 
 class SimulationDiverged(VlpError):
@@ -71,8 +68,8 @@ class Simulation:
 
     def check(self) -> None:
         """Raise SimulationDiverged when the state is broken; call it after stepping `data` yourself."""
-        speed = self.data.qvel
-        if not (np.isfinite(self.data.qpos).all() and np.isfinite(speed).all()) or np.abs(speed).max() > FASTEST_M_S:
+        speed, fastest = self.data.qvel, 100.0  # m/s, rad/s
+        if not (np.isfinite(self.data.qpos).all() and np.isfinite(speed).all()) or np.abs(speed).max() > fastest:
             raise SimulationDiverged(
                 f"the simulation diverged at {self.data.time:.2f} s.", f"Report the scene's seed, {self.scene.seed}."
             )
@@ -82,7 +79,7 @@ class Simulation:
         x, y, _ = self.embodiment.base(self.data)
         distances = {name: math.hypot(x - s[0], y - s[1]) for name, s in self.stations.items()}
         nearest = min(distances, key=lambda name: distances[name])
-        return nearest if distances[nearest] < NEAR_STATION_M else ""
+        return nearest if distances[nearest] < 0.15 else ""
 
     def truth(self) -> Truth:
         """Return the true state of everything, for experts, the oracle grounder and success tests."""
@@ -125,7 +122,7 @@ class Simulation:
             UsageError: there is no such thing, or it has been taken away already.
         """
         size_m = lookup(phrase, self.truth().objects, "object").size_m
-        self.put(phrase, (PARKED_X_M - list(self.objects).index(phrase), 0.0, size_m[2] / 2))
+        self.put(phrase, (-20.0 - list(self.objects).index(phrase), 0.0, size_m[2] / 2))
 
 
 def _ignore(_: str) -> None:

@@ -15,11 +15,6 @@ from vlp.sim.worlds.tabletop.words import FLAT_TOPPED, PUT_RELATION
 
 ZONE_M = ((0.42, 0.76), (-0.34, 0.34))
 """Where on the table things are put down: bounds of x and of y in the world frame."""
-PLACE_GAP_M = 0.05
-"""Between the outlines of a thing and what it is put next to."""
-STALE_M = 0.03
-"""A thing that moved further than this since it was located is not where the hand would close."""
-MOTIONS = ("go_to", "grasp", "lift", "place", "release", "push", "home")
 PolicyJson = dict[str, Any]
 
 
@@ -114,7 +109,8 @@ def is_right(policy: PolicyJson, truth: Truth, task: Task) -> tuple[bool, str]:
     Any policy counts whose steps all succeed and whose end state passes the task's test; what cannot be done must be
     answered by `cannot`, and what is done already must not be touched.
     """
-    moves = [step.get("do") for _, step in steps_of(policy) if step.get("do") in MOTIONS]
+    motions = ("go_to", "grasp", "lift", "place", "release", "push", "home")
+    moves = [step.get("do") for _, step in steps_of(policy) if step.get("do") in motions]
     if task.cannot:
         if not policy.get("cannot"):
             return False, f"did not say that it cannot be done ({task.cannot})"
@@ -168,7 +164,7 @@ def _grasp(table: SymbolicTable, step: dict[str, Any]) -> None:
     if is_container(seen.phrase):
         raise StepNotPossible(f"the {seen.phrase} cannot be grasped")
     item = table.objects[seen.phrase]
-    if item.support in OUT_OF_SIGHT or _moved_m(item, seen.item) > STALE_M:
+    if item.support in OUT_OF_SIGHT or _has_moved(item, seen.item):
         raise StepNotPossible(f"the {seen.phrase} is not where it was seen")
     if table.load(seen.phrase):
         raise StepNotPossible(f"the {table.load(seen.phrase)[0]} is on the {seen.phrase}")
@@ -204,7 +200,7 @@ def _place(table: SymbolicTable, step: dict[str, Any]) -> None:
     if seen.phrase == table.holding:
         raise StepNotPossible(f"the {seen.phrase} is in the hand")
     host = table.objects[seen.phrase]
-    if host.support in OUT_OF_SIGHT or _moved_m(host, seen.item) > STALE_M:
+    if host.support in OUT_OF_SIGHT or _has_moved(host, seen.item):
         raise StepNotPossible(f"the {seen.phrase} is not where it was seen")
     if relation in ("in", "on"):
         _place_upon(table, item, host, relation)
@@ -234,7 +230,8 @@ def _place_at(table: SymbolicTable, item: TrueObject, seen: SymbolicThing) -> No
 def _place_near(table: SymbolicTable, item: TrueObject, host: TrueObject, relation: str) -> None:
     """Put down beside the host: straight in the direction if that is free, else further or to the side."""
     hx, hy, _ = host.position_in_world
-    distance = (max(item.size_m[:2]) + max(host.size_m[:2])) / 2 + PLACE_GAP_M
+    gap_m = 0.05
+    distance = (max(item.size_m[:2]) + max(host.size_m[:2])) / 2 + gap_m
     turns = [k * pi / 6 for k in ((0, 1, -1) if relation in DIRECTIONS else range(12))]
     main = {"left_of": pi / 2, "right_of": -pi / 2, "behind": 0.0, "in_front_of": pi}.get(relation, pi / 2)
     spots = [
@@ -301,9 +298,10 @@ def _hand_full(table: SymbolicTable) -> None:
         raise StepNotPossible("the hand is empty")
 
 
-def _moved_m(a: TrueObject, b: TrueObject) -> float:
-    (ax, ay, _), (bx, by, _) = a.position_in_world, b.position_in_world
-    return hypot(ax - bx, ay - by)
+def _has_moved(now: TrueObject, seen: TrueObject) -> bool:
+    """Return whether a thing is no longer where the hand would close, since it was located."""
+    (ax, ay, _), (bx, by, _) = now.position_in_world, seen.position_in_world
+    return hypot(ax - bx, ay - by) > 0.03
 
 
 def _standing(item: TrueObject, x: float, y: float) -> TrueObject:

@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Facts = dict[str, Any]
-MOVABLE = {"revolute": mujoco.mjtJoint.mjJNT_HINGE, "continuous": mujoco.mjtJoint.mjJNT_HINGE}
-MOVABLE["prismatic"] = mujoco.mjtJoint.mjJNT_SLIDE
 
 
 def load_facts(file: str) -> Facts:
@@ -55,10 +53,16 @@ def add_tree(spec: mujoco.MjSpec, root: mujoco.MjsBody, facts: Facts, welded: tu
         _set_mass(body, facts["link_mass_kg"][joint["child"]])
         limit = joint.get("limit", {})
         has_room = limit.get("lower") is None or limit["lower"] < limit["upper"]
-        if joint["type"] in MOVABLE and joint["name"] not in welded and has_room:
+        if _moves(joint["type"]) is not None and joint["name"] not in welded and has_room:
             _add_joint(body, joint, limit)
             if "mimic" in joint:
                 _add_mimic(spec, joint)
+
+
+def _moves(kind: str) -> mujoco.mjtJoint | None:
+    """Return how joints of a kind move in MuJoCo, None for fixed ones."""
+    hinge, slide = mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE
+    return {"revolute": hinge, "continuous": hinge, "prismatic": slide}.get(kind)
 
 
 def _set_mass(body: mujoco.MjsBody, mass_kg: float) -> None:
@@ -71,7 +75,7 @@ def _set_mass(body: mujoco.MjsBody, mass_kg: float) -> None:
 
 
 def _add_joint(body: mujoco.MjsBody, joint: Facts, limit: Facts) -> None:
-    made = body.add_joint(name=joint["name"], type=MOVABLE[joint["type"]], axis=joint["axis"])
+    made = body.add_joint(name=joint["name"], type=_moves(joint["type"]), axis=joint["axis"])
     if limit.get("lower") is not None:
         made.limited = mujoco.mjtLimited.mjLIMITED_TRUE
         made.range = [limit["lower"], limit["upper"]]

@@ -19,8 +19,6 @@ from vlp.sim.fake.world import RELATIONS, TABLE_TOP_M, FakeWorld, Item, StepRefu
 from vlp.sim.worlds.tabletop.places import PLACES
 
 K = Intrinsics(640, 480, 554.38, 554.38, 320.0, 240.0)
-STOPPED = "the robot is stopped; a person must reset it."
-LIMITS = Limits((0.2, -0.6, 0.0), (0.9, 0.6, 0.8), 0.4, 0.5, 20.0, 0.12, 1.2)
 CAMERA_IN_BASE: Array = np.array(  # 1 m up, looking forward and 45 degrees down
     [
         [0.0, -(0.5**0.5), 0.5**0.5, 0.05],
@@ -29,22 +27,13 @@ CAMERA_IN_BASE: Array = np.array(  # 1 m up, looking forward and 45 degrees down
         [0.0, 0.0, 0.0, 1.0],
     ]
 )
-PIXELS = {
-    "red": (200, 40, 40),
-    "green": (40, 170, 60),
-    "blue": (40, 70, 200),
-    "yellow": (230, 210, 40),
-    "orange": (240, 140, 30),
-    "purple": (140, 60, 170),
-    "white": (245, 245, 245),
-    "black": (25, 25, 25),
-}
 
 
 def fake_manifest() -> Manifest:
     """Return the manifest of the fake robot: every standard primitive, the limits of a small arm."""
     camera = {**K.to_json(), "depth": True}
-    return make_manifest("fake", STANDARD, PLACES, LIMITS, ("base", "world"), {"head": camera})
+    limits = Limits((0.2, -0.6, 0.0), (0.9, 0.6, 0.8), 0.4, 0.5, 20.0, 0.12, 1.2)
+    return make_manifest("fake", STANDARD, PLACES, limits, ("base", "world"), {"head": camera})
 
 
 @dataclass
@@ -104,10 +93,20 @@ class FakeRobot:
     def observe(self) -> Observation:
         """Return a flat image with a rectangle per object in view, and the depth of the bare table."""
         world = self.world
+        pixels = {
+            "red": (200, 40, 40),
+            "green": (40, 170, 60),
+            "blue": (40, 70, 200),
+            "yellow": (230, 210, 40),
+            "orange": (240, 140, 30),
+            "purple": (140, 60, 170),
+            "white": (245, 245, 245),
+            "black": (25, 25, 25),
+        }
         rgb = np.full((K.height, K.width, 3), 150, np.uint8)
         for phrase in world.matching("object"):
             x1, y1, x2, y2 = (int(v) for v in world.located(phrase, self.clock_s, K, CAMERA_IN_BASE).box)
-            rgb[y1:y2, x1:x2] = PIXELS.get(phrase.split()[0], (90, 90, 90))
+            rgb[y1:y2, x1:x2] = pixels.get(phrase.split()[0], (90, 90, 90))
         rows = (np.arange(K.height) - K.cy) / K.fy
         down = (rows + 1) * 0.5**0.5  # metres downward per metre of depth, by row
         depth = np.repeat(((1.0 - TABLE_TOP_M) / down)[:, None], K.width, axis=1).astype(np.float32)
@@ -169,7 +168,7 @@ class FakeRobot:
 
     def _act(self, step: Step) -> StepResult:
         if self._stop.is_set():
-            return StepResult(step.key, "stopped", code="stopped", message=STOPPED)
+            return StepResult(step.key, "stopped", code="stopped", message="the robot is stopped; a person must reset it.")
         report = check_arguments(step.do, step.arguments, self.manifest)
         if not report.ok:
             issue = report.issues[0]

@@ -15,20 +15,6 @@ Xyz = tuple[float, float, float]
 Arguments = dict[str, Any]
 
 TABLE_TOP_M = 0.42
-SPOTS: tuple[tuple[float, float], ...] = tuple((x, y) for x in (0.50, 0.66) for y in (0.30, 0.15, 0.0, -0.15, -0.30))
-OFFSETS: dict[str, tuple[float, float]] = {
-    "next_to": (0.0, 0.09),
-    "left_of": (0.0, 0.09),
-    "right_of": (0.0, -0.09),
-    "behind": (0.09, 0.0),
-    "in_front_of": (-0.09, 0.0),
-}
-DIRECTIONS: dict[str, tuple[float, float]] = {
-    "left": (0.0, 1.0),
-    "right": (0.0, -1.0),
-    "forward": (1.0, 0.0),
-    "back": (-1.0, 0.0),
-}
 
 
 class StepRefused(Exception):
@@ -103,7 +89,7 @@ class FakeWorld:
     def free_spot(self, phrase: str) -> Xyz:
         """Return a position on the table that is clear of every object, or raise StepRefused."""
         z = TABLE_TOP_M + size_of(phrase)[2] / 2
-        for x, y in SPOTS:
+        for x, y in itertools.product((0.50, 0.66), (0.30, 0.15, 0.0, -0.15, -0.30)):
             if all(self._gap((x, y, z), item.position) > 0.1 for item in self.objects.values()):
                 return (x, y, z)
         raise StepRefused("no-free-space", "there is no free spot on the table.")
@@ -180,6 +166,13 @@ class FakeWorld:
             raise StepRefused("not-holding", "the hand is empty.")
         held, relation, target = self.holding, a["relation"], a["target"]
         z = TABLE_TOP_M + size_of(held)[2] / 2
+        beside = {
+            "next_to": (0.0, 0.09),
+            "left_of": (0.0, 0.09),
+            "right_of": (0.0, -0.09),
+            "behind": (0.09, 0.0),
+            "in_front_of": (-0.09, 0.0),
+        }
         if isinstance(target, str):
             if relation not in self.places[target].relations:
                 raise StepRefused("bad-relation", f"nothing can be put {relation} the {target}.")
@@ -187,9 +180,9 @@ class FakeWorld:
         elif relation == "at":
             x, y, _ = Located.from_json(target).position_in_world
             self._put_down(held, (x, y, z))
-        elif relation in OFFSETS:
+        elif relation in beside:
             x, y, _ = self.objects[self._seen_target(target)].position
-            dx, dy = OFFSETS[relation]
+            dx, dy = beside[relation]
             self._put_down(held, (x + dx, y + dy, z))
         else:
             self._put_on(held, self._seen_target(target), relation)
@@ -223,7 +216,8 @@ class FakeWorld:
         if self.holding:
             raise StepRefused("hand-full", f"the hand holds the {self.holding}.")
         phrase = self._seen_target(a["target"])
-        dx, dy = DIRECTIONS[a["direction"]]
+        directions = {"left": (0.0, 1.0), "right": (0.0, -1.0), "forward": (1.0, 0.0), "back": (-1.0, 0.0)}
+        dx, dy = directions[a["direction"]]
         axis = 0 if dx else 1
         low, high = (corner[axis] for corner in self.limits.workspace or ((-9.0, -9.0, 0.0), (9.0, 9.0, 9.0)))
         start = self.objects[phrase].position[axis]

@@ -12,9 +12,6 @@ from vlp.sim.embodiments.protocol import Embodiment
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.protocol import World
 
-STILL_M = 0.01
-"""How far a thing may creep in a second in which nobody touches it."""
-
 
 def check_world(world: World, embodiment: Embodiment | str = "", seeds: Sequence[int] = (0, 1, 2)) -> Report:
     """Return where a world breaks its contract; empty when nowhere.
@@ -97,7 +94,7 @@ def _check_rest(report: Report, simulation: Simulation) -> None:
     after = simulation.truth()
     for phrase, was in before.objects.items():
         now = after.objects.get(phrase)
-        if now is None or np.linalg.norm(np.subtract(now.position_in_world, was.position_in_world)) > STILL_M:
+        if now is None or np.linalg.norm(np.subtract(now.position_in_world, was.position_in_world)) > 0.01:
             report.add("/build", "rest", f"{phrase!r} does not stay where it was built.", "Build things at rest, apart.")
 
 

@@ -1,14 +1,18 @@
 """The Toyota HSR-B: holonomic base, lift, four-joint arm, two-finger gripper, pan-tilt head with an RGB-D camera."""
 
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import mujoco
 import numpy as np
 
+from vlp.core.observation import Intrinsics
 from vlp.primitives.manifest import Limits
 from vlp.sim.embodiments.hsr.shapes import add_shapes
 from vlp.sim.embodiments.kinematics import add_tree, field_of_view_deg, load_facts
 
-WIDTH_PX, HEIGHT_PX, FOCAL_PX = 640, 480, 554.38
 CAMERA = "head_rgbd"
+INTRINSICS = Intrinsics(640, 480, 554.38, 554.38, 320.0, 240.0)
 BASE_JOINTS = ("base_x", "base_y", "base_yaw")
 """Holonomic base: x and y in metres, then yaw in radians, from the odometry origin."""
 ARM_JOINTS = ("arm_lift_joint", "arm_flex_joint", "arm_roll_joint", "wrist_flex_joint", "wrist_roll_joint")
@@ -27,34 +31,57 @@ HOME: dict[str, float] = {
 }
 """Carry posture: the arm upright, the hand out to the left of the camera's view, the head looking down on the table."""
 
-SPEED: dict[str, float] = {
-    "base_x": 0.4, "base_y": 0.4, "base_yaw": 1.0,
-    "arm_lift_joint": 0.2, "arm_flex_joint": 1.2, "arm_roll_joint": 2.0, "wrist_flex_joint": 1.5,
-    "wrist_roll_joint": 1.5, "head_pan_joint": 1.0, "head_tilt_joint": 1.0, "hand_motor_joint": 1.0,
-}  # fmt: skip
-"""Highest joint speeds in m/s and rad/s: the facts' for arm and head, our own for the base."""
 
-OWN_M = 0.35
-"""From the base's axis: the space above the robot itself, in which the hand is carried wherever the base stands."""
+class Servo(NamedTuple):
+    """A position servo: stiffness, damping, the highest force or torque (N, Nm), and the highest speed (m/s, rad/s)."""
 
-WORKSPACE_M = ((0.20, -1.40, 0.0), (1.00, 0.70, 1.20))
-BASE_MOST_M_S, HAND_MOST_M_S, PAYLOAD_KG = 0.4, 0.6, 1.2
-LIMITS = Limits(*WORKSPACE_M, BASE_MOST_M_S, HAND_MOST_M_S, grip_force_n=20.0, gripper_opening_m=0.13, payload_kg=PAYLOAD_KG)
+    stiffness: float
+    damping: float
+    force: float
+    speed: float
 
-# Wheels and casters roll under the shell; the base is driven as three joints, so theirs stay at zero.
-WELDED = (
-    "base_roll_joint", "base_r_drive_wheel_joint", "base_l_drive_wheel_joint",
-    *(f"base_{side}_passive_wheel_{axis}" for side in "rl" for axis in ("x_frame_joint", "y_frame_joint", "z_joint")),
-)  # fmt: skip
 
-# Stiffness and damping of the position servos, and the highest force or torque (N, Nm).
-SERVOS: dict[str, tuple[float, float, float]] = {
-    "base_x": (60_000, 6_000, 1_500), "base_y": (60_000, 6_000, 1_500), "base_yaw": (12_000, 900, 300),
-    "arm_lift_joint": (8_000, 450, 300), "arm_flex_joint": (3_000, 120, 100), "arm_roll_joint": (1_000, 25, 60),
-    "wrist_flex_joint": (1_000, 25, 60), "wrist_roll_joint": (500, 12, 30),
-    "head_pan_joint": (500, 20, 50), "head_tilt_joint": (500, 20, 50),
-    "hand_motor_joint": (60, 3, 1.8),
-}  # fmt: skip
+SERVOS: dict[str, Servo] = {
+    "base_x": Servo(60_000, 6_000, 1_500, 0.4),
+    "base_y": Servo(60_000, 6_000, 1_500, 0.4),
+    "base_yaw": Servo(12_000, 900, 300, 1.0),
+    "arm_lift_joint": Servo(8_000, 450, 300, 0.2),
+    "arm_flex_joint": Servo(3_000, 120, 100, 1.2),
+    "arm_roll_joint": Servo(1_000, 25, 60, 2.0),
+    "wrist_flex_joint": Servo(1_000, 25, 60, 1.5),
+    "wrist_roll_joint": Servo(500, 12, 30, 1.5),
+    "head_pan_joint": Servo(500, 20, 50, 1.0),
+    "head_tilt_joint": Servo(500, 20, 50, 1.0),
+    "hand_motor_joint": Servo(60, 3, 1.8, 1.0),
+}
+"""The commanded joints. Speeds are the facts' for arm and head, our own for the base."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What the HSR keeps to, whatever it is told.
+
+    Args:
+        base_m_s, hand_m_s: highest speeds.
+        low_m, high_m: corners of the workspace of the hand.
+        own_m: from the base's axis: the space above the robot itself, in which the hand is carried wherever the base stands.
+        payload_kg: heaviest load.
+    """
+
+    base_m_s: float = 0.4
+    hand_m_s: float = 0.6
+    low_m: tuple[float, float, float] = (0.20, -1.40, 0.0)
+    high_m: tuple[float, float, float] = (1.00, 0.70, 1.20)
+    own_m: float = 0.35
+    payload_kg: float = 1.2
+
+    def declared(self) -> Limits:
+        """Return them as a manifest tells them."""
+        speeds = self.base_m_s, self.hand_m_s
+        return Limits(self.low_m, self.high_m, *speeds, grip_force_n=20.0, gripper_opening_m=0.13, payload_kg=self.payload_kg)
+
+
+BOUNDS = Bounds()
 
 
 def spec() -> mujoco.MjSpec:
@@ -66,7 +93,10 @@ def spec() -> mujoco.MjSpec:
     slide, hinge = mujoco.mjtJoint.mjJNT_SLIDE, mujoco.mjtJoint.mjJNT_HINGE
     for name, kind, axis in zip(BASE_JOINTS, (slide, slide, hinge), np.eye(3), strict=True):
         root.add_joint(name=name, type=kind, axis=axis)
-    add_tree(made, root, load_facts("hsrb.json"), WELDED)
+    # Wheels and casters roll under the shell; the base is driven as three joints, so theirs stay at zero.
+    casters = (f"base_{side}_passive_wheel_{axis}" for side in "rl" for axis in ("x_frame_joint", "y_frame_joint", "z_joint"))
+    wheels = ("base_roll_joint", "base_r_drive_wheel_joint", "base_l_drive_wheel_joint", *casters)
+    add_tree(made, root, load_facts("hsrb.json"), welded=wheels)
     add_shapes(made)
     _set_joints(made)
     _set_contacts(made)
@@ -74,8 +104,8 @@ def spec() -> mujoco.MjSpec:
     made.body("head_rgbd_sensor_link").add_camera(
         name=CAMERA,
         quat=[0, 1, 0, 0],  # MuJoCo cameras look along -z with y up; the optical frame has z forward and y down
-        fovy=field_of_view_deg(HEIGHT_PX, FOCAL_PX),
-        resolution=[WIDTH_PX, HEIGHT_PX],
+        fovy=field_of_view_deg(INTRINSICS.height, INTRINSICS.fy),
+        resolution=[INTRINSICS.width, INTRINSICS.height],
     )
     return made
 
@@ -137,7 +167,7 @@ def _set_contacts(made: mujoco.MjSpec) -> None:
 
 
 def _add_servos(made: mujoco.MjSpec) -> None:
-    for name, (stiffness, damping, force) in SERVOS.items():
+    for name, (stiffness, damping, force, _) in SERVOS.items():
         servo = made.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
         servo.set_to_position(kp=stiffness, kv=damping)
         servo.forcelimited = True

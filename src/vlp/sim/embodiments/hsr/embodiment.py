@@ -8,7 +8,7 @@ import numpy as np
 from vlp.primitives.manifest import Manifest, Place
 from vlp.sim.embodiments.hsr import body, posing
 from vlp.sim.embodiments.hsr.reach import HAND
-from vlp.sim.embodiments.hsr.robot import INTRINSICS, SimRobot, manifest
+from vlp.sim.embodiments.hsr.robot import SimRobot, manifest
 from vlp.sim.embodiments.protocol import Fingers
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.protocol import Pose2, Station
@@ -19,9 +19,9 @@ class Hsr:
 
     name = "hsr"
     camera = body.CAMERA
-    intrinsics = INTRINSICS
+    intrinsics = body.INTRINSICS
     fingers = Fingers("hand_", ("hand_l_", "hand_r_"), HAND, ("hand_l_distal_link", "hand_r_distal_link"))
-    own_m = body.OWN_M
+    own_m = body.BOUNDS.own_m
 
     def spec(self) -> mujoco.MjSpec:
         """Return the HSR standing alone at the origin."""

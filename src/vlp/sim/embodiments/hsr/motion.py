@@ -9,33 +9,13 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp.sim.embodiments.hsr.body import (
-    ARM_JOINTS,
-    BASE_JOINTS,
-    BASE_MOST_M_S,
-    GRIPPER,
-    HAND_MOST_M_S,
-    HEAD_JOINTS,
-    OWN_M,
-    SERVOS,
-    SPEED,
-    WORKSPACE_M,
-)  # fmt: skip
-from vlp.sim.embodiments.hsr.hand import angle_for, opening_of
-from vlp.sim.embodiments.hsr.reach import Reach
+from vlp.sim.embodiments.hsr.body import BASE_JOINTS, BOUNDS, GRIPPER, SERVOS
+from vlp.sim.embodiments.hsr.hand import FINGERS, angle_for, opening_of
+from vlp.sim.embodiments.hsr.reach import JOINTS, Reach
 
 Array = NDArray[np.float64]
 TICK_S = 0.02
-COMMANDED = BASE_JOINTS + ARM_JOINTS + HEAD_JOINTS + (GRIPPER,)
-CLOSED_RAD = -0.15
-# How far a joint may lag behind its set point (m, rad) before the motion counts as blocked.
-LAG: dict[str, float] = {"base_x": 0.03, "base_y": 0.03, "base_yaw": 0.08, "arm_lift_joint": 0.02}
-LAG_DEFAULT = 0.15
-LIFTED_KG = 6.2
-"""Inertia that the lift moves: the arm, and a quarter of torso and head, which follow it at half its speed."""
-HAND_SPEED_M_S, TURN_SPEED_RAD_S = 0.19, 1.2
-BASE_PLAN_M_S, HAND_PLAN_M_S, INSET_M = 0.92 * BASE_MOST_M_S, 0.85 * HAND_MOST_M_S, 0.02
-"""What set points keep to, so that the servos, which overshoot a little, keep to the limits."""
+"""From one set point to the next."""
 Point = tuple[float, float, float]
 
 
@@ -72,13 +52,15 @@ class Motion:
         self.on_step: list[Callable[[], None]] = []
         self._after_tick = after_tick
         self._steps = round(TICK_S / model.opt.timestep)
-        self._q = {name: int(model.joint(name).qposadr[0]) for name in COMMANDED}
-        self._servo = {name: model.actuator(name).id for name in COMMANDED}
+        self._q = {name: int(model.joint(name).qposadr[0]) for name in SERVOS}
+        self._servo = {name: model.actuator(name).id for name in SERVOS}
         fingers = ("hand_l_proximal_joint", "hand_l_spring_proximal_joint")
         fingers += ("hand_r_proximal_joint", "hand_r_spring_proximal_joint")
         self._fingers = [int(model.joint(name).qposadr[0]) for name in fingers]
         self._lift_speed = self._lift_acceleration = 0.0
-        self.target = {name: 0.0 for name in COMMANDED}
+        # What set points keep to, so that the servos, which overshoot a little, keep to the limits.
+        self._base_m_s, self._hand_m_s = 0.92 * BOUNDS.base_m_s, 0.85 * BOUNDS.hand_m_s
+        self.target = {name: 0.0 for name in SERVOS}
         self.reload()
 
     def reload(self) -> None:
@@ -97,14 +79,15 @@ class Motion:
 
     def squeezes(self) -> bool:
         """Return whether the closing fingers press on something: at rest on nothing their motor exerts no force."""
-        return abs(float(self.data.actuator_force[self._servo[GRIPPER]])) > 0.2 * SERVOS[GRIPPER][2]
+        return abs(float(self.data.actuator_force[self._servo[GRIPPER]])) > 0.2 * SERVOS[GRIPPER].force
 
     def lift_force(self) -> float:
         """Return the force in newtons that the lift's motor exerts beyond what balances and accelerates the arm."""
         force = float(self.data.actuator_force[self._servo["arm_lift_joint"]])
         # Set points advance once per tick: at its end the servo is ahead by half a tick's way.
-        ahead = SERVOS["arm_lift_joint"][0] * self._lift_speed * TICK_S / 2
-        return force + ahead - LIFTED_KG * self._lift_acceleration
+        ahead = SERVOS["arm_lift_joint"].stiffness * self._lift_speed * TICK_S / 2
+        lifted_kg = 6.2  # the arm, and a quarter of torso and head, which follow it at half its speed
+        return force + ahead - lifted_kg * self._lift_acceleration
 
     def tick(self, joints: dict[str, float]) -> None:
         """Move the set points towards `joints`, no faster than the limits allow, and let one tick of time pass.
@@ -124,7 +107,7 @@ class Motion:
             if name == "arm_lift_joint":
                 self._lift_acceleration = (move / TICK_S - self._lift_speed) / TICK_S
                 self._lift_speed = move / TICK_S
-            stiffness, damping, _ = SERVOS[name]
+            stiffness, damping, *_ = SERVOS[name]
             # Damping acts on the whole speed; feeding the wanted speed forward keeps the joint from trailing behind.
             feed = 0.0 if name == GRIPPER else damping / stiffness * move / TICK_S
             self.data.ctrl[self._servo[name]] = self.target[name] + feed
@@ -138,27 +121,28 @@ class Motion:
 
     def _kept(self, joints: dict[str, float]) -> dict[str, float]:
         """Return how far each set point may move in one tick towards `joints` within the limits of joints, base and hand."""
-        most = {name: SPEED[name] * TICK_S for name in joints}
+        most = {name: SERVOS[name].speed * TICK_S for name in joints}
         moves = {name: min(max(goal - self.target[name], -most[name]), most[name]) for name, goal in joints.items()}
-        if not any(moves.get(name) for name in BASE_JOINTS + ARM_JOINTS):
+        if not any(moves.get(name) for name in JOINTS):
             return moves
         before = self.reach.palm(self.target)
         after = self.reach.palm({**self.target, **{n: self.target[n] + move for n, move in moves.items()}})
-        fastest = max(math.dist(before, after) / HAND_PLAN_M_S, _base_way(moves) / BASE_PLAN_M_S) / TICK_S
+        fastest = max(math.dist(before, after) / self._hand_m_s, _base_way(moves) / self._base_m_s) / TICK_S
         if fastest > 1:
             moves = {name: move if name == GRIPPER else move / fastest for name, move in moves.items()}
             after = self.reach.palm({**self.target, **{n: self.target[n] + move for n, move in moves.items()}})
         base_after = tuple(self.target[name] + moves.get(name, 0.0) for name in BASE_JOINTS[:2])
-        outside_m = workspace_exit(after, base_after, INSET_M)
+        inset_m = 0.02  # servos overshoot
+        outside_m = workspace_exit(after, base_after, inset_m)
         base_before = self.target["base_x"], self.target["base_y"]
-        if outside_m > max(0.0, workspace_exit(before, base_before, INSET_M)):
+        if outside_m > max(0.0, workspace_exit(before, base_before, inset_m)):
             self.hold()
             raise Failed("out-of-workspace", "the hand would leave the space that it may work in.")
         return moves
 
     def _press_gently(self) -> None:
         """Let the fingers' servo lead by no more than full force takes: one that comes free of an edge would slam shut."""
-        servo, (stiffness, _, force) = self._servo[GRIPPER], SERVOS[GRIPPER]
+        servo, (stiffness, _, force, _) = self._servo[GRIPPER], SERVOS[GRIPPER]
         nearest = float(self.data.qpos[self._q[GRIPPER]]) - 1.1 * force / stiffness
         self.data.ctrl[servo] = max(self.target[GRIPPER], nearest)
 
@@ -183,7 +167,7 @@ class Motion:
             speed: share of the highest speeds.
         """
         start = {name: self.target[name] for name in joints}
-        longest = max(abs(goal - start[name]) / (SPEED[name] * speed) for name, goal in joints.items())
+        longest = max(abs(goal - start[name]) / (SERVOS[name].speed * speed) for name, goal in joints.items())
         ticks = max(1, math.ceil(1.5 * longest / TICK_S))
         # A short way of the base must not be over in an instant: its servos overshoot the speed that a jerk asks for.
         ticks = max(ticks, math.ceil(math.sqrt(6 * _base_way({n: joints[n] - start[n] for n in joints}) / 1.0) / TICK_S))
@@ -195,7 +179,7 @@ class Motion:
 
     def _haste(self, start: dict[str, float], goal: dict[str, float], ticks: int) -> float:
         """Return by how much base or hand would be faster than they may be on a way of so many ticks, at its fastest."""
-        if not any(name in BASE_JOINTS + ARM_JOINTS for name in goal):
+        if not any(name in JOINTS for name in goal):
             return 0.0
         shares = [_ease(i / ticks) for i in range(ticks + 1)]
         palms = [
@@ -204,13 +188,13 @@ class Motion:
         hand_m = max(math.dist(a, b) for a, b in pairwise(palms))
         way = {name: goal[name] - start[name] for name in goal}
         base_m = _base_way(way) * max(b - a for a, b in pairwise(shares))
-        return max(hand_m / HAND_PLAN_M_S, base_m / BASE_PLAN_M_S) / TICK_S
+        return max(hand_m / self._hand_m_s, base_m / self._base_m_s) / TICK_S
 
     def settle(self) -> None:
         """Wait until the joints have come to rest, at most a fifth of a second."""
         for _ in range(10):
             self.tick(self.target.copy())
-            if all(abs(self.data.qpos[self._q[n]] - self.target[n]) < 0.002 for n in BASE_JOINTS + ARM_JOINTS):
+            if all(abs(self.data.qpos[self._q[n]] - self.target[n]) < 0.002 for n in JOINTS):
                 return
 
     def move_hand(self, pose: Array, speed: float = 1.0, touch_n: float | None = None, most_n: float | None = None) -> bool:
@@ -232,7 +216,8 @@ class Motion:
         posture = dict(self.target)
         way_m = float(np.linalg.norm(pose[:3, 3] - start[:3, 3]))
         turn = _rotation_vector(start[:3, :3].T @ pose[:3, :3])
-        time_s = 1.875 * max(way_m / (HAND_SPEED_M_S * speed), float(np.linalg.norm(turn)) / TURN_SPEED_RAD_S)
+        usual_m_s, usual_rad_s = 0.19, 1.2
+        time_s = 1.875 * max(way_m / (usual_m_s * speed), float(np.linalg.norm(turn)) / usual_rad_s)
         ticks = max(1, math.ceil(time_s / TICK_S))
         force = self.lift_force()
         for i in range(1, ticks + 16):
@@ -262,16 +247,17 @@ class Motion:
         self.target[GRIPPER] = self.joints()[GRIPPER]
         before, still = self.opening(), 0
         for _ in range(round(2.5 / TICK_S)):
-            self.tick({GRIPPER: CLOSED_RAD})
+            self.tick({GRIPPER: FINGERS.closed_rad})
             still = still + 1 if abs(self.opening() - before) < 1e-4 else 0
             before = self.opening()
-            if still >= 8 and self.target[GRIPPER] <= CLOSED_RAD + 1e-6:
+            if still >= 8 and self.target[GRIPPER] <= FINGERS.closed_rad + 1e-6:
                 break
         return before
 
     def _check_lag(self) -> None:
-        for name in BASE_JOINTS + ARM_JOINTS:
-            if abs(self.data.qpos[self._q[name]] - self.target[name]) > LAG.get(name, LAG_DEFAULT):
+        most = {"base_x": 0.03, "base_y": 0.03, "base_yaw": 0.08, "arm_lift_joint": 0.02}  # behind its set point: m, rad
+        for name in JOINTS:
+            if abs(self.data.qpos[self._q[name]] - self.target[name]) > most.get(name, 0.15):
                 self.hold()
                 raise Failed("blocked", "something is in the way of the robot.")
 
@@ -284,10 +270,10 @@ def workspace_exit(hand: Point, base: tuple[float, ...], inset_m: float = 0.0) -
         base: x, y of the base.
         inset_m: how much smaller than declared the workspace is taken.
     """
-    if math.dist(hand[:2], base[:2]) < OWN_M:
+    if math.dist(hand[:2], base[:2]) < BOUNDS.own_m:
         return 0.0
-    low, high = WORKSPACE_M
-    return max(0.0, *(max(a + inset_m - p, p - b + inset_m) for a, p, b in zip(low, hand, high, strict=True)))
+    corners = zip(BOUNDS.low_m, hand, BOUNDS.high_m, strict=True)
+    return max(0.0, *(max(a + inset_m - p, p - b + inset_m) for a, p, b in corners))
 
 
 def _base_way(moves: dict[str, float]) -> float:

@@ -8,15 +8,12 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp.sim.embodiments.hsr.body import ARM_JOINTS, BASE_JOINTS, SPEED
+from vlp.sim.embodiments.hsr.body import ARM_JOINTS, BASE_JOINTS, SERVOS
 from vlp.sim.embodiments.hsr.body import spec as hsr_spec
 
 Array = NDArray[np.float64]
 HAND = "hand_palm_link"
 JOINTS = BASE_JOINTS + ARM_JOINTS
-SOLVER = "daqp"
-ARM_SHAPES = ("upper_arm_collision", "elbow_collision", "wrist_collision", "palm_collision")
-BODY_SHAPES = ("torso_collision", "base_collision")
 
 
 @dataclass(frozen=True)
@@ -52,10 +49,12 @@ class Reach:
         # The posture keeps the arm stretched and the base straight; lift, base and wrist roll follow the hand.
         cost = {"base_yaw": 0.3, "arm_flex_joint": 0.3, "arm_roll_joint": 0.3, "wrist_flex_joint": 0.1}
         self._posture = mink.PostureTask(self.model, cost=[cost.get(name, 1e-4) for name in JOINTS])
-        pairs = [(ARM_SHAPES, BODY_SHAPES), *([(ARM_SHAPES + BODY_SHAPES, names)] if names else [])]
+        arm = ("upper_arm_collision", "elbow_collision", "wrist_collision", "palm_collision")
+        rest = ("torso_collision", "base_collision")
+        pairs = [(arm, rest), *([(arm + rest, names)] if names else [])]
         self._limits = [
             mink.ConfigurationLimit(self.model),
-            mink.VelocityLimit(self.model, {name: SPEED[name] for name in JOINTS}),
+            mink.VelocityLimit(self.model, {name: SERVOS[name].speed for name in JOINTS}),
             mink.CollisionAvoidanceLimit(
                 self.model, pairs, minimum_distance_from_collisions=0.005, collision_detection_distance=0.03
             ),
@@ -91,7 +90,7 @@ class Reach:
         self._posture.set_target(np.array([posture[name] for name in JOINTS]))
         try:
             velocity = mink.solve_ik(
-                self.configuration, [self._hand, self._posture], dt_s, SOLVER, damping=1e-6, limits=self._limits
+                self.configuration, [self._hand, self._posture], dt_s, "daqp", damping=1e-6, limits=self._limits
             )
         except mink.NoSolutionFound:
             velocity = np.zeros(self.model.nv)  # hemmed in: stay; the caller sees that the pose is not reached

@@ -11,31 +11,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlp.core.errors import UsageError
-from vlp.core.observation import Intrinsics, Located, Observation, RobotState
+from vlp.core.observation import Located, Observation, RobotState
 from vlp.primitives.manifest import Manifest, Place
 from vlp.primitives.standard import make_manifest
 from vlp.robot.arguments import check_arguments
 from vlp.robot.keys import Once
 from vlp.robot.protocol import Step, StepResult
 from vlp.sim.embodiments.hsr.actions import ACTIONS, action
-from vlp.sim.embodiments.hsr.actions.grasp import EMPTY_M, on_table
+from vlp.sim.embodiments.hsr.actions.grasp import on_table
 from vlp.sim.embodiments.hsr.actions.scope import ActionMemory, Map, Scope
-from vlp.sim.embodiments.hsr.body import BASE_JOINTS, CAMERA, FOCAL_PX, GRIPPER, HEIGHT_PX, LIMITS, WIDTH_PX
-from vlp.sim.embodiments.hsr.motion import CLOSED_RAD, Failed, Motion, OutOfTime, Stopped
+from vlp.sim.embodiments.hsr.body import BASE_JOINTS, BOUNDS, CAMERA, GRIPPER, INTRINSICS
+from vlp.sim.embodiments.hsr.hand import FINGERS
+from vlp.sim.embodiments.hsr.motion import Failed, Motion, OutOfTime, Stopped
 from vlp.sim.embodiments.hsr.reach import HAND, Reach, Slab
 from vlp.sim.heightmap import HeightMap
 from vlp.sim.render import Camera, noisy_depth
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.protocol import Station
 
-INTRINSICS = Intrinsics(WIDTH_PX, HEIGHT_PX, FOCAL_PX, FOCAL_PX, WIDTH_PX / 2, HEIGHT_PX / 2)
-SENSOR = "head_rgbd_sensor_link"
-
 
 def manifest(places: Sequence[Place]) -> Manifest:
     """Return what the HSR says of itself: its actions, places and limits; perception adds what it can see."""
     cameras = {CAMERA: {**INTRINSICS.to_json(), "depth": True}}
-    return make_manifest("hsr", ACTIONS, places, LIMITS, ("base", "world"), cameras)
+    return make_manifest("hsr", ACTIONS, places, BOUNDS.declared(), ("base", "world"), cameras)
 
 
 def _slab(surface: Station) -> Slab:
@@ -80,11 +78,12 @@ class SimRobot:
         """Return a rendered image, depth as a sensor gives it, and proprioception; no time passes."""
         data = self.simulation.data
         if self._camera is None:
-            self._camera = Camera(self.simulation.model, CAMERA, WIDTH_PX, HEIGHT_PX)
+            self._camera = Camera(self.simulation.model, CAMERA, INTRINSICS.width, INTRINSICS.height)
         rgb, depth = self._camera.rgb_and_depth(data)
         # The noise follows from scene and time, so that a restored run sees what the first one saw.
         rng = np.random.default_rng([self.simulation.scene.seed, round(data.time * 1000), 5])
-        return Observation(rgb, noisy_depth(depth, rng), INTRINSICS, self._in_base(SENSOR), self._state(), float(data.time))
+        sensor = self._in_base("head_rgbd_sensor_link")
+        return Observation(rgb, noisy_depth(depth, rng), INTRINSICS, sensor, self._state(), float(data.time))
 
     def execute(self, step: Step) -> StepResult:
         """Carry out one step once per key; a repeated key returns the first result.
@@ -208,19 +207,19 @@ class SimRobot:
 
     def _feel(self) -> None:
         """Forget the held thing when the fingers have closed where it was, or press on nothing."""
-        if self.memory.held is not None and (self.motion.opening() < EMPTY_M or not self.motion.squeezes()):
+        if self.memory.held is not None and (self.motion.opening() < FINGERS.empty_m or not self.motion.squeezes()):
             self.memory.held = None
 
     def _state(self) -> RobotState:
         self._feel()
         joints = self.motion.joints()
         opening = self.motion.opening()
-        closed = self.motion.target[GRIPPER] <= CLOSED_RAD + 0.01
+        closed = self.motion.target[GRIPPER] <= FINGERS.closed_rad + 0.01
         holding = (
             self.memory.held.phrase
             if self.memory.held
             else "something"
-            if closed and opening > EMPTY_M and self.motion.squeezes()
+            if closed and opening > FINGERS.empty_m and self.motion.squeezes()
             else ""
         )
         x, y, z = self._in_base(HAND)[:3, 3].tolist()

@@ -1,5 +1,7 @@
 """From a scene to physics: room, table, bin and objects around a robot."""
 
+from typing import NamedTuple
+
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -7,8 +9,18 @@ from numpy.typing import NDArray
 from vlp.sim.worlds.tabletop.objects import Geom, add_object, quaternion
 from vlp.sim.worlds.tabletop.scene import Look, Scene, brighter
 
-BIN_AT_M, BIN_HALF_M, BIN_HEIGHT_M = (0.45, -0.85), (0.17, 0.15), 0.28
+
+class Bin(NamedTuple):
+    """The open box beside the table: x, y of its middle, half extents along x and y, and the height of its rim."""
+
+    at_m: tuple[float, float]
+    half_m: tuple[float, float]
+    height_m: float
+
+
+BIN = Bin((0.45, -0.85), (0.17, 0.15), 0.28)
 AUDIENCE = "audience"
+"""The camera for films."""
 
 
 def build(scene: Scene, robot: mujoco.MjSpec) -> mujoco.MjModel:
@@ -102,8 +114,8 @@ def _add_table(spec: mujoco.MjSpec, scene: Scene) -> None:
 
 
 def _add_bin(spec: mujoco.MjSpec) -> None:
-    (half_x, half_y), thick, height = BIN_HALF_M, 0.008, BIN_HEIGHT_M
-    body = spec.worldbody.add_body(name="bin", pos=[*BIN_AT_M, 0])
+    (half_x, half_y), thick, height = BIN.half_m, 0.008, BIN.height_m
+    body = spec.worldbody.add_body(name="bin", pos=[*BIN.at_m, 0])
     parts = [
         ([half_x, half_y, thick / 2], [0, 0, thick / 2]),
         ([thick / 2, half_y, height / 2], [half_x, 0, height / 2]),

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from vlp.core.observation import Box
 from vlp.sim.embodiments import open_embodiment
 from vlp.sim.render import Camera
-from vlp.sim.simulation import PARKED_X_M, set_pose
+from vlp.sim.simulation import set_pose
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.seeds import seed_of
-from vlp.sim.worlds.tabletop.building import BIN_AT_M, build
+from vlp.sim.worlds.tabletop.building import BIN, build
 from vlp.sim.worlds.tabletop.layout import stand_at
 from vlp.sim.worlds.tabletop.objects import SceneObject
 from vlp.sim.worlds.tabletop.scene import Scene
@@ -36,7 +36,6 @@ from vlp.sim.worlds.tabletop.words import THINGS
 from vlp.sim.worlds.tabletop.world import arrange, sample_scene
 
 WIDTH_PX, HEIGHT_PX = 432, 324
-CAMERA_WIDTH_PX, CAMERA_HEIGHT_PX = 640, 480
 SHARD = 500
 
 Rgb = NDArray[np.uint8]
@@ -137,9 +136,9 @@ def render_frame(seed: int, lying_odds: float = 0.03) -> Frame:
         body.put_in_hand(model, data, held.phrase, held.size_m, rng)
     mujoco.mj_forward(model, data)
     truth = read_truth(model, data, scene.objects, body.fingers, at=at, held=held.phrase if held else "")
-    camera = Camera(model, body.camera, CAMERA_WIDTH_PX, CAMERA_HEIGHT_PX)
+    camera = Camera(model, body.camera)
     seen = camera.visible(data, list(truth.objects))
-    objects = tuple(_frame_object(name, truth, seen) for name in truth.objects)
+    objects = tuple(_frame_object(name, truth, seen, WIDTH_PX / camera.width) for name in truth.objects)
     return Frame(seed, shrink(camera.rgb(data)), objects, truth.holding, at, base)
 
 
@@ -161,7 +160,7 @@ def _bin_some(scene: Scene, held: SceneObject | None, rng: np.random.Generator) 
     for i, thing in enumerate(objects):
         if thing.phrase in gone:
             layer = gone.index(thing.phrase)
-            x, y = BIN_AT_M[0] + rng.uniform(-0.08, 0.08), BIN_AT_M[1] + rng.uniform(-0.06, 0.06)
+            x, y = BIN.at_m[0] + rng.uniform(-0.08, 0.08), BIN.at_m[1] + rng.uniform(-0.06, 0.06)
             objects[i] = stand_at(thing, x, y, thing.yaw_rad, 0.01 + 0.17 * layer, "bin")
     return replace(scene, objects=tuple(objects))
 
@@ -178,7 +177,7 @@ def _settle(
     dropped = False
     for thing in scene.objects:
         if thing is held:
-            set_pose(data, thing.phrase, (PARKED_X_M / 4, 0.0, thing.size_m[2] / 2), thing.yaw_rad)
+            set_pose(data, thing.phrase, (-5.0, 0.0, thing.size_m[2] / 2), thing.yaw_rad)
         elif thing.support not in ("table", "bin") and rng.random() < 0.5:
             x, y, z = thing.position_m
             set_pose(data, thing.phrase, (x, y, z + 0.012), thing.yaw_rad)
@@ -204,9 +203,8 @@ def _turn(data: mujoco.MjData, thing: SceneObject, roll: float, pitch: float) ->
     joint.qpos[3:] = turned
 
 
-def _frame_object(name: str, truth: Truth, seen: dict[str, Any]) -> FrameObject:
+def _frame_object(name: str, truth: Truth, seen: dict[str, Any], scale: float) -> FrameObject:
     t, v = truth.objects[name], seen.get(name)
-    scale = WIDTH_PX / CAMERA_WIDTH_PX
     x1, y1, x2, y2 = v.box if v else (0.0, 0.0, 0.0, 0.0)
     box = (x1 * scale, y1 * scale, x2 * scale, y2 * scale) if v else None
     relation = "in" if t.support == "hand" else t.relation

@@ -14,16 +14,12 @@ from vlp.sim.render import Camera, Visible
 from vlp.sim.simulation import Simulation, compute_poses, set_pose
 from vlp.sim.symbolic import StepNotPossible, SymbolicTable, do_step
 from vlp.sim.truth import Truth
-from vlp.sim.worlds.tabletop.building import BIN_AT_M
+from vlp.sim.worlds.tabletop.building import BIN
 from vlp.sim.worlds.tabletop.events import scene_of, things_now
 from vlp.sim.worlds.tabletop.layout import stand_at
 from vlp.sim.worlds.tabletop.objects import SceneObject
 from vlp.sim.worlds.tabletop.world import beside_others, free_spot
 
-SETTLE_STEPS = 150
-CLEAR_FRACTION, CLEAR_PX = 0.15, 200
-"""A thing counts as seen from this visible share of its outline, or so many pixels of the 640 x 480 image, on."""
-SIGHT_NOISE_M = 0.004
 Json = dict[str, Any]
 
 
@@ -50,9 +46,9 @@ class Midway:
         return not hidden
 
     def shows(self, name: str) -> bool:
-        """Return whether enough of a thing is seen to know it."""
+        """Return whether enough of a thing is seen to know it: a share of its outline, or pixels of the 640 x 480 image."""
         seen = self.seen.get(name)
-        return seen is not None and (seen.fraction >= CLEAR_FRACTION or seen.pixels >= CLEAR_PX)
+        return seen is not None and (seen.fraction >= 0.15 or seen.pixels >= 200)
 
     def located(self, name: str, rng: np.random.Generator) -> Located | None:
         """Return what locating a thing would give now, with a sensor's noise; None when it is not seen."""
@@ -63,7 +59,8 @@ class Midway:
 
 def _located(truth: Truth, name: str, seen: Visible, stamp_s: float, rng: np.random.Generator) -> Located:
     item = truth.objects[name]
-    x, y, z = (p + float(rng.normal(0, SIGHT_NOISE_M)) for p in item.position_in_world)
+    noise_m = 0.004
+    x, y, z = (p + float(rng.normal(0, noise_m)) for p in item.position_in_world)
     length, width = max(item.size_m[:2]), min(item.size_m[:2])
     yaw = (item.yaw_rad + np.pi / 2) % np.pi - np.pi / 2
     return Located(name, seen.box, (x, y, z), (length, width, item.size_m[2]), float(yaw), 0.9, stamp_s)
@@ -134,7 +131,7 @@ class MidwayScene:
         x, y, _ = item.position_in_world
         if item.support == "bin":
             layer = sum(o.support == "bin" for o in things.values())
-            x, y = BIN_AT_M[0] + rng.uniform(-0.08, 0.08), BIN_AT_M[1] + rng.uniform(-0.06, 0.06)
+            x, y = BIN.at_m[0] + rng.uniform(-0.08, 0.08), BIN.at_m[1] + rng.uniform(-0.06, 0.06)
             return stand_at(thing, x, y, thing.yaw_rad, 0.01 + 0.17 * layer, "bin")
         if item.support == "table":
             return stand_at(thing, x, y, thing.yaw_rad, scene_of(self.simulation).table.height_m)
@@ -150,7 +147,7 @@ class MidwayScene:
             parked = (-5.0, 0.0, thing.size_m[2] / 2)
             set_pose(data, name, parked if name == held else thing.position_m, thing.yaw_rad)
         compute_poses(model, data)
-        simulation.step(SETTLE_STEPS)
+        simulation.step(150)
         body = simulation.embodiment
         body.pose_near(model, data, simulation.stations[simulation.world.places[0].name], rng)
         if held:

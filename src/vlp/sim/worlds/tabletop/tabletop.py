@@ -7,7 +7,7 @@ from vlp.sim.simulation import Simulation
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.protocol import Station
 from vlp.sim.worlds.seeds import split_of
-from vlp.sim.worlds.tabletop.building import AUDIENCE, BIN_AT_M, BIN_HALF_M, BIN_HEIGHT_M, build
+from vlp.sim.worlds.tabletop.building import AUDIENCE, BIN, build
 from vlp.sim.worlds.tabletop.events import EVENTS, scene_of
 from vlp.sim.worlds.tabletop.places import PLACES
 from vlp.sim.worlds.tabletop.scene import Scene
@@ -34,14 +34,14 @@ class Tabletop:
 
     def stations(self, scene: Scene) -> dict[str, Station]:
         """Return the table, the bin and the start."""
-        t, (x, y), (half_x, half_y) = scene.table, BIN_AT_M, BIN_HALF_M
+        t, (x, y), (half_x, half_y) = scene.table, BIN.at_m, BIN.half_m
         return {
             "table": Station(
                 stand=(0.0, 0.0, 0.0), middle=(0.6, 0.0, t.height_m), takes="on",
                 low=(t.near_m, -t.width_m / 2), high=(t.near_m + t.depth_m, t.width_m / 2),
             ),
             "bin": Station(
-                stand=(-0.04, -0.93, 0.0), middle=(x, y, BIN_HEIGHT_M), takes="in",
+                stand=(-0.04, -0.93, 0.0), middle=(x, y, BIN.height_m), takes="in",
                 low=(x - half_x, y - half_y), high=(x + half_x, y + half_y),
             ),
             "start": Station(stand=(-0.6, 0.0, 0.0), middle=(-0.6, 0.0, 0.0)),

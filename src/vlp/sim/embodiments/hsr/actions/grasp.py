@@ -4,23 +4,12 @@ import math
 from typing import Any
 
 from vlp.core.observation import Located
-from vlp.sim.embodiments.hsr.actions.scope import TRAVEL_MOST_M, Held, Map, Scope, kind_of, located
-from vlp.sim.embodiments.hsr.body import GRIPPER, PAYLOAD_KG
-from vlp.sim.embodiments.hsr.hand import FINGER_THICK_M, PAD_M, WIDEST_M, knuckle_reach
-from vlp.sim.embodiments.hsr.motion import CLOSED_RAD, Failed
+from vlp.sim.embodiments.hsr.actions.scope import TRAVEL_MOST_M, Held, Map, Scope, is_round, kind_of, located
+from vlp.sim.embodiments.hsr.body import BOUNDS, GRIPPER
+from vlp.sim.embodiments.hsr.hand import FINGERS, knuckle_reach
+from vlp.sim.embodiments.hsr.motion import Failed
 from vlp.sim.heightmap import HeightMap
 from vlp.sim.worlds.tabletop.words import CONTAINERS
-
-ROOMS_M = (0.015, 0.009)
-"""Space left on each side of the thing when the fingers come down; the second where neighbours are close."""
-KNUCKLE_OVER_TIP_M = 0.03
-EMPTY_M = 0.008
-"""Fingers closer than this hold nothing."""
-OVER_TABLE_M = 0.008
-LET_GO_M = 0.010
-"""How far each finger opens to let go; a bottle's cap is wider than the neck that it is held by."""
-DEEPEST_M = 0.060
-ROUND = ("ball", "can", "bottle", "mug")
 
 
 def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -31,9 +20,9 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     if kind_of(target.phrase) in CONTAINERS:
         raise Failed("too-large", f"the {target.phrase} is too large for the hand.")
     width = target.size_m[1]
-    if width + 2 * 0.006 > WIDEST_M:
+    if width + 2 * 0.006 > FINGERS.widest_m:
         found = f"the {target.phrase} is {width * 100:.0f} cm wide"
-        raise Failed("too-large", f"{found}; the hand opens {WIDEST_M * 100:.0f} cm.")
+        raise Failed("too-large", f"{found}; the hand opens {FINGERS.widest_m * 100:.0f} cm.")
     if not on_table(target, scope.map):
         raise Failed("unreachable", f"the {target.phrase} is not on the table.")
     if scope.memory.at != scope.map.home:
@@ -49,10 +38,11 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
         if scope.lower_to((x, y, tip_m), closing, squeezed, touch_n=20.0):
             raise Failed("blocked", f"the hand touches something above the {target.phrase}.")
         found = scope.motion.close()
-        if found < EMPTY_M:
+        if found < FINGERS.empty_m:
             raise Failed("slipped", f"the fingers closed on nothing where the {target.phrase} should be.")
         bottom = bottom_of(target, scope.map.table_m)
-        let_go = max(found + 2 * LET_GO_M, 0.9 * width if is_upright_bottle(target) else 0.0)
+        each_m = 0.010  # how far a finger opens to let go; a bottle's cap is wider than the neck that it is held by
+        let_go = max(found + 2 * each_m, 0.9 * width if is_upright_bottle(target) else 0.0)
         below = max(0.0, tip_m - bottom)
         turn = target.yaw_rad - closing
         scope.memory.held = Held(target.phrase, target.size_m, below, found, let_go, (x, y), turn)
@@ -64,7 +54,7 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     scope.memory.blocked = ("", 0)
     scope.carry()
     still = scope.motion.opening()
-    if still < EMPTY_M:
+    if still < FINGERS.empty_m:
         scope.memory.held = None
         raise Failed("slipped", f"the {target.phrase} slipped out of the fingers.")
     return {"opening_m": round(still, 4), "closing_rad": round(closing, 3), "tip_m": round(tip_m, 4)}
@@ -85,7 +75,7 @@ def choose_closing(target: Located, heights: HeightMap, tries: int = 0) -> tuple
     length, width, height = target.size_m
     across = target.yaw_rad + math.pi / 2
     kind = kind_of(target.phrase)
-    if kind in ROUND and kind != "mug" and (kind == "ball" or height > 0.9 * width) and length < 1.25 * width:
+    if is_round(target.phrase) and (kind == "ball" or height > 0.9 * width) and length < 1.25 * width:
         directions = [math.pi / 2 + k * math.pi / 12 for k in range(-6, 6)]
     elif kind == "mug":  # round but for its handle
         directions = [across + k * math.pi / 12 for k in range(-3, 4)]
@@ -93,19 +83,20 @@ def choose_closing(target: Located, heights: HeightMap, tries: int = 0) -> tuple
         directions = [across, across + math.pi / 2]
     else:
         directions = [across]
-    tip_m = max(bottom_of(target, heights.floor_m) + OVER_TABLE_M, target.position_in_world[2] + height / 2 - DEEPEST_M)
+    tip_m = max(lowest_tip(target, heights.floor_m), target.position_in_world[2] + height / 2 - FINGERS.deepest_m)
+    rooms_m = 0.015, 0.009  # on each side of the thing when the fingers come down; the second where neighbours are close
 
     def cost(choice: tuple[float, float]) -> float:
         closing, room = choice
-        half = min(width + 2 * room, WIDEST_M) / 2
+        half = min(width + 2 * room, FINGERS.widest_m) / 2
         turn = abs(math.remainder(closing - math.pi / 2, math.pi))
-        fingers = beside(target, heights, closing, width / 2 + 0.008, half + FINGER_THICK_M) - tip_m
-        knuckles = beside(target, heights, closing, half, knuckle_reach(2 * half)) - tip_m - KNUCKLE_OVER_TIP_M
-        return 100 * (max(0.0, fingers) + max(0.0, knuckles)) + turn + 40 * (ROOMS_M[0] - room)
+        fingers = beside(target, heights, closing, width / 2 + 0.008, half + FINGERS.thick_m) - tip_m
+        knuckles = beside(target, heights, closing, half, knuckle_reach(2 * half)) - tip_m - FINGERS.knuckle_over_tip_m
+        return 100 * (max(0.0, fingers) + max(0.0, knuckles)) + turn + 40 * (rooms_m[0] - room)
 
-    choices = sorted(((c, r) for c in directions for r in ROOMS_M), key=cost)
+    choices = sorted(((c, r) for c in directions for r in rooms_m), key=cost)
     closing, room = choices[tries * max(1, len(choices) // 6) % len(choices)]
-    return closing, min(width + 2 * room, WIDEST_M)
+    return closing, min(width + 2 * room, FINGERS.widest_m)
 
 
 def beside(target: Located, heights: HeightMap, closing: float, inner_m: float, outer_m: float) -> float:
@@ -122,6 +113,11 @@ def bottom_of(target: Located, table_m: float) -> float:
     return table_m if abs(bottom - table_m) < 0.02 else bottom
 
 
+def lowest_tip(target: Located, table_m: float) -> float:
+    """Return the lowest height of the finger tips beside a thing: clear of what it stands on."""
+    return bottom_of(target, table_m) + 0.008
+
+
 def is_upright_bottle(target: Located) -> bool:
     """Return whether the thing is a bottle that stands, to be taken by its neck."""
     return kind_of(target.phrase) == "bottle" and target.size_m[2] > 1.8 * target.size_m[1]
@@ -135,14 +131,13 @@ def expected_opening(target: Located) -> float:
 def tip_level(target: Located, heights: HeightMap, closing: float, opening_m: float, table_m: float) -> float:
     """Return the height to which the tips go down: deep enough to hold, clear of what lies beside the thing."""
     height = target.size_m[2]
-    bottom = bottom_of(target, table_m)
     top = target.position_in_world[2] + height / 2
-    deep = 0.355 * height if is_upright_bottle(target) else min(DEEPEST_M, height / 2 + PAD_M / 2)
-    wanted = max(top - deep, bottom + OVER_TABLE_M)
-    near = beside(target, heights, closing, target.size_m[1] / 2 + 0.008, opening_m / 2 + FINGER_THICK_M)
+    deep = 0.355 * height if is_upright_bottle(target) else min(FINGERS.deepest_m, height / 2 + FINGERS.pad_m / 2)
+    wanted = max(top - deep, lowest_tip(target, table_m))
+    near = beside(target, heights, closing, target.size_m[1] / 2 + 0.008, opening_m / 2 + FINGERS.thick_m)
     if near > wanted - 0.004 and near > table_m + 0.02:
         wanted = max(wanted, min(near + 0.006, top - 0.02))
-    knuckles = beside(target, heights, closing, opening_m / 2, knuckle_reach(opening_m)) - KNUCKLE_OVER_TIP_M
+    knuckles = beside(target, heights, closing, opening_m / 2, knuckle_reach(opening_m)) - FINGERS.knuckle_over_tip_m
     return max(wanted, min(knuckles + 0.004, top - 0.6 * height))
 
 
@@ -151,11 +146,11 @@ def _raise(scope: Scope, x: float, y: float, closing: float, tip_m: float) -> No
     squeezed = scope.memory.held.opening_m if scope.memory.held else 0.0
     scope.travel_m = min(scope.travel_m + (scope.memory.held.below_tip_m if scope.memory.held else 0.0), TRAVEL_MOST_M)
     # Felt once a tick, a weight is known a little late: slowly at first, and well below the payload.
-    most_n, ways = 0.5 * 9.81 * PAYLOAD_KG, ((0.008, 0.05), (0.04, 0.25))
+    most_n, ways = 0.5 * 9.81 * BOUNDS.payload_kg, ((0.008, 0.05), (0.04, 0.25))
     if any(scope.lower_to((x, y, tip_m + up_m), closing, squeezed, speed, most_n=most_n) for up_m, speed in ways):
         _put_back(scope, x, y, closing, tip_m)
         raise Failed("too-heavy", "it is stuck, or heavier than the arm may carry.")
-    if scope.motion.opening() < EMPTY_M:
+    if scope.motion.opening() < FINGERS.empty_m:
         raise Failed("slipped", "it slipped out of the fingers when they rose.")
     scope.lower_to((x, y, max(scope.travel_m, tip_m + 0.05)), closing, squeezed)
 
@@ -172,7 +167,7 @@ def _put_back(scope: Scope, x: float, y: float, closing: float, tip_m: float) ->
 
 def _give_up(scope: Scope) -> None:
     """Go back to carry posture without opening the fingers on the way: among walls they would hook on and lift them."""
-    if scope.motion.opening() < EMPTY_M or scope.motion.target[GRIPPER] > CLOSED_RAD + 0.01:
+    if scope.motion.opening() < FINGERS.empty_m or scope.motion.target[GRIPPER] > FINGERS.closed_rad + 0.01:
         scope.memory.held = None
     scope.carry()
     if scope.memory.held is None:

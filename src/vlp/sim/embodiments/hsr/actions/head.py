@@ -6,10 +6,6 @@ from typing import Any
 from vlp.sim.embodiments.hsr.actions.scope import Scope, located
 from vlp.sim.embodiments.hsr.body import HEAD_JOINTS, HOME
 
-DWELL_S = 0.5
-PAN_RAD, TILT_RAD = (-3.8, 1.7), (-1.5, 0.5)
-EYE_M = 1.05
-
 
 def look_at(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     """Turn the head towards `target` (a located thing or a named place) and back, so that all pictures look alike."""
@@ -21,9 +17,10 @@ def look_at(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     joints = scope.motion.joints()
     dx, dy = x - joints["base_x"], y - joints["base_y"]
     pan = math.remainder(math.atan2(dy, dx) - joints["base_yaw"], 2 * math.pi)
-    tilt = -math.atan2(EYE_M - z, max(math.hypot(dx, dy), 0.05))
-    pan, tilt = min(max(pan, PAN_RAD[0]), PAN_RAD[1]), min(max(tilt, TILT_RAD[0]), TILT_RAD[1])
+    eye_m = 1.05
+    tilt = -math.atan2(eye_m - z, max(math.hypot(dx, dy), 0.05))
+    pan, tilt = min(max(pan, -3.8), 1.7), min(max(tilt, -1.5), 0.5)  # what the joints allow
     scope.motion.follow(dict(zip(HEAD_JOINTS, (pan, tilt), strict=True)))
-    scope.motion.wait(DWELL_S)
+    scope.motion.wait(0.5)
     scope.motion.follow({name: HOME[name] for name in HEAD_JOINTS})
     return {"pan_rad": round(pan, 3), "tilt_rad": round(tilt, 3)}

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from vlp.sim.embodiments.hsr.actions.grasp import EMPTY_M
 from vlp.sim.embodiments.hsr.actions.scope import LIFT_RANGE_M, Scope
 from vlp.sim.embodiments.hsr.body import HOME
+from vlp.sim.embodiments.hsr.hand import FINGERS
 from vlp.sim.embodiments.hsr.motion import Failed
-
-LIMITS_M = (0.02, 0.30)
 
 
 def lift(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -15,12 +13,12 @@ def lift(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     held = scope.memory.held
     if held is None:
         raise Failed("hand-empty", "nothing is held that could be lifted.")
-    height = min(max(float(arguments["height_m"]), LIMITS_M[0]), LIMITS_M[1])
+    height = min(max(float(arguments["height_m"]), 0.02), 0.30)
     top = min(HOME["arm_lift_joint"] + height, LIFT_RANGE_M[1])
     scope.motion.follow({"arm_lift_joint": top})
     reached = scope.motion.joints()["arm_lift_joint"] - HOME["arm_lift_joint"]
     scope.motion.follow({"arm_lift_joint": HOME["arm_lift_joint"]})
-    if scope.motion.opening() < EMPTY_M:
+    if scope.motion.opening() < FINGERS.empty_m:
         scope.memory.held = None
         raise Failed("slipped", f"the {held.phrase} is no longer between the fingers.")
     return {"height_m": round(reached, 3)}

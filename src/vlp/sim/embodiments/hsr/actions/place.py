@@ -6,28 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlp.core.observation import Located
-from vlp.sim.embodiments.hsr.actions.grasp import EMPTY_M, bottom_of
-from vlp.sim.embodiments.hsr.actions.scope import TRAVEL_MOST_M, Held, Scope, kind_of, located
-from vlp.sim.embodiments.hsr.actions.spots import (
-    FINGERS_HALF_WIDE_M,
-    FINGERS_M,
-    INSIDES,
-    beside_spot,
-    free_spot,
-    inner_spot,
-    mug_spot,
+from vlp.sim.embodiments.hsr.actions.grasp import bottom_of
+from vlp.sim.embodiments.hsr.actions.scope import (
+    CLOSING_UNROLLED_RAD,
+    TRAVEL_MOST_M,
+    Held,
+    Scope,
+    is_round,
+    kind_of,
+    located,
 )
+from vlp.sim.embodiments.hsr.actions.spots import INSIDES, beside_spot, free_spot, inner_spot, mug_spot
+from vlp.sim.embodiments.hsr.hand import FINGERS
 from vlp.sim.embodiments.hsr.motion import Failed
 from vlp.sim.worlds.tabletop.words import CONTAINERS
-
-TOUCH_N = 4.0
-BIN_SPOTS_M = ((0.05, 0.05), (-0.06, -0.06), (-0.06, 0.05), (0.05, -0.06))
-BIN_LOWEST_TIP_M = 0.12
-IN_BIN_OPENING_M = 0.10
-"""Wide, since nothing in the bin minds: a bottle that leaned on a finger was hooked by its cap and carried out again."""
-NARROW_M = 0.012
-NO_TURN = -math.pi / 2
-ROUND = ("ball", "can", "bottle")
 
 
 @dataclass(frozen=True)
@@ -45,7 +37,7 @@ class Spot:
     x: float
     y: float
     floor_m: float
-    closing_rad: float = NO_TURN
+    closing_rad: float = CLOSING_UNROLLED_RAD
     clear_m: float = 0.0
     inside: bool = False
 
@@ -75,7 +67,7 @@ def release(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
 
 def _held(scope: Scope) -> Held:
     held = scope.memory.held
-    if held is None or scope.motion.opening() < EMPTY_M:
+    if held is None or scope.motion.opening() < FINGERS.empty_m:
         scope.memory.held = None
         raise Failed("hand-empty", "nothing is held that could be put down.")
     return held
@@ -89,7 +81,7 @@ def _put(scope: Scope, held: Held, choose: Callable[[], Spot]) -> dict[str, Any]
     try:
         closing = scope.reach_over(spot.x, spot.y, spot.closing_rad, held.opening_m)
         touched = _set_down(scope, held, spot, closing)
-        narrow_m = held.opening_m + NARROW_M
+        narrow_m = held.opening_m + 0.012
         scope.let_go(narrow_m if spot.inside and not by_the_neck(held) else held.let_go_m)
         scope.motion.wait(0.1)
         scope.memory.held = None
@@ -119,7 +111,7 @@ def _set_down(scope: Scope, held: Held, spot: Spot, closing: float) -> bool:
     lowest = max(bottom - 0.015, spot.clear_m)
     if lowest >= above - 0.001:
         return False
-    return scope.lower_to((spot.x, spot.y, lowest), closing, held.opening_m, speed=0.16, touch_n=TOUCH_N)
+    return scope.lower_to((spot.x, spot.y, lowest), closing, held.opening_m, speed=0.16, touch_n=4.0)
 
 
 def by_the_neck(held: Held) -> bool:
@@ -133,14 +125,16 @@ def _into_bin(scope: Scope, held: Held, name: str) -> dict[str, Any]:
         scope.travel_m = TRAVEL_MOST_M
         scope.drive_to(name)
     middle_x, middle_y, rim_m = scope.map.places[name].middle
-    dx, dy = BIN_SPOTS_M[scope.memory.binned % len(BIN_SPOTS_M)]
+    spots_m = ((0.05, 0.05), (-0.06, -0.06), (-0.06, 0.05), (0.05, -0.06))
+    dx, dy = spots_m[scope.memory.binned % len(spots_m)]
     x, y = middle_x + dx, middle_y + dy
     scope.travel_m = max(0.62, rim_m + held.below_tip_m + 0.10)
     try:
-        closing = scope.reach_over(x, y, NO_TURN, held.opening_m)
-        tip_m = max(BIN_LOWEST_TIP_M, held.below_tip_m + 0.015)
+        closing = scope.reach_over(x, y, CLOSING_UNROLLED_RAD, held.opening_m)
+        lowest_m = 0.12
+        tip_m = max(lowest_m, held.below_tip_m + 0.015)
         scope.lower_to((x, y, tip_m), closing, held.opening_m, speed=0.8, touch_n=12.0)
-        scope.let_go(IN_BIN_OPENING_M)
+        scope.let_go(0.10)  # wide: a bottle that leaned on a finger was hooked by its cap and carried out again
         scope.motion.wait(0.2)
         scope.memory.held = None
         scope.memory.binned += 1
@@ -154,7 +148,7 @@ def _into_bin(scope: Scope, held: Held, name: str) -> dict[str, Any]:
 
 
 def _radius(held: Held) -> float:
-    return held.size_m[1] / 2 if kind_of(held.phrase) in ROUND else math.hypot(held.size_m[0], held.size_m[1]) / 2
+    return held.size_m[1] / 2 if is_round(held.phrase) else math.hypot(held.size_m[0], held.size_m[1]) / 2
 
 
 def _on_table(scope: Scope, held: Held) -> Spot:
@@ -204,10 +198,10 @@ def _into(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
         return Spot(x, y, bottom + inside.floor_m, handle - held.turn_rad, clear_m, inside=True)
     lengthwise = held.size_m[0] > 1.2 * held.size_m[1]
     closing = target.yaw_rad + (math.pi / 2 if lengthwise else 0.0)
-    disc = inside.round or (kind_of(held.phrase) in ROUND and not lengthwise)
+    disc = inside.round or (is_round(held.phrase) and not lengthwise)
     half_long, half_wide = (_radius(held), _radius(held)) if disc else (held.size_m[0] / 2, held.size_m[1] / 2)
-    reach = held.opening_m / 2 + FINGERS_M
-    across, along = (FINGERS_HALF_WIDE_M, reach), (reach, FINGERS_HALF_WIDE_M)
+    half_finger_m, reach = 0.015, held.opening_m / 2 + 0.035  # how far the opening fingers reach beyond what they hold
+    across, along = (half_finger_m, reach), (reach, half_finger_m)
     # Between the walls of a bowl or a box everything would be in the fingers' way: they stay above the rim there.
     fingers = (0.0, 0.0) if kind in ("bowl", "box") else across if lengthwise else along
     room = (scope.heights, target, half_long, half_wide, bottom, disc)
@@ -221,12 +215,12 @@ def _into(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
 
 def _aligned(held: Held, target: Located) -> float:
     """Return the closing direction that lays the held thing's sides along the target's."""
-    if kind_of(held.phrase) in ROUND or kind_of(target.phrase) in ROUND:
-        return NO_TURN
+    if is_round(held.phrase) or is_round(target.phrase):
+        return CLOSING_UNROLLED_RAD
     across = target.yaw_rad + math.pi / 2
     square = held.size_m[0] < 1.15 * held.size_m[1] or target.size_m[0] < 1.15 * target.size_m[1]
     choices = [across, across + math.pi / 2] if square else [across]
-    return min(choices, key=lambda closing: abs(math.remainder(closing - NO_TURN, math.pi)))
+    return min(choices, key=lambda closing: abs(math.remainder(closing - CLOSING_UNROLLED_RAD, math.pi)))
 
 
 SPOTS: dict[str, Callable[[Scope, Held, Located, str], Spot]] = {

@@ -8,26 +8,23 @@ from vlp.sim.embodiments.hsr.actions.scope import Scope, kind_of, located
 from vlp.sim.embodiments.hsr.motion import Failed
 from vlp.sim.worlds.tabletop.words import CONTAINERS
 
-DIRECTIONS = {"left": (0.0, 1.0), "right": (0.0, -1.0), "forward": (1.0, 0.0), "back": (-1.0, 0.0)}
-LIMITS_M = (0.02, 0.15)
-BEHIND_M = 0.035
-FINGER_M = 0.014
-
 
 def push(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     """Push `target` by `distance_m` (clipped to the limits) to the `direction`, starting from its other side."""
     target = located(arguments["target"])
     if scope.memory.held is not None:
         raise Failed("hand-full", f"the hand holds the {scope.memory.held.phrase}; put it down before pushing.")
-    dx, dy = DIRECTIONS[arguments["direction"]]
-    distance = min(max(float(arguments["distance_m"]), LIMITS_M[0]), LIMITS_M[1])
+    directions = {"left": (0.0, 1.0), "right": (0.0, -1.0), "forward": (1.0, 0.0), "back": (-1.0, 0.0)}
+    dx, dy = directions[arguments["direction"]]
+    distance = min(max(float(arguments["distance_m"]), 0.02), 0.15)
     if scope.memory.at != scope.map.home:
         scope.drive_to(scope.map.home)
     heights = scope.survey()
     x, y, _ = target.position_in_world
     extent = _extent(target.size_m, target.yaw_rad, dx, dy)
-    start = x - dx * (extent + BEHIND_M), y - dy * (extent + BEHIND_M)
-    end = start[0] + dx * (BEHIND_M - FINGER_M + distance), start[1] + dy * (BEHIND_M - FINGER_M + distance)
+    behind_m, finger_m = 0.035, 0.014
+    start = x - dx * (extent + behind_m), y - dy * (extent + behind_m)
+    end = start[0] + dx * (behind_m - finger_m + distance), start[1] + dy * (behind_m - finger_m + distance)
     bottom = bottom_of(target, scope.map.table_m)
     low = bottom + (0.012 if kind_of(target.phrase) in CONTAINERS else min(0.03, 0.4 * target.size_m[2]))
     across = math.atan2(dx, -dy)  # fingers side by side across the way, so that they push flat

@@ -16,15 +16,11 @@ from vlp.sim.worlds.protocol import Station
 
 READY: dict[str, float] = {"arm_flex_joint": -math.pi / 2, "arm_roll_joint": 0.0, "wrist_flex_joint": -math.pi / 2}
 """The arm stretched out level to the front, the hand pointing down."""
-LIFT_TO_PALM_M = 0.34 - 0.005 - 0.1405
-"""Height of the palm above the lift's position in `READY`."""
-TORSO_AHEAD_M = 0.03
-"""How far the torso stands out before the base's centre, with a margin; the base itself drives under the table."""
 CLOSING_UNROLLED_RAD = -math.pi / 2
+"""Direction in which the fingers close in `READY`, about z in the world."""
 LIFT_RANGE_M = (0.0, 0.69)
 TRAVEL_MOST_M = 0.78
 """The highest that open finger tips can travel in `READY`."""
-ROLL_RANGE_RAD = (-1.90, 3.65)
 
 
 @dataclass(frozen=True)
@@ -190,7 +186,8 @@ class Scope:
         palm = motion.reach.hand({**motion.target, **joints})[:2, 3]
         joints["base_x"] = motion.target["base_x"] + float(x - palm[0])
         joints["base_y"] = motion.target["base_y"] + float(y - palm[1])
-        if self.map.takes(self.memory.at) != "in" and joints["base_x"] > self.map.table.low[0] - TORSO_AHEAD_M:
+        torso_ahead_m = 0.03  # of the base's centre, with a margin; the base itself drives under the table
+        if self.map.takes(self.memory.at) != "in" and joints["base_x"] > self.map.table.low[0] - torso_ahead_m:
             raise Failed("unreachable", "it lies too far across the table.")
         if self.memory.held is None:
             joints[GRIPPER] = angle_for(opening_m)
@@ -220,14 +217,15 @@ class Scope:
 def wrist_roll(closing_rad: float) -> tuple[float, float]:
     """Return the wrist roll for a closing direction in `READY`, and that direction, which half a turn may change."""
     roll = (CLOSING_UNROLLED_RAD - closing_rad + math.pi / 2) % math.pi - math.pi / 2
-    if roll < ROLL_RANGE_RAD[0]:
+    if roll < -1.90:  # the wrist turns no further
         roll += math.pi
     return roll, CLOSING_UNROLLED_RAD - roll
 
 
 def tip_height(lift_m: float, opening_m: float = 0.0) -> float:
     """Return the height of the tips in `READY` at a lift position."""
-    return lift_m + LIFT_TO_PALM_M - tip_reach(opening_m)
+    palm_over_lift_m = 0.34 - 0.005 - 0.1405
+    return lift_m + palm_over_lift_m - tip_reach(opening_m)
 
 
 def _lift_at(tip_m: float) -> float:
@@ -245,3 +243,8 @@ def located(value: Any) -> Located:
 def kind_of(phrase: str) -> str:
     """Return the last word of a phrase, which names the kind."""
     return phrase.split()[-1] if phrase.split() else ""
+
+
+def is_round(phrase: str) -> bool:
+    """Return whether a thing looks the same from all sides, so that its yaw does not matter."""
+    return kind_of(phrase) in ("ball", "can", "bottle")

@@ -15,12 +15,6 @@ from vlp.sim.heightmap import CELL_M, HeightMap
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-ZONE_X_M, ZONE_Y_M = (0.38, 0.77), (-0.38, 0.38)
-"""Where the middle of a thing may be put on the table: in reach and in view."""
-MIDDLE_M = (0.56, 0.0)
-NEXT_M = 0.045
-"""Gap left to the thing that something is put beside."""
-EDGE_M = 0.01
 
 
 @dataclass(frozen=True)
@@ -38,25 +32,12 @@ class Wish:
     seen: bool
 
 
-WISHES = (
-    Wish(0.040, near=True, seen=True),
-    Wish(0.028, near=True, seen=True),
-    Wish(0.028, near=False, seen=True),
-    Wish(0.028, near=True, seen=False),
-    Wish(0.015, near=False, seen=True),
-    Wish(0.015, near=False, seen=False),
-)
-
-
 @dataclass(frozen=True)
 class Side:
     """A direction seen from the station: axis (0 is x, 1 is y) and sign."""
 
     axis: int
     sign: float
-
-
-SIDES = {"left_of": Side(1, 1.0), "right_of": Side(1, -1.0), "behind": Side(0, 1.0), "in_front_of": Side(0, -1.0)}
 
 
 def beside_spot(heights: HeightMap, relation: str, target: Located, radius_m: float) -> tuple[float, float]:
@@ -73,14 +54,15 @@ def beside_spot(heights: HeightMap, relation: str, target: Located, radius_m: fl
     """
     at = np.array(target.position_in_world[:2])
     own = math.hypot(*target.size_m[:2]) / 2
-    ideal_m = own + radius_m + NEXT_M
+    ideal_m = own + radius_m + 0.045  # the gap left between them
     offset = heights.centres() - at
     distance = np.hypot(offset[..., 0], offset[..., 1])
     if relation == "next_to":
         near, far = distance < ideal_m + 0.03, distance < max(target.size_m[:2]) / 2 + radius_m + 0.09
         cost = np.abs(distance - ideal_m)
     else:
-        side = SIDES[relation]
+        sides = {"left_of": Side(1, 1.0), "right_of": Side(1, -1.0), "behind": Side(0, 1.0), "in_front_of": Side(0, -1.0)}
+        side = sides[relation]
         along, across = side.sign * offset[..., side.axis], np.abs(offset[..., 1 - side.axis])
         # Within 45 degrees of the direction, else people would not call it so.
         near, far = (along > 0.05) & (across < 0.5 * along), (along > 0.05) & (across < 0.85 * along)
@@ -96,7 +78,8 @@ def free_spot(heights: HeightMap, radius_m: float, taken_from: tuple[float, floa
         Failed: "no-room".
     """
     centres = heights.centres()
-    cost = np.hypot(*np.moveaxis(centres - MIDDLE_M, -1, 0))
+    middle_m = (0.56, 0.0)
+    cost = np.hypot(*np.moveaxis(centres - middle_m, -1, 0))
     away = np.hypot(*np.moveaxis(centres - taken_from, -1, 0)) > 2 * radius_m + 0.08
     return _best(heights, away, np.ones_like(away), cost, radius_m, "no free spot on the table")
 
@@ -105,10 +88,18 @@ def _best(heights: HeightMap, near: Mask, far: Mask, cost: Array, radius_m: floa
     centres = heights.centres()
     x, y = centres[..., 0], centres[..., 1]
     high = np.array(heights.low) + np.array(heights.heights.shape) * CELL_M
-    edge = np.minimum.reduce([x - heights.low[0], high[0] - x, y - heights.low[1], high[1] - y]) - EDGE_M
-    zone = (x > ZONE_X_M[0]) & (x < ZONE_X_M[1]) & (y > ZONE_Y_M[0]) & (y < ZONE_Y_M[1]) & (edge > radius_m)
+    edge = np.minimum.reduce([x - heights.low[0], high[0] - x, y - heights.low[1], high[1] - y]) - 0.01
+    zone = (x > 0.38) & (x < 0.77) & (y > -0.38) & (y < 0.38) & (edge > radius_m)  # in reach and in view
     room = {seen: heights.clearance(seen=seen) for seen in (True, False)}
-    for wish in WISHES:
+    wishes = (
+        Wish(0.040, near=True, seen=True),
+        Wish(0.028, near=True, seen=True),
+        Wish(0.028, near=False, seen=True),
+        Wish(0.028, near=True, seen=False),
+        Wish(0.015, near=False, seen=True),
+        Wish(0.015, near=False, seen=False),
+    )
+    for wish in wishes:
         fits = (near if wish.near else far) & zone & (room[wish.seen] > radius_m + wish.gap_m)
         if fits.any():
             i, j = np.unravel_index(np.argmin(np.where(fits, cost, np.inf)), cost.shape)
@@ -131,22 +122,6 @@ INSIDES = {
     "tray": Inside(0.90, False, 0.009),
     "box": Inside(0.90, False, 0.006),
 }
-
-
-ROOM_M = 0.015
-"""Room that is liked around what is put into a container: boxes are seen up to 1 cm away from where they are."""
-GAP_M, MOST_ASIDE = 0.02, 0.85
-"""Room left between a thing and the next one of its size where the container takes both, and how far it goes at most."""
-FINGERS_M, FINGERS_HALF_WIDE_M = 0.035, 0.015
-"""How far the opening fingers reach beyond what they hold, and half their own width."""
-FILLED_M = 0.02
-"""From this height above a container's floor on something lies there."""
-WALL_M = 0.005
-"""A wall is this much nearer than it counts, beside a load that is believed too large: the poses are off by as much."""
-OVERLAP_M = 0.010
-"""What is nearer than this to a load that is believed a centimetre too large stands on it."""
-HANDLE = ((1.30, 0.14), (1.75, 0.14))
-"""A mug's handle as discs: how far from the middle and how large, in radii of the mug."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +156,7 @@ class Interior:
         if kind_of(target.phrase) == "box":
             within &= (abs(u) < half[0] - CELL_M) & (abs(v) < half[1] - CELL_M)
         floor = bottom_m + inside.floor_m
-        high = within & (heights.heights > floor + FILLED_M)
+        high = within & (heights.heights > floor + 0.02)  # from there on something lies there
         return cls(target, half, inside.round, floor, np.stack([u[high], v[high]], axis=-1), heights.heights[high])
 
     def room(self, u: float, v: float, half_u: float, half_v: float, disc: bool) -> tuple[float, float]:
@@ -218,9 +193,10 @@ class Interior:
             ways = [(math.hypot(*free), half_u, free)]
         else:
             ways = [(free[0], half_u, (free[0], 0.0)), (free[1], half_v, (0.0, free[1]))]
-        shares = [((2 * half + GAP_M) / far - 1, *end) for far, half, end in ways if far > half]
+        gap_m, most_aside = 0.02, 0.85  # room left to the next one where the container takes both; how far it goes at most
+        shares = [((2 * half + gap_m) / far - 1, *end) for far, half, end in ways if far > half]
         share, u, v = min(shares, default=(0.0, 0.0, 0.0))
-        share = 0.0 if kind == "bowl" else min(max(share, 0.0), MOST_ASIDE)
+        share = 0.0 if kind == "bowl" else min(max(share, 0.0), most_aside)
         return share * u, share * v
 
 
@@ -250,21 +226,24 @@ def inner_spot(
     inside = Interior.of(heights, target, bottom_m)
     half_u, half_v = max(0.0, inside.half_m[0] - half_long_m), max(0.0, inside.half_m[1] - half_wide_m)
     u0, v0 = inside.liked(half_long_m, half_wide_m, disc)
+    room_m = 0.015  # is liked around what is put in: boxes are seen up to 1 cm away from where they are
+    wall_m = 0.005  # a wall counts as this much nearer: a load is believed too large, since poses are off by as much
+    overlap_m = 0.010  # what is nearer than this to a load that is believed a centimetre too large stands on it
 
     def cost(place: tuple[float, float]) -> float:
         u, v = place
         wall, load = inside.room(u, v, half_long_m, half_wide_m, disc)
         aside = heights.highest_within(*inside.world(u, v), *fingers, target.yaw_rad) if any(fingers) else inside.floor_m
         loaded = len(inside.load) > 0
-        tight = max(0.0, ROOM_M - min(wall - WALL_M, load)) if loaded else 0.0
-        on_top = inside.highest(u, v, half_long_m, half_wide_m) - inside.floor_m if load < -OVERLAP_M else 0.0
+        tight = max(0.0, room_m - min(wall - wall_m, load)) if loaded else 0.0
+        on_top = inside.highest(u, v, half_long_m, half_wide_m) - inside.floor_m if load < -overlap_m else 0.0
         in_the_way = 20 * max(0.0, aside - inside.floor_m - tip_m)
         return 100 * on_top + 3 * tight + in_the_way + (0.1 if loaded else 1.0) * math.hypot(u - u0, v - v0)
 
     places = [(u, v) for u in _steps(half_u) for v in _steps(half_v) if not inside.round or math.hypot(u, v) <= half_u + 1e-6]
     u, v = min([(u0, v0), *places], key=cost)
     _, load = inside.room(u, v, half_long_m, half_wide_m, disc)
-    floor = inside.highest(u, v, half_long_m, half_wide_m) if load < -OVERLAP_M else inside.floor_m
+    floor = inside.highest(u, v, half_long_m, half_wide_m) if load < -overlap_m else inside.floor_m
     return cost((u, v)), *inside.world(u, v), floor
 
 
@@ -282,11 +261,12 @@ def mug_spot(
     """
     inside = Interior.of(heights, target, bottom_m)
     half_u, half_v = (max(0.0, half - radius_m) for half in inside.half_m)
+    mug = (0.0, 1.0), (1.30, 0.14), (1.75, 0.14)  # with its handle, as discs: how far from the middle and how large, in radii
 
     def room(place: tuple[float, float, float]) -> float:
         u, v, handle = place
         turn = handle - target.yaw_rad
-        discs = [(a * math.cos(turn), a * math.sin(turn), r) for a, r in ((0.0, 1.0), *HANDLE)]
+        discs = [(a * math.cos(turn), a * math.sin(turn), r) for a, r in mug]
         return min(
             min(inside.room(u + a * radius_m, v + b * radius_m, r * radius_m, r * radius_m, disc=True)) for a, b, r in discs
         )
