@@ -33,7 +33,7 @@ from vlp.core.observation import Observation
 from vlp.episodes.assemble import open_robot
 from vlp.episodes.right import is_right
 from vlp.evaluation import planning
-from vlp.evaluation.intervals import wilson
+from vlp.evaluation.runner import wilson
 from vlp.journal import Event, read_events
 from vlp.models.catalogue import open_model
 from vlp.models.protocol import Model

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from vlp.core.located import Located
-from vlp.evaluation.intervals import wilson
+from vlp.evaluation.runner import wilson
 from vlp.robot.protocol import Step
 from vlp.sim.embodiments.hsr.robot import SimRobot
 from vlp.sim.language.relations import DIRECTIONS, holds
