@@ -57,6 +57,11 @@ def test_a_suite_goes_on_where_it_stopped_and_a_half_written_row_is_done_again(t
     assert CALLS == [2, 3] and summary.rate.n == 8
 
 
+def test_processes_are_replaced_until_all_is_done():
+    """Hung at case 120 of 150: both processes of a pool had reached their 60 cases, and no new one came."""
+    assert sorted(runner.in_processes(abs, range(10), workers=2, calls_per_process=2)) == list(range(10))
+
+
 def test_rows_of_another_question_are_not_mixed(tmp_path):
     run_suite("odd", 1, 0, 1, tmp_path)
     with pytest.raises(UsageError, match="another suite"):

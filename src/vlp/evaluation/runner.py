@@ -5,14 +5,15 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from math import sqrt
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from vlp import __version__
 from vlp.core.errors import TaskFailed, UsageError, VlpError, lookup
@@ -21,6 +22,8 @@ from vlp.evaluation.suites import SUITES, Options, Row, Suite
 from vlp.models.catalogue import DEFAULT_MODEL
 from vlp.models.protocol import NoReply
 from vlp.perception.grounder import DEFAULT_GROUNDER
+
+T = TypeVar("T")
 
 WHOLE: dict[str, tuple[str, int]] = {
     "fuzz": ("vlp.evaluation.stress.fuzz:run_fuzz", 100_000),
@@ -177,18 +180,37 @@ def _results(name: str, suite: Suite, todo: list[int], options: Options, folder:
     if workers == 1:
         yield from (_case(name, i, options, folder) for i in todo)
         return
-    context = get_context("spawn")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # inherited by the workers: two processes share two cores
-    # A worker is renewed after some cases, so that nothing it leaves behind adds up.
-    pool = ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=60)
     try:
-        jobs = [pool.submit(_case, name, i, options, folder) for i in todo]
-        for job in as_completed(jobs):
-            yield job.result()
+        yield from in_processes(partial(_case, name, options=options, folder=folder), todo, workers)
     except BrokenProcessPool:
         raise TaskFailed("a worker process died.", "Run the same command again: it goes on where it stopped.") from None
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def in_processes(call: Callable[[int], T], todo: Sequence[int], workers: int, calls_per_process: int = 60) -> Iterator[T]:
+    """Yield what a function returns for each number, as it comes, from processes that are replaced by fresh ones now and then.
+
+    What a suite leaves behind in memory ends with its process. Each set of processes has a pool of its own: one pool whose
+    processes are replaced (`max_tasks_per_child`) hangs when all of them end at once, in Python 3.11 to 3.14
+    (github.com/python/cpython/issues/115634).
+
+    Args:
+        call: a function that can be pickled.
+        todo: its arguments.
+        workers: processes at a time.
+        calls_per_process: calls in the life of one process, about.
+
+    Raises:
+        BrokenProcessPool: a process died.
+    """
+    many = workers * calls_per_process
+    for start in range(0, len(todo), many):
+        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+        try:
+            for job in as_completed([pool.submit(call, number) for number in todo[start : start + many]]):
+                yield job.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _case(name: str, index: int, options: Options, folder: Path) -> list[Row]:
