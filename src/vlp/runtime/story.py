@@ -53,6 +53,7 @@ class Chapter:
         said: what the model said before it wrote the policy, in a line for each turn; "" of a model that says nothing.
         diff_data: the same change as plain data.
         understood: what the policy takes the instruction to mean, in one line.
+        confirmed: what a person who was asked said to it; "" when nobody was asked or answered.
     """
 
     revision: int
@@ -69,6 +70,7 @@ class Chapter:
     said: str = ""
     diff_data: dict[str, Any] | None = None
     understood: str = ""
+    confirmed: str = ""
 
     def row(self, step_id: str) -> Row | None:
         """Return the row of a step, None when there is none."""
@@ -212,6 +214,18 @@ class Story:
             row.final = row.id in event.data["final"]
         self._say("understood", chapter.understood)
 
+    def _asked(self, event: Event) -> None:
+        doubt = f"{event.data['doubt']} " if event.data["doubt"] else ""
+        age = f"planned on an image of {event.data['image_age_s']:.0f} s ago"
+        self._say("confirm", f"{doubt}carry out policy {event.data['revision']}, {age}? yes, no, edit, or another sentence")
+        self.waiting = "waits for a yes"
+
+    def _answered(self, event: Event) -> None:
+        told = f"{event.data['answer']} ({event.data['by']}, after {event.data['waited_s']:.0f} s)"
+        self.chapters[-1].confirmed = told
+        self._say("confirm", told)
+        self.waiting = ""
+
     def _step_started(self, event: Event) -> None:
         row = self._row(event)
         if row:
@@ -262,6 +276,8 @@ _FOLDS = {
     "report": Story._report,
     "policy": Story._policy,
     "understood": Story._understood,
+    "confirm-asked": Story._asked,
+    "confirm-answered": Story._answered,
     "step-started": Story._step_started,
     "step-finished": Story._step_finished,
     "trigger": Story._trigger,
