@@ -222,7 +222,7 @@ class Confirming:
         plan, manifest, state = self.memory.progress.plan, self.planner.manifest, self.memory.state()
         assert plan is not None
         final = tuple(step.id for step in final_steps(plan, manifest, state))
-        steps = tuple(f"{step.id} {step}" for step in plan.steps)
+        steps = tuple(str(step) for step in plan.steps)
         policy = json.dumps(plan.policy.to_json(), indent=1, ensure_ascii=False) + "\n"
         doubt = self.gate.doubt(self.memory.knowledge.instruction, plan.policy)
         return Question(self.memory.progress.revision, understood(plan, final), steps, final, policy, doubt)
@@ -232,8 +232,9 @@ class Confirming:
         """Lay the question down and tell of it; whatever happens, it does not stay there."""
         self.desk.open(question)
         try:
-            shown = {name: value for name, value in asdict(question).items() if name != "policy"}
-            self.bus.emit(Event("confirm-asked", {**shown, "image_age_s": self._image_age_s()}))
+            shown = {"revision": question.revision, "text": question.text, "doubt": question.doubt}
+            shown |= {"steps": list(question.steps), "final": list(question.final), "image_age_s": self._image_age_s()}
+            self.bus.emit(Event("confirm-asked", shown))
             yield
         finally:
             self.desk.close()
