@@ -71,7 +71,7 @@ class Keyboard:
         """Return the line to show: the robot's question or what was last said, and what is being typed."""
         question = self._run.question if self._run else None
         if question is not None:
-            said = f"{self._said}\n" if self._said else ""
+            said = f"{self._said}  " if self._said else ""
             doubt = f"{question.doubt} " if question.doubt else ""
             return f"{said}? {doubt}Carry this out? yes, no, edit, or another sentence  > {self._typed}"
         asked = f"? {self._question}  " if self._question else f"{self._said}  " if self._said else ""

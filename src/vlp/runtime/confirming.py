@@ -212,6 +212,8 @@ class Confirming:
             return Answer("yes" if says_yes(text) else "no", by)
         if text.lstrip().startswith("{"):
             return Answer("edit", by, plan=self.planner.edited(text))
+        if _word(text) == "edit":
+            raise UsageError("an edit is the policy itself.", "Answer with the policy's JSON, in one line.")
         told = Instruction.of(text)
         why = self.gate.sentence(told.text, follows=True)
         if why is not None:

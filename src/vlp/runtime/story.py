@@ -96,6 +96,7 @@ class Story:
         times_s: seconds in perception, model, checks and motion.
         first_image, last_image: JPEG bytes of the first and the last observation.
         waiting: what the run is doing now, for a display.
+        asking: whether a person is asked to agree to the last policy.
         end: data of the event that ended it; empty before.
     """
 
@@ -108,6 +109,7 @@ class Story:
         self.first_image: bytes | None = None
         self.last_image: bytes | None = None
         self.waiting = ""
+        self.asking = False
         self.end: dict[str, Any] = {}
         self._begin_s: float | None = None
         self._triggers: list[tuple[str, str]] = []
@@ -216,15 +218,15 @@ class Story:
 
     def _asked(self, event: Event) -> None:
         doubt = f"{event.data['doubt']} " if event.data["doubt"] else ""
-        age = f"planned on an image of {event.data['image_age_s']:.0f} s ago"
-        self._say("confirm", f"{doubt}carry out policy {event.data['revision']}, {age}? yes, no, edit, or another sentence")
-        self.waiting = "waits for a yes"
+        age = f"planned from an image taken {event.data['image_age_s']:.0f} s ago"
+        self._say("confirm", f"{doubt}carry out policy {event.data['revision']}, {age}? yes, no, another sentence, or a policy")
+        self.waiting, self.asking = "waits for a yes", True
 
     def _answered(self, event: Event) -> None:
         told = f"{event.data['answer']} ({event.data['by']}, after {event.data['waited_s']:.0f} s)"
         self.chapters[-1].confirmed = told
         self._say("confirm", told)
-        self.waiting = ""
+        self.waiting, self.asking = "", False
 
     def _step_started(self, event: Event) -> None:
         row = self._row(event)

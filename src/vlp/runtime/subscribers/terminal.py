@@ -51,7 +51,7 @@ class Terminal:
                 self._writing = ""
         if not self._console.is_terminal:
             if event.kind == "confirm-asked":  # whoever is to agree sees every step
-                self._console.print(policy_text(self._story.chapters[-1]), soft_wrap=True)
+                self._console.print(policy_text(self._story.chapters[-1]), soft_wrap=True, end="")
             for moment in self._story.moments[shown:]:
                 self._console.print(moment_line(moment), soft_wrap=True)
         elif self._live is None and not self._story.end and not self._aside:
@@ -100,7 +100,8 @@ class Terminal:
             if self._writing:
                 parts.append(Text(printable(self._writing[-200:]), style="dim"))
             if self._line and not self._story.end:
-                parts.append(Text(printable(self._line()), style="bold"))
+                where = 1 if self._story.asking else len(parts)
+                parts.insert(where, Text(printable(self._line()), style="bold"))
             return Group(*parts)
 
     def _head(self) -> Panel:
