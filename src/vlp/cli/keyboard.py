@@ -55,6 +55,7 @@ class Keyboard:
         self.aside: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
         self._run: Steered | None = None
         self._before: list[Any] = []
+        self._drafts: dict[int, str] = {}
         self._descriptor = descriptor
         self._typed = ""
         self._said = ""
@@ -137,8 +138,10 @@ class Keyboard:
         """Pass a line on and return what to show about it."""
         try:
             if (question := run.question) is not None:
-                run.answer(self._edited(question.policy) if line.lower() == "edit" else line, "terminal")
+                run.answer(self._edited(question) if line.lower() == "edit" else line, "terminal")
                 return ""
+            if says_yes(line):  # typed too early or too late; it agrees to nothing
+                return "nobody is asked now"
             if says_stop(line):
                 run.stop()
                 return "stopping"
@@ -149,14 +152,19 @@ class Keyboard:
         except VlpError as error:
             return str(error)
 
-    def _edited(self, text: str) -> str:
-        """Return a policy as the person left it in an editor, which has the terminal to itself meanwhile."""
+    def _edited(self, question: Question) -> str:
+        """Return a policy as the person left it in an editor, which has the terminal to itself meanwhile.
+
+        One that was refused is opened again as it was left.
+        """
         import termios
         import tty
 
         with self.aside():
             termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
             try:
-                return edited(text, self._ended)
+                text = edited(self._drafts.get(question.revision, question.policy), self._ended)
+                self._drafts = {question.revision: text}
+                return text
             finally:
                 tty.setcbreak(self._descriptor, termios.TCSANOW)
