@@ -36,8 +36,9 @@ def _vlp(tmp_path: Path, robot: FakeRobot, said: str | None) -> subprocess.Compl
     source = {"stdin": subprocess.DEVNULL} if said is None else {"input": said}
     with running_server(robot) as at:
         environment = {**os.environ, "VLP_ROBOT_TOKEN": at.token}
+        words += ["--robot", at.url, "--no-recordings"]
         return subprocess.run(
-            [sys.executable, "-m", "vlp.cli.main", *words, "--robot", at.url, "--no-recordings"], cwd=tmp_path, env=environment, text=True, timeout=60,
+            [sys.executable, "-m", "vlp.cli.main", *words], cwd=tmp_path, env=environment, text=True, timeout=60,
             capture_output=True, check=False, **source,
         )  # fmt: skip
 
