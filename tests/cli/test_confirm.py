@@ -14,12 +14,12 @@ from vlp.cli.keyboard import Keyboard
 from vlp.core.errors import UsageError
 from vlp.journal import read_events
 from vlp.robot.serving import running_server
-from vlp.runtime.confirming import Question
+from vlp.runtime.confirming import Proposal
 from vlp.sim.fake.robot import FakeRobot
 
 SAY = "put the red cube in the green bowl"
 BALL = json.dumps(GOOD).replace("red cube", "blue ball").replace("red_cube", "blue_ball")
-QUESTION = Question(1, "the red cube is in the green bowl", ("1.1 locate red cube",), (), json.dumps(GOOD, indent=1))
+PROPOSAL = Proposal(1, "the red cube is in the green bowl", ("1.1 locate red cube",), (), json.dumps(GOOD, indent=1))
 
 
 def _until(holds, limit_s: float = 20.0) -> None:
@@ -33,13 +33,12 @@ def _vlp(tmp_path: Path, robot: FakeRobot, said: str | None) -> subprocess.Compl
     """Run `vlp` against a served robot, with `said` piped in; None for /dev/null."""
     (tmp_path / "replies.json").write_text(json.dumps([GOOD]))
     words = ["run", SAY, "--model", f"scripted:{tmp_path / 'replies.json'}", "--out", "r", "--confirm", "always"]
-    source = {"stdin": subprocess.DEVNULL} if said is None else {"input": said}
     with running_server(robot) as at:
         environment = {**os.environ, "VLP_ROBOT_TOKEN": at.token}
         words += ["--robot", at.url, "--no-recordings"]
         return subprocess.run(
             [sys.executable, "-m", "vlp.cli.main", *words], cwd=tmp_path, env=environment, text=True, timeout=60,
-            capture_output=True, check=False, **source,
+            capture_output=True, check=False, input=said, stdin=subprocess.DEVNULL if said is None else None,
         )  # fmt: skip
 
 
@@ -79,14 +78,14 @@ def test_where_nobody_can_answer_nothing_is_begun(tmp_path):
 class _Asked:
     """A run that asks, and refuses what holds "bad"."""
 
-    def __init__(self, question: Question | None = QUESTION) -> None:
-        self.question, self.answers, self.said = question, list[tuple[str, str]](), list[str]()
+    def __init__(self, proposal: Proposal | None = PROPOSAL) -> None:
+        self.proposal, self.answers, self.said = proposal, list[tuple[str, str]](), list[str]()
 
     def answer(self, said: str, by: str) -> None:
         if "bad" in said:
             raise UsageError("bad.")
         self.answers.append((said, by))
-        self.question = None
+        self.proposal = None
 
     def instruct(self, text: str) -> str:
         self.said.append(text)
@@ -140,10 +139,10 @@ def test_edit_opens_the_persons_editor_and_a_refused_edit_is_opened_again_as_it_
     with keyboard.listening(run):
         os.write(ours, b"edit\r")
         _until(lambda: "bad." in keyboard.line())
-        assert run.question is not None and not run.answers
+        assert run.proposal is not None and not run.answers
         os.write(ours, b"edit\r")
         _until(lambda: run.answers)
-    assert run.answers == [(QUESTION.policy.replace("red", "blue"), "terminal")]
+    assert run.answers == [(PROPOSAL.policy.replace("red", "blue"), "terminal")]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +156,7 @@ def test_an_editor_that_changes_nothing_or_fails_says_so(typed, monkeypatch, edi
     with keyboard.listening(run):
         os.write(ours, b"edit\r")
         _until(lambda: why in keyboard.line())
-    assert run.question is not None and not run.answers
+    assert run.proposal is not None and not run.answers
 
 
 def test_the_end_of_the_run_closes_the_editor(typed, monkeypatch):

@@ -49,7 +49,7 @@ class Person:
 
     def _answer(self) -> None:
         assert self.run is not None
-        while self.answers and self.run.question is not None:
+        while self.answers and self.run.proposal is not None:
             said = self.answers.pop(0)
             try:
                 said(self.run) if callable(said) else self.run.answer(said, self.by)
@@ -178,6 +178,13 @@ def test_a_doubt_is_told_with_the_question_and_not_asked_twice(make_run):
     assert "'quixotic'" in person.asked[0]["doubt"] and len(person.asked) == 1
 
 
+def test_what_is_no_answer_at_all_is_refused_by_name(talk):
+    person = Person(None, 3, {"goal": object()}, "yes")
+    run = talk(person, [CUBE])
+    assert run.outcome.outcome == "success"
+    assert [why.split(" ")[0] for why in person.refused] == ["NoneType", "int", "dict"]
+
+
 @pytest.mark.parametrize("words", ["stop", "please wait", "don't"])
 def test_words_for_stopping_stop_robot_and_run(talk, words: str):
     run = talk(Person(words), [CUBE])
@@ -239,7 +246,7 @@ def test_of_many_threads_one_answer_counts(make_run):
     run = make_run([CUBE], confirm="always")
 
     def answer() -> None:
-        until(lambda: run.run.question is not None)
+        until(lambda: run.run.proposal is not None)
         gate.wait(10)
         said.append(_why(run.run, "yes"))
 

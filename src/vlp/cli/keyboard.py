@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from vlp.cli.editor import edited
 from vlp.core.errors import VlpError
-from vlp.runtime.confirming import Question, says_yes
+from vlp.runtime.confirming import Proposal, says_yes
 from vlp.understanding.stopping import says_stop
 
 HINT = "a new instruction, or stop"
@@ -24,12 +24,12 @@ class Steered(Protocol):
     """What a keyboard steers."""
 
     @property
-    def question(self) -> Question | None:
+    def proposal(self) -> Proposal | None:
         """What a person is asked to agree to; None while nobody is asked."""
         ...
 
     def answer(self, said: str, by: str) -> object:
-        """Take the answer to that question; raises VlpError for one that cannot be taken."""
+        """Take the answer; raises VlpError for one that cannot be taken."""
         ...
 
     def instruct(self, text: str) -> object:
@@ -70,10 +70,10 @@ class Keyboard:
 
     def line(self) -> str:
         """Return the line to show: the robot's question or what was last said, and what is being typed."""
-        question = self._run.question if self._run else None
-        if question is not None:
+        proposal = self._run.proposal if self._run else None
+        if proposal is not None:
             said = f"{self._said}  " if self._said else ""
-            doubt = f"{question.doubt} " if question.doubt else ""
+            doubt = f"{proposal.doubt} " if proposal.doubt else ""
             return f"{said}? {doubt}Carry this out? yes, no, edit, or another sentence  > {self._typed}"
         asked = f"? {self._question}  " if self._question else f"{self._said}  " if self._said else ""
         return f"{asked}> {self._typed}" if self._typed else f"{asked}> ({'answer' if self._question else HINT})"
@@ -137,8 +137,8 @@ class Keyboard:
     def _take(self, line: str, run: Steered) -> str:
         """Pass a line on and return what to show about it."""
         try:
-            if (question := run.question) is not None:
-                run.answer(self._edited(question) if line.lower() == "edit" else line, "terminal")
+            if (proposal := run.proposal) is not None:
+                run.answer(self._edited(proposal) if line.lower() == "edit" else line, "terminal")
                 return ""
             if says_yes(line):  # typed too early or too late; it agrees to nothing
                 return "nobody is asked now"
@@ -152,7 +152,7 @@ class Keyboard:
         except VlpError as error:
             return str(error)
 
-    def _edited(self, question: Question) -> str:
+    def _edited(self, proposal: Proposal) -> str:
         """Return a policy as the person left it in an editor, which has the terminal to itself meanwhile.
 
         One that was refused is opened again as it was left.
@@ -163,8 +163,8 @@ class Keyboard:
         with self.aside():
             termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
             try:
-                text = edited(self._drafts.get(question.revision, question.policy), self._ended)
-                self._drafts = {question.revision: text}
+                text = edited(self._drafts.get(proposal.revision, proposal.policy), self._ended)
+                self._drafts = {proposal.revision: text}
                 return text
             finally:
                 tty.setcbreak(self._descriptor, termios.TCSANOW)

@@ -60,7 +60,7 @@ class Lines:
 
     def _answer(self, run: Run) -> None:
         while self._asked.get():
-            while run.question is not None:
+            while run.proposal is not None:
                 line = self._stream.readline()
                 try:
                     if not line:

@@ -19,15 +19,14 @@ from vlp.runtime.memory import RunMemory
 from vlp.runtime.outcome import Outcome
 from vlp.runtime.planner import Planner, acts
 from vlp.runtime.understood import final_steps, understood
-from vlp.understanding.gate import Gate
-from vlp.understanding.stopping import says_stop
+from vlp.understanding.gate import STOP, Gate
 
 Said = bool | str | Instruction | Policy | Mapping[str, Any]
 """An answer: yes or no, a sentence, or a policy as an object, a document or its JSON text."""
 
 
 @dataclass(frozen=True)
-class Question:
+class Proposal:
     """What a person is asked to agree to.
 
     Args:
@@ -78,20 +77,36 @@ def _word(text: str) -> str:
     return " ".join(text.lower().rstrip(" .!").split())
 
 
+def _is_document(text: str) -> bool:
+    return text.lstrip().startswith("{")
+
+
+def _text(said: str | Instruction | Policy | Mapping[str, Any]) -> str:
+    """Return an answer as text, a policy as its JSON; raises UsageError for what is neither."""
+    if isinstance(said, str | Instruction):
+        return str(said)
+    if isinstance(said, Policy):
+        return compact(said)
+    try:
+        return json.dumps(dict(said))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"{type(said).__name__} is no answer: {error}.", "Expected yes, no, a sentence or a policy.") from None
+
+
 class Desk:
     """Where a question lies and its one answer is put; any thread may answer."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._question: Question | None = None
+        self._proposal: Proposal | None = None
         self._answer: Answer | None = None
         self._refused: list[str] = []
 
     @property
-    def question(self) -> Question | None:
-        """The question that waits for an answer; None while nobody is asked."""
+    def proposal(self) -> Proposal | None:
+        """What waits for an answer; None while nobody is asked."""
         with self._changed:
-            return self._question if self._answer is None else None
+            return self._proposal if self._answer is None else None
 
     def answer(self, read: Callable[[], Answer]) -> None:
         """Take an answer; while it is read, the run waits.
@@ -104,12 +119,12 @@ class Desk:
             VlpError: what `read` raises.
         """
         with self._changed:
-            if self._question is None:
+            if self._proposal is None:
                 raise UsageError(
-                    "nobody is asked anything now, so there is nothing to answer.", "`Run.question` is what is asked."
+                    "nobody is asked anything now, so there is nothing to answer.", "`Run.proposal` is what is asked."
                 )
             if self._answer is not None:
-                raise UsageError(f"policy {self._question.revision} has been answered already: {self._answer.answer}.")
+                raise UsageError(f"policy {self._proposal.revision} has been answered already: {self._answer.answer}.")
             try:
                 self._answer = read()
             except VlpError as error:
@@ -118,10 +133,10 @@ class Desk:
             finally:
                 self._changed.notify_all()
 
-    def open(self, question: Question) -> None:
-        """Lay a question down."""
+    def open(self, proposal: Proposal) -> None:
+        """Ask about a policy."""
         with self._changed:
-            self._question, self._answer = question, None
+            self._proposal, self._answer = proposal, None
 
     def wait(self, seconds: float) -> list[str] | None:
         """Wait a little; return what was refused meanwhile, None once there is an answer."""
@@ -133,7 +148,7 @@ class Desk:
     def close(self) -> Answer | None:
         """Take the question away, and return its answer; None where there was none."""
         with self._changed:
-            answer, self._question, self._answer = self._answer, None, None
+            answer, self._proposal, self._answer = self._answer, None, None
             return answer
 
 
@@ -165,9 +180,11 @@ class Confirming:
             NotUnderstood: a sentence that may not move the robot.
         """
         text = str(said) if isinstance(said, str | Instruction) else ""
-        if says_stop(text) and not (says_no(text) and self.desk.question):
-            stop(f"told to stop: {text[:100]!r}")
-            return
+        if not _is_document(text) and not (says_no(text) and self.desk.proposal):
+            why = self.gate.sentence(text, follows=True)
+            if why is not None and why.code == STOP:
+                stop(str(why))
+                return
         self.desk.answer(lambda: self._read(said, by))
 
     def due(self) -> bool:
@@ -187,30 +204,28 @@ class Confirming:
         Raises:
             MissingComponent: somebody else holds the robot, or it cannot be reached.
         """
-        question = self._question()
+        proposal = self._proposed()
         self.body.ask("take_lease")  # else another one could take the robot while the person thinks
         start_s = time.monotonic()
-        with self._asking(question):
+        with self._asking(proposal):
             end = self._wait(wanted)
             answer = self.desk.close()
         if answer is None:
             return end
-        data = {"revision": question.revision, "answer": answer.answer, "by": answer.by}
+        data = {"revision": proposal.revision, "answer": answer.answer, "by": answer.by}
         data |= {"waited_s": time.monotonic() - start_s, "image_age_s": self._image_age_s()}
         self.bus.emit(Event("confirm-answered", data), *self._following(answer))
         if answer.answer == "no":
-            return Outcome("stopped", f"not confirmed, no ({answer.by}): {question.text}")
+            return Outcome("stopped", f"not confirmed, no ({answer.by}): {proposal.text}")
         return end
 
     def _read(self, said: Said, by: str) -> Answer:
-        if isinstance(said, Policy | Mapping):
-            said = compact(said) if isinstance(said, Policy) else json.dumps(dict(said))
         if isinstance(said, bool):
             return Answer("yes" if said else "no", by)
-        text = str(said)
+        text = _text(said)
         if says_yes(text) or says_no(text):
             return Answer("yes" if says_yes(text) else "no", by)
-        if text.lstrip().startswith("{"):
+        if _is_document(text):
             return Answer("edit", by, plan=self.planner.edited(text))
         if _word(text) == "edit":
             raise UsageError("an edit is the policy itself.", "Answer with the policy's JSON, in one line.")
@@ -220,22 +235,22 @@ class Confirming:
             raise why
         return Answer("instruction", by, instruction=told)
 
-    def _question(self) -> Question:
+    def _proposed(self) -> Proposal:
         plan, manifest, state = self.memory.progress.plan, self.planner.manifest, self.memory.state()
         assert plan is not None
         final = tuple(step.id for step in final_steps(plan, manifest, state))
         steps = tuple(str(step) for step in plan.steps)
         policy = json.dumps(plan.policy.to_json(), indent=1, ensure_ascii=False) + "\n"
         doubt = self.gate.doubt(self.memory.knowledge.instruction, plan.policy)
-        return Question(self.memory.progress.revision, understood(plan, final), steps, final, policy, doubt)
+        return Proposal(self.memory.progress.revision, understood(plan, final), steps, final, policy, doubt)
 
     @contextmanager
-    def _asking(self, question: Question) -> Iterator[None]:
-        """Lay the question down and tell of it; whatever happens, it does not stay there."""
-        self.desk.open(question)
+    def _asking(self, proposal: Proposal) -> Iterator[None]:
+        """Ask and tell that it was asked; whatever happens, the question does not stay open."""
+        self.desk.open(proposal)
         try:
-            shown = {"revision": question.revision, "text": question.text, "doubt": question.doubt}
-            shown |= {"steps": list(question.steps), "final": list(question.final), "image_age_s": self._image_age_s()}
+            shown = {"revision": proposal.revision, "text": proposal.text, "doubt": proposal.doubt}
+            shown |= {"steps": list(proposal.steps), "final": list(proposal.final), "image_age_s": self._image_age_s()}
             self.bus.emit(Event("confirm-asked", shown))
             yield
         finally:

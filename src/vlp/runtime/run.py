@@ -16,7 +16,7 @@ from vlp.perception.perceiving import PerceivingRobot
 from vlp.robot.protocol import Robot
 from vlp.runtime.body import Body
 from vlp.runtime.bus import Bus, Judge, Subscriber
-from vlp.runtime.confirming import Confirming, Question, Said
+from vlp.runtime.confirming import Confirming, Proposal, Said
 from vlp.runtime.limits import Budget
 from vlp.runtime.loop import Loop
 from vlp.runtime.memory import RunMemory
@@ -172,12 +172,12 @@ class Run:
         return said
 
     @property
-    def question(self) -> Question | None:
+    def proposal(self) -> Proposal | None:
         """What a person is asked to agree to now; None while nobody is asked."""
-        return self.confirming.desk.question if self.confirming else None
+        return self.confirming.desk.proposal if self.confirming else None
 
     def answer(self, said: Said, by: str = "api") -> None:
-        """Answer `question`, from any thread.
+        """Answer the question whether to carry out `proposal`, from any thread.
 
         Args:
             said: True or "yes" starts the policy; False or "no" ends the run. A policy, as an object, a document or its JSON
