@@ -14,6 +14,7 @@ from cli_kit import GOOD
 from vlp.cli.keyboard import Keyboard
 from vlp.core.errors import UsageError
 from vlp.robot.serving import running_server
+from vlp.runtime.confirming import Proposal
 from vlp.sim.fake.robot import FakeRobot, Script
 
 BALL = json.loads(json.dumps(GOOD).replace("red cube", "blue ball").replace("red_cube", "blue_ball"))
@@ -127,6 +128,12 @@ class _Run:
     def __init__(self) -> None:
         self.said: list[str] = []
         self.stopped = threading.Event()
+        self.proposal: Proposal | None = None
+        self.answers: list[tuple[str, str]] = []
+
+    def answer(self, said: str, by: str) -> None:
+        self.answers.append((said, by))
+        self.proposal = None
 
     def instruct(self, text: str) -> str:
         if len(text) > 20:

@@ -93,6 +93,27 @@ def test_a_policy_that_a_failed_step_ended_is_set_aside(tmp_path):
     assert waiting.source["set_aside"] == "a step of it failed"
 
 
+def test_a_policy_that_a_person_did_not_agree_to_is_set_aside_and_the_edited_one_is_kept(tmp_path):
+    """A policy that a person put right before it moved would have been learnt from, since its run was a success."""
+    run = tmp_path / "r1"
+    started = {"run_id": "r1", "instruction": "x", "robot": "hsr", "world": "tabletop", "seed": 7, "model": "m"}
+    journal = Journal(run / "journal.db")
+    journal.append(
+        Event("run-started", {**started, "versions": {"manifest": kit.manifest().version}, "options": {}}),
+        Event("instruction", {"text": "put the red cube in the blue bowl", "source": "person"}),
+        look(1),
+        policy_event(1, FIRST, []),
+        Event("confirm-answered", {"revision": 1, "answer": "edit", "by": "terminal"}),
+        policy_event(2, SECOND, []),
+        Event("confirm-answered", {"revision": 2, "answer": "yes", "by": "terminal"}),
+        Event("run-finished", {"outcome": "success", "reason": "", "claim": "done", "verdict": None}),
+    )
+    journal.close()
+    found = harvest(tmp_path / "s", run)
+    assert (found.kept, found.aside) == (1, 1)
+    assert next(iter(Store(tmp_path / "s"))).policy == SECOND
+
+
 @pytest.mark.parametrize(("outcome", "verdict"), [("failure", None), ("success", False), ("timeout", True)])
 def test_runs_that_did_not_succeed_are_set_aside_until_they_are_corrected(tmp_path, outcome, verdict):
     found = harvest(tmp_path / "s", write_run(tmp_path / "r1", outcome, verdict))

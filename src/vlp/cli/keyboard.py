@@ -8,10 +8,12 @@ import queue
 import select
 import sys
 import threading
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
+from vlp.cli.editor import edited
 from vlp.core.errors import VlpError
+from vlp.runtime.confirming import Proposal, says_yes
 from vlp.understanding.stopping import says_stop
 
 HINT = "a new instruction, or stop"
@@ -20,6 +22,15 @@ SLICE_S = 0.2
 
 class Steered(Protocol):
     """What a keyboard steers."""
+
+    @property
+    def proposal(self) -> Proposal | None:
+        """What a person is asked to agree to; None while nobody is asked."""
+        ...
+
+    def answer(self, said: str, by: str) -> object:
+        """Take the answer; raises VlpError for one that cannot be taken."""
+        ...
 
     def instruct(self, text: str) -> object:
         """Take a new instruction and return what was understood; raises UsageError for one out of bounds."""
@@ -35,9 +46,16 @@ class Keyboard:
 
     Args:
         descriptor: of the terminal.
+
+    Attributes:
+        aside: leaves the screen to an editor; set by whoever draws on it.
     """
 
     def __init__(self, descriptor: int) -> None:
+        self.aside: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
+        self._run: Steered | None = None
+        self._before: list[Any] = []
+        self._drafts: dict[int, str] = {}
         self._descriptor = descriptor
         self._typed = ""
         self._said = ""
@@ -52,6 +70,11 @@ class Keyboard:
 
     def line(self) -> str:
         """Return the line to show: the robot's question or what was last said, and what is being typed."""
+        proposal = self._run.proposal if self._run else None
+        if proposal is not None:
+            said = f"{self._said}  " if self._said else ""
+            doubt = f"{proposal.doubt} " if proposal.doubt else ""
+            return f"{said}? {doubt}Carry this out? yes, no, edit, or another sentence  > {self._typed}"
         asked = f"? {self._question}  " if self._question else f"{self._said}  " if self._said else ""
         return f"{asked}> {self._typed}" if self._typed else f"{asked}> ({'answer' if self._question else HINT})"
 
@@ -65,7 +88,7 @@ class Keyboard:
 
     def confirm(self, question: str) -> bool:
         """Return whether the next line typed says yes to a question."""
-        return (self.ask(question) or "").strip().lower() in ("y", "yes", "ok", "go on", "sure")
+        return says_yes(self.ask(question) or "")
 
     @contextlib.contextmanager
     def listening(self, run: Steered) -> Iterator[None]:
@@ -73,7 +96,7 @@ class Keyboard:
         import termios
         import tty
 
-        before = termios.tcgetattr(self._descriptor)
+        self._run, self._before = run, termios.tcgetattr(self._descriptor)
         # Keys one by one, without echo; Ctrl-C still interrupts. What was typed while the model was loaded is kept: with the
         # default, TCSAFLUSH, a "stop" of the first seconds was thrown away.
         tty.setcbreak(self._descriptor, termios.TCSANOW)
@@ -85,7 +108,8 @@ class Keyboard:
             self._ended.set()
             self._answers.put(None)
             thread.join(2 * SLICE_S)
-            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, before)
+            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
+            self._run = None
 
     def _listen(self, run: Steered) -> None:
         while not self._ended.is_set():
@@ -113,6 +137,11 @@ class Keyboard:
     def _take(self, line: str, run: Steered) -> str:
         """Pass a line on and return what to show about it."""
         try:
+            if (proposal := run.proposal) is not None:
+                run.answer(self._edited(proposal) if line.lower() == "edit" else line, "terminal")
+                return ""
+            if says_yes(line):  # typed too early or too late; it agrees to nothing
+                return "nobody is asked now"
             if says_stop(line):
                 run.stop()
                 return "stopping"
@@ -122,3 +151,20 @@ class Keyboard:
             return f"after this step: {run.instruct(line)}"
         except VlpError as error:
             return str(error)
+
+    def _edited(self, proposal: Proposal) -> str:
+        """Return a policy as the person left it in an editor, which has the terminal to itself meanwhile.
+
+        One that was refused is opened again as it was left.
+        """
+        import termios
+        import tty
+
+        with self.aside():
+            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
+            try:
+                text = edited(self._drafts.get(proposal.revision, proposal.policy), self._ended)
+                self._drafts = {proposal.revision: text}
+                return text
+            finally:
+                tty.setcbreak(self._descriptor, termios.TCSANOW)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from vlp.cli.keyboard import Keyboard
+from vlp.cli.lines import Lines
 from vlp.cli.out import keep_aside
 from vlp.core.errors import MissingComponent, UsageError, VlpError, lookup
 from vlp.episodes.assemble import open_robot
@@ -66,6 +67,8 @@ def launch(
         "server": "",
         **spec.options,
     }
+    always = options["confirm"] == "always"
+    lines = Lines.of_input() if always and keyboard is None else None  # before anything is loaded: else nobody could answer
     model = None
     if spec.model != EXPERT:
         model = open_chosen(spec.model, options["adapter"], options["profile"], options["server"], open_s=spec.budget.run_s)
@@ -82,14 +85,18 @@ def launch(
         if moved:
             console.print(f"moved what was in {out} to {moved}", style="yellow", soft_wrap=True)
         terminal = Terminal(console, keyboard.line if keyboard else None)
-        watchers: list[Subscriber] = [terminal, ResultFile(out), ReportFile(out)]
+        watchers: list[Subscriber] = [terminal, ResultFile(out), ReportFile(out), *([lines] if lines else [])]
+        if keyboard:
+            keyboard.aside = terminal.aside
         if options["recordings"]:
             watchers += _recordings(out, robot, simulation, console)
+        asker = {"always": "always", "yes": _confirmed}.get(options["confirm"], keyboard.confirm if keyboard else None)
         run = Run(
             out, spec, robot, model or _expert(simulation, judge), judge=judge, subscribers=watchers, on_text=terminal.on_text,
-            confirm=_confirmed if options["confirm"] == "yes" else keyboard.confirm if keyboard else None, past=past,
+            confirm=asker, past=past,
         )  # fmt: skip
-        with _stoppable(run, console), keyboard.listening(run) if keyboard else contextlib.nullcontext():
+        listener = keyboard or lines
+        with _stoppable(run, console), listener.listening(run) if listener else contextlib.nullcontext():
             outcome = run.go()
     _tell(console, out, outcome)
     return status_of(outcome)

@@ -47,7 +47,7 @@ def run(
     out: str = "",
     force: bool = False,
     no_recordings: bool = False,
-    confirm: Literal["ask", "yes"] = "ask",
+    confirm: Literal["ask", "yes", "always"] = "ask",
     token: str = "",
     timeout_s: float = 1800.0,
 ) -> int:
@@ -71,7 +71,7 @@ def run(
         force: when that directory is not empty, move it aside instead of refusing.
         no_recordings: do not write run.mp4 and run.rrd.
         confirm: where a general model may have misunderstood, "ask" the person at the terminal (without one nothing moves), or
-            go on: "yes".
+            go on: "yes". "always" waits before the first step of every policy for yes, no, an edit or another sentence.
         token: of a robot's server; by default the environment's VLP_ROBOT_TOKEN.
         timeout_s: limit on the whole run, in seconds of real time.
     """

@@ -63,7 +63,7 @@ def from_runs(
     """Turn runs into samples: those of successful runs into `out`, the others into `out/aside` for correction.
 
     A policy is kept when its run succeeded by the true state (or by the robot's own checks where nobody knows that) and
-    it was not given up after a failed step.
+    it was not given up after a failed step, nor replaced by a person who was asked about it.
 
     Args:
         out: a store; made when missing.
@@ -89,6 +89,7 @@ def from_runs(
             success = _succeeded(events)
             for asked in _questions(events, fold()):
                 reason = "" if success else f"the run ended as {_outcome(events)}"
+                reason = reason or ("a person did not agree to it" if "declined" in asked.ended_by else "")
                 reason = reason or ("a step of it failed" if set(asked.ended_by) - harmless else "")
                 sample, image = _sample(good, events[0], asked, manifest.robot, split(events[0]), reason)
                 if reason:
@@ -132,9 +133,12 @@ def _questions(events: Sequence[Event], fold: Fold) -> Iterator[_Asked]:
     """Yield every moment at which a policy was accepted, in order."""
     seen: Event | None = None
     open_one: _Asked | None = None
+    declined: tuple[str, ...] = ()
     for event in events:
+        if event.kind == "confirm-answered" and event.data["answer"] in ("edit", "instruction"):
+            declined = ("declined",)
         if event.kind == "policy":
-            triggers = tuple(event.data.get("triggers") or ())
+            triggers, declined = (*declined, *(event.data.get("triggers") or ())), ()
             if open_one is not None:
                 yield _Asked(open_one.memory, open_one.seen, open_one.policy, open_one.revision, triggers)
             open_one = None

@@ -36,6 +36,12 @@ KINDS: dict[str, EventKind] = {
     "understood": EventKind(
         "What a policy takes the instruction to mean, in one line.", ("revision", "text", "final"), durable=True
     ),
+    "confirm-asked": EventKind(
+        "A policy shown to a person, who is to say yes.", ("revision", "text", "steps", "final"), durable=True
+    ),
+    "confirm-answered": EventKind(
+        'The answer ("yes", "no", "edit", "instruction") and through what it came.', ("revision", "answer", "by"), durable=True
+    ),
     "step-started": EventKind("A step about to be sent.", ("revision", "id", "key", "do", "arguments", "epoch"), durable=True),
     "step-finished": EventKind("What a step did.", ("revision", "id", "key", "do", "status", "result"), durable=True),
     "trigger": EventKind("A reason to ask for a new policy.", ("name", "detail"), durable=True),

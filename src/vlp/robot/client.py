@@ -140,6 +140,15 @@ class RemoteRobot:
         execution = self._parse(ExecutionBody, self._ask("GET", "/executions", params={"key": key}))
         self._ask("POST", f"/executions/{execution.id}/cancel", {"epoch": execution.epoch})
 
+    def take_lease(self) -> None:
+        """Hold the robot from now on, not only from the first step; raises MissingComponent where another one holds it."""
+        try:
+            self._beat.epoch()
+        except RobotUnreachable as error:
+            raise self._lost(error) from None
+        except RobotRefused as refused:
+            raise self._refusal(refused) from None
+
     def result_of(self, key: str) -> StepResult | None:
         """Return the result of a finished key, None when the server knows none; raises MissingComponent."""
         try:

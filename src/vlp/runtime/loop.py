@@ -11,6 +11,7 @@ from vlp.primitives.schema import CHECK
 from vlp.runtime.asking import answered
 from vlp.runtime.body import Body
 from vlp.runtime.bus import Bus
+from vlp.runtime.confirming import Confirming
 from vlp.runtime.limits import Abandoned, Budget, Overrun
 from vlp.runtime.memory import RunMemory
 from vlp.runtime.outcome import Outcome
@@ -35,6 +36,7 @@ class Loop:
         schedule: scripted changes.
         triggers: reasons to ask for a new policy.
         gate: says which sentences may move the robot.
+        confirming: asks a person about every new policy; None to ask about none.
     """
 
     def __init__(
@@ -48,10 +50,12 @@ class Loop:
         schedule: Schedule,
         triggers: Sequence[Trigger] = TRIGGERS,
         gate: Gate = OPEN,
+        confirming: Confirming | None = None,
     ) -> None:
         self.body, self.planner, self.steps, self.bus, self.memory = body, planner, steps, bus, memory
         self.budget, self.schedule, self.triggers, self.gate = budget, schedule, tuple(triggers), gate
         self.inbox = Inbox()
+        self.confirming = confirming
         self._stop = ""
         planner.wanted = lambda: not self._stop
 
@@ -111,6 +115,11 @@ class Loop:
                 return Outcome("failure", self.memory.knowledge.failures[-1])
             elif not progress.remaining:
                 return self._done()
+            elif self.confirming is not None and self.confirming.due():
+                # What ends a wait is taken up at the boundary that follows it.
+                end = self.confirming.ask(lambda: not self._stop and self.inbox.empty and time.monotonic() < end_s)
+                if end is not None:
+                    return end
             elif self.steps.carry_out(progress.remaining[0]).status == "stopped":
                 return Outcome("stopped", self._stop or "the robot was stopped")
 

@@ -39,6 +39,7 @@ class Progress:
         steps: steps finished in the whole run, failed ones included.
         said: texts of scripted changes that have happened, in order.
         asks: policies in a row that did nothing but ask, the present one included.
+        agreed: whether a person who was asked said yes to the present plan.
     """
 
     revision: int = 0
@@ -55,6 +56,7 @@ class Progress:
     steps: int = 0
     said: list[str] = field(default_factory=list)
     asks: int = 0
+    agreed: bool = False
 
     @property
     def remaining(self) -> Sequence[PlanStep]:
@@ -77,6 +79,7 @@ class RunMemory:
         progress: where the run stands.
         knowledge: what the robot has been told, has done and believes: all of it, while the model is told a bounded part.
         situation: what holds by the steps that succeeded: the same fold that policies are checked with.
+        planned_on_s: when the image of the present plan was taken, in seconds since the epoch.
     """
 
     def __init__(self, primitives: Mapping[str, Primitive]) -> None:
@@ -84,6 +87,7 @@ class RunMemory:
         self.progress = Progress()
         self.knowledge = Memory(())
         self.situation = Situation(State(), primitives)
+        self.planned_on_s = 0.0
 
     def on_event(self, event: Event) -> None:
         """Take one event in; kinds without a row in the table change nothing."""
@@ -145,6 +149,8 @@ class RunMemory:
 
     def _observation(self, event: Event) -> None:
         state = event.data["state"]
+        if event.data["purpose"] == "plan":
+            self.planned_on_s = event.wall_s
         held = state.get("holding", "")
         self._know(at=state.get("at", ""), holding=(held == "something" and self.knowledge.holding) or held)
         self.situation.facts.measure(self.knowledge.holding, self.knowledge.at)
@@ -156,13 +162,16 @@ class RunMemory:
             revision=event.data["revision"],
             plan=event.live or Plan.from_json(event.data["policy"]),
             instruction=self.knowledge.instruction,
-            replans=p.replans + 1,
+            replans=p.replans + ("by" not in event.data),  # a person's own edit is no try of the model
             claim=event.data["claim"],
             gave_up=event.data["claim"] == "cannot" and bool(p.triggers.keys() - {"new-instruction"}),
             steps=p.steps,
             said=p.said,
             asks=p.asks + 1 if event.data["claim"] == "asks" else 0,
         )
+
+    def _confirmed(self, event: Event) -> None:
+        self.progress.agreed = event.data["answer"] == "yes"
 
     def _started(self, event: Event) -> None:
         self.progress.in_flight = event
@@ -260,6 +269,7 @@ _FOLDS = {
     "instruction": RunMemory._instruction,
     "observation": RunMemory._observation,
     "policy": RunMemory._policy,
+    "confirm-answered": RunMemory._confirmed,
     "step-started": RunMemory._started,
     "step-finished": RunMemory._finished,
     "trigger": RunMemory._trigger,

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from vlp.core.errors import Report, TaskFailed
+from vlp.core.errors import Report, TaskFailed, UsageError
 from vlp.core.messages import Message
 from vlp.core.observation import Observation
 from vlp.core.things import Names
@@ -128,6 +128,25 @@ class Planner:
         if not self._confirm(f"{doubt} It means to do: {policy.goal}. Go on? (yes or no)"):
             raise NoPolicy(f"not confirmed: {doubt}")
 
+    def edited(self, text: str) -> Plan:
+        """Return the plan of a policy that a person wrote in place of the present one, checked as the model's are.
+
+        Raises:
+            UsageError: it fails the checks.
+        """
+        fresh = self.memory.progress.replans == 0  # nothing has been done for the instruction
+        checks = (*CHECKS, *self.gate.checks(self.memory.memory().instructions, fresh))
+        plan, report = check_policy(text, self.manifest, self.memory.state(), self._reachable, checks)
+        if plan is None:
+            raise UsageError(f"the policy is refused: {'; '.join(str(issue) for issue in report.issues[:3])}")
+        return plan
+
+    def adopted(self, plan: Plan, by: str) -> list[Event]:
+        """Return the events that put a person's plan in the place of the present one."""
+        event = self._policy_event(plan, 0.0)
+        event.data["by"] = by
+        return [event, self._understood(plan, self.memory.state())]
+
     def close(self) -> None:
         """Let the model's thread end."""
         self._worker.close()
@@ -188,5 +207,9 @@ def claim_of(policy: Policy, steps_before: int, manifest: Manifest) -> str:
         return "cannot"
     if policy.question:
         return "asks"
-    acts = any(manifest.primitives[step.do].kind == "action" for step in policy.steps)
-    return "done" if acts or steps_before else "already"
+    return "done" if acts(policy, manifest) or steps_before else "already"
+
+
+def acts(policy: Policy, manifest: Manifest) -> bool:
+    """Return whether a policy has an action, not perceptions alone."""
+    return any(manifest.primitives[step.do].kind == "action" for step in policy.steps)

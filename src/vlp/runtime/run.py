@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from vlp import __version__
 from vlp.core.errors import UsageError
@@ -16,6 +16,7 @@ from vlp.models.protocol import Model
 from vlp.robot.protocol import Robot
 from vlp.runtime.body import Body
 from vlp.runtime.bus import Bus, Judge, Subscriber
+from vlp.runtime.confirming import Confirming, Proposal, Said
 from vlp.runtime.limits import Budget
 from vlp.runtime.loop import Loop
 from vlp.runtime.memory import RunMemory
@@ -94,7 +95,8 @@ class Run:
         subscribers: displays, recordings and measurements; closed at the end.
         triggers: reasons to ask for a new policy.
         on_text: told each piece of a reply as it is written.
-        confirm: asks a person whether to go on with what may be a misunderstanding; None where nobody is there.
+        confirm: asks a person whether to go on with what may be a misunderstanding; "always" waits for `answer` before the
+            first step of every new policy that has an action; None where nobody is there.
         past: events of a run to be taken over.
 
     Raises:
@@ -113,7 +115,7 @@ class Run:
         subscribers: Sequence[Subscriber] = (),
         triggers: Sequence[Trigger] = TRIGGERS,
         on_text: Callable[[str], None] | None = None,
-        confirm: Callable[[str], bool] | None = None,
+        confirm: Callable[[str], bool] | Literal["always"] | None = None,
         past: Sequence[Event] = (),
     ) -> None:
         self.spec, self._past = spec, list(past)
@@ -132,10 +134,24 @@ class Run:
         known = getattr(robot, "names", None)
         names = known if isinstance(known, Names) else None
         reachable = self.body.reachable if self.body.offers("reachable") else None
+        always = isinstance(confirm, str)
+        doubts = (lambda question: True) if isinstance(confirm, str) else confirm  # whoever is asked anyway is asked once
         self.planner = Planner(
-            model, self.body.manifest, self.bus, self.memory, spec.budget, on_text, self.gate, confirm, names, reachable
+            model, self.body.manifest, self.bus, self.memory, spec.budget, on_text, self.gate, doubts, names, reachable
         )
-        self.loop = Loop(self.body, self.planner, self.steps, self.bus, self.memory, spec.budget, schedule, triggers, self.gate)
+        self.confirming = Confirming(self.body, self.planner, self.bus, self.memory, self.gate) if always else None
+        self.loop = Loop(
+            self.body,
+            self.planner,
+            self.steps,
+            self.bus,
+            self.memory,
+            spec.budget,
+            schedule,
+            triggers,
+            self.gate,
+            self.confirming,
+        )
 
     def instruct(self, text: str) -> Instruction:
         """Give a new instruction, from any thread, and return it; it holds from the next step boundary on.
@@ -155,6 +171,29 @@ class Run:
         if why is not None and why.harmless:
             raise why
         return said
+
+    @property
+    def proposal(self) -> Proposal | None:
+        """What a person is asked to agree to now; None while nobody is asked."""
+        return self.confirming.desk.proposal if self.confirming else None
+
+    def answer(self, said: Said, by: str = "api") -> None:
+        """Answer the question whether to carry out `proposal`, from any thread.
+
+        Args:
+            said: True or "yes" starts the policy; False or "no" ends the run. A policy, as an object, a document or its JSON
+                text, takes the place of the one that was shown and is asked about in its turn. Any other sentence is a new
+                instruction. Words for stopping stop robot and run, whether anybody is asked or not.
+            by: through what it came, for the journal.
+
+        Raises:
+            UsageError: nobody is asked, or it was answered already; a policy that fails the checks; a sentence out of bounds.
+                After a refusal the question stays open.
+            NotUnderstood: a sentence that may not move the robot; the question stays open.
+        """
+        if self.confirming is None:
+            raise UsageError("this run asks nobody before it moves.", 'Make it with confirm="always".')
+        self.confirming.answer(said, by, self.stop)
 
     def stop(self, reason: str = "stopped by the person") -> None:
         """Stop robot and run, from any thread."""

@@ -62,6 +62,12 @@ class Inbox:
                 raise UsageError(f"{MAX_WAITING} instructions wait already.", "Wait for the next step to end.")
             self._waiting.append(said)
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        with self._lock:
+            return not self._waiting
+
     def take(self) -> list[Instruction]:
         """Return what waits, oldest first, and empty the box."""
         with self._lock:

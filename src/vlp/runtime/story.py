@@ -53,6 +53,7 @@ class Chapter:
         said: what the model said before it wrote the policy, in a line for each turn; "" of a model that says nothing.
         diff_data: the same change as plain data.
         understood: what the policy takes the instruction to mean, in one line.
+        confirmed: what a person who was asked said to it; "" when nobody was asked or answered.
     """
 
     revision: int
@@ -69,6 +70,7 @@ class Chapter:
     said: str = ""
     diff_data: dict[str, Any] | None = None
     understood: str = ""
+    confirmed: str = ""
 
     def row(self, step_id: str) -> Row | None:
         """Return the row of a step, None when there is none."""
@@ -94,6 +96,7 @@ class Story:
         times_s: seconds in perception, model, checks and motion.
         first_image, last_image: JPEG bytes of the first and the last observation.
         waiting: what the run is doing now, for a display.
+        asking: whether a person is asked to agree to the last policy.
         end: data of the event that ended it; empty before.
     """
 
@@ -106,6 +109,7 @@ class Story:
         self.first_image: bytes | None = None
         self.last_image: bytes | None = None
         self.waiting = ""
+        self.asking = False
         self.end: dict[str, Any] = {}
         self._begin_s: float | None = None
         self._triggers: list[tuple[str, str]] = []
@@ -212,6 +216,18 @@ class Story:
             row.final = row.id in event.data["final"]
         self._say("understood", chapter.understood)
 
+    def _asked(self, event: Event) -> None:
+        doubt = f"{event.data['doubt']} " if event.data["doubt"] else ""
+        age = f"planned from an image taken {event.data['image_age_s']:.0f} s ago"
+        self._say("confirm", f"{doubt}carry out policy {event.data['revision']}, {age}? yes, no, another sentence, or a policy")
+        self.waiting, self.asking = "waits for a yes", True
+
+    def _answered(self, event: Event) -> None:
+        told = f"{event.data['answer']} ({event.data['by']}, after {event.data['waited_s']:.0f} s)"
+        self.chapters[-1].confirmed = told
+        self._say("confirm", told)
+        self.waiting, self.asking = "", False
+
     def _step_started(self, event: Event) -> None:
         row = self._row(event)
         if row:
@@ -262,6 +278,8 @@ _FOLDS = {
     "report": Story._report,
     "policy": Story._policy,
     "understood": Story._understood,
+    "confirm-asked": Story._asked,
+    "confirm-answered": Story._answered,
     "step-started": Story._step_started,
     "step-finished": Story._step_finished,
     "trigger": Story._trigger,

@@ -104,11 +104,12 @@ def _chapter(chapter: Chapter) -> str:
     reports = "".join(f"<pre>{escape(report)}</pre>" for report in chapter.reports)
     said = f'<p class="soft">went by: {escape(chapter.said)}</p>' if chapter.said else ""
     meant = f"<p>understood: {escape(chapter.understood)}</p>" if chapter.understood else ""
+    agreed = f"<p>asked before it moved: {escape(chapter.confirmed)}</p>" if chapter.confirmed else ""
     refused = f"<details><summary>refused replies</summary>{reports}</details>" if reports else ""
     return (
         f"<h2>Policy {chapter.revision}: {escape(str(chapter.policy.get('goal', '')))}</h2><section>{whys}"
         f'<p class="soft">for “{escape(chapter.instruction)}”, at {chapter.started_s:.1f} s, '
-        f"model {chapter.model_s:.2f} s{replies}</p>{said}{meant}{body}{diff}{refused}</section>"
+        f"model {chapter.model_s:.2f} s{replies}</p>{said}{meant}{agreed}{body}{diff}{refused}</section>"
     )
 
 

@@ -57,6 +57,7 @@ def _chapter(chapter: Chapter) -> dict[str, Any]:
         "revision": chapter.revision,
         "instruction": chapter.instruction,
         "understood": chapter.understood,
+        "confirmed": chapter.confirmed,
         "policy": chapter.policy,
         "claim": chapter.claim,
         "diff": chapter.diff_data,

@@ -1,8 +1,9 @@
 """The run in a terminal, live: the policy as a tree, what changed it and why, and where the time goes."""
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -38,6 +39,7 @@ class Terminal:
         self._live: Live | None = None
         self._seen_at_s = time.monotonic()
         self._writing = ""
+        self._aside = False
 
     def on_event(self, event: Event) -> None:
         """Take one event in and show it."""
@@ -48,11 +50,12 @@ class Terminal:
             if event.kind in ("reply", "policy"):
                 self._writing = ""
         if not self._console.is_terminal:
+            if event.kind == "confirm-asked":  # whoever is to agree sees every step
+                self._console.print(policy_text(self._story.chapters[-1]), soft_wrap=True, end="")
             for moment in self._story.moments[shown:]:
                 self._console.print(moment_line(moment), soft_wrap=True)
-        elif self._live is None and not self._story.end:
-            self._live = Live(console=self._console, get_renderable=self.render, refresh_per_second=REFRESH_HZ)
-            self._live.start()
+        elif self._live is None and not self._story.end and not self._aside:
+            self._begin()
         if event.kind == "run-finished":
             self.close()
 
@@ -60,6 +63,22 @@ class Terminal:
         """Show a piece of a reply as it is written."""
         with self._lock:
             self._writing = (self._writing + piece)[-4000:]
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Leave the screen to another program, such as an editor, while the context is open."""
+        self._aside = True
+        self.close()
+        try:
+            yield
+        finally:
+            self._aside = False
+            if self._console.is_terminal and not self._story.end:
+                self._begin()
+
+    def _begin(self) -> None:
+        self._live = Live(console=self._console, get_renderable=self.render, refresh_per_second=REFRESH_HZ)
+        self._live.start()
 
     def close(self) -> None:
         """Leave the last picture standing."""
@@ -81,7 +100,8 @@ class Terminal:
             if self._writing:
                 parts.append(Text(printable(self._writing[-200:]), style="dim"))
             if self._line and not self._story.end:
-                parts.append(Text(printable(self._line()), style="bold"))
+                where = 1 if self._story.asking else len(parts)
+                parts.insert(where, Text(printable(self._line()), style="bold"))
             return Group(*parts)
 
     def _head(self) -> Panel:
@@ -148,7 +168,7 @@ def times_text(story: Story) -> Text:
 
 _MOMENT_STYLES: dict[str, str] = {
     "instruction": "bold", "trigger": "yellow", "policy": "cyan", "understood": "cyan",
-    "report": "red", "world": "yellow", "end": "bold",
+    "report": "red", "world": "yellow", "confirm": "bold yellow", "end": "bold",
 }  # fmt: skip
 
 

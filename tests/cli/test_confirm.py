@@ -1,0 +1,170 @@
+"""`--confirm always`: a person at a terminal or lines on standard input say yes before anything moves."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from cli_kit import GOOD
+
+from vlp.cli.keyboard import Keyboard
+from vlp.core.errors import UsageError
+from vlp.journal import read_events
+from vlp.robot.serving import running_server
+from vlp.runtime.confirming import Proposal
+from vlp.sim.fake.robot import FakeRobot
+
+SAY = "put the red cube in the green bowl"
+BALL = json.dumps(GOOD).replace("red cube", "blue ball").replace("red_cube", "blue_ball")
+PROPOSAL = Proposal(1, "the red cube is in the green bowl", ("1.1 locate red cube",), (), json.dumps(GOOD, indent=1))
+
+
+def _until(holds, limit_s: float = 20.0) -> None:
+    end = time.monotonic() + limit_s
+    while not holds():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+def _vlp(tmp_path: Path, robot: FakeRobot, said: str | None) -> subprocess.CompletedProcess[str]:
+    """Run `vlp` against a served robot, with `said` piped in; None for /dev/null."""
+    (tmp_path / "replies.json").write_text(json.dumps([GOOD]))
+    words = ["run", SAY, "--model", f"scripted:{tmp_path / 'replies.json'}", "--out", "r", "--confirm", "always"]
+    with running_server(robot) as at:
+        environment = {**os.environ, "VLP_ROBOT_TOKEN": at.token}
+        words += ["--robot", at.url, "--no-recordings"]
+        return subprocess.run(
+            [sys.executable, "-m", "vlp.cli.main", *words], cwd=tmp_path, env=environment, text=True, timeout=60,
+            capture_output=True, check=False, input=said, stdin=subprocess.DEVNULL if said is None else None,
+        )  # fmt: skip
+
+
+def test_a_piped_yes_starts_the_run_and_the_steps_were_shown_before(tmp_path):
+    robot = FakeRobot()
+    told = _vlp(tmp_path, robot, "\nyes\n")
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert robot.world.objects["red cube"].support == "green bowl"
+    shown, asked, said = (told.stdout.find(words) for words in ("· 1.2 grasp $red_cube", "carry out policy 1", "yes (standard"))
+    assert -1 < told.stdout.find("understood") < shown < asked < said < told.stdout.find("step ")
+
+
+def test_a_piped_policy_takes_the_place_of_the_one_shown(tmp_path):
+    robot = FakeRobot()
+    told = _vlp(tmp_path, robot, f"{BALL.replace('grasp', 'gras')}\n{BALL}\nyes\n")
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert robot.world.objects["blue ball"].support == "green bowl" and "Did you mean 'grasp'?" in told.stderr
+
+
+@pytest.mark.parametrize("said", ["no\n", ""])
+def test_a_no_or_the_end_of_the_input_moves_nothing(tmp_path, said: str):
+    robot = FakeRobot()
+    told = _vlp(tmp_path, robot, said)
+    by = "standard input" if said else "the end of standard input"
+    assert told.returncode == 1 and f"stopped: not confirmed, no ({by})" in told.stdout, told.stdout + told.stderr
+    assert not read_events(tmp_path / "r", ["step-started"], blobs=False) and not robot._stop.is_set()
+
+
+def test_where_nobody_can_answer_nothing_is_begun(tmp_path):
+    """A run under cron or in a container without a terminal must not wait for ever, nor go on unasked."""
+    robot = FakeRobot()
+    told = _vlp(tmp_path, robot, None)
+    assert told.returncode == 2 and "echo yes | vlp run" in told.stderr and len(told.stderr.splitlines()) == 1
+    assert not (tmp_path / "r").exists() and not robot.log
+
+
+class _Asked:
+    """A run that asks, and refuses what holds "bad"."""
+
+    def __init__(self, proposal: Proposal | None = PROPOSAL) -> None:
+        self.proposal, self.answers, self.said = proposal, list[tuple[str, str]](), list[str]()
+
+    def answer(self, said: str, by: str) -> None:
+        if "bad" in said:
+            raise UsageError("bad.")
+        self.answers.append((said, by))
+        self.proposal = None
+
+    def instruct(self, text: str) -> str:
+        self.said.append(text)
+        return text
+
+    def stop(self) -> None:
+        raise AssertionError("nobody said so")
+
+
+@pytest.fixture
+def typed():
+    """A terminal whose other end the test types at."""
+    ours, theirs = os.openpty()
+    yield ours, Keyboard(theirs)
+    os.close(ours)
+    os.close(theirs)
+
+
+@pytest.mark.parametrize("line", ["yes", "no", "stop", "put the blue ball there"])
+def test_a_line_typed_while_asked_is_the_answer(typed, line: str):
+    ours, keyboard = typed
+    run = _Asked()
+    with keyboard.listening(run):
+        assert "Carry this out?" in keyboard.line()
+        os.write(ours, f"{line}\r".encode())
+        _until(lambda: run.answers)
+        assert "Carry this out?" not in keyboard.line()
+    assert run.answers == [(line, "terminal")]
+
+
+def test_a_yes_typed_before_the_question_agrees_to_nothing(typed):
+    """Typed while the model still wrote, "yes" was a new instruction that nobody understood, and ended the run."""
+    ours, keyboard = typed
+    run = _Asked(None)
+    with keyboard.listening(run):
+        os.write(ours, b"yes\r")
+        _until(lambda: "nobody is asked now" in keyboard.line())
+    assert not run.answers and not run.said
+
+
+def test_edit_opens_the_persons_editor_and_a_refused_edit_is_opened_again_as_it_was_left(typed, tmp_path, monkeypatch):
+    ours, keyboard = typed
+    editor = tmp_path / "editor.py"
+    editor.write_text(
+        "import pathlib, sys\nfile = pathlib.Path(sys.argv[1])\ntext = file.read_text()\n"
+        "file.write_text(text.replace('bad', 'blue') if 'bad' in text else text.replace('red', 'bad'))\n"
+    )
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", f"{sys.executable} {editor}")
+    run = _Asked()
+    with keyboard.listening(run):
+        os.write(ours, b"edit\r")
+        _until(lambda: "bad." in keyboard.line())
+        assert run.proposal is not None and not run.answers
+        os.write(ours, b"edit\r")
+        _until(lambda: run.answers)
+    assert run.answers == [(PROPOSAL.policy.replace("red", "blue"), "terminal")]
+
+
+@pytest.mark.parametrize(
+    ("editor", "why"), [("true", "left the policy as it is"), ("false", "status 1"), ("no-such-editor", "cannot be started")]
+)
+def test_an_editor_that_changes_nothing_or_fails_says_so(typed, monkeypatch, editor: str, why: str):
+    ours, keyboard = typed
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", editor)
+    run = _Asked()
+    with keyboard.listening(run):
+        os.write(ours, b"edit\r")
+        _until(lambda: why in keyboard.line())
+    assert run.proposal is not None and not run.answers
+
+
+def test_the_end_of_the_run_closes_the_editor(typed, monkeypatch):
+    ours, keyboard = typed
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", f"{sys.executable} -c 'import time; time.sleep(60)'")
+    begin_s = time.monotonic()
+    with keyboard.listening(_Asked()):
+        os.write(ours, b"edit\r")
+        time.sleep(0.5)
+    assert time.monotonic() - begin_s < 5
