@@ -162,8 +162,7 @@ SPEAK_OF_IT = {
     "data/import_folder.py": "a table of samples",
     "models/conformance.py": "any question will do",
     "primitives/standard.py": "an example of a phrase",
-    "prompt/examples.py": "things of an example for any robot",
-    "prompt/full.py": "an example of an answer",
+    "prompt/full.py": "an example of an answer, and things of an example for any robot",
 }
 
 

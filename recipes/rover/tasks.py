@@ -14,8 +14,8 @@ from vlp.journal import Event
 from vlp.models.protocol import Model
 from vlp.perception.perceiving import PerceivingRobot
 from vlp.robot.protocol import Step, StepResult
+from vlp.runtime.loop import Change
 from vlp.runtime.run import Run, Spec
-from vlp.runtime.schedule import Change
 
 
 class TroubledRover(Rover):

@@ -17,7 +17,7 @@ import kit
 from image_kinds import KINDS, Kind, exif, plain, saved
 from PIL import Image as Pil
 
-from vlp.cli.launch import open_chosen
+from vlp.cli.run import open_chosen
 from vlp.core.errors import UsageError
 from vlp.core.messages import Image
 from vlp.data.sample import make_sample

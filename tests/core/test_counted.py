@@ -1,7 +1,7 @@
 import pytest
 
 from vlp.core.errors import not_installed
-from vlp.core.words import counted
+from vlp.core.things import counted
 
 
 @pytest.mark.parametrize(

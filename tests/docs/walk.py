@@ -63,7 +63,7 @@ class Walk(contextlib.ExitStack):
         self.patch.chdir(self.folder)
         for name in ("VLP_ROBOT_TOKEN", "VLP_MODEL_KEY", "VLP_MODEL_SIGHT"):
             self.patch.delenv(name, raising=False)
-        self.patch.setattr("vlp.cli.launch.FILM_SPEED", 20.0)  # a tenth of a film's pictures: they are half of a run's time
+        self.patch.setattr("vlp.cli.run.FILM_SPEED", 20.0)  # a tenth of a film's pictures: they are half of a run's time
         self.patch.setenv("CURL_HOME", str(self.folder))
         self.patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         return self

@@ -17,7 +17,7 @@ from vlp.perception.model_grounder import ModelGrounder
 from vlp.perception.perceiving import PerceivingRobot
 from vlp.robot.protocol import Step
 from vlp.runtime.body import Body as RuntimeBody
-from vlp.runtime.limits import Budget
+from vlp.runtime.body import Budget
 from vlp.sim.open import manifest_of
 
 RGB = np.zeros((480, 640, 3), dtype=np.uint8)

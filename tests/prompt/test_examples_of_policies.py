@@ -16,8 +16,7 @@ from vlp.policy.checks import check_policy
 from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.manifest import Limits, Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
-from vlp.prompt.examples import make_examples
-from vlp.prompt.full import system_text
+from vlp.prompt.full import make_examples, system_text
 from vlp.prompt.render import Memory, plan_messages
 from vlp.sim.worlds.tabletop.places import PLACES
 

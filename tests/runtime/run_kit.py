@@ -7,7 +7,7 @@ from pathlib import Path
 from vlp.core.instruction import Instruction
 from vlp.models.scripted import ScriptedModel
 from vlp.runtime import run as runtime
-from vlp.runtime.schedule import Change
+from vlp.runtime.loop import Change
 from vlp.sim.fake.robot import FakeRobot
 
 

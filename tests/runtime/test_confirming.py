@@ -19,7 +19,7 @@ from vlp.models.scripted import ScriptedModel
 from vlp.policy import Policy
 from vlp.robot.client import RemoteRobot
 from vlp.robot.serving import running_server
-from vlp.runtime.limits import Budget
+from vlp.runtime.body import Budget
 from vlp.runtime.replay import replay
 from vlp.runtime.run import Run as LiveRun
 from vlp.runtime.run import read_run

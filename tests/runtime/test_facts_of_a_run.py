@@ -13,9 +13,9 @@ from vlp.models.scripted import ScriptedModel
 from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.standard import make_manifest
 from vlp.robot.protocol import Step, StepResult
+from vlp.runtime.loop import Change
 from vlp.runtime.run import Run as LiveRun
 from vlp.runtime.run import Spec, read_run
-from vlp.runtime.schedule import Change
 from vlp.sim.fake.robot import FakeRobot
 
 DOOR = Argument("door", "choice", "Which door.", choices=("front", "back"))

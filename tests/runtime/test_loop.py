@@ -10,7 +10,7 @@ from run_kit import asked, change, put, say
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal import Event, JournalError, read_events
 from vlp.models.protocol import GENERAL, Reply
-from vlp.runtime.limits import Budget
+from vlp.runtime.body import Budget
 from vlp.sim.fake.robot import FakeRobot, Script, fake_manifest
 
 CUBE_IN_BOWL = put("red cube", "green bowl")

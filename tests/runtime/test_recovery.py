@@ -15,7 +15,7 @@ from run_kit import Run, asked, change, put, say
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal import Event, Journal, read_events
 from vlp.models.scripted import ScriptedModel
-from vlp.runtime.outcome import Outcome
+from vlp.runtime.bus import Outcome
 from vlp.runtime.run import Run as LiveRun
 from vlp.runtime.run import read_run
 from vlp.sim.fake.robot import FakeRobot, fake_manifest

@@ -3,7 +3,7 @@
 import pytest
 from run_kit import asked, put
 
-from vlp.runtime.schedule import Change
+from vlp.runtime.loop import Change
 from vlp.sim.fake.robot import FakeRobot
 
 SENTENCE = "put the red cube in the green bowl"

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import tyro
 
-from vlp.cli.launch import open_chosen
 from vlp.cli.options import AskedModel
+from vlp.cli.run import open_chosen
 from vlp.core.errors import TaskFailed
 from vlp.core.images import read_image
 from vlp.models.catalogue import DEFAULT_MODEL, with_name

@@ -11,7 +11,7 @@ import tyro
 
 from vlp.cli.robots import manifest_of
 from vlp.core.errors import UsageError, first, not_installed
-from vlp.core.words import counted
+from vlp.core.things import counted
 from vlp.data.sample import SPLITS
 from vlp.data.store import Store, StoreWriter
 from vlp.data.store import merge as merge_stores

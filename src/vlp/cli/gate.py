@@ -183,7 +183,7 @@ def _openers(found: Any, device: str) -> tuple[Callable[[], Any], Callable[[], A
     options = {"device": device} if device else {}
     if not found.model.startswith(SERVED):
         return lambda: found.open_base(**options), lambda: found.open(**options)
-    from vlp.cli.launch import open_chosen
+    from vlp.cli.run import open_chosen
 
     return lambda: found.open_base(**options), lambda: open_chosen(found.model)
 

@@ -1,4 +1,4 @@
-"""The person at the terminal: lines typed while a run goes on, and answers to the robot's questions."""
+"""A person's answers and instructions: typed while a run is shown, one line each from standard input, or in an editor."""
 
 from __future__ import annotations
 
@@ -6,15 +6,117 @@ import contextlib
 import os
 import queue
 import select
+import shlex
+import stat
+import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from vlp.cli.editor import edited
-from vlp.core.errors import VlpError
+from vlp.core.errors import MissingComponent, UsageError, VlpError
+from vlp.journal import Event
 from vlp.runtime.confirming import Proposal, says_yes
 from vlp.understanding.stopping import says_stop
+
+
+def edited(text: str, ended: threading.Event) -> str:
+    """Return a text as a person left it in $VISUAL or $EDITOR, else in vi.
+
+    Args:
+        text: shown in the editor as a JSON file.
+        ended: the editor is closed once this is set.
+
+    Raises:
+        UsageError: the editor failed or was closed, or left the text as it was.
+        MissingComponent: there is no such editor.
+    """
+    words = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+    with tempfile.TemporaryDirectory(prefix="vlp-edit-") as folder:
+        file = Path(folder) / "policy.json"
+        file.write_text(text, encoding="utf-8")
+        try:
+            with subprocess.Popen([*words, str(file)]) as editor:
+                while editor.poll() is None:
+                    if ended.wait(0.1):
+                        editor.terminate()
+        except OSError as error:
+            said = f"the editor {words[0]!r} cannot be started: {error.strerror}."
+            raise MissingComponent(said, "Set EDITOR, or type the policy's JSON as the answer.") from None
+        if editor.returncode:
+            raise UsageError(f"the editor ended with status {editor.returncode}; the policy stays as it is.")
+        after = file.read_text(encoding="utf-8", errors="replace")
+    if after.strip() == text.strip():
+        raise UsageError("the editor left the policy as it is.", "`yes` starts it.")
+    return after
+
+
+if TYPE_CHECKING:
+    from vlp.runtime.run import Run
+
+
+class Lines:
+    """Reads a line whenever a run asks whether it may begin, and answers with it; the end of the input is a no.
+
+    Args:
+        stream: where the lines come from.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
+
+    @classmethod
+    def of_input(cls) -> Lines:
+        """Return the lines of standard input.
+
+        Raises:
+            UsageError: nobody can answer there.
+        """
+        if sys.stdin is None or not _gives_lines(sys.stdin):
+            raise UsageError(
+                "--confirm always waits for an answer, and standard input is neither a terminal nor gives lines.",
+                "Run it in a terminal, or pipe answers in: echo yes | vlp run ... From Python, `Run.answer` answers.",
+            )
+        return cls(sys.stdin)
+
+    def on_event(self, event: Event) -> None:
+        """Read on when something was asked."""
+        if event.kind == "confirm-asked":
+            self._asked.put(True)
+
+    @contextlib.contextmanager
+    def listening(self, run: Run) -> Iterator[None]:
+        """Answer for a run while the context is open."""
+        thread = threading.Thread(target=self._answer, args=(run,), name="answers", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._asked.put(False)
+
+    def _answer(self, run: Run) -> None:
+        while self._asked.get():
+            while run.proposal is not None:
+                line = self._stream.readline()
+                try:
+                    if not line:
+                        run.answer(False, "the end of standard input")
+                    elif line.strip():
+                        run.answer(line.strip(), "standard input")
+                except VlpError as error:
+                    print(f"vlp: not taken: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+
+
+def _gives_lines(stream: TextIO) -> bool:
+    """Return whether something can come from a stream: /dev/null and the like give nothing, at once and for ever."""
+    try:
+        return stream.isatty() or not stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):  # closed, or no file at all
+        return False
+
 
 HINT = "a new instruction, or stop"
 SLICE_S = 0.2

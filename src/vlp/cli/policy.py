@@ -9,7 +9,7 @@ import tyro
 
 from vlp.cli.robots import STANDARD_ROBOT, manifest_of
 from vlp.core.errors import Report, TaskFailed, UsageError, VlpError, first, lookup
-from vlp.core.words import counted
+from vlp.core.things import counted
 from vlp.policy import Plan, check_policy, tree_lines
 from vlp.policy import diff as compare
 from vlp.policy.convert import TARGETS

@@ -10,10 +10,10 @@ import tyro
 
 from vlp.cli.robots import connect, manifest_of
 from vlp.core.errors import TaskFailed, UsageError, first
+from vlp.core.files import write_whole
 from vlp.core.images import encode_png
 from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.robot.protocol import Step, StepResult
-from vlp.runtime.files import write_whole
 from vlp.sim.embodiments import EMBODIMENTS
 from vlp.sim.worlds import WORLDS
 

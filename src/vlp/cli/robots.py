@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from vlp.cli.launch import robot_token
+from vlp.cli.run import robot_token
 from vlp.core.errors import UsageError, did_you_mean
 from vlp.perception.perceiving import with_perceptions
 from vlp.primitives.manifest import Manifest

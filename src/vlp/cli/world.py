@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from vlp.core.errors import first, not_installed
+from vlp.core.files import write_whole
 from vlp.core.images import encode_png
-from vlp.runtime.files import write_whole
 from vlp.sim.embodiments import EMBODIMENTS
 from vlp.sim.worlds import WORLDS
 

@@ -1,4 +1,4 @@
-"""What a model or a world knows of its things: the words for them, and how large they are."""
+"""What is known of things and said of them: words for them, how large they are, nouns in the plural."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,3 +41,18 @@ class SizeBounds:
 
 Sizes = Mapping[str, SizeBounds]
 """Bounds by the noun that a phrase ends with."""
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and its noun: "1 policy", "2 policies", "3 new samples"."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else f"{number:,} {noun}s"
+
+
+def plural(noun: str) -> str:
+    """Return the plural of a noun, with the words before it: "storage box" -> "storage boxes"."""
+    head, _, last = noun.rpartition(" ")
+    irregular = {"dice": "dice", "knife": "knives", "shelf": "shelves"}
+    regular = f"{last}es" if last.endswith(("s", "x", "z", "ch", "sh")) else f"{last}s"
+    return f"{head} {irregular.get(last, regular)}".strip()

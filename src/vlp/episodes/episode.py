@@ -18,11 +18,10 @@ from vlp.episodes.verdict import Verdict
 from vlp.journal import read_events
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER
-from vlp.runtime.bus import Subscriber
-from vlp.runtime.limits import Budget
-from vlp.runtime.outcome import Outcome
+from vlp.runtime.body import Budget
+from vlp.runtime.bus import Outcome, Subscriber
+from vlp.runtime.loop import Change
 from vlp.runtime.run import Run, Spec
-from vlp.runtime.schedule import Change
 from vlp.runtime.triggers import TRIGGERS, StepFailed
 from vlp.sim.embodiments import EMBODIMENTS
 from vlp.sim.simulation import Simulation, SimulationDiverged

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from vlp.runtime.files import write_whole
+from vlp.core.files import write_whole
 
 
 def write_report(folder: Path, summary: Mapping[str, Any], rows: list[dict[str, Any]]) -> None:

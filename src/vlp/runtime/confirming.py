@@ -12,13 +12,10 @@ from vlp.core.errors import UsageError, VlpError
 from vlp.core.instruction import Instruction
 from vlp.journal import Event
 from vlp.policy import Plan, Policy, compact
-from vlp.runtime.body import Body
-from vlp.runtime.bus import Bus
-from vlp.runtime.limits import SLICE_S
+from vlp.runtime.body import SLICE_S, Body
+from vlp.runtime.bus import Bus, Outcome
 from vlp.runtime.memory import RunMemory
-from vlp.runtime.outcome import Outcome
-from vlp.runtime.planner import Planner, acts
-from vlp.runtime.understood import final_steps, understood
+from vlp.runtime.planner import Planner, acts, final_steps, understood
 from vlp.understanding.gate import Gate
 
 Said = bool | str | Instruction | Policy | Mapping[str, Any]

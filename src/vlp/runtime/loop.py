@@ -1,26 +1,206 @@
-"""The loop: observe, ask for a policy, check it, do a step, look whether it still holds, and go on."""
+"""The loop: instructions and triggers, a policy, the next step; step by step until there is an end."""
 
+import threading
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
-from vlp.core.errors import VlpError
+from vlp.core.errors import UsageError, VlpError
 from vlp.core.instruction import Instruction
 from vlp.journal import Event
+from vlp.policy import PlanStep, Policy, Subtask
+from vlp.policy.checks import Effects, WithinLimits, check_policy
 from vlp.primitives.schema import CHECK
-from vlp.runtime.asking import answered
-from vlp.runtime.body import Body
-from vlp.runtime.bus import Bus
+from vlp.robot.protocol import Step, StepResult
+from vlp.runtime.body import Abandoned, Body, Budget, Overrun
+from vlp.runtime.bus import Bus, Outcome
 from vlp.runtime.confirming import Confirming
-from vlp.runtime.limits import Abandoned, Budget, Overrun
 from vlp.runtime.memory import RunMemory
-from vlp.runtime.outcome import Outcome
-from vlp.runtime.planner import NoPolicy, Planner
-from vlp.runtime.schedule import Inbox, Schedule
-from vlp.runtime.steps import Steps
+from vlp.runtime.planner import NoPolicy, Planner, answered
 from vlp.runtime.triggers import TRIGGERS, Moment, Trigger, fired
 from vlp.understanding.gate import OPEN, Gate
 from vlp.understanding.stopping import says_stop
+
+MAX_WAITING = 32
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change to come.
+
+    Args:
+        after_steps: happens at the first boundary with at least so many finished steps.
+        what: a new instruction, or the words of a scripted event.
+    """
+
+    after_steps: int
+    what: Instruction | str
+
+    @classmethod
+    def parse(cls, text: str, *, instruction: bool) -> "Change":
+        """Return the change that "STEP: words" spells, where the words are an instruction or an event.
+
+        Raises:
+            UsageError: no such form, or the words are no instruction.
+        """
+        number, colon, words = text.partition(":")
+        if not colon or not number.strip().isdigit() or not words.strip() or len(number) > 6:
+            raise UsageError(f"{text[:100]!r} is not a change midway.", 'Expected "STEP: words", e.g. "2: stop".')
+        return cls(int(number), Instruction.of(words) if instruction else words.strip())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as plain data."""
+        what = "instruction" if isinstance(self.what, Instruction) else "event"
+        return {"after_steps": self.after_steps, "what": what, "text": str(self.what)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Change":
+        """Return the change that `to_json` wrote."""
+        return cls(data["after_steps"], Instruction(data["text"]) if data["what"] == "instruction" else data["text"])
+
+
+class Inbox:
+    """Where new sentences wait for the next step boundary; any thread may put one in."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Instruction] = deque()
+        self._lock = threading.Lock()
+
+    def put(self, said: Instruction) -> None:
+        """Take an instruction; raises UsageError when too many wait already."""
+        with self._lock:
+            if len(self._waiting) >= MAX_WAITING:
+                raise UsageError(f"{MAX_WAITING} instructions wait already.", "Wait for the next step to end.")
+            self._waiting.append(said)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        with self._lock:
+            return not self._waiting
+
+    def take(self) -> list[Instruction]:
+        """Return what waits, oldest first, and empty the box."""
+        with self._lock:
+            waiting = list(self._waiting)
+            self._waiting.clear()
+        return waiting
+
+
+class Schedule:
+    """Scripted changes of one run.
+
+    Args:
+        changes: in any order.
+        apply_event: carries out an event on the scene and returns what it did.
+
+    Raises:
+        UsageError: an event, and nothing that could carry it out.
+    """
+
+    def __init__(self, changes: Sequence[Change] = (), apply_event: Callable[[str], Any] | None = None) -> None:
+        self._changes: list[tuple[str, Change]] = []
+        self._apply = apply_event
+        for n, change in enumerate(sorted(changes, key=lambda c: c.after_steps)):
+            mark = f"scheduled {n}"
+            if isinstance(change.what, Instruction):
+                change = replace(change, what=replace(change.what, source=mark))
+            elif apply_event is None:
+                raise UsageError(f"this robot's world takes no events: {change.what[:100]!r}.")
+            self._changes.append((mark, change))
+
+    def due(self, steps: int, said: Sequence[str]) -> list[tuple[str, Change]]:
+        """Return the changes to happen now, each with the mark that says it has: those after `steps`, not in `said`."""
+        return [(mark, change) for mark, change in self._changes if change.after_steps <= steps and mark not in said]
+
+    def happen(self, mark: str, change: Change) -> Event:
+        """Let a scripted event happen, and return the journal's event that says so."""
+        assert self._apply is not None
+        text = str(change.what)
+        data = {"text": text, "after_steps": change.after_steps, "source": mark, "detail": self._apply(text)}
+        return Event("world-event", data)
+
+
+AT_START = (Effects(), WithinLimits())
+"""Checked again when a step starts, on what is known then; names and types cannot have changed."""
+
+
+class Steps:
+    """Carries out steps of the present plan.
+
+    Args:
+        body: the robot.
+        bus: told before and after each step.
+        memory: what references stand for.
+        run_id: the first part of each step's key.
+        epoch: fencing epoch of the lease.
+    """
+
+    def __init__(self, body: Body, bus: Bus, memory: RunMemory, run_id: str, epoch: int = 0) -> None:
+        self.body, self.bus, self.memory, self.run_id, self.epoch = body, bus, memory, run_id, epoch
+
+    def key(self, step: PlanStep) -> str:
+        """Return the step's idempotency key: the same for the same step of the same policy, in any process."""
+        return f"{self.run_id}.{self.memory.progress.revision}.{step.id}"
+
+    def carry_out(self, step: PlanStep) -> StepResult:
+        """Do one step and return what the robot made of it.
+
+        Raises:
+            JournalError: the step was not sent, or its end could not be written down.
+            Overrun, MissingComponent: the robot did not answer; the step stays in flight.
+        """
+        sent = Step(step.step.do, self.memory.resolve(step), self.key(step), self.epoch)
+        refused = self._refused(step, sent)
+        if refused:
+            self.bus.emit(self.finished(step, refused, 0.0))
+            return refused
+        data = {
+            "revision": self.memory.progress.revision,
+            "id": step.id,
+            "key": sent.key,
+            "do": sent.do,
+            "arguments": sent.arguments,
+            "epoch": sent.epoch,
+            "instance": self.body.instance(),
+        }
+        self.bus.emit(Event("step-started", data))
+        start = time.monotonic()
+        result, snapshot = self.body.execute(sent)
+        self.ended(step, result, time.monotonic() - start, snapshot)
+        return result
+
+    def ended(self, step: PlanStep, result: StepResult, seconds: float, snapshot: bytes | None = None) -> None:
+        """Write the end of a step and the robot's state after it, both or neither."""
+        after = [Event("snapshot", {"after": result.key}, blob=snapshot)] if snapshot is not None else []
+        self.bus.emit(self.finished(step, result, seconds), *after)
+
+    def finished(self, step: PlanStep, result: StepResult, seconds: float) -> Event:
+        """Return the event of a step's end."""
+        data = {
+            "revision": self.memory.progress.revision,
+            "id": step.id,
+            "key": result.key,
+            "do": step.step.do,
+            "kind": self.body.manifest.primitives[step.step.do].kind,
+            "status": result.status,
+            "result": asdict(result),
+            "seconds": seconds,
+            "looks_s": self.body.spent(),
+        }
+        return Event("step-finished", data)
+
+    def _refused(self, step: PlanStep, sent: Step) -> StepResult | None:
+        """Return why a step must not start, None when it may."""
+        state = replace(self.memory.state(), names=self.memory.situation.names)
+        alone = Policy("one step", (Subtask("one step", (step.step,)),))
+        _, report = check_policy(alone, self.body.manifest, state, checks=AT_START)
+        if report.ok:
+            return None
+        issue = report.issues[0]
+        return StepResult(sent.key, "rejected", code=issue.code, message=f"{issue.message} {issue.hint}".strip())
 
 
 class Loop:

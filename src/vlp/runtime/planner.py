@@ -1,26 +1,93 @@
-"""Observation and memory to a plan: ask the model, check the reply, hand it back with the report while it is wrong."""
+"""Asks the model for the next policy, checks what it writes, says what was understood, and passes on its questions."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
 
 from vlp.core.errors import Report, TaskFailed, UsageError
+from vlp.core.instruction import Instruction
 from vlp.core.messages import Message
 from vlp.core.observation import Observation
 from vlp.core.things import Names
 from vlp.journal import Event
 from vlp.models.protocol import Model, Reply
-from vlp.policy import Plan, Policy, compact
-from vlp.policy.checks import CHECKS, Reachable, State, check_policy
+from vlp.policy import Plan, PlanStep, Policy, compact
+from vlp.policy.checks import CHECKS, Reachable, Situation, State, check_policy
 from vlp.policy.diff import diff
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import CHECK, Schema, guided, policy_schema
 from vlp.prompt.render import plan_messages, repair_messages
-from vlp.runtime.bus import Bus
-from vlp.runtime.limits import Budget, Worker
+from vlp.runtime.body import Budget, Worker
+from vlp.runtime.bus import Bus, Outcome
 from vlp.runtime.memory import RunMemory
-from vlp.runtime.understood import final_steps, understood
 from vlp.understanding.gate import OPEN, Gate
+
+
+def answered(memory: RunMemory) -> list[Event] | Outcome:
+    """Return what follows from a policy that only asks.
+
+    Returns:
+        the answer as an instruction and the trigger for a new policy, once it has come; nothing while it has not, or when the
+        plan is of another kind or no longer in force; the end of the run where asking leads nowhere.
+    """
+    progress = memory.progress
+    question = progress.plan.policy.question if progress.plan else ""
+    if not question or progress.triggers or memory.knowledge.instruction != progress.instruction:
+        return []
+    if progress.asks > 1:
+        return Outcome("failure", f"asked twice without getting on; it would ask now: {question}")
+    if progress.failed:
+        return Outcome("failure", f"not clear, and not answered: {question} ({memory.knowledge.steps[-1].message.rstrip('.')})")
+    if progress.remaining:
+        return []
+    value = memory.knowledge.steps[-1].value
+    try:
+        said = Instruction.of(value, "answer")
+    except UsageError as error:
+        return Outcome("failure", f"the answer to {question!r} cannot be taken: {error}")
+    trigger = {"name": "new-instruction", "detail": f"asked {question!r}, the person answered: {said.text}"}
+    return [Event("instruction", {**asdict(said), "question": question}), Event("trigger", trigger)]
+
+
+def understood(plan: Plan, final: Sequence[str] = ()) -> str:
+    """Return the goal and the subtasks of a plan in words, and its steps that cannot be undone.
+
+    Args:
+        plan: what the model wrote.
+        final: ids of the steps that cannot be undone.
+    """
+    policy = plan.policy
+    if policy.cannot:
+        return _line(f"{policy.goal} (cannot: {policy.cannot})")
+    if policy.question:
+        return _line(f"not yet clear, so it asks: {policy.question}")
+    names = [subtask.name for subtask in policy.subtasks]
+    parts = [f"{policy.goal} ({', '.join(names) or 'it is so already'})"]
+    parts += [f"cannot be undone: {plan.step(step_id)}" for step_id in final]
+    return _line("; ".join(parts))
+
+
+def final_steps(plan: Plan, manifest: Manifest, known: State) -> Iterator[PlanStep]:
+    """Yield the steps of a plan that cannot be undone: by their primitive, or by the place where they leave what is held.
+
+    Args:
+        plan: its steps in order.
+        manifest: says which primitives and places are final.
+        known: what holds before the plan; the place where the robot stands counts where a step names none.
+    """
+    situation = Situation(known, manifest.primitives)
+    for step in plan.steps:
+        primitive = manifest.primitives[step.step.do]
+        leaves = any("held" in effect.split() for effect in primitive.makes)
+        target = str(step.step.arguments.get("target", situation.facts.at))
+        if primitive.final or (leaves and target in manifest.places and manifest.places[target].final):
+            yield step
+        situation.apply(step.step)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
 
 HANG_GRACE_S = 5.0
 """What a model may take beyond its time limit before it counts as hung."""

@@ -7,8 +7,8 @@ from vlp.journal import Event
 from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.body import Body
 from vlp.runtime.bus import Bus
+from vlp.runtime.loop import Steps
 from vlp.runtime.memory import RunMemory
-from vlp.runtime.steps import Steps
 
 FINAL = ("success", "failure", "timeout")
 """Outcomes after which nothing is left to resume."""

@@ -3,13 +3,10 @@
 from pathlib import Path
 
 from vlp.core.errors import UsageError
+from vlp.core.files import write_whole
 from vlp.journal import journal_path, read_events
-from vlp.runtime.files import write_whole
 from vlp.runtime.story import Story
-from vlp.runtime.subscribers.report_html import FILE_NAME as REPORT
-from vlp.runtime.subscribers.report_html import render_report
-from vlp.runtime.subscribers.result import FILE_NAME as RESULT
-from vlp.runtime.subscribers.result import result_text
+from vlp.runtime.subscribers.report import render_report, result_text
 
 
 def replay(where: str | Path) -> Story:
@@ -27,6 +24,6 @@ def replay(where: str | Path) -> Story:
         raise UsageError("the journal holds no run.", "Was the run killed before it began?")
     out = journal_path(where).parent
     story = Story.of(events)
-    write_whole(out / REPORT, render_report(events))
-    write_whole(out / RESULT, result_text(story))
+    write_whole(out / "report.html", render_report(events))
+    write_whole(out / "result.json", result_text(story))
     return story

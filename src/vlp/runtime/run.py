@@ -1,4 +1,4 @@
-"""A run in a directory: what is run, as a value, and the one class that runs it, from the start or from where it was left."""
+"""A run put together: what is to be done and scripted, the robot, the model, the journal, and the loop between them."""
 
 import platform
 import uuid
@@ -14,17 +14,13 @@ from vlp.core.things import Names
 from vlp.journal import Event, Journal, read_events
 from vlp.models.protocol import Model
 from vlp.robot.protocol import Robot
-from vlp.runtime.body import Body
-from vlp.runtime.bus import Bus, Judge, Subscriber
+from vlp.runtime.body import Body, Budget
+from vlp.runtime.bus import Bus, Judge, Outcome, Subscriber
 from vlp.runtime.confirming import Confirming, Proposal, Said
-from vlp.runtime.limits import Budget
-from vlp.runtime.loop import Loop
+from vlp.runtime.loop import Change, Loop, Schedule, Steps
 from vlp.runtime.memory import RunMemory
-from vlp.runtime.outcome import Outcome
 from vlp.runtime.planner import Planner
 from vlp.runtime.recovery import Hold, check_resumable, recover
-from vlp.runtime.schedule import Change, Schedule
-from vlp.runtime.steps import Steps
 from vlp.runtime.triggers import TRIGGERS, Trigger
 from vlp.understanding.gate import Gate
 

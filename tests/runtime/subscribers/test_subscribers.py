@@ -17,9 +17,8 @@ from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal import Event, Journal, read_events
 from vlp.runtime.replay import replay
 from vlp.runtime.story import Story
-from vlp.runtime.subscribers.report_html import ReportFile, render_report
+from vlp.runtime.subscribers.report import ReportFile, ResultFile, render_report
 from vlp.runtime.subscribers.rerun_log import RerunLog
-from vlp.runtime.subscribers.result import ResultFile
 from vlp.runtime.subscribers.terminal import Terminal
 from vlp.runtime.subscribers.video import SIZE_PX, Video, compose
 from vlp.sim.fake.robot import FakeRobot

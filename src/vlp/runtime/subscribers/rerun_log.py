@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from vlp.core.errors import MissingComponent
+from vlp.core.files import write_whole
 from vlp.core.images import decode_image
 from vlp.core.observation import Located, Observation
 from vlp.journal import Event
-from vlp.runtime.files import write_whole
 from vlp.runtime.story import Story
 
 FILE_NAME = "run.rrd"

@@ -1,16 +1,91 @@
-"""report.html: one file that shows a run to anybody, made from its events alone."""
+"""What a run leaves behind: result.json, and report.html with the whole story."""
 
 import base64
+import json
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
+from typing import Any
 
-from vlp.core.words import counted
+from vlp.core.files import write_whole
+from vlp.core.things import counted
 from vlp.journal import Event
-from vlp.runtime.files import write_whole
 from vlp.runtime.story import TIMES, Chapter, Row, Story
 
-FILE_NAME = "report.html"
+
+def result_of(story: Story) -> dict[str, Any]:
+    """Return what a run came to, as plain data."""
+    end, started = story.end, story.started
+    return {
+        "outcome": end.get("outcome", "unfinished"),
+        "verdict": end.get("verdict"),
+        "reason": end.get("reason", ""),
+        "claim": end.get("claim", ""),
+        "checked": end.get("checked"),
+        "account": story.account,
+        "instructions": story.instructions,
+        "policies": [_chapter_json(chapter) for chapter in story.chapters],
+        "triggers": [
+            {"name": name, "detail": detail, "policy": chapter.revision}
+            for chapter in story.chapters
+            for name, detail in chapter.triggers
+        ],
+        "steps": len(story.steps),
+        "timings_s": {name: round(seconds, 4) for name, seconds in story.times_s.items()},
+        "total_s": round(story.now_s, 4),
+        **{key: started.get(key) for key in ("run_id", "robot", "world", "seed", "model", "versions", "options")},
+    }
+
+
+def result_text(story: Story) -> str:
+    """Return the text of result.json."""
+    return json.dumps(result_of(story), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _chapter_json(chapter: Chapter) -> dict[str, Any]:
+    steps = [
+        {
+            "id": row.id,
+            "step": row.text,
+            "status": row.status or "not started",
+            "message": row.message,
+            "final": row.final,
+            "seconds": round(row.seconds, 4),
+            "result": {key: row.result.get(key) for key in ("done", "value", "code", "duration_s")} if row.result else None,
+        }
+        for row in chapter.rows
+    ]
+    return {
+        "revision": chapter.revision,
+        "instruction": chapter.instruction,
+        "understood": chapter.understood,
+        "confirmed": chapter.confirmed,
+        "policy": chapter.policy,
+        "claim": chapter.claim,
+        "diff": chapter.diff_data,
+        "replies": chapter.replies,
+        "model_s": round(chapter.model_s, 4),
+        "steps": steps,
+    }
+
+
+class ResultFile:
+    """Writes result.json when a run ends.
+
+    Args:
+        out: the run's directory.
+    """
+
+    def __init__(self, out: str | Path) -> None:
+        self._path = Path(out) / "result.json"
+        self._story = Story()
+
+    def on_event(self, event: Event) -> None:
+        """Take one event in; write at the end."""
+        self._story.on_event(event)
+        if event.kind == "run-finished":
+            write_whole(self._path, result_text(self._story))
+
 
 MARKS = {"": "·", "running": "▶", "succeeded": "✓", "stopped": "■", "in flight": "?"}
 DIFF_CLASSES = {"+": "added", "-": "dropped", "=": "kept", "undo": "undone", "done": "kept"}
@@ -29,7 +104,7 @@ def render_report(events: Iterable[Event]) -> str:
         _head(story),
         _images(story),
         _times(story),
-        *(_chapter(chapter) for chapter in story.chapters),
+        *(_chapter_html(chapter) for chapter in story.chapters),
         _failures(story),
         _time_line(story),
         _origin(story),
@@ -51,7 +126,7 @@ class ReportFile:
     """
 
     def __init__(self, out: str | Path) -> None:
-        self._path = Path(out) / FILE_NAME
+        self._path = Path(out) / "report.html"
         self._events: list[Event] = []
 
     def on_event(self, event: Event) -> None:
@@ -95,7 +170,7 @@ def _times(story: Story) -> str:
     return f'<section><div class="bar">{bar}</div><div class="legend">{legend}</div><p class="soft">{steps}</p></section>'
 
 
-def _chapter(chapter: Chapter) -> str:
+def _chapter_html(chapter: Chapter) -> str:
     whys = "".join(f'<p class="why">{escape(why)}</p>' for _, why in chapter.triggers)
     cannot = chapter.policy.get("cannot")
     body = f"<p>cannot: {escape(str(cannot))}</p>" if cannot else _rows(chapter.rows)
