@@ -5,8 +5,10 @@ python examples/check_a_policy.py [--smoke]
 
 import sys
 
-from vlp.policy import check_policy, diff, tree_lines
+from vlp.policy.checks import check_policy
 from vlp.policy.convert import convert
+from vlp.policy.diff import diff
+from vlp.policy.model import tree_lines
 from vlp.sim.fake.robot import fake_manifest
 
 WRITTEN = """{"goal":"the red cube is in the green bowl","subtasks":[

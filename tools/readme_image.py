@@ -9,8 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from vlp.journal import read_events
-from vlp.policy import Policy
-from vlp.policy.model import tree_lines
+from vlp.policy.model import Policy, tree_lines
 from vlp.runtime.story import Story
 
 MOMENTS = (0.26, 0.72)

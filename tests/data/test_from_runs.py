@@ -12,7 +12,7 @@ from vlp.data.lint import lint
 from vlp.data.sample import Sample
 from vlp.data.store import Store, StoreWriter, merge
 from vlp.journal import Event, Journal
-from vlp.policy import Plan, Policy
+from vlp.policy.model import Plan, Policy
 from vlp.runtime.memory import RunMemory
 
 STATE = asdict(kit.example(0, "a" * 64).state)

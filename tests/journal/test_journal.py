@@ -9,8 +9,7 @@ import textwrap
 import pytest
 
 from vlp.core.errors import UsageError
-from vlp.journal import KINDS, Event, Journal, JournalError, journal_path, read_events
-from vlp.journal.writer import MIGRATIONS
+from vlp.journal import KINDS, MIGRATIONS, Event, Journal, JournalError, journal_path, read_events
 
 
 def note(text: str) -> Event:

@@ -12,8 +12,8 @@ from policy_texts import MANIFEST, pick, plan, policy, put
 
 from vlp.core.errors import UsageError
 from vlp.evaluation.stress.random_policies import random_policy
-from vlp.policy import Policy, PolicyStep, Subtask, tree_lines
 from vlp.policy.convert import TARGETS, convert
+from vlp.policy.model import Policy, PolicyStep, Subtask, tree_lines
 
 PUT = plan(policy("the red cube is in the green bowl", pick("red cube"), put("red cube", "green bowl")))
 _BUILT_IN = {"Sequence", "AlwaysSuccess", "AlwaysFailure"}

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from policy_texts import MANIFEST, codes, pick, plan, policy, put
 
 from vlp.evaluation.stress.random_policies import random_policy
-from vlp.policy import Plan, Policy, PolicyStep, Subtask, check_policy, compact, parse_policy
+from vlp.policy.checks import check_policy
+from vlp.policy.model import Plan, Policy, PolicyStep, Subtask, compact
+from vlp.policy.parse import parse_policy
 
 PUT = policy("the red cube is in the green bowl", pick("red cube"), put("red cube", "green bowl"))
 COMPACT = json.dumps(json.loads(PUT), separators=(",", ":"))

@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from vlp.policy import check_policy
-from vlp.policy.checks import State
+from vlp.policy.checks import State, check_policy
 from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.facts import Condition, Facts, faults
 from vlp.primitives.standard import STANDARD, make_manifest

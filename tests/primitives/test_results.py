@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from vlp.core.observation import Located
-from vlp.policy import check_policy
+from vlp.policy.checks import check_policy
 from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.manifest import result_fault
 from vlp.primitives.standard import make_manifest

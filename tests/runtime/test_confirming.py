@@ -16,7 +16,7 @@ from vlp.core.errors import UsageError
 from vlp.core.instruction import Instruction
 from vlp.journal import Event, read_events
 from vlp.models.scripted import ScriptedModel
-from vlp.policy import Policy
+from vlp.policy.model import Policy
 from vlp.robot.client import RemoteRobot
 from vlp.robot.serving import running_server
 from vlp.runtime.body import Budget

@@ -10,10 +10,11 @@ import tyro
 from vlp.cli.robots import STANDARD_ROBOT, manifest_of
 from vlp.core.errors import Report, TaskFailed, UsageError, VlpError, first, lookup
 from vlp.core.things import counted
-from vlp.policy import Plan, check_policy, tree_lines
-from vlp.policy import diff as compare
+from vlp.policy.checks import check_policy
 from vlp.policy.convert import TARGETS
 from vlp.policy.convert import convert as convert_to
+from vlp.policy.diff import diff as compare
+from vlp.policy.model import Plan, tree_lines
 from vlp.policy.parse import MAX_BYTES, parse_json
 from vlp.primitives.schema import policy_schema
 from vlp.sim.embodiments import EMBODIMENTS

@@ -6,8 +6,7 @@ from vlp.core.errors import UsageError
 from vlp.data.fault import DataFault
 from vlp.data.sample import Sample
 from vlp.data.store import Store
-from vlp.policy import check_policy
-from vlp.policy.checks import State
+from vlp.policy.checks import State, check_policy
 from vlp.prompt.target import policy_text
 
 

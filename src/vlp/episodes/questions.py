@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vlp.journal import Event
-from vlp.policy import Plan, Policy
+from vlp.policy.model import Plan, Policy
 from vlp.primitives.manifest import Manifest
 from vlp.prompt.render import Memory
 from vlp.runtime.memory import RunMemory

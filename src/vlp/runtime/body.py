@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from vlp.core.errors import MissingComponent, VlpError
 from vlp.core.observation import Located, Observation, RobotState
 from vlp.journal import Event
-from vlp.policy import PolicyStep
+from vlp.policy.model import PolicyStep
 from vlp.primitives.manifest import result_fault
 from vlp.robot.protocol import Robot, Step, StepResult, offered
 

@@ -11,7 +11,7 @@ from typing import Any
 from vlp.core.errors import UsageError, VlpError
 from vlp.core.instruction import Instruction
 from vlp.journal import Event
-from vlp.policy import Plan, Policy, compact
+from vlp.policy.model import Plan, Policy, compact
 from vlp.runtime.body import SLICE_S, Body
 from vlp.runtime.bus import Bus, Outcome
 from vlp.runtime.memory import RunMemory

@@ -10,8 +10,8 @@ from typing import Any
 from vlp.core.errors import UsageError, VlpError
 from vlp.core.instruction import Instruction
 from vlp.journal import Event
-from vlp.policy import PlanStep, Policy, Subtask
 from vlp.policy.checks import Effects, WithinLimits, check_policy
+from vlp.policy.model import PlanStep, Policy, Subtask
 from vlp.primitives.schema import CHECK
 from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.body import Abandoned, Body, Budget, Overrun

@@ -10,7 +10,7 @@ from math import dist
 from typing import Protocol
 
 from vlp.core.observation import Located, RobotState
-from vlp.policy import PlanStep
+from vlp.policy.model import PlanStep
 from vlp.runtime.memory import SAME_SPOT_M, RunMemory
 
 CONTAINER_MARGIN_M = 0.01

@@ -11,8 +11,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from vlp.journal import Event
-from vlp.policy import Policy
-from vlp.policy.model import tree_lines
+from vlp.policy.model import Policy, tree_lines
 from vlp.runtime.story import TIMES, Chapter, Story, TimelineEntry
 
 COLOURS = {"✓": "green", "▶": "bold cyan", "✗": "bold red", "■": "bold red", "·": "dim", "-": "dim"}
