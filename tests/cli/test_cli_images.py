@@ -122,9 +122,9 @@ def test_a_picture_that_shows_nothing_is_named(vlp, tmp_path: Path) -> None:
 def test_nano_answers_the_same_however_the_picture_lies(vlp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Against: "how many cubes are there?" answered 2 for the plain picture, and 0 with EXIF 3 and 6."""
     pytest.importorskip("mujoco")
+    from vlp.sim import sample
     from vlp.sim.render import Camera
     from vlp.sim.simulation import Simulation
-    from vlp.sim.worlds import sample
 
     monkeypatch.setattr("vlp.cli.ask.open_chosen", cache(open_chosen))  # loaded once for all of them
     simulation = Simulation(sample("tabletop", 7), "hsr")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlp.core.errors import UsageError
-from vlp.sim.embodiments import open_embodiment
+from vlp.sim import open_embodiment
 from vlp.sim.embodiments.hsr.body import CAMERA, HOME, set_home
 from vlp.sim.embodiments.kinematics import load_facts
 

@@ -10,10 +10,9 @@ from vlp.cli.main import main
 from vlp.core.errors import UsageError
 from vlp.episodes.world_events import check_event, happen
 from vlp.robot.conformance import check_robot
-from vlp.sim.embodiments import EMBODIMENTS, open_embodiment
+from vlp.sim import EMBODIMENTS, WORLDS, open_embodiment, open_world, sample
 from vlp.sim.open import manifest_of, simulated
 from vlp.sim.simulation import Simulation
-from vlp.sim.worlds import WORLDS, open_world, sample
 from vlp.sim.worlds.conformance import check_world
 
 

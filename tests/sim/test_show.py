@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from vlp.core.errors import UsageError
+from vlp.sim import open_world, sample
 from vlp.sim.render import Camera
 from vlp.sim.show import show
 from vlp.sim.simulation import Simulation
-from vlp.sim.worlds import open_world, sample
 
 
 def test_every_object_is_named_with_what_it_rests_on():

@@ -15,8 +15,7 @@ from vlp.core.things import counted
 from vlp.data.sample import SPLITS
 from vlp.data.store import Store, StoreWriter
 from vlp.data.store import merge as merge_stores
-from vlp.sim.embodiments import EMBODIMENTS
-from vlp.sim.worlds import WORLDS
+from vlp.sim import EMBODIMENTS, WORLDS
 
 if TYPE_CHECKING:
     from vlp.data.lint import LintReport

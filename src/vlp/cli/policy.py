@@ -17,7 +17,7 @@ from vlp.policy.diff import diff as compare
 from vlp.policy.model import Plan, tree_lines
 from vlp.policy.parse import MAX_BYTES, parse_json
 from vlp.primitives.schema import policy_schema
-from vlp.sim.embodiments import EMBODIMENTS
+from vlp.sim import EMBODIMENTS
 
 PolicyFile = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
 

@@ -14,8 +14,7 @@ from vlp.core.files import write_whole
 from vlp.core.images import encode_png
 from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.robot.protocol import Step, StepResult
-from vlp.sim.embodiments import EMBODIMENTS
-from vlp.sim.worlds import WORLDS
+from vlp.sim import EMBODIMENTS, WORLDS
 
 ADDRESS = "http://127.0.0.1:8765"
 

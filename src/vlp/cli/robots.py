@@ -10,7 +10,7 @@ from vlp.primitives.manifest import Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.robot.client import RemoteRobot
 from vlp.robot.protocol import is_own, own_robot
-from vlp.sim.embodiments import EMBODIMENTS
+from vlp.sim import EMBODIMENTS
 from vlp.sim.open import manifest_of as simulated_manifest
 
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
@@ -21,7 +21,7 @@ def manifest_of(robot: str, token: str = "") -> Manifest:
     """Return a robot's manifest, perceptions included.
 
     Args:
-        robot: a row of `vlp.sim.embodiments.EMBODIMENTS`, "standard", "module:Class" of one's own, the URL of a robot's
+        robot: a row of `vlp.sim.EMBODIMENTS`, "standard", "module:Class" of one's own, the URL of a robot's
             server, or a file that `vlp robot manifest` wrote.
         token: of the server.
     """

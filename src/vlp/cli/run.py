@@ -33,8 +33,7 @@ from vlp.runtime.loop import Change
 from vlp.runtime.run import Run, Spec, read_run
 from vlp.runtime.subscribers.report import ReportFile, ResultFile
 from vlp.runtime.subscribers.terminal import Terminal
-from vlp.sim.embodiments import EMBODIMENTS
-from vlp.sim.worlds import WORLDS
+from vlp.sim import EMBODIMENTS, WORLDS
 
 if TYPE_CHECKING:
     from vlp.episodes.verdict import Verdict

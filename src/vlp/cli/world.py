@@ -5,8 +5,7 @@ from pathlib import Path
 from vlp.core.errors import first, not_installed
 from vlp.core.files import write_whole
 from vlp.core.images import encode_png
-from vlp.sim.embodiments import EMBODIMENTS
-from vlp.sim.worlds import WORLDS
+from vlp.sim import EMBODIMENTS, WORLDS
 
 
 def show(world: str = first(WORLDS), seed: int = 0, robot: str = first(EMBODIMENTS), out: str = "") -> int:

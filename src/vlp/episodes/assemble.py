@@ -11,7 +11,6 @@ from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER, Sources, make_grounder
 from vlp.primitives.standard import STANDARD
 from vlp.robot.protocol import Robot, is_own, own_robot
-from vlp.sim.open import simulated
 
 if TYPE_CHECKING:
     from vlp.sim.simulation import Simulation
@@ -31,7 +30,7 @@ def open_robot(
     """Return a robot that can act and look, and its world; None for a robot that is reached over HTTP.
 
     Args:
-        robot: a row of `vlp.sim.embodiments.EMBODIMENTS` ("" takes the first), "module:Class" of one's own, or the URL
+        robot: a row of `vlp.sim.EMBODIMENTS` ("" takes the first), "module:Class" of one's own, or the URL
             of a robot's server.
         world, seed: for simulated robots; see `vlp.sim.open.simulated`.
         grounder: a row of `vlp.perception.grounder.GROUNDERS`.
@@ -59,6 +58,7 @@ def open_robot(
         eyes = make_grounder(grounder, Sources(model=model)) if manifest.sees_depth else None
         return PerceivingRobot(real, eyes, judge, ask_person), None
     from vlp.perception.perceiving import PerceivingRobot
+    from vlp.sim.open import simulated
 
     acting, simulation = simulated(robot, world, seed)
     eyes = make_grounder(grounder, Sources(boxes=true_boxes(simulation), model=model))

@@ -26,11 +26,10 @@ from vlp.perception.perceiving import with_perceptions
 from vlp.policy.checks import State, check_policy
 from vlp.primitives.manifest import Manifest
 from vlp.prompt.target import policy_text
-from vlp.sim.embodiments import EMBODIMENTS
+from vlp.sim import EMBODIMENTS, WORLDS
+from vlp.sim import sample as sample_world
 from vlp.sim.open import manifest_of as simulated_manifest
 from vlp.sim.simulation import Simulation
-from vlp.sim.worlds import WORLDS
-from vlp.sim.worlds import sample as sample_world
 from vlp.sim.worlds.seeds import SPLITS, seed_of
 
 PATTERN = ("first", "changed", "held", "failed", "first", "first", "changed", "held", "disturbed", "first")
@@ -43,8 +42,8 @@ class Order:
     """What is to be collected.
 
     Args:
-        robot: a row of `vlp.sim.embodiments.EMBODIMENTS`.
-        world: a row of `vlp.sim.worlds.WORLDS`.
+        robot: a row of `vlp.sim.EMBODIMENTS`.
+        world: a row of `vlp.sim.WORLDS`.
         split: whose scenes and phrasings.
         seed: number of the first scene in the split.
         seen: whether policies name the boxes they rest on.

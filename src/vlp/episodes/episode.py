@@ -23,9 +23,8 @@ from vlp.runtime.bus import Outcome, Subscriber
 from vlp.runtime.loop import Change
 from vlp.runtime.run import Run, Spec
 from vlp.runtime.triggers import TRIGGERS, StepFailed
-from vlp.sim.embodiments import EMBODIMENTS
+from vlp.sim import EMBODIMENTS, WORLDS
 from vlp.sim.simulation import Simulation, SimulationDiverged
-from vlp.sim.worlds import WORLDS
 
 Row = dict[str, Any]
 

@@ -14,13 +14,12 @@ from vlp.episodes.cases import sample_episode
 from vlp.primitives.standard import STANDARD
 from vlp.prompt.target import policy_text
 from vlp.robot.protocol import Step
-from vlp.sim.embodiments import EMBODIMENTS
+from vlp.sim import EMBODIMENTS, WORLDS
+from vlp.sim import sample as sample_world
 from vlp.sim.embodiments.protocol import SimulatedRobot
 from vlp.sim.expert import plan
 from vlp.sim.language.families import PLAIN
 from vlp.sim.simulation import Simulation
-from vlp.sim.worlds import WORLDS
-from vlp.sim.worlds import sample as sample_world
 from vlp.sim.worlds.seeds import SPLITS, seed_of
 from vlp.sim.worlds.tabletop.midway import MidwayScene
 

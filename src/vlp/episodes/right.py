@@ -8,10 +8,10 @@ from vlp.data.fault import DataFault
 from vlp.data.lint import CHECKS, SampleCheck
 from vlp.data.sample import Sample
 from vlp.data.store import Store
+from vlp.sim import WORLDS
 from vlp.sim.language.task import Goal, Task
 from vlp.sim.symbolic import is_right
 from vlp.sim.truth import TrueObject, Truth
-from vlp.sim.worlds import WORLDS
 from vlp.sim.worlds.seeds import split_of
 
 Json = dict[str, Any]

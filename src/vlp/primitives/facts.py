@@ -25,6 +25,9 @@ Fact = tuple[str, ...]
 SPATIAL: tuple[str, ...] = ("in", "on", "next_to", "left_of", "right_of", "behind", "in_front_of")
 """Relations between two things. Sides are as the robot sees them from its station: left is +y, behind is +x."""
 
+UNARY: tuple[str, ...] = ("holding", "clear")
+"""Relations of one thing alone: `check` takes no object with them."""
+
 
 @dataclass(frozen=True)
 class Condition:

@@ -12,8 +12,8 @@ from typing import Any
 
 from vlp.core.errors import UsageError
 from vlp.primitives.declare import Argument, Primitive
+from vlp.primitives.facts import UNARY
 from vlp.primitives.manifest import Manifest
-from vlp.primitives.standard import UNARY
 
 Schema = dict[str, Any]
 

@@ -14,9 +14,6 @@ from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.facts import SPATIAL
 from vlp.primitives.manifest import Limits, Manifest, Place
 
-UNARY: tuple[str, ...] = ("holding", "clear")
-"""Relations of one thing alone: `check` takes no object with them."""
-
 STANDARD: dict[str, Primitive] = {
     primitive.name: primitive
     for primitive in (

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from vlp.core.errors import UsageError, lookup, not_installed
 from vlp.primitives.manifest import Manifest
-from vlp.sim.embodiments import EMBODIMENTS, open_embodiment
-from vlp.sim.worlds import WORLDS, open_world, sample
+from vlp.sim import EMBODIMENTS, WORLDS, open_embodiment, open_world, sample
 
 if TYPE_CHECKING:
     from vlp.sim.embodiments.protocol import SimulatedRobot
@@ -18,8 +17,8 @@ def simulated(robot: str = "", world: str = "", seed: int = 0) -> tuple[Simulate
     """Return a robot that acts in a scene, without perceptions, and the simulation that it stands in.
 
     Args:
-        robot: a row of `vlp.sim.embodiments.EMBODIMENTS`; "" takes the first.
-        world: a row of `vlp.sim.worlds.WORLDS`; "" takes the first.
+        robot: a row of `vlp.sim.EMBODIMENTS`; "" takes the first.
+        world: a row of `vlp.sim.WORLDS`; "" takes the first.
         seed: the scene's, 0 or greater.
 
     Raises:
@@ -30,9 +29,10 @@ def simulated(robot: str = "", world: str = "", seed: int = 0) -> tuple[Simulate
     if seed < 0:
         raise UsageError(f"seed {seed} is negative.", "Give 0 or greater.")
     try:
+        scene = sample(world, seed)  # first: worlds look at what the environment says of drawing before MuJoCo is imported
         from vlp.sim.simulation import Simulation
 
-        simulation = Simulation(sample(world, seed), robot, world)
+        simulation = Simulation(scene, robot, world)
         return simulation.embodiment.robot(simulation), simulation
     except ImportError as error:
         raise _missing(error) from None

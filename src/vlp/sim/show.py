@@ -1,8 +1,8 @@
 """What a person wants to see of a world: the robot's picture with boxes, and a list of what there is."""
 
+from vlp.sim import sample
 from vlp.sim.render import Camera, Rgb
 from vlp.sim.simulation import Simulation
-from vlp.sim.worlds import sample
 
 
 def show(seed: int, world: str = "", embodiment: str = "") -> tuple[Rgb, str]:
@@ -10,8 +10,8 @@ def show(seed: int, world: str = "", embodiment: str = "") -> tuple[Rgb, str]:
 
     Args:
         seed: the scene's seed.
-        world: a row of `vlp.sim.worlds.WORLDS`; "" takes the first.
-        embodiment: a row of `vlp.sim.embodiments.EMBODIMENTS`; "" takes the first.
+        world: a row of `vlp.sim.WORLDS`; "" takes the first.
+        embodiment: a row of `vlp.sim.EMBODIMENTS`; "" takes the first.
 
     Raises:
         UsageError: no such world or embodiment.

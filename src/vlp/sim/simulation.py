@@ -8,10 +8,9 @@ import mujoco
 import numpy as np
 
 from vlp.core.errors import UsageError, VlpError, lookup
-from vlp.sim.embodiments import open_embodiment
+from vlp.sim import open_embodiment, open_world
 from vlp.sim.embodiments.protocol import Embodiment
 from vlp.sim.truth import Truth
-from vlp.sim.worlds import open_world
 from vlp.sim.worlds.protocol import Sampled, SampledThing, World
 
 STATE = mujoco.mjtState.mjSTATE_INTEGRATION
@@ -27,8 +26,8 @@ class Simulation:
 
     Args:
         scene: what stands where.
-        embodiment: the body, or its row of `vlp.sim.embodiments.EMBODIMENTS`; "" takes the first.
-        world: whose scene it is, or its row of `vlp.sim.worlds.WORLDS`; "" takes the first.
+        embodiment: the body, or its row of `vlp.sim.EMBODIMENTS`; "" takes the first.
+        world: whose scene it is, or its row of `vlp.sim.WORLDS`; "" takes the first.
 
     Attributes:
         model, data: MuJoCo's own, for the robot's controllers and for cameras.

@@ -9,7 +9,7 @@ from vlp.evaluation.planning import PHRASINGS, planning_rows
 from vlp.evaluation.runner import Rate
 from vlp.evaluation.suites import Row
 from vlp.models.protocol import Model
-from vlp.sim.embodiments import EMBODIMENTS
+from vlp.sim import EMBODIMENTS
 
 ROBOT = first(EMBODIMENTS)
 """The robot whose prompts these are."""

@@ -24,8 +24,7 @@ from typing import Any
 
 from vlp.core.errors import UsageError, first
 from vlp.journal import read_events
-from vlp.sim.embodiments import EMBODIMENTS
-from vlp.sim.worlds import WORLDS
+from vlp.sim import EMBODIMENTS, WORLDS
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ def _home_camera() -> tuple[np.ndarray, Intrinsics]:
     """Return the head camera's pose in the base frame at the table station, and nano's intrinsics."""
     import mujoco
 
-    from vlp.sim.embodiments import open_embodiment
+    from vlp.sim import open_embodiment
 
     body = open_embodiment()
     model = body.spec().compile()

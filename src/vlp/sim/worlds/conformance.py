@@ -21,7 +21,7 @@ def check_world(world: World, embodiment: Embodiment | str = "", seeds: Sequence
 
     Args:
         world: the world.
-        embodiment: the body that is put into it, or its row of `vlp.sim.embodiments.EMBODIMENTS`; "" takes the first.
+        embodiment: the body that is put into it, or its row of `vlp.sim.EMBODIMENTS`; "" takes the first.
         seeds: of the scenes that are looked at.
     """
     report = Report()

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlp.core.observation import Box
-from vlp.sim.embodiments import open_embodiment
+from vlp.sim import open_embodiment
 from vlp.sim.render import Camera
 from vlp.sim.simulation import set_pose
 from vlp.sim.truth import Truth
