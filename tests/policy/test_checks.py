@@ -139,17 +139,15 @@ def test_the_callers_reach_is_asked_for_things_at_known_places_only() -> None:
     assert asked == ["grasp"]
 
 
-def test_a_check_of_ones_own_is_passed_as_an_object() -> None:
-    class NoBin:
+def test_a_check_of_ones_own_is_a_function() -> None:
+    def no_bin(policy: Policy, context: Context) -> Iterator[Issue]:
         """Nothing goes into the bin."""
-
-        def check(self, policy: Policy, context: Context) -> Iterator[Issue]:
-            for step in policy.steps:
-                if step.arguments.get("target") == "bin":
-                    yield Issue("", "no-bin", "the bin is full.")
+        for step in policy.steps:
+            if step.arguments.get("target") == "bin":
+                yield Issue("", "no-bin", "the bin is full.")
 
     text = policy("g", pick("red cube"), put("red cube", "bin"))
-    _, report = check_policy(text, MANIFEST, checks=(*CHECKS, NoBin()))
+    _, report = check_policy(text, MANIFEST, checks=(*CHECKS, no_bin))
     assert [issue.code for issue in report.issues] == ["no-bin"]
 
 

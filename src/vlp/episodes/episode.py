@@ -22,7 +22,7 @@ from vlp.runtime.body import Budget
 from vlp.runtime.bus import Outcome, Subscriber
 from vlp.runtime.loop import Change
 from vlp.runtime.run import Run, Spec
-from vlp.runtime.triggers import TRIGGERS, StepFailed
+from vlp.runtime.triggers import TRIGGERS
 from vlp.sim import EMBODIMENTS, WORLDS
 from vlp.sim.simulation import Simulation, SimulationDiverged
 
@@ -119,7 +119,7 @@ def _run(episode: Episode, system: System, folder: Path, watch: Watch | None) ->
     )  # fmt: skip
     run = Run(
         folder, spec, robot, model or ExpertModel(simulation.truth, lambda: verdict.task), judge=verdict,
-        subscribers=[account] if account else [], triggers=TRIGGERS if system.replan else (StepFailed(),),
+        subscribers=[account] if account else [], triggers=[t for t in TRIGGERS if system.replan or t.name == "step-failed"],
     )  # fmt: skip
     return run, simulation, account
 

@@ -10,7 +10,7 @@ from typing import Any
 from vlp.core.errors import UsageError, VlpError
 from vlp.core.instruction import Instruction
 from vlp.journal import Event
-from vlp.policy.checks import Effects, WithinLimits, check_policy
+from vlp.policy.checks import check_policy, effects, within_limits
 from vlp.policy.model import PlanStep, Policy, Subtask
 from vlp.primitives.schema import CHECK
 from vlp.robot.protocol import Step, StepResult
@@ -123,7 +123,6 @@ class Schedule:
         return Event("world-event", data)
 
 
-AT_START = (Effects(), WithinLimits())
 """Checked again when a step starts, on what is known then; names and types cannot have changed."""
 
 
@@ -196,7 +195,7 @@ class Steps:
         """Return why a step must not start, None when it may."""
         state = replace(self.memory.state(), names=self.memory.situation.names)
         alone = Policy("one step", (Subtask("one step", (step.step,)),))
-        _, report = check_policy(alone, self.body.manifest, state, checks=AT_START)
+        _, report = check_policy(alone, self.body.manifest, state, checks=(effects, within_limits))
         if report.ok:
             return None
         issue = report.issues[0]

@@ -1,9 +1,9 @@
-"""Reasons to ask for a new policy: small objects with one method and one stated property.
+"""Reasons to ask for a new policy: small functions with one stated property each.
 
 They look at memory, at the robot's own state and at what a fresh look finds, never at a simulator.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import dist
@@ -84,129 +84,70 @@ class Moment:
         return self.seen[believed.phrase]
 
 
-class Trigger(Protocol):
-    """One reason to ask for a new policy."""
-
-    @property
-    def name(self) -> str:
-        """A stable word for it."""
-        ...
-
-    @property
-    def looks(self) -> bool:
-        """Whether it needs a fresh observation."""
-        ...
-
-    def look(self, moment: Moment) -> str | None:
-        """Return why a new policy is needed, in one sentence, or None when this is no reason."""
-        ...
-
-
 @dataclass(frozen=True)
-class NewInstruction:
-    """Fires when the instruction is another than the one the present plan was written for."""
+class Trigger:
+    """One reason to ask for a new policy.
 
-    name: str = "new-instruction"
+    Args:
+        name: a stable word for it.
+        why: returns why a new policy is needed, in one sentence, or None when this is no reason.
+        looks: whether it needs a fresh observation.
+    """
+
+    name: str
+    why: Callable[[Moment], str | None]
     looks: bool = False
 
-    def look(self, moment: Moment) -> str | None:
-        """Compare the two."""
-        now = moment.memory.knowledge.instruction
-        return f"new instruction: {now}" if now != moment.memory.progress.instruction else None
+
+def new_instruction(moment: Moment) -> str | None:
+    """The instruction is another than the one the present plan was written for."""
+    now = moment.memory.knowledge.instruction
+    return f"new instruction: {now}" if now != moment.memory.progress.instruction else None
 
 
-@dataclass(frozen=True)
-class StepFailed:
-    """Fires when the last step of the present plan did not succeed."""
-
-    name: str = "step-failed"
-    looks: bool = False
-
-    def look(self, moment: Moment) -> str | None:
-        """Look at the last step's record."""
-        if not moment.memory.progress.failed:
-            return None
-        last = moment.memory.knowledge.steps[-1]
-        return f"{last.do} failed: {last.message or last.code or last.status}"
-
-
-@dataclass(frozen=True)
-class TargetLost:
-    """Fires when the hand is empty while memory says that it holds something."""
-
-    name: str = "target-lost"
-    looks: bool = True
-
-    def look(self, moment: Moment) -> str | None:
-        """Compare memory with the gripper, between a grasp and the end of its use."""
-        held = moment.memory.knowledge.holding
-        if not held or moment.next_step is None or moment.state.holding:
-            return None
-        return f"the {held} was lost from the gripper"
-
-
-@dataclass(frozen=True)
-class Vanished:
-    """Fires when what the next step acts on is no longer in view."""
-
-    name: str = "target-vanished"
-    looks: bool = True
-
-    def look(self, moment: Moment) -> str | None:
-        """Look at each target again."""
-        for believed in moment.targets().values():
-            if moment.look(believed) is None:
-                return f"the {believed.phrase} is no longer in view"
+def step_failed(moment: Moment) -> str | None:
+    """The last step of the present plan did not succeed."""
+    if not moment.memory.progress.failed:
         return None
+    last = moment.memory.knowledge.steps[-1]
+    return f"{last.do} failed: {last.message or last.code or last.status}"
 
 
-@dataclass(frozen=True)
-class TargetMoved:
-    """Fires when what the next step takes hold of or pushes is more than 5 cm from where it was located."""
-
-    name: str = "target-moved"
-    looks: bool = True
-
-    def look(self, moment: Moment) -> str | None:
-        """Look again, with an empty hand."""
-        return None if moment.memory.knowledge.holding else _first_moved(moment)
-
-
-@dataclass(frozen=True)
-class ContainerMovedOrBlocked:
-    """Fires when the place for what is held is more than 5 cm away from where it was located, or newly occupied."""
-
-    name: str = "container-changed"
-    looks: bool = True
-
-    def look(self, moment: Moment) -> str | None:
-        """Look again, with something in the hand."""
-        if not moment.memory.knowledge.holding:
-            return None
-        return _first_moved(moment) or self._blocked(moment)
-
-    @staticmethod
-    def _blocked(moment: Moment) -> str | None:
-        step = moment.next_step
-        if step is None or step.step.arguments.get("relation") not in ("in", "on"):
-            return None
-        beliefs = moment.memory.knowledge.beliefs
-        for target in moment.targets().values():
-            # What was never located may have been there from the start: only known things can block.
-            aside = {p for p, at in beliefs.items() if p != target.phrase and not _over(at, target)}
-            for thing in moment.things if aside else ():
-                if thing.phrase in aside and _over(thing, target):
-                    return f"the {target.phrase} is blocked by the {thing.phrase}"
+def target_lost(moment: Moment) -> str | None:
+    """The hand is empty while memory says that it holds something, between a grasp and the end of its use."""
+    held = moment.memory.knowledge.holding
+    if not held or moment.next_step is None or moment.state.holding:
         return None
+    return f"the {held} was lost from the gripper"
+
+
+def target_vanished(moment: Moment) -> str | None:
+    """What the next step acts on is no longer in view."""
+    for believed in moment.targets().values():
+        if moment.look(believed) is None:
+            return f"the {believed.phrase} is no longer in view"
+    return None
+
+
+def target_moved(moment: Moment) -> str | None:
+    """What the next step takes hold of or pushes is more than 5 cm from where it was located."""
+    return None if moment.memory.knowledge.holding else _first_moved(moment)
+
+
+def container_changed(moment: Moment) -> str | None:
+    """The place for what is held is more than 5 cm away from where it was located, or newly occupied."""
+    if not moment.memory.knowledge.holding:
+        return None
+    return _first_moved(moment) or _blocked(moment)
 
 
 TRIGGERS: tuple[Trigger, ...] = (
-    NewInstruction(),
-    StepFailed(),
-    TargetLost(),
-    Vanished(),
-    TargetMoved(),
-    ContainerMovedOrBlocked(),
+    Trigger("new-instruction", new_instruction),
+    Trigger("step-failed", step_failed),
+    Trigger("target-lost", target_lost, looks=True),
+    Trigger("target-vanished", target_vanished, looks=True),
+    Trigger("target-moved", target_moved, looks=True),
+    Trigger("container-changed", container_changed, looks=True),
 )
 """In the order they are asked: those without a look first."""
 
@@ -215,7 +156,7 @@ def fired(triggers: Sequence[Trigger], moment: Moment) -> list[tuple[str, str]]:
     """Return the name and reason of every trigger that fires at a boundary; once one has, nobody looks any more."""
     found: list[tuple[str, str]] = []
     for trigger in triggers:
-        why = None if found and trigger.looks else trigger.look(moment)
+        why = None if found and trigger.looks else trigger.why(moment)
         if why:
             found.append((trigger.name, why))
     return found
@@ -231,6 +172,20 @@ def _first_moved(moment: Moment) -> str | None:
         if now is not None and _moved(believed, now):
             away_m = dist(believed.position_in_world[:2], now.position_in_world[:2])
             return f"the {believed.phrase} moved by {100 * away_m:.0f} cm"
+    return None
+
+
+def _blocked(moment: Moment) -> str | None:
+    step = moment.next_step
+    if step is None or step.step.arguments.get("relation") not in ("in", "on"):
+        return None
+    beliefs = moment.memory.knowledge.beliefs
+    for target in moment.targets().values():
+        # What was never located may have been there from the start: only known things can block.
+        aside = {p for p, at in beliefs.items() if p != target.phrase and not _over(at, target)}
+        for thing in moment.things if aside else ():
+            if thing.phrase in aside and _over(thing, target):
+                return f"the {target.phrase} is blocked by the {thing.phrase}"
     return None
 
 

@@ -210,7 +210,7 @@ class AsAsked:
     strict: bool
     fresh: bool
 
-    def check(self, policy: Policy, context: Context) -> Iterator[Issue]:
+    def __call__(self, policy: Policy, context: Context) -> Iterator[Issue]:
         """Yield `forbidden`, `not-asked`, `not-thrown`, `not-done-so` and `left-out`."""
         said = self.readings[-1]
         forbidden = [m for m in said.forbidden if m.kind or m.colour]
