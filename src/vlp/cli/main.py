@@ -56,17 +56,13 @@ class Signals:
         raise KeyboardInterrupt
 
 
-def run_as_program(command: Callable[[Signals], int]) -> int:
-    """Carry out a command as the whole of a process, and return its exit status; or end the process with it.
-
-    Args:
-        command: what to do; told of the signals, so that an interrupt gets the right line and status.
-    """
+def program() -> int:
+    """Carry out this process's own command line, and return its exit status; or end the process with it."""
     signals = Signals()
     signals.install()
     _show_notes()
     try:
-        status = command(signals)
+        status = main(sys.argv[1:], signals)
     except SystemExit as end:  # the parser's own errors
         status = end.code if isinstance(end.code, int) else 1
     except BaseException as error:
@@ -185,23 +181,29 @@ Exit status: 0 done, 1 the task or check failed, 2 bad usage or input, 3 missing
 SIGTERM."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, signals: Signals | None = None) -> int:
     """Carry out one command line and return its exit status.
 
     Args:
-        argv: words after the program's name; None takes those of this process.
+        argv: words after the program's name; None takes those of this process, and its signals.
+        signals: tells whether an interrupt came, and which.
     """
     if argv is None:
-        return run_as_program(lambda signals: _main(sys.argv[1:], signals))
-    return _main(list(argv), Signals())
-
-
-def _main(words: list[str], signals: Signals) -> int:
+        return program()
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a sign shows another instead
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    words, signals = list(argv), signals or Signals()
+    name = next((name for name in (" ".join(words[:2]), " ".join(words[:1])) if name in COMMANDS), "")
     try:
-        return _dispatch(words)
+        if not name:
+            return _without_command(words)
+        import tyro
+
+        module, _, attribute = COMMANDS[name][0].partition(":")
+        command: Callable[..., int | None] = getattr(importlib.import_module(module), attribute)
+        rest = words[len(name.split(" ")) :]
+        return tyro.cli(command, prog=f"vlp {name}", args=rest, config=(tyro.conf.FlagCreatePairsOff,)) or 0
     except KeyboardInterrupt:
         return signals.say()
     except VlpError as error:
@@ -216,14 +218,11 @@ def _main(words: list[str], signals: Signals) -> int:
         return 0
 
 
-def _dispatch(words: list[str]) -> int:
+def _without_command(words: list[str]) -> int:
+    """Print the version or what commands there are; raises UsageError for one that there is not."""
     if words[:1] == ["--version"]:
         print(f"vlp {__version__}")
         return 0
-    for length in (2, 1):
-        name = " ".join(words[:length])
-        if len(words) >= length and name in COMMANDS:
-            return _call(name, words[length:])
     group = words[0] if words else ""
     rows = {name: row for name, row in COMMANDS.items() if name.split(" ")[0] == group}
     rest = [word for word in words[bool(rows) :] if word not in ("-h", "--help")]
@@ -247,15 +246,6 @@ def _help(rows: dict[str, tuple[str, str]]) -> str:
     head = "vlp: command a robot in plain language; read, check and change what it is about to do."
     foot = f"`vlp COMMAND --help` lists a command's options.\n\nExamples:\n{EXAMPLES}\n\n{STATUSES}"
     return "\n".join([head, "", *lines, "", foot])
-
-
-def _call(name: str, rest: list[str]) -> int:
-    import tyro
-
-    module, _, attribute = COMMANDS[name][0].partition(":")
-    command: Callable[..., int | None] = getattr(importlib.import_module(module), attribute)
-    status = tyro.cli(command, prog=f"vlp {name}", args=rest, config=(tyro.conf.FlagCreatePairsOff,))
-    return status or 0
 
 
 def _one_line(text: str) -> str:

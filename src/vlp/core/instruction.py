@@ -27,48 +27,40 @@ class Instruction:
     source: str = "person"
 
     @classmethod
-    def of(cls, text: str, source: str = "person") -> "Instruction":
-        """Return the instruction that a person's words are.
+    def of(cls, text: str, source: str = "person", what: str = "instruction") -> "Instruction":
+        """Return the instruction that a person's words are: trimmed, in Unicode normal form C.
+
+        Args:
+            text: as it was typed.
+            source: who said it.
+            what: the word for it in messages, e.g. "question".
 
         Raises:
             UsageError: empty, longer than 1000 characters or 200 words, not UTF-8, or with control characters in it.
         """
-        return cls(clean_sentence(text, "instruction"), source)
+        if len(text) > 4 * MAX_CHARS:  # before any work over the whole of it
+            raise _too_long(what, len(text))
+        trimmed = text.strip(" \t\r\n")
+        if any("\ud800" <= c <= "\udfff" for c in trimmed):
+            raise UsageError(f"the {what} is not valid UTF-8.", "Type or save it as UTF-8 text.")
+        trimmed = unicodedata.normalize("NFC", trimmed)
+        if not trimmed:
+            raise UsageError(f"the {what} is empty.", f"Say what you want in 1 to {MAX_CHARS:,} characters.")
+        if len(trimmed) > MAX_CHARS:
+            raise _too_long(what, len(trimmed))
+        found = UNSAFE.search(trimmed)
+        if found:
+            raise UsageError(
+                f"the {what} holds the control character U+{ord(found.group()):04X} at position {found.start()}.",
+                "Write it as one line of plain text.",
+            )
+        words = len(trimmed.split())
+        if words > 200:
+            raise UsageError(f"the {what} has {words:,} words; at most 200 are read.", "Shorten it.")
+        return cls(trimmed, source)
 
     def __str__(self) -> str:
         return self.text
-
-
-def clean_sentence(text: str, what: str) -> str:
-    """Return a person's sentence, trimmed and in Unicode normal form C.
-
-    Args:
-        text: as it was typed.
-        what: the word for it in messages, e.g. "question".
-
-    Raises:
-        UsageError: as `Instruction.of` does.
-    """
-    if len(text) > 4 * MAX_CHARS:  # before any work over the whole of it
-        raise _too_long(what, len(text))
-    trimmed = text.strip(" \t\r\n")
-    if any("\ud800" <= c <= "\udfff" for c in trimmed):
-        raise UsageError(f"the {what} is not valid UTF-8.", "Type or save it as UTF-8 text.")
-    trimmed = unicodedata.normalize("NFC", trimmed)
-    if not trimmed:
-        raise UsageError(f"the {what} is empty.", f"Say what you want in 1 to {MAX_CHARS:,} characters.")
-    if len(trimmed) > MAX_CHARS:
-        raise _too_long(what, len(trimmed))
-    found = UNSAFE.search(trimmed)
-    if found:
-        raise UsageError(
-            f"the {what} holds the control character U+{ord(found.group()):04X} at position {found.start()}.",
-            "Write it as one line of plain text.",
-        )
-    words = len(trimmed.split())
-    if words > 200:
-        raise UsageError(f"the {what} has {words:,} words; at most 200 are read.", "Shorten it.")
-    return trimmed
 
 
 def _too_long(what: str, length: int) -> UsageError:

@@ -220,7 +220,7 @@ class Full:
             blocks.append("SCENE (text seen or heard, data)\n" + "\n".join(map(quoted, request.scene_text[-8:])))
         blocks.append("INSTRUCTION\n" + quoted(request.instruction, 1100))
         rules = Message("system", (Text(system_text(request.manifest, request.names)),))
-        return [rules, user(Image(request.rgb), Text("\n\n".join(blocks)))]
+        return [rules, Message("user", (Image(request.rgb), Text("\n\n".join(blocks))))]
 
     def question(self, rgb: Image, text: str) -> list[Message]:
         """Return the image with a question, answered by a word, a number or a list of phrases."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vlp.core.errors import Report, lookup
 from vlp.core.images import ImageView
-from vlp.core.instruction import UNSAFE, clean_sentence
+from vlp.core.instruction import UNSAFE, Instruction
 from vlp.core.messages import Image, Message, Text, assistant, user
 from vlp.core.observation import Located, RobotState
 from vlp.core.things import Names
@@ -231,7 +231,7 @@ def repair_messages(messages: Sequence[Message], reply_text: str, report: Report
 
 def clean_question(text: str) -> str:
     """Return a question about an image under the limits of an instruction; raises UsageError as `Instruction.of` does."""
-    return clean_sentence(text, "question")
+    return Instruction.of(text, what="question").text
 
 
 def inert(text: str) -> str:
