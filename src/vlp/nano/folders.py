@@ -4,6 +4,8 @@ from pathlib import Path
 
 from vlp.core.errors import MissingComponent
 
+WEIGHTS = Path(__file__).parent / "weights"
+
 
 def shipped() -> Path:
     """Return the folder of nano's weights; raises MissingComponent when this installation has none."""
@@ -16,7 +18,7 @@ def shipped_base() -> Path:
 
 
 def _checked(name: str, command: str) -> Path:
-    folder = Path(__file__).parent / "weights" / name
+    folder = WEIGHTS / name
     if not (folder / "model.safetensors").is_file():
         raise MissingComponent(
             f"this installation has no weights of vlp-{name.replace('_', '-')}.",
