@@ -65,6 +65,21 @@ def test_a_second_client_is_kept_out_until_the_first_closes(served: Served) -> N
         assert run(second, "home", "c").status == "succeeded"
 
 
+def test_the_lease_of_a_client_that_died_is_waited_for(served: Served) -> None:
+    """`vlp resume` within five seconds of a kill was told that the dead process holds the robot."""
+    served.lease("the dead one", ttl_s=1.0)
+    with served.remote(holder="second", ttl_s=5.0) as robot:
+        assert run(robot, "home", "a").status == "succeeded"
+
+
+def test_a_lease_that_lasts_longer_than_silence_does_is_not_waited_for(served: Served) -> None:
+    served.lease("ann at her keyboard", ttl_s=30.0)
+    began_s = time.monotonic()
+    with served.remote(holder="second", ttl_s=5.0) as robot:
+        assert run(robot, "home", "a").code == "lease-held"
+    assert time.monotonic() - began_s < 4.0  # less than the time to live, so nothing was waited for
+
+
 def test_the_heartbeat_keeps_a_step_longer_than_the_lease_going(served: Served) -> None:
     served.fake.script("home", Script(delay_s=2.0))
     with served.remote(ttl_s=0.8) as robot:

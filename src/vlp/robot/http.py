@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import threading
 import time
 from typing import Any, NoReturn
@@ -10,7 +11,7 @@ import httpx
 from pydantic import ValidationError
 
 from vlp.core.errors import UsageError
-from vlp.robot.wire import LeaseBody
+from vlp.robot.wire import HealthBody, LeaseBody
 
 
 def check_token(token: str) -> None:
@@ -145,6 +146,8 @@ class Heartbeat:
     def epoch(self) -> int:
         """Return the epoch of the lease, acquiring one when there is none.
 
+        The lease of a client that died runs out by itself; that is waited for.
+
         Raises:
             RobotRefused: somebody else holds the robot; or, once, the lease was lost since the last call: what is known of
                 the robot may be out of date.
@@ -155,7 +158,7 @@ class Heartbeat:
                 self._gone = False
                 raise RobotRefused(409, "no-lease", "the lease was lost between two steps.", "Look again before the next step.")
             if self._epoch is None:
-                self._epoch = self._post(None)
+                self._epoch = self._acquired()
                 self._end = threading.Event()
                 self._thread = threading.Thread(target=self._beat, args=(self._end,), name="lease", daemon=True)
                 self._thread.start()
@@ -178,6 +181,26 @@ class Heartbeat:
             with contextlib.suppress(RobotRefused, RobotUnreachable):  # else it runs out by itself
                 self._http.call("POST", "/lease/release", {"holder": self._holder, "epoch": epoch})
         self._http.close()
+
+    def _acquired(self) -> int:
+        left_s, end_s = self._ttl_s, time.monotonic() + self._ttl_s + 1.0
+        while True:
+            try:
+                return self._post(None)
+            except RobotRefused as refused:
+                other_s = self._other_lease_s() if refused.code == "lease-held" else math.inf
+                if other_s > left_s or time.monotonic() > end_s:  # a lease that grows is renewed: its holder lives
+                    raise
+            left_s = other_s
+            time.sleep(0.25)
+
+    def _other_lease_s(self) -> float:
+        """Return how long somebody else's lease lasts, in seconds."""
+        try:
+            lease = HealthBody.model_validate(self._http.call("GET", "/health")).lease
+        except ValidationError:
+            raise RobotUnreachable("its answer is not its health", sent=True) from None
+        return lease.expires_in_s if lease else 0.0
 
     def _post(self, epoch: int | None) -> int:
         body = {"holder": self._holder, "ttl_s": self._ttl_s}
