@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from vlp.core.errors import Report, UsageError
 from vlp.core.messages import Image, Message, Text
 from vlp.core.observation import Located, RobotState
+from vlp.primitives.declare import Primitive
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.prompt import full
 from vlp.prompt.render import (
@@ -93,6 +94,14 @@ def test_the_full_rules_show_every_primitive_with_its_arguments() -> None:
     for primitive in MANIFEST.primitives.values():
         assert f"- {primitive.name}(" in rules and primitive.doc in rules
         assert all(argument.name in rules for argument in primitive.arguments)
+
+
+def test_the_full_rules_say_what_cannot_be_undone() -> None:
+    """A model could not know that what goes into the bin is gone: only the person was told."""
+    sell = Primitive("sell", "action", "Hand a thing to a buyer.", final=True)
+    rules = full.system_text(make_manifest("shop", [*STANDARD, sell], PLACES))
+    final = [line for line in rules.splitlines() if "annot be undone" in line]
+    assert len(final) == 2 and final[0].startswith("- sell(") and '"bin"' in final[1] and final[1].count("undone") == 1
 
 
 def test_the_full_rules_do_not_depend_on_the_run_so_they_can_be_cached() -> None:

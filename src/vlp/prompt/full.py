@@ -337,6 +337,7 @@ def _place(place: Place) -> str:
     says = [f"things can be put {' or '.join(place.relations)} it" if place.relations else "only to go to"]
     says += [f"at most {place.capacity}"] if place.capacity is not None else []
     says += [place.doc] if place.doc else []
+    says += ["cannot be undone"] if place.final else []
     return f"{json.dumps(plain(place.name, 40), ensure_ascii=False)} ({plain('; '.join(says), 160)})"
 
 
@@ -348,6 +349,7 @@ def _line(primitive: Primitive, manifest: Manifest) -> str:
     conditions = "".join(
         f" {word}: {', '.join(texts)}." for word, texts in (("Needs", primitive.needs), ("Makes", primitive.makes)) if texts
     )
+    conditions += " Cannot be undone." if primitive.final else ""
     return f"- {plain(primitive.name, 40)}({plain(', '.join(arguments), 400)}): {plain(primitive.doc + conditions, 300)}"
 
 
