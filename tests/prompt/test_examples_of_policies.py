@@ -76,7 +76,7 @@ def test_what_an_example_shows_follows_from_the_robot() -> None:
 def test_the_prompt_says_what_a_stranger_must_know() -> None:
     text = system_text(HSR)
     for known in (
-        '"table" (things can be put on it), "bin" (things can be put in it), "start" (only to go to)',
+        '"table" (things can be put on it), "bin" (things can be put in it; cannot be undone), "start" (only to go to)',
         "as: name of the object",
         "Needs: holding. Makes: relation held target, hand_empty.",
         "Names of earlier policies hold\nno more",
