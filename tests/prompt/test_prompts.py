@@ -190,6 +190,15 @@ def test_a_repair_hands_back_the_reply_and_a_bounded_report(profile: str) -> Non
     assert len(said[0]) <= 8100 and len(said[1]) < 4000
 
 
+def test_a_model_of_one_turn_is_told_all_in_it() -> None:
+    first = plan_messages(RGB, INSTRUCTION, state(), Memory((INSTRUCTION,)), MANIFEST)
+    report = Report()
+    report.add("/subtasks/0", "unknown-name", 'no object "$x"')
+    messages = repair_messages(first, '{"goal":"written before"}', report, turns=False)
+    assert [m.role for m in messages] == ["system", "user"] and messages[1].parts[:2] == first[1].parts
+    assert "written before" in text_of(messages[1]) and "unknown-name" in text_of(messages[1])
+
+
 def test_an_unknown_profile_offers_the_closest() -> None:
     with pytest.raises(UsageError, match="'brief'"):
         question_messages(RGB, "what?", "breif")

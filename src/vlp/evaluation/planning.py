@@ -121,7 +121,7 @@ def latency(index: int, options: Options, out: Path) -> list[Row]:
         stages["check"] += time.perf_counter() - checking
         if plan is not None:
             break
-        messages = repair_messages(first, reply.text, report, model.profile)
+        messages = repair_messages(first, reply.text, report, model.profile, model.can.turns)
     row: Row = {f"{stage}_s": round(seconds, 5) for stage, seconds in stages.items()}
     row |= {"whole_s": round(time.perf_counter() - start, 4), "reply_tokens": tokens, "family": task.family}
     return [{**row, "success": plan is not None, "cause": "" if plan else "no valid policy"}]

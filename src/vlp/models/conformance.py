@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from vlp.core.errors import Report, VlpError
-from vlp.core.messages import Image, Text, user
+from vlp.core.messages import Image, Text, assistant, user
 from vlp.models.protocol import Capabilities, Model, Reply
 
 GRAMMAR: dict[str, Any] = {
@@ -19,7 +19,7 @@ GRAMMAR: dict[str, Any] = {
 
 
 def check_model(model: Model, max_tokens: int = 64, timeout_s: float = 60.0) -> Report:
-    """Ask a model a few small things and report every broken promise.
+    """Ask a model a few small things and report every broken promise; what it says that it cannot do is not asked of it.
 
     Args:
         model: any model; it is asked about ten times.
@@ -30,7 +30,10 @@ def check_model(model: Model, max_tokens: int = 64, timeout_s: float = 60.0) -> 
         a report; each issue's path is the name of the check.
     """
     report = Report()
-    for check in CHECKS:
+    said = [
+        check for what, checks in OF_WHAT_IT_CAN.items() if getattr(getattr(model, "can", None), what, True) for check in checks
+    ]
+    for check in (*CHECKS, *said):
         name = check.__name__.strip("_")
         try:
             check(_Asker(model, max_tokens, timeout_s), report)
@@ -108,12 +111,17 @@ def _limit(ask: _Asker, report: Report) -> None:
         report.add("limit", "ignored", f"3 tokens allowed, finish {reply.finish!r}, tokens {reply.tokens}")
 
 
-CHECKS: tuple[Callable[[_Asker, Report], None], ...] = (
-    _says_what_it_is,
-    _reply,
-    _same_again,
-    _grammar,
-    _draft,
-    _stream,
-    _limit,
-)
+def _turns(ask: _Asker, report: Report) -> None:
+    first = ask(grammar=GRAMMAR).text
+    again = [user(Text("ask: is there a red cube?")), assistant(first), user(Text("ask: and a blue one?"))]
+    if not ask.model.generate(again, max_tokens=3, timeout_s=60.0).tokens.get("reply", 1):
+        report.add("turns", "no-reply", "a second question in one conversation got no reply")
+
+
+CHECKS: tuple[Callable[[_Asker, Report], None], ...] = (_says_what_it_is, _reply)
+OF_WHAT_IT_CAN: dict[str, tuple[Callable[[_Asker, Report], None], ...]] = {
+    "grammar": (_same_again, _grammar, _draft, _limit),
+    "streams": (_stream,),
+    "turns": (_turns,),
+}
+"""By the field of `Capabilities` that promises it."""

@@ -10,6 +10,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from vlp.core.errors import MissingComponent
@@ -140,7 +141,7 @@ class OpenAIModel:
         Args:
             why: what was seen.
         """
-        self._shapes = ("free",)
+        self._shapes, self.can = ("free",), replace(self.can, grammar=False)
         self._notes = ("the server holds replies to no grammar: JSON is looked for in free text, and checked",)
         self._tell(f"{why.strip()} JSON is looked for in free text instead, checked, and asked for again where it is wrong.")
 

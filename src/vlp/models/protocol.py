@@ -271,7 +271,12 @@ class RetryingModel:
 
     def __init__(self, model: Model, attempts: int = 3, pause_s: float = 0.5, tell: Tell = say_nothing) -> None:
         self.model, self.attempts, self.pause_s, self.tell = model, attempts, pause_s, tell
-        self.name, self.profile, self.can = model.name, model.profile, model.can
+        self.name, self.profile = model.name, model.profile
+
+    @property
+    def can(self) -> Capabilities:
+        """What the model can do, as it says now: that a server keeps to no grammar is seen in its replies."""
+        return self.model.can
 
     def generate(
         self,

@@ -216,7 +216,9 @@ def ground_messages(
     return wording.ground(request), wording.box_grammar(request)
 
 
-def repair_messages(messages: Sequence[Message], reply_text: str, report: Report, profile: str = "full") -> list[Message]:
+def repair_messages(
+    messages: Sequence[Message], reply_text: str, report: Report, profile: str = "full", turns: bool = True
+) -> list[Message]:
     """Return the conversation that hands a refused reply back to the model with the report about it.
 
     Args:
@@ -224,9 +226,13 @@ def repair_messages(messages: Sequence[Message], reply_text: str, report: Report
         reply_text: what the model wrote; shown bounded.
         report: why it was refused.
         profile: the wording the conversation is in.
+        turns: whether the model takes several turns (`model.can.turns`); else all is said in the person's last one.
     """
-    wording = find_wording(profile)
-    return [*messages, assistant(inert(reply_text[:8000])), user(Text(wording.repair(report)))]
+    written, wrong = inert(reply_text[:8000]), find_wording(profile).repair(report)
+    if turns:
+        return [*messages, assistant(written), user(Text(wrong))]
+    *before, last = messages
+    return [*before, user(*last.parts, Text(f"\n\nYou wrote:\n{written}\n\n{wrong}"))]
 
 
 def clean_question(text: str) -> str:

@@ -176,7 +176,7 @@ class Planner:
             if reply.finish == "length":
                 report.add("", "cut-off", f"the reply was cut off at {self.budget.reply_tokens} tokens.", "Write less.")
             self.bus.emit(Event("report", {"attempt": attempt, **report.to_json(), "check_s": check_s}))
-            messages = repair_messages(first, reply.text, report, self._profile)
+            messages = repair_messages(first, reply.text, report, self._profile, self.model.can.turns)
         worst = next((issue for issue in report.issues if issue.code == "cut-off"), report.issues[0])
         raise NoPolicy(f"no valid policy in {self.budget.replies} replies; the last one: {worst}")
 
