@@ -30,10 +30,9 @@ def check_model(model: Model, max_tokens: int = 64, timeout_s: float = 60.0) -> 
         a report; each issue's path is the name of the check.
     """
     report = Report()
-    said = [
-        check for what, checks in OF_WHAT_IT_CAN.items() if getattr(getattr(model, "can", None), what, True) for check in checks
-    ]
-    for check in (*CHECKS, *said):
+    can = getattr(model, "can", Capabilities())
+    promised = [check for what, checks in OF_WHAT_IT_CAN.items() if getattr(can, what, True) for check in checks]
+    for check in (*CHECKS, *promised):
         name = check.__name__.strip("_")
         try:
             check(_Asker(model, max_tokens, timeout_s), report)

@@ -141,7 +141,8 @@ class OpenAIModel:
         Args:
             why: what was seen.
         """
-        self._shapes, self.can = ("free",), replace(self.can, grammar=False)
+        self._shapes = ("free",)
+        self.can = replace(self.can, grammar=False)
         self._notes = ("the server holds replies to no grammar: JSON is looked for in free text, and checked",)
         self._tell(f"{why.strip()} JSON is looked for in free text instead, checked, and asked for again where it is wrong.")
 
