@@ -9,7 +9,8 @@ from vlp.cli.main import EXAMPLES
 ROOT = Path(__file__).parents[2]
 HELP = "vlp --help"
 KEPT_OUT = ("log.md",)  # what was done once, with files of that day
-PAGES = ("README.md", *sorted(f"docs/{f.name}" for f in (ROOT / "docs").glob("*.md") if f.name not in KEPT_OUT), HELP)
+GUIDES = sorted(f"docs/{f.name}" for f in (ROOT / "docs").glob("*.md") if f.name not in KEPT_OUT)
+PAGES = ("README.md", *GUIDES, "docs/reference/http.md", HELP)
 
 PROGRAMS = ("vlp", "make", "pip", "python", "sh", "export", "accelerate")
 STATUS = re.compile(r"exit status (\d+)$")

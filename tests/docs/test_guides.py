@@ -6,7 +6,7 @@ from neighbours import know_extras, serve_robot, take_token
 from shown import ROOT, text_of
 from walk import InPlace, Walk
 
-PAGES = ("getting_started", "understanding", "policy_language", "data", "robot_api", "runtime", "measuring")
+PAGES = ("getting_started", "understanding", "policy_language", "data", "reference/http", "runtime", "measuring")
 LONG = "it takes minutes; fewer stand for it"
 IN_PLACE = {
     "make demo": InPlace("it installs; what it runs then is among the README's commands", f"make -n -C {ROOT} demo"),

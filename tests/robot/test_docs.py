@@ -1,4 +1,4 @@
-"""What the guide shows in Python runs, and its address of curl examples is the server's."""
+"""What the guide shows in Python runs, and the page of curl examples names every path of the server."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,9 @@ import pytest
 from vlp.robot.server import create_app
 from vlp.sim.fake.robot import FakeRobot
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "robot_api.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+GUIDE = (DOCS / "robot_api.md").read_text()
+REQUESTS = (DOCS / "reference" / "http.md").read_text()
 
 
 def test_the_robot_of_the_guide_passes_the_check_that_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
@@ -16,7 +18,7 @@ def test_the_robot_of_the_guide_passes_the_check_that_it_shows(capsys: pytest.Ca
     assert capsys.readouterr().out == "ok\n"
 
 
-def test_the_guide_names_every_path_that_people_need() -> None:
+def test_the_page_of_requests_names_every_path_that_people_need() -> None:
     for path in create_app(FakeRobot(), "a-token-for-tests").openapi()["paths"]:
         if path.count("/") == 1:
-            assert f"$URL{path}" in GUIDE
+            assert f"$URL{path}" in REQUESTS
