@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "vlp"
 
 API = ("core", "primitives", "policy", "journal", "understanding", "prompt", "robot", "models", "perception", "data", "runtime")
-"""The packages that a program of one's own imports."""
+"""The packages and modules that a program of one's own imports."""
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -59,7 +59,7 @@ def _generated() -> dict[str, str]:
         pages["examples/index.md"] += f"\n- [{file.stem}]({file.stem}.md): {_purpose(file)}"
         pages[f"examples/{file.stem}.md"] = f'# {file.stem}\n\n```python title="examples/{file.name}"\n{file.read_text()}```\n'
     for name in API:
-        purpose = _purpose(PACKAGE / name / "__init__.py")
+        purpose = _purpose(_files(name)[0])
         pages["reference/api/index.md"] += f"\n- [`vlp.{name}`]({name}.md)" + (f": {purpose}" if purpose else "")
         pages[f"reference/api/{name}.md"] = f"# vlp.{name}\n\n" + "\n\n".join(f"::: {module}" for module in _modules(name))
     return pages
@@ -72,8 +72,14 @@ def _as_page(file: Path) -> str:
     return re.sub(r"\]\((examples/\S*)\)", lambda found: f"]({_example(found[1])})", text)
 
 
+def _files(package: str) -> list[Path]:
+    """Return the files of a package, its `__init__.py` first, or of what is a module by itself."""
+    alone = PACKAGE / f"{package}.py"
+    return [alone] if alone.is_file() else sorted((PACKAGE / package).rglob("*.py"))
+
+
 def _modules(package: str) -> list[str]:
-    files = [file for file in sorted((PACKAGE / package).rglob("*.py")) if file.stat().st_size]
+    files = [file for file in _files(package) if file.stat().st_size]
     return [".".join(("vlp", *file.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__") for file in files]
 
 

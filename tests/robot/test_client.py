@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vlp.core.errors import MissingComponent, UsageError
+from vlp.core.errors import MissingComponent, UsageError, VlpError
+from vlp.core.observation import Located
 from vlp.robot.client import RemoteRobot
 from vlp.robot.conformance import check_robot
 from vlp.robot.protocol import Step
@@ -42,6 +43,19 @@ def test_description_observation_and_results_arrive_unchanged(served: Served) ->
         assert run(robot, "grasp", "b", target=cube.value).status == "succeeded"
         assert robot.observe().state.holding == "red cube"
         assert robot.result_of("b") == served.fake.result_of("b") and robot.result_of("never") is None
+
+
+def test_what_the_robot_says_it_cannot_reach_arrives(served: Served) -> None:
+    """A served robot was never asked: policies that it could have refused began."""
+    with served.remote() as robot:
+        cube = Located.from_json(run(robot, "locate", "a", object="red cube").value)
+        grasp = Step("grasp", {"target": "$cube"}, key="")
+        assert robot.reachable(grasp, cube) == ""  # the fake does not say
+        served.fake.reachable = lambda step, thing: f"the {thing.phrase} is behind the box"  # type: ignore[attr-defined]
+        assert robot.reachable(grasp, cube) == "the red cube is behind the box"
+        with pytest.raises(VlpError, match="Did you mean 'grasp'"):
+            robot.reachable(Step("gasp", {}, key=""), cube)
+    assert [step.do for step in served.fake.log] == ["locate"]
 
 
 def test_rejections_and_stops_are_results_not_exceptions(served: Served) -> None:

@@ -1,0 +1,1 @@
+"""The policy language: parse, check, compare and convert the documents that a model writes."""

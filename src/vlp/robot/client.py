@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ValidationError
 
 from vlp.core.errors import MissingComponent, UsageError, VlpError
-from vlp.core.observation import Observation
+from vlp.core.observation import Located, Observation
 from vlp.primitives.manifest import Manifest
 from vlp.robot.http import Heartbeat, Http, RobotRefused, RobotUnreachable, check_token
 from vlp.robot.protocol import Step, StepResult
-from vlp.robot.wire import ExecutionBody, HealthBody, ObservationBody, StopBody, decode_observation
+from vlp.robot.wire import ExecutionBody, HealthBody, ObservationBody, ReachBody, StopBody, decode_observation, plain
 
 B = TypeVar("B", bound=BaseModel)
 
@@ -139,6 +139,19 @@ class RemoteRobot:
         """Ask for an early end of the step with this key; raises TaskFailed or MissingComponent when refused."""
         execution = self._parse(ExecutionBody, self._ask("GET", "/executions", params={"key": key}))
         self._ask("POST", f"/executions/{execution.id}/cancel", {"epoch": execution.epoch})
+
+    def reachable(self, step: Step, thing: Located) -> str:
+        """Return why the robot cannot get to a thing with a step, "" when it can or does not say; raises MissingComponent."""
+        body = {"primitive": step.do, "arguments": plain(step.arguments), "thing": thing.to_json()}
+        try:
+            reply = self._http.call("POST", "/reachable", body)
+        except RobotUnreachable as error:
+            raise self._lost(error) from None
+        except RobotRefused as refused:
+            if refused.status == 404:  # a server that does not have the question
+                return ""
+            raise self._refusal(refused) from None
+        return self._parse(ReachBody, reply).reason
 
     def take_lease(self) -> None:
         """Hold the robot from now on, not only from the first step; raises MissingComponent where another one holds it."""

@@ -4,19 +4,20 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any, TypeVar
 
 from fastapi import FastAPI, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
-from vlp.core.errors import UsageError
+from vlp.core.errors import UsageError, did_you_mean
+from vlp.core.observation import Located
 from vlp.robot.executor import Execution, Executor
 from vlp.robot.guard import Guard
 from vlp.robot.http import check_token
-from vlp.robot.protocol import Robot, Step
+from vlp.robot.protocol import Robot, Step, offered
 from vlp.robot.wire import (
     CancelRequest,
     ErrorBody,
@@ -26,6 +27,8 @@ from vlp.robot.wire import (
     LeaseBody,
     LeaseRequest,
     ObservationBody,
+    ReachBody,
+    ReachRequest,
     Refusal,
     ReleaseRequest,
     StopBody,
@@ -34,6 +37,7 @@ from vlp.robot.wire import (
     plain,
 )
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 Wait = Annotated[float, Query(ge=0, le=25.0, description="Seconds to wait for the execution to finish.")]
@@ -117,16 +121,34 @@ def _add_reading(app: FastAPI, executor: Executor, observe_wait_s: float) -> Non
             "lease": executor.lease.to_json(),
         }
 
+    async def asked(what: str, function: Callable[[], T]) -> T:
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(executor.call(function)), observe_wait_s)
+        except Refusal:
+            raise
+        except Exception as error:
+            log.exception("the robot could not %s", what)
+            message = f"the robot could not {what}: {type(error).__name__}: {str(error)[:200]}."
+            raise Refusal(503, "robot-fault", message, "Look at the robot's own log.") from None
+
     @app.get("/observation", response_model=ObservationBody)
     async def observation() -> Any:
         """What the robot perceives now; refused with 409 while a step is under way."""
-        future = asyncio.wrap_future(executor.call(lambda: encode_observation(executor.robot.observe())))
+        return await asked("observe", lambda: encode_observation(executor.robot.observe()))
+
+    @app.post("/reachable", response_model=ReachBody)
+    async def reachable(request: ReachRequest) -> Any:
+        """Why the robot cannot get to a located thing with a step; nothing moves, and 409 while a step is under way."""
+        if request.primitive not in executor.manifest.primitives:
+            hint = did_you_mean(request.primitive, executor.manifest.primitives)
+            raise Refusal(422, "unknown-primitive", f"no primitive {request.primitive!r}.", hint)
         try:
-            return await asyncio.wait_for(future, observe_wait_s)
-        except Exception as error:
-            log.exception("the robot's observe failed")
-            message = f"the robot could not observe: {type(error).__name__}: {str(error)[:200]}."
-            raise Refusal(503, "robot-fault", message, "Look at the robot's own log.") from None
+            thing = Located.from_json(request.thing)
+        except (KeyError, TypeError, ValueError) as error:
+            said = f"thing is no located object: {str(error)[:200]}."
+            raise Refusal(422, "bad-located", said, "Send what locate gave.") from None
+        says, step = offered(executor.robot, "reachable"), Step(request.primitive, request.arguments, key="")
+        return {"reason": str(await asked("tell what it reaches", lambda: says(step, thing)) or "")[:500] if says else ""}
 
 
 def _add_executions(app: FastAPI, executor: Executor) -> None:

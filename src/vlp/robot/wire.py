@@ -69,6 +69,20 @@ class ExecutionRequest(RequestBody):
     timeout_s: float | None = Field(default=None, gt=0, le=600)
 
 
+class ReachRequest(RequestBody):
+    """A step that is not carried out, and the located thing that its hand would go to."""
+
+    primitive: str = Field(min_length=1, max_length=64)
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    thing: dict[str, Any]
+
+
+class ReachBody(RequestBody):
+    """Why the robot cannot get there, "" when it can or does not say."""
+
+    reason: str
+
+
 class CancelRequest(RequestBody):
     """Who wants the execution to end."""
 
