@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 from run_kit import FakeJudge
 
@@ -49,6 +50,10 @@ class Outliving:
             self._fake.restore(file.read_bytes())
         self.describe, self.observe, self.stop = self._fake.describe, self._fake.observe, self._fake.stop
         self.result_of = self._fake.result_of
+
+    def health(self) -> SimpleNamespace:
+        """Say that keys outlive the process, as the server of a robot does."""
+        return SimpleNamespace(instance="outlives processes", stopped=False, stop_reason="")
 
     def execute(self, step: Step) -> StepResult:
         known = self._fake.result_of(step.key)

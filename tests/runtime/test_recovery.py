@@ -125,6 +125,18 @@ def test_a_robot_that_cannot_be_asked_is_a_hold(make_run, tmp_path):
     assert robot.log == done
 
 
+def test_a_robot_that_lived_in_the_dead_process_is_a_hold(make_run, tmp_path):
+    """A step that cannot be undone was done twice: the keys that act once had died with the robot."""
+    run = make_run([CUBE_IN_BOWL], robot=Remote())
+    cut_before(run, "step-finished", "place")
+    with pytest.raises(Power):
+        run.go()
+    anew = Remote()
+    _, outcome = resume(tmp_path / "run", anew)
+    assert outcome.outcome == "stopped" and "started anew while step 2.2 was in flight" in outcome.reason
+    assert not anew.log
+
+
 def test_a_server_that_forgot_its_keys_is_a_hold(make_run, tmp_path):
     class Server(Remote):
         boot = "first"

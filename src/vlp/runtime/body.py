@@ -4,6 +4,7 @@ import contextlib
 import queue
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
@@ -120,6 +121,9 @@ class Worker:
 
 
 JPEG_QUALITY = 80
+_PROCESS = uuid.uuid4().hex
+"""Tells this process from every other one: a robot that lives in it dies with it."""
+
 HELD = ("lease-held", "no-lease", "stale-epoch")
 """Codes of results that say that another one commands the robot: no new policy mends that."""
 UNKNOWN = ("robot-unreachable", "outcome-unknown", "no-answer", "lease-lost")
@@ -189,8 +193,11 @@ class Body:
         return str(self.ask("reachable", Step(step.do, dict(step.arguments), key=""), thing) or "")
 
     def instance(self) -> str:
-        """Return what changes when a robot's server starts anew and forgets its keys; "" for a robot without one."""
-        return str(getattr(self.ask("health"), "instance", ""))
+        """Return what changes when a robot's keys are forgotten: its server starts anew, or it lived in a process that died."""
+        inner: Any = self.robot
+        while getattr(inner, "robot", None) is not None:
+            inner = inner.robot
+        return str(getattr(self.ask("health"), "instance", f"{_PROCESS}.{id(inner)}"))
 
     def offers(self, method: str) -> Callable[..., Any] | None:
         """Return a method that not every robot has, from the robot or the one that it wraps; None when none has it."""

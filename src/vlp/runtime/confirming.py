@@ -179,7 +179,7 @@ class Confirming:
         text = str(said) if isinstance(said, str | Instruction) else ""
         if not _is_document(text) and not (says_no(text) and self.desk.proposal):
             why = self.gate.sentence(text, follows=True)
-            if why is not None and why.stops:
+            if why is not None and (why.stops or why.code == "forbids"):
                 stop(str(why))
                 return
         self.desk.answer(lambda: self._read(said, by))

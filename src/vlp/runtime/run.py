@@ -307,7 +307,7 @@ def _settle(flight: Event, body: Body, memory: RunMemory, steps: Steps) -> str:
     result = body.ask("result_of", key)
     result = body.checked(step.step.do, result) if result is not None else None
     if result is None and body.instance() != flight.data.get("instance", ""):
-        raise Hold(f"the robot's server started anew while step {step_id} was in flight. Look at the robot.")
+        raise Hold(f"the robot, or its server, started anew while step {step_id} was in flight. Look at the robot.")
     if result is None:
         return f"the robot has no result of step {step_id}; it is sent again under the same key"
     steps.ended(step, result, 0.0)
