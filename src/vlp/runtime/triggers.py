@@ -110,7 +110,8 @@ def step_failed(moment: Moment) -> str | None:
     if not moment.memory.progress.failed:
         return None
     last = moment.memory.knowledge.steps[-1]
-    return f"{last.do} failed: {last.message or last.code or last.status}"
+    how = "was stopped" if last.status == "stopped" else "failed"
+    return f"{last.do} {how}: {last.message or last.code or last.status}"
 
 
 def target_lost(moment: Moment) -> str | None:
