@@ -1,10 +1,12 @@
 """A run as people are told it, folded from its events: what every display and report is made from."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from vlp.journal import Event
+from vlp.primitives.schema import CHECK
 
 TIMES = ("perception", "model", "checks", "motion")
 
@@ -21,6 +23,7 @@ class Row:
         finished_s: seconds since the run began.
         result: what the robot said, as plain data.
         final: whether it cannot be undone.
+        gave: what it found out, in one line (see `gave`); "" of a check, which holds when it succeeds.
     """
 
     id: str
@@ -32,6 +35,12 @@ class Row:
     finished_s: float = 0.0
     result: dict[str, Any] = field(default_factory=dict)
     final: bool = False
+    gave: str = ""
+
+    @property
+    def told(self) -> str:
+        """The step and what it found out, in one line."""
+        return f"{self.text} = {self.gave}" if self.gave else self.text
 
 
 @dataclass
@@ -84,6 +93,34 @@ class TimelineEntry:
     at_s: float
     kind: str
     text: str
+
+
+def gave(value: Any) -> str:
+    """Return the value that a step gave back in one line; "" for nothing and for located objects, which pictures show.
+
+    Args:
+        value: plain data.
+    """
+    each = value if isinstance(value, list) else [value]
+    if value is None or any(isinstance(one, dict) and "position_in_world" in one for one in each):
+        return ""
+    if isinstance(value, dict):
+        return shortened(", ".join(f"{name}: {_plain(one)}" for name, one in value.items()))
+    return shortened(", ".join(map(_plain, each)))
+
+
+def _plain(value: Any) -> str:
+    return (
+        value
+        if isinstance(value, str)
+        else json.dumps(round(value, 4) if isinstance(value, float) else value, ensure_ascii=False)
+    )
+
+
+def shortened(text: str, chars: int = 80) -> str:
+    """Return a text as one line of at most so many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= chars else f"{line[: chars - 1]}…"
 
 
 class Story:
@@ -243,8 +280,9 @@ class Story:
         if row:
             row.status, row.message, row.result = data["status"], data["result"].get("message", ""), data["result"]
             row.seconds, row.finished_s = data.get("seconds", 0.0), self.now_s
+            row.gave = gave(data["result"].get("value")) if data["do"] != CHECK else ""
             done = "" if row.status == "succeeded" else f": {row.status}, {row.message}"
-            self._say("step", f"{row.text}{done}")
+            self._say("step", f"{row.told}{done}")
 
     def _trigger(self, event: Event) -> None:
         self._triggers.append((event.data["name"], event.data["detail"]))

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -161,6 +162,46 @@ def test_the_terminal_shows_tree_trigger_diff_and_times(told):
     for words in ("the blue ball", "✓", "new instruction", "perception", "motion", "success"):
         assert words in picture.getvalue(), words
     assert "the blue ball" in told.colour
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("21.5", "21.5"),
+        (21.123456, "21.1235"),
+        (False, "false"),
+        ({"code": "4006381333931", "at": [1, 2]}, "code: 4006381333931, at: [1, 2]"),
+        (["left\nbin", BAD], f"left bin, {BAD}"),
+        ("long " * 40, f"{'long ' * 15}long…"),
+        (None, ""),
+        ({"phrase": "red cube", "position_in_world": [0, 0, 0]}, ""),
+        ([{"phrase": "red cube", "position_in_world": [0, 0, 0]}], ""),
+    ],
+)
+def test_what_a_step_found_out_is_shown(value, shown: str):
+    """Against: a run that measured 21.5 degrees said so in result.json alone."""
+    steps = [{"id": "1.1", "subtask": "measure", "text": "1.1 measure -> $found"}]
+    document = {"goal": "known", "subtasks": [{"name": "measure", "steps": [{"do": "measure", "as": "found"}]}]}
+    result = {"message": "", "value": value, "done": {}, "code": "", "duration_s": 0}
+    events = [
+        Event("policy", {"revision": 1, "policy": {"policy": document}, "steps": steps, "diff": None, "claim": "done"}),
+        Event("understood", {"revision": 1, "text": "known", "final": []}),
+        Event(
+            "step-finished", {"revision": 1, "id": "1.1", "key": "k", "do": "measure", "status": "succeeded", "result": result}
+        ),
+    ]
+    console, picture = Console(file=io.StringIO(), width=200), Console(file=io.StringIO(), width=200)
+    terminal = Terminal(console)
+    for event in events:
+        terminal.on_event(event)
+    picture.print(terminal.render())
+    page = render_report(events)
+    for text in (console.file, picture.file):
+        assert isinstance(text, io.StringIO)
+        assert (f"1.1 measure -> $found = {shown}" in text.getvalue()) == bool(shown) and bool(shown) == (
+            " = " in text.getvalue()
+        )
+    assert ("<b>" in page) == bool(shown) and escape(f"1.1 measure -> $found = {shown}".removesuffix(" = ")) in page
 
 
 def test_the_video_has_frames_with_captions(told):

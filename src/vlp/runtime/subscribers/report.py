@@ -201,10 +201,11 @@ def _rows(rows: list[Row]) -> str:
         kind = ("todo" if row.status == "" else row.status) if known else "bad"
         spent = f"{row.seconds:.1f} s" if row.status else ""
         why = f" — {escape(row.message)}" if row.message else ""
+        gave = f" = <b>{escape(row.gave)}</b>" if row.gave else ""
         final = " <b>(cannot be undone)</b>" if row.final else ""
         lines.append(
             f'<li class="step {escape(kind)}"><span class="mark">{MARKS.get(row.status, "✗")}</span>'
-            f'<span>{escape(row.text)}{final}{why}</span><span class="time">{spent}</span></li>'
+            f'<span>{escape(row.text)}{gave}{final}{why}</span><span class="time">{spent}</span></li>'
         )
     return f"<ol>{''.join(lines)}</ol>"
 
