@@ -110,11 +110,9 @@ def gave(value: Any) -> str:
 
 
 def _plain(value: Any) -> str:
-    return (
-        value
-        if isinstance(value, str)
-        else json.dumps(round(value, 4) if isinstance(value, float) else value, ensure_ascii=False)
-    )
+    if isinstance(value, str):
+        return value
+    return json.dumps(round(value, 4) if isinstance(value, float) else value, ensure_ascii=False)
 
 
 def shortened(text: str, chars: int = 80) -> str:

@@ -17,6 +17,7 @@ from run_kit import Run, asked, change, say
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal import Event, Journal, read_events
 from vlp.runtime.replay import replay
+from vlp.runtime.run import read_run
 from vlp.runtime.story import Story
 from vlp.runtime.subscribers.report import ReportFile, ResultFile, render_report
 from vlp.runtime.subscribers.rerun_log import RerunLog
@@ -223,6 +224,24 @@ def test_the_recording_opens(told):
     paths = {str(chunk.entity_path) for chunk in chunks}
     for path in ("/world/base/camera/image/rgb", "/world/base/camera/image/depth", "/world/things/red_cube", "/steps"):
         assert path in paths, sorted(paths)
+
+
+def test_film_and_recording_of_a_resumed_run_go_on(tmp_path):
+    """Against: the end of the stopped run, read back from the journal, closed the film and the recording of the rest."""
+    import imageio_ffmpeg
+    from rerun.chunk import RrdReader
+
+    out = tmp_path / "run"
+    spec = asked("pick up the red cube", changes=(change(1, "stop"),))
+    assert Run(out, [say(policy())], spec=spec).go().outcome == "stopped"
+    spec, events = read_run(out)
+    # No picture for an audience, as of a robot that is not simulated.
+    again = Run(out, [], spec=spec, subscribers=[Video(out), RerunLog(out)], past=events)
+    assert again.go().outcome == "success" and not [n for n in again.of("note") if "dropped" in n["text"]]
+    frames, _ = imageio_ffmpeg.count_frames_and_secs(str(out / "run.mp4"))
+    assert frames == 8, "the end, and no still of what was planned before"
+    steps = [c for c in RrdReader(str(out / "run.rrd")).stream() if str(c.entity_path) == "/steps"]
+    assert sum(c.num_rows for c in steps) == 2
 
 
 def test_a_run_that_was_killed_can_be_replayed(tmp_path):

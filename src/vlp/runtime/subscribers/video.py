@@ -51,7 +51,7 @@ class Video:
         self._ended, self._fault = False, ""
 
     def on_event(self, event: Event) -> None:
-        """Take captions and the robot's view from events; close the film at the end.
+        """Take captions and the robot's view from events; the film of a resumed run begins where that run went on.
 
         Raises:
             MissingComponent: a frame could not be written; the film ends there.
@@ -61,10 +61,10 @@ class Video:
         self._story.on_event(event)
         if isinstance(event.live, Observation):
             self._inset = event.live.rgb
-        if event.kind == "policy" or event.kind == "run-finished":
+        # Events of the past come first when a run is resumed, the end of a stopped one among them: nothing is seen live yet,
+        # and the film goes on after that end until `close`.
+        if event.kind in ("policy", "run-finished") and self._inset is not None:
             self.tick(STILL_FRAMES)
-        if event.kind == "run-finished":
-            self.close()
 
     def tick(self, copies: int = 1) -> None:
         """Record the picture of this moment."""
