@@ -165,6 +165,33 @@ def test_the_terminal_shows_tree_trigger_diff_and_times(told):
     assert "the blue ball" in told.colour
 
 
+def test_a_policy_says_what_was_refused_before_it_who_edited_it_and_what_the_model_wrote_down():
+    """Against: refused replies that a live terminal kept to itself, an edit without a why, and "went by"."""
+    policies = [{"revision": n, "policy": {"policy": policy()}, "steps": [], "claim": "done", "diff": None} for n in (1, 2)]
+    policies[1] |= {"by": "terminal", "diff": {"text": "- 1.1 locate red cube"}}
+    issues = [
+        {"path": "/subtasks/0/steps/1", "message": "grasp needs 'free', but the hand holds it.", "code": "holding"},
+        {"path": "", "message": "no JSON object.", "code": "json"},
+    ]
+    reply = {"text": "", "said": "red_cube 2 2", "attempt": 1, "timings_s": {}, "tokens": {}, "seconds": 0.1}
+    first = [Event("report", {"attempt": n, "issues": [issue]}) for n, issue in enumerate(issues, 1)]
+    events = [*first, Event("reply", reply), Event("policy", policies[0]), Event("policy", policies[1])]
+    terminal, pictures = Terminal(Console(file=io.StringIO())), []
+    for event in events:
+        terminal.on_event(event)
+        pictures.append(io.StringIO())
+        Console(file=pictures[-1], width=150).print(terminal.render())
+    assert "the model writes again, reply 2 was refused" in pictures[1].getvalue()
+    told = "2 replies refused: grasp needs 'free', but the hand holds it. no JSON object."
+    assert told in pictures[3].getvalue() and "refused" not in pictures[4].getvalue()
+    lines = pictures[4].getvalue().splitlines()
+    box = next(i for i, line in enumerate(lines) if "policy 2" in line)
+    assert "! edited by the person (terminal)" in lines[box + 1] and "- 1.1 locate red cube" in lines[box + 2]
+    page = render_report(events)
+    assert '<p class="why">edited by the person (terminal)</p>' in page
+    assert "what the model wrote down of the picture before it wrote this policy: red_cube 2 2" in page
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [

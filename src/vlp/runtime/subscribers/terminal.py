@@ -94,6 +94,8 @@ class Terminal:
                 chapter = self._story.chapters[-1]
                 if chapter.diff:
                     parts.append(diff_panel(chapter))
+                if chapter.refused:
+                    parts.append(Text(printable(chapter.refused), style="red"))
                 parts.append(Text(f"understood: {printable(chapter.understood)}", style="cyan"))
                 parts.append(policy_text(chapter))
             if self._writing:
@@ -147,7 +149,7 @@ def policy_text(chapter: Chapter) -> Text:
 def diff_panel(chapter: Chapter) -> Panel:
     """Return why and how a policy replaced the one before."""
     text = Text()
-    text.append("\n".join(f"! {printable(why)}" for _, why in chapter.triggers), style="bold yellow")
+    text.append("\n".join(f"! {printable(why)}" for why in chapter.whys), style="bold yellow")
     for line in chapter.diff.splitlines():
         word = line.split(" ", 1)[0]
         text.append("\n" + printable(line), style=DIFF_COLOURS.get(word, ""))
