@@ -244,6 +244,24 @@ def test_the_video_has_frames_with_captions(told):
     assert (bare != captioned).any()
 
 
+def test_the_inset_says_how_old_it_is(tmp_path, monkeypatch):
+    """Against: the last look stood unmarked in a corner while the outer view moved on."""
+    ages: list[float] = []
+    monkeypatch.setattr("vlp.runtime.subscribers.video.compose", lambda *parts: (ages.append(parts[-1]), compose(*parts))[1])
+    outside, seen = np.full((480, 640, 3), 99, np.uint8), FakeRobot().observe()
+    film = Video(tmp_path, lambda: outside)
+    tick = film.recorder()
+    tick(1.0)
+    film.on_event(Event("observation", {"purpose": "plan", "state": {}, "seconds": 0.1}, live=seen))
+    tick(13.0)
+    film.close()
+    assert ages == [1.0, 12.0]
+    fresh, old = compose(outside, seen.rgb, "", ""), compose(outside, seen.rgb, "", "", 12.0)
+    rows = np.flatnonzero((fresh != old).any(axis=(1, 2)))
+    below = 12 + 0.3 * 640 * seen.rgb.shape[0] / seen.rgb.shape[1]
+    assert below <= rows.min() and rows.max() < below + 20
+
+
 def test_the_recording_opens(told):
     from rerun.chunk import RrdReader
 
