@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from run_kit import asked, change, put, say
 
+from vlp.cli.keyboard import Keyboard
 from vlp.core.errors import UsageError
 from vlp.core.instruction import Instruction
 from vlp.journal import Event, read_events
@@ -20,6 +21,7 @@ from vlp.policy.model import Policy
 from vlp.robot.client import RemoteRobot
 from vlp.robot.serving import running_server
 from vlp.runtime.body import Budget
+from vlp.runtime.confirming import Proposal
 from vlp.runtime.replay import replay
 from vlp.runtime.run import Run as LiveRun
 from vlp.runtime.run import read_run
@@ -292,6 +294,21 @@ def test_what_cannot_be_undone_is_marked_in_what_is_shown(talk):
     person = Person("no")
     run = talk(person, [policy], spec=asked("throw the red cube away"))
     assert person.asked[0]["final"] == ["2.2"] and "cannot be undone: 2.2" in person.asked[0]["text"] and run.done == []
+
+
+def test_the_question_at_a_terminal_tells_how_old_the_image_is(talk):
+    """Against: the line of the live terminal left out the age that the pipe's question tells."""
+    keyboard, lines = Keyboard(0), []
+
+    def read(run: LiveRun) -> None:
+        keyboard._run = run
+        lines.append(keyboard.line())
+        run.answer("no")
+
+    talk(Person(read), [CUBE])
+    assert lines[0].startswith("? Carry this out, planned from an image taken 0 s ago? yes, no, edit, or another sentence")
+    aged = Proposal(1, "", (), (), "", image_at_s=time.time() - 61)
+    assert aged.image_age == "planned from an image taken 61 s ago"
 
 
 def test_report_result_and_story_tell_it_in_a_line(talk, tmp_path):

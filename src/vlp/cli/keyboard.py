@@ -176,7 +176,8 @@ class Keyboard:
         if proposal is not None:
             said = f"{self._said}  " if self._said else ""
             doubt = f"{proposal.doubt} " if proposal.doubt else ""
-            return f"{said}? {doubt}Carry this out? yes, no, edit, or another sentence  > {self._typed}"
+            age = f", {proposal.image_age}" if proposal.image_age else ""
+            return f"{said}? {doubt}Carry this out{age}? yes, no, edit, or another sentence  > {self._typed}"
         asked = f"? {self._question}  " if self._question else f"{self._said}  " if self._said else ""
         return f"{asked}> {self._typed}" if self._typed else f"{asked}> ({'answer' if self._question else HINT})"
 

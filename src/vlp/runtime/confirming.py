@@ -33,6 +33,7 @@ class Proposal:
         final: ids of the steps that cannot be undone.
         policy: the document as indented JSON, to be edited.
         doubt: what a general model may have misunderstood; "" for nothing.
+        image_at_s: when the image was taken that it was written for, in seconds since the epoch; None where nobody knows.
     """
 
     revision: int
@@ -41,6 +42,14 @@ class Proposal:
     final: tuple[str, ...]
     policy: str
     doubt: str = ""
+    image_at_s: float | None = None
+
+    @property
+    def image_age(self) -> str:
+        """How old that image is by now, in words; "" where nobody knows."""
+        if self.image_at_s is None:
+            return ""
+        return f"planned from an image taken {max(0.0, time.time() - self.image_at_s):.0f} s ago"
 
 
 @dataclass(frozen=True)
@@ -239,7 +248,8 @@ class Confirming:
         steps = tuple(str(step) for step in plan.steps)
         policy = json.dumps(plan.policy.to_json(), indent=1, ensure_ascii=False) + "\n"
         doubt = self.gate.doubt(self.memory.knowledge.instruction, plan.policy)
-        return Proposal(self.memory.progress.revision, understood(plan, final), steps, final, policy, doubt)
+        taken_s = self.memory.planned_on_s
+        return Proposal(self.memory.progress.revision, understood(plan, final), steps, final, policy, doubt, taken_s)
 
     @contextmanager
     def _asking(self, proposal: Proposal) -> Iterator[None]:

@@ -1,10 +1,13 @@
 """A run as people are told it, folded from its events: what every display and report is made from."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from vlp.core.things import counted
 from vlp.journal import Event
+from vlp.primitives.schema import CHECK
 
 TIMES = ("perception", "model", "checks", "motion")
 
@@ -21,6 +24,7 @@ class Row:
         finished_s: seconds since the run began.
         result: what the robot said, as plain data.
         final: whether it cannot be undone.
+        gave: what it found out, in one line (see `gave`); "" of a check, which holds when it succeeds.
     """
 
     id: str
@@ -32,6 +36,12 @@ class Row:
     finished_s: float = 0.0
     result: dict[str, Any] = field(default_factory=dict)
     final: bool = False
+    gave: str = ""
+
+    @property
+    def told(self) -> str:
+        """The step and what it found out, in one line."""
+        return f"{self.text} = {self.gave}" if self.gave else self.text
 
 
 @dataclass
@@ -44,16 +54,16 @@ class Chapter:
         triggers: why it was asked for, (name, sentence); none for the first.
         policy: the document.
         rows: its steps.
-        diff: the change to the one before, as text; "" for the first.
         claim: see `vlp.runtime.planner.claim_of`.
         started_s: seconds since the run began.
         replies: replies the model needed.
         model_s: time the model took for them.
         reports: issues of the replies that were refused, as text.
         said: what the model said before it wrote the policy, in a line for each turn; "" of a model that says nothing.
-        diff_data: the same change as plain data.
+        diff_data: the change to the one before as plain data; None for the first.
         understood: what the policy takes the instruction to mean, in one line.
         confirmed: what a person who was asked said to it; "" when nobody was asked or answered.
+        by: through what a person wrote it: "terminal", "standard input" or "api"; "" when the model did.
     """
 
     revision: int
@@ -61,7 +71,6 @@ class Chapter:
     triggers: list[tuple[str, str]]
     policy: dict[str, Any]
     rows: list[Row]
-    diff: str = ""
     claim: str = ""
     started_s: float = 0.0
     replies: int = 1
@@ -71,6 +80,26 @@ class Chapter:
     diff_data: dict[str, Any] | None = None
     understood: str = ""
     confirmed: str = ""
+    by: str = ""
+
+    @property
+    def diff(self) -> str:
+        """The change to the one before as text; "" for the first."""
+        return (self.diff_data or {}).get("text", "")
+
+    @property
+    def whys(self) -> list[str]:
+        """Why it took the place of the one before, a sentence each."""
+        return [why for _, why in self.triggers] + ([f"edited by the person ({self.by})"] if self.by else [])
+
+    @property
+    def refused(self) -> str:
+        """How many replies before it were refused, and the first issue of each, in one line; "" for none."""
+        if not self.reports:
+            return ""
+        firsts = [report.split("\n")[0].rpartition(" [")[0] for report in self.reports]
+        whys = [first.partition(" ")[2] if first.startswith("/") else first for first in firsts]  # without path and code
+        return shortened(f"{counted(len(self.reports), 'reply')} refused: {' '.join(whys)}", 160)
 
     def row(self, step_id: str) -> Row | None:
         """Return the row of a step, None when there is none."""
@@ -84,6 +113,32 @@ class TimelineEntry:
     at_s: float
     kind: str
     text: str
+
+
+def gave(value: Any) -> str:
+    """Return the value that a step gave back in one line; "" for nothing and for located objects, which pictures show.
+
+    Args:
+        value: plain data.
+    """
+    each = value if isinstance(value, list) else [value]
+    if value is None or any(isinstance(one, dict) and "position_in_world" in one for one in each):
+        return ""
+    if isinstance(value, dict):
+        return shortened(", ".join(f"{name}: {_plain(one)}" for name, one in value.items()))
+    return shortened(", ".join(map(_plain, each)))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(round(value, 4) if isinstance(value, float) else value, ensure_ascii=False)
+
+
+def shortened(text: str, chars: int = 80) -> str:
+    """Return a text as one line of at most so many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= chars else f"{line[: chars - 1]}…"
 
 
 class Story:
@@ -184,6 +239,7 @@ class Story:
         lines = [f"{i.get('path', '')} {i.get('message', '')} [{i.get('code', '')}]".strip() for i in issues]
         self._reports.append("\n".join(lines))
         self._say("report", f"reply {event.data['attempt']} refused: {lines[0] if lines else ''}")
+        self.waiting = f"the model writes again, reply {event.data['attempt']} was refused"
 
     def _policy(self, event: Event) -> None:
         data = event.data
@@ -194,7 +250,6 @@ class Story:
             triggers=self._triggers,
             policy=data["policy"]["policy"],
             rows=[Row(step["id"], step["subtask"], step["text"]) for step in data["steps"]],
-            diff=(data["diff"] or {}).get("text", ""),
             claim=data["claim"],
             started_s=self.now_s,
             replies=len(self._replies),
@@ -202,11 +257,13 @@ class Story:
             reports=self._reports,
             said=self._said,
             diff_data=data["diff"],
+            by=data.get("by", ""),
         )
         self._triggers, self._replies, self._reports = [], [], []
         self.chapters.append(chapter)
         said = chapter.policy.get("cannot") or chapter.policy.get("goal", "")
-        self._say("policy", f"policy {chapter.revision}: {said}")
+        by = f", {chapter.whys[-1]}" if chapter.by else ""
+        self._say("policy", f"policy {chapter.revision}{by}: {said}")
         self.waiting = ""
 
     def _understood(self, event: Event) -> None:
@@ -243,8 +300,9 @@ class Story:
         if row:
             row.status, row.message, row.result = data["status"], data["result"].get("message", ""), data["result"]
             row.seconds, row.finished_s = data.get("seconds", 0.0), self.now_s
+            row.gave = gave(data["result"].get("value")) if data["do"] != CHECK else ""
             done = "" if row.status == "succeeded" else f": {row.status}, {row.message}"
-            self._say("step", f"{row.text}{done}")
+            self._say("step", f"{row.told}{done}")
 
     def _trigger(self, event: Event) -> None:
         self._triggers.append((event.data["name"], event.data["detail"]))

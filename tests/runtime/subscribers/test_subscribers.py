@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from run_kit import Run, asked, change, say
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal import Event, Journal, read_events
 from vlp.runtime.replay import replay
+from vlp.runtime.run import read_run
 from vlp.runtime.story import Story
 from vlp.runtime.subscribers.report import ReportFile, ResultFile, render_report
 from vlp.runtime.subscribers.rerun_log import RerunLog
@@ -163,6 +165,73 @@ def test_the_terminal_shows_tree_trigger_diff_and_times(told):
     assert "the blue ball" in told.colour
 
 
+def test_a_policy_says_what_was_refused_before_it_who_edited_it_and_what_the_model_wrote_down():
+    """Against: refused replies that a live terminal kept to itself, an edit without a why, and "went by"."""
+    policies = [{"revision": n, "policy": {"policy": policy()}, "steps": [], "claim": "done", "diff": None} for n in (1, 2)]
+    policies[1] |= {"by": "terminal", "diff": {"text": "- 1.1 locate red cube"}}
+    issues = [
+        {"path": "/subtasks/0/steps/1", "message": "grasp needs 'free', but the hand holds it.", "code": "holding"},
+        {"path": "", "message": "no JSON object.", "code": "json"},
+    ]
+    reply = {"text": "", "said": "red_cube 2 2", "attempt": 1, "timings_s": {}, "tokens": {}, "seconds": 0.1}
+    first = [Event("report", {"attempt": n, "issues": [issue]}) for n, issue in enumerate(issues, 1)]
+    events = [*first, Event("reply", reply), Event("policy", policies[0]), Event("policy", policies[1])]
+    terminal, pictures = Terminal(Console(file=io.StringIO())), []
+    for event in events:
+        terminal.on_event(event)
+        pictures.append(io.StringIO())
+        Console(file=pictures[-1], width=150).print(terminal.render())
+    assert "the model writes again, reply 2 was refused" in pictures[1].getvalue()
+    told = "2 replies refused: grasp needs 'free', but the hand holds it. no JSON object."
+    assert told in pictures[3].getvalue() and "refused" not in pictures[4].getvalue()
+    lines = pictures[4].getvalue().splitlines()
+    box = next(i for i, line in enumerate(lines) if "policy 2" in line)
+    assert "! edited by the person (terminal)" in lines[box + 1] and "- 1.1 locate red cube" in lines[box + 2]
+    page = render_report(events)
+    assert '<p class="why">edited by the person (terminal)</p>' in page
+    assert "what the model wrote down of the picture before it wrote this policy: red_cube 2 2" in page
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("21.5", "21.5"),
+        (21.123456, "21.1235"),
+        (False, "false"),
+        ({"code": "4006381333931", "at": [1, 2]}, "code: 4006381333931, at: [1, 2]"),
+        (["left\nbin", BAD], f"left bin, {BAD}"),
+        ("long " * 40, f"{'long ' * 15}long…"),
+        (None, ""),
+        ({"phrase": "red cube", "position_in_world": [0, 0, 0]}, ""),
+        ([{"phrase": "red cube", "position_in_world": [0, 0, 0]}], ""),
+    ],
+)
+def test_what_a_step_found_out_is_shown(value, shown: str):
+    """Against: a run that measured 21.5 degrees said so in result.json alone."""
+    steps = [{"id": "1.1", "subtask": "measure", "text": "1.1 measure -> $found"}]
+    document = {"goal": "known", "subtasks": [{"name": "measure", "steps": [{"do": "measure", "as": "found"}]}]}
+    result = {"message": "", "value": value, "done": {}, "code": "", "duration_s": 0}
+    events = [
+        Event("policy", {"revision": 1, "policy": {"policy": document}, "steps": steps, "diff": None, "claim": "done"}),
+        Event("understood", {"revision": 1, "text": "known", "final": []}),
+        Event(
+            "step-finished", {"revision": 1, "id": "1.1", "key": "k", "do": "measure", "status": "succeeded", "result": result}
+        ),
+    ]
+    console, picture = Console(file=io.StringIO(), width=200), Console(file=io.StringIO(), width=200)
+    terminal = Terminal(console)
+    for event in events:
+        terminal.on_event(event)
+    picture.print(terminal.render())
+    page = render_report(events)
+    for text in (console.file, picture.file):
+        assert isinstance(text, io.StringIO)
+        assert (f"1.1 measure -> $found = {shown}" in text.getvalue()) == bool(shown) and bool(shown) == (
+            " = " in text.getvalue()
+        )
+    assert ("<b>" in page) == bool(shown) and escape(f"1.1 measure -> $found = {shown}".removesuffix(" = ")) in page
+
+
 def test_the_video_has_frames_with_captions(told):
     import imageio_ffmpeg
 
@@ -175,6 +244,24 @@ def test_the_video_has_frames_with_captions(told):
     assert (bare != captioned).any()
 
 
+def test_the_inset_says_how_old_it_is(tmp_path, monkeypatch):
+    """Against: the last look stood unmarked in a corner while the outer view moved on."""
+    ages: list[float] = []
+    monkeypatch.setattr("vlp.runtime.subscribers.video.compose", lambda *parts: (ages.append(parts[-1]), compose(*parts))[1])
+    outside, seen = np.full((480, 640, 3), 99, np.uint8), FakeRobot().observe()
+    film = Video(tmp_path, lambda: outside)
+    tick = film.recorder()
+    tick(1.0)
+    film.on_event(Event("observation", {"purpose": "plan", "state": {}, "seconds": 0.1}, live=seen))
+    tick(13.0)
+    film.close()
+    assert ages == [1.0, 12.0]
+    fresh, old = compose(outside, seen.rgb, "", ""), compose(outside, seen.rgb, "", "", 12.0)
+    rows = np.flatnonzero((fresh != old).any(axis=(1, 2)))
+    below = 12 + 0.3 * 640 * seen.rgb.shape[0] / seen.rgb.shape[1]
+    assert below <= rows.min() and rows.max() < below + 20
+
+
 def test_the_recording_opens(told):
     from rerun.chunk import RrdReader
 
@@ -182,6 +269,24 @@ def test_the_recording_opens(told):
     paths = {str(chunk.entity_path) for chunk in chunks}
     for path in ("/world/base/camera/image/rgb", "/world/base/camera/image/depth", "/world/things/red_cube", "/steps"):
         assert path in paths, sorted(paths)
+
+
+def test_film_and_recording_of_a_resumed_run_go_on(tmp_path):
+    """Against: the end of the stopped run, read back from the journal, closed the film and the recording of the rest."""
+    import imageio_ffmpeg
+    from rerun.chunk import RrdReader
+
+    out = tmp_path / "run"
+    spec = asked("pick up the red cube", changes=(change(1, "stop"),))
+    assert Run(out, [say(policy())], spec=spec).go().outcome == "stopped"
+    spec, events = read_run(out)
+    # No picture for an audience, as of a robot that is not simulated.
+    again = Run(out, [], spec=spec, subscribers=[Video(out), RerunLog(out)], past=events)
+    assert again.go().outcome == "success" and not [n for n in again.of("note") if "dropped" in n["text"]]
+    frames, _ = imageio_ffmpeg.count_frames_and_secs(str(out / "run.mp4"))
+    assert frames == 8, "the end, and no still of what was planned before"
+    steps = [c for c in RrdReader(str(out / "run.rrd")).stream() if str(c.entity_path) == "/steps"]
+    assert sum(c.num_rows for c in steps) == 2
 
 
 def test_a_run_that_was_killed_can_be_replayed(tmp_path):

@@ -171,13 +171,14 @@ def _times(story: Story) -> str:
 
 
 def _chapter_html(chapter: Chapter) -> str:
-    whys = "".join(f'<p class="why">{escape(why)}</p>' for _, why in chapter.triggers)
+    whys = "".join(f'<p class="why">{escape(why)}</p>' for why in chapter.whys)
     cannot = chapter.policy.get("cannot")
     body = f"<p>cannot: {escape(str(cannot))}</p>" if cannot else _rows(chapter.rows)
     replies = f", {chapter.replies} replies" if chapter.replies > 1 else ""
     diff = f"<details open><summary>what changed</summary>{_diff(chapter.diff)}</details>" if chapter.diff else ""
     reports = "".join(f"<pre>{escape(report)}</pre>" for report in chapter.reports)
-    said = f'<p class="soft">went by: {escape(chapter.said)}</p>' if chapter.said else ""
+    noted = "what the model wrote down of the picture before it wrote this policy"
+    said = f'<p class="soft">{noted}: {escape(chapter.said)}</p>' if chapter.said else ""
     meant = f"<p>understood: {escape(chapter.understood)}</p>" if chapter.understood else ""
     agreed = f"<p>asked before it moved: {escape(chapter.confirmed)}</p>" if chapter.confirmed else ""
     refused = f"<details><summary>refused replies</summary>{reports}</details>" if reports else ""
@@ -201,10 +202,11 @@ def _rows(rows: list[Row]) -> str:
         kind = ("todo" if row.status == "" else row.status) if known else "bad"
         spent = f"{row.seconds:.1f} s" if row.status else ""
         why = f" — {escape(row.message)}" if row.message else ""
+        gave = f" = <b>{escape(row.gave)}</b>" if row.gave else ""
         final = " <b>(cannot be undone)</b>" if row.final else ""
         lines.append(
             f'<li class="step {escape(kind)}"><span class="mark">{MARKS.get(row.status, "✗")}</span>'
-            f'<span>{escape(row.text)}{final}{why}</span><span class="time">{spent}</span></li>'
+            f'<span>{escape(row.text)}{gave}{final}{why}</span><span class="time">{spent}</span></li>'
         )
     return f"<ol>{''.join(lines)}</ol>"
 

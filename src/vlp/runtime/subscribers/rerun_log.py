@@ -32,15 +32,14 @@ class RerunLog:
             raise MissingComponent("recordings need rerun-sdk.", "pip install 'vlp[view]'") from None
         Path(out).mkdir(parents=True, exist_ok=True)
         self._rr: Any = rerun
-        self._to: Any = rerun.RecordingStream("vlp")
-        # Kept in memory until the end: Rerun's own file writer waits for ever once the disk is full, also as the process ends.
-        self._recorded: Any = self._to.binary_stream()
         self._path = Path(out) / FILE_NAME
         self._story = Story()
-        self._to.log("world", rerun.ViewCoordinates.RIGHT_HAND_Z_UP, static=True)
+        self._begin()
 
     def on_event(self, event: Event) -> None:
         """Record what one event shows."""
+        if event.kind == "run-resumed" and self._recorded is None:
+            self._begin()  # what came before is written: the past of a resumed run ends with that run's own end
         shown = len(self._story.moments)
         self._story.on_event(event)
         self._to.set_time("run", duration=self._story.now_s)
@@ -57,6 +56,12 @@ class RerunLog:
         """Write the recording of a run that ended without an end; does nothing the second time."""
         with contextlib.suppress(MissingComponent):
             self._write()
+
+    def _begin(self) -> None:
+        self._to: Any = self._rr.RecordingStream("vlp")
+        # Kept in memory until the end: Rerun's own file writer waits for ever once the disk is full, also as the process ends.
+        self._recorded: Any = self._to.binary_stream()
+        self._to.log("world", self._rr.ViewCoordinates.RIGHT_HAND_Z_UP, static=True)
 
     def _write(self) -> None:
         recorded, self._recorded = self._recorded, None

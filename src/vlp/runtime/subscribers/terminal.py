@@ -94,6 +94,8 @@ class Terminal:
                 chapter = self._story.chapters[-1]
                 if chapter.diff:
                     parts.append(diff_panel(chapter))
+                if chapter.refused:
+                    parts.append(Text(printable(chapter.refused), style="red"))
                 parts.append(Text(f"understood: {printable(chapter.understood)}", style="cyan"))
                 parts.append(policy_text(chapter))
             if self._writing:
@@ -128,16 +130,16 @@ def policy_text(chapter: Chapter) -> Text:
     """Return a policy as a coloured tree, each step with its state and time."""
     policy = Policy.from_json(chapter.policy)
     states = {row.id: row.status for row in chapter.rows}
-    seconds = {row.id: row.seconds for row in chapter.rows if row.seconds}
-    final = [row.id for row in chapter.rows if row.final]
     text = Text()
     for line in tree_lines(policy, states):
         style = next((colour for mark, colour in COLOURS.items() if f" {mark} " in line), "bold")
         text.append(line, style=style)
-        if any(f" {i} " in line for i in final):
+        row = next((row for row in chapter.rows if f" {row.id} " in line), None)
+        if row and row.gave:
+            text.append(f" = {printable(row.gave)}", style="bold")
+        if row and row.final:
             text.append("  cannot be undone", style="bold yellow")
-        step_id = next((i for i in seconds if f" {i} " in line), None)
-        text.append(f"  {seconds[step_id]:.1f} s\n" if step_id else "\n", style="dim")
+        text.append(f"  {row.seconds:.1f} s\n" if row and row.seconds else "\n", style="dim")
     for row in chapter.rows:
         if row.message:
             text.append(f"{row.id} {printable(row.message)}\n", style="red")
@@ -147,7 +149,7 @@ def policy_text(chapter: Chapter) -> Text:
 def diff_panel(chapter: Chapter) -> Panel:
     """Return why and how a policy replaced the one before."""
     text = Text()
-    text.append("\n".join(f"! {printable(why)}" for _, why in chapter.triggers), style="bold yellow")
+    text.append("\n".join(f"! {printable(why)}" for why in chapter.whys), style="bold yellow")
     for line in chapter.diff.splitlines():
         word = line.split(" ", 1)[0]
         text.append("\n" + printable(line), style=DIFF_COLOURS.get(word, ""))

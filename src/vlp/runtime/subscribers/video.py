@@ -44,6 +44,7 @@ class Video:
         self._audience = audience
         self._story = Story()
         self._inset: Rgb | None = None
+        self._now_s = self._looked_s = 0.0  # by the clock of `recorder`
         self._path = Path(out) / FILE_NAME
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._encoder: Callable[..., Any] = imageio_ffmpeg.write_frames
@@ -51,7 +52,7 @@ class Video:
         self._ended, self._fault = False, ""
 
     def on_event(self, event: Event) -> None:
-        """Take captions and the robot's view from events; close the film at the end.
+        """Take captions and the robot's view from events; the film of a resumed run begins where that run went on.
 
         Raises:
             MissingComponent: a frame could not be written; the film ends there.
@@ -60,18 +61,18 @@ class Video:
             raise MissingComponent(self._fault)
         self._story.on_event(event)
         if isinstance(event.live, Observation):
-            self._inset = event.live.rgb
-        if event.kind == "policy" or event.kind == "run-finished":
+            self._inset, self._looked_s = event.live.rgb, self._now_s
+        # Events of the past come first when a run is resumed, the end of a stopped one among them: nothing is seen live yet,
+        # and the film goes on after that end until `close`.
+        if event.kind in ("policy", "run-finished") and self._inset is not None:
             self.tick(STILL_FRAMES)
-        if event.kind == "run-finished":
-            self.close()
 
     def tick(self, copies: int = 1) -> None:
         """Record the picture of this moment."""
         view = self._audience() if self._audience else self._inset
         if self._ended or view is None:
             return
-        frame = compose(view, self._inset if self._audience else None, *self._captions())
+        frame = compose(view, self._inset if self._audience else None, *self._captions(), self._now_s - self._looked_s)
         try:
             if self._writer is None:
                 self._writer = self._encoder(
@@ -97,6 +98,7 @@ class Video:
 
         def tick(now_s: float) -> None:
             nonlocal due_s
+            self._now_s = now_s
             if now_s + 1e-9 >= due_s:
                 due_s = now_s + speed / self.fps
                 self.tick()
@@ -121,8 +123,8 @@ class Video:
         return first, running
 
 
-def compose(view: Rgb, inset: Rgb | None, first: str, second: str) -> Rgb:
-    """Return one frame: the view, an inset at the top right, and two lines of caption at the bottom."""
+def compose(view: Rgb, inset: Rgb | None, first: str, second: str, inset_age_s: float = 0.0) -> Rgb:
+    """Return one frame: the view, an inset with its age at the top right, and two lines of caption at the bottom."""
     from PIL import Image, ImageDraw, ImageFont
 
     frame = Image.fromarray(view).resize(SIZE_PX)
@@ -130,8 +132,12 @@ def compose(view: Rgb, inset: Rgb | None, first: str, second: str) -> Rgb:
     if inset is not None:
         w = round(INSET_SHARE * width)
         h = round(w * inset.shape[0] / inset.shape[1])
-        frame.paste((255, 255, 255), (width - w - 14, 10, width - 10, h + 14))
+        frame.paste((255, 255, 255), (width - w - 14, 10, width - 10, h + 32))
         frame.paste(Image.fromarray(inset).resize((w, h)), (width - w - 12, 12))
+        age = f", {inset_age_s:.0f} s ago" if inset_age_s >= 0.5 else ""
+        ImageDraw.Draw(frame).text(
+            (width - w - 10, h + 14), f"last look{age}", font=ImageFont.load_default(13), fill=(16, 20, 28)
+        )
     draw = ImageDraw.Draw(frame, "RGBA")
     draw.rectangle((0, height - CAPTION_PX, width, height), fill=(16, 20, 28, 200))
     font = ImageFont.load_default(18)
