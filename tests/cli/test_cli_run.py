@@ -1,7 +1,10 @@
 """`vlp run` from end to end over HTTP, with a robot without a body and a scripted model."""
 
+import contextlib
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -10,9 +13,12 @@ from pathlib import Path
 
 import pytest
 from cli_kit import GOOD
+from rich.console import Console
 
 from vlp.cli.keyboard import Keyboard
+from vlp.cli.run import _stoppable
 from vlp.core.errors import UsageError
+from vlp.journal import read_events
 from vlp.robot.serving import running_server
 from vlp.runtime.confirming import Proposal
 from vlp.sim.fake.robot import FakeRobot, Script
@@ -90,7 +96,9 @@ def test_a_robot_server_that_dies_ends_in_one_line_and_keeps_the_journal(vlp, tm
     assert "vlp resume r" in told.out
 
 
-def test_ctrl_c_stops_robot_and_run_in_order(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_robot_and_run_in_order(tmp_path, number):
+    """Against: status 1, a failed task's, for a run that Ctrl-C ended while the robot moved."""
     robot = FakeRobot()
     robot.script("grasp", Script(delay_s=30.0))
     with running_server(robot) as at:
@@ -101,10 +109,41 @@ def test_ctrl_c_stops_robot_and_run_in_order(tmp_path):
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         ) as run:  # fmt: skip
             _until(lambda: any(step.do == "grasp" for step in robot.log))
-            run.send_signal(2)
+            run.send_signal(number)
             out, err = run.communicate(timeout=30)
-    assert run.returncode == 1 and "Traceback" not in err, err
-    assert "stopped" in out and robot._stop.is_set()
+    assert run.returncode == 128 + number and "Traceback" not in err, err
+    assert "stopped" in out and "go on with: vlp resume r" in out and robot._stop.is_set()
+
+
+def test_ctrl_c_at_the_question_whether_to_begin_is_a_stop_too(tmp_path):
+    """Against: status 1 for Ctrl-C at the question of `--confirm always`."""
+    with running_server(FakeRobot()) as at:
+        argv = ["run", SAY, "--robot", at.url, "--model", _script(tmp_path, GOOD), "--out", "r", "--no-recordings"]
+        with subprocess.Popen(
+            [sys.executable, "-m", "vlp.cli.main", *argv, "--confirm", "always"], cwd=tmp_path, text=True,
+            env={**os.environ, "VLP_ROBOT_TOKEN": at.token}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        ) as run:  # fmt: skip
+            _until(lambda: (tmp_path / "r" / "journal.db").exists() and _asked(tmp_path / "r"))
+            run.send_signal(signal.SIGINT)
+            assert run.wait(30) == 130
+            assert run.stdout is not None and "go on with: vlp resume r" in run.stdout.read()
+
+
+def _asked(out: Path) -> bool:
+    with contextlib.suppress(UsageError):
+        return bool(read_events(out, ["confirm-asked"], blobs=False))
+    return False
+
+
+def test_ctrl_c_at_a_doubt_ends_the_wait_for_a_line(typed, tmp_path):
+    """Against: the first Ctrl-C at "Go on? (yes or no)" left the run waiting for a line."""
+    _, keyboard = typed
+    console, run = Console(file=io.StringIO()), _Run()
+    with _stoppable(run, console, keyboard) as signals:
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            keyboard.confirm("Go on?")
+    assert signals == [signal.SIGINT] and run.stopped.wait(5) and not keyboard.confirming
 
 
 def test_robot_commands_reach_a_served_robot(vlp, tmp_path, monkeypatch):

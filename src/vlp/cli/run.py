@@ -100,10 +100,13 @@ def launch(
             confirm=asker, past=past,
         )  # fmt: skip
         listener = keyboard or lines
-        with _stoppable(run, console), listener.listening(run) if listener else contextlib.nullcontext():
+        with (
+            _stoppable(run, console, keyboard) as signals,
+            listener.listening(run) if listener else contextlib.nullcontext(),
+        ):
             outcome = run.go()
     _tell(console, out, outcome)
-    return status_of(outcome)
+    return status_of(outcome, signals)
 
 
 def open_chosen(
@@ -140,10 +143,12 @@ def innermost(robot: Any) -> Any:
     return robot
 
 
-def status_of(outcome: Outcome) -> int:
-    """Return the exit status: 0 only when the task was done, as far as anybody knows."""
+def status_of(outcome: Outcome, signals: Sequence[int] = ()) -> int:
+    """Return the exit status: 0 when the task was done, as far as anybody knows; 128 + signal where one stopped the run."""
     if outcome.error is not None:
         return outcome.error.exit_status
+    if signals and outcome.outcome == "stopped":
+        return 128 + signals[0]
     done = outcome.outcome == "success" and outcome.verdict is not False
     return 0 if done else 1
 
@@ -225,8 +230,9 @@ def _closing(robot: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _stoppable(run: Run, console: Console) -> Iterator[None]:
-    """Let the first Ctrl-C (or SIGTERM) stop robot and run in order; the second one ends the program."""
+def _stoppable(run: Run, console: Console, keyboard: Keyboard | None) -> Iterator[list[int]]:
+    """Let the first Ctrl-C (or SIGTERM) stop robot and run in order, the second one end the program; gives those that came."""
+    taken: list[int] = []
 
     def stop() -> None:
         try:
@@ -235,15 +241,18 @@ def _stoppable(run: Run, console: Console) -> Iterator[None]:
             console.print(f"stop: {error}", style="bold red")
 
     def on_signal(number: int, frame: Any) -> None:
+        taken.append(number)
         signal.signal(number, signal.default_int_handler)
         threading.Thread(target=stop, name="stop", daemon=True).start()
+        if keyboard and keyboard.confirming:  # the run waits for a line in this thread; it takes the interrupt for a stop
+            raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield taken
         return
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield taken
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
