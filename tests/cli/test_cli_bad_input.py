@@ -47,6 +47,12 @@ NAMES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "target": (("policy", "convert", "good.json", "--to", "pyton"), ("unknown target", "Did you mean 'python'?")),
     "drawn world": (("world", "show", "--world", "tabeltop"), ("unknown world", "Did you mean 'tabletop'?")),
     "manifest": (("robot", "manifest", "--robot", "hrs"), ("unknown robot", "Did you mean 'hsr'?")),
+    "robot before the model": ((*RUN, "--model", "scripted:none.json", "--robot", "hsrr"), ("'hsr'?", "module:Class", "URL")),
+    "world before the model": ((*RUN, "--model", "scripted:none.json", "--world", "tabletob"), ("unknown world",)),
+    "event before the model": ((*RUN, "--model", "scripted:none.json", "--event", "2: mvoe red cube"), ("unknown event",)),
+    "module before the model": ((*RUN, "--model", "scripted:none.json", "--robot", "rovr:Rover"), ("no module 'rovr'",)),
+    "file of a robot": (("robot", "check", "own/house_bot.py"), ("house_bot:HouseBot", "module:Class")),
+    "file of a robot, to run": ((*RUN, "--robot", "own/house_bot.py"), ("house_bot:HouseBot",)),
     "robot's address": (("robot", "look", "--robot", "hsr"), ("not the URL",)),
 }
 
@@ -267,3 +273,10 @@ def test_runs_that_are_none(vlp, tmp_path, policy_file):
     vlp("replay", tmp_path / "nowhere").refused(2, "no journal")
     vlp("replay", policy_file).refused(2, "cannot be read as a journal")
     vlp("resume", policy_file).refused(2, "cannot be read as a journal")
+
+
+def test_the_file_of_a_robot_is_read_for_its_class(vlp, tmp_path):
+    (tmp_path / "bots.py").write_text(
+        "class Helper:\n    pass\n\n\nclass Butler(SkillRobot):\n    pass\n\n\nclass Other:\n    pass\n"
+    )
+    vlp("robot", "check", tmp_path / "bots.py").refused(2, "bots:Butler")

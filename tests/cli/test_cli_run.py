@@ -1,20 +1,34 @@
 """`vlp run` from end to end over HTTP, with a robot without a body and a scripted model."""
 
+import contextlib
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cli_kit import GOOD
+from rich.console import Console
 
 from vlp.cli.keyboard import Keyboard
+from vlp.cli.run import _stoppable, launch
 from vlp.core.errors import UsageError
+from vlp.core.instruction import Instruction
+from vlp.journal import read_events
+from vlp.models.protocol import Capabilities
+from vlp.models.scripted import ScriptedModel
+from vlp.primitives.declare import Argument, Primitive
+from vlp.primitives.standard import make_manifest
 from vlp.robot.serving import running_server
 from vlp.runtime.confirming import Proposal
+from vlp.runtime.loop import Change
+from vlp.runtime.run import Spec
 from vlp.sim.fake.robot import FakeRobot, Script
 
 BALL = json.loads(json.dumps(GOOD).replace("red cube", "blue ball").replace("red_cube", "blue_ball"))
@@ -90,7 +104,9 @@ def test_a_robot_server_that_dies_ends_in_one_line_and_keeps_the_journal(vlp, tm
     assert "vlp resume r" in told.out
 
 
-def test_ctrl_c_stops_robot_and_run_in_order(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_robot_and_run_in_order(tmp_path, number):
+    """Against: status 1, a failed task's, for a run that Ctrl-C ended while the robot moved."""
     robot = FakeRobot()
     robot.script("grasp", Script(delay_s=30.0))
     with running_server(robot) as at:
@@ -101,10 +117,41 @@ def test_ctrl_c_stops_robot_and_run_in_order(tmp_path):
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         ) as run:  # fmt: skip
             _until(lambda: any(step.do == "grasp" for step in robot.log))
-            run.send_signal(2)
+            run.send_signal(number)
             out, err = run.communicate(timeout=30)
-    assert run.returncode == 1 and "Traceback" not in err, err
-    assert "stopped" in out and robot._stop.is_set()
+    assert run.returncode == 128 + number and "Traceback" not in err, err
+    assert "stopped" in out and "go on with: vlp resume r" in out and robot._stop.is_set()
+
+
+def test_ctrl_c_at_the_question_whether_to_begin_is_a_stop_too(tmp_path):
+    """Against: status 1 for Ctrl-C at the question of `--confirm always`."""
+    with running_server(FakeRobot()) as at:
+        argv = ["run", SAY, "--robot", at.url, "--model", _script(tmp_path, GOOD), "--out", "r", "--no-recordings"]
+        with subprocess.Popen(
+            [sys.executable, "-m", "vlp.cli.main", *argv, "--confirm", "always"], cwd=tmp_path, text=True,
+            env={**os.environ, "VLP_ROBOT_TOKEN": at.token}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        ) as run:  # fmt: skip
+            _until(lambda: (tmp_path / "r" / "journal.db").exists() and _asked(tmp_path / "r"))
+            run.send_signal(signal.SIGINT)
+            assert run.wait(30) == 130
+            assert run.stdout is not None and "go on with: vlp resume r" in run.stdout.read()
+
+
+def _asked(out: Path) -> bool:
+    with contextlib.suppress(UsageError):
+        return bool(read_events(out, ["confirm-asked"], blobs=False))
+    return False
+
+
+def test_ctrl_c_at_a_doubt_ends_the_wait_for_a_line(typed, tmp_path):
+    """Against: the first Ctrl-C at "Go on? (yes or no)" left the run waiting for a line."""
+    _, keyboard = typed
+    console, run = Console(file=io.StringIO()), _Run()
+    with _stoppable(run, console, keyboard) as signals:
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            keyboard.confirm("Go on?")
+    assert signals == [signal.SIGINT] and run.stopped.wait(5) and not keyboard.confirming
 
 
 def test_robot_commands_reach_a_served_robot(vlp, tmp_path, monkeypatch):
@@ -122,6 +169,71 @@ def test_robot_commands_reach_a_served_robot(vlp, tmp_path, monkeypatch):
         vlp("robot", "do", "lift", "height_m", "--robot", at.url).refused(2, "NAME=VALUE")
         monkeypatch.setenv("VLP_ROBOT_TOKEN", "wrong")
         vlp("robot", "look", "--robot", at.url).refused(3, "refused")
+
+
+def test_what_a_robot_does_not_know_is_not_printed_or_asked_of_it(vlp, monkeypatch):
+    """Against: "base x 0.00 m" of a robot that gave no pose, "unknown primitive 'locate'" for show weight='$w'."""
+    show = Primitive(
+        "show", "action", "Show.", (Argument("sentence", "text", "What."), Argument("weight", "number", "How much."))
+    )
+    robot = FakeRobot(manifest=make_manifest("shower", [show]))
+    with running_server(robot) as at:
+        monkeypatch.setenv("VLP_ROBOT_TOKEN", at.token)
+        assert "base" not in vlp("robot", "look", "--robot", at.url).out
+        seen = robot.observe()
+        posed = replace(seen, state=replace(seen.state, base_in_world=(0.5, 0.0, 0.0)))
+        monkeypatch.setattr(robot, "observe", lambda: posed)
+        assert "base x 0.50 m" in vlp("robot", "look", "--robot", at.url).out
+        told = vlp("robot", "do", "show", "sentence=hi", "weight=$w", "--robot", at.url)
+        told.refused(2, "weight='$w'", "what locate finds", "no locate")
+
+
+@pytest.fixture
+def rover(tmp_path) -> str:
+    """A robot of one's own in the present directory, by its name."""
+    (tmp_path / "cli_rover.py").write_text((Path(__file__).parents[2] / "examples" / "rover.py").read_text())
+    return "cli_rover:Rover"
+
+
+GO = {"goal": "it is in the hall", "subtasks": [{"name": "go", "steps": [
+    {"do": "go_to", "place": "hall"}, {"do": "report", "message": "here"}]}]}  # fmt: skip
+
+
+def test_a_robot_of_ones_own_stands_in_no_world(vlp, tmp_path, rover, monkeypatch):
+    """Against: "tabletop 0" and a grounder for a robot that is not simulated and has no depth camera."""
+    told = vlp("run", "go to the hall", "--robot", rover, "--model", _script(tmp_path, GO), "--out", "r", "--no-recordings")
+    assert told.status == 0 and "tabletop" not in told.out, told.out + told.err
+    result = json.loads((tmp_path / "r" / "result.json").read_text())
+    assert (result["robot"], result["world"]) == (rover, "") and "grounder" not in result["options"]
+    assert "tabletop" not in (tmp_path / "r" / "report.html").read_text()
+    monkeypatch.setattr("vlp.robot.serving.serve", lambda *_: None)
+    assert f"{rover} at http://" in vlp("robot", "serve", "--robot", rover).out
+    assert "hsr in tabletop 0 at http://" in vlp("robot", "serve", "--grounder", "none").out
+
+
+@pytest.mark.parametrize("world", ["", "tabletop"])
+def test_a_run_of_ones_own_robot_is_resumed(vlp, tmp_path, rover, world):
+    """Also one whose journal says the world that older versions wrote."""
+    model, stop = _script(tmp_path, GO), Change.parse("1: stop", instruction=True)
+    told = {"grounder": "vision", "recordings": False}
+    launch(tmp_path / "r", Spec(Instruction.of("go to the hall"), rover, world, model, changes=(stop,), options=told))
+    assert json.loads((tmp_path / "r" / "result.json").read_text())["outcome"] == "stopped"
+    told = vlp("resume", "r")
+    assert told.status == 0, told.out + told.err
+
+
+def test_a_model_made_for_another_robot_is_refused_before_anything_is_moved(vlp, tmp_path, rover, monkeypatch):
+    """Against: film and recording made and the directory moved first, and a line of rerun's behind the message."""
+
+    class Other(ScriptedModel):
+        can = Capabilities(made_for={"primitives": ["wave"], "places": []})
+
+    monkeypatch.setattr("vlp.cli.run.open_chosen", lambda *_, **__: Other([]))
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "run.mp4").write_text("a film")
+    vlp("run", SAY, "--robot", rover, "--out", "kept", "--force").refused(2, "another robot")
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["run.mp4"]
+    assert not (tmp_path / "kept-before").exists()
 
 
 class _Run:

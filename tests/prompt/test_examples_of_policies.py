@@ -73,6 +73,21 @@ def test_what_an_example_shows_follows_from_the_robot() -> None:
     assert [s["do"] for s in make_examples(POINTER)[0].policy["subtasks"][0]["steps"]] == ["locate", "point_at"]
 
 
+def test_a_text_of_an_example_is_something_to_say() -> None:
+    """Against: {"do":"say","sentence":"red cup"} and {"do":"ask","question":"red cup"} in the prompt of a robot that talks."""
+    text, phrase = Argument("sentence", "text", "What."), Argument("thing", "phrase", "Which.")
+    talker = with_primitives(
+        make_manifest("talker", ("home",), (), LIMITS),
+        Primitive("say", "action", "Say.", (text,)),
+        Primitive("show", "action", "Show.", (phrase,)),
+        Primitive("question", "perception", "Ask.", (text,), result="answer"),
+    )
+    talker = replace(talker, primitives={name: p for name, p in talker.primitives.items() if name != "home"})
+    steps = [s for part in make_examples(talker)[0].policy["subtasks"] for s in part["steps"]]
+    said = {step["do"]: step.get("sentence", step.get("thing")) for step in steps}
+    assert said == {"say": "all is well", "show": "red cup", "question": "which one do you mean?"}
+
+
 def test_the_prompt_says_what_a_stranger_must_know() -> None:
     text = system_text(HSR)
     for known in (

@@ -209,4 +209,7 @@ def test_what_is_safe_to_try_is_tried_and_its_result_is_checked() -> None:
     robot = Scales({"kg": 1.5})
     assert str(check_robot(robot)) == "ok" and {step.do for step in robot.log} == {"weigh"}
     assert list(untried(robot.manifest)) == ["lift: it needs holding; declare an `example` of arguments that are safe to try."]
+    take = Primitive("take_item", "action", "Take it.", needs=("not loaded",))
+    untold = list(untried(make_manifest("cart", [take])))
+    assert untold == ["take_item: it needs not loaded; declare `example={}` if it is safe to try."]
     assert ("/execute/weigh", "result") in {(i.path, i.code) for i in check_robot(Scales({"kg": "heavy"})).issues}

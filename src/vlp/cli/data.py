@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from vlp.cli.options import of_worlds
 from vlp.cli.robots import manifest_of
 from vlp.core.errors import UsageError, first, not_installed
 from vlp.core.things import counted
@@ -28,7 +29,7 @@ def collect(
     out: str = "samples",
     n: int = 800,
     robot: str = first(EMBODIMENTS),
-    world: str = first(WORLDS),
+    world: Annotated[str, of_worlds] = first(WORLDS),
     split: str = "train",
     seed: int = 0,
     workers: int = 0,
@@ -41,7 +42,6 @@ def collect(
         out: folder of the samples; made when missing.
         n: how many samples of this split, counted from --seed, the folder shall hold in the end; others are not counted.
         robot: a simulated robot.
-        world: a simulated world.
         split: train, validation or test: scenes and phrasings of one are never in another.
         seed: number of the first scene in the split.
         workers: processes; 0 takes one per core.
@@ -147,7 +147,7 @@ def record(
     out: str,
     n: int = 10,
     robot: str = first(EMBODIMENTS),
-    world: str = first(WORLDS),
+    world: Annotated[str, of_worlds] = first(WORLDS),
     split: str = "train",
     seed: int = 0,
     family: str = "put",
@@ -160,7 +160,6 @@ def record(
         out: the dataset's folder; must not exist.
         n: episodes that succeeded.
         robot: a simulated robot.
-        world: a simulated world.
         split: train, validation or test.
         seed: number of the first scene in the split.
         family: the kind of task, e.g. put, throw, stack.

@@ -151,10 +151,12 @@ class Keyboard:
 
     Attributes:
         aside: leaves the screen to an editor; set by whoever draws on it.
+        confirming: whether the run waits in `confirm`.
     """
 
     def __init__(self, descriptor: int) -> None:
         self.aside: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
+        self.confirming = False
         self._run: Steered | None = None
         self._before: list[Any] = []
         self._drafts: dict[int, str] = {}
@@ -191,7 +193,11 @@ class Keyboard:
 
     def confirm(self, question: str) -> bool:
         """Return whether the next line typed says yes to a question."""
-        return says_yes(self.ask(question) or "")
+        self.confirming = True
+        try:
+            return says_yes(self.ask(question) or "")
+        finally:
+            self.confirming = False
 
     @contextlib.contextmanager
     def listening(self, run: Steered) -> Iterator[None]:

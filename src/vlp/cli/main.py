@@ -134,7 +134,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "policy diff": ("vlp.cli.policy:diff", "print what a second policy changes about a first"),
     "policy convert": ("vlp.cli.policy:convert", "turn a policy into python, btxml, pytrees or mermaid"),
     "policy schema": ("vlp.cli.policy:schema", "print the JSON Schema of policies for a robot"),
-    "robot serve": ("vlp.cli.robot:serve", "offer a simulated robot over HTTP on this machine"),
+    "robot serve": ("vlp.cli.robot:serve", "offer a robot, simulated or your own, over HTTP"),
     "robot manifest": ("vlp.cli.robot:manifest", "print what a robot says of itself"),
     "robot check": ("vlp.cli.robot:check", "tell where a robot breaks its contract"),
     "robot look": ("vlp.cli.robot:look", "save what a robot sees, and print its state"),

@@ -6,6 +6,7 @@ import tyro
 
 from vlp.models.catalogue import FOLDERS
 from vlp.perception.grounder import GROUNDERS
+from vlp.sim import WORLDS
 
 IN_PROCESS = f"{', '.join(FOLDERS)}, a model folder"
 """What a model that runs in this process is called by."""
@@ -15,6 +16,7 @@ AskedModel = Annotated[str, tyro.conf.arg(help=f"{IN_PROCESS}, a Hugging Face id
 RecordedBase = Annotated[
     str, tyro.conf.arg(help=f"{IN_PROCESS}, or a Hugging Face id; by default what the record of the tuned model says.")
 ]
+of_worlds = tyro.conf.arg(help=f"the world that a simulated robot stands in: {', '.join(WORLDS)}.")
 Eyes = Annotated[
     str,
     tyro.conf.arg(help=f"what finds things in images: {', '.join(GROUNDERS)}; the oracle reads the simulator: an upper bound."),

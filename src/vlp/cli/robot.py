@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import tyro
 
+from vlp.cli.names import check_run, is_simulated
+from vlp.cli.options import of_worlds
 from vlp.cli.robots import connect, manifest_of
 from vlp.core.errors import TaskFailed, UsageError, first
 from vlp.core.files import write_whole
@@ -21,21 +23,20 @@ ADDRESS = "http://127.0.0.1:8765"
 
 def serve(
     robot: str = first(EMBODIMENTS),
-    world: str = first(WORLDS),
+    world: Annotated[str, of_worlds] = first(WORLDS),
     seed: int = 0,
     grounder: str = DEFAULT_GROUNDER,
     host: str = "127.0.0.1",
     port: int = 8765,
     allow_remote: bool = False,
 ) -> int:
-    """Offer a simulated robot over HTTP until you press Ctrl-C.
+    """Offer a robot, simulated or your own, over HTTP until you press Ctrl-C.
 
     The token is VLP_ROBOT_TOKEN from the environment, or a new one that is printed.
 
     Args:
         robot: the simulated robot, or module:Class of your own.
-        world: the world that it stands in.
-        seed: which of its scenes.
+        seed: which of the world's scenes.
         grounder: what finds things in its images (see `vlp run --help`); "none" offers actions only.
         host: the address to listen on; others than loopback need --allow-remote.
         port: the TCP port.
@@ -47,10 +48,12 @@ def serve(
 
     if robot.startswith(("http://", "https://")):
         raise UsageError("that robot is served already.", f"Name a simulated robot, e.g. {first(EMBODIMENTS)}.")
+    check_run(robot, world, ())
     bare = grounder == "none"
     body: Any = open_robot(robot, world=world, seed=seed, grounder="oracle" if bare else grounder)[0]
     token = os.environ.get("VLP_ROBOT_TOKEN") or new_token()
-    print(f"{robot} in {world} {seed} at http://{host}:{port}, Ctrl-C ends it. In another terminal:", flush=True)
+    where = f" in {world} {seed}" if is_simulated(robot) else ""
+    print(f"{robot}{where} at http://{host}:{port}, Ctrl-C ends it. In another terminal:", flush=True)
     print(f"  export VLP_ROBOT_TOKEN={token}", flush=True)
     print(f"  vlp robot manifest --robot http://{host}:{port}", flush=True)
     run_server(body.robot if bare else body, token, host, port, allow_remote)
@@ -117,7 +120,8 @@ def look(robot: str = ADDRESS, token: str = "", out: str = "look.png") -> int:
     write_whole(Path(out), encode_png(seen.rgb))
     state = seen.state
     x, y, yaw = state.base_in_world
-    print(f"at {state.at or 'no named place'}, base x {x:.2f} m, y {y:.2f} m, yaw {yaw:.2f} rad")
+    base = f", base x {x:.2f} m, y {y:.2f} m, yaw {yaw:.2f} rad" if any(state.base_in_world) else ""  # else it gave no pose
+    print(f"at {state.at or 'no named place'}{base}")
     if state.gripper_m is not None:
         print(f"hand {'holds ' + state.holding if state.holding else 'empty'}, opening {state.gripper_m:.3f} m")
     for name, value in state.own.items():
@@ -155,6 +159,9 @@ def do(
             remote.reset_stop()
         for name, value in given.items():
             if isinstance(value, str) and value.startswith("$"):
+                if "locate" not in known:
+                    said = f"{name}={value[:100]!r}: $names stand for what locate finds, and this robot has no locate."
+                    raise UsageError(said, "Give a plain value.")
                 seen = remote.execute(_step("locate", {"object": value[1:].replace("_", " ")}))
                 given[name] = _succeeded(seen).value
         result = _succeeded(remote.execute(_step(primitive, given)))

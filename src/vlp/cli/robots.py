@@ -3,14 +3,16 @@
 import json
 from pathlib import Path
 
+from vlp.cli.names import check_no_file
 from vlp.cli.run import robot_token
-from vlp.core.errors import UsageError, did_you_mean
+from vlp.core.errors import UsageError
 from vlp.perception.perceiving import with_perceptions
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.robot.client import RemoteRobot
 from vlp.robot.protocol import is_own, own_robot
 from vlp.sim import EMBODIMENTS
+from vlp.sim.open import check_robot_name
 from vlp.sim.open import manifest_of as simulated_manifest
 
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
@@ -34,9 +36,10 @@ def manifest_of(robot: str, token: str = "") -> Manifest:
         return with_perceptions(own_robot(robot).describe())
     if robot in EMBODIMENTS:
         return with_perceptions(simulated_manifest(robot))
-    if robot.endswith(".json") or Path(robot).is_file():
-        return _from_file(Path(robot))
-    raise UsageError(f"unknown robot {robot[:200]!r}.", did_you_mean(robot, [*EMBODIMENTS, STANDARD_ROBOT]))
+    check_no_file(robot)
+    if not (robot.endswith(".json") or Path(robot).is_file()):
+        check_robot_name(robot, STANDARD_ROBOT)
+    return _from_file(Path(robot))
 
 
 def standard_manifest() -> Manifest:
@@ -48,6 +51,7 @@ def standard_manifest() -> Manifest:
 
 def connect(robot: str, token: str = "") -> RemoteRobot:
     """Return the client of a robot's server; raises UsageError for a name where a URL is needed."""
+    check_no_file(robot)
     if not robot.startswith(("http://", "https://")):
         raise UsageError(f"{robot[:200]!r} is not the URL of a robot's server.", "Start one with `vlp robot serve`.")
     return RemoteRobot(robot, robot_token(token))

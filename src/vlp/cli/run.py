@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,7 +16,8 @@ import tyro
 from rich.console import Console
 
 from vlp.cli.keyboard import Keyboard, Lines
-from vlp.cli.options import IN_PROCESS, Eyes
+from vlp.cli.names import check_run, is_simulated
+from vlp.cli.options import IN_PROCESS, Eyes, of_worlds
 from vlp.cli.out import check_out, default_out, held, keep_aside, take_out
 from vlp.core.errors import MissingComponent, UsageError, VlpError, first, lookup
 from vlp.core.files import check_writable
@@ -34,6 +36,7 @@ from vlp.runtime.run import Run, Spec, read_run
 from vlp.runtime.subscribers.report import ReportFile, ResultFile
 from vlp.runtime.subscribers.terminal import Terminal
 from vlp.sim import EMBODIMENTS, WORLDS
+from vlp.understanding.gate import Gate
 
 if TYPE_CHECKING:
     from vlp.episodes.verdict import Verdict
@@ -73,6 +76,7 @@ def launch(
     }
     always = options["confirm"] == "always"
     lines = Lines.of_input() if always and keyboard is None else None  # before anything is loaded: else nobody could answer
+    check_run(spec.robot, spec.world, [change.what for change in spec.changes if isinstance(change.what, str)])
     model = None
     if spec.model != EXPERT:
         model = open_chosen(spec.model, options["adapter"], options["profile"], options["server"], open_s=spec.budget.run_s)
@@ -82,6 +86,9 @@ def launch(
         ask_checks=options["check"] == "model",
     )  # fmt: skip
     with _closing(robot):
+        if model is not None:
+            Gate.of(model, robot.describe())  # refuses before anything of an earlier run is moved
+        spec = _as_opened(spec, robot, simulation)
         judge = _judge(spec, robot, simulation, bool(past))
         for text in _labels(spec):
             console.print(text, style="yellow", soft_wrap=True)
@@ -100,10 +107,20 @@ def launch(
             confirm=asker, past=past,
         )  # fmt: skip
         listener = keyboard or lines
-        with _stoppable(run, console), listener.listening(run) if listener else contextlib.nullcontext():
+        with (
+            _stoppable(run, console, keyboard) as signals,
+            listener.listening(run) if listener else contextlib.nullcontext(),
+        ):
             outcome = run.go()
     _tell(console, out, outcome)
-    return status_of(outcome)
+    return status_of(outcome, signals)
+
+
+def _as_opened(spec: Spec, robot: Any, simulation: Simulation | None) -> Spec:
+    """Return a spec without its grounder where that is not used: no depth image, or a robot that looks for itself."""
+    if simulation is not None or (hasattr(robot, "robot") and robot.describe().sees_depth):
+        return spec
+    return replace(spec, options={k: v for k, v in spec.options.items() if k not in ("grounder", "upper_bound")})
 
 
 def open_chosen(
@@ -140,10 +157,12 @@ def innermost(robot: Any) -> Any:
     return robot
 
 
-def status_of(outcome: Outcome) -> int:
-    """Return the exit status: 0 only when the task was done, as far as anybody knows."""
+def status_of(outcome: Outcome, signals: Sequence[int] = ()) -> int:
+    """Return the exit status: 0 when the task was done, as far as anybody knows; 128 + signal where one stopped the run."""
     if outcome.error is not None:
         return outcome.error.exit_status
+    if signals and outcome.outcome == "stopped":
+        return 128 + signals[0]
     done = outcome.outcome == "success" and outcome.verdict is not False
     return 0 if done else 1
 
@@ -225,8 +244,9 @@ def _closing(robot: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _stoppable(run: Run, console: Console) -> Iterator[None]:
-    """Let the first Ctrl-C (or SIGTERM) stop robot and run in order; the second one ends the program."""
+def _stoppable(run: Run, console: Console, keyboard: Keyboard | None) -> Iterator[list[int]]:
+    """Let the first Ctrl-C (or SIGTERM) stop robot and run in order, the second one end the program; gives those that came."""
+    taken: list[int] = []
 
     def stop() -> None:
         try:
@@ -235,15 +255,18 @@ def _stoppable(run: Run, console: Console) -> Iterator[None]:
             console.print(f"stop: {error}", style="bold red")
 
     def on_signal(number: int, frame: Any) -> None:
+        taken.append(number)
         signal.signal(number, signal.default_int_handler)
         threading.Thread(target=stop, name="stop", daemon=True).start()
+        if keyboard and keyboard.confirming:  # the run waits for a line in this thread; it takes the interrupt for a stop
+            raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield taken
         return
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield taken
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -272,7 +295,7 @@ Planner = Annotated[
 def run(
     instruction: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="INSTRUCTION")],
     robot: str = first(EMBODIMENTS),
-    world: str = first(WORLDS),
+    world: Annotated[str, of_worlds] = first(WORLDS),
     seed: int = 0,
     model: Planner = DEFAULT_MODEL,
     model_name: str = "",
@@ -297,8 +320,7 @@ def run(
     Args:
         instruction: what you want, in one sentence.
         robot: a simulated robot, module:Class of your own, or the URL of a robot's server.
-        world: the simulated world that the robot stands in.
-        seed: which of its scenes; `vlp world show` draws it.
+        seed: which of the world's scenes; `vlp world show` draws it.
         model_name: which of a server's models, where it lists several.
         adapter: a LoRA adapter for a model in process.
         profile: the wording of the model's prompts, "full" for a general one; by default the one that it asks for.
@@ -326,6 +348,8 @@ def run(
     options |= {name: value for name, value in chosen.items() if value}
     if model == EXPERT or grounder == "oracle":
         options["upper_bound"] = True
+    if not is_simulated(robot):
+        world, seed = "", 0
     spec = Spec(said, robot, world, model, seed, tuple(changes), Budget(run_s=timeout_s), options)
     with contextlib.ExitStack() as until:
         return launch(folder, spec, token, prepare=lambda: take_out(folder, force, until))

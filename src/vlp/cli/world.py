@@ -1,18 +1,21 @@
 """`vlp world show`: a simulated world, drawn and listed."""
 
 from pathlib import Path
+from typing import Annotated
 
+from vlp.cli.options import of_worlds
 from vlp.core.errors import first, not_installed
 from vlp.core.files import write_whole
 from vlp.core.images import encode_png
 from vlp.sim import EMBODIMENTS, WORLDS
 
 
-def show(world: str = first(WORLDS), seed: int = 0, robot: str = first(EMBODIMENTS), out: str = "") -> int:
+def show(
+    world: Annotated[str, of_worlds] = first(WORLDS), seed: int = 0, robot: str = first(EMBODIMENTS), out: str = ""
+) -> int:
     """Draw what the robot sees of a simulated world, with boxes, and list what the world holds.
 
     Args:
-        world: the world's name.
         seed: which of its scenes.
         robot: whose camera.
         out: the picture's file; by default world-NAME-SEED.png here.

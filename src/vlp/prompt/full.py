@@ -154,6 +154,10 @@ class _Maker:
         schema = step_schemas(primitive, self.manifest)[-1]
         values = {name: _value(schema["properties"][name]) for name in schema["required"] if name not in ("do", "as")}
         values |= {a.name: f"${a.result}" for a in primitive.arguments if a.name in values and a.result != "object"}
+        said = "which one do you mean?" if primitive.result == "answer" else "all is well"
+        for argument in primitive.arguments:
+            if argument.name in values and "text" in (argument.type, argument.items):
+                values[argument.name] = [said] if argument.type == "list" else said
         bound = {"as": f"{primitive.name[:24]}_{number + 1}"} if "as" in schema["required"] else {}
         return {"do": primitive.name, **values, **bound}
 

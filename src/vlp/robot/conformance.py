@@ -55,7 +55,8 @@ def untried(manifest: Manifest, moves: bool = True) -> Iterator[str]:
             yield f"{primitive.name}: the robot was not to move."
         elif not _harmless(primitive):
             need = f"it needs {', '.join(primitive.needs)}" if primitive.needs else "it takes arguments"
-            yield f"{primitive.name}: {need}; declare an `example` of arguments that are safe to try."
+            example = "an `example` of arguments that are" if primitive.arguments else "`example={}` if it is"
+            yield f"{primitive.name}: {need}; declare {example} safe to try."
 
 
 def _harmless(primitive: Primitive) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from vlp.core.errors import UsageError, lookup, not_installed
+from vlp.core.errors import UsageError, did_you_mean, lookup, not_installed
 from vlp.primitives.manifest import Manifest
 from vlp.sim import EMBODIMENTS, WORLDS, open_embodiment, open_world, sample
 
 if TYPE_CHECKING:
     from vlp.sim.embodiments.protocol import SimulatedRobot
     from vlp.sim.simulation import Simulation
+    from vlp.sim.worlds.protocol import Happening
 
 
 def simulated(robot: str = "", world: str = "", seed: int = 0) -> tuple[SimulatedRobot, Simulation]:
@@ -25,7 +27,7 @@ def simulated(robot: str = "", world: str = "", seed: int = 0) -> tuple[Simulate
         UsageError: an unknown name, or a negative seed.
         MissingComponent: the simulator is not installed.
     """
-    _check(robot, world)
+    check_names(robot, world)
     if seed < 0:
         raise UsageError(f"seed {seed} is negative.", "Give 0 or greater.")
     try:
@@ -40,18 +42,40 @@ def simulated(robot: str = "", world: str = "", seed: int = 0) -> tuple[Simulate
 
 def manifest_of(robot: str = "", world: str = "") -> Manifest:
     """Return what a simulated robot says of itself in a world, without perceptions; names and errors as in `simulated`."""
-    _check(robot, world)
+    check_names(robot, world)
     try:
         return open_embodiment(robot).manifest(open_world(world).places)
     except ImportError as error:
         raise _missing(error) from None
 
 
-def _check(robot: str, world: str) -> None:
-    """Look both names up before anything is imported."""
-    for name, table, what in ((robot, EMBODIMENTS, "robot"), (world, WORLDS, "world")):
-        if name:
-            lookup(name, table, what)
+def happenings(world: str = "") -> Mapping[str, Happening]:
+    """Return what can happen in a world, by the first word of its events; names and errors as in `simulated`."""
+    check_names("", world)
+    try:
+        return open_world(world).events
+    except ImportError as error:
+        raise _missing(error) from None
+
+
+def check_names(robot: str, world: str) -> None:
+    """Look both names up, without importing anything; raises UsageError for an unknown one."""
+    if robot:
+        check_robot_name(robot)
+    if world:
+        lookup(world, WORLDS, "world")
+
+
+def check_robot_name(robot: str, *others: str) -> None:
+    """Refuse an unknown robot.
+
+    Args:
+        robot: what is to be a row of `vlp.sim.EMBODIMENTS`.
+        others: further names that would do.
+    """
+    if robot not in (*EMBODIMENTS, *others):
+        near = did_you_mean(robot, [*EMBODIMENTS, *others])
+        raise UsageError(f"unknown robot {robot[:200]!r}.", f"{near} One of your own is module:Class, or its server's URL.")
 
 
 def _missing(error: ImportError) -> Exception:
