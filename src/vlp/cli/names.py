@@ -7,7 +7,6 @@ from pathlib import Path
 
 from vlp.core.errors import UsageError
 from vlp.robot.protocol import is_own, own_robot
-from vlp.sim.open import check_names, happenings
 
 
 def is_simulated(robot: str) -> bool:
@@ -31,6 +30,8 @@ def check_run(robot: str, world: str, events: Iterable[str]) -> None:
         own_robot(robot)  # raises what there is to say about it
     if not is_simulated(robot):
         return
+    from vlp.sim.open import check_names, happenings
+
     check_names(robot, world)
     if events := tuple(events):
         from vlp.episodes.world_events import parse_event

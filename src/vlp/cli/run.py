@@ -190,12 +190,15 @@ def _expert(simulation: Simulation | None, judge: Verdict | None) -> Model:
 
 
 def _labels(spec: Spec) -> list[str]:
-    """Return what must be said before an upper bound is taken for a result."""
+    """Return what must be said before an upper bound, or a script, is taken for a result."""
     rows = {
         "the expert writes the policies from the simulator's true state": spec.model == EXPERT,
         "the oracle finds things by the simulator's true state": spec.options.get("grounder") == "oracle",
     }
-    return [f"upper bound: {text}" for text, given in rows.items() if given]
+    said = [f"upper bound: {text}" for text, given in rows.items() if given]
+    if spec.model.startswith("scripted:"):
+        said.append("scripted replies: the sentence is not read, only words for stopping are heeded")
+    return said
 
 
 def _recordings(out: Path, robot: Robot, simulation: Simulation | None, console: Console) -> list[Subscriber]:

@@ -237,7 +237,8 @@ def _time_line(story: Story) -> str:
 
 def _origin(story: Story) -> str:
     started = story.started
-    known = {key: started.get(key) for key in ("run_id", "robot", "world", "seed", "model")}
+    scene = ("world", "seed") if started.get("world") else ()  # of a robot that is simulated
+    known = {key: started.get(key) for key in ("run_id", "robot", *scene, "model")}
     known |= started.get("versions") or {}
     words = " · ".join(f"{escape(str(k))} {escape(str(v))}" for k, v in known.items() if v not in (None, ""))
     return f'<p class="soft">{words}</p>'
