@@ -88,7 +88,8 @@ def launch(
     with _closing(robot):
         if model is not None:
             Gate.of(model, robot.describe())  # refuses before anything of an earlier run is moved
-        spec = _as_opened(spec, robot, simulation)
+        if not _finds_things(robot, simulation):
+            spec = replace(spec, options={k: v for k, v in spec.options.items() if k not in ("grounder", "upper_bound")})
         judge = _judge(spec, robot, simulation, bool(past))
         for text in _labels(spec):
             console.print(text, style="yellow", soft_wrap=True)
@@ -116,11 +117,9 @@ def launch(
     return status_of(outcome, signals)
 
 
-def _as_opened(spec: Spec, robot: Any, simulation: Simulation | None) -> Spec:
-    """Return a spec without its grounder where that is not used: no depth image, or a robot that looks for itself."""
-    if simulation is not None or (hasattr(robot, "robot") and robot.describe().sees_depth):
-        return spec
-    return replace(spec, options={k: v for k, v in spec.options.items() if k not in ("grounder", "upper_bound")})
+def _finds_things(robot: Any, simulation: Simulation | None) -> bool:
+    """Return whether a grounder is used: without depth there is none, and some robots look for themselves."""
+    return simulation is not None or (hasattr(robot, "robot") and robot.describe().sees_depth)
 
 
 def open_chosen(

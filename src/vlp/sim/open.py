@@ -31,10 +31,9 @@ def simulated(robot: str = "", world: str = "", seed: int = 0) -> tuple[Simulate
     if seed < 0:
         raise UsageError(f"seed {seed} is negative.", "Give 0 or greater.")
     try:
-        scene = sample(world, seed)  # first: worlds look at what the environment says of drawing before MuJoCo is imported
         from vlp.sim.simulation import Simulation
 
-        simulation = Simulation(scene, robot, world)
+        simulation = Simulation(sample(world, seed), robot, world)
         return simulation.embodiment.robot(simulation), simulation
     except ImportError as error:
         raise _missing(error) from None
