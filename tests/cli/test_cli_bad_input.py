@@ -53,6 +53,8 @@ NAMES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "module before the model": ((*RUN, "--model", "scripted:none.json", "--robot", "rovr:Rover"), ("no module 'rovr'",)),
     "file of a robot": (("robot", "check", "own/house_bot.py"), ("house_bot:HouseBot", "module:Class")),
     "file of a robot, to run": ((*RUN, "--robot", "own/house_bot.py"), ("house_bot:HouseBot",)),
+    "new robot of a module's name": (("robot", "new", "numpy"), ("module 'numpy' already",)),
+    "new robot of a long name": (("robot", "new", "x" * 300), ("300 characters",)),
     "robot's address": (("robot", "look", "--robot", "hsr"), ("not the URL",)),
 }
 
@@ -62,6 +64,13 @@ def test_unknown_names_offer_the_nearest(vlp, kept, policy_file, tmp_path, case)
     (tmp_path / "image.png").write_bytes(_png(64, 64))
     argv, words = NAMES[case]
     vlp(*argv).refused(2, *words)
+
+
+def test_a_directory_that_no_file_system_takes(vlp):
+    """Against: a traceback of `exists`, where the name is too long."""
+    vlp("run", "put the red cube in the green bowl", "--model", "scripted:replies.json", "--out", "x" * 300).refused(
+        3, "too long"
+    )
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,31 @@ def test_a_run_over_http_ends_well_and_leaves_its_record(vlp, tmp_path):
     vlp("resume", "r").refused(2, "has ended")
 
 
+def test_a_directory_with_brackets_is_no_markup(vlp, tmp_path):
+    """A run that had succeeded ended in a traceback of what prints its directory."""
+    with running_server(FakeRobot()) as at:
+        remote = ("--robot", at.url, "--token", at.token, "--model", _script(tmp_path, GOOD), "--no-recordings")
+        told = vlp("run", SAY, *remote, "--out", "o[/b]")
+    assert told.status == 0 and "written to o[/b]" in told.out, told.err
+
+
+def test_an_argument_given_twice_is_refused(vlp):
+    """`place=desk place=dock` drove to the dock without a word."""
+    with running_server(FakeRobot()) as at:
+        remote = ("--robot", at.url, "--token", at.token)
+        vlp("robot", "do", "go_to", "place=bin", "place=table", *remote).refused(2, "'place' is given twice")
+
+
+def test_what_a_robot_says_of_itself_moves_no_cursor(vlp):
+    robot = FakeRobot()
+    odd = Primitive("wipe", "action", "Wipe\x1b[2J\nthe table.")
+    robot.describe = lambda: make_manifest("evil\x1b]0;x\x07", [odd])
+    with running_server(robot) as at:
+        told = vlp("robot", "manifest", "--robot", at.url, "--token", at.token)
+    assert told.status == 0 and "wipe" in told.out
+    assert all(c.isprintable() or c == "\n" for c in told.out) and len(told.out.splitlines()) == 3
+
+
 def test_a_change_midway_becomes_a_second_policy(vlp, tmp_path):
     back = {"goal": "nothing is held", "subtasks": [{"name": "put it down", "steps": [{"do": "release"}]}]}
     model = _script(tmp_path, GOOD, back)

@@ -1,8 +1,10 @@
 """A run that was killed goes on: no finished step again, the right final state or a clear hold."""
 
+import json
 import multiprocessing
 import random
 import signal
+import sqlite3
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -316,3 +318,20 @@ def test_kills_at_random_moments(tmp_path, kind):
         log = out.parent / "world.log"
         acted = Counter(line.split()[0] for line in log.read_text().splitlines()) if log.exists() else Counter()
         assert set(acted.values()) <= {1}
+
+
+NULLS = json.dumps(dict.fromkeys(("revision", "policy", "steps", "diff", "claim")))
+CHANGES = ("DELETE FROM event WHERE kind = 'instruction'", f"UPDATE event SET data = '{NULLS}' WHERE kind = 'policy'")
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_journal_changed_by_another_hand_is_told_in_one_sentence(make_run, tmp_path, change):
+    """A traceback: what SQLite and JSON take is not yet what a run wrote."""
+    run = make_run([CUBE_IN_BOWL], robot=FakeRobot())
+    cut_before(run, "step-finished", "place")
+    with pytest.raises(Power):
+        run.go()
+    with sqlite3.connect(tmp_path / "run" / "journal.db") as db:
+        db.execute(change)
+    with pytest.raises(UsageError, match="holds what no run writes"):
+        resume(tmp_path / "run", FakeRobot())

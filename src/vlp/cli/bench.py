@@ -51,7 +51,7 @@ def run(
 
     model = with_name(model, model_name)
     lookup(name, dict.fromkeys([*SUITES, *WHOLE]), "suite")
-    console = Console()
+    console = Console(markup=False)
     folder = Path(out or f"runs/bench-{name}")
     shown = _Shown(console)
     with shown.bar:

@@ -27,7 +27,11 @@ def check_out(out: Path, force: bool) -> None:
         UsageError: it is a file, belongs to a run that goes on, or holds something and `force` is not given.
         MissingComponent: nothing can be written there.
     """
-    if out.exists() and not out.is_dir():
+    try:
+        taken = out.exists() and not out.is_dir()
+    except OSError as error:  # a name that is too long
+        raise cannot_write(out, error) from None
+    if taken:
         raise UsageError(f"{str(out)[:300]!r} is a file.", "Choose another directory with --out.")
     if out.is_dir():
         with held(out):

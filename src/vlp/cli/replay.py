@@ -31,7 +31,7 @@ def replay(
         told = rebuild(directory)
     except MissingComponent as error:  # a run can be looked at where nothing can be written
         told = error
-    console = Console()
+    console = Console(markup=False)
     terminal = Terminal(console)
     last: Event | None = None
     for event in read_events(directory, blobs=False):

@@ -43,6 +43,7 @@ def serve(
         allow_remote: listen to other machines too; token and images then travel unencrypted.
     """
     from vlp.episodes.assemble import open_robot
+    from vlp.robot.http import check_server_token
     from vlp.robot.serving import new_token
     from vlp.robot.serving import serve as run_server
 
@@ -52,6 +53,7 @@ def serve(
     bare = grounder == "none"
     body: Any = open_robot(robot, world=world, seed=seed, grounder="oracle" if bare else grounder)[0]
     token = os.environ.get("VLP_ROBOT_TOKEN") or new_token()
+    check_server_token(token)
     where = f" in {world} {seed}" if is_simulated(robot) else ""
     print(f"{robot}{where} at http://{host}:{port}, Ctrl-C ends it. In another terminal:", flush=True)
     print(f"  export VLP_ROBOT_TOKEN={token}", flush=True)
@@ -72,12 +74,12 @@ def manifest(robot: str = ADDRESS, token: str = "", json_: Annotated[bool, tyro.
     if json_:
         print(json.dumps(found.to_json(), indent=2))
         return 0
-    print(f"{found.robot} {found.version}; places: {', '.join(found.places) or 'none'}")
+    _say(f"{found.robot} {found.version}; places: {', '.join(found.places) or 'none'}")
     limits = ", ".join(f"{name} {value}" for name, value in found.limits.declared().items())
-    print(f"limits: {limits or 'none'}; {'sees depth' if found.sees_depth else 'no depth camera'}")
+    _say(f"limits: {limits or 'none'}; {'sees depth' if found.sees_depth else 'no depth camera'}")
     for p in found.primitives.values():
         takes = ", ".join(f"[{a.name}]" if a.optional else a.name for a in p.arguments)
-        print(f"  {p.kind:<10}  {f'{p.name}({takes})':<38}  {p.doc}")
+        _say(f"  {p.kind:<10}  {f'{p.name}({takes})':<38}  {p.doc}")
     return 0
 
 
@@ -89,7 +91,7 @@ def check(
     Args:
         robot: module:Class of your own robot, or the URL of a robot's server.
         token: of the server; by default the environment's VLP_ROBOT_TOKEN.
-        moves: carry out what the robot says is safe to try: it will move.
+        moves: whether what the robot says is safe to try is carried out, so that it moves; --no-moves only looks.
     """
     from vlp.robot.conformance import check_robot, untried
     from vlp.robot.protocol import is_own, own_robot
@@ -97,7 +99,7 @@ def check(
     body: Any = own_robot(robot) if is_own(robot) else connect(robot, token)
     report = check_robot(body, moves)
     for line in untried(body.describe(), moves) if report.ok else ():
-        print(f"not tried: {line}")
+        _say(f"not tried: {line}")
     if not report.ok:
         fault = TaskFailed(f"{robot}: {report.issues[0]}")
         for issue in report.issues[1:]:
@@ -121,11 +123,11 @@ def look(robot: str = ADDRESS, token: str = "", out: str = "look.png") -> int:
     state = seen.state
     x, y, yaw = state.base_in_world
     base = f", base x {x:.2f} m, y {y:.2f} m, yaw {yaw:.2f} rad" if any(state.base_in_world) else ""  # else it gave no pose
-    print(f"at {state.at or 'no named place'}{base}")
+    _say(f"at {state.at or 'no named place'}{base}")
     if state.gripper_m is not None:
-        print(f"hand {'holds ' + state.holding if state.holding else 'empty'}, opening {state.gripper_m:.3f} m")
+        _say(f"hand {'holds ' + state.holding if state.holding else 'empty'}, opening {state.gripper_m:.3f} m")
     for name, value in state.own.items():
-        print(f"{name}: {value}")
+        _say(f"{name}: {value}")
     print(f"camera image saved as {out}")
     return 0
 
@@ -154,7 +156,11 @@ def do(
             from vlp.core.errors import lookup
 
             lookup(primitive, known, "primitive")
-        given = dict(_argument(text) for text in arguments)
+        given: dict[str, Any] = {}
+        for name, value in map(_argument, arguments):
+            if name in given:
+                raise UsageError(f"{name[:100]!r} is given twice.", "Give each argument once.")
+            given[name] = value
         if reset_stop:
             remote.reset_stop()
         for name, value in given.items():
@@ -167,6 +173,11 @@ def do(
         result = _succeeded(remote.execute(_step(primitive, given)))
     print(json.dumps({"status": result.status, "done": result.done, "value": result.value}, indent=2))
     return 0
+
+
+def _say(text: str) -> None:
+    """Print what a robot says of itself, on one line, without anything that could move the cursor."""
+    print("".join(c if c.isprintable() else "?" for c in text))
 
 
 def _step(do: str, arguments: dict[str, Any]) -> Step:

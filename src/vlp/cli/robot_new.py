@@ -1,5 +1,6 @@
 """`vlp robot new`: the beginning of a robot of one's own."""
 
+import importlib.util
 import keyword
 import sys
 from importlib.resources import files
@@ -20,7 +21,11 @@ def new(name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")
     """
     if not name.isidentifier() or keyword.iskeyword(name) or name != name.lower():
         raise UsageError(f"{name[:100]!r} cannot name a Python file.", "Use small letters, digits and _, e.g. lawn_mower.")
-    if name in sys.stdlib_module_names or name == "vlp":
+    if len(name) > 60:
+        raise UsageError(f"{name[:60]!r}... has {len(name):,} characters.", "Choose a name of at most 60.")
+    found = importlib.util.find_spec(name)
+    installed = found is not None and Path(found.origin or "").parent.absolute() != Path.cwd()
+    if name in sys.stdlib_module_names or installed:  # its file would stand before that module wherever it lies
         raise UsageError(f"there is a module {name!r} already.", "Choose another name.")
     kind = "".join(word.capitalize() for word in name.split("_"))
     names = (f"{name}.py", f"test_{name}.py", f"{name}_replies.json")

@@ -63,7 +63,7 @@ def launch(
         past: events of a run to be taken over.
         prepare: makes the directory once everything else has been found; returns where an older one was moved.
     """
-    console, keyboard = Console(), Keyboard.of_terminal()
+    console, keyboard = Console(markup=False), Keyboard.of_terminal()
     options = {
         "adapter": "",
         "grounder": DEFAULT_GROUNDER,

@@ -238,7 +238,7 @@ def _print_tokens(shown: list[tuple[str, bool]]) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console, text = Console(), Text()
+    console, text = Console(markup=False), Text()
     counted = ("bold green", "bold cyan")
     for number, (piece, counts) in enumerate(shown):
         if not console.is_terminal and counts and (number == 0 or not shown[number - 1][1]):

@@ -28,6 +28,14 @@ def check_token(token: str) -> None:
         )
 
 
+def check_server_token(token: str) -> None:
+    """Raise UsageError for a token that a server may not have: as `check_token`, or one that could be guessed."""
+    if len(token) < 8:
+        said = f"a robot's token needs 8 characters or more; this one has {len(token)}."
+        raise UsageError(said, "Leave it out (VLP_ROBOT_TOKEN) to get a new one.")
+    check_token(token)
+
+
 class RobotUnreachable(Exception):
     """No usable answer came.
 

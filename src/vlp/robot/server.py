@@ -12,11 +12,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
-from vlp.core.errors import UsageError, did_you_mean
+from vlp.core.errors import did_you_mean
 from vlp.core.observation import Located
 from vlp.robot.executor import Execution, Executor
 from vlp.robot.guard import Guard
-from vlp.robot.http import check_token
+from vlp.robot.http import check_server_token
 from vlp.robot.protocol import Robot, Step, offered
 from vlp.robot.wire import (
     CancelRequest,
@@ -59,10 +59,7 @@ def create_app(
     Raises:
         UsageError: the token is too short.
     """
-    if len(token) < 8:
-        said = f"a robot's token needs 8 characters or more; this one has {len(token)}."
-        raise UsageError(said, "Leave it out (VLP_ROBOT_TOKEN) to get a new one.")
-    check_token(token)
+    check_server_token(token)
     executor = Executor(robot, grace_s=grace_s)
 
     @contextlib.asynccontextmanager

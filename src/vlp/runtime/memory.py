@@ -1,11 +1,13 @@
 """What a run knows, folded from its events: the same fold serves a live run and one read back from a journal."""
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import dist
 from typing import Any
 
+from vlp.core.errors import UsageError
 from vlp.core.observation import Located
 from vlp.journal import Event
 from vlp.policy.checks import Bound, Situation, State
@@ -18,6 +20,16 @@ SAME_SPOT_M = 0.05
 """A thing seen less than this from where it was believed to be has not moved."""
 KEPT_STEPS = 60
 KEPT_FAILURES = 12
+
+
+@contextlib.contextmanager
+def reading() -> Iterator[None]:
+    """Tell as one sentence what goes wrong while events are read that no run can have written; raises UsageError."""
+    try:
+        yield
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, StopIteration, TypeError, ValueError) as error:
+        said = f"the journal holds what no run writes: {type(error).__name__}: {str(error)[:100]}"
+        raise UsageError(f"{said.rstrip('. :')}.", "Was it changed by hand, or by another program?") from None
 
 
 @dataclass

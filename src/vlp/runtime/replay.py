@@ -5,6 +5,7 @@ from pathlib import Path
 from vlp.core.errors import UsageError
 from vlp.core.files import write_whole
 from vlp.journal import journal_path, read_events
+from vlp.runtime.memory import reading
 from vlp.runtime.story import Story
 from vlp.runtime.subscribers.report import render_report, result_text
 
@@ -20,10 +21,12 @@ def replay(where: str | Path) -> Story:
         MissingComponent: the directory cannot be written.
     """
     events = [event for event in read_events(where) if event.kind != "snapshot"]
-    if not events:
+    if not events or events[0].kind != "run-started":
         raise UsageError("the journal holds no run.", "Was the run killed before it began?")
     out = journal_path(where).parent
-    story = Story.of(events)
-    write_whole(out / "report.html", render_report(events))
-    write_whole(out / "result.json", result_text(story))
+    with reading():
+        story = Story.of(events)
+        report, result = render_report(events), result_text(story)
+    write_whole(out / "report.html", report)
+    write_whole(out / "result.json", result)
     return story

@@ -18,7 +18,7 @@ from vlp.runtime.body import Body, Budget
 from vlp.runtime.bus import Bus, Judge, Outcome, Subscriber
 from vlp.runtime.confirming import Confirming, Proposal, Said
 from vlp.runtime.loop import Change, Loop, Schedule, Steps
-from vlp.runtime.memory import RunMemory
+from vlp.runtime.memory import RunMemory, reading
 from vlp.runtime.planner import Planner
 from vlp.runtime.triggers import TRIGGERS, Trigger
 from vlp.understanding.gate import Gate
@@ -75,7 +75,8 @@ def read_run(out: str | Path) -> tuple[Spec, list[Event]]:
     """
     events = read_events(out)
     check_resumable(events)
-    return Spec.of(events), events
+    with reading():
+        return Spec.of(events), events
 
 
 class Run:
@@ -258,8 +259,9 @@ def recover(events: Sequence[Event], body: Body, memory: RunMemory, bus: Bus, st
     before, now = check_resumable(events).data["versions"].get("manifest"), body.manifest.version
     if before != now:
         raise Hold(f"the run began with manifest {before} of its robot; the robot's manifest is now {now}.")
-    for event in events:
-        memory.on_event(event)
+    with reading():
+        for event in events:
+            memory.on_event(event)
     _recall(events, body)
     flight = memory.progress.in_flight
     snapshots = [e for e in events if e.kind == "snapshot" and e.blob is not None]
