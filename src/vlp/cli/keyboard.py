@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from vlp.core.errors import MissingComponent, UsageError, VlpError
 from vlp.journal import Event
-from vlp.runtime.confirming import Proposal, says_yes
+from vlp.runtime.confirming import Proposal, says_no, says_yes
 from vlp.understanding.stopping import says_stop
 
 
@@ -184,12 +184,15 @@ class Keyboard:
         return f"{asked}> {self._typed}" if self._typed else f"{asked}> ({'answer' if self._question else HINT})"
 
     def ask(self, question: str) -> str | None:
-        """Return the next line typed as the answer to a question; None when listening ended."""
-        self._question = question
+        """Return the next line typed as the answer to a question; None when a line stopped the run or listening ended."""
+        before, answers = self._answers, queue.SimpleQueue[str | None]()
+        self._question, self._answers = question, answers
+        before.put(None)  # whoever still waits for an answer to an older question waits in vain
         try:
-            return self._answers.get()
+            return None if self._ended.is_set() else answers.get()
         finally:
-            self._question = ""
+            if self._answers is answers:
+                self._question = ""
 
     def confirm(self, question: str) -> bool:
         """Return whether the next line typed says yes to a question."""
@@ -249,14 +252,17 @@ class Keyboard:
             if (proposal := run.proposal) is not None:
                 run.answer(self._edited(proposal) if line.lower() == "edit" else line, "terminal")
                 return ""
+            if self._question and (says_no(line) or not says_stop(line)):
+                self._answers.put(line)
+                return ""
             if says_yes(line):  # typed too early or too late; it agrees to nothing
                 return "nobody is asked now"
             if says_stop(line):
-                run.stop()
+                try:
+                    run.stop()
+                finally:
+                    self._answers.put(None)  # after the stop: a question that it ends has not been answered
                 return "stopping"
-            if self._question:
-                self._answers.put(line)
-                return ""
             return f"after this step: {run.instruct(line)}"
         except VlpError as error:
             return str(error)
