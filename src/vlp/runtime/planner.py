@@ -195,7 +195,7 @@ class Planner:
         if self._confirm is None:
             raise NoPolicy(f"{doubt} Nobody is there to be asked: say it in other words, or confirm it (`--confirm yes`).")
         confirm, question = self._confirm, f"{doubt} It means to do: {policy.goal}. Go on? (yes or no)"
-        # In a thread of its own: whoever waits for a line there cannot keep a stop, Ctrl-C or the time limit from ending the run.
+        # In a thread of its own: a wait for a line cannot keep a stop, Ctrl-C or the time limit from ending the run.
         person = Worker("person")
         try:
             agreed = person.call(lambda: confirm(question), self.budget.run_s, "an answer", self.wanted)
