@@ -159,6 +159,37 @@ def test_an_editor_that_changes_nothing_or_fails_says_so(typed, monkeypatch, edi
     assert run.proposal is not None and not run.answers
 
 
+@pytest.mark.parametrize(
+    ("editor", "why"),
+    [
+        ("vi 'x", "cannot be split into words"),
+        ("   ", "names no editor"),
+        ("rm", "left no file"),
+        ("sh -c 'rm $0; mkdir $0'", "left no file"),
+        (None, "RuntimeError: a fault in a line"),
+    ],
+)
+def test_after_a_bad_editor_or_a_fault_a_no_is_heard(typed, monkeypatch, editor: str | None, why: str):
+    """Against: each of them ended the thread that reads the keyboard, and "no" and "stop" were dead."""
+    ours, keyboard = typed
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", editor or "true")
+    if editor is None:
+        monkeypatch.setattr("vlp.cli.keyboard.edited", _faulty)
+    run = _Asked()
+    with keyboard.listening(run):
+        os.write(ours, b"edit\r")
+        _until(lambda: why in keyboard.line())
+        assert run.proposal is not None and not run.answers
+        os.write(ours, b"no\r")
+        _until(lambda: run.answers)
+    assert run.answers == [("no", "terminal")]
+
+
+def _faulty(*_: object) -> str:
+    raise RuntimeError("a fault\nin a line")
+
+
 def test_the_end_of_the_run_closes_the_editor(typed, monkeypatch):
     ours, keyboard = typed
     monkeypatch.delenv("VISUAL", raising=False)

@@ -22,6 +22,21 @@ from vlp.runtime.confirming import Proposal, says_no, says_yes
 from vlp.understanding.stopping import says_stop
 
 
+def _editor() -> list[str]:
+    """Return the words that start the person's editor; raises UsageError where its variable holds none."""
+    name = next((name for name in ("VISUAL", "EDITOR") if os.environ.get(name)), "")
+    said = os.environ.get(name, "vi")
+    try:
+        words = shlex.split(said)
+    except ValueError as error:
+        raise UsageError(
+            f"{name} is {said!r}, which cannot be split into words: {error}.", f'Expected e.g. {name}="vi".'
+        ) from None
+    if not words:
+        raise UsageError(f"{name} is {said!r}, which names no editor.", f'Expected e.g. {name}="vi".')
+    return words
+
+
 def edited(text: str, ended: threading.Event) -> str:
     """Return a text as a person left it in $VISUAL or $EDITOR, else in vi.
 
@@ -30,10 +45,10 @@ def edited(text: str, ended: threading.Event) -> str:
         ended: the editor is closed once this is set.
 
     Raises:
-        UsageError: the editor failed or was closed, or left the text as it was.
+        UsageError: the editor failed or was closed, or left no file or the text as it was.
         MissingComponent: there is no such editor.
     """
-    words = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+    words = _editor()
     with tempfile.TemporaryDirectory(prefix="vlp-edit-") as folder:
         file = Path(folder) / "policy.json"
         file.write_text(text, encoding="utf-8")
@@ -47,7 +62,10 @@ def edited(text: str, ended: threading.Event) -> str:
             raise MissingComponent(said, "Set EDITOR, or type the policy's JSON as the answer.") from None
         if editor.returncode:
             raise UsageError(f"the editor ended with status {editor.returncode}; the policy stays as it is.")
-        after = file.read_text(encoding="utf-8", errors="replace")
+        try:
+            after = file.read_text(encoding="utf-8-sig", errors="replace")  # some editors begin a file with a byte order mark
+        except OSError as error:
+            raise UsageError(f"the editor left no file to read: {error.strerror}; the policy stays as it is.") from None
     if after.strip() == text.strip():
         raise UsageError("the editor left the policy as it is.", "`yes` starts it.")
     return after
@@ -116,6 +134,10 @@ def _gives_lines(stream: TextIO) -> bool:
         return stream.isatty() or not stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
     except (OSError, ValueError):  # closed, or no file at all
         return False
+
+
+def _in_a_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
 
 
 HINT = "a new instruction, or stop"
@@ -225,11 +247,14 @@ class Keyboard:
 
     def _listen(self, run: Steered) -> None:
         while not self._ended.is_set():
-            ready, _, _ = select.select([self._descriptor], [], [], SLICE_S)
-            if not ready:
+            try:
+                ready, _, _ = select.select([self._descriptor], [], [], SLICE_S)
+                data = os.read(self._descriptor, 4096) if ready else b""
+            except Exception as error:
+                self._said = _in_a_line(error)
+                self._ended.wait(SLICE_S)
                 continue
-            data = os.read(self._descriptor, 4096)
-            if not data:
+            if ready and not data:
                 return
             for key in data.decode("utf-8", "ignore"):
                 self._key(key, run)
@@ -247,7 +272,7 @@ class Keyboard:
             self._typed = (self._typed + key)[:2000]
 
     def _take(self, line: str, run: Steered) -> str:
-        """Pass a line on and return what to show about it."""
+        """Pass a line on and return what to show about it; whatever goes wrong, the next line is heard."""
         try:
             if (proposal := run.proposal) is not None:
                 run.answer(self._edited(proposal) if line.lower() == "edit" else line, "terminal")
@@ -266,6 +291,8 @@ class Keyboard:
             return f"after this step: {run.instruct(line)}"
         except VlpError as error:
             return str(error)
+        except Exception as error:
+            return _in_a_line(error)
 
     def _edited(self, proposal: Proposal) -> str:
         """Return a policy as the person left it in an editor, which has the terminal to itself meanwhile.
