@@ -1,5 +1,7 @@
 """`--confirm always`: a person at a terminal or lines on standard input say yes before anything moves."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -10,9 +12,9 @@ from pathlib import Path
 import pytest
 from cli_kit import GOOD
 
-from vlp.cli.keyboard import Keyboard
+from vlp.cli.keyboard import Keyboard, Lines
 from vlp.core.errors import UsageError
-from vlp.journal import read_events
+from vlp.journal import Event, read_events
 from vlp.robot.serving import running_server
 from vlp.runtime.confirming import Proposal
 from vlp.sim.fake.robot import FakeRobot
@@ -56,6 +58,17 @@ def test_a_piped_policy_takes_the_place_of_the_one_shown(tmp_path):
     told = _vlp(tmp_path, robot, f"{BALL.replace('grasp', 'gras')}\n{BALL}\nyes\n")
     assert told.returncode == 0, told.stdout + told.stderr
     assert robot.world.objects["blue ball"].support == "green bowl" and "Did you mean 'grasp'?" in told.stderr
+
+
+def test_a_piped_line_that_is_not_utf_8_is_refused_and_the_next_one_counts():
+    """Against: a wrong byte ended the thread that answers, the lines after it were lost, and the run waited for ever."""
+    run = _Asked()
+    lines = Lines(io.TextIOWrapper(io.BytesIO(b"y\xffs\nyes\n"), encoding="utf-8", errors="strict"))
+    with contextlib.redirect_stderr(io.StringIO()) as told, lines.listening(run):  # type: ignore[arg-type]
+        lines.on_event(Event("confirm-asked", {}))
+        _until(lambda: run.answers)
+    assert run.answers == [("yes", "standard input")]
+    assert "the line is not UTF-8" in told.getvalue() and len(told.getvalue().splitlines()) == 1
 
 
 @pytest.mark.parametrize("said", ["no\n", ""])

@@ -118,14 +118,28 @@ class Lines:
     def _answer(self, run: Run) -> None:
         while self._asked.get():
             while run.proposal is not None:
-                line = self._stream.readline()
                 try:
+                    line = self._line()
                     if not line:
                         run.answer(False, "the end of standard input")
                     elif line.strip():
                         run.answer(line.strip(), "standard input")
                 except VlpError as error:
                     print(f"vlp: not taken: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+
+    def _line(self) -> str:
+        """Return the next line, "" at the end; raises UsageError for one that is not UTF-8.
+
+        Bytes are read: a text stream that meets a wrong byte throws the lines after it away.
+        """
+        try:
+            line = getattr(self._stream, "buffer", self._stream).readline()
+        except (OSError, ValueError):  # what was closed, or cannot be read any more, is at its end
+            return ""
+        try:
+            return line if isinstance(line, str) else line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise UsageError(f"the line is not UTF-8: {error.reason} at byte {error.start + 1}.", "Type it again.") from None
 
 
 def _gives_lines(stream: TextIO) -> bool:
