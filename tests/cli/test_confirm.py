@@ -65,7 +65,7 @@ def test_a_piped_line_that_is_not_utf_8_is_refused_and_the_next_one_counts():
     run = _Asked()
     lines = Lines(io.TextIOWrapper(io.BytesIO(b"y\xffs\nyes\n"), encoding="utf-8", errors="strict"))
     with contextlib.redirect_stderr(io.StringIO()) as told, lines.listening(run):  # type: ignore[arg-type]
-        lines.on_event(Event("confirm-asked", {}))
+        lines.on_event(Event("confirm-asked", {"revision": 1, "text": "", "steps": [], "final": []}))
         _until(lambda: run.answers)
     assert run.answers == [("yes", "standard input")]
     assert "the line is not UTF-8" in told.getvalue() and len(told.getvalue().splitlines()) == 1

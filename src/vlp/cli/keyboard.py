@@ -124,8 +124,8 @@ class Lines:
                         run.answer(False, "the end of standard input")
                     elif line.strip():
                         run.answer(line.strip(), "standard input")
-                except VlpError as error:
-                    print(f"vlp: not taken: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+                except Exception as error:  # the next line may be one that can be taken
+                    print(f"vlp: not taken: {_in_a_line(error)}", file=sys.stderr, flush=True)
 
     def _line(self) -> str:
         """Return the next line, "" at the end; raises UsageError for one that is not UTF-8.
@@ -151,7 +151,8 @@ def _gives_lines(stream: TextIO) -> bool:
 
 
 def _in_a_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    said = str(error) if isinstance(error, VlpError) else f"{type(error).__name__}: {str(error)[:300]}"
+    return " ".join(said.split())
 
 
 HINT = "a new instruction, or stop"
@@ -303,8 +304,6 @@ class Keyboard:
                     self._answers.put(None)  # after the stop: a question that it ends has not been answered
                 return "stopping"
             return f"after this step: {run.instruct(line)}"
-        except VlpError as error:
-            return str(error)
         except Exception as error:
             return _in_a_line(error)
 
