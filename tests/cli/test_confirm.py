@@ -16,7 +16,7 @@ from vlp.cli.keyboard import Keyboard, Lines
 from vlp.core.errors import UsageError
 from vlp.journal import Event, read_events
 from vlp.robot.serving import running_server
-from vlp.runtime.confirming import Proposal
+from vlp.runtime.confirming import EditedText, Proposal
 from vlp.sim.fake.robot import FakeRobot
 
 SAY = "put the red cube in the green bowl"
@@ -92,10 +92,10 @@ class _Asked:
     """A run that asks, and refuses what holds "bad"."""
 
     def __init__(self, proposal: Proposal | None = PROPOSAL) -> None:
-        self.proposal, self.answers, self.said = proposal, list[tuple[str, str]](), list[str]()
+        self.proposal, self.answers, self.said = proposal, list[tuple[str | EditedText, str]](), list[str]()
 
-    def answer(self, said: str, by: str) -> None:
-        if "bad" in said:
+    def answer(self, said: str | EditedText, by: str) -> None:
+        if "bad" in str(said):
             raise UsageError("bad.")
         self.answers.append((said, by))
         self.proposal = None
@@ -144,7 +144,7 @@ def test_edit_opens_the_persons_editor_and_a_refused_edit_is_opened_again_as_it_
     editor = tmp_path / "editor.py"
     editor.write_text(
         "import pathlib, sys\nfile = pathlib.Path(sys.argv[1])\ntext = file.read_text()\n"
-        "file.write_text(text.replace('bad', 'blue') if 'bad' in text else text.replace('red', 'bad'))\n"
+        "file.write_text(text.replace('bad', 'blue') if 'bad' in text else text.replace('red', 'bad'), encoding='utf-8-sig')\n"
     )
     monkeypatch.delenv("VISUAL", raising=False)
     monkeypatch.setenv("EDITOR", f"{sys.executable} {editor}")
@@ -155,7 +155,7 @@ def test_edit_opens_the_persons_editor_and_a_refused_edit_is_opened_again_as_it_
         assert run.proposal is not None and not run.answers
         os.write(ours, b"edit\r")
         _until(lambda: run.answers)
-    assert run.answers == [(PROPOSAL.policy.replace("red", "blue"), "terminal")]
+    assert run.answers == [(EditedText(PROPOSAL.policy.replace("red", "blue")), "terminal")]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from vlp.policy.model import Policy
 from vlp.robot.client import RemoteRobot
 from vlp.robot.serving import running_server
 from vlp.runtime.body import Budget
-from vlp.runtime.confirming import Proposal
+from vlp.runtime.confirming import EditedText, Proposal
 from vlp.runtime.replay import replay
 from vlp.runtime.run import Run as LiveRun
 from vlp.runtime.run import read_run
@@ -101,6 +101,18 @@ def test_a_no_ends_the_run_without_a_step_and_without_a_latch(talk, no):
     assert (run.outcome.outcome, run.done) == ("stopped", [])
     assert run.outcome.account == f"stopped: not confirmed, no (api): {LINE}"
     assert not run.robot._stop.is_set(), "a robot that stands still needs no reset after a no"
+
+
+@pytest.mark.parametrize(
+    "text", ["yes", "stop", "put the blue ball in the green bowl", f"[{say(BALL)}]", f"// mine\n{say(BALL)}", ""]
+)
+def test_what_an_editor_left_is_a_policy_or_refused(talk, text: str):
+    """Against: a yes in the file started the robot, a list became an instruction, a comment was a control character in one."""
+    person = Person(EditedText(text), EditedText(say(BALL)), "yes")
+    run = talk(person, [CUBE])
+    assert len(person.refused) == 1 and person.refused[0].startswith("the policy is refused: ")
+    assert run.outcome.outcome == "success" and run.robot.world.objects["blue ball"].support == "green bowl"
+    assert len(run.of("instruction")) == 1 and not run.robot._stop.is_set()
 
 
 def test_another_sentence_is_planned_and_asked_about_in_its_turn(talk):

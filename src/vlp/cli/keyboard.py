@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from vlp.core.errors import MissingComponent, UsageError, VlpError
 from vlp.journal import Event
-from vlp.runtime.confirming import Proposal, says_no, says_yes
+from vlp.runtime.confirming import EditedText, Proposal, says_no, says_yes
 from vlp.understanding.stopping import says_stop
 
 
@@ -167,7 +167,7 @@ class Steered(Protocol):
         """What a person is asked to agree to; None while nobody is asked."""
         ...
 
-    def answer(self, said: str, by: str) -> object:
+    def answer(self, said: str | EditedText, by: str) -> object:
         """Take the answer; raises VlpError for one that cannot be taken."""
         ...
 
@@ -307,7 +307,7 @@ class Keyboard:
         except Exception as error:
             return _in_a_line(error)
 
-    def _edited(self, proposal: Proposal) -> str:
+    def _edited(self, proposal: Proposal) -> EditedText:
         """Return a policy as the person left it in an editor, which has the terminal to itself meanwhile.
 
         One that was refused is opened again as it was left.
@@ -320,6 +320,6 @@ class Keyboard:
             try:
                 text = edited(self._drafts.get(proposal.revision, proposal.policy), self._ended)
                 self._drafts = {proposal.revision: text}
-                return text
+                return EditedText(text)
             finally:
                 tty.setcbreak(self._descriptor, termios.TCSANOW)
