@@ -223,7 +223,7 @@ class Keyboard:
     def ask(self, question: str) -> str | None:
         """Return the next line typed as the answer to a question; None when a line stopped the run or listening ended."""
         before, answers = self._answers, queue.SimpleQueue[str | None]()
-        self._question, self._answers = question, answers
+        self._answers, self._question = answers, question
         before.put(None)  # whoever still waits for an answer to an older question waits in vain
         try:
             return None if self._ended.is_set() else answers.get()
