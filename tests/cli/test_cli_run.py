@@ -26,7 +26,7 @@ from vlp.models.scripted import ScriptedModel
 from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.standard import make_manifest
 from vlp.robot.serving import running_server
-from vlp.runtime.confirming import Proposal
+from vlp.runtime.confirming import EditedText, Proposal
 from vlp.runtime.loop import Change
 from vlp.runtime.run import Spec
 from vlp.sim.fake.robot import FakeRobot, Script
@@ -266,9 +266,9 @@ class _Run:
         self.said: list[str] = []
         self.stopped = threading.Event()
         self.proposal: Proposal | None = None
-        self.answers: list[tuple[str, str]] = []
+        self.answers: list[tuple[str | EditedText, str]] = []
 
-    def answer(self, said: str, by: str) -> None:
+    def answer(self, said: str | EditedText, by: str) -> None:
         self.answers.append((said, by))
         self.proposal = None
 

@@ -1,5 +1,7 @@
 """`--confirm always`: a person at a terminal or lines on standard input say yes before anything moves."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -10,11 +12,11 @@ from pathlib import Path
 import pytest
 from cli_kit import GOOD
 
-from vlp.cli.keyboard import Keyboard
+from vlp.cli.keyboard import Keyboard, Lines
 from vlp.core.errors import UsageError
-from vlp.journal import read_events
+from vlp.journal import Event, read_events
 from vlp.robot.serving import running_server
-from vlp.runtime.confirming import Proposal
+from vlp.runtime.confirming import EditedText, Proposal
 from vlp.sim.fake.robot import FakeRobot
 
 SAY = "put the red cube in the green bowl"
@@ -58,6 +60,17 @@ def test_a_piped_policy_takes_the_place_of_the_one_shown(tmp_path):
     assert robot.world.objects["blue ball"].support == "green bowl" and "Did you mean 'grasp'?" in told.stderr
 
 
+def test_a_piped_line_that_is_not_utf_8_is_refused_and_the_next_one_counts():
+    """Against: a wrong byte ended the thread that answers, the lines after it were lost, and the run waited for ever."""
+    run = _Asked()
+    lines = Lines(io.TextIOWrapper(io.BytesIO(b"y\xffs\nyes\n"), encoding="utf-8", errors="strict"))
+    with contextlib.redirect_stderr(io.StringIO()) as told, lines.listening(run):  # type: ignore[arg-type]
+        lines.on_event(Event("confirm-asked", {"revision": 1, "text": "", "steps": [], "final": []}))
+        _until(lambda: run.answers)
+    assert run.answers == [("yes", "standard input")]
+    assert "the line is not UTF-8" in told.getvalue() and len(told.getvalue().splitlines()) == 1
+
+
 @pytest.mark.parametrize("said", ["no\n", ""])
 def test_a_no_or_the_end_of_the_input_moves_nothing(tmp_path, said: str):
     robot = FakeRobot()
@@ -79,10 +92,10 @@ class _Asked:
     """A run that asks, and refuses what holds "bad"."""
 
     def __init__(self, proposal: Proposal | None = PROPOSAL) -> None:
-        self.proposal, self.answers, self.said = proposal, list[tuple[str, str]](), list[str]()
+        self.proposal, self.answers, self.said = proposal, list[tuple[str | EditedText, str]](), list[str]()
 
-    def answer(self, said: str, by: str) -> None:
-        if "bad" in said:
+    def answer(self, said: str | EditedText, by: str) -> None:
+        if "bad" in str(said):
             raise UsageError("bad.")
         self.answers.append((said, by))
         self.proposal = None
@@ -131,7 +144,7 @@ def test_edit_opens_the_persons_editor_and_a_refused_edit_is_opened_again_as_it_
     editor = tmp_path / "editor.py"
     editor.write_text(
         "import pathlib, sys\nfile = pathlib.Path(sys.argv[1])\ntext = file.read_text()\n"
-        "file.write_text(text.replace('bad', 'blue') if 'bad' in text else text.replace('red', 'bad'))\n"
+        "file.write_text(text.replace('bad', 'blue') if 'bad' in text else text.replace('red', 'bad'), encoding='utf-8-sig')\n"
     )
     monkeypatch.delenv("VISUAL", raising=False)
     monkeypatch.setenv("EDITOR", f"{sys.executable} {editor}")
@@ -142,7 +155,7 @@ def test_edit_opens_the_persons_editor_and_a_refused_edit_is_opened_again_as_it_
         assert run.proposal is not None and not run.answers
         os.write(ours, b"edit\r")
         _until(lambda: run.answers)
-    assert run.answers == [(PROPOSAL.policy.replace("red", "blue"), "terminal")]
+    assert run.answers == [(EditedText(PROPOSAL.policy.replace("red", "blue")), "terminal")]
 
 
 @pytest.mark.parametrize(
@@ -157,6 +170,37 @@ def test_an_editor_that_changes_nothing_or_fails_says_so(typed, monkeypatch, edi
         os.write(ours, b"edit\r")
         _until(lambda: why in keyboard.line())
     assert run.proposal is not None and not run.answers
+
+
+@pytest.mark.parametrize(
+    ("editor", "why"),
+    [
+        ("vi 'x", "cannot be split into words"),
+        ("   ", "names no editor"),
+        ("rm", "left no file"),
+        ("sh -c 'rm $0; mkdir $0'", "left no file"),
+        (None, "RuntimeError: a fault in a line"),
+    ],
+)
+def test_after_a_bad_editor_or_a_fault_a_no_is_heard(typed, monkeypatch, editor: str | None, why: str):
+    """Against: each of them ended the thread that reads the keyboard, and "no" and "stop" were dead."""
+    ours, keyboard = typed
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", editor or "true")
+    if editor is None:
+        monkeypatch.setattr("vlp.cli.keyboard.edited", _faulty)
+    run = _Asked()
+    with keyboard.listening(run):
+        os.write(ours, b"edit\r")
+        _until(lambda: why in keyboard.line())
+        assert run.proposal is not None and not run.answers
+        os.write(ours, b"no\r")
+        _until(lambda: run.answers)
+    assert run.answers == [("no", "terminal")]
+
+
+def _faulty(*_: object) -> str:
+    raise RuntimeError("a fault\nin a line")
 
 
 def test_the_end_of_the_run_closes_the_editor(typed, monkeypatch):

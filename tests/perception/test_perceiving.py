@@ -226,9 +226,7 @@ def test_nobody_no_answer_and_stop_end_a_question(body):
     silent = PerceivingRobot(body, OracleGrounder(dict), ask_person=lambda q: time.sleep(30))
     assert do(silent, "ask", timeout_s=0.1, question="?").status == "timeout"
     threading.Timer(0.2, silent.stop).start()
-    start = time.monotonic()
-    assert do(silent, "ask", "2", timeout_s=20.0, question="?").status != "succeeded"
-    assert time.monotonic() - start < 5 and body.stopped
+    assert do(silent, "ask", "2", timeout_s=20.0, question="?").status == "stopped" and body.stopped
 
 
 def test_a_snapshot_keeps_what_was_put_into_the_bin_and_a_robot_without_one_offers_none(body, view):

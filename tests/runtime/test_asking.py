@@ -1,10 +1,16 @@
 """A policy may be one question: its answer is a new instruction, and asking in circles ends the run."""
 
+import os
+import threading
+import time
+
 import pytest
 from run_kit import Run, asked, put, say
 
+from vlp.cli.keyboard import Keyboard
 from vlp.journal import Event, read_events
 from vlp.models.scripted import ScriptedModel
+from vlp.perception.perceiving import PerceivingRobot
 from vlp.robot.protocol import StepResult
 from vlp.runtime.run import Run as LiveRun
 from vlp.runtime.run import read_run
@@ -71,6 +77,31 @@ def test_a_question_inside_a_longer_policy_works_as_before(make_run):
     policy["subtasks"][0]["steps"].insert(0, {"do": "ask", "question": "really?", "as": "sure"})
     run = make_run([policy], robot=FakeRobot(answers=ROBOT))
     assert run.go().outcome == "success" and len(run.of("instruction")) == 1 and len(run.of("policy")) == 1
+
+
+@pytest.mark.parametrize("line", ["yes", "no", "stop", "Ctrl-C"])
+def test_a_question_of_the_robot_takes_yes_and_no_and_ends_with_a_stop(make_run, line: str):
+    """Against: yes was swallowed, no stopped the robot, and stop ended as "no answer within 120 s" with exit status 3."""
+    ours, theirs = os.openpty()
+    keyboard = Keyboard(theirs)
+    policy = put("red cube", "green bowl")
+    policy["subtasks"][0]["steps"].insert(0, {"do": "ask", "question": "really?", "as": "sure"})
+    run = make_run([policy], robot=PerceivingRobot(FakeRobot(), None, ask_person=keyboard.ask))
+
+    def type_it() -> None:
+        while "really?" not in keyboard.line():
+            time.sleep(0.01)
+        os.write(ours, f"{line}\r".encode()) if line != "Ctrl-C" else run.run.stop()
+
+    threading.Thread(target=type_it, daemon=True).start()
+    with keyboard.listening(run.run):
+        outcome = run.go()
+    os.close(ours)
+    os.close(theirs)
+    if line in ("yes", "no"):
+        assert outcome.outcome == "success" and run.of("step-finished")[0]["result"]["value"] == line
+    else:
+        assert (outcome.account, outcome.error) == ("stopped: stopped by the person", None)
 
 
 class Power(BaseException):

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -21,12 +22,12 @@ from vlp.policy.model import Policy
 from vlp.robot.client import RemoteRobot
 from vlp.robot.serving import running_server
 from vlp.runtime.body import Budget
-from vlp.runtime.confirming import Proposal
+from vlp.runtime.confirming import EditedText, Proposal
 from vlp.runtime.replay import replay
 from vlp.runtime.run import Run as LiveRun
 from vlp.runtime.run import read_run
 from vlp.sim.fake.robot import FakeRobot
-from vlp.understanding.gate import NotUnderstood
+from vlp.understanding.gate import Gate, NotUnderstood
 
 CUBE = put("red cube", "green bowl")
 BALL = put("blue ball", "green bowl")
@@ -100,6 +101,18 @@ def test_a_no_ends_the_run_without_a_step_and_without_a_latch(talk, no):
     assert (run.outcome.outcome, run.done) == ("stopped", [])
     assert run.outcome.account == f"stopped: not confirmed, no (api): {LINE}"
     assert not run.robot._stop.is_set(), "a robot that stands still needs no reset after a no"
+
+
+@pytest.mark.parametrize(
+    "text", ["yes", "stop", "put the blue ball in the green bowl", f"[{say(BALL)}]", f"// mine\n{say(BALL)}", ""]
+)
+def test_what_an_editor_left_is_a_policy_or_refused(talk, text: str):
+    """Against: a yes in the file started the robot, a list became an instruction, a comment was a control character in one."""
+    person = Person(EditedText(text), EditedText(say(BALL)), "yes")
+    run = talk(person, [CUBE])
+    assert len(person.refused) == 1 and person.refused[0].startswith("the policy is refused: ")
+    assert run.outcome.outcome == "success" and run.robot.world.objects["blue ball"].support == "green bowl"
+    assert len(run.of("instruction")) == 1 and not run.robot._stop.is_set()
 
 
 def test_another_sentence_is_planned_and_asked_about_in_its_turn(talk):
@@ -309,6 +322,34 @@ def test_the_question_at_a_terminal_tells_how_old_the_image_is(talk):
     assert lines[0].startswith("? Carry this out, planned from an image taken 0 s ago? yes, no, edit, or another sentence")
     aged = Proposal(1, "", (), (), "", image_at_s=time.time() - 61)
     assert aged.image_age == "planned from an image taken 61 s ago"
+
+
+@pytest.mark.parametrize("line", ["yes", "no", "stop", "wait", "Ctrl-C", "nothing"])
+def test_a_doubt_takes_its_answer_and_a_stop_or_the_time_limit_ends_the_wait(make_run, monkeypatch, line: str):
+    """Against: a yes at "Go on?" was "nobody is asked now", and no, stop, Ctrl-C and the time limit left the run waiting."""
+    ours, theirs = os.openpty()
+    keyboard = Keyboard(theirs)
+    model = ScriptedModel([say(CUBE)])
+    spec = asked("put the quixotic red cube in the green bowl", budget=Budget(run_s=2.0 if line == "nothing" else 60.0))
+    run = make_run(model, spec=spec, confirm=keyboard.confirm)
+    monkeypatch.setattr(Gate, "doubt", lambda gate, instruction, policy: "'quixotic' is not known.")
+
+    def type_it() -> None:
+        until(lambda: "Go on?" in keyboard.line())
+        if line == "Ctrl-C":
+            run.run.stop()
+        elif line != "nothing":
+            os.write(ours, f"{line}\r".encode())
+
+    threading.Thread(target=type_it, daemon=True).start()
+    with keyboard.listening(run.run):
+        outcome = run.go()
+    os.close(ours)
+    os.close(theirs)
+    assert outcome.outcome == {"yes": "success", "no": "failure", "nothing": "timeout"}.get(line, "stopped")
+    assert bool(run.done) == (line == "yes")
+    assert (outcome.reason == "stopped by the person") == (line in ("stop", "wait", "Ctrl-C"))
+    assert run.robot._stop.is_set() == (line in ("stop", "wait", "Ctrl-C"))
 
 
 def test_report_result_and_story_tell_it_in_a_line(talk, tmp_path):

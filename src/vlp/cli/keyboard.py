@@ -18,8 +18,23 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from vlp.core.errors import MissingComponent, UsageError, VlpError
 from vlp.journal import Event
-from vlp.runtime.confirming import Proposal, says_yes
+from vlp.runtime.confirming import EditedText, Proposal, says_no, says_yes
 from vlp.understanding.stopping import says_stop
+
+
+def _editor() -> list[str]:
+    """Return the words that start the person's editor; raises UsageError where its variable holds none."""
+    name = next((name for name in ("VISUAL", "EDITOR") if os.environ.get(name)), "")
+    said = os.environ.get(name, "vi")
+    try:
+        words = shlex.split(said)
+    except ValueError as error:
+        raise UsageError(
+            f"{name} is {said!r}, which cannot be split into words: {error}.", f'Expected e.g. {name}="vi".'
+        ) from None
+    if not words:
+        raise UsageError(f"{name} is {said!r}, which names no editor.", f'Expected e.g. {name}="vi".')
+    return words
 
 
 def edited(text: str, ended: threading.Event) -> str:
@@ -30,10 +45,10 @@ def edited(text: str, ended: threading.Event) -> str:
         ended: the editor is closed once this is set.
 
     Raises:
-        UsageError: the editor failed or was closed, or left the text as it was.
+        UsageError: the editor failed or was closed, or left no file or the text as it was.
         MissingComponent: there is no such editor.
     """
-    words = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+    words = _editor()
     with tempfile.TemporaryDirectory(prefix="vlp-edit-") as folder:
         file = Path(folder) / "policy.json"
         file.write_text(text, encoding="utf-8")
@@ -47,7 +62,10 @@ def edited(text: str, ended: threading.Event) -> str:
             raise MissingComponent(said, "Set EDITOR, or type the policy's JSON as the answer.") from None
         if editor.returncode:
             raise UsageError(f"the editor ended with status {editor.returncode}; the policy stays as it is.")
-        after = file.read_text(encoding="utf-8", errors="replace")
+        try:
+            after = file.read_text(encoding="utf-8-sig", errors="replace")  # some editors begin a file with a byte order mark
+        except OSError as error:
+            raise UsageError(f"the editor left no file to read: {error.strerror}; the policy stays as it is.") from None
     if after.strip() == text.strip():
         raise UsageError("the editor left the policy as it is.", "`yes` starts it.")
     return after
@@ -100,14 +118,28 @@ class Lines:
     def _answer(self, run: Run) -> None:
         while self._asked.get():
             while run.proposal is not None:
-                line = self._stream.readline()
                 try:
+                    line = self._line()
                     if not line:
                         run.answer(False, "the end of standard input")
                     elif line.strip():
                         run.answer(line.strip(), "standard input")
-                except VlpError as error:
-                    print(f"vlp: not taken: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+                except Exception as error:  # the next line may be one that can be taken
+                    print(f"vlp: not taken: {_in_a_line(error)}", file=sys.stderr, flush=True)
+
+    def _line(self) -> str:
+        """Return the next line, "" at the end; raises UsageError for one that is not UTF-8.
+
+        Bytes are read: a text stream that meets a wrong byte throws the lines after it away.
+        """
+        try:
+            line = getattr(self._stream, "buffer", self._stream).readline()
+        except (OSError, ValueError):  # what was closed, or cannot be read any more, is at its end
+            return ""
+        try:
+            return line if isinstance(line, str) else line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise UsageError(f"the line is not UTF-8: {error.reason} at byte {error.start + 1}.", "Type it again.") from None
 
 
 def _gives_lines(stream: TextIO) -> bool:
@@ -116,6 +148,11 @@ def _gives_lines(stream: TextIO) -> bool:
         return stream.isatty() or not stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
     except (OSError, ValueError):  # closed, or no file at all
         return False
+
+
+def _in_a_line(error: Exception) -> str:
+    said = str(error) if isinstance(error, VlpError) else f"{type(error).__name__}: {str(error)[:300]}"
+    return " ".join(said.split())
 
 
 HINT = "a new instruction, or stop"
@@ -130,7 +167,7 @@ class Steered(Protocol):
         """What a person is asked to agree to; None while nobody is asked."""
         ...
 
-    def answer(self, said: str, by: str) -> object:
+    def answer(self, said: str | EditedText, by: str) -> object:
         """Take the answer; raises VlpError for one that cannot be taken."""
         ...
 
@@ -184,12 +221,15 @@ class Keyboard:
         return f"{asked}> {self._typed}" if self._typed else f"{asked}> ({'answer' if self._question else HINT})"
 
     def ask(self, question: str) -> str | None:
-        """Return the next line typed as the answer to a question; None when listening ended."""
-        self._question = question
+        """Return the next line typed as the answer to a question; None when a line stopped the run or listening ended."""
+        before, answers = self._answers, queue.SimpleQueue[str | None]()
+        self._answers, self._question = answers, question
+        before.put(None)  # whoever still waits for an answer to an older question waits in vain
         try:
-            return self._answers.get()
+            return None if self._ended.is_set() else answers.get()
         finally:
-            self._question = ""
+            if self._answers is answers:
+                self._question = ""
 
     def confirm(self, question: str) -> bool:
         """Return whether the next line typed says yes to a question."""
@@ -222,11 +262,14 @@ class Keyboard:
 
     def _listen(self, run: Steered) -> None:
         while not self._ended.is_set():
-            ready, _, _ = select.select([self._descriptor], [], [], SLICE_S)
-            if not ready:
+            try:
+                ready, _, _ = select.select([self._descriptor], [], [], SLICE_S)
+                data = os.read(self._descriptor, 4096) if ready else b""
+            except Exception as error:
+                self._said = _in_a_line(error)
+                self._ended.wait(SLICE_S)
                 continue
-            data = os.read(self._descriptor, 4096)
-            if not data:
+            if ready and not data:
                 return
             for key in data.decode("utf-8", "ignore"):
                 self._key(key, run)
@@ -244,24 +287,27 @@ class Keyboard:
             self._typed = (self._typed + key)[:2000]
 
     def _take(self, line: str, run: Steered) -> str:
-        """Pass a line on and return what to show about it."""
+        """Pass a line on and return what to show about it; whatever goes wrong, the next line is heard."""
         try:
             if (proposal := run.proposal) is not None:
                 run.answer(self._edited(proposal) if line.lower() == "edit" else line, "terminal")
                 return ""
+            if self._question and (says_no(line) or not says_stop(line)):
+                self._answers.put(line)
+                return ""
             if says_yes(line):  # typed too early or too late; it agrees to nothing
                 return "nobody is asked now"
             if says_stop(line):
-                run.stop()
+                try:
+                    run.stop()
+                finally:
+                    self._answers.put(None)  # after the stop: a question that it ends has not been answered
                 return "stopping"
-            if self._question:
-                self._answers.put(line)
-                return ""
             return f"after this step: {run.instruct(line)}"
-        except VlpError as error:
-            return str(error)
+        except Exception as error:
+            return _in_a_line(error)
 
-    def _edited(self, proposal: Proposal) -> str:
+    def _edited(self, proposal: Proposal) -> EditedText:
         """Return a policy as the person left it in an editor, which has the terminal to itself meanwhile.
 
         One that was refused is opened again as it was left.
@@ -274,6 +320,6 @@ class Keyboard:
             try:
                 text = edited(self._drafts.get(proposal.revision, proposal.policy), self._ended)
                 self._drafts = {proposal.revision: text}
-                return text
+                return EditedText(text)
             finally:
                 tty.setcbreak(self._descriptor, termios.TCSANOW)

@@ -236,6 +236,8 @@ class PerceivingRobot:
             return StepResult(step.key, "failed", code="nobody-to-ask", message="nobody is there to answer questions.")
         timeout_s = STANDARD["ask"].timeout_s if step.timeout_s is None else step.timeout_s
         answer = self._person.ask(question, timeout_s)
+        if answer is None and self._person.interrupted:
+            return StepResult(step.key, "stopped", code="stopped", message="the robot was stopped while a person was asked.")
         if answer is None:
             return StepResult(step.key, "timeout", code="no-answer", message=f"no answer within {timeout_s:g} s.")
         return StepResult(step.key, "succeeded", {"question": question}, answer)

@@ -45,6 +45,11 @@ class Person:
         self._known[question] = reply[0]
         return reply[0]
 
+    @property
+    def interrupted(self) -> bool:
+        """True when `interrupt` ended the last wait."""
+        return self._stopped.is_set()
+
     def interrupt(self) -> None:
         """End a wait that is going on."""
         self._stopped.set()

@@ -18,8 +18,20 @@ from vlp.runtime.memory import RunMemory
 from vlp.runtime.planner import Planner, acts, final_steps, understood
 from vlp.understanding.gate import Gate
 
-Said = bool | str | Instruction | Policy | Mapping[str, Any]
-"""An answer: yes or no, a sentence, or a policy as an object, a document or its JSON text."""
+
+@dataclass(frozen=True)
+class EditedText:
+    """What an editor left: a policy's JSON, or refused by the checks of policies, also where it reads like a yes.
+
+    Args:
+        text: the content of the file.
+    """
+
+    text: str
+
+
+Said = bool | str | Instruction | Policy | Mapping[str, Any] | EditedText
+"""An answer: yes or no, a sentence, or a policy as an object, a document or its JSON text, typed or from an editor."""
 
 
 @dataclass(frozen=True)
@@ -228,6 +240,8 @@ class Confirming:
     def _read(self, said: Said, by: str) -> Answer:
         if isinstance(said, bool):
             return Answer("yes" if said else "no", by)
+        if isinstance(said, EditedText):
+            return Answer("edit", by, plan=self.planner.edited(said.text))
         text = _text(said)
         if says_yes(text) or says_no(text):
             return Answer("yes" if says_yes(text) else "no", by)

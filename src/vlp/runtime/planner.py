@@ -17,7 +17,7 @@ from vlp.policy.model import Plan, PlanStep, Policy, compact
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import CHECK, Schema, guided, policy_schema
 from vlp.prompt.render import plan_messages, repair_messages
-from vlp.runtime.body import Budget, Worker
+from vlp.runtime.body import Abandoned, Budget, Overrun, Worker
 from vlp.runtime.bus import Bus, Outcome
 from vlp.runtime.memory import RunMemory
 from vlp.understanding.gate import OPEN, Gate
@@ -185,6 +185,8 @@ class Planner:
 
         Raises:
             NoPolicy: the person does not want it, or nobody is there to ask.
+            Abandoned: the run was stopped meanwhile.
+            Overrun: there was no answer within the time of a run.
         """
         doubt = self.gate.doubt(instruction, policy)
         if not doubt:
@@ -192,7 +194,18 @@ class Planner:
         self.bus.emit(Event("note", {"text": doubt}))
         if self._confirm is None:
             raise NoPolicy(f"{doubt} Nobody is there to be asked: say it in other words, or confirm it (`--confirm yes`).")
-        if not self._confirm(f"{doubt} It means to do: {policy.goal}. Go on? (yes or no)"):
+        confirm, question = self._confirm, f"{doubt} It means to do: {policy.goal}. Go on? (yes or no)"
+        # In a thread of its own: a wait for a line cannot keep a stop, Ctrl-C or the time limit from ending the run.
+        person = Worker("person")
+        try:
+            agreed = person.call(lambda: confirm(question), self.budget.run_s, "an answer", self.wanted)
+        except Overrun:
+            raise Overrun(f"nobody answered within {self.budget.run_s:g} s: {doubt}") from None
+        finally:
+            person.close()
+        if not self.wanted():
+            raise Abandoned("the run was stopped while a person was asked.")
+        if not agreed:
             raise NoPolicy(f"not confirmed: {doubt}")
 
     def edited(self, text: str) -> Plan:
