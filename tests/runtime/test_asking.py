@@ -72,6 +72,12 @@ def test_an_answer_that_says_stop_stops(make_run):
     assert run.go().outcome == "stopped"
 
 
+def test_a_no_is_an_answer(make_run):
+    """It was taken for a word for stopping: a robot that asks yes or no stopped at a no."""
+    run = make_run([ask("the red one?"), put("blue ball", "green bowl")], robot=FakeRobot(answers={"the red one?": "no"}))
+    assert run.go().outcome == "success" and run.of("instruction")[1]["text"] == "no"
+
+
 def test_a_question_inside_a_longer_policy_works_as_before(make_run):
     policy = put("red cube", "green bowl")
     policy["subtasks"][0]["steps"].insert(0, {"do": "ask", "question": "really?", "as": "sure"})

@@ -16,7 +16,7 @@ from vlp.primitives.schema import CHECK
 from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.body import Abandoned, Body, Budget, Overrun
 from vlp.runtime.bus import Bus, Outcome
-from vlp.runtime.confirming import Confirming
+from vlp.runtime.confirming import Confirming, says_no
 from vlp.runtime.memory import RunMemory
 from vlp.runtime.planner import NoPolicy, Planner, answered
 from vlp.runtime.triggers import TRIGGERS, Moment, Trigger, fired
@@ -342,7 +342,7 @@ class Loop:
             return answer
         if not answer:
             return None
-        if says_stop(answer[0].data["text"]):
+        if says_stop(answer[0].data["text"]) and not says_no(answer[0].data["text"]):  # a no is an answer
             self.stop(f"told to stop: {answer[0].data['text']!r}")
             return Outcome("stopped", self._stop)
         self.bus.emit(*answer)
