@@ -10,7 +10,7 @@ from run_kit import asked, change, put, say
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal import Event, JournalError, read_events
 from vlp.models.protocol import GENERAL, Reply
-from vlp.runtime.body import Budget
+from vlp.runtime.body import Budget, ProgramFault
 from vlp.sim.fake.robot import FakeRobot, Script, fake_manifest
 
 CUBE_IN_BOWL = put("red cube", "green bowl")
@@ -253,6 +253,24 @@ def test_a_fault_in_a_component_is_one_clear_end(make_run):
     assert outcome.outcome == "stopped"
     assert "the robot failed at" in outcome.reason
     assert isinstance(outcome.error.__cause__, AttributeError)
+
+
+@pytest.mark.parametrize("raised", [SystemExit(0), KeyboardInterrupt()], ids=["exit", "interrupt"])
+@pytest.mark.parametrize("method", ["execute", "observe"])
+def test_a_driver_that_ends_the_program_ends_the_run_with_a_word(make_run, monkeypatch, method, raised):
+    """A driver's SystemExit ended `vlp run` with exit status 0, midway, with no run-finished and no stop."""
+    robot = FakeRobot()
+
+    def driver(*_):
+        raise raised
+
+    monkeypatch.setattr(robot, method, driver)
+    run = make_run([CUBE_IN_BOWL], robot=robot)
+    outcome = run.go()
+    assert isinstance(outcome.error, ProgramFault)
+    assert type(raised).__name__ in outcome.reason
+    assert robot._stop.is_set()
+    assert run.of("run-finished")
 
 
 def test_an_unreachable_model_stops_the_run(make_run):

@@ -66,7 +66,7 @@ class Worker:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], str, Future[Any]] | None] = queue.SimpleQueue()
         self._hung = ""
         self._thread = threading.Thread(target=self._serve, name=f"vlp-{name}", daemon=True)
         self._thread.start()
@@ -89,7 +89,7 @@ class Worker:
         if self._hung:
             raise Overrun(self._hung)
         future: Future[T] = Future()
-        self._jobs.put((work, future))
+        self._jobs.put((work, what, future))
         end_s = time.monotonic() + limit_s
         while not wait([future], timeout=max(0.0, min(SLICE_S, end_s - time.monotonic()))).done:
             if not wanted():
@@ -97,15 +97,7 @@ class Worker:
             if time.monotonic() >= end_s:
                 self._hung = f"the {self.name} did not give {what} within {limit_s:g} s."
                 raise Overrun(self._hung)
-        try:
-            return future.result()
-        except VlpError:
-            raise
-        except OSError as error:
-            raise MissingComponent(f"the {self.name} cannot be reached: {error}.", "Is it running?") from error
-        except Exception as error:
-            text = f"{type(error).__name__}: {str(error)[:300]}"
-            raise ProgramFault(f"the {self.name} failed at {what}: {text}.", "This is a fault in the program.") from error
+        return future.result()
 
     def close(self) -> None:
         """End the thread after the calls it has."""
@@ -113,11 +105,23 @@ class Worker:
 
     def _serve(self) -> None:
         while (job := self._jobs.get()) is not None:
-            work, future = job
+            work, what, future = job
             try:
                 future.set_result(work())
-            except BaseException as error:
-                future.set_exception(error)
+            except BaseException as error:  # also SystemExit and KeyboardInterrupt: they are the component's, not the person's
+                future.set_exception(self._told(error, what))
+
+    def _told(self, error: BaseException, what: str) -> VlpError:
+        """Return the error that whoever waits is told."""
+        if isinstance(error, VlpError):
+            return error
+        if isinstance(error, OSError):
+            told: VlpError = MissingComponent(f"the {self.name} cannot be reached: {error}.", "Is it running?")
+        else:
+            text = f"{type(error).__name__}: {str(error)[:300]}".removesuffix(": ")
+            told = ProgramFault(f"the {self.name} failed at {what}: {text}.", "This is a fault in the program.")
+        told.__cause__ = error
+        return told
 
 
 JPEG_QUALITY = 80
@@ -142,6 +146,7 @@ class Body:
     Raises:
         MissingComponent: from any method, when the robot cannot be reached.
         Overrun: from any method, when it did not answer in time; it has been told to stop.
+        ProgramFault: from any method, when it raised what it should not; it has been told to stop.
     """
 
     def __init__(self, robot: Robot, budget: Budget, tag: str) -> None:
@@ -260,8 +265,8 @@ class Body:
     def _call(self, work: Callable[[], T], limit_s: float, what: str) -> T:
         try:
             return self._worker.call(work, limit_s, what)
-        except Overrun:
-            with contextlib.suppress(VlpError):
+        except (Overrun, ProgramFault):
+            with contextlib.suppress(Exception, SystemExit):
                 self.robot.stop()
             raise
 
