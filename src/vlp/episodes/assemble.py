@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from vlp.core.errors import UsageError
-from vlp.core.observation import Box
+from vlp.core.observation import Box, Observation
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER, Sources, make_grounder
+from vlp.primitives.manifest import Manifest
 from vlp.primitives.standard import STANDARD
-from vlp.robot.protocol import Robot, is_own, own_robot
+from vlp.robot.protocol import Robot, Step, StepResult, is_own, own_robot
+from vlp.runtime.body import executed, observed
 
 if TYPE_CHECKING:
     from vlp.sim.simulation import Simulation
@@ -48,7 +50,7 @@ def open_robot(
     judge = model if ask_checks else None
     remote = robot.startswith(("http://", "https://"))
     if remote or is_own(robot):
-        real = _remote(robot, token) if remote else own_robot(robot)
+        real = _remote(robot, token) if remote else OwnRobot(own_robot(robot))
         manifest = real.describe()
         perceptions = {name for name, primitive in STANDARD.items() if primitive.kind == "perception"}
         if remote and perceptions <= set(manifest.primitives) and ask_person is None:
@@ -63,6 +65,33 @@ def open_robot(
     acting, simulation = simulated(robot, world, seed)
     eyes = make_grounder(grounder, Sources(boxes=true_boxes(simulation), model=model))
     return PerceivingRobot(acting, eyes, judge, ask_person, sizes=simulation.world.sizes()), simulation
+
+
+class OwnRobot:
+    """A robot of one's own, whose answers are checked and made plain before anything that wraps it uses them.
+
+    Args:
+        robot: the robot; what it offers beyond the four methods is found through here.
+    """
+
+    def __init__(self, robot: Robot) -> None:
+        self.robot = robot
+
+    def describe(self) -> Manifest:
+        """Return what the robot says of itself."""
+        return self.robot.describe()
+
+    def observe(self) -> Observation:
+        """Return what the robot perceives now; raises ProgramFault when that is no observation."""
+        return observed(self.robot)
+
+    def execute(self, step: Step) -> StepResult:
+        """Return what was really done, as plain data; raises ProgramFault when that is no result."""
+        return executed(self.robot, step)
+
+    def stop(self) -> None:
+        """Stop the robot."""
+        self.robot.stop()
 
 
 def true_boxes(simulation: Simulation) -> Callable[[], Mapping[str, Box]]:

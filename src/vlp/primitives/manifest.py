@@ -110,7 +110,7 @@ class Manifest:
     @property
     def has_hand(self) -> bool:
         """Whether a primitive of its takes something into a hand."""
-        return any(effect.split()[0] == "holding" for p in self.primitives.values() for effect in p.makes)
+        return any(effect.split()[:1] == ["holding"] for p in self.primitives.values() for effect in p.makes)
 
     def to_json(self) -> dict[str, Any]:
         """Return the manifest as plain data."""
@@ -166,6 +166,25 @@ def _from_format_1(data: Mapping[str, Any]) -> dict[str, Any]:
         "cameras": {name: {**camera, "depth": True} for name, camera in data.get("cameras", {}).items()},
         "results": {},
     }
+
+
+def not_finite(value: Any, where: str) -> str:
+    """Return the first number in data that is NaN or infinite, with its place, e.g. "done.force_n is nan"; "" for none.
+
+    Args:
+        value: plain data, or numpy's.
+        where: the name of the data.
+    """
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, float):
+        return "" if isfinite(value) else f"{where} is {value}"
+    inside: list[tuple[str, Any]] = []
+    if isinstance(value, dict):
+        inside = [(f"{where}.{name}", item) for name, item in value.items()]
+    elif isinstance(value, list | tuple):
+        inside = [(f"{where}[{i}]", item) for i, item in enumerate(value)]
+    return next((odd for name, item in inside if (odd := not_finite(item, name))), "")
 
 
 def _number(value: Any) -> bool:

@@ -15,6 +15,7 @@ from vlp.core.observation import Located, Observation, RobotState
 from vlp.journal import Event
 from vlp.policy.model import PolicyStep
 from vlp.primitives.manifest import result_fault
+from vlp.robot.conformance import plain_observation, plain_result
 from vlp.robot.protocol import Robot, Step, StepResult, offered
 
 T = TypeVar("T")
@@ -161,7 +162,7 @@ class Body:
     def observe(self, purpose: str) -> tuple[Observation, Event]:
         """Return what the robot perceives now, and the event that says so."""
         start = time.monotonic()
-        seen = self._call(self.robot.observe, self._budget.observe_s, "an observation")
+        seen = self._call(lambda: observed(self.robot), self._budget.observe_s, "an observation")
         seconds = time.monotonic() - start
         data = {"purpose": purpose, "state": seen.state.to_json(), "seconds": seconds, "stamp_s": seen.stamp_s}
         return seen, Event("observation", data, blob=encode_jpeg(seen), live=seen)
@@ -173,7 +174,7 @@ class Body:
         snapshot = self.offers("snapshot")
 
         def work() -> tuple[StepResult, bytes | None]:
-            return self.robot.execute(step), snapshot() if snapshot else None
+            return executed(self.robot, step), snapshot() if snapshot else None
 
         result, after = self._call(work, limit_s, f"the end of {step.do!r}")
         result = self.checked(step.do, result)
@@ -185,6 +186,7 @@ class Body:
 
     def checked(self, do: str, result: StepResult) -> StepResult:
         """Return a step's result, as a failure where what came back is not what its primitive gives."""
+        result = _taken(plain_result, result, f"the end of {do!r}")
         if result.status != "succeeded":
             return result
         fault = result_fault(self.manifest.primitives[do], result.value, self.manifest)
@@ -232,7 +234,7 @@ class Body:
     def state(self) -> RobotState:
         """Return proprioception."""
         start = time.monotonic()
-        seen = self._call(self.robot.observe, self._budget.observe_s, "an observation")
+        seen = self._call(lambda: observed(self.robot), self._budget.observe_s, "an observation")
         self._looking_s += time.monotonic() - start
         return seen.state
 
@@ -258,7 +260,7 @@ class Body:
         step = Step(do, {"object": phrase}, key=f"{self._tag}.look.{self._looks}")
         limit_s = self.manifest.primitives[do].timeout_s + self._budget.step_grace_s
         start = time.monotonic()
-        result = self.checked(do, self._call(lambda: self.robot.execute(step), limit_s, f"the end of {do!r}"))
+        result = self.checked(do, self._call(lambda: executed(self.robot, step), limit_s, f"the end of {do!r}"))
         self._looking_s += time.monotonic() - start
         return result
 
@@ -269,6 +271,23 @@ class Body:
             with contextlib.suppress(Exception, SystemExit):
                 self.robot.stop()
             raise
+
+
+def observed(robot: Robot) -> Observation:
+    """Return what a robot perceives now; raises ProgramFault when what it gives back is no observation."""
+    return _taken(plain_observation, robot.observe(), "an observation")
+
+
+def executed(robot: Robot, step: Step) -> StepResult:
+    """Return the result of a step as plain data; raises ProgramFault when what the robot gives back is no result."""
+    return _taken(plain_result, robot.execute(step), f"the end of {step.do!r}")
+
+
+def _taken(take: Callable[[Any], T], given: Any, what: str) -> T:
+    try:
+        return take(given)
+    except ValueError as error:
+        raise ProgramFault(f"the robot failed at {what}: {error}.", "This is a fault in the robot's program.") from error
 
 
 def encode_jpeg(seen: Observation) -> bytes:
