@@ -1,8 +1,8 @@
 """What a robot says of itself: its primitives, places, limits and the types of its results."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import cache
 from importlib.resources import files
 from math import isfinite
@@ -155,6 +155,38 @@ def _adapter() -> Any:
     from pydantic import TypeAdapter
 
     return TypeAdapter(Manifest)
+
+
+def type_faults(manifest: Manifest) -> Iterator[str]:
+    """Yield what in a manifest has not the type that is declared, e.g. "limits.payload_kg is 'heavy': ..."."""
+    from pydantic import ValidationError
+
+    data = asdict(manifest)
+    try:
+        typed = _adapter().validate_python(data)
+    except ValidationError as error:
+        for fault in error.errors():
+            where = ".".join(map(str, fault["loc"]))
+            yield f"{where} is {repr(fault['input'])[:60]}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+        return
+    odd = not_finite(data, "")
+    difference = f"{odd.removeprefix('.')}: expected a finite number" if odd else _difference(manifest, typed, "")
+    if difference:
+        yield difference
+
+
+def _difference(given: Any, typed: Any, where: str) -> str:
+    """Return where a value is not what its declared type makes of it, "" for nowhere."""
+    parts: list[tuple[str, Any, Any]] = []
+    if type(given) is type(typed) and is_dataclass(typed):
+        parts = [(f.name, getattr(given, f.name), getattr(typed, f.name)) for f in fields(typed)]
+    elif isinstance(given, dict) and isinstance(typed, dict) and set(given) == set(typed):
+        parts = [(str(name), given[name], typed[name]) for name in typed]
+    elif isinstance(given, tuple) and isinstance(typed, tuple) and len(given) == len(typed):
+        parts = [(str(i), *pair) for i, pair in enumerate(zip(given, typed, strict=True))]
+    elif given != typed or isinstance(given, str) != isinstance(typed, str):
+        return f"{where.removeprefix('.')} is {repr(given)[:60]}: expected {repr(typed)[:60]}"
+    return next((found for name, a, b in parts if (found := _difference(a, b, f"{where}.{name}"))), "")
 
 
 def _from_format_1(data: Mapping[str, Any]) -> dict[str, Any]:
