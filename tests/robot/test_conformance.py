@@ -122,6 +122,23 @@ WRONG: dict[type[FakeRobot], tuple[str, str]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("method", "given", "line"),
+    [
+        ("execute", None, "/execute: told 'home', it gave back None; expected a StepResult."),
+        ("observe", None, "/observe: it gave back None; expected an Observation."),
+        ("observe", [1], "/observe: it gave back the list [1]; expected an Observation."),
+        ("observe", replace(FakeRobot().observe(), state=None), "/observe: state is None; expected a RobotState."),  # type: ignore[arg-type]
+        ("describe", replace(FakeRobot().manifest, primitives=[]), "/describe: primitives is []: "),  # type: ignore[arg-type]
+    ],
+)
+def test_an_answer_of_the_wrong_type_is_one_line(monkeypatch: pytest.MonkeyPatch, method: str, given: Any, line: str) -> None:
+    """The check said "ok" to None, and to a list it gave a traceback."""
+    robot = FakeRobot()
+    monkeypatch.setattr(robot, method, lambda *_: given)
+    assert str(check_robot(robot)).count(line) == 1
+
+
 def test_the_fake_robot_is_a_robot_and_is_left_ready() -> None:
     robot = FakeRobot()
     assert str(check_robot(robot)) == "ok"

@@ -1,6 +1,7 @@
 """A robot of one's own is found by "module:Class", and whatever is wrong with that is told in a sentence."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,59 @@ def test_a_run_commands_a_robot_of_ones_own(lab: Path, capsys: pytest.CaptureFix
     words = ["run", "beep twice", "--robot", "own_beeper:Beeper", "--model", "scripted:replies.json", "--out", "run"]
     assert main(words) == 0, capsys.readouterr().err
     assert "beep" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [
+        ("None", "describe gave back None; expected a Manifest"),
+        ("{}", "describe gave back the dict {}; expected a Manifest"),
+        ("exit(0)", "it raised SystemExit: 0"),
+        ("replace(M, limits=Limits(payload_kg='1.5'))", "limits.payload_kg is '1.5': expected 1.5"),
+        ("replace(M, places=['yard'])", "places is ['yard']: input should be a valid dictionary"),
+        ("replace(M, primitives=[BEEP])", "primitives is [{'name': 'beep'"),
+        ("with_beep(timeout_s='fast')", "primitives.beep.timeout_s is 'fast': input should be a valid number"),
+        ("with_beep(timeout_s=float('nan'))", "primitives.beep.timeout_s is nan: expected a finite number"),
+        ("with_beep(timeout_s=-1.0)", "timeout_s is -1.0; it must be finite and above 0"),
+        ("with_beep(needs=(1,))", "primitives.beep.needs.0 is 1: input should be a valid string"),
+        ("with_beep(makes=('',))", "'' is no condition"),
+        ("with_beep(kind='dance')", "primitives.beep.kind is 'dance'"),
+    ],
+)
+def test_a_manifest_that_cannot_be_used_is_refused_by_run_and_check(
+    lab: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], manifest: str, said: str
+) -> None:
+    """A manifest with wrong types was a traceback, some of them after the robot had moved."""
+    body = f"class Wrong(Beeper):\n    def describe(self):\n        return {manifest}\n"
+    head = "from dataclasses import replace\nfrom vlp.primitives.manifest import Limits\n"
+    helper = "M = Beeper().manifest\ndef with_beep(**k):\n    return replace(M, primitives={'beep': replace(BEEP, **k)})\n"
+    (lab / "own_wrong.py").write_text(ROBOT + head + helper + body)
+    monkeypatch.delitem(sys.modules, "own_wrong", raising=False)
+    (lab / "replies.json").write_text('["x"]')
+    assert main(["run", "beep", "--robot", "own_wrong:Wrong", "--model", "scripted:replies.json", "--out", "run"]) == 2
+    refused = capsys.readouterr().err
+    assert said in refused and "`vlp robot check own_wrong:Wrong` tells all." in refused
+    assert main(["robot", "check", "own_wrong:Wrong"]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_robot_that_says_what_it_misses_is_heard(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Guards against a robot's own error being told as a broken contract, with another exit status."""
+    head = "from vlp.core.errors import MissingComponent\n"
+    body = (
+        "class Absent(Beeper):\n    def describe(self):\n        raise MissingComponent('the arm is off.', 'Switch it on.')\n"
+    )
+    (lab / "own_absent.py").write_text(ROBOT + head + body)
+    (lab / "replies.json").write_text('["x"]')
+    assert main(["run", "beep", "--robot", "own_absent:Absent", "--model", "scripted:replies.json", "--out", "run"]) == 3
+    assert capsys.readouterr().err == "vlp: the arm is off. Switch it on.\n"
+
+
+def test_a_run_tells_what_a_robot_of_ones_own_gave_back(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What wraps such a robot met the None first, and said that 'NoneType' has no attribute 'status'."""
+    (lab / "own_silent.py").write_text(ROBOT + "class Silent(Beeper):\n    def execute(self, step):\n        return None\n")
+    policy = {"goal": "it beeped", "subtasks": [{"name": "beep", "steps": [{"do": "beep", "times": 2}]}]}
+    (lab / "replies.json").write_text(json.dumps([policy]))
+    words = ["run", "beep twice", "--robot", "own_silent:Silent", "--model", "scripted:replies.json", "--out", "run"]
+    assert main(words) == 1
+    assert "the end of 'beep': it gave back None; expected a StepResult." in capsys.readouterr().err

@@ -4,13 +4,14 @@ import threading
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from run_kit import asked, change, put, say
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal import Event, JournalError, read_events
 from vlp.models.protocol import GENERAL, Reply
-from vlp.runtime.body import Budget
+from vlp.runtime.body import Budget, ProgramFault
 from vlp.sim.fake.robot import FakeRobot, Script, fake_manifest
 
 CUBE_IN_BOWL = put("red cube", "green bowl")
@@ -253,6 +254,86 @@ def test_a_fault_in_a_component_is_one_clear_end(make_run):
     assert outcome.outcome == "stopped"
     assert "the robot failed at" in outcome.reason
     assert isinstance(outcome.error.__cause__, AttributeError)
+
+
+@pytest.mark.parametrize("raised", [SystemExit(0), KeyboardInterrupt()], ids=["exit", "interrupt"])
+@pytest.mark.parametrize("method", ["execute", "observe"])
+def test_a_driver_that_ends_the_program_ends_the_run_with_a_word(make_run, monkeypatch, method, raised):
+    """A driver's SystemExit ended `vlp run` with exit status 0, midway, with no run-finished and no stop."""
+    robot = FakeRobot()
+
+    def driver(*_):
+        raise raised
+
+    monkeypatch.setattr(robot, method, driver)
+    run = make_run([CUBE_IN_BOWL], robot=robot)
+    outcome = run.go()
+    assert isinstance(outcome.error, ProgramFault)
+    assert type(raised).__name__ in outcome.reason
+    assert robot._stop.is_set()
+    assert run.of("run-finished")
+
+
+def answering(monkeypatch, method: str, change) -> FakeRobot:
+    """Return a robot whose answers are changed on their way out."""
+    robot = FakeRobot()
+    right = getattr(robot, method)
+    monkeypatch.setattr(robot, method, lambda *given: change(right(*given)))
+    return robot
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda r: replace(r, done={"force_n": np.float32("nan")}), "done.force_n is nan"),
+        (lambda r: replace(r, value=[1.0, {"c": float("inf")}]), "value[1].c is inf"),
+    ],
+)
+def test_a_number_that_is_not_finite_is_a_failed_step(make_run, monkeypatch, change, said):
+    """NaN in a result ended the run with a traceback of the journal, after the robot had moved, without step-finished."""
+    run = make_run([CUBE_IN_BOWL], robot=answering(monkeypatch, "execute", change), budget=Budget(replans=0))
+    assert run.go().outcome == "failure"
+    result = run.of("step-finished")[0]["result"]
+    assert (result["status"], result["code"]) == ("failed", "bad-result")
+    assert said in result["message"]
+
+
+def test_numbers_of_numpy_are_plain_in_the_journal(make_run, monkeypatch):
+    """A driver's float32 ended the run with a traceback of the journal."""
+    robot = answering(monkeypatch, "observe", lambda o: replace(o, state=replace(o.state, gripper_m=np.float32(0.5))))
+    right = robot.execute
+    monkeypatch.setattr(robot, "execute", lambda step: replace(right(step), done={"hand": np.zeros(2, np.float32)}))
+    run = make_run([CUBE_IN_BOWL], robot=robot)
+    assert run.go().outcome == "success"
+    assert run.of("step-finished")[0]["result"]["done"] == {"hand": [0.0, 0.0]}
+    assert run.of("observation")[0]["state"]["gripper_m"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("method", "change", "said"),
+    [
+        ("observe", lambda o: None, "it gave back None; expected an Observation"),
+        ("observe", lambda o: [1], "it gave back the list [1]; expected an Observation"),
+        ("observe", lambda o: replace(o, rgb=np.zeros((0, 0, 3), np.uint8)), "rgb is an array of (0, 0, 3) in uint8"),
+        ("observe", lambda o: replace(o, rgb=np.zeros((4, 4, 3))), "rgb is an array of (4, 4, 3) in float64"),
+        ("observe", lambda o: replace(o, scene_text=(1, 2)), "scene_text is the tuple (1, 2); expected a tuple of texts"),
+        ("observe", lambda o: replace(o, state={"at": "table"}), "state is the dict"),
+        ("observe", lambda o: replace(o, state=replace(o.state, at=7)), "state.at is the int 7"),
+        ("observe", lambda o: replace(o, state=replace(o.state, gripper_m=float("nan"))), "state.gripper_m is nan"),
+        ("observe", lambda o: replace(o, stamp_s=float("nan")), "stamp_s is the float nan"),
+        ("execute", lambda r: None, "it gave back None; expected a StepResult"),
+        ("execute", lambda r: replace(r, message=7), "message of its result is the int 7; expected text"),
+        ("execute", lambda r: replace(r, done=None), "done of its result is None; expected a dict"),
+        ("execute", lambda r: replace(r, status="ok"), "status of its result is 'ok'; expected one of succeeded"),
+    ],
+)
+def test_what_is_no_answer_of_a_robot_is_told_in_a_sentence(make_run, monkeypatch, method, change, said):
+    """An answer of the wrong type ended the run with a traceback from deep inside, and the robot was not stopped."""
+    run = make_run([CUBE_IN_BOWL], robot=answering(monkeypatch, method, change))
+    outcome = run.go()
+    assert isinstance(outcome.error, ProgramFault)
+    assert said in outcome.reason
+    assert run.robot._stop.is_set()
 
 
 def test_an_unreachable_model_stops_the_run(make_run):

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from vlp.core.errors import UsageError
-from vlp.core.observation import Box
+from vlp.core.errors import UsageError, VlpError
+from vlp.core.observation import Box, Observation
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER, Sources, make_grounder
+from vlp.primitives.manifest import Manifest
 from vlp.primitives.standard import STANDARD
-from vlp.robot.protocol import Robot, is_own, own_robot
+from vlp.robot.conformance import check_describe
+from vlp.robot.protocol import Robot, Step, StepResult, is_own, own_robot
+from vlp.runtime.body import executed, observed
 
 if TYPE_CHECKING:
     from vlp.sim.simulation import Simulation
@@ -40,7 +43,7 @@ def open_robot(
         ask_checks: whether the model answers checks of relations; else they are measured.
 
     Raises:
-        UsageError: an unknown name.
+        UsageError: an unknown name, or a robot of one's own with a manifest that cannot be used.
         MissingComponent: an extra that is not installed, weights that are not there, a server that does not answer.
     """
     if ask_checks and (model is None or not model.can.images):
@@ -48,7 +51,7 @@ def open_robot(
     judge = model if ask_checks else None
     remote = robot.startswith(("http://", "https://"))
     if remote or is_own(robot):
-        real = _remote(robot, token) if remote else own_robot(robot)
+        real = _remote(robot, token) if remote else OwnRobot(_own(robot))
         manifest = real.describe()
         perceptions = {name for name, primitive in STANDARD.items() if primitive.kind == "perception"}
         if remote and perceptions <= set(manifest.primitives) and ask_person is None:
@@ -65,6 +68,33 @@ def open_robot(
     return PerceivingRobot(acting, eyes, judge, ask_person, sizes=simulation.world.sizes()), simulation
 
 
+class OwnRobot:
+    """A robot of one's own, whose answers are checked and made plain before anything that wraps it uses them.
+
+    Args:
+        robot: the robot; what it offers beyond the four methods is found through here.
+    """
+
+    def __init__(self, robot: Robot) -> None:
+        self.robot = robot
+
+    def describe(self) -> Manifest:
+        """Return what the robot says of itself."""
+        return self.robot.describe()
+
+    def observe(self) -> Observation:
+        """Return what the robot perceives now; raises ProgramFault when that is no observation."""
+        return observed(self.robot)
+
+    def execute(self, step: Step) -> StepResult:
+        """Return what was really done, as plain data; raises ProgramFault when that is no result."""
+        return executed(self.robot, step)
+
+    def stop(self) -> None:
+        """Stop the robot."""
+        self.robot.stop()
+
+
 def true_boxes(simulation: Simulation) -> Callable[[], Mapping[str, Box]]:
     """Return a function that gives the true visible boxes of a simulation now: for the oracle grounder only."""
     cameras: list[Any] = []
@@ -78,6 +108,23 @@ def true_boxes(simulation: Simulation) -> Callable[[], Mapping[str, Box]]:
         return {name: v.box for name, v in seen.items() if v.pixels >= 40}
 
     return boxes
+
+
+def _own(name: str) -> Robot:
+    """Return a robot of one's own; raises UsageError when its manifest cannot be used."""
+    robot = own_robot(name)
+    try:
+        robot.describe()
+    except VlpError:  # it says itself what it misses
+        raise
+    except (Exception, SystemExit):
+        pass  # told below
+    report, _ = check_describe(robot)
+    if not report.ok:
+        fault = report.issues[0]
+        text = f"{fault.message} {fault.hint}".strip()
+        raise UsageError(f"{name}, at {fault.path}: {text}", f"`vlp robot check {name}` tells all.")
+    return robot
 
 
 def _remote(url: str, token: str) -> Robot:

@@ -1,8 +1,8 @@
 """What a robot says of itself: its primitives, places, limits and the types of its results."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import cache
 from importlib.resources import files
 from math import isfinite
@@ -110,7 +110,7 @@ class Manifest:
     @property
     def has_hand(self) -> bool:
         """Whether a primitive of its takes something into a hand."""
-        return any(effect.split()[0] == "holding" for p in self.primitives.values() for effect in p.makes)
+        return any(effect.split()[:1] == ["holding"] for p in self.primitives.values() for effect in p.makes)
 
     def to_json(self) -> dict[str, Any]:
         """Return the manifest as plain data."""
@@ -157,6 +157,38 @@ def _adapter() -> Any:
     return TypeAdapter(Manifest)
 
 
+def type_faults(manifest: Manifest) -> Iterator[str]:
+    """Yield what in a manifest has not the type that is declared, e.g. "limits.payload_kg is 'heavy': ..."."""
+    from pydantic import ValidationError
+
+    data = asdict(manifest)
+    try:
+        typed = _adapter().validate_python(data)
+    except ValidationError as error:
+        for fault in error.errors():
+            where = ".".join(map(str, fault["loc"]))
+            yield f"{where} is {repr(fault['input'])[:60]}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+        return
+    odd = not_finite(data, "")
+    difference = f"{odd.removeprefix('.')}: expected a finite number" if odd else _difference(manifest, typed, "")
+    if difference:
+        yield difference
+
+
+def _difference(given: Any, typed: Any, where: str) -> str:
+    """Return where a value is not what its declared type makes of it, "" for nowhere."""
+    parts: list[tuple[str, Any, Any]] = []
+    if type(given) is type(typed) and is_dataclass(typed):
+        parts = [(f.name, getattr(given, f.name), getattr(typed, f.name)) for f in fields(typed)]
+    elif isinstance(given, dict) and isinstance(typed, dict) and set(given) == set(typed):
+        parts = [(str(name), given[name], typed[name]) for name in typed]
+    elif isinstance(given, tuple) and isinstance(typed, tuple) and len(given) == len(typed):
+        parts = [(str(i), *pair) for i, pair in enumerate(zip(given, typed, strict=True))]
+    elif given != typed or isinstance(given, str) != isinstance(typed, str):
+        return f"{where.removeprefix('.')} is {repr(given)[:60]}: expected {repr(typed)[:60]}"
+    return next((found for name, a, b in parts if (found := _difference(a, b, f"{where}.{name}"))), "")
+
+
 def _from_format_1(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return format 1 as format 2: every robot had depth, and what a place takes followed from its name."""
     known = json.loads(files("vlp.primitives").joinpath("places_of_format_1.json").read_text())
@@ -166,6 +198,25 @@ def _from_format_1(data: Mapping[str, Any]) -> dict[str, Any]:
         "cameras": {name: {**camera, "depth": True} for name, camera in data.get("cameras", {}).items()},
         "results": {},
     }
+
+
+def not_finite(value: Any, where: str) -> str:
+    """Return the first number in data that is NaN or infinite, with its place, e.g. "done.force_n is nan"; "" for none.
+
+    Args:
+        value: plain data, or numpy's.
+        where: the name of the data.
+    """
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, float):
+        return "" if isfinite(value) else f"{where} is {value}"
+    inside: list[tuple[str, Any]] = []
+    if isinstance(value, dict):
+        inside = [(f"{where}.{name}", item) for name, item in value.items()]
+    elif isinstance(value, list | tuple):
+        inside = [(f"{where}[{i}]", item) for i, item in enumerate(value)]
+    return next((odd for name, item in inside if (odd := not_finite(item, name))), "")
 
 
 def _number(value: Any) -> bool:

@@ -5,18 +5,23 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+from math import inf
 from typing import Any, get_args
 
 import numpy as np
 
-from vlp.core.errors import Report, UsageError, did_you_mean
+from vlp.core.errors import Issue, Report, UsageError, did_you_mean
+from vlp.core.observation import Intrinsics, Observation, RobotState
 from vlp.primitives.declare import Primitive
 from vlp.primitives.facts import SPATIAL
 from vlp.primitives.facts import faults as condition_faults
-from vlp.primitives.manifest import BUILT_IN, FIELD_TYPES, Manifest, result_fault
+from vlp.primitives.manifest import BUILT_IN, FIELD_TYPES, Manifest, not_finite, result_fault, type_faults
 from vlp.primitives.schema import policy_schema
 from vlp.robot.arguments import CHECKERS, check_arguments
 from vlp.robot.protocol import Robot, Status, Step, StepResult, offered
+from vlp.robot.wire import plain
 
 
 def check_robot(robot: Robot, moves: bool = True) -> Report:
@@ -31,12 +36,10 @@ def check_robot(robot: Robot, moves: bool = True) -> Report:
         moves: whether steps may be carried out: a primitive without arguments and needs, such as home, and every one with
             an example of arguments that are safe to try (`Primitive.example`).
     """
-    report = Report()
-    manifest = _guarded(report, "/describe", robot.describe)
-    if not isinstance(manifest, Manifest):
-        report.add("/describe", "wrong-type", f"describe returned a {type(manifest).__name__}, not a Manifest.")
+    report, manifest = check_describe(robot)
+    if manifest is None:
+        _observation(report, robot)
         return report
-    _check_manifest(report, robot, manifest)
     _check_observation(report, robot, manifest)
     _check_refusals(report, robot, manifest)
     harmless = [p for p in manifest.primitives.values() if _harmless(p)] if moves else []
@@ -44,8 +47,112 @@ def check_robot(robot: Robot, moves: bool = True) -> Report:
         _check_example(report, robot, primitive, manifest)
     if harmless:
         _check_keys(report, robot, harmless[0])
-    _check_stop(report, robot, harmless[0] if harmless else None)
+    _check_stop(report, robot, manifest, harmless[0] if harmless else None)
     return report
+
+
+def check_describe(robot: Robot) -> tuple[Report, Manifest | None]:
+    """Return where a robot's manifest breaks its contract, and the manifest; None for one that nothing can use."""
+    report = Report()
+    manifest = _guarded(report, "/describe", robot.describe)
+    if not report.ok:
+        return report, None
+    if not isinstance(manifest, Manifest):
+        report.add("/describe", "wrong-type", f"describe gave back {_found(manifest)}; expected a Manifest.")
+        return report, None
+    faults = _guarded(report, "/describe", lambda: list(type_faults(manifest))) or []
+    for fault in faults:
+        hint = (
+            "`make_manifest` takes lists of primitives and places." if fault.startswith(("primitives is", "places is")) else ""
+        )
+        report.add("/describe", "round-trip", f"{fault}.", hint)
+    if not report.ok:
+        return report, None
+    _guarded(report, "/describe", lambda: _check_manifest(report, robot, manifest))
+    return report, manifest
+
+
+def plain_result(result: Any) -> StepResult:
+    """Return what `execute` gave back as plain data; a success with a number that is not finite becomes a failure.
+
+    Raises:
+        ValueError: it is no result; says what was found and what was expected.
+    """
+    if not isinstance(result, StepResult):
+        raise ValueError(f"it gave back {_found(result)}; expected a StepResult")
+    for name in ("key", "status", "code", "message"):
+        if not isinstance(getattr(result, name), str):
+            raise ValueError(f"{name} of its result is {_found(getattr(result, name))}; expected text")
+    if result.status not in get_args(Status):
+        raise ValueError(f"status of its result is {result.status[:40]!r}; expected one of {', '.join(get_args(Status))}")
+    if not isinstance(result.done, dict):
+        raise ValueError(f"done of its result is {_found(result.done)}; expected a dict")
+    if not _is_number(result.duration_s):
+        raise ValueError(f"duration_s of its result is {_found(result.duration_s)}; expected a number")
+    odd = next(filter(None, (not_finite(getattr(result, name), name) for name in ("done", "value", "duration_s"))), "")
+    duration_s = plain(result.duration_s) or 0.0
+    clean = replace(
+        result, done=plain(result.done), value=plain(result.value), message=plain(result.message), duration_s=duration_s
+    )
+    if not odd or result.status != "succeeded":
+        return clean
+    message = f"the robot gave back a number that is not finite: {odd}."
+    return replace(clean, status="failed", value=None, code="bad-result", message=message)
+
+
+def plain_observation(seen: Any) -> Observation:
+    """Return what `observe` gave back with its state as plain data.
+
+    Raises:
+        ValueError: it is no observation; says what was found and what was expected.
+    """
+    if not isinstance(seen, Observation):
+        raise ValueError(f"it gave back {_found(seen)}; expected an Observation")
+    rgb, texts = seen.rgb, seen.scene_text
+    if not (isinstance(rgb, np.ndarray) and rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3 and rgb.size):
+        raise ValueError(f"rgb is {_found(rgb)}; expected an image of (height, width, 3) in uint8")
+    for name, kind in (("depth_m", np.ndarray), ("intrinsics", Intrinsics), ("camera_in_base", np.ndarray)):
+        if not isinstance(getattr(seen, name), kind | None):
+            raise ValueError(f"{name} is {_found(getattr(seen, name))}; expected None or {kind.__name__}")
+    if not (isinstance(texts, list | tuple) and all(isinstance(text, str) for text in texts)):
+        raise ValueError(f"scene_text is {_found(texts)}; expected a tuple of texts")
+    if not _is_number(seen.stamp_s) or not_finite(seen.stamp_s, "stamp_s"):
+        raise ValueError(f"stamp_s is {_found(seen.stamp_s)}; expected a finite number of seconds")
+    return replace(seen, state=_plain_state(seen.state), stamp_s=plain(seen.stamp_s), scene_text=tuple(plain(list(texts))))
+
+
+def _plain_state(state: Any) -> RobotState:
+    from pydantic import ValidationError
+
+    if not isinstance(state, RobotState):
+        raise ValueError(f"state is {_found(state)}; expected a RobotState")
+    data = state.to_json()
+    if odd := not_finite(data, "state"):
+        raise ValueError(f"{odd}; expected a finite number")
+    try:
+        return _states().validate_python(plain(data))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, ("state", *first["loc"])))
+        raise ValueError(f"{where} is {_found(first['input'])}; {first['msg'][0].lower()}{first['msg'][1:]}") from None
+
+
+@cache
+def _states() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(RobotState)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def _found(value: Any) -> str:
+    """Return the words for a value that is not what was expected."""
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.shape} in {value.dtype}"
+    return "None" if value is None else f"the {type(value).__name__} {' '.join(repr(value).split())[:60]}"
 
 
 def untried(manifest: Manifest, moves: bool = True) -> Iterator[str]:
@@ -89,7 +196,7 @@ def _check_manifest(report: Report, robot: Robot, manifest: Manifest) -> None:
         hint = "Make it with `make_manifest`, which takes lists of primitives and places."
         report.add(path, "round-trip", f"the manifest does not survive JSON: {error}.", hint)
         return
-    if robot.describe() != manifest:
+    if _guarded(report, path, robot.describe) != manifest:
         report.add(path, "unstable", "describe gives another manifest the second time.")
     if not manifest.robot or not manifest.version:
         report.add(path, "unnamed", "robot and version must not be empty.")
@@ -117,8 +224,8 @@ def _check_manifest(report: Report, robot: Robot, manifest: Manifest) -> None:
 def _check_primitive(report: Report, where: str, name: str, primitive: Primitive, manifest: Manifest) -> None:
     if primitive.name != name:
         report.add(where, "name", f"it is filed as {name!r} but named {primitive.name!r}.")
-    if primitive.timeout_s <= 0:
-        report.add(where, "timeout", f"timeout_s is {primitive.timeout_s}; it must be above 0.")
+    if not 0 < primitive.timeout_s < inf:
+        report.add(where, "timeout", f"timeout_s is {primitive.timeout_s}; it must be finite and above 0.")
     if primitive.result not in (*BUILT_IN, *manifest.results):
         known = (*filter(None, BUILT_IN), *manifest.results)
         report.add(where, "result", f"unknown result type {primitive.result!r}.", did_you_mean(primitive.result, known))
@@ -180,14 +287,12 @@ def _check_limits(report: Report, manifest: Manifest) -> None:
 
 def _check_observation(report: Report, robot: Robot, manifest: Manifest) -> None:
     path = "/observe"
-    first, second = _guarded(report, path, robot.observe), _guarded(report, path, robot.observe)
+    first, second = _observation(report, robot), _observation(report, robot)
     if first is None or second is None:
         return
     k, depth = first.intrinsics, first.depth_m
     facts = {
-        "rgb": first.rgb.dtype == np.uint8 and first.rgb.ndim == 3 and first.rgb.shape[2] == 3,
         "clock": second.stamp_s >= first.stamp_s,
-        "state": isinstance(first.state.at, str) and isinstance(first.state.holding, str),
         "own": all(isinstance(v, str | int | float) for v in first.state.own.values()),
     }
     if first.state.at not in ("", *manifest.places):
@@ -209,6 +314,19 @@ def _check_observation(report: Report, robot: Robot, manifest: Manifest) -> None
     for fact, holds in facts.items():
         if not holds:
             report.add(path, fact, f"{fact} is not as `Observation` says.")
+
+
+def _observation(report: Report, robot: Robot) -> Observation | None:
+    """Return what the robot sees, as it gave it; None, and a line of the report, when that is no observation."""
+    seen: list[Any] = []
+    _guarded(report, "/observe", lambda: seen.append(robot.observe()))
+    try:
+        for given in seen:
+            plain_observation(given)
+            return given
+    except ValueError as error:
+        _once(report, "/observe", "wrong-type", f"{error}.")
+    return None
 
 
 def _check_refusals(report: Report, robot: Robot, manifest: Manifest) -> None:
@@ -235,7 +353,7 @@ def _check_keys(report: Report, robot: Robot, harmless: Primitive) -> None:
         report.add("/execute", "key-reused", f"a used key with other arguments gave {other.status!r}, not 'rejected'.")
 
 
-def _check_stop(report: Report, robot: Robot, harmless: Primitive | None) -> None:
+def _check_stop(report: Report, robot: Robot, manifest: Manifest, harmless: Primitive | None) -> None:
     began = time.monotonic()
     thread = threading.Thread(target=_guarded, args=(report, "/stop", robot.stop), daemon=True)
     thread.start()
@@ -243,7 +361,7 @@ def _check_stop(report: Report, robot: Robot, harmless: Primitive | None) -> Non
     if thread.is_alive():
         report.add("/stop", "hangs", f"stop had not returned after {time.monotonic() - began:.1f} s.")
         return
-    do = harmless.name if harmless else next(iter(robot.describe().primitives))
+    do = harmless.name if harmless else next(iter(manifest.primitives), "no_such_primitive")
     arguments = harmless.filled(harmless.example or {}) if harmless else {}
     for _ in range(2):
         result = _execute(report, robot, do, arguments)
@@ -261,22 +379,25 @@ def _check_stop(report: Report, robot: Robot, harmless: Primitive | None) -> Non
 def _execute(report: Report, robot: Robot, do: str, arguments: dict[str, Any], key: str = "") -> StepResult | None:
     """Execute a step and check the form of its result."""
     step = Step(do, arguments, key or _key(), timeout_s=20.0)
-    result = _guarded(report, "/execute", lambda: robot.execute(step))
-    if result is None:
+    given: list[Any] = []
+    _guarded(report, "/execute", lambda: given.append(robot.execute(step)))
+    if not given:
         return None
-    if not isinstance(result, StepResult):
-        report.add("/execute", "wrong-type", f"execute returned a {type(result).__name__}, not a StepResult.")
+    result = given[0]
+    try:
+        plain_result(result)
+    except ValueError as error:
+        _once(report, "/execute", "wrong-type", f"told {do!r}, {error}.")
         return None
     if result.key != step.key:
         report.add("/execute", "key", f"the result of key {step.key} carries the key {result.key}.")
-    if result.status not in get_args(Status):
-        report.add("/execute", "status", f"unknown status {result.status!r}.", f"Known: {', '.join(get_args(Status))}.")
     if (result.status == "succeeded") != (result.code == ""):
         report.add("/execute", "code", f"{result.status} with code {result.code!r}; a code is there exactly on failure.")
     try:
         json.dumps([result.done, result.value], allow_nan=False)
     except (TypeError, ValueError) as error:
-        report.add("/execute", "plain-data", f"done and value must be JSON data: {error}.")
+        odd = not_finite(result.done, "done") or not_finite(result.value, "value") or error
+        _once(report, "/execute", "plain-data", f"done and value must be JSON data: {odd}.")
         return None
     return result
 
@@ -284,9 +405,15 @@ def _execute(report: Report, robot: Robot, do: str, arguments: dict[str, Any], k
 def _guarded(report: Report, path: str, call: Callable[[], Any]) -> Any:
     try:
         return call()
-    except Exception as error:
-        report.add(path, "raised", f"it raised {type(error).__name__}: {str(error)[:200]}.")
+    except (Exception, SystemExit) as error:
+        _once(report, path, "raised", f"it raised {type(error).__name__}: {str(error)[:200]}.")
         return None
+
+
+def _once(report: Report, path: str, code: str, message: str) -> None:
+    """Add an issue that the report has not yet: what is wrong with every answer is told once."""
+    if Issue(path, code, message) not in report.issues:
+        report.add(path, code, message)
 
 
 def _key() -> str:

@@ -15,6 +15,7 @@ from vlp.core.observation import Located, Observation, RobotState
 from vlp.journal import Event
 from vlp.policy.model import PolicyStep
 from vlp.primitives.manifest import result_fault
+from vlp.robot.conformance import plain_observation, plain_result
 from vlp.robot.protocol import Robot, Step, StepResult, offered
 
 T = TypeVar("T")
@@ -66,7 +67,7 @@ class Worker:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], str, Future[Any]] | None] = queue.SimpleQueue()
         self._hung = ""
         self._thread = threading.Thread(target=self._serve, name=f"vlp-{name}", daemon=True)
         self._thread.start()
@@ -89,7 +90,7 @@ class Worker:
         if self._hung:
             raise Overrun(self._hung)
         future: Future[T] = Future()
-        self._jobs.put((work, future))
+        self._jobs.put((work, what, future))
         end_s = time.monotonic() + limit_s
         while not wait([future], timeout=max(0.0, min(SLICE_S, end_s - time.monotonic()))).done:
             if not wanted():
@@ -97,15 +98,7 @@ class Worker:
             if time.monotonic() >= end_s:
                 self._hung = f"the {self.name} did not give {what} within {limit_s:g} s."
                 raise Overrun(self._hung)
-        try:
-            return future.result()
-        except VlpError:
-            raise
-        except OSError as error:
-            raise MissingComponent(f"the {self.name} cannot be reached: {error}.", "Is it running?") from error
-        except Exception as error:
-            text = f"{type(error).__name__}: {str(error)[:300]}"
-            raise ProgramFault(f"the {self.name} failed at {what}: {text}.", "This is a fault in the program.") from error
+        return future.result()
 
     def close(self) -> None:
         """End the thread after the calls it has."""
@@ -113,11 +106,23 @@ class Worker:
 
     def _serve(self) -> None:
         while (job := self._jobs.get()) is not None:
-            work, future = job
+            work, what, future = job
             try:
                 future.set_result(work())
-            except BaseException as error:
-                future.set_exception(error)
+            except BaseException as error:  # also SystemExit and KeyboardInterrupt: they are the component's, not the person's
+                future.set_exception(self._told(error, what))
+
+    def _told(self, error: BaseException, what: str) -> VlpError:
+        """Return the error that whoever waits is told."""
+        if isinstance(error, VlpError):
+            return error
+        if isinstance(error, OSError):
+            told: VlpError = MissingComponent(f"the {self.name} cannot be reached: {error}.", "Is it running?")
+        else:
+            text = f"{type(error).__name__}: {str(error)[:300]}".removesuffix(": ")
+            told = ProgramFault(f"the {self.name} failed at {what}: {text}.", "This is a fault in the program.")
+        told.__cause__ = error
+        return told
 
 
 JPEG_QUALITY = 80
@@ -142,6 +147,7 @@ class Body:
     Raises:
         MissingComponent: from any method, when the robot cannot be reached.
         Overrun: from any method, when it did not answer in time; it has been told to stop.
+        ProgramFault: from any method, when it raised what it should not; it has been told to stop.
     """
 
     def __init__(self, robot: Robot, budget: Budget, tag: str) -> None:
@@ -156,7 +162,7 @@ class Body:
     def observe(self, purpose: str) -> tuple[Observation, Event]:
         """Return what the robot perceives now, and the event that says so."""
         start = time.monotonic()
-        seen = self._call(self.robot.observe, self._budget.observe_s, "an observation")
+        seen = self._call(lambda: observed(self.robot), self._budget.observe_s, "an observation")
         seconds = time.monotonic() - start
         data = {"purpose": purpose, "state": seen.state.to_json(), "seconds": seconds, "stamp_s": seen.stamp_s}
         return seen, Event("observation", data, blob=encode_jpeg(seen), live=seen)
@@ -168,7 +174,7 @@ class Body:
         snapshot = self.offers("snapshot")
 
         def work() -> tuple[StepResult, bytes | None]:
-            return self.robot.execute(step), snapshot() if snapshot else None
+            return executed(self.robot, step), snapshot() if snapshot else None
 
         result, after = self._call(work, limit_s, f"the end of {step.do!r}")
         result = self.checked(step.do, result)
@@ -180,6 +186,7 @@ class Body:
 
     def checked(self, do: str, result: StepResult) -> StepResult:
         """Return a step's result, as a failure where what came back is not what its primitive gives."""
+        result = _taken(plain_result, result, f"the end of {do!r}")
         if result.status != "succeeded":
             return result
         fault = result_fault(self.manifest.primitives[do], result.value, self.manifest)
@@ -227,7 +234,7 @@ class Body:
     def state(self) -> RobotState:
         """Return proprioception."""
         start = time.monotonic()
-        seen = self._call(self.robot.observe, self._budget.observe_s, "an observation")
+        seen = self._call(lambda: observed(self.robot), self._budget.observe_s, "an observation")
         self._looking_s += time.monotonic() - start
         return seen.state
 
@@ -253,17 +260,34 @@ class Body:
         step = Step(do, {"object": phrase}, key=f"{self._tag}.look.{self._looks}")
         limit_s = self.manifest.primitives[do].timeout_s + self._budget.step_grace_s
         start = time.monotonic()
-        result = self.checked(do, self._call(lambda: self.robot.execute(step), limit_s, f"the end of {do!r}"))
+        result = self.checked(do, self._call(lambda: executed(self.robot, step), limit_s, f"the end of {do!r}"))
         self._looking_s += time.monotonic() - start
         return result
 
     def _call(self, work: Callable[[], T], limit_s: float, what: str) -> T:
         try:
             return self._worker.call(work, limit_s, what)
-        except Overrun:
-            with contextlib.suppress(VlpError):
+        except (Overrun, ProgramFault):
+            with contextlib.suppress(Exception, SystemExit):
                 self.robot.stop()
             raise
+
+
+def observed(robot: Robot) -> Observation:
+    """Return what a robot perceives now; raises ProgramFault when what it gives back is no observation."""
+    return _taken(plain_observation, robot.observe(), "an observation")
+
+
+def executed(robot: Robot, step: Step) -> StepResult:
+    """Return the result of a step as plain data; raises ProgramFault when what the robot gives back is no result."""
+    return _taken(plain_result, robot.execute(step), f"the end of {step.do!r}")
+
+
+def _taken(take: Callable[[Any], T], given: Any, what: str) -> T:
+    try:
+        return take(given)
+    except ValueError as error:
+        raise ProgramFault(f"the robot failed at {what}: {error}.", "This is a fault in the robot's program.") from error
 
 
 def encode_jpeg(seen: Observation) -> bytes:
