@@ -21,7 +21,7 @@ def replay(where: str | Path) -> Story:
         MissingComponent: the directory cannot be written.
     """
     events = [event for event in read_events(where) if event.kind != "snapshot"]
-    if not events or events[0].kind != "run-started":
+    if not events:
         raise UsageError("the journal holds no run.", "Was the run killed before it began?")
     out = journal_path(where).parent
     with reading():
