@@ -1,8 +1,8 @@
 """`vlp robot new`: the beginning of a robot of one's own."""
 
-import importlib.util
 import keyword
 import sys
+from importlib.metadata import packages_distributions
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -23,9 +23,10 @@ def new(name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")
         raise UsageError(f"{name[:100]!r} cannot name a Python file.", "Use small letters, digits and _, e.g. lawn_mower.")
     if len(name) > 60:
         raise UsageError(f"{name[:60]!r}... has {len(name):,} characters.", "Choose a name of at most 60.")
-    found = importlib.util.find_spec(name)
-    installed = found is not None and Path(found.origin or "").parent.absolute() != Path.cwd()
-    if name in sys.stdlib_module_names or installed:  # its file would stand before that module wherever it lies
+    if name == "vlp" or name in {
+        *sys.stdlib_module_names,
+        *packages_distributions(),
+    }:  # its file would stand before that module
         raise UsageError(f"there is a module {name!r} already.", "Choose another name.")
     kind = "".join(word.capitalize() for word in name.split("_"))
     names = (f"{name}.py", f"test_{name}.py", f"{name}_replies.json")
