@@ -191,7 +191,7 @@ def in_processes(call: Callable[[int], T], todo: Sequence[int], workers: int, ca
     """Yield what a function returns for each number, as it comes, from processes that are replaced by fresh ones now and then.
 
     What a suite leaves behind in memory ends with its process. Each set of processes has a pool of its own: one pool whose
-    processes are replaced (`max_tasks_per_child`) hangs when all of them end at once, in Python 3.11 to 3.14
+    processes are replaced (`max_tasks_per_child`) hangs when all of them end at once, in Python 3.11 until its mending of 2026
     (github.com/python/cpython/issues/115634).
 
     Args:
