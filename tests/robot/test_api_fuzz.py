@@ -18,6 +18,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from vlp.robot.access import Access
+from vlp.robot.audit import Audit
+from vlp.robot.executor import Bounds, Executor
+from vlp.robot.record import Record
 from vlp.robot.server import create_app
 from vlp.sim.fake.robot import FakeRobot
 
@@ -30,7 +34,8 @@ EXAMPLES = int(os.environ.get("VLP_FUZZ_EXAMPLES", "40"))
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 ANSWERS: Counter[tuple[str, int]] = Counter()
 
-app = create_app(FakeRobot(), TOKEN, max_stream_s=0.02)
+BOUNDS = Bounds(max_stream_s=0.02, silence_s=60.0)
+app = create_app(Executor(FakeRobot(), Record(), BOUNDS), Access.of(TOKEN, TOKEN, ("testserver",)), Audit(None))
 schema = schemathesis.openapi.from_asgi("/openapi.json", app)
 
 
@@ -69,9 +74,9 @@ def steer(case: schemathesis.Case, n: int) -> None:
             case.body["primitive"] = "home" if n % 2 else names[n // 2 % len(names)]
             if case.body["primitive"] == "home":
                 case.body["arguments"] = {}
-    known = next(reversed(executor._by_id), None)
-    if known and n % 2 and case.path_parameters and "id" in case.path_parameters:
-        case.path_parameters["id"] = known
+    latest = executor._latest
+    if latest and n % 2 and case.path_parameters and "id" in case.path_parameters:
+        case.path_parameters["id"] = latest.id
 
 
 @schema.parametrize()

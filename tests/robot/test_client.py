@@ -15,6 +15,7 @@ import pytest
 
 from vlp.core.errors import MissingComponent, UsageError, VlpError
 from vlp.core.observation import Located
+from vlp.robot.access import Access
 from vlp.robot.client import RemoteRobot
 from vlp.robot.conformance import check_robot
 from vlp.robot.protocol import Step
@@ -184,7 +185,7 @@ def test_a_step_whose_answer_was_lost_acts_once(served: Served) -> None:
 def _serve_slow_robot(port: int) -> None:
     fake = FakeRobot()
     fake.script("home", Script(delay_s=60.0))
-    serve(fake, TOKEN, port=port)
+    serve(fake, Access.of(TOKEN, TOKEN), port=port)
 
 
 def _free_port() -> int:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from vlp.core.errors import UsageError
-from vlp.robot.server import create_app
+from vlp.robot.access import Access
 from vlp.robot.serving import running_server, serve
 from vlp.sim.fake.robot import FakeRobot, Script
 
@@ -64,7 +64,7 @@ def test_a_key_with_another_body_is_refused(served: Served) -> None:
 
 
 def test_only_the_holder_of_the_newest_epoch_moves_the_robot(served: Served) -> None:
-    assert code(served.post("home", "a", 0)) == "stale-epoch"
+    assert code(served.post("home", "a", 0)) == "no-lease"
     old = served.lease("ann", ttl_s=0.2).json()["epoch"]
     assert code(served.lease("bob")) == "lease-held"
     time.sleep(0.25)
@@ -134,10 +134,16 @@ def test_stop_gets_through_while_an_execution_hangs_and_holds_until_reset(served
     began = time.monotonic()
     reply = served.http.post("/stop", json={"reason": "hand in the way"})
     assert time.monotonic() - began < 1.5
-    assert reply.json() == {"stopped": True, "reason": "hand in the way", "confirmed": True}
+    assert reply.json() == {
+        "stopped": True,
+        "reason": "hand in the way",
+        "confirmed": False,
+        "standing": "the step that was under way has not ended",
+    }
     assert code(served.post("home", "next", epoch)) == "stopped"
     assert code(served.http.post("/stop/reset")) == "busy"
     assert served.wait(id)["result"]["status"] == "stopped"
+    assert served.http.post("/stop").json()["confirmed"] is True
     assert code(served.post("home", "next", epoch)) == "stopped"
     assert served.http.post("/stop/reset").json()["stopped"] is False
     assert served.post("home", "next", epoch).status_code == 202
@@ -293,9 +299,10 @@ def test_a_stream_shows_changes_as_they_happen(served: Served) -> None:
 
 def test_no_weak_token_no_public_address_and_no_taken_port(served: Served) -> None:
     with pytest.raises(UsageError, match="token"):
-        create_app(FakeRobot(), "short")
+        Access.of("short", "long-enough-token")
+    access = Access.of("long-enough-token", "another-long-one")
     with pytest.raises(UsageError, match="loopback"):
-        serve(FakeRobot(), "long-enough-token", host="0.0.0.0")
+        serve(FakeRobot(), access, host="0.0.0.0")
     taken = int(served.address.url.rsplit(":", 1)[1])
     with pytest.raises(UsageError, match="cannot listen"):
-        serve(FakeRobot(), "long-enough-token", port=taken)
+        serve(FakeRobot(), access, port=taken)

@@ -1,7 +1,9 @@
 """A robot's server without the HTTP: one worker thread, one execution at a time, a latch and a watchdog."""
 
+import hashlib
 import json
 import logging
+import math
 import threading
 import time
 import uuid
@@ -12,14 +14,33 @@ from dataclasses import asdict, dataclass, replace
 from queue import SimpleQueue
 from typing import Any, Literal, TypeVar
 
+from vlp.core.errors import MissingComponent
 from vlp.robot.arguments import check_arguments
 from vlp.robot.keys import fingerprint
 from vlp.robot.lease import Lease
 from vlp.robot.protocol import Robot, Step, StepResult, offered
+from vlp.robot.record import Record
 from vlp.robot.wire import Refusal, plain
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How long things may take around a robot, in seconds.
+
+    Args:
+        grace_s: how long it may overrun a step's time limit before it is stopped.
+        silence_s: how long the client may be silent while it moves before it is stopped.
+        observe_wait_s: how long it may take to observe.
+        max_stream_s: longest life of one event stream.
+    """
+
+    grace_s: float = 5.0
+    silence_s: float = 0.5
+    observe_wait_s: float = 20.0
+    max_stream_s: float = 3600.0
 
 
 @dataclass
@@ -49,29 +70,35 @@ class Executor:
 
     Args:
         robot: the body.
+        record: what outlives the server; a latch that it has closed is closed here too.
+        bounds: how long things may take.
         clock: monotonic seconds.
-        grace_s: how long the robot may overrun a step's time limit before it is stopped.
     """
 
-    def __init__(self, robot: Robot, clock: Callable[[], float] = time.monotonic, grace_s: float = 5.0) -> None:
+    def __init__(
+        self, robot: Robot, record: Record, bounds: Bounds = Bounds(), clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.robot = robot
         self.manifest = robot.describe()
         self.instance = uuid.uuid4().hex
-        self.lease = Lease(clock)
-        self.stop_reason = ""
-        self.stopped = False
+        self.manifest_hash = hashlib.sha256(json.dumps(plain(self.manifest.to_json()), sort_keys=True).encode()).hexdigest()
+        self.bounds = bounds
+        self.lease = Lease(record.next_epoch, clock)
+        self.stop_reason = record.stop_reason
+        self.stopped = bool(self.stop_reason)
         self.changes = 0
         """Sequence number of the last event."""
-        self._clock, self._grace_s = clock, grace_s
+        self._record, self._clock = record, clock
+        self._moved_s = -math.inf
         self._lock = threading.Lock()
         self._stop_lock = threading.Lock()  # its own, held for two assignments: a stop waits for nobody
+        self._keep_latch = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="robot-latch", daemon=True)
         self._stops = 0
         self._stoppers: list[threading.Thread] = []
-        self._by_id: dict[str, Execution] = {}
-        self._by_key: dict[str, Execution] = {}
-        self._retired: set[str] = set()
         self._events: deque[tuple[int, dict[str, Any]]] = deque(maxlen=1000)
-        self._current: Execution | None = None
+        self._latest: Execution | None = None
+        """The execution taken on last: the one under way, or finished. Earlier ones are in the record."""
         self._calls = 0
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._closed = threading.Event()
@@ -83,45 +110,45 @@ class Executor:
             self._closed.clear()
             threading.Thread(target=self._work, name="robot-worker", daemon=True).start()
             threading.Thread(target=self._watch, name="robot-watchdog", daemon=True).start()
+            self._keeper = threading.Thread(target=self._keep, name="robot-latch", daemon=True)
+            self._keeper.start()
 
     # Executions.
 
     def submit(self, step: Step) -> Execution:
         """Take a step on, or return the execution that its key already has."""
         with self._lock:
-            known = self._by_key.get(step.key)
+            known = self._find(key=step.key)
             if known is not None:
                 if fingerprint(known.step) != fingerprint(step):
                     raise Refusal(409, "key-reused", "this key was used for another step.", "Use a new key for each step.")
                 return known
-            if step.key in self._retired:
-                raise Refusal(409, "key-reused", "this key was used long ago.", "Use a new key for each step.")
             issues = check_arguments(step.do, step.arguments, self.manifest).issues
             if issues:
                 raise Refusal(422, issues[0].code, f"{issues[0].path}: {issues[0].message}", issues[0].hint)
             self.lease.check(step.epoch)
+            self.lease.heard_s = self._clock()
             if self.stopped:
-                raise Refusal(
-                    409,
-                    "stopped",
-                    f"the robot is stopped: {self.stop_reason}.",
-                    "A person resets it: POST /stop/reset.",
-                )
+                said = f"the robot is stopped: {self.stop_reason}."
+                raise Refusal(409, "stopped", said, "A person resets it: POST /stop/reset.")
             self._refuse_when_busy()
             execution = Execution(uuid.uuid4().hex, step, self.lease.holder)
-            self._by_id[execution.id] = self._by_key[step.key] = self._current = execution
-            self._retire()
+            try:
+                self._record.take(execution.id, execution.holder, step)
+            except MissingComponent as error:  # without it a restarted server could do this step again
+                raise Refusal(503, "not-recorded", error.message, error.hint) from None
+            self._latest = execution
             self._event(execution)
             self._jobs.put(lambda: self._carry_out(execution))
             return execution
 
     def get(self, id: str) -> Execution:
         """Return the execution with this id, or raise Refusal 404."""
-        return self._find(self._by_id, id)
+        return self._found(self._find(id=id))
 
     def by_key(self, key: str) -> Execution:
-        """Return the execution with this key, or raise Refusal 404."""
-        return self._find(self._by_key, key)
+        """Return the execution with this key, also one of a server before this one, or raise Refusal 404."""
+        return self._found(self._find(key=key))
 
     def cancel(self, id: str, epoch: int) -> Execution:
         """Ask the robot to end an execution early; refused where primitive or robot cannot."""
@@ -175,24 +202,37 @@ class Executor:
             if len(self._stoppers) < 8:  # calls of a stop that hangs
                 self._stoppers.append(threading.Thread(target=self._stop_robot, name="robot-stop", daemon=True))
                 self._stoppers[-1].start()
-            return self._stoppers[-1]
+            stopper = self._stoppers[-1]
+        self._keep_latch.set()
+        return stopper
+
+    def standing(self, stopper: threading.Thread) -> str:
+        """Return what has not come to rest since a stop, in words; "" when all has: the driver gives no motion any more."""
+        if stopper.is_alive():
+            return "the robot's own stop has not returned"
+        return "the step that was under way has not ended" if self.busy else ""
+
+    def stop_body(self, standing: str) -> dict[str, Any]:
+        """Return the answer to a stop as `StopBody` data."""
+        return {"stopped": self.stopped, "reason": self.stop_reason, "confirmed": not standing, "standing": standing}
 
     def reset(self) -> None:
         """Open the latch again; refused while a step still runs and where the robot offers no reset."""
         if self.busy:
             raise Refusal(409, "busy", "the stopped step has not ended yet.", "Wait for it, then reset.")
-        release = offered(self.robot, "reset_stop")
-        if release is None:
-            raise Refusal(409, "cannot-reset", "this robot offers no reset.", "Restart its server.")
-        stops = self._stops
+        stops, release = self._stops, offered(self.robot, "reset_stop")
+        if release is None and stops:  # the robot itself is latched; one that was made anew since the stop is not
+            raise Refusal(409, "cannot-reset", "this robot offers no reset.", "Restart its server, then reset.")
         try:
-            release()
+            if release is not None:
+                release()
         except Exception as error:
             log.exception("the robot's reset_stop raised")
             raise Refusal(503, "robot-fault", f"the robot could not reset: {str(error)[:200]}.", "Restart it.") from None
         with self._stop_lock:
             if self._stops == stops:
                 self.stopped, self.stop_reason = False, ""
+                self._keep_latch.set()
                 return
         self.stop(self.stop_reason)  # a stop that came in meanwhile wins
         raise Refusal(409, "stopped", "another stop came in during the reset.", "Reset again when it is safe.")
@@ -202,7 +242,8 @@ class Executor:
     @property
     def busy(self) -> bool:
         """Whether a step is under way."""
-        return self._current is not None
+        latest = self._latest
+        return latest is not None and latest.state != "finished"
 
     def with_lease(self, change: Callable[[Lease], None]) -> dict[str, Any] | None:
         """Change the lease under the lock and return it as plain data."""
@@ -216,12 +257,13 @@ class Executor:
             return [event for event in self._events if event[0] > sequence]
 
     def close(self) -> None:
-        """Stop the robot when a step runs, and end both threads."""
+        """Stop the robot when a step runs, and end the threads; the latch is in the record when this returns."""
         if self.busy:
             self.stop("the server is closing")
         if not self._closed.is_set():
             self._closed.set()
             self._jobs.put(None)
+            self._keeper.join(2.0)  # a disk that hangs keeps no server
 
     # Threads.
 
@@ -238,8 +280,13 @@ class Executor:
         result = StepResult(execution.step.key, "stopped", code="stopped", message="stopped before it began.")
         if not skip:
             result = self._execute(execution.step)
+        try:
+            self._record.finish(execution.id, result)
+        except MissingComponent:  # the latest one is known without it; a restarted server will call it unknown
+            log.exception("the end of a step was not recorded")
         with self._lock:
-            execution.result, execution.state, self._current = result, "finished", None
+            execution.result, execution.state = result, "finished"
+            self._moved_s = self._clock()
             self._event(execution)
 
     def _execute(self, step: Step) -> StepResult:
@@ -256,21 +303,37 @@ class Executor:
             return StepResult(step.key, "failed", code="robot-fault", message=message)
 
     def _watch(self) -> None:
-        while not self._closed.wait(0.05):
+        while not self._closed.wait(0.02):
             reason = self._reason_to_stop()
             if reason and not self.stopped:
                 self.stop(reason)
+                self.lease.lapse()  # who was silent comes back as a stranger
 
     def _reason_to_stop(self) -> str:
-        with self._lock:
-            execution = self._current
-            if execution is None:
-                return ""
-            if not self.lease.live or self.lease.holder != execution.holder:
-                return "the client went silent during an execution"
-            limit_s = execution.step.timeout_s or self.manifest.primitives[execution.step.do].timeout_s
-            late = execution.state == "running" and self._clock() > execution.started_s + limit_s + self._grace_s
-            return "a step overran its time limit" if late else ""
+        """Return why the robot must stop now, "" when it need not; takes no lock, since who has it may wait for a disk."""
+        execution, lease, now_s = self._latest, self.lease, self._clock()
+        if execution is None:
+            return ""
+        moving = execution.state != "finished"
+        if lease.holder != execution.holder and moving:
+            return "the client gave the robot back during an execution"
+        silent = now_s - lease.heard_s > self.bounds.silence_s or not lease.live
+        if silent and lease.holder == execution.holder and (moving or lease.heard_s < self._moved_s):  # or it moved just now
+            return "the client went silent during an execution"
+        limit_s = execution.step.timeout_s or self.manifest.primitives[execution.step.do].timeout_s
+        late = execution.state == "running" and now_s > execution.started_s + limit_s + self.bounds.grace_s
+        return "a step overran its time limit" if late else ""
+
+    def _keep(self) -> None:
+        """Write the latch whenever it changed; on a thread of its own, so that no stop waits for a disk."""
+        while not self._closed.is_set() or self._keep_latch.is_set():
+            if not self._keep_latch.wait(0.1):
+                continue
+            self._keep_latch.clear()
+            try:
+                self._record.keep_stop(self.stop_reason)
+            except MissingComponent:
+                log.exception("the latch was not recorded")
 
     def _stop_robot(self) -> None:
         try:
@@ -281,22 +344,26 @@ class Executor:
     # Under the lock.
 
     def _refuse_when_busy(self) -> None:
-        if self._current is not None or self._calls >= 4:
+        if self.busy or self._calls >= 4:
             raise Refusal(409, "busy", "the robot is carrying out a step.", "Wait for it: GET /executions/{id}?wait_s=10.")
-
-    def _retire(self) -> None:
-        while len(self._by_id) > 2000:  # of older ones the key stays known, so that it never acts again
-            oldest = self._by_id.pop(next(iter(self._by_id)))
-            self._retired.add(self._by_key.pop(oldest.step.key).step.key)
 
     def _event(self, execution: Execution) -> None:
         self.changes += 1
         self._events.append((self.changes, execution.to_json()))
 
-    def _find(self, table: dict[str, Execution], name: str) -> Execution:
-        with self._lock:
-            if name in table:
-                return table[name]
-        raise Refusal(
-            404, "unknown-execution", "no execution has this id or key.", "Executions are created by POST /executions."
-        )
+    def _find(self, key: str = "", id: str = "") -> Execution | None:
+        latest = self._latest
+        if latest is not None and (latest.step.key == key or latest.id == id):
+            return latest
+        taken = self._record.find(key=key, id=id)
+        if taken is None:
+            return None
+        unknown = "the robot's server ended while this step was under way; look what it did."
+        result = taken.result or StepResult(taken.step.key, "failed", code="outcome-unknown", message=unknown)
+        return Execution(taken.id, taken.step, taken.holder, "finished", result=result)
+
+    def _found(self, execution: Execution | None) -> Execution:
+        if execution is None:
+            hint = "Executions are created by POST /executions."
+            raise Refusal(404, "unknown-execution", "no execution has this id or key.", hint)
+        return execution

@@ -1,11 +1,12 @@
 """Looks at a request before anything parses it: token, size, time, depth, and JSON that means one thing only."""
 
 import asyncio
-import hmac
 import json
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, NoReturn
 
+from vlp.robot.access import Access, Role
+from vlp.robot.audit import Audit
 from vlp.robot.wire import MAX_BODY_BYTES, Refusal
 
 Scope = MutableMapping[str, Any]
@@ -18,13 +19,19 @@ class Guard:
 
     Args:
         app: the application behind.
-        token: what `Authorization: Bearer` must carry.
+        access: who may ask what.
+        audit: hears of every refusal, and of every request that changes something.
         open_paths: paths that need no token.
     """
 
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], token: str, open_paths: Iterable[str]) -> None:
-        self._app = app
-        self._token = token.encode()
+    def __init__(
+        self,
+        app: Callable[[Scope, Receive, Send], Awaitable[None]],
+        access: Access,
+        audit: Audit,
+        open_paths: Iterable[str] = (),
+    ) -> None:
+        self._app, self._access, self._audit = app, access, audit
         self._open = frozenset(open_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,21 +43,41 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = {name.lower(): value for name, value in scope["headers"]}
+        method, path = scope["method"], scope["path"]
+        said: dict[str, Any] = {"by": "", "method": method, "path": path[:200]}
+        unread = True
         try:
-            if scope["path"] not in self._open:
-                self._check_token(headers.get(b"authorization", b""))
+            self._access.check_origin(headers)
+            if path not in self._open:
+                said["by"] = self._access.allow(headers.get(b"authorization", b""), role_for(method, path)).name
             body = await _read(receive, headers.get(b"content-length", b"0"))
+            unread = False
             if body:
                 check_json(body, headers.get(b"content-type", b""))
         except Refusal as refusal:
-            await _answer(send, refusal)
+            self._audit.note(**said, status=refusal.status, code=refusal.code)
+            await _answer(send, refusal, unread)
             return
-        await self._app(scope, _replay(body, receive), send)
 
-    def _check_token(self, header: bytes) -> None:
-        scheme, _, token = header.partition(b" ")
-        if scheme.lower() != b"bearer" or not hmac.compare_digest(token.strip(), self._token):
-            raise Refusal(401, "unauthorized", "the token is missing or wrong.", "Send 'Authorization: Bearer TOKEN'.")
+        async def noting(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start" and (message["status"] >= 400 or _changes(method, path, body)):
+                self._audit.note(**said, status=message["status"])
+            await send(message)
+
+        await self._app(scope, _replay(body, receive), noting)
+
+
+def role_for(method: str, path: str) -> Role:
+    """Return the role that a request needs."""
+    if method in ("GET", "HEAD"):
+        return "observe"
+    roles: dict[str, Role] = {"/stop": "stop", "/stop/reset": "reset"}
+    return roles.get(path.rstrip("/"), "operate")
+
+
+def _changes(method: str, path: str, body: bytes) -> bool:
+    """Return whether a request that was granted is worth a line: not a look, and not a beat of the heart."""
+    return method not in ("GET", "HEAD") and not (path == "/lease" and b'"epoch"' in body)
 
 
 def check_json(body: bytes, content_type: bytes) -> None:
@@ -133,12 +160,12 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-async def _answer(send: Send, refusal: Refusal) -> None:
+async def _answer(send: Send, refusal: Refusal, unread: bool) -> None:
     body = json.dumps(refusal.to_json()).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     if refusal.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
-    if refusal.status in (408, 413):
-        headers.append((b"connection", b"close"))  # the rest of the body is not read
+    if unread:
+        headers.append((b"connection", b"close"))  # what is left of the body is not read: it may have no end
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -135,7 +135,7 @@ def _words(error: Exception) -> str:
 
 
 class Heartbeat:
-    """One lease, kept alive at a third of its time to live.
+    """One lease, kept alive at a third of its time to live, and of the silence after which a moving robot stops.
 
     Args:
         http: connections of its own, so that a slow answer to a step does not delay a beat.
@@ -148,6 +148,7 @@ class Heartbeat:
         self._lock = threading.Lock()
         self._epoch: int | None = None
         self._gone = False
+        self._silence_s = math.inf
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -167,6 +168,7 @@ class Heartbeat:
                 raise RobotRefused(409, "no-lease", "the lease was lost between two steps.", "Look again before the next step.")
             if self._epoch is None:
                 self._epoch = self._acquired()
+                self._silence_s = self._health().silence_s or math.inf
                 self._end = threading.Event()
                 self._thread = threading.Thread(target=self._beat, args=(self._end,), name="lease", daemon=True)
                 self._thread.start()
@@ -204,11 +206,14 @@ class Heartbeat:
 
     def _other_lease_s(self) -> float:
         """Return how long somebody else's lease lasts, in seconds."""
+        lease = self._health().lease
+        return lease.expires_in_s if lease else 0.0
+
+    def _health(self) -> HealthBody:
         try:
-            lease = HealthBody.model_validate(self._http.call("GET", "/health")).lease
+            return HealthBody.model_validate(self._http.call("GET", "/health"))
         except ValidationError:
             raise RobotUnreachable("its answer is not its health", sent=True) from None
-        return lease.expires_in_s if lease else 0.0
 
     def _post(self, epoch: int | None) -> int:
         body = {"holder": self._holder, "ttl_s": self._ttl_s}
@@ -221,7 +226,7 @@ class Heartbeat:
 
     def _beat(self, end: threading.Event) -> None:
         epoch, alive = self._epoch, time.monotonic()
-        while not end.wait(self._ttl_s / 3):
+        while not end.wait(min(self._ttl_s, self._silence_s) / 3):
             try:
                 self._post(epoch)
                 alive = time.monotonic()

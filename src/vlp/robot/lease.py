@@ -1,5 +1,6 @@
 """Who may move the robot: one holder at a time, with a fencing epoch that only grows."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,17 +11,19 @@ from vlp.robot.wire import Refusal
 class Lease:
     """At most one holder; each grant has a higher epoch than every grant before. Not locked: the owner locks.
 
-    Epochs start at the wall clock's seconds, so that a restarted server refuses what was sent to its predecessor.
-
     Args:
+        next_epoch: gives the epoch of a new grant, higher than every one before, those of earlier processes too.
         clock: monotonic seconds.
-        first_epoch: the epoch below the first grant.
+
+    Attributes:
+        heard_s: when the holder was heard last, by the clock.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, first_epoch: int | None = None) -> None:
-        self._clock = clock
+    def __init__(self, next_epoch: Callable[[], int], clock: Callable[[], float] = time.monotonic) -> None:
+        self._next_epoch, self._clock = next_epoch, clock
         self.holder = ""
-        self.epoch = int(time.time()) if first_epoch is None else first_epoch
+        self.epoch = 0
+        self.heard_s = -math.inf
         self._until = 0.0
 
     @property
@@ -35,20 +38,29 @@ class Lease:
             raise Refusal(
                 409, "lease-held", f"{self.holder} holds the robot.", f"Its lease ends in {left:.1f} s unless renewed."
             )
-        self.holder, self.epoch = holder, self.epoch + 1
-        self._until = self._clock() + ttl_s
+        self.epoch = self._next_epoch()  # it may raise: then the lease is as it was
+        self.holder = holder
+        self._extend(ttl_s)
 
     def renew(self, holder: str, epoch: int, ttl_s: float) -> None:
         """Extend a live lease."""
         self.check(epoch)
         if holder != self.holder:
             raise Refusal(409, "lease-held", f"{self.holder} holds the robot, not {holder}.")
-        self._until = self._clock() + ttl_s
+        self._extend(ttl_s)
 
     def release(self, holder: str, epoch: int) -> None:
         """End a live lease."""
         self.renew(holder, epoch, 0.0)
         self.holder = ""
+
+    def lapse(self) -> None:
+        """End the lease whoever has it."""
+        self.holder = ""
+
+    def _extend(self, ttl_s: float) -> None:
+        self.heard_s = self._clock()
+        self._until = self.heard_s + ttl_s
 
     def check(self, epoch: int) -> None:
         """Raise Refusal unless `epoch` is that of the live lease."""

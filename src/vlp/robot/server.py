@@ -12,12 +12,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
-from vlp.core.errors import did_you_mean
+from vlp.core.errors import MissingComponent, did_you_mean
 from vlp.core.observation import Located
+from vlp.robot.access import Access
+from vlp.robot.audit import Audit
 from vlp.robot.executor import Execution, Executor
 from vlp.robot.guard import Guard
-from vlp.robot.http import check_server_token
-from vlp.robot.protocol import Robot, Step, offered
+from vlp.robot.protocol import Step, offered
+from vlp.robot.stop_line import CONFIRM_S
 from vlp.robot.wire import (
     CancelRequest,
     ErrorBody,
@@ -45,22 +47,20 @@ ExecutionId = Annotated[str, Path(min_length=1, max_length=64)]
 
 
 def create_app(
-    robot: Robot, token: str, *, max_stream_s: float = 3600.0, observe_wait_s: float = 20.0, grace_s: float = 5.0
+    executor: Executor,
+    access: Access,
+    audit: Audit,
+    *,
+    stop_port: int | None = None,
 ) -> FastAPI:
     """Return the application that serves a robot.
 
     Args:
-        robot: its `execute` and `observe` are called from one worker thread, its `stop` from any.
-        token: the bearer token that every request but the schema needs; at least 8 printable ASCII characters.
-        max_stream_s: longest life of one event stream, in seconds.
-        observe_wait_s: how long the robot may take to observe, in seconds.
-        grace_s: how long the robot may overrun a step's time limit before it is stopped, in seconds.
-
-    Raises:
-        UsageError: the token is too short.
+        executor: the robot; its `execute` and `observe` are called from one worker thread, its `stop` from any.
+        access: who may ask what; only the schema needs no token.
+        audit: hears of what was asked.
+        stop_port: TCP port of the stop line, told by `GET /health`.
     """
-    check_server_token(token)
-    executor = Executor(robot, grace_s=grace_s)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -71,6 +71,7 @@ def create_app(
     reasons = {
         400: "Bad JSON.",
         401: "No token.",
+        403: "The token's role does not allow it, or a web page asked.",
         404: "No such thing.",
         408: "The body came too slowly.",
         409: "Not now: busy, stopped, another holder, stale epoch or reused key.",
@@ -89,17 +90,17 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.executor = executor
-    _add_reading(app, executor, observe_wait_s)
+    _add_reading(app, executor, stop_port)
     _add_executions(app, executor)
     _add_stop(app, executor)
     _add_lease(app, executor)
-    _add_events(app, executor, max_stream_s)
+    _add_events(app, executor)
     _add_refusals(app)
-    app.add_middleware(Guard, token=token, open_paths=("/openapi.json",))
+    app.add_middleware(Guard, access=access, audit=audit, open_paths=("/openapi.json",))
     return app
 
 
-def _add_reading(app: FastAPI, executor: Executor, observe_wait_s: float) -> None:
+def _add_reading(app: FastAPI, executor: Executor, stop_port: int | None) -> None:
     @app.get("/manifest")
     async def manifest() -> dict[str, Any]:
         """What the robot says of itself: primitives with their arguments, places, limits, cameras."""
@@ -112,6 +113,9 @@ def _add_reading(app: FastAPI, executor: Executor, observe_wait_s: float) -> Non
             "robot": executor.manifest.robot,
             "manifest_version": executor.manifest.version,
             "instance": executor.instance,
+            "manifest_hash": executor.manifest_hash,
+            "stop_port": stop_port,
+            "silence_s": executor.bounds.silence_s,
             "stopped": executor.stopped,
             "stop_reason": executor.stop_reason,
             "busy": executor.busy,
@@ -120,7 +124,7 @@ def _add_reading(app: FastAPI, executor: Executor, observe_wait_s: float) -> Non
 
     async def asked(what: str, function: Callable[[], T]) -> T:
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(executor.call(function)), observe_wait_s)
+            return await asyncio.wait_for(asyncio.wrap_future(executor.call(function)), executor.bounds.observe_wait_s)
         except Refusal:
             raise
         except Exception as error:
@@ -183,18 +187,18 @@ def _add_stop(app: FastAPI, executor: Executor) -> None:
     @app.post("/stop", response_model=StopBody)
     async def stop(request: StopRequest | None = None) -> Any:
         """Stop all motion and latch. Needs the token only: no lease, no model. Not a certified safety function."""
-        thread = executor.stop(request.reason if request else "")
+        stopper = executor.stop(request.reason if request else "")
         loop = asyncio.get_running_loop()
-        end = loop.time() + 2.0
-        while thread.is_alive() and loop.time() < end:
-            await asyncio.sleep(0.01)
-        return {"stopped": True, "reason": executor.stop_reason, "confirmed": not thread.is_alive()}
+        end = loop.time() + CONFIRM_S
+        while executor.standing(stopper) and loop.time() < end:
+            await asyncio.sleep(0.005)
+        return executor.stop_body(executor.standing(stopper))
 
     @app.post("/stop/reset", response_model=StopBody)
     async def reset() -> Any:
         """Open the latch; for a person who has looked at the robot."""
         executor.reset()
-        return {"stopped": executor.stopped, "reason": executor.stop_reason, "confirmed": True}
+        return executor.stop_body("")
 
 
 def _add_lease(app: FastAPI, executor: Executor) -> None:
@@ -202,7 +206,10 @@ def _add_lease(app: FastAPI, executor: Executor) -> None:
     async def lease(request: LeaseRequest) -> Any:
         """Acquire the robot (no epoch) or renew the lease (its epoch). Silence during a step stops the robot."""
         if request.epoch is None:
-            return executor.with_lease(lambda held: held.acquire(request.holder, request.ttl_s))
+            try:
+                return executor.with_lease(lambda held: held.acquire(request.holder, request.ttl_s))
+            except MissingComponent as error:  # an epoch that is not on the disk could be granted twice
+                raise Refusal(503, "not-recorded", error.message, error.hint) from None
         epoch = request.epoch
         return executor.with_lease(lambda held: held.renew(request.holder, epoch, request.ttl_s))
 
@@ -212,7 +219,7 @@ def _add_lease(app: FastAPI, executor: Executor) -> None:
         executor.with_lease(lambda held: held.release(request.holder, request.epoch))
 
 
-def _add_events(app: FastAPI, executor: Executor, max_stream_s: float) -> None:
+def _add_events(app: FastAPI, executor: Executor) -> None:
     streams = 0
 
     @app.get(
@@ -230,7 +237,7 @@ def _add_events(app: FastAPI, executor: Executor, max_stream_s: float) -> None:
             raise Refusal(429, "too-many-streams", "8 streams are open.", "Close one.")
         last = request.headers.get("last-event-id", "")
         first = int(last) if last.isascii() and last.isdigit() and len(last) < 16 else after
-        return StreamingResponse(stream(first, min(wait_s, max_stream_s)), media_type="text/event-stream")
+        return StreamingResponse(stream(first, min(wait_s, executor.bounds.max_stream_s)), media_type="text/event-stream")
 
     async def stream(sequence: int, seconds: float) -> AsyncIterator[str]:
         nonlocal streams

@@ -8,10 +8,15 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlp.core.errors import MissingComponent, UsageError, not_installed
+from vlp.robot.access import Access
+from vlp.robot.audit import Audit
+from vlp.robot.executor import Bounds, Executor
 from vlp.robot.protocol import Robot
+from vlp.robot.record import Record
 
 if TYPE_CHECKING:
     import uvicorn
@@ -30,65 +35,107 @@ def new_token() -> str:
     return secrets.token_hex(24)
 
 
-def serve(robot: Robot, token: str, host: str = "127.0.0.1", port: int = 8765, allow_remote: bool = False) -> None:
+def serve(
+    robot: Robot,
+    access: Access,
+    host: str = "127.0.0.1",
+    port: int = 8765,
+    stop_port: int = 0,
+    allow_remote: bool = False,
+    record: Path | None = None,
+    **bounds_s: float,
+) -> None:
     """Serve a robot until interrupted.
 
     Args:
         robot: the body.
-        token: bearer token.
+        access: who may ask what.
         host: address to listen on; other than loopback only with `allow_remote`.
         port: TCP port.
-        allow_remote: the person accepts that the token and images travel unencrypted.
+        stop_port: TCP port of the stop line; 0 takes a free one, which `GET /health` tells.
+        allow_remote: the person accepts that tokens and images travel unencrypted.
+        record: the file that keeps latch, epochs and keys over restarts; the audit log is beside it. None forgets them.
+        bounds_s: other bounds in seconds than `Bounds` has by default.
 
     Raises:
-        UsageError: a bad address or token, or a port that cannot be listened on.
-        MissingComponent: the `robot` extra is not installed.
+        UsageError: a bad address, or a port that cannot be listened on.
+        MissingComponent: the `robot` extra is not installed, or the record cannot be written.
     """
     if not allow_remote and not _is_loopback(host):
         raise UsageError(f"{host!r} is not a loopback address.", "Use 127.0.0.1, or allow remote clients explicitly.")
-    _server(robot, token).run(sockets=[_listen(host, port)])
+    with _server(robot, access, (_listen(host, port), _listen(host, stop_port)), record, Bounds(**bounds_s)) as run:
+        run()
 
 
 @contextlib.contextmanager
-def running_server(robot: Robot, token: str = "", port: int = 0, **bounds_s: float) -> Iterator[Address]:
+def running_server(
+    robot: Robot, token: str = "", port: int = 0, record: Path | None = None, access: Access | None = None, **bounds_s: float
+) -> Iterator[Address]:
     """Serve a robot on loopback from a thread while the context is open.
 
     Args:
         robot: the body.
-        token: bearer token; "" makes a new one.
+        token: bearer token that allows everything; "" makes a new one.
         port: TCP port; 0 takes a free one.
-        bounds_s: other waits in seconds than `vlp.robot.server.create_app` has by default.
+        record, bounds_s: as for `serve`.
+        access: who may ask what, where it is not the holder of the token alone.
     """
     token = token or new_token()
-    listener = _listen("127.0.0.1", port)
-    server = _server(robot, token, **bounds_s)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="robot-server", daemon=True)
-    thread.start()
-    try:
-        while not server.started:
-            if not thread.is_alive():
-                raise MissingComponent("the robot's server did not start.")
-            time.sleep(0.005)
-        yield Address(f"http://127.0.0.1:{listener.getsockname()[1]}", token)
-    finally:
-        server.should_exit = True
-        thread.join(5.0)
-        if thread.is_alive():
-            server.force_exit = True
+    listeners = (_listen("127.0.0.1", port), _listen("127.0.0.1", 0))
+    with _server(robot, access or Access.of(token, token), listeners, record, Bounds(**bounds_s)) as run:
+        thread = threading.Thread(target=run, name="robot-server", daemon=True)
+        thread.start()
+        try:
+            while not run.server.started:
+                if not thread.is_alive():
+                    raise MissingComponent("the robot's server did not start.")
+                time.sleep(0.005)
+            yield Address(f"http://127.0.0.1:{listeners[0].getsockname()[1]}", token)
+        finally:
+            run.server.should_exit = True
             thread.join(5.0)
-        listener.close()
+            if thread.is_alive():
+                run.server.force_exit = True
+                thread.join(5.0)
 
 
-def _server(robot: Robot, token: str, **bounds_s: float) -> "uvicorn.Server":
-    try:
-        import uvicorn
+@dataclass(frozen=True)
+class _Run:
+    server: "uvicorn.Server"
+    listener: socket.socket
 
-        from vlp.robot.server import create_app
-    except ImportError as error:
-        raise not_installed("serving needs", error, "robot") from None
-    app = create_app(robot, token, **bounds_s)
-    config = uvicorn.Config(app, log_level="warning", access_log=False, ws="none", timeout_graceful_shutdown=1)
-    return uvicorn.Server(config)
+    def __call__(self) -> None:
+        self.server.run(sockets=[self.listener])
+
+
+@contextlib.contextmanager
+def _server(
+    robot: Robot,
+    access: Access,
+    listeners: tuple[socket.socket, socket.socket],
+    record: Path | None,
+    bounds: Bounds,
+) -> Iterator[_Run]:
+    with contextlib.ExitStack() as until:
+        for listener in listeners:
+            until.callback(listener.close)
+        try:
+            import uvicorn
+
+            from vlp.robot.connections import BoundedProtocol
+            from vlp.robot.server import create_app
+            from vlp.robot.stop_line import StopLine
+        except ImportError as error:
+            raise not_installed("serving needs", error, "robot") from None
+        kept = until.enter_context(contextlib.closing(Record(record)))
+        audit = until.enter_context(contextlib.closing(Audit(record.with_suffix(".audit.jsonl") if record else None)))
+        executor = until.enter_context(contextlib.closing(Executor(robot, kept, bounds)))
+        line = until.enter_context(contextlib.closing(StopLine(listeners[1], executor, access, audit)))
+        app = create_app(executor, access, audit, stop_port=line.port)
+        config = uvicorn.Config(
+            app, http=BoundedProtocol, log_level="error", access_log=False, ws="none", timeout_graceful_shutdown=1
+        )
+        yield _Run(uvicorn.Server(config), listeners[0])
 
 
 def _listen(host: str, port: int) -> socket.socket:

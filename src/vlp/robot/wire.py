@@ -147,6 +147,9 @@ class HealthBody(RequestBody):
     robot: str
     manifest_version: str
     instance: str
+    manifest_hash: str = ""
+    stop_port: int | None = None
+    silence_s: float | None = None
     stopped: bool
     stop_reason: str
     busy: bool
@@ -154,11 +157,15 @@ class HealthBody(RequestBody):
 
 
 class StopBody(RequestBody):
-    """Whether the latch is closed, and whether the robot's own stop has returned."""
+    """Whether the latch is closed, and whether the robot is at rest: its driver gives no motion any more.
+
+    `standing` says in words what has not come to rest.
+    """
 
     stopped: bool
     reason: str
     confirmed: bool
+    standing: str = ""
 
 
 class ObservationBody(RequestBody):

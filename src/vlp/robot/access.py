@@ -1,0 +1,159 @@
+"""Who may ask what of a robot's server: tokens with roles, and the addresses that a request may name."""
+
+import hashlib
+import hmac
+import ipaddress
+import json
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, get_args
+from urllib.parse import urlsplit
+
+from vlp.core.errors import UsageError, did_you_mean
+from vlp.robot.http import check_server_token
+from vlp.robot.wire import Refusal
+
+Role = Literal["observe", "operate", "stop", "reset"]
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One token: what it allows, and until when.
+
+    Args:
+        name: who has it, for the audit log.
+        sha256: of the token; the token itself is kept nowhere.
+        roles: what it allows. Whoever may operate may observe and stop too; only "reset" opens the latch.
+        expires_s: seconds since the epoch; None does not expire.
+    """
+
+    name: str
+    sha256: bytes
+    roles: frozenset[Role]
+    expires_s: float | None = None
+
+    @classmethod
+    def of(cls, token: str, roles: Iterable[Role], name: str = "", expires_s: float | None = None) -> "Grant":
+        """Return the grant for a token; raises UsageError for one that is too short or no header takes."""
+        check_server_token(token)
+        return cls(name or "+".join(sorted(roles)), _digest(token.encode()), frozenset(roles), expires_s)
+
+    def allows(self, role: Role) -> bool:
+        """Return whether it may be used so."""
+        return role in self.roles or (role in ("observe", "stop") and "operate" in self.roles)
+
+
+class Access:
+    """Decides on a request by its headers alone, before anything of it is read.
+
+    Args:
+        grants: the tokens that open something.
+        hosts: names that the Host header may have besides IP addresses. A web page that makes a name of its own point to this
+            machine (DNS rebinding) sends that name.
+    """
+
+    def __init__(self, grants: Sequence[Grant], hosts: Iterable[str] = ()) -> None:
+        self._grants = tuple(grants)
+        self._hosts = frozenset(("localhost", *(host.lower() for host in hosts)))
+
+    @classmethod
+    def of(cls, operate: str, reset: str, hosts: Iterable[str] = ()) -> "Access":
+        """Return access by two tokens: one for who commands the robot, one for who stands beside it and opens the latch."""
+        if operate == reset:
+            return cls((Grant.of(operate, ("operate", "reset")),), hosts)
+        return cls((Grant.of(operate, ("operate",)), Grant.of(reset, ("reset", "stop", "observe"))), hosts)
+
+    def check_origin(self, headers: Mapping[bytes, bytes]) -> None:
+        """Raise Refusal for a request that a web page made, or that was sent to another name than this server's."""
+        host = _host(headers.get(b"host", b"").decode("latin-1"))
+        if host not in self._hosts and not _is_address(host):
+            hint = f"Reach it by its IP address or as {', '.join(sorted(self._hosts))}, or serve it with --host-names."
+            raise Refusal(403, "wrong-host", f"this server is not called {host[:100]!r}.", hint)
+        if b"origin" in headers or headers.get(b"sec-fetch-site", b"none") != b"none":
+            raise Refusal(403, "from-a-page", "web pages may not command a robot.", "Send it from a program.")
+
+    def allow(self, authorization: bytes, role: Role) -> Grant:
+        """Return the grant of a bearer token that has a role; raises Refusal 401 or 403."""
+        scheme, _, token = authorization.partition(b" ")
+        digest = _digest(token.strip())
+        found = [grant for grant in self._grants if hmac.compare_digest(grant.sha256, digest)]  # all are compared: no timing
+        if scheme.lower() != b"bearer" or not found:
+            raise Refusal(401, "unauthorized", "the token is missing or wrong.", "Send 'Authorization: Bearer TOKEN'.")
+        grant = found[0]
+        if grant.expires_s is not None and time.time() >= grant.expires_s:
+            raise Refusal(401, "expired", "this token has expired.", "Ask for a new one where the robot is served.")
+        if not grant.allows(role):
+            said = f"this token may {', '.join(sorted(grant.roles))}, not {role}."
+            raise Refusal(403, "wrong-role", said, f"Use a token with the role {role!r}.")
+        return grant
+
+
+def read_grants(path: Path) -> list[Grant]:
+    """Return the grants of a file: a JSON list of {"token" or "sha256", "roles", "name", "expires"}.
+
+    Args:
+        path: the file; "expires" is an ISO date and time with its offset.
+
+    Raises:
+        UsageError: it cannot be read, others may read it, or an entry is wrong.
+    """
+    try:
+        if path.stat().st_mode & 0o077:
+            raise UsageError(f"{str(path)!r} can be read by others.", f"chmod 600 {path}")
+        entries = json.loads(path.read_text(encoding="utf-8")[:1_000_000])
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the tokens {str(path)!r} cannot be read: {error}.") from None
+    if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
+        raise UsageError(f"{str(path)!r} holds no list of tokens.", 'Expected [{"token": "...", "roles": ["observe"]}].')
+    return [_grant(entry, f"{path}, entry {n}") for n, entry in enumerate(entries, 1)]
+
+
+def _grant(entry: dict[str, object], where: str) -> Grant:
+    known = ("name", "token", "sha256", "roles", "expires")
+    for key in entry:
+        if key not in known:
+            raise UsageError(f"{where}: unknown key {key[:50]!r}.", did_you_mean(key, known))
+    roles = entry.get("roles")
+    if not isinstance(roles, list) or not roles or not set(roles) <= set(ROLES):
+        raise UsageError(f"{where}: roles are {roles!r}.", f"Expected some of {', '.join(ROLES)}.")
+    expires_s = None
+    if "expires" in entry:
+        try:
+            when = datetime.fromisoformat(str(entry["expires"]))
+        except ValueError:
+            when = None
+        if when is None or when.tzinfo is None:
+            raise UsageError(f"{where}: expires is {entry['expires']!r}.", "Expected e.g. 2027-01-31T18:00:00+01:00.")
+        expires_s = when.timestamp()
+    name = str(entry.get("name", ""))[:100]
+    token, digest = entry.get("token"), entry.get("sha256")
+    if isinstance(token, str) and digest is None:
+        return Grant.of(token, roles, name, expires_s)
+    if token is None and isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest):
+        return Grant(name or "+".join(sorted(roles)), bytes.fromhex(digest), frozenset(roles), expires_s)
+    raise UsageError(f"{where}: one of token and sha256 (64 hexadecimal digits) must be given.")
+
+
+def _digest(token: bytes) -> bytes:
+    return hashlib.sha256(token).digest()
+
+
+def _host(header: str) -> str:
+    """Return the name of a Host header, without the port."""
+    try:
+        return (urlsplit(f"//{header}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

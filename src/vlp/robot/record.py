@@ -1,0 +1,164 @@
+"""What a robot's server must not forget when it dies: the latch, the last epoch, and every key that it took on."""
+
+import contextlib
+import fcntl
+import json
+import os
+import sqlite3
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from vlp.core.errors import MissingComponent, UsageError
+from vlp.core.files import cannot_write, holder
+from vlp.robot.protocol import Step, StepResult
+from vlp.robot.wire import plain
+
+TABLES = (
+    "CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS taken "
+    "(n INTEGER PRIMARY KEY, key TEXT UNIQUE, id TEXT UNIQUE, holder TEXT, step TEXT, result TEXT) STRICT",
+)
+
+
+def default_path(robot: str, port: int) -> Path:
+    """Return where the server of a robot keeps its record: below XDG_STATE_HOME, by default ~/.local/state."""
+    home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in robot)[:80]
+    return Path(home) / "vlp" / "robots" / f"{name}-{port}.db"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """One key that was taken on.
+
+    Args:
+        id: of its execution.
+        holder: who sent it.
+        step: as it was sent.
+        result: how it ended; None while nobody knows.
+    """
+
+    id: str
+    holder: str
+    step: Step
+    result: StepResult | None
+
+
+class Record:
+    """A small SQLite file, written before the robot moves; one server at a time has it.
+
+    Args:
+        path: the file, made when it is not there; None keeps all in memory, which forgets when the process ends.
+
+    Raises:
+        UsageError: another server has it, or it is no record.
+        MissingComponent: it cannot be written.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        with contextlib.ExitStack() as opened:
+            try:
+                if path is not None:
+                    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                    opened.callback(os.close, _hold(path))
+                self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=5)
+                opened.callback(self._db.close)
+                for line in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", *TABLES):
+                    self._db.execute(line)
+            except sqlite3.DatabaseError as error:
+                raise UsageError(f"{str(path)!r} is no record of a robot's server: {error}.", "Move it aside.") from None
+            except OSError as error:
+                raise cannot_write(path or Path(), error) from None
+            self._opened = opened.pop_all()
+
+    # The latch.
+
+    @property
+    def stop_reason(self) -> str:
+        """Why the robot is stopped; "" when the latch is open."""
+        return str(self._get("stop_reason") or "")
+
+    def keep_stop(self, reason: str) -> None:
+        """Write that the latch is closed, with its reason, or open ("")."""
+        self._set("stop_reason", reason)
+
+    # Epochs.
+
+    def next_epoch(self) -> int:
+        """Return an epoch higher than every one before, also after a restart.
+
+        It is at least the wall clock's milliseconds, so that a record that was lost repeats none; a clock that was set back
+        changes nothing while the record is there.
+        """
+        with self._lock:
+            row = self._db.execute("SELECT value FROM state WHERE name = 'epoch'").fetchone()
+            epoch = max((row[0] if row else 0) + 1, int(time.time() * 1000))
+            self._write("INSERT OR REPLACE INTO state VALUES ('epoch', ?)", (epoch,))
+        return epoch
+
+    # Keys.
+
+    def take(self, id: str, holder: str, step: Step) -> None:
+        """Write that a step was taken on; before anything moves.
+
+        Raises:
+            MissingComponent: it could not be written, so the step may not be carried out.
+        """
+        data = json.dumps(plain(asdict(step)), separators=(",", ":"))
+        with self._lock:
+            self._write("INSERT INTO taken (key, id, holder, step) VALUES (?, ?, ?, ?)", (step.key, id, holder, data))
+
+    def finish(self, id: str, result: StepResult) -> None:
+        """Write how a step ended."""
+        data = json.dumps(plain(asdict(result)), separators=(",", ":"))
+        with self._lock:
+            self._write("UPDATE taken SET result = ? WHERE id = ?", (data, id))
+
+    def find(self, *, key: str = "", id: str = "") -> Taken | None:
+        """Return what was taken on under a key or an id, None when nothing was."""
+        column, value = ("key", key) if key else ("id", id)
+        with self._lock:
+            row = self._db.execute(f"SELECT id, holder, step, result FROM taken WHERE {column} = ?", (value,)).fetchone()
+        if row is None:
+            return None
+        found, holder_, step, result = row
+        return Taken(found, holder_, Step(**json.loads(step)), StepResult(**json.loads(result)) if result else None)
+
+    def close(self) -> None:
+        """Close the file and let it go."""
+        with self._lock:
+            self._opened.close()
+
+    def _get(self, name: str) -> object:
+        with self._lock:
+            row = self._db.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else None
+
+    def _set(self, name: str, value: object) -> None:
+        with self._lock:
+            self._write("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, value))
+
+    def _write(self, sql: str, values: tuple[object, ...]) -> None:
+        try:
+            self._db.execute(sql, values)
+        except sqlite3.Error as error:
+            said = f"the record of the robot's server, {str(self.path)!r}, cannot be written: {error}."
+            raise MissingComponent(said, "Free some space, or see who may write there.") from None
+
+
+def _hold(path: Path) -> int:
+    """Take the lock of a record; the system drops it when this process dies."""
+    lock = path.with_suffix(".lock")
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise UsageError(
+            f"{holder(lock)} serves this robot already, with {str(path)!r}.", "End it, or choose another port."
+        ) from None
+    return descriptor
