@@ -25,6 +25,7 @@ class BoundedProtocol(H11Protocol):
         if len(self.connections) > MOST:
             silent = [other for other in self._others() if other.is_silent]
             victim: Any = min(silent, key=lambda other: other.since, default=self)
+            self.connections.discard(victim)  # now: that it is lost is told only after all that wait have been let in
             victim.transport.abort()
             if victim is self:
                 return

@@ -306,8 +306,8 @@ class Executor:
         while not self._closed.wait(0.02):
             reason = self._reason_to_stop()
             if reason and not self.stopped:
-                self.stop(reason)
                 self.lease.lapse()  # who was silent comes back as a stranger
+                self.stop(reason)
 
     def _reason_to_stop(self) -> str:
         """Return why the robot must stop now, "" when it need not; takes no lock, since who has it may wait for a disk."""
