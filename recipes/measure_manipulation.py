@@ -1,11 +1,13 @@
-"""Measure the simulated HSR's grasp and place with noisy but otherwise true positions: skills alone, no model.
+"""Measure the simulated HSR's grasp, place and push with noisy but otherwise true positions: skills alone, no model.
 
     python recipes/measure_manipulation.py grasp --cases 120 --out runs/grasp.jsonl
     python recipes/measure_manipulation.py put --cases 120 --out runs/put.jsonl
+    python recipes/measure_manipulation.py push --cases 120 --out runs/push.jsonl
 
 Each case is a fresh scene of the validation split. A grasp counts when the action says so and the true state has the
 thing in the hand; a put counts when the relation holds a second later and nothing else has moved by more than 3 cm.
-Only things that fit, and sides with a free spot (3.5 cm to all neighbours), are asked for.
+Only things that fit, and sides with a free spot (3.5 cm to all neighbours), are asked for. A push is asked for any thing, in
+any direction; it counts when nothing has left the table, nothing else has moved, and the thing is where the action says.
 One line per case goes to the file, which a second call continues; a table per kind is printed at the end.
 """
 
@@ -91,6 +93,29 @@ def put_case(scene: Scene, rng: np.random.Generator) -> dict[str, Any] | None:
     return {"what": what, "ok": right and not disturbed, "case": f"{a.phrase} {relation} {b.phrase}", "why": why}
 
 
+def push_case(scene: Scene, rng: np.random.Generator) -> dict[str, Any] | None:
+    """Push one thing somewhere: as asked, or not at all."""
+    things = uncovered(scene)
+    thing = things[int(rng.integers(len(things)))]
+    direction = str(rng.choice(["left", "right", "forward", "back"]))
+    simulation = Simulation(scene)
+    robot = SimRobot(simulation)
+    first = simulation.truth()
+    arguments = {"direction": direction, "distance_m": round(float(rng.uniform(0.03, 0.15)), 3)}
+    result = robot.execute(Step("push", {"target": see(simulation, thing.phrase, rng), **arguments}, "push"))
+    simulation.step(500)
+    last = simulation.truth()
+    fallen = [name for name, item in last.objects.items() if item.position_in_world[2] < scene.table.height_m - 0.05]
+    went = np.array(last.objects[thing.phrase].position_in_world) - first.objects[thing.phrase].position_in_world
+    axis, sign = {"left": (1, 1), "right": (1, -1), "forward": (0, 1), "back": (0, -1)}[direction]
+    wanted_m = arguments["distance_m"] if result.status == "succeeded" else 0.0
+    right = abs(sign * went[axis] - wanted_m) < 0.03 and abs(went[1 - axis]) < 0.03
+    others = moved(first, last, thing.phrase)
+    why = f"{result.status} {result.code}: went {np.round(went, 3).tolist()}, moved {others}, fell {fallen}"
+    ok = not fallen and not others and (bool(right) or result.code == "slipped")
+    return {"what": f"push, {result.code or 'succeeded'}", "ok": ok, "case": f"{thing.phrase} {arguments}", "why": why}
+
+
 def has_room(scene: Scene, a: SceneObject, relation: str, b: SceneObject, rng: np.random.Generator) -> bool:
     """Return whether one of some random free spots plainly has the relation to b."""
     others = [o for o in scene.objects if o is not a]
@@ -118,12 +143,12 @@ def moved(first: Truth, last: Truth, but: str) -> list[str]:
 def main() -> None:
     """Run the cases that the file does not have yet, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=("grasp", "put"))
+    parser.add_argument("kind", choices=("grasp", "put", "push"))
     parser.add_argument("--cases", type=int, default=120)
     parser.add_argument("--first", type=int, default=0, help="index of the first scene in the validation split")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    run = {"grasp": grasp_case, "put": put_case}[options.kind]
+    run = {"grasp": grasp_case, "put": put_case, "push": push_case}[options.kind]
     options.out.parent.mkdir(parents=True, exist_ok=True)
     rows = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
     known = {row["index"] for row in rows}

@@ -37,7 +37,8 @@ def raw(port: int, data: bytes) -> tuple[int, Any]:
 
 
 def request(at: Address, body: bytes = b"", path: str = "/stop", host: str = "127.0.0.1", more: str = "") -> bytes:
-    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {at.token}\r\nConnection: close\r\n{more}Content-Length: {len(body)}"
+    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAuthorization: Bearer {at.token}\r\n"
+    head += f"{more}Content-Length: {len(body)}"
     return head.encode() + b"\r\n\r\n" + body
 
 

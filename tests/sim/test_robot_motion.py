@@ -118,6 +118,31 @@ def test_a_push_moves_the_thing_about_that_far():
     assert robot.simulation.truth().objects["red block"].position_in_world[1] == pytest.approx(0.1, abs=0.025)
 
 
+@pytest.mark.parametrize(
+    ("things", "direction", "code"),
+    [
+        ([("red block", 0.6, 0.42, 0.0)], "left", "no-room"),
+        ([("red block", 0.42, 0.0, 0.0)], "back", "no-room"),
+        ([("red block", 0.6, 0.0, 0.0), ("blue can", 0.6, 0.13, 0.0)], "left", "blocked"),
+        ([("red ball", 0.6, 0.0, 0.0)], "left", "unstable"),
+    ],
+)
+def test_a_push_keeps_to_the_table_and_touches_nothing_else(things, direction, code):
+    """`push` shoved things off the table, or others before it, and said "succeeded"."""
+    robot = world(*things)
+    before = robot.simulation.truth().objects
+    result = do(robot, "push", target=see(robot, things[0][0]), direction=direction, distance_m=0.1)
+    assert (result.status, result.code) == ("failed", code) and at_home(robot)
+    after = robot.simulation.truth().objects
+    assert all(np.allclose(after[name].position_in_world, before[name].position_in_world, atol=0.005) for name in before)
+
+
+def test_a_push_that_moved_nothing_says_so():
+    robot = world(("red block", 0.6, 0.2, 0.0), ("blue block", 0.7, -0.3, 0.0))
+    elsewhere = see(robot, "red block", error_m=(0.0, -0.16, 0.0))
+    assert do(robot, "push", target=elsewhere, direction="right", distance_m=0.1).code == "slipped"
+
+
 def test_a_key_acts_once():
     robot = world(("red cube", 0.6, 0.0, 0.0))
     first = robot.execute(Step("go_to", {"place": "start"}, "k"))
