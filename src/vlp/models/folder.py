@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vlp.core.errors import UsageError, lookup
+from vlp.models.text_checks import check_tokenizer
 from vlp.models.turns import TURNS
 from vlp.models.weights import check_weights
 
@@ -57,6 +58,7 @@ def check_folder(path: Path) -> ModelFolder:
     config = check_config(path / "config.json")
     _no_code(path)
     _image_sizes(path, config)
+    check_tokenizer(read_json(path / "tokenizer.json"), folder_name(path))
     parameters = check_weights(path)
     profile, name, turns = _own_record(path)
     return ModelFolder(path, name, profile, parameters, turns, _made_for(path))

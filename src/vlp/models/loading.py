@@ -15,6 +15,7 @@ from vlp.core.errors import MissingComponent, Note, UsageError, lookup
 from vlp.models.adapter import PREFIX, WEIGHTS, Fit, check_adapter, check_base, check_fit
 from vlp.models.chat import Chat
 from vlp.models.folder import ModelFolder, folder_name, folder_record
+from vlp.models.text_checks import check_template
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -174,6 +175,7 @@ def load_chat(folder: ModelFolder, image_token: int) -> Chat:
         raise UsageError(f"the tokenizer or processor of {folder.name!r} cannot be loaded: {_line(error)}.") from None
     if not tokenizer.chat_template:
         raise UsageError(f"{folder.name!r} has no chat template.", "Add the chat_template.jinja of Qwen2.5-VL.")
+    check_template(tokenizer.chat_template, folder.name)
     return Chat(tokenizer, processor, image_token)
 
 
