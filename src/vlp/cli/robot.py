@@ -28,11 +28,15 @@ def serve(
     grounder: str = DEFAULT_GROUNDER,
     host: str = "127.0.0.1",
     port: int = 8765,
+    stop_port: int = 0,
     allow_remote: bool = False,
+    host_names: tuple[str, ...] = (),
+    tokens: str = "",
 ) -> int:
     """Offer a robot, simulated or your own, over HTTP until you press Ctrl-C.
 
-    The token is VLP_ROBOT_TOKEN from the environment, or a new one that is printed.
+    Who has VLP_ROBOT_TOKEN may operate the robot, who has VLP_ROBOT_RESET_TOKEN may open its latch after a stop: from the
+    environment, or new ones that are printed. Of your own robot, latch and keys outlive the server, below XDG_STATE_HOME.
 
     Args:
         robot: the simulated robot, or module:Class of your own.
@@ -40,25 +44,35 @@ def serve(
         grounder: what finds things in its images (see `vlp run --help`); "none" offers actions only.
         host: the address to listen on; others than loopback need --allow-remote.
         port: the TCP port.
-        allow_remote: listen to other machines too; token and images then travel unencrypted.
+        stop_port: the TCP port of the line that only stops; 0 takes a free one, which clients are told.
+        allow_remote: listen to other machines too; tokens and images then travel unencrypted.
+        host_names: names that clients reach this machine by, besides its addresses.
+        tokens: file of tokens with roles instead of the two, as docs/safety.md shows.
     """
     from vlp.episodes.assemble import open_robot
-    from vlp.robot.http import check_server_token
+    from vlp.robot.access import Access, read_grants
+    from vlp.robot.record import default_path
     from vlp.robot.serving import new_token
     from vlp.robot.serving import serve as run_server
 
     if robot.startswith(("http://", "https://")):
         raise UsageError("that robot is served already.", f"Name a simulated robot, e.g. {first(EMBODIMENTS)}.")
     check_run(robot, world, ())
+    token = os.environ.get("VLP_ROBOT_TOKEN") or new_token()
+    reset_token = os.environ.get("VLP_ROBOT_RESET_TOKEN") or new_token()
+    access = Access(read_grants(Path(tokens)), host_names) if tokens else Access.of(token, reset_token, host_names)
     bare = grounder == "none"
     body: Any = open_robot(robot, world=world, seed=seed, grounder="oracle" if bare else grounder)[0]
-    token = os.environ.get("VLP_ROBOT_TOKEN") or new_token()
-    check_server_token(token)
     where = f" in {world} {seed}" if is_simulated(robot) else ""
-    print(f"{robot}{where} at http://{host}:{port}, Ctrl-C ends it. In another terminal:", flush=True)
-    print(f"  export VLP_ROBOT_TOKEN={token}", flush=True)
-    print(f"  vlp robot manifest --robot http://{host}:{port}", flush=True)
-    run_server(body.robot if bare else body, token, host, port, allow_remote)
+    print(f"{robot}{where} at http://{host}:{port}, Ctrl-C ends it.", flush=True)
+    if not tokens:
+        print("In another terminal:", flush=True)
+        print(f"  export VLP_ROBOT_TOKEN={token}", flush=True)
+        print(f"  vlp robot manifest --robot http://{host}:{port}", flush=True)
+        print("After a stop, who stands beside the robot opens its latch:", flush=True)
+        print(f"  VLP_ROBOT_RESET_TOKEN={reset_token} vlp robot reset --robot http://{host}:{port}", flush=True)
+    record = None if is_simulated(robot) else default_path(robot, port)  # a simulated robot begins anew with its scene
+    run_server(body.robot if bare else body, access, host, port, stop_port, allow_remote, record)
     return 0
 
 
@@ -137,7 +151,6 @@ def do(
     arguments: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="NAME=VALUE ...")] = (),
     robot: str = ADDRESS,
     token: str = "",
-    reset_stop: bool = False,
 ) -> int:
     """Let a robot carry out one primitive: vlp robot do grasp target='$red_cube'.
 
@@ -148,7 +161,6 @@ def do(
         arguments: e.g. place=bin or height_m=0.1.
         robot: the URL of its server.
         token: by default the environment's VLP_ROBOT_TOKEN.
-        reset_stop: release the stop latch first; look at the robot before you do.
     """
     with connect(robot, token) as remote:
         known = remote.describe().primitives
@@ -161,8 +173,6 @@ def do(
             if name in given:
                 raise UsageError(f"{name[:100]!r} is given twice.", "Give each argument once.")
             given[name] = value
-        if reset_stop:
-            remote.reset_stop()
         for name, value in given.items():
             if isinstance(value, str) and value.startswith("$"):
                 if "locate" not in known:

@@ -1,5 +1,7 @@
 """`vlp robot stop` and `vlp robot reset`: the latch of a served robot."""
 
+import os
+
 from vlp.cli.robot import ADDRESS
 from vlp.cli.robots import connect
 
@@ -22,9 +24,9 @@ def reset(robot: str = ADDRESS, token: str = "") -> int:
 
     Args:
         robot: the URL of its server.
-        token: by default the environment's VLP_ROBOT_TOKEN.
+        token: one with the role "reset"; by default the environment's VLP_ROBOT_RESET_TOKEN, else VLP_ROBOT_TOKEN.
     """
-    with connect(robot, token) as remote:
+    with connect(robot, token or os.environ.get("VLP_ROBOT_RESET_TOKEN", "")) as remote:
         remote.reset_stop()
     print("ready: the robot takes steps again.")
     return 0
