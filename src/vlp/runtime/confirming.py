@@ -10,12 +10,12 @@ from typing import Any
 
 from vlp.core.errors import UsageError, VlpError
 from vlp.core.instruction import Instruction
-from vlp.journal import Event
+from vlp.journal import Event, Journal
 from vlp.policy.model import Plan, Policy, compact
 from vlp.runtime.body import SLICE_S, Body
-from vlp.runtime.bus import Bus, Outcome
 from vlp.runtime.memory import RunMemory
 from vlp.runtime.planner import Planner, acts, final_steps, understood
+from vlp.runtime.story import Outcome
 from vlp.understanding.gate import Gate
 
 
@@ -176,13 +176,13 @@ class Confirming:
     Args:
         body: the robot; its lease is held while the person thinks, and its stop ends the wait.
         planner: checks an edited policy as it checks those of the model.
-        bus: told of question and answer.
+        journal: told of question and answer.
         memory: holds the plan, and whether a person has agreed to it.
         gate: says which sentences may move the robot.
     """
 
-    def __init__(self, body: Body, planner: Planner, bus: Bus, memory: RunMemory, gate: Gate) -> None:
-        self.body, self.planner, self.bus, self.memory, self.gate = body, planner, bus, memory, gate
+    def __init__(self, body: Body, planner: Planner, journal: Journal, memory: RunMemory, gate: Gate) -> None:
+        self.body, self.planner, self.journal, self.memory, self.gate = body, planner, journal, memory, gate
         self.desk = Desk()
 
     def answer(self, said: Said, by: str, stop: Callable[[str], None]) -> None:
@@ -232,7 +232,7 @@ class Confirming:
             return end
         data = {"revision": proposal.revision, "answer": answer.answer, "by": answer.by}
         data |= {"waited_s": time.monotonic() - start_s, "image_age_s": self._image_age_s()}
-        self.bus.emit(Event("confirm-answered", data), *self._following(answer))
+        self.journal.emit(Event("confirm-answered", data), *self._following(answer))
         if answer.answer == "no":
             return Outcome("stopped", f"not confirmed, no ({answer.by}): {proposal.text}")
         return end
@@ -272,7 +272,7 @@ class Confirming:
         try:
             shown = {"revision": proposal.revision, "text": proposal.text, "doubt": proposal.doubt}
             shown |= {"steps": list(proposal.steps), "final": list(proposal.final), "image_age_s": self._image_age_s()}
-            self.bus.emit(Event("confirm-asked", shown))
+            self.journal.emit(Event("confirm-asked", shown))
             yield
         finally:
             self.desk.close()
@@ -281,7 +281,7 @@ class Confirming:
         look_s = 0.0
         while (refused := self.desk.wait(SLICE_S)) is not None:
             for why in refused:
-                self.bus.emit(Event("note", {"text": f"answer not taken: {why}"}))
+                self.journal.emit(Event("note", {"text": f"answer not taken: {why}"}))
             if not wanted():
                 return None
             if time.monotonic() > look_s:
