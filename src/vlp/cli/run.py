@@ -16,8 +16,7 @@ import tyro
 from rich.console import Console
 
 from vlp.cli.keyboard import Keyboard, Lines
-from vlp.cli.names import check_run, is_simulated
-from vlp.cli.options import IN_PROCESS, Eyes, of_worlds
+from vlp.cli.names import IN_PROCESS, Eyes, check_run, is_simulated, of_worlds
 from vlp.cli.out import check_out, default_out, held, keep_aside, take_out
 from vlp.core.errors import MissingComponent, UsageError, VlpError, first, lookup
 from vlp.core.files import check_writable

@@ -17,6 +17,7 @@ from vlp.runtime.memory import RunMemory
 from vlp.runtime.planner import Planner, acts, final_steps, understood
 from vlp.runtime.story import Outcome
 from vlp.understanding.gate import Gate
+from vlp.understanding.stopping import bare, says_no, says_yes
 
 
 @dataclass(frozen=True)
@@ -79,20 +80,6 @@ class Answer:
     by: str
     instruction: Instruction | None = None
     plan: Plan | None = None
-
-
-def says_yes(text: str) -> bool:
-    """Return whether words are a yes to the question whether to go on."""
-    return _word(text) in ("y", "yes", "ok", "go on", "sure")
-
-
-def says_no(text: str) -> bool:
-    """Return whether words are nothing but a no; unlike other words for stopping, a no latches no robot that stands still."""
-    return _word(text) in ("n", "no", "nope")
-
-
-def _word(text: str) -> str:
-    return " ".join(text.lower().rstrip(" .!").split())
 
 
 def _is_document(text: str) -> bool:
@@ -247,7 +234,7 @@ class Confirming:
             return Answer("yes" if says_yes(text) else "no", by)
         if _is_document(text):
             return Answer("edit", by, plan=self.planner.edited(text))
-        if _word(text) == "edit":
+        if bare(text) == "edit":
             raise UsageError("an edit is the policy itself.", "Answer with the policy's JSON, in one line.")
         told = Instruction.of(text)
         why = self.gate.sentence(told.text, follows=True)

@@ -1,11 +1,13 @@
 """The loop: instructions and triggers, a policy, the next step; step by step until there is an end."""
 
+from __future__ import annotations
+
 import queue
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vlp.core.errors import UsageError, VlpError
 from vlp.core.instruction import Instruction
@@ -15,12 +17,14 @@ from vlp.policy.model import PlanStep, Policy, Subtask
 from vlp.primitives.schema import CHECK
 from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.body import Abandoned, Body, Overrun
-from vlp.runtime.confirming import Confirming, says_no
 from vlp.runtime.memory import RunMemory
 from vlp.runtime.planner import NoPolicy, Planner, answered
 from vlp.runtime.story import Outcome
 from vlp.runtime.triggers import TRIGGERS, Moment, Trigger, fired
-from vlp.understanding.stopping import says_stop
+from vlp.understanding.stopping import says_no, says_stop
+
+if TYPE_CHECKING:
+    from vlp.runtime.confirming import Confirming
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Change:
     what: Instruction | str
 
     @classmethod
-    def parse(cls, text: str, *, instruction: bool) -> "Change":
+    def parse(cls, text: str, *, instruction: bool) -> Change:
         """Return the change that "STEP: words" spells, where the words are an instruction or an event.
 
         Raises:
@@ -53,7 +57,7 @@ class Change:
         return {"after_steps": self.after_steps, "what": what, "text": str(self.what)}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Change":
+    def from_json(cls, data: dict[str, Any]) -> Change:
         """Return the change that `to_json` wrote."""
         return cls(data["after_steps"], Instruction(data["text"]) if data["what"] == "instruction" else data["text"])
 

@@ -1,11 +1,13 @@
 """A run put together: what is to be done, robot, model, journal and loop; and how one whose process died is taken over."""
 
+from __future__ import annotations
+
 import platform
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from vlp import __version__
 from vlp.core.errors import UsageError, VlpError
@@ -15,13 +17,15 @@ from vlp.journal import Event, Journal, Subscriber, read_events
 from vlp.models.protocol import Model
 from vlp.robot.protocol import Robot, Step, StepResult
 from vlp.runtime.body import Body, Budget
-from vlp.runtime.confirming import Confirming, Proposal, Said
 from vlp.runtime.loop import Change, Judge, Loop
 from vlp.runtime.memory import RunMemory, reading
 from vlp.runtime.planner import Planner
 from vlp.runtime.story import Outcome
 from vlp.runtime.triggers import TRIGGERS, Trigger
 from vlp.understanding.gate import Gate
+
+if TYPE_CHECKING:
+    from vlp.runtime.confirming import Confirming, Proposal, Said
 
 JOURNAL = "journal.db"
 
@@ -57,7 +61,7 @@ class Spec:
         return [Event("run-started", data), Event("instruction", asdict(self.instruction))]
 
     @classmethod
-    def of(cls, events: Sequence[Event]) -> "Spec":
+    def of(cls, events: Sequence[Event]) -> Spec:
         """Return the spec of a run from its events."""
         data = events[0].data
         said = next(event.data for event in events if event.kind == "instruction")
@@ -136,7 +140,11 @@ class Run:
         self.planner = Planner(
             model, self.body.manifest, self.journal, self.memory, spec.budget, on_text, self.gate, doubts, names, reachable
         )
-        self.confirming = Confirming(self.body, self.planner, self.journal, self.memory, self.gate) if always else None
+        self.confirming: Confirming | None = None
+        if always:
+            from vlp.runtime.confirming import Confirming
+
+            self.confirming = Confirming(self.body, self.planner, self.journal, self.memory, self.gate)
         self.loop = Loop(
             self.run_id, self.body, self.planner, self.journal, self.memory, spec.changes, judge, triggers, self.confirming
         )
