@@ -11,7 +11,8 @@ from vlp.cli.ask import _whole
 from vlp.core.errors import Issue, UsageError
 from vlp.nano.names import NAMES
 from vlp.perception.perceiving import with_perceptions
-from vlp.policy.checks import CHECKS, State, check_policy
+from vlp.policy.checks import CHECKS, check_policy
+from vlp.policy.model import State
 from vlp.sim.language.families import sample_task
 from vlp.sim.open import manifest_of
 from vlp.sim.worlds.seeds import seed_of

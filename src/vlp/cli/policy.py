@@ -13,8 +13,8 @@ from vlp.core.things import counted
 from vlp.policy.checks import check_policy
 from vlp.policy.convert import TARGETS
 from vlp.policy.convert import convert as convert_to
-from vlp.policy.diff import diff as compare
 from vlp.policy.model import Plan, tree_lines
+from vlp.policy.model import diff as compare
 from vlp.policy.parse import MAX_BYTES, parse_json
 from vlp.primitives.schema import policy_schema
 from vlp.sim import EMBODIMENTS

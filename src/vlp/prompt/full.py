@@ -9,7 +9,8 @@ from typing import Any
 from vlp.core.errors import Report
 from vlp.core.messages import Image, Message, Text, user
 from vlp.core.things import Names
-from vlp.policy.checks import State, check_policy
+from vlp.policy.checks import check_policy
+from vlp.policy.model import State
 from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.facts import Condition, makers
 from vlp.primitives.manifest import Manifest, Place

@@ -10,8 +10,7 @@ from typing import Any
 from vlp.core.errors import UsageError
 from vlp.core.observation import Located
 from vlp.journal import Event
-from vlp.policy.checks import Bound, Situation, State
-from vlp.policy.model import Plan, PlanStep
+from vlp.policy.model import Bound, Plan, PlanStep, Situation, State
 from vlp.primitives.declare import Primitive
 from vlp.primitives.schema import CHECK
 from vlp.prompt.render import Memory, StepRecord

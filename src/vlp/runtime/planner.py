@@ -11,9 +11,8 @@ from vlp.core.observation import Observation
 from vlp.core.things import Names
 from vlp.journal import Event, Journal
 from vlp.models.protocol import Model, Reply
-from vlp.policy.checks import CHECKS, Reachable, Situation, State, check_policy
-from vlp.policy.diff import diff
-from vlp.policy.model import Plan, PlanStep, Policy, compact
+from vlp.policy.checks import CHECKS, Reachable, check_policy
+from vlp.policy.model import Plan, PlanStep, Policy, Situation, State, compact, diff
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import CHECK, Schema, guided, policy_schema
 from vlp.prompt.render import plan_messages, repair_messages

@@ -14,8 +14,8 @@ from typing import Any
 from vlp.core.errors import Issue, TaskFailed, UsageError
 from vlp.core.instruction import MAX_CHARS
 from vlp.core.things import Names
-from vlp.policy.checks import Context, Situation, references, walk
-from vlp.policy.model import Policy
+from vlp.policy.checks import Context
+from vlp.policy.model import Policy, Situation, references, walk
 from vlp.primitives.manifest import Manifest
 from vlp.understanding.lexicon import ALL, NAME, Lexicon, Mention, english, listed, role
 from vlp.understanding.reading import Reading, read

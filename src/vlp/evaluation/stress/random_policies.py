@@ -4,8 +4,7 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from vlp.policy.checks import Situation, State
-from vlp.policy.model import PolicyStep
+from vlp.policy.model import PolicyStep, Situation, State
 from vlp.primitives.declare import Argument
 from vlp.primitives.facts import UNARY
 from vlp.primitives.manifest import Manifest
