@@ -14,7 +14,7 @@ from typing import Any
 from vlp.core.errors import Issue, TaskFailed, UsageError
 from vlp.core.instruction import MAX_CHARS
 from vlp.core.things import Names
-from vlp.policy.checks import Context
+from vlp.policy.checks import Check, Context
 from vlp.policy.model import Policy, Situation, references, walk
 from vlp.primitives.manifest import Manifest
 from vlp.understanding.lexicon import ALL, NAME, Lexicon, Mention, english, listed, role
@@ -148,7 +148,7 @@ class Gate:
         things = f"It knows: {', '.join(self.names.kinds)}; {', '.join(self.names.colours)}."
         return f"the model does not know {_listed(words)}.", f"{guess[:1].upper()}{guess[1:]} {things}".strip()
 
-    def checks(self, sentences: Sequence[str], fresh: bool) -> tuple["AsAsked", ...]:
+    def checks(self, sentences: Sequence[str], fresh: bool) -> tuple[Check, ...]:
         """Return the checks that a policy keeps to what was said.
 
         Args:
@@ -158,7 +158,7 @@ class Gate:
         if not self.reads:
             return ()
         readings = [self.read(text, i > 0) for i, text in enumerate(sentences)]
-        return (AsAsked(readings, self.strict, fresh),)
+        return (_AsAsked(readings, self.strict, fresh),)
 
     def doubt(self, text: str, policy: Policy) -> str:
         """Return what a general model may have misunderstood, in one sentence: words of the instruction that neither the rules
@@ -197,7 +197,7 @@ OPEN = Gate()
 
 
 @dataclass(frozen=True)
-class AsAsked:
+class _AsAsked:
     """A policy moves what was named or is implied, nothing that was forbidden, and leaves out nothing that was named.
 
     Args:
