@@ -24,7 +24,7 @@ IMPORTING = "<frozen importlib._bootstrap>"
 
 @contextlib.contextmanager
 def heeding_signals() -> Iterator[list[int]]:
-    """Heed Ctrl-C, SIGTERM and the end of the terminal until a command takes them over, as `vlp run` does; gives those that came.
+    """Heed Ctrl-C, SIGTERM and the end of the terminal until a command takes over, as `vlp run` does; gives those that came.
 
     The first one interrupts the command, whose own clean-up still runs; the second one ends the process at once. So does the
     first while something is imported: many libraries take an interrupted import for a package that is not there.
