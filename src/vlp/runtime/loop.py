@@ -21,7 +21,6 @@ from vlp.runtime.memory import RunMemory
 from vlp.runtime.planner import NoPolicy, Planner, answered
 from vlp.runtime.story import Outcome
 from vlp.runtime.triggers import TRIGGERS, Moment, Trigger, fired
-from vlp.understanding.stopping import says_no, says_stop
 
 if TYPE_CHECKING:
     from vlp.runtime.confirming import Confirming
@@ -232,9 +231,13 @@ class Loop:
             return answer
         if not answer:
             return None
-        if says_stop(answer[0].data["text"]) and not says_no(answer[0].data["text"]):  # a no is an answer
-            self.stop(f"told to stop: {answer[0].data['text']!r}")
+        told = answer[0].data
+        why = self.gate.answer(told["text"])
+        if why is not None and why.stops:
+            self.stop(f"told to stop: {told['text']!r}")
             return Outcome("stopped", self._stop)
+        if why is not None:
+            return Outcome("failure", f"the answer to {told['question']!r} cannot be taken: {why}")
         self.journal.emit(*answer)
         return None
 

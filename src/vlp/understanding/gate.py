@@ -17,9 +17,9 @@ from vlp.core.things import Names
 from vlp.policy.checks import Check, Context
 from vlp.policy.model import Policy, Situation, references, walk
 from vlp.primitives.manifest import Manifest
-from vlp.understanding.lexicon import ALL, NAME, Lexicon, Mention, english, listed, role
+from vlp.understanding.lexicon import ALL, NAME, Lexicon, Mention, act_of, english, known_words, listed, role, tokens
 from vlp.understanding.reading import Reading, read
-from vlp.understanding.stopping import mentions_stop, says_stop
+from vlp.understanding.stopping import mentions_stop, says_no, says_stop
 
 
 class NotUnderstood(TaskFailed):
@@ -107,6 +107,20 @@ class Gate:
         if why is not None and mentions_stop(text):
             return NotUnderstood("stop", f"{_short(text)} seems to tell the robot to stop.")
         return why
+
+    def answer(self, text: str) -> NotUnderstood | None:
+        """Return why an answer to a question of the robot's may not move it; None when it may.
+
+        A short answer ("the left one", "yes", "3") completes the instruction; one that names a deed is read as an instruction.
+
+        Args:
+            text: a cleaned instruction.
+        """
+        why = None if says_no(text) else self.sentence(text, follows=True)
+        if why is None or why.stops:
+            return why
+        words, _ = known_words(tokens(text), self.lexicon)
+        return why if not why.harmless and any(word in act_of() for word in words) else None
 
     def _reasons(self, said: Reading, follows: bool) -> Iterator[NotUnderstood]:
         if self.strict and said.unknown:
