@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vlp.core.errors import MissingComponent, UsageError, did_you_mean
-from vlp.core.files import cannot_write, holder
+from vlp.core.files import cannot_write, holder, nearest
 
 KINDS: dict[str, tuple[str, ...]] = {
     # The run's identity: with its first instruction, all that is needed to build it again.
@@ -104,6 +104,7 @@ MIGRATIONS: tuple[str, ...] = (
 """Entry n brings a file from version n to n + 1; the list only grows."""
 
 FILE_NAME = "journal.db"
+GIVE_RUN = "Give the directory that `vlp run --out` wrote."
 
 
 class JournalError(MissingComponent):
@@ -139,7 +140,7 @@ class Journal:
         self.path = Path(path)
         self._lock = threading.Lock()
         if must_exist and not self.path.is_file():
-            raise UsageError(f"no journal at {str(self.path)!r}.", "Give the directory that `vlp run --out` wrote.")
+            raise UsageError(f"no journal at {str(self.path)!r}.", nearest(self.path) or GIVE_RUN)
         with contextlib.ExitStack() as opened:  # what was opened is closed again when the rest cannot be
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -284,10 +285,9 @@ def journal_path(where: str | Path) -> Path:
     Raises:
         UsageError: there is none.
     """
-    path = Path(where)
-    path = path / FILE_NAME if path.is_dir() else path
-    if not path.is_file():
-        raise UsageError(f"no journal at {str(path)[:300]!r}.", "Give the directory that `vlp run --out` wrote.")
+    path = Path(where) / FILE_NAME if os.path.isdir(where) else Path(where)
+    if not os.path.isfile(path):  # of a name that no file system takes, too
+        raise UsageError(f"no journal at {str(path)[:300]!r}.", nearest(where) or GIVE_RUN)
     return path
 
 
