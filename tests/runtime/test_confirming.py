@@ -23,9 +23,9 @@ from vlp.robot.client import RemoteRobot
 from vlp.robot.serving import running_server
 from vlp.runtime.body import Budget
 from vlp.runtime.confirming import EditedText, Proposal
-from vlp.runtime.replay import replay
 from vlp.runtime.run import Run as LiveRun
 from vlp.runtime.run import read_run
+from vlp.runtime.subscribers.report import replay
 from vlp.sim.fake.robot import FakeRobot
 from vlp.understanding.gate import Gate, NotUnderstood
 

@@ -16,10 +16,9 @@ from run_kit import Run, asked, change, say
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal import Event, Journal, read_events
-from vlp.runtime.replay import replay
 from vlp.runtime.run import read_run
 from vlp.runtime.story import Story
-from vlp.runtime.subscribers.report import ReportFiles, render_report
+from vlp.runtime.subscribers.report import ReportFiles, render_report, replay
 from vlp.runtime.subscribers.rerun_log import RerunLog
 from vlp.runtime.subscribers.terminal import Terminal
 from vlp.runtime.subscribers.video import SIZE_PX, Video, compose

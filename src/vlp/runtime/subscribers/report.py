@@ -7,9 +7,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from vlp.core.errors import UsageError
 from vlp.core.files import write_whole
 from vlp.core.things import counted
-from vlp.journal import Event
+from vlp.journal import Event, journal_path, read_events
+from vlp.runtime.memory import reading
 from vlp.runtime.story import TIMES, Chapter, Row, Story
 
 
@@ -114,6 +116,23 @@ def write_files(out: Path, events: Sequence[Event]) -> Story:
     write_whole(out / "result.json", result_text(story))
     write_whole(out / "report.html", render_report(events))
     return story
+
+
+def replay(where: str | Path) -> Story:
+    """Write report.html and result.json again from a journal alone, beside it, and return the run's story.
+
+    Args:
+        where: run directory or journal file.
+
+    Raises:
+        UsageError: no journal, a damaged one, or one without a run.
+        MissingComponent: the directory cannot be written.
+    """
+    events = [event for event in read_events(where) if event.kind != "snapshot"]
+    if not events:
+        raise UsageError("the journal holds no run.", "Was the run killed before it began?")
+    with reading():
+        return write_files(journal_path(where).parent, events)
 
 
 class ReportFiles:
