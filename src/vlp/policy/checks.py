@@ -109,15 +109,15 @@ def effects(policy: Policy, context: Context) -> Iterator[Issue]:
 
 def _references(path: str, step: PolicyStep, situation: Situation) -> Iterator[Issue]:
     for argument, name in references(step):
-        bound = situation.names.get(name)
-        if bound is None or not situation.primitives[step.do].reaches:
+        phrase = situation.names.get(name)
+        if phrase is None or not situation.primitives[step.do].reaches:
             continue
         at_old_spot = step.arguments.get("relation") == "at"
-        if "held" in _effect_words(step, situation) and bound.phrase == situation.held and not at_old_spot:
-            message = f"the {bound.phrase} is in the hand; it cannot be put in a relation to itself."
+        if "held" in _effect_words(step, situation) and phrase == situation.held and not at_old_spot:
+            message = f"the {phrase} is in the hand; it cannot be put in a relation to itself."
             yield Issue(f"{path}/{argument}", "self-relation", message)
-        elif bound.moved and not at_old_spot:
-            message = f"the {bound.phrase} has moved since '${name}' was located."
+        elif name in situation.stale and not at_old_spot:
+            message = f"the {phrase} has moved since '${name}' was located."
             yield Issue(f"{path}/{argument}", "stale-reference", message, "Locate it again before this step.")
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -232,15 +232,6 @@ def _line(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Bound:
-    """What a `$name` stands for: the type of the result, the phrase asked for, and whether it has moved since."""
-
-    type: str
-    phrase: str
-    moved: bool = False
-
-
-@dataclass(frozen=True)
 class State:
     """What is known before the first step.
 
@@ -250,7 +241,8 @@ class State:
         facts: what primitives have made true and what still holds, but for hand and place.
         known: where things were last seen, by phrase.
         refuted: whether the last step was a check, and failed.
-        names: what names stand for; a new policy begins without any.
+        names: the phrase that each `$name` stands for; a new policy begins without any.
+        stale: the names whose thing has moved since it was located.
     """
 
     at: str = ""
@@ -258,7 +250,8 @@ class State:
     facts: frozenset[Fact] = frozenset()
     known: Mapping[str, Located] = field(default_factory=dict)
     refuted: bool = False
-    names: Mapping[str, Bound] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    stale: frozenset[str] = frozenset()
 
 
 class Situation:
@@ -272,7 +265,7 @@ class Situation:
     def __init__(self, state: State, primitives: Mapping[str, Primitive]) -> None:
         self.primitives = primitives
         self.facts = Facts(state.facts, state.holding, state.at)
-        self.names: dict[str, Bound] = dict(state.names)
+        self.names, self.stale = dict(state.names), set(state.stale)
         self.moved: set[str] = set()
         """What has been moved since the start, by phrase."""
 
@@ -285,8 +278,7 @@ class Situation:
         """Return what an argument speaks of: the phrase behind a reference, else the phrase or place itself."""
         if not value.startswith("$"):
             return value
-        bound = self.names.get(value[1:])
-        return bound.phrase if bound else value[1:].replace("_", " ")
+        return self.names.get(value[1:], value[1:].replace("_", " "))
 
     def said(self, step: PolicyStep) -> dict[str, Any]:
         """Return a step's arguments, defaults included, with phrases in place of references."""
@@ -304,12 +296,11 @@ class Situation:
         primitive = self.primitives[step.do]
         made = self.facts.apply(primitive, self.said(step))
         self.moved |= self.facts.moved
-        for name, bound in self.names.items():
-            if bound.phrase in self.facts.moved:
-                self.names[name] = replace(bound, moved=True)
+        self.stale |= {name for name, phrase in self.names.items() if phrase in self.facts.moved}
         if step.as_:
             named = next((a.name for a in primitive.arguments if a.type in ("phrase", "text")), "")
-            self.names[step.as_] = Bound(primitive.result, str(step.arguments.get(named, "")))
+            self.names[step.as_] = str(step.arguments.get(named, ""))
+            self.stale.discard(step.as_)
         return made
 
 

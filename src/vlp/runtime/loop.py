@@ -305,7 +305,8 @@ class Loop:
 
         It is checked again on what is known now; its names and types cannot have changed.
         """
-        state = replace(self.memory.state(), names=self.memory.situation.names)
+        now = self.memory.situation
+        state = replace(self.memory.state(), names=now.names, stale=frozenset(now.stale))
         alone = Policy("one step", (Subtask("one step", (step.step,)),))
         _, report = check_policy(alone, self.body.manifest, state, checks=(effects, within_limits))
         if report.ok:
