@@ -82,13 +82,10 @@ class Loop:
         planner: asks the model, within its budget; its gate says which sentences may move the robot.
         journal: told of everything.
         memory: what the run knows, folded from events.
-        changes: scripted changes, in any order.
+        changes: scripted changes, in any order; events among them need a judge.
         judge: lets scripted events happen, and says in the end whether the task is done; None where nobody can.
         triggers: reasons to ask for a new policy.
         confirming: asks a person about every new policy; None to ask about none.
-
-    Raises:
-        UsageError: a scripted event, and nothing that could carry it out.
     """
 
     def __init__(
