@@ -7,8 +7,7 @@ import sys
 
 from vlp.policy.checks import check_policy
 from vlp.policy.convert import convert
-from vlp.policy.diff import diff
-from vlp.policy.model import tree_lines
+from vlp.policy.model import diff, tree_lines
 from vlp.sim.fake.robot import fake_manifest
 
 WRITTEN = """{"goal":"the red cube is in the green bowl","subtasks":[

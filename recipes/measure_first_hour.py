@@ -38,7 +38,8 @@ from vlp.journal import Event, read_events
 from vlp.models.catalogue import open_model
 from vlp.models.protocol import Model
 from vlp.perception.perceiving import with_perceptions
-from vlp.policy.checks import CHECKS, State, check_policy
+from vlp.policy.checks import CHECKS, check_policy
+from vlp.policy.model import State
 from vlp.primitives.schema import policy_schema
 from vlp.prompt.render import Memory, plan_messages
 from vlp.runtime.run import Run, Spec

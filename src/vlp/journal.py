@@ -1,4 +1,4 @@
-"""The durable record of a run: typed events in one SQLite file, each on disk before the next step, and read back from there."""
+"""The durable record of a run: typed events in one SQLite file, each on disk before the next step and before anyone is told."""
 
 import contextlib
 import fcntl
@@ -9,60 +9,53 @@ import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from vlp.core.errors import MissingComponent, UsageError, did_you_mean
-from vlp.core.files import cannot_write, holder
+from vlp.core.files import cannot_write, holder, nearest
 
-
-@dataclass(frozen=True)
-class EventKind:
-    """One kind of event.
-
-    Args:
-        doc: what it says.
-        fields: keys that its data must have.
-        durable: whether it must be on the disk before anything else happens.
-    """
-
-    doc: str
-    fields: tuple[str, ...]
-    durable: bool = False
-
-
-KINDS: dict[str, EventKind] = {
-    "run-started": EventKind(
-        "The run's identity: with its first instruction, all that is needed to build it again.",
-        ("run_id", "robot", "world", "seed", "model", "versions", "options"),
-        durable=True,
-    ),
-    "run-resumed": EventKind("A new process took the run over.", ("in_flight", "how"), durable=True),
-    "instruction": EventKind("A sentence from the person.", ("text", "source"), durable=True),
-    "observation": EventKind("What the robot saw (blob: JPEG).", ("purpose", "state", "seconds")),
-    "reply": EventKind("What the model wrote.", ("text", "attempt", "timings_s", "tokens", "seconds")),
-    "report": EventKind("Failed checks of a reply.", ("attempt", "issues")),
-    "policy": EventKind("A policy that passed the checks.", ("revision", "policy", "steps", "diff", "claim"), durable=True),
-    "understood": EventKind(
-        "What a policy takes the instruction to mean, in one line.", ("revision", "text", "final"), durable=True
-    ),
-    "confirm-asked": EventKind(
-        "A policy shown to a person, who is to say yes.", ("revision", "text", "steps", "final"), durable=True
-    ),
-    "confirm-answered": EventKind(
-        'The answer ("yes", "no", "edit", "instruction") and through what it came.', ("revision", "answer", "by"), durable=True
-    ),
-    "step-started": EventKind("A step about to be sent.", ("revision", "id", "key", "do", "arguments", "epoch"), durable=True),
-    "step-finished": EventKind("What a step did.", ("revision", "id", "key", "do", "status", "result"), durable=True),
-    "trigger": EventKind("A reason to ask for a new policy.", ("name", "detail"), durable=True),
-    "belief": EventKind("Where an object was last seen; null when it was not found.", ("phrase", "located")),
-    "world-event": EventKind("A scripted change of the scene.", ("text", "after_steps"), durable=True),
-    "snapshot": EventKind("State of a simulated robot (blob), valid after all events before it.", ("after",), durable=True),
-    "note": EventKind("A remark for people.", ("text",)),
-    "run-finished": EventKind("How the run ended.", ("outcome", "reason", "claim", "verdict"), durable=True),
+KINDS: dict[str, tuple[str, ...]] = {
+    # The run's identity: with its first instruction, all that is needed to build it again.
+    "run-started": ("run_id", "robot", "world", "seed", "model", "versions", "options"),
+    # A new process took the run over.
+    "run-resumed": ("in_flight", "how"),
+    # A sentence from the person.
+    "instruction": ("text", "source"),
+    # What the robot saw (blob: JPEG).
+    "observation": ("purpose", "state", "seconds"),
+    # What the model wrote.
+    "reply": ("text", "attempt", "timings_s", "tokens", "seconds"),
+    # Failed checks of a reply.
+    "report": ("attempt", "issues"),
+    # A policy that passed the checks.
+    "policy": ("revision", "policy", "steps", "diff", "claim"),
+    # What a policy takes the instruction to mean, in one line.
+    "understood": ("revision", "text", "final"),
+    # A policy shown to a person, who is to say yes.
+    "confirm-asked": ("revision", "text", "steps", "final"),
+    # The answer ("yes", "no", "edit", "instruction") and through what it came.
+    "confirm-answered": ("revision", "answer", "by"),
+    # A step about to be sent.
+    "step-started": ("revision", "id", "key", "do", "arguments", "epoch"),
+    # What a step did.
+    "step-finished": ("revision", "id", "key", "do", "status", "result"),
+    # A reason to ask for a new policy.
+    "trigger": ("name", "detail"),
+    # Where an object was last seen; null when it was not found.
+    "belief": ("phrase", "located"),
+    # A scripted change of the scene.
+    "world-event": ("text", "after_steps"),
+    # State of a simulated robot (blob), valid after all events before it.
+    "snapshot": ("after",),
+    # A remark for people.
+    "note": ("text",),
+    # How the run ended.
+    "run-finished": ("outcome", "reason", "claim", "verdict"),
 }
+"""Kinds of events, each with the keys that its data must have."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +81,7 @@ class Event:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise UsageError(f"unknown event kind {self.kind!r}.", did_you_mean(self.kind, KINDS))
-        missing = [name for name in KINDS[self.kind].fields if name not in self.data]
+        missing = [name for name in KINDS[self.kind] if name not in self.data]
         if missing:
             raise UsageError(f"event {self.kind!r} lacks {', '.join(missing)}.")
 
@@ -111,29 +104,43 @@ MIGRATIONS: tuple[str, ...] = (
 """Entry n brings a file from version n to n + 1; the list only grows."""
 
 FILE_NAME = "journal.db"
+GIVE_RUN = "Give the directory that `vlp run --out` wrote."
 
 
 class JournalError(MissingComponent):
     """An event could not be written; nothing after it may happen (exit status 3)."""
 
 
+class Subscriber(Protocol):
+    """Something that follows a run: a display, a recording, a measurement; one with a method `close` is closed at the end."""
+
+    def on_event(self, event: Event) -> None:
+        """Take note of one event; called in order, from the thread of the loop."""
+        ...
+
+
 class Journal:
-    """The durable record of one run, open for writing.
+    """The durable record of one run, open for writing; those that follow the run are told of each event once it is written.
 
     Args:
         path: the SQLite file; made when it does not exist.
         must_exist: refuse to make a new file.
+        inner: subscribers that the run depends on (its memory); their errors end the run.
+        outer: subscribers that only show; one that fails is dropped with a note.
 
     Raises:
         UsageError: the file is not a journal, of a newer version, or open for writing in another process.
         JournalError: it cannot be opened or written.
     """
 
-    def __init__(self, path: str | Path, must_exist: bool = False) -> None:
+    def __init__(
+        self, path: str | Path, must_exist: bool = False, inner: Sequence[Subscriber] = (), outer: Sequence[Subscriber] = ()
+    ) -> None:
+        self.inner, self.outer, self._given = tuple(inner), list(outer), tuple(outer)
         self.path = Path(path)
         self._lock = threading.Lock()
         if must_exist and not self.path.is_file():
-            raise UsageError(f"no journal at {str(self.path)!r}.", "Give the directory that `vlp run --out` wrote.")
+            raise UsageError(f"no journal at {str(self.path)!r}.", nearest(self.path) or GIVE_RUN)
         with contextlib.ExitStack() as opened:  # what was opened is closed again when the rest cannot be
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -151,6 +158,27 @@ class Journal:
                 raise JournalError(refused.message, refused.hint) from None
             opened.pop_all()
 
+    def emit(self, *events: Event) -> None:
+        """Write events as one group, then tell everybody who follows of each.
+
+        Raises:
+            JournalError: nothing was written and nobody was told.
+        """
+        for event in self.append(*events):
+            for subscriber in self.inner:
+                subscriber.on_event(event)
+            self.show(event)
+
+    def show(self, event: Event) -> None:
+        """Tell those that only show of an event that is written already."""
+        for subscriber in list(self.outer):
+            try:
+                subscriber.on_event(event)
+            except Exception as error:  # a broken display must not stop a robot's run
+                self.outer.remove(subscriber)
+                text = f"{type(subscriber).__name__} failed and was dropped: {type(error).__name__}: {error}"
+                self.emit(Event("note", {"text": text[:500]}))
+
     def append(self, *events: Event) -> list[Event]:
         """Write events in one transaction and return them with their numbers and times.
 
@@ -162,7 +190,8 @@ class Journal:
                 replace(event, seq=self._next + i, wall_s=event.wall_s or time.time()) for i, event in enumerate(events)
             ]
             rows = [(e.seq, e.wall_s, e.kind, json.dumps(e.data, allow_nan=False), e.blob) for e in numbered]
-            durable = any(KINDS[e.kind].durable for e in events)
+            # On the disk before anything else happens, but for what a power cut may take: it moves nothing.
+            durable = any(e.kind not in ("observation", "reply", "report", "belief", "note") for e in events)
             try:
                 self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                 self._write(rows, prune=any(e.kind == "snapshot" for e in events))
@@ -187,7 +216,11 @@ class Journal:
             raise
 
     def close(self) -> None:
-        """Fold the log into the file and close it."""
+        """Close the subscribers that can be closed; then fold the log into the file and close it."""
+        for subscriber in self._given:
+            close = getattr(subscriber, "close", None)
+            if callable(close):
+                close()
         with self._lock:
             with contextlib.suppress(sqlite3.Error):  # then the log stays beside the file and is read from there
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -252,10 +285,9 @@ def journal_path(where: str | Path) -> Path:
     Raises:
         UsageError: there is none.
     """
-    path = Path(where)
-    path = path / FILE_NAME if path.is_dir() else path
-    if not path.is_file():
-        raise UsageError(f"no journal at {str(path)[:300]!r}.", "Give the directory that `vlp run --out` wrote.")
+    path = Path(where) / FILE_NAME if os.path.isdir(where) else Path(where)
+    if not os.path.isfile(path):  # of a name that no file system takes, too
+        raise UsageError(f"no journal at {str(path)[:300]!r}.", nearest(where) or GIVE_RUN)
     return path
 
 

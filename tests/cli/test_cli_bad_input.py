@@ -97,6 +97,36 @@ def test_a_file_in_the_place_of_the_directory(vlp, policy_file):
     vlp("run", "clear the table", "--out", policy_file, "--force").refused(2, "is a file")
 
 
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (("replay", "rnus/first"), "runs/first"),
+        (("data", "lint", "sampels"), "samples"),
+        (("data", "import", "sampels", "--out", "new"), "samples"),
+        (("policy", "check", "runs/polcy.json"), "runs/policy.json"),
+        (("robot", "manifest", "--robot", "runs/polcy.json"), "runs/policy.json"),
+    ],
+)
+def test_a_path_that_is_not_there_offers_the_nearest(vlp, tmp_path, words, near):
+    """Against: "no samples at 'sampels'. Make some", beside a folder that is called samples."""
+    (tmp_path / "runs" / "first").mkdir(parents=True)
+    (tmp_path / "samples").mkdir()
+    (tmp_path / "runs" / "policy.json").write_text("{}")
+    vlp(*words).refused(2, f"Did you mean {near!r}?")
+
+
+def test_a_path_that_is_like_no_other_has_the_usual_hint(vlp, tmp_path):
+    (tmp_path / "runs").mkdir()
+    vlp("data", "lint", "runs").refused(2, "`vlp data collect`")
+    vlp("replay", "runs/xyz").refused(2, "`vlp run --out`")
+
+
+@pytest.mark.parametrize("words", [("replay",), ("data", "lint"), ("policy", "check")])
+def test_a_path_longer_than_any_is_told_in_a_line(vlp, words):
+    """Against: a traceback of `stat`."""
+    vlp(*words, "x" * 3000).refused(2, "no ")
+
+
 # Images.
 
 

@@ -236,6 +236,23 @@ def test_a_robot_of_ones_own_stands_in_no_world(vlp, tmp_path, rover, monkeypatc
     assert "hsr in tabletop 0 at http://" in vlp("robot", "serve", "--grounder", "none").out
 
 
+UNREAD = ("--model", "scripted:none.json", "--out", "r")
+"""A model that there is not: what is told before it is told before anything is opened."""
+
+
+def test_a_misspelt_class_of_ones_own_is_told_before_the_model_is_opened(vlp, rover):
+    """Against: the nearest class was offered once the model had been loaded."""
+    told = vlp("run", "go to the hall", "--robot", f"{rover[:-1]}", *UNREAD)
+    told.refused(2, "cli_rover has no class 'Rove'", "Did you mean 'Rover'?")
+
+
+@pytest.mark.parametrize("robot", ["cli_rover:Rover", "http://127.0.0.1:9"])
+def test_scripted_events_of_a_robot_that_is_not_simulated_are_refused_at_once(vlp, rover, robot: str):
+    """Against: robot and model were opened first, and then "this robot's world takes no events"."""
+    told = vlp("run", "go to the hall", "--robot", robot, "--event", "2: knock", *UNREAD)
+    told.refused(2, "--event 'knock'", repr(robot), "Simulated are hsr", "--change")
+
+
 @pytest.mark.parametrize("world", ["", "tabletop"])
 def test_a_run_of_ones_own_robot_is_resumed(vlp, tmp_path, rover, world):
     """Also one whose journal says the world that older versions wrote."""

@@ -9,7 +9,7 @@ import textwrap
 import pytest
 
 from vlp.core.errors import UsageError
-from vlp.journal import KINDS, MIGRATIONS, Event, Journal, JournalError, journal_path, read_events
+from vlp.journal import MIGRATIONS, Event, Journal, JournalError, journal_path, read_events
 
 
 def note(text: str) -> Event:
@@ -125,4 +125,3 @@ def test_an_event_is_one_of_the_table_and_complete():
         Event("triger", {})
     with pytest.raises(UsageError, match="lacks detail"):
         Event("trigger", {"name": "step-failed"})
-    assert all(kind.doc.endswith(".") for kind in KINDS.values())

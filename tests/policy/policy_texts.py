@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from vlp.policy.checks import State, check_policy
-from vlp.policy.model import Plan, Policy
+from vlp.policy.checks import check_policy
+from vlp.policy.model import Plan, Policy, State
 from vlp.primitives.manifest import Limits, Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.sim.worlds.tabletop.places import PLACES

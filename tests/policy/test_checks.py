@@ -7,8 +7,8 @@ from policy_texts import MANIFEST, codes, pick, plan, policy, put
 
 from vlp.core.errors import Issue
 from vlp.core.observation import Located
-from vlp.policy.checks import CHECKS, Context, State, check_policy
-from vlp.policy.model import Policy, PolicyStep
+from vlp.policy.checks import CHECKS, Context, check_policy
+from vlp.policy.model import Policy, PolicyStep, State
 
 SEE = {"do": "locate", "object": "red cube", "as": "red_cube"}
 TAKE = {"do": "grasp", "target": "$red_cube"}

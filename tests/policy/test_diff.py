@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from policy_texts import MANIFEST, pick, plan, policy, put
 
 from vlp.evaluation.stress.random_policies import random_policy
-from vlp.policy.checks import State, check_policy
-from vlp.policy.diff import diff
-from vlp.policy.model import Plan
+from vlp.policy.checks import check_policy
+from vlp.policy.model import Plan, State, diff
 
 BOWL = plan(policy("the red cube is in the green bowl", pick("red cube"), put("red cube", "green bowl")))
 PLATE = plan(policy("the red cube is on the blue plate", pick("red cube"), put("red cube", "blue plate", "on")))

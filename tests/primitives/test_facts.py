@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from vlp.policy.checks import State, check_policy
+from vlp.policy.checks import check_policy
+from vlp.policy.model import State
 from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.facts import Condition, Facts, faults
 from vlp.primitives.standard import STANDARD, make_manifest

@@ -6,7 +6,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from vlp.core.errors import Report
-from vlp.policy.checks import State, check_policy
+from vlp.policy.checks import check_policy
+from vlp.policy.model import State
 from vlp.policy.parse import validator
 from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.manifest import Limits, Manifest, Place

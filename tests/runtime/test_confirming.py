@@ -23,9 +23,9 @@ from vlp.robot.client import RemoteRobot
 from vlp.robot.serving import running_server
 from vlp.runtime.body import Budget
 from vlp.runtime.confirming import EditedText, Proposal
-from vlp.runtime.replay import replay
 from vlp.runtime.run import Run as LiveRun
 from vlp.runtime.run import read_run
+from vlp.runtime.subscribers.report import replay
 from vlp.sim.fake.robot import FakeRobot
 from vlp.understanding.gate import Gate, NotUnderstood
 
@@ -355,7 +355,7 @@ def test_a_doubt_takes_its_answer_and_a_stop_or_the_time_limit_ends_the_wait(mak
 def test_report_result_and_story_tell_it_in_a_line(talk, tmp_path):
     talk(Person("yes"), [CUBE])
     story = replay(tmp_path / "run")
-    told = [moment.text for moment in story.moments if moment.kind == "confirm"]
+    told = [text for _, kind, text in story.moments if kind == "confirm"]
     assert told[0].startswith("carry out policy 1, planned from an image taken 0 s ago?") and told[1] == "yes (api, after 0 s)"
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["policies"][0]["confirmed"] == "yes (api, after 0 s)"

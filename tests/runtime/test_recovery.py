@@ -17,9 +17,9 @@ from run_kit import Run, asked, change, put, say
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal import Event, Journal, read_events
 from vlp.models.scripted import ScriptedModel
-from vlp.runtime.bus import Outcome
 from vlp.runtime.run import Run as LiveRun
 from vlp.runtime.run import read_run
+from vlp.runtime.story import Outcome
 from vlp.sim.fake.robot import FakeRobot, fake_manifest
 
 CUBE_IN_BOWL = put("red cube", "green bowl")
@@ -223,14 +223,14 @@ def test_a_journal_killed_before_its_first_event_is_begun_anew(make_run, tmp_pat
 def test_ctrl_c_stops_the_robot_and_can_be_resumed(make_run, tmp_path):
     robot = FakeRobot()
     run = make_run([CUBE_IN_BOWL], robot=robot)
-    carry_out = run.run.steps.carry_out
+    carry_out = run.run.loop.carry_out
 
     def interrupted(step):
         if step.step.do == "lift":
             raise KeyboardInterrupt
         return carry_out(step)
 
-    run.run.steps.carry_out = interrupted
+    run.run.loop.carry_out = interrupted
     outcome = run.go()
     assert (outcome.outcome, outcome.reason) == ("stopped", "interrupted")
     assert robot._stop.is_set()

@@ -165,3 +165,14 @@ def test_it_is_what_the_hand_holds_already(make_run):
     robot.execute(Step("grasp", {"target": robot.execute(Step("locate", {"object": "red cube"}, "a")).value}, "b"))
     run = make_run(reading(put("red cube", "green bowl", pick=False)), robot=robot, spec=asked("put it in the green bowl"))
     assert run.go().outcome == "success"
+
+
+@pytest.mark.parametrize(("answer", "told"), [("throw it at the cat", "'cat'"), ("give it to me", "to a person")])
+def test_an_answer_that_is_not_understood_moves_nothing(make_run, answer: str, told: str):
+    """Against: the answer to the robot's question became an instruction that only words for stopping had been sought in."""
+    question = {"do": "ask", "question": "where to?", "as": "answer"}
+    asking = {"goal": "it is clear", "subtasks": [{"name": "ask", "steps": [question]}]}
+    run = make_run(reading(asking), robot=FakeRobot(answers={"where to?": answer}), spec=asked(SAY))
+    outcome = run.go()
+    assert (outcome.outcome, run.done) == ("failure", ["ask"])
+    assert outcome.reason.startswith("the answer to 'where to?' cannot be taken: ") and told in outcome.reason

@@ -8,7 +8,7 @@ from rich.console import Console
 from run_kit import asked, change, put
 
 from vlp.primitives.standard import STANDARD
-from vlp.runtime.replay import replay
+from vlp.runtime.subscribers.report import replay
 from vlp.runtime.subscribers.terminal import Terminal
 from vlp.sim.fake.robot import FakeRobot, fake_manifest
 

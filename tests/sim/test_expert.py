@@ -6,7 +6,8 @@ from random import Random
 
 import pytest
 
-from vlp.policy.checks import State, check_policy
+from vlp.policy.checks import check_policy
+from vlp.policy.model import State
 from vlp.sim.expert import plan
 from vlp.sim.fake.robot import fake_manifest
 from vlp.sim.language.changes import clear_midway, sample_change

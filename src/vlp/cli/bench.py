@@ -10,7 +10,7 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vlp.cli.options import BaseModel, Eyes
+from vlp.cli.names import BaseModel, Eyes
 from vlp.core.errors import UsageError, lookup, not_installed
 from vlp.core.things import counted
 from vlp.evaluation.runner import WHOLE

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from vlp.cli.options import of_worlds
+from vlp.cli.names import of_worlds
 from vlp.cli.robots import manifest_of
 from vlp.core.errors import UsageError, first, not_installed
 from vlp.core.things import counted

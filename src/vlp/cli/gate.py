@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from vlp.cli.bars import Bars
-from vlp.cli.options import RecordedBase
+from vlp.cli.names import RecordedBase
 from vlp.core.errors import UsageError, not_installed
 from vlp.models.catalogue import SERVED, with_name
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from vlp.cli.options import AskedModel
+from vlp.cli.names import AskedModel
 from vlp.cli.run import open_chosen
 from vlp.core.errors import lookup
 from vlp.core.files import write_whole

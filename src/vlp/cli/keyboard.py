@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from vlp.core.errors import MissingComponent, UsageError, VlpError
 from vlp.journal import Event
-from vlp.runtime.confirming import EditedText, Proposal, says_no, says_yes
-from vlp.understanding.stopping import says_stop
+from vlp.understanding.stopping import says_no, says_stop, says_yes
 
 
 def _editor() -> list[str]:
@@ -72,6 +71,7 @@ def edited(text: str, ended: threading.Event) -> str:
 
 
 if TYPE_CHECKING:
+    from vlp.runtime.confirming import EditedText, Proposal
     from vlp.runtime.run import Run
 
 
@@ -314,6 +314,8 @@ class Keyboard:
         """
         import termios
         import tty
+
+        from vlp.runtime.confirming import EditedText
 
         with self.aside():
             termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)

@@ -1,5 +1,6 @@
 """The command `vlp`: a table of commands, each in a module that is imported when it is called; signals end it with one line."""
 
+import contextlib
 import importlib
 import io
 import os
@@ -7,7 +8,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any, TextIO
 
@@ -21,56 +22,48 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 IMPORTING = "<frozen importlib._bootstrap>"
 
 
-class Signals:
-    """What Ctrl-C, SIGTERM and the end of the terminal do to this process, until a command takes them over (as `vlp run` does).
+@contextlib.contextmanager
+def heeding_signals() -> Iterator[list[int]]:
+    """Heed Ctrl-C, SIGTERM and the end of the terminal until a command takes over, as `vlp run` does; gives those that came.
 
     The first one interrupts the command, whose own clean-up still runs; the second one ends the process at once. So does the
     first while something is imported: many libraries take an interrupted import for a package that is not there.
     """
+    came, process = list[int](), os.getpid()
 
-    def __init__(self) -> None:
-        self._process = os.getpid()
-        self.number = 0
-
-    def install(self) -> None:
-        """Take the signals that nobody has told to be ignored, as nohup does."""
-        for number in SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._on_signal)
-
-    def say(self) -> int:
-        """Print the one line for an interrupted command, and return its exit status."""
-        number = self.number or signal.SIGINT
-        print(stopped_line(number), file=sys.stderr, flush=True)
-        return 128 + number
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._process:  # a worker process, whose parent says what is to be said
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != process:  # a worker process, whose parent says what is to be said
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
-        again, self.number = bool(self.number), number
-        if again or _importing(frame):
+        came.append(number)
+        if len(came) > 1 or _importing(frame):
             os.write(2, f"{stopped_line(number)}\n".encode())
             os._exit(128 + number)
         raise KeyboardInterrupt
 
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup tells it to be
+            signal.signal(number, on_signal)
+    try:
+        yield came
+    finally:
+        for number in SIGNALS:
+            if signal.getsignal(number) is on_signal:
+                signal.signal(number, signal.SIG_DFL)
+
 
 def program() -> int:
     """Carry out this process's own command line, and return its exit status; or end the process with it."""
-    signals = Signals()
-    signals.install()
-    _show_notes()
-    try:
-        status = main(sys.argv[1:], signals)
-    except SystemExit as end:  # the parser's own errors
-        status = end.code if isinstance(end.code, int) else 1
-    except BaseException as error:
-        sys.excepthook(type(error), error, error.__traceback__)
-        status = 1
-    for number in SIGNALS:
-        if signal.getsignal(number) == signals._on_signal:
-            signal.signal(number, signal.SIG_DFL)
+    with heeding_signals() as came:
+        _show_notes()
+        try:
+            status = main(sys.argv[1:], came)
+        except SystemExit as end:  # the parser's own errors
+            status = end.code if isinstance(end.code, int) else 1
+        except BaseException as error:
+            sys.excepthook(type(error), error, error.__traceback__)
+            status = 1
     _leave(status)
     return status
 
@@ -95,6 +88,13 @@ def _show_notes() -> None:
 def stopped_line(number: int) -> str:
     """Return what is printed when a signal ended a command."""
     return "vlp: stopped." if number == signal.SIGINT else f"vlp: stopped by {signal.Signals(number).name}."
+
+
+def _interrupted(came: Sequence[int]) -> int:
+    """Print the one line for an interrupted command, and return its exit status."""
+    number = came[-1] if came else signal.SIGINT
+    print(stopped_line(number), file=sys.stderr, flush=True)
+    return 128 + number
 
 
 def _importing(frame: Any) -> bool:
@@ -181,19 +181,19 @@ Exit status: 0 done, 1 the task or check failed, 2 bad usage or input, 3 missing
 SIGTERM."""
 
 
-def main(argv: Sequence[str] | None = None, signals: Signals | None = None) -> int:
+def main(argv: Sequence[str] | None = None, came: Sequence[int] = ()) -> int:
     """Carry out one command line and return its exit status.
 
     Args:
         argv: words after the program's name; None takes those of this process, and its signals.
-        signals: tells whether an interrupt came, and which.
+        came: the signals that came so far; it is looked at when the command ends.
     """
     if argv is None:
         return program()
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a sign shows another instead
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    words, signals = list(argv), signals or Signals()
+    words = list(argv)
     name = next((name for name in (" ".join(words[:2]), " ".join(words[:1])) if name in COMMANDS), "")
     try:
         if not name:
@@ -205,10 +205,10 @@ def main(argv: Sequence[str] | None = None, signals: Signals | None = None) -> i
         rest = words[len(name.split(" ")) :]
         return tyro.cli(command, prog=f"vlp {name}", args=rest, config=(tyro.conf.FlagCreatePairsOff,)) or 0
     except KeyboardInterrupt:
-        return signals.say()
+        return _interrupted(came)
     except VlpError as error:
-        if signals.number:  # what an interrupt was taken for on its way up
-            return signals.say()
+        if came:  # what an interrupt was taken for on its way up
+            return _interrupted(came)
         print(f"vlp: {_one_line(str(error))}", file=sys.stderr, flush=True)
         for more in getattr(error, "__notes__", ()):  # behind the error itself, for whoever wants to see all of it
             print(_one_line(more))

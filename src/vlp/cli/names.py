@@ -1,12 +1,33 @@
-"""Names on the command line: a robot, a world and events are looked up before anything heavy is opened."""
+"""Names on the command line: options that several commands have, and what is looked up before anything heavy is opened."""
 
-import importlib.util
+import importlib
 import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 from vlp.core.errors import UsageError
+from vlp.models.catalogue import FOLDERS
+from vlp.perception.grounder import GROUNDERS
 from vlp.robot.protocol import is_own, own_robot
+from vlp.sim import EMBODIMENTS, WORLDS
+
+IN_PROCESS = f"{', '.join(FOLDERS)}, a model folder"
+"""What a model that runs in this process is called by."""
+
+BaseModel = Annotated[str, tyro.conf.arg(help=f"{IN_PROCESS}, or a Hugging Face id such as Qwen/Qwen2.5-VL-3B-Instruct.")]
+AskedModel = Annotated[str, tyro.conf.arg(help=f"{IN_PROCESS}, a Hugging Face id, or the URL of an OpenAI-compatible server.")]
+RecordedBase = Annotated[
+    str, tyro.conf.arg(help=f"{IN_PROCESS}, or a Hugging Face id; by default what the record of the tuned model says.")
+]
+of_worlds = tyro.conf.arg(help=f"the world that a simulated robot stands in: {', '.join(WORLDS)}.")
+Eyes = Annotated[
+    str,
+    tyro.conf.arg(help=f"what finds things in images: {', '.join(GROUNDERS)}; the oracle reads the simulator: an upper bound."),
+]
 
 
 def is_simulated(robot: str) -> bool:
@@ -18,22 +39,28 @@ def check_run(robot: str, world: str, events: Iterable[str]) -> None:
     """Refuse names that nothing is called by.
 
     Args:
-        robot: a simulated robot, module:Class, or a URL, which is not looked at.
+        robot: a simulated robot, module:Class, whose module is imported, or a URL, which is not looked at.
         world, events: for a simulated robot.
 
     Raises:
-        UsageError: an unknown name.
-        MissingComponent: the simulator, which knows the events, is not installed.
+        UsageError: an unknown name, or events for a robot that is not simulated.
+        MissingComponent: a module that does not load, or the simulator, which knows the events, is not installed.
     """
     check_no_file(robot)
-    if is_own(robot) and not _is_there(robot.partition(":")[0]):
+    if is_own(robot) and not _is_there(robot):
         own_robot(robot)  # raises what there is to say about it
+    events = tuple(events)
     if not is_simulated(robot):
+        if events:
+            hint = f"Simulated are {', '.join(EMBODIMENTS)}. --change gives a new instruction midway, to any robot."
+            raise UsageError(
+                f"--event {events[0][:100]!r} changes a simulated scene, and {robot[:200]!r} stands in none.", hint
+            )
         return
     from vlp.sim.open import check_names, happenings
 
     check_names(robot, world)
-    if events := tuple(events):
+    if events:
         from vlp.episodes.world_events import parse_event
 
         known = happenings(world)
@@ -53,10 +80,12 @@ def check_no_file(robot: str) -> None:
     raise UsageError(f"{robot[:200]!r} names a Python file, not a robot.", hint)
 
 
-def _is_there(module: str) -> bool:
-    """Return whether a module can be found, in the present directory too, without importing it."""
-    here = Path(*module.split("."))
+def _is_there(robot: str) -> bool:
+    """Return whether a class or function can be found, in the present directory too, without calling it."""
+    module, _, attribute = robot.partition(":")
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
     try:
-        return here.is_dir() or here.with_suffix(".py").is_file() or importlib.util.find_spec(module) is not None
-    except Exception:  # whatever the package around it raises when it is imported: `own_robot` says it
+        return callable(getattr(importlib.import_module(module), attribute, None))
+    except Exception:  # whatever the module raises when it is imported: `own_robot` says it
         return False

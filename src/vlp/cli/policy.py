@@ -1,6 +1,7 @@
 """`vlp policy ...`: policy files checked, shown, compared and converted."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,12 +10,13 @@ import tyro
 
 from vlp.cli.robots import STANDARD_ROBOT, manifest_of
 from vlp.core.errors import Report, TaskFailed, UsageError, VlpError, first, lookup
+from vlp.core.files import nearest
 from vlp.core.things import counted
 from vlp.policy.checks import check_policy
 from vlp.policy.convert import TARGETS
 from vlp.policy.convert import convert as convert_to
-from vlp.policy.diff import diff as compare
 from vlp.policy.model import Plan, tree_lines
+from vlp.policy.model import diff as compare
 from vlp.policy.parse import MAX_BYTES, parse_json
 from vlp.primitives.schema import policy_schema
 from vlp.sim import EMBODIMENTS
@@ -106,11 +108,10 @@ def _read(file: str) -> bytes:
     """Return at most one byte more than a policy may have, however large the file is."""
     if file == "-":
         return sys.stdin.buffer.read(MAX_BYTES + 1)
-    path = Path(file)
-    if not path.is_file():
-        raise UsageError(f"no policy file at {file[:300]!r}.")
+    if not os.path.isfile(file):
+        raise UsageError(f"no policy file at {file[:300]!r}.", nearest(file))
     try:
-        with path.open("rb") as stream:
+        with open(file, "rb") as stream:
             return stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{file[:300]!r} cannot be read: {error.strerror}.") from None

@@ -9,8 +9,8 @@ from rich.console import Console
 
 from vlp.core.errors import MissingComponent
 from vlp.journal import Event, journal_path, read_events
-from vlp.runtime.replay import replay as rebuild
 from vlp.runtime.story import Story
+from vlp.runtime.subscribers.report import replay as rebuild
 from vlp.runtime.subscribers.terminal import Terminal
 
 LONGEST_PAUSE_S = 2.0

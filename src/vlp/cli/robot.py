@@ -8,8 +8,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from vlp.cli.names import check_run, is_simulated
-from vlp.cli.options import of_worlds
+from vlp.cli.names import check_run, is_simulated, of_worlds
 from vlp.cli.robots import connect, manifest_of
 from vlp.core.errors import TaskFailed, UsageError, first
 from vlp.core.files import write_whole

@@ -1,11 +1,13 @@
 """Robots by the words of the command line: their manifests, and clients of their servers."""
 
 import json
+import os
 from pathlib import Path
 
 from vlp.cli.names import check_no_file
 from vlp.cli.run import robot_token
 from vlp.core.errors import UsageError
+from vlp.core.files import nearest
 from vlp.perception.perceiving import with_perceptions
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
@@ -58,8 +60,8 @@ def connect(robot: str, token: str = "") -> RemoteRobot:
 
 
 def _from_file(file: Path) -> Manifest:
-    if not file.is_file():
-        raise UsageError(f"no manifest file at {str(file)[:300]!r}.")
+    if not os.path.isfile(file):
+        raise UsageError(f"no manifest file at {str(file)[:300]!r}.", nearest(file))
     if file.stat().st_size > MAX_MANIFEST_BYTES:
         raise UsageError(f"{file.name!r} is larger than {MAX_MANIFEST_BYTES:,} bytes.")
     try:

@@ -16,24 +16,23 @@ import tyro
 from rich.console import Console
 
 from vlp.cli.keyboard import Keyboard, Lines
-from vlp.cli.names import check_run, is_simulated
-from vlp.cli.options import IN_PROCESS, Eyes, of_worlds
+from vlp.cli.names import IN_PROCESS, Eyes, check_run, is_simulated, of_worlds
 from vlp.cli.out import check_out, default_out, held, keep_aside, take_out
 from vlp.core.errors import MissingComponent, UsageError, VlpError, first, lookup
 from vlp.core.files import check_writable
 from vlp.core.instruction import Instruction
 from vlp.episodes.assemble import open_robot
-from vlp.journal import Event, journal_path
+from vlp.journal import Event, Subscriber, journal_path
 from vlp.models.catalogue import DEFAULT_MODEL, OPEN_S, open_for_person, with_name
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.prompt.render import WORDINGS
 from vlp.robot.protocol import Robot, offered
 from vlp.runtime.body import Budget
-from vlp.runtime.bus import Outcome, Subscriber
 from vlp.runtime.loop import Change
 from vlp.runtime.run import Run, Spec, read_run
-from vlp.runtime.subscribers.report import ReportFile, ResultFile
+from vlp.runtime.story import Outcome
+from vlp.runtime.subscribers.report import ReportFiles
 from vlp.runtime.subscribers.terminal import Terminal
 from vlp.sim import EMBODIMENTS, WORLDS
 from vlp.understanding.gate import Gate
@@ -97,7 +96,7 @@ def launch(
         if moved:
             console.print(f"moved what was in {out} to {moved}", style="yellow", soft_wrap=True)
         terminal = Terminal(console, keyboard.line if keyboard else None)
-        watchers: list[Subscriber] = [terminal, ResultFile(out), ReportFile(out), *([lines] if lines else [])]
+        watchers: list[Subscriber] = [terminal, ReportFiles(out), *([lines] if lines else [])]
         if keyboard:
             keyboard.aside = terminal.aside
         if options["recordings"]:

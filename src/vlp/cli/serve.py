@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from vlp.cli.options import BaseModel
+from vlp.cli.names import BaseModel
 from vlp.core.errors import MissingComponent, UsageError, VlpError, lookup, not_installed
 from vlp.models.adapter import check_adapter, check_base
 from vlp.models.catalogue import DEFAULT_MODEL, find_folder

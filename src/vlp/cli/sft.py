@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import tyro
 
 from vlp.cli.bars import Bars
-from vlp.cli.options import BaseModel, RecordedBase
+from vlp.cli.names import BaseModel, RecordedBase
 from vlp.core.errors import MissingComponent, UsageError, closest, not_installed
 from vlp.core.things import counted
 from vlp.data.lint import SampleCheck

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from vlp.cli.options import of_worlds
+from vlp.cli.names import of_worlds
 from vlp.core.errors import first, not_installed
 from vlp.core.files import write_whole
 from vlp.core.images import encode_png

@@ -1,11 +1,11 @@
-"""Files that are there whole or not at all, what to do when they cannot be, and who holds one that is locked."""
+"""Files that are there whole or not at all, what to do when they cannot be, who holds a locked one, and which one was meant."""
 
 import contextlib
 import errno
 import os
 from pathlib import Path
 
-from vlp.core.errors import MissingComponent
+from vlp.core.errors import MissingComponent, closest
 
 
 def write_whole(path: Path, data: bytes | str) -> None:
@@ -62,3 +62,18 @@ def holder(*paths: Path) -> str:
                 name = Path(f"/proc/{words[4]}/comm").read_text().strip()
                 return f"process {words[4]} ({name[:40]})"
     return "another process"
+
+
+def nearest(path: str | Path) -> str:
+    """Return the hint that names the existing path nearest in spelling to one that does not exist; "" where none is near."""
+    given = Path(path)
+    found = Path(given.anchor)
+    with contextlib.suppress(OSError, ValueError):  # a folder that cannot be read, a name that no file system takes
+        for part in given.relative_to(found).parts:
+            here = found / part
+            near = part if here.exists() else closest(part, os.listdir(found))
+            if near is None:
+                return ""
+            found /= near
+        return "" if found == given else f"Did you mean {str(found)!r}?"
+    return ""

@@ -13,7 +13,8 @@ from vlp.data.policy_cell import policy_text
 from vlp.data.sample import SPLITS, make_sample
 from vlp.data.store import StoreWriter
 from vlp.data.tables import AS_UTF8, INDEX, NEEDED, OPTIONAL, find_table, read_rows
-from vlp.policy.checks import State, check_policy
+from vlp.policy.checks import check_policy
+from vlp.policy.model import State
 from vlp.primitives.manifest import Manifest
 from vlp.prompt.render import Memory
 

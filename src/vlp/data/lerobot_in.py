@@ -22,7 +22,8 @@ from vlp.data.lerobot_schema import PERSISTENT, SAMPLE
 from vlp.data.policy_checks import known_in
 from vlp.data.sample import Sample, make_sample
 from vlp.data.store import StoreWriter
-from vlp.policy.checks import State, check_policy
+from vlp.policy.checks import check_policy
+from vlp.policy.model import State
 from vlp.primitives.manifest import Manifest
 from vlp.prompt.render import Memory
 from vlp.prompt.target import policy_text

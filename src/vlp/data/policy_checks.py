@@ -6,7 +6,8 @@ from vlp.core.errors import UsageError
 from vlp.data.fault import DataFault
 from vlp.data.sample import Sample
 from vlp.data.store import Store
-from vlp.policy.checks import State, check_policy
+from vlp.policy.checks import check_policy
+from vlp.policy.model import State
 from vlp.prompt.target import policy_text
 
 

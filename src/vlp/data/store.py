@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from vlp.core.errors import UsageError, did_you_mean
-from vlp.core.files import cannot_write, write_whole
+from vlp.core.files import cannot_write, nearest, write_whole
 from vlp.core.images import MAX_FILE_BYTES, Rgb, decode_image, decode_noting, encode_png
 from vlp.data.sample import MAX_LINE_BYTES, SPLITS, Sample
 from vlp.data.similar import Fingerprint, fingerprint
@@ -332,8 +332,9 @@ def _merged(folder: Path, manifests: Mapping[str, Manifest]) -> dict[str, Manife
 
 def _read_manifest(folder: Path) -> tuple[dict[str, Manifest], dict[str, Any]]:
     path = folder / MANIFEST
-    if not path.is_file():
-        raise UsageError(f"no samples at {str(folder)[:300]!r}: {MANIFEST} is missing.", "Make some: `vlp data collect`.")
+    if not os.path.isfile(path):  # of a name that no file system takes, too
+        hint = nearest(folder) or "Make some: `vlp data collect`."
+        raise UsageError(f"no samples at {str(folder)[:300]!r}: {MANIFEST} is missing.", hint)
     if path.stat().st_size > 4 << 20:
         raise UsageError(f"{str(path)[:300]!r} is larger than {4 << 20:,} bytes.")
     try:

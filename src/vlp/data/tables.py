@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vlp.core.errors import UsageError, closest
+from vlp.core.files import nearest
 from vlp.core.images import is_pointer
 
 NEEDED = ("image", "instruction", "policy")
@@ -27,7 +28,7 @@ def find_table(base: Path) -> Path:
     try:
         names = sorted(path.name for path in base.iterdir())
     except (OSError, ValueError):
-        raise UsageError(f"no folder at {str(base)[:300]!r} that can be read.") from None
+        raise UsageError(f"no folder at {str(base)[:300]!r} that can be read.", nearest(base)) from None
     found = [base / name for name in ("samples.csv", "samples.jsonl") if (base / name).is_file()]
     if len(found) != 1:
         what = "both samples.csv and samples.jsonl are" if found else "neither samples.csv nor samples.jsonl is"

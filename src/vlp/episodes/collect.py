@@ -23,7 +23,8 @@ from vlp.data.store import StoreWriter
 from vlp.episodes.questions import FAMILIES_FOR, Asker, Question
 from vlp.episodes.right import task_json, truth_json
 from vlp.perception.perceiving import with_perceptions
-from vlp.policy.checks import State, check_policy
+from vlp.policy.checks import check_policy
+from vlp.policy.model import State
 from vlp.primitives.manifest import Manifest
 from vlp.prompt.target import policy_text
 from vlp.sim import EMBODIMENTS, WORLDS

@@ -15,13 +15,13 @@ from vlp.episodes.cases import Episode
 from vlp.episodes.events import ScriptedEvent
 from vlp.episodes.expert_model import ExpertModel
 from vlp.episodes.verdict import Verdict
-from vlp.journal import read_events
+from vlp.journal import Subscriber, read_events
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.runtime.body import Budget
-from vlp.runtime.bus import Outcome, Subscriber
 from vlp.runtime.loop import Change
 from vlp.runtime.run import Run, Spec
+from vlp.runtime.story import Outcome
 from vlp.runtime.triggers import TRIGGERS
 from vlp.sim import EMBODIMENTS, WORLDS
 from vlp.sim.simulation import Simulation, SimulationDiverged

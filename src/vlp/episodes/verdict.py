@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Verdict:
-    """Follows a run in a simulated world, lets scripted events happen, and judges (see `vlp.runtime.bus.Judge`).
+    """Follows a run in a simulated world, lets scripted events happen, and judges (see `vlp.runtime.loop.Judge`).
 
     Args:
         simulation: the world.

@@ -9,7 +9,7 @@ from vlp.core.observation import Box, iou
 from vlp.episodes.cases import Episode
 from vlp.episodes.verdict import Verdict
 from vlp.journal import Event
-from vlp.runtime.bus import Outcome
+from vlp.runtime.story import Outcome
 from vlp.sim.language.relations import OUT_OF_SIGHT, holds
 from vlp.sim.simulation import Simulation, SimulationDiverged
 from vlp.sim.symbolic import is_right

@@ -14,7 +14,8 @@ from vlp.evaluation.suites import Options, Row, opened_model
 from vlp.models.protocol import Model, Reply
 from vlp.models.turns import Turns, turns_of
 from vlp.perception.perceiving import with_perceptions
-from vlp.policy.checks import State, check_policy
+from vlp.policy.checks import check_policy
+from vlp.policy.model import State
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import policy_schema
 from vlp.prompt.render import Memory, plan_messages, repair_messages

@@ -9,7 +9,8 @@ from typing import Any
 from vlp.core.errors import Report
 from vlp.core.messages import Image, Message, Text, user
 from vlp.core.things import Names
-from vlp.policy.checks import State, check_policy
+from vlp.policy.checks import check_policy
+from vlp.policy.model import State
 from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.facts import Condition, makers
 from vlp.primitives.manifest import Manifest, Place
@@ -21,7 +22,7 @@ Step = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Example:
+class _Example:
     """One example.
 
     Args:
@@ -40,7 +41,7 @@ class Example:
         return f"{self.when}: {json.dumps(self.policy, separators=(',', ':'), ensure_ascii=False)}"
 
 
-def make_examples(manifest: Manifest) -> list[Example]:
+def make_examples(manifest: Manifest) -> list[_Example]:
     """Return a few examples that this robot could carry out, the longest first; none that its checks would refuse."""
     maker = _Maker(manifest)
     found = [maker.carrying(), maker.correcting(), maker.asking(), *maker.ending()]
@@ -60,7 +61,7 @@ class _Maker:
         self.puts = self._with(("relation", "held", "target"), "target")
         self.checks = next((p for p in self.primitives if {"relation", "subject"} <= {a.name for a in p.arguments}), None)
 
-    def carrying(self) -> Example | None:
+    def carrying(self) -> _Example | None:
         """One thing is put on another, or at a place."""
         if self.takes is None or self.puts is None or self.finds is None:
             return None
@@ -72,9 +73,9 @@ class _Maker:
             put.append({"do": self.checks.name, "relation": relation, "subject": THING, "object": tray})
         goal = f"the {THING} is {relation} the {tray}"
         subtasks = [{"name": f"take the {THING}", "steps": steps}, {"name": f"put it {relation} the {tray}", "steps": put}]
-        return Example(f'"put the {THING} {relation} the {tray}"', {"goal": goal, "subtasks": subtasks})
+        return _Example(f'"put the {THING} {relation} the {tray}"', {"goal": goal, "subtasks": subtasks})
 
-    def correcting(self) -> Example | None:
+    def correcting(self) -> _Example | None:
         """A new instruction finds something in the hand."""
         if self.puts is None or (place := next(self._places_for(self.puts), None)) is None:
             return None
@@ -83,9 +84,9 @@ class _Maker:
         if self.checks is not None:
             steps.append({"do": self.checks.name, "relation": relation, "subject": THING, "object": name})
         policy = {"goal": f"the {THING} is {relation} the {name}", "subtasks": [{"name": "put it down", "steps": steps}]}
-        return Example(f'"no, {relation} the {name}", holding "{THING}"', policy, State(holding=THING))
+        return _Example(f'"no, {relation} the {name}", holding "{THING}"', policy, State(holding=THING))
 
-    def touring(self) -> Example | None:
+    def touring(self) -> _Example | None:
         """The first things that a robot without a hand can do, one after the other."""
         subtasks: list[dict[str, Any]] = []
         for primitive in sorted(self.primitives, key=lambda p: (p.kind != "action", p.result == "answer")):
@@ -93,21 +94,21 @@ class _Maker:
             steps = self._reached(primitive, done, 3) if len(subtasks) < 3 else None
             if steps:
                 subtasks.append({"name": primitive.name.replace("_", " "), "steps": steps})
-        return Example('"do your round"', {"goal": "the round is done", "subtasks": subtasks}) if subtasks else None
+        return _Example('"do your round"', {"goal": "the round is done", "subtasks": subtasks}) if subtasks else None
 
-    def asking(self) -> Example | None:
+    def asking(self) -> _Example | None:
         """The instruction leaves open what is meant."""
         asks = next((p for p in self.primitives if p.result == "answer" and _types(p) == ["text"]), None)
         if asks is None:
             return None
         step = {"do": asks.name, asks.arguments[0].name: "Which one do you mean?", "as": "answer"}
         policy = {"goal": "it is known what is meant", "subtasks": [{"name": "ask", "steps": [step]}]}
-        return Example("it is not clear which of two things is meant", policy)
+        return _Example("it is not clear which of two things is meant", policy)
 
-    def ending(self) -> Iterator[Example]:
+    def ending(self) -> Iterator[_Example]:
         """What ends without a step."""
-        yield Example("it is so already", {"goal": "it is so", "subtasks": []})
-        yield Example("it is beyond this robot", {"goal": "tea is made", "cannot": "none of my primitives can make tea"})
+        yield _Example("it is so already", {"goal": "it is so", "subtasks": []})
+        yield _Example("it is beyond this robot", {"goal": "tea is made", "cannot": "none of my primitives can make tea"})
 
     def _with(self, effect: tuple[str, ...], kind: str) -> Primitive | None:
         """Return the first primitive with an effect, and with a target of a type."""

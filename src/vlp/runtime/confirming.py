@@ -10,13 +10,14 @@ from typing import Any
 
 from vlp.core.errors import UsageError, VlpError
 from vlp.core.instruction import Instruction
-from vlp.journal import Event
+from vlp.journal import Event, Journal
 from vlp.policy.model import Plan, Policy, compact
 from vlp.runtime.body import SLICE_S, Body
-from vlp.runtime.bus import Bus, Outcome
 from vlp.runtime.memory import RunMemory
 from vlp.runtime.planner import Planner, acts, final_steps, understood
+from vlp.runtime.story import Outcome
 from vlp.understanding.gate import Gate
+from vlp.understanding.stopping import bare, says_no, says_yes
 
 
 @dataclass(frozen=True)
@@ -79,20 +80,6 @@ class Answer:
     by: str
     instruction: Instruction | None = None
     plan: Plan | None = None
-
-
-def says_yes(text: str) -> bool:
-    """Return whether words are a yes to the question whether to go on."""
-    return _word(text) in ("y", "yes", "ok", "go on", "sure")
-
-
-def says_no(text: str) -> bool:
-    """Return whether words are nothing but a no; unlike other words for stopping, a no latches no robot that stands still."""
-    return _word(text) in ("n", "no", "nope")
-
-
-def _word(text: str) -> str:
-    return " ".join(text.lower().rstrip(" .!").split())
 
 
 def _is_document(text: str) -> bool:
@@ -176,13 +163,13 @@ class Confirming:
     Args:
         body: the robot; its lease is held while the person thinks, and its stop ends the wait.
         planner: checks an edited policy as it checks those of the model.
-        bus: told of question and answer.
+        journal: told of question and answer.
         memory: holds the plan, and whether a person has agreed to it.
         gate: says which sentences may move the robot.
     """
 
-    def __init__(self, body: Body, planner: Planner, bus: Bus, memory: RunMemory, gate: Gate) -> None:
-        self.body, self.planner, self.bus, self.memory, self.gate = body, planner, bus, memory, gate
+    def __init__(self, body: Body, planner: Planner, journal: Journal, memory: RunMemory, gate: Gate) -> None:
+        self.body, self.planner, self.journal, self.memory, self.gate = body, planner, journal, memory, gate
         self.desk = Desk()
 
     def answer(self, said: Said, by: str, stop: Callable[[str], None]) -> None:
@@ -232,7 +219,7 @@ class Confirming:
             return end
         data = {"revision": proposal.revision, "answer": answer.answer, "by": answer.by}
         data |= {"waited_s": time.monotonic() - start_s, "image_age_s": self._image_age_s()}
-        self.bus.emit(Event("confirm-answered", data), *self._following(answer))
+        self.journal.emit(Event("confirm-answered", data), *self._following(answer))
         if answer.answer == "no":
             return Outcome("stopped", f"not confirmed, no ({answer.by}): {proposal.text}")
         return end
@@ -247,7 +234,7 @@ class Confirming:
             return Answer("yes" if says_yes(text) else "no", by)
         if _is_document(text):
             return Answer("edit", by, plan=self.planner.edited(text))
-        if _word(text) == "edit":
+        if bare(text) == "edit":
             raise UsageError("an edit is the policy itself.", "Answer with the policy's JSON, in one line.")
         told = Instruction.of(text)
         why = self.gate.sentence(told.text, follows=True)
@@ -272,7 +259,7 @@ class Confirming:
         try:
             shown = {"revision": proposal.revision, "text": proposal.text, "doubt": proposal.doubt}
             shown |= {"steps": list(proposal.steps), "final": list(proposal.final), "image_age_s": self._image_age_s()}
-            self.bus.emit(Event("confirm-asked", shown))
+            self.journal.emit(Event("confirm-asked", shown))
             yield
         finally:
             self.desk.close()
@@ -281,7 +268,7 @@ class Confirming:
         look_s = 0.0
         while (refused := self.desk.wait(SLICE_S)) is not None:
             for why in refused:
-                self.bus.emit(Event("note", {"text": f"answer not taken: {why}"}))
+                self.journal.emit(Event("note", {"text": f"answer not taken: {why}"}))
             if not wanted():
                 return None
             if time.monotonic() > look_s:

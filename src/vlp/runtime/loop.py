@@ -1,34 +1,34 @@
 """The loop: instructions and triggers, a policy, the next step; step by step until there is an end."""
 
-import threading
+from __future__ import annotations
+
+import queue
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vlp.core.errors import UsageError, VlpError
 from vlp.core.instruction import Instruction
-from vlp.journal import Event
+from vlp.journal import Event, Journal, Subscriber
 from vlp.policy.checks import check_policy, effects, within_limits
 from vlp.policy.model import PlanStep, Policy, Subtask
 from vlp.primitives.schema import CHECK
 from vlp.robot.protocol import Step, StepResult
-from vlp.runtime.body import Abandoned, Body, Budget, Overrun
-from vlp.runtime.bus import Bus, Outcome
-from vlp.runtime.confirming import Confirming, says_no
+from vlp.runtime.body import Abandoned, Body, Overrun
 from vlp.runtime.memory import RunMemory
 from vlp.runtime.planner import NoPolicy, Planner, answered
+from vlp.runtime.story import Outcome
 from vlp.runtime.triggers import TRIGGERS, Moment, Trigger, fired
-from vlp.understanding.gate import OPEN, Gate
-from vlp.understanding.stopping import says_stop
 
-MAX_WAITING = 32
+if TYPE_CHECKING:
+    from vlp.runtime.confirming import Confirming
 
 
 @dataclass(frozen=True)
 class Change:
-    """One change to come.
+    """One scripted change to come.
 
     Args:
         after_steps: happens at the first boundary with at least so many finished steps.
@@ -39,7 +39,7 @@ class Change:
     what: Instruction | str
 
     @classmethod
-    def parse(cls, text: str, *, instruction: bool) -> "Change":
+    def parse(cls, text: str, *, instruction: bool) -> Change:
         """Return the change that "STEP: words" spells, where the words are an instruction or an event.
 
         Raises:
@@ -56,187 +56,65 @@ class Change:
         return {"after_steps": self.after_steps, "what": what, "text": str(self.what)}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Change":
+    def from_json(cls, data: dict[str, Any]) -> Change:
         """Return the change that `to_json` wrote."""
         return cls(data["after_steps"], Instruction(data["text"]) if data["what"] == "instruction" else data["text"])
 
 
-class Inbox:
-    """Where new sentences wait for the next step boundary; any thread may put one in."""
+class Judge(Subscriber, Protocol):
+    """The first subscriber of a run whose scene is simulated: it knows the true state."""
 
-    def __init__(self) -> None:
-        self._waiting: deque[Instruction] = deque()
-        self._lock = threading.Lock()
+    def apply(self, text: str) -> Any:
+        """Carry out a scripted event on the scene, and return what it did."""
+        ...
 
-    def put(self, said: Instruction) -> None:
-        """Take an instruction; raises UsageError when too many wait already."""
-        with self._lock:
-            if len(self._waiting) >= MAX_WAITING:
-                raise UsageError(f"{MAX_WAITING} instructions wait already.", "Wait for the next step to end.")
-            self._waiting.append(said)
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing waits."""
-        with self._lock:
-            return not self._waiting
-
-    def take(self) -> list[Instruction]:
-        """Return what waits, oldest first, and empty the box."""
-        with self._lock:
-            waiting = list(self._waiting)
-            self._waiting.clear()
-        return waiting
-
-
-class Schedule:
-    """Scripted changes of one run.
-
-    Args:
-        changes: in any order.
-        apply_event: carries out an event on the scene and returns what it did.
-
-    Raises:
-        UsageError: an event, and nothing that could carry it out.
-    """
-
-    def __init__(self, changes: Sequence[Change] = (), apply_event: Callable[[str], Any] | None = None) -> None:
-        self._changes: list[tuple[str, Change]] = []
-        self._apply = apply_event
-        for n, change in enumerate(sorted(changes, key=lambda c: c.after_steps)):
-            mark = f"scheduled {n}"
-            if isinstance(change.what, Instruction):
-                change = replace(change, what=replace(change.what, source=mark))
-            elif apply_event is None:
-                raise UsageError(f"this robot's world takes no events: {change.what[:100]!r}.")
-            self._changes.append((mark, change))
-
-    def due(self, steps: int, said: Sequence[str]) -> list[tuple[str, Change]]:
-        """Return the changes to happen now, each with the mark that says it has: those after `steps`, not in `said`."""
-        return [(mark, change) for mark, change in self._changes if change.after_steps <= steps and mark not in said]
-
-    def happen(self, mark: str, change: Change) -> Event:
-        """Let a scripted event happen, and return the journal's event that says so."""
-        assert self._apply is not None
-        text = str(change.what)
-        data = {"text": text, "after_steps": change.after_steps, "source": mark, "detail": self._apply(text)}
-        return Event("world-event", data)
-
-
-"""Checked again when a step starts, on what is known then; names and types cannot have changed."""
-
-
-class Steps:
-    """Carries out steps of the present plan.
-
-    Args:
-        body: the robot.
-        bus: told before and after each step.
-        memory: what references stand for.
-        run_id: the first part of each step's key.
-        epoch: fencing epoch of the lease.
-    """
-
-    def __init__(self, body: Body, bus: Bus, memory: RunMemory, run_id: str, epoch: int = 0) -> None:
-        self.body, self.bus, self.memory, self.run_id, self.epoch = body, bus, memory, run_id, epoch
-
-    def key(self, step: PlanStep) -> str:
-        """Return the step's idempotency key: the same for the same step of the same policy, in any process."""
-        return f"{self.run_id}.{self.memory.progress.revision}.{step.id}"
-
-    def carry_out(self, step: PlanStep) -> StepResult:
-        """Do one step and return what the robot made of it.
-
-        Raises:
-            JournalError: the step was not sent, or its end could not be written down.
-            Overrun, MissingComponent: the robot did not answer; the step stays in flight.
-        """
-        sent = Step(step.step.do, self.memory.resolve(step), self.key(step), self.epoch)
-        refused = self._refused(step, sent)
-        if refused:
-            self.bus.emit(self.finished(step, refused, 0.0))
-            return refused
-        data = {
-            "revision": self.memory.progress.revision,
-            "id": step.id,
-            "key": sent.key,
-            "do": sent.do,
-            "arguments": sent.arguments,
-            "epoch": sent.epoch,
-            "instance": self.body.instance(),
-        }
-        self.bus.emit(Event("step-started", data))
-        start = time.monotonic()
-        result, snapshot = self.body.execute(sent)
-        self.ended(step, result, time.monotonic() - start, snapshot)
-        return result
-
-    def ended(self, step: PlanStep, result: StepResult, seconds: float, snapshot: bytes | None = None) -> None:
-        """Write the end of a step and the robot's state after it, both or neither."""
-        after = [Event("snapshot", {"after": result.key}, blob=snapshot)] if snapshot is not None else []
-        self.bus.emit(self.finished(step, result, seconds), *after)
-
-    def finished(self, step: PlanStep, result: StepResult, seconds: float) -> Event:
-        """Return the event of a step's end."""
-        data = {
-            "revision": self.memory.progress.revision,
-            "id": step.id,
-            "key": result.key,
-            "do": step.step.do,
-            "kind": self.body.manifest.primitives[step.step.do].kind,
-            "status": result.status,
-            "result": asdict(result),
-            "seconds": seconds,
-            "looks_s": self.body.spent(),
-        }
-        return Event("step-finished", data)
-
-    def _refused(self, step: PlanStep, sent: Step) -> StepResult | None:
-        """Return why a step must not start, None when it may."""
-        state = replace(self.memory.state(), names=self.memory.situation.names)
-        alone = Policy("one step", (Subtask("one step", (step.step,)),))
-        _, report = check_policy(alone, self.body.manifest, state, checks=(effects, within_limits))
-        if report.ok:
-            return None
-        issue = report.issues[0]
-        return StepResult(sent.key, "rejected", code=issue.code, message=f"{issue.message} {issue.hint}".strip())
+    def __call__(self) -> bool | None:
+        """Return whether the task is done now; None when nobody can say."""
+        ...
 
 
 class Loop:
     """Runs one instruction, and those that replace it, to an end.
 
     Args:
+        run_id: the first part of each step's key.
         body: the robot.
-        planner: asks the model.
-        steps: carries out steps.
-        bus: told of everything.
+        planner: asks the model, within its budget; its gate says which sentences may move the robot.
+        journal: told of everything.
         memory: what the run knows, folded from events.
-        budget: bounds.
-        schedule: scripted changes.
+        changes: scripted changes, in any order; events among them need a judge.
+        judge: lets scripted events happen, and says in the end whether the task is done; None where nobody can.
         triggers: reasons to ask for a new policy.
-        gate: says which sentences may move the robot.
         confirming: asks a person about every new policy; None to ask about none.
     """
 
     def __init__(
         self,
+        run_id: str,
         body: Body,
         planner: Planner,
-        steps: Steps,
-        bus: Bus,
+        journal: Journal,
         memory: RunMemory,
-        budget: Budget,
-        schedule: Schedule,
+        changes: Sequence[Change] = (),
+        judge: Judge | None = None,
         triggers: Sequence[Trigger] = TRIGGERS,
-        gate: Gate = OPEN,
         confirming: Confirming | None = None,
     ) -> None:
-        self.body, self.planner, self.steps, self.bus, self.memory = body, planner, steps, bus, memory
-        self.budget, self.schedule, self.triggers, self.gate = budget, schedule, tuple(triggers), gate
-        self.inbox = Inbox()
-        self.confirming = confirming
+        self.run_id, self.body, self.planner, self.journal, self.memory = run_id, body, planner, journal, memory
+        self.budget, self.gate, self.triggers = planner.budget, planner.gate, tuple(triggers)
+        self.judge, self.confirming = judge, confirming
+        in_order = sorted(changes, key=lambda change: change.after_steps)
+        self._changes = {f"scheduled {n}": change for n, change in enumerate(in_order)}
+        self._said: queue.Queue[Instruction] = queue.Queue(maxsize=32)
         self._stop = ""
         planner.wanted = lambda: not self._stop
+
+    def instruct(self, said: Instruction) -> None:
+        """Take an instruction, from any thread, for the next step boundary; raises UsageError when too many wait already."""
+        try:
+            self._said.put_nowait(said)
+        except queue.Full:
+            raise UsageError(f"{self._said.maxsize} instructions wait already.", "Wait for the next step to end.") from None
 
     def stop(self, reason: str = "stopped by the person") -> None:
         """End the run: the robot stops now, from whatever thread this is called."""
@@ -296,27 +174,35 @@ class Loop:
                 return self._done()
             elif self.confirming is not None and self.confirming.due():
                 # What ends a wait is taken up at the boundary that follows it.
-                end = self.confirming.ask(lambda: not self._stop and self.inbox.empty and time.monotonic() < end_s)
+                end = self.confirming.ask(lambda: not self._stop and self._said.empty() and time.monotonic() < end_s)
                 if end is not None:
                     return end
-            elif self.steps.carry_out(progress.remaining[0]).status == "stopped":
+            elif self.carry_out(progress.remaining[0]).status == "stopped":
                 return Outcome("stopped", self._stop or "the robot was stopped")
 
     def _change(self) -> Outcome | None:
         """Let everything happen that waited for this boundary: sentences of the person, scripted changes."""
-        for said in self.inbox.take():
-            if (end := self._instruct(said)) is not None:
+        while not self._said.empty():
+            if (end := self._instruct(self._said.get())) is not None:
                 return end
-        for mark, change in self.schedule.due(self.memory.progress.steps, self.memory.progress.said):
-            if isinstance(change.what, Instruction):
-                if (end := self._instruct(change.what)) is not None:
-                    return end
+        progress = self.memory.progress
+        for mark, change in self._changes.items():
+            if change.after_steps > progress.steps or mark in progress.said:
                 continue
-            event = self.body.call(lambda m=mark, c=change: self.schedule.happen(m, c), "a change of the scene")
-            snapshot = self.body.ask("snapshot")
-            after = [Event("snapshot", {"after": mark}, blob=snapshot)] if snapshot is not None else []
-            self.bus.emit(event, *after)
+            if isinstance(change.what, str):
+                self._happen(mark, change, change.what)
+            elif (end := self._instruct(replace(change.what, source=mark))) is not None:
+                return end
         return None
+
+    def _happen(self, mark: str, change: Change, text: str) -> None:
+        """Let a scripted event happen, and write it down with the state after it."""
+        assert self.judge is not None
+        detail = self.body.call(partial(self.judge.apply, text), "a change of the scene")
+        event = Event("world-event", {"text": text, "after_steps": change.after_steps, "source": mark, "detail": detail})
+        snapshot = self.body.ask("snapshot")
+        after = [Event("snapshot", {"after": mark}, blob=snapshot)] if snapshot is not None else []
+        self.journal.emit(event, *after)
 
     def _instruct(self, said: Instruction) -> Outcome | None:
         """Take a new instruction, or note that it is none; what may want the robot to do something else ends the run here.
@@ -325,10 +211,10 @@ class Loop:
         """
         why = self.gate.sentence(said.text, follows=True)
         if why is None:
-            self.bus.emit(Event("instruction", asdict(said)))
+            self.journal.emit(Event("instruction", asdict(said)))
             return None
         told = f"told to stop: {said.text!r}" if why.stops else f"not taken: {said.text!r}: {why}"
-        self.bus.emit(Event("note", {"text": told, "source": said.source}))
+        self.journal.emit(Event("note", {"text": told, "source": said.source}))
         if why.harmless:
             return None
         if why.stops:
@@ -342,10 +228,14 @@ class Loop:
             return answer
         if not answer:
             return None
-        if says_stop(answer[0].data["text"]) and not says_no(answer[0].data["text"]):  # a no is an answer
-            self.stop(f"told to stop: {answer[0].data['text']!r}")
+        told = answer[0].data
+        why = self.gate.answer(told["text"])
+        if why is not None and why.stops:
+            self.stop(f"told to stop: {told['text']!r}")
             return Outcome("stopped", self._stop)
-        self.bus.emit(*answer)
+        if why is not None:
+            return Outcome("failure", f"the answer to {told['question']!r} cannot be taken: {why}")
+        self.journal.emit(*answer)
         return None
 
     def _must_plan(self) -> bool:
@@ -358,16 +248,68 @@ class Loop:
         news = [Event("belief", {"phrase": p, "located": at and at.to_json()}) for p, at in moment.seen.items()]
         news += [Event("trigger", {"name": name, "detail": why}) for name, why in reasons]
         if news:
-            self.bus.emit(*news)
+            self.journal.emit(*news)
         return bool(reasons)
 
     def _plan(self) -> None:
         """Ask for a policy for what is to be seen now, and keep in mind where everything was when it was written."""
         seen, event = self.body.observe("plan")
-        self.bus.emit(event)
+        self.journal.emit(event)
         if any(t.looks for t in self.triggers):
-            self.bus.emit(*(Event("belief", {"phrase": t.phrase, "located": t.to_json()}) for t in self.body.things()))
+            self.journal.emit(*(Event("belief", {"phrase": t.phrase, "located": t.to_json()}) for t in self.body.things()))
         self.planner.plan(seen)
+
+    def carry_out(self, step: PlanStep) -> StepResult:
+        """Do one step of the present plan and return what the robot made of it.
+
+        Raises:
+            JournalError: the step was not sent, or its end could not be written down.
+            Overrun, MissingComponent: the robot did not answer; the step stays in flight.
+        """
+        revision = self.memory.progress.revision
+        # The key is the same for the same step of the same policy, in any process.
+        sent = Step(step.step.do, self.memory.resolve(step), f"{self.run_id}.{revision}.{step.id}")
+        refused = self._refused(step, sent)
+        if refused:
+            self.ended(step, refused, 0.0)
+            return refused
+        data = {"revision": revision, "id": step.id, "key": sent.key, "do": sent.do, "arguments": sent.arguments}
+        data |= {"epoch": sent.epoch, "instance": self.body.instance()}
+        self.journal.emit(Event("step-started", data))
+        start = time.monotonic()
+        result, snapshot = self.body.execute(sent)
+        self.ended(step, result, time.monotonic() - start, snapshot)
+        return result
+
+    def ended(self, step: PlanStep, result: StepResult, seconds: float, snapshot: bytes | None = None) -> None:
+        """Write the end of a step and the robot's state after it, both or neither."""
+        data = {
+            "revision": self.memory.progress.revision,
+            "id": step.id,
+            "key": result.key,
+            "do": step.step.do,
+            "kind": self.body.manifest.primitives[step.step.do].kind,
+            "status": result.status,
+            "result": asdict(result),
+            "seconds": seconds,
+            "looks_s": self.body.spent(),
+        }
+        after = [Event("snapshot", {"after": result.key}, blob=snapshot)] if snapshot is not None else []
+        self.journal.emit(Event("step-finished", data), *after)
+
+    def _refused(self, step: PlanStep, sent: Step) -> StepResult | None:
+        """Return why a step must not start, None when it may.
+
+        It is checked again on what is known now; its names and types cannot have changed.
+        """
+        now = self.memory.situation
+        state = replace(self.memory.state(), names=now.names, stale=frozenset(now.stale))
+        alone = Policy("one step", (Subtask("one step", (step.step,)),))
+        _, report = check_policy(alone, self.body.manifest, state, checks=(effects, within_limits))
+        if report.ok:
+            return None
+        issue = report.issues[0]
+        return StepResult(sent.key, "rejected", code=issue.code, message=f"{issue.message} {issue.hint}".strip())
 
     def _done(self) -> Outcome:
         plan = self.memory.progress.plan
@@ -383,7 +325,8 @@ class Loop:
         verdict: bool | None = None
         try:
             end.append(self.body.observe("end")[1])
-            verdict = self.body.call(self.bus.verdict, "a verdict")
+            if self.judge is not None and self.judge in self.journal.outer:  # one that failed judges no more
+                verdict = self.body.call(self.judge, "a verdict")
         except VlpError:
             pass  # a robot that is gone cannot show the end
         progress = self.memory.progress
@@ -394,7 +337,7 @@ class Loop:
         data = {"outcome": outcome.outcome, "reason": outcome.reason, "claim": outcome.claim, "verdict": verdict}
         data |= {"checked": outcome.checked, "account": outcome.account}
         data["error"] = type(outcome.error).__name__ if outcome.error else ""
-        self.bus.emit(*end, Event("run-finished", data))
+        self.journal.emit(*end, Event("run-finished", data))
         return outcome
 
     def _checked(self) -> int:

@@ -10,8 +10,7 @@ from typing import Any
 from vlp.core.errors import UsageError
 from vlp.core.observation import Located
 from vlp.journal import Event
-from vlp.policy.checks import Bound, Situation, State
-from vlp.policy.model import Plan, PlanStep
+from vlp.policy.model import Plan, PlanStep, Situation, State
 from vlp.primitives.declare import Primitive
 from vlp.primitives.schema import CHECK
 from vlp.prompt.render import Memory, StepRecord
@@ -257,7 +256,7 @@ class RunMemory:
             self.progress.bindings[name] = bound
         self.situation.apply(step.step)
         if isinstance(bound, Located) and name:  # the grounder may know more than what was asked for
-            self.situation.names[name] = Bound(primitive.result, bound.phrase)
+            self.situation.names[name] = bound.phrase
         for thing in self.situation.facts.moved:
             self._forget(thing)
         self._know(holding=self.situation.held, at=self.situation.facts.at)

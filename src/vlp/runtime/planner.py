@@ -9,17 +9,16 @@ from vlp.core.instruction import Instruction
 from vlp.core.messages import Message
 from vlp.core.observation import Observation
 from vlp.core.things import Names
-from vlp.journal import Event
+from vlp.journal import Event, Journal
 from vlp.models.protocol import Model, Reply
-from vlp.policy.checks import CHECKS, Reachable, Situation, State, check_policy
-from vlp.policy.diff import diff
-from vlp.policy.model import Plan, PlanStep, Policy, compact
+from vlp.policy.checks import CHECKS, Reachable, check_policy
+from vlp.policy.model import Plan, PlanStep, Policy, Situation, State, compact, diff
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import CHECK, Schema, guided, policy_schema
 from vlp.prompt.render import plan_messages, repair_messages
 from vlp.runtime.body import Abandoned, Budget, Overrun, Worker
-from vlp.runtime.bus import Bus, Outcome
 from vlp.runtime.memory import RunMemory
+from vlp.runtime.story import Outcome
 from vlp.understanding.gate import OPEN, Gate
 
 
@@ -103,7 +102,7 @@ class Planner:
     Args:
         model: writes them; its `profile` names the wording of its prompts.
         manifest: what the robot can do.
-        bus: told of replies, reports and policies.
+        journal: told of replies, reports and policies.
         memory: what the run knows.
         budget: replies per policy, their length and time.
         on_text: told each piece of a reply as it is written, from the model's thread.
@@ -117,7 +116,7 @@ class Planner:
         self,
         model: Model,
         manifest: Manifest,
-        bus: Bus,
+        journal: Journal,
         memory: RunMemory,
         budget: Budget,
         on_text: Callable[[str], None] | None = None,
@@ -129,7 +128,7 @@ class Planner:
         self._reachable = reachable
         self._names = names
         self.gate, self._confirm = gate, confirm
-        self.model, self.manifest, self.bus, self.memory, self.budget = model, manifest, bus, memory, budget
+        self.model, self.manifest, self.journal, self.memory, self.budget = model, manifest, journal, memory, budget
         self._on_text = on_text
         self.wanted: Callable[[], bool] = lambda: True
         """Whether anybody still waits for a reply; set by the loop."""
@@ -171,11 +170,11 @@ class Planner:
             if plan is not None:
                 if fresh and not plan.policy.question:  # a model that asks has not gone on with a misunderstanding
                     self._ask_person(memory.instruction, plan.policy)
-                self.bus.emit(self._policy_event(plan, check_s), self._understood(plan, known))
+                self.journal.emit(self._policy_event(plan, check_s), self._understood(plan, known))
                 return plan
             if reply.finish == "length":
                 report.add("", "cut-off", f"the reply was cut off at {self.budget.reply_tokens} tokens.", "Write less.")
-            self.bus.emit(Event("report", {"attempt": attempt, **report.to_json(), "check_s": check_s}))
+            self.journal.emit(Event("report", {"attempt": attempt, **report.to_json(), "check_s": check_s}))
             messages = repair_messages(first, reply.text, report, self._profile, self.model.can.turns)
         worst = next((issue for issue in report.issues if issue.code == "cut-off"), report.issues[0])
         raise NoPolicy(f"no valid policy in {self.budget.replies} replies; the last one: {worst}")
@@ -191,7 +190,7 @@ class Planner:
         doubt = self.gate.doubt(instruction, policy)
         if not doubt:
             return
-        self.bus.emit(Event("note", {"text": doubt}))
+        self.journal.emit(Event("note", {"text": doubt}))
         if self._confirm is None:
             raise NoPolicy(f"{doubt} Nobody is there to be asked: say it in other words, or confirm it (`--confirm yes`).")
         confirm, question = self._confirm, f"{doubt} It means to do: {policy.goal}. Go on? (yes or no)"
@@ -258,7 +257,7 @@ class Planner:
             "seconds": time.monotonic() - start,
             **({"notes": list(reply.notes)} if reply.notes else {}),
         }
-        self.bus.emit(Event("reply", data))
+        self.journal.emit(Event("reply", data))
         return reply
 
     def _understood(self, plan: Plan, known: State) -> Event:

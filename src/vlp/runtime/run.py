@@ -1,27 +1,31 @@
 """A run put together: what is to be done, robot, model, journal and loop; and how one whose process died is taken over."""
 
+from __future__ import annotations
+
 import platform
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from vlp import __version__
 from vlp.core.errors import UsageError, VlpError
 from vlp.core.instruction import Instruction
 from vlp.core.things import Names
-from vlp.journal import Event, Journal, read_events
+from vlp.journal import Event, Journal, Subscriber, read_events
 from vlp.models.protocol import Model
 from vlp.robot.protocol import Robot, Step, StepResult
 from vlp.runtime.body import Body, Budget
-from vlp.runtime.bus import Bus, Judge, Outcome, Subscriber
-from vlp.runtime.confirming import Confirming, Proposal, Said
-from vlp.runtime.loop import Change, Loop, Schedule, Steps
+from vlp.runtime.loop import Change, Judge, Loop
 from vlp.runtime.memory import RunMemory, reading
 from vlp.runtime.planner import Planner
+from vlp.runtime.story import Outcome
 from vlp.runtime.triggers import TRIGGERS, Trigger
 from vlp.understanding.gate import Gate
+
+if TYPE_CHECKING:
+    from vlp.runtime.confirming import Confirming, Proposal, Said
 
 JOURNAL = "journal.db"
 
@@ -57,7 +61,7 @@ class Spec:
         return [Event("run-started", data), Event("instruction", asdict(self.instruction))]
 
     @classmethod
-    def of(cls, events: Sequence[Event]) -> "Spec":
+    def of(cls, events: Sequence[Event]) -> Spec:
         """Return the spec of a run from its events."""
         data = events[0].data
         said = next(event.data for event in events if event.kind == "instruction")
@@ -115,7 +119,9 @@ class Run:
         past: Sequence[Event] = (),
     ) -> None:
         self.spec, self._past = spec, list(past)
-        schedule = Schedule(spec.changes, judge.apply if judge else None)
+        events = [change.what for change in spec.changes if isinstance(change.what, str)]
+        if events and judge is None:
+            raise UsageError(f"this robot's world takes no events: {events[0][:100]!r}.")
         journal = Path(out) / JOURNAL
         if not past and journal.exists() and read_events(out, blobs=False):
             raise UsageError(f"{str(out)!r} holds a run already.", "Choose another directory, or resume that run.")
@@ -124,29 +130,23 @@ class Run:
         self.body = Body(robot, spec.budget, f"{self.run_id}.{len(past)}")
         self.gate = Gate.of(model, self.body.manifest)
         self.memory = RunMemory(self.body.manifest.primitives)
-        self.journal = Journal(journal, must_exist=bool(past))
-        self.bus = Bus(self.journal, [self.memory], subscribers, judge)
-        self.steps = Steps(self.body, self.bus, self.memory, self.run_id)
+        followers = [*([judge] if judge else []), *subscribers]
+        self.journal = Journal(journal, bool(past), [self.memory], followers)
         known = getattr(robot, "names", None)
         names = known if isinstance(known, Names) else None
         reachable = self.body.reachable if self.body.offers("reachable") else None
         always = isinstance(confirm, str)
         doubts = (lambda question: True) if isinstance(confirm, str) else confirm  # whoever is asked anyway is asked once
         self.planner = Planner(
-            model, self.body.manifest, self.bus, self.memory, spec.budget, on_text, self.gate, doubts, names, reachable
+            model, self.body.manifest, self.journal, self.memory, spec.budget, on_text, self.gate, doubts, names, reachable
         )
-        self.confirming = Confirming(self.body, self.planner, self.bus, self.memory, self.gate) if always else None
+        self.confirming: Confirming | None = None
+        if always:
+            from vlp.runtime.confirming import Confirming
+
+            self.confirming = Confirming(self.body, self.planner, self.journal, self.memory, self.gate)
         self.loop = Loop(
-            self.body,
-            self.planner,
-            self.steps,
-            self.bus,
-            self.memory,
-            spec.budget,
-            schedule,
-            triggers,
-            self.gate,
-            self.confirming,
+            self.run_id, self.body, self.planner, self.journal, self.memory, spec.changes, judge, triggers, self.confirming
         )
 
     def instruct(self, text: str) -> Instruction:
@@ -163,7 +163,7 @@ class Run:
         if why is not None and (why.stops or why.code == "forbids"):
             self.stop(str(why))
             return said
-        self.loop.inbox.put(said)  # noted in the journal at the next boundary, also where it is no instruction
+        self.loop.instruct(said)  # noted in the journal at the next boundary, also where it is no instruction
         if why is not None and why.harmless:
             raise why
         return said
@@ -206,7 +206,7 @@ class Run:
         except Hold as hold:
             return self.loop.finish(Outcome("stopped", str(hold), error=hold))
         finally:
-            self.bus.close()
+            self.journal.close()
             self.planner.close()
             self.body.close()
 
@@ -215,13 +215,13 @@ class Run:
         snapshot = self.body.ask("snapshot")
         if snapshot is not None:
             start.append(Event("snapshot", {"after": "start"}, blob=snapshot))
-        self.bus.emit(*start)
+        self.journal.emit(*start)
 
     def _take_over(self) -> None:
         """Go through the past, and bring robot and memory to one state; raises Hold where that cannot be done."""
         for event in self._past:
-            self.bus.show(event)
-        recover(self._past, self.body, self.memory, self.bus, self.steps)
+            self.journal.show(event)
+        recover(self._past, self.loop)
 
 
 class Hold(VlpError):
@@ -243,19 +243,18 @@ def check_resumable(events: Sequence[Event]) -> Event:
     return events[0]
 
 
-def recover(events: Sequence[Event], body: Body, memory: RunMemory, bus: Bus, steps: Steps) -> None:
+def recover(events: Sequence[Event], loop: Loop) -> None:
     """Bring robot and memory to one agreed state, so that the loop can go on.
 
     Args:
         events: the journal so far.
-        body: the robot; a simulated one is fresh, a remote one is as it was left.
-        memory: takes the events in.
-        bus: told what was found.
-        steps: writes the end of a step that turns out to have happened.
+        loop: its memory takes the events in, and it writes the end of a step that turns out to have happened. A simulated robot
+            is fresh, a remote one is as it was left.
 
     Raises:
         Hold: the state of the robot cannot be known.
     """
+    body, memory = loop.body, loop.memory
     before, now = check_resumable(events).data["versions"].get("manifest"), body.manifest.version
     if before != now:
         raise Hold(f"the run began with manifest {before} of its robot; the robot's manifest is now {now}.")
@@ -270,8 +269,8 @@ def recover(events: Sequence[Event], body: Body, memory: RunMemory, bus: Bus, st
     elif flight is None:
         how = "no step was in flight"
     else:
-        how = _settle(flight, body, memory, steps)
-    bus.emit(Event("run-resumed", {"in_flight": flight.data["key"] if flight else None, "how": how}))
+        how = _settle(flight, loop)
+    loop.journal.emit(Event("run-resumed", {"in_flight": flight.data["key"] if flight else None, "how": how}))
     memory.progress.in_flight = None
 
 
@@ -298,12 +297,12 @@ def _recall(events: Sequence[Event], body: Body) -> None:
             recall(Step(start["do"], start["arguments"], start["key"]), StepResult(**event.data["result"]))
 
 
-def _settle(flight: Event, body: Body, memory: RunMemory, steps: Steps) -> str:
+def _settle(flight: Event, loop: Loop) -> str:
     """Ask the robot by key what became of the step in flight."""
+    body, plan = loop.body, loop.memory.progress.plan
     key, step_id = flight.data["key"], flight.data["id"]
     if body.offers("result_of") is None:
         raise Hold(f"step {step_id} was in flight, and this robot cannot be asked about it. Look at the robot.")
-    plan = memory.progress.plan
     assert plan is not None
     step = plan.step(step_id)
     result = body.ask("result_of", key)
@@ -312,5 +311,5 @@ def _settle(flight: Event, body: Body, memory: RunMemory, steps: Steps) -> str:
         raise Hold(f"the robot, or its server, started anew while step {step_id} was in flight. Look at the robot.")
     if result is None:
         return f"the robot has no result of step {step_id}; it is sent again under the same key"
-    steps.ended(step, result, 0.0)
+    loop.ended(step, result, 0.0)
     return f"the robot had ended step {step_id}: {result.status}"

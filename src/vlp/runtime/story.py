@@ -1,15 +1,51 @@
-"""A run as people are told it, folded from its events: what every display and report is made from."""
+"""A run as people are told it: how it ended, and its story folded from events, from which every display and report is made."""
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from vlp.core.errors import VlpError
 from vlp.core.things import counted
 from vlp.journal import Event
 from vlp.primitives.schema import CHECK
 
 TIMES = ("perception", "model", "checks", "motion")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended, as the system itself judges it.
+
+    Args:
+        outcome: "success", "failure", "stopped" or "timeout".
+        reason: one sentence; "" when all went well.
+        claim: what the last policy says of the task: "done", "already", "cannot" or "asks"; "" when there was none.
+        checked: how many checks of the last policy held.
+        verdict: the true state's own answer, None where nobody knows it.
+        error: what ended the run, when it was an error a person can act on.
+    """
+
+    outcome: str
+    reason: str = ""
+    claim: str = ""
+    checked: int = 0
+    verdict: bool | None = None
+    error: VlpError | None = field(default=None, compare=False)
+
+    @property
+    def account(self) -> str:
+        """What is known, in one sentence: how it ended, what the robot checked, and what the true state says."""
+        held = "1 check of the robot held" if self.checked == 1 else f"{self.checked} checks of the robot held"
+        checks = held if self.checked else "nothing was checked"
+        done = {"done": f"every step succeeded and {checks}", "already": f"it is so already, {checks}"}
+        known = done.get(self.claim, checks) if self.outcome == "success" else self.reason.rstrip(".")
+        states = {
+            None: "",
+            True: "; in the true state the task is done" if self.claim != "cannot" else "; the true state agrees",
+            False: "; in the true state the task is not done",
+        }
+        return f"{self.outcome}: {known}{states[self.verdict]}" if known else f"{self.outcome}{states[self.verdict]}"
 
 
 @dataclass
@@ -106,15 +142,6 @@ class Chapter:
         return next((row for row in self.rows if row.id == step_id), None)
 
 
-@dataclass
-class TimelineEntry:
-    """One line of the time line: seconds since the run began, the kind of event, and what happened."""
-
-    at_s: float
-    kind: str
-    text: str
-
-
 def gave(value: Any) -> str:
     """Return the value that a step gave back in one line; "" for nothing and for located objects, which pictures show.
 
@@ -147,7 +174,7 @@ class Story:
     Attributes:
         started: data of the event that started the run.
         chapters: policies with their steps.
-        moments: the time line.
+        moments: the time line: seconds since the run began, the kind of event, and what happened.
         times_s: seconds in perception, model, checks and motion.
         first_image, last_image: JPEG bytes of the first and the last observation.
         waiting: what the run is doing now, for a display.
@@ -159,7 +186,7 @@ class Story:
         self.started: dict[str, Any] = {}
         self.instructions: list[str] = []
         self.chapters: list[Chapter] = []
-        self.moments: list[TimelineEntry] = []
+        self.moments: list[tuple[float, str, str]] = []
         self.times_s: dict[str, float] = dict.fromkeys(TIMES, 0.0)
         self.first_image: bytes | None = None
         self.last_image: bytes | None = None
@@ -206,7 +233,7 @@ class Story:
         return [row for row in self.steps if row.status != "succeeded"]
 
     def _say(self, kind: str, text: str) -> None:
-        self.moments.append(TimelineEntry(self.now_s, kind, text))
+        self.moments.append((self.now_s, kind, text))
 
     # The folds, one per kind.
 

@@ -14,12 +14,12 @@ from typing import Any
 from vlp.core.errors import Issue, TaskFailed, UsageError
 from vlp.core.instruction import MAX_CHARS
 from vlp.core.things import Names
-from vlp.policy.checks import Context, Situation, references, walk
-from vlp.policy.model import Policy
+from vlp.policy.checks import Check, Context
+from vlp.policy.model import Policy, Situation, references, walk
 from vlp.primitives.manifest import Manifest
-from vlp.understanding.lexicon import ALL, NAME, Lexicon, Mention, english, listed, role
+from vlp.understanding.lexicon import ALL, NAME, Lexicon, Mention, act_of, english, known_words, listed, role, tokens
 from vlp.understanding.reading import Reading, read
-from vlp.understanding.stopping import mentions_stop, says_stop
+from vlp.understanding.stopping import mentions_stop, says_no, says_stop
 
 
 class NotUnderstood(TaskFailed):
@@ -108,6 +108,20 @@ class Gate:
             return NotUnderstood("stop", f"{_short(text)} seems to tell the robot to stop.")
         return why
 
+    def answer(self, text: str) -> NotUnderstood | None:
+        """Return why an answer to a question of the robot's may not move it; None when it may.
+
+        A short answer ("the left one", "yes", "3") completes the instruction; one that names a deed is read as an instruction.
+
+        Args:
+            text: a cleaned instruction.
+        """
+        why = None if says_no(text) else self.sentence(text, follows=True)
+        if why is None or why.stops:
+            return why
+        words, _ = known_words(tokens(text), self.lexicon)
+        return why if not why.harmless and any(word in act_of() for word in words) else None
+
     def _reasons(self, said: Reading, follows: bool) -> Iterator[NotUnderstood]:
         if self.strict and said.unknown:
             yield NotUnderstood("unknown-words", *self._unknown(said.unknown))
@@ -148,7 +162,7 @@ class Gate:
         things = f"It knows: {', '.join(self.names.kinds)}; {', '.join(self.names.colours)}."
         return f"the model does not know {_listed(words)}.", f"{guess[:1].upper()}{guess[1:]} {things}".strip()
 
-    def checks(self, sentences: Sequence[str], fresh: bool) -> tuple["AsAsked", ...]:
+    def checks(self, sentences: Sequence[str], fresh: bool) -> tuple[Check, ...]:
         """Return the checks that a policy keeps to what was said.
 
         Args:
@@ -158,7 +172,7 @@ class Gate:
         if not self.reads:
             return ()
         readings = [self.read(text, i > 0) for i, text in enumerate(sentences)]
-        return (AsAsked(readings, self.strict, fresh),)
+        return (_AsAsked(readings, self.strict, fresh),)
 
     def doubt(self, text: str, policy: Policy) -> str:
         """Return what a general model may have misunderstood, in one sentence: words of the instruction that neither the rules
@@ -197,7 +211,7 @@ OPEN = Gate()
 
 
 @dataclass(frozen=True)
-class AsAsked:
+class _AsAsked:
     """A policy moves what was named or is implied, nothing that was forbidden, and leaves out nothing that was named.
 
     Args:

@@ -1,4 +1,4 @@
-"""Words for stopping: one rule for every way in, whatever the model, and before anything else is asked of a sentence."""
+"""Words for stopping, and a bare yes or no: one rule for every way in, whatever the model, before anything else is asked."""
 
 import re
 from functools import cache
@@ -64,6 +64,21 @@ def mentions_stop(text: str) -> bool:
     """Return whether a word for stopping stands anywhere in a sentence: it settles what is not understood otherwise."""
     settling = listed("stopping", "spelled") | listed("stopping", "alarms")
     return any(_mended(token) in settling for token in tokens(_collapsed(text)))
+
+
+def says_yes(text: str) -> bool:
+    """Return whether words are a yes to the question whether to go on."""
+    return bare(text) in ("y", "yes", "ok", "go on", "sure")
+
+
+def says_no(text: str) -> bool:
+    """Return whether words are nothing but a no; unlike other words for stopping, a no latches no robot that stands still."""
+    return bare(text) in ("n", "no", "nope")
+
+
+def bare(text: str) -> str:
+    """Return an answer in lower case, without the signs at its end."""
+    return " ".join(text.lower().rstrip(" .!").split())
 
 
 def _collapsed(text: str) -> str:

@@ -16,10 +16,9 @@ from run_kit import Run, asked, change, say
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal import Event, Journal, read_events
-from vlp.runtime.replay import replay
 from vlp.runtime.run import read_run
 from vlp.runtime.story import Story
-from vlp.runtime.subscribers.report import ReportFile, ResultFile, render_report
+from vlp.runtime.subscribers.report import ReportFiles, render_report, replay
 from vlp.runtime.subscribers.rerun_log import RerunLog
 from vlp.runtime.subscribers.terminal import Terminal
 from vlp.runtime.subscribers.video import SIZE_PX, Video, compose
@@ -56,7 +55,7 @@ def told(tmp_path_factory) -> Told:
     plain, colour = io.StringIO(), io.StringIO()
     consoles = Console(file=plain, width=100), Console(file=colour, width=100, force_terminal=True)
     subscribers = [
-        ResultFile(out), ReportFile(out), Video(out, lambda: np.full((240, 320, 3), 99, np.uint8)), RerunLog(out),
+        ReportFiles(out), Video(out, lambda: np.full((240, 320, 3), 99, np.uint8)), RerunLog(out),
         *(Terminal(console) for console in consoles),
     ]  # fmt: skip
     spec = asked("pick up the red cube", world="tabletop", seed=7, changes=(change(4, "the blue ball"),))

@@ -4,8 +4,7 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from vlp.policy.checks import Situation, State
-from vlp.policy.model import PolicyStep
+from vlp.policy.model import PolicyStep, Situation, State
 from vlp.primitives.declare import Argument
 from vlp.primitives.facts import UNARY
 from vlp.primitives.manifest import Manifest
@@ -22,10 +21,10 @@ def random_policy(rng: random.Random, manifest: Manifest, max_subtasks: int = 4)
     """
     if rng.random() < 0.05:
         return {"goal": _text(rng), "cannot": _text(rng)}
-    situation = Situation(State(), manifest.primitives)
+    situation, things = Situation(State(), manifest.primitives), set[str]()
     subtasks = []
     for _ in range(rng.randint(0, max_subtasks)):
-        steps = [_random_step(rng, manifest, situation) for _ in range(rng.randint(1, 6))]
+        steps = [_random_step(rng, manifest, situation, things) for _ in range(rng.randint(1, 6))]
         subtasks.append({"name": _text(rng), "steps": [step.to_json() for step in steps]})
     policy: dict[str, Any] = {"goal": _text(rng)}
     if rng.random() < 0.3:
@@ -33,15 +32,21 @@ def random_policy(rng: random.Random, manifest: Manifest, max_subtasks: int = 4)
     return {**policy, "subtasks": subtasks}
 
 
-def _random_step(rng: random.Random, manifest: Manifest, situation: Situation) -> PolicyStep:
-    """Draw primitives until one is possible now; references are drawn from what is bound, at rest, not in the hand."""
+def _random_step(rng: random.Random, manifest: Manifest, situation: Situation, things: set[str]) -> PolicyStep:
+    """Draw primitives until one is possible now; references are drawn from what is bound, at rest, not in the hand.
+
+    Args:
+        things: the names that stand for a located thing.
+    """
+    names = {name: phrase for name, phrase in situation.names.items() if name in things - situation.stale}
+    located = [f"${name}" for name, phrase in names.items() if phrase != situation.held]
     while True:
         primitive = manifest.primitives[rng.choice(list(manifest.primitives))]
         if situation.unmet(PolicyStep(primitive.name)):
             continue
         arguments: dict[str, Any] = {}
         for argument in primitive.arguments:
-            value = _value(rng, argument, manifest, situation)
+            value = _value(rng, argument, manifest, located)
             if value is not None:
                 arguments[argument.name] = value
         _settle_relation(rng, arguments, manifest)
@@ -50,16 +55,13 @@ def _random_step(rng: random.Random, manifest: Manifest, situation: Situation) -
             continue
         step = PolicyStep(primitive.name, arguments, _name(rng) if primitive.result else "")
         situation.apply(step)
+        things.discard(step.as_)
+        things |= {step.as_} if primitive.result == "object" else set()
         return step
 
 
-def _value(rng: random.Random, argument: Argument, manifest: Manifest, situation: Situation) -> Any:
+def _value(rng: random.Random, argument: Argument, manifest: Manifest, located: list[str]) -> Any:
     """Return a value that fits an argument, None when there is none now."""
-    located = [
-        f"${name}"
-        for name, bound in situation.names.items()
-        if bound.type == "object" and not bound.moved and bound.phrase != situation.held
-    ]
     draw = {
         "phrase": lambda: _phrase(rng),
         "subject": lambda: rng.choice([_phrase(rng), *(p.name for p in manifest.places.values() if p.relations)]),
@@ -71,7 +73,7 @@ def _value(rng: random.Random, argument: Argument, manifest: Manifest, situation
         "number": lambda: _number(rng, argument),
         "integer": lambda: round(_number(rng, argument)),
         "boolean": lambda: rng.random() < 0.5,
-        "list": lambda: [_value(rng, replace(argument, type=argument.items), manifest, situation) for _ in range(2)],
+        "list": lambda: [_value(rng, replace(argument, type=argument.items), manifest, located) for _ in range(2)],
     }
     return draw[argument.type]()
 

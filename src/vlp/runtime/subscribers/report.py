@@ -2,14 +2,16 @@
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from vlp.core.errors import UsageError
 from vlp.core.files import write_whole
 from vlp.core.things import counted
-from vlp.journal import Event
+from vlp.journal import Event, journal_path, read_events
+from vlp.runtime.memory import reading
 from vlp.runtime.story import TIMES, Chapter, Row, Story
 
 
@@ -69,24 +71,6 @@ def _chapter_json(chapter: Chapter) -> dict[str, Any]:
     }
 
 
-class ResultFile:
-    """Writes result.json when a run ends.
-
-    Args:
-        out: the run's directory.
-    """
-
-    def __init__(self, out: str | Path) -> None:
-        self._path = Path(out) / "result.json"
-        self._story = Story()
-
-    def on_event(self, event: Event) -> None:
-        """Take one event in; write at the end."""
-        self._story.on_event(event)
-        if event.kind == "run-finished":
-            write_whole(self._path, result_text(self._story))
-
-
 MARKS = {"": "·", "running": "▶", "succeeded": "✓", "stopped": "■", "in flight": "?"}
 DIFF_CLASSES = {"+": "added", "-": "dropped", "=": "kept", "undo": "undone", "done": "kept"}
 
@@ -118,15 +102,48 @@ def render_report(events: Iterable[Event]) -> str:
     )
 
 
-class ReportFile:
-    """Writes report.html when a run ends.
+def write_files(out: Path, events: Sequence[Event]) -> Story:
+    """Write result.json and report.html of a run, and return its story.
+
+    Args:
+        out: the run's directory.
+        events: the journal's, images included.
+
+    Raises:
+        MissingComponent: the directory cannot be written.
+    """
+    story = Story.of(events)
+    write_whole(out / "result.json", result_text(story))
+    write_whole(out / "report.html", render_report(events))
+    return story
+
+
+def replay(where: str | Path) -> Story:
+    """Write report.html and result.json again from a journal alone, beside it, and return the run's story.
+
+    Args:
+        where: run directory or journal file.
+
+    Raises:
+        UsageError: no journal, a damaged one, or one without a run.
+        MissingComponent: the directory cannot be written.
+    """
+    events = [event for event in read_events(where) if event.kind != "snapshot"]
+    if not events:
+        raise UsageError("the journal holds no run.", "Was the run killed before it began?")
+    with reading():
+        return write_files(journal_path(where).parent, events)
+
+
+class ReportFiles:
+    """Writes report.html and result.json when a run ends.
 
     Args:
         out: the run's directory.
     """
 
     def __init__(self, out: str | Path) -> None:
-        self._path = Path(out) / "report.html"
+        self._out = Path(out)
         self._events: list[Event] = []
 
     def on_event(self, event: Event) -> None:
@@ -134,7 +151,7 @@ class ReportFile:
         if event.kind != "snapshot":
             self._events.append(event)
         if event.kind == "run-finished":
-            write_whole(self._path, render_report(self._events))
+            write_files(self._out, self._events)
 
 
 def _head(story: Story) -> str:
@@ -229,8 +246,8 @@ def _failures(story: Story) -> str:
 
 def _time_line(story: Story) -> str:
     rows = "".join(
-        f'<tr><td class="at">{m.at_s:.1f} s</td><td class="kind">{escape(m.kind)}</td><td>{escape(m.text)}</td></tr>'
-        for m in story.moments
+        f'<tr><td class="at">{at_s:.1f} s</td><td class="kind">{escape(kind)}</td><td>{escape(text)}</td></tr>'
+        for at_s, kind, text in story.moments
     )
     return f"<h2>Time line</h2><section><table>{rows}</table></section>"
 

@@ -43,9 +43,8 @@ class RerunLog:
         shown = len(self._story.moments)
         self._story.on_event(event)
         self._to.set_time("run", duration=self._story.now_s)
-        for moment in self._story.moments[shown:]:
-            level = LEVELS.get(moment.kind, "INFO")
-            self._to.log("log", self._rr.TextLog(f"{moment.kind}: {moment.text}", level=level))
+        for _, kind, text in self._story.moments[shown:]:
+            self._to.log("log", self._rr.TextLog(f"{kind}: {text}", level=LEVELS.get(kind, "INFO")))
         record = _RECORDS.get(event.kind)
         if record:
             record(self, event)

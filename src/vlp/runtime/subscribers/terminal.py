@@ -12,7 +12,7 @@ from rich.text import Text
 
 from vlp.journal import Event
 from vlp.policy.model import Policy, tree_lines
-from vlp.runtime.story import TIMES, Chapter, Story, TimelineEntry
+from vlp.runtime.story import TIMES, Chapter, Story
 
 COLOURS = {"✓": "green", "▶": "bold cyan", "✗": "bold red", "■": "bold red", "·": "dim", "-": "dim"}
 TIME_COLOURS = {"perception": "blue", "model": "magenta", "checks": "yellow", "motion": "green"}
@@ -52,7 +52,7 @@ class Terminal:
             if event.kind == "confirm-asked":  # whoever is to agree sees every step
                 self._console.print(policy_text(self._story.chapters[-1]), soft_wrap=True, end="")
             for moment in self._story.moments[shown:]:
-                self._console.print(moment_line(moment), soft_wrap=True)
+                self._console.print(moment_line(*moment), soft_wrap=True)
         elif self._live is None and not self._story.end and not self._aside:
             self._begin()
         if event.kind == "run-finished":
@@ -173,9 +173,9 @@ _MOMENT_STYLES: dict[str, str] = {
 }  # fmt: skip
 
 
-def moment_line(moment: TimelineEntry) -> Text:
+def moment_line(at_s: float, kind: str, text: str) -> Text:
     """Return one line of the time line."""
-    return Text(f"{moment.at_s:7.1f} s  {moment.kind:<11} {printable(moment.text)}", style=_MOMENT_STYLES.get(moment.kind, ""))
+    return Text(f"{at_s:7.1f} s  {kind:<11} {printable(text)}", style=_MOMENT_STYLES.get(kind, ""))
 
 
 def printable(text: str) -> str:
