@@ -82,6 +82,7 @@ def serve_robot(walk: Walk, text: str) -> None:
     walk.callback(server.terminate)
     assert server.stdout is not None
     walk.token = next(line.partition("=")[2].strip() for line in server.stdout if "VLP_ROBOT_TOKEN=" in line)
+    walk.reset_token = next(line.partition("=")[2].split()[0] for line in server.stdout if "VLP_ROBOT_RESET_TOKEN=" in line)
     for _ in range(600):
         with socket.socket() as trial:
             if trial.connect_ex(("127.0.0.1", port)) == 0:
@@ -91,8 +92,9 @@ def serve_robot(walk: Walk, text: str) -> None:
 
 
 def take_token(walk: Walk, text: str) -> None:
-    """Take the token that the robot's server printed."""
+    """Take the tokens that the robot's server printed."""
     walk.patch.setenv("VLP_ROBOT_TOKEN", walk.token)
+    walk.patch.setenv("VLP_ROBOT_RESET_TOKEN", walk.reset_token)
 
 
 def know_extras(walk: Walk, text: str) -> None:

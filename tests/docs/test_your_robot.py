@@ -31,6 +31,7 @@ IN_PLACE = {
         "it runs until it is ended; it does while the rest is done", "", serve_robot
     ),
     "export VLP_ROBOT_TOKEN=...": InPlace("the token is what the server printed", "", take_token),
+    "export VLP_ROBOT_RESET_TOKEN=...": InPlace("the token is what the server printed", "", take_token),
 }
 
 

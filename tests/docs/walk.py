@@ -49,21 +49,22 @@ class Walk(contextlib.ExitStack):
 
     Attributes:
         ports: ports that pages name, and the free ones that stand for them where another program listens.
-        token: what the robot's server printed.
+        token, reset_token: what the robot's server printed.
     """
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         super().__init__()
-        self.folder, self.patch, self.token = folder, patch, ""
+        self.folder, self.patch, self.token, self.reset_token = folder, patch, "", ""
         self.ports: dict[int, int] = {}
 
     def __enter__(self) -> Self:
         (self.folder / "examples").symlink_to(ROOT / "examples")
         (self.folder / ".curlrc").write_text("fail\nsilent\nshow-error\n")  # a refusal is an exit status, too
         self.patch.chdir(self.folder)
-        for name in ("VLP_ROBOT_TOKEN", "VLP_MODEL_KEY", "VLP_MODEL_SIGHT"):
+        for name in ("VLP_ROBOT_TOKEN", "VLP_ROBOT_RESET_TOKEN", "VLP_MODEL_KEY", "VLP_MODEL_SIGHT"):
             self.patch.delenv(name, raising=False)
         self.patch.setattr("vlp.cli.run.FILM_SPEED", 20.0)  # a tenth of a film's pictures: they are half of a run's time
+        self.patch.setenv("XDG_STATE_HOME", str(self.folder / "state"))
         self.patch.setenv("CURL_HOME", str(self.folder))
         self.patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         return self

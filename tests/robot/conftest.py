@@ -37,13 +37,13 @@ class Served:
 
 
 @contextmanager
-def serving(**bounds_s: float) -> Iterator[Served]:
+def serving(**waits_s: float) -> Iterator[Served]:
     """Serve a fresh fake robot, with other bounds than by default where they are named.
 
     The plain client does not beat, so it may be silent for a minute.
     """
     fake = FakeRobot()
-    with running_server(fake, **{"silence_s": 60.0, **bounds_s}) as address:
+    with running_server(fake, **{"silence_s": 60.0, **waits_s}) as address:
         headers = {"Authorization": f"Bearer {address.token}"}
         with httpx.Client(base_url=address.url, headers=headers, timeout=30, trust_env=False) as http:
             yield Served(fake, address, http)

@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 
 from vlp.robot.access import Access
 from vlp.robot.audit import Audit
-from vlp.robot.executor import Bounds, Executor
+from vlp.robot.executor import Executor, Waits
 from vlp.robot.record import Record
 from vlp.robot.server import create_app
 from vlp.sim.fake.robot import FakeRobot
@@ -34,8 +34,8 @@ EXAMPLES = int(os.environ.get("VLP_FUZZ_EXAMPLES", "40"))
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 ANSWERS: Counter[tuple[str, int]] = Counter()
 
-BOUNDS = Bounds(max_stream_s=0.02, silence_s=60.0)
-app = create_app(Executor(FakeRobot(), Record(), BOUNDS), Access.of(TOKEN, TOKEN, ("testserver",)), Audit(None))
+WAITS = Waits(max_stream_s=0.02, silence_s=60.0)
+app = create_app(Executor(FakeRobot(), Record(), WAITS), Access.of(TOKEN, TOKEN, ("testserver",)), Audit(None))
 schema = schemathesis.openapi.from_asgi("/openapi.json", app)
 
 

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Bounds:
+class Waits:
     """How long things may take around a robot, in seconds.
 
     Args:
@@ -71,18 +71,18 @@ class Executor:
     Args:
         robot: the body.
         record: what outlives the server; a latch that it has closed is closed here too.
-        bounds: how long things may take.
+        waits: how long things may take.
         clock: monotonic seconds.
     """
 
     def __init__(
-        self, robot: Robot, record: Record, bounds: Bounds = Bounds(), clock: Callable[[], float] = time.monotonic
+        self, robot: Robot, record: Record, waits: Waits = Waits(), clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.robot = robot
         self.manifest = robot.describe()
         self.instance = uuid.uuid4().hex
         self.manifest_hash = hashlib.sha256(json.dumps(plain(self.manifest.to_json()), sort_keys=True).encode()).hexdigest()
-        self.bounds = bounds
+        self.waits = waits
         self.lease = Lease(record.next_epoch, clock)
         self.stop_reason = record.stop_reason
         self.stopped = bool(self.stop_reason)
@@ -317,11 +317,11 @@ class Executor:
         moving = execution.state != "finished"
         if lease.holder != execution.holder and moving:
             return "the client gave the robot back during an execution"
-        silent = now_s - lease.heard_s > self.bounds.silence_s or not lease.live
+        silent = now_s - lease.heard_s > self.waits.silence_s or not lease.live
         if silent and lease.holder == execution.holder and (moving or lease.heard_s < self._moved_s):  # or it moved just now
             return "the client went silent during an execution"
         limit_s = execution.step.timeout_s or self.manifest.primitives[execution.step.do].timeout_s
-        late = execution.state == "running" and now_s > execution.started_s + limit_s + self.bounds.grace_s
+        late = execution.state == "running" and now_s > execution.started_s + limit_s + self.waits.grace_s
         return "a step overran its time limit" if late else ""
 
     def _keep(self) -> None:

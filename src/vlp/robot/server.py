@@ -115,7 +115,7 @@ def _add_reading(app: FastAPI, executor: Executor, stop_port: int | None) -> Non
             "instance": executor.instance,
             "manifest_hash": executor.manifest_hash,
             "stop_port": stop_port,
-            "silence_s": executor.bounds.silence_s,
+            "silence_s": executor.waits.silence_s,
             "stopped": executor.stopped,
             "stop_reason": executor.stop_reason,
             "busy": executor.busy,
@@ -124,7 +124,7 @@ def _add_reading(app: FastAPI, executor: Executor, stop_port: int | None) -> Non
 
     async def asked(what: str, function: Callable[[], T]) -> T:
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(executor.call(function)), executor.bounds.observe_wait_s)
+            return await asyncio.wait_for(asyncio.wrap_future(executor.call(function)), executor.waits.observe_wait_s)
         except Refusal:
             raise
         except Exception as error:
@@ -237,7 +237,7 @@ def _add_events(app: FastAPI, executor: Executor) -> None:
             raise Refusal(429, "too-many-streams", "8 streams are open.", "Close one.")
         last = request.headers.get("last-event-id", "")
         first = int(last) if last.isascii() and last.isdigit() and len(last) < 16 else after
-        return StreamingResponse(stream(first, min(wait_s, executor.bounds.max_stream_s)), media_type="text/event-stream")
+        return StreamingResponse(stream(first, min(wait_s, executor.waits.max_stream_s)), media_type="text/event-stream")
 
     async def stream(sequence: int, seconds: float) -> AsyncIterator[str]:
         nonlocal streams

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from vlp.core.errors import MissingComponent, UsageError, not_installed
 from vlp.robot.access import Access
 from vlp.robot.audit import Audit
-from vlp.robot.executor import Bounds, Executor
+from vlp.robot.executor import Executor, Waits
 from vlp.robot.protocol import Robot
 from vlp.robot.record import Record
 
@@ -43,7 +43,7 @@ def serve(
     stop_port: int = 0,
     allow_remote: bool = False,
     record: Path | None = None,
-    **bounds_s: float,
+    **waits_s: float,
 ) -> None:
     """Serve a robot until interrupted.
 
@@ -55,7 +55,7 @@ def serve(
         stop_port: TCP port of the stop line; 0 takes a free one, which `GET /health` tells.
         allow_remote: the person accepts that tokens and images travel unencrypted.
         record: the file that keeps latch, epochs and keys over restarts; the audit log is beside it. None forgets them.
-        bounds_s: other bounds in seconds than `Bounds` has by default.
+        waits_s: other bounds in seconds than `Waits` has by default.
 
     Raises:
         UsageError: a bad address, or a port that cannot be listened on.
@@ -63,13 +63,13 @@ def serve(
     """
     if not allow_remote and not _is_loopback(host):
         raise UsageError(f"{host!r} is not a loopback address.", "Use 127.0.0.1, or allow remote clients explicitly.")
-    with _server(robot, access, (_listen(host, port), _listen(host, stop_port)), record, Bounds(**bounds_s)) as run:
+    with _server(robot, access, (_listen(host, port), _listen(host, stop_port)), record, Waits(**waits_s)) as run:
         run()
 
 
 @contextlib.contextmanager
 def running_server(
-    robot: Robot, token: str = "", port: int = 0, record: Path | None = None, access: Access | None = None, **bounds_s: float
+    robot: Robot, token: str = "", port: int = 0, record: Path | None = None, access: Access | None = None, **waits_s: float
 ) -> Iterator[Address]:
     """Serve a robot on loopback from a thread while the context is open.
 
@@ -77,12 +77,12 @@ def running_server(
         robot: the body.
         token: bearer token that allows everything; "" makes a new one.
         port: TCP port; 0 takes a free one.
-        record, bounds_s: as for `serve`.
+        record, waits_s: as for `serve`.
         access: who may ask what, where it is not the holder of the token alone.
     """
     token = token or new_token()
     listeners = (_listen("127.0.0.1", port), _listen("127.0.0.1", 0))
-    with _server(robot, access or Access.of(token, token), listeners, record, Bounds(**bounds_s)) as run:
+    with _server(robot, access or Access.of(token, token), listeners, record, Waits(**waits_s)) as run:
         thread = threading.Thread(target=run, name="robot-server", daemon=True)
         thread.start()
         try:
@@ -114,7 +114,7 @@ def _server(
     access: Access,
     listeners: tuple[socket.socket, socket.socket],
     record: Path | None,
-    bounds: Bounds,
+    waits: Waits,
 ) -> Iterator[_Run]:
     with contextlib.ExitStack() as until:
         for listener in listeners:
@@ -129,7 +129,7 @@ def _server(
             raise not_installed("serving needs", error, "robot") from None
         kept = until.enter_context(contextlib.closing(Record(record)))
         audit = until.enter_context(contextlib.closing(Audit(record.with_suffix(".audit.jsonl") if record else None)))
-        executor = until.enter_context(contextlib.closing(Executor(robot, kept, bounds)))
+        executor = until.enter_context(contextlib.closing(Executor(robot, kept, waits)))
         line = until.enter_context(contextlib.closing(StopLine(listeners[1], executor, access, audit)))
         app = create_app(executor, access, audit, stop_port=line.port)
         config = uvicorn.Config(
