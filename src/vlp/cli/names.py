@@ -58,5 +58,5 @@ def _is_there(module: str) -> bool:
     here = Path(*module.split("."))
     try:
         return here.is_dir() or here.with_suffix(".py").is_file() or importlib.util.find_spec(module) is not None
-    except Exception:  # whatever the package around it raises when it is imported: `own_robot` says it
+    except (Exception, SystemExit):  # whatever the package around it raises when it is imported: `own_robot` says it
         return False

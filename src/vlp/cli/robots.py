@@ -10,7 +10,7 @@ from vlp.perception.perceiving import with_perceptions
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.robot.client import RemoteRobot
-from vlp.robot.protocol import is_own, own_robot
+from vlp.robot.protocol import is_own
 from vlp.sim import EMBODIMENTS
 from vlp.sim.open import check_robot_name
 from vlp.sim.open import manifest_of as simulated_manifest
@@ -33,7 +33,9 @@ def manifest_of(robot: str, token: str = "") -> Manifest:
     if robot == STANDARD_ROBOT:
         return with_perceptions(standard_manifest())
     if is_own(robot):
-        return with_perceptions(own_robot(robot).describe())
+        from vlp.robot.conformance import usable_robot
+
+        return with_perceptions(usable_robot(robot).describe())
     if robot in EMBODIMENTS:
         return with_perceptions(simulated_manifest(robot))
     check_no_file(robot)

@@ -11,8 +11,8 @@ from vlp.core.errors import MissingComponent, UsageError, VlpError
 from vlp.core.observation import Located, Observation
 from vlp.primitives.manifest import Manifest
 from vlp.robot.http import Heartbeat, Http, RobotRefused, RobotUnreachable, check_token
-from vlp.robot.protocol import Step, StepResult
-from vlp.robot.wire import ExecutionBody, HealthBody, ObservationBody, ReachBody, StopBody, decode_observation, plain
+from vlp.robot.protocol import Step, StepResult, plain
+from vlp.robot.wire import ExecutionBody, HealthBody, ObservationBody, ReachBody, StopBody, decode_observation
 
 B = TypeVar("B", bound=BaseModel)
 

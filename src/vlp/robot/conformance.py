@@ -5,23 +5,20 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from functools import cache
 from math import inf
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
-from vlp.core.errors import Issue, Report, UsageError, did_you_mean
-from vlp.core.observation import Intrinsics, Observation, RobotState
+from vlp.core.errors import Issue, Report, UsageError, VlpError, did_you_mean
+from vlp.core.observation import Observation
 from vlp.primitives.declare import Primitive
 from vlp.primitives.facts import SPATIAL
 from vlp.primitives.facts import faults as condition_faults
 from vlp.primitives.manifest import BUILT_IN, FIELD_TYPES, Manifest, not_finite, result_fault, type_faults
 from vlp.primitives.schema import policy_schema
 from vlp.robot.arguments import CHECKERS, check_arguments
-from vlp.robot.protocol import Robot, Status, Step, StepResult, offered
-from vlp.robot.wire import plain
+from vlp.robot.protocol import Robot, Step, StepResult, in_words, offered, own_robot, plain_observation, plain_result
 
 
 def check_robot(robot: Robot, moves: bool = True) -> Report:
@@ -58,7 +55,7 @@ def check_describe(robot: Robot) -> tuple[Report, Manifest | None]:
     if not report.ok:
         return report, None
     if not isinstance(manifest, Manifest):
-        report.add("/describe", "wrong-type", f"describe gave back {_found(manifest)}; expected a Manifest.")
+        report.add("/describe", "wrong-type", f"describe gave back {in_words(manifest)}; expected a Manifest.")
         return report, None
     faults = _guarded(report, "/describe", lambda: list(type_faults(manifest))) or []
     for fault in faults:
@@ -72,87 +69,26 @@ def check_describe(robot: Robot) -> tuple[Report, Manifest | None]:
     return report, manifest
 
 
-def plain_result(result: Any) -> StepResult:
-    """Return what `execute` gave back as plain data; a success with a number that is not finite becomes a failure.
+def usable_robot(name: str) -> Robot:
+    """Return a robot of one's own, "module:Class", whose manifest can be used.
 
     Raises:
-        ValueError: it is no result; says what was found and what was expected.
+        UsageError: there is none by that name, or its manifest breaks its contract.
+        MissingComponent: it does not load.
     """
-    if not isinstance(result, StepResult):
-        raise ValueError(f"it gave back {_found(result)}; expected a StepResult")
-    for name in ("key", "status", "code", "message"):
-        if not isinstance(getattr(result, name), str):
-            raise ValueError(f"{name} of its result is {_found(getattr(result, name))}; expected text")
-    if result.status not in get_args(Status):
-        raise ValueError(f"status of its result is {result.status[:40]!r}; expected one of {', '.join(get_args(Status))}")
-    if not isinstance(result.done, dict):
-        raise ValueError(f"done of its result is {_found(result.done)}; expected a dict")
-    if not _is_number(result.duration_s):
-        raise ValueError(f"duration_s of its result is {_found(result.duration_s)}; expected a number")
-    odd = next(filter(None, (not_finite(getattr(result, name), name) for name in ("done", "value", "duration_s"))), "")
-    duration_s = plain(result.duration_s) or 0.0
-    clean = replace(
-        result, done=plain(result.done), value=plain(result.value), message=plain(result.message), duration_s=duration_s
-    )
-    if not odd or result.status != "succeeded":
-        return clean
-    message = f"the robot gave back a number that is not finite: {odd}."
-    return replace(clean, status="failed", value=None, code="bad-result", message=message)
-
-
-def plain_observation(seen: Any) -> Observation:
-    """Return what `observe` gave back with its state as plain data.
-
-    Raises:
-        ValueError: it is no observation; says what was found and what was expected.
-    """
-    if not isinstance(seen, Observation):
-        raise ValueError(f"it gave back {_found(seen)}; expected an Observation")
-    rgb, texts = seen.rgb, seen.scene_text
-    if not (isinstance(rgb, np.ndarray) and rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3 and rgb.size):
-        raise ValueError(f"rgb is {_found(rgb)}; expected an image of (height, width, 3) in uint8")
-    for name, kind in (("depth_m", np.ndarray), ("intrinsics", Intrinsics), ("camera_in_base", np.ndarray)):
-        if not isinstance(getattr(seen, name), kind | None):
-            raise ValueError(f"{name} is {_found(getattr(seen, name))}; expected None or {kind.__name__}")
-    if not (isinstance(texts, list | tuple) and all(isinstance(text, str) for text in texts)):
-        raise ValueError(f"scene_text is {_found(texts)}; expected a tuple of texts")
-    if not _is_number(seen.stamp_s) or not_finite(seen.stamp_s, "stamp_s"):
-        raise ValueError(f"stamp_s is {_found(seen.stamp_s)}; expected a finite number of seconds")
-    return replace(seen, state=_plain_state(seen.state), stamp_s=plain(seen.stamp_s), scene_text=tuple(plain(list(texts))))
-
-
-def _plain_state(state: Any) -> RobotState:
-    from pydantic import ValidationError
-
-    if not isinstance(state, RobotState):
-        raise ValueError(f"state is {_found(state)}; expected a RobotState")
-    data = state.to_json()
-    if odd := not_finite(data, "state"):
-        raise ValueError(f"{odd}; expected a finite number")
+    robot = own_robot(name)
     try:
-        return _states().validate_python(plain(data))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, ("state", *first["loc"])))
-        raise ValueError(f"{where} is {_found(first['input'])}; {first['msg'][0].lower()}{first['msg'][1:]}") from None
-
-
-@cache
-def _states() -> Any:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(RobotState)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-
-
-def _found(value: Any) -> str:
-    """Return the words for a value that is not what was expected."""
-    if isinstance(value, np.ndarray):
-        return f"an array of {value.shape} in {value.dtype}"
-    return "None" if value is None else f"the {type(value).__name__} {' '.join(repr(value).split())[:60]}"
+        robot.describe()
+    except VlpError:  # it says itself what it misses
+        raise
+    except (Exception, SystemExit):
+        pass  # told below
+    report, _ = check_describe(robot)
+    if not report.ok:
+        fault = report.issues[0]
+        text = f"{fault.message} {fault.hint}".strip()
+        raise UsageError(f"{name}, at {fault.path}: {text}", f"`vlp robot check {name}` tells all.")
+    return robot
 
 
 def untried(manifest: Manifest, moves: bool = True) -> Iterator[str]:

@@ -1,15 +1,19 @@
-"""The protocol of a robot: four methods, what one may offer beyond them, and a robot of one's own by "module:Class"."""
+"""The protocol of a robot: four methods, what they may give back, and a robot of one's own by "module:Class"."""
 
 import importlib
+import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
 
 from vlp.core.errors import MissingComponent, UsageError, VlpError, did_you_mean
-from vlp.core.observation import Observation
-from vlp.primitives.manifest import Manifest
+from vlp.core.observation import Intrinsics, Observation, RobotState
+from vlp.primitives.manifest import Manifest, not_finite
 
 Status = Literal["succeeded", "failed", "stopped", "timeout", "rejected"]
 
@@ -88,6 +92,104 @@ def offered(robot: Robot, method: str) -> Callable[..., Any] | None:
     return None
 
 
+def plain(value: Any) -> Any:
+    """Return data as JSON can carry it: numpy as numbers and lists, tuples as lists, NaN and infinity as None."""
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, bool | int | None):
+        return value
+    return str(value).encode("utf-8", "replace").decode()
+
+
+def plain_result(result: Any) -> StepResult:
+    """Return what `execute` gave back as plain data; a success with a number that is not finite becomes a failure.
+
+    Raises:
+        ValueError: it is no result; says what was found and what was expected.
+    """
+    if not isinstance(result, StepResult):
+        raise ValueError(f"it gave back {in_words(result)}; expected a StepResult")
+    for name in ("key", "status", "code", "message"):
+        if not isinstance(getattr(result, name), str):
+            raise ValueError(f"{name} of its result is {in_words(getattr(result, name))}; expected text")
+    if result.status not in get_args(Status):
+        raise ValueError(f"status of its result is {result.status[:40]!r}; expected one of {', '.join(get_args(Status))}")
+    if not isinstance(result.done, dict):
+        raise ValueError(f"done of its result is {in_words(result.done)}; expected a dict")
+    if not _is_number(result.duration_s):
+        raise ValueError(f"duration_s of its result is {in_words(result.duration_s)}; expected a number")
+    odd = next(filter(None, (not_finite(getattr(result, name), name) for name in ("done", "value", "duration_s"))), "")
+    duration_s = plain(result.duration_s) or 0.0
+    clean = replace(
+        result, done=plain(result.done), value=plain(result.value), message=plain(result.message), duration_s=duration_s
+    )
+    if not odd or result.status != "succeeded":
+        return clean
+    message = f"the robot gave back a number that is not finite: {odd}."
+    return replace(clean, status="failed", value=None, code="bad-result", message=message)
+
+
+def plain_observation(seen: Any) -> Observation:
+    """Return what `observe` gave back with its state as plain data.
+
+    Raises:
+        ValueError: it is no observation; says what was found and what was expected.
+    """
+    if not isinstance(seen, Observation):
+        raise ValueError(f"it gave back {in_words(seen)}; expected an Observation")
+    rgb, texts = seen.rgb, seen.scene_text
+    if not (isinstance(rgb, np.ndarray) and rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3 and rgb.size):
+        raise ValueError(f"rgb is {in_words(rgb)}; expected an image of (height, width, 3) in uint8")
+    for name, kind in (("depth_m", np.ndarray), ("intrinsics", Intrinsics), ("camera_in_base", np.ndarray)):
+        if not isinstance(getattr(seen, name), kind | None):
+            raise ValueError(f"{name} is {in_words(getattr(seen, name))}; expected None or {kind.__name__}")
+    if not (isinstance(texts, list | tuple) and all(isinstance(text, str) for text in texts)):
+        raise ValueError(f"scene_text is {in_words(texts)}; expected a tuple of texts")
+    if not _is_number(seen.stamp_s) or not_finite(seen.stamp_s, "stamp_s"):
+        raise ValueError(f"stamp_s is {in_words(seen.stamp_s)}; expected a finite number of seconds")
+    return replace(seen, state=_plain_state(seen.state), stamp_s=plain(seen.stamp_s), scene_text=tuple(plain(list(texts))))
+
+
+def _plain_state(state: Any) -> RobotState:
+    from pydantic import ValidationError
+
+    if not isinstance(state, RobotState):
+        raise ValueError(f"state is {in_words(state)}; expected a RobotState")
+    data = state.to_json()
+    if odd := not_finite(data, "state"):
+        raise ValueError(f"{odd}; expected a finite number")
+    try:
+        return _states().validate_python(plain(data))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, ("state", *first["loc"])))
+        raise ValueError(f"{where} is {in_words(first['input'])}; {first['msg'][0].lower()}{first['msg'][1:]}") from None
+
+
+@cache
+def _states() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(RobotState)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def in_words(value: Any) -> str:
+    """Return the words for a value that is not what was expected."""
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.shape} in {value.dtype}"
+    return "None" if value is None else f"the {type(value).__name__} {' '.join(repr(value).split())[:60]}"
+
+
 def is_own(name: str) -> bool:
     """Return whether a robot's name is of the form "module:Class", and not a URL."""
     module, colon, attribute = name.partition(":")
@@ -114,6 +216,9 @@ def own_robot(name: str) -> Robot:
         if error.name is None or not (module_name + ".").startswith(error.name + "."):
             raise MissingComponent(f"the robot {name!r} needs {error.name}.", "Install it.") from None
         raise UsageError(f"there is no module {error.name!r}.", "Run the command where it lies, or install it.") from None
+    except SystemExit as end:
+        hint = "Put what runs it as a program behind `if __name__ == '__main__':`."
+        raise UsageError(f"the module {module_name!r} ends the program when it is imported ({_said(end)}).", hint) from None
     except Exception as error:
         raise MissingComponent(f"the module {module_name!r} does not load: {_said(error)}.") from None
     maker = getattr(module, attribute, None)
@@ -124,6 +229,9 @@ def own_robot(name: str) -> Robot:
         robot: Any = maker()
     except VlpError:
         raise
+    except SystemExit as end:
+        hint = "Let it raise an error that says why instead."
+        raise UsageError(f"the robot {name!r} ends the program when it is made ({_said(end)}).", hint) from None
     except Exception as error:
         hint = "It is called without arguments: give them defaults."
         raise MissingComponent(f"the robot {name!r} cannot be made: {_said(error)}.", hint) from None
@@ -135,5 +243,5 @@ def own_robot(name: str) -> Robot:
     return robot
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}".rstrip(".")

@@ -17,7 +17,7 @@ from vlp.core.observation import Located
 from vlp.robot.executor import Execution, Executor
 from vlp.robot.guard import Guard
 from vlp.robot.http import check_server_token
-from vlp.robot.protocol import Robot, Step, offered
+from vlp.robot.protocol import Robot, Step, offered, plain
 from vlp.robot.wire import (
     CancelRequest,
     ErrorBody,
@@ -34,7 +34,6 @@ from vlp.robot.wire import (
     StopBody,
     StopRequest,
     encode_observation,
-    plain,
 )
 
 T = TypeVar("T")

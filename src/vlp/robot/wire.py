@@ -3,7 +3,6 @@
 import base64
 import binascii
 import io
-import math
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -13,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from vlp.core.images import MAX_FILE_BYTES, decode_image
 from vlp.core.observation import Intrinsics, Observation, RobotState
-from vlp.robot.protocol import Status
+from vlp.robot.protocol import Status, plain
 
 MAX_BODY_BYTES = 64 * 1024
 Key = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._:-]+$", description="Idempotency key: acts once.")
@@ -174,21 +173,6 @@ class ObservationBody(RequestBody):
     state: dict[str, Any]
     stamp_s: float
     scene_text: list[Annotated[str, Field(max_length=200)]] = Field(default=[], max_length=16)
-
-
-def plain(value: Any) -> Any:
-    """Return data as JSON can carry it: numpy as numbers and lists, tuples as lists, NaN and infinity as None."""
-    if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, bool | int | None):
-        return value
-    return str(value).encode("utf-8", "replace").decode()
 
 
 def encode_observation(observation: Observation) -> dict[str, Any]:

@@ -15,8 +15,7 @@ from vlp.core.observation import Located, Observation, RobotState
 from vlp.journal import Event
 from vlp.policy.model import PolicyStep
 from vlp.primitives.manifest import result_fault
-from vlp.robot.conformance import plain_observation, plain_result
-from vlp.robot.protocol import Robot, Step, StepResult, offered
+from vlp.robot.protocol import Robot, Step, StepResult, offered, plain_observation, plain_result
 
 T = TypeVar("T")
 SLICE_S = 0.2
