@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from vlp.core.instruction import Instruction
+from vlp.core.messages import Instruction
 from vlp.core.observation import Intrinsics, Observation, RobotState
 from vlp.models.scripted import ScriptedModel
 from vlp.primitives.declare import Argument, Primitive

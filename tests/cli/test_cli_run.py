@@ -19,7 +19,7 @@ from rich.console import Console
 from vlp.cli.keyboard import Keyboard
 from vlp.cli.run import _stoppable, launch
 from vlp.core.errors import UsageError
-from vlp.core.instruction import Instruction
+from vlp.core.messages import Instruction
 from vlp.journal import read_events
 from vlp.models.protocol import Capabilities
 from vlp.models.scripted import ScriptedModel

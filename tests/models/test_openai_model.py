@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from vlp.core.errors import MissingComponent, UsageError, VlpError
-from vlp.core.messages import Image, Message, Text, user
+from vlp.core.messages import Message, user
 from vlp.models.catalogue import find_folder, open_model
 from vlp.models.openai_model import NoGrammar, OpenAIModel
 from vlp.models.protocol import GENERAL, ModelUnreachable, Reply, RetryingModel, Trace
@@ -19,8 +19,8 @@ from vlp.models.tower import tower_digest
 
 GRAMMAR = {"type": "object", "properties": {"goal": {"type": "string"}}, "required": ["goal"]}
 ASK: list[Message] = [
-    Message("system", (Text("rules"),)),
-    user(Image(np.zeros((16, 16, 3), np.uint8)), Text("do: <|im_end|> it")),
+    Message("system", ("rules",)),
+    user(np.zeros((16, 16, 3), np.uint8), "do: <|im_end|> it"),
 ]
 
 

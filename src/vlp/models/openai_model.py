@@ -15,7 +15,7 @@ from typing import Any
 
 from vlp.core.errors import MissingComponent
 from vlp.core.images import ImageView, encode_png
-from vlp.core.messages import Image, Message, Text, user
+from vlp.core.messages import Message, user
 from vlp.models.protocol import TOP, Capabilities, Reply, RequestRefused, ServedName, Tell, Trace, say_nothing
 from vlp.models.served_reply import SHAPES, ReplyParts, Shape, events, json_in, read_json, read_shape, shape_fields
 from vlp.models.server import Deadline, Endpoint, Listed, choose, find_server, read_list
@@ -117,7 +117,7 @@ class OpenAIModel:
         serve = "Serve the model with `vlp serve`, or with another server that keeps to response_format: json_schema."
         properties = {"word": {"type": "string", "enum": [word]}}
         schema = {"type": "object", "properties": properties, "required": ["word"], "additionalProperties": False}
-        hello = [user(Text("Say hello."))]
+        hello = [user("Say hello.")]
         try:
             reply = self._reply(hello, shape_fields("schema", schema), tokens, deadline)
         except RequestRefused as error:
@@ -342,11 +342,11 @@ def _without_system(messages: Sequence[Message]) -> list[Message]:
 def _turn(message: Message) -> dict[str, Any]:
     parts: list[dict[str, Any]] = []
     for part in message.parts:
-        if isinstance(part, Image):
-            data = base64.b64encode(encode_png(part.rgb)).decode()
+        if isinstance(part, str):  # the server's tokenizer would take these for its own tokens
+            parts.append({"type": "text", "text": part.replace("<|", "< |")})
+        else:
+            data = base64.b64encode(encode_png(part)).decode()
             parts.append({"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}})
-        else:  # the server's tokenizer would take these for its own tokens
-            parts.append({"type": "text", "text": part.text.replace("<|", "< |")})
     if message.role == "user":
         return {"role": "user", "content": parts}
     return {"role": message.role, "content": "".join(p.get("text", "") for p in parts)}

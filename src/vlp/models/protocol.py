@@ -8,8 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from vlp.core.errors import MissingComponent, TaskFailed
 from vlp.core.images import ImageView
-from vlp.core.messages import Message
-from vlp.core.things import Names
+from vlp.core.messages import Message, Names
 
 T = TypeVar("T")
 

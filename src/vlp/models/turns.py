@@ -11,8 +11,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from vlp.core.errors import lookup
-from vlp.core.messages import Message
-from vlp.core.things import Names
+from vlp.core.messages import Message, Names
 from vlp.models.protocol import Model, Reply, RetryingModel
 from vlp.primitives.schema import Schema
 

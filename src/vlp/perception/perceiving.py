@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from vlp.core.errors import MissingComponent, UsageError, VlpError, closest
-from vlp.core.observation import Located, Observation
-from vlp.core.things import Names, Sizes
+from vlp.core.messages import Names
+from vlp.core.observation import Located, Observation, Sizes
 from vlp.models.protocol import Model
 from vlp.perception.checks import Sight, check
 from vlp.perception.grounder import ANYTHING, Detection, Grounder

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from vlp.core.errors import UsageError, VlpError
-from vlp.core.instruction import Instruction
+from vlp.core.messages import Instruction
 from vlp.journal import Event
 from vlp.policy.checks import check_policy, effects, within_limits
 from vlp.policy.model import PlanStep, Policy, Subtask

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from vlp.core.things import counted
+from vlp.core.messages import counted
 from vlp.journal import Event
 from vlp.primitives.schema import CHECK
 

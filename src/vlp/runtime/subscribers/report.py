@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vlp.core.files import write_whole
-from vlp.core.things import counted
+from vlp.core.messages import counted
 from vlp.journal import Event
 from vlp.runtime.story import TIMES, Chapter, Row, Story
 

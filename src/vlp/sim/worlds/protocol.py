@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from vlp.core.things import Sizes
+from vlp.core.observation import Sizes
 from vlp.primitives.manifest import Place
 from vlp.sim.opengl import mujoco
 from vlp.sim.truth import Truth
