@@ -335,7 +335,7 @@ def test_a_name_of_vlp_serve_says_what_the_model_wants(server: Server, monkeypat
     listing(monkeypatch, "base", "tuned@brief+sight:0123456789ab")
     model = OpenAIModel(server.url)
     assert (model.name, model.profile) == ("tuned@brief+sight:0123456789ab", "brief")
-    assert (model.asks.turns, model.asks.tower) == ("sight", "0123456789ab")
+    assert (model.served.turns, model.served.tower) == ("sight", "0123456789ab")
     assert OpenAIModel(server.url, model="base").profile == "full"
     assert OpenAIModel(server.url, profile="full").profile == "full"
 

@@ -15,8 +15,9 @@ from vlp.core.messages import Message, Names, assistant, user
 from vlp.models import turns
 from vlp.models.catalogue import open_model
 from vlp.models.folder import check_folder
-from vlp.models.protocol import Model, Reply, ServedName
+from vlp.models.protocol import Model, Reply
 from vlp.models.scripted import ScriptedModel
+from vlp.models.server import ServedModel, marked_name
 from vlp.models.turns import ModelWithTurns, own_turns
 
 
@@ -95,8 +96,10 @@ def test_folders_of_older_versions_open_and_unknown_turns_are_named(toy_folder: 
 
 
 def test_a_served_name_tells_turns_and_tower() -> None:
-    name = ServedName("toy", "brief", "counting", "0123456789ab")
-    assert str(name) == "toy@brief+counting:0123456789ab" and ServedName.read(str(name)) == name
+    name = marked_name("toy", "brief", "counting", "0123456789ab")
+    served = ServedModel(name)
+    assert name == "toy@brief+counting:0123456789ab"
+    assert (served.profile, served.turns, served.tower) == ("brief", "counting", "0123456789ab")
 
 
 def test_all_that_decides_a_reply_is_compared() -> None:

@@ -32,6 +32,12 @@ def test_what_touches_things_ends_before_it_is_interrupted_and_perceptions_need_
     assert all(not p.needs and not p.makes for p in STANDARD.values() if p.kind == "perception")
 
 
+def test_a_robot_with_every_standard_perception_looks_by_itself_and_no_other() -> None:
+    perceptions = [name for name, primitive in STANDARD.items() if primitive.kind == "perception"]
+    assert make_manifest("r", perceptions).looks
+    assert not any(make_manifest("r", [p for p in perceptions if p != left_out]).looks for left_out in perceptions)
+
+
 def test_a_manifest_selects_by_name_in_the_order_given_and_survives_json() -> None:
     manifest = make_manifest("r", ("locate", "grasp"), PLACES, LIMITS, cameras={"head": {"width": 640}})
     assert list(manifest.primitives) == ["locate", "grasp"]

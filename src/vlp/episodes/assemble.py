@@ -10,7 +10,6 @@ from vlp.core.observation import Box, Observation
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER, Sources, make_grounder
 from vlp.primitives.manifest import Manifest
-from vlp.primitives.standard import STANDARD
 from vlp.robot.protocol import Robot, Step, StepResult, is_own
 from vlp.runtime.body import executed, observed
 
@@ -52,9 +51,8 @@ def open_robot(
     if remote or is_own(robot):
         real = _remote(robot, token) if remote else _own(robot)
         manifest = real.describe()
-        perceptions = {name for name, primitive in STANDARD.items() if primitive.kind == "perception"}
-        if remote and perceptions <= set(manifest.primitives) and ask_person is None:
-            return real, None  # it looks for itself
+        if remote and manifest.looks and ask_person is None:
+            return real, None
         from vlp.perception.perceiving import PerceivingRobot
 
         eyes = make_grounder(grounder, Sources(model=model)) if manifest.sees_depth else None

@@ -174,7 +174,7 @@ def open_served(
             patiently(model.probe, max(began_s + open_s - time.monotonic(), 0.1), tell)
         except NoGrammar as error:
             model.loosen(error.message)
-    asks = model.asks
+    asks = model.served
     if not asks.turns:
         return model
     from vlp.models.tower import tower_digest

@@ -8,7 +8,6 @@ import base64
 import json
 import re
 import secrets
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,9 +15,10 @@ from typing import Any
 from vlp.core.errors import MissingComponent
 from vlp.core.images import ImageView, encode_png
 from vlp.core.messages import Message, user
-from vlp.models.protocol import TOP, Capabilities, Reply, RequestRefused, ServedName, Tell, Trace, say_nothing
-from vlp.models.served_reply import SHAPES, ReplyParts, Shape, events, json_in, read_json, read_shape, shape_fields
-from vlp.models.server import Deadline, Endpoint, Listed, choose, find_server, read_list
+from vlp.models.endpoint import Deadline, Endpoint
+from vlp.models.protocol import TOP, Capabilities, Reply, RequestRefused, Tell, Trace, say_nothing
+from vlp.models.served_reply import SHAPES, Shape, events, json_in, read_reply, read_shape, shape_fields
+from vlp.models.server import find_model, find_server
 
 
 class NoGrammar(MissingComponent):
@@ -43,7 +43,7 @@ class OpenAIModel:
         profile: see above.
         can: what it can do.
         server: what kind of server it is.
-        asks: what its name says that it wants of its clients.
+        served: its names, and what they say that it wants of its clients.
         url: the base that was found to answer.
 
     Raises:
@@ -65,13 +65,12 @@ class OpenAIModel:
         self._tell = tell
         self._endpoint = Endpoint(base, key)
         deadline = Deadline(min(timeout_s, 10.0))
-        self._model = self._found(model or named, deadline)
-        self.name, self.url = self._model.name, self._endpoint.url
-        told = ServedName.read(self.name) or ServedName(self.name)
-        self.profile, self.asks = profile or told.profile, told
-        self.server = find_server(server, self._model.owner)
+        self.served = find_model(self._endpoint, model or named, deadline, tell)
+        self.name, self.url = self.served.name, self._endpoint.url
+        self.profile = profile or self.served.profile or "full"
+        self.server = find_server(server, self.served.owner)
         images = self.server.sees_images(self.url, self._endpoint.key, self.name, deadline)
-        self.can = Capabilities(images=images, view=view_of(told.name))
+        self.can = Capabilities(images=images, view=view_of(self.name))
         if not images:
             tell(f"{self.url} says that {self.name!r} sees no images. {self.server.note}".strip())
         self._shapes = SHAPES
@@ -203,30 +202,19 @@ class OpenAIModel:
             body = self._body(messages, max_tokens) | fields | {"stream": "stream" not in self._left_out}
             if body["stream"] and "stream_options" not in self._left_out:
                 body["stream_options"] = {"include_usage": True}
-            started, first_s = time.monotonic(), None
-            parts = ReplyParts(self.url, on_text)
             limit = Deadline(deadline.left_s)
             try:
-                for event in self._events(body, limit):
-                    parts.add(event)
-                    if first_s is None and parts.text:
-                        first_s = time.monotonic() - started
-                    if parts.finish:
-                        limit.within(1.0)  # for the counts of tokens, which some servers send behind the end
+                told = self._events(body, limit)
+                reply = read_reply(self.url, told, limit, on_text, last=self._thinking_tokens > 0)
             except TimeoutError:
-                if not parts.finish:
-                    raise self._endpoint.late(deadline) from None
+                raise self._endpoint.late(deadline) from None
             except RequestRefused as error:
                 if self._yields(error.said):
                     continue
                 raise
-            if parts.used_up and not self._thinking_tokens:
-                self._thinking_tokens = 4096
-                continue
-            text = parts.whole()
-            total = time.monotonic() - started
-            first = first_s if first_s is not None else total
-            return Reply(text, {"prefill": first, "decode": total - first, "total": total}, parts.tokens, parts.finish)
+            if reply is not None:
+                return reply
+            self._thinking_tokens = 4096
 
     def _yields(self, said: str) -> bool:
         """Leave out of later requests what the server says that it does not take, and return whether anything was."""
@@ -255,46 +243,6 @@ class OpenAIModel:
             self.server.fields
         )
 
-    def _found(self, wanted: str, deadline: Deadline) -> Listed:
-        """Return the model that is asked; where the base lists none, one with or without /v1 is tried."""
-        given = self._endpoint.url
-        other = given.removesuffix("/v1") if given.endswith("/v1") else f"{given}/v1"
-        error: MissingComponent | None = None
-        for base in (given, other):
-            self._endpoint.url = base
-            try:
-                listed = self._listed(deadline)
-            except (_NoList, RequestRefused) as none:
-                error = error or none
-                continue
-            if base != given:
-                self._tell(f"the API is at {base}, not at {given}.")
-            model, note = choose(base, listed, wanted)
-            if note:
-                self._tell(note)
-            return model
-        self._endpoint.url = given
-        assert error is not None
-        if wanted and isinstance(error, RequestRefused):
-            self._tell(f"{given} does not list its models; {wanted[:200]!r} is asked for all the same.")
-            return Listed(wanted)
-        raise MissingComponent(f"{error.message} {other} lists none, either.", error.hint)
-
-    def _listed(self, deadline: Deadline) -> list[Listed]:
-        url = self._endpoint.url
-        try:
-            data = b"".join(self._endpoint.answer("GET", "/models", None, deadline))
-        except TimeoutError:
-            raise self._endpoint.late(deadline) from None
-        hint = "Does the URL end in /v1?"
-        try:
-            listed = read_list(read_json(url, data))
-        except MissingComponent as error:
-            raise _NoList(f"{url} does not list models as an OpenAI-compatible server does: {error.message}", hint) from None
-        if listed is None:
-            raise _NoList(f"{url} does not list models as an OpenAI-compatible server does.", hint)
-        return listed
-
     def _events(self, body: dict[str, Any], deadline: Deadline) -> Iterator[dict[str, Any]]:
         """Yield the events of a reply, each of which the model that was asked for must have written.
 
@@ -304,17 +252,13 @@ class OpenAIModel:
         """
         for event in events(self.url, self._endpoint.answer("POST", "/chat/completions", body, deadline)):
             answered = event.get("model") if isinstance(event, dict) else None
-            if isinstance(answered, str) and not self._model.is_called(answered):
+            if isinstance(answered, str) and not self.served.is_called(answered):
                 raise MissingComponent(
                     f"the model server at {self.url} was asked for {self.name!r}, and {answered[:200]!r} answered.",
                     "Does another server stand behind this URL, or a proxy that sends requests elsewhere? "
                     "What it lists is chosen with --model-name.",
                 )
             yield event
-
-
-class _NoList(MissingComponent):
-    """What should be a list of models is something else."""
 
 
 def view_of(name: str) -> ImageView:

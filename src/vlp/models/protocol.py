@@ -1,4 +1,4 @@
-"""What makes something a model: one method, what it can do, what its name tells, how it fails, and how it is asked again."""
+"""What makes something a model: one method, what it can do, how it fails, and how it is asked again."""
 
 import re
 import time
@@ -152,36 +152,6 @@ class Model(Protocol):
             NoReply: it answered, with no reply in it.
         """
         ...
-
-
-@dataclass(frozen=True)
-class ServedName:
-    """What a name of `vlp serve` says of what the model wants from its clients.
-
-    `my-model@brief+sight:0a1b2c3d4e5f` wants prompts in the wording `brief`, and the turns `sight` (`vlp.models.turns`), which
-    read images with the vision tower that has this digest. A name without `@` says nothing.
-
-    Args:
-        name: of the model.
-        profile: the wording of prompts it was made for.
-        turns: the word for what it says before its reply; "" when it says nothing.
-        tower: digest of the vision tower that those turns read images with (see `vlp.models.tower`).
-    """
-
-    name: str
-    profile: str = "full"
-    turns: str = ""
-    tower: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name}@{self.profile}" + (f"+{self.turns}:{self.tower}" if self.turns else "")
-
-    @classmethod
-    def read(cls, text: str) -> "ServedName | None":
-        """Return what a served name says, None when it is none of `vlp serve`."""
-        turns = r"\+(?P<turns>[a-z_]{1,32}):(?P<tower>[0-9a-f]{12})"
-        match = re.fullmatch(rf"(?P<name>[^@]{{1,120}})@(?P<profile>[a-z_]{{1,32}})({turns})?", text)
-        return cls(match["name"], match["profile"], match["turns"] or "", match["tower"] or "") if match else None
 
 
 TOP = 5

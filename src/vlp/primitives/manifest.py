@@ -108,6 +108,11 @@ class Manifest:
         return any(camera.get("depth") for camera in self.cameras.values())
 
     @property
+    def looks(self) -> bool:
+        """Whether it finds things, checks and asks by itself, so that no perception need be added."""
+        return {"locate", "find_all", "check", "ask"} <= set(self.primitives)
+
+    @property
     def has_hand(self) -> bool:
         """Whether a primitive of its takes something into a hand."""
         return any(effect.split()[:1] == ["holding"] for p in self.primitives.values() for effect in p.makes)
