@@ -23,7 +23,7 @@ from vlp.core.messages import Instruction
 from vlp.journal import read_events
 from vlp.models.protocol import Capabilities
 from vlp.models.scripted import ScriptedModel
-from vlp.primitives.declare import Argument, Primitive
+from vlp.primitives.manifest import Argument, Primitive
 from vlp.primitives.standard import make_manifest
 from vlp.robot.serving import running_server
 from vlp.runtime.confirming import EditedText, Proposal

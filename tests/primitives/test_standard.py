@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from vlp.core.errors import UsageError
-from vlp.primitives.declare import Argument
 from vlp.primitives.describe import describe_primitives
-from vlp.primitives.manifest import Limits, Manifest
+from vlp.primitives.manifest import Argument, Limits, Manifest
 from vlp.primitives.schema import ARGUMENT_TYPES
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.sim.worlds.tabletop.places import PLACES

@@ -12,8 +12,7 @@ import pytest
 
 from vlp.core.observation import RobotState
 from vlp.policy.checks import check_policy
-from vlp.primitives.declare import Argument, Primitive
-from vlp.primitives.manifest import Limits, Manifest
+from vlp.primitives.manifest import Argument, Limits, Manifest, Primitive
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.prompt.full import make_examples, system_text
 from vlp.prompt.render import Memory, plan_messages

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from vlp.core.errors import Report, UsageError
 from vlp.core.messages import Message
 from vlp.core.observation import Located, RobotState
-from vlp.primitives.declare import Primitive
+from vlp.primitives.manifest import Primitive
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.prompt import full
 from vlp.prompt.render import (

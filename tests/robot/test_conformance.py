@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from vlp.core.observation import Observation
-from vlp.primitives.declare import Argument, Primitive
-from vlp.primitives.manifest import Limits, Manifest, Place
+from vlp.primitives.manifest import Argument, Limits, Manifest, Place, Primitive
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.robot.conformance import check_robot, untried
 from vlp.robot.protocol import Step, StepResult

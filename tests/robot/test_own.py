@@ -16,7 +16,7 @@ ROBOT = """
 import time
 import numpy as np
 from vlp.core.observation import Observation, RobotState
-from vlp.primitives.declare import Argument, Primitive
+from vlp.primitives.manifest import Argument, Primitive
 from vlp.primitives.standard import make_manifest
 from vlp.robot.arguments import check_arguments
 from vlp.robot.keys import Once

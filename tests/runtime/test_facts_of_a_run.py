@@ -9,7 +9,7 @@ from vlp.core.messages import Instruction
 from vlp.core.observation import Located, Observation, RobotState
 from vlp.journal import read_events
 from vlp.models.scripted import ScriptedModel
-from vlp.primitives.declare import Argument, Primitive
+from vlp.primitives.manifest import Argument, Primitive
 from vlp.primitives.standard import make_manifest
 from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.loop import Change

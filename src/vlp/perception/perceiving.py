@@ -18,9 +18,8 @@ from vlp.perception.grounder import ANYTHING, Detection, Grounder
 from vlp.perception.person import Person
 from vlp.perception.points import Cloud, cloud
 from vlp.perception.pose import locate
-from vlp.primitives.declare import Primitive
 from vlp.primitives.facts import Facts
-from vlp.primitives.manifest import Manifest
+from vlp.primitives.manifest import Manifest, Primitive
 from vlp.primitives.standard import STANDARD
 from vlp.robot.protocol import Robot, Step, StepResult, offered
 

@@ -9,9 +9,8 @@ from vlp.core.errors import Issue, Report, did_you_mean
 from vlp.core.observation import Located
 from vlp.policy.model import Plan, Policy, PolicyStep
 from vlp.policy.parse import MAX_ISSUES, count_steps, parse_policy, validator
-from vlp.primitives.declare import Primitive
 from vlp.primitives.facts import Condition, Fact, Facts, makers, spatial
-from vlp.primitives.manifest import Manifest, Place
+from vlp.primitives.manifest import Manifest, Place, Primitive
 from vlp.primitives.schema import CHECK
 
 

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from vlp.core.errors import Report
 from vlp.core.messages import Message, Names, user
 from vlp.policy.checks import State, check_policy
-from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.facts import Condition, makers
-from vlp.primitives.manifest import Manifest, Place
+from vlp.primitives.manifest import Argument, Manifest, Place, Primitive
 from vlp.primitives.schema import bounds, step_schemas
 from vlp.prompt.render import GroundRequest, Memory, PlanRequest, StepRecord, plain, quoted
 

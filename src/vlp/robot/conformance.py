@@ -5,6 +5,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, fields, is_dataclass
 from math import inf
 from typing import Any
 
@@ -12,13 +13,25 @@ import numpy as np
 
 from vlp.core.errors import Issue, Report, UsageError, VlpError, did_you_mean
 from vlp.core.observation import Observation
-from vlp.primitives.declare import Primitive
 from vlp.primitives.facts import SPATIAL
 from vlp.primitives.facts import faults as condition_faults
-from vlp.primitives.manifest import BUILT_IN, FIELD_TYPES, Manifest, not_finite, result_fault, type_faults
+from vlp.primitives.manifest import Manifest, Primitive, manifest_types
 from vlp.primitives.schema import policy_schema
 from vlp.robot.arguments import CHECKERS, check_arguments
-from vlp.robot.protocol import Robot, Step, StepResult, in_words, offered, own_robot, plain_observation, plain_result
+from vlp.robot.protocol import (
+    BUILT_IN,
+    FIELD_TYPES,
+    Robot,
+    Step,
+    StepResult,
+    in_words,
+    not_finite,
+    offered,
+    own_robot,
+    plain_observation,
+    plain_result,
+    result_fault,
+)
 
 
 def check_robot(robot: Robot, moves: bool = True) -> Report:
@@ -67,6 +80,38 @@ def check_describe(robot: Robot) -> tuple[Report, Manifest | None]:
         return report, None
     _guarded(report, "/describe", lambda: _check_manifest(report, robot, manifest))
     return report, manifest
+
+
+def type_faults(manifest: Manifest) -> Iterator[str]:
+    """Yield what in a manifest has not the type that is declared, e.g. "limits.payload_kg is 'heavy': ..."."""
+    from pydantic import ValidationError
+
+    data = asdict(manifest)
+    try:
+        typed = manifest_types().validate_python(data)
+    except ValidationError as error:
+        for fault in error.errors():
+            where = ".".join(map(str, fault["loc"]))
+            yield f"{where} is {repr(fault['input'])[:60]}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+        return
+    odd = not_finite(data, "")
+    difference = f"{odd.removeprefix('.')}: expected a finite number" if odd else _difference(manifest, typed, "")
+    if difference:
+        yield difference
+
+
+def _difference(given: Any, typed: Any, where: str) -> str:
+    """Return where a value is not what its declared type makes of it, "" for nowhere."""
+    parts: list[tuple[str, Any, Any]] = []
+    if type(given) is type(typed) and is_dataclass(typed):
+        parts = [(f.name, getattr(given, f.name), getattr(typed, f.name)) for f in fields(typed)]
+    elif isinstance(given, dict) and isinstance(typed, dict) and set(given) == set(typed):
+        parts = [(str(name), given[name], typed[name]) for name in typed]
+    elif isinstance(given, tuple) and isinstance(typed, tuple) and len(given) == len(typed):
+        parts = [(str(i), *pair) for i, pair in enumerate(zip(given, typed, strict=True))]
+    elif given != typed or isinstance(given, str) != isinstance(typed, str):
+        return f"{where.removeprefix('.')} is {repr(given)[:60]}: expected {repr(typed)[:60]}"
+    return next((found for name, a, b in parts if (found := _difference(a, b, f"{where}.{name}"))), "")
 
 
 def usable_robot(name: str) -> Robot:

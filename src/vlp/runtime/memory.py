@@ -12,7 +12,7 @@ from vlp.core.observation import Located
 from vlp.journal import Event
 from vlp.policy.checks import Bound, Situation, State
 from vlp.policy.model import Plan, PlanStep
-from vlp.primitives.declare import Primitive
+from vlp.primitives.manifest import Primitive
 from vlp.primitives.schema import CHECK
 from vlp.prompt.render import Memory, StepRecord
 

@@ -6,9 +6,8 @@ from typing import Any
 
 from vlp.policy.checks import Situation, State
 from vlp.policy.model import PolicyStep
-from vlp.primitives.declare import Argument
 from vlp.primitives.facts import UNARY
-from vlp.primitives.manifest import Manifest
+from vlp.primitives.manifest import Argument, Manifest
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
 
