@@ -43,9 +43,9 @@ def serve(
         allow_remote: listen to other machines too; token and images then travel unencrypted.
     """
     from vlp.episodes.assemble import open_robot
-    from vlp.robot.http import check_server_token
     from vlp.robot.serving import new_token
     from vlp.robot.serving import serve as run_server
+    from vlp.robot.wire import check_server_token
 
     if robot.startswith(("http://", "https://")):
         raise UsageError("that robot is served already.", f"Name a simulated robot, e.g. {first(EMBODIMENTS)}.")
