@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vlp.cli.names import check_no_file
 from vlp.cli.run import robot_token
-from vlp.core.errors import UsageError
+from vlp.core.errors import UsageError, closest
 from vlp.perception.perceiving import with_perceptions
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
@@ -55,7 +55,10 @@ def connect(robot: str, token: str = "") -> RemoteRobot:
     """Return the client of a robot's server; raises UsageError for a name where a URL is needed."""
     check_no_file(robot)
     if not robot.startswith(("http://", "https://")):
-        raise UsageError(f"{robot[:200]!r} is not the URL of a robot's server.", "Start one with `vlp robot serve`.")
+        near = closest(robot, EMBODIMENTS)
+        question = f"Did you mean {near!r}? " if near and near != robot else ""
+        hint = f"{question}Start one with `vlp robot serve{f' --robot {near}' if near else ''}`, and give its URL."
+        raise UsageError(f"{robot[:200]!r} is not the URL of a robot's server.", hint)
     return RemoteRobot(robot, robot_token(token))
 
 

@@ -1,10 +1,13 @@
 """The public check that an object is a robot: run it over every robot before anything else uses it."""
 
 import json
+import queue
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from contextlib import closing
 from dataclasses import asdict, fields, is_dataclass
 from math import inf
 from typing import Any
@@ -34,31 +37,35 @@ from vlp.robot.protocol import (
 )
 
 
-def check_robot(robot: Robot, moves: bool = True) -> Report:
+def check_robot(robot: Robot, moves: bool = True, limit_s: float = 40.0) -> Report:
     """Return where a robot breaks its contract; empty when nowhere.
 
     Looks at `describe`, `observe`, `execute` and `stop`: types and units, a manifest that survives JSON, keys that act
     once, refusals of what the manifest does not allow, and a latch that holds. Leaves the robot reset when it offers
-    `reset_stop`, else stopped.
+    `reset_stop`, else stopped. After a call that does not return, the robot is stopped and no further one is made.
 
     Args:
         robot: the robot; a real one will move.
         moves: whether steps may be carried out: a primitive without arguments and needs, such as home, and every one with
             an example of arguments that are safe to try (`Primitive.example`).
+        limit_s: how long one call may take.
     """
-    report, manifest = check_describe(robot)
-    if manifest is None:
-        _observation(report, robot)
+    with closing(_Timely(robot, limit_s)) as timely:
+        report, manifest = check_describe(timely)
+        if manifest is None:
+            _observation(report, timely)
+            if timely.hangs:
+                _check_stop(report, timely, None, None)
+            return report
+        _check_observation(report, timely, manifest)
+        _check_refusals(report, timely, manifest)
+        harmless = [p for p in manifest.primitives.values() if _harmless(p)] if moves else []
+        for primitive in harmless:
+            _check_example(report, timely, primitive, manifest)
+        if harmless:
+            _check_keys(report, timely, harmless[0])
+        _check_stop(report, timely, manifest, harmless[0] if harmless else None)
         return report
-    _check_observation(report, robot, manifest)
-    _check_refusals(report, robot, manifest)
-    harmless = [p for p in manifest.primitives.values() if _harmless(p)] if moves else []
-    for primitive in harmless:
-        _check_example(report, robot, primitive, manifest)
-    if harmless:
-        _check_keys(report, robot, harmless[0])
-    _check_stop(report, robot, manifest, harmless[0] if harmless else None)
-    return report
 
 
 def check_describe(robot: Robot) -> tuple[Report, Manifest | None]:
@@ -334,13 +341,15 @@ def _check_keys(report: Report, robot: Robot, harmless: Primitive) -> None:
         report.add("/execute", "key-reused", f"a used key with other arguments gave {other.status!r}, not 'rejected'.")
 
 
-def _check_stop(report: Report, robot: Robot, manifest: Manifest, harmless: Primitive | None) -> None:
+def _check_stop(report: Report, robot: "_Timely", manifest: Manifest | None, harmless: Primitive | None) -> None:
     began = time.monotonic()
     thread = threading.Thread(target=_guarded, args=(report, "/stop", robot.stop), daemon=True)
     thread.start()
     thread.join(3.0)
     if thread.is_alive():
         report.add("/stop", "hangs", f"stop had not returned after {time.monotonic() - began:.1f} s.")
+        return
+    if robot.hangs or manifest is None:
         return
     do = harmless.name if harmless else next(iter(manifest.primitives), "no_such_primitive")
     arguments = harmless.filled(harmless.example or {}) if harmless else {}
@@ -386,6 +395,9 @@ def _execute(report: Report, robot: Robot, do: str, arguments: dict[str, Any], k
 def _guarded(report: Report, path: str, call: Callable[[], Any]) -> Any:
     try:
         return call()
+    except _Hung as hung:
+        _once(report, f"/{hung.method}", "hangs", str(hung))
+        return None
     except (Exception, SystemExit) as error:
         _once(report, path, "raised", f"it raised {type(error).__name__}: {str(error)[:200]}.")
         return None
@@ -399,3 +411,71 @@ def _once(report: Report, path: str, code: str, message: str) -> None:
 
 def _key() -> str:
     return uuid.uuid4().hex
+
+
+class _Hung(Exception):
+    """A call of the robot did not return.
+
+    Args:
+        method: that was called.
+        limit_s: how long it was waited for.
+    """
+
+    def __init__(self, method: str, limit_s: float) -> None:
+        super().__init__(f"{method} had not returned after {limit_s:g} s.")
+        self.method = method
+
+
+class _Timely:
+    """A robot whose calls are made in one thread, as in a run, and given up when one of them does not return.
+
+    Args:
+        robot: the robot.
+        limit_s: how long one call may take.
+
+    Attributes:
+        hangs: the method that did not return, "" while none was.
+    """
+
+    def __init__(self, robot: Robot, limit_s: float) -> None:
+        self.robot, self.hangs = robot, ""
+        self._limit_s = limit_s
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._serve, name="robot", daemon=True).start()
+
+    def describe(self) -> Manifest:
+        """Return what the robot says of itself."""
+        return self._call("describe", self.robot.describe)
+
+    def observe(self) -> Observation:
+        """Return what the robot perceives now."""
+        return self._call("observe", self.robot.observe)
+
+    def execute(self, step: Step) -> StepResult:
+        """Return what the robot gives back for a step."""
+        return self._call("execute", lambda: self.robot.execute(step))
+
+    def stop(self) -> None:
+        """Stop the robot, in the caller's thread."""
+        self.robot.stop()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._jobs.put(None)
+
+    def _call(self, method: str, work: Callable[[], Any]) -> Any:
+        if not self.hangs:
+            future: Future[Any] = Future()
+            self._jobs.put((work, future))
+            if wait([future], self._limit_s).done:
+                return future.result()
+            self.hangs = method
+        raise _Hung(self.hangs, self._limit_s)
+
+    def _serve(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            work, future = job
+            try:
+                future.set_result(work())
+            except BaseException as error:  # handed to the caller's thread
+                future.set_exception(error)

@@ -334,4 +334,4 @@ def own_robot(name: str) -> Robot:
 
 
 def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}".rstrip(".")
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}".rstrip(".: ")
