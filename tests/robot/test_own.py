@@ -9,7 +9,8 @@ import pytest
 from vlp.cli.main import main
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.robot.client import RemoteRobot
-from vlp.robot.protocol import Step, is_own, own_robot
+from vlp.robot.own import own_robot
+from vlp.robot.protocol import Step, is_own
 from vlp.robot.serving import running_server
 
 ROBOT = """

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from vlp.core.errors import UsageError
-from vlp.robot.protocol import is_own, own_robot
+from vlp.robot.protocol import is_own
 
 
 def is_simulated(robot: str) -> bool:
@@ -27,6 +27,8 @@ def check_run(robot: str, world: str, events: Iterable[str]) -> None:
     """
     check_no_file(robot)
     if is_own(robot) and not _is_there(robot.partition(":")[0]):
+        from vlp.robot.own import own_robot
+
         own_robot(robot)  # raises what there is to say about it
     if not is_simulated(robot):
         return

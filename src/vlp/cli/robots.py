@@ -33,7 +33,7 @@ def manifest_of(robot: str, token: str = "") -> Manifest:
     if robot == STANDARD_ROBOT:
         return with_perceptions(standard_manifest())
     if is_own(robot):
-        from vlp.robot.conformance import usable_robot
+        from vlp.robot.own import usable_robot
 
         return with_perceptions(usable_robot(robot).describe())
     if robot in EMBODIMENTS:

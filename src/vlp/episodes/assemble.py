@@ -108,7 +108,7 @@ def true_boxes(simulation: Simulation) -> Callable[[], Mapping[str, Box]]:
 
 
 def _own(name: str) -> Robot:
-    from vlp.robot.conformance import usable_robot
+    from vlp.robot.own import usable_robot
 
     return OwnRobot(usable_robot(name))
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vlp.core.errors import Issue, Report, UsageError, VlpError, did_you_mean
+from vlp.core.errors import Issue, Report, UsageError, did_you_mean
 from vlp.core.observation import Observation
 from vlp.primitives.facts import SPATIAL
 from vlp.primitives.facts import faults as condition_faults
@@ -30,7 +30,6 @@ from vlp.robot.protocol import (
     in_words,
     not_finite,
     offered,
-    own_robot,
     plain_observation,
     plain_result,
     result_fault,
@@ -119,28 +118,6 @@ def _difference(given: Any, typed: Any, where: str) -> str:
     elif given != typed or isinstance(given, str) != isinstance(typed, str):
         return f"{where.removeprefix('.')} is {repr(given)[:60]}: expected {repr(typed)[:60]}"
     return next((found for name, a, b in parts if (found := _difference(a, b, f"{where}.{name}"))), "")
-
-
-def usable_robot(name: str) -> Robot:
-    """Return a robot of one's own, "module:Class", whose manifest can be used.
-
-    Raises:
-        UsageError: there is none by that name, or its manifest breaks its contract.
-        MissingComponent: it does not load.
-    """
-    robot = own_robot(name)
-    try:
-        robot.describe()
-    except VlpError:  # it says itself what it misses
-        raise
-    except (Exception, SystemExit):
-        pass  # told below
-    report, _ = check_describe(robot)
-    if not report.ok:
-        fault = report.issues[0]
-        text = f"{fault.message} {fault.hint}".strip()
-        raise UsageError(f"{name}, at {fault.path}: {text}", f"`vlp robot check {name}` tells all.")
-    return robot
 
 
 def untried(manifest: Manifest, moves: bool = True) -> Iterator[str]:

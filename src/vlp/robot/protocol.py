@@ -1,17 +1,14 @@
-"""The protocol of a robot: four methods, what they may give back, and a robot of one's own by "module:Class"."""
+"""The protocol of a robot: four methods, and what they may give back."""
 
-import importlib
 import math
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
-from vlp.core.errors import MissingComponent, UsageError, VlpError, did_you_mean
+from vlp.core.errors import did_you_mean
 from vlp.core.observation import Intrinsics, Located, Observation, RobotState
 from vlp.primitives.manifest import Manifest, Primitive
 
@@ -284,54 +281,3 @@ def is_own(name: str) -> bool:
     """Return whether a robot's name is of the form "module:Class", and not a URL."""
     module, colon, attribute = name.partition(":")
     return bool(colon) and attribute.isidentifier() and all(part.isidentifier() for part in module.split("."))
-
-
-def own_robot(name: str) -> Robot:
-    """Return the robot that a class or a function makes when it is called without arguments.
-
-    Args:
-        name: "module:Class"; modules in the present directory are found too.
-
-    Raises:
-        UsageError: no such module or class, or what it makes is no robot.
-        MissingComponent: the module or the class does not load.
-    """
-    module_name, _, attribute = name.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (module_name + ".").startswith(error.name + "."):
-            raise MissingComponent(f"the robot {name!r} needs {error.name}.", "Install it.") from None
-        raise UsageError(f"there is no module {error.name!r}.", "Run the command where it lies, or install it.") from None
-    except SystemExit as end:
-        hint = "Put what runs it as a program behind `if __name__ == '__main__':`."
-        raise UsageError(f"the module {module_name!r} ends the program when it is imported ({_said(end)}).", hint) from None
-    except Exception as error:
-        raise MissingComponent(f"the module {module_name!r} does not load: {_said(error)}.") from None
-    maker = getattr(module, attribute, None)
-    if not callable(maker):
-        known = [n for n, value in vars(module).items() if isinstance(value, type) and value.__module__ == module.__name__]
-        raise UsageError(f"{module_name} has no class {attribute!r}.", did_you_mean(attribute, known) if known else "")
-    try:
-        robot: Any = maker()
-    except VlpError:
-        raise
-    except SystemExit as end:
-        hint = "Let it raise an error that says why instead."
-        raise UsageError(f"the robot {name!r} ends the program when it is made ({_said(end)}).", hint) from None
-    except Exception as error:
-        hint = "It is called without arguments: give them defaults."
-        raise MissingComponent(f"the robot {name!r} cannot be made: {_said(error)}.", hint) from None
-    lacks = [method for method in ("describe", "observe", "execute", "stop") if not callable(getattr(robot, method, None))]
-    if lacks:
-        raise UsageError(
-            f"{name} is no robot: it lacks {', '.join(lacks)}.", "A robot has describe, observe, execute and stop."
-        )
-    return robot
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}".rstrip(".: ")
