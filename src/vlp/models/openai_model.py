@@ -16,7 +16,7 @@ from vlp.core.errors import MissingComponent
 from vlp.core.images import ImageView, encode_png
 from vlp.core.messages import Message, user
 from vlp.models.endpoint import Deadline, Endpoint
-from vlp.models.protocol import TOP, Capabilities, Reply, RequestRefused, Tell, Trace, say_nothing
+from vlp.models.protocol import TOP, Capabilities, Reply, RequestRefused, Tell, Trace, patiently, say_nothing
 from vlp.models.served_reply import SHAPES, Shape, events, json_in, read_reply, read_shape, shape_fields
 from vlp.models.server import find_model, find_server
 
@@ -89,9 +89,23 @@ class OpenAIModel:
     ) -> Reply:
         """Return the server's reply (see `vlp.models.protocol.Model.generate`); the draft is not sent.
 
-        A server that refuses the schema is asked in a looser shape (`vlp.models.served_reply`); that of free text is told.
+        A server that is busy or cannot be reached is asked again; a reply or a time-out is never repeated. One that refuses
+        the schema is asked in a looser shape (`vlp.models.served_reply`); that of free text is told.
         """
-        deadline = Deadline(timeout_s)
+
+        def ask(left_s: float) -> Reply:
+            return self._generated(messages, grammar, max_tokens, Deadline(left_s), on_text)
+
+        return patiently(ask, timeout_s, self._tell, attempts=3)
+
+    def _generated(
+        self,
+        messages: Sequence[Message],
+        grammar: dict[str, Any] | None,
+        max_tokens: int,
+        deadline: Deadline,
+        on_text: Callable[[str], None] | None,
+    ) -> Reply:
         if grammar is None:
             return self._reply(messages, {}, max_tokens, deadline, on_text)
         shape, reply, refusal = self._shaped(messages, grammar, max_tokens, deadline, on_text)

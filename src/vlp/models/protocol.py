@@ -228,45 +228,6 @@ def patiently(
         time.sleep(wait_s)
 
 
-class RetryingModel:
-    """Wraps a model: asks again after connection errors, and while its server is busy; a reply or a time-out is never repeated.
-
-    Args:
-        model: the model.
-        attempts: how often it is asked at most when it cannot be reached.
-        pause_s: wait before the second attempt; twice as long before each further one.
-        tell: told what is waited for.
-    """
-
-    def __init__(self, model: Model, attempts: int = 3, pause_s: float = 0.5, tell: Tell = say_nothing) -> None:
-        self.model, self.attempts, self.pause_s, self.tell = model, attempts, pause_s, tell
-        self.name, self.profile = model.name, model.profile
-
-    @property
-    def can(self) -> Capabilities:
-        """What the model can do, as it says now: that a server keeps to no grammar is seen in its replies."""
-        return self.model.can
-
-    def generate(
-        self,
-        messages: Sequence[Message],
-        *,
-        grammar: dict[str, Any] | None = None,
-        draft: str | None = None,
-        max_tokens: int = 1024,
-        timeout_s: float = 60.0,
-        on_text: Callable[[str], None] | None = None,
-    ) -> Reply:
-        """Return the model's reply; all attempts share one time limit."""
-
-        def ask(left_s: float) -> Reply:
-            return self.model.generate(
-                messages, grammar=grammar, draft=draft, max_tokens=max_tokens, timeout_s=left_s, on_text=on_text
-            )
-
-        return patiently(ask, timeout_s, self.tell, attempts=self.attempts, pause_s=self.pause_s)
-
-
 def _gave_up(error: Busy, asked: int, spent_s: float, wait_s: float, timeout_s: float) -> MissingComponent:
     times = "once" if asked == 1 else f"{asked} times in {spent_s:.0f} s"
     if error.wait_s is not None and wait_s > timeout_s:
