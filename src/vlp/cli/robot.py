@@ -14,7 +14,7 @@ from vlp.core.errors import TaskFailed, UsageError, first
 from vlp.core.files import write_whole
 from vlp.core.images import encode_png
 from vlp.perception.grounder import DEFAULT_GROUNDER
-from vlp.robot.protocol import Step, StepResult
+from vlp.robot.protocol import Step, StepResult, is_own
 from vlp.sim import EMBODIMENTS, WORLDS
 
 ADDRESS = "http://127.0.0.1:8765"
@@ -42,9 +42,9 @@ def serve(
         allow_remote: listen to other machines too; token and images then travel unencrypted.
     """
     from vlp.episodes.assemble import open_robot
-    from vlp.robot.http import check_server_token
     from vlp.robot.serving import new_token
     from vlp.robot.serving import serve as run_server
+    from vlp.robot.wire import check_server_token
 
     if robot.startswith(("http://", "https://")):
         raise UsageError("that robot is served already.", f"Name a simulated robot, e.g. {first(EMBODIMENTS)}.")
@@ -93,7 +93,7 @@ def check(
         moves: whether what the robot says is safe to try is carried out, so that it moves; --no-moves only looks.
     """
     from vlp.robot.conformance import check_robot, untried
-    from vlp.robot.protocol import is_own, own_robot
+    from vlp.robot.own import own_robot
 
     body: Any = own_robot(robot) if is_own(robot) else connect(robot, token)
     report = check_robot(body, moves)

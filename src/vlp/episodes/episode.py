@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vlp.core.errors import UsageError, first
-from vlp.core.instruction import Instruction
+from vlp.core.messages import Instruction
 from vlp.core.observation import Box
 from vlp.episodes.assemble import open_robot, true_boxes
 from vlp.episodes.cases import Episode

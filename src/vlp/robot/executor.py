@@ -15,8 +15,8 @@ from typing import Any, Literal, TypeVar
 from vlp.robot.arguments import check_arguments
 from vlp.robot.keys import fingerprint
 from vlp.robot.lease import Lease
-from vlp.robot.protocol import Robot, Step, StepResult, offered
-from vlp.robot.wire import Refusal, plain
+from vlp.robot.protocol import Robot, Step, StepResult, offered, plain
+from vlp.robot.wire import Refusal
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

@@ -16,8 +16,7 @@ from vlp.core.errors import did_you_mean
 from vlp.core.observation import Located
 from vlp.robot.executor import Execution, Executor
 from vlp.robot.guard import Guard
-from vlp.robot.http import check_server_token
-from vlp.robot.protocol import Robot, Step, offered
+from vlp.robot.protocol import Robot, Step, offered, plain
 from vlp.robot.wire import (
     CancelRequest,
     ErrorBody,
@@ -33,8 +32,8 @@ from vlp.robot.wire import (
     ReleaseRequest,
     StopBody,
     StopRequest,
+    check_server_token,
     encode_observation,
-    plain,
 )
 
 T = TypeVar("T")

@@ -4,12 +4,12 @@ import hashlib
 import math
 import struct
 
-import mujoco
 import numpy as np
 
 from vlp.core.errors import UsageError, VlpError, lookup
 from vlp.sim import open_embodiment, open_world
 from vlp.sim.embodiments.protocol import Embodiment
+from vlp.sim.opengl import mujoco
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.protocol import Sampled, SampledThing, World
 

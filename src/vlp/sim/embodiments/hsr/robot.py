@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +24,7 @@ from vlp.sim.embodiments.hsr.hand import FINGERS
 from vlp.sim.embodiments.hsr.motion import Failed, Motion, OutOfTime, Stopped
 from vlp.sim.embodiments.hsr.reach import HAND, Reach, Slab
 from vlp.sim.heightmap import HeightMap
+from vlp.sim.opengl import mujoco
 from vlp.sim.render import Camera, noisy_depth
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.protocol import Station
