@@ -14,7 +14,7 @@ from vlp.models.protocol import RequestRefused, Tell
 
 
 @dataclass(frozen=True)
-class ServerKind:
+class _Kind:
     """One kind of server.
 
     Args:
@@ -69,26 +69,26 @@ def _listed_type(told: Any, name: str) -> bool | None:
     return types[0] == "vlm" if types and isinstance(types[0], str) else None
 
 
-SERVERS: dict[str, ServerKind] = {
-    "vllm": ServerKind(("vllm",)),
-    "llama.cpp": ServerKind(
+SERVERS: dict[str, _Kind] = {
+    "vllm": _Kind(("vllm",)),
+    "llama.cpp": _Kind(
         ("llamacpp",), {"cache_prompt": True}, "/props", sees=_modalities,
         note="Images need the model's projector: `llama-server --mmproj`.",
     ),
-    "ollama": ServerKind(
+    "ollama": _Kind(
         ("library",), {}, "/api/show", lambda name: {"model": name}, _capabilities,
         note="A prompt longer than its context is cut without a word: set OLLAMA_CONTEXT_LENGTH to 8192 or more.",
     ),
-    "lmstudio": ServerKind(
+    "lmstudio": _Kind(
         ("organization_owner", "organization-owner"), {}, "/api/v0/models", sees=_listed_type
     ),
-    "openai": ServerKind(),
+    "openai": _Kind(),
 }  # fmt: skip
 """Kinds of server by name; the last row is any other. A row says how a server is asked; what it answers is checked whatever
 the row says."""
 
 
-def find_server(name: str, owner: str) -> ServerKind:
+def find_server(name: str, owner: str) -> _Kind:
     """Return the kind of a server.
 
     Args:
