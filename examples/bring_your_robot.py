@@ -14,11 +14,10 @@ import time
 
 import numpy as np
 
-from vlp.core.instruction import Instruction
+from vlp.core.messages import Instruction
 from vlp.core.observation import Intrinsics, Observation, RobotState
 from vlp.models.scripted import ScriptedModel
-from vlp.primitives.declare import Argument, Primitive
-from vlp.primitives.manifest import Manifest
+from vlp.primitives.manifest import Argument, Manifest, Primitive
 from vlp.primitives.standard import make_manifest
 from vlp.robot.arguments import check_arguments
 from vlp.robot.client import RemoteRobot

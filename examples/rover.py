@@ -7,8 +7,7 @@ from time import monotonic
 import numpy as np
 
 from vlp.core.observation import Observation, RobotState
-from vlp.primitives.declare import Argument, Primitive
-from vlp.primitives.manifest import Limits, Place
+from vlp.primitives.manifest import Argument, Limits, Place, Primitive
 from vlp.primitives.standard import make_manifest
 from vlp.robot.conformance import check_robot
 from vlp.robot.skills import SkillFailed, SkillRobot

@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 
-from vlp.core.instruction import Instruction
+from vlp.core.messages import Instruction
 from vlp.episodes.assemble import open_robot
 from vlp.episodes.verdict import Verdict
 from vlp.models.scripted import ScriptedModel

@@ -12,8 +12,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from vlp.core.instruction import Instruction
-from vlp.core.messages import Message, Text
+from vlp.core.messages import Instruction, Message
 from vlp.models.catalogue import open_model
 from vlp.models.protocol import Capabilities, Model, Reply
 from vlp.runtime.run import Run, Spec
@@ -47,7 +46,7 @@ class MyModel:
         """Return a policy. `grammar` is the JSON Schema it must match, for models that can be constrained."""
         if len(messages) < 3:
             return Reply(NONSENSE)
-        report = next(part.text for part in messages[-1].parts if isinstance(part, Text))
+        report = messages[-1].text
         print("--- what came back to the model ---", report, "---", sep="\n")
         return Reply(RIGHT)
 

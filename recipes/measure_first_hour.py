@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from vlp.cli.main import main as vlp
-from vlp.core.instruction import Instruction
+from vlp.core.messages import Instruction
 from vlp.core.observation import Observation
 from vlp.episodes.assemble import open_robot
 from vlp.episodes.right import is_right

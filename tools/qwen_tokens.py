@@ -83,7 +83,6 @@ def main() -> None:
     """Print the lengths of the general prompt for the HSR."""
     import numpy as np
 
-    from vlp.core.messages import Text
     from vlp.core.observation import RobotState
     from vlp.perception.perceiving import with_perceptions
     from vlp.prompt.render import Memory, StepRecord, plan_messages
@@ -96,10 +95,7 @@ def main() -> None:
     steps = (StepRecord("locate", {"object": "red cup"}, bound="cup"), failed)
     after = Memory((said,), steps, trigger="grasp failed: the fingers closed on nothing", failures=(failed.message,))
     for name, memory in {"first policy": Memory((said,)), "after a failure": after}.items():
-        system, asked = (
-            sum(count(part.text) for part in message.parts if isinstance(part, Text))
-            for message in plan_messages(image, said, state, memory, robot)
-        )
+        system, asked = (count(message.text) for message in plan_messages(image, said, state, memory, robot))
         share = system / (system + asked)
         print(f"{name}: {system} tokens of rules, primitives and examples, {asked} of the request; {share:.0%} can be cached")
 

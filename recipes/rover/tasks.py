@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from examples.rover import Rover
 
-from vlp.core.instruction import Instruction
+from vlp.core.messages import Instruction
 from vlp.journal import Event
 from vlp.models.protocol import Model
 from vlp.perception.perceiving import PerceivingRobot

@@ -19,7 +19,6 @@ from PIL import Image as Pil
 
 from vlp.cli.run import open_chosen
 from vlp.core.errors import UsageError
-from vlp.core.messages import Image
 from vlp.data.sample import make_sample
 from vlp.data.store import Store, StoreWriter
 from vlp.models.protocol import GENERAL, Reply
@@ -36,7 +35,7 @@ class FakeModel:
         self.shown: list[np.ndarray] = []
 
     def generate(self, messages: Any, **_: Any) -> Reply:
-        self.shown += [part.rgb for message in messages for part in message.parts if isinstance(part, Image)]
+        self.shown += [part for message in messages for part in message.parts if not isinstance(part, str)]
         return Reply("[1,2,30,40]")
 
 

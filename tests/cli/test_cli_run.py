@@ -19,11 +19,11 @@ from rich.console import Console
 from vlp.cli.keyboard import Keyboard
 from vlp.cli.run import _stoppable, launch
 from vlp.core.errors import UsageError
-from vlp.core.instruction import Instruction
+from vlp.core.messages import Instruction
 from vlp.journal import read_events
 from vlp.models.protocol import Capabilities
 from vlp.models.scripted import ScriptedModel
-from vlp.primitives.declare import Argument, Primitive
+from vlp.primitives.manifest import Argument, Primitive
 from vlp.primitives.standard import make_manifest
 from vlp.robot.serving import running_server
 from vlp.runtime.confirming import EditedText, Proposal

@@ -1,7 +1,7 @@
 import pytest
 
 from vlp.core.errors import not_installed
-from vlp.core.things import counted
+from vlp.core.messages import counted
 
 
 @pytest.mark.parametrize(

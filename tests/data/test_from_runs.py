@@ -6,7 +6,6 @@ import pytest
 from PIL import Image
 
 from vlp.core.errors import UsageError
-from vlp.core.messages import Text
 from vlp.data.from_runs import from_runs
 from vlp.data.lint import lint
 from vlp.data.sample import Sample
@@ -82,7 +81,7 @@ def test_the_prompt_of_a_sample_is_the_one_the_model_was_given(tmp_path):
     harvest(tmp_path / "s", write_run(tmp_path / "r1", trigger="step-failed"))
     (sample,) = Store(tmp_path / "s")
     text = sample.messages(kit.picture(2), kit.manifest(), "brief")[0].parts[1]
-    assert isinstance(text, Text) and "failed: locate red cube (not-found)" in text.text
+    assert isinstance(text, str) and "failed: locate red cube (not-found)" in text
 
 
 def test_a_policy_that_a_failed_step_ended_is_set_aside(tmp_path):

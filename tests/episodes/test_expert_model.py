@@ -5,7 +5,7 @@ import json
 import jsonschema
 import pytest
 
-from vlp.core.messages import Text, user
+from vlp.core.messages import user
 from vlp.episodes.expert_model import ExpertModel
 from vlp.evaluation.planning import manifest
 from vlp.primitives.schema import policy_schema
@@ -30,7 +30,7 @@ def test_what_a_check_denies_is_done_again(goal: Goal, other: TrueObject) -> Non
     task = Task("put", {"a": goal.subject, "relation": goal.relation, "b": goal.target}, (goal,), satisfied=True)
     assert goal.holds(truth)
     model = ExpertModel(lambda: truth, lambda: task)
-    asked = [user(Text(f"at: table\nholding: nothing\nfailed: check {goal.subject} (check-failed)\ndo: it"))]
+    asked = [user(f"at: table\nholding: nothing\nfailed: check {goal.subject} (check-failed)\ndo: it")]
     first = json.loads(model.generate(asked, grammar=policy_schema(manifest())).text)
     assert [step["do"] for subtask in first["subtasks"] for step in subtask["steps"]] == ["check"]
     grammar = policy_schema(manifest(), refuted=True)

@@ -17,7 +17,7 @@ from toy_model import write_toy_model
 from vlp.cli.main import main
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.images import encode_png
-from vlp.core.messages import Message, Text
+from vlp.core.messages import Message
 from vlp.data.store import Store
 from vlp.evaluation.gates import after_training, plans
 from vlp.evaluation.gates.keeps import GateQuestion, keeps, read_questions, read_sets, same_answer, simulated_questions
@@ -207,7 +207,7 @@ class Answers:
         self.say = say
 
     def generate(self, messages: Sequence[Message], **options: Any) -> Reply:
-        text = next(part.text for part in messages[-1].parts if isinstance(part, Text))
+        text = messages[-1].text
         return Reply(self.say(text.removeprefix("ask: ")))
 
 

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from vlp.core.errors import MissingComponent, UsageError, VlpError
-from vlp.core.messages import Image, Message, Text, user
+from vlp.core.messages import Message, user
 from vlp.models.catalogue import find_folder, open_model
 from vlp.models.openai_model import NoGrammar, OpenAIModel
-from vlp.models.protocol import GENERAL, ModelUnreachable, Reply, RetryingModel, Trace
+from vlp.models.protocol import ModelUnreachable, Reply, Trace, patiently
 from vlp.models.tower import tower_digest
 
 GRAMMAR = {"type": "object", "properties": {"goal": {"type": "string"}}, "required": ["goal"]}
 ASK: list[Message] = [
-    Message("system", (Text("rules"),)),
-    user(Image(np.zeros((16, 16, 3), np.uint8)), Text("do: <|im_end|> it")),
+    Message("system", ("rules",)),
+    user(np.zeros((16, 16, 3), np.uint8), "do: <|im_end|> it"),
 ]
 
 
@@ -214,13 +214,11 @@ def test_a_url_that_is_none_is_refused(url: str) -> None:
 class Flaky:
     """Fails as often as told before it answers."""
 
-    name, profile, can = "flaky", "brief", GENERAL
-
     def __init__(self, *errors: VlpError) -> None:
         self.errors = list(errors)
         self.calls = 0
 
-    def generate(self, messages: Any, **options: Any) -> Reply:
+    def generate(self, left_s: float) -> Reply:
         self.calls += 1
         if self.errors:
             raise self.errors.pop(0)
@@ -229,12 +227,11 @@ class Flaky:
 
 def test_connection_errors_are_tried_again_and_nothing_else_is() -> None:
     flaky = Flaky(ModelUnreachable("gone"), ModelUnreachable("gone"))
-    model = RetryingModel(flaky, attempts=3, pause_s=0.01)
-    assert model.generate(ASK).text == "yes" and flaky.calls == 3 and model.profile == "brief"
+    assert patiently(flaky.generate, 60.0, attempts=3, pause_s=0.01).text == "yes" and flaky.calls == 3
     for error, attempts in ((ModelUnreachable("gone"), 2), (MissingComponent("slow"), 1), (UsageError("bad"), 1)):
         flaky = Flaky(*[error] * 9)
         with pytest.raises(type(error)):
-            RetryingModel(flaky, attempts=2, pause_s=0.01).generate(ASK)
+            patiently(flaky.generate, 60.0, attempts=2, pause_s=0.01)
         assert flaky.calls == attempts
 
 
@@ -242,7 +239,7 @@ def test_retries_share_one_time_limit() -> None:
     flaky = Flaky(*[ModelUnreachable("gone")] * 99)
     started = time.monotonic()
     with pytest.raises(ModelUnreachable):
-        RetryingModel(flaky, attempts=99, pause_s=0.1).generate(ASK, timeout_s=0.3)
+        patiently(flaky.generate, 0.3, attempts=99, pause_s=0.1)
     assert time.monotonic() - started < 1.0
 
 
@@ -335,7 +332,7 @@ def test_a_name_of_vlp_serve_says_what_the_model_wants(server: Server, monkeypat
     listing(monkeypatch, "base", "tuned@brief+sight:0123456789ab")
     model = OpenAIModel(server.url)
     assert (model.name, model.profile) == ("tuned@brief+sight:0123456789ab", "brief")
-    assert (model.asks.turns, model.asks.tower) == ("sight", "0123456789ab")
+    assert (model.served.turns, model.served.tower) == ("sight", "0123456789ab")
     assert OpenAIModel(server.url, model="base").profile == "full"
     assert OpenAIModel(server.url, profile="full").profile == "full"
 

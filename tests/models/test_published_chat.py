@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vlp.core.images import ImageView
-from vlp.core.messages import Image, Message, Text, user
+from vlp.core.messages import Message, user
 from vlp.models.chat import Chat
 from vlp.models.shape import find_config
 
@@ -41,7 +41,7 @@ def chat(tool: Any) -> Chat:
 
 
 def ask(width: int, height: int) -> list[Message]:
-    return [Message("system", (Text("rules"),)), user(Image(np.zeros((height, width, 3), np.uint8)), Text("do it"))]
+    return [Message("system", ("rules",)), user(np.zeros((height, width, 3), np.uint8), "do it")]
 
 
 def test_a_conversation_has_the_published_shape(chat: Chat) -> None:

@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 
 from vlp.core.errors import MissingComponent, UsageError
-from vlp.core.messages import Text, user
+from vlp.core.messages import user
 from vlp.models.catalogue import open_model
 from vlp.models.protocol import Reply
 from vlp.models.scripted import ScriptedModel
 
-ASK = [user(Text("do: it"))]
+ASK = [user("do: it")]
 
 
 def test_replies_come_in_order_and_then_run_out() -> None:

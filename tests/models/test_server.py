@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from vlp.core.errors import MissingComponent, UsageError
-from vlp.core.messages import Text, user
+from vlp.core.messages import user
+from vlp.models.endpoint import on_loopback
 from vlp.models.openai_model import OpenAIModel
-from vlp.models.server import SERVERS, on_loopback, same_model
+from vlp.models.server import SERVERS, same_model
 
 SCHEMA = {"type": "object", "properties": {"a": {"enum": [1]}}, "required": ["a"], "additionalProperties": False}
-HELLO = [user(Text("hello"))]
+HELLO = [user("hello")]
 
 
 class FakeServer(ThreadingHTTPServer):

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from vlp.core.messages import Image, Text, user
+from vlp.core.messages import user
 from vlp.models.folder import check_folder
 from vlp.models.loading import load_model
 from vlp.models.protocol import TOP
 from vlp.models.transformers_model import TransformersModel
 
-ASK = [user(Image(np.full((60, 80, 3), 90, np.uint8)), Text("put the red cube in it"))]
+ASK = [user(np.full((60, 80, 3), 90, np.uint8), "put the red cube in it")]
 
 
 def test_a_trace_is_the_reply_with_its_log_probabilities(toy: TransformersModel):

@@ -9,7 +9,7 @@ import torch
 from toy_model import write_toy_model
 
 from vlp.core.errors import MissingComponent, UsageError
-from vlp.core.messages import Image, Message, Text, assistant, user
+from vlp.core.messages import Message, assistant, user
 from vlp.models.conformance import check_model
 from vlp.models.transformers_model import TransformersModel
 from vlp.primitives.schema import policy_schema
@@ -25,7 +25,7 @@ def picture(seed: int = 0) -> np.ndarray:
 
 
 def ask(text: str = "do: put the red cube in the bin", seed: int = 0) -> list[Message]:
-    return [user(Image(picture(seed)), Text(text))]
+    return [user(picture(seed), text)]
 
 
 def tight(schema: Any) -> Any:
@@ -114,13 +114,13 @@ def test_free_text_is_what_plain_greedy_decoding_gives(toy: TransformersModel) -
 
 def test_two_images_stand_where_they_belong(toy: TransformersModel) -> None:
     messages = [
-        user(Image(picture(1)), Text("then"), Image(picture(2)), Text("now")),
+        user(picture(1), "then", picture(2), "now"),
         assistant("ok"),
-        user(Text("do: x")),
+        user("do: x"),
     ]
     plain = toy.chat.tokenizer.decode(plain_greedy(toy, messages, None, 20), skip_special_tokens=True)
     assert toy.generate(messages, max_tokens=20).text == plain
-    swapped = [user(Image(picture(2)), Text("then"), Image(picture(1)), Text("now")), *messages[1:]]
+    swapped = [user(picture(2), "then", picture(1), "now"), *messages[1:]]
     assert toy.chat.prompt(swapped).ids == toy.chat.prompt(messages).ids
     assert toy.chat.prompt(swapped).marks() != toy.chat.prompt(messages).marks()
 
@@ -132,7 +132,7 @@ def test_the_image_changes_the_reply(toy: TransformersModel) -> None:
 
 def test_the_kept_beginning_of_a_prompt_changes_nothing(toy: TransformersModel) -> None:
     """Against: keys and values of the last prompt standing in for those of another image or text."""
-    rules = Message("system", (Text("rule " * 80),))
+    rules = Message("system", ("rule " * 80,))
     prompts = [
         [rules, *ask("do: a")],
         [rules, *ask("do: a")],

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from vlp.core.errors import UsageError
-from vlp.core.messages import Message, Text, assistant, user
-from vlp.core.things import Names
+from vlp.core.messages import Message, Names, assistant, user
 from vlp.models import turns
 from vlp.models.catalogue import open_model
 from vlp.models.folder import check_folder
-from vlp.models.protocol import Model, Reply, ServedName
+from vlp.models.protocol import Model, Reply
 from vlp.models.scripted import ScriptedModel
+from vlp.models.server import ServedModel, marked_name
 from vlp.models.turns import ModelWithTurns, own_turns
 
 
@@ -34,7 +34,7 @@ class CountingTurns:
         self, messages: Sequence[Message], model: Model, timeout_s: float = 60.0, words: Callable[[], str] | None = None
     ) -> tuple[list[Message], list[Reply]]:
         said = model.generate(messages, max_tokens=4, timeout_s=timeout_s) if words is None else Reply(words())
-        return [*messages, assistant(said.text), user(Text("and?"))], [said]
+        return [*messages, assistant(said.text), user("and?")], [said]
 
     def speaks_first(self, messages: Sequence[Message]) -> bool:
         return len(messages) == 1
@@ -67,11 +67,11 @@ def folder_with(toy_folder: Path, where: Path, **record: Any) -> Path:
 def test_what_is_said_first_stands_before_the_reply_and_holds_its_grammar() -> None:
     inner = ScriptedModel(["4 words", "{}", "3 words", "{}"])
     model = ModelWithTurns(inner, CountingTurns(None))
-    reply = model.generate([user(Text("what do you see?"))], grammar={"type": "object"})
+    reply = model.generate([user("what do you see?")], grammar={"type": "object"})
     assert (reply.text, reply.said) == ("{}", "4 words") and reply.timings_s["said"] >= 0
     assert [call["grammar"] for call in inner.calls] == [None, {"type": "object", "title": "4 words"}]
     assert "".join(m.role[0] for m in inner.calls[1]["messages"]) == "uau"
-    model.generate([user(Text("a")), user(Text("b"))], grammar={"type": "object"})
+    model.generate([user("a"), user("b")], grammar={"type": "object"})
     assert inner.calls[3]["grammar"] == {"type": "object"}
     assert model.can.names is CountingTurns.names
 
@@ -96,11 +96,13 @@ def test_folders_of_older_versions_open_and_unknown_turns_are_named(toy_folder: 
 
 
 def test_a_served_name_tells_turns_and_tower() -> None:
-    name = ServedName("toy", "brief", "counting", "0123456789ab")
-    assert str(name) == "toy@brief+counting:0123456789ab" and ServedName.read(str(name)) == name
+    name = marked_name("toy", "brief", "counting", "0123456789ab")
+    served = ServedModel(name)
+    assert name == "toy@brief+counting:0123456789ab"
+    assert (served.profile, served.turns, served.tower) == ("brief", "counting", "0123456789ab")
 
 
 def test_all_that_decides_a_reply_is_compared() -> None:
     """Guards against a parity gate that compares the policy alone, when another quote would have led to another one."""
-    shown = [user(Text("do: x")), assistant("red_cube 1"), user(Text("so")), assistant("pick it up"), user(Text("as a policy"))]
+    shown = [user("do: x"), assistant("red_cube 1"), user("so"), assistant("pick it up"), user("as a policy")]
     assert [len(each) for each in own_turns(shown)] == [1, 3, 5]

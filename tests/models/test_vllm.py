@@ -15,7 +15,7 @@ from vlp.core.errors import MissingComponent, UsageError
 from vlp.models.adapter import RECORD
 from vlp.models.folder import check_folder
 from vlp.models.loading import load_model
-from vlp.models.protocol import ServedName
+from vlp.models.server import ServedModel, marked_name
 from vlp.models.tower import tower_digest
 from vlp.models.vllm import Offer, Vllm, check_served_adapter, command, environment, find_vllm
 
@@ -84,7 +84,7 @@ def test_an_adapter_is_offered_by_name_and_its_tower_is_not_dropped(toy_folder: 
 def test_an_adapter_of_a_run_is_called_after_base_and_kind(toy_folder: Path, decoder: Path, tmp_path: Path):
     adapter = Path(shutil.copytree(decoder, tmp_path / "adapter"))
     (adapter / RECORD).write_text(json.dumps({"recipe": {"adapter": "vision+decoder"}}))
-    assert Offer(check_folder(toy_folder), adapter).name.name == "toy-vision-decoder"
+    assert Offer(check_folder(toy_folder), adapter).name.partition("@")[0] == "toy-vision-decoder"
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
@@ -114,16 +114,17 @@ def test_good_adapters_pass_and_a_changed_tower_of_a_sighted_model_does_not(
     (folder / "vlp.json").write_text(json.dumps({"format": 1, "prompt": "brief", "name": "toy", "sighted": True}))
     sighted = check_folder(folder)
     check_served_adapter(decoder, sighted)
-    assert Offer(sighted, decoder).name.tower == tower_digest(toy_folder)
+    assert ServedModel(Offer(sighted, decoder).name).tower == tower_digest(toy_folder)
     with pytest.raises(UsageError, match=r"vision tower.*--merge"):
         check_served_adapter(vision, sighted)
 
 
 def test_a_name_is_read_as_it_was_written():
-    for name in (ServedName("a b", "brief", "sight", "0123456789ab"), ServedName("x", "full"), ServedName("x-1", "brief")):
-        assert ServedName.read(str(name)) == name
+    for name, *says in (("a b", "brief", "sight", "0123456789ab"), ("x", "full", "", ""), ("x-1", "brief", "", "")):
+        served = ServedModel(marked_name(name, *says))
+        assert [served.profile, served.turns, served.tower] == says
     for text in ("plain", "a@b@c", "a@Brief", "a@brief+sight:xyz", "@brief", "gpt@2024-08"):
-        assert ServedName.read(text) is None
+        assert ServedModel(text).profile == ""
 
 
 def test_a_tower_has_one_digest_whatever_type_its_numbers_have(toy_folder: Path, tmp_path: Path):

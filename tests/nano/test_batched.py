@@ -5,7 +5,7 @@ import pytest
 import torch
 from transformers import Qwen2_5_VLForConditionalGeneration
 
-from vlp.core.messages import Image, Text, user
+from vlp.core.messages import Part, user
 from vlp.models.scripted import ScriptedModel
 from vlp.nano.code import GRID
 from vlp.nano.sighted import SightedTurns
@@ -81,7 +81,7 @@ def test_a_packed_turn_sees_the_image_and_itself_only(model, tokenizer):
 def test_a_packed_turn_is_spelled_as_the_conversation_at_run_time(tokenizer):
     """Guards against a model that is trained on another conversation than it is asked in."""
     scripted = ScriptedModel(["1 red_cube 2"])
-    asked = [user(Image(np.zeros((8, 8, 3), np.uint8)), Text("ask: how many?"))]
+    asked = [user(np.zeros((8, 8, 3), np.uint8), "ask: how many?")]
     turns = SightedTurns(None)  # type: ignore[arg-type]
     turns.read = lambda rgb, said: "sees: 1 red_cube 2\n"  # type: ignore[method-assign]
     conversation, _ = turns.shown(asked, scripted)
@@ -92,8 +92,8 @@ def test_a_packed_turn_is_spelled_as_the_conversation_at_run_time(tokenizer):
     assert tokenizer.decode(ids) == text.replace(words.SPECIAL.image, "")
 
 
-def _template_part(part: Image | Text) -> dict[str, str]:
-    return {"type": "image"} if isinstance(part, Image) else {"type": "text", "text": part.text}
+def _template_part(part: Part) -> dict[str, str]:
+    return {"type": "text", "text": part} if isinstance(part, str) else {"type": "image"}
 
 
 def test_labels_are_quote_and_reply_with_their_ends(tokenizer):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from vlp.core.images import Rgb
-from vlp.core.messages import Image, Message, Text, assistant, user
+from vlp.core.messages import Message, assistant, user
 from vlp.models.protocol import Reply
 from vlp.models.scripted import ScriptedModel
 from vlp.models.turns import ModelWithTurns
@@ -90,17 +90,17 @@ def model_that_sees(model: ScriptedModel, read: Callable[[Rgb, str], str]) -> Mo
 def test_the_text_stands_behind_its_image_and_is_quoted_from_before_the_answer():
     inner = ScriptedModel(["1 red_cube 1", "{}"])
     model = model_that_sees(inner, lambda rgb, said: f"sees: {rgb.shape[1]} {said}\n")
-    reply = model.generate([user(Text("a"), Image(np.zeros((8, 16, 3), np.uint8)), Text("b"))], max_tokens=7)
+    reply = model.generate([user("a", np.zeros((8, 16, 3), np.uint8), "b")], max_tokens=7)
     assert reply.text == "{}"
     first, second = (call["messages"] for call in inner.calls)
-    assert [part.text for part in first[0].parts if isinstance(part, Text)] == ["a", "sees: 16 a\nb\n", "b"]
-    assert [(m.role, m.parts[0]) for m in second[1:]] == [("assistant", Text("1 red_cube 1")), ("user", Text("so"))]
+    assert [part for part in first[0].parts if isinstance(part, str)] == ["a", "sees: 16 a\nb\n", "b"]
+    assert [(m.role, m.parts[0]) for m in second[1:]] == [("assistant", "1 red_cube 1"), ("user", "so")]
 
 
 def test_rules_before_the_question_stay_before_the_quote():
     """Guards against the rules of a longer prompt being taken for the question."""
     inner = ScriptedModel(["nothing", "{}"])
-    asked = [Message("system", (Text("rules"),)), user(Image(np.zeros((8, 16, 3), np.uint8)), Text("do: x"))]
+    asked = [Message("system", ("rules",)), user(np.zeros((8, 16, 3), np.uint8), "do: x")]
     model_that_sees(inner, lambda rgb, said: "sees: nothing\n").generate(asked)
     assert [[m.role for m in call["messages"]] for call in inner.calls] == [
         ["system", "user"],
@@ -110,33 +110,33 @@ def test_rules_before_the_question_stay_before_the_quote():
 
 def test_a_reply_that_is_handed_back_stands_behind_the_quote():
     inner = ScriptedModel(["1 red_cube 1", "{}"])
-    asked = [user(Text("do: x"), Image(np.zeros((8, 16, 3), np.uint8))), assistant("{"), user(Text("wrong: cut-off"))]
+    asked = [user("do: x", np.zeros((8, 16, 3), np.uint8)), assistant("{"), user("wrong: cut-off")]
     model_that_sees(inner, lambda rgb, said: "sees: nothing\n").generate(asked)
     assert [m.role for m in inner.calls[1]["messages"]] == ["user", "assistant", "user", "assistant", "user"]
 
 
 def test_between_two_turns_of_the_user_the_model_says_in_words_what_it_would_do():
     inner = ScriptedModel(["1 red_cube 1", "pick up the red cube", "{}"])
-    asked = [user(Text("do: x"), Image(np.zeros((8, 16, 3), np.uint8))), user(Text("as a policy"))]
+    asked = [user("do: x", np.zeros((8, 16, 3), np.uint8)), user("as a policy")]
     reply = model_that_sees(inner, lambda rgb, said: "sees: nothing\n").generate(asked, grammar={"type": "object"})
     assert reply.text == "{}" and reply.said == "1 red_cube 1\npick up the red cube"
     turns = [(m.role, m.parts[-1]) for m in inner.calls[2]["messages"][1:]]
     assert turns == [
-        ("assistant", Text("1 red_cube 1")),
-        ("user", Text("so")),
-        ("assistant", Text("pick up the red cube")),
-        ("user", Text("as a policy")),
+        ("assistant", "1 red_cube 1"),
+        ("user", "so"),
+        ("assistant", "pick up the red cube"),
+        ("user", "as a policy"),
     ]
     assert [call["grammar"] for call in inner.calls] == [None, None, {"type": "object"}]
 
 
 def test_a_policy_is_held_to_the_words_before_it_unless_it_is_a_correction():
     grammar = policy_schema(make_manifest("any", STANDARD, PLACES[:2]))
-    asked = [user(Text("do: x")), user(Text("as a policy"))]
+    asked = [user("do: x"), user("as a policy")]
     inner = ScriptedModel(["nothing", "put it down", "{", "nothing", "put it down", "{}"])
     model = model_that_sees(inner, lambda rgb, said: "")
     model.generate(asked, grammar=grammar)
-    model.generate([*asked, assistant("{"), user(Text("wrong: cut-off"))], grammar=grammar)
+    model.generate([*asked, assistant("{"), user("wrong: cut-off")], grammar=grammar)
     assert [call["grammar"] for call in inner.calls] == [None, None, keeping(grammar, "put it down"), None, None, grammar]
     assert keeping(grammar, "put it down") != grammar
 
@@ -149,12 +149,12 @@ def test_words_that_were_cut_off_bind_nothing():
             return replace(super().generate(messages, **options), finish="length")
 
     inner = CutOff(["nothing", "pick up the red", "{}"])
-    model_that_sees(inner, lambda rgb, said: "").generate([user(Text("do: x")), user(Text("as a policy"))], grammar=grammar)
+    model_that_sees(inner, lambda rgb, said: "").generate([user("do: x"), user("as a policy")], grammar=grammar)
     assert inner.calls[-1]["grammar"] == grammar
 
 
 def test_a_policy_that_is_handed_back_stands_behind_the_words():
     inner = ScriptedModel(["1 red_cube 1", "pick up the red cube", "{}"])
-    asked = [user(Text("do: x")), user(Text("as a policy")), assistant("{"), user(Text("wrong: cut-off"))]
+    asked = [user("do: x"), user("as a policy"), assistant("{"), user("wrong: cut-off")]
     model_that_sees(inner, lambda rgb, said: "").generate(asked)
     assert "".join(m.role[0] for m in inner.calls[2]["messages"]) == "uauauau"

@@ -9,8 +9,7 @@ from conftest import make_view
 
 from vlp.core.errors import MissingComponent
 from vlp.core.images import ImageView
-from vlp.core.messages import Text
-from vlp.core.things import Names
+from vlp.core.messages import Names
 from vlp.models.protocol import Capabilities, NoReply, Reply
 from vlp.perception.grounder import Sources, make_grounder
 from vlp.perception.model_grounder import ModelGrounder
@@ -34,7 +33,7 @@ class FakeVlm:
         self.say, self.can, self.asked = say, Capabilities(**{"view": SEEN, **can}), []
 
     def generate(self, messages, **options):
-        text = "".join(part.text for part in messages[-1].parts if isinstance(part, Text))
+        text = messages[-1].text
         self.asked.append(text)
         return Reply(self.say if isinstance(self.say, str) else self.say(text))
 

@@ -12,8 +12,7 @@ from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.observation import Located
 from vlp.perception.oracle_grounder import OracleGrounder
 from vlp.perception.perceiving import PerceivingRobot
-from vlp.primitives.declare import Argument, Primitive
-from vlp.primitives.manifest import Place
+from vlp.primitives.manifest import Argument, Place, Primitive
 from vlp.primitives.standard import make_manifest
 from vlp.robot.protocol import Step, StepResult
 from vlp.sim.open import manifest_of

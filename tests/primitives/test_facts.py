@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from vlp.policy.checks import check_policy
 from vlp.policy.model import State
-from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.facts import Condition, Facts, faults
+from vlp.primitives.manifest import Argument, Primitive
 from vlp.primitives.standard import STANDARD, make_manifest
 
 DOOR = Argument("door", "choice", "Which door.", choices=("front", "back"))

@@ -9,8 +9,7 @@ from vlp.core.errors import Report
 from vlp.policy.checks import check_policy
 from vlp.policy.model import State
 from vlp.policy.parse import validator
-from vlp.primitives.declare import Argument, Primitive
-from vlp.primitives.manifest import Limits, Manifest, Place
+from vlp.primitives.manifest import Argument, Limits, Manifest, Place, Primitive
 from vlp.primitives.schema import guided, policy_schema
 from vlp.primitives.standard import make_manifest
 

@@ -16,8 +16,7 @@ from vlp.core.errors import Report, UsageError
 from vlp.evaluation.stress import malformed
 from vlp.evaluation.stress.random_policies import random_policy
 from vlp.policy.parse import validator
-from vlp.primitives.declare import Argument, Primitive
-from vlp.primitives.manifest import Limits
+from vlp.primitives.manifest import Argument, Limits, Primitive
 from vlp.primitives.schema import Schema, guided, policy_schema
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.sim.worlds.tabletop.places import PLACES

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from vlp.core.errors import UsageError
-from vlp.primitives.declare import Argument
 from vlp.primitives.describe import describe_primitives
-from vlp.primitives.manifest import Limits, Manifest
+from vlp.primitives.manifest import Argument, Limits, Manifest
 from vlp.primitives.schema import ARGUMENT_TYPES
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.sim.worlds.tabletop.places import PLACES
@@ -30,6 +29,12 @@ def test_every_argument_has_a_type_the_schema_knows_and_numbers_have_bounds_and_
 def test_what_touches_things_ends_before_it_is_interrupted_and_perceptions_need_nothing() -> None:
     assert {p.name for p in STANDARD.values() if not p.interruptible} == {"grasp", "place", "release", "push"}
     assert all(not p.needs and not p.makes for p in STANDARD.values() if p.kind == "perception")
+
+
+def test_a_robot_with_every_standard_perception_looks_by_itself_and_no_other() -> None:
+    perceptions = [name for name, primitive in STANDARD.items() if primitive.kind == "perception"]
+    assert make_manifest("r", perceptions).looks
+    assert not any(make_manifest("r", [p for p in perceptions if p != left_out]).looks for left_out in perceptions)
 
 
 def test_a_manifest_selects_by_name_in_the_order_given_and_survives_json() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlp.core.errors import UsageError
-from vlp.core.instruction import Instruction
+from vlp.core.messages import Instruction
 from vlp.prompt.render import clean_question, inert, plain, quoted
 
 REFUSED = {

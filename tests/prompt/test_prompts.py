@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlp.core.errors import Report, UsageError
-from vlp.core.messages import Image, Message, Text
+from vlp.core.messages import Message
 from vlp.core.observation import Located, RobotState
-from vlp.primitives.declare import Primitive
+from vlp.primitives.manifest import Primitive
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.prompt import full
 from vlp.prompt.render import (
@@ -30,7 +30,7 @@ def state(at: str = "table", holding: str = "") -> RobotState:
 
 
 def text_of(message: Message) -> str:
-    return "".join(part.text for part in message.parts if isinstance(part, Text))
+    return message.text
 
 
 def user_text(memory: Memory, profile: str, **more: object) -> str:
@@ -39,7 +39,7 @@ def user_text(memory: Memory, profile: str, **more: object) -> str:
 
 def test_the_brief_text_of_a_first_policy_is_exactly_what_nano_was_trained_on() -> None:
     messages = plan_messages(RGB, INSTRUCTION, state(), Memory((INSTRUCTION,)), MANIFEST, "brief")
-    assert [type(part) for part in messages[0].parts] == [Image, Text] and len(messages) == 1
+    assert [type(part) for part in messages[0].parts] == [np.ndarray, str] and len(messages) == 1
     assert text_of(messages[0]) == "at: table\nholding: nothing\ndo: put the red cube in the green bowl"
 
 

@@ -7,18 +7,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import numpy as np
 import pytest
 
-from vlp.core.errors import MissingComponent, UsageError, VlpError
-from vlp.core.observation import Located
+from vlp.core.errors import MissingComponent, SimulationFault, UsageError, VlpError
+from vlp.core.observation import Located, Observation
+from vlp.primitives.manifest import Manifest
 from vlp.robot.access import Access
 from vlp.robot.client import RemoteRobot
 from vlp.robot.conformance import check_robot
-from vlp.robot.protocol import Step
+from vlp.robot.protocol import Step, StepResult
 from vlp.robot.serving import new_token, running_server, serve
 from vlp.sim.fake.robot import FakeRobot, Script, fake_manifest
 
@@ -320,3 +322,50 @@ def test_a_token_can_be_given_on_the_command_line() -> None:
     """Guards against "Missing value for argument '--token'": one token in 64 began with "-"."""
     tokens = {new_token() for _ in range(200)}
     assert len(tokens) == 200 and all(token.isalnum() and len(token) >= 32 for token in tokens)
+
+
+class Diverging(FakeRobot):
+    """Its physics break down in every step and look, once it is told to."""
+
+    broken = False
+
+    def execute(self, step: Step) -> StepResult:
+        if self.broken:
+            raise SimulationFault("the simulation diverged at 1.25 s.", "Report the scene's seed, 7.")
+        return super().execute(step)
+
+    def observe(self) -> Observation:
+        if self.broken:
+            raise SimulationFault("the simulation diverged at 1.25 s.", "Report the scene's seed, 7.")
+        return super().observe()
+
+
+def test_a_fault_of_the_simulator_is_told_apart_over_http_too() -> None:
+    """Over HTTP it came back as `robot-fault`, which counts against the robot."""
+    served = Diverging()
+    with running_server(served) as at, RemoteRobot(at.url, at.token) as robot:
+        robot.describe()
+        served.broken = True
+        with pytest.raises(SimulationFault, match=r"diverged at 1.25 s.*seed, 7"):
+            run(robot, "home", "k")
+        with pytest.raises(SimulationFault, match="diverged"):
+            robot.observe()
+
+
+def test_another_robot_at_the_same_address_gets_no_step() -> None:
+    """A server that was replaced by another robot's, at the same port, was commanded as the first one."""
+
+    class Other(FakeRobot):
+        def describe(self) -> Manifest:
+            return replace(super().describe(), robot="other")
+
+    port, other = _free_port(), Other()
+    with RemoteRobot(f"http://127.0.0.1:{port}", TOKEN, ttl_s=0.6) as robot:
+        with running_server(FakeRobot(), TOKEN, port):
+            assert run(robot, "home", "a").status == "succeeded"
+        with running_server(other, TOKEN, port):
+            end = time.monotonic() + 10
+            while (result := run(robot, "home", "b")).code in ("lease-lost", "robot-unreachable") and time.monotonic() < end:
+                time.sleep(0.1)
+    assert (result.status, result.code) == ("rejected", "another-robot") and "another robot, other," in result.message
+    assert other.log == []

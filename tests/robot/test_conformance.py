@@ -1,5 +1,6 @@
 """The checker passes a right robot and names what is wrong with each of many wrong ones."""
 
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -7,8 +8,7 @@ import numpy as np
 import pytest
 
 from vlp.core.observation import Observation
-from vlp.primitives.declare import Argument, Primitive
-from vlp.primitives.manifest import Limits, Manifest, Place
+from vlp.primitives.manifest import Argument, Limits, Manifest, Place, Primitive
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.robot.conformance import check_robot, untried
 from vlp.robot.protocol import Step, StepResult
@@ -137,6 +137,18 @@ def test_an_answer_of_the_wrong_type_is_one_line(monkeypatch: pytest.MonkeyPatch
     robot = FakeRobot()
     monkeypatch.setattr(robot, method, lambda *_: given)
     assert str(check_robot(robot)).count(line) == 1
+
+
+@pytest.mark.parametrize("method", ["describe", "observe", "execute"])
+def test_a_call_that_never_returns_is_named_and_the_robot_is_stopped(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """Guards against a check that hung with the robot's driver, and said nothing."""
+    robot, stops, never = FakeRobot(), [], threading.Event()
+    monkeypatch.setattr(robot, method, lambda *_: never.wait())
+    monkeypatch.setattr(robot, "stop", lambda: stops.append("stop"))
+    report = check_robot(robot, limit_s=0.2)
+    assert [str(issue) for issue in report.issues] == [f"/{method}: {method} had not returned after 0.2 s. [hangs]"]
+    assert stops == ["stop"]
+    never.set()
 
 
 def test_the_fake_robot_is_a_robot_and_is_left_ready() -> None:

@@ -9,14 +9,15 @@ import pytest
 from vlp.cli.main import main
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.robot.client import RemoteRobot
-from vlp.robot.protocol import Step, is_own, own_robot
+from vlp.robot.own import own_robot
+from vlp.robot.protocol import Step, is_own
 from vlp.robot.serving import running_server
 
 ROBOT = """
 import time
 import numpy as np
 from vlp.core.observation import Observation, RobotState
-from vlp.primitives.declare import Argument, Primitive
+from vlp.primitives.manifest import Argument, Primitive
 from vlp.primitives.standard import make_manifest
 from vlp.robot.arguments import check_arguments
 from vlp.robot.keys import Once
@@ -161,6 +162,46 @@ def test_a_manifest_that_cannot_be_used_is_refused_by_run_and_check(
     assert said in refused and "`vlp robot check own_wrong:Wrong` tells all." in refused
     assert main(["robot", "check", "own_wrong:Wrong"]) == 1
     assert said in capsys.readouterr().err
+
+
+def test_a_manifest_that_cannot_be_used_is_refused_where_it_is_shown(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Guards against `vlp robot manifest` with a traceback, or nonsense, where `vlp run` has a sentence."""
+    (lab / "own_listing.py").write_text(ROBOT + "class Listing(Beeper):\n    def describe(self):\n        return [BEEP]\n")
+    assert main(["robot", "manifest", "--robot", "own_listing:Listing"]) == 2
+    said = capsys.readouterr().err
+    assert "describe gave back the list" in said and "`vlp robot check own_listing:Listing` tells all." in said
+
+
+ENDS = {
+    "the module": ("import sys\nsys.exit(3)\n", "the module 'own_ends' ends the program when it is imported (SystemExit: 3)."),
+    "the class": (
+        "class Ends:\n    def __init__(self):\n        raise SystemExit\n",
+        "the robot 'own_ends:Ends' ends the program when it is made (SystemExit).",
+    ),
+}
+
+
+@pytest.mark.parametrize("who", ENDS)
+@pytest.mark.parametrize(
+    "words", [["robot", "check"], ["robot", "manifest", "--robot"], ["run", "beep", "--out", "run", "--robot"]]
+)
+def test_a_robot_that_ends_the_program_is_told(
+    lab: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], who: str, words: list[str]
+) -> None:
+    """Guards against a driver's `sys.exit` that ended vlp without a word, with the driver's own status."""
+    text, said = ENDS[who]
+    (lab / "own_ends.py").write_text(text)
+    (lab / "replies.json").write_text('["x"]')
+    monkeypatch.delitem(sys.modules, "own_ends", raising=False)
+    model = ["--model", "scripted:replies.json"] if words[0] == "run" else []
+    assert main([*words, "own_ends:Ends", *model]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_robot_that_is_not_served_is_told_with_the_closest_name(capsys: pytest.CaptureFixture[str]) -> None:
+    """Guards against a misspelt robot that was answered as if it were spelled right."""
+    assert main(["robot", "check", "hrs"]) == 2
+    assert "Did you mean 'hsr'? Start one with `vlp robot serve --robot hsr`, and give its URL." in capsys.readouterr().err
 
 
 def test_a_robot_that_says_what_it_misses_is_heard(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:

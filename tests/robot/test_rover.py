@@ -24,7 +24,7 @@ from vlp.robot.skills import SkillRobot
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.sentence)
 def test_tasks_with_changes_end_as_they_should(task: Task, tmp_path: Path) -> None:
     def reply(messages) -> str:
-        return plan("\n\n".join(part.text for message in messages for part in message.parts if hasattr(part, "text")))
+        return plan("\n\n".join(message.text for message in messages))
 
     assert run_task(task, tmp_path / "run", ScriptedModel(reply)).wrong == []
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 from run_kit import FakeJudge
 
-from vlp.core.instruction import Instruction
+from vlp.core.messages import Instruction
 from vlp.journal import Event, read_events
 from vlp.models.scripted import ScriptedModel
 from vlp.robot.protocol import Step, StepResult

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from vlp.core.instruction import Instruction
+from vlp.core.messages import Instruction
 from vlp.models.scripted import ScriptedModel
 from vlp.runtime import run as runtime
 from vlp.runtime.loop import Change

@@ -15,7 +15,7 @@ from run_kit import asked, change, put, say
 
 from vlp.cli.keyboard import Keyboard
 from vlp.core.errors import UsageError
-from vlp.core.instruction import Instruction
+from vlp.core.messages import Instruction
 from vlp.journal import Event, read_events
 from vlp.models.scripted import ScriptedModel
 from vlp.policy.model import Policy

@@ -5,12 +5,11 @@ import time
 import numpy as np
 from run_kit import say
 
-from vlp.core.instruction import Instruction
-from vlp.core.messages import Text
+from vlp.core.messages import Instruction
 from vlp.core.observation import Located, Observation, RobotState
 from vlp.journal import read_events
 from vlp.models.scripted import ScriptedModel
-from vlp.primitives.declare import Argument, Primitive
+from vlp.primitives.manifest import Argument, Primitive
 from vlp.primitives.standard import make_manifest
 from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.loop import Change
@@ -73,7 +72,7 @@ def test_a_new_policy_may_rest_on_what_an_earlier_one_made_true(make_run):
     run = make_run([policy(OPEN, WAIT), policy(CLOSE)], robot=Porter(), spec=spec)
     assert run.go().outcome == "success"
     assert [do for do, _ in run.robot.done] == ["open", "close"] and not run.of("report")
-    told = "".join(part.text for part in run.model.calls[-1]["messages"][-1].parts if isinstance(part, Text))
+    told = run.model.calls[-1]["messages"][-1].text
     assert '"open front"' in told and '"battery_percent": "80"' in told and '"EXIT"' in told and "holding" not in told
 
 

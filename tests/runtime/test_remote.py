@@ -96,6 +96,6 @@ def test_a_server_that_dies_leaves_the_step_in_flight(make_run, tmp_path):
 
 
 def _refuse(*arguments, **options):
-    from vlp.robot.http import RobotUnreachable
+    from vlp.robot.wire import RobotUnreachable
 
-    raise RobotUnreachable("connection refused", sent=False)
+    raise RobotUnreachable("http://gone", "connection refused", sent=False)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from vlp.core.errors import UsageError
+from vlp.core.errors import SimulationFault, UsageError
 from vlp.sim.embodiments.hsr import body as hsr
 from vlp.sim.embodiments.hsr.posing import put_in_hand
-from vlp.sim.simulation import Simulation, SimulationDiverged
+from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.tabletop.events import block, knock_out, move
 from vlp.sim.worlds.tabletop.words import CONTAINERS
 from vlp.sim.worlds.tabletop.world import sample_scene
@@ -76,7 +76,7 @@ def test_a_broken_state_is_an_outcome_of_its_own(simulation: Simulation, value: 
     """MuJoCo resets a broken state silently by default, and leaves a log file in the working folder."""
     monkeypatch.chdir(tmp_path)
     simulation.data.qvel[-1] = value
-    with pytest.raises(SimulationDiverged):
+    with pytest.raises(SimulationFault):
         simulation.step(3)
     assert not list(tmp_path.iterdir())
 

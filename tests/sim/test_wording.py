@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from vlp.core.things import plural
+from vlp.core.messages import plural
 from vlp.sim.language import questions, wording
 from vlp.sim.language.phrasings import phrasings
 

@@ -95,7 +95,7 @@ def test_words_that_the_base_says_otherwise_can_be_left_untaught(tmp_path: Path,
     store, sample = one_sample(tmp_path / "s")
     words = policy_words(sample.policy)
     said = {"do:": "red_cube 1 2", "so": words if says != "others" else "there is no red cube"}
-    monkeypatch.setattr(inner, "generate", lambda turns, **_: Reply(said.get(turns[-1].parts[-1].text, said["do:"])))
+    monkeypatch.setattr(inner, "generate", lambda turns, **_: Reply(said.get(turns[-1].parts[-1], said["do:"])))
     every, agreed = (Examples(store, inner, agreed=agreed) for agreed in (False, True))
     whole, part = every.example(sample), agreed.example(sample)
     assert whole.ids == part.ids and every.differing == 0 and agreed.differing == (says == "others")

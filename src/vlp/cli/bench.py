@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from vlp.cli.names import BaseModel, Eyes
 from vlp.core.errors import UsageError, lookup, not_installed
-from vlp.core.things import counted
+from vlp.core.messages import counted
 from vlp.evaluation.runner import WHOLE
 from vlp.evaluation.suites import SUITES
 from vlp.models.catalogue import DEFAULT_MODEL

@@ -12,7 +12,7 @@ import tyro
 from vlp.cli.names import of_worlds
 from vlp.cli.robots import manifest_of
 from vlp.core.errors import UsageError, first, not_installed
-from vlp.core.things import counted
+from vlp.core.messages import counted
 from vlp.data.sample import SPLITS
 from vlp.data.store import Store, StoreWriter
 from vlp.data.store import merge as merge_stores

@@ -10,7 +10,7 @@ from vlp.cli.run import open_chosen
 from vlp.core.errors import lookup
 from vlp.core.files import write_whole
 from vlp.core.images import Rgb, encode_png, read_image
-from vlp.core.things import Names
+from vlp.core.messages import Names
 from vlp.models.catalogue import DEFAULT_MODEL, FOLDERS, with_name
 from vlp.perception.grounder import ANYTHING, GROUNDERS, Detection, Sources, make_grounder
 from vlp.prompt.render import clean_question

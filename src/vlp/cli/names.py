@@ -12,7 +12,7 @@ import tyro
 from vlp.core.errors import UsageError
 from vlp.models.catalogue import FOLDERS
 from vlp.perception.grounder import GROUNDERS
-from vlp.robot.protocol import is_own, own_robot
+from vlp.robot.protocol import is_own
 from vlp.sim import EMBODIMENTS, WORLDS
 
 IN_PROCESS = f"{', '.join(FOLDERS)}, a model folder"
@@ -48,6 +48,8 @@ def check_run(robot: str, world: str, events: Iterable[str]) -> None:
     """
     check_no_file(robot)
     if is_own(robot) and not _is_there(robot):
+        from vlp.robot.own import own_robot
+
         own_robot(robot)  # raises what there is to say about it
     events = tuple(events)
     if not is_simulated(robot):
@@ -87,5 +89,5 @@ def _is_there(robot: str) -> bool:
         sys.path.insert(0, here)
     try:
         return callable(getattr(importlib.import_module(module), attribute, None))
-    except Exception:  # whatever the module raises when it is imported: `own_robot` says it
+    except (Exception, SystemExit):  # whatever the module raises when it is imported: `own_robot` says it
         return False

@@ -11,7 +11,7 @@ import tyro
 from vlp.cli.robots import STANDARD_ROBOT, manifest_of
 from vlp.core.errors import Report, TaskFailed, UsageError, VlpError, first, lookup
 from vlp.core.files import nearest
-from vlp.core.things import counted
+from vlp.core.messages import counted
 from vlp.policy.checks import check_policy
 from vlp.policy.convert import TARGETS
 from vlp.policy.convert import convert as convert_to

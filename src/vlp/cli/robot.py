@@ -14,7 +14,7 @@ from vlp.core.errors import TaskFailed, UsageError, first
 from vlp.core.files import write_whole
 from vlp.core.images import encode_png
 from vlp.perception.grounder import DEFAULT_GROUNDER
-from vlp.robot.protocol import Step, StepResult
+from vlp.robot.protocol import Step, StepResult, is_own
 from vlp.sim import EMBODIMENTS, WORLDS
 
 ADDRESS = "http://127.0.0.1:8765"
@@ -107,7 +107,7 @@ def check(
         moves: whether what the robot says is safe to try is carried out, so that it moves; --no-moves only looks.
     """
     from vlp.robot.conformance import check_robot, untried
-    from vlp.robot.protocol import is_own, own_robot
+    from vlp.robot.own import own_robot
 
     body: Any = own_robot(robot) if is_own(robot) else connect(robot, token)
     report = check_robot(body, moves)

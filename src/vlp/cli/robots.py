@@ -6,13 +6,13 @@ from pathlib import Path
 
 from vlp.cli.names import check_no_file
 from vlp.cli.run import robot_token
-from vlp.core.errors import UsageError
+from vlp.core.errors import UsageError, closest
 from vlp.core.files import nearest
 from vlp.perception.perceiving import with_perceptions
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.robot.client import RemoteRobot
-from vlp.robot.protocol import is_own, own_robot
+from vlp.robot.protocol import is_own
 from vlp.sim import EMBODIMENTS
 from vlp.sim.open import check_robot_name
 from vlp.sim.open import manifest_of as simulated_manifest
@@ -35,7 +35,9 @@ def manifest_of(robot: str, token: str = "") -> Manifest:
     if robot == STANDARD_ROBOT:
         return with_perceptions(standard_manifest())
     if is_own(robot):
-        return with_perceptions(own_robot(robot).describe())
+        from vlp.robot.own import usable_robot
+
+        return with_perceptions(usable_robot(robot).describe())
     if robot in EMBODIMENTS:
         return with_perceptions(simulated_manifest(robot))
     check_no_file(robot)
@@ -55,7 +57,10 @@ def connect(robot: str, token: str = "") -> RemoteRobot:
     """Return the client of a robot's server; raises UsageError for a name where a URL is needed."""
     check_no_file(robot)
     if not robot.startswith(("http://", "https://")):
-        raise UsageError(f"{robot[:200]!r} is not the URL of a robot's server.", "Start one with `vlp robot serve`.")
+        near = closest(robot, EMBODIMENTS)
+        question = f"Did you mean {near!r}? " if near and near != robot else ""
+        hint = f"{question}Start one with `vlp robot serve{f' --robot {near}' if near else ''}`, and give its URL."
+        raise UsageError(f"{robot[:200]!r} is not the URL of a robot's server.", hint)
     return RemoteRobot(robot, robot_token(token))
 
 

@@ -20,7 +20,7 @@ from vlp.cli.names import IN_PROCESS, Eyes, check_run, is_simulated, of_worlds
 from vlp.cli.out import check_out, default_out, held, keep_aside, take_out
 from vlp.core.errors import MissingComponent, UsageError, VlpError, first, lookup
 from vlp.core.files import check_writable
-from vlp.core.instruction import Instruction
+from vlp.core.messages import Instruction
 from vlp.episodes.assemble import open_robot
 from vlp.journal import Event, Subscriber, journal_path
 from vlp.models.catalogue import DEFAULT_MODEL, OPEN_S, open_for_person, with_name

@@ -16,8 +16,8 @@ from vlp.cli.names import BaseModel
 from vlp.core.errors import MissingComponent, UsageError, VlpError, lookup, not_installed
 from vlp.models.adapter import check_adapter, check_base
 from vlp.models.catalogue import DEFAULT_MODEL, find_folder
+from vlp.models.endpoint import checked_key
 from vlp.models.folder import check_folder
-from vlp.models.server import checked_key
 from vlp.models.vllm import Offer, Vllm, check_served_adapter, command, environment, find_vllm
 from vlp.models.vllm_process import ServerProcess, warm_up
 

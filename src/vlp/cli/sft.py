@@ -11,7 +11,7 @@ import tyro
 from vlp.cli.bars import Bars
 from vlp.cli.names import BaseModel, RecordedBase
 from vlp.core.errors import MissingComponent, UsageError, closest, not_installed
-from vlp.core.things import counted
+from vlp.core.messages import counted
 from vlp.data.lint import SampleCheck
 from vlp.models.catalogue import DEFAULT_MODEL
 

@@ -46,6 +46,10 @@ class MissingComponent(VlpError):
     exit_status = 3
 
 
+class SimulationFault(VlpError):
+    """The physics of a simulated robot broke down: neither a success nor anybody's failure (exit status 1)."""
+
+
 class Note(UserWarning):
     """Something a person should know that stops nothing; `warnings.warn` it, and the command line shows it as one line."""
 

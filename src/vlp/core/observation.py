@@ -1,4 +1,4 @@
-"""What a robot sees: cameras, observations, and things found in them with their pose and size."""
+"""What a robot sees: cameras, observations, things found in them with their pose and size, and how large things can be."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -162,6 +162,27 @@ class Located:
             score=float(data["score"]),
             stamp_s=float(data["stamp_s"]),
         )
+
+
+@dataclass(frozen=True)
+class SizeBounds:
+    """Bounds on the things of one kind, in metres; None where it is not known.
+
+    Args:
+        tallest_m: what rises higher is something in, on or in front of the thing.
+        shortest_m: a standing thing that shows less is hidden below, it does not stand on something.
+        lying_m: a thing that shows nothing above this height lies on its side.
+        span_m: its largest extent; pieces farther apart are not one thing.
+    """
+
+    tallest_m: float | None = None
+    shortest_m: float | None = None
+    lying_m: float | None = None
+    span_m: float | None = None
+
+
+Sizes = Mapping[str, SizeBounds]
+"""Bounds by the noun that a phrase ends with."""
 
 
 def _floats(values: Any, n: int) -> tuple[float, ...]:

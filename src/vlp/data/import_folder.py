@@ -6,7 +6,7 @@ from typing import Any
 
 from vlp.core.errors import UsageError, did_you_mean
 from vlp.core.images import encode_png, read_image
-from vlp.core.instruction import Instruction
+from vlp.core.messages import Instruction
 from vlp.core.observation import RobotState
 from vlp.data.own_files import OwnFiles
 from vlp.data.policy_cell import policy_text

@@ -13,7 +13,7 @@ from typing import Any
 
 from vlp.core.errors import UsageError
 from vlp.core.images import Rgb
-from vlp.core.instruction import Instruction
+from vlp.core.messages import Instruction
 from vlp.core.observation import RobotState
 from vlp.data.lerobot_cameras import CameraFeature, Videos, choose_camera, picture_in
 from vlp.data.lerobot_cameras import told as camera_told

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from vlp.core.errors import UsageError
-from vlp.core.instruction import Instruction
+from vlp.core.messages import Instruction
 from vlp.core.observation import Located, RobotState
 from vlp.prompt.render import Memory, StepRecord
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlp.core.images import Rgb
-from vlp.core.things import plural
+from vlp.core.messages import plural
 from vlp.data.sample import Sample
 
 NEAR_LEVELS = 24

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from vlp.core.errors import UsageError, VlpError
+from vlp.core.errors import UsageError
 from vlp.core.observation import Box, Observation
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER, Sources, make_grounder
 from vlp.primitives.manifest import Manifest
-from vlp.primitives.standard import STANDARD
-from vlp.robot.conformance import check_describe
-from vlp.robot.protocol import Robot, Step, StepResult, is_own, own_robot
+from vlp.robot.protocol import Robot, Step, StepResult, is_own
 from vlp.runtime.body import executed, observed
 
 if TYPE_CHECKING:
@@ -51,11 +49,10 @@ def open_robot(
     judge = model if ask_checks else None
     remote = robot.startswith(("http://", "https://"))
     if remote or is_own(robot):
-        real = _remote(robot, token) if remote else OwnRobot(_own(robot))
+        real = _remote(robot, token) if remote else _own(robot)
         manifest = real.describe()
-        perceptions = {name for name, primitive in STANDARD.items() if primitive.kind == "perception"}
-        if remote and perceptions <= set(manifest.primitives) and ask_person is None:
-            return real, None  # it looks for itself
+        if remote and manifest.looks and ask_person is None:
+            return real, None
         from vlp.perception.perceiving import PerceivingRobot
 
         eyes = make_grounder(grounder, Sources(model=model)) if manifest.sees_depth else None
@@ -111,20 +108,9 @@ def true_boxes(simulation: Simulation) -> Callable[[], Mapping[str, Box]]:
 
 
 def _own(name: str) -> Robot:
-    """Return a robot of one's own; raises UsageError when its manifest cannot be used."""
-    robot = own_robot(name)
-    try:
-        robot.describe()
-    except VlpError:  # it says itself what it misses
-        raise
-    except (Exception, SystemExit):
-        pass  # told below
-    report, _ = check_describe(robot)
-    if not report.ok:
-        fault = report.issues[0]
-        text = f"{fault.message} {fault.hint}".strip()
-        raise UsageError(f"{name}, at {fault.path}: {text}", f"`vlp robot check {name}` tells all.")
-    return robot
+    from vlp.robot.own import usable_robot
+
+    return OwnRobot(usable_robot(name))
 
 
 def _remote(url: str, token: str) -> Robot:

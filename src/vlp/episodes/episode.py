@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from vlp.core.errors import UsageError, first
-from vlp.core.instruction import Instruction
+from vlp.core.errors import SimulationFault, UsageError, first
+from vlp.core.messages import Instruction
 from vlp.core.observation import Box
 from vlp.episodes.assemble import open_robot, true_boxes
 from vlp.episodes.cases import Episode
@@ -24,7 +24,7 @@ from vlp.runtime.run import Run, Spec
 from vlp.runtime.story import Outcome
 from vlp.runtime.triggers import TRIGGERS
 from vlp.sim import EMBODIMENTS, WORLDS
-from vlp.sim.simulation import Simulation, SimulationDiverged
+from vlp.sim.simulation import Simulation
 
 Row = dict[str, Any]
 
@@ -86,7 +86,7 @@ def run_episode(episode: Episode, system: System, out: Path, watch: Watch | None
         "outcome": outcome.outcome,
         "claim": outcome.claim,
         "verdict": outcome.verdict,
-        "fault": isinstance(outcome.error, SimulationDiverged),
+        "fault": isinstance(outcome.error, SimulationFault),
         "moved": moved,
         "policies": sum(e.kind == "policy" for e in events),
         "steps": sum(e.kind == "step-finished" for e in events),

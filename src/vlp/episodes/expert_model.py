@@ -8,7 +8,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from vlp.core.messages import Message, Text
+from vlp.core.messages import Message
 from vlp.models.protocol import Capabilities, Reply
 from vlp.sim.expert import plan
 from vlp.sim.language.relations import OUT_OF_SIGHT, elsewhere
@@ -68,7 +68,7 @@ def _claims(policy: dict[str, Any]) -> bool:
 
 def _undone(truth: Truth, task: Task, messages: Sequence[Message]) -> Truth:
     """Return the state as if what the failed check looked at lay elsewhere."""
-    said = "\n".join(part.text for message in messages for part in message.parts if isinstance(part, Text))
+    said = "\n".join(message.text for message in messages)
     in_sight = [n for n in task.subjects if n in truth.objects and truth.objects[n].support not in OUT_OF_SIGHT]
     doubted = [name for name in in_sight if f"failed: check {name} " in said] or in_sight
     return elsewhere(truth, doubted, 10.0)  # farther than any relation allows

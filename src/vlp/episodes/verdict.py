@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vlp.core.instruction import Instruction
+from vlp.core.messages import Instruction
 from vlp.episodes.world_events import happen
 from vlp.journal import Event
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from math import hypot
 from typing import Any
 
+from vlp.core.errors import SimulationFault
 from vlp.core.observation import Box, iou
 from vlp.episodes.cases import Episode
 from vlp.episodes.verdict import Verdict
 from vlp.journal import Event
 from vlp.runtime.story import Outcome
 from vlp.sim.language.relations import OUT_OF_SIGHT, holds
-from vlp.sim.simulation import Simulation, SimulationDiverged
+from vlp.sim.simulation import Simulation
 from vlp.sim.symbolic import is_right
 from vlp.sim.truth import Truth
 
@@ -88,7 +89,7 @@ class Witness:
 
     def cause(self, episode: Episode, outcome: Outcome) -> str:
         """Return why the episode failed, in one line."""
-        if isinstance(outcome.error, SimulationDiverged):
+        if isinstance(outcome.error, SimulationFault):
             return f"simulator fault: {outcome.reason}"
         if outcome.outcome == "timeout":
             return f"time limit: {outcome.reason}"

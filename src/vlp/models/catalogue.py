@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vlp.core.errors import MissingComponent, UsageError, did_you_mean, not_installed
-from vlp.models.protocol import Model, RetryingModel, Tell, patiently, say_nothing
+from vlp.models.protocol import Model, Tell, patiently, say_nothing
 
 MODELS: dict[str, str] = {
     "nano": "vlp.models.catalogue:open_shipped",
@@ -65,7 +65,7 @@ def open_for_person(
     open_s: float = OPEN_S,
     tell: Tell = say_nothing,
 ) -> Model:
-    """Return the model of `--model`; one on a server has its key from the environment, and is asked again while it is busy.
+    """Return the model of `--model`; one on a server has its key from the environment.
 
     Args:
         spec: see `open_model`.
@@ -87,10 +87,9 @@ def open_for_person(
     if adapter:
         raise UsageError("--adapter is for a model in process.", "A server loads its adapters itself.")
     key, sight = os.environ.get("VLP_MODEL_KEY"), os.environ.get("VLP_MODEL_SIGHT", "")
-    model = open_model(
+    return open_model(
         spec, key=key, sight=sight, profile=profile or None, server=server, grammar=grammar, open_s=open_s, tell=tell
     )
-    return RetryingModel(model, tell=tell)
 
 
 def with_name(spec: str, model_name: str) -> str:
@@ -174,7 +173,7 @@ def open_served(
             patiently(model.probe, max(began_s + open_s - time.monotonic(), 0.1), tell)
         except NoGrammar as error:
             model.loosen(error.message)
-    asks = model.asks
+    asks = model.served
     if not asks.turns:
         return model
     from vlp.models.tower import tower_digest

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vlp.core.errors import UsageError
 from vlp.core.images import ImageView
-from vlp.core.messages import Image, Message, Text
+from vlp.core.messages import Message, Part
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Chat:
         Raises:
             UsageError: too many images, or a template that loses one.
         """
-        images = [self.pixels(part.rgb) for m in messages for part in m.parts if isinstance(part, Image)]
+        images = [self.pixels(part) for m in messages for part in m.parts if not isinstance(part, str)]
         if len(images) > 8:
             raise UsageError(f"{len(images)} images in one prompt; at most 8.")
         pieces = self.text(messages).split(self._pad)
@@ -119,8 +119,8 @@ class Chat:
         """Return the ids of a reply, with the token that ends the turn."""
         return [*self.tokenizer(text, add_special_tokens=False)["input_ids"], self.tokenizer.eos_token_id]
 
-    def _part(self, part: Text | Image) -> dict[str, str]:
-        return {"type": "image"} if isinstance(part, Image) else {"type": "text", "text": self.inert(part.text)}
+    def _part(self, part: Part) -> dict[str, str]:
+        return {"type": "text", "text": self.inert(part)} if isinstance(part, str) else {"type": "image"}
 
     def inert(self, text: str) -> str:
         """Return text in which no special token of this tokenizer is spelled: text can open no turn."""

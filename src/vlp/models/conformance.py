@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from vlp.core.errors import Report, VlpError
-from vlp.core.messages import Image, Text, assistant, user
+from vlp.core.messages import assistant, user
 from vlp.models.protocol import Capabilities, Model, Reply
 
 GRAMMAR: dict[str, Any] = {
@@ -56,7 +56,7 @@ class _Asker:
         pixels = np.full((480, 640, 3), 120, dtype=np.uint8)
         pixels[200:260, 300:360] = (200, 30, 30)
         asked = {"max_tokens": self._max_tokens, "timeout_s": self._timeout_s, **options}
-        return self._model.generate([user(Image(pixels), Text(text))], **asked)
+        return self._model.generate([user(pixels, text)], **asked)
 
 
 def _says_what_it_is(ask: _Asker, report: Report) -> None:
@@ -112,7 +112,7 @@ def _limit(ask: _Asker, report: Report) -> None:
 
 def _turns(ask: _Asker, report: Report) -> None:
     first = ask(grammar=GRAMMAR).text
-    again = [user(Text("ask: is there a red cube?")), assistant(first), user(Text("ask: and a blue one?"))]
+    again = [user("ask: is there a red cube?"), assistant(first), user("ask: and a blue one?")]
     if not ask.model.generate(again, max_tokens=3, timeout_s=60.0).tokens.get("reply", 1):
         report.add("turns", "no-reply", "a second question in one conversation got no reply")
 

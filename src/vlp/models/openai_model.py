@@ -8,17 +8,17 @@ import base64
 import json
 import re
 import secrets
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from vlp.core.errors import MissingComponent
 from vlp.core.images import ImageView, encode_png
-from vlp.core.messages import Image, Message, Text, user
-from vlp.models.protocol import TOP, Capabilities, Reply, RequestRefused, ServedName, Tell, Trace, say_nothing
-from vlp.models.served_reply import SHAPES, ReplyParts, Shape, events, json_in, read_json, read_shape, shape_fields
-from vlp.models.server import Deadline, Endpoint, Listed, choose, find_server, read_list
+from vlp.core.messages import Message, user
+from vlp.models.endpoint import Deadline, Endpoint
+from vlp.models.protocol import TOP, Capabilities, Reply, RequestRefused, Tell, Trace, patiently, say_nothing
+from vlp.models.served_reply import SHAPES, Shape, events, json_in, read_reply, read_shape, shape_fields
+from vlp.models.server import find_model, find_server
 
 
 class NoGrammar(MissingComponent):
@@ -43,7 +43,7 @@ class OpenAIModel:
         profile: see above.
         can: what it can do.
         server: what kind of server it is.
-        asks: what its name says that it wants of its clients.
+        served: its names, and what they say that it wants of its clients.
         url: the base that was found to answer.
 
     Raises:
@@ -65,13 +65,12 @@ class OpenAIModel:
         self._tell = tell
         self._endpoint = Endpoint(base, key)
         deadline = Deadline(min(timeout_s, 10.0))
-        self._model = self._found(model or named, deadline)
-        self.name, self.url = self._model.name, self._endpoint.url
-        told = ServedName.read(self.name) or ServedName(self.name)
-        self.profile, self.asks = profile or told.profile, told
-        self.server = find_server(server, self._model.owner)
+        self.served = find_model(self._endpoint, model or named, deadline, tell)
+        self.name, self.url = self.served.name, self._endpoint.url
+        self.profile = profile or self.served.profile or "full"
+        self.server = find_server(server, self.served.owner)
         images = self.server.sees_images(self.url, self._endpoint.key, self.name, deadline)
-        self.can = Capabilities(images=images, view=view_of(told.name))
+        self.can = Capabilities(images=images, view=view_of(self.name))
         if not images:
             tell(f"{self.url} says that {self.name!r} sees no images. {self.server.note}".strip())
         self._shapes = SHAPES
@@ -90,9 +89,23 @@ class OpenAIModel:
     ) -> Reply:
         """Return the server's reply (see `vlp.models.protocol.Model.generate`); the draft is not sent.
 
-        A server that refuses the schema is asked in a looser shape (`vlp.models.served_reply`); that of free text is told.
+        A server that is busy or cannot be reached is asked again; a reply or a time-out is never repeated. One that refuses
+        the schema is asked in a looser shape (`vlp.models.served_reply`); that of free text is told.
         """
-        deadline = Deadline(timeout_s)
+
+        def ask(left_s: float) -> Reply:
+            return self._generated(messages, grammar, max_tokens, Deadline(left_s), on_text)
+
+        return patiently(ask, timeout_s, self._tell, attempts=3)
+
+    def _generated(
+        self,
+        messages: Sequence[Message],
+        grammar: dict[str, Any] | None,
+        max_tokens: int,
+        deadline: Deadline,
+        on_text: Callable[[str], None] | None,
+    ) -> Reply:
         if grammar is None:
             return self._reply(messages, {}, max_tokens, deadline, on_text)
         shape, reply, refusal = self._shaped(messages, grammar, max_tokens, deadline, on_text)
@@ -117,7 +130,7 @@ class OpenAIModel:
         serve = "Serve the model with `vlp serve`, or with another server that keeps to response_format: json_schema."
         properties = {"word": {"type": "string", "enum": [word]}}
         schema = {"type": "object", "properties": properties, "required": ["word"], "additionalProperties": False}
-        hello = [user(Text("Say hello."))]
+        hello = [user("Say hello.")]
         try:
             reply = self._reply(hello, shape_fields("schema", schema), tokens, deadline)
         except RequestRefused as error:
@@ -203,30 +216,19 @@ class OpenAIModel:
             body = self._body(messages, max_tokens) | fields | {"stream": "stream" not in self._left_out}
             if body["stream"] and "stream_options" not in self._left_out:
                 body["stream_options"] = {"include_usage": True}
-            started, first_s = time.monotonic(), None
-            parts = ReplyParts(self.url, on_text)
             limit = Deadline(deadline.left_s)
             try:
-                for event in self._events(body, limit):
-                    parts.add(event)
-                    if first_s is None and parts.text:
-                        first_s = time.monotonic() - started
-                    if parts.finish:
-                        limit.within(1.0)  # for the counts of tokens, which some servers send behind the end
+                told = self._events(body, limit)
+                reply = read_reply(self.url, told, limit, on_text, last=self._thinking_tokens > 0)
             except TimeoutError:
-                if not parts.finish:
-                    raise self._endpoint.late(deadline) from None
+                raise self._endpoint.late(deadline) from None
             except RequestRefused as error:
                 if self._yields(error.said):
                     continue
                 raise
-            if parts.used_up and not self._thinking_tokens:
-                self._thinking_tokens = 4096
-                continue
-            text = parts.whole()
-            total = time.monotonic() - started
-            first = first_s if first_s is not None else total
-            return Reply(text, {"prefill": first, "decode": total - first, "total": total}, parts.tokens, parts.finish)
+            if reply is not None:
+                return reply
+            self._thinking_tokens = 4096
 
     def _yields(self, said: str) -> bool:
         """Leave out of later requests what the server says that it does not take, and return whether anything was."""
@@ -255,46 +257,6 @@ class OpenAIModel:
             self.server.fields
         )
 
-    def _found(self, wanted: str, deadline: Deadline) -> Listed:
-        """Return the model that is asked; where the base lists none, one with or without /v1 is tried."""
-        given = self._endpoint.url
-        other = given.removesuffix("/v1") if given.endswith("/v1") else f"{given}/v1"
-        error: MissingComponent | None = None
-        for base in (given, other):
-            self._endpoint.url = base
-            try:
-                listed = self._listed(deadline)
-            except (_NoList, RequestRefused) as none:
-                error = error or none
-                continue
-            if base != given:
-                self._tell(f"the API is at {base}, not at {given}.")
-            model, note = choose(base, listed, wanted)
-            if note:
-                self._tell(note)
-            return model
-        self._endpoint.url = given
-        assert error is not None
-        if wanted and isinstance(error, RequestRefused):
-            self._tell(f"{given} does not list its models; {wanted[:200]!r} is asked for all the same.")
-            return Listed(wanted)
-        raise MissingComponent(f"{error.message} {other} lists none, either.", error.hint)
-
-    def _listed(self, deadline: Deadline) -> list[Listed]:
-        url = self._endpoint.url
-        try:
-            data = b"".join(self._endpoint.answer("GET", "/models", None, deadline))
-        except TimeoutError:
-            raise self._endpoint.late(deadline) from None
-        hint = "Does the URL end in /v1?"
-        try:
-            listed = read_list(read_json(url, data))
-        except MissingComponent as error:
-            raise _NoList(f"{url} does not list models as an OpenAI-compatible server does: {error.message}", hint) from None
-        if listed is None:
-            raise _NoList(f"{url} does not list models as an OpenAI-compatible server does.", hint)
-        return listed
-
     def _events(self, body: dict[str, Any], deadline: Deadline) -> Iterator[dict[str, Any]]:
         """Yield the events of a reply, each of which the model that was asked for must have written.
 
@@ -304,17 +266,13 @@ class OpenAIModel:
         """
         for event in events(self.url, self._endpoint.answer("POST", "/chat/completions", body, deadline)):
             answered = event.get("model") if isinstance(event, dict) else None
-            if isinstance(answered, str) and not self._model.is_called(answered):
+            if isinstance(answered, str) and not self.served.is_called(answered):
                 raise MissingComponent(
                     f"the model server at {self.url} was asked for {self.name!r}, and {answered[:200]!r} answered.",
                     "Does another server stand behind this URL, or a proxy that sends requests elsewhere? "
                     "What it lists is chosen with --model-name.",
                 )
             yield event
-
-
-class _NoList(MissingComponent):
-    """What should be a list of models is something else."""
 
 
 def view_of(name: str) -> ImageView:
@@ -342,11 +300,11 @@ def _without_system(messages: Sequence[Message]) -> list[Message]:
 def _turn(message: Message) -> dict[str, Any]:
     parts: list[dict[str, Any]] = []
     for part in message.parts:
-        if isinstance(part, Image):
-            data = base64.b64encode(encode_png(part.rgb)).decode()
+        if isinstance(part, str):  # the server's tokenizer would take these for its own tokens
+            parts.append({"type": "text", "text": part.replace("<|", "< |")})
+        else:
+            data = base64.b64encode(encode_png(part)).decode()
             parts.append({"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}})
-        else:  # the server's tokenizer would take these for its own tokens
-            parts.append({"type": "text", "text": part.text.replace("<|", "< |")})
     if message.role == "user":
         return {"role": "user", "content": parts}
     return {"role": message.role, "content": "".join(p.get("text", "") for p in parts)}

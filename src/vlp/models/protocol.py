@@ -1,4 +1,4 @@
-"""What makes something a model: one method, what it can do, what its name tells, how it fails, and how it is asked again."""
+"""What makes something a model: one method, what it can do, how it fails, and how it is asked again."""
 
 import re
 import time
@@ -8,8 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from vlp.core.errors import MissingComponent, TaskFailed
 from vlp.core.images import ImageView
-from vlp.core.messages import Message
-from vlp.core.things import Names
+from vlp.core.messages import Message, Names
 
 T = TypeVar("T")
 
@@ -155,36 +154,6 @@ class Model(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class ServedName:
-    """What a name of `vlp serve` says of what the model wants from its clients.
-
-    `my-model@brief+sight:0a1b2c3d4e5f` wants prompts in the wording `brief`, and the turns `sight` (`vlp.models.turns`), which
-    read images with the vision tower that has this digest. A name without `@` says nothing.
-
-    Args:
-        name: of the model.
-        profile: the wording of prompts it was made for.
-        turns: the word for what it says before its reply; "" when it says nothing.
-        tower: digest of the vision tower that those turns read images with (see `vlp.models.tower`).
-    """
-
-    name: str
-    profile: str = "full"
-    turns: str = ""
-    tower: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name}@{self.profile}" + (f"+{self.turns}:{self.tower}" if self.turns else "")
-
-    @classmethod
-    def read(cls, text: str) -> "ServedName | None":
-        """Return what a served name says, None when it is none of `vlp serve`."""
-        turns = r"\+(?P<turns>[a-z_]{1,32}):(?P<tower>[0-9a-f]{12})"
-        match = re.fullmatch(rf"(?P<name>[^@]{{1,120}})@(?P<profile>[a-z_]{{1,32}})({turns})?", text)
-        return cls(match["name"], match["profile"], match["turns"] or "", match["tower"] or "") if match else None
-
-
 TOP = 5
 """How many of the most likely tokens a trace tells at each step."""
 
@@ -257,45 +226,6 @@ def patiently(
             if asked >= attempts or time.monotonic() - started + wait_s >= timeout_s:
                 raise
         time.sleep(wait_s)
-
-
-class RetryingModel:
-    """Wraps a model: asks again after connection errors, and while its server is busy; a reply or a time-out is never repeated.
-
-    Args:
-        model: the model.
-        attempts: how often it is asked at most when it cannot be reached.
-        pause_s: wait before the second attempt; twice as long before each further one.
-        tell: told what is waited for.
-    """
-
-    def __init__(self, model: Model, attempts: int = 3, pause_s: float = 0.5, tell: Tell = say_nothing) -> None:
-        self.model, self.attempts, self.pause_s, self.tell = model, attempts, pause_s, tell
-        self.name, self.profile = model.name, model.profile
-
-    @property
-    def can(self) -> Capabilities:
-        """What the model can do, as it says now: that a server keeps to no grammar is seen in its replies."""
-        return self.model.can
-
-    def generate(
-        self,
-        messages: Sequence[Message],
-        *,
-        grammar: dict[str, Any] | None = None,
-        draft: str | None = None,
-        max_tokens: int = 1024,
-        timeout_s: float = 60.0,
-        on_text: Callable[[str], None] | None = None,
-    ) -> Reply:
-        """Return the model's reply; all attempts share one time limit."""
-
-        def ask(left_s: float) -> Reply:
-            return self.model.generate(
-                messages, grammar=grammar, draft=draft, max_tokens=max_tokens, timeout_s=left_s, on_text=on_text
-            )
-
-        return patiently(ask, timeout_s, self.tell, attempts=self.attempts, pause_s=self.pause_s)
 
 
 def _gave_up(error: Busy, asked: int, spent_s: float, wait_s: float, timeout_s: float) -> MissingComponent:

@@ -8,11 +8,13 @@ free      no response_format: the JSON is looked for in free text, and whoever a
 """
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
 from vlp.core.errors import MissingComponent
-from vlp.models.protocol import NoReply
+from vlp.models.endpoint import Deadline, read_json, unique_keys
+from vlp.models.protocol import NoReply, Reply
 
 Schema = dict[str, Any]
 Shape = Literal["schema", "wrapped", "free"]
@@ -64,31 +66,44 @@ def events(url: str, pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         yield read_json(url, data)
 
 
-def read_json(url: str, data: bytes) -> Any:
-    """Return what a server wrote as JSON: UTF-8, no key twice, finite numbers.
+def read_reply(
+    url: str, told: Iterable[Any], deadline: Deadline, on_text: Callable[[str], None] | None = None, last: bool = True
+) -> Reply | None:
+    """Return the reply that events tell.
+
+    Args:
+        url: of the server, for messages.
+        told: the events, as `events` yields them.
+        deadline: of the answer; it is drawn closer at the reply's end, behind which some servers send counts of tokens.
+        on_text: told each piece of the reply, without what the model thinks before it.
+        last: whether a reply is taken as far as it came where its tokens were used up by thinking; else it is None.
 
     Raises:
-        MissingComponent: it is something else, by what it is.
+        MissingComponent: there is no reply in them.
+        NoReply: the server says that this is no reply.
+        TimeoutError: the deadline passed.
     """
-    if data.lstrip()[:1] == b"<":
-        from vlp.models.server_errors import complaint
-
-        said = complaint(data)
-        raise MissingComponent(f"the model server at {url} answered {said!r} instead of JSON.", "Is it the right URL?")
+    started, first_s = time.monotonic(), None
+    parts = _ReplyParts(url, on_text)
     try:
-        return json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_constant)
-    except UnicodeDecodeError:
-        why = "not UTF-8"
-    except RecursionError:
-        why = "nested too deep"
-    except json.JSONDecodeError:
-        why = "not JSON"
-    except ValueError as error:
-        why = str(error)[:80]
-    raise MissingComponent(f"the model server at {url} answered garbage ({why}): {data[:60]!r}.")
+        for event in told:
+            parts.add(event)
+            if first_s is None and parts.text:
+                first_s = time.monotonic() - started
+            if parts.finish:
+                deadline.within(1.0)
+    except TimeoutError:
+        if not parts.finish:
+            raise
+    if parts.used_up and not last:
+        return None
+    text = parts.whole()
+    total = time.monotonic() - started
+    first = first_s if first_s is not None else total
+    return Reply(text, {"prefill": first, "decode": total - first, "total": total}, parts.tokens, parts.finish)
 
 
-class ReplyParts:
+class _ReplyParts:
     """Gathers a reply from events and stops one that runs away.
 
     Args:
@@ -286,18 +301,6 @@ def _data(url: str, line: bytes) -> bytes:
     return line[5:].strip() if line.startswith(b"data:") else b""
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)[:40]!r} twice in one object")
-    return data
-
-
-def _constant(word: str) -> float:
-    raise ValueError(f"{word}, which JSON has not")
-
-
 def shape_fields(shape: Shape, schema: Schema) -> dict[str, Any]:
     """Return what a request says so that its reply comes in a shape."""
     match shape:
@@ -414,6 +417,6 @@ def _without_nulls(value: Any) -> Any:
 def _parsed(text: str, other: Any = None) -> Any:
     """Return the value of JSON without a key twice, `other` for any other text."""
     try:
-        return json.loads(text, object_pairs_hook=_unique)
+        return json.loads(text, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError):
         return other

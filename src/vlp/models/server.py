@@ -1,237 +1,20 @@
-"""A model's server: how it is reached, what kind it is, and which of the models that it lists is asked."""
+"""A model's server: what kind it is, and which of the models that it lists is asked."""
 
-import ipaddress
-import os
-import queue
 import re
-import socket
-import ssl
-import threading
-import time
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlsplit
-
-import httpx
 
 from vlp.core.errors import MissingComponent, UsageError, closest, lookup
-from vlp.models.protocol import RequestRefused, ServedName
-from vlp.models.served_reply import read_json
-
-Piece = bytes | Exception | None
-
-
-class Deadline:
-    """A limit on time that can still be drawn closer.
-
-    Args:
-        timeout_s: from now on.
-    """
-
-    def __init__(self, timeout_s: float) -> None:
-        self.timeout_s = timeout_s
-        self.at_s = time.monotonic() + timeout_s
-
-    @property
-    def left_s(self) -> float:
-        """Seconds left; a millisecond when it has passed."""
-        return max(0.001, self.at_s - time.monotonic())
-
-    def within(self, seconds: float) -> None:
-        """Draw it closer, to so many seconds from now."""
-        self.at_s = min(self.at_s, time.monotonic() + seconds)
-
-
-class Endpoint:
-    """A server's base URL, and the client that asks it.
-
-    Args:
-        url: the base, e.g. "http://127.0.0.1:8000/v1".
-        key: bearer token; None for none.
-
-    Raises:
-        UsageError: not such a URL, a key that no header can hold, or variables of the environment that make no sense.
-    """
-
-    def __init__(self, url: str, key: str | None = None) -> None:
-        self.url, self.key = checked_url(url), checked_key(key)
-        parts = urlsplit(self.url)
-        # A compressed answer could be a thousand times larger than what was counted.
-        headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
-        try:
-            self._client = httpx.Client(
-                headers=headers,
-                trust_env=not on_loopback(parts.hostname or ""),  # a proxy would ask itself for what is on this machine
-                follow_redirects=False,
-                verify=_certificates() if parts.scheme == "https" else False,  # without TLS there is nothing to verify
-            )
-        except (ValueError, ImportError, httpx.InvalidURL) as error:
-            raise UsageError(
-                f"the proxy in HTTP_PROXY, HTTPS_PROXY or ALL_PROXY cannot be used: {str(error)[:120].rstrip('.')}.",
-                "Mend the variable, or name the server in NO_PROXY.",
-            ) from None
-
-    def answer(self, method: str, path: str, body: dict[str, Any] | None, deadline: Deadline) -> Iterator[bytes]:
-        """Yield the pieces of an answer, bounded in size and, whatever the server does, in time.
-
-        The connection is read by a thread of its own: a server that sends a byte now and then would outlast every
-        time limit on single reads.
-
-        Raises:
-            MissingComponent: there is no such answer, by its cause (see `vlp.models.server_errors`).
-            TimeoutError: the deadline passed.
-        """
-        pieces: queue.Queue[Piece] = queue.Queue(maxsize=64)
-        gone = threading.Event()
-        reader = threading.Thread(target=self._read, args=(method, path, body, deadline.left_s, pieces, gone), daemon=True)
-        reader.start()
-        size, most_bytes = 0, 8 * 1024 * 1024
-        try:
-            while True:
-                piece = pieces.get(timeout=deadline.left_s)
-                if piece is None:
-                    return
-                if isinstance(piece, Exception):
-                    from vlp.models.server_errors import broken
-
-                    raise broken(self.url, piece, started=size > 0)
-                size += len(piece)
-                if size > most_bytes:
-                    raise MissingComponent(f"the model server at {self.url} sent more than {most_bytes:,} bytes.")
-                yield piece
-        except queue.Empty:
-            raise TimeoutError from None
-        finally:
-            gone.set()
-
-    def late(self, deadline: Deadline) -> MissingComponent:
-        """Return the error for an answer that did not come in time."""
-        return MissingComponent(
-            f"the model server at {self.url} did not finish within {deadline.timeout_s:.1f} s.",
-            "Is it overloaded? Raise the time limit or restart it.",
-        )
-
-    def _read(
-        self,
-        method: str,
-        path: str,
-        body: dict[str, Any] | None,
-        timeout_s: float,
-        pieces: "queue.Queue[Piece]",
-        gone: threading.Event,
-    ) -> None:
-        def put(piece: Piece) -> None:
-            while not gone.is_set():
-                try:
-                    return pieces.put(piece, timeout=0.5)
-                except queue.Full:
-                    continue
-
-        limits = httpx.Timeout(timeout_s, connect=min(5.0, timeout_s))
-        try:
-            with self._client.stream(method, self.url + path, json=body, timeout=limits) as response:
-                if not 200 <= response.status_code < 300:
-                    from vlp.models.server_errors import refusal
-
-                    put(refusal(self.url + path, response.status_code, response.headers, _beginning(response), self.key))
-                    return
-                packed = response.headers.get("content-encoding", "identity")
-                if packed != "identity":
-                    put(MissingComponent(f"the model server at {self.url} sends {packed[:40]!r}, and plain was asked for."))
-                    return
-                for chunk in response.iter_raw():
-                    put(chunk)
-                    if gone.is_set():
-                        return
-            put(None)
-        except Exception as error:  # handed to the caller's thread, which names it
-            put(error)
-
-
-def checked_url(url: str) -> str:
-    """Return the base of a URL, without what people paste behind it.
-
-    Raises:
-        UsageError: it is not the URL of a server.
-    """
-    most_chars = 2000
-    parts = urlsplit(url[:most_chars])
-    try:
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        good = False
-    if not good or parts.username or parts.query or len(url) > most_chars or not url.isprintable() or " " in url:
-        raise UsageError(f"{url[:200]!r} is not the URL of a model server.", "Expected e.g. http://127.0.0.1:8000/v1.")
-    base = url.rstrip("/")
-    for end in ("/chat/completions", "/completions", "/models"):
-        base = base.removesuffix(end)
-    return base.rstrip("/")
-
-
-def checked_key(key: str | None) -> str | None:
-    """Return a key as a header can hold it, None for an empty one; it is never shown.
-
-    Raises:
-        UsageError: a character that no key has.
-    """
-    bare = (key or "").strip()
-    for place, letter in enumerate(bare):
-        if not "!" <= letter <= "~":
-            raise UsageError(
-                f"the key in VLP_MODEL_KEY has {letter!r} at place {place + 1}; keys are printable ASCII without spaces.",
-                "Copy it again.",
-            )
-    return bare or None
-
-
-def on_loopback(host: str) -> bool:
-    """Return whether a host is this machine: 127.0.0.0/8 in any spelling, ::1, "localhost", or an address that means all."""
-    host = host.strip("[]").rstrip(".").lower()
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        try:
-            address = ipaddress.ip_address(socket.inet_aton(host))  # "127.1"
-        except OSError:
-            return False
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    return mapped.is_loopback or mapped.is_unspecified
-
-
-def _certificates() -> ssl.SSLContext:
-    """Return who is trusted: SSL_CERT_FILE or SSL_CERT_DIR where one is set, on loopback too, else the usual authorities."""
-    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-    if not file and not folder:
-        return httpx.create_ssl_context(trust_env=False)
-    try:
-        return ssl.create_default_context(cafile=file or None, capath=None if file else folder)
-    except OSError as error:  # an SSLError is one, too
-        name, path = ("SSL_CERT_FILE", file) if file else ("SSL_CERT_DIR", folder)
-        why = error.strerror or str(error)
-        raise UsageError(f"{name} names {str(path)[:200]!r}, which cannot be read as certificates: {why}.") from None
-
-
-def _beginning(response: httpx.Response) -> bytes:
-    """Return the first bytes of an answer that says why there is none."""
-    data, most_bytes = b"", 4096
-    try:
-        for chunk in response.iter_raw():
-            data += chunk
-            if len(data) >= most_bytes:
-                break
-    except httpx.HTTPError:
-        pass  # the status is known; a reason that breaks off is told as far as it came
-    return data[:most_bytes]
+from vlp.models.endpoint import Deadline, Endpoint, read_json
+from vlp.models.protocol import RequestRefused, Tell
 
 
 @dataclass(frozen=True)
-class ServerKind:
+class _Kind:
     """One kind of server.
 
     Args:
@@ -264,7 +47,7 @@ class ServerKind:
         endpoint = Endpoint(base.removesuffix("/v1"), key)
         body = self.asked(name) if self.asked else None
         try:
-            told = read_json(endpoint.url, b"".join(endpoint.answer("POST" if body else "GET", self.sight, body, deadline)))
+            told = endpoint.read("POST" if body else "GET", self.sight, body, deadline)
         except (MissingComponent, RequestRefused, TimeoutError):
             return True  # an older version, or a proxy that lets only /v1 through
         return self.sees(told, name) is not False
@@ -286,26 +69,26 @@ def _listed_type(told: Any, name: str) -> bool | None:
     return types[0] == "vlm" if types and isinstance(types[0], str) else None
 
 
-SERVERS: dict[str, ServerKind] = {
-    "vllm": ServerKind(("vllm",)),
-    "llama.cpp": ServerKind(
+SERVERS: dict[str, _Kind] = {
+    "vllm": _Kind(("vllm",)),
+    "llama.cpp": _Kind(
         ("llamacpp",), {"cache_prompt": True}, "/props", sees=_modalities,
         note="Images need the model's projector: `llama-server --mmproj`.",
     ),
-    "ollama": ServerKind(
+    "ollama": _Kind(
         ("library",), {}, "/api/show", lambda name: {"model": name}, _capabilities,
         note="A prompt longer than its context is cut without a word: set OLLAMA_CONTEXT_LENGTH to 8192 or more.",
     ),
-    "lmstudio": ServerKind(
+    "lmstudio": _Kind(
         ("organization_owner", "organization-owner"), {}, "/api/v0/models", sees=_listed_type
     ),
-    "openai": ServerKind(),
+    "openai": _Kind(),
 }  # fmt: skip
 """Kinds of server by name; the last row is any other. A row says how a server is asked; what it answers is checked whatever
 the row says."""
 
 
-def find_server(name: str, owner: str) -> ServerKind:
+def find_server(name: str, owner: str) -> _Kind:
     """Return the kind of a server.
 
     Args:
@@ -321,8 +104,11 @@ def find_server(name: str, owner: str) -> ServerKind:
 
 
 @dataclass(frozen=True)
-class Listed:
-    """One model of a server's list.
+class ServedModel:
+    """A model of a server: its names, and what they say that it wants of its clients.
+
+    `my-model@brief+sight:0a1b2c3d4e5f` is a name of `vlp serve`: it wants prompts in the wording `brief`, and the turns `sight`
+    (`vlp.models.turns`), which read images with the vision tower that has this digest. A name without `@` says nothing.
 
     Args:
         name: under which it is asked for.
@@ -336,12 +122,94 @@ class Listed:
     chats: bool = True
     owner: str = ""
 
+    @property
+    def profile(self) -> str:
+        """The wording of prompts that it was made for; "" where its name says nothing."""
+        return self._marked("profile")
+
+    @property
+    def turns(self) -> str:
+        """The word for what it says before its reply; "" when it says nothing."""
+        return self._marked("turns")
+
+    @property
+    def tower(self) -> str:
+        """The digest of the vision tower that those turns read images with (see `vlp.models.tower`)."""
+        return self._marked("tower")
+
     def is_called(self, name: str) -> bool:
         """Return whether a name means this model."""
         return any(same_model(each, name) for each in (self.name, *self.others))
 
+    def _marked(self, what: str) -> str:
+        turns = r"\+(?P<turns>[a-z_]{1,32}):(?P<tower>[0-9a-f]{12})"
+        match = re.fullmatch(rf"[^@]{{1,120}}@(?P<profile>[a-z_]{{1,32}})({turns})?", self.name)
+        return (match[what] or "") if match else ""
 
-def read_list(found: Any) -> list[Listed] | None:
+
+def marked_name(name: str, profile: str = "full", turns: str = "", tower: str = "") -> str:
+    """Return the name under which `vlp serve` offers a model (see `ServedModel`)."""
+    return f"{name}@{profile}" + (f"+{turns}:{tower}" if turns else "")
+
+
+def find_model(endpoint: Endpoint, wanted: str, deadline: Deadline, tell: Tell) -> ServedModel:
+    """Return the model that is asked; where the base lists none, one with or without /v1 is tried, and kept.
+
+    Args:
+        endpoint: the server.
+        wanted: the name that was given; "" takes the one with the marks of `vlp serve`, else the only one that can chat about
+            images.
+        deadline: limit on time.
+        tell: told which base or model was taken, where that was not as given.
+
+    Raises:
+        MissingComponent: the server cannot be reached, does not speak the protocol, or serves no model.
+        UsageError: none by that name, or several that could be meant.
+    """
+    given = endpoint.url
+    other = given.removesuffix("/v1") if given.endswith("/v1") else f"{given}/v1"
+    error: MissingComponent | None = None
+    for base in (given, other):
+        endpoint.url = base
+        try:
+            listed = _listed(endpoint, deadline)
+        except (_NoList, RequestRefused) as none:
+            error = error or none
+            continue
+        if base != given:
+            tell(f"the API is at {base}, not at {given}.")
+        model, note = choose(base, listed, wanted)
+        if note:
+            tell(note)
+        return model
+    endpoint.url = given
+    assert error is not None
+    if wanted and isinstance(error, RequestRefused):
+        tell(f"{given} does not list its models; {wanted[:200]!r} is asked for all the same.")
+        return ServedModel(wanted)
+    raise MissingComponent(f"{error.message} {other} lists none, either.", error.hint)
+
+
+class _NoList(MissingComponent):
+    """What should be a list of models is something else."""
+
+
+def _listed(endpoint: Endpoint, deadline: Deadline) -> list[ServedModel]:
+    try:
+        data = b"".join(endpoint.answer("GET", "/models", None, deadline))
+    except TimeoutError:
+        raise endpoint.late(deadline) from None
+    said, hint = f"{endpoint.url} does not list models as an OpenAI-compatible server does", "Does the URL end in /v1?"
+    try:
+        listed = read_list(read_json(endpoint.url, data))
+    except MissingComponent as error:
+        raise _NoList(f"{said}: {error.message}", hint) from None
+    if listed is None:
+        raise _NoList(f"{said}.", hint)
+    return listed
+
+
+def read_list(found: Any) -> list[ServedModel] | None:
     """Return the models in what a server answered, None when it is no list: OpenAI's shape, a bare list, or Ollama's."""
     if isinstance(found, dict):
         found = found.get("data", found.get("models"))
@@ -351,7 +219,7 @@ def read_list(found: Any) -> list[Listed] | None:
     return list({each.name: each for each in reversed(listed)}.values())[::-1] if listed or not found else None
 
 
-def choose(url: str, listed: Sequence[Listed], wanted: str = "") -> tuple[Listed, str]:
+def choose(url: str, listed: Sequence[ServedModel], wanted: str = "") -> tuple[ServedModel, str]:
     """Return the model that is asked, and what a person should be told about the choice ("" for nothing).
 
     Args:
@@ -367,7 +235,7 @@ def choose(url: str, listed: Sequence[Listed], wanted: str = "") -> tuple[Listed
         raise MissingComponent(f"{url} serves no model.", "Load one there.")
     if wanted:
         return _named(url, listed, wanted), ""
-    marked = [each for each in listed if ServedName.read(each.name)]
+    marked = [each for each in listed if each.profile]
     able = marked or [each for each in listed if each.chats]
     if len(listed) == 1:
         return listed[0], ""
@@ -377,7 +245,7 @@ def choose(url: str, listed: Sequence[Listed], wanted: str = "") -> tuple[Listed
     raise UsageError(f"{url} serves {what}: {_names(able or listed)}.", "Name one with --model-name.")
 
 
-def _named(url: str, listed: Sequence[Listed], wanted: str) -> Listed:
+def _named(url: str, listed: Sequence[ServedModel], wanted: str) -> ServedModel:
     exact = [each for each in listed if each.name == wanted]
     meant = exact or [each for each in listed if wanted in each.others] or [each for each in listed if each.is_called(wanted)]
     if len(meant) == 1:
@@ -389,13 +257,13 @@ def _named(url: str, listed: Sequence[Listed], wanted: str) -> Listed:
     raise UsageError(f"{url} serves no model {wanted[:200]!r}.", f"{hint}It serves {_names(listed)}.")
 
 
-def _names(listed: Sequence[Listed]) -> str:
+def _names(listed: Sequence[ServedModel]) -> str:
     shown = listed[:8]
     more = f" and {len(listed) - len(shown)} more" if len(listed) > len(shown) else ""
     return ", ".join(repr(each.name) for each in shown) + more
 
 
-def _entry(entry: Any) -> Listed | None:
+def _entry(entry: Any) -> ServedModel | None:
     if isinstance(entry, str):
         entry = {"id": entry}
     if not isinstance(entry, dict):
@@ -406,7 +274,7 @@ def _entry(entry: Any) -> Listed | None:
     aliases = entry.get("aliases") if isinstance(entry.get("aliases"), list) else []
     others = [entry.get("root"), entry.get("canonical_slug"), entry.get("model"), entry.get("name"), *(aliases or [])[:20]]
     known = tuple(dict.fromkeys(each[:200] for each in others if isinstance(each, str) and each and each != name))
-    return Listed(name[:200], known, _chats(name, entry), str(entry.get("owned_by", ""))[:200])
+    return ServedModel(name[:200], known, _chats(name, entry), str(entry.get("owned_by", ""))[:200])
 
 
 def _chats(name: str, entry: dict[str, Any]) -> bool:

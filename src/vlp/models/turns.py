@@ -11,9 +11,8 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from vlp.core.errors import lookup
-from vlp.core.messages import Message
-from vlp.core.things import Names
-from vlp.models.protocol import Model, Reply, RetryingModel
+from vlp.core.messages import Message, Names
+from vlp.models.protocol import Model, Reply
 from vlp.primitives.schema import Schema
 
 TURNS: dict[str, str] = {"sight": "vlp.nano.sighted:SightedTurns"}
@@ -107,9 +106,8 @@ class ModelWithTurns:
 
 
 def turns_of(model: Model) -> Turns | None:
-    """Return what a model says before its reply, None when it says nothing; a model that is asked again is looked into."""
-    inner = model.model if isinstance(model, RetryingModel) else model
-    return inner.turns if isinstance(inner, ModelWithTurns) else None
+    """Return what a model says before its reply, None when it says nothing."""
+    return model.turns if isinstance(model, ModelWithTurns) else None
 
 
 def own_turns(shown: Sequence[Message]) -> list[list[Message]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.models.adapter import PREFIX, WEIGHTS, check_adapter, check_base, is_plain_key, weight_shapes
 from vlp.models.folder import ModelFolder, derived_name, folder_name, folder_record, read_json
-from vlp.models.protocol import ServedName
+from vlp.models.server import marked_name
 from vlp.models.tower import tower_digest
 
 OLDEST, NEWEST = (0, 28), (0, 33)
@@ -97,11 +97,11 @@ class Offer:
     dtype: str = ""
 
     @property
-    def name(self) -> ServedName:
+    def name(self) -> str:
         """The name that clients see; it tells them what the model wants."""
         name = self.folder.name if self.adapter is None else _adapter_name(self.adapter, self.folder)
         tower = tower_digest(self.folder.path) if self.folder.turns else ""
-        return ServedName(name.replace("@", "-"), self.folder.profile, self.folder.turns, tower)
+        return marked_name(name.replace("@", "-"), self.folder.profile, self.folder.turns, tower)
 
     @property
     def url(self) -> str:
@@ -169,10 +169,10 @@ def command(vllm: Vllm, offer: Offer) -> list[str]:
     if vllm.cpu:
         words += ["--enforce-eager", "--max-num-seqs", "8"]
     if offer.adapter is None:
-        return [*words, "--served-model-name", str(offer.name)]
+        return [*words, "--served-model-name", offer.name]
     words += ["--served-model-name", offer.folder.name.replace("@", "-"), "--enable-lora", "--max-loras", "1"]
     words += ["--max-lora-rank", str(_rank(offer.adapter))]
-    words += ["--lora-modules", json.dumps({"name": str(offer.name), "path": str(offer.adapter.resolve())})]
+    words += ["--lora-modules", json.dumps({"name": offer.name, "path": str(offer.adapter.resolve())})]
     return [*words, *(["--enable-tower-connector-lora"] if vision_keys(offer.adapter) else [])]
 
 

@@ -15,7 +15,7 @@ import httpx
 import numpy as np
 
 from vlp.core.errors import MissingComponent, UsageError
-from vlp.core.messages import Image, Text, user
+from vlp.core.messages import user
 from vlp.models.openai_model import OpenAIModel
 
 
@@ -127,5 +127,5 @@ def warm_up(url: str, key: str = "") -> float:
     model = OpenAIModel(url, key=key or None)
     model.probe()
     grey = np.full((480, 640, 3), 128, np.uint8)
-    model.generate([user(Image(grey), Text("What is there?"))], max_tokens=8, timeout_s=600.0)
+    model.generate([user(grey, "What is there?")], max_tokens=8, timeout_s=600.0)
     return time.monotonic() - began_s

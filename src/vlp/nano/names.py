@@ -5,7 +5,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from vlp.core.things import Names
+from vlp.core.messages import Names
 
 
 @cache

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from vlp.core.images import Rgb
-from vlp.core.messages import Image, Message, Text, assistant, user
+from vlp.core.messages import Message, Part, assistant, user
 from vlp.models.protocol import Model, Reply
 from vlp.models.turns import LEAST_S, Tower
 from vlp.nano import keeping
@@ -66,7 +66,7 @@ class SightedTurns:
         shown = [self._spelled_out(message) for message in messages]
         end = 1 + next((i for i, message in enumerate(shown) if message.role == "user"), 0)
         said = [say(shown[:end], 128)]
-        turns = [*shown[:end], assistant(said[0].text), user(Text(SO))]
+        turns = [*shown[:end], assistant(said[0].text), user(SO)]
         for message in shown[end:]:
             if message.role == turns[-1].role == "user":
                 said.append(say(turns, self.words_tokens) if words is None else Reply(words()))
@@ -79,10 +79,10 @@ class SightedTurns:
         return [message.role for message in messages[-2:]] == ["user", "user"]
 
     def _spelled_out(self, message: Message) -> Message:
-        said = "\n".join(part.text for part in message.parts if isinstance(part, Text))
-        parts: list[Text | Image] = []
+        said = "\n".join(part for part in message.parts if isinstance(part, str))
+        parts: list[Part] = []
         for part in message.parts:
             parts.append(part)
-            if isinstance(part, Image):
-                parts.append(Text(self.read(part.rgb, said)))
+            if not isinstance(part, str):
+                parts.append(self.read(part, said))
         return replace(message, parts=tuple(parts))

@@ -6,7 +6,7 @@ To that model "red cube" is one token, and "red cbue" is not.
 import re
 from functools import cache
 
-from vlp.core.things import plural
+from vlp.core.messages import plural
 from vlp.nano.names import words
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlp.core.errors import Report
-from vlp.core.messages import Image, Message, Text, user
+from vlp.core.images import Rgb
+from vlp.core.messages import Message, user
 from vlp.nano.spelling import mended
 from vlp.prompt.render import GroundRequest, Memory, PlanRequest, StepRecord, inert, plain
 from vlp.sim.worlds.tabletop.words import COLOURS
@@ -24,7 +25,7 @@ def plan(request: PlanRequest) -> list[Message]:
         *_failed(request.memory),
         f"do: {heard(request.instruction)}",
     ]
-    return [user(Image(request.rgb), Text("\n".join(lines)))]
+    return [user(request.rgb, "\n".join(lines))]
 
 
 def plan_after_words(request: PlanRequest) -> list[Message]:
@@ -32,7 +33,7 @@ def plan_after_words(request: PlanRequest) -> list[Message]:
 
     Two turns of the user in a row leave the first reply to whoever holds the conversation (`vlp.nano.sighted`).
     """
-    return [*plan(request), user(Text("as a policy"))]
+    return [*plan(request), user("as a policy")]
 
 
 def heard(text: str) -> str:
@@ -48,14 +49,14 @@ def question_line(text: str) -> str:
     return f"ask: {heard(text)}"
 
 
-def question(rgb: "Image", text: str) -> list[Message]:
+def question(rgb: Rgb, text: str) -> list[Message]:
     """Return the image and the line ask."""
-    return [user(rgb, Text(question_line(text)))]
+    return [user(rgb, question_line(text))]
 
 
-def ground(rgb: "Image", phrase: str) -> list[Message]:
+def ground(rgb: Rgb, phrase: str) -> list[Message]:
     """Return the image and the line box."""
-    return [user(rgb, Text(f"box: {plain(phrase, 64)}"))]
+    return [user(rgb, f"box: {plain(phrase, 64)}")]
 
 
 def repair(report: Report) -> str:
@@ -96,14 +97,14 @@ class Brief:
         """Return `plan`, with words first `plan_after_words`."""
         return plan_after_words(request) if self.words_first else plan(request)
 
-    def question(self, rgb: Image, text: str) -> list[Message]:
+    def question(self, rgb: Rgb, text: str) -> list[Message]:
         """Return `question`."""
         return question(rgb, text)
 
     def ground(self, request: GroundRequest) -> list[Message]:
         """Return `ground` for the one thing that is looked for; answered by [x1,y1,x2,y2], or [] when it is not in view."""
         (phrase,) = request.phrases
-        return ground(Image(request.rgb), phrase)
+        return ground(request.rgb, phrase)
 
     def box_grammar(self, request: GroundRequest) -> dict[str, Any]:
         """Return the schema of four numbers or none."""

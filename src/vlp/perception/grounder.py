@@ -7,8 +7,8 @@ from typing import Protocol
 
 from vlp.core.errors import lookup
 from vlp.core.images import Rgb
+from vlp.core.messages import Names
 from vlp.core.observation import Box
-from vlp.core.things import Names
 from vlp.models.protocol import Model
 
 ANYTHING = "anything"

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from vlp.core.errors import MissingComponent
 from vlp.core.images import Rgb
+from vlp.core.messages import Names
 from vlp.core.observation import Box, iou
-from vlp.core.things import Names
 from vlp.models.protocol import Model, NoReply
 from vlp.perception.grounder import ANYTHING, Detection, Sources
 from vlp.perception.looks import matches

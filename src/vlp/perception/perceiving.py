@@ -10,17 +10,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from vlp.core.errors import MissingComponent, UsageError, VlpError, closest
-from vlp.core.observation import Located, Observation
-from vlp.core.things import Names, Sizes
+from vlp.core.messages import Names
+from vlp.core.observation import Located, Observation, Sizes
 from vlp.models.protocol import Model
 from vlp.perception.checks import Sight, check
 from vlp.perception.grounder import ANYTHING, Detection, Grounder
 from vlp.perception.person import Person
 from vlp.perception.points import Cloud, cloud
 from vlp.perception.pose import locate
-from vlp.primitives.declare import Primitive
 from vlp.primitives.facts import Facts
-from vlp.primitives.manifest import Manifest
+from vlp.primitives.manifest import Manifest, Primitive
 from vlp.primitives.standard import STANDARD
 from vlp.robot.protocol import Robot, Step, StepResult, offered
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vlp.core.observation import Array, Box, Located, Observation
-from vlp.core.things import SizeBounds, Sizes
+from vlp.core.observation import Array, Box, Located, Observation, SizeBounds, Sizes
 from vlp.perception.grounder import Detection
 from vlp.perception.looks import NounShape, colour_of, noun_of, shape_of
 from vlp.perception.points import Cloud, cloud

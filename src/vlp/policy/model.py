@@ -9,9 +9,8 @@ from typing import Any
 
 from vlp.core.errors import lookup
 from vlp.core.observation import Box, Located
-from vlp.primitives.declare import Primitive
 from vlp.primitives.facts import Condition, Fact, Facts, measured, spatial
-from vlp.primitives.manifest import Manifest
+from vlp.primitives.manifest import Manifest, Primitive
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 
-from vlp.primitives.declare import Argument, Primitive
+from vlp.primitives.manifest import Argument, Primitive
 
 
 def describe_primitives(primitives: Iterable[Primitive]) -> str:

@@ -16,8 +16,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from vlp.core.errors import closest
-from vlp.primitives.declare import Primitive
-from vlp.primitives.manifest import Manifest
+from vlp.primitives.manifest import Manifest, Primitive
 
 Fact = tuple[str, ...]
 """A predicate and its words: ("hand_empty",), ("holding", "red cube"), ("at", "dock"), ("open", "front door")."""

@@ -1,19 +1,121 @@
-"""What a robot says of itself: its primitives, places, limits and the types of its results."""
+"""What a robot says of itself: its primitives with what they need and make true, its places, and its limits."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from importlib.resources import files
-from math import isfinite
-from typing import Any
-
-from vlp.core.errors import did_you_mean
-from vlp.core.observation import Located
-from vlp.primitives.declare import Primitive
+from typing import Any, Literal
 
 FORMAT = 2
 """Of a manifest's JSON. Format 1 named its places only; what could be put there stands in `places_of_format_1.json`."""
+
+Kind = Literal["action", "perception"]
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One typed argument.
+
+    Args:
+        name: with its unit where it has one, e.g. "height_m".
+        type: one of "phrase" (names something in view), "reference" ($name of an earlier result), "target" (reference or
+            named place), "place" (named place), "subject" (phrase or named place), "choice", "number", "integer", "boolean",
+            "text", "list".
+        doc: one sentence.
+        required: whether it must be given; one with a default may always be left out.
+        choices: the words allowed, for "choice".
+        minimum, maximum: bounds, for "number" and "integer", and for the numbers of a "list".
+        default: what holds where it is left out; None for none.
+        items: the type of each entry of a "list": "phrase", "place", "text", "number" or "integer".
+        max_items: most entries of a "list".
+        result: the type of the result that a "reference" stands for: "object", or one that the manifest declares.
+        limit: the field of the robot's `Limits` that bounds a "number" too, e.g. "base_speed_m_s"; "" for none.
+    """
+
+    name: str
+    type: str
+    doc: str
+    required: bool = True
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    default: Any = None
+    items: str = ""
+    max_items: int = 16
+    result: str = "object"
+    limit: str = ""
+
+    @property
+    def optional(self) -> bool:
+        """Whether it may be left out."""
+        return not self.required or self.default is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the declaration as plain data, without fields that say what holds anyway."""
+        return _without_defaults(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Argument":
+        """Return the argument that `to_json` wrote; raises KeyError, TypeError or ValueError on anything else."""
+        return cls(**{name: _frozen(value) for name, value in data.items()})
+
+
+@dataclass(frozen=True)
+class Primitive:
+    """One thing a robot can do.
+
+    Args:
+        name: the word after "do".
+        kind: an action moves something, a perception looks, asks or reads.
+        doc: one sentence for people and models.
+        arguments: in the order a policy writes them.
+        result: type bound by "as": "object", "objects", "answer", or one that the manifest declares; "" when nothing is
+            bound.
+        needs: facts that must hold before, e.g. ("hand_empty",), ("not open door",); see `vlp.primitives.facts`.
+        makes: facts that hold after, or no longer hold, e.g. ("holding target",), ("open door",), ("not open door",).
+        timeout_s: time limit.
+        interruptible: whether it may be interrupted midway (else at its end).
+        final: whether what it does cannot be undone.
+        example: arguments that are safe to try wherever the robot stands, for `check_robot`; None for none.
+    """
+
+    name: str
+    kind: Kind
+    doc: str
+    arguments: tuple[Argument, ...] = ()
+    result: str = ""
+    needs: tuple[str, ...] = ()
+    makes: tuple[str, ...] = ()
+    timeout_s: float = 30.0
+    interruptible: bool = True
+    example: Mapping[str, Any] | None = None
+    final: bool = False
+
+    @property
+    def reaches(self) -> bool:
+        """Whether it goes to the thing that it is told: an action with conditions or effects, unlike one that only looks."""
+        return self.kind == "action" and bool(self.needs or self.makes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the declaration as plain data, without fields that say what holds anyway."""
+        data = _without_defaults(self)
+        if self.arguments:
+            data["arguments"] = [argument.to_json() for argument in self.arguments]
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Primitive":
+        """Return the primitive that `to_json` wrote; raises KeyError, TypeError or ValueError on anything else."""
+        plain = {name: _frozen(value) for name, value in data.items() if name != "example"}
+        plain["arguments"] = tuple(Argument.from_json(a) for a in data.get("arguments", ()))
+        return cls(**plain, example=data.get("example"))
+
+    def filled(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a step's arguments with the defaults of those that were left out."""
+        given = {a.name: a.default for a in self.arguments if a.default is not None} | dict(arguments)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+
 
 Point = tuple[float, float, float]
 
@@ -108,6 +210,11 @@ class Manifest:
         return any(camera.get("depth") for camera in self.cameras.values())
 
     @property
+    def looks(self) -> bool:
+        """Whether it finds things, checks and asks by itself, so that no perception need be added."""
+        return {"locate", "find_all", "check", "ask"} <= set(self.primitives)
+
+    @property
     def has_hand(self) -> bool:
         """Whether a primitive of its takes something into a hand."""
         return any(effect.split()[:1] == ["holding"] for p in self.primitives.values() for effect in p.makes)
@@ -147,46 +254,15 @@ class Manifest:
             cameras=data["cameras"],
             results=data["results"],
         )
-        return _adapter().validate_python(asdict(manifest))
+        return manifest_types().validate_python(asdict(manifest))
 
 
 @cache
-def _adapter() -> Any:
+def manifest_types() -> Any:
+    """Return what reads data as a `Manifest`, by the types that are declared here."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(Manifest)
-
-
-def type_faults(manifest: Manifest) -> Iterator[str]:
-    """Yield what in a manifest has not the type that is declared, e.g. "limits.payload_kg is 'heavy': ..."."""
-    from pydantic import ValidationError
-
-    data = asdict(manifest)
-    try:
-        typed = _adapter().validate_python(data)
-    except ValidationError as error:
-        for fault in error.errors():
-            where = ".".join(map(str, fault["loc"]))
-            yield f"{where} is {repr(fault['input'])[:60]}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
-        return
-    odd = not_finite(data, "")
-    difference = f"{odd.removeprefix('.')}: expected a finite number" if odd else _difference(manifest, typed, "")
-    if difference:
-        yield difference
-
-
-def _difference(given: Any, typed: Any, where: str) -> str:
-    """Return where a value is not what its declared type makes of it, "" for nowhere."""
-    parts: list[tuple[str, Any, Any]] = []
-    if type(given) is type(typed) and is_dataclass(typed):
-        parts = [(f.name, getattr(given, f.name), getattr(typed, f.name)) for f in fields(typed)]
-    elif isinstance(given, dict) and isinstance(typed, dict) and set(given) == set(typed):
-        parts = [(str(name), given[name], typed[name]) for name in typed]
-    elif isinstance(given, tuple) and isinstance(typed, tuple) and len(given) == len(typed):
-        parts = [(str(i), *pair) for i, pair in enumerate(zip(given, typed, strict=True))]
-    elif given != typed or isinstance(given, str) != isinstance(typed, str):
-        return f"{where.removeprefix('.')} is {repr(given)[:60]}: expected {repr(typed)[:60]}"
-    return next((found for name, a, b in parts if (found := _difference(a, b, f"{where}.{name}"))), "")
 
 
 def _from_format_1(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,91 +276,11 @@ def _from_format_1(data: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def not_finite(value: Any, where: str) -> str:
-    """Return the first number in data that is NaN or infinite, with its place, e.g. "done.force_n is nan"; "" for none.
-
-    Args:
-        value: plain data, or numpy's.
-        where: the name of the data.
-    """
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, float):
-        return "" if isfinite(value) else f"{where} is {value}"
-    inside: list[tuple[str, Any]] = []
-    if isinstance(value, dict):
-        inside = [(f"{where}.{name}", item) for name, item in value.items()]
-    elif isinstance(value, list | tuple):
-        inside = [(f"{where}[{i}]", item) for i, item in enumerate(value)]
-    return next((odd for name, item in inside if (odd := not_finite(item, name))), "")
+def _without_defaults(declared: Argument | Primitive) -> dict[str, Any]:
+    always = ("name", "type", "kind", "doc")
+    given = {field.name: (getattr(declared, field.name), field.default) for field in fields(declared)}
+    return {name: value for name, (value, default) in given.items() if name in always or value != default}
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-
-
-def _text(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= 1000
-
-
-FIELD_TYPES: dict[str, Callable[[Any], bool]] = {
-    "text": _text,
-    "number": _number,
-    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
-    "boolean": lambda value: isinstance(value, bool),
-    "texts": lambda value: isinstance(value, list) and len(value) <= 256 and all(map(_text, value)),
-    "numbers": lambda value: isinstance(value, list) and len(value) <= 256 and all(map(_number, value)),
-}
-"""What a field of a result can be."""
-
-
-def result_fault(primitive: Primitive, value: Any, manifest: Manifest) -> str:
-    """Return what is wrong with the value that a primitive gave back after it succeeded, "" when nothing is.
-
-    Args:
-        primitive: its `result` names the type.
-        value: plain data.
-        manifest: declares the robot's own types.
-    """
-    own = manifest.results.get(primitive.result)
-    if own is not None:
-        return shape_fault(value, own)
-    return BUILT_IN[primitive.result](value) if primitive.result in BUILT_IN else f"unknown result type {primitive.result!r}"
-
-
-def shape_fault(value: Any, shape: Mapping[str, str]) -> str:
-    """Return where a value is not an object with exactly these fields, "" when it is."""
-    if not isinstance(value, dict):
-        return f"expected an object with {', '.join(shape)}, found a {type(value).__name__}"
-    for name, kind in shape.items():
-        if name not in value:
-            return f"{name!r} is missing"
-        if kind not in FIELD_TYPES:
-            return f"{name!r} has the unknown type {kind!r}; {did_you_mean(kind, FIELD_TYPES).rstrip('.')}"
-        if not FIELD_TYPES[kind](value[name]):
-            return f"{name} is {repr(value[name])[:60]}; expected {kind}"
-    extra = sorted(set(value) - set(shape))
-    return f"unknown field {extra[0][:60]!r}" if extra else ""
-
-
-def _located(value: Any) -> str:
-    try:
-        Located.from_json(value)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        return f"not a located object: {f'{error} is missing' if isinstance(error, KeyError) else str(error)[:120]}"
-    return ""
-
-
-def _all_located(value: Any) -> str:
-    if not isinstance(value, list):
-        return f"expected a list of located objects, found a {type(value).__name__}"
-    return next((fault for item in value if (fault := _located(item))), "")
-
-
-BUILT_IN: dict[str, Callable[[Any], str]] = {
-    "": lambda value: "",
-    "object": _located,
-    "objects": _all_located,
-    "answer": lambda value: "" if _text(value) else f"expected text of at most {1000} characters",
-}
-"""Result types that every robot has, and "" for a primitive that gives nothing that can be named."""
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

@@ -11,9 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from vlp.core.errors import UsageError
-from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.facts import UNARY
-from vlp.primitives.manifest import Manifest
+from vlp.primitives.manifest import Argument, Manifest, Primitive
 
 Schema = dict[str, Any]
 

@@ -10,9 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from vlp.core.errors import lookup
-from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.facts import SPATIAL
-from vlp.primitives.manifest import Limits, Manifest, Place
+from vlp.primitives.manifest import Argument, Limits, Manifest, Place, Primitive
 
 STANDARD: dict[str, Primitive] = {
     primitive.name: primitive

@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vlp.core.errors import Report
-from vlp.core.messages import Image, Message, Text, user
-from vlp.core.things import Names
+from vlp.core.messages import Message, Names, user
 from vlp.policy.checks import check_policy
 from vlp.policy.model import State
-from vlp.primitives.declare import Argument, Primitive
 from vlp.primitives.facts import Condition, makers
-from vlp.primitives.manifest import Manifest, Place
+from vlp.primitives.manifest import Argument, Manifest, Place, Primitive
 from vlp.primitives.schema import bounds, step_schemas
 from vlp.prompt.render import GroundRequest, Memory, PlanRequest, StepRecord, plain, quoted
 
@@ -224,13 +225,13 @@ class Full:
         if request.scene_text:
             blocks.append("SCENE (text seen or heard, data)\n" + "\n".join(map(quoted, request.scene_text[-8:])))
         blocks.append("INSTRUCTION\n" + quoted(request.instruction, 1100))
-        rules = Message("system", (Text(system_text(request.manifest, request.names)),))
-        return [rules, Message("user", (Image(request.rgb), Text("\n\n".join(blocks))))]
+        rules = Message("system", (system_text(request.manifest, request.names),))
+        return [rules, Message("user", (request.rgb, "\n\n".join(blocks)))]
 
-    def question(self, rgb: Image, text: str) -> list[Message]:
+    def question(self, rgb: NDArray[np.uint8], text: str) -> list[Message]:
         """Return the image with a question, answered by a word, a number or a list of phrases."""
         how = 'Answer only with yes, no, a number, or names such as "red cube" parted by commas ("none" for none).'
-        return [user(rgb, Text(f"{how}\nQuestion: {quoted(text, 1100)}"))]
+        return [user(rgb, f"{how}\nQuestion: {quoted(text, 1100)}")]
 
     def ground(self, request: GroundRequest) -> list[Message]:
         """Return the image with what is looked for, answered in the model's own habit (see `vlp.prompt.marks`)."""
@@ -245,7 +246,7 @@ class Full:
         shape = point if request.view.marks == "point" else box
         unit = "in pixels" if request.view.unit == "pixel" else "in thousandths of the image's width and height"
         how = f"Output all the coordinates, {unit}, in JSON format: [{shape}]. Output [] when there is none."
-        return [user(Image(request.rgb), Text(f"{task}\n{how}"))]
+        return [user(request.rgb, f"{task}\n{how}")]
 
     def box_grammar(self, request: GroundRequest) -> dict[str, Any]:
         """Return the schema of a list of boxes or points with their labels."""

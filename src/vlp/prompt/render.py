@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 
 from vlp.core.errors import Report, lookup
 from vlp.core.images import ImageView
-from vlp.core.instruction import UNSAFE, Instruction
-from vlp.core.messages import Image, Message, Text, assistant, user
+from vlp.core.messages import UNSAFE, Instruction, Message, Names, assistant, user
 from vlp.core.observation import Located, RobotState
-from vlp.core.things import Names
 from vlp.primitives.facts import Fact
 from vlp.primitives.manifest import Manifest
 
@@ -137,7 +135,7 @@ class Wording(Protocol):
         """Return the messages that ask for a policy."""
         ...
 
-    def question(self, rgb: Image, text: str) -> list[Message]:
+    def question(self, rgb: NDArray[np.uint8], text: str) -> list[Message]:
         """Return the messages that ask a question about an image."""
         ...
 
@@ -195,7 +193,7 @@ def plan_messages(
 
 def question_messages(rgb: NDArray[np.uint8], question: str, profile: str = "full") -> list[Message]:
     """Return the messages that ask a question about an image; raises UsageError for a question out of bounds."""
-    return find_wording(profile).question(Image(rgb), clean_question(question))
+    return find_wording(profile).question(rgb, clean_question(question))
 
 
 def ground_messages(
@@ -230,9 +228,9 @@ def repair_messages(
     """
     written, wrong = inert(reply_text[:8000]), find_wording(profile).repair(report)
     if turns:
-        return [*messages, assistant(written), user(Text(wrong))]
+        return [*messages, assistant(written), user(wrong)]
     *before, last = messages
-    return [*before, user(*last.parts, Text(f"\n\nYou wrote:\n{written}\n\n{wrong}"))]
+    return [*before, user(*last.parts, f"\n\nYou wrote:\n{written}\n\n{wrong}")]
 
 
 def clean_question(text: str) -> str:

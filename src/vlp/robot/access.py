@@ -14,8 +14,7 @@ from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from vlp.core.errors import UsageError, did_you_mean
-from vlp.robot.http import check_server_token
-from vlp.robot.wire import Refusal
+from vlp.robot.wire import Refusal, check_server_token
 
 Role = Literal["observe", "operate", "stop", "reset"]
 ROLES: tuple[Role, ...] = get_args(Role)

@@ -7,9 +7,9 @@ from typing import Any
 
 from vlp.core.errors import Report, did_you_mean
 from vlp.core.observation import Located
-from vlp.primitives.declare import Argument, Primitive
-from vlp.primitives.manifest import Manifest, shape_fault
+from vlp.primitives.manifest import Argument, Manifest, Primitive
 from vlp.primitives.schema import MAX_STRING, bounds
+from vlp.robot.protocol import shape_fault
 
 Fault = tuple[str, str, str]
 """Code, message and hint."""

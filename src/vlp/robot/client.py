@@ -1,18 +1,32 @@
-"""A robot at the other end of HTTP, as a `Robot`."""
+"""A robot at the other end of HTTP, as a `Robot`, and the lease under which it is held."""
 
+import contextlib
+import math
 import os
+import threading
 import time
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
-from vlp.core.errors import MissingComponent, UsageError, VlpError
+from vlp.core.errors import MissingComponent, SimulationFault, UsageError, VlpError
 from vlp.core.observation import Located, Observation
 from vlp.primitives.manifest import Manifest
-from vlp.robot.http import Heartbeat, Http, RobotRefused, RobotUnreachable, check_token
-from vlp.robot.protocol import Step, StepResult
-from vlp.robot.wire import ExecutionBody, HealthBody, ObservationBody, ReachBody, StopBody, decode_observation, plain
+from vlp.robot.protocol import Step, StepResult, plain
+from vlp.robot.wire import (
+    ExecutionBody,
+    HealthBody,
+    Http,
+    LeaseBody,
+    ObservationBody,
+    ReachBody,
+    Refusal,
+    RobotUnreachable,
+    StopBody,
+    check_token,
+    decode_observation,
+)
 
 B = TypeVar("B", bound=BaseModel)
 
@@ -52,7 +66,7 @@ class RemoteRobot:
         self.url = url.rstrip("/")
         self._token = token
         self._http = Http(self.url, token, timeout_s)
-        self._beat = Heartbeat(Http(self.url, token, min(timeout_s, ttl_s)), holder or f"vlp-{os.getpid()}", ttl_s)
+        self._beat = _Heartbeat(Http(self.url, token, min(timeout_s, ttl_s)), holder or f"vlp-{os.getpid()}", ttl_s)
         self._give_up_s = give_up_s
         self._poll_s = min(5.0, timeout_s / 2)
         self._manifest: Manifest | None = None
@@ -83,27 +97,33 @@ class RemoteRobot:
             try:
                 reply = self._http.call("GET", "/observation")
                 return decode_observation(ObservationBody.model_validate(reply))
-            except RobotRefused as refused:
+            except Refusal as refused:
                 if refused.code != "busy" or time.monotonic() > end:
                     raise self._refusal(refused) from None
                 time.sleep(0.05)
-            except RobotUnreachable as error:
-                raise self._lost(error) from None
             except (ValueError, UsageError) as error:
                 raise self._garbage("an observation", error) from None
 
     def execute(self, step: Step) -> StepResult:
-        """Carry out one step and return what was really done; never raises for a failed step."""
+        """Carry out one step and return what was really done; never raises for a failed step.
+
+        Raises:
+            SimulationFault: the robot is simulated, and the physics broke down.
+        """
         started = time.monotonic()
         try:
             limit_s = self._limit_s(step) + 10.0  # for the answer to arrive
             execution = self._send(step, self._beat.epoch())
-            return self._follow(step, execution, limit_s)
-        except RobotRefused as refused:
+            result = self._follow(step, execution, limit_s)
+            if result.code == "simulation-fault":
+                raise SimulationFault(result.message)
+            return result
+        except SimulationFault:
+            raise
+        except Refusal as refused:
             return _refused(step, refused, time.monotonic() - started)
         except RobotUnreachable as error:
-            message = f"the robot at {self.url} cannot be reached: {error}"
-            return StepResult(step.key, "failed", code="robot-unreachable", message=message)
+            return StepResult(step.key, "failed", code="robot-unreachable", message=error.message)
         except _Unknown as unknown:
             return StepResult(step.key, "failed", code="outcome-unknown", message=str(unknown))
         except VlpError as error:
@@ -117,17 +137,29 @@ class RemoteRobot:
         Raises:
             MissingComponent: the server did not confirm.
         """
-        http = Http(self.url, self._token, 3.0)
         button = "Use the robot's own stop button."
-        try:
-            reply = StopBody.model_validate(_retry(http, "POST", "/stop", {"reason": "the client asked"}, 3))
-        except (RobotRefused, RobotUnreachable, ValidationError) as error:
+        line = self._beat.stop_port
+        ways = ([f"{urlsplit(self.url).scheme}://{_host(self.url)}:{line}"] if line else []) + [self.url]
+        reply, error = None, None
+        for url in ways:
+            try:
+                reply = self._stopped(url)
+                break
+            except (Refusal, RobotUnreachable, ValidationError) as refused:
+                error = refused
+        if reply is None:
             self._beat.end()
-            raise MissingComponent(f"the robot at {self.url} did not confirm the stop: {error}", button) from None
+            raise MissingComponent(f"the robot at {self.url} did not confirm the stop: {error}", button)
+        if not reply.confirmed:
+            said = f"the robot latched, but it has not come to rest: {reply.standing or 'it does not say why'}."
+            raise MissingComponent(said, button)
+
+    def _stopped(self, url: str) -> StopBody:
+        http = Http(url, self._token, 3.0)
+        try:
+            return StopBody.model_validate(_retry(http, "POST", "/stop", {"reason": "the client asked"}, 3))
         finally:
             http.close()
-        if not reply.confirmed:
-            raise MissingComponent("the robot latched, but its driver has not confirmed the stop.", button)
 
     # Beyond the four.
 
@@ -145,9 +177,7 @@ class RemoteRobot:
         body = {"primitive": step.do, "arguments": plain(step.arguments), "thing": thing.to_json()}
         try:
             reply = self._http.call("POST", "/reachable", body)
-        except RobotUnreachable as error:
-            raise self._lost(error) from None
-        except RobotRefused as refused:
+        except Refusal as refused:
             if refused.status == 404:  # a server that does not have the question
                 return ""
             raise self._refusal(refused) from None
@@ -157,21 +187,17 @@ class RemoteRobot:
         """Hold the robot from now on, not only from the first step; raises MissingComponent where another one holds it."""
         try:
             self._beat.epoch()
-        except RobotUnreachable as error:
-            raise self._lost(error) from None
-        except RobotRefused as refused:
+        except Refusal as refused:
             raise self._refusal(refused) from None
 
     def result_of(self, key: str) -> StepResult | None:
         """Return the result of a finished key, None when the server knows none; raises MissingComponent."""
         try:
             reply = self._parse(ExecutionBody, self._http.call("GET", "/executions", params={"key": key}))
-        except RobotRefused as refused:
+        except Refusal as refused:
             if refused.status == 404:
                 return None
             raise self._refusal(refused) from None
-        except RobotUnreachable as error:
-            raise self._lost(error) from None
         return _result(reply)
 
     def health(self) -> HealthBody:
@@ -206,9 +232,9 @@ class RemoteRobot:
                     raise
                 repeated = repeated or error.sent
                 time.sleep(0.1)
-            except RobotRefused as refused:
+            except Refusal as refused:
                 if refused.code in ("stale-epoch", "no-lease"):
-                    self._beat.lost()
+                    self._beat.end()
                     if repeated:  # an earlier attempt may have acted on a server that is gone
                         raise _Unknown("the connection broke and the robot's server does not know this step") from None
                 if refused.code != "busy" or time.monotonic() > end:
@@ -229,7 +255,7 @@ class RemoteRobot:
                 if time.monotonic() - contact > self._give_up_s:
                     raise
                 time.sleep(0.1)
-            except RobotRefused as refused:
+            except Refusal as refused:
                 if refused.status == 404:
                     raise _Unknown("the robot's server was restarted while the step was under way") from None
                 raise
@@ -243,8 +269,10 @@ class RemoteRobot:
             return step.timeout_s
         try:
             manifest = self._manifest or self.describe()
+        except RobotUnreachable:
+            raise
         except MissingComponent as error:
-            raise RobotUnreachable(error.message, sent=False) from None
+            raise RobotUnreachable(self.url, error.message, sent=False) from None
         return manifest.primitives[step.do].timeout_s if step.do in manifest.primitives else 60.0
 
     # Replies and errors.
@@ -252,9 +280,7 @@ class RemoteRobot:
     def _ask(self, method: str, path: str, body: Any = None, params: dict[str, Any] | None = None) -> Any:
         try:
             return self._http.call(method, path, body, params)
-        except RobotUnreachable as error:
-            raise self._lost(error) from None
-        except RobotRefused as refused:
+        except Refusal as refused:
             raise self._refusal(refused) from None
 
     def _parse(self, kind: type[B], reply: Any) -> B:
@@ -263,10 +289,9 @@ class RemoteRobot:
         except ValidationError as error:
             raise self._garbage(f"a {kind.__name__}", error) from None
 
-    def _lost(self, error: Exception) -> MissingComponent:
-        return MissingComponent(f"the robot at {self.url} cannot be reached: {error}.", "Is its server running?")
-
-    def _refusal(self, refused: RobotRefused) -> MissingComponent:
+    def _refusal(self, refused: Refusal) -> VlpError:
+        if refused.code == "simulation-fault":
+            return SimulationFault(refused.message, refused.hint)
         if refused.status == 401:
             said = f"the robot at {self.url} refused the token."
             return MissingComponent(said, "Set VLP_ROBOT_TOKEN to what that server printed when it started.")
@@ -277,12 +302,131 @@ class RemoteRobot:
         return MissingComponent(f"the robot at {self.url} did not answer with {expected}: {found}.", "Is it a vlp robot?")
 
 
+class _Heartbeat:
+    """One lease, kept alive at a third of its time to live, and of the silence after which a moving robot is stopped.
+
+    Args:
+        http: connections of its own, so that a slow answer to a step does not delay a beat.
+        holder: the name under which the robot is held.
+        ttl_s: silence after which the lease ends.
+    """
+
+    def __init__(self, http: Http, holder: str, ttl_s: float) -> None:
+        self._http, self._holder, self._ttl_s = http, holder, ttl_s
+        self._lock = threading.Lock()
+        self._epoch: int | None = None
+        self._gone = False
+        self.stop_port: int | None = None
+        self._silence_s, self._manifest_hash = math.inf, ""
+        self._end = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def epoch(self) -> int:
+        """Return the epoch of the lease, acquiring one when there is none.
+
+        The lease of a client that died runs out by itself; that is waited for.
+
+        Raises:
+            Refusal: somebody else holds the robot; or, once, the lease was lost since the last call: what is known of
+                the robot may be out of date.
+            RobotUnreachable: nobody answers.
+        """
+        with self._lock:
+            if self._gone:
+                self._gone = False
+                raise Refusal(409, "no-lease", "the lease was lost between two steps.", "Look again before the next step.")
+            if self._epoch is None:
+                self._epoch = self._acquired()
+                self._meet()
+                self._end = threading.Event()
+                self._thread = threading.Thread(target=self._beat, args=(self._end,), name="lease", daemon=True)
+                self._thread.start()
+            return self._epoch
+
+    def end(self) -> None:
+        """Stop renewing: the lease runs out by itself, and the next `epoch` acquires a new one."""
+        self._end.set()
+        self._epoch = None
+
+    def close(self) -> None:
+        """Stop renewing and give the lease back."""
+        epoch = self._epoch
+        self.end()
+        if epoch is not None:
+            with contextlib.suppress(Refusal, RobotUnreachable):  # else it runs out by itself
+                self._http.call("POST", "/lease/release", {"holder": self._holder, "epoch": epoch})
+        self._http.close()
+
+    def _acquired(self) -> int:
+        left_s, end_s = self._ttl_s, time.monotonic() + self._ttl_s + 1.0
+        while True:
+            try:
+                return self._post(None)
+            except Refusal as refused:
+                other_s = self._other_lease_s() if refused.code == "lease-held" else math.inf
+                if other_s > left_s or time.monotonic() > end_s:  # a lease that grows is renewed: its holder lives
+                    raise
+            left_s = other_s
+            time.sleep(0.25)
+
+    def _other_lease_s(self) -> float:
+        """Return how long somebody else's lease lasts, in seconds."""
+        lease = self._health().lease
+        return lease.expires_in_s if lease else 0.0
+
+    def _meet(self) -> None:
+        """Learn how the server wants to be treated, and whether it still has the same robot; raises Refusal when not."""
+        health = self._health()
+        known, self._manifest_hash = self._manifest_hash, health.manifest_hash
+        self.stop_port, self._silence_s = health.stop_port, health.silence_s or math.inf
+        if known and health.manifest_hash != known:
+            self.end()
+            said = f"another robot, {health.robot}, answers at {self._http.url} now."
+            raise Refusal(409, "another-robot", said, "Begin a new run with it.")
+
+    def _health(self) -> HealthBody:
+        """Return how the server is; raises RobotUnreachable."""
+        try:
+            return HealthBody.model_validate(self._http.call("GET", "/health"))
+        except ValidationError:
+            raise RobotUnreachable(self._http.url, "its answer is not its health", sent=True) from None
+
+    def _post(self, epoch: int | None) -> int:
+        body = {"holder": self._holder, "ttl_s": self._ttl_s}
+        reply = self._http.call("POST", "/lease", body if epoch is None else {**body, "epoch": epoch})
+        try:
+            lease = LeaseBody.model_validate(reply)
+        except ValidationError:
+            raise RobotUnreachable(self._http.url, "its answer is not a lease", sent=True) from None
+        return lease.epoch
+
+    def _beat(self, end: threading.Event) -> None:
+        epoch, alive = self._epoch, time.monotonic()
+        while not end.wait(min(self._ttl_s, self._silence_s) / 3):
+            try:
+                self._post(epoch)
+                alive = time.monotonic()
+            except Refusal:
+                break
+            except RobotUnreachable:
+                if time.monotonic() - alive > self._ttl_s:
+                    break
+        if not end.is_set() and self._epoch == epoch:
+            self._epoch, self._gone = None, True
+
+
 def _is_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not parts.query
     except ValueError:  # unbalanced brackets, a port that is no port
         return False
+
+
+def _host(url: str) -> str:
+    """Return the host of an address as it stands in one."""
+    name = urlsplit(url).hostname or ""
+    return f"[{name}]" if ":" in name else name
 
 
 class _Unknown(Exception):
@@ -302,7 +446,7 @@ def _result(execution: ExecutionBody) -> StepResult | None:
     return StepResult(**execution.result.model_dump()) if execution.result else None
 
 
-def _refused(step: Step, refused: RobotRefused, duration_s: float) -> StepResult:
+def _refused(step: Step, refused: Refusal, duration_s: float) -> StepResult:
     message = f"{refused.message} {refused.hint}".strip()
     if refused.code == "stopped":
         return StepResult(step.key, "stopped", code="stopped", message=message)

@@ -1,54 +1,70 @@
 """The public check that an object is a robot: run it over every robot before anything else uses it."""
 
 import json
+import queue
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from functools import cache
+from concurrent.futures import Future, wait
+from contextlib import closing
+from dataclasses import asdict, fields, is_dataclass
 from math import inf
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
 from vlp.core.errors import Issue, Report, UsageError, did_you_mean
-from vlp.core.observation import Intrinsics, Observation, RobotState
-from vlp.primitives.declare import Primitive
+from vlp.core.observation import Observation
 from vlp.primitives.facts import SPATIAL
 from vlp.primitives.facts import faults as condition_faults
-from vlp.primitives.manifest import BUILT_IN, FIELD_TYPES, Manifest, not_finite, result_fault, type_faults
+from vlp.primitives.manifest import Manifest, Primitive, manifest_types
 from vlp.primitives.schema import policy_schema
 from vlp.robot.arguments import CHECKERS, check_arguments
-from vlp.robot.protocol import Robot, Status, Step, StepResult, offered
-from vlp.robot.wire import plain
+from vlp.robot.protocol import (
+    BUILT_IN,
+    FIELD_TYPES,
+    Robot,
+    Step,
+    StepResult,
+    in_words,
+    not_finite,
+    offered,
+    plain_observation,
+    plain_result,
+    result_fault,
+)
 
 
-def check_robot(robot: Robot, moves: bool = True) -> Report:
+def check_robot(robot: Robot, moves: bool = True, limit_s: float = 40.0) -> Report:
     """Return where a robot breaks its contract; empty when nowhere.
 
     Looks at `describe`, `observe`, `execute` and `stop`: types and units, a manifest that survives JSON, keys that act
     once, refusals of what the manifest does not allow, and a latch that holds. Leaves the robot reset when it offers
-    `reset_stop`, else stopped.
+    `reset_stop`, else stopped. After a call that does not return, the robot is stopped and no further one is made.
 
     Args:
         robot: the robot; a real one will move.
         moves: whether steps may be carried out: a primitive without arguments and needs, such as home, and every one with
             an example of arguments that are safe to try (`Primitive.example`).
+        limit_s: how long one call may take.
     """
-    report, manifest = check_describe(robot)
-    if manifest is None:
-        _observation(report, robot)
+    with closing(_Timely(robot, limit_s)) as timely:
+        report, manifest = check_describe(timely)
+        if manifest is None:
+            _observation(report, timely)
+            if timely.hangs:
+                _check_stop(report, timely, None, None)
+            return report
+        _check_observation(report, timely, manifest)
+        _check_refusals(report, timely, manifest)
+        harmless = [p for p in manifest.primitives.values() if _harmless(p)] if moves else []
+        for primitive in harmless:
+            _check_example(report, timely, primitive, manifest)
+        if harmless:
+            _check_keys(report, timely, harmless[0])
+        _check_stop(report, timely, manifest, harmless[0] if harmless else None)
         return report
-    _check_observation(report, robot, manifest)
-    _check_refusals(report, robot, manifest)
-    harmless = [p for p in manifest.primitives.values() if _harmless(p)] if moves else []
-    for primitive in harmless:
-        _check_example(report, robot, primitive, manifest)
-    if harmless:
-        _check_keys(report, robot, harmless[0])
-    _check_stop(report, robot, manifest, harmless[0] if harmless else None)
-    return report
 
 
 def check_describe(robot: Robot) -> tuple[Report, Manifest | None]:
@@ -58,7 +74,7 @@ def check_describe(robot: Robot) -> tuple[Report, Manifest | None]:
     if not report.ok:
         return report, None
     if not isinstance(manifest, Manifest):
-        report.add("/describe", "wrong-type", f"describe gave back {_found(manifest)}; expected a Manifest.")
+        report.add("/describe", "wrong-type", f"describe gave back {in_words(manifest)}; expected a Manifest.")
         return report, None
     faults = _guarded(report, "/describe", lambda: list(type_faults(manifest))) or []
     for fault in faults:
@@ -72,87 +88,36 @@ def check_describe(robot: Robot) -> tuple[Report, Manifest | None]:
     return report, manifest
 
 
-def plain_result(result: Any) -> StepResult:
-    """Return what `execute` gave back as plain data; a success with a number that is not finite becomes a failure.
-
-    Raises:
-        ValueError: it is no result; says what was found and what was expected.
-    """
-    if not isinstance(result, StepResult):
-        raise ValueError(f"it gave back {_found(result)}; expected a StepResult")
-    for name in ("key", "status", "code", "message"):
-        if not isinstance(getattr(result, name), str):
-            raise ValueError(f"{name} of its result is {_found(getattr(result, name))}; expected text")
-    if result.status not in get_args(Status):
-        raise ValueError(f"status of its result is {result.status[:40]!r}; expected one of {', '.join(get_args(Status))}")
-    if not isinstance(result.done, dict):
-        raise ValueError(f"done of its result is {_found(result.done)}; expected a dict")
-    if not _is_number(result.duration_s):
-        raise ValueError(f"duration_s of its result is {_found(result.duration_s)}; expected a number")
-    odd = next(filter(None, (not_finite(getattr(result, name), name) for name in ("done", "value", "duration_s"))), "")
-    duration_s = plain(result.duration_s) or 0.0
-    clean = replace(
-        result, done=plain(result.done), value=plain(result.value), message=plain(result.message), duration_s=duration_s
-    )
-    if not odd or result.status != "succeeded":
-        return clean
-    message = f"the robot gave back a number that is not finite: {odd}."
-    return replace(clean, status="failed", value=None, code="bad-result", message=message)
-
-
-def plain_observation(seen: Any) -> Observation:
-    """Return what `observe` gave back with its state as plain data.
-
-    Raises:
-        ValueError: it is no observation; says what was found and what was expected.
-    """
-    if not isinstance(seen, Observation):
-        raise ValueError(f"it gave back {_found(seen)}; expected an Observation")
-    rgb, texts = seen.rgb, seen.scene_text
-    if not (isinstance(rgb, np.ndarray) and rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3 and rgb.size):
-        raise ValueError(f"rgb is {_found(rgb)}; expected an image of (height, width, 3) in uint8")
-    for name, kind in (("depth_m", np.ndarray), ("intrinsics", Intrinsics), ("camera_in_base", np.ndarray)):
-        if not isinstance(getattr(seen, name), kind | None):
-            raise ValueError(f"{name} is {_found(getattr(seen, name))}; expected None or {kind.__name__}")
-    if not (isinstance(texts, list | tuple) and all(isinstance(text, str) for text in texts)):
-        raise ValueError(f"scene_text is {_found(texts)}; expected a tuple of texts")
-    if not _is_number(seen.stamp_s) or not_finite(seen.stamp_s, "stamp_s"):
-        raise ValueError(f"stamp_s is {_found(seen.stamp_s)}; expected a finite number of seconds")
-    return replace(seen, state=_plain_state(seen.state), stamp_s=plain(seen.stamp_s), scene_text=tuple(plain(list(texts))))
-
-
-def _plain_state(state: Any) -> RobotState:
+def type_faults(manifest: Manifest) -> Iterator[str]:
+    """Yield what in a manifest has not the type that is declared, e.g. "limits.payload_kg is 'heavy': ..."."""
     from pydantic import ValidationError
 
-    if not isinstance(state, RobotState):
-        raise ValueError(f"state is {_found(state)}; expected a RobotState")
-    data = state.to_json()
-    if odd := not_finite(data, "state"):
-        raise ValueError(f"{odd}; expected a finite number")
+    data = asdict(manifest)
     try:
-        return _states().validate_python(plain(data))
+        typed = manifest_types().validate_python(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, ("state", *first["loc"])))
-        raise ValueError(f"{where} is {_found(first['input'])}; {first['msg'][0].lower()}{first['msg'][1:]}") from None
+        for fault in error.errors():
+            where = ".".join(map(str, fault["loc"]))
+            yield f"{where} is {repr(fault['input'])[:60]}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+        return
+    odd = not_finite(data, "")
+    difference = f"{odd.removeprefix('.')}: expected a finite number" if odd else _difference(manifest, typed, "")
+    if difference:
+        yield difference
 
 
-@cache
-def _states() -> Any:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(RobotState)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-
-
-def _found(value: Any) -> str:
-    """Return the words for a value that is not what was expected."""
-    if isinstance(value, np.ndarray):
-        return f"an array of {value.shape} in {value.dtype}"
-    return "None" if value is None else f"the {type(value).__name__} {' '.join(repr(value).split())[:60]}"
+def _difference(given: Any, typed: Any, where: str) -> str:
+    """Return where a value is not what its declared type makes of it, "" for nowhere."""
+    parts: list[tuple[str, Any, Any]] = []
+    if type(given) is type(typed) and is_dataclass(typed):
+        parts = [(f.name, getattr(given, f.name), getattr(typed, f.name)) for f in fields(typed)]
+    elif isinstance(given, dict) and isinstance(typed, dict) and set(given) == set(typed):
+        parts = [(str(name), given[name], typed[name]) for name in typed]
+    elif isinstance(given, tuple) and isinstance(typed, tuple) and len(given) == len(typed):
+        parts = [(str(i), *pair) for i, pair in enumerate(zip(given, typed, strict=True))]
+    elif given != typed or isinstance(given, str) != isinstance(typed, str):
+        return f"{where.removeprefix('.')} is {repr(given)[:60]}: expected {repr(typed)[:60]}"
+    return next((found for name, a, b in parts if (found := _difference(a, b, f"{where}.{name}"))), "")
 
 
 def untried(manifest: Manifest, moves: bool = True) -> Iterator[str]:
@@ -353,13 +318,15 @@ def _check_keys(report: Report, robot: Robot, harmless: Primitive) -> None:
         report.add("/execute", "key-reused", f"a used key with other arguments gave {other.status!r}, not 'rejected'.")
 
 
-def _check_stop(report: Report, robot: Robot, manifest: Manifest, harmless: Primitive | None) -> None:
+def _check_stop(report: Report, robot: "_Timely", manifest: Manifest | None, harmless: Primitive | None) -> None:
     began = time.monotonic()
     thread = threading.Thread(target=_guarded, args=(report, "/stop", robot.stop), daemon=True)
     thread.start()
     thread.join(3.0)
     if thread.is_alive():
         report.add("/stop", "hangs", f"stop had not returned after {time.monotonic() - began:.1f} s.")
+        return
+    if robot.hangs or manifest is None:
         return
     do = harmless.name if harmless else next(iter(manifest.primitives), "no_such_primitive")
     arguments = harmless.filled(harmless.example or {}) if harmless else {}
@@ -405,6 +372,9 @@ def _execute(report: Report, robot: Robot, do: str, arguments: dict[str, Any], k
 def _guarded(report: Report, path: str, call: Callable[[], Any]) -> Any:
     try:
         return call()
+    except _Hung as hung:
+        _once(report, f"/{hung.method}", "hangs", str(hung))
+        return None
     except (Exception, SystemExit) as error:
         _once(report, path, "raised", f"it raised {type(error).__name__}: {str(error)[:200]}.")
         return None
@@ -418,3 +388,71 @@ def _once(report: Report, path: str, code: str, message: str) -> None:
 
 def _key() -> str:
     return uuid.uuid4().hex
+
+
+class _Hung(Exception):
+    """A call of the robot did not return.
+
+    Args:
+        method: that was called.
+        limit_s: how long it was waited for.
+    """
+
+    def __init__(self, method: str, limit_s: float) -> None:
+        super().__init__(f"{method} had not returned after {limit_s:g} s.")
+        self.method = method
+
+
+class _Timely:
+    """A robot whose calls are made in one thread, as in a run, and given up when one of them does not return.
+
+    Args:
+        robot: the robot.
+        limit_s: how long one call may take.
+
+    Attributes:
+        hangs: the method that did not return, "" while none was.
+    """
+
+    def __init__(self, robot: Robot, limit_s: float) -> None:
+        self.robot, self.hangs = robot, ""
+        self._limit_s = limit_s
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._serve, name="robot", daemon=True).start()
+
+    def describe(self) -> Manifest:
+        """Return what the robot says of itself."""
+        return self._call("describe", self.robot.describe)
+
+    def observe(self) -> Observation:
+        """Return what the robot perceives now."""
+        return self._call("observe", self.robot.observe)
+
+    def execute(self, step: Step) -> StepResult:
+        """Return what the robot gives back for a step."""
+        return self._call("execute", lambda: self.robot.execute(step))
+
+    def stop(self) -> None:
+        """Stop the robot, in the caller's thread."""
+        self.robot.stop()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._jobs.put(None)
+
+    def _call(self, method: str, work: Callable[[], Any]) -> Any:
+        if not self.hangs:
+            future: Future[Any] = Future()
+            self._jobs.put((work, future))
+            if wait([future], self._limit_s).done:
+                return future.result()
+            self.hangs = method
+        raise _Hung(self.hangs, self._limit_s)
+
+    def _serve(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            work, future = job
+            try:
+                future.set_result(work())
+            except BaseException as error:  # handed to the caller's thread
+                future.set_exception(error)

@@ -14,13 +14,13 @@ from dataclasses import asdict, dataclass, replace
 from queue import SimpleQueue
 from typing import Any, Literal, TypeVar
 
-from vlp.core.errors import MissingComponent
+from vlp.core.errors import MissingComponent, SimulationFault
 from vlp.robot.arguments import check_arguments
 from vlp.robot.keys import fingerprint
 from vlp.robot.lease import Lease
-from vlp.robot.protocol import Robot, Step, StepResult, offered
+from vlp.robot.protocol import Robot, Step, StepResult, offered, plain
 from vlp.robot.record import Record
-from vlp.robot.wire import Refusal, plain
+from vlp.robot.wire import Refusal
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -297,6 +297,8 @@ class Executor:
                 raise TypeError(f"execute returned a {type(result).__name__}")
             json.dumps(plain(asdict(result)), allow_nan=False)
             return result
+        except SimulationFault as fault:
+            return StepResult(step.key, "failed", code="simulation-fault", message=f"{fault.message} {fault.hint}".strip())
         except Exception as error:
             log.exception("the robot's execute raised")
             message = f"the robot's driver failed: {type(error).__name__}: {str(error)[:200]}"

@@ -1,15 +1,16 @@
-"""The protocol of a robot: four methods, what one may offer beyond them, and a robot of one's own by "module:Class"."""
+"""The protocol of a robot: four methods, and what they may give back."""
 
-import importlib
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, Protocol
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any, Literal, Protocol, get_args
 
-from vlp.core.errors import MissingComponent, UsageError, VlpError, did_you_mean
-from vlp.core.observation import Observation
-from vlp.primitives.manifest import Manifest
+import numpy as np
+
+from vlp.core.errors import did_you_mean
+from vlp.core.observation import Intrinsics, Located, Observation, RobotState
+from vlp.primitives.manifest import Manifest, Primitive
 
 Status = Literal["succeeded", "failed", "stopped", "timeout", "rejected"]
 
@@ -88,52 +89,195 @@ def offered(robot: Robot, method: str) -> Callable[..., Any] | None:
     return None
 
 
+def plain(value: Any) -> Any:
+    """Return data as JSON can carry it: numpy as numbers and lists, tuples as lists, NaN and infinity as None."""
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, bool | int | None):
+        return value
+    return str(value).encode("utf-8", "replace").decode()
+
+
+def plain_result(result: Any) -> StepResult:
+    """Return what `execute` gave back as plain data; a success with a number that is not finite becomes a failure.
+
+    Raises:
+        ValueError: it is no result; says what was found and what was expected.
+    """
+    if not isinstance(result, StepResult):
+        raise ValueError(f"it gave back {in_words(result)}; expected a StepResult")
+    for name in ("key", "status", "code", "message"):
+        if not isinstance(getattr(result, name), str):
+            raise ValueError(f"{name} of its result is {in_words(getattr(result, name))}; expected text")
+    if result.status not in get_args(Status):
+        raise ValueError(f"status of its result is {result.status[:40]!r}; expected one of {', '.join(get_args(Status))}")
+    if not isinstance(result.done, dict):
+        raise ValueError(f"done of its result is {in_words(result.done)}; expected a dict")
+    if not _is_number(result.duration_s):
+        raise ValueError(f"duration_s of its result is {in_words(result.duration_s)}; expected a number")
+    odd = next(filter(None, (not_finite(getattr(result, name), name) for name in ("done", "value", "duration_s"))), "")
+    duration_s = plain(result.duration_s) or 0.0
+    clean = replace(
+        result, done=plain(result.done), value=plain(result.value), message=plain(result.message), duration_s=duration_s
+    )
+    if not odd or result.status != "succeeded":
+        return clean
+    message = f"the robot gave back a number that is not finite: {odd}."
+    return replace(clean, status="failed", value=None, code="bad-result", message=message)
+
+
+def plain_observation(seen: Any) -> Observation:
+    """Return what `observe` gave back with its state as plain data.
+
+    Raises:
+        ValueError: it is no observation; says what was found and what was expected.
+    """
+    if not isinstance(seen, Observation):
+        raise ValueError(f"it gave back {in_words(seen)}; expected an Observation")
+    rgb, texts = seen.rgb, seen.scene_text
+    if not (isinstance(rgb, np.ndarray) and rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3 and rgb.size):
+        raise ValueError(f"rgb is {in_words(rgb)}; expected an image of (height, width, 3) in uint8")
+    for name, kind in (("depth_m", np.ndarray), ("intrinsics", Intrinsics), ("camera_in_base", np.ndarray)):
+        if not isinstance(getattr(seen, name), kind | None):
+            raise ValueError(f"{name} is {in_words(getattr(seen, name))}; expected None or {kind.__name__}")
+    if not (isinstance(texts, list | tuple) and all(isinstance(text, str) for text in texts)):
+        raise ValueError(f"scene_text is {in_words(texts)}; expected a tuple of texts")
+    if not _is_number(seen.stamp_s) or not_finite(seen.stamp_s, "stamp_s"):
+        raise ValueError(f"stamp_s is {in_words(seen.stamp_s)}; expected a finite number of seconds")
+    return replace(seen, state=_plain_state(seen.state), stamp_s=plain(seen.stamp_s), scene_text=tuple(plain(list(texts))))
+
+
+def _plain_state(state: Any) -> RobotState:
+    from pydantic import ValidationError
+
+    if not isinstance(state, RobotState):
+        raise ValueError(f"state is {in_words(state)}; expected a RobotState")
+    data = state.to_json()
+    if odd := not_finite(data, "state"):
+        raise ValueError(f"{odd}; expected a finite number")
+    try:
+        return _states().validate_python(plain(data))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, ("state", *first["loc"])))
+        raise ValueError(f"{where} is {in_words(first['input'])}; {first['msg'][0].lower()}{first['msg'][1:]}") from None
+
+
+@cache
+def _states() -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(RobotState)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def in_words(value: Any) -> str:
+    """Return the words for a value that is not what was expected."""
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.shape} in {value.dtype}"
+    return "None" if value is None else f"the {type(value).__name__} {' '.join(repr(value).split())[:60]}"
+
+
+def not_finite(value: Any, where: str) -> str:
+    """Return the first number in data that is NaN or infinite, with its place, e.g. "done.force_n is nan"; "" for none.
+
+    Args:
+        value: plain data, or numpy's.
+        where: the name of the data.
+    """
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, float):
+        return "" if math.isfinite(value) else f"{where} is {value}"
+    inside: list[tuple[str, Any]] = []
+    if isinstance(value, dict):
+        inside = [(f"{where}.{name}", item) for name, item in value.items()]
+    elif isinstance(value, list | tuple):
+        inside = [(f"{where}[{i}]", item) for i, item in enumerate(value)]
+    return next((odd for name, item in inside if (odd := not_finite(item, name))), "")
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= 1000
+
+
+FIELD_TYPES: dict[str, Callable[[Any], bool]] = {
+    "text": _text,
+    "number": _number,
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "boolean": lambda value: isinstance(value, bool),
+    "texts": lambda value: isinstance(value, list) and len(value) <= 256 and all(map(_text, value)),
+    "numbers": lambda value: isinstance(value, list) and len(value) <= 256 and all(map(_number, value)),
+}
+"""What a field of a result can be."""
+
+
+def result_fault(primitive: Primitive, value: Any, manifest: Manifest) -> str:
+    """Return what is wrong with the value that a primitive gave back after it succeeded, "" when nothing is.
+
+    Args:
+        primitive: its `result` names the type.
+        value: plain data.
+        manifest: declares the robot's own types.
+    """
+    own = manifest.results.get(primitive.result)
+    if own is not None:
+        return shape_fault(value, own)
+    return BUILT_IN[primitive.result](value) if primitive.result in BUILT_IN else f"unknown result type {primitive.result!r}"
+
+
+def shape_fault(value: Any, shape: Mapping[str, str]) -> str:
+    """Return where a value is not an object with exactly these fields, "" when it is."""
+    if not isinstance(value, dict):
+        return f"expected an object with {', '.join(shape)}, found a {type(value).__name__}"
+    for name, kind in shape.items():
+        if name not in value:
+            return f"{name!r} is missing"
+        if kind not in FIELD_TYPES:
+            return f"{name!r} has the unknown type {kind!r}; {did_you_mean(kind, FIELD_TYPES).rstrip('.')}"
+        if not FIELD_TYPES[kind](value[name]):
+            return f"{name} is {repr(value[name])[:60]}; expected {kind}"
+    extra = sorted(set(value) - set(shape))
+    return f"unknown field {extra[0][:60]!r}" if extra else ""
+
+
+def _located(value: Any) -> str:
+    try:
+        Located.from_json(value)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return f"not a located object: {f'{error} is missing' if isinstance(error, KeyError) else str(error)[:120]}"
+    return ""
+
+
+def _all_located(value: Any) -> str:
+    if not isinstance(value, list):
+        return f"expected a list of located objects, found a {type(value).__name__}"
+    return next((fault for item in value if (fault := _located(item))), "")
+
+
+BUILT_IN: dict[str, Callable[[Any], str]] = {
+    "": lambda value: "",
+    "object": _located,
+    "objects": _all_located,
+    "answer": lambda value: "" if _text(value) else f"expected text of at most {1000} characters",
+}
+"""Result types that every robot has, and "" for a primitive that gives nothing that can be named."""
+
+
 def is_own(name: str) -> bool:
     """Return whether a robot's name is of the form "module:Class", and not a URL."""
     module, colon, attribute = name.partition(":")
     return bool(colon) and attribute.isidentifier() and all(part.isidentifier() for part in module.split("."))
-
-
-def own_robot(name: str) -> Robot:
-    """Return the robot that a class or a function makes when it is called without arguments.
-
-    Args:
-        name: "module:Class"; modules in the present directory are found too.
-
-    Raises:
-        UsageError: no such module or class, or what it makes is no robot.
-        MissingComponent: the module or the class does not load.
-    """
-    module_name, _, attribute = name.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (module_name + ".").startswith(error.name + "."):
-            raise MissingComponent(f"the robot {name!r} needs {error.name}.", "Install it.") from None
-        raise UsageError(f"there is no module {error.name!r}.", "Run the command where it lies, or install it.") from None
-    except Exception as error:
-        raise MissingComponent(f"the module {module_name!r} does not load: {_said(error)}.") from None
-    maker = getattr(module, attribute, None)
-    if not callable(maker):
-        known = [n for n, value in vars(module).items() if isinstance(value, type) and value.__module__ == module.__name__]
-        raise UsageError(f"{module_name} has no class {attribute!r}.", did_you_mean(attribute, known) if known else "")
-    try:
-        robot: Any = maker()
-    except VlpError:
-        raise
-    except Exception as error:
-        hint = "It is called without arguments: give them defaults."
-        raise MissingComponent(f"the robot {name!r} cannot be made: {_said(error)}.", hint) from None
-    lacks = [method for method in ("describe", "observe", "execute", "stop") if not callable(getattr(robot, method, None))]
-    if lacks:
-        raise UsageError(
-            f"{name} is no robot: it lacks {', '.join(lacks)}.", "A robot has describe, observe, execute and stop."
-        )
-    return robot
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}".rstrip(".")

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.files import cannot_write, holder
-from vlp.robot.protocol import Step, StepResult
-from vlp.robot.wire import plain
+from vlp.robot.protocol import Step, StepResult, plain
 
 TABLES = (
     "CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID",

@@ -12,13 +12,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
-from vlp.core.errors import MissingComponent, did_you_mean
+from vlp.core.errors import MissingComponent, SimulationFault, did_you_mean
 from vlp.core.observation import Located
 from vlp.robot.access import Access
 from vlp.robot.audit import Audit
 from vlp.robot.executor import Execution, Executor
 from vlp.robot.guard import Guard
-from vlp.robot.protocol import Step, offered
+from vlp.robot.protocol import Step, offered, plain
 from vlp.robot.stop_line import CONFIRM_S
 from vlp.robot.wire import (
     CancelRequest,
@@ -36,7 +36,6 @@ from vlp.robot.wire import (
     StopBody,
     StopRequest,
     encode_observation,
-    plain,
 )
 
 T = TypeVar("T")
@@ -127,6 +126,8 @@ def _add_reading(app: FastAPI, executor: Executor, stop_port: int | None) -> Non
             return await asyncio.wait_for(asyncio.wrap_future(executor.call(function)), executor.waits.observe_wait_s)
         except Refusal:
             raise
+        except SimulationFault as fault:
+            raise Refusal(503, "simulation-fault", fault.message, fault.hint) from None
         except Exception as error:
             log.exception("the robot could not %s", what)
             message = f"the robot could not {what}: {type(error).__name__}: {str(error)[:200]}."

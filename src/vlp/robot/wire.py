@@ -1,23 +1,47 @@
-"""What goes over HTTP between a robot's server and its client: bodies, observations and refusals."""
+"""What goes over HTTP between a robot's server and its client: token, requests, bodies, observations and refusals."""
 
 import base64
 import binascii
 import io
-import math
+import json
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
+import httpx
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.images import MAX_FILE_BYTES, decode_image
 from vlp.core.observation import Intrinsics, Observation, RobotState
-from vlp.robot.protocol import Status
+from vlp.robot.protocol import Status, plain
 
 MAX_BODY_BYTES = 64 * 1024
 Key = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._:-]+$", description="Idempotency key: acts once.")
 Epoch = Field(ge=0, le=2**53, description="Fencing epoch of the lease.")
+
+
+def check_token(token: str) -> None:
+    """Raise UsageError for a token that no server can have: none at all, or one with a character that no header takes."""
+    if not token:
+        raise UsageError(
+            "no token for the robot's server was given.", "Set VLP_ROBOT_TOKEN to what the server printed when it started."
+        )
+    odd = next((place for place, letter in enumerate(token, 1) if not "!" <= letter <= "~"), 0)
+    if odd:
+        raise UsageError(
+            f"the robot's token has {token[odd - 1]!r} at place {odd}; tokens are printable ASCII without spaces.",
+            "The server prints it when it starts.",
+        )
+
+
+def check_server_token(token: str) -> None:
+    """Raise UsageError for a token that a server may not have: as `check_token`, or one that could be guessed."""
+    if len(token) < 8:
+        said = f"a robot's token needs 8 characters or more; this one has {len(token)}."
+        raise UsageError(said, "Leave it out (VLP_ROBOT_TOKEN) to get a new one.")
+    check_token(token)
 
 
 class Refusal(Exception):
@@ -37,6 +61,20 @@ class Refusal(Exception):
     def to_json(self) -> dict[str, Any]:
         """Return the body that the client gets."""
         return {"error": {"code": self.code, "message": self.message, "hint": self.hint}}
+
+
+class RobotUnreachable(MissingComponent):
+    """No usable answer came.
+
+    Args:
+        url: of the robot's server.
+        why: what went wrong.
+        sent: whether the request may have arrived.
+    """
+
+    def __init__(self, url: str, why: str, sent: bool) -> None:
+        super().__init__(f"the robot at {url} cannot be reached: {why}.", "Is its server running?")
+        self.sent = sent
 
 
 class RequestBody(BaseModel):
@@ -183,19 +221,71 @@ class ObservationBody(RequestBody):
     scene_text: list[Annotated[str, Field(max_length=200)]] = Field(default=[], max_length=16)
 
 
-def plain(value: Any) -> Any:
-    """Return data as JSON can carry it: numpy as numbers and lists, tuples as lists, NaN and infinity as None."""
-    if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, bool | int | None):
-        return value
-    return str(value).encode("utf-8", "replace").decode()
+class Http:
+    """Connections to one server, with the token in every request.
+
+    Args:
+        url: the server's address.
+        token: bearer token.
+        timeout_s: limit for connecting, and for each wait on the answer.
+    """
+
+    def __init__(self, url: str, token: str, timeout_s: float) -> None:
+        self.url = url
+        self._client = httpx.Client(
+            base_url=url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=timeout_s,
+            follow_redirects=False,
+            trust_env=False,  # a robot is not reached through a proxy from the environment
+        )
+
+    def call(self, method: str, path: str, body: Any = None, params: dict[str, Any] | None = None) -> Any:
+        """Return the parsed JSON of a 2xx answer.
+
+        Raises:
+            RobotUnreachable: no connection, no answer in time, or an answer that is too large or not JSON.
+            Refusal: any other status.
+        """
+        try:
+            with self._client.stream(method, path, json=body, params=params) as response:
+                data = bytearray()
+                for chunk in response.iter_bytes():
+                    data += chunk
+                    if len(data) > 48 * 1024 * 1024:
+                        raise RobotUnreachable(self.url, "its answer is too large", sent=True)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise RobotUnreachable(self.url, _words(error), sent=False) from None
+        except (httpx.HTTPError, httpx.InvalidURL, RuntimeError) as error:
+            raise RobotUnreachable(self.url, _words(error), sent=True) from None
+        except (TypeError, ValueError, RecursionError) as error:  # the body itself is not JSON
+            raise Refusal(422, "bad-json", f"the step is not plain JSON: {_words(error)}", "") from None
+        try:
+            value = json.loads(bytes(data), parse_constant=_constant) if data else None
+        except (ValueError, RecursionError):
+            raise RobotUnreachable(self.url, "its answer is not JSON", sent=True) from None
+        if response.is_success:
+            return value
+        raise _refused(response.status_code, value)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number in JSON")
+
+
+def _refused(status: int, value: Any) -> Refusal:
+    fault = value.get("error") if isinstance(value, dict) else None
+    fault = fault if isinstance(fault, dict) else {}
+    message = str(fault.get("message", f"HTTP status {status}"))[:500]
+    return Refusal(status, str(fault.get("code", "http-error"))[:50], message, str(fault.get("hint", ""))[:500])
+
+
+def _words(error: Exception) -> str:
+    return " ".join((str(error) or type(error).__name__).split())[:200]
 
 
 def encode_observation(observation: Observation) -> dict[str, Any]:

@@ -14,9 +14,7 @@ from vlp.core.errors import MissingComponent, VlpError
 from vlp.core.observation import Located, Observation, RobotState
 from vlp.journal import Event
 from vlp.policy.model import PolicyStep
-from vlp.primitives.manifest import result_fault
-from vlp.robot.conformance import plain_observation, plain_result
-from vlp.robot.protocol import Robot, Step, StepResult, offered
+from vlp.robot.protocol import Robot, Step, StepResult, offered, plain_observation, plain_result, result_fault
 
 T = TypeVar("T")
 SLICE_S = 0.2
@@ -178,6 +176,8 @@ class Body:
 
         result, after = self._call(work, limit_s, f"the end of {step.do!r}")
         result = self.checked(step.do, result)
+        if result.code == "another-robot":
+            raise MissingComponent(result.message)
         if result.code in HELD:
             raise MissingComponent(result.message, "Let the other holder release the robot, or wait until its lease ends.")
         if result.code in UNKNOWN:

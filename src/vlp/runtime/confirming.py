@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from vlp.core.errors import UsageError, VlpError
-from vlp.core.instruction import Instruction
+from vlp.core.messages import Instruction
 from vlp.journal import Event, Journal
 from vlp.policy.model import Plan, Policy, compact
 from vlp.runtime.body import SLICE_S, Body

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vlp.core.errors import UsageError, VlpError
-from vlp.core.instruction import Instruction
+from vlp.core.messages import Instruction
 from vlp.journal import Event, Journal, Subscriber
 from vlp.policy.checks import check_policy, effects, within_limits
 from vlp.policy.model import PlanStep, Policy, Subtask

@@ -11,7 +11,7 @@ from vlp.core.errors import UsageError
 from vlp.core.observation import Located
 from vlp.journal import Event
 from vlp.policy.model import Plan, PlanStep, Situation, State
-from vlp.primitives.declare import Primitive
+from vlp.primitives.manifest import Primitive
 from vlp.primitives.schema import CHECK
 from vlp.prompt.render import Memory, StepRecord
 

@@ -5,10 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 
 from vlp.core.errors import Report, TaskFailed, UsageError
-from vlp.core.instruction import Instruction
-from vlp.core.messages import Message
+from vlp.core.messages import Instruction, Message, Names
 from vlp.core.observation import Observation
-from vlp.core.things import Names
 from vlp.journal import Event, Journal
 from vlp.models.protocol import Model, Reply
 from vlp.policy.checks import CHECKS, Reachable, check_policy

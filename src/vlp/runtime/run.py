@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from vlp import __version__
 from vlp.core.errors import UsageError, VlpError
-from vlp.core.instruction import Instruction
-from vlp.core.things import Names
+from vlp.core.messages import Instruction, Names
 from vlp.journal import Event, Journal, Subscriber, read_events
 from vlp.models.protocol import Model
 from vlp.robot.protocol import Robot, Step, StepResult

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vlp.core.errors import VlpError
-from vlp.core.things import counted
+from vlp.core.messages import counted
 from vlp.journal import Event
 from vlp.primitives.schema import CHECK
 

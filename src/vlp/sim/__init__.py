@@ -1,18 +1,12 @@
-"""The simulator: its bodies and worlds, by name. A row is all that one more needs beside its own code.
-
-MuJoCo reads at its import how it is to draw, so what the environment says of that is checked first.
-"""
+"""The simulator: its bodies and worlds, by name. A row is all that one more needs beside its own code."""
 
 from typing import TYPE_CHECKING
 
 from vlp.core.errors import UsageError, open_row
-from vlp.sim.opengl import check_import
 
 if TYPE_CHECKING:
     from vlp.sim.embodiments.protocol import Embodiment
     from vlp.sim.worlds.protocol import Sampled, World
-
-check_import()
 
 EMBODIMENTS: dict[str, str] = {"hsr": "vlp.sim.embodiments.hsr.embodiment:Hsr"}
 """Objects or classes that fit `vlp.sim.embodiments.protocol.Embodiment`; the first row is the default."""

@@ -1,4 +1,7 @@
-"""The environment's variables that choose how MuJoCo draws: a wrong one is named before MuJoCo fails on it."""
+"""MuJoCo, for all of `vlp.sim` to import from here, and the environment's variables that choose how it draws.
+
+MuJoCo reads them at its import; a wrong one is named here, in a sentence.
+"""
 
 import ctypes.util
 import os
@@ -18,22 +21,6 @@ def wanted() -> str:
 def has_display() -> bool:
     """Whether there is a display to open a window on."""
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def check_import() -> None:
-    """Import MuJoCo where a variable tells it how to draw.
-
-    Raises:
-        MissingComponent: it cannot be imported with these variables. That it is not installed is for those who need it.
-    """
-    if not GIVEN:
-        return
-    try:
-        import mujoco  # noqa: F401
-    except ImportError:
-        return
-    except Exception as error:  # a name that MuJoCo does not know, a library that is not there, a number that is none
-        raise cannot_draw(error) from None
 
 
 def check_drawing() -> None:
@@ -57,3 +44,11 @@ def cannot_draw(why: Exception | str) -> MissingComponent:
     egl = ctypes.util.find_library("EGL") is not None
     hint = f"Use EGL, which is installed here: MUJOCO_GL=egl{f', and unset {others}' if others else ''}."
     return MissingComponent(f"pictures cannot be drawn with {named}: {said}.", hint if egl else install)
+
+
+try:
+    import mujoco as mujoco
+except ImportError:
+    raise  # that it is not installed is for those who need it
+except Exception as error:  # a name that MuJoCo does not know, a library that is not there, a number that is none
+    raise (cannot_draw(error) if GIVEN else error) from None

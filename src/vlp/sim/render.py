@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from vlp.core.observation import Box
 from vlp.sim import opengl
+from vlp.sim.opengl import mujoco
 
 _LOCK = threading.RLock()
 _STATE: dict[str, Any] = {}

@@ -4,21 +4,17 @@ import hashlib
 import math
 import struct
 
-import mujoco
 import numpy as np
 
-from vlp.core.errors import UsageError, VlpError, lookup
+from vlp.core.errors import SimulationFault, UsageError, lookup
 from vlp.sim import open_embodiment, open_world
 from vlp.sim.embodiments.protocol import Embodiment
+from vlp.sim.opengl import mujoco
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.protocol import Sampled, SampledThing, World
 
 STATE = mujoco.mjtState.mjSTATE_INTEGRATION
 MAGIC = b"vlpsim01"
-
-
-class SimulationDiverged(VlpError):
-    """The physics broke down (not a number, or speeds beyond reason): neither a success nor the planner's failure."""
 
 
 class Simulation:
@@ -59,17 +55,17 @@ class Simulation:
         """Advance the physics by n time steps.
 
         Raises:
-            SimulationDiverged: the state is no longer finite or moves faster than anything here can.
+            SimulationFault: the state is no longer finite or moves faster than anything here can.
         """
         for _ in range(n):
             mujoco.mj_step(self.model, self.data)
         self.check()
 
     def check(self) -> None:
-        """Raise SimulationDiverged when the state is broken; call it after stepping `data` yourself."""
+        """Raise SimulationFault when the state is broken; call it after stepping `data` yourself."""
         speed, fastest = self.data.qvel, 100.0  # m/s, rad/s
         if not (np.isfinite(self.data.qpos).all() and np.isfinite(speed).all()) or np.abs(speed).max() > fastest:
-            raise SimulationDiverged(
+            raise SimulationFault(
                 f"the simulation diverged at {self.data.time:.2f} s.", f"Report the scene's seed, {self.scene.seed}."
             )
 

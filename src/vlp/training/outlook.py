@@ -4,7 +4,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from vlp.core.things import counted
+from vlp.core.messages import counted
 from vlp.data.store import Store
 from vlp.models.loading import find_device
 from vlp.models.shape import build_shape, find_config

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from random import Random
 from typing import Any
 
-from vlp.core.things import plural
+from vlp.core.messages import plural
 
 QUESTIONS = (
     "what do you see?",

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from vlp.core.errors import MissingComponent, UsageError
-from vlp.core.things import counted
+from vlp.core.messages import counted
 from vlp.data.lint import SampleCheck, lint
 from vlp.data.sample import Sample
 from vlp.data.store import Store

@@ -12,8 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from vlp.core.errors import Issue, TaskFailed, UsageError
-from vlp.core.instruction import MAX_CHARS
-from vlp.core.things import Names
+from vlp.core.messages import MAX_CHARS, Names
 from vlp.policy.checks import Check, Context
 from vlp.policy.model import Policy, Situation, references, walk
 from vlp.primitives.manifest import Manifest

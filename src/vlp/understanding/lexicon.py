@@ -9,7 +9,7 @@ from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
-from vlp.core.things import Names
+from vlp.core.messages import Names
 
 WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*", re.UNICODE)
 BREAKS = ",;:.!?"

@@ -208,7 +208,7 @@ class _Killer:
 
 def live(out: Path, world: int, kill_s: float | None) -> str:
     """Run a task of a world with the expert as its model, or take it over; return how it ended."""
-    from vlp.core.instruction import Instruction
+    from vlp.core.messages import Instruction
     from vlp.episodes.assemble import open_robot
     from vlp.episodes.expert_model import ExpertModel
     from vlp.episodes.verdict import Verdict

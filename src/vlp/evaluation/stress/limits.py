@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import mujoco
 import numpy as np
 
 from vlp.core.observation import Located
@@ -17,6 +16,7 @@ from vlp.primitives.manifest import Limits, Manifest
 from vlp.primitives.standard import STANDARD
 from vlp.robot.protocol import Step
 from vlp.sim.open import simulated
+from vlp.sim.opengl import mujoco
 from vlp.sim.simulation import Simulation
 
 LIMITS = ("base_speed_m_s", "hand_speed_m_s", "grip_force_n", "gripper_opening_m", "payload_kg", "out_of_workspace_m")

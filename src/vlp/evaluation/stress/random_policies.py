@@ -5,9 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from vlp.policy.model import PolicyStep, Situation, State
-from vlp.primitives.declare import Argument
 from vlp.primitives.facts import UNARY
-from vlp.primitives.manifest import Manifest
+from vlp.primitives.manifest import Argument, Manifest
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
 

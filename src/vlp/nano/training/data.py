@@ -90,9 +90,8 @@ def noisy_codes(scenes: Sequence[LabelledScene], rng: np.random.Generator) -> Te
 @cache
 def _home_camera() -> tuple[np.ndarray, Intrinsics]:
     """Return the head camera's pose in the base frame at the table station, and nano's intrinsics."""
-    import mujoco
-
     from vlp.sim import open_embodiment
+    from vlp.sim.opengl import mujoco
 
     body = open_embodiment()
     model = body.spec().compile()

@@ -12,8 +12,7 @@ from typing import NamedTuple
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from vlp.primitives.declare import Argument, Primitive
-from vlp.primitives.manifest import Manifest
+from vlp.primitives.manifest import Argument, Manifest, Primitive
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
 

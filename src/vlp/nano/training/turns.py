@@ -9,7 +9,6 @@ from random import Random
 
 import numpy as np
 
-from vlp.core.messages import Text
 from vlp.core.observation import RobotState
 from vlp.nano import wording as brief
 from vlp.nano.keeping import policy_words
@@ -51,7 +50,7 @@ def plan_prompt(truth: Truth, task: Task, failed: StepRecord | None = None) -> s
     before = (task.before,) if task.before else ()
     memory = Memory(instructions=(*before, task.instruction), steps=(failed,) if failed else ())
     request = PlanRequest(np.zeros((8, 8, 3), np.uint8), task.instruction, state, memory, every_primitive(), None, ())
-    return next(part.text for part in brief.plan(request)[0].parts if isinstance(part, Text))
+    return brief.plan(request)[0].text
 
 
 class TurnSource:

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from functools import cache, lru_cache
 from random import Random
 
-from vlp.core.things import plural
+from vlp.core.messages import plural
 from vlp.nano.wording import heard
 from vlp.sim.language.families import PLAIN
 from vlp.sim.language.task import Task

@@ -9,7 +9,7 @@ from typing import Any
 
 from vlp.core.errors import UsageError
 from vlp.core.files import write_whole
-from vlp.core.things import counted
+from vlp.core.messages import counted
 from vlp.journal import Event, journal_path, read_events
 from vlp.runtime.memory import reading
 from vlp.runtime.story import TIMES, Chapter, Row, Story

@@ -5,9 +5,10 @@ import math
 from importlib.resources import files
 from typing import Any
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
+
+from vlp.sim.opengl import mujoco
 
 Facts = dict[str, Any]
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import mujoco
 import numpy as np
 
 from vlp.core.observation import Intrinsics
 from vlp.primitives.manifest import Manifest, Place
 from vlp.robot.protocol import Robot
+from vlp.sim.opengl import mujoco
 from vlp.sim.worlds.protocol import Pose2, Station
 
 if TYPE_CHECKING:

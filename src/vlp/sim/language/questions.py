@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from typing import NamedTuple
 
-from vlp.core.things import plural
+from vlp.core.messages import plural
 from vlp.sim.language.phrasings import phrasings
 from vlp.sim.language.references import CLEAR_LEAD_M, ORDERS, SIZES, Unclear, candidates, resolve
 from vlp.sim.language.relations import DIRECTIONS, displacement_m, gap_m, lies, rests_on, visible

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cache
 
 from vlp.core.errors import closest
-from vlp.core.things import plural
+from vlp.core.messages import plural
 from vlp.sim.language.families import PLAIN
 from vlp.sim.language.phrasings import Phrasings, phrasings
 from vlp.sim.language.references import ORDERS, Unclear, resolve

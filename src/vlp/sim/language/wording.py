@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from random import Random
 
-from vlp.core.things import plural
+from vlp.core.messages import plural
 from vlp.sim.language.phrasings import Phrasings, phrasings
 from vlp.sim.worlds.tabletop.words import KINDS
 

@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import mujoco
 import numpy as np
 
 from vlp.core.errors import Report
 from vlp.sim.embodiments.protocol import Embodiment
+from vlp.sim.opengl import mujoco
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.protocol import World
 

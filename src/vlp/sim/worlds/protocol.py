@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import mujoco
 import numpy as np
 
-from vlp.core.things import Sizes
+from vlp.core.observation import Sizes
 from vlp.primitives.manifest import Place
+from vlp.sim.opengl import mujoco
 from vlp.sim.truth import Truth
 
 if TYPE_CHECKING:

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import mujoco
 import numpy as np
 
 from vlp.core.observation import Intrinsics
 from vlp.primitives.manifest import Limits
 from vlp.sim.embodiments.hsr.shapes import add_shapes
 from vlp.sim.embodiments.kinematics import add_tree, field_of_view_deg, load_facts
+from vlp.sim.opengl import mujoco
 
 CAMERA = "head_rgbd"
 INTRINSICS = Intrinsics(640, 480, 554.38, 554.38, 320.0, 240.0)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import mujoco
 import numpy as np
 
 from vlp.primitives.manifest import Manifest, Place
@@ -10,6 +9,7 @@ from vlp.sim.embodiments.hsr import body, posing
 from vlp.sim.embodiments.hsr.reach import HAND
 from vlp.sim.embodiments.hsr.robot import SimRobot, manifest
 from vlp.sim.embodiments.protocol import Fingers
+from vlp.sim.opengl import mujoco
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.protocol import Pose2, Station
 

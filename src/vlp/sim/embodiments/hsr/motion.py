@@ -5,13 +5,13 @@ import threading
 from collections.abc import Callable
 from itertools import pairwise
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from vlp.sim.embodiments.hsr.body import BASE_JOINTS, BOUNDS, GRIPPER, SERVOS
 from vlp.sim.embodiments.hsr.hand import FINGERS, angle_for, opening_of
 from vlp.sim.embodiments.hsr.reach import JOINTS, Reach
+from vlp.sim.opengl import mujoco
 
 Array = NDArray[np.float64]
 TICK_S = 0.02

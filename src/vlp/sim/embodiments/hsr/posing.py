@@ -2,10 +2,10 @@
 
 import math
 
-import mujoco
 import numpy as np
 
 from vlp.sim.embodiments.hsr import body as hsr
+from vlp.sim.opengl import mujoco
 from vlp.sim.worlds.protocol import Pose2
 
 Point = tuple[float, float, float]

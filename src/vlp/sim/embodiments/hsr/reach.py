@@ -4,12 +4,12 @@ import math
 from dataclasses import dataclass
 
 import mink
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from vlp.sim.embodiments.hsr.body import ARM_JOINTS, BASE_JOINTS, SERVOS
 from vlp.sim.embodiments.hsr.body import spec as hsr_spec
+from vlp.sim.opengl import mujoco
 
 Array = NDArray[np.float64]
 HAND = "hand_palm_link"

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +24,7 @@ from vlp.sim.embodiments.hsr.hand import FINGERS
 from vlp.sim.embodiments.hsr.motion import Failed, Motion, OutOfTime, Stopped
 from vlp.sim.embodiments.hsr.reach import HAND, Reach, Slab
 from vlp.sim.heightmap import HeightMap
+from vlp.sim.opengl import mujoco
 from vlp.sim.render import Camera, noisy_depth
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.protocol import Station
@@ -89,7 +89,7 @@ class SimRobot:
         """Carry out one step once per key; a repeated key returns the first result.
 
         Raises:
-            SimulationDiverged: the physics broke down, which is nobody's failure.
+            SimulationFault: the physics broke down, which is nobody's failure.
         """
         return self._once.run(step, self._act)
 

@@ -3,9 +3,8 @@
 import math
 from dataclasses import dataclass
 
-import mujoco
-
 from vlp.sim.embodiments.kinematics import quaternion
+from vlp.sim.opengl import mujoco
 
 Vec = tuple[float, float, float]
 

@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from vlp.sim.opengl import mujoco
 from vlp.sim.worlds.tabletop.objects import Geom, add_object, quaternion
 from vlp.sim.worlds.tabletop.scene import Look, Scene, brighter
 

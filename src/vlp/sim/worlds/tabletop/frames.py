@@ -16,12 +16,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from vlp.core.observation import Box
 from vlp.sim import open_embodiment
+from vlp.sim.opengl import mujoco
 from vlp.sim.render import Camera
 from vlp.sim.simulation import set_pose
 from vlp.sim.truth import Truth

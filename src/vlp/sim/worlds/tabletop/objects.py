@@ -5,9 +5,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import mujoco
 import numpy as np
 
+from vlp.sim.opengl import mujoco
 from vlp.sim.worlds.tabletop.kinds import colours, kinds
 
 Rgb = tuple[float, float, float]

@@ -4,7 +4,7 @@ import tomllib
 from functools import cache
 from importlib.resources import files
 
-from vlp.core.things import SizeBounds, Sizes
+from vlp.core.observation import SizeBounds, Sizes
 
 
 @cache

@@ -1,8 +1,7 @@
 """The world `tabletop`: a table with objects before the robot, a bin beside it, and a place to start from."""
 
-import mujoco
-
-from vlp.core.things import Sizes
+from vlp.core.observation import Sizes
+from vlp.sim.opengl import mujoco
 from vlp.sim.simulation import Simulation
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.protocol import Station

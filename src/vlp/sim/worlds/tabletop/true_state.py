@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterable
 
-import mujoco
 import numpy as np
 
 from vlp.sim.embodiments.protocol import Fingers
+from vlp.sim.opengl import mujoco
 from vlp.sim.truth import TrueObject, Truth
 from vlp.sim.worlds.tabletop.objects import SceneObject
 from vlp.sim.worlds.tabletop.scene import Scene

@@ -6,9 +6,9 @@ import pytest
 
 from vlp.core.observation import Located
 from vlp.policy.checks import check_policy
-from vlp.primitives.declare import Argument, Primitive
-from vlp.primitives.manifest import result_fault
+from vlp.primitives.manifest import Argument, Primitive
 from vlp.primitives.standard import make_manifest
+from vlp.robot.protocol import result_fault
 
 MEASURE = Primitive("measure", "perception", "Measure.", (Argument("what", "text", "What."),), result="reading")
 REPORT = Primitive("report", "action", "Report.", (Argument("of", "reference", "Which reading.", result="reading"),))
