@@ -88,7 +88,7 @@ class Executor:
         self.stopped = bool(self.stop_reason)
         self.changes = 0
         """Sequence number of the last event."""
-        self._record, self._clock = record, clock
+        self.record, self._clock = record, clock
         self._moved_s = -math.inf
         self._lock = threading.Lock()
         self._stop_lock = threading.Lock()  # its own, held for two assignments: a stop waits for nobody
@@ -134,7 +134,7 @@ class Executor:
             self._refuse_when_busy()
             execution = Execution(uuid.uuid4().hex, step, self.lease.holder)
             try:
-                self._record.take(execution.id, execution.holder, step)
+                self.record.take(execution.id, execution.holder, step)
             except MissingComponent as error:  # without it a restarted server could do this step again
                 raise Refusal(503, "not-recorded", error.message, error.hint) from None
             self._latest = execution
@@ -281,7 +281,7 @@ class Executor:
         if not skip:
             result = self._execute(execution.step)
         try:
-            self._record.finish(execution.id, result)
+            self.record.finish(execution.id, result)
         except MissingComponent:  # the latest one is known without it; a restarted server will call it unknown
             log.exception("the end of a step was not recorded")
         with self._lock:
@@ -333,7 +333,7 @@ class Executor:
                 continue
             self._keep_latch.clear()
             try:
-                self._record.keep_stop(self.stop_reason)
+                self.record.keep_stop(self.stop_reason)
             except MissingComponent:
                 log.exception("the latch was not recorded")
 
@@ -357,7 +357,7 @@ class Executor:
         latest = self._latest
         if latest is not None and (latest.step.key == key or latest.id == id):
             return latest
-        taken = self._record.find(key=key, id=id)
+        taken = self.record.find(key=key, id=id)
         if taken is None:
             return None
         unknown = "the robot's server ended while this step was under way; look what it did."
