@@ -26,7 +26,6 @@ from vlp.robot.wire import Refusal
 from vlp.sim.fake.robot import FakeRobot
 
 HOLDERS = ("ann", "bob")
-PLACES = ("bin", "table", "start")
 HAPPENINGS = {"send": 60, "acquire": 12, "renew": 8, "release": 4, "lapse": 4, "stop": 3, "reset": 6, "restart": 3, "clock": 2}
 """What happens, and how often."""
 
@@ -80,7 +79,7 @@ class Delivery:
     def _send(self) -> None:
         known = list(self.sent)
         key = self.rng.choice(known) if known and self.rng.random() < 0.4 else f"key-{len(self.sent)}"
-        step = self.sent.get(key) or Step("go_to", {"place": self.rng.choice(PLACES)}, key)
+        step = self.sent.get(key) or Step("go_to", {"place": self.rng.choice(list(self.server.manifest.places))}, key)
         epoch = self.server.lease.epoch
         if self.rng.random() < 0.4:
             epoch = self.rng.choice([*self.epochs, 0, epoch + 1])

@@ -56,7 +56,7 @@ class TickingRobot(FakeRobot):
 
 
 @dataclass(frozen=True)
-class Case:
+class Halt:
     """One stop or one silence.
 
     Args:
@@ -78,7 +78,7 @@ class Case:
     faults: tuple[str, ...] = ()
 
 
-def stops(case: int, server: "Served") -> Case:
+def stops(case: int, server: "Served") -> Halt:
     """Stop the robot in motion over the stop line, from another client than the one that moves it."""
     load, rng = LOADS[case % len(LOADS)], random.Random(case)
     with server.moving() as client, _load(load, server, client):
@@ -90,12 +90,12 @@ def stops(case: int, server: "Served") -> Case:
         time.sleep(0.02)
         after = server.last_s.value > answered and bool(answer.get("confirmed"))
         faults = tuple(_latched(server, rng))
-    return Case(
+    return Halt(
         case, load, 1000 * max(0.0, last - began), 1000 * (answered - began), bool(answer.get("confirmed")), after, faults
     )
 
 
-def silence(case: int, server: "Served") -> Case:
+def silence(case: int, server: "Served") -> Halt:
     """Kill or freeze the client of a robot in motion at a random moment."""
     way, rng = WAYS[case % len(WAYS)], random.Random(case)
     with server.moving() as client:
@@ -111,7 +111,7 @@ def silence(case: int, server: "Served") -> Case:
             time.sleep(0.3)
             faults += ["moved again when it came back"] if server.last_s.value > time.monotonic() - 0.2 else []
         faults += _latched(server, rng)
-    return Case(case, way, 1000 * max(0.0, last - began), 0.0, True, False, tuple(faults))
+    return Halt(case, way, 1000 * max(0.0, last - began), 0.0, True, False, tuple(faults))
 
 
 def _latched(server: "Served", rng: random.Random) -> Iterator[str]:
