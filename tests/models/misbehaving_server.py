@@ -392,6 +392,7 @@ MODES: dict[str, Mode] = {
     "no-images": Mode(error("image input is not supported by this model", 400)),
     "no-chat": Mode(error("model does not support chat", 400)),
     "crashes": Mode(error("internal server error", 500)),
+    "crashes-once": Mode(once(error("internal server error", 500))),
     "gateway": Mode(lambda h: h.whole(b"<html><h1>502 Bad Gateway</h1></html>", 502)),
     "redirects": Mode(lambda h: h.whole(b"", 307, Location="https://elsewhere.invalid/v1/chat/completions")),
     # parameters

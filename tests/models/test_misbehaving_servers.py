@@ -121,6 +121,7 @@ ROWS: list[tuple[str, Row]] = [
     ("no-images", Row(3, ("image input is not supported", "Does this model take images?"))),
     ("no-chat", Row(3, ("does not support chat", "--model-name"), GROUND)),
     ("crashes", Row(3, ("HTTP 500", "internal server error"), GROUND)),
+    ("crashes-once", Row()),
     ("gateway", Row(3, ("HTTP 502", "a web page, 502 Bad Gateway"))),
     ("redirects", Row(3, ("redirects to 'https://elsewhere.invalid",))),
     ("new-limit", Row()),

@@ -8,6 +8,7 @@ import base64
 import json
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -211,7 +212,11 @@ class OpenAIModel:
         deadline: Deadline,
         on_text: Callable[[str], None] | None = None,
     ) -> Reply:
-        """Return the reply to one request, asked again without what the server does not take, or with room for thinking."""
+        """Return the reply to one request, asked again without what the server does not take, or with room for thinking.
+
+        An error of the server itself (500) is asked about once more before it is believed: many pass.
+        """
+        stumbled = False
         while True:
             body = self._body(messages, max_tokens) | fields | {"stream": "stream" not in self._left_out}
             if body["stream"] and "stream_options" not in self._left_out:
@@ -225,7 +230,11 @@ class OpenAIModel:
             except RequestRefused as error:
                 if self._yields(error.said):
                     continue
-                raise
+                if stumbled or error.status < 500 or error.of_shape:
+                    raise
+                stumbled = True
+                time.sleep(min(0.5, deadline.left_s / 4))
+                continue
             if reply is not None:
                 return reply
             self._thinking_tokens = 4096

@@ -44,13 +44,13 @@ class RequestRefused(MissingComponent):
         status: of HTTP.
 
     Attributes:
-        said: see above.
+        said, status: see above.
         of_shape: whether it may be the shape of the reply that it refuses; a server that breaks down must say so.
     """
 
     def __init__(self, message: str, hint: str = "", said: str = "", status: int = 400) -> None:
         super().__init__(message, hint)
-        self.said = said
+        self.said, self.status = said, status
         about_shape = bool(re.search(r"schema|grammar|response_format|json|guided|structured|anyof", said.lower()))
         self.of_shape = status < 500 or about_shape
 
