@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CODE := src tests examples recipes tools
 export MUJOCO_GL ?= egl
 
-.PHONY: demo quick test test-serving check docs clean
+.PHONY: demo quick soak test test-serving check docs clean
 
 # The main job with one change of mind midway, on the embedded model; the scene is of the test split.
 DEMO := "put the red cube in the green bowl" --seed 20009802 --change "4: no, put it in the orange bowl"
@@ -39,6 +39,10 @@ test-serving: $(VENV)/.dev $(VLLM_VENV)/.done
 $(VLLM_VENV)/.done: tools/install_vllm.sh
 	PYTHON="$(PYTHON)" sh tools/install_vllm.sh $(VLLM_VENV)
 	@touch $@
+
+# The long form of what docs/safety.md promises; bounded in time, goes on where it stopped.
+soak: $(VENV)/.dev
+	MUJOCO_GL=egl $(BIN)/python recipes/soak.py --minutes $(or $(MINUTES),60)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check $(CODE)

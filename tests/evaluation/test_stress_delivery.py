@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from vlp.evaluation.stress.commanders import race
 from vlp.evaluation.stress.delivery import HAPPENINGS, Delivery, deliver
 from vlp.evaluation.stress.motion import LOADS, WAYS, measure
 
@@ -36,3 +37,9 @@ def test_a_robot_whose_client_falls_silent_is_stopped_and_latched(tmp_path: Path
     assert summary["all"]["faults"] == [] and set(WAYS) < set(summary)
     again = measure("silence", len(WAYS), tmp_path / "silence")["silence"]
     assert again == summary, "what was measured is kept"
+
+
+def test_two_commanders_never_move_one_robot() -> None:
+    summary = race(1200, seed=5)
+    assert summary["faults"] == [] and summary["epochs"] > 5 and summary["steps"] > 20
+    assert any(answer.endswith("stale-epoch") for answer in summary["answers"]), "nobody who was paused came back"

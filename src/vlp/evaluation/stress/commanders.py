@@ -1,0 +1,115 @@
+"""Many clients that want one robot: never two of them, and who was paused comes back as a stranger.
+
+    python -m vlp.evaluation.stress.commanders --n 10000 --out runs/commanders
+
+Each client asks for the lease over HTTP, sends steps under it, and now and then pauses for longer than the lease lasts before
+it sends more. A lease that runs out behind a step latches the robot; whoever finds it latched resets it, as a person would. The
+robot notes under which epoch and for whom it acts.
+"""
+
+import argparse
+import json
+import random
+import sys
+import threading
+import time
+from collections import Counter
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from vlp.robot.protocol import Step, StepResult
+from vlp.robot.serving import Address, running_server
+from vlp.robot.wire import Http, Refusal, RobotUnreachable
+from vlp.sim.fake.robot import FakeRobot
+
+CLIENTS = 8
+TTL_S = 0.25
+
+
+class Witness(FakeRobot):
+    """Notes epoch and key of every step, and whether two were under way at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.acts: list[tuple[int, str]] = []
+        self.faults: list[str] = []
+        self._under_way = threading.Lock()
+
+    def execute(self, step: Step) -> StepResult:
+        """Note a step, and succeed a moment later."""
+        if not self._under_way.acquire(blocking=False):
+            self.faults.append(f"{step.key} began while another step was under way")
+        else:
+            time.sleep(0.0005)
+            self._under_way.release()
+        self.acts.append((step.epoch, step.key))
+        return StepResult(step.key, "succeeded")
+
+
+def race(n: int, seed: int = 0) -> dict[str, Any]:
+    """Let clients race until n requests were made; return counts and faults."""
+    robot, answers = Witness(), Counter[str]()
+    granted: dict[int, str] = {}
+    with running_server(robot, silence_s=60.0) as at:
+        threads = [
+            threading.Thread(
+                target=_client, args=(at, f"client-{i}", n // CLIENTS, random.Random(seed * 100 + i), answers, granted)
+            )
+            for i in range(CLIENTS)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    faults = list(robot.faults)
+    epochs = [epoch for epoch, _ in robot.acts]
+    faults += [f"epoch {b} acted after {a}" for a, b in pairwise(epochs) if b < a]
+    faults += [f"{key} acted under the epoch of {granted[e]}" for e, key in robot.acts if not key.startswith(f"{granted[e]}-")]
+    doubled = [key for key, count in Counter(key for _, key in robot.acts).items() if count > 1]
+    faults += [f"{key} acted more than once" for key in doubled]
+    counts = {"requests": sum(answers.values()), "answers": dict(answers), "epochs": len(granted), "steps": len(robot.acts)}
+    return {"n": n, "seed": seed, **counts, "faults": faults}
+
+
+def _client(at: Address, name: str, n: int, rng: random.Random, answers: Counter[str], granted: dict[int, str]) -> None:
+    http, epoch = Http(at.url, at.token, 10.0), 0
+    for index in range(n):
+        kind = rng.choices(("lease", "step", "again", "pause"), (30, 55, 14, 1))[0]
+        try:
+            if kind == "pause":
+                time.sleep(TTL_S * 1.5)
+            if kind == "lease" or epoch == 0:
+                epoch = http.call("POST", "/lease", {"holder": name, "ttl_s": TTL_S})["epoch"]
+                granted[epoch] = name
+            else:
+                key = f"{name}-{index - (kind == 'again')}"
+                http.call("POST", "/executions", {"primitive": "home", "arguments": {}, "key": key, "epoch": epoch})
+            answers[f"{kind}: taken"] += 1
+        except Refusal as refused:
+            answers[f"{kind}: {refused.code}"] += 1
+            if refused.code == "stopped":
+                with suppress(Refusal):
+                    http.call("POST", "/stop/reset")
+        except RobotUnreachable:
+            answers[f"{kind}: no answer"] += 1
+    http.close()
+
+
+def main() -> int:
+    """Run from the command line; exit status 1 when a promise was broken."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--n", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    summary = race(options.n, options.seed)
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "summary.json").write_text(json.dumps({"commanders": summary}, indent=2) + "\n")
+    print(json.dumps(summary, indent=2))
+    return 1 if summary["faults"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
