@@ -64,6 +64,15 @@ def holder(*paths: Path) -> str:
     return "another process"
 
 
+def free(path: Path) -> Path:
+    """Return a path where nothing is: the one given, or with a number behind its stem."""
+    number, found = 1, path
+    while found.exists():
+        number += 1
+        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return found
+
+
 def nearest(path: str | Path) -> str:
     """Return the hint that names the existing path nearest in spelling to one that does not exist; "" where none is near."""
     given = Path(path)

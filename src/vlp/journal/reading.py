@@ -1,0 +1,203 @@
+"""A journal read back: no event is given that is not the one that was written."""
+
+import contextlib
+import shutil
+import sqlite3
+import struct
+import tempfile
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
+from pathlib import Path
+
+from vlp.core.errors import MissingComponent, UsageError
+from vlp.journal.events import Event
+from vlp.journal.file import (
+    APPLICATION_ID,
+    MIGRATIONS,
+    DamagedJournal,
+    Row,
+    digest_of,
+    is_locked,
+    is_written,
+    journal_path,
+    last_noted,
+    link,
+    locked,
+    log_path,
+)
+from vlp.journal.log import log_fault
+
+
+def read_events(where: str | Path, kinds: Iterable[str] = (), blobs: bool = True) -> list[Event]:
+    """Return the events of a journal in order; of snapshots, only the last two have their blob.
+
+    Args:
+        where: run directory or journal file.
+        kinds: only these kinds; empty for all.
+        blobs: whether to read images and snapshots too.
+
+    Raises:
+        DamagedJournal, UsageError, MissingComponent: as `read_rows` does.
+    """
+    wanted = set(kinds)
+    return [event for _, event in read_rows(where, blobs) if not wanted or event.kind in wanted]
+
+
+def read_rows(where: str | Path, blobs: bool = True, held: bool = False) -> Iterator[tuple[Row, Event]]:
+    """Give the events of a journal in order, each as it stands in the file too; the first bad one raises, after all good ones.
+
+    Args:
+        where: run directory or journal file.
+        blobs: whether to read images and snapshots too, and compare them with their hashes.
+        held: whether this process has the lock of the writer; nobody else writes then.
+
+    Raises:
+        DamagedJournal: it does not go on as it was written.
+        UsageError: not a journal, or a newer version.
+        MissingComponent: another process keeps it locked, or it cannot be read.
+    """
+    path = journal_path(where)
+    good, last = 0, 0
+    try:
+        with _opened(path) as db:
+            for row in _rows(db, path, blobs):
+                try:
+                    event = row.event()
+                except (ValueError, RecursionError, UsageError, TypeError, AttributeError) as error:
+                    raise _Bad(row.seq, f"it cannot be read: {str(error)[:100].rstrip('.')}") from None
+                good, last = good + 1, row.seq
+                yield row, event
+        _check_end(path, last, held)
+    except _Bad as bad:
+        raise DamagedJournal(path, bad.seq or last + 1, good, bad.why) from None
+    except OSError as error:
+        raise MissingComponent(f"the journal {str(path)!r} cannot be read: {error.strerror}.") from None
+    except sqlite3.Error as error:
+        if is_locked(error):
+            raise locked(path) from None
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM):
+            raise MissingComponent(f"the journal {str(path)!r} cannot be read: {error}.") from None
+        if code == sqlite3.SQLITE_NOTADB:
+            raise UsageError(f"{str(path)!r} is not a journal: {error}.") from None
+        raise DamagedJournal(path, last + 1, good, str(error)[:100]) from None
+
+
+def has_chain(where: str | Path) -> bool:
+    """Return whether a chain goes through the events of a journal that can be read: not where an older program wrote it."""
+    path = journal_path(where)
+    with _opened(path) as db:
+        db.text_factory = bytes
+        return _check(db, path) is not False
+
+
+class _Bad(Exception):
+    """An event that is not the one that was written, 0 for the one after the last good one; and how that is known."""
+
+    def __init__(self, seq: int, why: str) -> None:
+        super().__init__(why)
+        self.seq, self.why = seq, why
+
+
+def _rows(db: sqlite3.Connection, path: Path, blobs: bool) -> Iterator[Row]:
+    """Give what stands in the tables, each event held against its link."""
+    db.text_factory = bytes  # what was written, also where it is no text any more
+    db.execute("BEGIN")  # events and links of one moment
+    events = db.execute(
+        f"SELECT seq, wall_s, kind, data, {'blob' if blobs else 'NULL'}, blob IS NULL FROM event NOT INDEXED ORDER BY seq"
+    ) if (chained := _check(db, path)) is not None else ()  # fmt: skip
+    links = db.execute("SELECT seq, digest, hash FROM link ORDER BY seq") if chained else ()
+    before = b""
+    for event, known in zip_longest(events, links):
+        seq, wall_s, kind, data, blob, bare = event or (known[0], 0.0, b"", b"", None, True)
+        if not chained:
+            yield Row(seq, wall_s, kind, data, blob, digest_of(blob))
+            continue
+        if not event or not known or known[0] != seq:
+            raise _Bad(min(row[0] for row in (event, known) if row), "an event is missing, or one that nobody wrote is there")
+        row = Row(seq, wall_s, kind, data, blob, known[1])
+        try:
+            before = link(before, row)
+        except (TypeError, struct.error):
+            raise _Bad(seq, "what stands there is no event") from None
+        if before != known[2]:
+            raise _Bad(seq, "its hash does not fit")
+        if bare != (known[1] is None) and not (bare and kind == b"snapshot"):
+            raise _Bad(seq, "its image is missing")
+        if blob is not None and digest_of(blob) != known[1]:
+            raise _Bad(seq, f"the hash of its {'snapshot' if kind == b'snapshot' else 'image'} does not fit")
+        yield row
+
+
+def _check(db: sqlite3.Connection, path: Path) -> bool | None:
+    """Return whether a journal has a chain, None where nothing was written to it yet."""
+    mark, version = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    if not tables and mark in (0, APPLICATION_ID):
+        raise _empty(path)
+    if mark != APPLICATION_ID:
+        raise UsageError(f"{str(path)!r} is an SQLite file, but not a journal.")
+    if version > len(MIGRATIONS):
+        raise UsageError(f"{str(path)!r} has schema version {version}, newer than {len(MIGRATIONS)}.", "Update vlp.")
+    if not tables & {b"event", b"link"}:
+        return None
+    if (chained := b"link" in tables) != (version >= 2):
+        raise _Bad(0, f"its tables are not those of its version, {version}")
+    return chained
+
+
+def _empty(path: Path) -> UsageError:
+    log = log_path(path)
+    there = log.is_file() and log.stat().st_size
+    state = f"is damaged: {log_fault(log) or 'it holds no whole event'}" if there else "is missing"
+    return UsageError(
+        f"{str(path)!r} holds no event: those of a run that was killed stand in {log.name} beside it, which {state}.",
+        "" if there else "Copy the whole directory of the run.",
+    )
+
+
+def _check_end(path: Path, last: int, held: bool) -> None:
+    """Raise where more was written than what could be read."""
+
+    def why() -> str:
+        if fault := log_fault(log_path(path)):
+            return fault
+        noted = last_noted(path)
+        return f"{noted} events were written, by {path.stem}.lock" if noted > last else ""
+
+    if not why() or (not held and is_written(path)):
+        return
+    with _opened(path) as db:  # a writer may have ended meanwhile
+        last = max(last, db.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0])
+    if found := why():
+        raise _Bad(0, found)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a journal for reading, also where nothing can be written and SQLite cannot make the file beside it that it wants."""
+    if not path.stat().st_size:
+        raise _empty(path)  # SQLite would delete the log beside it
+    address = path.resolve().as_uri()
+    db = sqlite3.connect(f"{address}?mode=ro", uri=True, timeout=5)
+    try:
+        db.execute("SELECT count(*) FROM sqlite_schema")
+    except sqlite3.Error as error:
+        db.close()
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            raise
+    else:
+        with contextlib.closing(db):
+            yield db
+        return
+    log = log_path(path)
+    if not log.is_file() or not log.stat().st_size:
+        with contextlib.closing(sqlite3.connect(f"{address}?mode=ro&immutable=1", uri=True)) as db:
+            yield db
+        return
+    # The last events may stand in the log alone, which an immutable file would be read without.
+    with tempfile.TemporaryDirectory(prefix="vlp-journal-") as folder:
+        for file in (path, log):
+            shutil.copyfile(file, Path(folder) / file.name)
+        with contextlib.closing(sqlite3.connect(Path(folder) / path.name)) as db:
+            yield db
