@@ -22,7 +22,7 @@ def verify(run: RunFolder) -> None:
         run: the run's directory, or its journal.db.
     """
     try:
-        count = sum(1 for _ in read_rows(run))
+        count = sum(1 for _ in read_rows(run, to_write=True))
     except DamagedJournal as damage:
         raise TaskFailed(damage.message, damage.hint) from None
     whole = "chain whole" if has_chain(run) else "from before there was a chain: damage in them may go unnoticed"
@@ -40,9 +40,9 @@ def repair(run: RunFolder) -> None:
     if (done := put_good_beginning(run)) is None:
         print(f"nothing to repair: {counted(sum(1 for _ in read_rows(run)), 'event')}, all as they were written")
         return
-    bad = done.damage
-    dropped = f"events {bad.seq} to {done.last}" if done.last > bad.seq else f"event {bad.seq} and what came after it"
-    print(f"kept {counted(bad.good, 'event')}, dropped {dropped}: {bad.why}")
+    dropped = f"events {done.seq} to {done.last}" if done.last > done.seq else f"event {done.seq} and what came after it"
+    lost = f"dropped {dropped}" if done.last != done.seq - 1 else "dropped none"
+    print(f"kept {counted(done.good, 'event')}, {lost}: {done.why}")
     print(f"the damaged journal is now {done.kept}")
 
 

@@ -33,8 +33,9 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     CREATE INDEX event_kind ON event (kind, seq)
     """,
-    # In a table of its own: where the last events are cut off, their links still stand.
+    # Links have a table of their own: where the last events are cut off, their links still stand.
     """
+    DROP INDEX event_kind;
     CREATE TABLE link (
         seq INTEGER PRIMARY KEY,
         digest BLOB,
@@ -47,6 +48,13 @@ MIGRATIONS: tuple[str, ...] = (
 
 class JournalError(MissingComponent):
     """An event could not be written; nothing after it may happen (exit status 3)."""
+
+
+class NotAJournal(UsageError):
+    """A file without the marks of a journal."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{str(path)!r} {why}.", "If it was a journal, `vlp journal repair` may read it.")
 
 
 class DamagedJournal(UsageError):
@@ -160,7 +168,7 @@ def refusal(path: Path, verb: str, error: sqlite3.Error) -> VlpError:
     """Return the error for what SQLite could not do with a journal that is to be written."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        return UsageError(f"{str(path)!r} is not a journal: {error}.")
+        return NotAJournal(path, f"is not a journal: {error}")
     if is_locked(error):
         return locked(path)
     cause = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) if code == sqlite3.SQLITE_FULL else _cause(path)

@@ -33,9 +33,10 @@ def log_fault(log: Path) -> str:
         fits, same = sums == struct.unpack(">II", frame[16:24]), frame[8:16] == salts
         if fits and same:
             continue
-        # Frames with other salts are left from before the log was begun anew.
-        written = fits or same or any(later[8:16] == salts for later in frames[number + 1 :])
-        return f"{log.name} is damaged, from its frame {number + 1} of {len(frames)} on" if written else ""
+        # Frames with other salts are left from before the log was begun anew, those without an end of their transaction from
+        # one that failed, as on a full disk.
+        ended = fits or any(later[8:16] == salts and later[4:8] != bytes(4) for later in frames[number:])
+        return f"{log.name} is damaged, from its frame {number + 1} of {len(frames)} on" if ended else ""
     return ""
 
 

@@ -15,6 +15,7 @@ from vlp.journal.file import (
     APPLICATION_ID,
     MIGRATIONS,
     DamagedJournal,
+    NotAJournal,
     Row,
     digest_of,
     is_locked,
@@ -43,12 +44,14 @@ def read_events(where: str | Path, kinds: Iterable[str] = (), blobs: bool = True
     return [event for _, event in read_rows(where, blobs) if not wanted or event.kind in wanted]
 
 
-def read_rows(where: str | Path, blobs: bool = True, held: bool = False) -> Iterator[tuple[Row, Event]]:
+def read_rows(where: str | Path, blobs: bool = True, to_write: bool = False, held: bool = False) -> Iterator[tuple[Row, Event]]:
     """Give the events of a journal in order, each as it stands in the file too; the first bad one raises, after all good ones.
 
     Args:
         where: run directory or journal file.
         blobs: whether to read images and snapshots too, and compare them with their hashes.
+        to_write: whether what is no event is looked at too, such as SQLite's list of free pages: damage there would destroy
+            events when more are written.
         held: whether this process has the lock of the writer; nobody else writes then.
 
     Raises:
@@ -67,11 +70,15 @@ def read_rows(where: str | Path, blobs: bool = True, held: bool = False) -> Iter
                     raise _Bad(row.seq, f"it cannot be read: {str(error)[:100].rstrip('.')}") from None
                 good, last = good + 1, row.seq
                 yield row, event
+            if to_write and (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != b"ok":
+                raise _Bad(0, f"the file is no place for more: {' '.join(found.decode(errors='replace').split())[:100]}")
         _check_end(path, last, held)
     except _Bad as bad:
         raise DamagedJournal(path, bad.seq or last + 1, good, bad.why) from None
     except OSError as error:
         raise MissingComponent(f"the journal {str(path)!r} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:  # of Python's sqlite3, which tells of a damaged name in SQLite's own words
+        raise DamagedJournal(path, last + 1, good, "the names in it are damaged") from None
     except sqlite3.Error as error:
         if is_locked(error):
             raise locked(path) from None
@@ -79,7 +86,7 @@ def read_rows(where: str | Path, blobs: bool = True, held: bool = False) -> Iter
         if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM):
             raise MissingComponent(f"the journal {str(path)!r} cannot be read: {error}.") from None
         if code == sqlite3.SQLITE_NOTADB:
-            raise UsageError(f"{str(path)!r} is not a journal: {error}.") from None
+            raise NotAJournal(path, f"is not a journal: {error}") from None
         raise DamagedJournal(path, last + 1, good, str(error)[:100]) from None
 
 
@@ -136,12 +143,12 @@ def _check(db: sqlite3.Connection, path: Path) -> bool | None:
     if not tables and mark in (0, APPLICATION_ID):
         raise _empty(path)
     if mark != APPLICATION_ID:
-        raise UsageError(f"{str(path)!r} is an SQLite file, but not a journal.")
+        raise NotAJournal(path, "is an SQLite file, but not a journal")
     if version > len(MIGRATIONS):
         raise UsageError(f"{str(path)!r} has schema version {version}, newer than {len(MIGRATIONS)}.", "Update vlp.")
-    if not tables & {b"event", b"link"}:
+    if not tables and not version:
         return None
-    if (chained := b"link" in tables) != (version >= 2):
+    if b"event" not in tables or (chained := b"link" in tables) != (version >= 2):
         raise _Bad(0, f"its tables are not those of its version, {version}")
     return chained
 
@@ -160,10 +167,11 @@ def _check_end(path: Path, last: int, held: bool) -> None:
     """Raise where more was written than what could be read."""
 
     def why() -> str:
-        if fault := log_fault(log_path(path)):
-            return fault
         noted = last_noted(path)
-        return f"{noted} events were written, by {path.stem}.lock" if noted > last else ""
+        if noted and noted <= last:
+            return ""
+        fault = log_fault(log_path(path))
+        return fault or (f"{path.stem}.lock says that {noted} were written" if noted else "")
 
     if not why() or (not held and is_written(path)):
         return
@@ -178,26 +186,40 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a journal for reading, also where nothing can be written and SQLite cannot make the file beside it that it wants."""
     if not path.stat().st_size:
         raise _empty(path)  # SQLite would delete the log beside it
-    address = path.resolve().as_uri()
-    db = sqlite3.connect(f"{address}?mode=ro", uri=True, timeout=5)
+    with contextlib.ExitStack() as until:
+        db = _connected(path, until)
+        fault = None
+        try:
+            db.execute("SELECT count(*) FROM sqlite_schema")
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            if isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+                raise
+            fault = error
+            db.execute("PRAGMA writable_schema = ON")  # nothing is written: now a file that was cut off is read up to there
+        yield db
+        if fault:
+            raise fault
+
+
+def _connected(path: Path, until: contextlib.ExitStack) -> sqlite3.Connection:
+    address, log = path.resolve().as_uri(), log_path(path)
+
+    def connected(address: str) -> sqlite3.Connection:
+        return until.enter_context(contextlib.closing(sqlite3.connect(address, uri=True, timeout=5)))
+
+    db = connected(f"{address}?mode=ro")
     try:
-        db.execute("SELECT count(*) FROM sqlite_schema")
-    except sqlite3.Error as error:
-        db.close()
+        db.execute("PRAGMA user_version")
+        return db
+    except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
             raise
-    else:
-        with contextlib.closing(db):
-            yield db
-        return
-    log = log_path(path)
+    except sqlite3.DatabaseError:
+        return db
     if not log.is_file() or not log.stat().st_size:
-        with contextlib.closing(sqlite3.connect(f"{address}?mode=ro&immutable=1", uri=True)) as db:
-            yield db
-        return
+        return connected(f"{address}?mode=ro&immutable=1")
     # The last events may stand in the log alone, which an immutable file would be read without.
-    with tempfile.TemporaryDirectory(prefix="vlp-journal-") as folder:
-        for file in (path, log):
-            shutil.copyfile(file, Path(folder) / file.name)
-        with contextlib.closing(sqlite3.connect(Path(folder) / path.name)) as db:
-            yield db
+    folder = Path(until.enter_context(tempfile.TemporaryDirectory(prefix="vlp-journal-")))
+    for file in (path, log):
+        shutil.copyfile(file, folder / file.name)
+    return connected((folder / path.name).as_uri())

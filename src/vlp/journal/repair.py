@@ -1,23 +1,29 @@
 """The good beginning of a damaged journal, as a journal that a run can go on from."""
 
 import os
+import shutil
+import tempfile
 import uuid
 from pathlib import Path
 from typing import NamedTuple
 
+from vlp.core.errors import UsageError
 from vlp.core.files import cannot_write, free
 from vlp.journal.events import Event
-from vlp.journal.file import DamagedJournal, Row, hold, journal_path, last_noted, log_path, note_last
+from vlp.journal.file import DamagedJournal, NotAJournal, Row, hold, journal_path, last_noted, log_path, note_last
 from vlp.journal.reading import read_rows
 from vlp.journal.writing import Journal
 
 
 class Repaired(NamedTuple):
-    """What was wrong, where the damaged journal is kept, and the number of the last event that was written, 0 if unknown."""
+    """How many events were good and the number of the first one that was not; the last one that was written, 0 if unknown; why,
+    and where the damaged journal is kept."""
 
-    damage: DamagedJournal
-    kept: Path
+    good: int
+    seq: int
     last: int
+    why: str
+    kept: Path
 
 
 def repair(where: str | Path) -> Repaired | None:
@@ -33,7 +39,7 @@ def repair(where: str | Path) -> Repaired | None:
         what was done; None where nothing was wrong.
 
     Raises:
-        DamagedJournal: no event is good.
+        DamagedJournal, NotAJournal: no event is good.
         UsageError: not a journal, of a newer version, or open for writing in another process.
         MissingComponent: it cannot be read, or nothing can be written there.
     """
@@ -43,20 +49,43 @@ def repair(where: str | Path) -> Repaired | None:
     except OSError as error:
         raise cannot_write(path, error) from None
     try:
-        rows: list[Row] = []
-        try:
-            for row, _ in read_rows(path, held=True):
-                rows.append(row)
-        except DamagedJournal as found:
-            if not rows:
-                raise
-            last = last_noted(path)
-            kept = _put(path, rows, f"the journal was damaged; from event {found.seq} on it is lost: {found.why}")
-            note_last(lock, rows[-1].seq + 1)
-            return Repaired(found, kept, last)
-        return None
+        with tempfile.TemporaryDirectory(prefix="vlp-journal-") as folder:
+            rows, damage = _good(path)
+            if isinstance(damage, NotAJournal) or (isinstance(damage, DamagedJournal) and not rows):
+                rows, _ = _good(_with_head(path, Path(folder)))
+        if damage is None:
+            return None
+        if not rows:
+            raise damage
+        why = damage.why if isinstance(damage, DamagedJournal) else "its head was damaged"
+        last, seq = last_noted(path), rows[-1].seq + 1
+        kept = _put(path, rows, f"the journal was damaged, and what came after event {rows[-1].seq} is lost: {why}")
+        note_last(lock, seq)
+        return Repaired(len(rows), seq, last, why, kept)
     finally:
         os.close(lock)
+
+
+def _good(path: Path) -> tuple[list[Row], UsageError | None]:
+    """Return the good rows of a journal, and what is wrong after them."""
+    rows: list[Row] = []
+    try:
+        for row, _ in read_rows(path, to_write=True, held=True):
+            rows.append(row)
+    except (DamagedJournal, NotAJournal) as error:
+        return rows, error
+    return rows, None
+
+
+def _with_head(path: Path, folder: Path) -> Path:
+    """Return a copy of a journal with the head of a new one, but for what differs from file to file: sizes and counters."""
+    Journal(folder / "new.db").close()
+    head, data = (folder / "new.db").read_bytes(), path.read_bytes()
+    copy = folder / path.name
+    copy.write_bytes(head[:24] + data[24:44] + head[44:92] + data[92:])
+    if log_path(path).exists():
+        shutil.copyfile(log_path(path), log_path(copy))
+    return copy
 
 
 def _put(path: Path, rows: list[Row], why: str) -> Path:

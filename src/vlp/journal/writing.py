@@ -65,7 +65,7 @@ class Journal:
                 self._hold = hold(self.path)
                 opened.callback(os.close, self._hold)
                 if any(file.is_file() and file.stat().st_size for file in (self.path, log_path(self.path))):
-                    for _ in read_rows(self.path, blobs=False, held=True):
+                    for _ in read_rows(self.path, blobs=False, to_write=True, held=True):
                         pass  # nothing is added to a damaged journal
                 self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=5)
                 opened.callback(self._db.close)
@@ -73,6 +73,9 @@ class Journal:
                 _migrate(self._db)
                 last = self._db.execute("SELECT seq, hash FROM link ORDER BY seq DESC LIMIT 1").fetchone()
                 self._next, self._before = (last[0] + 1, last[1]) if last else (1, b"")
+                self._snapshots = [
+                    seq for (seq,) in self._db.execute("SELECT seq FROM event WHERE kind = 'snapshot' ORDER BY seq")
+                ]
                 note_last(self._hold, self._next - 1)
                 self._checkpoint()
             except sqlite3.DatabaseError as error:
@@ -115,7 +118,7 @@ class Journal:
             ]
             # On the disk before anything else happens, but for what a power cut may take: it moves nothing.
             durable = any(e.kind not in ("observation", "reply", "report", "belief", "note") for e in events)
-            self._write([Row.of(event) for event in numbered], durable, prune=any(e.kind == "snapshot" for e in events))
+            self._write([Row.of(event) for event in numbered], durable)
             if any(e.kind in ("run-started", "step-finished") for e in events):
                 self._checkpoint()
             return numbered
@@ -129,8 +132,9 @@ class Journal:
         with self._lock:
             self._write(rows, durable=True)
 
-    def _write(self, rows: Sequence[Row], durable: bool, prune: bool = False) -> None:
-        """Write rows with their links in one transaction, or nothing."""
+    def _write(self, rows: Sequence[Row], durable: bool) -> None:
+        """Write rows with their links in one transaction, or nothing; of snapshots, only the last two keep their blob."""
+        snapshots = [*self._snapshots, *(row.seq for row in rows if row.kind == b"snapshot")]
         before, links = self._before, list[tuple[int, bytes | None, bytes]]()
         for row in rows:
             before = link(before, row)
@@ -143,14 +147,10 @@ class Journal:
                     [(row.seq, row.wall_s, row.kind.decode(), row.data.decode(), row.blob) for row in rows],
                 )
                 self._db.executemany("INSERT INTO link (seq, digest, hash) VALUES (?, ?, ?)", links)
-                if prune:  # the event stays, and the hash of what it had
-                    self._db.execute(
-                        "UPDATE event SET blob = NULL WHERE kind = 'snapshot' AND blob IS NOT NULL AND seq NOT IN "
-                        "(SELECT seq FROM event WHERE kind = 'snapshot' ORDER BY seq DESC LIMIT 2)"
-                    )
+                self._db.executemany("UPDATE event SET blob = NULL WHERE seq = ?", [(seq,) for seq in snapshots[:-2]])
         except sqlite3.Error as error:
             raise refusal(self.path, "write", error) from None
-        self._before = before
+        self._before, self._snapshots = before, snapshots[-2:]
         if rows:
             self._next = rows[-1].seq + 1
             note_last(self._hold, rows[-1].seq)
