@@ -164,8 +164,8 @@ def is_written(path: Path) -> bool:
     return False
 
 
-def refusal(path: Path, verb: str, error: sqlite3.Error) -> VlpError:
-    """Return the error for what SQLite could not do with a journal that is to be written."""
+def refusal(path: Path, verb: str, error: sqlite3.Error, begun: bool) -> VlpError:
+    """Return the error for what SQLite could not do with a journal that is to be written; `begun` when it holds events."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return NotAJournal(path, f"is not a journal: {error}")
@@ -174,10 +174,9 @@ def refusal(path: Path, verb: str, error: sqlite3.Error) -> VlpError:
     cause = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) if code == sqlite3.SQLITE_FULL else _cause(path)
     if cause is None:
         return JournalError(f"cannot {verb} the journal {str(path)!r}: {error}.", "Is the directory writable?")
-    told = cannot_write(path, cause)
-    return JournalError(
-        f"cannot {verb} the journal {str(path)!r}: {cause.strerror}.", f"{told.hint} Then `vlp resume` the run.".strip()
-    )
+    remedy = cannot_write(path, cause).hint.rstrip(".") or "Mend that"
+    then = "`vlp resume` the run" if begun else "start the run again"
+    return JournalError(f"cannot {verb} the journal {str(path)!r}: {cause.strerror}.", f"{remedy}, then {then}.")
 
 
 def _cause(path: Path) -> OSError | None:
@@ -189,8 +188,6 @@ def _cause(path: Path) -> OSError | None:
             probe.flush()
     except OSError as error:
         return error
-    except ValueError:
-        return None
     return None
 
 
