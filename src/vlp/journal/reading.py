@@ -10,6 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from vlp.core.errors import MissingComponent, UsageError
+from vlp.core.things import counted
 from vlp.journal.events import Event
 from vlp.journal.file import (
     APPLICATION_ID,
@@ -156,7 +157,7 @@ def _check(db: sqlite3.Connection, path: Path) -> bool | None:
 def _empty(path: Path) -> UsageError:
     log = log_path(path)
     there = log.is_file() and log.stat().st_size
-    state = f"is damaged: {log_fault(log) or 'it holds no whole event'}" if there else "is missing"
+    state = f"is damaged: {log_fault(log) or 'it holds no whole event'}" if there else "is missing or empty"
     return UsageError(
         f"{str(path)!r} holds no event: those of a run that was killed stand in {log.name} beside it, which {state}.",
         "" if there else "Copy the whole directory of the run.",
@@ -170,8 +171,11 @@ def _check_end(path: Path, last: int, held: bool) -> None:
         noted = last_noted(path)
         if noted and noted <= last:
             return ""
-        fault = log_fault(log_path(path))
-        return fault or (f"{path.stem}.lock says that {noted} were written" if noted else "")
+        log = log_path(path)
+        if (fault := log_fault(log)) or not noted:
+            return fault
+        missing = "" if log.is_file() and log.stat().st_size else f"{log.name} is missing or empty, and "
+        return f"{missing}{path.stem}.lock says that {counted(noted, 'event')} were written"
 
     if not why() or (not held and is_written(path)):
         return

@@ -102,9 +102,13 @@ class Journal:
             try:
                 subscriber.on_event(event)
             except Exception as error:  # a broken display must not stop a robot's run
-                self.outer.remove(subscriber)
-                text = f"{type(subscriber).__name__} failed and was dropped: {type(error).__name__}: {error}"
-                self.emit(Event("note", {"text": text[:500]}))
+                self._drop(subscriber, error)
+
+    def _drop(self, subscriber: Subscriber, error: Exception) -> None:
+        if subscriber in self.outer:
+            self.outer.remove(subscriber)
+        text = f"{type(subscriber).__name__} failed and was dropped: {type(error).__name__}: {error}"
+        self.emit(Event("note", {"text": text[:500]}))
 
     def append(self, *events: Event) -> list[Event]:
         """Write events in one transaction and return them with their numbers and times.
@@ -171,8 +175,12 @@ class Journal:
         """Close the subscribers that can be closed; then fold the log into the file and close it."""
         for subscriber in self._given:
             close = getattr(subscriber, "close", None)
-            if callable(close):
-                close()
+            try:
+                if callable(close):
+                    close()
+            except Exception as error:
+                with contextlib.suppress(JournalError):  # there is no more room for it
+                    self._drop(subscriber, error)
         with self._lock:
             self._checkpoint()
             self._db.close()

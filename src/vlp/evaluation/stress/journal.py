@@ -29,6 +29,23 @@ JOURNALS = {
     "killed, no lock": (DATABASE, LOG),
 }  # fmt: skip
 
+POLICY: dict[str, Any] = {
+    "goal": "put the red cube in the green bowl",
+    "subtasks": [
+        {
+            "name": "put it there",
+            "steps": [
+                {"do": "locate", "object": "red cube", "as": "cube"},
+                {"do": "grasp", "target": "$cube"},
+                {"do": "lift", "height_m": 0.1},
+                {"do": "locate", "object": "green bowl", "as": "bowl"},
+                {"do": "place", "target": "$bowl", "relation": "in"},
+                {"do": "check", "relation": "in", "subject": "red cube", "object": "green bowl"},
+            ],
+        }
+    ],
+}
+
 
 def run_damage(n: int, seed: int, out: str | Path, stride: int = 64) -> dict[str, Any]:
     """Damage journals and write what became of them to summary.json.
@@ -48,7 +65,7 @@ def run_damage(n: int, seed: int, out: str | Path, stride: int = 64) -> dict[str
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise UsageError(f"{str(folder)!r} is not empty.", "Choose another directory.")
-    _make(folder / "made")
+    make_journals(folder / "made")
     counts: dict[str, Counter[str]] = {}
     bad: list[dict[str, Any]] = []
     rng, cuts = random.Random(seed), 0
@@ -86,19 +103,13 @@ class _Killing:
                 shutil.copyfile(self._run / file, self._out / name / file)
 
 
-def _make(folder: Path) -> None:
-    """Make the journals that are to be damaged, of a scripted run of the fake robot."""
-    steps: list[dict[str, Any]] = [
-        {"do": "locate", "object": "red cube", "as": "cube"}, {"do": "grasp", "target": "$cube"},
-        {"do": "lift", "height_m": 0.1}, {"do": "locate", "object": "green bowl", "as": "bowl"},
-        {"do": "place", "target": "$bowl", "relation": "in"},
-        {"do": "check", "relation": "in", "subject": "red cube", "object": "green bowl"},
-    ]  # fmt: skip
-    policy = {"goal": "the red cube is in the green bowl", "subtasks": [{"name": "put it there", "steps": steps}]}
+def make_journals(folder: Path) -> None:
+    """Make the journals that are to be damaged, one directory each, of a scripted run of the fake robot."""
     whole = folder / "whole"
-    spec = Spec(Instruction.of("put the red cube in the green bowl"))
-    Run(whole, spec, FakeRobot(), ScriptedModel([json.dumps(policy)]), subscribers=[_Killing(whole, folder)]).go()
+    model = ScriptedModel([json.dumps(POLICY)])
+    Run(whole, Spec(Instruction.of(POLICY["goal"])), FakeRobot(), model, subscribers=[_Killing(whole, folder)]).go()
     shutil.copytree(folder / "killed early", folder / "killed, no lock")
+    (folder / "killed, no lock" / LOCK).unlink()
 
 
 def _flips(made: dict[str, bytes], n: int, rng: random.Random) -> Iterator[tuple[str, str, bytes]]:
