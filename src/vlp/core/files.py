@@ -32,7 +32,7 @@ def cannot_write(path: Path, error: OSError) -> MissingComponent:
     remedies = {
         errno.ENOSPC: "Free some space on that disk.",
         errno.EDQUOT: "Free some space: your quota is used up.",
-        errno.EFBIG: "Files there may not grow so large.",
+        errno.EFBIG: "Let files grow larger there (`ulimit -f`).",
         errno.EROFS: "Choose a place that can be written to.",
         errno.EACCES: "Choose a place that you may write to.",
         errno.EPERM: "Choose a place that you may write to.",

@@ -77,7 +77,7 @@ class DamagedJournal(UsageError):
         )
 
 
-class Row(NamedTuple):
+class StoredEvent(NamedTuple):
     """An event as it stands in the file, texts in UTF-8.
 
     `digest` is the hash of its blob; an old snapshot keeps it when the blob itself is deleted.
@@ -91,7 +91,7 @@ class Row(NamedTuple):
     digest: bytes | None
 
     @classmethod
-    def of(cls, event: Event) -> "Row":
+    def of(cls, event: Event) -> "StoredEvent":
         """Return an event as it will stand there; raises ValueError where its data is no JSON."""
         data = json.dumps(event.data, allow_nan=False).encode()
         return cls(event.seq, event.wall_s, event.kind.encode(), data, event.blob, digest_of(event.blob))
@@ -106,7 +106,7 @@ def digest_of(blob: bytes | None) -> bytes | None:
     return None if blob is None else hashlib.sha256(blob).digest()
 
 
-def link(before: bytes, row: Row) -> bytes:
+def link(before: bytes, row: StoredEvent) -> bytes:
     """Return the hash of an event and, through the hash before it (b"" for the first), of all events so far."""
     lengths = struct.pack("<qdII", row.seq, row.wall_s, len(row.kind), len(row.data))
     return hashlib.sha256(b"".join((before, lengths, row.kind, row.data, row.digest or b""))).digest()

@@ -17,7 +17,7 @@ from vlp.journal.file import (
     MIGRATIONS,
     DamagedJournal,
     NotAJournal,
-    Row,
+    StoredEvent,
     digest_of,
     is_locked,
     is_written,
@@ -45,7 +45,9 @@ def read_events(where: str | Path, kinds: Iterable[str] = (), blobs: bool = True
     return [event for _, event in read_rows(where, blobs) if not wanted or event.kind in wanted]
 
 
-def read_rows(where: str | Path, blobs: bool = True, to_write: bool = False, held: bool = False) -> Iterator[tuple[Row, Event]]:
+def read_rows(
+    where: str | Path, blobs: bool = True, to_write: bool = False, held: bool = False
+) -> Iterator[tuple[StoredEvent, Event]]:
     """Give the events of a journal in order, each as it stands in the file too; the first bad one raises, after all good ones.
 
     Args:
@@ -107,7 +109,7 @@ class _Bad(Exception):
         self.seq, self.why = seq, why
 
 
-def _rows(db: sqlite3.Connection, path: Path, blobs: bool) -> Iterator[Row]:
+def _rows(db: sqlite3.Connection, path: Path, blobs: bool) -> Iterator[StoredEvent]:
     """Give what stands in the tables, each event held against its link."""
     db.text_factory = bytes  # what was written, also where it is no text any more
     db.execute("BEGIN")  # events and links of one moment
@@ -119,11 +121,11 @@ def _rows(db: sqlite3.Connection, path: Path, blobs: bool) -> Iterator[Row]:
     for event, known in zip_longest(events, links):
         seq, wall_s, kind, data, blob, bare = event or (known[0], 0.0, b"", b"", None, True)
         if not chained:
-            yield Row(seq, wall_s, kind, data, blob, digest_of(blob))
+            yield StoredEvent(seq, wall_s, kind, data, blob, digest_of(blob))
             continue
         if not event or not known or known[0] != seq:
             raise _Bad(min(row[0] for row in (event, known) if row), "an event is missing, or one that nobody wrote is there")
-        row = Row(seq, wall_s, kind, data, blob, known[1])
+        row = StoredEvent(seq, wall_s, kind, data, blob, known[1])
         try:
             before = link(before, row)
         except (TypeError, struct.error):

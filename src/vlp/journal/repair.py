@@ -10,7 +10,7 @@ from typing import NamedTuple
 from vlp.core.errors import UsageError
 from vlp.core.files import cannot_write, free
 from vlp.journal.events import Event
-from vlp.journal.file import DamagedJournal, NotAJournal, Row, hold, journal_path, last_noted, log_path, note_last
+from vlp.journal.file import DamagedJournal, NotAJournal, StoredEvent, hold, journal_path, last_noted, log_path, note_last
 from vlp.journal.reading import read_rows
 from vlp.journal.writing import Journal
 
@@ -66,9 +66,9 @@ def repair(where: str | Path) -> Repaired | None:
         os.close(lock)
 
 
-def _good(path: Path) -> tuple[list[Row], UsageError | None]:
+def _good(path: Path) -> tuple[list[StoredEvent], UsageError | None]:
     """Return the good rows of a journal, and what is wrong after them."""
-    rows: list[Row] = []
+    rows: list[StoredEvent] = []
     try:
         for row, _ in read_rows(path, to_write=True, held=True):
             rows.append(row)
@@ -88,7 +88,7 @@ def _with_head(path: Path, folder: Path) -> Path:
     return copy
 
 
-def _put(path: Path, rows: list[Row], why: str) -> Path:
+def _put(path: Path, rows: list[StoredEvent], why: str) -> Path:
     """Put a journal of some rows in the place of another one, and return where that is kept."""
     new, kept = path.with_name(f"{path.stem}-repaired.db"), free(path.with_name(f"{path.stem}-damaged.db"))
     for left in (new, log_path(new), new.with_suffix(".lock")):

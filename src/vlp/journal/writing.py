@@ -18,7 +18,7 @@ from vlp.journal.file import (
     GIVE_RUN,
     MIGRATIONS,
     JournalError,
-    Row,
+    StoredEvent,
     digest_of,
     hold,
     link,
@@ -122,12 +122,12 @@ class Journal:
             ]
             # On the disk before anything else happens, but for what a power cut may take: it moves nothing.
             durable = any(e.kind not in ("observation", "reply", "report", "belief", "note") for e in events)
-            self._write([Row.of(event) for event in numbered], durable)
+            self._write([StoredEvent.of(event) for event in numbered], durable)
             if any(e.kind in ("run-started", "step-finished") for e in events):
                 self._checkpoint()
             return numbered
 
-    def copy(self, rows: Sequence[Row]) -> None:
+    def copy(self, rows: Sequence[StoredEvent]) -> None:
         """Write the rows of another journal as they stand there; nobody is told.
 
         Raises:
@@ -136,7 +136,7 @@ class Journal:
         with self._lock:
             self._write(rows, durable=True)
 
-    def _write(self, rows: Sequence[Row], durable: bool) -> None:
+    def _write(self, rows: Sequence[StoredEvent], durable: bool) -> None:
         """Write rows with their links in one transaction, or nothing; of snapshots, only the last two keep their blob."""
         snapshots = [*self._snapshots, *(row.seq for row in rows if row.kind == b"snapshot")]
         before, links = self._before, list[tuple[int, bytes | None, bytes]]()
@@ -201,7 +201,7 @@ def _migrate(db: sqlite3.Connection) -> None:
         before = b""
         for (seq,) in db.execute("SELECT seq FROM event ORDER BY seq").fetchall():
             wall_s, kind, data, blob = db.execute("SELECT wall_s, kind, data, blob FROM event WHERE seq = ?", (seq,)).fetchone()
-            row = Row(seq, wall_s, kind.encode(), data.encode(), blob, digest_of(blob))
+            row = StoredEvent(seq, wall_s, kind.encode(), data.encode(), blob, digest_of(blob))
             before = link(before, row)
             db.execute("INSERT INTO link (seq, digest, hash) VALUES (?, ?, ?)", (seq, row.digest, before))
 
