@@ -98,7 +98,7 @@ class StoredEvent(NamedTuple):
 
     def event(self) -> Event:
         """Return the event."""
-        return Event(self.kind.decode(), json.loads(self.data), self.blob, self.seq, self.wall_s)
+        return Event(self.kind.decode(), json.loads(self.data), self.blob, self.seq, float(self.wall_s))
 
 
 def digest_of(blob: bytes | None) -> bytes | None:

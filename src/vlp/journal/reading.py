@@ -113,29 +113,32 @@ def _rows(db: sqlite3.Connection, path: Path, blobs: bool) -> Iterator[StoredEve
     """Give what stands in the tables, each event held against its link."""
     db.text_factory = bytes  # what was written, also where it is no text any more
     db.execute("BEGIN")  # events and links of one moment
+    if (chained := _check(db, path)) is None:
+        return
     events = db.execute(
         f"SELECT seq, wall_s, kind, data, {'blob' if blobs else 'NULL'}, blob IS NULL FROM event NOT INDEXED ORDER BY seq"
-    ) if (chained := _check(db, path)) is not None else ()  # fmt: skip
-    links = db.execute("SELECT seq, digest, hash FROM link ORDER BY seq") if chained else ()
+    )
+    if not chained:
+        for seq, wall_s, kind, data, blob, _ in events:
+            yield StoredEvent(seq, wall_s, kind, data, blob, digest_of(blob) if isinstance(blob, bytes) else None)
+        return
     before = b""
-    for event, known in zip_longest(events, links):
-        seq, wall_s, kind, data, blob, bare = event or (known[0], 0.0, b"", b"", None, True)
-        if not chained:
-            yield StoredEvent(seq, wall_s, kind, data, blob, digest_of(blob))
-            continue
-        if not event or not known or known[0] != seq:
-            raise _Bad(min(row[0] for row in (event, known) if row), "an event is missing, or one that nobody wrote is there")
-        row = StoredEvent(seq, wall_s, kind, data, blob, known[1])
+    for event, known in zip_longest(events, db.execute("SELECT seq, digest, hash FROM link ORDER BY seq")):
+        if not event or not known or event[0] != known[0]:
+            seq = min(row[0] for row in (event, known) if row)
+            raise _Bad(seq, "an event is missing, or one that nobody wrote is there")
+        row, bare = StoredEvent(*event[:5], digest=known[1]), event[5]
         try:
             before = link(before, row)
         except (TypeError, struct.error):
-            raise _Bad(seq, "what stands there is no event") from None
+            raise _Bad(row.seq, "what stands there is no event") from None
         if before != known[2]:
-            raise _Bad(seq, "its hash does not fit")
-        if bare != (known[1] is None) and not (bare and kind == b"snapshot"):
-            raise _Bad(seq, "its image is missing")
-        if blob is not None and digest_of(blob) != known[1]:
-            raise _Bad(seq, f"the hash of its {'snapshot' if kind == b'snapshot' else 'image'} does not fit")
+            raise _Bad(row.seq, "its hash does not fit")
+        what = "snapshot" if row.kind == b"snapshot" else "image"
+        if bare != (row.digest is None) and not (bare and what == "snapshot"):  # an old snapshot is deleted
+            raise _Bad(row.seq, f"its {what} is missing, or one that nobody wrote is there")
+        if row.blob is not None and (not isinstance(row.blob, bytes) or digest_of(row.blob) != row.digest):
+            raise _Bad(row.seq, f"the hash of its {what} does not fit")
         yield row
 
 

@@ -39,8 +39,7 @@ def repair(where: str | Path) -> Repaired | None:
         what was done; None where nothing was wrong.
 
     Raises:
-        DamagedJournal, NotAJournal: no event is good.
-        UsageError: not a journal, of a newer version, or open for writing in another process.
+        UsageError: no event is good; not a journal, of a newer version, or open for writing in another process.
         MissingComponent: it cannot be read, or nothing can be written there.
     """
     path = journal_path(where)
@@ -56,7 +55,7 @@ def repair(where: str | Path) -> Repaired | None:
         if damage is None:
             return None
         if not rows:
-            raise damage
+            raise UsageError(damage.message, "Nothing of it can be kept. Is there a copy of it?")
         why = damage.why if isinstance(damage, DamagedJournal) else "its head was damaged"
         last, seq = last_noted(path), rows[-1].seq + 1
         kept = _put(path, rows, f"the journal was damaged, and what came after event {rows[-1].seq} is lost: {why}")
