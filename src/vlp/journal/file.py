@@ -35,7 +35,7 @@ MIGRATIONS: tuple[str, ...] = (
     """,
     # Links have a table of their own: where the last events are cut off, their links still stand.
     """
-    DROP INDEX event_kind;
+    DROP INDEX IF EXISTS event_kind;
     CREATE TABLE link (
         seq INTEGER PRIMARY KEY,
         digest BLOB,
@@ -173,7 +173,7 @@ def refusal(path: Path, verb: str, error: sqlite3.Error, begun: bool) -> VlpErro
         return locked(path)
     cause = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) if code == sqlite3.SQLITE_FULL else _cause(path)
     if cause is None:
-        return JournalError(f"cannot {verb} the journal {str(path)!r}: {error}.", "Is the directory writable?")
+        return JournalError(f"cannot {verb} the journal {str(path)!r}: {error}.")
     remedy = cannot_write(path, cause).hint.rstrip(".") or "Mend that"
     then = "`vlp resume` the run" if begun else "start the run again"
     return JournalError(f"cannot {verb} the journal {str(path)!r}: {cause.strerror}.", f"{remedy}, then {then}.")
