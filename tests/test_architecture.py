@@ -159,6 +159,7 @@ SHIPPED = re.compile(
 SPEAK_OF_IT = {
     "cli/main.py": "examples of commands",
     "evaluation/stress/malformed.py": "broken policies for the shipped robot",
+    "evaluation/stress/journal.py": "a scripted run of the fake robot",
     "data/import_folder.py": "a table of samples",
     "models/conformance.py": "any question will do",
     "primitives/standard.py": "an example of a phrase",

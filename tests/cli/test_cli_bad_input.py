@@ -310,8 +310,8 @@ def test_nobody_at_the_address(vlp, tmp_path):
 def test_runs_that_are_none(vlp, tmp_path, policy_file):
     vlp("resume", tmp_path / "nowhere").refused(2, "no journal")
     vlp("replay", tmp_path / "nowhere").refused(2, "no journal")
-    vlp("replay", policy_file).refused(2, "cannot be read as a journal")
-    vlp("resume", policy_file).refused(2, "cannot be read as a journal")
+    vlp("replay", policy_file).refused(2, "is not a journal")
+    vlp("resume", policy_file).refused(2, "is not a journal")
 
 
 def test_the_file_of_a_robot_is_read_for_its_class(vlp, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from cli_kit import GOOD
 
 from vlp.cli.main import COMMANDS
+from vlp.journal import Event, Journal
 
 NOBODY = "http://127.0.0.1:9"
 TOKEN = ("--token", "a-token-of-nobody")
@@ -19,6 +20,9 @@ STATUSES: dict[str, dict[int, list[str]]] = {
     },
     "resume": {2: ["resume", "none"]},
     "replay": {2: ["replay", "none"]},
+    "journal verify": {1: ["journal", "verify", "damaged"], 2: ["journal", "verify", "none"]},
+    "journal repair": {2: ["journal", "repair", "none"]},
+    "journal export": {2: ["journal", "export", "damaged"]},
     "ground": {2: ["ground", "none.png", "red cube"], 3: ["ground", "p.png", "cube", "--model", f"{NOBODY}/v1"]},
     "ask": {2: ["ask", "none.png", "what is there?"], 3: ["ask", "p.png", "what is there?", "--model", f"{NOBODY}/v1"]},
     "policy check": {
@@ -84,6 +88,11 @@ def files(tmp_path: Path) -> None:
     from PIL import Image
 
     Image.new("RGB", (64, 48)).save(tmp_path / "p.png")
+    journal = Journal(tmp_path / "damaged" / "journal.db")
+    journal.append(Event("note", {"text": "as it was written"}))
+    journal.close()
+    whole = (tmp_path / "damaged" / "journal.db").read_bytes()
+    (tmp_path / "damaged" / "journal.db").write_bytes(whole.replace(b"as it was", b"as it is "))
     (tmp_path / "replies.json").write_text(json.dumps([GOOD]))
     (tmp_path / "good.json").write_text(json.dumps(GOOD))
     (tmp_path / "place.json").write_text(json.dumps(PLACE))

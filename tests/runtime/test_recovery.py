@@ -332,5 +332,9 @@ def test_a_journal_changed_by_another_hand_is_told_in_one_sentence(make_run, tmp
         run.go()
     with sqlite3.connect(tmp_path / "run" / "journal.db") as db:
         db.execute(change)
+    with pytest.raises(UsageError, match=r"damaged at event \d+: .* `vlp journal repair"):
+        resume(tmp_path / "run", FakeRobot())
+    with sqlite3.connect(tmp_path / "run" / "journal.db") as db:  # as an older program wrote it, without a chain
+        db.executescript("DROP TABLE link; PRAGMA user_version = 1")
     with pytest.raises(UsageError, match="holds what no run writes"):
         resume(tmp_path / "run", FakeRobot())

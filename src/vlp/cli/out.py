@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from vlp.core.errors import UsageError
-from vlp.core.files import cannot_write, check_writable, holder
+from vlp.core.files import cannot_write, check_writable, free, holder
 
 SLUG_CHARS = 40
 
@@ -17,7 +17,7 @@ SLUG_CHARS = 40
 def default_out(instruction: str) -> Path:
     """Return runs/DATE-SLUG for an instruction, with a number when that is taken."""
     slug = re.sub(r"[^a-z0-9]+", "-", instruction.lower()[:200]).strip("-")[:SLUG_CHARS].rstrip("-") or "run"
-    return _free(Path("runs") / f"{time.strftime('%Y-%m-%d-%H%M%S')}-{slug}")
+    return free(Path("runs") / f"{time.strftime('%Y-%m-%d-%H%M%S')}-{slug}")
 
 
 def check_out(out: Path, force: bool) -> None:
@@ -57,7 +57,7 @@ def take_out(out: Path, force: bool, until: contextlib.ExitStack) -> Path | None
     try:
         if _holds_something(out):
             with held(out):
-                aside = _free(out.with_name(f"{out.name}-before"))
+                aside = free(out.with_name(f"{out.name}-before"))
                 out.rename(aside)
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -97,18 +97,10 @@ def keep_aside(out: Path, names: Iterable[str]) -> None:
         file = out / name
         try:
             if file.is_file():
-                file.rename(_free(file.with_stem(f"{file.stem}-before")))
+                file.rename(free(file.with_stem(f"{file.stem}-before")))
         except OSError as error:
             raise cannot_write(file, error) from None
 
 
 def _holds_something(out: Path) -> bool:
     return out.is_dir() and any(out.iterdir())
-
-
-def _free(path: Path) -> Path:
-    number, found = 1, path
-    while found.exists():
-        number += 1
-        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    return found

@@ -32,7 +32,7 @@ def cannot_write(path: Path, error: OSError) -> MissingComponent:
     remedies = {
         errno.ENOSPC: "Free some space on that disk.",
         errno.EDQUOT: "Free some space: your quota is used up.",
-        errno.EFBIG: "Files there may not grow so large.",
+        errno.EFBIG: "Let files grow larger there (`ulimit -f`).",
         errno.EROFS: "Choose a place that can be written to.",
         errno.EACCES: "Choose a place that you may write to.",
         errno.EPERM: "Choose a place that you may write to.",
@@ -62,6 +62,15 @@ def holder(*paths: Path) -> str:
                 name = Path(f"/proc/{words[4]}/comm").read_text().strip()
                 return f"process {words[4]} ({name[:40]})"
     return "another process"
+
+
+def free(path: Path) -> Path:
+    """Return a path where nothing is: the one given, or with a number behind its stem."""
+    number, found = 1, path
+    while found.exists():
+        number += 1
+        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return found
 
 
 def nearest(path: str | Path) -> str:

@@ -28,6 +28,7 @@ T = TypeVar("T")
 WHOLE: dict[str, tuple[str, int]] = {
     "fuzz": ("vlp.evaluation.stress.fuzz:run_fuzz", 100_000),
     "crash": ("vlp.evaluation.stress.crash:run_crash", 100),
+    "journal": ("vlp.evaluation.stress.journal:run_damage", 1000),
 }
 """Suites with runners of their own: function and default number of cases."""
 

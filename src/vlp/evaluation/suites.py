@@ -112,7 +112,7 @@ SUITES: dict[str, Suite] = {
         numbers=("said_s", "prompt_s", "prefill_s", "decode_s", "check_s", "whole_s", "reply_tokens"),
     ),
 }  # fmt: skip
-"""Suites that run case by case; `fuzz` and `crash` have runners of their own (see `runner.WHOLE`)."""
+"""Suites that run case by case; `fuzz`, `crash` and `journal` have runners of their own (see `runner.WHOLE`)."""
 
 
 @cache

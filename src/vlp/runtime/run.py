@@ -125,8 +125,11 @@ class Run:
         if not past and journal.exists() and read_events(out, blobs=False):
             raise UsageError(f"{str(out)!r} holds a run already.", "Choose another directory, or resume that run.")
         self.run_id: str = past[0].data["run_id"] if past else uuid.uuid4().hex[:12]
+        # A robot may remember steps that a repaired journal has lost: keys begin anew there.
+        anew = [event.data["keys"] for event in past if event.kind == "trigger" and "keys" in event.data]
+        keys = anew[-1] if anew else self.run_id
         # The robot first: one that does not answer must leave no empty journal behind.
-        self.body = Body(robot, spec.budget, f"{self.run_id}.{len(past)}")
+        self.body = Body(robot, spec.budget, f"{keys}.{len(past)}")
         self.gate = Gate.of(model, self.body.manifest)
         self.memory = RunMemory(self.body.manifest.primitives)
         followers = [*([judge] if judge else []), *subscribers]
@@ -145,7 +148,7 @@ class Run:
 
             self.confirming = Confirming(self.body, self.planner, self.journal, self.memory, self.gate)
         self.loop = Loop(
-            self.run_id, self.body, self.planner, self.journal, self.memory, spec.changes, judge, triggers, self.confirming
+            keys, self.body, self.planner, self.journal, self.memory, spec.changes, judge, triggers, self.confirming
         )
 
     def instruct(self, text: str) -> Instruction:
@@ -265,6 +268,8 @@ def recover(events: Sequence[Event], loop: Loop) -> None:
     snapshots = [e for e in events if e.kind == "snapshot" and e.blob is not None]
     if snapshots:
         how = _restore(snapshots[-1], events, body)
+    elif any(e.kind == "snapshot" for e in events):
+        raise Hold("the last snapshots of the simulated robot are lost; its state cannot be restored.")
     elif flight is None:
         how = "no step was in flight"
     else:

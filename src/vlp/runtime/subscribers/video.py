@@ -48,6 +48,7 @@ class Video:
         self._path = Path(out) / FILE_NAME
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._encoder: Callable[..., Any] = imageio_ffmpeg.write_frames
+        self._reader: Callable[[str], Any] = imageio_ffmpeg.read_frames
         self._writer: Any = None  # made for the first frame: a film without one is no film
         self._ended, self._fault = False, ""
 
@@ -66,6 +67,10 @@ class Video:
         # and the film goes on after that end until `close`.
         if event.kind in ("policy", "run-finished") and self._inset is not None:
             self.tick(STILL_FRAMES)
+        if event.kind == "run-finished" and self._inset is not None:
+            self.close()  # now, while a person can be told that it is not whole
+            if self._fault:
+                raise MissingComponent(self._fault)
 
     def tick(self, copies: int = 1) -> None:
         """Record the picture of this moment."""
@@ -107,11 +112,19 @@ class Video:
 
     def close(self) -> None:
         """End the film; does nothing the second time."""
-        if self._writer is not None:
-            with contextlib.suppress(OSError):
-                self._writer.close()
-            self._writer = None
         self._ended = True
+        if self._writer is None:
+            return
+        with contextlib.suppress(OSError):
+            self._writer.close()
+        self._writer = None
+        try:
+            reader = self._reader(str(self._path))
+            next(reader)
+            reader.close()
+        except (OSError, RuntimeError):  # the encoder says nothing of a disk that was full at the end of the film
+            self._path.unlink(missing_ok=True)
+            self._fault = f"{self._path.name} could not be written to its end and is deleted. Is the disk full?"
 
     def _captions(self) -> tuple[str, str]:
         story = self._story

@@ -1,0 +1,58 @@
+"""`vlp journal verify|repair|export`: whether the record of a run is as it was written, and what to do where it is not."""
+
+import json
+from typing import Annotated
+
+import tyro
+
+from vlp.core.errors import TaskFailed
+from vlp.core.things import counted
+from vlp.journal import DamagedJournal, has_chain, read_rows
+from vlp.journal import repair as put_good_beginning
+
+RunFolder = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+
+
+def verify(run: RunFolder) -> None:
+    """Check that every event of a run is the one that was written: images and snapshots too, and that none is missing.
+
+    Exit status 1, with the first bad event, where that is not so.
+
+    Args:
+        run: the run's directory, or its journal.db.
+    """
+    try:
+        count = sum(1 for _ in read_rows(run, to_write=True))
+    except DamagedJournal as damage:
+        raise TaskFailed(damage.message, damage.hint) from None
+    whole = "chain whole" if has_chain(run) else "from before there was a chain: damage in them may go unnoticed"
+    print(f"{counted(count, 'event')}, {whole}")
+
+
+def repair(run: RunFolder) -> None:
+    """Take the events up to the first bad one into a new journal, and keep the damaged one beside it as journal-damaged.db.
+
+    `vlp resume` goes on from there with a new policy.
+
+    Args:
+        run: the run's directory, or its journal.db.
+    """
+    if (done := put_good_beginning(run)) is None:
+        print(f"nothing to repair: {counted(sum(1 for _ in read_rows(run)), 'event')}, all as they were written")
+        return
+    dropped = f"events {done.seq} to {done.last}" if done.last > done.seq else f"event {done.seq} and what came after it"
+    lost = f"dropped {dropped}" if done.last != done.seq - 1 else "dropped none"
+    print(f"kept {counted(done.good, 'event')}, {lost}: {done.why}")
+    print(f"the damaged journal is now {done.kept}")
+
+
+def export(run: RunFolder) -> None:
+    """Print the events of a run, one line of JSON each; of an image or a snapshot its SHA-256 and its size in bytes.
+
+    Args:
+        run: the run's directory, or its journal.db.
+    """
+    for row, event in read_rows(run):
+        size = None if row.blob is None else len(row.blob)  # null where an old snapshot was deleted
+        blob = None if row.digest is None else {"sha256": row.digest.hex(), "size": size}
+        print(json.dumps({"seq": row.seq, "wall_s": row.wall_s, "kind": event.kind, "data": event.data, "blob": blob}))

@@ -1,0 +1,202 @@
+"""The file of a journal: its tables, the hash that chains its events, who writes it, and the errors that it can give."""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shlex
+import sqlite3
+import struct
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from vlp.core.errors import MissingComponent, UsageError, VlpError
+from vlp.core.files import cannot_write, holder, nearest
+from vlp.journal.events import Event
+
+FILE_NAME = "journal.db"
+GIVE_RUN = "Give the directory that `vlp run --out` wrote."
+APPLICATION_ID = 0x564C504A
+"""Marks an SQLite file as a journal ("VLPJ")."""
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE event (
+        seq INTEGER PRIMARY KEY,
+        wall_s REAL NOT NULL,
+        kind TEXT NOT NULL,
+        data TEXT NOT NULL,
+        blob BLOB
+    ) STRICT;
+    CREATE INDEX event_kind ON event (kind, seq)
+    """,
+    # Links have a table of their own: where the last events are cut off, their links still stand.
+    """
+    DROP INDEX IF EXISTS event_kind;
+    CREATE TABLE link (
+        seq INTEGER PRIMARY KEY,
+        digest BLOB,
+        hash BLOB NOT NULL
+    ) STRICT
+    """,
+)
+"""Entry n brings a file from version n to n + 1; the list only grows."""
+
+
+class JournalError(MissingComponent):
+    """An event could not be written; nothing after it may happen (exit status 3)."""
+
+
+class NotAJournal(UsageError):
+    """A file without the marks of a journal."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{str(path)!r} {why}.", "If it was a journal, `vlp journal repair` may read it.")
+
+
+class DamagedJournal(UsageError):
+    """A journal is not what was written.
+
+    Args:
+        path: the file.
+        seq: number of the first event that is not as it was written.
+        good: how many events before it are.
+        why: how that is known.
+    """
+
+    def __init__(self, path: Path, seq: int, good: int, why: str) -> None:
+        self.seq, self.good, self.why = seq, good, why
+        before = {0: "no event before it is good", 1: "the one event before it is good"}
+        run = shlex.quote(str(path.parent if path.name == FILE_NAME else path))
+        super().__init__(
+            f"{str(path)!r} is damaged at event {seq}: {why}; {before.get(good, f'the {good} events before it are good')}.",
+            f"`vlp journal repair {run}` keeps what is good." if good else "Is there a copy of it?",
+        )
+
+
+class StoredEvent(NamedTuple):
+    """An event as it stands in the file, texts in UTF-8.
+
+    `digest` is the hash of its blob; an old snapshot keeps it when the blob itself is deleted.
+    """
+
+    seq: int
+    wall_s: float
+    kind: bytes
+    data: bytes
+    blob: bytes | None
+    digest: bytes | None
+
+    @classmethod
+    def of(cls, event: Event) -> "StoredEvent":
+        """Return an event as it will stand there; raises ValueError where its data is no JSON."""
+        data = json.dumps(event.data, allow_nan=False).encode()
+        return cls(event.seq, event.wall_s, event.kind.encode(), data, event.blob, digest_of(event.blob))
+
+    def event(self) -> Event:
+        """Return the event."""
+        return Event(self.kind.decode(), json.loads(self.data), self.blob, self.seq, float(self.wall_s))
+
+
+def digest_of(blob: bytes | None) -> bytes | None:
+    """Return the hash of the bytes that belong to an event, None where it has none."""
+    return None if blob is None else hashlib.sha256(blob).digest()
+
+
+def link(before: bytes, row: StoredEvent) -> bytes:
+    """Return the hash of an event and, through the hash before it (b"" for the first), of all events so far."""
+    lengths = struct.pack("<qdII", row.seq, row.wall_s, len(row.kind), len(row.data))
+    return hashlib.sha256(b"".join((before, lengths, row.kind, row.data, row.digest or b""))).digest()
+
+
+def journal_path(where: str | Path) -> Path:
+    """Return the journal file for a run directory or a file.
+
+    Raises:
+        UsageError: there is none.
+    """
+    path = Path(where) / FILE_NAME if os.path.isdir(where) else Path(where)
+    if not os.path.isfile(path):  # of a name that no file system takes, too
+        raise UsageError(f"no journal at {str(path)[:300]!r}.", nearest(where) or GIVE_RUN)
+    return path
+
+
+def log_path(path: Path) -> Path:
+    """Return SQLite's log beside a journal: what it holds was written, and is not in the file yet."""
+    return path.with_name(path.name + "-wal")
+
+
+def hold(path: Path) -> int:
+    """Take the lock that makes one process the writer; the system drops it when that process dies."""
+    lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        who = holder(path.with_suffix(".lock"))
+        raise UsageError(f"{who} is writing {str(path)!r}.", "Wait for it to end, or stop it.") from None
+    return lock
+
+
+def note_last(lock: int, seq: int) -> None:
+    """Write the number of the last event into the lock, as a witness should the log be lost with the last events in it."""
+    with contextlib.suppress(OSError):  # a full disk: the journal says so itself
+        os.pwrite(lock, f"{seq:>20}\n".encode(), 0)
+
+
+def last_noted(path: Path) -> int:
+    """Return the number of the last event by the lock beside a journal; 0 where it says none."""
+    with contextlib.suppress(OSError, ValueError):
+        return int(path.with_suffix(".lock").read_bytes()[:64])
+    return 0
+
+
+def is_written(path: Path) -> bool:
+    """Return whether a process writes a journal just now."""
+    with contextlib.suppress(FileNotFoundError, PermissionError), open(path.with_suffix(".lock"), "rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
+def refusal(path: Path, verb: str, error: sqlite3.Error, begun: bool) -> VlpError:
+    """Return the error for what SQLite could not do with a journal that is to be written; `begun` when it holds events."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return NotAJournal(path, f"is not a journal: {error}")
+    if is_locked(error):
+        return locked(path)
+    cause = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) if code == sqlite3.SQLITE_FULL else _cause(path)
+    if cause is None:
+        return JournalError(f"cannot {verb} the journal {str(path)!r}: {error}.")
+    remedy = cannot_write(path, cause).hint.rstrip(".") or "Mend that"
+    then = "`vlp resume` the run" if begun else "start the run again"
+    return JournalError(f"cannot {verb} the journal {str(path)!r}: {cause.strerror}.", f"{remedy}, then {then}.")
+
+
+def _cause(path: Path) -> OSError | None:
+    """Return why nothing can be written beside a journal: SQLite keeps to itself what the system said."""
+    try:
+        with tempfile.TemporaryFile(dir=path.parent) as probe:
+            probe.seek(max(file.stat().st_size for file in (path, log_path(path)) if file.exists()))
+            probe.write(bytes(1 << 16))
+            probe.flush()
+    except OSError as error:
+        return error
+    return None
+
+
+def is_locked(error: sqlite3.Error) -> bool:
+    """Whether SQLite gave up because another process has the file locked."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def locked(path: Path) -> JournalError:
+    """Return the error for a journal that another program, such as a database browser, keeps locked."""
+    files = (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm")))
+    return JournalError(f"{holder(*files)} keeps the journal {str(path)!r} locked.", "End it, or let it go of the file.")
