@@ -14,8 +14,9 @@ from vlp.cli.main import main
 from vlp.core.errors import UsageError
 from vlp.data.from_runs import from_runs
 from vlp.evaluation.stress.journal import POLICY, make_journals, run_damage
-from vlp.journal import DamagedJournal, Event, Journal, NotAJournal, read_events, read_rows, repair
-from vlp.journal.log import log_fault
+from vlp.journal import DamagedJournal, Event, Journal, NotAJournal, read_events, read_rows
+from vlp.journal.reading import log_fault
+from vlp.journal.repair import repair
 from vlp.models.scripted import ScriptedModel
 from vlp.runtime.memory import RunMemory
 from vlp.runtime.run import Hold, Run, read_run

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from vlp.core.errors import MissingComponent
-from vlp.core.instruction import Instruction
+from vlp.core.messages import Instruction
 from vlp.evaluation.stress.journal import POLICY
 from vlp.journal import Event, Journal, JournalError, Subscriber, read_events
 from vlp.models.scripted import ScriptedModel

@@ -6,9 +6,9 @@ from typing import Annotated
 import tyro
 
 from vlp.core.errors import TaskFailed
-from vlp.core.things import counted
+from vlp.core.messages import counted
 from vlp.journal import DamagedJournal, has_chain, read_rows
-from vlp.journal import repair as put_good_beginning
+from vlp.journal.repair import repair as put_good_beginning
 
 RunFolder = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 

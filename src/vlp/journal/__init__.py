@@ -3,13 +3,11 @@
 A chain of hashes goes through the events: what was damaged later is noticed when it is read, and never believed.
 """
 
-from vlp.journal.events import KINDS, Event
-from vlp.journal.file import FILE_NAME, DamagedJournal, JournalError, NotAJournal, StoredEvent, journal_path
+from vlp.journal.file import FILE_NAME, KINDS, DamagedJournal, Event, JournalError, NotAJournal, StoredEvent, journal_path
 from vlp.journal.reading import has_chain, read_events, read_rows
-from vlp.journal.repair import repair
 from vlp.journal.writing import Journal, Subscriber
 
 __all__ = [
     "FILE_NAME", "KINDS", "DamagedJournal", "Event", "Journal", "JournalError", "NotAJournal", "StoredEvent", "Subscriber",
-    "has_chain", "journal_path", "read_events", "read_rows", "repair",
+    "has_chain", "journal_path", "read_events", "read_rows",
 ]  # fmt: skip

@@ -9,8 +9,17 @@ from typing import NamedTuple
 
 from vlp.core.errors import UsageError
 from vlp.core.files import cannot_write, free
-from vlp.journal.events import Event
-from vlp.journal.file import DamagedJournal, NotAJournal, StoredEvent, hold, journal_path, last_noted, log_path, note_last
+from vlp.journal.file import (
+    DamagedJournal,
+    Event,
+    NotAJournal,
+    StoredEvent,
+    hold,
+    journal_path,
+    last_noted,
+    log_path,
+    note_last,
+)
 from vlp.journal.reading import read_rows
 from vlp.journal.writing import Journal
 

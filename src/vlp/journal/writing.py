@@ -12,11 +12,11 @@ from typing import Protocol
 
 from vlp.core.errors import UsageError
 from vlp.core.files import cannot_write, nearest
-from vlp.journal.events import Event
 from vlp.journal.file import (
     APPLICATION_ID,
     GIVE_RUN,
     MIGRATIONS,
+    Event,
     JournalError,
     StoredEvent,
     digest_of,

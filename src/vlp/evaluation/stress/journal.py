@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from vlp.core.errors import UsageError, VlpError
-from vlp.core.instruction import Instruction
-from vlp.journal import DamagedJournal, Event, NotAJournal, read_events, repair
+from vlp.core.messages import Instruction
+from vlp.journal import DamagedJournal, Event, NotAJournal, read_events
+from vlp.journal.repair import repair
 from vlp.models.scripted import ScriptedModel
 from vlp.runtime.run import Run, Spec
 from vlp.sim.fake.robot import FakeRobot
