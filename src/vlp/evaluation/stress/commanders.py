@@ -28,7 +28,7 @@ CLIENTS = 8
 TTL_S = 0.25
 
 
-class Witness(FakeRobot):
+class WitnessRobot(FakeRobot):
     """Notes epoch and key of every step, and whether two were under way at once."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Witness(FakeRobot):
 
 def race(n: int, seed: int = 0) -> dict[str, Any]:
     """Let clients race until n requests were made; return counts and faults."""
-    robot, answers = Witness(), Counter[str]()
+    robot, answers = WitnessRobot(), Counter[str]()
     granted: dict[int, str] = {}
     with running_server(robot, silence_s=60.0) as at:
         threads = [
