@@ -80,7 +80,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = closest(name, names)
     question = f"Did you mean {near!r}? " if near else ""
-    return f"{question}Known: {', '.join(names)}."
+    return f"{question}Known: {', '.join(name[:200] for name in names)}."
 
 
 def lookup(name: str, table: Mapping[str, T], what: str) -> T:
