@@ -16,7 +16,7 @@ import tyro
 from rich.console import Console
 
 from vlp.cli.keyboard import Keyboard, Lines
-from vlp.cli.names import IN_PROCESS, Eyes, check_run, is_simulated, of_worlds
+from vlp.cli.names import IN_PROCESS, Eyes, check_run, of_worlds, scene
 from vlp.cli.out import check_out, default_out, held, keep_aside, take_out
 from vlp.core.errors import MissingComponent, UsageError, VlpError, first, lookup
 from vlp.core.files import check_writable
@@ -34,7 +34,7 @@ from vlp.runtime.run import Run, Spec, read_run
 from vlp.runtime.story import Outcome
 from vlp.runtime.subscribers.report import ReportFiles
 from vlp.runtime.subscribers.terminal import Terminal
-from vlp.sim import EMBODIMENTS, WORLDS
+from vlp.sim import EMBODIMENTS
 from vlp.understanding.gate import Gate
 
 if TYPE_CHECKING:
@@ -302,7 +302,7 @@ Planner = Annotated[
 def run(
     instruction: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="INSTRUCTION")],
     robot: str = first(EMBODIMENTS),
-    world: Annotated[str, of_worlds] = first(WORLDS),
+    world: Annotated[str, of_worlds] = "",
     seed: int = 0,
     model: Planner = DEFAULT_MODEL,
     model_name: str = "",
@@ -358,8 +358,7 @@ def run(
     options |= {name: value for name, value in chosen.items() if value}
     if model == EXPERT or grounder == "oracle":
         options["upper_bound"] = True
-    if not is_simulated(robot):
-        world, seed = "", 0
+    world, seed = scene(robot, world, seed, grounder)
     spec = Spec(said, robot, world, model, seed, tuple(changes), Budget(run_s=timeout_s, model_s=model_timeout_s), options)
     with contextlib.ExitStack() as until:
         return launch(folder, spec, token, prepare=lambda: take_out(folder, force, until))
