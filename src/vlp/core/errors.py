@@ -73,7 +73,7 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name nearest in spelling to `name`, or None when nothing is near."""
     names, cutoff = list(known), 0.6  # below, what is offered only shares a syllable: "locate" for "water"
     matches = difflib.get_close_matches(name[:200], names, n=1, cutoff=cutoff)
-    if not matches:  # read from the end, a wrong letter in the middle costs less: "nono" for "nano"
+    if not matches:  # read from the end, a wrong letter in the middle costs less
         matches = [near[::-1] for near in difflib.get_close_matches(name[199::-1], [n[::-1] for n in names], 1, cutoff)]
     return matches[0] if matches else None
 
