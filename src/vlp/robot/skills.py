@@ -115,7 +115,8 @@ class SkillRobot:
         needs = told_by_state(primitive)
         if not needs:
             return ""
-        state = self.observe().state
+        robot: Any = self  # `observe` is a subclass's
+        state = robot.observe().state
         facts = Facts(holding=state.holding, at=state.at)
         said = {name: value.get("phrase", "") if isinstance(value, dict) else value for name, value in arguments.items()}
         for need in needs:
