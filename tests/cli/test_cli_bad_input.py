@@ -55,6 +55,10 @@ NAMES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "file of a robot, to run": ((*RUN, "--robot", "own/house_bot.py"), ("house_bot:HouseBot",)),
     "new robot of a module's name": (("robot", "new", "numpy"), ("module 'numpy' already",)),
     "new robot of a long name": (("robot", "new", "x" * 300), ("300 characters",)),
+    "sentence without quotes": (("run", "put", "the", "red", "cube", "--seed", "4"), ('vlp run "put the red cube"',)),
+    "folder of no model": ((*RUN, "--model", "."), ("is no model folder: it has no config.json",)),
+    "kind of server": ((*RUN, "--model", "http://127.0.0.1:9/v1", "--server", "vlmm"), ("Did you mean 'vllm'?",)),
+    "no time for the model": ((*RUN, "--model-timeout-s", "0"), ("--model-timeout-s 0 is not greater",)),
     "robot's address": (("robot", "look", "--robot", "hsr"), ("not the URL",)),
 }
 

@@ -231,9 +231,42 @@ def test_a_robot_of_ones_own_stands_in_no_world(vlp, tmp_path, rover, monkeypatc
     result = json.loads((tmp_path / "r" / "result.json").read_text())
     assert (result["robot"], result["world"]) == (rover, "") and "grounder" not in result["options"]
     assert "tabletop" not in (tmp_path / "r" / "report.html").read_text()
-    monkeypatch.setattr("vlp.robot.serving.serve", lambda *_: None)
+    monkeypatch.setattr("vlp.robot.serving.serve", lambda *given: given[-1]())
     assert f"{rover} at http://" in vlp("robot", "serve", "--robot", rover).out
     assert "hsr in tabletop 0 at http://" in vlp("robot", "serve", "--grounder", "none").out
+
+
+@pytest.mark.parametrize("option", [("--world", "tabletop"), ("--seed", "4"), ("--grounder", "oracle")])
+@pytest.mark.parametrize(
+    "words", [("run", "go to the hall", "--out", "r", "--model", "scripted:none.json"), ("robot", "serve")]
+)
+def test_what_is_of_a_simulated_scene_is_refused_for_another_robot(vlp, rover, words, option):
+    """They passed, and did nothing."""
+    vlp(*words, "--robot", rover, *option).refused(
+        2, f"{' '.join(option)} is of a simulated scene", f"{rover!r} stands in none"
+    )
+
+
+def test_the_manifest_shows_types_bounds_defaults_needs_and_effects(vlp, rover):
+    """It showed names alone: nobody could tell what `vlp robot do` wants, nor what cannot be undone."""
+    out = vlp("robot", "manifest", "--robot", rover).out
+    lines = [line.strip() for line in out.splitlines()]
+    assert "place: a place" in lines and "needs open door, at hall; makes not open door" in lines
+    assert any(line.startswith("door: ") for line in lines) and any("bounded by base_speed_m_s" in line for line in lines)
+
+
+def test_a_server_without_a_port_prints_no_token(vlp, rover):
+    """URL and token were printed, and then the port was refused."""
+    told = vlp("robot", "serve", "--robot", rover, "--port", "99999")
+    told.refused(2, "port 99999")
+    assert not told.out
+
+
+def test_files_of_a_robot_that_exist_are_told_in_the_plural(vlp):
+    """Against: "house_bot.py, test_house_bot.py exists already"."""
+    assert vlp("robot", "new", "house_bot").status == 0
+    vlp("robot", "new", "house_bot").refused(2, "house_bot_replies.json exist already")
+    vlp("robot", "check", "house_bot").refused(2, "house_bot:HouseBot", "module:Class")
 
 
 UNREAD = ("--model", "scripted:none.json", "--out", "r")
@@ -250,7 +283,7 @@ def test_a_misspelt_class_of_ones_own_is_told_before_the_model_is_opened(vlp, ro
 def test_scripted_events_of_a_robot_that_is_not_simulated_are_refused_at_once(vlp, rover, robot: str):
     """Against: robot and model were opened first, and then "this robot's world takes no events"."""
     told = vlp("run", "go to the hall", "--robot", robot, "--event", "2: knock", *UNREAD)
-    told.refused(2, "--event 'knock'", repr(robot), "Simulated are hsr", "--change")
+    told.refused(2, "--event 'knock'", repr(robot), "Simulated robots: hsr", "--change")
 
 
 @pytest.mark.parametrize("world", ["", "tabletop"])

@@ -9,6 +9,7 @@ import gzip
 import json
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -260,6 +261,15 @@ def hang_up(h: Handler) -> None:
     h.connection.shutdown(socket.SHUT_RDWR)
 
 
+def reset(h: Handler) -> None:
+    """Hang up so that the connection is reset."""
+    h.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    h.close_connection = True
+    h.rfile.close()
+    h.wfile.close()
+    h.connection.close()
+
+
 def no_http(h: Handler) -> None:
     h.wfile.write(b"+OK POP3 ready\r\n\r\n")
     h.close_connection = True
@@ -357,6 +367,7 @@ MODES: dict[str, Mode] = {
     ),
     "picture-for-a-reply": Mode(message([{"type": "image_url", "image_url": {"url": "data:"}}])),
     "number-for-a-reply": Mode(message(17)),
+    "wordless": Mode(lambda h: h.stream(chunk(finish="stop"))),
     "empty": Mode(ended("", finish="stop")),
     "reasons": Mode(thinking_first(300)),
     "reasons-for-ever": Mode(thinking_first(10**9)),
@@ -430,5 +441,6 @@ MODES: dict[str, Mode] = {
     "drips": Mode(drip),
     "hangs": Mode(lambda h: time.sleep(3)),
     "hangs-up": Mode(hang_up),
+    "resets": Mode(reset),
     "no-http": Mode(no_http),
 }  # fmt: skip

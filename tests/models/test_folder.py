@@ -244,7 +244,7 @@ def test_a_download_is_called_after_its_model(toy_folder: Path, tmp_path: Path) 
     (snapshot / "vlp.json").unlink()
     assert check_folder(snapshot).name == "Qwen2.5-VL-3B-Instruct"
     (snapshot / "tokenizer.json").unlink()
-    with pytest.raises(UsageError, match=r"^'Qwen2.5-VL-3B-Instruct' has no tokenizer.json"):
+    with pytest.raises(UsageError, match=r"^'Qwen2.5-VL-3B-Instruct' is no model folder: it has no tokenizer.json"):
         check_folder(snapshot)
 
 

@@ -17,6 +17,8 @@ from misbehaving_server import BOX, MODES, serving
 from PIL import Image
 
 from vlp.cli.main import main
+from vlp.cli.run import open_chosen
+from vlp.models.catalogue import _told_while_waiting
 from vlp.models.protocol import patiently
 
 ASK, GROUND = "ask", "ground"
@@ -77,9 +79,11 @@ ROWS: list[tuple[str, Row]] = [
     ("full-name", Row()),
     ("another", Row(3, ("asked for 'm', and 'tiny-llama' answered",))),
     ("null", Row(1, ("empty reply (content null",))),
-    ("null", Row(1, ("empty reply (content null",), GROUND)),
+    ("null", Row(3, ("empty reply (content null",), GROUND)),
+    ("wordless", Row(1, ("empty reply (no content, finish_reason 'stop')",))),
+    ("wordless", Row(3, ("empty reply (no content, finish_reason 'stop')",), GROUND)),
     ("refusal", Row(1, ("refuses to reply: 'I cannot help with that'",))),
-    ("refusal", Row(1, ("refuses to reply: 'I cannot help with that'",), GROUND)),
+    ("refusal", Row(3, ("refuses to reply: 'I cannot help with that'",), GROUND)),
     ("refusal-streamed", Row(1, ("refuses to reply: 'I cannot help'",))),
     ("parts", Row()),
     ("parts", Row(command=GROUND)),
@@ -91,7 +95,7 @@ ROWS: list[tuple[str, Row]] = [
     ("reasons", Row()),
     ("reasons", Row(command=GROUND)),
     ("reasons-for-ever", Row(1, ("only reasoning", "finish_reason 'length'"))),
-    ("reasoning-only", Row(1, ("only reasoning",), GROUND)),
+    ("reasoning-only", Row(3, ("only reasoning",), GROUND)),
     ("thinks-aloud", Row()),
     ("thinks-aloud", Row(command=GROUND)),
     ("thinks-half-aloud", Row()),
@@ -158,6 +162,9 @@ ROWS: list[tuple[str, Row]] = [
     ("drips", Row(3, ("did not finish within 0.5 s",), options=SHORT)),
     ("hangs", Row(3, ("did not finish within 0.5 s",), options=SHORT)),
     ("hangs-up", Row(3, ("hung up",))),
+    ("hangs-up", Row(3, ("hung up",), GROUND)),
+    ("resets", Row(3, ("hung up",))),
+    ("resets", Row(3, ("hung up",), GROUND)),
     ("no-http", Row(3, ("does not speak HTTP",))),
 ]
 
@@ -213,6 +220,21 @@ def check(told: Told, row: Row) -> None:
 def test_the_answer_or_one_line_with_the_true_cause(mode: str, row: Row, vlp: Vlp) -> None:
     with serving(mode) as server:
         check(vlp(server.origin + row.base, row.command, *row.options), row)
+
+
+def test_who_waits_is_told_and_with_which_option_to_wait_longer(vlp: Vlp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was said for 30 s, and then to raise a limit that no option raised."""
+    monkeypatch.setitem(_told_while_waiting.__wrapped__.__kwdefaults__, "after_s", 0.0)  # type: ignore[attr-defined]
+    monkeypatch.setitem(open_chosen.__kwdefaults__, "open_s", 0.5)
+    with serving("hangs") as server:
+        told = vlp(f"{server.origin}/v1", GROUND)
+    assert f"note: waiting for the model server at {server.origin}/v1 ..." in told.err.splitlines()
+    check(told, Row(3, ("did not finish within 0.", "`vlp run --model-timeout-s`")))
+
+
+def test_an_unknown_kind_of_server_is_refused_before_it_is_asked(vlp: Vlp) -> None:
+    """Whoever wrote `--server vlmm` was told that the server cannot be reached."""
+    check(vlp("http://model.invalid/v1", ASK, "--server", "vlmm"), Row(2, ("unknown kind of server 'vlmm'", "'vllm'")))
 
 
 def test_every_mode_has_a_row() -> None:

@@ -59,3 +59,10 @@ def test_what_the_robot_measures_replaces_what_was_believed_of_hand_and_place() 
     assert (facts.held, facts.at, facts.lasting) == ("", "yard", {("open", "front")})
     assert facts.holds(Condition.parse("hand_empty")) and not facts.holds(Condition.parse("at hall"))
     assert facts.holds(Condition.parse("not at hall"))
+
+
+def test_a_fact_with_too_few_words_names_nothing_held() -> None:
+    """A robot that made "holding" without a thing broke its run with an IndexError, and its journal could not be read."""
+    facts = Facts()
+    facts.apply(replace(OPEN, makes=("holding",)), {})
+    assert facts.held == "" and "behind 'holding'" in str(list(faults(make_manifest("m", [replace(OPEN, makes=("holding",))]))))

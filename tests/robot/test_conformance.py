@@ -217,6 +217,83 @@ WRONG_DECLARATIONS: dict[str, tuple[type[FakeRobot], str, str]] = {
 }  # fmt: skip
 
 
+def act(*arguments: Argument, **more: Any) -> Primitive:
+    return Primitive("act", "action", "Act.", arguments, **more)
+
+
+WHICH = Argument("which", "choice", "Which.", choices=("a", "b"))
+COUNT = Argument("count", "integer", "How many.")
+SPOTS = Argument("spots", "list", "Where.", items="place")
+USELESS: dict[str, tuple[type[FakeRobot], str]] = {
+    "holding nothing": (declared(act(makes=("holding",))), "'holding' has 0 words behind 'holding'. Write holding THING."),
+    "holding two things": (declared(act(makes=("holding a b",))), "has 2 words behind 'holding'"),
+    "at nothing": (declared(act(makes=("at",))), "Write at PLACE or at THING OTHER."),
+    "at too much": (declared(act(needs=("at a b c",))), "has 3 words behind 'at'"),
+    "in one thing": (declared(act(makes=("in x",))), "has 1 words behind 'in'"),
+    "moved nothing": (declared(act(makes=("moved",))), "has 0 words behind 'moved'"),
+    "an empty hand of what": (declared(act(makes=("hand_empty x",))), "has 1 words behind 'hand_empty'"),
+    "a relation of one thing": (
+        declared(act(Argument("relation", "choice", "How.", choices=("in",)), makes=("relation x",))),
+        "has 1 words behind 'in'",
+    ),
+    "both so and not so": (declared(act(makes=("open", "not open"))), "it makes both 'open' and 'not open'"),
+    "needs both": (declared(act(needs=("open", "not open"), makes=("open",))), "it needs both 'open' and 'not open'"),
+    "not not": (declared(act(makes=("not not open",))), "says 'not' twice"),
+    "only ever made false": (
+        declared(act(needs=("open",), makes=("not open",))), "it needs 'open', and no primitive makes 'open' true.",
+    ),
+    "a hand that nothing fills": (declared(act(needs=("holding",))), "it needs 'holding', and no primitive makes"),
+    "a place that nothing drives to": (declared(act(needs=("at table",))), "it needs 'at table', and no primitive makes"),
+    "no choices": (declared(act(replace(WHICH, choices=()))), "a choice without choices"),
+    "a blank choice": (declared(act(replace(WHICH, choices=("", "b")))), "the choice '' is empty"),
+    "a choice of two lines": (declared(act(replace(WHICH, choices=("a\nb",)))), "characters that cannot be seen"),
+    "a choice like a reference": (declared(act(replace(WHICH, choices=("$x",)))), "begins with $"),
+    "a choice twice": (declared(act(replace(WHICH, choices=("a", "a")))), "the choice 'a' stands there twice"),
+    "an argument twice": (declared(act(COUNT, replace(COUNT, type="text"))), "it declares the argument 'count' twice"),
+    "bounds the wrong way round": (declared(act(replace(COUNT, minimum=5, maximum=1))), "at least 5 and at most 1"),
+    "no whole number": (declared(act(replace(COUNT, minimum=0.2, maximum=0.8))), "no whole number is at least 0.2"),
+    "a list of nothing": (declared(act(replace(SPOTS, max_items=0))), "max_items is 0"),
+    "a list of less": (declared(act(replace(SPOTS, max_items=-3))), "max_items is -3"),
+    "a place without a name": (declared(places=["table", ""]), "the place '' is empty"),
+    "a place of two lines": (declared(places=["a\nb"]), "characters that cannot be seen"),
+    "a place without end": (declared(places=["D" * 5000]), "has 5,000 characters"),
+    "places in another case": (declared(places=["dock", "Dock"]), "look the same"),
+    "places in other letters": (declared(places=["dock", "d\u043eck"]), "'d\\u043eck' look the same"),
+    "places in other widths": (declared(places=["dock", "\uff44ock"]), "look the same"),
+    "a speed below nothing": (
+        declared(STANDARD["go_to"], limits=Limits(base_speed_m_s=-1.0)), "it is -1; it must be above 0",
+    ),
+    "a speed of 0": (declared(STANDARD["go_to"], limits=Limits(base_speed_m_s=0.0)), "it is 0; it must be above 0"),
+    "a limit that is a corner": (
+        declared(act(replace(COUNT, limit="workspace_min_m"))), "which the robot does not declare as a number",
+    ),
+    "another meaning of object": (declared(results={"object": {"x": "number"}}), "that every robot has"),
+    "a book for a sentence": (declared(replace(act(), doc="A" * 10_000_000)), "its doc has 10,000,000 characters"),
+    "a doc that paints": (declared(replace(act(), doc="x \x1b[31m")), "its doc holds '\\x1b'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", USELESS)
+def test_a_declaration_that_cannot_work_is_named(case: str) -> None:
+    """The check said "ok", and the robot could not do it, or its run broke: 'holding' of nothing with an IndexError."""
+    robot, said = USELESS[case]
+    report = str(check_robot(robot(), moves=False))
+    assert said in report and len(report) < 3000
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_result_without_an_end_is_one_line(monkeypatch: pytest.MonkeyPatch, deep: bool) -> None:
+    """The check ended with a RecursionError and a traceback of 250 KB."""
+    done: dict[str, Any] = {}
+    done["a"] = done
+    for _ in range(100_000 if deep else 0):
+        done = {"a": done}
+    robot = FakeRobot()
+    monkeypatch.setattr(robot, "execute", lambda step: StepResult(step.key, "succeeded", done))
+    report = str(check_robot(robot))
+    assert "nested too deep" in report and len(report) < 3000
+
+
 @pytest.mark.parametrize("case", WRONG_DECLARATIONS)
 def test_each_wrong_declaration_is_named(case: str) -> None:
     robot, path, code = WRONG_DECLARATIONS[case]
@@ -229,7 +306,8 @@ def test_what_is_safe_to_try_is_tried_and_its_result_is_checked() -> None:
 
     class Scales(FakeRobot):
         def __init__(self, value: object) -> None:
-            super().__init__(manifest=make_manifest("scales", [weigh, lift], PLACES, results={"weight": {"kg": "number"}}))
+            own = [weigh, STANDARD["grasp"], lift]
+            super().__init__(manifest=make_manifest("scales", own, PLACES, results={"weight": {"kg": "number"}}))
             self.value = value
 
         def _carry_out(self, do: str, arguments: dict[str, Any]) -> tuple[dict[str, Any], Any]:
@@ -237,7 +315,7 @@ def test_what_is_safe_to_try_is_tried_and_its_result_is_checked() -> None:
 
     robot = Scales({"kg": 1.5})
     assert str(check_robot(robot)) == "ok" and {step.do for step in robot.log} == {"weigh"}
-    assert list(untried(robot.manifest)) == ["lift: it needs holding; declare an `example` of arguments that are safe to try."]
+    assert list(untried(robot.manifest))[1] == "lift: it needs holding; try it there with `vlp robot do`."
     take = Primitive("take_item", "action", "Take it.", needs=("not loaded",))
     untold = list(untried(make_manifest("cart", [take])))
     assert untold == ["take_item: it needs not loaded; declare `example={}` if it is safe to try."]

@@ -224,3 +224,85 @@ def test_a_run_tells_what_a_robot_of_ones_own_gave_back(lab: Path, capsys: pytes
     words = ["run", "beep twice", "--robot", "own_silent:Silent", "--model", "scripted:replies.json", "--out", "run"]
     assert main(words) == 1
     assert "the end of 'beep': it gave back None; expected a StepResult." in capsys.readouterr().err
+
+
+CART = """
+import time
+import numpy as np
+from vlp.core.observation import Observation, RobotState
+from vlp.primitives.manifest import Argument, Primitive
+from vlp.primitives.standard import STANDARD, make_manifest
+from vlp.robot.skills import SkillRobot
+
+PLANT, LITRES = Argument("plant", "place", "Which."), Argument("litres", "number", "How much.")
+WATER = Primitive("water", "action", "Water it.", (PLANT, LITRES), needs=("at plant",), makes=("wet plant",))
+LIFT = Primitive("lift", "action", "Lift it.", needs=("holding",))
+
+
+class Cart(SkillRobot):
+    simulated = ("place", "tank")
+
+    def __init__(self):
+        self.place, self.held, self.tank, self.log = "dock", "", 3.0, []
+        super().__init__(make_manifest("cart", [STANDARD["go_to"], STANDARD["grasp"], WATER, LIFT], ["dock", "bed"]))
+
+    def observe(self):
+        state = RobotState(self.place, self.held)
+        return Observation(np.zeros((48, 64, 3), np.uint8), None, None, None, state, time.monotonic())
+
+    def go_to(self, place):
+        self.place = place
+
+    def grasp(self, target):
+        self.held = target["phrase"]
+
+    def water(self, plant, litres):
+        self.log.append(plant)
+
+    def lift(self):
+        self.log.append("lift")
+
+
+class Misspelt(Cart):
+    def water(self, plant, liters):
+        pass
+
+
+class Demanding(Cart):
+    def lift(self, speed):
+        pass
+
+
+class Forgetful(Cart):
+    simulated = ("place", "tnk")
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Misspelt", "Misspelt.water(plant, liters) cannot be called with plant, litres, as its primitive declares"),
+        ("Demanding", "Demanding.lift(speed) cannot be called with nothing"),
+        ("Forgetful", "own_cart:Forgetful lists 'tnk' in `simulated`, and has no such attribute. Did you mean 'tank'?"),
+    ],
+)
+def test_a_robot_that_cannot_work_is_no_ok(lab: Path, capsys: pytest.CaptureFixture[str], name: str, said: str) -> None:
+    """The check said "ok" to a method that no step could call, and to a snapshot of an attribute that is not there."""
+    (lab / "own_cart.py").write_text(CART)
+    assert main(["robot", "check", "--no-moves", f"own_cart:{name}"]) == 2
+    assert said in capsys.readouterr().err
+    assert main(["robot", "check", "--no-moves", "own_cart:Cart"]) == 0, capsys.readouterr().err
+
+
+def test_a_step_that_the_robots_own_state_forbids_is_refused(lab: Path) -> None:
+    """`vlp robot do water` watered at the dock: what a primitive needs was looked at by policies alone."""
+    (lab / "own_cart.py").write_text(CART)
+    cart = own_robot("own_cart:Cart")
+    refused = cart.execute(Step("water", {"plant": "bed", "litres": 1}, "a"))
+    assert (refused.status, refused.code) == ("rejected", "unmet-need")
+    assert "water needs 'at bed'; the robot stands at dock, its hand is empty." in refused.message
+    assert cart.execute(Step("lift", {}, "b")).code == "unmet-need" and cart.log == []  # type: ignore[attr-defined]
+    cart.execute(Step("go_to", {"place": "bed"}, "c"))
+    assert cart.execute(Step("water", {"plant": "bed", "litres": 1}, "d")).status == "succeeded"
+    cart.held = "cup"  # type: ignore[attr-defined]
+    assert cart.execute(Step("lift", {}, "e")).status == "succeeded"

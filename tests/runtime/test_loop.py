@@ -252,7 +252,7 @@ def test_a_fault_in_a_component_is_one_clear_end(make_run):
 
     outcome = make_run([CUBE_IN_BOWL], robot=Broken()).go()
     assert outcome.outcome == "stopped"
-    assert "the robot failed at" in outcome.reason
+    assert "the robot failed to give" in outcome.reason
     assert isinstance(outcome.error.__cause__, AttributeError)
 
 

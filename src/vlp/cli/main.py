@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import io
+import itertools
 import os
 import signal
 import sys
@@ -206,6 +207,9 @@ def main(argv: Sequence[str] | None = None, came: Sequence[int] = ()) -> int:
         module, _, attribute = COMMANDS[name][0].partition(":")
         command: Callable[..., int | None] = getattr(importlib.import_module(module), attribute)
         rest = words[len(name.split(" ")) :]
+        if name == "run" and len(rest) > 1 and not any(word.startswith("-") for word in rest[:2]):
+            sentence = " ".join(itertools.takewhile(lambda word: not word.startswith("-"), rest))[:200]
+            raise UsageError("the sentence is in several words.", f'Put it in quotes: vlp run "{sentence}".')
         return tyro.cli(command, prog=f"vlp {name}", args=rest, config=(tyro.conf.FlagCreatePairsOff,)) or 0
     except KeyboardInterrupt:
         return _interrupted(came)

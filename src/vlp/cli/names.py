@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from vlp.core.errors import UsageError
+from vlp.core.errors import UsageError, first
 from vlp.models.catalogue import FOLDERS
 from vlp.perception.grounder import GROUNDERS
 from vlp.robot.protocol import is_own
@@ -23,7 +23,9 @@ AskedModel = Annotated[str, tyro.conf.arg(help=f"{IN_PROCESS}, a Hugging Face id
 RecordedBase = Annotated[
     str, tyro.conf.arg(help=f"{IN_PROCESS}, or a Hugging Face id; by default what the record of the tuned model says.")
 ]
-of_worlds = tyro.conf.arg(help=f"the world that a simulated robot stands in: {', '.join(WORLDS)}.")
+of_worlds = tyro.conf.arg(
+    help=f"the world that a simulated robot stands in: {', '.join(WORLDS)}; by default the first of them."
+)
 Eyes = Annotated[
     str,
     tyro.conf.arg(help=f"what finds things in images: {', '.join(GROUNDERS)}; the oracle reads the simulator: an upper bound."),
@@ -33,6 +35,22 @@ Eyes = Annotated[
 def is_simulated(robot: str) -> bool:
     """Return whether a robot is named as a simulated one: neither by module:Class nor by a URL."""
     return not robot.startswith(("http://", "https://")) and not is_own(robot)
+
+
+def scene(robot: str, world: str, seed: int, grounder: str) -> tuple[str, int]:
+    """Return the world and the seed of a simulated robot, the first world where none is named; of another ("", 0).
+
+    Raises:
+        UsageError: what only a simulated robot has, asked for another.
+    """
+    if is_simulated(robot):
+        return world or first(WORLDS), seed
+    asked = {f"--world {world[:100]}": bool(world), f"--seed {seed}": seed != 0, "--grounder oracle": grounder == "oracle"}
+    for option, given in asked.items():
+        if given:
+            hint = f"Leave it out, or name a simulated robot: {', '.join(EMBODIMENTS)}."
+            raise UsageError(f"{option} is of a simulated scene, and {robot[:200]!r} stands in none.", hint)
+    return "", 0
 
 
 def check_run(robot: str, world: str, events: Iterable[str]) -> None:
@@ -54,7 +72,7 @@ def check_run(robot: str, world: str, events: Iterable[str]) -> None:
     events = tuple(events)
     if not is_simulated(robot):
         if events:
-            hint = f"Simulated are {', '.join(EMBODIMENTS)}. --change gives a new instruction midway, to any robot."
+            hint = f"Simulated robots: {', '.join(EMBODIMENTS)}. --change gives a new instruction midway, to any robot."
             raise UsageError(
                 f"--event {events[0][:100]!r} changes a simulated scene, and {robot[:200]!r} stands in none.", hint
             )
@@ -71,15 +89,17 @@ def check_run(robot: str, world: str, events: Iterable[str]) -> None:
 
 
 def check_no_file(robot: str) -> None:
-    """Refuse a Python file in the place of a robot, with the name that it goes by."""
-    if not robot.endswith(".py") or "://" in robot:
+    """Refuse a Python file, or its module alone, in the place of a robot, with the name that it goes by."""
+    if "://" in robot or robot in EMBODIMENTS:
         return
-    file = Path(robot)
+    file = Path(robot if robot.endswith(".py") else f"{robot.replace('.', '/')}.py"[:200])
+    if not robot.endswith(".py") and not file.is_file():
+        return
     text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
     robots = re.findall(r"^class (\w+)\(.*Robot\b.*\):", text, re.MULTILINE) or re.findall(r"^class (\w+)", text, re.MULTILINE)
     kind = robots[-1] if robots else "".join(word.capitalize() for word in file.stem.split("_"))
     hint = f"Go to where it lies and name its robot {file.stem}:{kind} (module:Class)."
-    raise UsageError(f"{robot[:200]!r} names a Python file, not a robot.", hint)
+    raise UsageError(f"{robot[:200]!r} names a Python file, not a robot in it.", hint)
 
 
 def _is_there(robot: str) -> bool:

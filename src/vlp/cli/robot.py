@@ -3,26 +3,29 @@
 import json
 import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from vlp.cli.names import check_run, is_simulated, of_worlds
+from vlp.cli.names import check_run, is_simulated, of_worlds, scene
 from vlp.cli.robots import connect, manifest_of
 from vlp.core.errors import TaskFailed, UsageError, first
 from vlp.core.files import write_whole
 from vlp.core.images import encode_png
 from vlp.perception.grounder import DEFAULT_GROUNDER
+from vlp.primitives.describe import takes
+from vlp.primitives.manifest import Manifest, Primitive
 from vlp.robot.protocol import Step, StepResult, is_own
-from vlp.sim import EMBODIMENTS, WORLDS
+from vlp.sim import EMBODIMENTS
 
 ADDRESS = "http://127.0.0.1:8765"
 
 
 def serve(
     robot: str = first(EMBODIMENTS),
-    world: Annotated[str, of_worlds] = first(WORLDS),
+    world: Annotated[str, of_worlds] = "",
     seed: int = 0,
     grounder: str = DEFAULT_GROUNDER,
     host: str = "127.0.0.1",
@@ -56,6 +59,7 @@ def serve(
 
     if robot.startswith(("http://", "https://")):
         raise UsageError("that robot is served already.", f"Name a simulated robot, e.g. {first(EMBODIMENTS)}.")
+    world, seed = scene(robot, world, seed, grounder)
     check_run(robot, world, ())
     token = os.environ.get("VLP_ROBOT_TOKEN") or new_token()
     reset_token = os.environ.get("VLP_ROBOT_RESET_TOKEN") or new_token()
@@ -63,15 +67,18 @@ def serve(
     bare = grounder == "none"
     body: Any = open_robot(robot, world=world, seed=seed, grounder="oracle" if bare else grounder)[0]
     where = f" in {world} {seed}" if is_simulated(robot) else ""
-    print(f"{robot}{where} at http://{host}:{port}, Ctrl-C ends it.", flush=True)
-    if not tokens:
-        print("In another terminal:", flush=True)
-        print(f"  export VLP_ROBOT_TOKEN={token}", flush=True)
-        print(f"  vlp robot manifest --robot http://{host}:{port}", flush=True)
-        print("After a stop, who stands beside the robot opens its latch:", flush=True)
-        print(f"  VLP_ROBOT_RESET_TOKEN={reset_token} vlp robot reset --robot http://{host}:{port}", flush=True)
+
+    def tell() -> None:
+        print(f"{robot}{where} at http://{host}:{port}, Ctrl-C ends it.", flush=True)
+        if not tokens:
+            print("In another terminal:", flush=True)
+            print(f"  export VLP_ROBOT_TOKEN={token}", flush=True)
+            print(f"  vlp robot manifest --robot http://{host}:{port}", flush=True)
+            print("After a stop, who stands beside the robot opens its latch:", flush=True)
+            print(f"  VLP_ROBOT_RESET_TOKEN={reset_token} vlp robot reset --robot http://{host}:{port}", flush=True)
+
     record = None if is_simulated(robot) else default_path(robot, port)  # a simulated robot begins anew with its scene
-    run_server(body.robot if bare else body, access, host, port, stop_port, allow_remote, record)
+    run_server(body.robot if bare else body, access, host, port, stop_port, allow_remote, record, tell)
     return 0
 
 
@@ -91,9 +98,27 @@ def manifest(robot: str = ADDRESS, token: str = "", json_: Annotated[bool, tyro.
     limits = ", ".join(f"{name} {value}" for name, value in found.limits.declared().items())
     _say(f"limits: {limits or 'none'}; {'sees depth' if found.sees_depth else 'no depth camera'}")
     for p in found.primitives.values():
-        takes = ", ".join(f"[{a.name}]" if a.optional else a.name for a in p.arguments)
-        _say(f"  {p.kind:<10}  {f'{p.name}({takes})':<38}  {p.doc}")
+        arguments = ", ".join(f"[{a.name}]" if a.optional else a.name for a in p.arguments)
+        _say(f"  {p.kind:<10}  {f'{p.name}({arguments})':<38}  {p.doc}")
+        for line in _details(p, found):
+            _say(f"              {line}")
     return 0
+
+
+def _details(p: Primitive, found: Manifest) -> Iterator[str]:
+    """Yield what a primitive's arguments take, and a line of what it needs, makes and gives back."""
+    for a in p.arguments:
+        limit = f"; bounded by {a.limit}" if a.limit else ""
+        yield f"{a.name}: {takes(a).replace('`', '')}{limit}"
+    fields = ", ".join(f"{name}: {kind}" for name, kind in found.results.get(p.result, {}).items())
+    said = {
+        "needs": ", ".join(p.needs),
+        "makes": ", ".join(p.makes),
+        "gives": f"{p.result} ({fields})" if fields else p.result,
+        "cannot be": "undone" if p.final else "",
+    }
+    if line := "; ".join(f"{word} {what}" for word, what in said.items() if what):
+        yield line
 
 
 def check(

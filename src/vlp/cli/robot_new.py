@@ -32,7 +32,10 @@ def new(name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")
     names = (f"{name}.py", f"test_{name}.py", f"{name}_replies.json")
     written = dict(zip(map(Path, names), ("new_robot.txt", "new_robot_test.txt", "new_robot_replies.txt"), strict=True))
     if taken := [str(file) for file in written if file.exists()]:
-        raise UsageError(f"{', '.join(taken)} exists already.", "Choose another name, or another directory.")
+        raise UsageError(
+            f"{', '.join(taken)} {'exist' if len(taken) > 1 else 'exists'} already.",
+            "Choose another name, or another directory.",
+        )
     for file, template in written.items():
         text = files("vlp.robot").joinpath(template).read_text(encoding="utf-8")
         write_whole(file, text.format(name=name, kind=kind).encode())

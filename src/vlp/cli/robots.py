@@ -56,6 +56,10 @@ def standard_manifest() -> Manifest:
 def connect(robot: str, token: str = "") -> RemoteRobot:
     """Return the client of a robot's server; raises UsageError for a name where a URL is needed."""
     check_no_file(robot)
+    if is_own(robot):
+        raise UsageError(
+            f"{robot[:200]!r} is a robot of your own.", f"Start `vlp robot serve --robot {robot[:200]}`, and give its URL."
+        )
     if not robot.startswith(("http://", "https://")):
         near = closest(robot, EMBODIMENTS)
         question = f"Did you mean {near!r}? " if near and near != robot else ""

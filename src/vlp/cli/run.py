@@ -16,7 +16,7 @@ import tyro
 from rich.console import Console
 
 from vlp.cli.keyboard import Keyboard, Lines
-from vlp.cli.names import IN_PROCESS, Eyes, check_run, is_simulated, of_worlds
+from vlp.cli.names import IN_PROCESS, Eyes, check_run, of_worlds, scene
 from vlp.cli.out import check_out, default_out, held, keep_aside, take_out
 from vlp.core.errors import MissingComponent, UsageError, VlpError, first, lookup
 from vlp.core.files import check_writable
@@ -34,7 +34,7 @@ from vlp.runtime.run import Run, Spec, read_run
 from vlp.runtime.story import Outcome
 from vlp.runtime.subscribers.report import ReportFiles
 from vlp.runtime.subscribers.terminal import Terminal
-from vlp.sim import EMBODIMENTS, WORLDS
+from vlp.sim import EMBODIMENTS
 from vlp.understanding.gate import Gate
 
 if TYPE_CHECKING:
@@ -78,7 +78,13 @@ def launch(
     check_run(spec.robot, spec.world, [change.what for change in spec.changes if isinstance(change.what, str)])
     model = None
     if spec.model != EXPERT:
-        model = open_chosen(spec.model, options["adapter"], options["profile"], options["server"], open_s=spec.budget.run_s)
+        model = open_chosen(
+            spec.model,
+            options["adapter"],
+            options["profile"],
+            options["server"],
+            open_s=min(spec.budget.model_s, spec.budget.run_s),
+        )
     robot, simulation = open_robot(
         spec.robot, world=spec.world, seed=spec.seed, grounder=options["grounder"], model=model,
         ask_person=keyboard.ask if keyboard else None, token=robot_token(token),
@@ -131,7 +137,7 @@ def open_chosen(
     """
     if profile:
         lookup(profile, WORDINGS, "prompt profile")
-    return open_for_person(name, adapter, profile, server, grammar=grammar, open_s=min(open_s, OPEN_S), tell=_note)
+    return open_for_person(name, adapter, profile, server, grammar=grammar, open_s=open_s, tell=_note)
 
 
 def _note(line: str) -> None:
@@ -296,7 +302,7 @@ Planner = Annotated[
 def run(
     instruction: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="INSTRUCTION")],
     robot: str = first(EMBODIMENTS),
-    world: Annotated[str, of_worlds] = first(WORLDS),
+    world: Annotated[str, of_worlds] = "",
     seed: int = 0,
     model: Planner = DEFAULT_MODEL,
     model_name: str = "",
@@ -313,6 +319,7 @@ def run(
     confirm: Literal["ask", "yes", "always"] = "ask",
     token: str = "",
     timeout_s: float = 1800.0,
+    model_timeout_s: float = 120.0,
 ) -> int:
     """Carry out an instruction, and show live what happens and why.
 
@@ -336,22 +343,23 @@ def run(
             go on: "yes". "always" waits before the first step of every policy for yes, no, an edit or another sentence.
         token: of a robot's server; by default the environment's VLP_ROBOT_TOKEN.
         timeout_s: limit on the whole run, in seconds of real time.
+        model_timeout_s: limit on opening a model's server, and on each reply.
     """
     said, model = Instruction.of(instruction), with_name(model, model_name)
     changes = [Change.parse(text, instruction=True) for text in change]
     changes += [Change.parse(text, instruction=False) for text in event]
     folder = Path(out) if out else default_out(said.text)
     check_out(folder, force)
-    if not timeout_s > 0:
-        raise UsageError(f"--timeout-s {timeout_s:g} is not greater than 0.", "Give the longest time for the run, in seconds.")
+    for name, seconds, what in (("--timeout-s", timeout_s, "run"), ("--model-timeout-s", model_timeout_s, "model to reply")):
+        if not seconds > 0:
+            raise UsageError(f"{name} {seconds:g} is not greater than 0.", f"Give the longest time for the {what}, in seconds.")
     options = {"adapter": adapter, "grounder": grounder, "recordings": not no_recordings, "confirm": confirm}
     chosen = {"profile": profile, "server": server, "check": check if check == "model" else ""}
     options |= {name: value for name, value in chosen.items() if value}
     if model == EXPERT or grounder == "oracle":
         options["upper_bound"] = True
-    if not is_simulated(robot):
-        world, seed = "", 0
-    spec = Spec(said, robot, world, model, seed, tuple(changes), Budget(run_s=timeout_s), options)
+    world, seed = scene(robot, world, seed, grounder)
+    spec = Spec(said, robot, world, model, seed, tuple(changes), Budget(run_s=timeout_s, model_s=model_timeout_s), options)
     with contextlib.ExitStack() as until:
         return launch(folder, spec, token, prepare=lambda: take_out(folder, force, until))
 

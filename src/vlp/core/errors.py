@@ -71,7 +71,10 @@ def not_installed(needs: str, error: ImportError, extra: str) -> MissingComponen
 
 def closest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name nearest in spelling to `name`, or None when nothing is near."""
-    matches = difflib.get_close_matches(name[:200], list(known), n=1, cutoff=0.5)
+    names, cutoff = list(known), 0.6  # below, what is offered only shares a syllable: "locate" for "water"
+    matches = difflib.get_close_matches(name[:200], names, n=1, cutoff=cutoff)
+    if not matches:  # read from the end, a wrong letter in the middle costs less
+        matches = [near[::-1] for near in difflib.get_close_matches(name[199::-1], [n[::-1] for n in names], 1, cutoff)]
     return matches[0] if matches else None
 
 
@@ -80,7 +83,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = closest(name, names)
     question = f"Did you mean {near!r}? " if near else ""
-    return f"{question}Known: {', '.join(names)}."
+    return f"{question}Known: {', '.join(name[:200] for name in names)}."
 
 
 def lookup(name: str, table: Mapping[str, T], what: str) -> T:

@@ -4,13 +4,15 @@ import importlib
 import inspect
 import os
 import re
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vlp.core.errors import MissingComponent, UsageError, did_you_mean, not_installed
-from vlp.models.protocol import Model, Tell, patiently, say_nothing
+from vlp.core.errors import MissingComponent, UsageError, did_you_mean, lookup, not_installed
+from vlp.models.protocol import Model, NoReply, Tell, patiently, say_nothing
 
 MODELS: dict[str, str] = {
     "nano": "vlp.models.catalogue:open_shipped",
@@ -84,6 +86,10 @@ def open_for_person(
         if server:
             raise UsageError("--server is for a server's models, and no URL is named.", "Leave it out.")
         return open_model(spec, **{name: value for name, value in (("adapter", adapter), ("profile", profile)) if value})
+    if server:
+        from vlp.models.server import SERVERS
+
+        lookup(server, SERVERS, "kind of server")
     if adapter:
         raise UsageError("--adapter is for a model in process.", "A server loads its adapters itself.")
     key, sight = os.environ.get("VLP_MODEL_KEY"), os.environ.get("VLP_MODEL_SIGHT", "")
@@ -162,17 +168,21 @@ def open_served(
 
     Raises:
         UsageError: no such URL or model, or several that could be meant.
-        MissingComponent: the server gives no reply; or the tower that the served model wants is not at hand.
+        MissingComponent: the server gives no reply in time; or the tower that the served model wants is not at hand.
     """
     from vlp.models.openai_model import NoGrammar, OpenAIModel
 
     began_s = time.monotonic()
-    model: Any = patiently(lambda left_s: _call(OpenAIModel, url, {**options, "tell": tell, "timeout_s": left_s}), open_s, tell)
-    if grammar:
-        try:
-            patiently(model.probe, max(began_s + open_s - time.monotonic(), 0.1), tell)
-        except NoGrammar as error:
-            model.loosen(error.message)
+    with _told_while_waiting(f"waiting for the model server at {url} ...", tell):
+        made = {**options, "tell": tell}
+        model: Any = patiently(lambda left_s: _call(OpenAIModel, url, {**made, "timeout_s": left_s}), open_s, tell)
+        if grammar:
+            try:
+                patiently(model.probe, max(began_s + open_s - time.monotonic(), 0.1), tell)
+            except NoGrammar as error:
+                model.loosen(error.message)
+            except NoReply as error:  # a server that gives none at the start is not there
+                raise MissingComponent(error.message, error.hint) from None
     asks = model.served
     if not asks.turns:
         return model
@@ -187,6 +197,18 @@ def open_served(
             "Name the folder of the served model in the environment's VLP_MODEL_SIGHT.",
         )
     return ModelWithTurns(model, make_turns(asks.turns, _back_end()(towers[asks.tower])))
+
+
+@contextmanager
+def _told_while_waiting(line: str, tell: Tell, *, after_s: float = 3.0) -> Iterator[None]:
+    """Tell a line once when what is done here takes longer."""
+    timer = threading.Timer(after_s, tell, (line,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _back_end() -> Any:

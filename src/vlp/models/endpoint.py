@@ -110,7 +110,7 @@ class Endpoint:
         """Return the error for an answer that did not come in time."""
         return MissingComponent(
             f"the model server at {self.url} did not finish within {deadline.timeout_s:.1f} s.",
-            "Is it overloaded? Raise the time limit or restart it.",
+            "Is it overloaded? `vlp run --model-timeout-s` and `vlp ask --timeout-s` wait longer.",
         )
 
     def _read(

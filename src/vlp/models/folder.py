@@ -46,11 +46,12 @@ def check_folder(path: Path) -> ModelFolder:
     """
     if not path.is_dir():
         raise UsageError(f"no model folder at {str(path)[:300]!r}.", "Expected a folder with config.json and *.safetensors.")
-    _plain_files(path, _walk(path))
     needed = ("config.json", "tokenizer.json", "preprocessor_config.json")
     missing = [name for name in needed if not (path / name).is_file()]
-    if missing:
-        raise UsageError(f"{folder_name(path)!r} has no {missing[0]}.", "Expected a model folder in Hugging Face layout.")
+    if missing:  # before a look at what else lies there, which may be anything
+        said = f"{folder_name(path)!r} is no model folder: it has no {missing[0]}."
+        raise UsageError(said, "Expected a model folder in Hugging Face layout.")
+    _plain_files(path, _walk(path))
     if (path / "adapter_config.json").exists():  # transformers would load the adapter beside it, whatever the hashes say
         raise UsageError(
             f"{folder_name(path)!r} holds an adapter beside its weights.", "Move it to a folder of its own: --adapter."

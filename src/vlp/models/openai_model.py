@@ -127,7 +127,7 @@ class OpenAIModel:
             MissingComponent: it does not answer.
             NoReply: it answers, and gives no reply to anything.
         """
-        word, deadline, tokens = secrets.token_hex(4), Deadline(min(timeout_s, 30.0)), 48
+        word, deadline, tokens = secrets.token_hex(4), Deadline(timeout_s), 48
         serve = "Serve the model with `vlp serve`, or with another server that keeps to response_format: json_schema."
         properties = {"word": {"type": "string", "enum": [word]}}
         schema = {"type": "object", "properties": properties, "required": ["word"], "additionalProperties": False}

@@ -124,7 +124,7 @@ class _ReplyParts:
         self._held = ""  # what may still turn out to be thinking
         self._closing: str | None = ""  # the mark that ends thinking; "" while it may begin, None when it cannot any more
         self._refusal = self._strange = ""
-        self._odd = "content null"
+        self._odd = "no content"
 
     @property
     def used_up(self) -> bool:
@@ -209,6 +209,8 @@ class _ReplyParts:
         if (said.get("tool_calls") or said.get("function_call")) and self._odd:
             self._odd = "a call of a tool, and none was offered"
         content = said.get("content")
+        if "content" in said and content is None and self._odd == "no content":
+            self._odd = "content null"
         for part in content if isinstance(content, list) else [content]:
             self._part(part)
 

@@ -20,13 +20,14 @@ def describe_primitives(primitives: Iterable[Primitive]) -> str:
         rows.append(f"| {' | '.join(cells)} |".replace("|  |", "| - |").replace("|  |", "| - |"))
     rows += ["", "| do | argument | takes | meaning |", "|" + " --- |" * 4]
     for p in listed:
-        rows += [f"| `{p.name}` | `{a.name}` | {_takes(a)} | {a.doc} |" for a in p.arguments]
+        rows += [f"| `{p.name}` | `{a.name}` | {takes(a)} | {a.doc} |" for a in p.arguments]
         if p.result:
             rows.append(f"| `{p.name}` | `as` | a name | The name that later steps use for the result, as `$name`. |")
     return "\n".join(rows) + "\n"
 
 
-def _takes(argument: Argument) -> str:
+def takes(argument: Argument) -> str:
+    """Return what an argument takes, in Markdown: its type, its bounds, and what holds where it is left out."""
     what = {
         "choice": ", ".join(f"`{word}`" for word in argument.choices),
         "number": _between(argument, "a number"),
@@ -39,12 +40,13 @@ def _takes(argument: Argument) -> str:
         "subject": "a phrase or a place",
         "text": "text",
         "boolean": "true or false",
-    }[argument.type]
+    }.get(argument.type, argument.type)
     left_out = "may be left out" if argument.default is None else f"`{json.dumps(argument.default)}` when left out"
     return f"{what}; {left_out}" if argument.optional else what
 
 
 def _between(argument: Argument, otherwise: str) -> str:
-    if argument.minimum is None or argument.maximum is None:
-        return otherwise
-    return f"{argument.minimum:g} to {argument.maximum:g}"
+    low, high = argument.minimum, argument.maximum
+    if low is None:
+        return otherwise if high is None else f"{otherwise}, at most {high:g}"
+    return f"{otherwise}, at least {low:g}" if high is None else f"{low:g} to {high:g}"

@@ -24,6 +24,15 @@ Fact = tuple[str, ...]
 SPATIAL: tuple[str, ...] = ("in", "on", "next_to", "left_of", "right_of", "behind", "in_front_of")
 """Relations between two things. Sides are as the robot sees them from its station: left is +y, behind is +x."""
 
+BUILT_IN: dict[str, tuple[int, ...]] = {
+    "hand_empty": (0,),
+    "holding": (1,),
+    "at": (1, 2),
+    "moved": (1,),
+    **dict.fromkeys(SPATIAL, (2,)),
+}
+"""The predicates with a meaning of their own, and how many words stand behind each."""
+
 UNARY: tuple[str, ...] = ("holding", "clear")
 """Relations of one thing alone: `check` takes no object with them."""
 
@@ -68,7 +77,7 @@ class Facts:
     @property
     def held(self) -> str:
         """The phrase of what is held, "" when the hand is empty."""
-        return next((fact[1] for fact in sorted(self.known) if fact[0] == "holding"), "")
+        return next((fact[1] for fact in sorted(self.known) if fact[0] == "holding" and len(fact) == 2), "")
 
     @property
     def at(self) -> str:
@@ -153,28 +162,65 @@ def makers(need: Condition, primitives: Mapping[str, Primitive]) -> list[str]:
 def faults(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
     """Yield what is wrong with declared conditions: the primitive's name, a message and a hint.
 
-    A predicate that a primitive needs must be one that some primitive makes, or a built-in one.
+    What a primitive needs must be something that some primitive makes so, or that holds at the start.
     """
     primitives = manifest.primitives
-    made = {c.words[0] for p in primitives.values() for c in map(Condition.parse, p.makes) if c.words}
+    made = {
+        (name, c.positive) for p in primitives.values() for c in map(Condition.parse, p.makes) for name in _predicates(c, p)
+    }
     for name, p in primitives.items():
-        arguments = {a.name: a for a in p.arguments}
-        for text in (*p.needs, *p.makes):
-            words = Condition.parse(text).words
-            if not words:
-                yield name, f"{text!r} is no condition.", "Write a predicate and its words, e.g. 'open door'."
-                continue
-            for word in words[1:]:
-                near = get_close_matches(word, arguments, n=1, cutoff=0.75)
-                if near and word not in (*arguments, "held", *manifest.places):
-                    yield name, f"{text!r}: {word!r} is no argument of {name}.", f"Did you mean {near[0]!r}?"
+        for texts in (p.needs, p.makes):
+            conditions = [Condition.parse(text) for text in texts]
+            for text, condition in zip(texts, conditions, strict=True):
+                fault = _spelling(text, condition, p, manifest) or _count(text, condition, p, exactly=texts is p.makes)
+                if fault:
+                    yield name, *fault
+            for text, condition in zip(texts, conditions, strict=True):
+                if condition.positive and Condition(condition.words, False) in conditions:
+                    verb = "makes" if texts is p.makes else "needs"
+                    yield name, f"it {verb} both {text!r} and 'not {text}'.", "Leave one of them out."
         for need in p.needs:
-            words = Condition.parse(need).words
-            known = made | {"hand_empty", "holding", "at", "moved", *SPATIAL, *arguments}
-            if words and words[0] not in known:
-                near = closest(words[0], sorted(known))
+            condition = Condition.parse(need)
+            predicate = condition.words[:1]
+            arguments = {a.name for a in p.arguments}
+            if not predicate or predicate[0] in ("hand_empty", "not", *arguments):
+                continue
+            known = {word for word, _ in made}
+            if (condition.positive and (predicate[0], True) not in made) or predicate[0] not in {*known, *BUILT_IN}:
+                near = closest(predicate[0], sorted({*known, *BUILT_IN} - {predicate[0]}))
                 hint = f"Did you mean {near!r}?" if near else "Let a primitive make it true (`makes`)."
-                yield name, f"it needs {need!r}, and no primitive makes {words[0]!r} true or false.", hint
+                yield name, f"it needs {need!r}, and no primitive makes {predicate[0]!r} true.", hint
+
+
+def _predicates(condition: Condition, primitive: Primitive) -> tuple[str, ...]:
+    """Return the predicates that a condition can have: those of its argument where that gives the word."""
+    words = condition.words[:1]
+    return next((a.choices for a in primitive.arguments if words == (a.name,) and a.choices), words)
+
+
+def _spelling(text: str, condition: Condition, p: Primitive, manifest: Manifest) -> tuple[str, str] | None:
+    if not condition.words:
+        return f"{text!r} is no condition.", "Write a predicate and its words, e.g. 'open door'."
+    if condition.words[0] == "not":
+        return f"{text!r} says 'not' twice.", "Say it once, or not at all."
+    arguments = [a.name for a in p.arguments]
+    for word in condition.words[1:]:
+        near = get_close_matches(word, arguments, n=1, cutoff=0.75)
+        if near and word not in (*arguments, "held", *manifest.places):
+            return f"{text!r}: {word!r} is no argument of {p.name}.", f"Did you mean {near[0]!r}?"
+    return None
+
+
+def _count(text: str, condition: Condition, p: Primitive, exactly: bool) -> tuple[str, str] | None:
+    """Return what is wrong with the number of words behind a built-in predicate; a need may leave words out."""
+    given = len(condition.words) - 1
+    for predicate in _predicates(condition, p):
+        takes = BUILT_IN.get(predicate, (given,))
+        if given in takes or (given < max(takes) and not (exactly and condition.positive)):
+            continue
+        forms = " or ".join(" ".join((predicate, *("THING", "OTHER")[:n])) for n in takes)
+        return f"{text!r} has {given} words behind {predicate!r}.", f"Write {forms}.".replace("at THING or", "at PLACE or")
+    return None
 
 
 def spatial(fact: Fact) -> bool:
@@ -185,3 +231,9 @@ def spatial(fact: Fact) -> bool:
 def measured(fact: Fact) -> bool:
     """Return whether the robot measures a fact itself, so that its state tells: its hand, and where it stands."""
     return (fact[0], len(fact)) in (("hand_empty", 1), ("holding", 2), ("at", 2))
+
+
+def told_by_state(primitive: Primitive) -> list[Condition]:
+    """Return those of a primitive's needs that the robot's own state answers: its hand, and where it stands."""
+    needs = map(Condition.parse, primitive.needs)
+    return [need for need in needs if need.words[:1] in (("hand_empty",), ("holding",), ("at",)) and len(need.words) <= 2]

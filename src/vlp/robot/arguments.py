@@ -39,7 +39,7 @@ def check_arguments(primitive: str, arguments: Any, manifest: Manifest) -> Repor
         if name in arguments:
             _check_one(argument, arguments[name], declared, manifest, report)
         elif not argument.optional:
-            report.add(f"/arguments/{name}", "missing-argument", f"{primitive} needs {name!r}.", argument.doc)
+            report.add(f"/arguments/{name}", "missing-argument", f"{primitive} needs {name!r}: {argument.doc}")
     return report
 
 

@@ -9,21 +9,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import closing
 from dataclasses import asdict, fields, is_dataclass
-from math import inf
 from typing import Any
 
 import numpy as np
 
-from vlp.core.errors import Issue, Report, UsageError, did_you_mean
+from vlp.core.errors import Issue, Report, did_you_mean
 from vlp.core.observation import Observation
-from vlp.primitives.facts import SPATIAL
-from vlp.primitives.facts import faults as condition_faults
+from vlp.primitives.facts import told_by_state
 from vlp.primitives.manifest import Manifest, Primitive, manifest_types
-from vlp.primitives.schema import policy_schema
-from vlp.robot.arguments import CHECKERS, check_arguments
+from vlp.robot.arguments import check_arguments
+from vlp.robot.declarations import check_declarations
 from vlp.robot.protocol import (
-    BUILT_IN,
-    FIELD_TYPES,
     Robot,
     Step,
     StepResult,
@@ -34,6 +30,8 @@ from vlp.robot.protocol import (
     plain_result,
     result_fault,
 )
+
+TOO_DEEP = "contains itself, or is nested too deep; expected JSON data"
 
 
 def check_robot(robot: Robot, moves: bool = True, limit_s: float = 40.0) -> Report:
@@ -126,6 +124,9 @@ def untried(manifest: Manifest, moves: bool = True) -> Iterator[str]:
         if not moves:
             yield f"{primitive.name}: the robot was not to move."
         elif not _harmless(primitive):
+            if any(condition.words != ("hand_empty",) for condition in told_by_state(primitive)):
+                yield f"{primitive.name}: it needs {', '.join(primitive.needs)}; try it there with `vlp robot do`."
+                continue
             need = f"it needs {', '.join(primitive.needs)}" if primitive.needs else "it takes arguments"
             example = "an `example` of arguments that are" if primitive.arguments else "`example={}` if it is"
             yield f"{primitive.name}: {need}; declare {example} safe to try."
@@ -163,91 +164,7 @@ def _check_manifest(report: Report, robot: Robot, manifest: Manifest) -> None:
         return
     if _guarded(report, path, robot.describe) != manifest:
         report.add(path, "unstable", "describe gives another manifest the second time.")
-    if not manifest.robot or not manifest.version:
-        report.add(path, "unnamed", "robot and version must not be empty.")
-    if not manifest.primitives:
-        report.add(path, "empty", "the manifest has no primitive.")
-    for name, primitive in manifest.primitives.items():
-        _check_primitive(report, f"{path}/primitives/{name}", name, primitive, manifest)
-    for name, message, hint in condition_faults(manifest):
-        report.add(f"{path}/primitives/{name}", "condition", message, hint)
-    if manifest.primitives:
-        try:
-            policy_schema(manifest)
-        except UsageError as error:
-            report.add(path, "schema", error.message, error.hint)
-    for name, shape in manifest.results.items():
-        for field, kind in shape.items():
-            if kind not in FIELD_TYPES:
-                report.add(
-                    f"{path}/results/{name}", "type", f"{field}: unknown type {kind!r}.", did_you_mean(kind, FIELD_TYPES)
-                )
-    _check_places(report, manifest)
-    _check_limits(report, manifest)
-
-
-def _check_primitive(report: Report, where: str, name: str, primitive: Primitive, manifest: Manifest) -> None:
-    if primitive.name != name:
-        report.add(where, "name", f"it is filed as {name!r} but named {primitive.name!r}.")
-    if not 0 < primitive.timeout_s < inf:
-        report.add(where, "timeout", f"timeout_s is {primitive.timeout_s}; it must be finite and above 0.")
-    if primitive.result not in (*BUILT_IN, *manifest.results):
-        known = (*filter(None, BUILT_IN), *manifest.results)
-        report.add(where, "result", f"unknown result type {primitive.result!r}.", did_you_mean(primitive.result, known))
-    for argument in primitive.arguments:
-        at = f"{where}/{argument.name}"
-        if argument.type not in CHECKERS:
-            report.add(at, "type", f"unknown type {argument.type!r}.", did_you_mean(argument.type, CHECKERS))
-            continue
-        if argument.limit and argument.limit not in manifest.limits.declared():
-            hint = did_you_mean(argument.limit, manifest.limits.declared()) if manifest.limits.declared() else ""
-            report.add(at, "limit", f"it is bounded by {argument.limit!r}, which the robot does not declare.", hint)
-        if argument.result not in ("object", *manifest.results):
-            report.add(at, "result", f"no result type {argument.result!r}.", did_you_mean(argument.result, manifest.results))
-        if argument.default is not None:
-            wrong = CHECKERS[argument.type](argument, argument.default, manifest)
-            if wrong:
-                report.add(at, "default", f"its default does not fit it: {wrong[1]}")
-
-
-def _check_places(report: Report, manifest: Manifest) -> None:
-    for name, place in manifest.places.items():
-        where = f"/describe/places/{name}"
-        if place.name != name:
-            report.add(where, "name", f"it is filed as {name!r} but named {place.name!r}.")
-        if place.clearable and not (place.visible and place.relations):
-            hint = "Declare `visible` and `relations`, or leave `clearable` out."
-            report.add(where, "clearable", "whether a place is clear can be told only where what lies there is seen.", hint)
-        for word in place.relations:
-            if word not in SPATIAL:
-                report.add(where, "relation", f"unknown relation {word!r}.", did_you_mean(word, SPATIAL))
-
-
-def _check_limits(report: Report, manifest: Manifest) -> None:
-    """A limit that nothing can keep may not be declared: it would promise what nobody sees to."""
-    primitives, limits = manifest.primitives.values(), manifest.limits
-    bounded = {a.limit for p in primitives for a in p.arguments}
-    reaches = any(p.reaches and a.type in ("reference", "target") for p in primitives for a in p.arguments)
-    drives = any(effect.split()[:1] == ["at"] for p in primitives for effect in p.makes)
-    keeps = {
-        "workspace_min_m": (reaches, "no primitive goes to a located thing"),
-        "workspace_max_m": (reaches, "no primitive goes to a located thing"),
-        "base_speed_m_s": (drives, "no primitive makes 'at ...', so nothing drives"),
-        "hand_speed_m_s": (reaches, "no primitive goes to a located thing"),
-        "grip_force_n": (manifest.has_hand, "no primitive makes 'holding ...', so nothing is gripped"),
-        "gripper_opening_m": (manifest.has_hand, "no primitive makes 'holding ...', so nothing is gripped"),
-        "payload_kg": (manifest.has_hand, "no primitive makes 'holding ...', so nothing is carried"),
-    }
-    for name in limits.declared():
-        kept, why = keeps[name]
-        if not kept and name not in bounded:
-            hint = "Leave the limit out, or let an argument be bounded by it (`limit`)."
-            report.add(f"/describe/limits/{name}", "limit", f"nothing can keep it: {why}.", hint)
-    if (limits.workspace_min_m is None) != (limits.workspace_max_m is None):
-        report.add("/describe/limits", "workspace", "a workspace has two corners; one is missing.")
-    box = limits.workspace
-    if box is not None and not all(low < high for low, high in zip(*box, strict=True)):
-        report.add("/describe/limits", "workspace", "workspace_min_m must be below workspace_max_m.")
+    report.issues += check_declarations(manifest).issues
 
 
 def _check_observation(report: Report, robot: Robot, manifest: Manifest) -> None:
@@ -262,7 +179,7 @@ def _check_observation(report: Report, robot: Robot, manifest: Manifest) -> None
     }
     if first.state.at not in ("", *manifest.places):
         hint = did_you_mean(first.state.at, manifest.places) if manifest.places else "The manifest has no places."
-        report.add(path, "place", f"it stands at {first.state.at!r}, which is no place of the manifest.", hint)
+        report.add(path, "place", f"it stands at {first.state.at[:64]!r}, which is no place of the manifest.", hint)
     if k is not None:
         facts |= {"size": first.rgb.shape[:2] == (k.height, k.width), "intrinsics": k.fx > 0 and k.fy > 0}
     if first.camera_in_base is not None:
@@ -291,6 +208,8 @@ def _observation(report: Report, robot: Robot) -> Observation | None:
             return given
     except ValueError as error:
         _once(report, "/observe", "wrong-type", f"{error}.")
+    except RecursionError:
+        _once(report, "/observe", "plain-data", f"its state {TOO_DEEP}.")
     return None
 
 
@@ -356,13 +275,16 @@ def _execute(report: Report, robot: Robot, do: str, arguments: dict[str, Any], k
     except ValueError as error:
         _once(report, "/execute", "wrong-type", f"told {do!r}, {error}.")
         return None
+    except RecursionError:
+        _once(report, "/execute", "plain-data", f"told {do!r}, its result {TOO_DEEP}.")
+        return None
     if result.key != step.key:
         report.add("/execute", "key", f"the result of key {step.key} carries the key {result.key}.")
     if (result.status == "succeeded") != (result.code == ""):
         report.add("/execute", "code", f"{result.status} with code {result.code!r}; a code is there exactly on failure.")
     try:
         json.dumps([result.done, result.value], allow_nan=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         odd = not_finite(result.done, "done") or not_finite(result.value, "value") or error
         _once(report, "/execute", "plain-data", f"done and value must be JSON data: {odd}.")
         return None

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vlp.core.errors import MissingComponent, UsageError, VlpError, did_you_mean
+from vlp.core.errors import MissingComponent, UsageError, VlpError, closest, did_you_mean
 from vlp.robot.conformance import check_describe
 from vlp.robot.protocol import Robot
 
@@ -49,6 +49,11 @@ def own_robot(name: str) -> Robot:
     except Exception as error:
         hint = "It is called without arguments: give them defaults."
         raise MissingComponent(f"the robot {name!r} cannot be made: {_said(error)}.", hint) from None
+    for attribute in getattr(robot, "simulated", ()):
+        if not hasattr(robot, attribute):
+            near = closest(str(attribute), vars(robot))
+            hint = f"Did you mean {near!r}?" if near else "Set it in `__init__`."
+            raise UsageError(f"{name} lists {attribute!r} in `simulated`, and has no such attribute.", hint)
     lacks = [method for method in ("describe", "observe", "execute", "stop") if not callable(getattr(robot, method, None))]
     if lacks:
         raise UsageError(

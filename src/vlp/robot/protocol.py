@@ -247,7 +247,7 @@ def shape_fault(value: Any, shape: Mapping[str, str]) -> str:
         if name not in value:
             return f"{name!r} is missing"
         if kind not in FIELD_TYPES:
-            return f"{name!r} has the unknown type {kind!r}; {did_you_mean(kind, FIELD_TYPES).rstrip('.')}"
+            return f"{name!r} has the unknown type {kind!r}. {did_you_mean(kind, FIELD_TYPES).rstrip('.')}"
         if not FIELD_TYPES[kind](value[name]):
             return f"{name} is {repr(value[name])[:60]}; expected {kind}"
     extra = sorted(set(value) - set(shape))

@@ -6,7 +6,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +43,7 @@ def serve(
     stop_port: int = 0,
     allow_remote: bool = False,
     record: Path | None = None,
+    listening: Callable[[], object] = lambda: None,
     **waits_s: float,
 ) -> None:
     """Serve a robot until interrupted.
@@ -55,6 +56,7 @@ def serve(
         stop_port: TCP port of the stop line; 0 takes a free one, which `GET /health` tells.
         allow_remote: the person accepts that tokens and images travel unencrypted.
         record: the file that keeps latch, epochs and keys over restarts; the audit log is beside it. None forgets them.
+        listening: called as soon as the ports are taken.
         waits_s: other bounds in seconds than `Waits` has by default.
 
     Raises:
@@ -64,6 +66,7 @@ def serve(
     if not allow_remote and not _is_loopback(host):
         raise UsageError(f"{host!r} is not a loopback address.", "Use 127.0.0.1, or allow remote clients explicitly.")
     with _server(robot, access, (_listen(host, port), _listen(host, stop_port)), record, Waits(**waits_s)) as run:
+        listening()
         run()
 
 

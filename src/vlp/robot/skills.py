@@ -1,12 +1,14 @@
 """A robot out of skills: a method for each primitive; the rest of the contract is written here once for every body."""
 
+import inspect
 import json
 import threading
 import time
 from typing import Any, ClassVar
 
 from vlp.core.errors import TaskFailed, UsageError
-from vlp.primitives.manifest import Manifest
+from vlp.primitives.facts import Facts, told_by_state
+from vlp.primitives.manifest import Manifest, Primitive
 from vlp.robot.arguments import check_arguments
 from vlp.robot.keys import Once
 from vlp.robot.protocol import Step, StepResult
@@ -40,7 +42,7 @@ class SkillRobot:
         stopped: set from `stop` until `reset_stop`.
 
     Raises:
-        UsageError: a primitive has no method, or `observe` is missing.
+        UsageError: a primitive has no method, or one that cannot be called with its arguments; or `observe` is missing.
     """
 
     simulated: ClassVar[tuple[str, ...]] = ()
@@ -55,6 +57,8 @@ class SkillRobot:
         if missing:
             hint = "Write one method for each primitive, named like it, with its arguments."
             raise UsageError(f"{type(self).__name__} has no method {', '.join(missing)}.", hint)
+        for primitive in manifest.primitives.values():
+            _check_signature(f"{type(self).__name__}.{primitive.name}", getattr(self, primitive.name), primitive)
         if self.simulated:
             self.snapshot, self.restore = self._snapshot, self._put_back
 
@@ -98,10 +102,29 @@ class SkillRobot:
             return StepResult(step.key, "rejected", code=report.issues[0].code, message=str(report.issues[0]))
         if self.stopped.is_set():
             return StepResult(step.key, "stopped", code="stopped", message="the robot is stopped.")
-        arguments = self.manifest.primitives[step.do].filled(step.arguments)
+        primitive = self.manifest.primitives[step.do]
+        arguments = primitive.filled(step.arguments)
+        if unmet := self._unmet(primitive, arguments):
+            return StepResult(step.key, "rejected", code="unmet-need", message=unmet)
         began_s = time.monotonic()
         status, value, code, message = self._done(step.do, arguments)
         return StepResult(step.key, status, arguments, value, code, message, time.monotonic() - began_s)
+
+    def _unmet(self, primitive: Primitive, arguments: dict[str, Any]) -> str:
+        """Return which need the robot's own state contradicts, "" for none: where it stands, and what it holds."""
+        needs = told_by_state(primitive)
+        if not needs:
+            return ""
+        robot: Any = self  # `observe` is a subclass's
+        state = robot.observe().state
+        facts = Facts(holding=state.holding, at=state.at)
+        said = {name: value.get("phrase", "") if isinstance(value, dict) else value for name, value in arguments.items()}
+        for need in needs:
+            asked = need.grounded(said, state.holding)
+            if not facts.holds(asked):
+                holds = f"holds {state.holding}" if state.holding else "its hand is empty"
+                return f"{primitive.name} needs {str(asked)!r}; the robot stands at {state.at or 'no named place'}, {holds}."
+        return ""
 
     def _done(self, do: str, arguments: dict[str, Any]) -> tuple[Any, Any, str, str]:
         try:
@@ -110,3 +133,24 @@ class SkillRobot:
             if self.stopped.is_set():
                 return "stopped", None, "stopped", "the robot was stopped."
             return "failed", None, failed.code, failed.message
+
+
+def _check_signature(called: str, method: Any, primitive: Primitive) -> None:
+    """Refuse a method that could not be called with what its primitive declares; nothing is called here."""
+    try:
+        signature = inspect.signature(method)
+    except (TypeError, ValueError):  # built in: it does not tell
+        return
+    given = [
+        [a.name for a in primitive.arguments],
+        [a.name for a in primitive.arguments if a.required or a.default is not None],
+    ]
+    for names in given:
+        try:
+            signature.bind(**dict.fromkeys(names))
+        except TypeError as error:
+            declared = ", ".join(names) or "nothing"
+            raise UsageError(
+                f"{called}{signature} cannot be called with {declared}, as its primitive declares: {error}.",
+                "Name its parameters like the declared arguments; one that may be left out needs a default.",
+            ) from None

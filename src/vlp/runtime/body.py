@@ -118,7 +118,7 @@ class Worker:
             told: VlpError = MissingComponent(f"the {self.name} cannot be reached: {error}.", "Is it running?")
         else:
             text = f"{type(error).__name__}: {str(error)[:300]}".removesuffix(": ")
-            told = ProgramFault(f"the {self.name} failed at {what}: {text}.", "This is a fault in the program.")
+            told = ProgramFault(f"the {self.name} failed to give {what}: {text}.", "This is a fault in the program.")
         told.__cause__ = error
         return told
 
@@ -287,7 +287,7 @@ def _taken(take: Callable[[Any], T], given: Any, what: str) -> T:
     try:
         return take(given)
     except ValueError as error:
-        raise ProgramFault(f"the robot failed at {what}: {error}.", "This is a fault in the robot's program.") from error
+        raise ProgramFault(f"the robot failed to give {what}: {error}.", "This is a fault in the robot's program.") from error
 
 
 def encode_jpeg(seen: Observation) -> bytes:
