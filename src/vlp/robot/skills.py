@@ -111,7 +111,10 @@ class SkillRobot:
         return StepResult(step.key, status, arguments, value, code, message, time.monotonic() - began_s)
 
     def _unmet(self, primitive: Primitive, arguments: dict[str, Any]) -> str:
-        """Return which need the robot's own state contradicts, "" for none: where it stands, and what it holds."""
+        """Return which need the robot's own state contradicts, "" for none: where it stands, and what it holds.
+
+        A state that names no place says nothing of where the robot stands.
+        """
         needs = told_by_state(primitive)
         if not needs:
             return ""
@@ -120,6 +123,8 @@ class SkillRobot:
         facts = Facts(holding=state.holding, at=state.at)
         said = {name: value.get("phrase", "") if isinstance(value, dict) else value for name, value in arguments.items()}
         for need in needs:
+            if need.words[0] == "at" and not state.at:
+                continue
             asked = need.grounded(said, state.holding)
             if not facts.holds(asked):
                 holds = f"holds {state.holding}" if state.holding else "its hand is empty"
