@@ -304,6 +304,7 @@ def test_a_step_that_the_robots_own_state_forbids_is_refused(lab: Path) -> None:
     assert cart.execute(Step("lift", {}, "b")).code == "unmet-need" and cart.log == []  # type: ignore[attr-defined]
     for place, key in (("bed", "c"), ("", "e")):  # a robot that names no place says nothing of where it stands
         cart.place = place  # type: ignore[attr-defined]
-        assert cart.execute(Step("water", {"plant": "bed", "litres": 1}, key)).status == "succeeded"
+        watered = cart.execute(Step("water", {"plant": "bed", "litres": 1}, key))
+        assert watered.status == "succeeded", watered
     cart.held = "cup"  # type: ignore[attr-defined]
-    assert cart.execute(Step("lift", {}, "e")).status == "succeeded"
+    assert cart.execute(Step("lift", {}, "f")).status == "succeeded"
