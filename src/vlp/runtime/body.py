@@ -5,6 +5,7 @@ import queue
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
@@ -124,8 +125,15 @@ class Worker:
 
 
 JPEG_QUALITY = 80
-_PROCESS = uuid.uuid4().hex
-"""Tells this process from every other one: a robot that lives in it dies with it."""
+STOP_S = 5.0
+"""How long a robot's `stop` may take; it should return at once."""
+_INSTANCES: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+"""Names of the robots that live in this process, and die with it."""
+
+
+class StopFailed(VlpError):
+    """A robot did not take the order to stop."""
+
 
 HELD = ("lease-held", "no-lease", "stale-epoch")
 """Codes of results that say that another one commands the robot: no new policy mends that."""
@@ -155,6 +163,8 @@ class Body:
         self._looks = 0
         self._worker = Worker("robot")
         self._looking_s = 0.0
+        self._own = uuid.uuid4().hex
+        self.stop_fault = ""
         self.manifest = self._call(robot.describe, budget.observe_s, "its manifest")
 
     def observe(self, purpose: str) -> tuple[Observation, Event]:
@@ -204,7 +214,11 @@ class Body:
         inner: Any = self.robot
         while getattr(inner, "robot", None) is not None:
             inner = inner.robot
-        return str(getattr(self.ask("health"), "instance", f"{_PROCESS}.{id(inner)}"))
+        try:
+            own = _INSTANCES.setdefault(inner, uuid.uuid4().hex)
+        except TypeError:  # a class without weak references
+            own = self._own
+        return str(getattr(self.ask("health"), "instance", own))
 
     def offers(self, method: str) -> Callable[..., Any] | None:
         """Return a method that not every robot has, from the robot or the one that it wraps; None when none has it."""
@@ -222,8 +236,26 @@ class Body:
         return self._call(work, self._budget.observe_s, what)
 
     def stop(self) -> None:
-        """Stop the robot, from any thread."""
-        self.robot.stop()
+        """Stop the robot, from any thread; raises StopFailed, kept as `stop_fault`, where it fails or does not return."""
+        failed: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                self.robot.stop()
+            except BaseException as error:  # also SystemExit: whatever a driver raises, the person is told
+                failed.append(error)
+
+        thread = threading.Thread(target=work, name="vlp-stop", daemon=True)
+        thread.start()
+        thread.join(STOP_S)
+        if not failed and not thread.is_alive():
+            return
+        why = f"it did not return within {STOP_S:g} s" if not failed else str(failed[0])[:300]
+        if failed and not isinstance(failed[0], VlpError):
+            why = f"{type(failed[0]).__name__}: {why}".removesuffix(": ")
+        why = " ".join("".join(c if c.isprintable() else " " for c in why).split()).rstrip(".")
+        self.stop_fault = f"the robot's stop failed: {why}; look at the robot"
+        raise StopFailed(f"{self.stop_fault}.")
 
     def close(self) -> None:
         """Let the thread end."""
@@ -268,8 +300,8 @@ class Body:
         try:
             return self._worker.call(work, limit_s, what)
         except (Overrun, ProgramFault):
-            with contextlib.suppress(Exception, SystemExit):
-                self.robot.stop()
+            with contextlib.suppress(StopFailed):  # told at the end of the run
+                self.stop()
             raise
 
 
