@@ -206,7 +206,9 @@ def main(argv: Sequence[str] | None = None, came: Sequence[int] = ()) -> int:
         module, _, attribute = COMMANDS[name][0].partition(":")
         command: Callable[..., int | None] = getattr(importlib.import_module(module), attribute)
         rest = words[len(name.split(" ")) :]
-        return tyro.cli(command, prog=f"vlp {name}", args=rest, config=(tyro.conf.FlagCreatePairsOff,)) or 0
+        status = tyro.cli(command, prog=f"vlp {name}", args=rest, config=(tyro.conf.FlagCreatePairsOff,)) or 0
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         return _interrupted(came)
     except VlpError as error:
@@ -216,9 +218,23 @@ def main(argv: Sequence[str] | None = None, came: Sequence[int] = ()) -> int:
         for more in getattr(error, "__notes__", ()):  # behind the error itself, for whoever wants to see all of it
             print(_one_line(more))
         return error.exit_status
-    except BrokenPipeError:  # whoever read our output has seen enough
+    except OSError as error:
+        if not _output_lost():
+            raise
+        if isinstance(error, BrokenPipeError):  # whoever read our output has seen enough
+            return 0
+        print(f"vlp: standard output cannot be written: {error.strerror}.", file=sys.stderr, flush=True)
+        return 3
+
+
+def _output_lost() -> bool:
+    """Return whether standard output takes nothing any more; what it still holds is let go then."""
+    try:
+        sys.stdout.flush()
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return True
+    return False
 
 
 def _without_command(words: list[str]) -> int:

@@ -141,6 +141,31 @@ UNKNOWN = ("robot-unreachable", "outcome-unknown", "no-answer", "lease-lost")
 """Codes of results that say nothing about what the robot did: such a step has not finished."""
 
 
+def fault_of(work: Callable[[], Any], limit_s: float) -> str:
+    """Return how a call failed, "" when it did not; one that does not return in time goes on by itself.
+
+    Args:
+        work: the call; it is made in a thread of its own.
+        limit_s: how long it may take.
+    """
+    failed: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            work()
+        except BaseException as error:  # also SystemExit: whatever a driver raises, the person is told
+            failed.append(error)
+
+    thread = threading.Thread(target=call, name="vlp-call", daemon=True)
+    thread.start()
+    thread.join(limit_s)
+    if not failed:
+        return f"it did not return within {limit_s:g} s" if thread.is_alive() else ""
+    kind = "" if isinstance(failed[0], VlpError) else f"{type(failed[0]).__name__}: "
+    said = "".join(c if c.isprintable() else " " for c in f"{kind}{str(failed[0])[:300]}")
+    return " ".join(said.split()).rstrip(".: ")
+
+
 class Body:
     """A robot behind time limits.
 
@@ -237,25 +262,9 @@ class Body:
 
     def stop(self) -> None:
         """Stop the robot, from any thread; raises StopFailed, kept as `stop_fault`, where it fails or does not return."""
-        failed: list[BaseException] = []
-
-        def work() -> None:
-            try:
-                self.robot.stop()
-            except BaseException as error:  # also SystemExit: whatever a driver raises, the person is told
-                failed.append(error)
-
-        thread = threading.Thread(target=work, name="vlp-stop", daemon=True)
-        thread.start()
-        thread.join(STOP_S)
-        if not failed and not thread.is_alive():
-            return
-        why = f"it did not return within {STOP_S:g} s" if not failed else str(failed[0])[:300]
-        if failed and not isinstance(failed[0], VlpError):
-            why = f"{type(failed[0]).__name__}: {why}".removesuffix(": ")
-        why = " ".join("".join(c if c.isprintable() else " " for c in why).split()).rstrip(".")
-        self.stop_fault = f"the robot's stop failed: {why}; look at the robot"
-        raise StopFailed(f"{self.stop_fault}.")
+        if fault := fault_of(self.robot.stop, STOP_S):
+            self.stop_fault = f"the robot's stop failed: {fault}; look at the robot"
+            raise StopFailed(f"{self.stop_fault}.")
 
     def close(self) -> None:
         """Let the thread end."""

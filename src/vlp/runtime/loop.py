@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,7 +19,7 @@ from vlp.policy.model import PlanStep, Policy, Subtask
 from vlp.primitives.facts import Condition
 from vlp.primitives.schema import CHECK
 from vlp.robot.protocol import Step, StepResult
-from vlp.runtime.body import Abandoned, Body, Overrun, StopFailed
+from vlp.runtime.body import STOP_S, Abandoned, Body, Overrun, StopFailed
 from vlp.runtime.memory import RunMemory
 from vlp.runtime.planner import NoPolicy, Planner, answered
 from vlp.runtime.story import Outcome
@@ -109,6 +110,8 @@ class Loop:
         self._changes = {f"scheduled {n}": change for n, change in enumerate(in_order)}
         self._said: queue.Queue[Instruction] = queue.Queue(maxsize=32)
         self._stop = ""
+        self._stops = 0
+        self._stopped = threading.Condition()
         self._moment: Moment | None = None
         planner.wanted = lambda: not self._stop
 
@@ -121,8 +124,15 @@ class Loop:
 
     def stop(self, reason: str = "stopped by the person") -> None:
         """End the run: the robot stops now, from whatever thread this is called; raises StopFailed where it does not."""
-        self._stop = self._stop or reason
-        self.body.stop()
+        with self._stopped:
+            self._stop = self._stop or reason
+            self._stops += 1
+        try:
+            self.body.stop()
+        finally:
+            with self._stopped:
+                self._stops -= 1
+                self._stopped.notify_all()
 
     def _halt(self, reason: str) -> None:
         """Stop from within; a robot that does not stop is told when the run ends."""
@@ -339,6 +349,8 @@ class Loop:
         """Look once more, ask the judge, write down how the run ended, and return it."""
         end: list[Event] = []
         verdict: bool | None = None
+        with self._stopped:  # whether the robot stopped is part of how it ended
+            self._stopped.wait_for(lambda: not self._stops, STOP_S)
         try:
             end.append(self.body.observe("end")[1])
             if self.judge is not None and self.judge in self.journal.outer:  # one that failed judges no more
