@@ -230,6 +230,7 @@ def main(argv: Sequence[str] | None = None, came: Sequence[int] = ()) -> int:
 def _output_lost() -> bool:
     """Return whether standard output takes nothing any more; what it still holds is let go then."""
     try:
+        sys.stdout.write("\n")  # without a buffer, nothing else tells
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
