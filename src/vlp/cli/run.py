@@ -397,8 +397,9 @@ def run(
     said, model = Instruction.of(instruction), with_name(model, model_name)
     changes = [Change.parse(text, instruction=True) for text in change]
     changes += [Change.parse(text, instruction=False) for text in event]
-    folder = (Path(out) if out else default_out(said.text)).absolute()
+    folder = Path(out) if out else default_out(said.text)
     check_out(folder, force)
+    folder = folder.absolute()
     if not timeout_s > 0:
         raise UsageError(f"--timeout-s {timeout_s:g} is not greater than 0.", "Give the longest time for the run, in seconds.")
     options = {"adapter": adapter, "grounder": grounder, "recordings": not no_recordings, "confirm": confirm}
@@ -427,8 +428,8 @@ def resume(
         token: of a robot's server; by default the environment's VLP_ROBOT_TOKEN.
         looked: you have looked at the robot: a step that nobody knows the end of failed, and a new policy is asked for.
     """
-    folder = journal_path(directory).parent.absolute()
+    folder = journal_path(directory).parent
     with held(folder):
         check_writable(folder)
         spec, past = read_run(directory)
-        return launch(folder, spec, token, past, looked=looked)
+        return launch(folder.absolute(), spec, token, past, looked=looked)
