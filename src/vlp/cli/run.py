@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -400,8 +401,8 @@ def run(
     folder = Path(out) if out else default_out(said.text)
     check_out(folder, force)
     folder = folder.absolute()
-    if not timeout_s > 0:
-        raise UsageError(f"--timeout-s {timeout_s:g} is not greater than 0.", "Give the longest time for the run, in seconds.")
+    if not 0 < timeout_s < math.inf:
+        raise UsageError(f"--timeout-s {timeout_s:g} is no time greater than 0.", "Give the longest time for the run, in seconds.")
     options = {"adapter": adapter, "grounder": grounder, "recordings": not no_recordings, "confirm": confirm}
     chosen = {"profile": profile, "server": server, "check": check if check == "model" else ""}
     options |= {name: value for name, value in chosen.items() if value}
