@@ -177,3 +177,8 @@ def test_a_script_of_replies_goes_on_where_it_was(vlp, words):
     assert vlp(*of(words, "Own"), "--change", "1: stop").status == 1
     told = vlp("resume", "r")
     assert told.status == 1 and result()["account"] == "failure: gave up: enough", told.out + told.err
+
+
+def test_a_run_without_an_end_is_refused(vlp, words):
+    """`--timeout-s inf` was a traceback: the journal holds no infinite numbers."""
+    vlp(*of(words, "Own"), "--timeout-s", "inf").refused(2, "--timeout-s inf")
