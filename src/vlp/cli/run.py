@@ -403,7 +403,7 @@ def run(
     folder = folder.absolute()
     if not 0 < timeout_s < math.inf:
         raise UsageError(
-            f"--timeout-s {timeout_s:g} is no time greater than 0.", "Give the longest time for the run, in seconds."
+            f"--timeout-s {timeout_s:g} is no time greater than 0.", "Give the longest time, in seconds."
         )
     options = {"adapter": adapter, "grounder": grounder, "recordings": not no_recordings, "confirm": confirm}
     chosen = {"profile": profile, "server": server, "check": check if check == "model" else ""}
