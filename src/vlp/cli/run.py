@@ -402,9 +402,7 @@ def run(
     check_out(folder, force)
     folder = folder.absolute()
     if not 0 < timeout_s < math.inf:
-        raise UsageError(
-            f"--timeout-s {timeout_s:g} is no time greater than 0.", "Give the longest time, in seconds."
-        )
+        raise UsageError(f"--timeout-s {timeout_s:g} is no time greater than 0.", "Give the longest time, in seconds.")
     options = {"adapter": adapter, "grounder": grounder, "recordings": not no_recordings, "confirm": confirm}
     chosen = {"profile": profile, "server": server, "check": check if check == "model" else ""}
     options |= {name: value for name, value in chosen.items() if value}
