@@ -210,7 +210,9 @@ def main(argv: Sequence[str] | None = None, came: Sequence[int] = ()) -> int:
         if name == "run" and len(rest) > 1 and not any(word.startswith("-") for word in rest[:2]):
             sentence = " ".join(itertools.takewhile(lambda word: not word.startswith("-"), rest))[:200]
             raise UsageError("the sentence is in several words.", f'Put it in quotes: vlp run "{sentence}".')
-        return tyro.cli(command, prog=f"vlp {name}", args=rest, config=(tyro.conf.FlagCreatePairsOff,)) or 0
+        status = tyro.cli(command, prog=f"vlp {name}", args=rest, config=(tyro.conf.FlagCreatePairsOff,)) or 0
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         return _interrupted(came)
     except VlpError as error:
@@ -220,9 +222,24 @@ def main(argv: Sequence[str] | None = None, came: Sequence[int] = ()) -> int:
         for more in getattr(error, "__notes__", ()):  # behind the error itself, for whoever wants to see all of it
             print(_one_line(more))
         return error.exit_status
-    except BrokenPipeError:  # whoever read our output has seen enough
+    except OSError as error:
+        if not _output_lost():
+            raise
+        if isinstance(error, BrokenPipeError):  # whoever read our output has seen enough
+            return 0
+        print(f"vlp: standard output cannot be written: {error.strerror}.", file=sys.stderr, flush=True)
+        return 3
+
+
+def _output_lost() -> bool:
+    """Return whether standard output takes nothing any more; what it still holds is let go then."""
+    try:
+        sys.stdout.write("\n")  # without a buffer, nothing else tells
+        sys.stdout.flush()
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return True
+    return False
 
 
 def _without_command(words: list[str]) -> int:

@@ -1,12 +1,14 @@
-"""The directory of a run: where it is, and that nothing in it is lost."""
+"""The directory of a run, where nothing is lost; and its standard output, which may be lost without harm to the run."""
 
 import contextlib
 import fcntl
 import os
 import re
+import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from vlp.core.errors import UsageError
 from vlp.core.files import cannot_write, check_writable, free, holder
@@ -100,6 +102,53 @@ def keep_aside(out: Path, names: Iterable[str]) -> None:
                 file.rename(free(file.with_stem(f"{file.stem}-before")))
         except OSError as error:
             raise cannot_write(file, error) from None
+
+
+class Output:
+    """A text stream whose loss does not end a run: what cannot be written, as to a reader that is gone, is dropped with a note.
+
+    Args:
+        stream: standard output or standard error.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream, self._lost = stream, False
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        self._try(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Pass on what was written."""
+        self._try(self._stream.flush)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def _try(self, work: Callable[[], object]) -> None:
+        if self._lost:
+            return
+        try:
+            work()
+        except OSError as error:
+            self._lost = True
+            drop(self._stream)
+            if self._stream is not sys.__stderr__:
+                print(f"vlp: note: nothing more is shown: {error.strerror}; the run goes on.", file=sys.stderr, flush=True)
+
+
+def drop(stream: Any) -> None:
+    """Let go what a stream still holds, and whatever more is written to it."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+@contextlib.contextmanager
+def surviving_output() -> Iterator[None]:
+    """Let nothing that becomes of standard output and error end what is done meanwhile."""
+    with contextlib.redirect_stderr(Output(sys.stderr)), contextlib.redirect_stdout(Output(sys.stdout)):
+        yield
 
 
 def _holds_something(out: Path) -> bool:

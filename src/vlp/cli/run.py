@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import sys
+import termios
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -17,7 +19,7 @@ from rich.console import Console
 
 from vlp.cli.keyboard import Keyboard, Lines
 from vlp.cli.names import IN_PROCESS, Eyes, check_run, of_worlds, scene
-from vlp.cli.out import check_out, default_out, held, keep_aside, take_out
+from vlp.cli.out import check_out, default_out, held, keep_aside, surviving_output, take_out
 from vlp.core.errors import MissingComponent, UsageError, VlpError, first, lookup
 from vlp.core.files import check_writable
 from vlp.core.messages import Instruction
@@ -25,15 +27,16 @@ from vlp.episodes.assemble import open_robot
 from vlp.journal import Event, Subscriber, journal_path
 from vlp.models.catalogue import DEFAULT_MODEL, OPEN_S, open_for_person, with_name
 from vlp.models.protocol import Model
+from vlp.models.scripted import ScriptedModel
 from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.prompt.render import WORDINGS
 from vlp.robot.protocol import Robot, offered
-from vlp.runtime.body import Budget
+from vlp.runtime.body import Budget, ProgramFault, fault_of
 from vlp.runtime.loop import Change
-from vlp.runtime.run import Run, Spec, read_run
+from vlp.runtime.run import Run, Spec, Unsettled, read_run
 from vlp.runtime.story import Outcome
 from vlp.runtime.subscribers.report import ReportFiles
-from vlp.runtime.subscribers.terminal import Terminal
+from vlp.runtime.subscribers.terminal import Terminal, printable
 from vlp.sim import EMBODIMENTS
 from vlp.understanding.gate import Gate
 
@@ -43,6 +46,9 @@ if TYPE_CHECKING:
 
 EXPERT = "expert"
 FILM_SPEED = 2.0
+CLOSE_S = 10.0
+"""How long the close of a robot may take."""
+SHOW_CURSOR = b"\x1b[?25h"
 WRITTEN = ("report.html", "run.mp4", "run.rrd", "result.json", "journal.db")
 
 
@@ -52,6 +58,7 @@ def launch(
     token: str = "",
     past: Sequence[Event] = (),
     prepare: Callable[[], Path | None] | None = None,
+    looked: bool = False,
 ) -> int:
     """Run what a spec says and return the exit status.
 
@@ -61,7 +68,21 @@ def launch(
         token: of a robot's server; "" takes the environment's.
         past: events of a run to be taken over.
         prepare: makes the directory once everything else has been found; returns where an older one was moved.
+        looked: whether a person has looked at the robot of a run to be taken over.
     """
+    try:
+        with surviving_output():
+            return _launch(out, spec, token, past, prepare, looked)
+    except SystemExit as end:  # the parser has had its say: it is the robot's
+        raise ProgramFault(
+            f"the robot ended the program (SystemExit: {end.code}).", "This is a fault in its program."
+        ) from None
+
+
+def _launch(
+    out: Path, spec: Spec, token: str, past: Sequence[Event], prepare: Callable[[], Path | None] | None, looked: bool
+) -> int:
+    shown = printable(os.path.relpath(out) if out.is_relative_to(Path.cwd()) else str(out))  # a robot may go elsewhere
     console, keyboard = Console(markup=False), Keyboard.of_terminal()
     options = {
         "adapter": "",
@@ -85,12 +106,14 @@ def launch(
             options["server"],
             open_s=min(spec.budget.model_s, spec.budget.run_s),
         )
+        if isinstance(model, ScriptedModel):
+            model.given = sum(event.kind == "reply" for event in past)
     robot, simulation = open_robot(
         spec.robot, world=spec.world, seed=spec.seed, grounder=options["grounder"], model=model,
         ask_person=keyboard.ask if keyboard else None, token=robot_token(token),
         ask_checks=options["check"] == "model",
     )  # fmt: skip
-    with _closing(robot):
+    with _closing(robot) as faults:
         if model is not None:
             Gate.of(model, robot.describe())  # refuses before anything of an earlier run is moved
         if not _finds_things(robot, simulation):
@@ -100,7 +123,7 @@ def launch(
             console.print(text, style="yellow", soft_wrap=True)
         moved = prepare() if prepare else None
         if moved:
-            console.print(f"moved what was in {out} to {moved}", style="yellow", soft_wrap=True)
+            console.print(printable(f"moved what was in {shown} to {moved}"), style="yellow", soft_wrap=True)
         terminal = Terminal(console, keyboard.line if keyboard else None)
         watchers: list[Subscriber] = [terminal, ReportFiles(out), *([lines] if lines else [])]
         if keyboard:
@@ -110,7 +133,7 @@ def launch(
         asker = {"always": "always", "yes": _confirmed}.get(options["confirm"], keyboard.confirm if keyboard else None)
         run = Run(
             out, spec, robot, model or _expert(simulation, judge), judge=judge, subscribers=watchers, on_text=terminal.on_text,
-            confirm=asker, past=past,
+            confirm=asker, past=past, looked=looked,
         )  # fmt: skip
         listener = keyboard or lines
         with (
@@ -118,8 +141,16 @@ def launch(
             listener.listening(run) if listener else contextlib.nullcontext(),
         ):
             outcome = run.go()
-    _tell(console, out, outcome)
-    return status_of(outcome, signals)
+        latched = outcome.outcome == "stopped" and spec.robot.startswith(("http://", "https://")) and _latched(robot)
+    _tell(console, out, shown, outcome, spec.robot if latched else "")
+    return status_of(outcome, signals) or int(bool(faults))
+
+
+def _latched(robot: Robot) -> bool:
+    """Return whether a served robot holds its stop until a person resets it."""
+    with contextlib.suppress(VlpError):
+        return bool(getattr(call() if (call := offered(robot, "health")) else None, "stopped", False))
+    return False
 
 
 def _finds_things(robot: Any, simulation: Simulation | None) -> bool:
@@ -240,13 +271,16 @@ def _film(out: Path, robot: Robot, simulation: Simulation | None) -> Subscriber:
 
 
 @contextlib.contextmanager
-def _closing(robot: Any) -> Iterator[None]:
+def _closing(robot: Any) -> Iterator[list[str]]:
+    """Close a robot and what it wraps; what cannot be closed is told on standard error, and given."""
+    faults: list[str] = []
     try:
-        yield
+        yield faults
     finally:
         while robot is not None:
-            if callable(close := getattr(robot, "close", None)):
-                close()
+            if callable(close := getattr(robot, "close", None)) and (fault := fault_of(close, CLOSE_S)):
+                faults.append(fault)
+                print(f"vlp: the robot's close failed: {fault}; look at the robot.", file=sys.stderr, flush=True)
             robot = getattr(robot, "robot", None)
 
 
@@ -259,11 +293,16 @@ def _stoppable(run: Run, console: Console, keyboard: Keyboard | None) -> Iterato
         try:
             run.stop()
         except VlpError as error:
-            console.print(f"stop: {error}", style="bold red")
+            console.print(printable(str(error)), style="bold red", soft_wrap=True)
+
+    terminal = _terminal()
 
     def on_signal(number: int, frame: Any) -> None:
         taken.append(number)
-        signal.signal(number, signal.default_int_handler)
+        if len(taken) > 1:  # whatever hangs
+            terminal()
+            os.write(2, b"vlp: ended at once; look at the robot, it may not have stopped.\n")
+            os._exit(128 + number)
         threading.Thread(target=stop, name="stop", daemon=True).start()
         if keyboard and keyboard.confirming:  # the run waits for a line in this thread; it takes the interrupt for a stop
             raise KeyboardInterrupt
@@ -279,15 +318,34 @@ def _stoppable(run: Run, console: Console, keyboard: Keyboard | None) -> Iterato
             signal.signal(number, handler)
 
 
-def _tell(console: Console, out: Path, outcome: Outcome) -> None:
-    """Print how it ended and where to look."""
-    console.print(outcome.account, style="bold", highlight=False, markup=False, soft_wrap=True)
+def _terminal() -> Callable[[], None]:
+    """Return what leaves the terminal as it is now, for an end without any clean-up."""
+    try:
+        before = termios.tcgetattr(0)
+    except (termios.error, OSError):  # standard input is no terminal
+        return lambda: None
+
+    def restore() -> None:
+        with contextlib.suppress(termios.error, OSError):
+            termios.tcsetattr(0, termios.TCSANOW, before)
+            os.write(2, SHOW_CURSOR)
+
+    return restore
+
+
+def _tell(console: Console, out: Path, shown: str, outcome: Outcome, latched: str) -> None:
+    """Print how it ended, where to look, and how to go on; `latched` is the address of a robot to be reset first."""
+    console.print(printable(outcome.account), style="bold", highlight=False, markup=False, soft_wrap=True)
     if outcome.error is not None:
-        print(f"vlp: {' '.join(str(outcome.error).split())}", file=sys.stderr)
+        print(f"vlp: {' '.join(printable(str(outcome.error)).split())}", file=sys.stderr)
     written = [name for name in WRITTEN if (out / name).exists()]
-    console.print(f"written to {out}: {', '.join(written)}", highlight=False, soft_wrap=True)
+    console.print(f"written to {shown}: {', '.join(written)}", highlight=False, soft_wrap=True)
     if outcome.outcome == "stopped" and outcome.claim:  # without a policy there is nothing to go on with
-        console.print(f"go on with: vlp resume {out}", highlight=False, soft_wrap=True)
+        if latched:
+            console.print(f"the robot is stopped until a person resets it: vlp robot reset --robot {latched}", soft_wrap=True)
+        looked = " --looked" if isinstance(outcome.error, Unsettled) else ""
+        then = "then " if latched else ""
+        console.print(f"{then}go on with: vlp resume {shown}{looked}", highlight=False, soft_wrap=True)
 
 
 Planner = Annotated[
@@ -353,6 +411,8 @@ def run(
     for name, seconds, what in (("--timeout-s", timeout_s, "run"), ("--model-timeout-s", model_timeout_s, "model to reply")):
         if not seconds > 0:
             raise UsageError(f"{name} {seconds:g} is not greater than 0.", f"Give the longest time for the {what}, in seconds.")
+    if not 0 < timeout_s < math.inf:
+        raise UsageError(f"--timeout-s {timeout_s:g} is no time greater than 0.", "Give the longest time, in seconds.")
     options = {"adapter": adapter, "grounder": grounder, "recordings": not no_recordings, "confirm": confirm}
     chosen = {"profile": profile, "server": server, "check": check if check == "model" else ""}
     options |= {name: value for name, value in chosen.items() if value}
@@ -367,6 +427,7 @@ def run(
 def resume(
     directory: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")],
     token: str = "",
+    looked: bool = False,
 ) -> int:
     """Go on with a run whose process died or was stopped: no finished step is repeated.
 
@@ -375,9 +436,10 @@ def resume(
     Args:
         directory: the run's directory.
         token: of a robot's server; by default the environment's VLP_ROBOT_TOKEN.
+        looked: you have looked at the robot: a step that nobody knows the end of failed, and a new policy is asked for.
     """
     folder = journal_path(directory).parent
     with held(folder):
         check_writable(folder)
         spec, past = read_run(directory)
-        return launch(folder, spec, token, past)
+        return launch(folder.absolute(), spec, token, past, looked=looked)

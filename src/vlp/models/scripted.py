@@ -34,6 +34,8 @@ class ScriptedModel:
         self.calls: list[dict[str, Any]] = []
         self._replies = replies if callable(replies) else list(replies)
         self._repeat = repeat
+        self.given = 0
+        """How many replies were given before, in another process."""
 
     @classmethod
     def from_file(cls, path: str | Path, profile: str = "full") -> "ScriptedModel":
@@ -80,7 +82,7 @@ class ScriptedModel:
     def _next(self, messages: Sequence[Message]) -> Scripted:
         if callable(self._replies):
             return self._replies(messages)
-        done = len(self.calls) - 1
+        done = self.given + len(self.calls) - 1
         if done < len(self._replies):
             return self._replies[done]
         if self._repeat and self._replies:

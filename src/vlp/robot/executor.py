@@ -130,7 +130,7 @@ class Executor:
             self.lease.heard_s = self._clock()
             if self.stopped:
                 said = f"the robot is stopped: {self.stop_reason}."
-                raise Refusal(409, "stopped", said, "A person resets it: `vlp robot reset`, or POST /stop/reset.")
+                raise Refusal(409, "stopped", said, "A person resets it: `vlp robot reset` (POST /stop/reset).")
             self._refuse_when_busy()
             execution = Execution(uuid.uuid4().hex, step, self.lease.holder)
             try:

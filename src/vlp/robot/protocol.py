@@ -1,5 +1,6 @@
 """The protocol of a robot: four methods, and what they may give back."""
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,10 @@ import numpy as np
 from vlp.core.errors import did_you_mean
 from vlp.core.observation import Intrinsics, Located, Observation, RobotState
 from vlp.primitives.manifest import Manifest, Primitive
+
+MAX_BYTES = 1_000_000
+"""Most bytes of JSON that a result, or what a robot knows of itself, may have."""
+MAX_INTEGER = 2**63
 
 Status = Literal["succeeded", "failed", "stopped", "timeout", "rejected"]
 
@@ -90,22 +95,24 @@ def offered(robot: Robot, method: str) -> Callable[..., Any] | None:
 
 
 def plain(value: Any) -> Any:
-    """Return data as JSON can carry it: numpy as numbers and lists, tuples as lists, NaN and infinity as None."""
+    """Return data as JSON can carry it: numpy as numbers and lists, tuples as lists, None for numbers out of bounds."""
     if isinstance(value, np.ndarray | np.generic):
         return plain(value.tolist())
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {plain(str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if isinstance(value, bool | int | None):
+    if isinstance(value, bool | None):
         return value
+    if isinstance(value, int):
+        return value if abs(value) < MAX_INTEGER else None
     return str(value).encode("utf-8", "replace").decode()
 
 
 def plain_result(result: Any) -> StepResult:
-    """Return what `execute` gave back as plain data; a success with a number that is not finite becomes a failure.
+    """Return what `execute` gave back as plain data; a success with a number out of bounds, or too large, becomes a failure.
 
     Raises:
         ValueError: it is no result; says what was found and what was expected.
@@ -122,14 +129,19 @@ def plain_result(result: Any) -> StepResult:
     if not _is_number(result.duration_s):
         raise ValueError(f"duration_s of its result is {in_words(result.duration_s)}; expected a number")
     odd = next(filter(None, (not_finite(getattr(result, name), name) for name in ("done", "value", "duration_s"))), "")
-    duration_s = plain(result.duration_s) or 0.0
-    clean = replace(
-        result, done=plain(result.done), value=plain(result.value), message=plain(result.message), duration_s=duration_s
-    )
-    if not odd or result.status != "succeeded":
+    data = {name: plain(getattr(result, name)) for name in ("key", "done", "value", "code", "message")}
+    clean = replace(result, **data, duration_s=plain(result.duration_s) or 0.0)
+    fault = f"the robot gave back a number that is not finite: {odd}." if odd else ""
+    if (size := _size(data)) > MAX_BYTES:
+        fault = f"the robot gave back a result of {size:,} bytes; at most {MAX_BYTES:,} are taken."
+        clean = replace(clean, done={}, value=None, code=clean.code[:100], message=clean.message[:1000])
+    if not fault or result.status != "succeeded":
         return clean
-    message = f"the robot gave back a number that is not finite: {odd}."
-    return replace(clean, status="failed", value=None, code="bad-result", message=message)
+    return replace(clean, status="failed", value=None, code="bad-result", message=fault)
+
+
+def _size(data: Any) -> int:
+    return len(json.dumps(data))
 
 
 def plain_observation(seen: Any) -> Observation:
@@ -161,8 +173,11 @@ def _plain_state(state: Any) -> RobotState:
     data = state.to_json()
     if odd := not_finite(data, "state"):
         raise ValueError(f"{odd}; expected a finite number")
+    data = plain(data)
+    if (size := _size(data)) > MAX_BYTES:
+        raise ValueError(f"state has {size:,} bytes; expected at most {MAX_BYTES:,}")
     try:
-        return _states().validate_python(plain(data))
+        return _states().validate_python(data)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, ("state", *first["loc"])))
@@ -184,11 +199,15 @@ def in_words(value: Any) -> str:
     """Return the words for a value that is not what was expected."""
     if isinstance(value, np.ndarray):
         return f"an array of {value.shape} in {value.dtype}"
+    if isinstance(value, int) and abs(value) >= MAX_INTEGER:
+        return "an int of more than 63 bits"
     return "None" if value is None else f"the {type(value).__name__} {' '.join(repr(value).split())[:60]}"
 
 
 def not_finite(value: Any, where: str) -> str:
-    """Return the first number in data that is NaN or infinite, with its place, e.g. "done.force_n is nan"; "" for none.
+    """Return the first number in data that is NaN, infinite or an integer of more than 63 bits; "" for none.
+
+    The text has its place: "done.force_n is nan".
 
     Args:
         value: plain data, or numpy's.
@@ -198,6 +217,8 @@ def not_finite(value: Any, where: str) -> str:
         value = value.tolist()
     if isinstance(value, float):
         return "" if math.isfinite(value) else f"{where} is {value}"
+    if isinstance(value, int) and abs(value) >= MAX_INTEGER:
+        return f"{where} is an integer of more than 63 bits"
     inside: list[tuple[str, Any]] = []
     if isinstance(value, dict):
         inside = [(f"{where}.{name}", item) for name, item in value.items()]

@@ -5,6 +5,7 @@ import queue
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
@@ -124,13 +125,45 @@ class Worker:
 
 
 JPEG_QUALITY = 80
-_PROCESS = uuid.uuid4().hex
-"""Tells this process from every other one: a robot that lives in it dies with it."""
+STOP_S = 5.0
+"""How long a robot's `stop` may take; it should return at once."""
+_INSTANCES: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+"""Names of the robots that live in this process, and die with it."""
+
+
+class StopFailed(VlpError):
+    """A robot did not take the order to stop."""
+
 
 HELD = ("lease-held", "no-lease", "stale-epoch")
 """Codes of results that say that another one commands the robot: no new policy mends that."""
 UNKNOWN = ("robot-unreachable", "outcome-unknown", "no-answer", "lease-lost")
 """Codes of results that say nothing about what the robot did: such a step has not finished."""
+
+
+def fault_of(work: Callable[[], Any], limit_s: float) -> str:
+    """Return how a call failed, "" when it did not; one that does not return in time goes on by itself.
+
+    Args:
+        work: the call; it is made in a thread of its own.
+        limit_s: how long it may take.
+    """
+    failed: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            work()
+        except BaseException as error:  # also SystemExit: whatever a driver raises, the person is told
+            failed.append(error)
+
+    thread = threading.Thread(target=call, name="vlp-call", daemon=True)
+    thread.start()
+    thread.join(limit_s)
+    if not failed:
+        return f"it did not return within {limit_s:g} s" if thread.is_alive() else ""
+    kind = "" if isinstance(failed[0], VlpError) else f"{type(failed[0]).__name__}: "
+    said = "".join(c if c.isprintable() else " " for c in f"{kind}{str(failed[0])[:300]}")
+    return " ".join(said.split()).rstrip(".: ")
 
 
 class Body:
@@ -155,6 +188,8 @@ class Body:
         self._looks = 0
         self._worker = Worker("robot")
         self._looking_s = 0.0
+        self._own = uuid.uuid4().hex
+        self.stop_fault = ""
         self.manifest = self._call(robot.describe, budget.observe_s, "its manifest")
 
     def observe(self, purpose: str) -> tuple[Observation, Event]:
@@ -204,7 +239,11 @@ class Body:
         inner: Any = self.robot
         while getattr(inner, "robot", None) is not None:
             inner = inner.robot
-        return str(getattr(self.ask("health"), "instance", f"{_PROCESS}.{id(inner)}"))
+        try:
+            own = _INSTANCES.setdefault(inner, uuid.uuid4().hex)
+        except TypeError:  # a class without weak references
+            own = self._own
+        return str(getattr(self.ask("health"), "instance", own))
 
     def offers(self, method: str) -> Callable[..., Any] | None:
         """Return a method that not every robot has, from the robot or the one that it wraps; None when none has it."""
@@ -222,8 +261,10 @@ class Body:
         return self._call(work, self._budget.observe_s, what)
 
     def stop(self) -> None:
-        """Stop the robot, from any thread."""
-        self.robot.stop()
+        """Stop the robot, from any thread; raises StopFailed, kept as `stop_fault`, where it fails or does not return."""
+        if fault := fault_of(self.robot.stop, STOP_S):
+            self.stop_fault = f"the robot's stop failed: {fault}; look at the robot"
+            raise StopFailed(f"{self.stop_fault}.")
 
     def close(self) -> None:
         """Let the thread end."""
@@ -268,8 +309,8 @@ class Body:
         try:
             return self._worker.call(work, limit_s, what)
         except (Overrun, ProgramFault):
-            with contextlib.suppress(Exception, SystemExit):
-                self.robot.stop()
+            with contextlib.suppress(StopFailed):  # told at the end of the run
+                self.stop()
             raise
 
 

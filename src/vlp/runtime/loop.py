@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,13 +12,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vlp.core.errors import UsageError, VlpError
-from vlp.core.messages import Instruction
+from vlp.core.messages import Instruction, counted
 from vlp.journal import Event, Journal, Subscriber
 from vlp.policy.checks import check_policy, effects, within_limits
 from vlp.policy.model import PlanStep, Policy, Subtask
+from vlp.primitives.facts import Condition
 from vlp.primitives.schema import CHECK
 from vlp.robot.protocol import Step, StepResult
-from vlp.runtime.body import Abandoned, Body, Overrun
+from vlp.runtime.body import STOP_S, Abandoned, Body, Overrun, StopFailed
 from vlp.runtime.memory import RunMemory
 from vlp.runtime.planner import NoPolicy, Planner, answered
 from vlp.runtime.story import Outcome
@@ -107,6 +110,9 @@ class Loop:
         self._changes = {f"scheduled {n}": change for n, change in enumerate(in_order)}
         self._said: queue.Queue[Instruction] = queue.Queue(maxsize=32)
         self._stop = ""
+        self._stops = 0
+        self._stopped = threading.Condition()
+        self._moment: Moment | None = None
         planner.wanted = lambda: not self._stop
 
     def instruct(self, said: Instruction) -> None:
@@ -117,9 +123,21 @@ class Loop:
             raise UsageError(f"{self._said.maxsize} instructions wait already.", "Wait for the next step to end.") from None
 
     def stop(self, reason: str = "stopped by the person") -> None:
-        """End the run: the robot stops now, from whatever thread this is called."""
-        self._stop = self._stop or reason
-        self.body.stop()
+        """End the run: the robot stops now, from whatever thread this is called; raises StopFailed where it does not."""
+        with self._stopped:
+            self._stop = self._stop or reason
+            self._stops += 1
+        try:
+            self.body.stop()
+        finally:
+            with self._stopped:
+                self._stops -= 1
+                self._stopped.notify_all()
+
+    def _halt(self, reason: str) -> None:
+        """Stop from within; a robot that does not stop is told when the run ends."""
+        with contextlib.suppress(StopFailed):
+            self.stop(reason)
 
     def run(self) -> Outcome:
         """Go on until there is an end, write it down and return it."""
@@ -128,7 +146,7 @@ class Loop:
         except NoPolicy as error:
             outcome = Outcome("failure", str(error))
         except KeyboardInterrupt:
-            self.stop("interrupted")
+            self._halt("interrupted")
             outcome = Outcome("stopped", self._stop)
         except Abandoned:
             outcome = Outcome("stopped", self._stop)
@@ -149,7 +167,7 @@ class Loop:
         if why is None:
             return None
         if why.stops:
-            self.stop(str(why))
+            self._halt(str(why))
             return Outcome("stopped", self._stop)
         return Outcome("failure", f"not understood: {why}")
 
@@ -218,7 +236,7 @@ class Loop:
         if why.harmless:
             return None
         if why.stops:
-            self.stop(str(why))
+            self._halt(str(why))
         return Outcome("stopped", str(why))
 
     def _asked(self) -> Outcome | None:
@@ -231,7 +249,7 @@ class Loop:
         told = answer[0].data
         why = self.gate.answer(told["text"])
         if why is not None and why.stops:
-            self.stop(f"told to stop: {told['text']!r}")
+            self._halt(f"told to stop: {told['text']!r}")
             return Outcome("stopped", self._stop)
         if why is not None:
             return Outcome("failure", f"the answer to {told['question']!r} cannot be taken: {why}")
@@ -243,7 +261,7 @@ class Loop:
         progress = self.memory.progress
         if progress.plan is None or progress.triggers:
             return True
-        moment = Moment(self.memory, self.body)
+        moment = self._moment = Moment(self.memory, self.body)
         reasons = fired(self.triggers, moment)
         news = [Event("belief", {"phrase": p, "located": at and at.to_json()}) for p, at in moment.seen.items()]
         news += [Event("trigger", {"name": name, "detail": why}) for name, why in reasons]
@@ -300,10 +318,18 @@ class Loop:
     def _refused(self, step: PlanStep, sent: Step) -> StepResult | None:
         """Return why a step must not start, None when it may.
 
-        It is checked again on what is known now; its names and types cannot have changed.
+        It is checked again on what is known now, its place and hold on what the robot itself says; its names and types cannot
+        have changed.
         """
         now = self.memory.situation
         state = replace(self.memory.state(), names=now.names, stale=frozenset(now.stale))
+        declared = self.memory.primitives[sent.do].needs
+        needs = {word for need in declared for word in Condition.parse(need).words[:1]}
+        if needs & {"at", "holding", "hand_empty"}:
+            fresh = self._moment.state if self._moment else self.body.state()
+            at, holding = self.memory.felt(fresh)
+            state = replace(state, at=at, holding=holding)
+        self._moment = None  # it is over once a step was sent
         alone = Policy("one step", (Subtask("one step", (step.step,)),))
         _, report = check_policy(alone, self.body.manifest, state, checks=(effects, within_limits))
         if report.ok:
@@ -323,6 +349,8 @@ class Loop:
         """Look once more, ask the judge, write down how the run ended, and return it."""
         end: list[Event] = []
         verdict: bool | None = None
+        with self._stopped:  # whether the robot stopped is part of how it ended
+            self._stopped.wait_for(lambda: not self._stops, STOP_S)
         try:
             end.append(self.body.observe("end")[1])
             if self.judge is not None and self.judge in self.journal.outer:  # one that failed judges no more
@@ -334,7 +362,15 @@ class Loop:
         if outcome.outcome == "success" and outcome.claim == "already" and not outcome.checked and not verdict:
             why = "the model says that it is so already, and nothing was looked at that shows it"
             outcome = replace(outcome, outcome="failure", reason=why)
+        if self.body.stop_fault:
+            reason = f"{outcome.reason.rstrip('.')}; " if outcome.reason else ""
+            outcome = replace(outcome, reason=f"{reason}{self.body.stop_fault}")
+        waiting = [c for mark, c in self._changes.items() if mark not in progress.said and outcome.outcome != "stopped"]
+        ungiven = [f"{change.after_steps}: {change.what}" for change in waiting]
+        after = f"the run ended after {counted(progress.steps, 'step')}"
+        end += [Event("note", {"text": f"never given, since {after}: {told!r}"}) for told in ungiven]
         data = {"outcome": outcome.outcome, "reason": outcome.reason, "claim": outcome.claim, "verdict": verdict}
+        data |= {"never_given": ungiven}
         data |= {"checked": outcome.checked, "account": outcome.account}
         data["error"] = type(outcome.error).__name__ if outcome.error else ""
         self.journal.emit(*end, Event("run-finished", data))

@@ -8,9 +8,10 @@ from math import dist
 from typing import Any
 
 from vlp.core.errors import UsageError
-from vlp.core.observation import Located
+from vlp.core.observation import Located, RobotState
 from vlp.journal import Event
 from vlp.policy.model import Plan, PlanStep, Situation, State
+from vlp.primitives.facts import Facts
 from vlp.primitives.manifest import Primitive
 from vlp.primitives.schema import CHECK
 from vlp.prompt.render import Memory, StepRecord
@@ -90,6 +91,7 @@ class RunMemory:
         progress: where the run stands.
         knowledge: what the robot has been told, has done and believes: all of it, while the model is told a bounded part.
         situation: what holds by the steps that succeeded: the same fold that policies are checked with.
+        tells_place: whether the robot has ever said where it stands; the "" of one that never does says nothing.
         planned_on_s: when the image of the present plan was taken, in seconds since the epoch.
     """
 
@@ -98,6 +100,7 @@ class RunMemory:
         self.progress = Progress()
         self.knowledge = Memory(())
         self.situation = Situation(State(), primitives)
+        self.tells_place = False
         self.planned_on_s = 0.0
 
     def on_event(self, event: Event) -> None:
@@ -122,6 +125,11 @@ class RunMemory:
         """Return what is known now, as policies and steps are checked on it."""
         k = self.knowledge
         return State(k.at, k.holding, self.situation.facts.lasting, dict(k.beliefs), refuted)
+
+    def felt(self, state: RobotState) -> tuple[str, str]:
+        """Return where the robot stands and what it holds by its own state, in the words of what is known."""
+        at = state.at or ("" if self.tells_place else self.knowledge.at)
+        return at, (state.holding == "something" and self.knowledge.holding) or state.holding
 
     def references(self, step: PlanStep) -> dict[str, Located]:
         """Return the located things that a step refers to, by argument, as they were when they were located."""
@@ -162,9 +170,11 @@ class RunMemory:
         state = event.data["state"]
         if event.data["purpose"] == "plan":
             self.planned_on_s = event.wall_s
-        held = state.get("holding", "")
-        self._know(at=state.get("at", ""), holding=(held == "something" and self.knowledge.holding) or held)
-        self.situation.facts.measure(self.knowledge.holding, self.knowledge.at)
+        at, holding = state.get("at", ""), state.get("holding", "")
+        self.tells_place = self.tells_place or bool(at)
+        at, holding = self.felt(RobotState(at, holding))
+        self._know(at=at, holding=holding)
+        self.situation.facts.measure(holding, at)
 
     def _policy(self, event: Event) -> None:
         p = self.progress
@@ -189,6 +199,9 @@ class RunMemory:
 
     def _trigger(self, event: Event) -> None:
         self.progress.triggers[event.data["name"]] = event.data["detail"]
+        if event.data.get("forgets"):  # nothing is left of what was done before
+            self.situation.facts = Facts(holding=self.knowledge.holding, at=self.knowledge.at)
+            self._know(beliefs={}, gone=())
         if event.data["name"] not in ("new-instruction", "step-failed"):
             self._fail(event.data["detail"])
 

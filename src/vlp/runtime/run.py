@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from vlp import __version__
 from vlp.core.errors import UsageError, VlpError
 from vlp.core.messages import Instruction, Names
 from vlp.journal import Event, Journal, Subscriber, read_events
 from vlp.models.protocol import Model
-from vlp.robot.protocol import Robot, Step, StepResult
+from vlp.robot.protocol import Robot, Status, Step, StepResult
 from vlp.runtime.body import Body, Budget
 from vlp.runtime.loop import Change, Judge, Loop
 from vlp.runtime.memory import RunMemory, reading
@@ -51,11 +52,11 @@ class Spec:
     budget: Budget = field(default_factory=Budget)
     options: dict[str, Any] = field(default_factory=dict)
 
-    def started(self, run_id: str, manifest_version: str) -> list[Event]:
+    def started(self, run_id: str, manifest_version: str, instance: str) -> list[Event]:
         """Return the events that begin a run; the second one holds the instruction."""
         versions = {"vlp": __version__, "python": platform.python_version(), "manifest": manifest_version}
         data = {name: getattr(self, name) for name in ("robot", "world", "model", "seed")}
-        data |= {"run_id": run_id, "versions": versions, "budget": asdict(self.budget)}
+        data |= {"run_id": run_id, "versions": versions, "budget": asdict(self.budget), "instance": instance}
         data["options"] = {**self.options, "changes": [change.to_json() for change in self.changes]}
         return [Event("run-started", data), Event("instruction", asdict(self.instruction))]
 
@@ -67,6 +68,10 @@ class Spec:
         options = dict(data["options"])
         changes = tuple(Change.from_json(change) for change in options.pop("changes", ()))
         names = {name: data[name] for name in ("robot", "world", "model", "seed")}
+        odd = [n for n, limit in data.get("budget", {}).items() if not (type(limit) in (int, float) and 0 <= limit < math.inf)]
+        confirm = options.get("confirm", "ask")
+        if odd or confirm not in ("ask", "yes", "always"):
+            raise ValueError(f"{odd[0]} is {data['budget'][odd[0]]!r}" if odd else f"confirm is {confirm!r}")
         return cls(Instruction(**said), **names, changes=changes, budget=Budget(**data.get("budget", {})), options=options)
 
 
@@ -97,6 +102,7 @@ class Run:
         confirm: asks a person whether to go on with what may be a misunderstanding; "always" waits for `answer` before the
             first step of every new policy that has an action; None where nobody is there.
         past: events of a run to be taken over.
+        looked: whether a person has looked at the robot since then: nothing that was known of it counts any more.
 
     Raises:
         UsageError: the directory holds a run already, or the model was made for another robot.
@@ -116,8 +122,9 @@ class Run:
         on_text: Callable[[str], None] | None = None,
         confirm: Callable[[str], bool] | Literal["always"] | None = None,
         past: Sequence[Event] = (),
+        looked: bool = False,
     ) -> None:
-        self.spec, self._past = spec, list(past)
+        self.spec, self._past, self._looked = spec, list(past), looked
         events = [change.what for change in spec.changes if isinstance(change.what, str)]
         if events and judge is None:
             raise UsageError(f"this robot's world takes no events: {events[0][:100]!r}.")
@@ -213,7 +220,7 @@ class Run:
             self.body.close()
 
     def _begin(self) -> None:
-        start = self.spec.started(self.run_id, self.body.manifest.version)
+        start = self.spec.started(self.run_id, self.body.manifest.version, self.body.instance())
         snapshot = self.body.ask("snapshot")
         if snapshot is not None:
             start.append(Event("snapshot", {"after": "start"}, blob=snapshot))
@@ -223,11 +230,18 @@ class Run:
         """Go through the past, and bring robot and memory to one state; raises Hold where that cannot be done."""
         for event in self._past:
             self.journal.show(event)
-        recover(self._past, self.loop)
+        recover(self._past, self.loop, self._looked)
 
 
 class Hold(VlpError):
     """It cannot be known what the robot did; a person has to look."""
+
+
+class Unsettled(Hold):
+    """It cannot be known what became of the step in flight; the run goes on once a person has looked (`looked`)."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"{why} Look at the robot, then go on with `vlp resume --looked`.")
 
 
 def check_resumable(events: Sequence[Event]) -> Event:
@@ -245,13 +259,14 @@ def check_resumable(events: Sequence[Event]) -> Event:
     return events[0]
 
 
-def recover(events: Sequence[Event], loop: Loop) -> None:
+def recover(events: Sequence[Event], loop: Loop, looked: bool = False) -> None:
     """Bring robot and memory to one agreed state, so that the loop can go on.
 
     Args:
         events: the journal so far.
         loop: its memory takes the events in, and it writes the end of a step that turns out to have happened. A simulated robot
-            is fresh, a remote one is as it was left.
+            is fresh, a remote one is as it was left, or as somebody left it meanwhile.
+        looked: whether a person has looked at the robot.
 
     Raises:
         Hold: the state of the robot cannot be known.
@@ -262,20 +277,45 @@ def recover(events: Sequence[Event], loop: Loop) -> None:
         raise Hold(f"the run began with manifest {before} of its robot; the robot's manifest is now {now}.")
     with reading():
         for event in events:
+            if event.kind == "step-finished" and event.data["status"] not in get_args(Status):
+                raise ValueError(f"status {event.data['status']!r}")
             memory.on_event(event)
+        for step in memory.progress.remaining:
+            memory.primitives[step.step.do]
     _recall(events, body)
     flight = memory.progress.in_flight
     snapshots = [e for e in events if e.kind == "snapshot" and e.blob is not None]
+    news: list[Event] = []
     if snapshots:
         how = _restore(snapshots[-1], events, body)
     elif any(e.kind == "snapshot" for e in events):
         raise Hold("the last snapshots of the simulated robot are lost; its state cannot be restored.")
-    elif flight is None:
-        how = "no step was in flight"
     else:
-        how = _settle(flight, loop)
-    loop.journal.emit(Event("run-resumed", {"in_flight": flight.data["key"] if flight else None, "how": how}))
+        how = "no step was in flight" if flight is None else _settle(flight, loop, looked)
+        news = _news(events, loop, looked)
+    data = {"in_flight": flight.data["key"] if flight else None, "how": how, "instance": body.instance(), "looked": looked}
+    loop.journal.emit(Event("run-resumed", data), *news)
     memory.progress.in_flight = None
+
+
+def _news(events: Sequence[Event], loop: Loop, looked: bool) -> list[Event]:
+    """Look, and return what the robot shows, and why a new policy is needed where it is not as the run left it."""
+    body, memory = loop.body, loop.memory
+    seen, event = body.observe("resume")
+    known, now = [e.data["instance"] for e in events if "instance" in e.data], body.instance()
+    if looked or (known and known[-1] != now):
+        why = "a person looked at the robot" if looked else "the robot, or its server, was started anew"
+        why = f"{why}: what was done and seen before no longer counts"
+        return [event, Event("trigger", {"name": "robot-anew", "detail": why, "forgets": True})]
+    at, holding = memory.felt(seen.state)
+    before = memory.knowledge
+    place, hold = at != before.at, holding != before.holding
+    if memory.progress.plan is None or not (place or hold):
+        return [event]
+    told = [f"it stands at {at or 'no place'}, not at {before.at or 'no place'}"] if place else []
+    told += [f"it holds {holding or 'nothing'}, not {before.holding or 'nothing'}"] if hold else []
+    why = f"the robot is not as the run left it: {', and '.join(told)}"
+    return [event, Event("trigger", {"name": "robot-moved", "detail": why})]
 
 
 def _restore(snapshot: Event, events: Sequence[Event], body: Body) -> str:
@@ -301,18 +341,23 @@ def _recall(events: Sequence[Event], body: Body) -> None:
             recall(Step(start["do"], start["arguments"], start["key"]), StepResult(**event.data["result"]))
 
 
-def _settle(flight: Event, loop: Loop) -> str:
+def _settle(flight: Event, loop: Loop, looked: bool) -> str:
     """Ask the robot by key what became of the step in flight."""
     body, plan = loop.body, loop.memory.progress.plan
     key, step_id = flight.data["key"], flight.data["id"]
-    if body.offers("result_of") is None:
-        raise Hold(f"step {step_id} was in flight, and this robot cannot be asked about it. Look at the robot.")
+    asks = body.offers("result_of") is not None
     assert plan is not None
     step = plan.step(step_id)
     result = body.ask("result_of", key)
     result = body.checked(step.step.do, result) if result is not None else None
+    if result is None and looked:
+        message = "nobody knows what became of it; a person looked at the robot"
+        loop.ended(step, StepResult(key, "failed", code="unknown", message=message), 0.0)
+        return f"step {step_id} was in flight; a person looked at the robot"
+    if not asks:
+        raise Unsettled(f"step {step_id} was in flight, and this robot cannot be asked about it.")
     if result is None and body.instance() != flight.data.get("instance", ""):
-        raise Hold(f"the robot, or its server, started anew while step {step_id} was in flight. Look at the robot.")
+        raise Unsettled(f"the robot, or its server, started anew while step {step_id} was in flight.")
     if result is None:
         return f"the robot has no result of step {step_id}; it is sent again under the same key"
     loop.ended(step, result, 0.0)

@@ -1,9 +1,9 @@
 """What a run leaves behind: result.json, and report.html with the whole story."""
 
 import base64
+import html
 import json
 from collections.abc import Iterable, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ def result_of(story: Story) -> dict[str, Any]:
         "claim": end.get("claim", ""),
         "checked": end.get("checked"),
         "account": story.account,
+        "never_given": end.get("never_given", []),
         "instructions": story.instructions,
         "policies": [_chapter_json(chapter) for chapter in story.chapters],
         "triggers": [
@@ -41,7 +42,8 @@ def result_of(story: Story) -> dict[str, Any]:
 
 def result_text(story: Story) -> str:
     """Return the text of result.json."""
-    return json.dumps(result_of(story), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(result_of(story), indent=2, ensure_ascii=False, allow_nan=False)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text) + "\n"
 
 
 def _chapter_json(chapter: Chapter) -> dict[str, Any]:
@@ -69,6 +71,11 @@ def _chapter_json(chapter: Chapter) -> dict[str, Any]:
         "model_s": round(chapter.model_s, 4),
         "steps": steps,
     }
+
+
+def escape(text: str) -> str:
+    """Return text for a page, without characters that turn the direction of what follows, or forge a line."""
+    return html.escape("".join(c if c.isprintable() or c == "\n" else " " for c in text))
 
 
 MARKS = {"": "·", "running": "▶", "succeeded": "✓", "stopped": "■", "in flight": "?"}
