@@ -84,9 +84,9 @@ DECLINED = {
     "clean the mug": "nothing-named",
     "tidy up": "nothing-named",
     # It asked, and took it back; a clause that forbade nothing by name was passed over.
-    "put the red cube in the green bowl, no, don't": "takes-back",
-    "put the red cube in the green bowl. actually, better not": "takes-back",
-    "put the red cube in the green bowl, scratch that": "takes-back",
+    "put the red cube in the green bowl, no, don't": "stop",
+    "put the red cube in the green bowl. actually, better not": "stop",
+    "put the red cube in the green bowl, scratch that": "stop",
     "put the mug in the box. don't touch the mug.": "takes-back",
     "put the mug in the box or the bowl": "takes-back",
     "not (put the mug in the box)": "takes-back",

@@ -16,7 +16,7 @@ from vlp.core.messages import MAX_CHARS, Names
 from vlp.policy.checks import Check, Context
 from vlp.policy.model import Policy, Situation, references, walk
 from vlp.primitives.manifest import Manifest
-from vlp.understanding.lexicon import ALL, BREAKS, NAME, Lexicon, Mention, act_of, english, known_words, listed, role, tokens
+from vlp.understanding.lexicon import ALL, BREAKS, NAME, Lexicon, Mention, act_of, english, known_words, listed, role, tokens, verbs
 from vlp.understanding.prohibitions import Keeps, Prohibition, split, unclear
 from vlp.understanding.reading import Reading, read
 from vlp.understanding.stopping import mentions_stop, says_no, says_stop
@@ -119,7 +119,8 @@ class Gate:
         why = None if says_no(text) else self.sentence(text, follows=True)
         if why is not None and why.stops:
             return why
-        if self.read(text, True).question:
+        opens = next(iter(tokens(text)), "")  # as it was typed: mended, "red" is "read"
+        if ("?" in text or opens in listed("requests", "asking") | verbs("tell")) and self.read(text, True).question:
             return NotUnderstood("question", "a question is no answer.", "Answer it, or say what to do.")
         if why is None:
             return None
@@ -155,8 +156,10 @@ class Gate:
         if why is not None and why.code == "nothing-asked" and self._speaks_of_own(text):
             why = None
         asked, prohibitions = split(text)
-        if not prohibitions or (why is not None and why.code != "forbids"):
+        if why is not None and why.code != "forbids":
             return why
+        if not prohibitions:  # "do not stop until you are there"
+            return why and next(self._reasons(self.read(asked, follows), follows), None)
         small = listed("words", "fillers") | set(BREAKS)
         if all(word in small for word in tokens(asked)):
             return NotUnderstood("forbids", "the sentence says what not to do, and asks for nothing.", "So nothing is done.")

@@ -88,7 +88,8 @@ def split(text: str) -> tuple[str, list[Prohibition]]:
                 found.append(_left_alone(match))
                 asked = [part.replace(match[0], " ") for part in asked]
                 words = words[: match.start()] + " " * len(match[0]) + words[match.end() :]
-    return " ".join(" ".join([*asked, words[end:]]).split()).strip(" ,;:.!?").removesuffix(" but").strip(" ,"), found
+    rest = " ".join(" ".join([*asked, words[end:]]).split())
+    return re.sub(r"^(?:and\b|but\b|\W)+|(?:\band|\bbut|\W)+$", "", rest), found
 
 
 def _OPENS() -> re.Pattern[str]:
@@ -99,7 +100,7 @@ def _end(words: str, start: int) -> int:
     """Return where a prohibition ends that begins at `start`: at the clause's end, or where a list of things ends."""
     end = start
     while True:
-        stop = re.compile(rf"\s?[{re.escape(BREAKS)}]|\b(?:but|then|because|so that|instead|just|only)\b").search(words, end)
+        stop = re.compile(rf"\s?[{re.escape(BREAKS)}]|\b(?:but|then|because|so that|instead)\b").search(words, end)
         if stop is None:
             return len(words)
         following = re.split(rf"[{re.escape(BREAKS)}]", words[stop.end() :].strip())[0].split()
@@ -110,7 +111,7 @@ def _end(words: str, start: int) -> int:
 
 
 def _is_verb(word: str) -> bool:
-    return word in act_of() or any(word in verbs(kind) for kind in ("look", "tell", "other"))
+    return word != "can" and (word in act_of() or any(word in verbs(kind) for kind in ("look", "tell", "other")))
 
 
 def _prohibition(words: str, match: re.Match[str], end: int) -> Prohibition:
@@ -171,19 +172,14 @@ class Keeps:
         for path, step in walk(policy):
             primitive = context.manifest.primitives[step.do]
             types = {argument.name: argument.type for argument in primitive.arguments}
-            values = [value for name, value in step.arguments.items() if types.get(name) != "text"]
-            phrases = [situation.phrase_of(v) for value in values for v in (value if isinstance(value, list | tuple) else [value])
-                       if isinstance(v, str)]  # fmt: skip
-            phrases = [p for p in phrases if not _choice(p, primitive.arguments)]
+            given = [v for name, v in step.arguments.items() if types.get(name) != "text" and name not in ("relation", "direction")]
+            flat = [v for value in given for v in (value if isinstance(value, list | tuple) else [value])]
+            phrases = [situation.phrase_of(v) for v in flat if isinstance(v, str)]
             for asked, prohibitions in self.said:
                 for one in prohibitions:
                     if why := _breaks(one, asked, step.do, primitive.kind == "action", phrases, context.state.holding):
                         yield Issue(path, "forbidden", f"{why}; the instruction says {one.text!r}.", "Leave it out.")
             situation.apply(step)
-
-
-def _choice(phrase: str, arguments: Sequence) -> bool:
-    return any(phrase in argument.choices and argument.name in ("relation", "direction") for argument in arguments)
 
 
 def _breaks(one: Prohibition, asked: str, do: str, acts: bool, phrases: Sequence[str], held: str) -> str:
@@ -194,11 +190,8 @@ def _breaks(one: Prohibition, asked: str, do: str, acts: bool, phrases: Sequence
         return f"{do} does something with the {hit}"
     if acts and one.rest and (other := next((p for p in about if not _all_in(p, asked)), "")):
         return f"{do} does something with the {other}"
-    if one.deed and one.names(do) and not _deed_asked(do, asked) and (hit or not one.things or not about):
-        return f"{do} is forbidden"
-    if one.deed and one.things and one.names(do) and not _deed_asked(do, asked) and _noun_in_name(one, do):
-        return f"{do} is forbidden"
-    return ""
+    meant = hit or not one.things or not about or _noun_in_name(one, do)
+    return f"{do} is forbidden" if one.deed and meant and one.names(do) and not _deed_asked(do, asked) else ""
 
 
 def _noun_in_name(one: Prohibition, do: str) -> bool:
@@ -220,7 +213,7 @@ def _all_in(phrase: str, asked: str) -> bool:
 
 def _deed_asked(do: str, asked: str) -> bool:
     parts = [part for part in re.findall(r"[a-z]+", do.lower()) if part not in listed("prohibitions", "particles")]
-    return any(_same(part, word) for part in parts for word in asked.split())
+    return all(any(_same(part, word) for word in asked.split()) for part in parts or [do.lower()])
 
 
 def unclear(text: str, primitives: frozenset[str]) -> list[str]:
@@ -242,7 +235,7 @@ def _clear(one: Prohibition, asked: str, primitives: frozenset[str]) -> bool:
     named = [name for name in primitives if one.names(name)]
     if named and not any(_deed_asked(name, asked) for name in named):
         return True
-    handles = not one.deed or one.deed[0] in _touching()
+    handles = bool(named) or not one.deed or one.deed[0] in _touching()
     return bool(one.things) and handles and not _named(one, asked)
 
 

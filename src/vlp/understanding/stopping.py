@@ -62,7 +62,7 @@ def _stops_alone(clause: str) -> bool:
     """Return whether a clause is nothing but a word for stopping, or a cry; "then stop" is the last step of a request."""
     if clause == "and stop" or re.search(r"\b(?:then|finally|afterwards)\b", clause):
         return False
-    if _patterns()["alone"].match(_core(clause)):
+    if any(_patterns()["alone"].match(part) for part in (clause, _core(clause))):
         return True
     words = [word for word in clause.split() if not _patterns()["before"].fullmatch(word)]
     cries = listed("stopping", "cries")
@@ -97,7 +97,8 @@ def _core(clause: str) -> str:
 def mentions_stop(text: str) -> bool:
     """Return whether a word for stopping stands anywhere in a sentence: it settles what is not understood otherwise."""
     settling = listed("stopping", "spelled") | listed("stopping", "alarms")
-    return any(_mended(token) in settling for token in tokens(_collapsed(text)))
+    words = " ".join(_mended(token) for token in tokens(_collapsed(text)))
+    return bool(settling & set(re.sub(r"\b(?:not|never|without) (?:stop|halt|paus|wait)\w*", "", words).split()))
 
 
 def says_yes(text: str) -> bool:
