@@ -16,8 +16,21 @@ from vlp.core.messages import MAX_CHARS, Names
 from vlp.policy.checks import Check, Context
 from vlp.policy.model import Policy, Situation, references, walk
 from vlp.primitives.manifest import Manifest
-from vlp.understanding.lexicon import ALL, BREAKS, NAME, Lexicon, Mention, act_of, english, known_words, listed, role, tokens, verbs
-from vlp.understanding.prohibitions import Keeps, Prohibition, split, unclear
+from vlp.understanding.lexicon import (
+    ALL,
+    BREAKS,
+    NAME,
+    Lexicon,
+    Mention,
+    act_of,
+    english,
+    known_words,
+    listed,
+    role,
+    tokens,
+    verbs,
+)
+from vlp.understanding.prohibitions import Keeps, Prohibition, is_verb, split, unclear
 from vlp.understanding.reading import Reading, read
 from vlp.understanding.stopping import mentions_stop, says_no, says_stop
 
@@ -52,8 +65,8 @@ class Gate:
     Args:
         names: the things that the model knows and serves alone; None for a general model.
         primitives: names of what the robot can do.
-        reads: whether the model goes by the words of a sentence at all; scripted replies do not, and of a sentence for them only
-            words for stopping and prohibitions are heeded.
+        reads: whether the model goes by the words of a sentence at all; scripted replies do not, and of a sentence only words
+            for stopping and prohibitions are heeded for them.
         places: names of the robot's places.
     """
 
@@ -120,7 +133,8 @@ class Gate:
         if why is not None and why.stops:
             return why
         opens = next(iter(tokens(text)), "")  # as it was typed: mended, "red" is "read"
-        if ("?" in text or opens in listed("requests", "asking") | verbs("tell")) and self.read(text, True).question:
+        asks = any(self.read(text, follows).question for follows in (True, False))
+        if asks and ("?" in text or opens in listed("requests", "asking") | verbs("tell")):
             return NotUnderstood("question", "a question is no answer.", "Answer it, or say what to do.")
         if why is None:
             return None
@@ -156,14 +170,13 @@ class Gate:
         if why is not None and why.code == "nothing-asked" and self._speaks_of_own(text):
             why = None
         asked, prohibitions = split(text)
-        if why is not None and why.code != "forbids":
+        if not prohibitions or (why is not None and why.code != "forbids"):
             return why
-        if not prohibitions:  # "do not stop until you are there"
-            return why and next(self._reasons(self.read(asked, follows), follows), None)
         small = listed("words", "fillers") | set(BREAKS)
         if all(word in small for word in tokens(asked)):
             return NotUnderstood("forbids", "the sentence says what not to do, and asks for nothing.", "So nothing is done.")
-        return why and self.sentence(asked, follows) and why
+        asks = any(is_verb(word) for word in tokens(asked)) or self._speaks_of_own(asked)
+        return why if self.sentence(asked, follows) or not asks else None
 
     def _speaks_of_own(self, text: str) -> bool:
         """Return whether a sentence names a place of the robot's and a word of its primitives: "go to the store"."""
@@ -197,8 +210,11 @@ class Gate:
         return (Keeps(said),) if said else ()
 
     def doubt(self, text: str, policy: Policy) -> str:
-        """Return what a model may have misunderstood, in one sentence: a prohibition that the rules cannot compare with its policy,
-        or words of the instruction that neither they nor the policy explain; "" when there are none."""
+        """Return what a model may have misunderstood, in one sentence; "" for nothing.
+
+        That is a prohibition that the rules cannot compare with its policy, else words of the instruction that neither they nor
+        the policy explain.
+        """
         if self.strict or not policy.steps:
             return ""
         if open_ends := unclear(text, self.primitives):

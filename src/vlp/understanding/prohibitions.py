@@ -89,7 +89,7 @@ def split(text: str) -> tuple[str, list[Prohibition]]:
                 asked = [part.replace(match[0], " ") for part in asked]
                 words = words[: match.start()] + " " * len(match[0]) + words[match.end() :]
     rest = " ".join(" ".join([*asked, words[end:]]).split())
-    return re.sub(r"^(?:and\b|but\b|\W)+|(?:\band|\bbut|\W)+$", "", rest), found
+    return re.sub(r"^(?:(?:and|but|so)\b|\W)+|(?:\b(?:and|but|so)|\W)+$", "", rest), found
 
 
 def _OPENS() -> re.Pattern[str]:
@@ -105,12 +105,13 @@ def _end(words: str, start: int) -> int:
             return len(words)
         following = re.split(rf"[{re.escape(BREAKS)}]", words[stop.end() :].strip())[0].split()
         listing = stop[0].strip() == "," and following and following[0] in (*listed("roles", "articles"), "or", "nor")
-        if not listing or any(_is_verb(word) for word in following):
+        if not listing or any(is_verb(word) for word in following):
             return stop.start()
         end = stop.end()
 
 
-def _is_verb(word: str) -> bool:
+def is_verb(word: str) -> bool:
+    """Return whether a word is a form of a verb that is known."""
     return word != "can" and (word in act_of() or any(word in verbs(kind) for kind in ("look", "tell", "other")))
 
 
@@ -120,12 +121,11 @@ def _prohibition(words: str, match: re.Match[str], end: int) -> Prohibition:
     while said and said[0] in small:
         said = said[1:]
     text = " ".join(words[match.start() : end].split())
-    joined = next((i for i, w in enumerate(said) if i and w in ("and", "or") and said[i + 1 : i + 2] and _is_verb(said[i + 1])), None)
-    deed, things = list[str](), said
-    if match.lastgroup == "deed" and said:
-        deed, things = said[:1], said[1:]
-    elif match.lastgroup == "either" and said and said[0] not in listed("prohibitions", "not_deeds"):
-        deed, things = said[:1], said[1:]
+    joined = next(
+        (i for i, w in enumerate(said) if i and w in ("and", "or") and said[i + 1 : i + 2] and is_verb(said[i + 1])), None
+    )
+    bare = match.lastgroup == "thing" or (match.lastgroup == "either" and {*said[:1]} <= listed("prohibitions", "not_deeds"))
+    deed, things = ([], said) if bare else (said[:1], said[1:])
     rest = any(word in listed("prohibitions", "rest") for word in things)
     if joined is not None:
         things = things[: joined - len(deed)]
@@ -172,7 +172,9 @@ class Keeps:
         for path, step in walk(policy):
             primitive = context.manifest.primitives[step.do]
             types = {argument.name: argument.type for argument in primitive.arguments}
-            given = [v for name, v in step.arguments.items() if types.get(name) != "text" and name not in ("relation", "direction")]
+            given = [
+                v for name, v in step.arguments.items() if types.get(name) != "text" and name not in ("relation", "direction")
+            ]
             flat = [v for value in given for v in (value if isinstance(value, list | tuple) else [value])]
             phrases = [situation.phrase_of(v) for v in flat if isinstance(v, str)]
             for asked, prohibitions in self.said:
