@@ -118,6 +118,10 @@ def test_where_no_rule_can_tell_the_person_is_asked(gate: Gate, said: str):
     assert "cannot be told" in gate.doubt(said, Policy.from_json(_policy("go_to fern")))
 
 
+def test_a_denial_with_a_letter_of_another_script_is_one():
+    assert _issues(SCRIPTED, _policy("go_to fern", "water"), "go to the fern, but do n\u043et water it")
+
+
 def test_a_prohibition_holds_on_until_what_it_forbids_is_asked_for():
     """Against: the answer to a question took the place of the sentence with the prohibition."""
     said = "pick up a cube, but do not touch the blue bottle"
@@ -126,7 +130,13 @@ def test_a_prohibition_holds_on_until_what_it_forbids_is_asked_for():
 
 
 @pytest.mark.parametrize(
-    "said", ["do not go to the desk", "avoid the desk", "please refrain from going to the desk", "stay away from the desk"]
+    "said",
+    [
+        "do not go to the desk",
+        "avoid the desk",
+        "please refrain from going to the desk",
+        "stay away from the desk",
+    ],
 )
 def test_a_prohibition_alone_asks_for_nothing(said: str):
     why = GENERAL.sentence(said)

@@ -29,8 +29,8 @@ STOP = _sentences(
     put the red cube in the green bowl. stop | put the red cube in the green bowl - wait, stop | the red cube... stop
     go to the desk! stop! | pick up the cup, no, scratch that | go to the desk, cancel | go to the desk (wait)
     go to the desk / halt | i think you should stop | it's time for you to stop | for god's sake stop | why don't you just stop
-    didn't i say stop | ѕtop | st0p | 5top! | 🛑 | ⛔ | go to the desk 🛑 | w a i t | s_t_o_p | s/t/o/p | nononono | стоп | stahp
-    st op | stop\u200bing
+    didn't i say stop | ѕtop | st0p | 5top! | 🛑 | ⛔ | go to the desk 🛑 | w a i t | s_t_o_p | s/t/o/p | nononono | стоп
+    stahp | st op | stop\u200bing
     ｓｔｏｐ | *stop* | @robot stop | stop2 | “stop” | it is not safe
     stay where you are | stand still | hands off | careful! | pause please | stop. now. | ¡alto! | halt, sofort
     """

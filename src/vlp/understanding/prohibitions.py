@@ -8,11 +8,13 @@ do not spill anything                       unclear: no primitive and no thing a
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from vlp.core.errors import Issue
 from vlp.policy.checks import Context
 from vlp.policy.model import Policy, Situation, walk
 from vlp.understanding.lexicon import BREAKS, act_of, english, forms, listed, misspelt_denials, tokens, verbs
+from vlp.understanding.stopping import LATIN
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,13 @@ def split(text: str) -> tuple[str, list[Prohibition]]:
     Args:
         text: a cleaned instruction.
     """
-    words = " ".join("not" if word in misspelt_denials() else word for word in tokens(text))
+    plain = [word.translate(LATIN) if re.search("[a-z]", word) else word for word in tokens(text)]  # "not" with a Cyrillic "o"
+    words = " ".join("not" if word in misspelt_denials() else word for word in plain)
     for harmless in english()["prohibitions"]["harmless"]:
         words = re.sub(rf"\b(?:{harmless})(?![\w'])", " ", words)
     words = " ".join(words.split())
     asked, found, end = list[str](), list[Prohibition](), 0
-    for match in _OPENS().finditer(words):
+    for match in _opens().finditer(words):
         if match.start() < end:
             continue
         asked.append(words[end : match.start()])
@@ -92,7 +95,9 @@ def split(text: str) -> tuple[str, list[Prohibition]]:
     return re.sub(r"^(?:(?:and|but|so)\b|\W)+|(?:\b(?:and|but|so)|\W)+$", "", rest), found
 
 
-def _OPENS() -> re.Pattern[str]:
+@cache
+def _opens() -> re.Pattern[str]:
+    """Return what opens a prohibition: by a deed, by either a deed or a thing, or by a thing."""
     return re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in english()["prohibitions"]["opens"].items()))
 
 
