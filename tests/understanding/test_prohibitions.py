@@ -59,6 +59,15 @@ BROKEN = [
     ("pick up the red cube, keep away from the bottle", ["push bottle"]),
     ("don't touch the mug, the can or the plate, take the ball", ["pick_up ball", "push plate"]),
     ("pick up the red cube and don't touch anything else", ["pick_up red cube", "push mug"]),
+    ("pick up the red cube, the blue bottle stays where it is", ["pick_up red cube", "push blue bottle"]),
+    ("pick up the red cube, the blue bottle must not be moved", ["push blue bottle"]),
+    ("pick up the red cube, hands off the blue bottle", ["push blue bottle"]),
+    ("leave the blue bottle and pick up the red cube", ["push blue bottle"]),
+    ("pick up neither the mug nor the can, pick up the ball", ["pick_up can"]),
+    ("pick up nothing but the ball", ["pick_up mug"]),
+    ("go to the fern; watering it is forbidden", ["go_to fern", "water"]),
+    ("go to the fern, i forbid you to water it", ["go_to fern", "water"]),
+    ("go to the fern, but no water", ["go_to fern", "water"]),
     ("pick up everything except the mug", ["pick_up mug"]),
     ("pick up the mug instead of the can", ["pick_up can"]),
     ("go to the fern, but do not water it", ["go_to fern", "water"]),
@@ -82,6 +91,10 @@ KEPT = [
     ("go to the fern and do not stop", ["go_to fern"]),
     ("go to the desk, but do not take a photo", ["go_to desk"]),
     ("push the mug, not too far", ["push mug"]),
+    ("pick up the mug and the ball, but do not pick up the can", ["pick_up mug", "pick_up ball"]),
+    ("leave the desk and go to the fern", ["go_to fern"]),
+    ("pick up nothing but the ball", ["pick_up ball"]),
+    ("go to the desk, no, go to the fern", ["go_to fern"]),
 ]
 
 
@@ -109,6 +122,8 @@ def test_a_policy_that_keeps_to_it_passes_and_nobody_is_asked(gate: Gate, said: 
         "go to the fern but do not water it and come back",
         "go to the desk and don't wake the cat",
         "go to the fern without touching it",
+        "do not water the fern, just go to it",
+        "the fern must not be dry, water it",
         "water the fern, but do not water it too much",
     ],
 )

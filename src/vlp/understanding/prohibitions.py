@@ -7,7 +7,7 @@ do not spill anything                       unclear: no primitive and no thing a
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from vlp.core.errors import Issue
@@ -77,21 +77,23 @@ def split(text: str) -> tuple[str, list[Prohibition]]:
     words = " ".join("not" if word in misspelt_denials() else word for word in plain)
     for harmless in english()["prohibitions"]["harmless"]:
         words = re.sub(rf"\b(?:{harmless})(?![\w'])", " ", words)
-    words = " ".join(words.split())
+    words = whole = " ".join(words.split())
     asked, found, end = list[str](), list[Prohibition](), 0
+    for pattern in english()["prohibitions"]["left_alone"]:  # "leave the mug where it is": the thing stands in the middle
+        for match in re.finditer(pattern, words):
+            found.append(_left_alone(match))
+        words = re.sub(pattern, ",", words)
     for match in _opens().finditer(words):
         if match.start() < end:
             continue
         asked.append(words[end : match.start()])
         end = _end(words, match.end())
         found.append(_prohibition(words, match, end))
-    for pattern in english()["prohibitions"]["left_alone"]:  # "leave the mug where it is": the thing stands in the middle
-        for match in re.finditer(pattern, words):
-            if not any(match[0] in p.text for p in found):
-                found.append(_left_alone(match))
-                asked = [part.replace(match[0], " ") for part in asked]
-                words = words[: match.start()] + " " * len(match[0]) + words[match.end() :]
     rest = " ".join(" ".join([*asked, words[end:]]).split())
+    if found and whole.startswith(found[0].text) and re.search(r"\b(?:it|them)\b", rest):  # "do not water the fern, go to it"
+        found[0] = replace(found[0], things=(), open_end=True)
+    rest, others = re.subn(r"\bnothing (?:but|except)(?: for)?\b", "", rest)
+    found += [Prohibition("nothing but", rest=True)] if others else []
     return re.sub(r"^(?:(?:and|but|so)\b|\W)+|(?:\b(?:and|but|so)|\W)+$", "", rest), found
 
 
@@ -140,8 +142,9 @@ def _prohibition(words: str, match: re.Match[str], end: int) -> Prohibition:
 
 def _left_alone(match: re.Match[str]) -> Prohibition:
     said = match["thing"].split()
-    named, _ = _things(said)
-    return Prohibition(match[0], (), named, any(word in listed("prohibitions", "rest") for word in said))
+    deed = said[:1] if said[0].endswith("ing") else []
+    named, particles = _things(said[len(deed) :])
+    return Prohibition(match[0], (*deed, *particles), named, any(word in listed("prohibitions", "rest") for word in said))
 
 
 def _things(words: Sequence[str]) -> tuple[tuple[tuple[str, ...], ...], list[str]]:
