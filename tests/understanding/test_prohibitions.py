@@ -93,6 +93,10 @@ KEPT = [
     ("push the mug, not too far", ["push mug"]),
     ("pick up the mug and the ball, but do not pick up the can", ["pick_up mug", "pick_up ball"]),
     ("leave the desk and go to the fern", ["go_to fern"]),
+    ("pick up the mug and do not let go", ["pick_up mug"]),
+    ("pick up the mug, not that one", ["pick_up mug"]),
+    ("the mug should not stay there, pick it up", ["pick_up mug"]),
+    ("i don't need the mug any more, push it away", ["push mug"]),
     ("pick up nothing but the ball", ["pick_up ball"]),
     ("go to the desk, no, go to the fern", ["go_to fern"]),
 ]
