@@ -127,6 +127,8 @@ def test_a_policy_that_keeps_to_it_passes_and_nobody_is_asked(gate: Gate, said: 
         "go to the desk and don't wake the cat",
         "go to the fern without touching it",
         "do not water the fern, just go to it",
+        "go to the fern, i would not like you to water it",
+        "go to the fern, i do not need you to spill it",
         "the fern must not be dry, water it",
         "water the fern, but do not water it too much",
     ],
