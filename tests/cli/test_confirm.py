@@ -55,19 +55,36 @@ def test_a_piped_yes_starts_the_run_and_the_steps_were_shown_before(tmp_path):
 
 def test_a_piped_policy_takes_the_place_of_the_one_shown(tmp_path):
     robot = FakeRobot()
-    told = _vlp(tmp_path, robot, f"{BALL.replace('grasp', 'gras')}\n{BALL}\nyes\n")
+    told = _vlp(tmp_path, robot, f"{BALL}\nyes\n")
     assert told.returncode == 0, told.stdout + told.stderr
-    assert robot.world.objects["blue ball"].support == "green bowl" and "Did you mean 'grasp'?" in told.stderr
+    assert robot.world.objects["blue ball"].support == "green bowl"
 
 
-def test_a_piped_line_that_is_not_utf_8_is_refused_and_the_next_one_counts():
+def test_a_piped_yes_behind_a_refused_edit_agrees_to_nothing(tmp_path):
+    """Against: the edit was refused, the question stayed, and the yes that was meant for it started the unedited policy."""
+    robot = FakeRobot()
+    told = _vlp(tmp_path, robot, f"{BALL.replace('grasp', 'gras')}\nyes\n")
+    assert told.returncode == 1 and "not confirmed, no (a line of standard input that was not taken)" in told.stdout
+    assert "Did you mean 'grasp'?" in told.stderr and len(told.stderr.splitlines()) == 1
+    assert not read_events(tmp_path / "r", ["step-started"], blobs=False)
+
+
+def test_a_piped_stop_is_a_stop_and_not_the_end_of_the_input(tmp_path):
+    """Against: the end of the input overtook the line, and the run ended as one that was not confirmed."""
+    robot = FakeRobot()
+    told = _vlp(tmp_path, robot, "stop\n")
+    assert told.returncode == 1 and "tells the robot to stop" in told.stdout, told.stdout + told.stderr
+    assert "not confirmed" not in told.stdout and robot._stop.is_set()
+
+
+def test_a_piped_line_that_is_not_utf_8_is_a_no():
     """Against: a wrong byte ended the thread that answers, the lines after it were lost, and the run waited for ever."""
     run = _Asked()
     lines = Lines(io.TextIOWrapper(io.BytesIO(b"y\xffs\nyes\n"), encoding="utf-8", errors="strict"))
     with contextlib.redirect_stderr(io.StringIO()) as told, lines.listening(run):  # type: ignore[arg-type]
         lines.on_event(Event("confirm-asked", {"revision": 1, "text": "", "steps": [], "final": []}))
         _until(lambda: run.answers)
-    assert run.answers == [("yes", "standard input")]
+    assert run.answers == [(False, "a line of standard input that was not taken")]
     assert "the line is not UTF-8" in told.getvalue() and len(told.getvalue().splitlines()) == 1
 
 
@@ -137,6 +154,19 @@ def test_a_yes_typed_before_the_question_agrees_to_nothing(typed):
         os.write(ours, b"yes\r")
         _until(lambda: "nobody is asked now" in keyboard.line())
     assert not run.answers and not run.said
+
+
+def test_lines_typed_before_a_refusal_was_shown_do_not_count(typed):
+    """Against: a pasted policy was refused, and the yes behind it in the same paste started the one that was shown."""
+    ours, keyboard = typed
+    run = _Asked()
+    with keyboard.listening(run):
+        os.write(ours, b'{"bad": 1}\ryes\r')
+        _until(lambda: "Not taken either" in keyboard._said)
+        assert run.proposal is not None and "bad." in keyboard.line()
+        os.write(ours, b"yes\r")
+        _until(lambda: run.answers)
+    assert run.answers == [("yes", "terminal")]
 
 
 def test_edit_opens_the_persons_editor_and_a_refused_edit_is_opened_again_as_it_was_left(typed, tmp_path, monkeypatch):

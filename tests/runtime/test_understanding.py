@@ -176,3 +176,31 @@ def test_an_answer_that_is_not_understood_moves_nothing(make_run, answer: str, t
     outcome = run.go()
     assert (outcome.outcome, run.done) == ("failure", ["ask"])
     assert outcome.reason.startswith("the answer to 'where to?' cannot be taken: ") and told in outcome.reason
+
+
+@pytest.mark.parametrize("text", ["it hurts", f"{SAY}. stop", f"{SAY}, actually don't", "🛑"])
+def test_a_cry_or_a_stop_at_the_end_stops_a_robot_whose_model_reads_no_sentence(make_run, text: str):
+    """Against: without a vocabulary of its own the model was asked, and the robot moved."""
+    first = make_run([CUBE_IN_BOWL], robot=Halting(), spec=asked(text))
+    assert (first.go().outcome, first.done, first.robot.halted) == ("stopped", [], True)
+
+
+@pytest.mark.parametrize("text", ["it hurts", f"{SAY}. stop", "st0p"])
+def test_so_do_they_during_a_run(make_run, text: str):
+    run = make_run([CUBE_IN_BOWL], robot=Halting(), spec=asked(SAY, changes=(change(1, text),)))
+    assert (run.go().outcome, run.robot.halted) == ("stopped", True) and "place" not in run.done
+
+
+def test_a_policy_with_what_the_sentence_forbids_goes_back_to_the_model(make_run):
+    """Against: a scripted or general model's policy moved the thing that was not to be touched, and the run succeeded."""
+    run = make_run([put("blue ball", "green bowl"), CUBE_IN_BOWL], spec=asked(f"{SAY}, but do not touch the blue ball"))
+    assert run.go().outcome == "success"
+    (report,) = run.of("report")
+    assert report["issues"][0]["code"] == "forbidden" and "do not touch the blue ball" in str(report)
+    assert run.robot.world.objects["red cube"].support == "green bowl"
+
+
+def test_where_nobody_can_be_asked_about_a_prohibition_nothing_moves(make_run):
+    run = make_run([CUBE_IN_BOWL], spec=asked(f"{SAY}, but do not wake the cat"))
+    outcome = run.go()
+    assert (outcome.outcome, run.done) == ("failure", []) and "'do not wake the cat' cannot be told" in outcome.account

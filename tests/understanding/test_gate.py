@@ -18,7 +18,7 @@ from vlp.sim.open import manifest_of
 from vlp.sim.worlds.seeds import seed_of
 from vlp.sim.worlds.tabletop.true_state import truth_of
 from vlp.sim.worlds.tabletop.world import sample_scene
-from vlp.understanding.gate import Gate, check_made_for, unknown_in_question
+from vlp.understanding.gate import OPEN, Gate, check_made_for, unknown_in_question
 from vlp.understanding.lexicon import Lexicon
 
 PRIMITIVES = frozenset(("locate", "grasp", "lift", "place", "push", "release", "check", "go_to", "home"))
@@ -84,9 +84,9 @@ DECLINED = {
     "clean the mug": "nothing-named",
     "tidy up": "nothing-named",
     # It asked, and took it back; a clause that forbade nothing by name was passed over.
-    "put the red cube in the green bowl, no, don't": "takes-back",
-    "put the red cube in the green bowl. actually, better not": "takes-back",
-    "put the red cube in the green bowl, scratch that": "takes-back",
+    "put the red cube in the green bowl, no, don't": "stop",
+    "put the red cube in the green bowl. actually, better not": "stop",
+    "put the red cube in the green bowl, scratch that": "stop",
     "put the mug in the box. don't touch the mug.": "takes-back",
     "put the mug in the box or the bowl": "takes-back",
     "not (put the mug in the box)": "takes-back",
@@ -352,6 +352,17 @@ put it in the green bowl"""
 def test_a_short_answer_completes_an_instruction_and_is_none_itself(strict: Gate, soft: Gate, text: str):
     """As instructions "3" has an unknown word, "I don't care" forbids, and "yes" asks for nothing."""
     assert (strict.answer(text), soft.answer(text)) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "text", _sentences("did you see it? | which one is closer | the red one? | what do you mean | is it safe?")
+)
+def test_a_question_is_no_answer(strict: Gate, soft: Gate, text: str):
+    """Against: to "which cube?" a person asked "did you see it?", and the robot drove on."""
+    rover = Gate(None, frozenset(("go_to", "say", "measure")), reads=True)
+    for gate in (strict, soft, rover, OPEN):
+        why = gate.answer(text)
+        assert why is not None and why.code == "question"
 
 
 @pytest.mark.parametrize(

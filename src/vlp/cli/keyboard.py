@@ -76,7 +76,9 @@ if TYPE_CHECKING:
 
 
 class Lines:
-    """Reads a line whenever a run asks whether it may begin, and answers with it; the end of the input is a no.
+    """Reads one line whenever a run asks whether it may begin, and answers with it; the end of the input is a no.
+
+    So is a line that cannot be taken: what follows it was written for another question.
 
     Args:
         stream: where the lines come from.
@@ -117,15 +119,15 @@ class Lines:
 
     def _answer(self, run: Run) -> None:
         while self._asked.get():
-            while run.proposal is not None:
-                try:
+            try:
+                line = self._line()
+                while line and not line.strip() and run.proposal is not None:
                     line = self._line()
-                    if not line:
-                        run.answer(False, "the end of standard input")
-                    elif line.strip():
-                        run.answer(line.strip(), "standard input")
-                except Exception as error:  # the next line may be one that can be taken
-                    print(f"vlp: not taken: {_in_a_line(error)}", file=sys.stderr, flush=True)
+                run.answer(*((line.strip(), "standard input") if line else (False, "the end of standard input")))
+            except Exception as error:
+                print(f"vlp: not taken: {_in_a_line(error)}", file=sys.stderr, flush=True)
+                with contextlib.suppress(VlpError):  # nobody asks any more
+                    run.answer(False, "a line of standard input that was not taken")
 
     def _line(self) -> str:
         """Return the next line, "" at the end; raises UsageError for one that is not UTF-8.
@@ -200,6 +202,7 @@ class Keyboard:
         self._descriptor = descriptor
         self._typed = ""
         self._said = ""
+        self._unseen = False  # whether an answer was refused and nobody has been shown it yet
         self._question = ""
         self._answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._ended = threading.Event()
@@ -211,6 +214,7 @@ class Keyboard:
 
     def line(self) -> str:
         """Return the line to show: the robot's question or what was last said, and what is being typed."""
+        self._unseen = False
         proposal = self._run.proposal if self._run else None
         if proposal is not None:
             said = f"{self._said}  " if self._said else ""
@@ -288,8 +292,12 @@ class Keyboard:
 
     def _take(self, line: str, run: Steered) -> str:
         """Pass a line on and return what to show about it; whatever goes wrong, the next line is heard."""
+        proposal = None
         try:
-            if (proposal := run.proposal) is not None:
+            proposal = run.proposal
+            if proposal is not None:
+                if self._unseen and not (says_no(line) or says_stop(line)):
+                    return f"{self._said} Not taken either, typed before that was shown: {line[:40]!r}."
                 run.answer(self._edited(proposal) if line.lower() == "edit" else line, "terminal")
                 return ""
             if self._question and (says_no(line) or not says_stop(line)):
@@ -305,6 +313,7 @@ class Keyboard:
                 return "stopping"
             return f"after this step: {run.instruct(line)}"
         except Exception as error:
+            self._unseen = proposal is not None
             return _in_a_line(error)
 
     def _edited(self, proposal: Proposal) -> EditedText:

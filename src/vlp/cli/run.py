@@ -232,7 +232,7 @@ def _labels(spec: Spec) -> list[str]:
     }
     said = [f"upper bound: {text}" for text, given in rows.items() if given]
     if spec.model.startswith("scripted:"):
-        said.append("scripted replies: the sentence is not read, only words for stopping are heeded")
+        said.append("scripted replies: of the sentence only words for stopping and prohibitions are heeded")
     return said
 
 

@@ -232,7 +232,8 @@ class PerceivingRobot:
     def _ask(self, step: Step) -> StepResult:
         question = str(step.arguments["question"])
         if not self._person.present:
-            return StepResult(step.key, "failed", code="nobody-to-ask", message="nobody is there to answer questions.")
+            why = "nobody is there to answer questions: that takes a terminal, or an instruction that leaves nothing to ask."
+            return StepResult(step.key, "failed", code="nobody-to-ask", message=why)
         timeout_s = STANDARD["ask"].timeout_s if step.timeout_s is None else step.timeout_s
         answer = self._person.ask(question, timeout_s)
         if answer is None and self._person.interrupted:

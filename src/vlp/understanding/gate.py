@@ -1,7 +1,7 @@
 """The gate: whether a sentence may move the robot, and whether a plan keeps to the sentence. Rules, not a model.
 
-A model that brings its `names` (the embedded ones) serves nothing else: whatever the rules do not explain is declined. For a
-general model only what is certain is declined; of the rest a person is asked, where one is there.
+A model that brings its `names` (the embedded ones) serves nothing else: whatever the rules do not explain is declined. For
+other models only what is certain is declined; of the rest a person is asked, where one is there.
 """
 
 import re
@@ -16,7 +16,21 @@ from vlp.core.messages import MAX_CHARS, Names
 from vlp.policy.checks import Check, Context
 from vlp.policy.model import Policy, Situation, references, walk
 from vlp.primitives.manifest import Manifest
-from vlp.understanding.lexicon import ALL, NAME, Lexicon, Mention, act_of, english, known_words, listed, role, tokens
+from vlp.understanding.lexicon import (
+    ALL,
+    BREAKS,
+    NAME,
+    Lexicon,
+    Mention,
+    act_of,
+    english,
+    known_words,
+    listed,
+    role,
+    tokens,
+    verbs,
+)
+from vlp.understanding.prohibitions import Keeps, Prohibition, is_verb, split, unclear
 from vlp.understanding.reading import Reading, read
 from vlp.understanding.stopping import mentions_stop, says_no, says_stop
 
@@ -51,8 +65,8 @@ class Gate:
     Args:
         names: the things that the model knows and serves alone; None for a general model.
         primitives: names of what the robot can do.
-        reads: whether the model goes by the words of a sentence at all; scripted replies do not, and of them only words for
-            stopping are heeded.
+        reads: whether the model goes by the words of a sentence at all; scripted replies do not, and of a sentence only words
+            for stopping and prohibitions are heeded for them.
         places: names of the robot's places.
     """
 
@@ -101,8 +115,8 @@ class Gate:
         if not self.reads:
             return None
         why = next(self._reasons(self.read(text, follows), follows), None)
-        if why is not None and why.code == "nothing-asked" and not self.strict and self._speaks_of_own(text):
-            return None
+        if not self.strict:
+            why = self._soft(text, why, follows)
         if why is not None and mentions_stop(text):
             return NotUnderstood("stop", f"{_short(text)} seems to tell the robot to stop.")
         return why
@@ -116,8 +130,14 @@ class Gate:
             text: a cleaned instruction.
         """
         why = None if says_no(text) else self.sentence(text, follows=True)
-        if why is None or why.stops:
+        if why is not None and why.stops:
             return why
+        opens = next(iter(tokens(text)), "")  # as it was typed: mended, "red" is "read"
+        asks = any(self.read(text, follows).question for follows in (True, False))
+        if asks and ("?" in text or opens in listed("requests", "asking") | verbs("tell")):
+            return NotUnderstood("question", "a question is no answer.", "Answer it, or say what to do.")
+        if why is None:
+            return None
         words, _ = known_words(tokens(text), self.lexicon)
         return why if not why.harmless and any(word in act_of() for word in words) else None
 
@@ -145,6 +165,19 @@ class Gate:
             code = "nothing-named" if said.refers else "nowhere"
             yield NotUnderstood(code, "the sentence does not say what is to be put where.", "Say which thing, and where to.")
 
+    def _soft(self, text: str, why: NotUnderstood | None, follows: bool) -> NotUnderstood | None:
+        """Return why a sentence may not move a robot whose words nobody listed: what it asks for besides its prohibitions."""
+        if why is not None and why.code == "nothing-asked" and self._speaks_of_own(text):
+            why = None
+        asked, prohibitions = split(text)
+        if not prohibitions or (why is not None and why.code != "forbids"):
+            return why
+        small = listed("words", "fillers") | set(BREAKS)
+        if all(word in small for word in tokens(asked)):
+            return NotUnderstood("forbids", "the sentence says what not to do, and asks for nothing.", "So nothing is done.")
+        asks = any(is_verb(word) for word in tokens(asked)) or self._speaks_of_own(asked)
+        return why if self.sentence(asked, follows) or not asks else None
+
     def _speaks_of_own(self, text: str) -> bool:
         """Return whether a sentence names a place of the robot's and a word of its primitives: "go to the store"."""
         words = set(re.findall(r"[^\W_]+", text.lower()))
@@ -168,15 +201,26 @@ class Gate:
             sentences: every instruction so far, the one in force last.
             fresh: whether nothing has been done for it yet.
         """
-        if not self.reads:
-            return ()
-        readings = [self.read(text, i > 0) for i, text in enumerate(sentences)]
-        return (_AsAsked(readings, self.strict, fresh),)
+        if self.strict:
+            return (_AsAsked([self.read(text, i > 0) for i, text in enumerate(sentences)], fresh),)
+        parts, said = [split(text) for text in sentences], list[tuple[str, list[Prohibition]]]()
+        for i, (_, prohibitions) in enumerate(parts):
+            if prohibitions:  # what comes later may ask for what was forbidden before
+                said.append((" ".join(asked for asked, _ in parts[i:]), prohibitions))
+        return (Keeps(said),) if said else ()
 
     def doubt(self, text: str, policy: Policy) -> str:
-        """Return what a general model may have misunderstood, in one sentence: words of the instruction that neither the rules
-        nor its policy explain; "" when there are none."""
-        if not self.reads or self.strict:
+        """Return what a model may have misunderstood, in one sentence; "" for nothing.
+
+        That is a prohibition that the rules cannot compare with its policy, else words of the instruction that neither they nor
+        the policy explain.
+        """
+        if self.strict or not policy.steps:
+            return ""
+        if open_ends := unclear(text, self.primitives):
+            return f"Whether the policy keeps to {_listed(open_ends)} cannot be told."
+        text, _ = split(text)
+        if not self.reads:
             return ""
         told = {_stem(word) for word in re.findall(r"[^\W\d_]+", str(policy.to_json()).lower())}
         told |= {_stem(word) for name in self.primitives for word in name.split("_")}
@@ -215,12 +259,10 @@ class _AsAsked:
 
     Args:
         readings: what the instructions so far say, the one in force last.
-        strict: whether things count as named only by the words that are known for them.
         fresh: whether nothing has been done for the last one yet, so that all it names must be in the policy.
     """
 
     readings: Sequence[Reading]
-    strict: bool
     fresh: bool
 
     def __call__(self, policy: Policy, context: Context) -> Iterator[Issue]:
@@ -232,7 +274,7 @@ class _AsAsked:
             for name in filter(None, (thing, target)):
                 if any(m.fits(name) for m in forbidden) and not any(_exactly(m, name) for m in said.asked):
                     yield Issue(path, "forbidden", f"the instruction forbids this with the {name}.", "Leave it alone.")
-        if self.strict and moves:
+        if moves:
             yield from self._named(moves, context)
             if self.fresh:
                 yield from self._left_out(policy, context.state.holding)

@@ -1,6 +1,7 @@
 """Words for stopping, and a bare yes or no: one rule for every way in, whatever the model, before anything else is asked."""
 
 import re
+import unicodedata
 from functools import cache
 from itertools import permutations
 
@@ -9,13 +10,16 @@ from vlp.understanding.lexicon import LEAST_LETTERS, Lexicon, english, listed, n
 
 @cache
 def _patterns() -> dict[str, re.Pattern[str]]:
-    """Return what begins a sentence that stops the robot, what stops it alone, and what may stand before either."""
+    """Return what begins a sentence that stops the robot, what is a clause that stops it, and what may stand before either."""
     words = {name: "|".join(phrases) for name, phrases in english()["stopping"].items() if isinstance(phrases, list)}
+    after = rf"(?: (?!there$|there |go$)(?:{words['around']}|{words['tails']}))*$"
     return {
-        "firm": re.compile(rf"(?:{words['firm']})(?![\w'])"),
+        "firm": re.compile(rf"(?:{words['halting']}|{words['firm']})(?![\w'])"),
+        "alone": re.compile(rf"(?:{words['halting']})(?: (?:{words['halting']}))*{after}|(?:{words['bodies']}){after}"),
         "mild": re.compile(
             rf"(?:{words['mild']})(?: (?:{words['around']}|on|it|this|that|a|second|moment|minute|bit|for|me))*$"
         ),
+        "revoking": re.compile(rf"(?:{words['revoking']})(?: (?:{words['tails']}|please|now|robot|no+|not))*$"),
         "before": re.compile(rf"^(?:{words['leads']}|{words['around']})(?: |$)"),
     }
 
@@ -27,28 +31,58 @@ def _stops(core: str) -> bool:
 def says_stop(text: str) -> bool:
     """Return whether a sentence tells the robot to stop or to wait.
 
-    It does when it begins with a word for stopping ("stop", "wait", "enough"), after politeness and the like, or when it is
-    nothing but a milder one ("hold on", "not yet"): "hold on, the blue bowl" is a correction.
+    It does when it begins with a word for stopping ("stop", "wait", "enough"), after politeness and the like; when a clause of
+    it is nothing but such a word or a cry ("go to the desk. stop", "it hurts"); when its end takes it back ("go to the desk,
+    never mind", "go to the desk - not"); or when it is nothing but a milder word ("hold on", "not yet"): "hold on, the blue
+    bowl" is a correction.
 
     Args:
         text: as a person typed it.
     """
-    if re.fullmatch("(?:stop)+", re.sub(r"\W", "", _collapsed(text))):  # "s t o p", "stopstopstop"
+    return any(_says_stop(way) for way in dict.fromkeys((_collapsed(text), _collapsed(text, latin=False))))
+
+
+def _says_stop(text: str) -> bool:
+    squashed = re.sub(r"(.)\1+", r"\1", re.sub(r"[\W\d_]", "", text))
+    if re.fullmatch("(?:stop|wait|halt|freze|abort)+|(?:no){2,}", squashed):  # "s t o p", "stopstopstop", "nonono"
         return True
-    words = [_mended(token) for token in tokens(_collapsed(text))]
-    clauses = [" ".join(c.split()) for c in re.split(r"[,;:.!?¡¿*\-]+", " ".join(words))]
-    for clause in filter(None, clauses):
-        core = _core(clause)
-        if _stops(core):
-            return bool(_patterns()["firm"].match(core)) or all(_mild(other) for other in clauses if other)
-        if core:
-            return False
-    return False
+    words = [_mended(token) for token in tokens(text)]
+    parts = re.split(r"[,;:.!?¡¿*|/\-]+", " ".join(words))
+    clauses = [clause for part in parts if (clause := " ".join(re.sub(r"[^\w\s']|_", " ", part).split()))]
+    if not clauses:
+        return False
+    cores = [_core(clause) for clause in clauses]
+    first = next((core for core in cores if core), "")
+    if _patterns()["firm"].match(first) or (_stops(first) and all(not core or _stops(core) for core in cores)):
+        return True
+    return any(_stops_alone(clause) for clause in clauses) or _taken_back(clauses, text)
 
 
-def _mild(clause: str) -> bool:
-    core = _core(clause)
-    return not core or _stops(core)
+def _stops_alone(clause: str) -> bool:
+    """Return whether a clause is nothing but a word for stopping, or a cry; "then stop" is the last step of a request."""
+    if clause == "and stop" or re.search(r"\b(?:then|finally|afterwards)\b", clause):
+        return False
+    if any(_patterns()["alone"].match(part) for part in (clause, _core(clause))):
+        return True
+    words = [word for word in clause.split() if not _patterns()["before"].fullmatch(word)]
+    cries = listed("stopping", "cries")
+    asks = bool(words) and words[0] in ("is", "are", "am")
+    return not asks and bool(cries & set(words)) and set(words) <= cries | listed("stopping", "of_cries")
+
+
+def _taken_back(clauses: list[str], text: str) -> bool:
+    """Return whether the end of a sentence takes back what stands before it: "go to the desk? no", "go to the desk NOT"."""
+    last = clauses[-1]
+    if re.search(r"(?<!\bor) (?:not|never)$", last) and not re.search(r"\b(?:why|if|whether)\b", last):
+        return True
+    if re.search(r"(?<!bus) (?:wait|stop|halt|please|actually|(?<!with )no) (?:stop|wait|halt)$", last):
+        return True
+    return len(clauses) > 1 and bool(_patterns()["revoking"].match(_unled(last)))
+
+
+def _unled(clause: str) -> str:
+    """Return a clause without what may stand before a word for stopping; a bare "no" stays."""
+    return clause if _patterns()["revoking"].match(clause) else _core(clause)
 
 
 def _core(clause: str) -> str:
@@ -63,7 +97,8 @@ def _core(clause: str) -> str:
 def mentions_stop(text: str) -> bool:
     """Return whether a word for stopping stands anywhere in a sentence: it settles what is not understood otherwise."""
     settling = listed("stopping", "spelled") | listed("stopping", "alarms")
-    return any(_mended(token) in settling for token in tokens(_collapsed(text)))
+    words = " ".join(_mended(token) for token in tokens(_collapsed(text)))
+    return bool(settling & set(re.sub(r"\b(?:not|never|without) (?:stop|halt|paus|wait)\w*", "", words).split()))
 
 
 def says_yes(text: str) -> bool:
@@ -81,13 +116,23 @@ def bare(text: str) -> str:
     return " ".join(text.lower().rstrip(" .!").split())
 
 
-def _collapsed(text: str) -> str:
-    """Return a text in lower case with "stooop" as "stop", and Latin letters for the Cyrillic ones that look like them.
+LATIN = str.maketrans("оаерсхутмнвкѕіјԁοατ", "oaepcxytmhbksijdoat")
+"""Latin letters for the Cyrillic and Greek ones that look like them."""
+
+
+def _collapsed(text: str, latin: bool = True) -> str:
+    """Return a text in lower case with "stooop" and "st0p" as "stop", without invisible marks.
 
     That is for words for stopping alone: other words that use such letters are not understood.
+
+    Args:
+        text: as it was typed.
+        latin: whether to read letters of other scripts as the Latin ones that they look like.
     """
-    latin = str.maketrans("оаерсхутмнвк", "oaepcxytmhbk")
-    return re.sub(r"(\w)\1{2,}", r"\1", text.lower().translate(latin))
+    plain = "".join(c for c in unicodedata.normalize("NFKC", text).lower() if unicodedata.category(c) != "Cf")
+    plain = re.sub(f"[{english()['stopping']['signs']}]", " , stop , ", plain.translate(LATIN) if latin else plain)
+    plain = re.sub(r"(?<=[a-z])0(?=[a-z])", "o", re.sub(r"(?<!\w)[5$](?=t[o0]p)", "s", plain))
+    return re.sub(r"(\w)\1{2,}", r"\1", plain)
 
 
 def _mended(word: str) -> str:

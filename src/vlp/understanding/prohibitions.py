@@ -1,0 +1,253 @@
+"""What a sentence forbids a robot whose words nobody listed: by its primitives' names, and by things that its policy names.
+
+go to the fern, but do not water it         forbids the primitive `water`
+pick up the cube, not the blue bottle       forbids every action on the blue bottle
+do not spill anything                       unclear: no primitive and no thing answers to it
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+from vlp.core.errors import Issue
+from vlp.policy.checks import Context
+from vlp.policy.model import Policy, Situation, walk
+from vlp.understanding.lexicon import BREAKS, act_of, english, forms, listed, misspelt_denials, tokens, verbs
+from vlp.understanding.stopping import LATIN
+
+
+@dataclass(frozen=True)
+class Prohibition:
+    """One thing that a sentence forbids.
+
+    Args:
+        text: its words.
+        deed: the words of what is not to be done, without those of the thing; none where only a thing is named.
+        things: the things named, each as its words; a thing in another's place ("put it in the bin") where that is a pronoun.
+        rest: whether it forbids all that is not asked for: "leave the rest".
+        open_end: whether words follow of which nobody knows whether they are forbidden, too: "do not touch it and go on".
+    """
+
+    text: str
+    deed: tuple[str, ...] = ()
+    things: tuple[tuple[str, ...], ...] = ()
+    rest: bool = False
+    open_end: bool = False
+
+    def names(self, primitive: str) -> bool:
+        """Return whether its words name a primitive: "taking a photo" names `take_photo`."""
+        small = listed("prohibitions", "particles")
+        parts = [part for part in re.findall(r"[a-z]+", primitive.lower()) if part not in small] or [primitive.lower()]
+        said = {*self.deed, *(word for thing in self.things for word in thing)}
+        opposite = ({"on", "off"}, {"up", "down"})
+        apart = any((pair & set(primitive.lower().split("_"))) and not pair & set(primitive.lower().split("_")) & said
+                    and pair & said for pair in opposite)  # fmt: skip
+        return not apart and all(any(_same(part, word) for word in said) for part in parts)
+
+    def fits(self, phrase: str) -> bool:
+        """Return whether a phrase of a policy may mean one of its things: "bottle" and "big blue bottle" the blue bottle."""
+        return any(_may_be(thing, phrase) for thing in self.things)
+
+
+def _same(part: str, word: str) -> bool:
+    """Return whether a part of a primitive's name and a word are forms of one word, or one begins the other: "photograph"."""
+    if word in forms(part) or part in forms(word):
+        return True
+    short, long = sorted((part, word), key=len)
+    return len(short) > 3 and long.startswith(short)
+
+
+def _may_be(thing: Sequence[str], phrase: str) -> bool:
+    mine, other = {_singular(word) for word in thing}, {_singular(word) for word in re.findall(r"[^\W_]+", phrase.lower())}
+    return bool(mine and other) and (mine <= other or other <= mine)
+
+
+def _singular(word: str) -> str:
+    return word.removesuffix("s") if len(word) > 3 and not word.endswith("ss") else word
+
+
+def split(text: str) -> tuple[str, list[Prohibition]]:
+    """Return what a sentence says besides its prohibitions, and these.
+
+    Args:
+        text: a cleaned instruction.
+    """
+    plain = [word.translate(LATIN) if re.search("[a-z]", word) else word for word in tokens(text)]  # "not" with a Cyrillic "o"
+    words = " ".join("not" if word in misspelt_denials() else word for word in plain)
+    for harmless in english()["prohibitions"]["harmless"]:
+        words = re.sub(rf"\b(?:{harmless})(?![\w'])", " ", words)
+    words = whole = " ".join(words.split())
+    asked, found, end = list[str](), list[Prohibition](), 0
+    for pattern in english()["prohibitions"]["left_alone"]:  # "leave the mug where it is": the thing stands in the middle
+        for match in re.finditer(pattern, words):
+            found.append(_left_alone(match))
+        words = re.sub(pattern, ",", words)
+    for match in _opens().finditer(words):
+        if match.start() < end:
+            continue
+        asked.append(words[end : match.start()])
+        end = _end(words, match.end())
+        found.append(_prohibition(words, match, end))
+    rest = " ".join(" ".join([*asked, words[end:]]).split())
+    if found and whole.startswith(found[0].text) and re.search(r"\b(?:it|them)\b", rest):  # "do not water the fern, go to it"
+        found[0] = replace(found[0], things=(), open_end=True)
+    rest, others = re.subn(r"\bnothing (?:but|except)(?: for)?\b", "", rest)
+    found += [Prohibition("nothing but", rest=True)] if others else []
+    return re.sub(r"^(?:(?:and|but|so)\b|\W)+|(?:\b(?:and|but|so)|\W)+$", "", rest), found
+
+
+@cache
+def _opens() -> re.Pattern[str]:
+    """Return what opens a prohibition: by a deed, by either a deed or a thing, or by a thing."""
+    return re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in english()["prohibitions"]["opens"].items()))
+
+
+def _end(words: str, start: int) -> int:
+    """Return where a prohibition ends that begins at `start`: at the clause's end, or where a list of things ends."""
+    end = start
+    while True:
+        stop = re.compile(rf"\s?[{re.escape(BREAKS)}]|\b(?:but|then|because|so that|instead)\b").search(words, end)
+        if stop is None:
+            return len(words)
+        following = re.split(rf"[{re.escape(BREAKS)}]", words[stop.end() :].strip())[0].split()
+        listing = stop[0].strip() == "," and following and following[0] in (*listed("roles", "articles"), "or", "nor")
+        if not listing or any(is_verb(word) for word in following):
+            return stop.start()
+        end = stop.end()
+
+
+def is_verb(word: str) -> bool:
+    """Return whether a word is a form of a verb that is known."""
+    return word != "can" and (word in act_of() or any(word in verbs(kind) for kind in ("look", "tell", "other")))
+
+
+def _prohibition(words: str, match: re.Match[str], end: int) -> Prohibition:
+    said = words[match.end() : end].split()
+    small = listed("prohibitions", "lead")
+    while said and said[0] in small:
+        said = said[1:]
+    text = " ".join(words[match.start() : end].split())
+    joined = next(
+        (i for i, w in enumerate(said) if i and w in ("and", "or") and said[i + 1 : i + 2] and is_verb(said[i + 1])), None
+    )
+    bare = match.lastgroup == "thing" or (match.lastgroup == "either" and {*said[:1]} <= listed("prohibitions", "not_deeds"))
+    deed, things = ([], said) if bare else (said[:1], said[1:])
+    rest = any(word in listed("prohibitions", "rest") for word in things)
+    if joined is not None:
+        things = things[: joined - len(deed)]
+    named, particles = _things(things)
+    return Prohibition(text, tuple(deed + particles), named, rest, joined is not None)
+
+
+def _left_alone(match: re.Match[str]) -> Prohibition:
+    said = match["thing"].split()
+    deed = said[:1] if said[0].endswith("ing") else []
+    named, particles = _things(said[len(deed) :])
+    return Prohibition(match[0], (*deed, *particles), named, any(word in listed("prohibitions", "rest") for word in said))
+
+
+def _things(words: Sequence[str]) -> tuple[tuple[tuple[str, ...], ...], list[str]]:
+    """Return the things that words name, up to where they are said to be, and the particles beside them."""
+    particles = [word for word in words if word in ("on", "off", "up", "down")]
+    found, thing = list[tuple[str, ...]](), list[str]()
+    relations, skip = listed("roles", "relations"), listed("prohibitions", "no_things")
+    for word in [*words, ","]:
+        if word in ("and", "or", "nor", *BREAKS) or (word in relations and thing):
+            if thing:
+                found.append(tuple(thing))
+            thing = []
+            if word in relations and found:
+                break
+        elif word.isalnum() and word not in relations and word not in skip:
+            thing.append(word)
+    return tuple(found), particles
+
+
+@dataclass(frozen=True)
+class Keeps:
+    """The check that a policy does nothing that was forbidden.
+
+    Args:
+        said: for each instruction that counts, what it asks for with all that came after it, and what it forbids.
+    """
+
+    said: Sequence[tuple[str, Sequence[Prohibition]]]
+
+    def __call__(self, policy: Policy, context: Context) -> Iterator[Issue]:
+        """Yield `forbidden`."""
+        situation = Situation(context.state, context.manifest.primitives)
+        for path, step in walk(policy):
+            primitive = context.manifest.primitives[step.do]
+            types = {argument.name: argument.type for argument in primitive.arguments}
+            given = [
+                v for name, v in step.arguments.items() if types.get(name) != "text" and name not in ("relation", "direction")
+            ]
+            flat = [v for value in given for v in (value if isinstance(value, list | tuple) else [value])]
+            phrases = [situation.phrase_of(v) for v in flat if isinstance(v, str)]
+            for asked, prohibitions in self.said:
+                for one in prohibitions:
+                    if why := _breaks(one, asked, step.do, primitive.kind == "action", phrases, context.state.holding):
+                        yield Issue(path, "forbidden", f"{why}; the instruction says {one.text!r}.", "Leave it out.")
+            situation.apply(step)
+
+
+def _breaks(one: Prohibition, asked: str, do: str, acts: bool, phrases: Sequence[str], held: str) -> str:
+    """Return how a step breaks a prohibition, "" where it does not."""
+    about = [*phrases, *([held] if acts and held and not phrases else [])]
+    hit = next((phrase for phrase in about if one.fits(phrase)), "")
+    if acts and hit and not _named(one, asked):
+        return f"{do} does something with the {hit}"
+    if acts and one.rest and (other := next((p for p in about if not _all_in(p, asked)), "")):
+        return f"{do} does something with the {other}"
+    meant = hit or not one.things or not about or _noun_in_name(one, do)
+    return f"{do} is forbidden" if one.deed and meant and one.names(do) and not _deed_asked(do, asked) else ""
+
+
+def _noun_in_name(one: Prohibition, do: str) -> bool:
+    """Return whether the thing that is named is part of a primitive's name: "a photo" of `take_photo`."""
+    parts = re.findall(r"[a-z]+", do.lower())
+    return any(_same(part, word) for thing in one.things for word in thing for part in parts)
+
+
+def _named(one: Prohibition, asked: str) -> bool:
+    """Return whether what is asked names a forbidden thing, too."""
+    plain = " " + " ".join(_singular(word) for word in asked.split()) + " "
+    return any(f" {' '.join(_singular(word) for word in thing)} " in plain for thing in one.things)
+
+
+def _all_in(phrase: str, asked: str) -> bool:
+    told = {_singular(word) for word in asked.split()}
+    return {_singular(word) for word in phrase.lower().split()} <= told
+
+
+def _deed_asked(do: str, asked: str) -> bool:
+    parts = [part for part in re.findall(r"[a-z]+", do.lower()) if part not in listed("prohibitions", "particles")]
+    return all(any(_same(part, word) for word in asked.split()) for part in parts or [do.lower()])
+
+
+def unclear(text: str, primitives: frozenset[str]) -> list[str]:
+    """Return the prohibitions of a sentence of which the rules cannot tell whether a policy keeps to them.
+
+    Args:
+        text: a cleaned instruction.
+        primitives: names of what the robot can do.
+    """
+    asked, found = split(text)
+    return [one.text for one in found if not _clear(one, asked, primitives)]
+
+
+def _clear(one: Prohibition, asked: str, primitives: frozenset[str]) -> bool:
+    if one.open_end:
+        return False
+    if one.rest:
+        return True
+    named = [name for name in primitives if one.names(name)]
+    if named and not any(_deed_asked(name, asked) for name in named):
+        return True
+    handles = bool(named) or not one.deed or one.deed[0] in _touching()
+    return bool(one.things) and handles and not _named(one, asked)
+
+
+def _touching() -> frozenset[str]:
+    return frozenset(form for verb in listed("prohibitions", "touching") for form in forms(verb))
