@@ -408,11 +408,10 @@ def run(
     changes += [Change.parse(text, instruction=False) for text in event]
     folder = Path(out) if out else default_out(said.text)
     check_out(folder, force)
-    for name, seconds, what in (("--timeout-s", timeout_s, "run"), ("--model-timeout-s", model_timeout_s, "model to reply")):
-        if not seconds > 0:
-            raise UsageError(f"{name} {seconds:g} is not greater than 0.", f"Give the longest time for the {what}, in seconds.")
-    if not 0 < timeout_s < math.inf:
-        raise UsageError(f"--timeout-s {timeout_s:g} is no time greater than 0.", "Give the longest time, in seconds.")
+    folder = folder.absolute()  # the robot may go elsewhere
+    for name, seconds in {"--timeout-s": timeout_s, "--model-timeout-s": model_timeout_s}.items():
+        if not 0 < seconds < math.inf:
+            raise UsageError(f"{name} {seconds:g} is no time greater than 0.", "Give the longest time, in seconds.")
     options = {"adapter": adapter, "grounder": grounder, "recordings": not no_recordings, "confirm": confirm}
     chosen = {"profile": profile, "server": server, "check": check if check == "model" else ""}
     options |= {name: value for name, value in chosen.items() if value}

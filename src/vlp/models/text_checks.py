@@ -10,10 +10,6 @@ from typing import Any, NoReturn
 
 from vlp.core.errors import UsageError
 
-MAX_ENTRIES = 400_000
-"""Entries of a vocabulary; Qwen2.5-VL has 151,665."""
-MAX_TEMPLATE_CHARS = 20_000
-
 KNOWN_PATTERNS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
 )
@@ -57,9 +53,10 @@ def check_tokenizer(tokenizer: Mapping[str, Any], name: str) -> None:
     model = tokenizer.get("model")
     model = model if isinstance(model, dict) else {}
     listed = {"vocab": model.get("vocab"), "merges": model.get("merges"), "added_tokens": tokenizer.get("added_tokens")}
+    most_entries = 400_000  # Qwen2.5-VL has 151,665
     for what, entries in listed.items():
-        if len(entries or ()) > MAX_ENTRIES:
-            refuse(f"has {len(entries):,} entries in {what}; at most {MAX_ENTRIES:,}")
+        if len(entries or ()) > most_entries:
+            refuse(f"has {len(entries):,} entries in {what}; at most {most_entries:,}")
 
 
 def _kinds(part: Any) -> list[Any]:
@@ -84,8 +81,6 @@ NODES = (
 )
 FILTERS = ("trim", "length", "lower", "upper", "tojson", "string", "first", "last")
 CALLS = ("namespace", "raise_exception", "strip", "lstrip", "rstrip", "startswith", "endswith", "split")
-MAX_LOOPS = 2
-"""How deep loops may nest: over the messages, and over the parts of one."""
 
 
 def check_template(template: Any, name: str) -> None:
@@ -102,8 +97,9 @@ def check_template(template: Any, name: str) -> None:
 
     if not isinstance(template, str):
         refuse("is not one template")
-    if len(template) > MAX_TEMPLATE_CHARS:
-        refuse(f"has {len(template):,} characters; at most {MAX_TEMPLATE_CHARS:,}")
+    most_chars = 20_000
+    if len(template) > most_chars:
+        refuse(f"has {len(template):,} characters; at most {most_chars:,}")
     try:
         tree = jinja2.Environment(trim_blocks=True, lstrip_blocks=True).parse(template)
     except (jinja2.TemplateError, RecursionError) as error:
@@ -126,8 +122,8 @@ def _fault(node: Any, loops: int, assigned: bool) -> str:
             return f"calls {str(called)[:40]!r}"
     if kind == "For":
         loops += 1
-        if loops > MAX_LOOPS:
-            return f"nests loops deeper than {MAX_LOOPS}"
+        if loops > 2:
+            return "nests loops deeper than over the messages and their parts"
         if type(node.iter).__name__ not in ("Name", "Getattr", "Getitem") or node.recursive:
             return f"loops over something else than messages and their parts, in line {node.lineno}"
     counted = kind == "Add" and type(node.right).__name__ == "Const" and type(node.right.value) is int

@@ -9,7 +9,6 @@ from queue import Empty, Full, Queue
 from typing import Any
 
 log = logging.getLogger(__name__)
-MAX_BYTES = 8_000_000
 
 
 class Audit:
@@ -62,7 +61,7 @@ class Audit:
     def _append(self, text: str) -> None:
         assert self.path is not None
         try:
-            if self.path.exists() and self.path.stat().st_size > MAX_BYTES:
+            if self.path.exists() and self.path.stat().st_size > 8_000_000:
                 self.path.replace(self.path.with_name(self.path.name + ".1"))
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with open(self.path, "a", encoding="utf-8") as file:

@@ -14,12 +14,6 @@ from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.files import cannot_write, holder
 from vlp.robot.protocol import Step, StepResult, plain
 
-TABLES = (
-    "CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS taken "
-    "(n INTEGER PRIMARY KEY, key TEXT UNIQUE, id TEXT UNIQUE, holder TEXT, step TEXT, result TEXT) STRICT",
-)
-
 
 def default_path(robot: str, port: int) -> Path:
     """Return where the server of a robot keeps its record: below XDG_STATE_HOME, by default ~/.local/state."""
@@ -66,8 +60,13 @@ class Record:
                     opened.callback(os.close, _hold(path))
                 self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=5)
                 opened.callback(self._db.close)
-                for line in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", *TABLES):
-                    self._db.execute(line)
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.execute("PRAGMA synchronous = FULL")
+                self._db.execute("CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID")
+                self._db.execute(
+                    "CREATE TABLE IF NOT EXISTS taken "
+                    "(n INTEGER PRIMARY KEY, key TEXT UNIQUE, id TEXT UNIQUE, holder TEXT, step TEXT, result TEXT) STRICT"
+                )
             except sqlite3.DatabaseError as error:
                 raise UsageError(f"{str(path)!r} is no record of a robot's server: {error}.", "Move it aside.") from None
             except OSError as error:

@@ -21,7 +21,6 @@ REQUEST_S = 1.0
 """How long a connection may take to send its request."""
 CONFIRM_S = 1.0
 """How long an answer waits for the robot to come to rest."""
-MAX_BYTES = 8192
 
 
 @dataclass
@@ -97,12 +96,12 @@ class StopLine:
 
     def _read(self, line: _Line) -> None:
         try:
-            data = line.connection.recv(MAX_BYTES)
+            data = line.connection.recv(8192)
         except BlockingIOError:
             return
         except OSError:
             data = b""
-        if not data or len(line.got) + len(data) > MAX_BYTES:
+        if not data or len(line.got) + len(data) > 8192:
             self._drop(line)
             return
         line.got += data

@@ -24,7 +24,6 @@ from vlp.robot.serving import Address, running_server
 from vlp.robot.wire import Http, Refusal, RobotUnreachable
 from vlp.sim.fake.robot import FakeRobot
 
-CLIENTS = 8
 TTL_S = 0.25
 
 
@@ -48,16 +47,16 @@ class WitnessRobot(FakeRobot):
         return StepResult(step.key, "succeeded")
 
 
-def race(n: int, seed: int = 0) -> dict[str, Any]:
+def race(n: int, seed: int = 0, clients: int = 8) -> dict[str, Any]:
     """Let clients race until n requests were made; return counts and faults."""
     robot, answers = WitnessRobot(), Counter[str]()
     granted: dict[int, str] = {}
     with running_server(robot, silence_s=60.0) as at:
         threads = [
             threading.Thread(
-                target=_client, args=(at, f"client-{i}", n // CLIENTS, random.Random(seed * 100 + i), answers, granted)
+                target=_client, args=(at, f"client-{i}", n // clients, random.Random(seed * 100 + i), answers, granted)
             )
-            for i in range(CLIENTS)
+            for i in range(clients)
         ]
         for thread in threads:
             thread.start()

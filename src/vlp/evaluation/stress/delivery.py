@@ -25,7 +25,6 @@ from vlp.robot.record import Record
 from vlp.robot.wire import Refusal
 from vlp.sim.fake.robot import FakeRobot
 
-HOLDERS = ("ann", "bob")
 HAPPENINGS = {"send": 60, "acquire": 12, "renew": 8, "release": 4, "lapse": 4, "stop": 3, "reset": 6, "restart": 3, "clock": 2}
 """What happens, and how often."""
 
@@ -98,7 +97,7 @@ class Delivery:
                 self.faults.append(f"{key} acted under epoch {epoch} of {self.server.lease.epoch}, stopped {stopped}")
 
     def _acquire(self) -> None:
-        holder, before = self.rng.choice(HOLDERS), self.server.lease.to_json()
+        holder, before = self.rng.choice(("ann", "bob")), self.server.lease.to_json()
         self.server.with_lease(lambda lease: lease.acquire(holder, self.rng.uniform(0.5, 3.0)))
         if before and before["holder"] != holder:
             self.faults.append(f"{holder} took the robot from {before['holder']}")
@@ -107,13 +106,13 @@ class Delivery:
         self.epochs.append(self.server.lease.epoch)
 
     def _renew(self) -> None:
-        holder, epoch = self.rng.choice(HOLDERS), self.rng.choice([0, *self.epochs[-3:]])
+        holder, epoch = self.rng.choice(("ann", "bob")), self.rng.choice([0, *self.epochs[-3:]])
         self.server.with_lease(lambda lease: lease.renew(holder, epoch, 2.0))
         if epoch != self.epochs[-1]:
             self.faults.append(f"epoch {epoch} was renewed, not {self.epochs[-1]}")
 
     def _release(self) -> None:
-        holder, epoch = self.rng.choice(HOLDERS), self.rng.choice([0, *self.epochs[-3:]])
+        holder, epoch = self.rng.choice(("ann", "bob")), self.rng.choice([0, *self.epochs[-3:]])
         self.server.with_lease(lambda lease: lease.release(holder, epoch))
 
     def _lapse(self) -> None:
