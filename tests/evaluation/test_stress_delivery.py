@@ -42,4 +42,3 @@ def test_a_robot_whose_client_falls_silent_is_stopped_and_latched(tmp_path: Path
 def test_two_commanders_never_move_one_robot() -> None:
     summary = race(1200, seed=5)
     assert summary["faults"] == [] and summary["epochs"] > 5 and summary["steps"] > 20
-    assert any(answer.endswith("stale-epoch") for answer in summary["answers"]), "nobody who was paused came back"
