@@ -104,7 +104,7 @@ def keep_aside(out: Path, names: Iterable[str]) -> None:
             raise cannot_write(file, error) from None
 
 
-class Output:
+class _Output:
     """A text stream whose loss does not end a run: what cannot be written, as to a reader that is gone, is dropped with a note.
 
     Args:
@@ -147,7 +147,7 @@ def drop(stream: Any) -> None:
 @contextlib.contextmanager
 def surviving_output() -> Iterator[None]:
     """Let nothing that becomes of standard output and error end what is done meanwhile."""
-    with contextlib.redirect_stderr(Output(sys.stderr)), contextlib.redirect_stdout(Output(sys.stdout)):
+    with contextlib.redirect_stderr(_Output(sys.stderr)), contextlib.redirect_stdout(_Output(sys.stdout)):
         yield
 
 

@@ -27,7 +27,6 @@ from vlp.episodes.assemble import open_robot
 from vlp.journal import Event, Subscriber, journal_path
 from vlp.models.catalogue import DEFAULT_MODEL, OPEN_S, open_for_person, with_name
 from vlp.models.protocol import Model
-from vlp.models.scripted import ScriptedModel
 from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.prompt.render import WORDINGS
 from vlp.robot.protocol import Robot, offered
@@ -52,6 +51,19 @@ SHOW_CURSOR = b"\x1b[?25h"
 WRITTEN = ("report.html", "run.mp4", "run.rrd", "result.json", "journal.db")
 
 
+@contextlib.contextmanager
+def _outlasting() -> Iterator[None]:
+    """Let neither a reader that is gone nor a robot that ends the program end a run unseen."""
+    try:
+        with surviving_output():
+            yield
+    except SystemExit as end:  # the parser has had its say: it is the robot's
+        raise ProgramFault(
+            f"the robot ended the program (SystemExit: {end.code}).", "This is a fault in its program."
+        ) from None
+
+
+@_outlasting()
 def launch(
     out: Path,
     spec: Spec,
@@ -70,18 +82,6 @@ def launch(
         prepare: makes the directory once everything else has been found; returns where an older one was moved.
         looked: whether a person has looked at the robot of a run to be taken over.
     """
-    try:
-        with surviving_output():
-            return _launch(out, spec, token, past, prepare, looked)
-    except SystemExit as end:  # the parser has had its say: it is the robot's
-        raise ProgramFault(
-            f"the robot ended the program (SystemExit: {end.code}).", "This is a fault in its program."
-        ) from None
-
-
-def _launch(
-    out: Path, spec: Spec, token: str, past: Sequence[Event], prepare: Callable[[], Path | None] | None, looked: bool
-) -> int:
     shown = printable(os.path.relpath(out) if out.is_relative_to(Path.cwd()) else str(out))  # a robot may go elsewhere
     console, keyboard = Console(markup=False), Keyboard.of_terminal()
     options = {
@@ -106,8 +106,9 @@ def _launch(
             options["server"],
             open_s=min(spec.budget.model_s, spec.budget.run_s),
         )
-        if isinstance(model, ScriptedModel):
-            model.given = sum(event.kind == "reply" for event in past)
+        if spec.model.startswith("scripted:"):
+            scripted: Any = model
+            scripted.given = sum(event.kind == "reply" for event in past)
     robot, simulation = open_robot(
         spec.robot, world=spec.world, seed=spec.seed, grounder=options["grounder"], model=model,
         ask_person=keyboard.ask if keyboard else None, token=robot_token(token),
