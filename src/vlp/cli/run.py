@@ -99,13 +99,8 @@ def launch(
     check_run(spec.robot, spec.world, [change.what for change in spec.changes if isinstance(change.what, str)])
     model = None
     if spec.model != EXPERT:
-        model = open_chosen(
-            spec.model,
-            options["adapter"],
-            options["profile"],
-            options["server"],
-            open_s=min(spec.budget.model_s, spec.budget.run_s),
-        )
+        how = options["adapter"], options["profile"], options["server"]
+        model = open_chosen(spec.model, *how, open_s=min(spec.budget.model_s, spec.budget.run_s))
         if spec.model.startswith("scripted:"):
             scripted: Any = model
             scripted.given = sum(event.kind == "reply" for event in past)
