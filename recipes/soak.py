@@ -84,7 +84,9 @@ def run(name: str, out: Path, seconds: float) -> None:
     command = [sys.executable, "-m", f"vlp.evaluation.stress.{module}", *words, "--n", str(row.n), "--out", str(out / name)]
     print(f"{name}: {row.promise}", file=sys.stderr, flush=True)
     try:
-        subprocess.run(command, stdout=subprocess.DEVNULL, timeout=seconds, check=False)
+        ended = subprocess.run(command, stdout=subprocess.DEVNULL, timeout=seconds, check=False).returncode
+        if ended:
+            print(f"{name}: ended with status {ended}: a promise was broken, or it could not run", file=sys.stderr, flush=True)
     except subprocess.TimeoutExpired:
         print(f"{name}: stopped after {seconds:.0f} s; the same command goes on", file=sys.stderr, flush=True)
 

@@ -7,8 +7,6 @@ it sends more. A lease that runs out behind a step latches the robot; whoever fi
 robot notes under which epoch and for whom it acts.
 """
 
-import argparse
-import json
 import random
 import sys
 import threading
@@ -16,9 +14,9 @@ import time
 from collections import Counter
 from contextlib import suppress
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
+from vlp.evaluation.stress.command import stress_command
 from vlp.robot.protocol import Step, StepResult
 from vlp.robot.serving import Address, running_server
 from vlp.robot.wire import Http, Refusal, RobotUnreachable
@@ -96,19 +94,5 @@ def _client(at: Address, name: str, n: int, rng: random.Random, answers: Counter
     http.close()
 
 
-def main() -> int:
-    """Run from the command line; exit status 1 when a promise was broken."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--n", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
-    summary = race(options.n, options.seed)
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "summary.json").write_text(json.dumps({"commanders": summary}, indent=2) + "\n")
-    print(json.dumps(summary, indent=2))
-    return 1 if summary["faults"] else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(stress_command("commanders", __doc__, race))

@@ -7,8 +7,6 @@ of now, an earlier one or one that nobody had; a lease taken, renewed, given bac
 and started again on its record; the wall clock set ahead or back. The robot notes what it really did.
 """
 
-import argparse
-import json
 import random
 import sys
 import tempfile
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from vlp.evaluation.stress.command import stress_command
 from vlp.robot.executor import Executor
 from vlp.robot.protocol import Step, StepResult
 from vlp.robot.record import Record
@@ -158,19 +157,5 @@ def deliver(n: int, seed: int = 0) -> dict[str, Any]:
     return {"n": n, "seed": seed, "happened": dict(delivery.counts), "keys": len(delivery.sent), "faults": delivery.judge()}
 
 
-def main() -> int:
-    """Run from the command line; exit status 1 when a promise was broken."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--n", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
-    summary = deliver(options.n, options.seed)
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "summary.json").write_text(json.dumps({"delivery": summary}, indent=2) + "\n")
-    print(json.dumps(summary, indent=2))
-    return 1 if summary["faults"] else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(stress_command("delivery", __doc__, deliver))
