@@ -41,8 +41,9 @@ class Rover(SkillRobot):
         self.pause_s, self.reports = pause_s, []
 
     def observe(self) -> Observation:
-        own = {"battery_percent": self.battery, **{door.replace(" ", "_"): how for door, how in self.doors.items()}}
-        return Observation(np.zeros((96, 96, 3), np.uint8), None, None, None, RobotState(self.place, own=own), monotonic())
+        doors = {f"open {door}": how == "open" for door, how in self.doors.items()}
+        state = RobotState(self.place, own={"battery_percent": self.battery}, facts=doors)
+        return Observation(np.zeros((96, 96, 3), np.uint8), None, None, None, state, monotonic())
 
     def go_to(self, place: str, speed_m_s: float) -> None:
         closed = [d for d in (BEHIND.get(self.place), BEHIND.get(place)) if d and self.doors[d] == "closed"]

@@ -146,9 +146,8 @@ def _wrong(events: list[Event], before: list[Event], status: int, said: str, rov
     if again:
         yield f"finished steps were begun again: {again}"
     end = next(e.data["state"] for e in reversed(events) if e.kind == "observation")
-    doors = {name: end["own"][name] for name in ("lab_door", "store_door")}
-    if end["at"] != "dock" or set(doors.values()) != {"open"}:
-        yield f"it ended at {end['at']}, {doors}"
+    if end["at"] != "dock" or not all(end["facts"].values()):
+        yield f"it ended at {end['at']}, {end['facts']}"
     if rover is not None and (rover.reports != REPORTS or len(rover.acts) != STEPS):
         yield f"the rover itself did {len(rover.acts)} steps and reported {rover.reports}"
 

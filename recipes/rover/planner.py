@@ -34,9 +34,9 @@ class Prompt:
         self.places = {json.loads(name): says for name, says in places}
         self.behind = {name: found[1] for name, says in self.places.items() if (found := re.search(r"behind the (.*)", says))}
         self.state = {name: value.strip('"') for name, value in re.findall(r'^- "?(\w+)"?: (".*")$', state, re.M)}
-        self.doors = {door: self.state.get(door.replace(" ", "_"), "closed") for door in self.choices("open_door", "door")}
+        sensed = dict(re.findall(r'^- "open ([^"]*)": (so|not so)$', state, re.M))
+        self.doors = {door: "open" if sensed[door] == "so" else "closed" for door in self.choices("open_door", "door")}
         self.earlier = [json.loads(line) for line in re.findall(r"^- earlier instruction: (.*)$", memory, re.M)]
-        self.facts = [json.loads(line) for line in re.findall(r"^- made so by steps, and still so: (.*)$", memory, re.M)]
         done = re.findall(r'^- step: "(\w+)" with ("(?:[^"\\]|\\.)*").*?: "succeeded"', memory, re.M)
         self.steps = [(do, json.loads(json.loads(arguments))) for do, arguments in done]
 
@@ -99,7 +99,6 @@ class Plan:
     def __init__(self, prompt: Prompt) -> None:
         self.prompt, self.at, self.doors = prompt, prompt.state["at"], dict(prompt.doors)
         self.battery = int(prompt.state.get("battery_percent", "100"))
-        self.open_facts = {fact.removeprefix("open ") for fact in prompt.facts if fact.startswith("open ")}
         low = re.search(r"below (\d+) percent .*? only the (\w+)", prompt.primitives.get("charge", ""))
         self.low, self.charger = (int(low[1]), low[2]) if low else (0, "")
         near = re.search(r"from the (\w+) or from the room behind", prompt.primitives.get("open_door", ""))
@@ -131,13 +130,10 @@ class Plan:
             self.go(self.lobby)
         self.steps.append({"do": "open_door", "door": door})
         self.doors[door] = "open"
-        self.open_facts.add(door)
 
     def close(self, door: str) -> None:
-        """Close a door from the lobby; one that nobody here has opened must be made known to be open first."""
+        """Close a door from the lobby."""
         self.go(self.lobby)
-        if door not in self.open_facts:
-            self.open(door)
         self.steps.append({"do": "close_door", "door": door})
         self.doors[door] = "closed"
 

@@ -1,6 +1,8 @@
 """The rover of `examples/`: a robot without a hand, planned for from the prompt alone, re-planned, killed and resumed."""
 
+import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from threading import Timer
 
@@ -13,12 +15,17 @@ from planner import plan, served
 from tasks import TASKS, Task, TroubledRover, run_task
 
 from vlp.core.errors import UsageError
+from vlp.core.messages import Instruction
+from vlp.core.observation import Observation
+from vlp.journal import read_events
 from vlp.models.openai_model import OpenAIModel
 from vlp.models.scripted import ScriptedModel
 from vlp.prompt.full import system_text
 from vlp.robot.conformance import check_robot
 from vlp.robot.protocol import Step
 from vlp.robot.skills import SkillRobot
+from vlp.runtime.run import Run, Spec
+from vlp.runtime.story import Outcome
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.sentence)
@@ -72,3 +79,56 @@ def test_a_primitive_without_a_method_is_named() -> None:
 
     with pytest.raises(UsageError, match="Half has no method go_to, open_door"):
         Half(TroubledRover().manifest)
+
+
+def test_a_door_that_a_person_opened_can_be_closed_without_opening_it_first(tmp_path: Path) -> None:
+    """A door that no step had opened counted as closed, whatever the rover saw: every plan had to open it again."""
+    rover = TroubledRover()
+    rover.place, rover.doors["lab door"] = "hall", "open"
+    assert _run_close(rover, tmp_path).outcome == "success"
+    assert rover.acts == ["close_door lab door"]
+
+
+def test_a_door_that_a_person_closed_is_not_closed_again(tmp_path: Path) -> None:
+    """That a step had opened it counted for more than what the rover saw later; only its own code could refuse the step."""
+
+    class Draughty(TroubledRover):
+        def open_door(self, door: str, to: str = "open") -> None:
+            super().open_door(door, to)
+            self.doors[door] = "closed"  # the draught takes it
+
+    rover = Draughty()
+    rover.place = "hall"
+    outcome = _run_close(rover, tmp_path, {"do": "open_door", "door": "lab door"})
+    assert outcome.outcome == "failure"
+    assert rover.acts == ["open_door lab door"]
+    events = [event for event in read_events(tmp_path / "run") if event.kind == "step-finished"]
+    assert events[-1].data["result"]["code"] == "unmet-need"
+    assert "close_door needs 'open lab door'" in events[-1].data["result"]["message"]
+
+
+def _run_close(rover: TroubledRover, tmp_path: Path, *before: dict[str, str]) -> Outcome:
+    steps = [*before, {"do": "close_door", "door": "lab door"}]
+    policy = json.dumps({"goal": "the lab door is closed", "subtasks": [{"name": "close it", "steps": steps}]})
+    cannot = json.dumps({"goal": "the lab door is closed", "cannot": "it does not stay open"})
+    spec = Spec(Instruction.of("close the lab door"), "rover")
+    return Run(tmp_path / "run", spec, rover, ScriptedModel([policy, cannot]), confirm=lambda question: True).go()
+
+
+def test_a_sensed_fact_that_no_primitive_speaks_of_is_told() -> None:
+    class Misspelt(TroubledRover):
+        def observe(self) -> Observation:
+            seen = super().observe()
+            return replace(seen, state=replace(seen.state, facts={"opne lab door": True, "holding cup": False}))
+
+    said = str(check_robot(Misspelt()))
+    assert "no primitive needs or makes 'opne'. Did you mean 'open'?" in said
+    assert "'holding' has a meaning of its own. Give place and hold as `at` and `holding`." in said
+
+
+def test_the_robot_itself_refuses_a_step_whose_need_it_senses_to_be_otherwise() -> None:
+    rover = TroubledRover()
+    rover.place = "hall"
+    result = rover.execute(Step("close_door", {"door": "lab door"}, "k"))
+    assert (result.status, result.code) == ("rejected", "unmet-need")
+    assert result.message == "close_door needs 'open lab door'; the robot senses that it is otherwise."

@@ -166,6 +166,8 @@ def look(robot: str = ADDRESS, token: str = "", out: str = "look.png") -> int:
         _say(f"hand {'holds ' + state.holding if state.holding else 'empty'}, opening {state.gripper_m:.3f} m")
     for name, value in state.own.items():
         _say(f"{name}: {value}")
+    for fact, so in state.facts.items():
+        _say(f"{fact}: {'so' if so else 'not so'}")
     print(f"camera image saved as {out}")
     return 0
 

@@ -73,7 +73,9 @@ class RobotState:
         base_in_world: x [m], y [m], yaw [rad] by the robot's own odometry.
         gripper_m: opening between the finger tips; None without a gripper.
         hand_in_base: x, y, z of the hand in metres; None without a hand.
-        own: whatever else it knows of itself, by name: {"battery_percent": 80, "front_door": "open"}.
+        own: whatever else it knows of itself, by name: {"battery_percent": 80}.
+        facts: which of the facts that its primitives need or make it senses itself, and whether they are so:
+            {"open front door": False}. What is sensed stands over what steps have made so.
     """
 
     at: str = ""
@@ -83,10 +85,12 @@ class RobotState:
     gripper_m: float | None = None
     hand_in_base: tuple[float, float, float] | None = None
     own: Mapping[str, Value] = field(default_factory=dict)
+    facts: Mapping[str, bool] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as plain data, without what the body has not."""
-        return {name: value for name, value in asdict(self).items() if value is not None and (value or name != "own")}
+        said = {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: value for name, value in said.items() if value or name not in ("own", "facts")}
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,14 @@ is met when anything is held. What was never made true counts as not so.
 
 Five predicates have a meaning of their own: `hand_empty`, `holding THING`, `at PLACE` (the robot stands there), `moved THING`
 (it is no longer where it was), and the relations between things (`in`, `on`, ..., and `at` a spot), which end when the thing
-moves. Every other predicate is the robot's own; it holds until a primitive makes it false.
+moves. Every other predicate is the robot's own; it holds until a primitive makes it false, or the robot senses that it is
+not so.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any
 
 from vlp.core.errors import closest
@@ -89,12 +91,14 @@ class Facts:
         """The facts that no sensor of the robot tells: what a new policy must be told."""
         return frozenset(fact for fact in self.known if not measured(fact))
 
-    def measure(self, holding: str, at: str) -> None:
-        """Take over what the robot says of its hand and its place."""
+    def measure(self, holding: str, at: str, sensed: Mapping[Fact, bool] = MappingProxyType({})) -> None:
+        """Take over what the robot says of its hand, its place and what else it senses."""
         self._drop(measured)
         self.known.add(("holding", holding) if holding else ("hand_empty",))
         if at:
             self.known.add(("at", at))
+        self._drop(lambda known: known in sensed)
+        self.known |= {fact for fact, so in sensed.items() if so}
 
     def holds(self, condition: Condition) -> bool:
         """Return whether a grounded condition is met."""
@@ -233,7 +237,26 @@ def measured(fact: Fact) -> bool:
     return (fact[0], len(fact)) in (("hand_empty", 1), ("holding", 2), ("at", 2))
 
 
-def told_by_state(primitive: Primitive) -> list[Condition]:
-    """Return those of a primitive's needs that the robot's own state answers: its hand, and where it stands."""
-    needs = map(Condition.parse, primitive.needs)
-    return [need for need in needs if need.words[:1] in (("hand_empty",), ("holding",), ("at",)) and len(need.words) <= 2]
+def told_by_state(primitive: Primitive, sensed: Iterable[Fact] = ()) -> list[Condition]:
+    """Return those of a primitive's needs that the robot's own state answers: its hand, where it stands, what it senses."""
+    told = {("hand_empty",), ("holding",), ("at",), *(fact[:1] for fact in sensed)}
+    return [need for need in map(Condition.parse, primitive.needs) if need.words[:1] in told and len(need.words) <= 2]
+
+
+def sensed_facts(told: Mapping[str, bool]) -> dict[Fact, bool]:
+    """Return what a robot's state says of its own facts: the first word is the predicate, the rest is what it is said of."""
+    return {tuple(text.split(" ", 1)): so for text, so in told.items()}
+
+
+def sensing_faults(told: Mapping[str, bool], manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """Yield a message and a hint for each sensed fact that no primitive of the robot needs or makes."""
+    texts = [text for p in manifest.primitives.values() for text in (*p.needs, *p.makes)]
+    own = {word for text in texts for word in Condition.parse(text).words[:1]} - BUILT_IN.keys()
+    for fact in sensed_facts(told):
+        if fact[0] in BUILT_IN:
+            says = f"it senses {' '.join(fact)!r}, and {fact[0]!r} has a meaning of its own."
+            yield says, "Give place and hold as `at` and `holding`."
+        elif fact[0] not in own:
+            near = closest(fact[0], sorted(own))
+            hint = f"Did you mean {near!r}?" if near else "Name it as `needs` and `makes` do."
+            yield f"it senses {' '.join(fact)!r}, and no primitive needs or makes {fact[0]!r}.", hint

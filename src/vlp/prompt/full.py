@@ -318,7 +318,8 @@ def _state(request: PlanRequest) -> list[str]:
     at, holding = request.state.at or "nowhere", request.state.holding or "nothing"
     hand = [f"- holding: {quoted(holding, 64)}"] if request.manifest.has_hand else []
     own = [f"- {quoted(name, 40)}: {quoted(str(value), 64)}" for name, value in list(request.state.own.items())[:16]]
-    return [f"- at: {quoted(at, 40)}", *hand, *own]
+    sensed = [f"- {quoted(fact, 64)}: {'so' if so else 'not so'}" for fact, so in list(request.state.facts.items())[:24]]
+    return [f"- at: {quoted(at, 40)}", *hand, *own, *sensed]
 
 
 def _step(step: StepRecord) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from vlp.core.errors import Issue, Report, did_you_mean
 from vlp.core.observation import Observation
-from vlp.primitives.facts import told_by_state
+from vlp.primitives.facts import sensing_faults, told_by_state
 from vlp.primitives.manifest import Manifest, Primitive, manifest_types
 from vlp.robot.arguments import check_arguments
 from vlp.robot.declarations import check_declarations
@@ -180,6 +180,8 @@ def _check_observation(report: Report, robot: Robot, manifest: Manifest) -> None
     if first.state.at not in ("", *manifest.places):
         hint = did_you_mean(first.state.at, manifest.places) if manifest.places else "The manifest has no places."
         report.add(path, "place", f"it stands at {first.state.at[:64]!r}, which is no place of the manifest.", hint)
+    for message, hint in sensing_faults(first.state.facts, manifest):
+        report.add(path, "sensed-fact", message, hint)
     if k is not None:
         facts |= {"size": first.rgb.shape[:2] == (k.height, k.width), "intrinsics": k.fx > 0 and k.fy > 0}
     if first.camera_in_base is not None:

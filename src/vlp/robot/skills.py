@@ -7,7 +7,7 @@ import time
 from typing import Any, ClassVar
 
 from vlp.core.errors import TaskFailed, UsageError
-from vlp.primitives.facts import Facts, told_by_state
+from vlp.primitives.facts import BUILT_IN, Facts, sensed_facts, told_by_state
 from vlp.primitives.manifest import Manifest, Primitive
 from vlp.robot.arguments import check_arguments
 from vlp.robot.keys import Once
@@ -111,22 +111,25 @@ class SkillRobot:
         return StepResult(step.key, status, arguments, value, code, message, time.monotonic() - began_s)
 
     def _unmet(self, primitive: Primitive, arguments: dict[str, Any]) -> str:
-        """Return which need the robot's own state contradicts, "" for none: where it stands, and what it holds.
+        """Return which need the robot's own state contradicts, "" for none: where it stands, what it holds and senses.
 
         A state that names no place says nothing of where the robot stands.
         """
-        needs = told_by_state(primitive)
-        if not needs:
+        if not primitive.needs:
             return ""
         robot: Any = self  # `observe` is a subclass's
         state = robot.observe().state
-        facts = Facts(holding=state.holding, at=state.at)
+        facts, sensed = Facts(), sensed_facts(state.facts)
+        facts.measure(state.holding, state.at, sensed)
         said = {name: value.get("phrase", "") if isinstance(value, dict) else value for name, value in arguments.items()}
-        for need in needs:
+        for need in told_by_state(primitive, sensed):
             if need.words[0] == "at" and not state.at:
                 continue
             asked = need.grounded(said, state.holding)
-            if not facts.holds(asked):
+            if need.words[0] not in BUILT_IN:
+                if sensed.get(asked.words, asked.positive) is not asked.positive:
+                    return f"{primitive.name} needs {str(asked)!r}; the robot senses that it is otherwise."
+            elif not facts.holds(asked):
                 holds = f"holds {state.holding}" if state.holding else "its hand is empty"
                 return f"{primitive.name} needs {str(asked)!r}; the robot stands at {state.at or 'no named place'}, {holds}."
         return ""

@@ -16,7 +16,7 @@ from vlp.core.messages import Instruction, counted
 from vlp.journal import Event, Journal, Subscriber
 from vlp.policy.checks import check_policy, effects, within_limits
 from vlp.policy.model import PlanStep, Policy, Subtask
-from vlp.primitives.facts import Condition
+from vlp.primitives.facts import Facts, sensed_facts, told_by_state
 from vlp.primitives.schema import CHECK
 from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.body import STOP_S, Abandoned, Body, Overrun, StopFailed
@@ -318,17 +318,17 @@ class Loop:
     def _refused(self, step: PlanStep, sent: Step) -> StepResult | None:
         """Return why a step must not start, None when it may.
 
-        It is checked again on what is known now, its place and hold on what the robot itself says; its names and types cannot
-        have changed.
+        It is checked again on what is known now, what the robot itself senses on what it says now; its names and types
+        cannot have changed.
         """
         now = self.memory.situation
         state = replace(self.memory.state(), names=now.names, stale=frozenset(now.stale))
-        declared = self.memory.primitives[sent.do].needs
-        needs = {word for need in declared for word in Condition.parse(need).words[:1]}
-        if needs & {"at", "holding", "hand_empty"}:
+        if told_by_state(self.memory.primitives[sent.do], self.memory.sensed):
             fresh = self._moment.state if self._moment else self.body.state()
             at, holding = self.memory.felt(fresh)
-            state = replace(state, at=at, holding=holding)
+            facts = Facts(state.facts)
+            facts.measure(holding, at, sensed_facts(fresh.facts))
+            state = replace(state, at=at, holding=holding, facts=facts.lasting)
         self._moment = None  # it is over once a step was sent
         alone = Policy("one step", (Subtask("one step", (step.step,)),))
         _, report = check_policy(alone, self.body.manifest, state, checks=(effects, within_limits))

@@ -11,7 +11,7 @@ from vlp.core.errors import UsageError
 from vlp.core.observation import Located, RobotState
 from vlp.journal import Event
 from vlp.policy.model import Plan, PlanStep, Situation, State
-from vlp.primitives.facts import Facts
+from vlp.primitives.facts import Fact, Facts, sensed_facts
 from vlp.primitives.manifest import Primitive
 from vlp.primitives.schema import CHECK
 from vlp.prompt.render import Memory, StepRecord
@@ -92,6 +92,7 @@ class RunMemory:
         knowledge: what the robot has been told, has done and believes: all of it, while the model is told a bounded part.
         situation: what holds by the steps that succeeded: the same fold that policies are checked with.
         tells_place: whether the robot has ever said where it stands; the "" of one that never does says nothing.
+        sensed: what the robot sensed of its own facts when it was last observed.
         planned_on_s: when the image of the present plan was taken, in seconds since the epoch.
     """
 
@@ -101,6 +102,7 @@ class RunMemory:
         self.knowledge = Memory(())
         self.situation = Situation(State(), primitives)
         self.tells_place = False
+        self.sensed: dict[Fact, bool] = {}
         self.planned_on_s = 0.0
 
     def on_event(self, event: Event) -> None:
@@ -112,7 +114,7 @@ class RunMemory:
     def memory(self) -> Memory:
         """Return what the model may know: the latest steps and failures, and why a new policy is asked for."""
         k, trigger = self.knowledge, "; ".join(self.progress.triggers.values())
-        facts = tuple(sorted(self.situation.facts.lasting))
+        facts = tuple(sorted(self.situation.facts.lasting - self.sensed.keys()))
         return replace(k, steps=k.steps[-KEPT_STEPS:], failures=k.failures[-KEPT_FAILURES:], trigger=trigger, facts=facts)
 
     def _know(self, **news: Any) -> None:
@@ -174,7 +176,8 @@ class RunMemory:
         self.tells_place = self.tells_place or bool(at)
         at, holding = self.felt(RobotState(at, holding))
         self._know(at=at, holding=holding)
-        self.situation.facts.measure(holding, at)
+        self.sensed = sensed_facts(state.get("facts", {}))
+        self.situation.facts.measure(holding, at, self.sensed)
 
     def _policy(self, event: Event) -> None:
         p = self.progress
