@@ -36,7 +36,8 @@ def test_json_round_trip_keeps_everything():
     steps = (StepRecord("grasp", {"target": "$red_cube"}, "failed", "it slipped", code="slipped"),)
     memory = Memory(("put it away", "no, the mug"), steps, gone=("red cube",), failures=("it slipped",), trigger="new")
     plain = kit.example(3, "a" * 64)
-    sample = make_sample("x", ["a" * 64], "no, the mug", "hsr", plain.state, memory, plain.policy, {"kind": "run"}, "test")
+    state = replace(plain.state, own={"battery_percent": 80}, facts={"open lab door": False})
+    sample = make_sample("x", ["a" * 64], "no, the mug", "hsr", state, memory, plain.policy, {"kind": "run"}, "test")
     assert Sample.from_json(json.loads(json.dumps(sample.to_json()))) == sample
     assert list(sample.to_json()["policy"]) == ["goal", "subtasks"]
 

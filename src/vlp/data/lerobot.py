@@ -64,7 +64,7 @@ def export_samples(folder: str | Path, out: str | Path, *, video: bool = False, 
 
 
 def state_names(states: Iterable[RobotState]) -> tuple[str, ...]:
-    """Return the names of the numbers that states have: base, gripper, hand, then joints and own fields by name."""
+    """Return the names of the numbers that states have: base, gripper, hand, then joints, own fields and sensed facts by name."""
     body: dict[str, None] = {}
     rest: set[str] = set()
     for state in states:
@@ -90,7 +90,7 @@ def _body_numbers(state: RobotState) -> dict[str, float]:
 
 def _named_numbers(state: RobotState) -> dict[str, float]:
     own = {name: float(value) for name, value in state.own.items() if not isinstance(value, str)}
-    return {**state.joints_rad_or_m, **own}
+    return {**state.joints_rad_or_m, **own, **{fact: float(so) for fact, so in state.facts.items()}}
 
 
 def _episode(store: Store, sample: Sample, names: Sequence[str]) -> RecordedEpisode:

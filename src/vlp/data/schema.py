@@ -30,6 +30,7 @@ class _State(_Strict):
     gripper_m: Number | None = None
     hand_in_base: Three | None = None
     own: UpTo200[dict[Word, Word | Number | bool]] = {}
+    facts: UpTo200[dict[Word, bool]] = {}
 
 
 class _Step(_Strict):
