@@ -64,7 +64,7 @@ def export_samples(folder: str | Path, out: str | Path, *, video: bool = False, 
 
 
 def state_names(states: Iterable[RobotState]) -> tuple[str, ...]:
-    """Return the names of the numbers that states have: base, gripper, hand, then joints, own fields and sensed facts by name."""
+    """Return the names of the numbers that states have: base, gripper, hand, then joints, own fields and facts by name."""
     body: dict[str, None] = {}
     rest: set[str] = set()
     for state in states:
