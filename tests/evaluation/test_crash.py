@@ -5,7 +5,7 @@ import json
 import pytest
 
 from vlp.core.errors import UsageError
-from vlp.evaluation.stress.crash import Case, _repeated, run_crash
+from vlp.evaluation.stress.crash import Case, repeated, run_crash
 from vlp.journal import Event
 
 
@@ -15,12 +15,12 @@ def event(kind: str, key: str) -> Event:
     return Event(kind, {**data, **more})
 
 
-def test_a_step_sent_again_after_its_end_counts_as_repeated():
+def test_a_step_sent_again_after_its_end_counts_asrepeated():
     start, end = event("step-started", "a"), event("step-finished", "a")
-    assert _repeated([start, end]) == ()
-    assert _repeated([start, start, end]) == (), "redoing the one in flight is no repetition"
-    assert _repeated([start, end, start]) == ("a",)
-    assert _repeated([start, end, end]) == ("a",)
+    assert repeated([start, end]) == ()
+    assert repeated([start, start, end]) == (), "redoing the one in flight is no repetition"
+    assert repeated([start, end, start]) == ("a",)
+    assert repeated([start, end, end]) == ("a",)
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def _killed_run(index: int, world: int, usual_s: float, folder: Path) -> Case:
         killed=killed,
         events_before=len(before),
         in_flight=len(set(keys["step-started"])) > len(set(keys["step-finished"])),
-        repeated=_repeated(after),
+        repeated=repeated(after),
         outcome=end.get("outcome", "none"),
         verdict=end.get("verdict"),
         reason=end.get("reason", ""),
@@ -150,7 +150,7 @@ def _is_under_way(out: Path) -> bool:
     return bool(events) and events[-1].kind != "run-finished"
 
 
-def _repeated(events: list[Any]) -> tuple[str, ...]:
+def repeated(events: list[Any]) -> tuple[str, ...]:
     """Return keys of steps that were sent or finished after they had finished."""
     finished: set[str] = set()
     again: list[str] = []
