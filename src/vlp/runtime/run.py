@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import math
 import platform
 import uuid
@@ -220,6 +222,7 @@ class Run:
             self.journal.close()
             self.planner.close()
             self.body.close()
+            _give_back()
 
     def _begin(self) -> None:
         start = self.spec.started(self.run_id, self.body.manifest.version, self.body.instance())
@@ -233,6 +236,12 @@ class Run:
         for event in self._past:
             self.journal.show(event)
         recover(self._past, self.loop, self._looked)
+
+
+def _give_back() -> None:
+    """Give freed memory back to the system: threads that end leave theirs with the allocator, 3 MB after each run."""
+    with contextlib.suppress(AttributeError, OSError):  # an allocator that has no such thing
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class Hold(VlpError):
