@@ -35,7 +35,7 @@ def test_a_step_sent_again_after_its_end_counts_asrepeated():
     ],
 )
 def test_what_holds(outcome, verdict, error, repeated, holds):
-    assert Case(0, 1, 1.0, True, 9, True, repeated, outcome, verdict, "a reason", error).holds is holds
+    assert Case(0, 1, "moment", 1.0, True, 9, True, repeated, outcome, verdict, "a reason", error).holds is holds
 
 
 def test_a_directory_in_use_is_refused(tmp_path):
@@ -48,5 +48,5 @@ def test_a_directory_in_use_is_refused(tmp_path):
 def test_killed_runs_of_the_simulated_robot_are_resumed(tmp_path):
     summary = run_crash(2, 0, tmp_path / "crash")
     assert summary["held"] == summary["n"] == 2
-    rows = [json.loads(line) for line in (tmp_path / "crash" / "cases.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (tmp_path / "crash" / "rows.jsonl").read_text().splitlines()]
     assert all(row["killed"] for row in rows)

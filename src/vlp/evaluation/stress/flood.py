@@ -1,4 +1,4 @@
-"""Bodies and heads that are oversize, endless or slow, and 10 times the load: a refusal within a second, and others get through.
+"""Bodies and heads that are oversize, endless or slow, and 10 times the load: refused within a second, and others get through.
 
     python -m vlp.evaluation.stress.flood --n 240 --out runs/flood
 
@@ -46,7 +46,9 @@ def case(index: int, seed: int, out: Path, server: Served) -> dict[str, Any]:
 
 def _sent(kind: str, port: int) -> int:
     """Send a request that goes wrong, and return the status of the answer; 0 where the connection was closed."""
-    length = {"oversize": f"Content-Length: {10**9}", "slow body": "Content-Length: 1000"}.get(kind, "Transfer-Encoding: chunked")
+    length = {"oversize": f"Content-Length: {10**9}", "slow body": "Content-Length: 1000"}.get(
+        kind, "Transfer-Encoding: chunked"
+    )
     head = f"POST /executions HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n{length}\r\n"
     end_s = time.monotonic() + 20.0
     with socket.create_connection(("127.0.0.1", port), timeout=0.05) as connection:

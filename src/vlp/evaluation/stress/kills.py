@@ -25,7 +25,7 @@ from typing import Any
 
 from vlp.core.messages import Instruction
 from vlp.evaluation.stress.command import quantiles, rows_command
-from vlp.evaluation.stress.crash import repeated
+from vlp.evaluation.stress.crash import die, dying, repeated
 from vlp.evaluation.stress.journal import POLICY
 from vlp.journal import Event, read_events
 from vlp.models.scripted import ScriptedModel
@@ -45,7 +45,8 @@ class KeptRobot(FakeRobot):
 
     Args:
         log: the file; what it holds has happened.
-        dies: when this process kills itself: "before" or "after" a step of a policy, and its number; None to let it live.
+        dies: when this process kills itself: "before" or "after" a step of a policy, and its number; "slow" makes that step
+            take 1.5 s. None to let it live.
     """
 
     def __init__(self, log: Path, dies: tuple[str, int] | None = None) -> None:
@@ -59,7 +60,9 @@ class KeptRobot(FakeRobot):
         look = ".look." in step.key
         number = sum(".look." not in effect["key"] for effect in effects_of(self._log))
         if self._dies == ("before", number) and not look:
-            _die()
+            die()
+        if self._dies == ("slow", number) and not look:
+            self._stop.wait(1.5)
         time.sleep(0.003)
         result = super().execute(step)
         world = json.loads(self.snapshot())
@@ -67,7 +70,7 @@ class KeptRobot(FakeRobot):
         with self._log.open("a") as file:
             file.write(json.dumps(line) + "\n")
         if self._dies == ("after", number) and not look:
-            _die()
+            die()
         return result
 
 
@@ -104,10 +107,6 @@ class Watching:
         return json.dumps({**POLICY, "subtasks": [{**POLICY["subtasks"][0], "steps": left}]})
 
 
-def _die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 def _serve(folder: Path, dies: tuple[str, int] | None, pipe: Any) -> None:
     parent = os.getppid()
     with running_server(KeptRobot(folder / "effects.jsonl", dies), "a-token-for-the-stress", record=folder / "record.db") as at:
@@ -136,11 +135,11 @@ def live(folder: Path, at: Address | None, kill: tuple[str, float] | None, looke
     run = Run(out, spec, robot, ScriptedModel(judge.reply), judge=judge, past=past, looked=looked)
     when, number = kill or ("", 0)
     if isinstance(robot, RemoteRobot) and when == "taken on":
-        _dying(robot, "_send", int(number), after=True)
+        dying(robot, "_send", int(number), after=True)
     if when in ("before", "after"):
-        _dying(run.journal, "append", int(number), after=when == "after")
+        dying(run.journal, "append", int(number), after=when == "after")
     if when == "moment":
-        threading.Timer(number, _die).start()
+        threading.Timer(number, die).start()
     append = run.journal.append
 
     def timed(*events: Event) -> list[Event]:
@@ -160,33 +159,28 @@ def _last(log: Path, at_rest: dict[str, Any]) -> dict[str, Any]:
     return effects[-1]["world"] if effects else at_rest
 
 
-def _dying(owner: object, method: str, number: int, after: bool) -> None:
-    """Let this process die before or after the call of a method with this number."""
-    call, calls = getattr(owner, method), Counter[str]()
-
-    def counted(*arguments: Any) -> Any:
-        calls[method] += 1
-        if calls[method] == number and not after:
-            _die()
-        result = call(*arguments)
-        if calls[method] == number:
-            _die()
-        return result
-
-    setattr(owner, method, counted)
-
-
 class Lives:
     """Processes for runs and robots, forked from one that has loaded all that they need."""
 
     def __init__(self) -> None:
+        self.server_pid = 0
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["vlp.evaluation.stress.crash", "vlp.runtime.run", "vlp.robot.server", "vlp.robot.stop_line"])
+        self._context.set_forkserver_preload(
+            ["vlp.evaluation.stress.crash", "vlp.runtime.run", "vlp.robot.server", "vlp.robot.stop_line"]
+        )
+
+    def begin(self, *arguments: Any) -> Any:
+        """Let a run live, and return its process."""
+        process = self._context.Process(target=live, args=arguments, daemon=True)
+        process.start()
+        return process
 
     def run(self, *arguments: Any) -> int:
-        """Let a run live, and return its exit status."""
-        process = self._context.Process(target=live, args=arguments)
-        process.start()
+        """Let a run live to its end, and return its exit status."""
+        return self.end(self.begin(*arguments))
+
+    def end(self, process: Any) -> int:
+        """Wait for the end of a run, and return its exit status."""
         process.join(60.0)
         if process.is_alive():
             process.kill()
@@ -201,6 +195,7 @@ class Lives:
         process = self._context.Process(target=_serve, args=(folder, dies, far), daemon=True)
         process.start()
         far.close()
+        self.server_pid = process.pid or 0
         try:
             yield near.recv()
         finally:
@@ -244,7 +239,7 @@ def _run_killed(folder: Path, lives: Lives, kill: tuple[str, float], served: boo
         faults = [] if died in (-signal.SIGKILL, 0) else [f"the run ended with status {died}"]
         if died == 0:
             return faults, False
-        held = _settled(folder, at) if at else False
+        held = settled(folder, at) if at else False
         if lives.run(folder, at, None) != 0:
             faults.append("the resumed run ended with an error")
         if _end(folder).get("error") in ("Hold", "Unsettled"):
@@ -262,7 +257,7 @@ def _server_killed(folder: Path, lives: Lives, dies: tuple[str, int]) -> tuple[l
     before = effects_of(folder / "effects.jsonl")
     faults = [] if _end(folder).get("error") else [f"the run took it for {_end(folder)}"]
     with lives.served(folder) as at:
-        _settled(folder, at)
+        settled(folder, at)
         lives.run(folder, at, None)
         end = _end(folder)
         if end.get("error") != "Unsettled" or effects_of(folder / "effects.jsonl") != before:
@@ -271,7 +266,7 @@ def _server_killed(folder: Path, lives: Lives, dies: tuple[str, int]) -> tuple[l
     return faults, True
 
 
-def _settled(folder: Path, at: Address) -> bool:
+def settled(folder: Path, at: Address) -> bool:
     """Wait until the robot has stopped by itself or rests, then reset it, as a person would; return whether it was latched."""
     http = Http(at.url, at.token, 2.0)
     try:

@@ -4,7 +4,7 @@
 
 Episodes in simulation with the expert for a model; a fifth of the actions lie. A lie is found when the run notices, by a step
 that fails or a trigger, before it claims success; it is named when the run's account of what failed is that of an execution,
-not of a policy or of perception. A lie after which everything is as it would be without it has no effect that a look could find.
+not of a policy or of perception. After a lie without effect everything is as it would be without it: no look could find it.
 """
 
 import sys
@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from vlp.core.messages import Instruction
 from vlp.core.observation import Box
 from vlp.episodes.assemble import open_robot
 from vlp.episodes.cases import sample_episode
@@ -25,7 +26,6 @@ from vlp.journal import read_events
 from vlp.primitives.manifest import Manifest
 from vlp.robot.protocol import Robot, Step, StepResult
 from vlp.runtime.run import Run, Spec
-from vlp.core.messages import Instruction
 
 EXECUTION = ("grasp failed", "grasp slipped", "placement missed", "action failed")
 """Causes of `vlp.evaluation.attribution` that lie with the execution."""
