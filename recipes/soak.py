@@ -24,7 +24,7 @@ class Row:
 
     Args:
         promise: in words.
-        module: under `vlp.evaluation.stress`, with its arguments before `--n`.
+        module: under `vlp.evaluation.stress`, with its arguments before `--n`. It goes on where it stopped, or begins anew.
         n: cases of the long form.
         tell: summary -> cases done, what was measured, faults.
     """
@@ -38,9 +38,8 @@ class Row:
 def _halts(summary: dict[str, Any]) -> tuple[int, str, int]:
     figures = next(iter(summary.values()))["all"]
     last = figures["last_motion_ms"]
-    said = (
-        f"last motion command after {last['p50']:.0f} ms (median), {last['p99.9']:.0f} ms (99.9 %), {last['max']:.0f} ms (most)"
-    )
+    rare = f"{last['p99.9']:.0f} ms (99.9 %), " if figures["n"] >= 1000 else ""
+    said = f"last motion command after {last['p50']:.0f} ms (median), {rare}{last['max']:.0f} ms (most)"
     return figures["n"], said, figures["motion_after_confirmed"] + len(figures["faults"])
 
 
@@ -62,6 +61,58 @@ def _killed(summary: dict[str, Any]) -> tuple[int, str, int]:
     return summary["n"], said, len(summary["not_held"])
 
 
+def _kills(summary: dict[str, Any]) -> tuple[int, str, int]:
+    told = summary["kills"]
+    said = f"{told['killed']} taken over, {told['in_flight']} with a step in flight, {told['held']} held or latched; "
+    return told["n"], said + f"resumed after {_times(told['resume_s'], 's')}", len(told["faults"])
+
+
+def _late(summary: dict[str, Any]) -> tuple[int, str, int]:
+    told = summary["late"]
+    said = ", ".join(f"{count} {fault}" for fault, count in told["injected"].items())
+    return (
+        told["n"],
+        f"{said}; at most {told['policies']} policies; ended after {_times(told['end_s'], 's')}",
+        len(told["faults"]),
+    )
+
+
+def _lied(summary: dict[str, Any]) -> tuple[int, str, int]:
+    told = summary["lies"]
+    said = f"{told['lies']} lies in {told['actions']} actions, {told['without_effect']} without effect; "
+    return told["n"], said + f"{told['found']} found, {told['named']} named as executions", len(told["faults"])
+
+
+def _flooded(summary: dict[str, Any]) -> tuple[int, str, int]:
+    told = summary["flood"]
+    said = f"refused after at most {max(times['max'] for times in told['answer_ms'].values()):.0f} ms; requests of others "
+    said += f"{_times(told['alone_ms'], 'ms')} alone, {_times(told['beside_ms'], 'ms')} beside the load"
+    return told["n"], f"{said}, stops {_times(told['stop_ms'], 'ms')}", len(told["faults"])
+
+
+def _clocks(summary: dict[str, Any]) -> tuple[int, str, int]:
+    told = summary["clocks"]
+    said = ", ".join(f"{count} {what}" for what, count in told["injected"].items())
+    return told["n"], f"{said}; {told['hangs']} with a hang, ended within {told['longest_hang_s']} s", len(told["faults"])
+
+
+def _storms(summary: dict[str, Any]) -> tuple[int, str, int]:
+    told = summary["storms"]
+    said = f"{told['said']:,} sentences, {told['refused']:,} refused at once; at most {told['policies']} policies a run"
+    return told["n"], f"{said}; ended after {_times(told['seconds'], 's')}", len(told["faults"])
+
+
+def _started(summary: dict[str, Any]) -> tuple[int, str, int]:
+    told = summary["starts"]
+    hour, error = told.get("mb_per_hour", ("?", "?"))
+    said = f"memory grows by {hour} MB an hour (standard error {error}), {told['kb_per_start'][0]} kB a start"
+    return told["n"], f"{said}; {told['last']['handles']:.0f} handles, no child left", len(told["faults"])
+
+
+def _times(values: dict[str, float], unit: str) -> str:
+    return f"{values['p50']:g} {unit} (median), {values['max']:g} {unit} (most)" if values else "nothing"
+
+
 ROWS = {
     "stops": Row(
         "A stop gets through an idle, a busy and a flooded server and a frozen client; no motion follows `confirmed`",
@@ -73,7 +124,19 @@ ROWS = {
         "delivery", 10_000, _delivered,
     ),
     "commanders": Row("Never two commanders", "commanders", 10_000, _raced),
-    "crash": Row("kill -9 at random moments, then resume: no finished step is repeated", "crash", 100, _killed),
+    "crash": Row("kill -9 in simulation, then resume: no finished step is repeated", "crash", 100, _killed),
+    "kills": Row(
+        "kill -9 of run or robot's server, before and after each event and under a step: one effect per step; what is not known"
+        " holds until a person has looked",
+        "kills", 1000, _kills,
+    ),
+    "late": Row("A primitive that never returns, late, or with another one's result is no success; retries are bounded", "late", 200, _late),
+    "lies": Row("A primitive that does nothing and says that it did is found by a look", "lies", 60, _lied),
+    "flood": Row("Oversize, endless and slow requests are refused within 1 s; ten times the load leaves others theirs", "flood", 120, _flooded),
+    "clocks": Row("Clocks that jump and processes that are suspended leave deadlines, leases and order", "clocks", 70, _clocks),
+    "storms": Row("New instructions at 1 kHz, in turn, plans that always fail: taken together, bounded, ended with the reason", "storms", 70, _storms),
+    "starts": Row("1,000 robots' servers started and stopped in one process leave nothing", "starts servers", 1000, _started),
+    "runs": Row("25 episodes in one process leave nothing", "starts runs", 25, _started),
 }  # fmt: skip
 
 
@@ -89,6 +152,16 @@ def run(name: str, out: Path, seconds: float) -> None:
             print(f"{name}: ended with status {ended}: a promise was broken, or it could not run", file=sys.stderr, flush=True)
     except subprocess.TimeoutExpired:
         print(f"{name}: stopped after {seconds:.0f} s; the same command goes on", file=sys.stderr, flush=True)
+        rows = out / name / "rows.jsonl"
+        if done := len(rows.read_text().splitlines()) if rows.is_file() else 0:  # tell of those that there are
+            told = [str(done) if word == str(row.n) else word for word in command]
+            subprocess.run(told, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120.0, check=False)
+
+
+def cases(name: str, out: Path) -> int:
+    """Return how many cases of a row are done."""
+    file = out / name / "summary.json"
+    return ROWS[name].tell(json.loads(file.read_text()))[0] if file.is_file() else 0
 
 
 def tell(out: Path) -> None:
@@ -115,7 +188,7 @@ def main() -> None:
         return
     end_s = time.monotonic() + 60 * options.minutes
     for name in options.only:
-        if (left_s := end_s - time.monotonic()) > 1 and not (options.out / name / "summary.json").is_file():
+        if (left_s := end_s - time.monotonic()) > 1 and cases(name, options.out) < ROWS[name].n:
             run(name, options.out, left_s)
     tell(options.out)
 

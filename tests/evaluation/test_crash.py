@@ -5,7 +5,7 @@ import json
 import pytest
 
 from vlp.core.errors import UsageError
-from vlp.evaluation.stress.crash import Case, _repeated, run_crash
+from vlp.evaluation.stress.crash import Case, repeated, run_crash
 from vlp.journal import Event
 
 
@@ -15,12 +15,12 @@ def event(kind: str, key: str) -> Event:
     return Event(kind, {**data, **more})
 
 
-def test_a_step_sent_again_after_its_end_counts_as_repeated():
+def test_a_step_sent_again_after_its_end_counts_asrepeated():
     start, end = event("step-started", "a"), event("step-finished", "a")
-    assert _repeated([start, end]) == ()
-    assert _repeated([start, start, end]) == (), "redoing the one in flight is no repetition"
-    assert _repeated([start, end, start]) == ("a",)
-    assert _repeated([start, end, end]) == ("a",)
+    assert repeated([start, end]) == ()
+    assert repeated([start, start, end]) == (), "redoing the one in flight is no repetition"
+    assert repeated([start, end, start]) == ("a",)
+    assert repeated([start, end, end]) == ("a",)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_a_step_sent_again_after_its_end_counts_as_repeated():
     ],
 )
 def test_what_holds(outcome, verdict, error, repeated, holds):
-    assert Case(0, 1, 1.0, True, 9, True, repeated, outcome, verdict, "a reason", error).holds is holds
+    assert Case(0, 1, "moment", 1.0, True, 9, True, repeated, outcome, verdict, "a reason", error).holds is holds
 
 
 def test_a_directory_in_use_is_refused(tmp_path):
@@ -48,5 +48,5 @@ def test_a_directory_in_use_is_refused(tmp_path):
 def test_killed_runs_of_the_simulated_robot_are_resumed(tmp_path):
     summary = run_crash(2, 0, tmp_path / "crash")
     assert summary["held"] == summary["n"] == 2
-    rows = [json.loads(line) for line in (tmp_path / "crash" / "cases.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (tmp_path / "crash" / "rows.jsonl").read_text().splitlines()]
     assert all(row["killed"] for row in rows)

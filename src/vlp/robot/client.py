@@ -41,7 +41,8 @@ class RemoteRobot:
     Args:
         url: e.g. "http://127.0.0.1:8765".
         token: the server's bearer token.
-        holder: who holds the lease; the same holder may take its own lease over after a crash.
+        holder: who holds the lease; the same holder may take its own lease over after a crash. By default the run that it
+            is used in, before that this process.
         ttl_s: silence after which the server stops a moving robot.
         timeout_s: time limit of one HTTP exchange.
         give_up_s: how long a step goes on without contact before it fails.
@@ -66,6 +67,7 @@ class RemoteRobot:
         self.url = url.rstrip("/")
         self._token = token
         self._http = Http(self.url, token, timeout_s)
+        self._named = holder
         self._beat = _Heartbeat(Http(self.url, token, min(timeout_s, ttl_s)), holder or f"vlp-{os.getpid()}", ttl_s)
         self._give_up_s = give_up_s
         self._poll_s = min(5.0, timeout_s / 2)
@@ -182,6 +184,10 @@ class RemoteRobot:
                 return ""
             raise self._refusal(refused) from None
         return self._parse(ReachBody, reply).reason
+
+    def hold_as(self, holder: str) -> None:
+        """Name who holds the robot from the next lease on, so that a run that is taken over need not wait for its own lease."""
+        self._beat.holder = self._named or holder
 
     def take_lease(self) -> None:
         """Hold the robot from now on, not only from the first step; raises MissingComponent where another one holds it."""
@@ -312,7 +318,7 @@ class _Heartbeat:
     """
 
     def __init__(self, http: Http, holder: str, ttl_s: float) -> None:
-        self._http, self._holder, self._ttl_s = http, holder, ttl_s
+        self._http, self.holder, self._ttl_s = http, holder, ttl_s
         self._lock = threading.Lock()
         self._epoch: int | None = None
         self._gone = False
@@ -354,7 +360,7 @@ class _Heartbeat:
         self.end()
         if epoch is not None:
             with contextlib.suppress(Refusal, RobotUnreachable):  # else it runs out by itself
-                self._http.call("POST", "/lease/release", {"holder": self._holder, "epoch": epoch})
+                self._http.call("POST", "/lease/release", {"holder": self.holder, "epoch": epoch})
         self._http.close()
 
     def _acquired(self) -> int:
@@ -392,7 +398,7 @@ class _Heartbeat:
             raise RobotUnreachable(self._http.url, "its answer is not its health", sent=True) from None
 
     def _post(self, epoch: int | None) -> int:
-        body = {"holder": self._holder, "ttl_s": self._ttl_s}
+        body = {"holder": self.holder, "ttl_s": self._ttl_s}
         reply = self._http.call("POST", "/lease", body if epoch is None else {**body, "epoch": epoch})
         try:
             lease = LeaseBody.model_validate(reply)

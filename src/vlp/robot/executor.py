@@ -295,6 +295,8 @@ class Executor:
             result = self.robot.execute(replace(step, arguments=filled))
             if not isinstance(result, StepResult):
                 raise TypeError(f"execute returned a {type(result).__name__}")
+            if result.key != step.key:  # one that comes late, or a second time, says nothing about this step
+                raise ValueError(f"execute returned the result of {result.key[:100]!r}")
             json.dumps(plain(asdict(result)), allow_nan=False)
             return result
         except SimulationFault as fault:

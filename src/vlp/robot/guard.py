@@ -133,7 +133,7 @@ async def _read(receive: Receive, announced: bytes) -> bytes:
         raise too_large
     chunks = bytearray()
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(0.8):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
@@ -144,7 +144,7 @@ async def _read(receive: Receive, announced: bytes) -> bytes:
                 if not message.get("more_body", False):
                     return bytes(chunks)
     except TimeoutError:
-        raise Refusal(408, "too-slow", "the body took longer than 10 s.") from None
+        raise Refusal(408, "too-slow", "the body took longer than 0.8 s.") from None
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import weakref
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, TypeVar
 
@@ -89,11 +90,12 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.executor = executor
-    _add_reading(app, executor, stop_port)
-    _add_executions(app, executor)
-    _add_stop(app, executor)
-    _add_lease(app, executor)
-    _add_events(app, executor)
+    served = weakref.proxy(executor)  # FastAPI remembers routes for ever; the robot ends with its server
+    _add_reading(app, served, stop_port)
+    _add_executions(app, served)
+    _add_stop(app, served)
+    _add_lease(app, served)
+    _add_events(app, served)
     _add_refusals(app)
     app.add_middleware(Guard, access=access, audit=audit, open_paths=("/openapi.json",))
     return app

@@ -38,6 +38,7 @@ class Budget:
         step_grace_s: what a step may take beyond the time limit of its primitive.
         run_s: the whole run.
         reply_tokens: length of one reply.
+        instructions: sentences that one run takes.
     """
 
     replans: int = 6
@@ -47,6 +48,7 @@ class Budget:
     step_grace_s: float = 60.0
     run_s: float = 1800.0
     reply_tokens: int = 2048
+    instructions: int = 100
 
 
 class ProgramFault(VlpError):
@@ -320,8 +322,12 @@ def observed(robot: Robot) -> Observation:
 
 
 def executed(robot: Robot, step: Step) -> StepResult:
-    """Return the result of a step as plain data; raises ProgramFault when what the robot gives back is no result."""
-    return _taken(plain_result, robot.execute(step), f"the end of {step.do!r}")
+    """Return the result of a step as plain data; raises ProgramFault when what the robot gives back is no result of it."""
+    result = _taken(plain_result, robot.execute(step), f"the end of {step.do!r}")
+    if result.key != step.key:  # one that comes late, or a second time, says nothing about this step
+        said = f"the robot failed to give the end of {step.do!r}: it gave back the result of {result.key[:100]!r}."
+        raise ProgramFault(said, "This is a fault in the robot's program.")
+    return result
 
 
 def _taken(take: Callable[[Any], T], given: Any, what: str) -> T:

@@ -200,8 +200,10 @@ class Loop:
 
     def _change(self) -> Outcome | None:
         """Let everything happen that waited for this boundary: sentences of the person, scripted changes."""
-        while not self._said.empty():
-            if (end := self._instruct(self._said.get())) is not None:
+        # Not until it is empty: whoever talks without end would hold the run here.
+        waiting = [self._said.get() for _ in range(self._said.qsize())]
+        for said, before in zip(waiting, [None, *waiting], strict=False):
+            if (before is None or said.text != before.text) and (end := self._instruct(said)) is not None:
                 return end
         progress = self.memory.progress
         for mark, change in self._changes.items():
@@ -228,6 +230,8 @@ class Loop:
         Whoever speaks to a robot in motion and is not understood expects it to hold on, not to go on.
         """
         why = self.gate.sentence(said.text, follows=True)
+        if why is None and len(self.memory.knowledge.instructions) >= self.budget.instructions:
+            return Outcome("stopped", f"one run takes {self.budget.instructions} instructions; this was one more: {said.text}")
         if why is None:
             self.journal.emit(Event("instruction", asdict(said)))
             return None

@@ -155,7 +155,8 @@ class Planner:
             names=self._names,
         )
         last = memory.steps[-1] if memory.steps else None
-        refuted = last is not None and last.do == CHECK and last.status == "failed"
+        # A check of which nobody knows how it ended, since the robot's server died under it, has refuted nothing.
+        refuted = last is not None and last.do == CHECK and last.status == "failed" and last.code != "unknown"
         known = replace(self.memory.state(refuted), at=seen.state.at)
         fresh = self.memory.progress.instruction != memory.instruction
         checks = (*CHECKS, *self.gate.checks(memory.instructions, fresh))

@@ -1,28 +1,31 @@
-"""SIGKILL at random moments of runs on the simulated robot, then `resume`: what is finished stays finished.
+"""SIGKILL of runs on the simulated robot, then `resume`: what is finished stays finished.
 
     python -m vlp.evaluation.stress.crash --n 100 --seed 0 --out runs/crash
 
-Each case is a run with the expert as its model, in a process that kills itself at a random moment, and a second process
-that takes the run over. A case holds when no finished step was repeated and the task is done, or the run ended in a
-clear hold. A world in which the same run fails without a kill says nothing about kills: it is drawn again, and counted.
+Each case is a run with the expert as its model, in a process that kills itself, at a random moment or before or after a group
+of events is written, and a second process that takes the run over; the same command goes on where it stopped. A case holds when
+no finished step was repeated and the task is done, or the run ended in a clear hold. A world in which the same run fails without
+a kill says nothing about kills: it is drawn again, and counted.
 """
 
 import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from vlp.core.errors import UsageError, first
+from vlp.evaluation.stress.command import kept_rows
 from vlp.journal import read_events
 from vlp.sim import EMBODIMENTS, WORLDS
 
@@ -34,7 +37,8 @@ class Case:
     Args:
         index: its number.
         seed: of its world and task.
-        killed_after_s: when it was to die, in seconds from its first event.
+        way: when it was to die: at a "moment", or "before" or "after" a group of events is written.
+        number: seconds from its first event, or number of the group.
         killed: whether it did; a run that ended before is no case and is drawn again.
         events_before: events in the journal at the kill.
         in_flight: whether a step was under way.
@@ -46,7 +50,8 @@ class Case:
 
     index: int
     seed: int
-    killed_after_s: float
+    way: str
+    number: float
     killed: bool
     events_before: int
     in_flight: bool
@@ -65,12 +70,12 @@ class Case:
 
 
 def run_crash(n: int, seed: int, out: str | Path, workers: int = 1) -> dict[str, Any]:
-    """Kill and resume n runs; write cases.jsonl and summary.json.
+    """Kill and resume n runs; write rows.jsonl and summary.json.
 
     Args:
         n: cases.
         seed: of worlds, tasks and moments.
-        out: directory for everything; must be empty or new.
+        out: directory for everything; empty, new, or that of the same stress, which goes on.
         workers: cases at a time.
 
     Returns:
@@ -78,23 +83,31 @@ def run_crash(n: int, seed: int, out: str | Path, workers: int = 1) -> dict[str,
     """
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
+    if any(folder.iterdir()) and not (folder / "whole").is_dir():
         raise UsageError(f"{str(folder)!r} is not empty.", "Choose another directory.")
     usual_s = _whole_life_s(folder / "whole", seed)
+    coming: dict[int, Future[Case]] = {}
+
+    def row(index: int) -> dict[str, Any]:
+        for ahead in range(index, min(n, index + workers)):
+            if ahead not in coming:
+                coming[ahead] = pool.submit(_case, ahead, seed, usual_s, folder)
+        case = coming.pop(index).result()
+        return {**asdict(case), "holds": case.holds}
+
     with ThreadPoolExecutor(workers) as pool:
-        cases = list(pool.map(lambda i: _case(i, seed, usual_s, folder), range(n)))
-    with open(folder / "cases.jsonl", "w") as file:
-        file.writelines(json.dumps({**asdict(case), "holds": case.holds}) + "\n" for case in cases)
-    bad = [asdict(case) for case in cases if not case.holds]
+        rows = kept_rows(n, folder, row)
+    bad = [row for row in rows if not row["holds"]]
     summary = {
         "n": n,
         "held": n - len(bad),
         "rate": (n - len(bad)) / n if n else None,
-        "repeated_steps": sum(len(case.repeated) for case in cases),
-        "in_flight": sum(case.in_flight for case in cases),
-        "outcomes": dict(Counter(case.outcome for case in cases)),
+        "repeated_steps": sum(len(row["repeated"]) for row in rows),
+        "ways": dict(Counter(row["way"] for row in rows)),
+        "in_flight": sum(row["in_flight"] for row in rows),
+        "outcomes": dict(Counter(row["outcome"] for row in rows)),
         "seed": seed,
-        "redrawn_worlds": sorted(world for case in cases for world in case.redrawn),
+        "redrawn_worlds": sorted(world for row in rows for world in row["redrawn"]),
         "not_held": bad,
     }
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
@@ -115,12 +128,13 @@ def _case(index: int, seed: int, usual_s: float, folder: Path) -> Case:
 
 def _killed_run(index: int, world: int, usual_s: float, folder: Path) -> Case:
     """Draw moments until one falls into the run, then resume it and look at its journal."""
-    rng = random.Random(world)
-    killed, kill_s, out = False, 0.0, folder
+    shutil.rmtree(folder, ignore_errors=True)  # what a stress that was stopped has left of it
+    rng, way = random.Random(world), ("moment", "before", "moment", "after")[index % 4]
+    killed, number, out = False, 0.0, folder
     for attempt in range(8):
         out = folder / f"{attempt}"
-        kill_s = rng.uniform(0.0, usual_s / (1 + attempt))
-        killed = _life(out, world, kill_s) == -signal.SIGKILL
+        number = rng.uniform(0.0, usual_s / (1 + attempt)) if way == "moment" else rng.randint(2, 3 + 40 // (1 + attempt))
+        killed = _life(out, world, (way, number)) == -signal.SIGKILL
         if killed and _is_under_way(out):
             break
     before = read_events(out, blobs=False)
@@ -132,11 +146,12 @@ def _killed_run(index: int, world: int, usual_s: float, folder: Path) -> Case:
     return Case(
         index=index,
         seed=world,
-        killed_after_s=round(kill_s, 3),
+        way=way,
+        number=round(number, 3),
         killed=killed,
         events_before=len(before),
         in_flight=len(set(keys["step-started"])) > len(set(keys["step-finished"])),
-        repeated=_repeated(after),
+        repeated=repeated(after),
         outcome=end.get("outcome", "none"),
         verdict=end.get("verdict"),
         reason=end.get("reason", ""),
@@ -150,7 +165,7 @@ def _is_under_way(out: Path) -> bool:
     return bool(events) and events[-1].kind != "run-finished"
 
 
-def _repeated(events: list[Any]) -> tuple[str, ...]:
+def repeated(events: list[Any]) -> tuple[str, ...]:
     """Return keys of steps that were sent or finished after they had finished."""
     finished: set[str] = set()
     again: list[str] = []
@@ -171,17 +186,18 @@ def _succeeds(out: Path, world: int) -> bool:
 
 
 def _whole_life_s(out: Path, seed: int) -> float:
-    """Return how long a run takes on this machine now, from its first to its last event."""
-    _life(out, seed * 100_000, None)
+    """Return how long a run takes on this machine now, or took when the stress began, from its first to its last event."""
+    if not (out / "journal.db").exists():
+        _life(out, seed * 100_000, None)
     events = read_events(out, blobs=False)
     return events[-1].wall_s - events[0].wall_s
 
 
-def _life(out: Path, world: int, kill_s: float | None) -> int:
+def _life(out: Path, world: int, kill: tuple[str, float] | None) -> int:
     """Start or resume a run in a process of its own and return its exit status."""
     command = [sys.executable, "-m", "vlp.evaluation.stress.crash", "--life", str(world), "--out", str(out)]
-    if kill_s is not None:
-        command += ["--kill-s", str(kill_s)]
+    if kill is not None:
+        command += ["--kill", *map(str, kill)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900.0)
     (out / "life.log").write_text(done.stdout + done.stderr)
@@ -203,11 +219,38 @@ class _Killer:
 
     def _kill(self) -> None:
         time.sleep(self._after_s)
-        os.kill(os.getpid(), signal.SIGKILL)
+        die()
 
 
-def live(out: Path, world: int, kill_s: float | None) -> str:
-    """Run a task of a world with the expert as its model, or take it over; return how it ended."""
+def dying(owner: object, method: str, number: int, after: bool) -> None:
+    """Let this process die before or after the call of a method with this number."""
+    call, calls = getattr(owner, method), Counter[str]()
+
+    def counted(*arguments: Any) -> Any:
+        calls[method] += 1
+        if calls[method] == number and not after:
+            die()
+        result = call(*arguments)
+        if calls[method] == number:
+            die()
+        return result
+
+    setattr(owner, method, counted)
+
+
+def die() -> None:
+    """Kill this process, as a power cut would."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def live(out: Path, world: int, kill: tuple[str, float] | None) -> str:
+    """Run a task of a world with the expert as its model, or take it over; return how it ended.
+
+    Args:
+        out: the run's directory.
+        world: seed of world and task.
+        kill: when this process kills itself, as `Case` has it; None to let it live.
+    """
     from vlp.core.messages import Instruction
     from vlp.episodes.assemble import open_robot
     from vlp.episodes.expert_model import ExpertModel
@@ -226,8 +269,12 @@ def live(out: Path, world: int, kill_s: float | None) -> str:
     known = read_run(out) if (out / "journal.db").exists() else None
     spec, past = known or (Spec(Instruction.of(task.instruction), first(EMBODIMENTS), first(WORLDS), "expert", world), [])
     expert = ExpertModel(simulation.truth, lambda: task)
-    killers = [_Killer(kill_s)] if kill_s is not None else []
-    return Run(out, spec, robot, expert, judge=Verdict(simulation, task), subscribers=killers, past=past).go().outcome
+    when, number = kill or ("", 0.0)
+    killers = [_Killer(number)] if when == "moment" else []
+    run = Run(out, spec, robot, expert, judge=Verdict(simulation, task), subscribers=killers, past=past)
+    if when in ("before", "after"):
+        dying(run.journal, "append", int(number), after=when == "after")
+    return run.go().outcome
 
 
 def main() -> None:
@@ -238,10 +285,10 @@ def main() -> None:
     reader.add_argument("--workers", type=int, default=1)
     reader.add_argument("--out", type=Path, required=True)
     reader.add_argument("--life", type=int, help=argparse.SUPPRESS)
-    reader.add_argument("--kill-s", type=float, help=argparse.SUPPRESS)
+    reader.add_argument("--kill", nargs=2, help=argparse.SUPPRESS)
     given = reader.parse_args()
     if given.life is not None:
-        print(live(given.out, given.life, given.kill_s))
+        print(live(given.out, given.life, (given.kill[0], float(given.kill[1])) if given.kill else None))
         return
     summary = run_crash(given.n, given.seed, given.out, given.workers)
     print(json.dumps(summary, indent=2))

@@ -1,0 +1,162 @@
+"""Bodies and heads that are oversize, endless or slow, and 10 times the load: refused within a second, and others get through.
+
+    python -m vlp.evaluation.stress.flood --n 240 --out runs/flood
+
+The robot's server has a process of its own. Every sixth case measures requests of one client at 20 Hz, for 3 s alone and 3 s
+beside ten times as many from another process, and then a stop; the others send what no server should wait for.
+"""
+
+import functools
+import http.client
+import json
+import socket
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from vlp.evaluation.stress.command import quantiles, rows_command
+from vlp.evaluation.stress.motion import SPAWN, TOKEN, Served, served
+
+KINDS = ("oversize", "endless", "slow body", "slow head", "streams", "load")
+ANSWERS = {"oversize": 413, "endless": 413, "slow body": 408, "slow head": 0, "streams": 429}
+"""What each is answered with; 0 is a connection that is closed."""
+RATE_HZ, SECONDS = 20, 3.0
+
+
+def case(index: int, seed: int, out: Path, server: Served) -> dict[str, Any]:
+    """Send one thing, or measure under load, and return what was not as promised.
+
+    Args:
+        index: of the kind.
+        seed, out: unused; every case is made by its number.
+        server: the robot's.
+    """
+    del seed, out
+    kind = KINDS[index % len(KINDS)]
+    if kind == "load":
+        return {"kind": kind, **_loaded(server), "faults": []}
+    began = time.monotonic()
+    status = _streams(server.port) if kind == "streams" else _sent(kind, server.port)
+    row = {"kind": kind, "status": status, "ms": round(1000 * (time.monotonic() - began), 1)}
+    return {**row, "faults": [] if status == ANSWERS[kind] else [f"{kind} was answered with {status}"]}
+
+
+def _sent(kind: str, port: int) -> int:
+    """Send a request that goes wrong, and return the status of the answer; 0 where the connection was closed."""
+    length = {"oversize": f"Content-Length: {10**9}", "slow body": "Content-Length: 1000"}.get(
+        kind, "Transfer-Encoding: chunked"
+    )
+    head = f"POST /executions HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n{length}\r\n"
+    end_s = time.monotonic() + 20.0
+    with socket.create_connection(("127.0.0.1", port), timeout=0.05) as connection:
+        connection.sendall(head.encode() if kind == "slow head" else f"{head}\r\n".encode())
+        while time.monotonic() < end_s:
+            try:
+                connection.sendall(b"2000\r\n" + b"x" * 0x2000 + b"\r\n" if kind == "endless" else b"x")
+            except TimeoutError:  # it reads no more: the answer is there, or comes
+                pass
+            except OSError:
+                return _status(connection)
+            try:
+                data = connection.recv(4096)
+                return int(data.split(b" ")[1]) if data else 0
+            except TimeoutError:
+                continue
+            except OSError:
+                return 0
+    return -1
+
+
+def _status(connection: socket.socket) -> int:
+    try:
+        data = connection.recv(4096)
+    except OSError:
+        return 0
+    return int(data.split(b" ")[1]) if data else 0
+
+
+def _streams(port: int) -> int:
+    """Open streams of events until one is refused, and return its status."""
+    opened: list[http.client.HTTPConnection] = []
+    try:
+        for _ in range(9):
+            opened.append(http.client.HTTPConnection("127.0.0.1", port, timeout=5.0))
+            opened[-1].request("GET", "/events?wait_s=20", headers={"Authorization": f"Bearer {TOKEN}"})
+            if (status := opened[-1].getresponse().status) != 200:
+                return status
+        return 200
+    finally:
+        for connection in opened:
+            connection.close()
+        time.sleep(0.2)  # the server notices that they have gone
+
+
+def _loaded(server: Served) -> dict[str, Any]:
+    """Return the milliseconds of one client's requests, alone and beside ten times as many, and those of a stop beside them."""
+    alone = _asked(server.port, SECONDS)
+    ready = SPAWN.Event()
+    flood = SPAWN.Process(target=_flood, args=(server.port, ready), daemon=True)
+    flood.start()
+    ready.wait(30.0)
+    try:
+        beside = _asked(server.port, SECONDS)
+        stop = _timed(server.stop_port, "POST", "/stop")
+    finally:
+        flood.kill()
+        flood.join()
+    _timed(server.port, "POST", "/stop/reset")
+    return {"alone_ms": alone, "beside_ms": beside, "stop_ms": stop}
+
+
+def _flood(port: int, ready: Any) -> None:
+    """Ask ten times as often, from ten threads, until this process is killed, at most for a minute."""
+    for _ in range(10):
+        threading.Thread(target=_asked, args=(port, 60.0), daemon=True).start()
+    time.sleep(0.2)
+    ready.set()
+    time.sleep(60.0)
+
+
+def _asked(port: int, seconds: float) -> list[float]:
+    """Ask for the health and for a lease in turn at a fixed rate, and return the milliseconds that each answer took."""
+    began, took = time.monotonic(), list[float]()
+    for turn in range(int(seconds * RATE_HZ)):
+        time.sleep(max(0.0, began + turn / RATE_HZ - time.monotonic()))
+        took.append(_timed(port, *(("GET", "/health"), ("GET", "/manifest"))[turn % 2]))
+    return took
+
+
+def _timed(port: int, method: str, path: str) -> float:
+    began = time.monotonic()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10.0)
+    connection.request(method, path, headers={"Authorization": f"Bearer {TOKEN}"})
+    json.loads(connection.getresponse().read())
+    connection.close()
+    return round(1000 * (time.monotonic() - began), 2)
+
+
+def tell(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the figures of rows."""
+    load = [row for row in rows if row["kind"] == "load"]
+    sent = [row for row in rows if row["kind"] != "load"]
+    every = {name: quantiles([ms for row in load for ms in row[name]]) for name in ("alone_ms", "beside_ms")}
+    return {
+        "sent": dict(Counter(f"{row['kind']}: {row['status']}" for row in sent)),
+        "answer_ms": {kind: quantiles([row["ms"] for row in sent if row["kind"] == kind]) for kind in ANSWERS},
+        "requests_beside": 10 * RATE_HZ * SECONDS * len(load),
+        **every,
+        "stop_ms": quantiles([row["stop_ms"] for row in load]),
+    }
+
+
+def main() -> int:
+    """Run from the command line."""
+    with served() as server:
+        return rows_command("flood", __doc__, functools.partial(case, server=server), tell)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
