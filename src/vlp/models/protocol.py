@@ -17,7 +17,15 @@ Tell = Callable[[str], None]
 
 
 class ModelUnreachable(MissingComponent):
-    """The model's server could not be reached, or hung up before it answered: asking again does no harm."""
+    """The model's server could not be reached, or hung up before its reply was whole: asking again does no harm."""
+
+
+class NotConnected(ModelUnreachable):
+    """Nobody takes connections at the server's address: nothing was asked."""
+
+
+class NotInTime(MissingComponent):
+    """The model's server gave no whole reply within the time limit."""
 
 
 class Busy(MissingComponent):
@@ -148,7 +156,7 @@ class Model(Protocol):
             on_text: called with each new piece of text as it is written.
 
         Raises:
-            MissingComponent: the model cannot be reached, hung, or answered garbage.
+            MissingComponent: the model cannot be reached, hung (`NotInTime`), or answered garbage.
             NoReply: it answered, with no reply in it.
         """
         ...
