@@ -150,7 +150,7 @@ ROWS: list[tuple[str, Row]] = [
     ("not-a-number", Row(3, ("NaN",))),
     ("deep", Row(3, ("nested too deep",))),
     ("plain-lines", Row(3, ("garbage", "two cubes"))),
-    ("half-a-line", Row(3, ("garbage",))),
+    ("half-a-line", Row(3, ("broke off in the middle of an event",))),
     ("split-everywhere", Row()),
     ("huge", Row(3, ("more than 8,388,608 bytes",))),
     ("endless-text", Row(3, ("more than 262,144 characters",))),

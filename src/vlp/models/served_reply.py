@@ -44,8 +44,9 @@ def events(url: str, pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:
 
     Raises:
         MissingComponent: it is not what an OpenAI-compatible server answers.
+        ModelUnreachable: a stream ended in the middle of an event.
     """
-    line, whole, done = bytearray(), False, b"[DONE]"
+    line, whole, begun, done = bytearray(), False, False, b"[DONE]"
     for piece in pieces:
         for part in [piece] if whole else piece.splitlines(keepends=True):
             if not line.strip(BLANK):
@@ -59,11 +60,20 @@ def events(url: str, pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:
             if data == done:
                 return
             if data:
+                begun = True
                 yield read_json(url, data)
     rest = bytes(line).strip(BLANK)
-    data = rest if whole else _data(url, rest)
-    if data and data != done:
-        yield read_json(url, data)
+    try:
+        data = rest if whole else _data(url, rest)
+        last = read_json(url, data) if data and data != done else None
+    except MissingComponent:
+        if not whole and (begun or rest.startswith(b"data:")):
+            raise ModelUnreachable(
+                f"the model server at {url} broke off in the middle of an event.", "Is it running?"
+            ) from None
+        raise
+    if last is not None:
+        yield last
 
 
 def read_reply(
