@@ -8,6 +8,7 @@ or the run ends with the reason, and the robot has done nothing. A server that i
 other clients wait for it is the last way.
 """
 
+import random
 import sys
 import time
 from collections import Counter
@@ -55,15 +56,16 @@ def fail(n: int, seed: int = 0) -> dict[str, Any]:
 
     Args:
         n: see above.
-        seed: is not used; every way comes in turn.
+        seed: of the order.
     """
     made, counts, faults, most_asked = ways(), Counter[str](), list[str](), 0
     names = [*made, "started anew"]
+    random.Random(seed).shuffle(names)
     for index in range(n):
         name, keeps = names[index % len(names)], index % 5 == 4
         if name == "started anew":
             counts[name] += 1
-            fault = _started_anew()
+            fault = started_anew()
         else:
             counts["kept failing" if keeps else name.partition(" at ")[0]] += 1
             asked, fault = _case(made[name], keeps)
@@ -99,8 +101,13 @@ def _unlike(told: Told, well_s: list[float]) -> list[str]:
     return faults + [f"{do} began before a whole reply" for at_s, do in told.steps if not well_s or at_s < well_s[0]]
 
 
-def _started_anew(clients: int = 4, gone_s: float = 2.5) -> list[str]:
-    """Return what was not as promised when a server was ended and started anew while it was asked."""
+def started_anew(clients: int = 4, gone_s: float = 2.5) -> list[str]:
+    """Return what was not as promised when a server was ended and started anew while it was asked.
+
+    Args:
+        clients: that ask it beside the run.
+        gone_s: how long it takes no connections.
+    """
     good, well_s = stream(task()[2]), list[float]()
 
     def loading(line: Line) -> None:

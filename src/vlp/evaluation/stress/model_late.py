@@ -52,15 +52,15 @@ def late_ways() -> dict[str, Answer]:
     body = whole(reply.encode())
     return {
         "hangs": Line.hold,
-        "stalls in its headers": _then(b"HTTP/1.1 200 OK\r\nX-One: ", Line.hold),
         "drips headers": _drip_headers,
+        "gives a thousand signs of life a second": _then(events, _for_ever(b": still here\n\n", 0.0002)),
+        "stalls in its stream": _then(stream(reply)[:600], Line.hold),
+        "drips a refusal": _then(head(status="500 Oh"), lambda line: line.drip(b"no" * 4000, 0.02)),
+        "stalls in its headers": _then(b"HTTP/1.1 200 OK\r\nX-One: ", Line.hold),
         "stalls in its body": _then(body[:150], Line.hold),
         "drips its body": lambda line: line.drip(body, 0.02),
-        "stalls in its stream": _then(stream(reply)[:600], Line.hold),
         "drips its stream": lambda line: line.drip(stream(reply), 0.02),
         "gives signs of life": _then(events, _for_ever(b": still here\n\n", 0.05)),
-        "gives a thousand signs of life a second": _then(events, _for_ever(b": still here\n\n", 0.0002)),
-        "drips a refusal": _then(head(status="500 Oh"), lambda line: line.drip(b"no" * 4000, 0.02)),
         "never finishes": _then(events, _for_ever(event("a"), 0.02)),
     }
 
@@ -76,7 +76,7 @@ def be_late(n: int, seed: int = 0, limit_s: float = 0.4) -> dict[str, Any]:
     ways, faults, counts, worst_s = late_ways(), list[str](), Counter[str](), 0.0
     for index in range(n):
         name = list(ways)[index % len(ways)]
-        midway = (index // len(ways)) % 2 == 1
+        midway = index % 2 == 1
         counts[f"{name}{', midway' if midway else ''}"] += 1
         took_s, fault = _case(ways[name], midway, limit_s)
         worst_s = max(worst_s, took_s - limit_s)
