@@ -215,13 +215,20 @@ def patiently(
     """
     started = time.monotonic()
     asked, told = 0, ""
+    busy: Busy | None = None
     while True:
         spent_s = time.monotonic() - started
         asked += 1
         wait_s = min(pause_s * 2 ** min(asked - 1, 20), longest_pause_s)
+        left_s = timeout_s - spent_s
         try:
-            return call(timeout_s - spent_s)
+            return call(left_s)
+        except NotInTime:
+            if busy is None or left_s > 1.0:
+                raise
+            raise _gave_up(busy, asked, timeout_s, 0.0, timeout_s) from None  # the rest was too short for any server
         except Busy as error:
+            busy = error
             # Who asks for no pause again and again is not asked faster and faster.
             wait_s = wait_s if error.wait_s is None else max(error.wait_s, wait_s / 10)
             spent_s = time.monotonic() - started

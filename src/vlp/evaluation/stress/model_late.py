@@ -105,6 +105,7 @@ def _case(late: Answer, midway: bool, limit_s: float) -> tuple[float, list[str]]
         faults.append(f"ended as {told.outcome.outcome!r}, {told.outcome.reason!r}")
     if not any("once more" in note for note in told.notes):
         faults.append("the journal does not say that it was asked once more")
+    faults += ["the robot's stop is latched"] if told.stopped else []
     asked_s = server.asked[1 if midway else 0][0]
     faults += [f"{do} began while the reply was late" for at_s, do in told.steps if at_s > asked_s]
     if midway and len(told.steps) != 2:
