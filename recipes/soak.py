@@ -113,6 +113,34 @@ def _times(values: dict[str, float], unit: str) -> str:
     return f"{values['p50']:g} {unit} (median), {values['max']:g} {unit} (most)" if values else "nothing"
 
 
+def _was_late(summary: dict[str, Any]) -> tuple[int, str, int]:
+    told = summary["model_late"]
+    more = told["more_after_them"]
+    said = f"at most {told['most_over_s'] * 1000:.0f} ms over the limit of {told['limit_s']:g} s; {more['threads']} threads, "
+    said += f"{more['handles']} handles and {more['kib']:,} KiB more after {told['replies_in_a_row']:,} late replies in a row"
+    return told["n"], said, len(told["faults"])
+
+
+def _garbled(summary: dict[str, Any]) -> tuple[int, str, int]:
+    told = summary["model_garbage"]
+    most_mib = told["most_more_kib"] / 1024
+    said = f"{len(told['garbage'])} kinds, at most {most_mib:.0f} MiB more; {told['changed']:,} changed answers read"
+    return told["n"], said, len(told["faults"])
+
+
+def _broke_off(summary: dict[str, Any]) -> tuple[int, str, int]:
+    told = summary["model_breaks"]
+    return told["n"], f"{told['ways']} ways; {told['failed'].get('kept failing', 0)} servers kept failing", len(told["faults"])
+
+
+def _sent(summary: dict[str, Any]) -> tuple[int, str, int]:
+    told = summary["hostile_bodies"]
+    said = (
+        f"one process, {told['steps']:,} declared steps; {told['asked_of_the_model']:,} requests to a model's server looked at"
+    )
+    return told["n"], said, len(told["faults"])
+
+
 ROWS = {
     "stops": Row(
         "A stop gets through an idle, a busy and a flooded server and a frozen client; no motion follows `confirmed`",
@@ -137,6 +165,22 @@ ROWS = {
     "storms": Row("New instructions at 1 kHz, in turn, plans that always fail: taken together, bounded, ended with the reason", "storms", 70, _storms),
     "starts": Row("1,000 robots' servers started and stopped in one process leave nothing", "starts servers", 1000, _started),
     "runs": Row("25 episodes in one process leave nothing", "starts runs", 25, _started),
+    "model-late": Row(
+        "A model's server that hangs, drips or stalls: the limit holds, the robot waits, one more try, nothing leaks",
+        "model_late", 1100, _was_late,
+    ),
+    "model-garbage": Row(
+        "A model's server that answers garbage, bombs or another robot's policy: no step, an error by name, 64 MiB",
+        "model_garbage", 500, _garbled,
+    ),
+    "model-breaks": Row(
+        "A model's server that breaks off, refuses or is started anew: the task goes on by itself, or ends before any step",
+        "model_breaks", 500, _broke_off,
+    ),
+    "hostile-bodies": Row(
+        "Hostile bodies end no server, and no schema, expression, template, URL or path of a client reaches a model's server",
+        "hostile_bodies", 10_000, _sent,
+    ),
 }  # fmt: skip
 
 

@@ -386,6 +386,7 @@ MODES: dict[str, Mode] = {
             chunk("There"), {"choices": [{"delta": {}, "finish_reason": "error", "error": {"message": "provider left"}}]}
         )
     ),
+    "breaks-off-once": Mode(once(lambda h: h.stream(chunk("There are tw"), done=False))),
     "breaks-off": Mode(lambda h: h.stream(chunk("There are tw"), done=False)),
     "done-too-soon": Mode(lambda h: h.stream(chunk("There are tw"))),
     "no-done": Mode(lambda h: h.stream(chunk(h.reply), chunk(finish="stop"), done=False)),
@@ -427,6 +428,10 @@ MODES: dict[str, Mode] = {
     "no-utf8": Mode(raw(b'data: {"choices":[{"delta":{"content":"\xff\xfe"}}]}\n\n')),
     "a-key-twice": Mode(raw(b'data: {"choices":[],"choices":[{"delta":{"content":"two"},"finish_reason":"stop"}]}\n\n')),
     "not-a-number": Mode(raw(b'data: {"choices":[{"delta":{"content":"two"},"logprobs":NaN,"finish_reason":"stop"}]}\n\n')),
+    "less-than": Mode(lambda h: h.whole(b"<" * 2**20)),
+    "keys-without-end": Mode(lambda h: h.whole(b"{" + b",".join(b'"k%d":0' % i for i in (*range(20_000), 19_999)) + b"}")),
+    "name-without-end": Mode(said_by("-latest" * 20_000)),
+    "lists": Mode(lambda h: h.whole(b"[" + b",".join([b"[]"] * 2**20) + b"]")),
     "deep": Mode(raw(b"data: " + b'{"a":' * 50_000 + b"\n\n")),
     "plain-lines": Mode(raw(b"two cubes\n\n")),
     "half-a-line": Mode(lambda h: h.stream(b"data: " + EVENT[:40].encode(), done=False)),

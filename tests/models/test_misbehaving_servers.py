@@ -2,7 +2,8 @@
 
 Against: half an answer printed as an answer with status 0; an image generator asked because it was listed first; "ignores
 response_format" said of reasoning models, refusals and empty replies; a run ended by one "503, loading"; "Is it the right
-URL?" for a limit on requests, a web page, a certificate; a traceback for a key that is not ASCII.
+URL?" for a limit on requests, a web page, a certificate; a traceback for a key that is not ASCII; hours with the interpreter
+locked for a megabyte of "<", minutes for 20,000 keys; a run ended by one answer that broke off.
 """
 
 import shutil
@@ -108,6 +109,7 @@ ROWS: list[tuple[str, Row]] = [
     ("error-at-once", Row(3, ("CUDA out of memory",))),
     ("error-midway", Row(3, ("broke off", "engine died"))),
     ("error-in-a-choice", Row(3, ("broke off", "provider left"))),
+    ("breaks-off-once", Row()),
     ("breaks-off", Row(3, ("before the reply was complete",))),
     ("done-too-soon", Row(3, ("before the reply was complete",))),
     ("no-done", Row()),
@@ -148,9 +150,13 @@ ROWS: list[tuple[str, Row]] = [
     ("no-utf8", Row(3, ("not UTF-8",))),
     ("a-key-twice", Row(3, ("the key 'choices' twice",))),
     ("not-a-number", Row(3, ("NaN",))),
+    ("less-than", Row(3, ("a web page, <<<",))),
+    ("keys-without-end", Row(3, ("the key 'k19999' twice",))),
+    ("name-without-end", Row(3, ("asked for 'm', and '-latest-latest",))),
+    ("lists", Row(3, ("more than 2,097,152 bytes of JSON",))),
     ("deep", Row(3, ("nested too deep",))),
     ("plain-lines", Row(3, ("garbage", "two cubes"))),
-    ("half-a-line", Row(3, ("garbage",))),
+    ("half-a-line", Row(3, ("broke off in the middle of an event",))),
     ("split-everywhere", Row()),
     ("huge", Row(3, ("more than 8,388,608 bytes",))),
     ("endless-text", Row(3, ("more than 262,144 characters",))),

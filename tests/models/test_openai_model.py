@@ -14,7 +14,7 @@ from vlp.core.errors import MissingComponent, UsageError, VlpError
 from vlp.core.messages import Message, user
 from vlp.models.catalogue import find_folder, open_model
 from vlp.models.openai_model import NoGrammar, OpenAIModel
-from vlp.models.protocol import ModelUnreachable, Reply, Trace, patiently
+from vlp.models.protocol import Busy, ModelUnreachable, NotInTime, Reply, Trace, patiently
 from vlp.models.tower import tower_digest
 
 GRAMMAR = {"type": "object", "properties": {"goal": {"type": "string"}}, "required": ["goal"]}
@@ -380,3 +380,17 @@ def test_tokens_and_log_probabilities_are_read_off_a_served_reply(server: Server
     steps[0]["token"] = "a"
     with pytest.raises(MissingComponent, match="does not tell tokens"):
         OpenAIModel(server.url).trace(ASK)
+
+
+def test_a_busy_server_is_not_called_slow_for_the_rest_of_the_time() -> None:
+    """After waits for a busy server the last try had 0.05 s: "did not finish within 0.0 s", and not that it limits requests."""
+    answers: list[Exception] = [Busy("the server limits requests.", wait_s=0.1), NotInTime("did not finish within 0.0 s.")]
+
+    def call(left_s: float) -> str:
+        raise answers.pop(0)
+
+    with pytest.raises(MissingComponent, match=r"limits requests\. It was asked 2 times"):
+        patiently(call, 0.4)
+    answers = [Busy("the server limits requests.", wait_s=0.0), NotInTime("did not finish within 59.9 s.")]
+    with pytest.raises(NotInTime):
+        patiently(call, 60.0)

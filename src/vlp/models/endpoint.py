@@ -1,5 +1,6 @@
 """The connection to a model's server: its base URL, answers bounded in time and size, and the JSON in them."""
 
+import contextlib
 import ipaddress
 import json
 import os
@@ -8,6 +9,7 @@ import socket
 import ssl
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from vlp.core.errors import MissingComponent, UsageError
+from vlp.models.protocol import NotInTime
 
 Piece = bytes | Exception | None
 
@@ -54,11 +57,14 @@ class Endpoint:
     def __init__(self, url: str, key: str | None = None) -> None:
         self.url, self.key = checked_url(url), checked_key(key)
         parts = urlsplit(self.url)
-        # A compressed answer could be a thousand times larger than what was counted.
-        headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
+        # A compressed answer could be a thousand times larger than what was counted. A connection per request: one that was
+        # kept may have been closed by the server meanwhile, and cannot be cut from outside (see `answer`).
+        headers = {"Accept-Encoding": "identity", "Connection": "close"}
+        headers |= {"Authorization": f"Bearer {self.key}"} if self.key else {}
         try:
             self._client = httpx.Client(
                 headers=headers,
+                limits=httpx.Limits(max_keepalive_connections=0),
                 trust_env=not on_loopback(parts.hostname or ""),  # a proxy would ask itself for what is on this machine
                 follow_redirects=False,
                 verify=_certificates() if parts.scheme == "https" else False,  # without TLS there is nothing to verify
@@ -73,19 +79,21 @@ class Endpoint:
         """Yield the pieces of an answer, bounded in size and, whatever the server does, in time.
 
         The connection is read by a thread of its own: a server that sends a byte now and then would outlast every
-        time limit on single reads.
+        time limit on single reads. Whoever goes cuts the connection, which ends the thread, whatever it waits for.
 
         Raises:
             MissingComponent: there is no such answer, by its cause (see `vlp.models.server_errors`).
             TimeoutError: the deadline passed.
         """
         pieces: queue.Queue[Piece] = queue.Queue(maxsize=64)
-        gone = threading.Event()
-        reader = threading.Thread(target=self._read, args=(method, path, body, deadline.left_s, pieces, gone), daemon=True)
+        line = _Line()
+        reader = threading.Thread(target=self._read, args=(method, path, body, deadline.left_s, pieces, line), daemon=True)
         reader.start()
         size, most_bytes = 0, 8 * 1024 * 1024
         try:
             while True:
+                if time.monotonic() >= deadline.at_s:  # with a piece every 0.3 ms there is always one in time
+                    raise TimeoutError
                 piece = pieces.get(timeout=deadline.left_s)
                 if piece is None:
                     return
@@ -100,15 +108,15 @@ class Endpoint:
         except queue.Empty:
             raise TimeoutError from None
         finally:
-            gone.set()
+            line.cut()
 
     def read(self, method: str, path: str, body: dict[str, Any] | None, deadline: Deadline) -> Any:
         """Return a whole answer as JSON; raises as `answer` and `read_json` do."""
         return read_json(self.url, b"".join(self.answer(method, path, body, deadline)))
 
-    def late(self, deadline: Deadline) -> MissingComponent:
+    def late(self, deadline: Deadline) -> NotInTime:
         """Return the error for an answer that did not come in time."""
-        return MissingComponent(
+        return NotInTime(
             f"the model server at {self.url} did not finish within {deadline.timeout_s:.1f} s.",
             "Is it overloaded? `vlp run --model-timeout-s` and `vlp ask --timeout-s` wait longer.",
         )
@@ -120,18 +128,19 @@ class Endpoint:
         body: dict[str, Any] | None,
         timeout_s: float,
         pieces: "queue.Queue[Piece]",
-        gone: threading.Event,
+        line: "_Line",
     ) -> None:
         def put(piece: Piece) -> None:
-            while not gone.is_set():
+            while not line.gone:
                 try:
                     return pieces.put(piece, timeout=0.5)
                 except queue.Full:
                     continue
 
-        limits = httpx.Timeout(timeout_s, connect=min(5.0, timeout_s))
+        limits = httpx.Timeout(None, connect=min(5.0, timeout_s))  # the line is cut in time
+        traced = {"trace": line.trace}
         try:
-            with self._client.stream(method, self.url + path, json=body, timeout=limits) as response:
+            with self._client.stream(method, self.url + path, json=body, timeout=limits, extensions=traced) as response:
                 if not 200 <= response.status_code < 300:
                     from vlp.models.server_errors import refusal
 
@@ -143,11 +152,47 @@ class Endpoint:
                     return
                 for chunk in response.iter_raw():
                     put(chunk)
-                    if gone.is_set():
+                    if line.gone:
                         return
             put(None)
         except Exception as error:  # handed to the caller's thread, which names it
             put(error)
+        finally:
+            line.close()
+
+
+class _Line:
+    """The connection of one request, which can be cut from another thread.
+
+    A thread that waited for a header that drips in stayed for as long as the server wished: h11 takes 100 KB of them.
+
+    Attributes:
+        gone: whether it was cut.
+    """
+
+    def __init__(self) -> None:
+        self.gone = False
+        self._socket: socket.socket | None = None
+
+    def trace(self, event: str, info: dict[str, Any]) -> None:
+        """Hear from the HTTP client what it does."""
+        if event.endswith("connect_tcp.complete"):
+            # A descriptor of our own: TLS takes the client's own away while it shakes hands.
+            self._socket = info["return_value"].get_extra_info("socket").dup()
+            if self.gone:
+                self.cut()
+
+    def cut(self) -> None:
+        """End whatever the connection is waited for."""
+        self.gone = True
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # it is closed already
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        if self._socket is not None:
+            self._socket.close()
 
 
 def checked_url(url: str) -> str:
@@ -232,8 +277,11 @@ def read_json(url: str, data: bytes) -> Any:
     """Return what a server wrote as JSON: UTF-8, no key twice, finite numbers.
 
     Raises:
-        MissingComponent: it is something else, by what it is.
+        MissingComponent: it is something else, by what it is, or longer than 2 MiB: as objects, JSON takes up to 25 times its
+            bytes (8 MiB of empty lists took 230 MB).
     """
+    if len(data) > (most_bytes := 2 * 1024 * 1024):
+        raise MissingComponent(f"the model server at {url} sent more than {most_bytes:,} bytes of JSON.")
     if data.lstrip()[:1] == b"<":
         from vlp.models.server_errors import complaint
 
@@ -256,8 +304,8 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return what JSON calls an object, from its pairs; raises ValueError for a key that comes twice."""
     data = dict(pairs)
     if len(data) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)[:40]!r} twice in one object")
+        counts = Counter(name for name, _ in pairs)
+        raise ValueError(f"the key {next(name for name, count in counts.items() if count > 1)[:40]!r} twice in one object")
     return data
 
 

@@ -5,6 +5,7 @@ again by the caller like any other.
 """
 
 import base64
+import itertools
 import json
 import re
 import secrets
@@ -17,7 +18,18 @@ from vlp.core.errors import MissingComponent
 from vlp.core.images import ImageView, encode_png
 from vlp.core.messages import Message, user
 from vlp.models.endpoint import Deadline, Endpoint
-from vlp.models.protocol import TOP, Capabilities, Reply, RequestRefused, Tell, Trace, patiently, say_nothing
+from vlp.models.protocol import (
+    TOP,
+    Busy,
+    Capabilities,
+    NotConnected,
+    Reply,
+    RequestRefused,
+    Tell,
+    Trace,
+    patiently,
+    say_nothing,
+)
 from vlp.models.served_reply import SHAPES, Shape, events, json_in, read_reply, read_shape, shape_fields
 from vlp.models.server import find_model, find_server
 
@@ -90,12 +102,16 @@ class OpenAIModel:
     ) -> Reply:
         """Return the server's reply (see `vlp.models.protocol.Model.generate`); the draft is not sent.
 
-        A server that is busy or cannot be reached is asked again; a reply or a time-out is never repeated. One that refuses
-        the schema is asked in a looser shape (`vlp.models.served_reply`); that of free text is told.
+        A server that is busy, or is started anew, is waited for; one that hangs up or breaks off is asked three times in
+        all, as it may be the request that ends it. A reply or a time-out is never repeated. One that refuses the schema is
+        asked in a looser shape (`vlp.models.served_reply`); that of free text is told.
         """
 
         def ask(left_s: float) -> Reply:
-            return self._generated(messages, grammar, max_tokens, Deadline(left_s), on_text)
+            try:
+                return self._generated(messages, grammar, max_tokens, Deadline(left_s), on_text)
+            except NotConnected as error:  # it was there when it listed its models
+                raise Busy(error.message, error.hint) from None
 
         return patiently(ask, timeout_s, self._tell, attempts=3)
 
@@ -169,7 +185,7 @@ class OpenAIModel:
         asked = {"logprobs": True, "top_logprobs": TOP, "return_tokens_as_token_ids": True, "stream": False}
         deadline = Deadline(timeout_s)
         try:
-            told = list(self._events(self._body(messages, max_tokens) | asked, deadline))
+            told = list(itertools.islice(self._events(self._body(messages, max_tokens) | asked, deadline), 1))
         except TimeoutError:
             raise self._endpoint.late(deadline) from None
         for event in told:

@@ -17,7 +17,15 @@ Tell = Callable[[str], None]
 
 
 class ModelUnreachable(MissingComponent):
-    """The model's server could not be reached, or hung up before it answered: asking again does no harm."""
+    """The model's server could not be reached, or hung up before its reply was whole: asking again does no harm."""
+
+
+class NotConnected(ModelUnreachable):
+    """Nobody takes connections at the server's address: nothing was asked."""
+
+
+class NotInTime(MissingComponent):
+    """The model's server gave no whole reply within the time limit."""
 
 
 class Busy(MissingComponent):
@@ -148,7 +156,7 @@ class Model(Protocol):
             on_text: called with each new piece of text as it is written.
 
         Raises:
-            MissingComponent: the model cannot be reached, hung, or answered garbage.
+            MissingComponent: the model cannot be reached, hung (`NotInTime`), or answered garbage.
             NoReply: it answered, with no reply in it.
         """
         ...
@@ -207,13 +215,20 @@ def patiently(
     """
     started = time.monotonic()
     asked, told = 0, ""
+    busy: Busy | None = None
     while True:
         spent_s = time.monotonic() - started
         asked += 1
         wait_s = min(pause_s * 2 ** min(asked - 1, 20), longest_pause_s)
+        left_s = timeout_s - spent_s
         try:
-            return call(timeout_s - spent_s)
+            return call(left_s)
+        except NotInTime:
+            if busy is None or left_s > 1.0:
+                raise
+            raise _gave_up(busy, asked, timeout_s, 0.0, timeout_s) from None  # the rest was too short for any server
         except Busy as error:
+            busy = error
             # Who asks for no pause again and again is not asked faster and faster.
             wait_s = wait_s if error.wait_s is None else max(error.wait_s, wait_s / 10)
             spent_s = time.monotonic() - started

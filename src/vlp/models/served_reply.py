@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from vlp.core.errors import MissingComponent
 from vlp.models.endpoint import Deadline, read_json, unique_keys
-from vlp.models.protocol import NoReply, Reply
+from vlp.models.protocol import ModelUnreachable, NoReply, Reply
 
 Schema = dict[str, Any]
 Shape = Literal["schema", "wrapped", "free"]
@@ -44,8 +44,9 @@ def events(url: str, pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:
 
     Raises:
         MissingComponent: it is not what an OpenAI-compatible server answers.
+        ModelUnreachable: a stream ended in the middle of an event.
     """
-    line, whole, done = bytearray(), False, b"[DONE]"
+    line, whole, begun, done = bytearray(), False, False, b"[DONE]"
     for piece in pieces:
         for part in [piece] if whole else piece.splitlines(keepends=True):
             if not line.strip(BLANK):
@@ -59,11 +60,20 @@ def events(url: str, pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:
             if data == done:
                 return
             if data:
+                begun = True
                 yield read_json(url, data)
     rest = bytes(line).strip(BLANK)
-    data = rest if whole else _data(url, rest)
-    if data and data != done:
-        yield read_json(url, data)
+    try:
+        data = rest if whole else _data(url, rest)
+        last = read_json(url, data) if data and data != done else None
+    except MissingComponent:
+        if not whole and (begun or rest.startswith(b"data:")):
+            raise ModelUnreachable(
+                f"the model server at {url} broke off in the middle of an event.", "Is it running?"
+            ) from None
+        raise
+    if last is not None:
+        yield last
 
 
 def read_reply(
@@ -145,7 +155,7 @@ class _ReplyParts:
         usage = event.get("usage")
         if isinstance(usage, dict):
             named = {"prompt": usage.get("prompt_tokens"), "reply": usage.get("completion_tokens")}
-            self.tokens = {name: count for name, count in named.items() if type(count) is int}
+            self.tokens = {name: count for name, count in named.items() if type(count) is int and 0 <= count < 10**9}
             details = usage.get("completion_tokens_details")
             self.reasoned = self.reasoned or bool(isinstance(details, dict) and details.get("reasoning_tokens"))
         for choice in event["choices"][:1]:
@@ -163,7 +173,7 @@ class _ReplyParts:
         if not self.finish and self._strange and not self._size:
             raise MissingComponent(f"{server} answered {self._strange!r} instead of a reply.", "Is it the right URL?")
         if not self.finish:
-            raise MissingComponent(f"{server} ended its answer before the reply was complete.", "Is it healthy?")
+            raise ModelUnreachable(f"{server} ended its answer before the reply was complete.", "Is it healthy?")
         if not self._closing:
             held, self._held = self._held, ""
             self._take(held)
@@ -227,6 +237,7 @@ class _ReplyParts:
             part = part.get("text")
         if isinstance(part, str):
             self._odd = ""
+            part = part.encode("utf-8", "replace").decode()  # JSON can spell halves of characters, which no file can hold
             self._size += len(part)
             if self._size > (most_chars := 256 * 1024):
                 raise MissingComponent(f"the model server at {self.url} wrote more than {most_chars:,} characters.")

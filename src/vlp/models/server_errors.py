@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from vlp.core.errors import MissingComponent, UsageError
-from vlp.models.protocol import Busy, ModelUnreachable, RequestRefused
+from vlp.models.protocol import Busy, ModelUnreachable, NotConnected, RequestRefused
 
 BUSY = {429: "limits requests", 503: "is not ready", 529: "is overloaded", 408: "did not get the request in time"}
 """HTTP statuses of a server that may answer later."""
@@ -83,14 +83,11 @@ def broken(url: str, error: Exception, started: bool) -> Exception:
         return MissingComponent(f"{server} does not speak HTTP: {why}.", "Is it the right port, or does it want https://?")
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.RemoteProtocolError | httpx.NetworkError):
         if started:
-            return MissingComponent(f"{server} broke off in the middle of its answer.", "Is it running?")
-        what = "cannot be reached" if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) else "hung up"
-        hint = (
-            "Is it running?"
-            if url.startswith("https:") or what == "cannot be reached"
-            else "Is it running, or does it want https://?"
-        )
-        return ModelUnreachable(f"{server} {what} ({why}).", hint)
+            return ModelUnreachable(f"{server} broke off in the middle of its answer.", "Is it running?")
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+            return NotConnected(f"{server} cannot be reached ({why}).", "Is it running?")
+        hint = "Is it running?" if url.startswith("https:") else "Is it running, or does it want https://?"
+        return ModelUnreachable(f"{server} hung up ({why}).", hint)
     if isinstance(error, httpx.TimeoutException):
         return MissingComponent(f"{server} does not answer.", "Is it overloaded?")
     return MissingComponent(f"{server} failed: {why}.")
@@ -102,13 +99,15 @@ def failure(url: str, told: Any, started: bool) -> Exception:
     code = told.get("code") if isinstance(told, dict) else None
     if code in BUSY and not started:
         return Busy(f"the model server at {url} {BUSY[code]} (it says {said!r}).", "Try again later.")
-    what = "broke off in the middle of its reply" if started else "failed"
-    return MissingComponent(f"the model server at {url} {what}: {said!r}.", "Its own log may say more.")
+    hint = "Its own log may say more."
+    if started:
+        return ModelUnreachable(f"the model server at {url} broke off in the middle of its reply: {said!r}.", hint)
+    return MissingComponent(f"the model server at {url} failed: {said!r}.", hint)
 
 
 def complaint(data: bytes) -> str:
     """Return what the body of a refusal says, as one line: the message of a JSON error, the text of a web page."""
-    text = data.decode("utf-8", "replace").strip()
+    text = data[:4096].decode("utf-8", "replace").strip()  # a megabyte of "<" would keep the expression busy for hours
     if text.startswith("<"):
         tags = r"<(script|style)\b.*?(</\1>|$)|<[^>]*>"
         return f"a web page, {' '.join(re.sub(tags, ' ', text, flags=re.DOTALL | re.IGNORECASE).split())[:80]}"

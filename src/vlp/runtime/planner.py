@@ -8,7 +8,7 @@ from vlp.core.errors import Report, TaskFailed, UsageError
 from vlp.core.messages import Instruction, Message, Names
 from vlp.core.observation import Observation
 from vlp.journal import Event, Journal
-from vlp.models.protocol import Model, Reply
+from vlp.models.protocol import Model, NotInTime, Reply
 from vlp.policy.checks import CHECKS, Reachable, check_policy
 from vlp.policy.model import Plan, PlanStep, Policy, Situation, State, compact, diff
 from vlp.primitives.manifest import Manifest
@@ -230,22 +230,12 @@ class Planner:
         self._worker.close()
 
     def _ask(self, messages: Sequence[Message], attempt: int, grammar: Schema) -> Reply:
-        old = self.memory.progress.plan
-        limit_s = self.budget.model_s
         start = time.monotonic()
-        reply = self._worker.call(
-            lambda: self.model.generate(
-                messages,
-                grammar=grammar,
-                draft=compact(old.policy) if old else None,
-                max_tokens=self.budget.reply_tokens,
-                timeout_s=limit_s,
-                on_text=self._on_text,
-            ),
-            limit_s + HANG_GRACE_S,
-            "a reply",
-            self.wanted,
-        )
+        try:
+            reply = self._replied(messages, grammar)
+        except NotInTime as late:  # the request may have been lost, e.g. in a server that was started anew
+            self.journal.emit(Event("note", {"text": f"{late.message} It is asked once more."}))
+            reply = self._replied(messages, grammar)
         data = {
             "text": reply.text,
             "said": reply.said,
@@ -258,6 +248,23 @@ class Planner:
         }
         self.journal.emit(Event("reply", data))
         return reply
+
+    def _replied(self, messages: Sequence[Message], grammar: Schema) -> Reply:
+        old = self.memory.progress.plan
+        limit_s = self.budget.model_s
+        return self._worker.call(
+            lambda: self.model.generate(
+                messages,
+                grammar=grammar,
+                draft=compact(old.policy) if old else None,
+                max_tokens=self.budget.reply_tokens,
+                timeout_s=limit_s,
+                on_text=self._on_text,
+            ),
+            limit_s + HANG_GRACE_S,
+            "a reply",
+            self.wanted,
+        )
 
     def _understood(self, plan: Plan, known: State) -> Event:
         ids = [step.id for step in final_steps(plan, self.manifest, known)]
