@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -10,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from vlp.cli.main import main
 from vlp.robot import connections, stop_line
 from vlp.robot.serving import Address, running_server
 from vlp.sim.fake.robot import FakeRobot, Script
@@ -153,3 +156,23 @@ def test_the_client_stops_over_the_line_while_the_server_hangs() -> None:
         with flooded(int(served.address.url.rsplit(":", 1)[1]), 300):
             robot.stop()
         assert served.http.get("/health").json()["stopped"]
+
+
+def test_the_command_reaches_the_line_by_its_address(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    """`vlp robot stop` asked the whole server alone: where that was busy, the line of its own helped nobody at a terminal."""
+    at = served.address
+    assert main(["robot", "stop", "--robot", f"http://127.0.0.1:{stop_port(at)}", "--token", at.token]) == 0
+    assert served.http.get("/health").json()["stopped"]
+    assert "stopped. Look at the robot" in capsys.readouterr().out
+    assert main(["robot", "stop", "--robot", at.url, "--token", "another-token"]) == 3
+    assert "did not confirm the stop: " in capsys.readouterr().err
+
+
+def test_the_command_imports_nothing_that_takes_time() -> None:
+    """Loading what runs and models need took 4 s on a busy machine, and the robot moved on meanwhile."""
+    words = ["robot", "stop", "--robot", "http://127.0.0.1:9", "--token", "a-token-of-nobody"]
+    code = f"import sys; from vlp.cli.main import main; main({words!r}); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "http.client" in loaded
+    assert not loaded & {"numpy", "httpx", "pydantic", "vlp.cli.run", "vlp.robot.client", "vlp.sim"}

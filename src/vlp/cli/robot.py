@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from vlp.cli.names import check_run, is_simulated, of_worlds, scene
+from vlp.cli.robot_stop import ADDRESS
 from vlp.cli.robots import connect, manifest_of
 from vlp.core.errors import TaskFailed, UsageError, first
 from vlp.core.files import write_whole
@@ -19,8 +20,6 @@ from vlp.primitives.describe import takes
 from vlp.primitives.manifest import Manifest, Primitive
 from vlp.robot.protocol import Step, StepResult, is_own
 from vlp.sim import EMBODIMENTS
-
-ADDRESS = "http://127.0.0.1:8765"
 
 
 def serve(
@@ -71,7 +70,8 @@ def serve(
     def tell() -> None:
         print(f"{robot}{where} at http://{host}:{port}, Ctrl-C ends it.", flush=True)
         if not tokens:
-            print("In another terminal:", flush=True)
+            print("In another terminal, to stop it and to command it:", flush=True)
+            print(f"  VLP_ROBOT_TOKEN={token} vlp robot stop --robot http://{host}:{port}", flush=True)
             print(f"  export VLP_ROBOT_TOKEN={token}", flush=True)
             print(f"  vlp robot manifest --robot http://{host}:{port}", flush=True)
             print("After a stop, who stands beside the robot opens its latch:", flush=True)
