@@ -31,7 +31,7 @@ def check(file: PolicyFile, robot: str = first(EMBODIMENTS), json_: Annotated[bo
 
     Args:
         file: the policy; "-" reads standard input.
-        robot: whose primitives and limits: hsr, the URL of a robot's server, or a file with a manifest.
+        robot: whose primitives and limits: hsr, module:Class of your own, the URL of a robot's server, or a file with a manifest.
         json_: print the whole report as JSON.
     """
     text = _read(file)
@@ -98,7 +98,7 @@ def schema(robot: str = first(EMBODIMENTS)) -> int:
     """Print the JSON Schema of policies for a robot: grammar, validator and documentation in one.
 
     Args:
-        robot: hsr, the URL of a robot's server, or a file with a manifest.
+        robot: hsr, module:Class of your own, the URL of a robot's server, or a file with a manifest.
     """
     print(json.dumps(policy_schema(manifest_of(robot)), indent=2))
     return 0
