@@ -31,7 +31,7 @@ def check(file: PolicyFile, robot: str = first(EMBODIMENTS), json_: Annotated[bo
 
     Args:
         file: the policy; "-" reads standard input.
-        robot: whose primitives and limits: hsr, module:Class of your own, the URL of a robot's server, or a file with a manifest.
+        robot: whose primitives and limits: hsr, module:Class of your own, a server's URL, or a file with a manifest.
         json_: print the whole report as JSON.
     """
     text = _read(file)
