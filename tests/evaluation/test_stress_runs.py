@@ -5,7 +5,7 @@ import runpy
 import threading
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -31,7 +31,7 @@ def lives() -> kills.Lives:
 @pytest.mark.parametrize("way", ["after", "taken on", "server before", "server after", "within before"])
 def test_a_killed_run_acts_once_a_step_and_guesses_nothing(way: str, lives: kills.Lives, tmp_path: Path) -> None:
     """A run whose robot's server had died under a step was resumed as if the step had failed, with nobody asked to look."""
-    row = kills.case(len(kills.WAYS) + kills.WAYS.index(way), 0, tmp_path, lives)
+    row = kills.case(len(get_args(kills.Way)) + get_args(kills.Way).index(way), 0, tmp_path, lives)
     assert row["resumed"] and row["faults"] == []
     assert row["held"] or not way.startswith("server")
 
@@ -49,7 +49,7 @@ def test_a_step_that_acts_twice_is_found_out(tmp_path: Path) -> None:
 def test_a_step_that_does_not_return_as_it_should_counts_as_nothing(index: int, tmp_path: Path) -> None:
     """A driver that gave back the result of the step before was believed: the step that had not been done counted as done."""
     row = late.case(index, 0, tmp_path)
-    assert row["faults"] == [] and row["fault"] == late.FAULTS[index % 4]
+    assert row["faults"] == [] and row["fault"] == get_args(late.Wrong)[index % 4]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_step_that_does_not_return_as_it_should_counts_as_nothing(index: int, 
 )
 def test_reasons_for_new_policies_without_end_are_bounded(storm: str, tmp_path: Path) -> None:
     """Sentences at 1 kHz kept a run at one step boundary for as long as they came."""
-    row = storms.case(list(storms.STORMS).index(storm), 0, tmp_path)
+    row = storms.case(list(storms.storms()).index(storm), 0, tmp_path)
     assert row["faults"] == [] and row["policies"] > 0
     assert row["said"].get("said", 0) > 20 or "kHz" not in storm
 
@@ -73,12 +73,12 @@ def test_what_no_server_should_wait_for_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["an hour back", "ten years on", "frozen"])
 @pytest.mark.parametrize("hangs", [False, True])
 def test_the_wall_clock_moves_no_deadline_and_no_order(name: str, hangs: bool, tmp_path: Path) -> None:
-    row = clocks.case(clocks.CASES.index(name) + len(clocks.CASES) * hangs, 3, tmp_path)
+    row = clocks.case(clocks.cases().index(name) + len(clocks.cases()) * hangs, 3, tmp_path)
     assert row["faults"] == [] and row["hangs"] is hangs
 
 
 def test_a_run_that_was_suspended_in_motion_does_not_go_on_by_itself(tmp_path: Path) -> None:
-    row = clocks.case(clocks.CASES.index("run"), 0, tmp_path, suspend_s=1.0)
+    row = clocks.case(clocks.cases().index("run"), 0, tmp_path, suspend_s=1.0)
     assert row["faults"] == [] and row["outcome"] == "success"
 
 
