@@ -158,11 +158,20 @@ ROWS = {
         " holds until a person has looked",
         "kills", 1000, _kills,
     ),
-    "late": Row("A primitive that never returns, late, or with another one's result is no success; retries are bounded", "late", 200, _late),
+    "late": Row(
+        "A primitive that never returns, late, or with another one's result is no success; retries are bounded",
+        "late", 200, _late,
+    ),
     "lies": Row("A primitive that does nothing and says that it did is found by a look", "lies", 60, _lied),
-    "flood": Row("Oversize, endless and slow requests are refused within 1 s; ten times the load leaves others theirs", "flood", 120, _flooded),
+    "flood": Row(
+        "Oversize, endless and slow requests are refused within 1 s; others get through ten times the load",
+        "flood", 120, _flooded,
+    ),
     "clocks": Row("Clocks that jump and processes that are suspended leave deadlines, leases and order", "clocks", 70, _clocks),
-    "storms": Row("New instructions at 1 kHz, in turn, plans that always fail: taken together, bounded, ended with the reason", "storms", 70, _storms),
+    "storms": Row(
+        "New instructions at 1 kHz, or in turn, and plans that always fail: taken together, bounded, ended with the reason",
+        "storms", 70, _storms,
+    ),
     "starts": Row("1,000 robots' servers started and stopped in one process leave nothing", "starts servers", 1000, _started),
     "runs": Row("25 episodes in one process leave nothing", "starts runs", 25, _started),
     "model-late": Row(

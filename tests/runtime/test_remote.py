@@ -1,5 +1,8 @@
 """The loop over HTTP: the robot outlives the process that commands it."""
 
+import contextlib
+import sqlite3
+
 import pytest
 from run_kit import Run, put, say
 
@@ -99,3 +102,42 @@ def _refuse(*arguments, **options):
     from vlp.robot.wire import RobotUnreachable
 
     raise RobotUnreachable("http://gone", "connection refused", sent=False)
+
+
+def test_a_step_under_which_the_server_died_is_a_hold_until_a_person_has_looked(make_run, tmp_path):
+    """A server with a record answered "outcome-unknown"; that was taken for a failed step, and a new policy moved the robot."""
+    fake, record = FakeRobot(), tmp_path / "record.db"
+    with running_server(fake, record=record) as address, RemoteRobot(address.url, address.token) as robot:
+        run = make_run([CUBE_IN_BOWL], robot=robot)
+        cut(run, "step-finished", "place")
+        with pytest.raises(Power):
+            run.go()
+    with contextlib.closing(sqlite3.connect(record)) as db:  # as a server leaves it that dies before the end is recorded
+        db.execute("UPDATE taken SET result = NULL WHERE n = (SELECT max(n) FROM taken)")
+        db.commit()
+    new = FakeRobot()
+    with running_server(new, record=record) as address:
+        with RemoteRobot(address.url, address.token) as robot:
+            outcome = again(tmp_path / "run", robot)
+        assert outcome.outcome == "stopped" and "started anew while step 2.2 was in flight" in outcome.reason
+        assert new.log == []
+        with RemoteRobot(address.url, address.token) as robot:
+            spec, events = read_run(tmp_path / "run")
+            model = ScriptedModel([say(CUBE_IN_BOWL)])
+            assert LiveRun(tmp_path / "run", spec, robot, model, past=events, looked=True).go().outcome == "success"
+
+
+def test_a_run_that_is_taken_over_need_not_wait_for_its_own_lease(make_run, tmp_path):
+    """A run that was killed between two steps held the robot for 5 s more, against itself."""
+    with running_server(FakeRobot(), silence_s=60.0) as address:
+        dead = RemoteRobot(address.url, address.token)
+        run = make_run([CUBE_IN_BOWL], robot=dead)
+        cut(run, "step-started", "place")
+        with pytest.raises(Power):
+            run.go()
+        dead._beat.end()  # its process is gone, and the lease is not given back
+        waited: list[str] = []
+        with RemoteRobot(address.url, address.token) as robot:
+            robot._beat._other_lease_s = lambda: waited.append("for a lease") or 0.0  # type: ignore[method-assign]
+            assert again(tmp_path / "run", robot).outcome == "success"
+    assert not waited

@@ -24,7 +24,7 @@ from vlp.core.messages import Instruction
 from vlp.evaluation.stress.command import rows_command
 from vlp.evaluation.stress.journal import POLICY
 from vlp.evaluation.stress.kills import Lives, effects_of, settled
-from vlp.evaluation.stress.late import GRACE_S, LIMIT_S, OddRobot
+from vlp.evaluation.stress.late import OddRobot
 from vlp.journal import Event, read_events
 from vlp.models.scripted import ScriptedModel
 from vlp.robot.client import RemoteRobot
@@ -34,12 +34,17 @@ from vlp.runtime.body import Budget
 from vlp.runtime.run import Run, Spec
 from vlp.sim.fake.robot import FakeRobot
 
-JUMPS: dict[str, float | None] = {
-    "an hour on": 3600.0, "an hour back": -3600.0, "ten years on": 3.2e8, "ten years back": -3.2e8, "frozen": None,
-}  # fmt: skip
-SUSPENDED = ("run", "server")
-CASES = (*JUMPS, *SUSPENDED)
-REAL = time.time
+
+def jumps() -> dict[str, float | None]:
+    """Return how far a clock is set, in seconds, by its name; None stops it."""
+    hour_s, years_s = 3600.0, 3.2e8
+    told = {"an hour on": hour_s, "an hour back": -hour_s, "ten years on": years_s, "ten years back": -years_s}
+    return {**told, "frozen": None}
+
+
+def cases() -> tuple[str, ...]:
+    """Return what happens to runs: jumps, and who is suspended."""
+    return (*jumps(), "run", "server")
 
 
 class WallClock:
@@ -51,7 +56,7 @@ class WallClock:
     """
 
     def __init__(self, by_s: float | None, at: int) -> None:
-        self._by_s, self._at, self._events = by_s, at, 0
+        self._by_s, self._at, self._events, self._real = by_s, at, 0, time.time
         self._frozen: float | None = None
         self._off_s = 0.0
 
@@ -59,11 +64,11 @@ class WallClock:
         """Count events of the run, and be set at one of them."""
         self._events += 1
         if self._events == self._at:
-            self._off_s, self._frozen = self._by_s or 0.0, None if self._by_s is not None else REAL()
+            self._off_s, self._frozen = self._by_s or 0.0, None if self._by_s is not None else self._real()
 
     def __call__(self) -> float:
         """Return the seconds since the epoch."""
-        return REAL() + self._off_s if self._frozen is None else self._frozen
+        return self._real() + self._off_s if self._frozen is None else self._frozen
 
 
 def case(index: int, seed: int, out: Path, suspend_s: float = 1.5) -> dict[str, Any]:
@@ -76,12 +81,13 @@ def case(index: int, seed: int, out: Path, suspend_s: float = 1.5) -> dict[str, 
         suspend_s: how long a process is suspended.
     """
     del out
-    name, turn, rng = CASES[index % len(CASES)], index // len(CASES), random.Random(f"{seed} {index}")
+    names = cases()
+    name, turn, rng = names[index % len(names)], index // len(names), random.Random(f"{seed} {index}")
     with tempfile.TemporaryDirectory() as folder:
-        if name in SUSPENDED:
+        if name not in jumps():
             row = _suspended(Path(folder), name, suspend_s)
         else:
-            clock = WallClock(JUMPS[name], rng.randint(1, 18))
+            clock = WallClock(jumps()[name], rng.randint(1, 18))
             with mock.patch("time.time", clock):
                 row = _jumped(Path(folder), clock, hangs=turn % 2 == 1, step=turn // 2 % 6)
     return {"what": name, **row}
@@ -90,8 +96,11 @@ def case(index: int, seed: int, out: Path, suspend_s: float = 1.5) -> dict[str, 
 def _jumped(folder: Path, clock: WallClock, hangs: bool, step: int) -> dict[str, Any]:
     """Run with a clock that jumps, and with a step that never returns or without one."""
     robot = OddRobot("never", step) if hangs else FakeRobot()
-    with running_server(robot, record=folder / "record.db", grace_s=GRACE_S) as at, RemoteRobot(at.url, at.token) as body:
-        spec = Spec(Instruction.of(POLICY["goal"]), budget=Budget(step_grace_s=GRACE_S))
+    with (
+        running_server(robot, record=folder / "record.db", grace_s=OddRobot.grace_s) as at,
+        RemoteRobot(at.url, at.token) as body,
+    ):
+        spec = Spec(Instruction.of(POLICY["goal"]), budget=Budget(step_grace_s=OddRobot.grace_s))
         run = Run(folder / "run", spec, body, ScriptedModel([json.dumps(POLICY)], repeat=True), subscribers=[clock])
         began = time.monotonic()
         outcome = run.go()
@@ -109,7 +118,7 @@ def _jumped(folder: Path, clock: WallClock, hangs: bool, step: int) -> dict[str,
     faults += ["an epoch came again"] if epochs[-1] <= max(epochs[:-1]) or epochs[:-1] != sorted(epochs[:-1]) else []
     if hangs:
         faults += [] if outcome.outcome in ("timeout", "stopped") else [f"a hang ended with {outcome.outcome}"]
-        faults += [] if LIMIT_S + GRACE_S - 0.05 < took_s < 20.0 else [f"a hang ended after {took_s:.1f} s"]
+        faults += [] if OddRobot.limit_s + OddRobot.grace_s - 0.05 < took_s < 20.0 else [f"a hang ended after {took_s:.1f} s"]
     else:
         wanted = [step["do"] for step in POLICY["subtasks"][0]["steps"]]
         done = [e.data["do"] for e in events if e.kind == "step-finished" and e.data["status"] == "succeeded"]
@@ -173,7 +182,7 @@ def _until(wanted: Callable[[], bool]) -> bool:
 def tell(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the figures of rows."""
     hangs = [row["seconds"] for row in rows if row["hangs"]]
-    counts = {what: sum(row["what"] == what for row in rows) for what in CASES}
+    counts = {what: sum(row["what"] == what for row in rows) for what in cases()}
     return {"injected": counts, "hangs": len(hangs), "longest_hang_s": max(hangs, default=None)}
 
 

@@ -4,8 +4,8 @@
 
 Each case is a run with the expert as its model, in a process that kills itself, at a random moment or before or after a group
 of events is written, and a second process that takes the run over; the same command goes on where it stopped. A case holds when
-no finished step was repeated and the task is done, or the run ended in a clear hold. A world in which the same run fails without
-a kill says nothing about kills: it is drawn again, and counted.
+no finished step was repeated and the task is done, or the run ended in a clear hold. A world in which the run fails without a
+kill says nothing about kills: it is drawn again, and counted.
 """
 
 import argparse

@@ -20,10 +20,10 @@ from typing import Any
 from vlp.evaluation.stress.command import quantiles, rows_command
 from vlp.evaluation.stress.motion import SPAWN, TOKEN, Served, served
 
-KINDS = ("oversize", "endless", "slow body", "slow head", "streams", "load")
-ANSWERS = {"oversize": 413, "endless": 413, "slow body": 408, "slow head": 0, "streams": 429}
-"""What each is answered with; 0 is a connection that is closed."""
-RATE_HZ, SECONDS = 20, 3.0
+
+def answers() -> dict[str, int]:
+    """Return what is sent, and the status that it is answered with; 0 is a connection that is closed."""
+    return {"oversize": 413, "endless": 413, "slow body": 408, "slow head": 0, "streams": 429}
 
 
 def case(index: int, seed: int, out: Path, server: Served) -> dict[str, Any]:
@@ -35,13 +35,13 @@ def case(index: int, seed: int, out: Path, server: Served) -> dict[str, Any]:
         server: the robot's.
     """
     del seed, out
-    kind = KINDS[index % len(KINDS)]
+    kind = [*answers(), "load"][index % 6]
     if kind == "load":
         return {"kind": kind, **_loaded(server), "faults": []}
     began = time.monotonic()
     status = _streams(server.port) if kind == "streams" else _sent(kind, server.port)
     row = {"kind": kind, "status": status, "ms": round(1000 * (time.monotonic() - began), 1)}
-    return {**row, "faults": [] if status == ANSWERS[kind] else [f"{kind} was answered with {status}"]}
+    return {**row, "faults": [] if status == answers()[kind] else [f"{kind} was answered with {status}"]}
 
 
 def _sent(kind: str, port: int) -> int:
@@ -96,13 +96,13 @@ def _streams(port: int) -> int:
 
 def _loaded(server: Served) -> dict[str, Any]:
     """Return the milliseconds of one client's requests, alone and beside ten times as many, and those of a stop beside them."""
-    alone = _asked(server.port, SECONDS)
+    alone = _asked(server.port, 3.0)
     ready = SPAWN.Event()
     flood = SPAWN.Process(target=_flood, args=(server.port, ready), daemon=True)
     flood.start()
     ready.wait(30.0)
     try:
-        beside = _asked(server.port, SECONDS)
+        beside = _asked(server.port, 3.0)
         stop = _timed(server.stop_port, "POST", "/stop")
     finally:
         flood.kill()
@@ -120,11 +120,11 @@ def _flood(port: int, ready: Any) -> None:
     time.sleep(60.0)
 
 
-def _asked(port: int, seconds: float) -> list[float]:
+def _asked(port: int, seconds: float, rate_hz: float = 20.0) -> list[float]:
     """Ask for the health and for a lease in turn at a fixed rate, and return the milliseconds that each answer took."""
     began, took = time.monotonic(), list[float]()
-    for turn in range(int(seconds * RATE_HZ)):
-        time.sleep(max(0.0, began + turn / RATE_HZ - time.monotonic()))
+    for turn in range(int(seconds * rate_hz)):
+        time.sleep(max(0.0, began + turn / rate_hz - time.monotonic()))
         took.append(_timed(port, *(("GET", "/health"), ("GET", "/manifest"))[turn % 2]))
     return took
 
@@ -145,8 +145,8 @@ def tell(rows: list[dict[str, Any]]) -> dict[str, Any]:
     every = {name: quantiles([ms for row in load for ms in row[name]]) for name in ("alone_ms", "beside_ms")}
     return {
         "sent": dict(Counter(f"{row['kind']}: {row['status']}" for row in sent)),
-        "answer_ms": {kind: quantiles([row["ms"] for row in sent if row["kind"] == kind]) for kind in ANSWERS},
-        "requests_beside": 10 * RATE_HZ * SECONDS * len(load),
+        "answer_ms": {kind: quantiles([row["ms"] for row in sent if row["kind"] == kind]) for kind in answers()},
+        "requests_beside": 10 * sum(len(row["beside_ms"]) for row in load),
         **every,
         "stop_ms": quantiles([row["stop_ms"] for row in load]),
     }

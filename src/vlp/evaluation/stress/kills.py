@@ -21,7 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from vlp.core.messages import Instruction
 from vlp.evaluation.stress.command import quantiles, rows_command
@@ -36,7 +36,7 @@ from vlp.robot.wire import Http, Refusal
 from vlp.runtime.run import Run, Spec, read_run
 from vlp.sim.fake.robot import FakeRobot
 
-WAYS = ("before", "after", "taken on", "moment", "server before", "server after", "within before", "within after")
+Way = Literal["before", "after", "taken on", "moment", "server before", "server after", "within before", "within after"]
 """Who is killed when; "within" has no server."""
 
 
@@ -214,7 +214,8 @@ def case(index: int, seed: int, out: Path, lives: Lives | None = None) -> dict[s
     """
     del out
     lives = lives or Lives()
-    way, turn, rng = WAYS[index % len(WAYS)], index // len(WAYS), random.Random(f"{seed} {index}")
+    ways = get_args(Way)
+    way, turn, rng = ways[index % len(ways)], index // len(ways), random.Random(f"{seed} {index}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if way.startswith("server"):
@@ -300,7 +301,7 @@ def _judged(folder: Path, served: bool) -> list[str]:
 def tell(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the figures of rows."""
     killed = [row for row in rows if row["resumed"]]
-    ways = {way: sum(row["way"] == way for row in killed) for way in WAYS}
+    ways = {way: sum(row["way"] == way for row in killed) for way in get_args(Way)}
     return {
         "killed": len(killed),
         "ways": ways,

@@ -14,7 +14,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from vlp.core.messages import Instruction
 from vlp.evaluation.stress.command import quantiles, rows_command
@@ -29,21 +29,23 @@ from vlp.runtime.body import Budget
 from vlp.runtime.run import Run, Spec
 from vlp.sim.fake.robot import FakeRobot, fake_manifest
 
-FAULTS = ("never", "late", "other", "fails")
-LIMIT_S = GRACE_S = 0.4
+Wrong = Literal["never", "late", "other", "fails"]
 
 
 class OddRobot(FakeRobot):
     """A fake robot of which one step of the policy goes wrong; it is deaf to stops meanwhile.
 
     Args:
-        fault: a word of `FAULTS`.
+        fault: what goes wrong.
         at: number of the step.
     """
 
-    def __init__(self, fault: str, at: int) -> None:
+    limit_s = grace_s = 0.4
+    """Time limit of its primitives, and what a run and a server grant beyond it."""
+
+    def __init__(self, fault: Wrong, at: int) -> None:
         whole = fake_manifest()
-        short = {name: replace(primitive, timeout_s=LIMIT_S) for name, primitive in whole.primitives.items()}
+        short = {name: replace(primitive, timeout_s=self.limit_s) for name, primitive in whole.primitives.items()}
         super().__init__(manifest=replace(whole, primitives=short))
         self.fault, self.at, self.number = fault, at, -1
         self.sent: list[str] = []
@@ -58,7 +60,7 @@ class OddRobot(FakeRobot):
         self.number += 1
         wrong = self.number == self.at
         if wrong and self.fault in ("never", "late"):
-            self.released.wait(60.0 if self.fault == "never" else LIMIT_S + 2 * GRACE_S)
+            self.released.wait(60.0 if self.fault == "never" else self.limit_s + 2 * self.grace_s)
         if wrong and self.fault == "other":
             return self._before
         if self.number >= self.at and self.fault == "fails":
@@ -77,22 +79,23 @@ def case(index: int, seed: int, out: Path) -> dict[str, Any]:
         seed, out: unused; every case is made by its number.
     """
     del seed, out
-    fault, served = FAULTS[index % 4], index // 4 % 2 == 1
+    fault, served = get_args(Wrong)[index % 4], index // 4 % 2 == 1
     robot = OddRobot(fault, index // 8 % 6)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as until:
         at, body = None, robot
         if served:
-            at = until.enter_context(running_server(robot, record=Path(folder) / "record.db", grace_s=GRACE_S))
+            at = until.enter_context(running_server(robot, record=Path(folder) / "record.db", grace_s=robot.grace_s))
             body = until.enter_context(RemoteRobot(at.url, at.token))
         until.callback(robot.released.set)
         began = time.monotonic()
-        spec = Spec(Instruction.of(POLICY["goal"]), budget=Budget(step_grace_s=GRACE_S))
+        spec = Spec(Instruction.of(POLICY["goal"]), budget=Budget(step_grace_s=robot.grace_s))
         run = Run(Path(folder) / "run", spec, body, ScriptedModel([json.dumps(POLICY)], repeat=True))
         outcome = run.go()
         took_s = time.monotonic() - began
         events = read_events(Path(folder) / "run", blobs=False)
         faults = list(_judged(robot, events, outcome.outcome, outcome.reason))
-        if at is not None and fault == "late":
+        if at is not None and isinstance(body, RemoteRobot) and fault == "late":
+            body.close()
             faults += _after(robot, at)
     policies = sum(event.kind == "policy" for event in events)
     row = {"fault": fault, "served": served, "outcome": outcome.outcome, "reason": outcome.reason, "policies": policies}
@@ -140,7 +143,7 @@ def _after(robot: OddRobot, at: Address) -> list[str]:
 
 def tell(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the figures of rows."""
-    by = {fault: [row for row in rows if row["fault"] == fault] for fault in FAULTS}
+    by = {fault: [row for row in rows if row["fault"] == fault] for fault in get_args(Wrong)}
     return {
         "injected": {fault: len(some) for fault, some in by.items()},
         "policies": max((row["policies"] for row in rows), default=0),

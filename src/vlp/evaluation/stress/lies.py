@@ -27,9 +27,6 @@ from vlp.primitives.manifest import Manifest
 from vlp.robot.protocol import Robot, Step, StepResult
 from vlp.runtime.run import Run, Spec
 
-EXECUTION = ("grasp failed", "grasp slipped", "placement missed", "action failed")
-"""Causes of `vlp.evaluation.attribution` that lie with the execution."""
-
 
 class LyingRobot:
     """A robot of which some actions do nothing and say that they succeeded.
@@ -105,12 +102,13 @@ def _told(key: str, events: list[Any], witness: Witness) -> dict[str, Any]:
     failed = [e.data["result"]["message"] for e in after if e.kind == "step-finished" and e.data["status"] != "succeeded"]
     triggers = [e.data["detail"] for e in after if e.kind == "trigger"]
     revision = events[place].data["revision"]
+    execution = ("grasp failed", "grasp slipped", "placement missed", "action failed")
     causes = [finding.cause for finding in witness.findings if finding.revision == revision]
     return {
         "do": events[place].data["do"],
         "found": bool(failed or triggers),
         "by": (triggers or failed or [""])[0][:120],
-        "named": bool(causes) and all(cause in EXECUTION for cause in causes),
+        "named": bool(causes) and all(cause in execution for cause in causes),
         "causes": causes,
     }
 

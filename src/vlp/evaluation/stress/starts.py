@@ -58,7 +58,10 @@ def runs(n: int, seed: int = 0) -> dict[str, Any]:
 
 
 def _grown(start: Callable[[int, Path], None], n: int, seed: int) -> dict[str, Any]:
-    """Start n times; what grows after the first fifth grows for ever."""
+    """Start n times; what grows after the first two fifths grows for ever.
+
+    FastAPI keeps what it knows of the last 4,096 routes, those of some 310 servers: 14 kB each until then.
+    """
     samples: list[dict[str, float]] = []
     every, began = max(1, n // 50), time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
@@ -68,7 +71,7 @@ def _grown(start: Callable[[int, Path], None], n: int, seed: int) -> dict[str, A
                 gc.collect()
                 samples.append({"start": turn + 1, "s": time.monotonic() - began, **_held()})
                 print(json.dumps(samples[-1]), file=sys.stderr, flush=True)
-    warm = samples[len(samples) // 5 :]
+    warm = samples[2 * len(samples) // 5 :]
     faults = []
     for what in ("handles", "threads", "children"):
         if (more := int(max(s[what] for s in warm[-3:]) - max(s[what] for s in warm[:3]))) > 0:

@@ -2,7 +2,7 @@
 
     python -m vlp.evaluation.stress.storms --n 100 --out runs/storms
 
-The model is a script, the robot the fake one. A case is one of `STORMS`, for as long as its run lasts.
+The model is a script, the robot the fake one. A case is one of `storms()`, for as long as its run lasts.
 """
 
 import json
@@ -11,9 +11,9 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from vlp.core.errors import UsageError
 from vlp.core.messages import Instruction
@@ -26,10 +26,6 @@ from vlp.models.scripted import ScriptedModel
 from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.run import Run, Spec
 from vlp.sim.fake.robot import FakeRobot
-
-ONE, OTHER = POLICY["goal"], f"please {POLICY['goal']}"
-BOUND = 120
-"""Most policies of any of these runs: 100 instructions, 6 new policies for the last one, and some."""
 
 
 class Flickering(FakeRobot):
@@ -47,54 +43,59 @@ class Flickering(FakeRobot):
         return super().execute(step)
 
 
-def _same(turn: int) -> str:
-    return ONE
+@dataclass(frozen=True)
+class Storm:
+    """One kind of storm.
+
+    Args:
+        said: sentences in turn; none for nobody who speaks.
+        at_steps: whether one is said after each step, not at 1 kHz.
+        fails: whether no plan can be carried out: its second step fails, or, by "invalid", no reply passes the checks.
+    """
+
+    said: tuple[str, ...] = ()
+    at_steps: bool = False
+    fails: Literal["", "fails", "invalid"] = ""
 
 
-def _alternating(turn: int) -> str:
-    return (ONE, OTHER)[turn % 2]
-
-
-def _questions(turn: int) -> str:
-    return "what is the weather?"
-
-
-STORMS: dict[str, tuple[Callable[[int], str] | None, bool, str]] = {
-    "one sentence at 1 kHz": (_same, False, "done"),
-    "two in turn at 1 kHz": (_alternating, False, "done"),
-    "questions at 1 kHz": (_questions, False, "done"),
-    "two in turn, one a step": (_alternating, True, "done"),
-    "things that flicker": (None, False, "done"),
-    "plans that always fail": (None, False, "fails"),
-    "replies that never pass": (None, False, "invalid"),
-}
-"""What is said, once after each step or at 1 kHz, and what the policies are like."""
+def storms() -> dict[str, Storm]:
+    """Return the storms by what blows."""
+    one = str(POLICY["goal"])
+    return {
+        "one sentence at 1 kHz": Storm((one,)),
+        "two in turn at 1 kHz": Storm((one, f"please {one}")),
+        "questions at 1 kHz": Storm(("what is the weather?",)),
+        "two in turn, one a step": Storm((one, f"please {one}"), at_steps=True),
+        "things that flicker": Storm(),
+        "plans that always fail": Storm(fails="fails"),
+        "replies that never pass": Storm(fails="invalid"),
+    }
 
 
 class _Person:
     """Speaks at 1 kHz from a thread of its own, or whenever a step has ended."""
 
-    def __init__(self, say: Callable[[int], str] | None, at_steps: bool) -> None:
-        self._say, self._at_steps = say, at_steps
+    def __init__(self, storm: Storm) -> None:
+        self._storm = storm
         self.said: Counter[str] = Counter()
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._storm, daemon=True)
+        self._thread = threading.Thread(target=self._speak_on, daemon=True)
         self.run: Run | None = None
 
     def on_event(self, event: Event) -> None:
         """Begin with the first policy; speak after each step."""
-        if self._say is None:
+        if not self._storm.said:
             return
-        if event.kind == "policy" and not self._at_steps and not self._thread.is_alive() and not self._end.is_set():
+        if event.kind == "policy" and not self._storm.at_steps and not self._thread.is_alive() and not self._end.is_set():
             self._thread.start()
-        if event.kind == "step-finished" and self._at_steps:
+        if event.kind == "step-finished" and self._storm.at_steps:
             self._speak(self.said["said"])
 
     def close(self) -> None:
         """Fall silent."""
         self._end.set()
 
-    def _storm(self) -> None:
+    def _speak_on(self) -> None:
         began = time.monotonic()
         for turn in range(60_000):
             if self._end.wait(max(0.0, began + turn / 1000 - time.monotonic())):
@@ -102,10 +103,10 @@ class _Person:
             self._speak(turn)
 
     def _speak(self, turn: int) -> None:
-        assert self.run is not None and self._say is not None
+        assert self.run is not None
         self.said["said"] += 1
         try:
-            self.run.instruct(self._say(turn))
+            self.run.instruct(self._storm.said[turn % len(self._storm.said)])
         except UsageError:
             self.said["refused"] += 1  # too many wait
         except Exception as error:
@@ -120,28 +121,28 @@ def case(index: int, seed: int, out: Path) -> dict[str, Any]:
         seed, out: unused; every case is made by its number.
     """
     del seed, out
-    name = list(STORMS)[index % len(STORMS)]
-    say, at_steps, policies = STORMS[name]
+    name, storm = list(storms().items())[index % len(storms())]
+    bound = 120  # policies: 100 instructions, 6 new policies for the last one, and some
     robot = Flickering(name == "things that flicker")
-    if policies == "fails":
+    if storm.fails == "fails":
         robot.fail_next(POLICY["subtasks"][0]["steps"][1]["do"], times=1000)
     watching = Watching(lambda: json.loads(robot.snapshot()))
-    model = ScriptedModel((lambda messages: "{}") if policies == "invalid" else watching.reply)
+    model = ScriptedModel((lambda messages: "{}") if storm.fails == "invalid" else watching.reply)
     model.can = Capabilities()  # its sentences pass the gate, as those for a model that reads
-    person = _Person(say, at_steps)
+    person = _Person(storm)
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
-        run = person.run = Run(Path(folder) / "run", Spec(Instruction.of(ONE)), robot, model, subscribers=[person])
+        run = person.run = Run(Path(folder) / "run", Spec(Instruction.of(POLICY["goal"])), robot, model, subscribers=[person])
         outcome = run.go()
         took_s = time.monotonic() - began
         events = read_events(Path(folder) / "run", blobs=False)
         size = sum(file.stat().st_size for file in (Path(folder) / "run").iterdir())
     count = Counter(event.kind for event in events)
     faults = [] if outcome.outcome == "success" or outcome.reason else ["ended without a reason"]
-    faults += [f"{count['policy']} policies"] if count["policy"] > BOUND else []
-    faults += [f"{len(model.calls)} calls of the model"] if len(model.calls) > 3 * BOUND else []
+    faults += [f"{count['policy']} policies"] if count["policy"] > bound else []
+    faults += [f"{len(model.calls)} calls of the model"] if len(model.calls) > 3 * bound else []
     faults += [f"{count['instruction']} instructions"] if count["instruction"] > 100 else []
-    if say is None and outcome.outcome == "success":
+    if storm.fails and outcome.outcome == "success":
         faults.append("success, though no plan can be carried out")
     row = {"storm": name, "outcome": outcome.outcome, "reason": outcome.reason, "said": dict(person.said)}
     row |= {"instructions": count["instruction"], "policies": count["policy"], "steps": count["step-finished"]}
