@@ -92,7 +92,7 @@ class Endpoint:
         size, most_bytes = 0, 8 * 1024 * 1024
         try:
             while True:
-                if time.monotonic() >= deadline.at_s:  # with a piece every 0.3 ms there is always one in time
+                if time.monotonic() >= deadline.at_s:  # a flood always has a piece in time
                     raise TimeoutError
                 piece = pieces.get(timeout=deadline.left_s)
                 if piece is None:
@@ -173,6 +173,7 @@ class _Line:
     def __init__(self) -> None:
         self.gone = False
         self._socket: socket.socket | None = None
+        self._lock = threading.Lock()  # a descriptor that was given back may be another connection's by now
 
     def trace(self, event: str, info: dict[str, Any]) -> None:
         """Hear from the HTTP client what it does."""
@@ -185,14 +186,15 @@ class _Line:
     def cut(self) -> None:
         """End whatever the connection is waited for."""
         self.gone = True
-        if self._socket is not None:
-            with contextlib.suppress(OSError):  # it is closed already
+        with self._lock, contextlib.suppress(OSError):  # it is closed already
+            if self._socket is not None:
                 self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Give the descriptor back."""
-        if self._socket is not None:
-            self._socket.close()
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
 
 
 def checked_url(url: str) -> str:

@@ -53,7 +53,7 @@ def late_ways() -> dict[str, Answer]:
     return {
         "hangs": Line.hold,
         "drips headers": _drip_headers,
-        "gives a thousand signs of life a second": _then(events, _for_ever(b": still here\n\n", 0.0002)),
+        "floods with empty events": _then(events, _for_ever(b'data: {"choices":[]}\n\n' * 100, 0.0)),
         "stalls in its stream": _then(stream(reply)[:600], Line.hold),
         "drips a refusal": _then(head(status="500 Oh"), lambda line: line.drip(b"no" * 4000, 0.02)),
         "stalls in its headers": _then(b"HTTP/1.1 200 OK\r\nX-One: ", Line.hold),
