@@ -153,7 +153,7 @@ ROWS: list[tuple[str, Row]] = [
     ("less-than", Row(3, ("a web page, <<<",))),
     ("keys-without-end", Row(3, ("the key 'k19999' twice",))),
     ("name-without-end", Row(3, ("asked for 'm', and '-latest-latest",))),
-    ("lists", Row(3, ("more than 2,097,152 bytes of JSON",))),
+    ("lists", Row(3, ("more than 524,288 bytes of JSON",))),
     ("deep", Row(3, ("nested too deep",))),
     ("plain-lines", Row(3, ("garbage", "two cubes"))),
     ("half-a-line", Row(3, ("broke off in the middle of an event",))),
