@@ -26,7 +26,7 @@ def test_nothing_of_a_late_reply_stays_behind(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_garbage_moves_nothing_and_takes_bounded_memory() -> None:
-    """A megabyte of "<" locked the interpreter for hours; 8 MB of empty lists took 230 MB."""
+    """A page of "<" locked the interpreter for hours; 8 MiB of empty lists took 230 MB."""
     summary = model_garbage.answer_garbage(6, seed=1)
     assert summary["faults"] == [] and len(summary["garbage"]) == 6
     assert summary["read_as"]["an error by name"] > 50

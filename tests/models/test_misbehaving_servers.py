@@ -3,7 +3,7 @@
 Against: half an answer printed as an answer with status 0; an image generator asked because it was listed first; "ignores
 response_format" said of reasoning models, refusals and empty replies; a run ended by one "503, loading"; "Is it the right
 URL?" for a limit on requests, a web page, a certificate; a traceback for a key that is not ASCII; hours with the interpreter
-locked for a megabyte of "<", minutes for 20,000 keys; a run ended by one answer that broke off.
+locked for a page of "<", minutes for 20,000 keys; a run ended by one answer that broke off.
 """
 
 import shutil

@@ -279,7 +279,7 @@ def read_json(url: str, data: bytes, most_bytes: int = 512 * 1024) -> Any:
     """Return what a server wrote as JSON: UTF-8, no key twice, finite numbers.
 
     Raises:
-        MissingComponent: it is something else, by what it is, or longer: 2 MiB of empty objects took 93 MiB to read, and seconds.
+        MissingComponent: it is something else, by what it is, or longer: 2 MiB of empty objects took 93 MiB to read.
     """
     if len(data) > most_bytes:
         raise MissingComponent(f"the model server at {url} sent more than {most_bytes:,} bytes of JSON.")

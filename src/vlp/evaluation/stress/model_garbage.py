@@ -73,7 +73,7 @@ def garbage(rng: random.Random) -> dict[str, Callable[[], bytes | Answer]]:
 
     return {
         "a page": lambda: whole(b"<!doctype html><html><body>Please log in</body></html>"),
-        "a megabyte of <": lambda: whole(b"<" * 2**20),
+        "262,144 times <": lambda: whole(b"<" * 2**18),
         "random bytes": lambda: rng.randbytes(rng.randrange(1, 4000)),
         "random bytes for a body": lambda: whole(rng.randbytes(rng.randrange(1, 100_000))),
         "random bytes in a stream": lambda: sse + b"data: " + rng.randbytes(rng.randrange(1, 4000)) + b"\n\n",
