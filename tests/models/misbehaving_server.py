@@ -428,7 +428,7 @@ MODES: dict[str, Mode] = {
     "no-utf8": Mode(raw(b'data: {"choices":[{"delta":{"content":"\xff\xfe"}}]}\n\n')),
     "a-key-twice": Mode(raw(b'data: {"choices":[],"choices":[{"delta":{"content":"two"},"finish_reason":"stop"}]}\n\n')),
     "not-a-number": Mode(raw(b'data: {"choices":[{"delta":{"content":"two"},"logprobs":NaN,"finish_reason":"stop"}]}\n\n')),
-    "less-than": Mode(lambda h: h.whole(b"<" * 2**20)),
+    "less-than": Mode(lambda h: h.whole(b"<" * 2**18)),
     "keys-without-end": Mode(lambda h: h.whole(b"{" + b",".join(b'"k%d":0' % i for i in (*range(20_000), 19_999)) + b"}")),
     "name-without-end": Mode(said_by("-latest" * 20_000)),
     "lists": Mode(lambda h: h.whole(b"[" + b",".join([b"[]"] * 2**20) + b"]")),

@@ -3,7 +3,7 @@
 Against: half an answer printed as an answer with status 0; an image generator asked because it was listed first; "ignores
 response_format" said of reasoning models, refusals and empty replies; a run ended by one "503, loading"; "Is it the right
 URL?" for a limit on requests, a web page, a certificate; a traceback for a key that is not ASCII; hours with the interpreter
-locked for a megabyte of "<", minutes for 20,000 keys; a run ended by one answer that broke off.
+locked for a page of "<", minutes for 20,000 keys; a run ended by one answer that broke off.
 """
 
 import shutil
@@ -153,7 +153,7 @@ ROWS: list[tuple[str, Row]] = [
     ("less-than", Row(3, ("a web page, <<<",))),
     ("keys-without-end", Row(3, ("the key 'k19999' twice",))),
     ("name-without-end", Row(3, ("asked for 'm', and '-latest-latest",))),
-    ("lists", Row(3, ("more than 2,097,152 bytes of JSON",))),
+    ("lists", Row(3, ("more than 524,288 bytes of JSON",))),
     ("deep", Row(3, ("nested too deep",))),
     ("plain-lines", Row(3, ("garbage", "two cubes"))),
     ("half-a-line", Row(3, ("broke off in the middle of an event",))),

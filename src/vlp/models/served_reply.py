@@ -98,6 +98,8 @@ def read_reply(
     try:
         for event in told:
             parts.add(event)
+            if time.monotonic() >= deadline.at_s:  # one piece may hold thousands of events
+                raise TimeoutError
             if first_s is None and parts.text:
                 first_s = time.monotonic() - started
             if parts.finish:

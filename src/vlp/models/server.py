@@ -202,7 +202,7 @@ def _listed(endpoint: Endpoint, deadline: Deadline) -> list[ServedModel]:
         raise endpoint.late(deadline) from None
     said, hint = f"{endpoint.url} does not list models as an OpenAI-compatible server does", "Does the URL end in /v1?"
     try:
-        listed = read_list(read_json(endpoint.url, data))
+        listed = read_list(read_json(endpoint.url, data, 1024 * 1024))  # a list of 500 models is long
     except MissingComponent as error:
         raise _NoList(f"{said}: {error.message}", hint) from None
     if listed is None:
