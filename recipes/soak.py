@@ -62,6 +62,19 @@ def _killed(summary: dict[str, Any]) -> tuple[int, str, int]:
     return summary["n"], said, len(summary["not_held"])
 
 
+def _physics(summary: dict[str, Any]) -> tuple[int, str, int]:
+    told = summary["physics"]
+    named = sum(count for name, count in told["counts"].items() if name.startswith("named"))
+    by_stepping = told["counts"].get("reproduced by stepping", 0)
+    return told["n"], f"{named} faults named, each from a dump again, {by_stepping} by stepping", len(told["faults"])
+
+
+def _counted(summary: dict[str, Any]) -> tuple[int, str, int]:
+    told = next(iter(summary.values()))
+    most = sorted(told.get("counts", {}).items(), key=lambda pair: -pair[1])[:4]
+    return told["n"], ", ".join(f"{name}: {count}" for name, count in most) or f"{told['rows']} rows each", len(told["faults"])
+
+
 ROWS = {
     "stops": Row(
         "A stop gets through an idle, a busy and a flooded server and a frozen client; no motion follows `confirmed`",
@@ -73,6 +86,12 @@ ROWS = {
         "delivery", 10_000, _delivered,
     ),
     "commanders": Row("Never two commanders", "commanders", 10_000, _raced),
+    "physics": Row(
+        "A simulator that breaks is an outcome of its own, with a dump that reproduces it", "physics", 10_000, _physics
+    ),
+    "saving": Row("Killed while saving, or the disk full: what was there is whole, and saving goes on", "saving", 2000, _counted),
+    "planted": Row("A fault in a model, an adapter or samples is named before anything is loaded", "planted", 2000, _counted),
+    "workers": Row("The same rows on 1, 2 and 4 workers, in another order, with one killed", "workers", 12, _counted),
     "crash": Row("kill -9 at random moments, then resume: no finished step is repeated", "crash", 100, _killed),
 }  # fmt: skip
 

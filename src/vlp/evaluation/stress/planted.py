@@ -1,6 +1,6 @@
 """Plant one fault in a good model folder, adapter or set of samples: it is named in one line before anything is loaded.
 
-    python -m vlp.evaluation.stress.planted --n 2000 --out runs/planted
+python -m vlp.evaluation.stress.planted --n 2000 --out runs/planted
 """
 
 import json

@@ -230,7 +230,17 @@ def on_small_disk(n: int, seed: int, only: tuple[str, ...] = ()) -> dict[str, An
     with tempfile.TemporaryDirectory() as folder:
         disk, result = Path(folder) / "disk", Path(folder) / "summary.json"
         disk.mkdir()
-        here = [sys.executable, "-m", "vlp.evaluation.stress.saving", "--inside", str(disk), str(result), str(n), str(seed), *only]
+        here = [
+            sys.executable,
+            "-m",
+            "vlp.evaluation.stress.saving",
+            "--inside",
+            str(disk),
+            str(result),
+            str(n),
+            str(seed),
+            *only,
+        ]
         mount = 'mount -t tmpfs -o size=200m none "$0" && exec "$@"'
         done = subprocess.run(["unshare", "-rm", "sh", "-c", mount, str(disk), *here], stderr=subprocess.PIPE, text=True)
         if not result.is_file():
