@@ -89,7 +89,7 @@ ROWS = {
     "physics": Row(
         "A simulator that breaks is an outcome of its own, with a dump that reproduces it", "physics", 10_000, _physics
     ),
-    "saving": Row("Killed while saving, or the disk full: what was there is whole, and saving goes on", "saving", 2000, _counted),
+    "saving": Row("Killed while saving, or the disk full: what was there is whole", "saving", 2000, _counted),
     "planted": Row("A fault in a model, an adapter or samples is named before anything is loaded", "planted", 2000, _counted),
     "workers": Row("The same rows on 1, 2 and 4 workers, in another order, with one killed", "workers", 12, _counted),
     "crash": Row("kill -9 at random moments, then resume: no finished step is repeated", "crash", 100, _killed),

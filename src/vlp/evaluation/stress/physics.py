@@ -1,4 +1,4 @@
-"""Break the simulator in one of a hundred short episodes: each break is a fault of its own, with a dump that steps into it again.
+"""Break the simulator in one of a hundred short episodes: each is a fault of its own, with a dump that steps into it again.
 
     python -m vlp.evaluation.stress.physics --n 10000 --out runs/physics
 

@@ -2,7 +2,7 @@
 
     python -m vlp.evaluation.stress.workers --n 12 --out runs/workers
 
-The cases are whole episodes of a simulated robot, with the expert in the model's place. Only times of the wall clock may differ.
+The cases are whole episodes of a simulated robot, with the expert in the model's place. Only wall-clock times differ.
 """
 
 import json
