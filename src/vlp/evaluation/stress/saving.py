@@ -3,7 +3,7 @@
     python -m vlp.evaluation.stress.saving --n 2000 --out runs/saving
 
 Each case saves in a process of its own, on a small file system in memory (mounted in a name space of its own, which `unshare`
-makes). A full disk is a real one: all but some pages are taken. A kill is SIGKILL before a write, a rename, a sync or a removal,
+makes). A full disk is real: all but some pages are taken. A kill is SIGKILL before a write, a rename, a sync or a removal,
 or in the middle of a write. Then the old state or the new one is there, and saving again makes the new one.
 """
 
