@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CODE := src tests examples recipes tools
 export MUJOCO_GL ?= egl
 
-.PHONY: demo quick soak test test-serving check docs clean
+.PHONY: demo quick soak dependencies test test-serving check docs clean
 
 # The main job with one change of mind midway, on the embedded model; the scene is of the test split.
 DEMO := "put the red cube in the green bowl" --seed 20009802 --change "4: no, put it in the orange bowl"
@@ -44,6 +44,15 @@ $(VLLM_VENV)/.done: tools/install_vllm.sh
 soak: $(VENV)/.dev
 	MUJOCO_GL=egl $(BIN)/python recipes/soak.py --minutes $(or $(MINUTES),60)
 
+# A bill of materials of the development environment, and known advisories (ASK=all: of every package in it).
+dependencies: $(VENV)/.dev .venv-audit/.done
+	$(BIN)/python tools/dependencies.py --tools .venv-audit/bin --ask $(or $(ASK),direct) > docs/results/dependencies.md
+
+.venv-audit/.done:
+	"$(PYTHON)" -m venv .venv-audit
+	.venv-audit/bin/pip install -q "cyclonedx-bom>=7" "pip-audit>=2.9"
+	@touch $@
+
 check: $(VENV)/.dev
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
@@ -62,4 +71,4 @@ $(VENV)/.dev: pyproject.toml tools/install.sh
 	@touch $@ $(VENV)/.demo
 
 clean:
-	rm -rf $(VENV) $(VLLM_VENV) runs build
+	rm -rf $(VENV) $(VLLM_VENV) .venv-audit runs build

@@ -141,6 +141,19 @@ def _sent(summary: dict[str, Any]) -> tuple[int, str, int]:
     return told["n"], said, len(told["faults"])
 
 
+def _physics(summary: dict[str, Any]) -> tuple[int, str, int]:
+    told = summary["physics"]
+    named = sum(count for name, count in told["counts"].items() if name.startswith("named"))
+    by_stepping = told["counts"].get("reproduced by stepping", 0)
+    return told["n"], f"{named} faults named, each from a dump again, {by_stepping} by stepping", len(told["faults"])
+
+
+def _counted(summary: dict[str, Any]) -> tuple[int, str, int]:
+    told = next(iter(summary.values()))
+    most = sorted(told.get("counts", {}).items(), key=lambda pair: -pair[1])[:4]
+    return told["n"], ", ".join(f"{name}: {count}" for name, count in most) or f"{told['rows']} rows each", len(told["faults"])
+
+
 ROWS = {
     "stops": Row(
         "A stop gets through an idle, a busy and a flooded server and a frozen client; no motion follows `confirmed`",
@@ -190,6 +203,12 @@ ROWS = {
         "Hostile bodies end no server, and no schema, expression, template, URL or path of a client reaches a model's server",
         "hostile_bodies", 10_000, _sent,
     ),
+    "physics": Row(
+        "A simulator that breaks is an outcome of its own, with a dump that reproduces it", "physics", 10_000, _physics
+    ),
+    "saving": Row("Killed while saving, or the disk full: what was there is whole", "saving", 2000, _counted),
+    "planted": Row("A fault in a model, an adapter or samples is named before anything is loaded", "planted", 2000, _counted),
+    "workers": Row("The same rows on 1, 2 and 4 workers, in another order, with one killed", "workers", 12, _counted),
 }  # fmt: skip
 
 

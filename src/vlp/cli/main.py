@@ -147,6 +147,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "robot reset": ("vlp.cli.robot_stop:reset", "open the stop latch of a served robot"),
     "robot new": ("vlp.cli.robot_new:new", "write the beginning of a robot of your own"),
     "world show": ("vlp.cli.world:show", "draw a simulated world and list what it holds"),
+    "world replay": ("vlp.cli.world:replay", "step again into a fault of the simulator, from the file that it left"),
     "data collect": ("vlp.cli.data:collect", "collect samples from the expert in simulation"),
     "data from-runs": ("vlp.cli.data:from_runs", "turn runs into samples"),
     "data import": ("vlp.cli.data:import_", "import a lab's images, instructions and policies, or a LeRobot dataset"),

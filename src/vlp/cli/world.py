@@ -1,7 +1,9 @@
-"""`vlp world show`: a simulated world, drawn and listed."""
+"""`vlp world`: a simulated world drawn and listed; a fault of the simulator stepped into again."""
 
 from pathlib import Path
 from typing import Annotated
+
+import tyro
 
 from vlp.cli.names import of_worlds
 from vlp.core.errors import first, not_installed
@@ -30,3 +32,19 @@ def show(
     print(text)
     print(f"\ndrawn to {file}")
     return 0
+
+
+def replay(file: Annotated[str, tyro.conf.Positional]) -> int:
+    """Step the physics again from the file that a fault of the simulator left in its run's directory.
+
+    Args:
+        file: a simulation_fault.json.
+    """
+    try:
+        from vlp.sim.faults import replay as again
+    except ImportError as error:
+        raise not_installed("simulation needs", error, "sim") from None
+    written, found = again(Path(file))
+    print(f"written down: {written}")
+    print(f"found again:  {found}")
+    return 0 if found.removeprefix("as it was found: ") == written else 1

@@ -47,7 +47,16 @@ class MissingComponent(VlpError):
 
 
 class SimulationFault(VlpError):
-    """The physics of a simulated robot broke down: neither a success nor anybody's failure (exit status 1)."""
+    """The physics of a simulated robot broke down: neither a success nor anybody's failure (exit status 1).
+
+    Args:
+        message, hint: as of any error.
+        dump: text of a file from which `vlp world replay` steps into the same fault; "" where there is none.
+    """
+
+    def __init__(self, message: str, hint: str = "", dump: str = "") -> None:
+        super().__init__(message, hint)
+        self.dump = dump
 
 
 class Note(UserWarning):

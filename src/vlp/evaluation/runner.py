@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from vlp import __version__
 from vlp.core.errors import TaskFailed, UsageError, VlpError, lookup
+from vlp.core.files import cannot_write, write_whole
 from vlp.evaluation.report import write_report
 from vlp.evaluation.suites import SUITES, Options, Row, Suite
 from vlp.models.catalogue import DEFAULT_MODEL
@@ -126,7 +127,7 @@ def run_suite(
 
     Raises:
         UsageError: no such suite, or the directory holds rows of another question.
-        MissingComponent: weights or an extra are missing.
+        MissingComponent: weights or an extra are missing, or nothing can be written; the rows so far are kept.
         TaskFailed: a worker process died; the rows so far are kept.
     """
     folder = Path(out)
@@ -145,13 +146,11 @@ def run_suite(
     todo = [i for i in range(seed, seed + n) if i not in {row["case"] for row in known}]
     rows = [row for row in known if seed <= row["case"] < seed + n]
     done = n - len(todo)
-    with (folder / "rows.jsonl").open("a") as file:
-        for fresh in _results(name, suite, todo, options, folder, workers):
-            file.write("".join(json.dumps(row) + "\n" for row in fresh))
-            file.flush()
-            rows += fresh
-            done += 1
-            progress(done, n, fresh)
+    for fresh in _results(name, suite, todo, options, folder, workers):
+        _append(folder / "rows.jsonl", "".join(json.dumps(row) + "\n" for row in fresh))
+        rows += fresh
+        done += 1
+        progress(done, n, fresh)
     summary = summarise(name, suite, rows, options, n, seed, time.monotonic() - began)
     _write_summary(folder, summary)
     write_report(folder, asdict(summary), rows)
@@ -237,7 +236,7 @@ def _known_rows(folder: Path, question: dict[str, Any]) -> list[Row]:
     same = {k: v for k, v in question.items() if k != "seed"}
     if note.exists() and json.loads(note.read_text()) != same:
         raise UsageError(f"{str(folder)!r} holds rows of another suite, model or grounder.", "Choose another directory.")
-    note.write_text(json.dumps(same))
+    write_whole(note, json.dumps(same))
     file = folder / "rows.jsonl"
     if not file.exists():
         return []
@@ -245,8 +244,16 @@ def _known_rows(folder: Path, question: dict[str, Any]) -> list[Row]:
     rows = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
     written = Counter(row["case"] for row in rows)
     whole = [row for row in rows if written[row["case"]] == row["of"]]  # the process may have died while it wrote
-    file.write_text("".join(json.dumps(row) + "\n" for row in whole))
+    write_whole(file, "".join(json.dumps(row) + "\n" for row in whole))
     return whole
+
+
+def _append(file: Path, text: str) -> None:
+    try:
+        with file.open("a") as opened:
+            opened.write(text)
+    except OSError as error:
+        raise cannot_write(file, error) from None
 
 
 def _quantiles(rows: list[Row], column: str) -> dict[str, float]:
@@ -275,6 +282,4 @@ def _whole(name: str, n: int | None, seed: int, workers: int, folder: Path) -> S
 
 
 def _write_summary(folder: Path, summary: Summary) -> None:
-    part = folder / "summary.json.part"
-    part.write_text(json.dumps(asdict(summary), indent=2) + "\n")
-    part.replace(folder / "summary.json")
+    write_whole(folder / "summary.json", json.dumps(asdict(summary), indent=2) + "\n")

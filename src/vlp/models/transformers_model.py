@@ -17,7 +17,7 @@ from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.messages import Message
 from vlp.models.chat import Pixels, Prompt
 from vlp.models.decode import TOO_SLOW, decode
-from vlp.models.folder import check_folder
+from vlp.models.folder import check_folder, read_json
 from vlp.models.grammar import Grammars, Vocabulary
 from vlp.models.loading import end_tokens, find_device, find_dtype, load_chat, load_model
 from vlp.models.protocol import TOP, Capabilities, Reply, Trace
@@ -64,8 +64,10 @@ class TransformersModel:
         self.name, self.profile = checked.name, profile or checked.profile
         self.turns: Turns | None = make_turns(checked.turns, self) if checked.turns else None
         self.device = find_device(device)
+        usual_token = 151_655  # of an image, where transformers finds none in config.json
+        token = read_json(checked.path / "config.json").get("image_token_id", usual_token)
+        self.chat = load_chat(checked, token)  # before the weights: what its template or tokenizer could do is cheap to refuse
         self.model = load_model(checked, adapter, self.device, find_dtype(dtype, self.device), merged)
-        self.chat = load_chat(checked, self.model.config.image_token_id)
         self.can = Capabilities(made_for=checked.made_for if adapter is None else {}, view=self.chat.view())
         self.ends = end_tokens(self.model, self.chat.tokenizer)
         self.vocabulary = Vocabulary(self.chat.tokenizer, self.model.get_output_embeddings().out_features, [*self.ends])

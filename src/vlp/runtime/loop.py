@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from vlp.core.errors import UsageError, VlpError
+from vlp.core.errors import SimulationFault, UsageError, VlpError
 from vlp.core.messages import Instruction, counted
 from vlp.journal import Event, Journal, Subscriber
 from vlp.policy.checks import check_policy, effects, within_limits
@@ -356,6 +356,8 @@ class Loop:
         with self._stopped:  # whether the robot stopped is part of how it ended
             self._stopped.wait_for(lambda: not self._stops, STOP_S)
         try:
+            if isinstance(outcome.error, SimulationFault):
+                raise outcome.error  # a broken world shows nothing, and nothing in it is true or false
             end.append(self.body.observe("end")[1])
             if self.judge is not None and self.judge in self.journal.outer:  # one that failed judges no more
                 verdict = self.body.call(self.judge, "a verdict")

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from vlp import __version__
-from vlp.core.errors import UsageError, VlpError
+from vlp.core.errors import SimulationFault, UsageError, VlpError
+from vlp.core.files import write_whole
 from vlp.core.messages import Instruction, Names
 from vlp.journal import Event, Journal, Subscriber, read_events
 from vlp.models.protocol import Model
@@ -215,7 +216,10 @@ class Run:
                 self._take_over()
             else:
                 self._begin()
-            return self.loop.run()
+            outcome = self.loop.run()
+            if isinstance(outcome.error, SimulationFault) and outcome.error.dump:
+                write_whole(self.journal.path.with_name("simulation_fault.json"), outcome.error.dump)
+            return outcome
         except Hold as hold:
             return self.loop.finish(Outcome("stopped", str(hold), error=hold))
         finally:

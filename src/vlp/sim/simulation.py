@@ -9,11 +9,11 @@ import numpy as np
 from vlp.core.errors import SimulationFault, UsageError, lookup
 from vlp.sim import open_embodiment, open_world
 from vlp.sim.embodiments.protocol import Embodiment
+from vlp.sim.faults import STATE, broken, dump, state_of
 from vlp.sim.opengl import mujoco
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.protocol import Sampled, SampledThing, World
 
-STATE = mujoco.mjtState.mjSTATE_INTEGRATION
 MAGIC = b"vlpsim01"
 
 
@@ -50,12 +50,13 @@ class Simulation:
         for _ in range(50):
             mujoco.mj_step(self.model, self.data)
         self.data.time = 0.0
+        self._good = state_of(self.model, self.data)
 
     def step(self, n: int = 1) -> None:
         """Advance the physics by n time steps.
 
         Raises:
-            SimulationFault: the state is no longer finite or moves faster than anything here can.
+            SimulationFault: the state is broken, see `vlp.sim.faults.broken`.
         """
         for _ in range(n):
             mujoco.mj_step(self.model, self.data)
@@ -63,11 +64,13 @@ class Simulation:
 
     def check(self) -> None:
         """Raise SimulationFault when the state is broken; call it after stepping `data` yourself."""
-        speed, fastest = self.data.qvel, 100.0  # m/s, rad/s
-        if not (np.isfinite(self.data.qpos).all() and np.isfinite(speed).all()) or np.abs(speed).max() > fastest:
+        if why := broken(self.model, self.data):
             raise SimulationFault(
-                f"the simulation diverged at {self.data.time:.2f} s.", f"Report the scene's seed, {self.scene.seed}."
+                f"the simulation diverged at {self.data.time:.2f} s: {why}.",
+                f"Report the scene's seed, {self.scene.seed}.",
+                dump(self, self._good, why),
             )
+        self._good = state_of(self.model, self.data)
 
     def at(self) -> str:
         """Return the named place the robot stands at, "" when between places."""
@@ -84,8 +87,7 @@ class Simulation:
 
     def snapshot(self) -> bytes:
         """Return the whole physical state; only a simulation of the same scene and robot can restore it."""
-        state = np.empty(mujoco.mj_stateSize(self.model, STATE))
-        mujoco.mj_getState(self.model, self.data, state, STATE)
+        state = state_of(self.model, self.data)
         body = state.astype("<f8").tobytes()
         return MAGIC + struct.pack("<I", len(state)) + hashlib.sha256(body).digest()[:8] + body
 
@@ -102,6 +104,7 @@ class Simulation:
             raise UsageError("this is not a whole snapshot of this world.", "Build the simulation from the same scene.")
         mujoco.mj_setState(self.model, self.data, np.frombuffer(body, "<f8").copy(), STATE)
         mujoco.mj_forward(self.model, self.data)
+        self._good = state_of(self.model, self.data)
 
     # What a person does to the scene while the robot works, or what builds it; never a robot.
 
@@ -109,6 +112,7 @@ class Simulation:
         """Set a thing down upright and at rest, with its middle at a point of the world."""
         set_pose(self.data, phrase, position_m, yaw_rad)
         mujoco.mj_forward(self.model, self.data)
+        self._good = state_of(self.model, self.data)
 
     def remove(self, phrase: str) -> None:
         """Take a thing away; it is no longer in the world.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vlp.core.errors import UsageError
-from vlp.core.files import write_whole
+from vlp.core.files import cannot_write, write_whole
 
 
 def read_curve(file: Path) -> list[dict[str, Any]]:
@@ -31,9 +31,12 @@ def cut_curve(file: Path, step: int) -> None:
 
 
 def add_row(file: Path, row: dict[str, Any]) -> None:
-    """Add a row in one piece."""
-    with file.open("ab") as opened:
-        opened.write(json.dumps(row).encode() + b"\n")
+    """Add a row in one piece; raises MissingComponent when it cannot be written."""
+    try:
+        with file.open("ab") as opened:
+            opened.write(json.dumps(row).encode() + b"\n")
+    except OSError as error:
+        raise cannot_write(file, error) from None
 
 
 def plot_curve(
