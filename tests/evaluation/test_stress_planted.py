@@ -15,6 +15,6 @@ def test_every_planted_fault_is_named_in_one_line() -> None:
 
 def test_the_stress_finds_a_check_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vlp.models.loading.check_template", lambda *_: None)
-    monkeypatch.setattr(planted, "MODEL", {"a bomb for a template": planted._template})
-    monkeypatch.setattr(planted, "ADAPTER", {"a pickle": planted._pickle})
+    few = {"model": {"a bomb for a template": planted._template}, "adapter": {"a pickle": planted._pickle}}
+    monkeypatch.setattr(planted, "FAULTS", few)
     assert any("a bomb for a template: loaded" in fault for fault in planted.plant(12, 0)["faults"])

@@ -22,8 +22,6 @@ from vlp.robot.serving import Address, running_server
 from vlp.robot.wire import Http, Refusal, RobotUnreachable
 from vlp.sim.fake.robot import FakeRobot
 
-TTL_S = 0.25
-
 
 class WitnessRobot(FakeRobot):
     """Notes epoch and key of every step, and whether two were under way at once."""
@@ -71,14 +69,14 @@ def race(n: int, seed: int = 0, clients: int = 8) -> dict[str, Any]:
 
 
 def _client(at: Address, name: str, n: int, rng: random.Random, answers: Counter[str], granted: dict[int, str]) -> None:
-    http, epoch = Http(at.url, at.token, 10.0), 0
+    http, epoch, ttl_s = Http(at.url, at.token, 10.0), 0, 0.25
     for index in range(n):
         kind = rng.choices(("lease", "step", "again", "pause"), (30, 55, 14, 1))[0]
         try:
             if kind == "pause":
-                time.sleep(TTL_S * 1.5)
+                time.sleep(ttl_s * 1.5)
             if kind == "lease" or epoch == 0:
-                epoch = http.call("POST", "/lease", {"holder": name, "ttl_s": TTL_S})["epoch"]
+                epoch = http.call("POST", "/lease", {"holder": name, "ttl_s": ttl_s})["epoch"]
                 granted[epoch] = name
             else:
                 key = f"{name}-{index - (kind == 'again')}"

@@ -30,11 +30,10 @@ from vlp.models.catalogue import DEFAULT_MODEL, find_folder, open_model
 from vlp.models.folder import check_folder
 
 Fault = Callable[[Path, random.Random], object]
-WEIGHTS = "*.safetensors"
 
 
 def _weights(folder: Path) -> Path:
-    return next(folder.glob(WEIGHTS))
+    return next(folder.glob("*.safetensors"))
 
 
 def _cut(pattern: str) -> Fault:
@@ -148,13 +147,8 @@ def _offset(header: dict[str, Any], name: str, rng: random.Random) -> None:
     header[name]["data_offsets"][rng.randrange(2)] += rng.choice([-4, 4, 2**40, -(2**40)])
 
 
-SIZES = [
-    {"text_config": {"num_hidden_layers": 10**9}}, {"text_config": {"hidden_size": -1}}, {"vision_config": {"depth": "8"}},
-    {"vision_config": {"patch_size": 10**6}}, {"architectures": ["LlamaForCausalLM"]}, {"auto_map": {"AutoModel": "x.Y"}},
-    {"text_config": [1]}, {"text_config": {"vocab_size": 10**12}}, {"model_type": "qwen2_vl"},
-]  # fmt: skip
 HEADERS: dict[str, Fault] = {
-    "cut off": _cut(WEIGHTS),
+    "cut off": _cut("*.safetensors"),
     "a header of another length": _length,
     "another type": _header(lambda h, n, r: h[n].update(dtype=r.choice(["F64", "I8", "PICKLE", 3, None, "f32"]))),
     "another shape": _header(lambda h, n, r: h[n].update(shape=r.choice([[-1], [2**40, 2**40], [1], "x", [1.5], [[]]]))),
@@ -165,24 +159,6 @@ HEADERS: dict[str, Fault] = {
     "a pickle": _pickle,
     "a link out": _link,
 }
-MODEL: dict[str, Fault] = HEADERS | {
-    "a file cut off": _cut("[ctp]*.json"),
-    "a pickle below": _pickle_below,  # beside an adapter trainers leave folders with some, which nobody opens
-    "no JSON": _json("[ctpv]*.json"),
-    "sizes and code": _said("config.json", *SIZES),
-    "a record that lies": _said("vlp.json", {"sha256": {"../x": "0"}}, {"format": 9}, {"name": "a\nb"}, {"prompt": "../x"}),
-    "a bomb for a template": _template,
-    "a bomb for a tokenizer": _expression,
-}
-ADAPTER: dict[str, Fault] = HEADERS | {
-    "no JSON": _json("*.json"),
-    "of another base": _said("vlp.json", {"base": {"sha256": {"model.safetensors": "0" * 64}}}),
-    "a configuration that lies": _said(
-        "adapter_config.json", {"r": 0}, {"r": 10**9}, {"lora_alpha": float("nan")}, {"peft_type": "IA3"}, {"bias": 3},
-        {"target_modules": "(" * 5000}, {"target_modules": 3}, {"auto_mapping": {"parent_library": "x"}},
-        {"rank_pattern": {"(a+)+$": 4}},
-    ),
-}  # fmt: skip
 
 
 def _line(change: Callable[[dict[str, Any], random.Random], object]) -> Fault:
@@ -220,20 +196,67 @@ def _picture(folder: Path, rng: random.Random) -> None:
         file.write_bytes(data)
 
 
-SAMPLES: dict[str, Fault] = {
-    "a flipped bit": _bytes,
-    "a picture": _picture,
-    "a line that is long": _line(lambda s, r: s.update(instruction="x" * r.randrange(3 * 10**5, 3 * 10**6))),
-    "a line that is deep": lambda folder, rng: (folder / "samples.jsonl").write_text("[" * rng.randrange(10**4, 10**6) + "\n"),
-    "a manifest": _json("manifest.json"),
-    "a policy": _line(lambda s, r: s["policy"].update(subtasks=r.choice([3, [{}], [{"name": "x", "steps": [{"do": "fly"}]}]]))),
-    "a number that is none": _line(lambda s, r: s["state"].update(gripper_m=r.choice([float("nan"), float("inf"), 10**400]))),
-    "a name that leads out": _line(lambda s, r: s.update(images=[r.choice(["../../etc/passwd", "/etc/passwd", ""])])),
-    "a kind of value": _line(lambda s, r: s.update({r.choice(sorted(s)): r.choice([None, 3, [], {}, [[]] * 100])})),
-    "an id twice": lambda folder, rng: (folder / "samples.jsonl").open("a").write(
-        (folder / "samples.jsonl").read_text().splitlines()[0] + "\n"
-    ),
-}  # fmt: skip
+FAULTS: dict[str, dict[str, Fault]] = {
+    "model": HEADERS
+    | {
+        "a file cut off": _cut("[ctp]*.json"),
+        "a pickle below": _pickle_below,  # beside an adapter trainers leave folders with some, which nobody opens
+        "no JSON": _json("[ctpv]*.json"),
+        "sizes and code": _said(
+            "config.json",
+            {"text_config": {"num_hidden_layers": 10**9}},
+            {"text_config": {"hidden_size": -1}},
+            {"vision_config": {"depth": "8"}},
+            {"vision_config": {"patch_size": 10**6}},
+            {"architectures": ["LlamaForCausalLM"]},
+            {"auto_map": {"AutoModel": "x.Y"}},
+            {"text_config": [1]},
+            {"text_config": {"vocab_size": 10**12}},
+            {"model_type": "qwen2_vl"},
+        ),
+        "a record that lies": _said("vlp.json", {"sha256": {"../x": "0"}}, {"format": 9}, {"name": "a\nb"}, {"prompt": "../x"}),
+        "a bomb for a template": _template,
+        "a bomb for a tokenizer": _expression,
+    },
+    "adapter": HEADERS
+    | {
+        "no JSON": _json("*.json"),
+        "of another base": _said("vlp.json", {"base": {"sha256": {"model.safetensors": "0" * 64}}}),
+        "a configuration that lies": _said(
+            "adapter_config.json",
+            {"r": 0},
+            {"r": 10**9},
+            {"lora_alpha": float("nan")},
+            {"peft_type": "IA3"},
+            {"bias": 3},
+            {"target_modules": "(" * 5000},
+            {"target_modules": 3},
+            {"auto_mapping": {"parent_library": "x"}},
+            {"rank_pattern": {"(a+)+$": 4}},
+        ),
+    },
+    "samples": {
+        "a flipped bit": _bytes,
+        "a picture": _picture,
+        "a line that is long": _line(lambda s, r: s.update(instruction="x" * r.randrange(3 * 10**5, 3 * 10**6))),
+        "a line that is deep": lambda folder, rng: (folder / "samples.jsonl").write_text(
+            "[" * rng.randrange(10**4, 10**6) + "\n"
+        ),
+        "a manifest": _json("manifest.json"),
+        "a policy": _line(
+            lambda s, r: s["policy"].update(subtasks=r.choice([3, [{}], [{"name": "x", "steps": [{"do": "fly"}]}]]))
+        ),
+        "a number that is none": _line(
+            lambda s, r: s["state"].update(gripper_m=r.choice([float("nan"), float("inf"), 10**400]))
+        ),
+        "a name that leads out": _line(lambda s, r: s.update(images=[r.choice(["../../etc/passwd", "/etc/passwd", ""])])),
+        "a kind of value": _line(lambda s, r: s.update({r.choice(sorted(s)): r.choice([None, 3, [], {}, [[]] * 100])})),
+        "an id twice": lambda folder, rng: (
+            (folder / "samples.jsonl").open("a").write((folder / "samples.jsonl").read_text().splitlines()[0] + "\n")
+        ),
+    },
+}
+"""What is planted, by what it is planted in."""
 
 
 class Loaded(Exception):
@@ -248,16 +271,15 @@ def plant(n: int, seed: int) -> dict[str, Any]:
         good = {"model": shutil.copytree(find_folder(DEFAULT_MODEL), root / "model")}
         good["adapter"], good["samples"] = _adapter(root / "adapter", good["model"]), _set(root / "samples")
         looks = {"model": _model, "adapter": lambda f: _of_base(f, good["model"]), "samples": _lint}
-        tables = {"model": MODEL, "adapter": ADAPTER, "samples": SAMPLES}
         for what, look in looks.items():
             if (told := _told(look, good[what])) != ("samples" if what == "samples" else "loaded", ""):
                 faults.append(f"a good {what} is refused: {told}")
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         for index in range(n):
-            what = rng.choice(sorted(tables))
-            name = rng.choice(sorted(tables[what]))
+            what = rng.choice(sorted(FAULTS))
+            name = rng.choice(sorted(FAULTS[what]))
             case = shutil.copytree(good[what], root / "case")
-            tables[what][name](case, rng)
+            FAULTS[what][name](case, rng)
             word, text = _told(looks[what], case)
             counts[f"{what}: {name}"] += 1
             if word != "named" or "\n" in text or not 10 < len(text) < 900:

@@ -27,8 +27,6 @@ from vlp.core.errors import UsageError, VlpError
 from vlp.evaluation.stress.command import stress_command
 from vlp.evaluation.stress.saved import SAVED, Saved
 
-OPERATIONS = ("replace", "rename", "fsync", "mkdir", "unlink", "rmdir", "ftruncate")
-
 
 class Killer:
     """Kills this process at the n-th file operation, counted from 1; a write is half done by then.
@@ -40,7 +38,7 @@ class Killer:
     def __init__(self, nth: int) -> None:
         self.left = nth
         opened: Any = io.open
-        for name in OPERATIONS:
+        for name in ("replace", "rename", "fsync", "mkdir", "unlink", "rmdir", "ftruncate"):
             setattr(os, name, self._counted(getattr(os, name)))
         builtins.open = io.open = lambda *words, **named: _Written(opened(*words, **named), self)  # pyright: ignore
         shutil.copyfile = self._cut(shutil.copyfile, 1)

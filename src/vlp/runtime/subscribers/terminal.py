@@ -18,8 +18,6 @@ COLOURS = {"✓": "green", "▶": "bold cyan", "✗": "bold red", "■": "bold r
 TIME_COLOURS = {"perception": "blue", "model": "magenta", "checks": "yellow", "motion": "green"}
 OUTCOME_COLOURS = {"success": "green", "failure": "red", "stopped": "yellow", "timeout": "yellow"}
 DIFF_COLOURS = {"+": "green", "-": "red", "=": "dim", "undo": "yellow", "done": "dim"}
-BAR_CHARS = 40
-REFRESH_HZ = 4
 
 
 class Terminal:
@@ -76,7 +74,7 @@ class Terminal:
                 self._begin()
 
     def _begin(self) -> None:
-        self._live = Live(console=self._console, get_renderable=self.render, refresh_per_second=REFRESH_HZ)
+        self._live = Live(console=self._console, get_renderable=self.render, refresh_per_second=4)
         self._live.start()
 
     def close(self) -> None:
@@ -161,7 +159,7 @@ def times_text(story: Story) -> Text:
     total = sum(story.times_s.values()) or 1.0
     bar = Text()
     for name in TIMES:
-        bar.append("█" * round(BAR_CHARS * story.times_s[name] / total), style=TIME_COLOURS[name])
+        bar.append("█" * round(40 * story.times_s[name] / total), style=TIME_COLOURS[name])
     for name in TIMES:
         bar.append(f"  {name} {story.times_s[name]:.1f} s", style=TIME_COLOURS[name])
     return bar
