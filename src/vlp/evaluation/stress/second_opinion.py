@@ -25,7 +25,12 @@ class SecondOpinion:
 
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
-        self._schema = Draft202012Validator(policy_schema(manifest))
+        frame = policy_schema(manifest)
+        items = frame["anyOf"][0]["properties"]["subtasks"]["items"]["properties"]["steps"]["items"]
+        by_name = {name: [s for s in items["anyOf"] if s["properties"]["do"]["const"] == name] for name in manifest.primitives}
+        items["anyOf"] = [{"type": "object", "required": ["do"], "properties": {"do": {"enum": list(by_name)}}}]
+        self._frame = Draft202012Validator(frame)
+        self._steps = {name: Draft202012Validator({"anyOf": schemas}) for name, schemas in by_name.items()}
 
     def objection(self, text: str | bytes, known: Mapping[str, Located] | None = None) -> str:
         """Return what is wrong with the text of a policy for a robot with an empty hand, "" for nothing.
@@ -38,10 +43,11 @@ class SecondOpinion:
             data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
         except ValueError as error:
             return f"no JSON: {error}"
-        error = next(self._schema.iter_errors(data), None)
-        if error is not None:
+        if (error := next(self._frame.iter_errors(data), None)) is not None:
             return f"not by the schema: {error.message[:200]}"
         steps = [step for subtask in data.get("subtasks", ()) for step in subtask["steps"]]
+        if wrong := next((step for step in steps if not self._steps[step["do"]].is_valid(step)), None):
+            return f"not by the schema: {str(wrong)[:200]}"
         if len(steps) > 120:
             return f"{len(steps)} steps"
         return next(filter(None, (*map(self._beyond, steps), self._names_and_hand(steps, known or {}))), "")
