@@ -93,10 +93,10 @@ def split(text: str) -> tuple[str, list[Prohibition]]:
         end = _end(words, match.end())
         found.append(_prohibition(words, match, end))
     rest = " ".join(" ".join([*asked, words[end:]]).split())
-    if (
-        found and not found[0].but and whole.startswith(found[0].text) and re.search(r"\b(?:it|them)\b", rest)
-    ):  # "do not water the fern, go to it"
-        found[0] = replace(found[0], things=(), open_end=True)
+    first = found[0] if found else None
+    points = re.search(r"\b(?:it|them)\b", rest)  # "do not water the fern, go to it"
+    if first is not None and points and not first.but and whole.startswith(first.text):
+        found[0] = replace(first, things=(), open_end=True)
     rest, others = re.subn(r"\bnothing (?:but|except)(?: for)?\b", "", rest)
     found += [Prohibition("nothing but", rest=True)] if others else []
     return re.sub(r"^(?:(?:and|but|so)\b|\W)+|(?:\b(?:and|but|so)|\W)+$", "", rest), found

@@ -84,8 +84,7 @@ def verdict(plan: Any, report: Any) -> str:
 
 def _fuzz(n: int, seed: int, seconds: int, corpus: Path, stats: Path) -> None:
     """Fuzz in this process, which libFuzzer ends; only what is imported here first is traced."""
-    import atheris  # pyright: ignore[reportMissingImports]
-
+    atheris: Any = import_module("atheris")
     with atheris.instrument_imports(include=["vlp.policy"]):
         import_module("vlp.policy.checks")
     from vlp.evaluation.stress.malformed import SPOILERS, dumps
@@ -136,7 +135,7 @@ def run(n: int, seed: int, seconds: int = 600, keep: Path | None = None) -> dict
         MissingComponent: atheris is not installed.
     """
     try:
-        import atheris  # noqa: F401  # pyright: ignore[reportMissingImports]
+        import_module("atheris")
     except ImportError:
         raise MissingComponent("coverage-guided fuzzing needs atheris.", "Install it with: pip install atheris.") from None
     with tempfile.TemporaryDirectory() as folder:

@@ -89,7 +89,8 @@ def _case(rng: random.Random, group: str, kind: str, template: str) -> Case:
     words = tables()["words"]
     drawn = {name: rng.choice(words[name]) for name in words}
     sentence = template.format(thing=thing, other=other, third=third, into=into, **drawn)
-    text = rng.choice(tables()["frames"][group]).replace("{}", sentence)
+    orders = group != "harmless" or template.split()[0] not in ("the", "leave", "do")  # "can you the cube goes in the bowl"
+    text = rng.choice(tables()["frames"][group] if orders else ["{}"]).replace("{}", sentence)
     if rng.random() < 0.15:
         text = _typed(rng, text)
     everything = tuple((name, "bin") for name in (thing, other, third))
