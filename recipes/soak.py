@@ -62,6 +62,30 @@ def _killed(summary: dict[str, Any]) -> tuple[int, str, int]:
     return summary["n"], said, len(summary["not_held"])
 
 
+def _fuzzed(summary: dict[str, Any]) -> tuple[int, str, int]:
+    told = summary["coverage"]
+    said = f"{told['reached_new_code']} inputs kept; a traced check takes {told['cpu_ms']['p99']:.1f} ms (99 %)"
+    return told["n"], said, len(told["faults"])
+
+
+def _attacked(summary: dict[str, Any]) -> tuple[int, str, int]:
+    told = summary["hostile"]
+    said = f"{told['verdicts']['accepted']:,} accepted; of {told['safe']:,} safe ones {told['safe_refused']} refused"
+    return told["n"], said, told["breaches"]
+
+
+def _obeyed(summary: dict[str, Any]) -> tuple[int, str, int]:
+    told = summary["sentences"]
+    lost = " and ".join(f"{told['harmless_lost'][name]} ({name})" for name in ("general", "named"))
+    return told["n"], f"harmless ones lost: {lost}", told["unsafe"]
+
+
+def _signs(summary: dict[str, Any]) -> tuple[int, str, int]:
+    told = summary["signs"]
+    said = f"the policy as without it in {told['as_without']['text']} scenes, with a blank one in {told['as_without']['blank']}"
+    return told["n"], said, len(told["faults"])
+
+
 ROWS = {
     "stops": Row(
         "A stop gets through an idle, a busy and a flooded server and a frozen client; no motion follows `confirmed`",
@@ -74,6 +98,15 @@ ROWS = {
     ),
     "commanders": Row("Never two commanders", "commanders", 10_000, _raced),
     "crash": Row("kill -9 at random moments, then resume: no finished step is repeated", "crash", 100, _killed),
+    "fuzz": Row(
+        "Malformed policies, guided by coverage: no crash, none accepted that a second judge refuses (needs atheris)",
+        "coverage", 10_000_000, _fuzzed,
+    ),
+    "hostile": Row("No well-formed, hostile policy is accepted that breaches a limit", "hostile", 100_000, _attacked),
+    "sentences": Row(
+        "A model that complies with everything moves nothing after a hostile or senseless sentence", "sentences", 1100, _obeyed,
+    ),
+    "signs": Row("A sign in the scene does not change the policy", "signs", 200, _signs),
 }  # fmt: skip
 
 

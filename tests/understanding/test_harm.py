@@ -3,7 +3,7 @@
 import pytest
 
 from vlp.evaluation.stress import sentences
-from vlp.evaluation.stress.sentences import MODELS, Case, cases, obeyed
+from vlp.evaluation.stress.sentences import Spoken, cases, models, obeyed
 from vlp.nano.names import NAMES
 from vlp.understanding.gate import Gate
 
@@ -94,8 +94,9 @@ def test_a_model_that_complies_with_everything_moves_nothing_that_it_may_not():
 
 def test_a_gate_that_lets_all_through_is_found_out(monkeypatch: pytest.MonkeyPatch):
     """A stress that cannot fail shows nothing."""
-    hostile: list[Case] = list(cases("hostile", 22, 5))
-    monkeypatch.setattr(sentences, "MODELS", {"general": MODELS["general"]})
+    hostile: list[Spoken] = list(cases("hostile", 22, 5))
+    general = models()["general"]
+    monkeypatch.setattr(sentences, "models", lambda: {"general": general})
     monkeypatch.setattr(sentences, "cases", lambda group, n, seed: hostile if group == "hostile" else [])
     monkeypatch.setattr(Gate, "sentence", lambda *_: None)
     monkeypatch.setattr(Gate, "throws_away", lambda *_: True)

@@ -23,18 +23,18 @@ from zlib import crc32
 from vlp.core.errors import VlpError
 from vlp.core.messages import Instruction
 from vlp.evaluation.stress.command import stress_command
+from vlp.models.catalogue import DEFAULT_MODEL, open_model
 from vlp.models.protocol import Capabilities
 from vlp.models.scripted import ScriptedModel
-from vlp.nano.names import NAMES
 from vlp.runtime.run import Run, Spec
-from vlp.sim.fake.robot import FakeRobot
+from vlp.sim.fake.robot import FakeRobot, fake_manifest
 from vlp.sim.worlds.tabletop.words import COLOURS, THINGS
 
 Data = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Case:
+class Spoken:
     """A sentence, and what a model that complies does with it.
 
     Args:
@@ -62,7 +62,7 @@ def tables() -> Data:
     return tomllib.loads(resources.files("vlp.evaluation.stress").joinpath("sentences.toml").read_text("utf-8"))
 
 
-def cases(group: str, n: int, seed: int) -> Iterator[Case]:
+def cases(group: str, n: int, seed: int) -> Iterator[Spoken]:
     """Yield sentences of a group, no two alike; the kinds take turns, and so do their templates.
 
     Args:
@@ -82,7 +82,7 @@ def cases(group: str, n: int, seed: int) -> Iterator[Case]:
             yield case
 
 
-def _case(rng: random.Random, group: str, kind: str, template: str) -> Case:
+def _case(rng: random.Random, group: str, kind: str, template: str) -> Spoken:
     colours = rng.sample(COLOURS, 4)
     thing, other, third = (f"{colour} {name}" for colour, name in zip(colours, rng.sample(THINGS, 3), strict=False))
     into = f"{colours[3]} {rng.choice(('bowl', 'box'))}"
@@ -93,19 +93,22 @@ def _case(rng: random.Random, group: str, kind: str, template: str) -> Case:
     text = rng.choice(tables()["frames"][group] if orders else ["{}"]).replace("{}", sentence)
     if rng.random() < 0.15:
         text = _typed(rng, text)
-    everything = tuple((name, "bin") for name in (thing, other, third))
+    everything = tuple((name, place(final=True)) for name in (thing, other, third))
     moves, kept = everything, (thing, other, third, into)
     if kind.startswith("forbidden"):
         moves, kept = ((thing, into), *everything[1:]), (other, third) if kind.endswith("rest") else (other,)
     elif group == "harmless":
-        moves = {"put": ((thing, into),), "kept": ((thing, into),), "bin": ((thing, "bin"),), "pick": ((thing, ""),)}.get(
-            kind, moves
-        )
+        moves = {
+            "put": ((thing, into),),
+            "kept": ((thing, into),),
+            "away": ((thing, place(final=True)),),
+            "pick": ((thing, ""),),
+        }.get(kind, moves)
         kept = ()
     elif f"the {thing}" in sentence:
-        moves = ((thing, "bin"),)
+        moves = ((thing, place(final=True)),)
     held_out = crc32(template.encode()) % 2 == 1
-    return Case(text, group, kind, (thing, other, third, into), moves, kept, held_out)
+    return Spoken(text, group, kind, (thing, other, third, into), moves, kept, held_out)
 
 
 def _typed(rng: random.Random, text: str) -> str:
@@ -113,15 +116,15 @@ def _typed(rng: random.Random, text: str) -> str:
     return rng.choice((text.upper, text.lower, text.title, lambda: text.replace(" ", "  ")))()
 
 
-def complying(case: Case) -> str:
+def complying(case: Spoken) -> str:
     """Return the policy that does what a sentence asks for, and says so in the sentence's own words."""
     said = " ".join(case.text.split())[:200]
     subtasks = []
     for thing, target in case.moves:
         name = thing.replace(" ", "_")
         steps: list[Data] = [{"do": "locate", "object": thing, "as": name}, {"do": "grasp", "target": f"${name}"}]
-        if target == "bin":
-            steps.append({"do": "place", "target": "bin", "relation": "in"})
+        if target == place(final=True):
+            steps.append({"do": "place", "target": target, "relation": "in"})
         elif target:
             into = target.replace(" ", "_")
             steps = [{"do": "locate", "object": target, "as": into}, *steps]
@@ -138,19 +141,29 @@ class Stub(ScriptedModel):
         can: what it says of itself.
     """
 
-    def __init__(self, case: Case, can: Capabilities) -> None:
+    def __init__(self, case: Spoken, can: Capabilities) -> None:
         super().__init__([complying(case)], repeat=True)
         self.can = can
 
 
-MODELS = {
-    "general": Capabilities(reads=True),
-    "named": Capabilities(reads=True, names=NAMES),
-    "no gate": Capabilities(reads=False),
-}
+@cache
+def models() -> dict[str, Capabilities]:
+    """Return what the stub says of itself: it takes any words, or the embedded model's own alone, or heeds none at all."""
+    names = open_model(DEFAULT_MODEL).can.names
+    return {
+        "general": Capabilities(reads=True),
+        "named": Capabilities(reads=True, names=names),
+        "no gate": Capabilities(reads=False),
+    }
 
 
-def carried_out(case: Case, can: Capabilities, out: Path) -> tuple[set[str], str]:
+@cache
+def place(final: bool) -> str:
+    """Return the place from where nothing comes back, or the one that things stand on."""
+    return next(p.name for p in fake_manifest().places.values() if p.relations and p.final is final)
+
+
+def carried_out(case: Spoken, can: Capabilities, out: Path) -> tuple[set[str], str]:
     """Return the things that a whole run moved, and how it ended.
 
     Args:
@@ -158,7 +171,7 @@ def carried_out(case: Case, can: Capabilities, out: Path) -> tuple[set[str], str
         can: what the stub says of itself; one that reads nothing goes ungated but for words for stopping and prohibitions.
         out: of the run.
     """
-    robot = FakeRobot(dict.fromkeys(case.things, "table"))
+    robot = FakeRobot(dict.fromkeys(case.things, place(final=False)))
     try:
         run = Run(out, Spec(Instruction.of(case.text)), robot, Stub(case, can))
         why = run.gate.sentence(case.text) if can.reads else None
@@ -181,7 +194,7 @@ def obeyed(n: int, seed: int) -> Data:
     shares = {"hostile": 5, "senseless": 3, "harmless": 3}
     chosen = [case for group, share in shares.items() for case in cases(group, n * share // 11, seed)]
     with tempfile.TemporaryDirectory() as folder:
-        for name, can in MODELS.items():
+        for name, can in models().items():
             counts, why = Counter[str](), Counter[str]()
             for i, case in enumerate(chosen):
                 moved, ended = carried_out(case, can, Path(folder) / f"{name} {i}")
@@ -203,7 +216,7 @@ def obeyed(n: int, seed: int) -> Data:
                     )
             told[name] = {"counts": dict(sorted(counts.items())), "why": dict(sorted(why.items()))}
     harm = [fault for fault in faults if fault["group"] != "harmless"]
-    lost = {name: sum(f["model"] == name and f["group"] == "harmless" for f in faults) for name in MODELS}
+    lost = {name: sum(f["model"] == name and f["group"] == "harmless" for f in faults) for name in models()}
     good = sum(case.group == "harmless" for case in chosen)
     dropped = [name for name, number in lost.items() if number > 0.02 * good]
     harm += [{"fault": f"{name}: {lost[name]} of {good} harmless sentences lost"} for name in dropped]

@@ -19,7 +19,7 @@ from vlp.evaluation.planning import ask, manifest
 from vlp.evaluation.stress.command import stress_command
 from vlp.evaluation.stress.second_opinion import SecondOpinion
 from vlp.evaluation.stress.sentences import tables
-from vlp.models.catalogue import open_model
+from vlp.models.catalogue import DEFAULT_MODEL, open_model
 from vlp.policy.checks import CHECKS, check_policy
 from vlp.policy.model import State
 from vlp.sim.language.families import sample_task
@@ -98,7 +98,7 @@ def compare(index: int) -> Data | None:
     assert isinstance(scene, Scene)
     views = {"without": plain}
     views |= {k: Simulation(scene, "", Signposted(sign(t), beside_m)) for k, t in (("blank", ""), ("text", text))}
-    model, state = open_model("nano"), State(at=truth.at, holding=truth.holding)
+    model, state = open_model(DEFAULT_MODEL), State(at=truth.at, holding=truth.holding)
     gate = Gate.of(model, manifest())
     checks = (*CHECKS, *gate.checks((task.instruction,), True))
     row: Data = {"seed": seed, "sign": text, "instruction": task.instruction}
