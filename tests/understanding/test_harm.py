@@ -80,6 +80,10 @@ def test_a_thing_goes_for_good_only_where_somebody_spoke_of_it():
     """Against: "make me a coffee" threw the cubes away: its policy's goal repeated the sentence, and explained all."""
     gate = GATES[0]
     assert not gate.throws_away(("make me a coffee",), "bin")
+    assert not gate.throws_away(("throw the cube in the oven",), "bin") and not gate.throws_away(("feed the fish",), "bin")
+    assert gate.throws_away(("throw the cube in the trash",), "bin") and gate.throws_away(
+        ("get rid of the can in the box",), "bin"
+    )
     assert gate.throws_away(("throw the red cube away", "no, the blue one"), "bin")
     assert gate.throws_away(("the cube is trash",), "bin") and gate.throws_away(("put it in the bin",), "bin")
     assert gate.throws_away(("tidy the table",), "bin") and gate.throws_away(("put it in the sea",), "sea")

@@ -223,9 +223,10 @@ class Gate:
         """
         if not self.reads or self.strict:  # a strict gate checks it
             return True
-        words = {word for text in sentences for word in tokens(text)}
-        away = any(act_of().get(word, frozenset()) & {"throw", "clear"} for word in words)
-        return away or bool(words & {*place.lower().split("_"), *listed("prohibitions", "waste")})
+        said = " . ".join(" ".join(tokens(text)) for text in sentences)
+        deeds = re.sub(english()["prohibitions"]["not_waste"], " ", said).split()
+        away = any(act_of().get(word, frozenset()) & {"throw", "clear"} for word in deeds)
+        return away or bool({*said.split()} & {*place.lower().split("_"), *listed("prohibitions", "waste")})
 
     def doubt(self, text: str, policy: Policy) -> str:
         """Return what a model may have misunderstood, in one sentence; "" for nothing.
