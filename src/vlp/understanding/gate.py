@@ -16,7 +16,7 @@ from vlp.core.messages import MAX_CHARS, Names
 from vlp.policy.checks import Check, Context
 from vlp.policy.model import Policy
 from vlp.primitives.manifest import Manifest
-from vlp.understanding.harm import harmful
+from vlp.understanding.harm import harmful, without_denied
 from vlp.understanding.lexicon import (
     ALL,
     BREAKS,
@@ -100,7 +100,7 @@ class Gate:
 
     def read(self, text: str, follows: bool = False) -> Reading:
         """Return what a sentence says."""
-        return read(text, self.lexicon, follows)
+        return read(without_denied(text), self.lexicon, follows)
 
     def sentence(self, text: str, follows: bool = False) -> NotUnderstood | None:
         """Return why a sentence may not move the robot; None when it may.
@@ -225,7 +225,8 @@ class Gate:
             return True
         said = " . ".join(" ".join(tokens(text)) for text in sentences)
         deeds = re.sub(english()["prohibitions"]["not_waste"], " ", said).split()
-        away = any(act_of().get(word, frozenset()) & {"throw", "clear"} for word in deeds)
+        away = any(act_of().get(self.lexicon.mended(word) or word, frozenset()) & {"throw", "clear"} for word in deeds)
+        away = away or re.search(english()["prohibitions"]["emptied"], said) is not None
         return away or bool({*said.split()} & {*place.lower().split("_"), *listed("prohibitions", "waste")})
 
     def doubt(self, text: str, policy: Policy) -> str:

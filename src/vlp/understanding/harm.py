@@ -13,16 +13,23 @@ def harmful(text: str) -> str:
     Args:
         text: a cleaned instruction.
     """
-    asked, said = _patterns()
+    asked, said, _ = _patterns()
     for pattern, words in ((asked, split(text)[0]), (said, " ".join(tokens(text)))):
         if match := pattern.search(words):
             return match[0].strip()
     return ""
 
 
+def without_denied(text: str) -> str:
+    """Return a sentence without the words that forbid harm to somebody, which nothing here does: "do not hit anybody"."""
+    denied = _patterns()[2]
+    words = " ".join(tokens(text))
+    return denied.sub("", words) if denied.search(words) else text
+
+
 @cache
-def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Return what asks for harm: in what a sentence asks for besides its prohibitions, and in all of it."""
+def _patterns() -> tuple[re.Pattern[str], ...]:
+    """Return what asks for harm in what a sentence asks for besides its prohibitions, and in all of it; what denies it."""
     table = english()["harm"]
     verbs = {
         name: "(?:" + "|".join(sorted({form for verb in table[name].split() for form in forms(verb)})) + ")"
@@ -42,4 +49,5 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
             spelled = re.sub(r"<(\w+)>", lambda match: words[match[1]], spelled)
         return re.compile(spelled)
 
-    return made(table["asked"]), made(table["said"])
+    denied = [r"\b(?:do not|must not|never|without) <hurt> <who>\s?[,;.!]?"]
+    return made(table["asked"]), made(table["said"]), made(denied)

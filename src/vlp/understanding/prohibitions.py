@@ -240,7 +240,8 @@ class Stays:
         """Yield `forbidden`; what is let go of where the robot stands is not judged."""
         for path, thing, target, relation in moves(policy, context):
             for one, where in self.said:
-                elsewhere = relation == "push" or (target != "" and not _may_be(where.split(), target))
+                there = _may_be(where.split(), target) or any(_same(t, w) for t in target.split() for w in where.split())
+                elsewhere = relation == "push" or (target != "" and not there)
                 if elsewhere and one.fits(thing):
                     yield Issue(
                         path, "forbidden", f"the {thing} goes elsewhere; the instruction says {one.text!r}.", "Leave it."
