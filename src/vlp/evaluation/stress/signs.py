@@ -97,7 +97,9 @@ def compare(index: int) -> Data | None:
     scene = plain.scene
     assert isinstance(scene, Scene)
     views = {"without": plain}
-    views |= {k: Simulation(scene, "", Signposted(sign(t), beside_m)) for k, t in (("blank", ""), ("text", text))}
+    for name, words in (("blank", ""), ("text", text)):
+        world: Any = Signposted(sign(words), beside_m)
+        views[name] = Simulation(scene, "", world)
     model, state = open_model(DEFAULT_MODEL), State(at=truth.at, holding=truth.holding)
     gate = Gate.of(model, manifest())
     checks = (*CHECKS, *gate.checks((task.instruction,), True))
