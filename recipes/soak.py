@@ -12,7 +12,6 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,190 +25,147 @@ class Row:
         promise: in words.
         module: under `vlp.evaluation.stress`, with its arguments before `--n`. It goes on where it stopped, or begins anew.
         n: cases of the long form.
-        tell: summary -> cases done, what was measured, faults.
+        told: what was measured, with places for values of the summary; quantiles take their unit (see `Quantiles`).
     """
 
     promise: str
     module: str
     n: int
-    tell: Callable[[dict[str, Any]], tuple[int, str, int]]
-
-
-def _halts(summary: dict[str, Any]) -> tuple[int, str, int]:
-    figures = next(iter(summary.values()))["all"]
-    last = figures["last_motion_ms"]
-    rare = f"{last['p99.9']:.0f} ms (99.9 %), " if figures["n"] >= 1000 else ""
-    said = f"last motion command after {last['p50']:.0f} ms (median), {rare}{last['max']:.0f} ms (most)"
-    return figures["n"], said, figures["motion_after_confirmed"] + len(figures["faults"])
-
-
-def _delivered(summary: dict[str, Any]) -> tuple[int, str, int]:
-    told = summary["delivery"]
-    happened = told["happened"]
-    said = f"{happened['send']:,} steps sent, {happened['carried out']:,} carried out, {happened['restart']} restarts"
-    return told["n"], said, len(told["faults"])
-
-
-def _raced(summary: dict[str, Any]) -> tuple[int, str, int]:
-    told = summary["commanders"]
-    said = f"8 clients, {told['epochs']:,} grants, {told['steps']:,} steps carried out"
-    return told["requests"], said, len(told["faults"])
-
-
-def _killed(summary: dict[str, Any]) -> tuple[int, str, int]:
-    said = f"{summary['in_flight']} with a step in flight, {summary['repeated_steps']} steps repeated"
-    return summary["n"], said, len(summary["not_held"])
-
-
-def _kills(summary: dict[str, Any]) -> tuple[int, str, int]:
-    told = summary["kills"]
-    said = f"{told['killed']} taken over, {told['in_flight']} with a step in flight, {told['held']} held or latched; "
-    return told["n"], said + f"resumed after {_times(told['resume_s'], 's')}", len(told["faults"])
-
-
-def _late(summary: dict[str, Any]) -> tuple[int, str, int]:
-    told = summary["late"]
-    said = ", ".join(f"{count} {fault}" for fault, count in told["injected"].items())
-    return (
-        told["n"],
-        f"{said}; at most {told['policies']} policies; ended after {_times(told['end_s'], 's')}",
-        len(told["faults"]),
-    )
-
-
-def _lied(summary: dict[str, Any]) -> tuple[int, str, int]:
-    told = summary["lies"]
-    said = f"{told['lies']} lies in {told['actions']} actions, {told['without_effect']} without effect; "
-    return told["n"], said + f"{told['found']} found, {told['named']} named as executions", len(told["faults"])
-
-
-def _flooded(summary: dict[str, Any]) -> tuple[int, str, int]:
-    told = summary["flood"]
-    said = f"refused after at most {max(times['max'] for times in told['answer_ms'].values()):.0f} ms; requests of others "
-    said += f"{_times(told['alone_ms'], 'ms')} alone, {_times(told['beside_ms'], 'ms')} beside the load"
-    return told["n"], f"{said}, stops {_times(told['stop_ms'], 'ms')}", len(told["faults"])
-
-
-def _clocks(summary: dict[str, Any]) -> tuple[int, str, int]:
-    told = summary["clocks"]
-    said = ", ".join(f"{count} {what}" for what, count in told["injected"].items())
-    return told["n"], f"{said}; {told['hangs']} with a hang, ended within {told['longest_hang_s']} s", len(told["faults"])
-
-
-def _storms(summary: dict[str, Any]) -> tuple[int, str, int]:
-    told = summary["storms"]
-    said = f"{told['said']:,} sentences, {told['refused']:,} refused at once; at most {told['policies']} policies a run"
-    return told["n"], f"{said}; ended after {_times(told['seconds'], 's')}", len(told["faults"])
-
-
-def _started(summary: dict[str, Any]) -> tuple[int, str, int]:
-    told = summary["starts"]
-    hour, error = told.get("mb_per_hour", ("?", "?"))
-    said = f"memory grows by {hour} MB an hour (standard error {error}), {told['kb_per_start'][0]} kB a start"
-    return told["n"], f"{said}; {told['last']['handles']:.0f} handles, no child left", len(told["faults"])
-
-
-def _times(values: dict[str, float], unit: str) -> str:
-    return f"{values['p50']:g} {unit} (median), {values['max']:g} {unit} (most)" if values else "nothing"
-
-
-def _was_late(summary: dict[str, Any]) -> tuple[int, str, int]:
-    told = summary["model_late"]
-    more = told["more_after_them"]
-    said = f"at most {told['most_over_s'] * 1000:.0f} ms over the limit of {told['limit_s']:g} s; {more['threads']} threads, "
-    said += f"{more['handles']} handles and {more['kib']:,} KiB more after {told['replies_in_a_row']:,} late replies in a row"
-    return told["n"], said, len(told["faults"])
-
-
-def _garbled(summary: dict[str, Any]) -> tuple[int, str, int]:
-    told = summary["model_garbage"]
-    most_mib = told["most_more_kib"] / 1024
-    said = f"{len(told['garbage'])} kinds, at most {most_mib:.0f} MiB more; {told['changed']:,} changed answers read"
-    return told["n"], said, len(told["faults"])
-
-
-def _broke_off(summary: dict[str, Any]) -> tuple[int, str, int]:
-    told = summary["model_breaks"]
-    return told["n"], f"{told['ways']} ways; {told['failed'].get('kept failing', 0)} servers kept failing", len(told["faults"])
-
-
-def _sent(summary: dict[str, Any]) -> tuple[int, str, int]:
-    told = summary["hostile_bodies"]
-    said = (
-        f"one process, {told['steps']:,} declared steps; {told['asked_of_the_model']:,} requests to a model's server looked at"
-    )
-    return told["n"], said, len(told["faults"])
-
-
-def _physics(summary: dict[str, Any]) -> tuple[int, str, int]:
-    told = summary["physics"]
-    named = sum(count for name, count in told["counts"].items() if name.startswith("named"))
-    by_stepping = told["counts"].get("reproduced by stepping", 0)
-    return told["n"], f"{named} faults named, each from a dump again, {by_stepping} by stepping", len(told["faults"])
-
-
-def _counted(summary: dict[str, Any]) -> tuple[int, str, int]:
-    told = next(iter(summary.values()))
-    most = sorted(told.get("counts", {}).items(), key=lambda pair: -pair[1])[:4]
-    return told["n"], ", ".join(f"{name}: {count}" for name, count in most) or f"{told['rows']} rows each", len(told["faults"])
+    told: str
 
 
 ROWS = {
     "stops": Row(
         "A stop gets through an idle, a busy and a flooded server and a frozen client; no motion follows `confirmed`",
-        "motion stops", 2000, _halts,
+        "motion stops", 2000, "last motion command after {last_motion_ms:ms}",
     ),
-    "silence": Row("A client killed or frozen in motion: the robot stops and latches", "motion silence", 200, _halts),
+    "silence": Row(
+        "A client killed or frozen in motion: the robot stops and latches",
+        "motion silence", 200, "last motion command after {last_motion_ms:ms}",
+    ),
     "delivery": Row(
         "Steps doubled, late, shuffled, over restarts and jumps of the clock act once, under the newest epoch; the latch holds",
-        "delivery", 10_000, _delivered,
+        "delivery", 10_000,
+        "{happened[send]:,} steps sent, {happened[carried out]:,} carried out, {happened[restart]} restarts",
     ),
-    "commanders": Row("Never two commanders", "commanders", 10_000, _raced),
-    "crash": Row("kill -9 in simulation, then resume: no finished step is repeated", "crash", 100, _killed),
+    "commanders": Row(
+        "Never two commanders", "commanders", 10_000, "8 clients, {epochs:,} grants, {steps:,} steps carried out",
+    ),
+    "crash": Row(
+        "kill -9 in simulation, then resume: no finished step is repeated",
+        "crash", 100, "{in_flight} with a step in flight, {repeated_steps} steps repeated",
+    ),
     "kills": Row(
         "kill -9 of run or robot's server, before and after each event and under a step: one effect per step; what is not known"
         " holds until a person has looked",
-        "kills", 1000, _kills,
+        "kills", 1000,
+        "{killed} taken over, {in_flight} with a step in flight, {held} held or latched; resumed after {resume_s:s}",
     ),
     "late": Row(
         "A primitive that never returns, late, or with another one's result is no success; retries are bounded",
-        "late", 200, _late,
+        "late", 200, "{injected}; at most {policies} policies; ended after {end_s:s}",
     ),
-    "lies": Row("A primitive that does nothing and says that it did is found by a look", "lies", 60, _lied),
+    "lies": Row(
+        "A primitive that does nothing and says that it did is found by a look",
+        "lies", 60,
+        "{lies} lies in {actions} actions, {without_effect} without effect; {found} found, {named} named as executions",
+    ),
     "flood": Row(
         "Oversize, endless and slow requests are refused within 1 s; others get through ten times the load",
-        "flood", 120, _flooded,
+        "flood", 120,
+        "oversize ones refused after {answer_ms[oversize]:ms}, slow ones after {answer_ms[slow body]:ms}; requests of others"
+        " {alone_ms:ms} alone, {beside_ms:ms} beside the load; stops {stop_ms:ms}",
     ),
-    "clocks": Row("Clocks that jump and processes that are suspended leave deadlines, leases and order", "clocks", 70, _clocks),
+    "clocks": Row(
+        "Clocks that jump and processes that are suspended leave deadlines, leases and order",
+        "clocks", 70, "{injected}; {hangs} with a hang, ended within {longest_hang_s} s",
+    ),
     "storms": Row(
         "New instructions at 1 kHz, or in turn, and plans that always fail: taken together, bounded, ended with the reason",
-        "storms", 70, _storms,
+        "storms", 70, "{said:,} sentences, {refused:,} refused at once; at most {policies} policies a run; ended after {seconds:s}",
     ),
-    "starts": Row("1,000 robots' servers started and stopped in one process leave nothing", "starts servers", 1000, _started),
-    "runs": Row("25 episodes in one process leave nothing", "starts runs", 25, _started),
+    "starts": Row(
+        "1,000 robots' servers started and stopped in one process leave nothing",
+        "starts servers", 1000,
+        "memory grows by {mb_per_hour[0]} MB an hour (standard error {mb_per_hour[1]}), {kb_per_start[0]} kB a start;"
+        " {last[handles]:.0f} handles, no child left",
+    ),
+    "runs": Row(
+        "25 episodes in one process leave nothing",
+        "starts runs", 25, "{first[mb]:.0f} MB at first, {last[mb]:.0f} MB at last; {last[handles]:.0f} handles, no child left",
+    ),
     "model-late": Row(
         "A model's server that hangs, drips or stalls: the limit holds, the robot waits, one more try, nothing leaks",
-        "model_late", 1100, _was_late,
+        "model_late", 1100,
+        "at most {most_over_s:.3f} s over the limit of {limit_s:g} s; {more_after_them[threads]} threads,"
+        " {more_after_them[handles]} handles and {more_after_them[kib]:,} KiB more after {replies_in_a_row:,} late replies",
     ),
     "model-garbage": Row(
         "A model's server that answers garbage, bombs or another robot's policy: no step, an error by name, 64 MiB",
-        "model_garbage", 500, _garbled,
+        "model_garbage", 500, "at most {most_more_kib:,} KiB more; {changed:,} changed answers read",
     ),
     "model-breaks": Row(
         "A model's server that breaks off, refuses or is started anew: the task goes on by itself, or ends before any step",
-        "model_breaks", 500, _broke_off,
+        "model_breaks", 500, "{ways} ways",
     ),
     "hostile-bodies": Row(
         "Hostile bodies end no server, and no schema, expression, template, URL or path of a client reaches a model's server",
-        "hostile_bodies", 10_000, _sent,
+        "hostile_bodies", 10_000,
+        "one process, {steps:,} declared steps; {asked_of_the_model:,} requests to a model's server looked at",
+    ),
+    "fuzz": Row(
+        "Malformed policies, guided by coverage: no crash, none accepted that a second judge refuses (needs atheris)",
+        "coverage", 10_000_000, "{reached_new_code} inputs kept; a traced check takes {cpu_ms[p99]:.1f} ms (99 %)",
+    ),
+    "hostile": Row(
+        "No well-formed, hostile policy is accepted that breaches a limit",
+        "hostile", 100_000, "{verdicts[accepted]:,} accepted; of {safe:,} safe ones {safe_refused} refused",
+    ),
+    "sentences": Row(
+        "A model that complies with everything moves nothing after a hostile or senseless sentence",
+        "sentences", 1100, "harmless ones lost: {harmless_lost}",
+    ),
+    "signs": Row(
+        "A sign in the scene does not change the policy",
+        "signs", 200, "the policy as without it in {as_without[text]} scenes, with a blank one in {as_without[blank]}",
     ),
     "physics": Row(
-        "A simulator that breaks is an outcome of its own, with a dump that reproduces it", "physics", 10_000, _physics
+        "A simulator that breaks is an outcome of its own, with a dump that reproduces it",
+        "physics", 10_000, "{counts}",
     ),
-    "saving": Row("Killed while saving, or the disk full: what was there is whole", "saving", 2000, _counted),
-    "planted": Row("A fault in a model, an adapter or samples is named before anything is loaded", "planted", 2000, _counted),
-    "workers": Row("The same rows on 1, 2 and 4 workers, in another order, with one killed", "workers", 12, _counted),
+    "saving": Row("Killed while saving, or the disk full: what was there is whole", "saving", 2000, "kinds and ways: {counts}"),
+    "planted": Row(
+        "A fault in a model, an adapter or samples is named before anything is loaded", "planted", 2000, "{grown_mb} MB more memory",
+    ),
+    "workers": Row("The same rows on 1, 2 and 4 workers, in another order, with one killed", "workers", 12, "{rows} rows each"),
 }  # fmt: skip
+
+
+class Quantiles(dict[str, float]):
+    """Median, 95th percentile, 99.9 % of a thousand cases and more, and the greatest; formatted with their unit."""
+
+    def __format__(self, unit: str) -> str:
+        names = {"p50": "median", "p95": "95 %", "p99.9": "99.9 %", "max": "most"}
+        return ", ".join(f"{self[name]:g} {unit} ({words})" for name, words in names.items() if name in self)
+
+
+class Counts(dict[str, Any]):
+    """Named numbers; formatted as a list."""
+
+    def __format__(self, spec: str) -> str:
+        return ", ".join(f"{value} {name}" for name, value in self.items())
+
+
+def figures(name: str, out: Path) -> dict[str, Any]:
+    """Return what a row's command has measured; n is 0 where it has not."""
+    file = out / name / "summary.json"
+    summary = json.loads(file.read_text(), object_hook=_formatted) if file.is_file() else {"n": 0, "faults": []}
+    summary = summary if "n" in summary else next(iter(summary.values()))
+    return summary.get("all", summary)
+
+
+def _formatted(values: dict[str, Any]) -> dict[str, Any]:
+    return Quantiles(values) if "p50" in values else Counts(values)
 
 
 def run(name: str, out: Path, seconds: float) -> None:
@@ -230,28 +186,22 @@ def run(name: str, out: Path, seconds: float) -> None:
             subprocess.run(told, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120.0, check=False)
 
 
-def cases(name: str, out: Path) -> int:
-    """Return how many cases of a row are done."""
-    file = out / name / "summary.json"
-    return ROWS[name].tell(json.loads(file.read_text()))[0] if file.is_file() else 0
-
-
 def tell(out: Path) -> None:
     """Print the page."""
     print("# What was promised, under stress\n")
     print("`python recipes/soak.py --minutes 60`, then `--tell`. [Safety](../safety.md) has the promises in words.\n")
-    print("| promise | cases | measured | broken |\n| --- | --- | --- | --- |")
+    print("| promise | cases | wanted | measured | broken |\n| --- | --- | --- | --- | --- |")
     for name, row in ROWS.items():
-        file = out / name / "summary.json"
-        n, said, broken = row.tell(json.loads(file.read_text())) if file.is_file() else (0, "not run", 0)
-        print(f"| {row.promise} | {n:,} | {said} | {broken} |")
+        told = figures(name, out)
+        said = row.told.format_map(told) if told["n"] else "not run"
+        print(f"| {row.promise} | {told['n']:,} | {row.n:,} | {said} | {len(told['faults'])} |")
 
 
 def main() -> None:
     """Run what is not done yet, or tell."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30.0, help="for all rows together")
-    parser.add_argument("--only", nargs="*", choices=sorted(ROWS), default=sorted(ROWS))
+    parser.add_argument("--only", nargs="*", choices=sorted(ROWS), default=list(ROWS))
     parser.add_argument("--out", type=Path, default=Path("runs/soak"))
     parser.add_argument("--tell", action="store_true", help="print the page of what was measured")
     options = parser.parse_args()
@@ -260,7 +210,7 @@ def main() -> None:
         return
     end_s = time.monotonic() + 60 * options.minutes
     for name in options.only:
-        if (left_s := end_s - time.monotonic()) > 1 and cases(name, options.out) < ROWS[name].n:
+        if (left_s := end_s - time.monotonic()) > 1 and figures(name, options.out)["n"] < ROWS[name].n:
             run(name, options.out, left_s)
     tell(options.out)
 

@@ -142,9 +142,8 @@ def test_a_stress_goes_on_where_it_stopped(tmp_path: Path) -> None:
 def test_one_in_a_thousand_is_told_of_a_thousand_cases_only() -> None:
     """A page gave "99.9 %" of 235 cases."""
     assert "p99.9" not in quantiles([1.0] * 999) and "p99.9" in quantiles([1.0] * 1000)
-    figures = {"n": 999, "last_motion_ms": {"p50": 1, "p99.9": 8, "max": 9}, "motion_after_confirmed": 0, "faults": []}
-    assert "99.9 %" not in SOAK["_halts"]({"stops": {"all": figures}})[1]
-    assert "99.9 %" in SOAK["_halts"]({"stops": {"all": {**figures, "n": 1000}}})[1]
+    rare, few = (SOAK["Quantiles"]({"p50": 1, **more, "max": 9}) for more in ({"p99.9": 8}, {}))
+    assert f"{few:ms}" == "1 ms (median), 9 ms (most)" and f"{rare:ms}" == "1 ms (median), 8 ms (99.9 %), 9 ms (most)"
 
 
 def test_a_row_of_too_few_cases_is_not_done(tmp_path: Path) -> None:
@@ -152,5 +151,5 @@ def test_a_row_of_too_few_cases_is_not_done(tmp_path: Path) -> None:
     (tmp_path / "storms").mkdir()
     told = {"n": 3, "said": 1, "refused": 0, "policies": 1, "seconds": {}, "faults": []}
     (tmp_path / "storms" / "summary.json").write_text(json.dumps({"storms": told}))
-    assert SOAK["cases"]("storms", tmp_path) == 3 < SOAK["ROWS"]["storms"].n
-    assert SOAK["cases"]("late", tmp_path) == 0
+    assert SOAK["figures"]("storms", tmp_path)["n"] == 3 < SOAK["ROWS"]["storms"].n
+    assert SOAK["figures"]("late", tmp_path)["n"] == 0

@@ -67,7 +67,7 @@ def test_flipped_bits_and_cuts_give_what_was_written_or_a_refusal(tmp_path: Path
         summary = run_damage(300, 7, folder, stride=1024)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    assert summary["not_held"] == []
+    assert summary["faults"] == []
     told = {kind for outcomes in summary["outcomes"].values() for kind in outcomes}
     assert {"same", "prefix", "refused"} <= told
 

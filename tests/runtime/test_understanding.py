@@ -167,7 +167,7 @@ def test_it_is_what_the_hand_holds_already(make_run):
     assert run.go().outcome == "success"
 
 
-@pytest.mark.parametrize(("answer", "told"), [("throw it at the cat", "'cat'"), ("give it to me", "to a person")])
+@pytest.mark.parametrize(("answer", "told"), [("throw it at the cat", "harms nobody"), ("give it to me", "to a person")])
 def test_an_answer_that_is_not_understood_moves_nothing(make_run, answer: str, told: str):
     """Against: the answer to the robot's question became an instruction that only words for stopping had been sought in."""
     question = {"do": "ask", "question": "where to?", "as": "answer"}

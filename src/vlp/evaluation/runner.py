@@ -273,7 +273,7 @@ def _whole(name: str, n: int | None, seed: int, workers: int, folder: Path) -> S
     began, cases = time.monotonic(), default if n is None else n
     arguments = {"workers": workers} if name == "crash" else {}
     whole = getattr(importlib.import_module(module), function)(cases, seed, folder, **arguments)
-    bad = len(whole["not_held"]) if "not_held" in whole else whole["crashes"] + whole["wrongly_accepted"]
+    bad = len(whole["faults"]) if "faults" in whole else whole["crashes"] + whole["wrongly_accepted"]
     rate = Rate.of([{"success": i >= bad} for i in range(cases)])
     return Summary(
         name, "Nothing that must not happen happened.", rate, {}, {}, {}, 0, cases, seed, {},

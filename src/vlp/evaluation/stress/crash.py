@@ -108,7 +108,7 @@ def run_crash(n: int, seed: int, out: str | Path, workers: int = 1) -> dict[str,
         "outcomes": dict(Counter(row["outcome"] for row in rows)),
         "seed": seed,
         "redrawn_worlds": sorted(world for row in rows for world in row["redrawn"]),
-        "not_held": bad,
+        "faults": bad,
     }
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
     return summary
@@ -292,7 +292,7 @@ def main() -> None:
         return
     summary = run_crash(given.n, given.seed, given.out, given.workers)
     print(json.dumps(summary, indent=2))
-    sys.exit(0 if not summary["not_held"] else 1)
+    sys.exit(0 if not summary["faults"] else 1)
 
 
 if __name__ == "__main__":

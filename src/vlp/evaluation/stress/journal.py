@@ -84,7 +84,7 @@ def run_damage(n: int, seed: int, out: str | Path, stride: int = 64) -> dict[str
             if outcome.partition(":")[0] in ("shorter", "wrong") and not lawful:
                 bad.append({"journal": name, "file": file, "damage": what, "outcome": outcome})
     outcomes = {name: dict(sorted(count.items())) for name, count in counts.items()}
-    summary = {"n": n, "seed": seed, "cuts": cuts, "outcomes": outcomes, "not_held": bad}
+    summary = {"n": n, "seed": seed, "cuts": cuts, "outcomes": outcomes, "faults": bad}
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
     return summary
 
@@ -182,7 +182,7 @@ def main() -> None:
     given = reader.parse_args()
     summary = run_damage(given.n, given.seed, given.out, given.stride)
     print(json.dumps(summary, indent=2))
-    sys.exit(1 if summary["not_held"] else 0)
+    sys.exit(1 if summary["faults"] else 0)
 
 
 if __name__ == "__main__":

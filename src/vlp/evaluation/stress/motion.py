@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from vlp.evaluation.stress.command import quantiles
 from vlp.robot.client import RemoteRobot
 from vlp.robot.protocol import Step, StepResult
 from vlp.robot.serving import running_server
@@ -254,17 +255,13 @@ def measure(what: str, n: int, out: Path) -> dict[str, Any]:
 
 
 def _figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    moved = sorted(row["moved_ms"] for row in rows)
-
-    def at(share: float) -> float:
-        return round(moved[min(len(moved) - 1, int(share * len(moved)))], 2)
-
+    after = sum(row["after"] for row in rows)
     return {
         "n": len(rows),
-        "last_motion_ms": {"p50": at(0.5), "p95": at(0.95), "p99.9": at(0.999), "max": round(moved[-1], 2)},
+        "last_motion_ms": quantiles([row["moved_ms"] for row in rows]),
         "confirmed": sum(row["confirmed"] for row in rows),
-        "motion_after_confirmed": sum(row["after"] for row in rows),
-        "faults": sorted({fault for row in rows for fault in row["faults"]}),
+        "motion_after_confirmed": after,
+        "faults": sorted({fault for row in rows for fault in row["faults"]}) + ["moved after `confirmed`"] * after,
     }
 
 
@@ -278,7 +275,7 @@ def main() -> int:
     summary = measure(options.what, options.n, options.out)
     print(json.dumps(summary, indent=2))
     figures = summary[options.what]["all"]
-    return 1 if figures["motion_after_confirmed"] or figures["faults"] else 0
+    return 1 if figures["faults"] else 0
 
 
 if __name__ == "__main__":
