@@ -82,7 +82,8 @@ ROWS = {
     ),
     "storms": Row(
         "New instructions at 1 kHz, or in turn, and plans that always fail: taken together, bounded, ended with the reason",
-        "storms", 70, "{said:,} sentences, {refused:,} refused at once; at most {policies} policies a run; ended after {seconds:s}",
+        "storms", 70,
+        "{said:,} sentences, {refused:,} refused at once; at most {policies} policies a run; ended after {seconds:s}",
     ),
     "starts": Row(
         "1,000 robots' servers started and stopped in one process leave nothing",
@@ -135,7 +136,8 @@ ROWS = {
     ),
     "saving": Row("Killed while saving, or the disk full: what was there is whole", "saving", 2000, "kinds and ways: {counts}"),
     "planted": Row(
-        "A fault in a model, an adapter or samples is named before anything is loaded", "planted", 2000, "{grown_mb} MB more memory",
+        "A fault in a model, an adapter or samples is named before anything is loaded",
+        "planted", 2000, "{grown_mb} MB more memory",
     ),
     "workers": Row("The same rows on 1, 2 and 4 workers, in another order, with one killed", "workers", 12, "{rows} rows each"),
 }  # fmt: skip

@@ -87,7 +87,7 @@ def episodes(n: int, seed: int, every: int = 100, scenes: int = 20) -> dict[str,
     """
     rng, counts, faults = random.Random(seed), Counter[str](), list[str]()
     worlds = [simulated(seed=1000 * seed + scene) for scene in range(min(n, scenes))]
-    starts = [body.snapshot() for body, _ in worlds]
+    starts = [_snapshot(body) for body, _ in worlds]
     for index in range(n):
         body, simulation = worlds[index % len(worlds)]
         simulation.data.xfrc_applied[:] = 0.0
@@ -112,6 +112,10 @@ def episodes(n: int, seed: int, every: int = 100, scenes: int = 20) -> dict[str,
     if (named := counts["named: depth"]) < 0.75 * (deep := counts["planted: depth"]):
         faults.append(f"{named} of {deep} things set into each other were named")
     return {"n": n, "seed": seed, "counts": dict(sorted(counts.items())), "faults": faults}
+
+
+def _snapshot(body: SimulatedRobot) -> bytes:
+    return body.snapshot()  # pyright: ignore[reportAttributeAccessIssue]  # which simulated robots offer
 
 
 def _restore(body: SimulatedRobot, start: bytes) -> None:
