@@ -1,6 +1,7 @@
 """A full disk is named by its cause, what was written stays, and the run goes on once there is space."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -70,7 +71,26 @@ def test_a_disk_that_is_full_from_the_start_says_to_start_again(tmp_path: Path) 
     with pytest.raises(JournalError, match=NO_SPACE + r"start the run again\."):
         journal.append(Event("snapshot", {"after": "start"}, blob=bytes(30_000)))
     journal.close()
-    assert read_events(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []  # against: an empty journal, which was refused as one whose log is missing
+
+
+@pytest.mark.parametrize("statement", ["PRAGMA journal_mode = WAL", "CREATE TABLE event"])
+def test_a_journal_that_cannot_be_made_leaves_nothing(tmp_path: Path, monkeypatch, statement: str) -> None:
+    """An empty journal.db was left: the next run there was refused, and reading it named a log that had never been."""
+
+    class Full(sqlite3.Connection):
+        def execute(self, sql: str, *values):
+            if statement in sql:
+                raise sqlite3.OperationalError("database or disk is full")
+            return super().execute(sql, *values)
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *words, **named: connect(*words, **named, factory=Full))
+    with pytest.raises(JournalError):
+        Journal(tmp_path / "run" / "journal.db")
+    assert list((tmp_path / "run").iterdir()) == []
+    monkeypatch.undo()
+    assert Run(tmp_path / "run", CUBE, FakeRobot(), ScriptedModel([json.dumps(POLICY)])).go().outcome == "success"
 
 
 def test_a_limit_on_the_size_of_files_is_not_called_a_full_disk(tmp_path: Path) -> None:

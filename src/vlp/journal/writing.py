@@ -59,7 +59,9 @@ class Journal:
         self._lock = threading.Lock()
         if must_exist and not self.path.is_file():
             raise UsageError(f"no journal at {str(self.path)!r}.", nearest(self.path) or GIVE_RUN)
+        self._never_begun = not self.path.exists()
         with contextlib.ExitStack() as opened:  # what was opened is closed again when the rest cannot be
+            opened.callback(self._leave_nothing)
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._hold = hold(self.path)
@@ -78,6 +80,7 @@ class Journal:
                 ]
                 note_last(self._hold, self._next - 1)
                 self._checkpoint()
+                self._never_begun = False
             except sqlite3.DatabaseError as error:
                 raise refusal(self.path, "open", error, begun=must_exist) from None
             except OSError as error:
@@ -153,6 +156,7 @@ class Journal:
                 self._db.executemany("INSERT INTO link (seq, digest, hash) VALUES (?, ?, ?)", links)
                 self._db.executemany("UPDATE event SET blob = NULL WHERE seq = ?", [(seq,) for seq in snapshots[:-2]])
         except sqlite3.Error as error:
+            self._never_begun = self._next == 1
             raise refusal(self.path, "write", error, begun=self._next > 1) from None
         self._before, self._snapshots = before, snapshots[-2:]
         if rows:
@@ -185,6 +189,15 @@ class Journal:
             self._checkpoint()
             self._db.close()
             os.close(self._hold)
+            self._leave_nothing()
+
+    def _leave_nothing(self) -> None:
+        """Take away a journal that could not be begun, as on a full disk: an empty one reads as a run that lost all."""
+        if self._never_begun:
+            beside = [self.path.with_name(self.path.name + end) for end in ("", "-wal", "-shm")]
+            for file in (*beside, self.path.with_suffix(".lock")):
+                with contextlib.suppress(OSError):
+                    file.unlink(missing_ok=True)
 
 
 def _migrate(db: sqlite3.Connection) -> None:

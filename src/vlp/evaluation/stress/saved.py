@@ -15,7 +15,7 @@ from vlp.evaluation.suites import SUITES, Suite
 from vlp.journal import read_events
 from vlp.models.scripted import ScriptedModel
 from vlp.runtime.run import Run, Spec, read_run
-from vlp.runtime.subscribers.report import ReportFiles
+from vlp.runtime.subscribers.report import ReportFiles, replay
 from vlp.sim.fake.robot import FakeRobot
 
 
@@ -218,6 +218,8 @@ def _run() -> Saved:
             outcome = Run(folder / "run", spec, FakeRobot(), model, subscribers=[ReportFiles(folder / "run")], past=past).go()
             if outcome.error is not None:
                 raise outcome.error
+        else:  # what `vlp replay` does
+            replay(folder / "run")
 
     def read(folder: Path) -> Any:
         events = read_events(folder / "run") if (folder / "run" / "journal.db").is_file() else []
