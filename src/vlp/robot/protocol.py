@@ -140,6 +140,15 @@ def plain_result(result: Any) -> StepResult:
     return replace(clean, status="failed", value=None, code="bad-result", message=fault)
 
 
+def raised(error: BaseException) -> str:
+    """Return what a robot raised in words, without a full stop; whatever it is, and however it words itself."""
+    try:
+        said = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())[:200]
+    except BaseException:  # its words are the robot's program too
+        said = ""
+    return f"{type(error).__name__}: {said}".rstrip(".: ")
+
+
 def _size(data: Any) -> int:
     return len(json.dumps(data))
 

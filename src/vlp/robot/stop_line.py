@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from vlp.robot.access import Access
 from vlp.robot.audit import Audit
-from vlp.robot.executor import Executor
+from vlp.robot.executor import Executor, Stopping
 from vlp.robot.wire import Refusal
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class _Line:
     connection: socket.socket
     until_s: float
     got: bytearray = field(default_factory=bytearray)
-    stopper: threading.Thread | None = None
+    stopper: Stopping | None = None
     """The robot's stop that this connection waits for."""
 
 
