@@ -1,5 +1,6 @@
 """`vlp robot ...`: a robot served over HTTP, and looked at or moved by hand."""
 
+import contextlib
 import json
 import os
 import uuid
@@ -17,6 +18,7 @@ from vlp.core.images import encode_png
 from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.primitives.describe import takes
 from vlp.primitives.manifest import Manifest, Primitive
+from vlp.robot.client import RemoteRobot
 from vlp.robot.protocol import Step, StepResult, is_own
 from vlp.sim import EMBODIMENTS
 
@@ -128,15 +130,21 @@ def check(
 
     Args:
         robot: module:Class of your own robot, or the URL of a robot's server.
-        token: of the server; by default the environment's VLP_ROBOT_TOKEN.
+        token: of the server; by default the environment's VLP_ROBOT_TOKEN. The stop is tried only when it may reset too.
         moves: whether what the robot says is safe to try is carried out, so that it moves; --no-moves only looks.
     """
     from vlp.robot.conformance import check_robot, untried
     from vlp.robot.own import own_robot
 
-    body: Any = own_robot(robot) if is_own(robot) else connect(robot, token)
-    report = check_robot(body, moves)
-    for line in untried(body.describe(), moves) if report.ok else ():
+    with contextlib.ExitStack() as until:
+        if is_own(robot):
+            body, stops = own_robot(robot), True
+        else:
+            body = until.enter_context(connect(robot, token))
+            stops = not moves or _made_ready(body)
+        report = check_robot(body, moves, stops=stops)
+        lines = list(untried(body.describe(), moves, stops)) if report.ok else []
+    for line in lines:
         _say(f"not tried: {line}")
     if not report.ok:
         fault = TaskFailed(f"{robot}: {report.issues[0]}")
@@ -145,6 +153,21 @@ def check(
         raise fault
     print(f"{robot}: ok")
     return 0
+
+
+def _made_ready(remote: RemoteRobot) -> bool:
+    """Hold a served robot, so that it can be moved; return whether the token may open the latch again after a stop.
+
+    Raises:
+        TaskFailed: somebody has stopped it: a check opens no latch that it did not close.
+        MissingComponent: somebody else holds it, or the token may not operate it.
+    """
+    health = remote.health()
+    if health.stopped:
+        hint = "A person who has looked at it resets it first: `vlp robot reset`."
+        raise TaskFailed(f"the robot at {remote.url} is latched: {health.stop_reason}.", hint)
+    remote.take_lease()
+    return health.roles is None or "reset" in health.roles
 
 
 def look(robot: str = ADDRESS, token: str = "", out: str = "look.png") -> int:

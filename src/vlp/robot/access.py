@@ -46,6 +46,14 @@ class Grant:
         """Return whether it may be used so."""
         return role in self.roles or (role in ("observe", "stop") and "operate" in self.roles)
 
+    def check(self, role: Role) -> None:
+        """Raise Refusal 401 when it has expired, 403 when it may not be used so."""
+        if self.expires_s is not None and time.time() >= self.expires_s:
+            raise Refusal(401, "expired", "this token has expired.", "Ask for a new one where the robot is served.")
+        if not self.allows(role):
+            said = f"this token may {', '.join(sorted(self.roles))}, not {role}."
+            raise Refusal(403, "wrong-role", said, f"Use a token with the role {role!r}.")
+
 
 class Access:
     """Decides on a request by its headers alone, before anything of it is read.
@@ -76,20 +84,15 @@ class Access:
         if b"origin" in headers or headers.get(b"sec-fetch-site", b"none") != b"none":
             raise Refusal(403, "from-a-page", "web pages may not command a robot.", "Send it from a program.")
 
-    def allow(self, authorization: bytes, role: Role) -> Grant:
-        """Return the grant of a bearer token that has a role; raises Refusal 401 or 403."""
+    def known(self, authorization: bytes) -> Grant:
+        """Return the grant of a bearer token, whatever it allows; raises Refusal 401."""
         scheme, _, token = authorization.partition(b" ")
-        digest = _digest(token.strip())
+        token = token.strip()
+        digest = _digest(token)
         found = [grant for grant in self._grants if hmac.compare_digest(grant.sha256, digest)]  # all are compared: no timing
-        if scheme.lower() != b"bearer" or not found:
+        if scheme.lower() != b"bearer" or not found or not token:
             raise Refusal(401, "unauthorized", "the token is missing or wrong.", "Send 'Authorization: Bearer TOKEN'.")
-        grant = found[0]
-        if grant.expires_s is not None and time.time() >= grant.expires_s:
-            raise Refusal(401, "expired", "this token has expired.", "Ask for a new one where the robot is served.")
-        if not grant.allows(role):
-            said = f"this token may {', '.join(sorted(grant.roles))}, not {role}."
-            raise Refusal(403, "wrong-role", said, f"Use a token with the role {role!r}.")
-        return grant
+        return found[0]
 
 
 def read_grants(path: Path) -> list[Grant]:

@@ -108,8 +108,8 @@ def _add_reading(app: FastAPI, executor: Executor, stop_port: int | None) -> Non
         return plain(executor.manifest.to_json())
 
     @app.get("/health", response_model=HealthBody)
-    async def health() -> Any:
-        """Whether the robot is stopped or busy, and who holds it. Answers whatever else hangs."""
+    async def health(request: Request) -> Any:
+        """Whether the robot is stopped or busy, who holds it, and what this token may do. Answers whatever else hangs."""
         return {
             "robot": executor.manifest.robot,
             "manifest_version": executor.manifest.version,
@@ -121,6 +121,7 @@ def _add_reading(app: FastAPI, executor: Executor, stop_port: int | None) -> Non
             "stop_reason": executor.stop_reason,
             "busy": executor.busy,
             "lease": executor.lease.to_json(),
+            "roles": request.scope["roles"],
         }
 
     async def asked(what: str, function: Callable[[], T]) -> T:

@@ -192,6 +192,7 @@ class HealthBody(RequestBody):
     stop_reason: str
     busy: bool
     lease: LeaseBody | None
+    roles: list[str] | None = None
 
 
 class StopBody(RequestBody):
