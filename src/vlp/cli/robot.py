@@ -36,6 +36,7 @@ def serve(
     allow_remote: bool = False,
     host_names: tuple[str, ...] = (),
     tokens: str = "",
+    record: str = "",
 ) -> int:
     """Offer a robot, simulated or your own, over HTTP until you press Ctrl-C.
 
@@ -52,10 +53,11 @@ def serve(
         allow_remote: listen to other machines too; tokens and images then travel unencrypted.
         host_names: names that clients reach this machine by, besides its addresses.
         tokens: file of tokens with roles instead of the two, as docs/safety.md shows.
+        record: file that keeps latch and keys of this very robot, where you have several of one class.
     """
     from vlp.episodes.assemble import open_robot
     from vlp.robot.access import Access, read_grants
-    from vlp.robot.record import default_path
+    from vlp.robot.record import Record, default_path
     from vlp.robot.serving import new_token
     from vlp.robot.serving import serve as run_server
 
@@ -66,6 +68,9 @@ def serve(
     token = os.environ.get("VLP_ROBOT_TOKEN") or new_token()
     reset_token = os.environ.get("VLP_ROBOT_RESET_TOKEN") or new_token()
     access = Access(read_grants(Path(tokens)), host_names) if tokens else Access.of(token, reset_token, host_names)
+    kept = Path(record) if record else None if is_simulated(robot) else default_path(robot)  # simulated: anew with its scene
+    if kept:
+        Record(kept).close()  # refuses what another process has, before its driver is touched
     bare = grounder == "none"
     body: Any = open_robot(robot, world=world, seed=seed, grounder="oracle" if bare else grounder)[0]
     where = f" in {world} {seed}" if is_simulated(robot) else ""
@@ -79,8 +84,7 @@ def serve(
             print("After a stop, who stands beside the robot opens its latch:", flush=True)
             print(f"  VLP_ROBOT_RESET_TOKEN={reset_token} vlp robot reset --robot http://{host}:{port}", flush=True)
 
-    record = None if is_simulated(robot) else default_path(robot, port)  # a simulated robot begins anew with its scene
-    run_server(body.robot if bare else body, access, host, port, stop_port, allow_remote, record, tell)
+    run_server(body.robot if bare else body, access, host, port, stop_port, allow_remote, kept, tell)
     return 0
 
 
@@ -135,10 +139,12 @@ def check(
     """
     from vlp.robot.conformance import check_robot, untried
     from vlp.robot.own import own_robot
+    from vlp.robot.record import held_here
 
     with contextlib.ExitStack() as until:
         if is_own(robot):
             body, stops = own_robot(robot), True
+            until.enter_context(held_here(robot, body) if moves else contextlib.nullcontext())
         else:
             body = until.enter_context(connect(robot, token))
             stops = not moves or _made_ready(body)

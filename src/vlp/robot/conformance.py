@@ -329,7 +329,7 @@ def _guarded(report: Report, path: str, call: Callable[[], Any]) -> Any:
     except _Ends as ends:
         _once(report, path, "raised", f"it raised {ends}.")
         return None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         _once(report, path, "raised", f"it raised {raised(error)}.")
         return None
 

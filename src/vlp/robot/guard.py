@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from vlp.robot.access import ROLES, Access, Role
 from vlp.robot.audit import Audit
-from vlp.robot.wire import MAX_BODY_BYTES, Refusal
+from vlp.robot.wire import MAX_BODY_BYTES, Refusal, unique_names
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -94,7 +94,7 @@ def check_json(body: bytes, content_type: bytes) -> None:
         text = body.decode("utf-8")
         if _depth(text) > 16:
             raise Refusal(400, "too-deep", "the body is nested deeper than 16.")
-        value = json.loads(text, parse_constant=_constant, object_pairs_hook=_pairs)
+        value = json.loads(text, parse_constant=_constant, object_pairs_hook=unique_names)
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
         raise Refusal(400, "bad-json", f"the body is not valid JSON: {str(error)[:200]}.") from None
@@ -124,13 +124,6 @@ def _depth(text: str) -> int:
 
 def _constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number in JSON")
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) != len(pairs):
-        raise ValueError("an object has the same key twice")
-    return data
 
 
 async def _read(receive: Receive, announced: bytes) -> bytes:

@@ -83,6 +83,12 @@ class Robot(Protocol):
         ...
 
 
+def methods() -> tuple[str, ...]:
+    """Return the names of what a robot has or may have; no primitive is called so, since a policy would reach past the step."""
+    four = ("describe", "observe", "execute", "stop")
+    return (*four, "reset_stop", "cancel", "result_of", "health", "snapshot", "restore", "reachable")
+
+
 def offered(robot: Robot, method: str) -> Callable[..., Any] | None:
     """Return a method of the robot or of the one it wraps (its attribute `robot`), None when none has it."""
     inner: Any = robot

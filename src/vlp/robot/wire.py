@@ -275,6 +275,14 @@ class Http:
         self._client.close()
 
 
+def unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return what JSON calls an object, from its pairs; raises ValueError for a name that stands there twice."""
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        raise ValueError("an object has the same key twice")
+    return data
+
+
 def _constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number in JSON")
 
