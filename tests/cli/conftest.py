@@ -15,6 +15,7 @@ def vlp(capsys, tmp_path, monkeypatch) -> Callable[..., Told]:
     """Call the command line in an empty directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("VLP_ROBOT_TOKEN", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
     def call(*argv: object) -> Told:
         capsys.readouterr()

@@ -54,6 +54,8 @@ NAMES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "file of a robot": (("robot", "check", "own/house_bot.py"), ("house_bot:HouseBot", "module:Class")),
     "file of a robot, to run": ((*RUN, "--robot", "own/house_bot.py"), ("house_bot:HouseBot",)),
     "new robot of a module's name": (("robot", "new", "numpy"), ("module 'numpy' already",)),
+    "new robot of a module's own name": (("robot", "new", "__init__"), ("cannot name a Python file",)),
+    "new robot of a name that its file imports": (("robot", "new", "robot_state"), ("class RobotState, which its file",)),
     "new robot of a long name": (("robot", "new", "x" * 300), ("300 characters",)),
     "sentence without quotes": (("run", "put", "the", "red", "cube", "--seed", "4"), ('vlp run "put the red cube"',)),
     "folder of no model": ((*RUN, "--model", "."), ("is no model folder: it has no config.json",)),

@@ -1,6 +1,7 @@
 """`vlp policy ...` on good files."""
 
 import json
+import math
 
 import pytest
 from cli_kit import GOOD
@@ -43,6 +44,29 @@ def test_a_manifest_file_stands_for_its_robot(vlp, policy_file, tmp_path):
     assert vlp("policy", "check", policy_file, "--robot", manifest).status == 0
     manifest.write_text("[]")
     vlp("policy", "check", policy_file, "--robot", manifest).refused(2, "not a robot's manifest")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda m: m["primitives"]["push"].update(timeout_s=-5), "timeout_s is -5.0; it must be finite and above 0"),
+        (lambda m: m["primitives"]["push"].update(timeout_s=math.inf), "timeout_s is inf: expected a finite number"),
+        (lambda m: m["limits"].update(payload_kg=math.nan), "payload_kg is nan: expected a finite number"),
+        (lambda m: m["primitives"]["push"].update(makes=["not not moved"]), "says 'not' twice"),
+        (lambda m: m["primitives"]["push"].update(speed=1), "'speed' is unknown"),
+        (lambda m: m["primitives"]["push"].pop("doc"), "'doc' is missing"),
+        (lambda m: m["primitives"].update(push=[1]), "expected an object with other fields"),
+        (lambda m: m.update(places=7), "expected an object with other fields"),
+        (lambda m: m["primitives"]["push"].update(doc={}), "primitives.push.doc is {}: input should be a valid string"),
+    ],
+)
+def test_a_manifest_file_that_the_robots_check_refuses_is_refused(vlp, policy_file, tmp_path, change, said):
+    """Policies were checked against a manifest that no robot may have; or the person was shown Python's own words."""
+    manifest = tmp_path / "mine.json"
+    data = json.loads(vlp("robot", "manifest", "--robot", "hsr", "--json").out)
+    change(data)
+    manifest.write_text(json.dumps(data))
+    vlp("policy", "check", policy_file, "--robot", manifest).refused(2, "not a robot's manifest", said)
 
 
 def test_a_policy_that_starts_with_a_full_hand_fails_the_check(vlp, tmp_path):

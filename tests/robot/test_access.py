@@ -1,5 +1,6 @@
 """Who may ask what of a robot's server."""
 
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from vlp.core.errors import UsageError
 from vlp.robot.access import ROLES, Access, Grant, Role, read_grants
 from vlp.robot.guard import role_for
 from vlp.robot.serving import running_server
+from vlp.robot.wire import Refusal
 from vlp.sim.fake.robot import FakeRobot
 
 from .test_server import code
@@ -108,7 +110,19 @@ def test_requests_need_the_least_role() -> None:
         ([], "no list of tokens"),
         ([{"token": "long-enough", "roles": ["drive"]}], "entry 1: roles are"),
         ([{"token": "long-enough", "roles": []}], "entry 1: roles are"),
-        ([{"token": "short", "roles": ["observe"]}], "8 characters"),
+        ([{"token": "abcdefgh1", "roles": [["operate"]]}], "entry 1: roles are"),
+        ("[" * 100_000, "cannot be read"),
+        ([{"token": "short", "roles": ["observe"]}], "tokens.json, entry 1: a robot's token needs 8 characters"),
+        ([{"sha256": hashlib.sha256(b"").hexdigest(), "roles": ["operate"]}], "entry 1: sha256 is that of an empty token"),
+        ([{"token": "long-enough", "roles": [role]} for role in ("observe", "reset")], "entries 1 and 2 are one token"),
+        (
+            [{"name": "lab", "token": f"long-enough-{n}", "roles": ["observe"]} for n in (1, 2)],
+            "entries 1 and 2 are both called 'lab'",
+        ),
+        ('[{"token": "long-enough", "roles": ["observe"], "roles": ["reset"]}]', "the same key twice"),
+        ([{"name": "lab\x1b[2J", "token": "long-enough", "roles": ["observe"]}], "entry 1: name is 'lab"),
+        ([{"name": "lab\udc9b", "token": "long-enough", "roles": ["observe"]}], "entry 1: name is 'lab"),
+        ([{"name": ["lab"], "token": "long-enough", "roles": ["observe"]}], "entry 1: name is "),
         ([{"tokn": "long-enough", "roles": ["observe"]}], "unknown key 'tokn'"),
         ([{"roles": ["observe"]}], "one of token and sha256"),
         ([{"sha256": "abc", "roles": ["observe"]}], "one of token and sha256"),
@@ -117,11 +131,20 @@ def test_requests_need_the_least_role() -> None:
     ],
 )
 def test_a_file_of_tokens_that_is_wrong_is_refused(entries: Any, message: str, tmp_path: Path) -> None:
+    """A token that is empty, stands there twice or is too deep was taken in silence, or ended the program with a traceback."""
     path = tmp_path / "tokens.json"
     path.write_text(entries if isinstance(entries, str) else json.dumps(entries))
     path.chmod(0o600)
     with pytest.raises(UsageError, match=message):
         read_grants(path)
+
+
+def test_no_grant_opens_to_an_empty_token() -> None:
+    """A grant with the digest of nothing let in whoever sent no token at all."""
+    access = Access([Grant("nobody", hashlib.sha256(b"").digest(), frozenset(ROLES))])
+    for header in (b"", b"Bearer", b"Bearer ", b"bearer   "):
+        with pytest.raises(Refusal, match="missing or wrong"):
+            access.known(header)
 
 
 def test_a_file_of_tokens_gives_their_roles(tmp_path: Path) -> None:
@@ -134,8 +157,8 @@ def test_a_file_of_tokens_gives_their_roles(tmp_path: Path) -> None:
     path.write_text(json.dumps(entries))
     path.chmod(0o600)
     access = Access(read_grants(path))
-    assert access.allow(b"Bearer the-first-token", "stop").name == "lab"
-    assert access.allow(b"bearer the-second-token", "reset").name == "guard"
+    assert access.known(b"Bearer the-first-token").name == "lab"
+    assert access.known(b"bearer the-second-token").allows("reset")
 
 
 def test_tokens_that_others_can_read_are_refused(tmp_path: Path) -> None:

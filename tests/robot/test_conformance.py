@@ -177,7 +177,7 @@ def declared(*primitives: Primitive, **more: Any) -> type[FakeRobot]:
 
     class Declared(FakeRobot):
         def __init__(self) -> None:
-            own = [p for p in (STANDARD["home"], *primitives)]
+            own = [replace(STANDARD["home"], example={}), *primitives]
             super().__init__(manifest=make_manifest("declared", own, more.pop("places", PLACES), **more))
 
     return Declared
@@ -317,6 +317,11 @@ def test_what_is_safe_to_try_is_tried_and_its_result_is_checked() -> None:
     assert str(check_robot(robot)) == "ok" and {step.do for step in robot.log} == {"weigh"}
     assert list(untried(robot.manifest))[1] == "lift: it needs holding; try it there with `vlp robot do`."
     take = Primitive("take_item", "action", "Take it.", needs=("not loaded",))
-    untold = list(untried(make_manifest("cart", [take])))
-    assert untold == ["take_item: it needs not loaded; declare `example={}` if it is safe to try."]
+    flush = Primitive("flush", "action", "Flush.", example={}, final=True)
+    untold = list(untried(make_manifest("cart", [take, replace(take, name="bow", needs=()), flush])))
+    assert untold == [
+        "take_item: it needs not loaded; declare `example={}` if it is safe to try.",
+        "bow: it acts; declare `example={}` if it is safe to try.",
+        "flush: it cannot be undone.",
+    ]
     assert ("/execute/weigh", "result") in {(i.path, i.code) for i in check_robot(Scales({"kg": "heavy"})).issues}

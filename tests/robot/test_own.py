@@ -1,5 +1,6 @@
 """A robot of one's own is found by "module:Class", and whatever is wrong with that is told in a sentence."""
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -8,10 +9,17 @@ import pytest
 
 from vlp.cli.main import main
 from vlp.core.errors import MissingComponent, UsageError
+from vlp.core.observation import Observation
+from vlp.primitives.manifest import Primitive
+from vlp.primitives.standard import make_manifest
 from vlp.robot.client import RemoteRobot
+from vlp.robot.conformance import check_robot
 from vlp.robot.own import own_robot
-from vlp.robot.protocol import Step, is_own
+from vlp.robot.protocol import Step, is_own, methods
+from vlp.robot.record import Record, default_path, held_here
 from vlp.robot.serving import running_server
+from vlp.robot.skills import SkillRobot
+from vlp.sim.fake.robot import FakeRobot
 
 ROBOT = """
 import time
@@ -59,6 +67,11 @@ class Asks:
         pass
 
 
+class Unplugged:
+    def __init__(self):
+        raise ConnectionError("no arm at /dev/ttyUSB0")
+
+
 class Mute:
     def describe(self):
         pass
@@ -69,6 +82,7 @@ class Mute:
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "own_beeper.py").write_text(ROBOT)
     (tmp_path / "own_broken.py").write_text("import no_such_driver_of_mine\n")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -91,6 +105,13 @@ def test_what_is_wrong_is_told(lab: Path, name: str, error: type[Exception], sai
     with pytest.raises(error) as raised:
         own_robot(name)
     assert said in str(raised.value)
+
+
+def test_a_driver_that_does_not_connect_is_not_told_to_take_no_arguments(lab: Path) -> None:
+    """Whatever `__init__` raised, the person was told to give its arguments defaults."""
+    with pytest.raises(MissingComponent) as raised:
+        own_robot("own_beeper:Unplugged")
+    assert str(raised.value) == ("the robot 'own_beeper:Unplugged' cannot be made: ConnectionError: no arm at /dev/ttyUSB0.")
 
 
 def test_only_a_module_and_a_class_are_a_robot_of_ones_own() -> None:
@@ -308,3 +329,47 @@ def test_a_step_that_the_robots_own_state_forbids_is_refused(lab: Path) -> None:
         assert watered.status == "succeeded", watered
     cart.held = "cup"  # type: ignore[attr-defined]
     assert cart.execute(Step("lift", {}, "f")).status == "succeeded"
+
+
+@pytest.mark.parametrize("name", ["stop", "reset_stop", "pause", "observe", "execute", "describe", "once", "_act", "health"])
+def test_no_primitive_has_the_name_of_what_every_robot_has(name: str) -> None:
+    """The step {"do": "stop"} of a policy closed the latch, and {"do": "reset_stop"} opened it."""
+    manifest = make_manifest("cart", [Primitive(name, "action", "Do it.", example={})], ["dock"])
+
+    class Cart(SkillRobot):
+        def observe(self) -> Observation:
+            raise NotImplementedError
+
+    with pytest.raises(UsageError, match=f"Cart: no primitive can be called '{name}'"):
+        Cart(manifest)
+    if name in methods():
+        robot = FakeRobot(manifest=manifest)
+        assert f"'{name}' is what a robot's own method is called" in str(check_robot(robot)) and robot.log == []
+
+
+def test_a_robot_that_is_latched_or_served_is_not_moved_in_process(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The latch was the port's: a run in process moved a robot that was latched, or served, elsewhere."""
+    (lab / "replies.json").write_text('["x"]')
+    name = "own_beeper:Beeper"
+    commands = (["robot", "check", name], ["run", "beep", "--robot", name, "--model", "scripted:replies.json", "--out", "run"])
+    with contextlib.closing(Record(default_path(name))) as record:
+        for command in commands:
+            assert main(command) == 2
+            assert "has this robot already" in capsys.readouterr().err
+        assert main(["robot", "serve", "--robot", name, "--port", "0"]) == 2
+        assert "--record PATH" in capsys.readouterr().err
+        assert main(["robot", "check", name, "--no-moves"]) == 0
+        record.keep_stop("a hand in the way")
+    for command in commands:
+        assert main(command) == 2
+        said = capsys.readouterr().err
+        assert f"{name} is latched: a hand in the way." in said and f"`vlp robot serve --robot {name}`" in said
+    with held_here("own_cart:Cart", object()), contextlib.closing(Record(default_path(name))) as record:
+        record.keep_stop("")
+    assert main(["robot", "check", name]) == 0
+
+
+def test_a_simulated_robot_of_ones_own_is_another_one_in_each_process(lab: Path) -> None:
+    (lab / "own_cart.py").write_text(CART)
+    with contextlib.closing(Record(default_path("own_cart:Cart"))):
+        assert main(["robot", "check", "own_cart:Cart"]) == 0

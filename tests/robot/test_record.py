@@ -117,7 +117,7 @@ def test_a_server_that_is_closed_in_motion_comes_back_latched(tmp_path: Path) ->
 
 def test_two_servers_do_not_share_a_record(tmp_path: Path) -> None:
     first = Record(tmp_path / "r.db")
-    with pytest.raises(UsageError, match="serves this robot already"):
+    with pytest.raises(UsageError, match="has this robot already"):
         Record(tmp_path / "r.db")
     first.close()
     Record(tmp_path / "r.db").close()
@@ -147,7 +147,7 @@ def test_a_step_that_cannot_be_recorded_is_not_carried_out(tmp_path: Path) -> No
 
 def test_the_record_is_below_the_state_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", "/somewhere")
-    assert default_path("my/../robot", 8765) == Path("/somewhere/vlp/robots/my-..-robot-8765.db")
+    assert default_path("my/../robot") == Path("/somewhere/vlp/robots/my-..-robot.db")
 
 
 def test_a_result_is_kept_as_it_was(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`vlp robot ...`: a robot served over HTTP, and looked at or moved by hand."""
 
+import contextlib
 import json
 import os
 import uuid
@@ -18,6 +19,7 @@ from vlp.core.images import encode_png
 from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.primitives.describe import takes
 from vlp.primitives.manifest import Manifest, Primitive
+from vlp.robot.client import RemoteRobot
 from vlp.robot.protocol import Step, StepResult, is_own
 from vlp.sim import EMBODIMENTS
 
@@ -33,6 +35,7 @@ def serve(
     allow_remote: bool = False,
     host_names: tuple[str, ...] = (),
     tokens: str = "",
+    record: str = "",
 ) -> int:
     """Offer a robot, simulated or your own, over HTTP until you press Ctrl-C.
 
@@ -49,10 +52,11 @@ def serve(
         allow_remote: listen to other machines too; tokens and images then travel unencrypted.
         host_names: names that clients reach this machine by, besides its addresses.
         tokens: file of tokens with roles instead of the two, as docs/safety.md shows.
+        record: file that keeps latch and keys of this very robot, where you have several of one class.
     """
     from vlp.episodes.assemble import open_robot
     from vlp.robot.access import Access, read_grants
-    from vlp.robot.record import default_path
+    from vlp.robot.record import Record, default_path
     from vlp.robot.serving import new_token
     from vlp.robot.serving import serve as run_server
 
@@ -63,6 +67,9 @@ def serve(
     token = os.environ.get("VLP_ROBOT_TOKEN") or new_token()
     reset_token = os.environ.get("VLP_ROBOT_RESET_TOKEN") or new_token()
     access = Access(read_grants(Path(tokens)), host_names) if tokens else Access.of(token, reset_token, host_names)
+    kept = Path(record) if record else None if is_simulated(robot) else default_path(robot)  # simulated: anew with its scene
+    if kept:
+        Record(kept).close()  # refuses what another process has, before its driver is touched
     bare = grounder == "none"
     body: Any = open_robot(robot, world=world, seed=seed, grounder="oracle" if bare else grounder)[0]
     where = f" in {world} {seed}" if is_simulated(robot) else ""
@@ -77,8 +84,7 @@ def serve(
             print("After a stop, who stands beside the robot opens its latch:", flush=True)
             print(f"  VLP_ROBOT_RESET_TOKEN={reset_token} vlp robot reset --robot http://{host}:{port}", flush=True)
 
-    record = None if is_simulated(robot) else default_path(robot, port)  # a simulated robot begins anew with its scene
-    run_server(body.robot if bare else body, access, host, port, stop_port, allow_remote, record, tell)
+    run_server(body.robot if bare else body, access, host, port, stop_port, allow_remote, kept, tell)
     return 0
 
 
@@ -128,15 +134,23 @@ def check(
 
     Args:
         robot: module:Class of your own robot, or the URL of a robot's server.
-        token: of the server; by default the environment's VLP_ROBOT_TOKEN.
+        token: of the server; by default the environment's VLP_ROBOT_TOKEN. The stop is tried only when it may reset too.
         moves: whether what the robot says is safe to try is carried out, so that it moves; --no-moves only looks.
     """
     from vlp.robot.conformance import check_robot, untried
     from vlp.robot.own import own_robot
+    from vlp.robot.record import held_here
 
-    body: Any = own_robot(robot) if is_own(robot) else connect(robot, token)
-    report = check_robot(body, moves)
-    for line in untried(body.describe(), moves) if report.ok else ():
+    with contextlib.ExitStack() as until:
+        if is_own(robot):
+            body, stops = own_robot(robot), True
+            until.enter_context(held_here(robot, body) if moves else contextlib.nullcontext())
+        else:
+            body = until.enter_context(connect(robot, token))
+            stops = not moves or _made_ready(body)
+        report = check_robot(body, moves, stops=stops)
+        lines = list(untried(body.describe(), moves, stops)) if report.ok else []
+    for line in lines:
         _say(f"not tried: {line}")
     if not report.ok:
         fault = TaskFailed(f"{robot}: {report.issues[0]}")
@@ -145,6 +159,21 @@ def check(
         raise fault
     print(f"{robot}: ok")
     return 0
+
+
+def _made_ready(remote: RemoteRobot) -> bool:
+    """Hold a served robot, so that it can be moved; return whether the token may open the latch again after a stop.
+
+    Raises:
+        TaskFailed: somebody has stopped it: a check opens no latch that it did not close.
+        MissingComponent: somebody else holds it, or the token may not operate it.
+    """
+    health = remote.health()
+    if health.stopped:
+        hint = "A person who has looked at it resets it first: `vlp robot reset`."
+        raise TaskFailed(f"the robot at {remote.url} is latched: {health.stop_reason}.", hint)
+    remote.take_lease()
+    return health.roles is None or "reset" in health.roles
 
 
 def look(robot: str = ADDRESS, token: str = "", out: str = "look.png") -> int:

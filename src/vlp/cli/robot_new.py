@@ -1,6 +1,7 @@
 """`vlp robot new`: the beginning of a robot of one's own."""
 
 import keyword
+import re
 import sys
 from importlib.metadata import packages_distributions
 from importlib.resources import files
@@ -19,16 +20,16 @@ def new(name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")
     Args:
         name: of the robot and of its file, e.g. lawn_mower.
     """
-    if not name.isidentifier() or keyword.iskeyword(name) or name != name.lower():
+    if not name.isidentifier() or keyword.iskeyword(name) or name != name.lower() or name.startswith("_"):
         raise UsageError(f"{name[:100]!r} cannot name a Python file.", "Use small letters, digits and _, e.g. lawn_mower.")
     if len(name) > 60:
         raise UsageError(f"{name[:60]!r}... has {len(name):,} characters.", "Choose a name of at most 60.")
-    if name == "vlp" or name in {
-        *sys.stdlib_module_names,
-        *packages_distributions(),
-    }:  # its file would stand before that module
+    if name in {"vlp", "conftest", *sys.stdlib_module_names, *packages_distributions()}:  # its file would stand before that one
         raise UsageError(f"there is a module {name!r} already.", "Choose another name.")
     kind = "".join(word.capitalize() for word in name.split("_"))
+    robot = files("vlp.robot").joinpath("new_robot.txt").read_text(encoding="utf-8")
+    if re.search(rf"^from .*\b{kind}\b", robot, re.MULTILINE):
+        raise UsageError(f"a robot {name!r} would be the class {kind}, which its file imports.", "Choose another name.")
     names = (f"{name}.py", f"test_{name}.py", f"{name}_replies.json")
     written = dict(zip(map(Path, names), ("new_robot.txt", "new_robot_test.txt", "new_robot_replies.txt"), strict=True))
     if taken := [str(file) for file in written if file.exists()]:

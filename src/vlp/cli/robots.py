@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from vlp.cli.names import check_no_file
 from vlp.cli.run import robot_token
@@ -12,6 +15,8 @@ from vlp.perception.perceiving import with_perceptions
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.standard import STANDARD, make_manifest
 from vlp.robot.client import RemoteRobot
+from vlp.robot.conformance import type_faults
+from vlp.robot.declarations import check_declarations
 from vlp.robot.protocol import is_own
 from vlp.sim import EMBODIMENTS
 from vlp.sim.open import check_robot_name
@@ -73,10 +78,28 @@ def _from_file(file: Path) -> Manifest:
         raise UsageError(f"no manifest file at {str(file)[:300]!r}.", nearest(file))
     if file.stat().st_size > MAX_MANIFEST_BYTES:
         raise UsageError(f"{file.name!r} is larger than {MAX_MANIFEST_BYTES:,} bytes.")
+    found = None
     try:
-        return Manifest.from_json(json.loads(file.read_bytes()))
+        found = Manifest.from_json(json.loads(file.read_bytes()))
+        faults = [f"{fault}." for fault in type_faults(found)] or [str(issue) for issue in check_declarations(found).issues]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        fault = f"{error} is missing" if isinstance(error, KeyError) else str(error)[:100]
-        raise UsageError(
-            f"{file.name!r} is not a robot's manifest: {fault}.", "`vlp robot manifest --robot URL --json` writes one."
-        ) from None
+        faults = [f"{_fault(error)}."]
+    if found is None or faults:
+        hint = "`vlp robot manifest --robot URL --json` writes one."
+        raise UsageError(f"{file.name!r} is not a robot's manifest: {faults[0][:300]}", hint)
+    return found
+
+
+def _fault(error: Exception) -> str:
+    """Return what is wrong with data that is no manifest, in words of the data and not of Python."""
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))} is {repr(first['input'])[:60]}: {first['msg'][0].lower()}{first['msg'][1:]}"
+    if isinstance(error, ValueError):
+        return str(error)[:100].rstrip(".")
+    odd = re.search(r"unexpected keyword argument ('\w+')|missing .*argument.*: ('.*)", str(error))
+    return (
+        "expected an object with other fields" if odd is None else f"{odd[1]} is unknown" if odd[1] else f"{odd[2]} is missing"
+    )

@@ -30,6 +30,7 @@ from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.prompt.render import WORDINGS
 from vlp.robot.protocol import Robot, offered
+from vlp.robot.record import held_here
 from vlp.runtime.body import Budget, ProgramFault, fault_of
 from vlp.runtime.loop import Change
 from vlp.runtime.run import Run, Spec, Unsettled, read_run
@@ -109,7 +110,7 @@ def launch(
         ask_person=keyboard.ask if keyboard else None, token=robot_token(token),
         ask_checks=options["check"] == "model",
     )  # fmt: skip
-    with _closing(robot) as faults:
+    with _closing(robot) as faults, held_here(spec.robot, robot):
         if model is not None:
             Gate.of(model, robot.describe())  # refuses before anything of an earlier run is moved
         if not _finds_things(robot, simulation):

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from vlp.core.errors import UsageError, did_you_mean
-from vlp.robot.wire import Refusal, check_server_token
+from vlp.robot.wire import Refusal, check_server_token, unique_names
 
 Role = Literal["observe", "operate", "stop", "reset"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -46,6 +46,14 @@ class Grant:
         """Return whether it may be used so."""
         return role in self.roles or (role in ("observe", "stop") and "operate" in self.roles)
 
+    def check(self, role: Role) -> None:
+        """Raise Refusal 401 when it has expired, 403 when it may not be used so."""
+        if self.expires_s is not None and time.time() >= self.expires_s:
+            raise Refusal(401, "expired", "this token has expired.", "Ask for a new one where the robot is served.")
+        if not self.allows(role):
+            said = f"this token may {', '.join(sorted(self.roles))}, not {role}."
+            raise Refusal(403, "wrong-role", said, f"Use a token with the role {role!r}.")
+
 
 class Access:
     """Decides on a request by its headers alone, before anything of it is read.
@@ -76,20 +84,15 @@ class Access:
         if b"origin" in headers or headers.get(b"sec-fetch-site", b"none") != b"none":
             raise Refusal(403, "from-a-page", "web pages may not command a robot.", "Send it from a program.")
 
-    def allow(self, authorization: bytes, role: Role) -> Grant:
-        """Return the grant of a bearer token that has a role; raises Refusal 401 or 403."""
+    def known(self, authorization: bytes) -> Grant:
+        """Return the grant of a bearer token, whatever it allows; raises Refusal 401."""
         scheme, _, token = authorization.partition(b" ")
-        digest = _digest(token.strip())
+        token = token.strip()
+        digest = _digest(token)
         found = [grant for grant in self._grants if hmac.compare_digest(grant.sha256, digest)]  # all are compared: no timing
-        if scheme.lower() != b"bearer" or not found:
+        if scheme.lower() != b"bearer" or not found or not token:
             raise Refusal(401, "unauthorized", "the token is missing or wrong.", "Send 'Authorization: Bearer TOKEN'.")
-        grant = found[0]
-        if grant.expires_s is not None and time.time() >= grant.expires_s:
-            raise Refusal(401, "expired", "this token has expired.", "Ask for a new one where the robot is served.")
-        if not grant.allows(role):
-            said = f"this token may {', '.join(sorted(grant.roles))}, not {role}."
-            raise Refusal(403, "wrong-role", said, f"Use a token with the role {role!r}.")
-        return grant
+        return found[0]
 
 
 def read_grants(path: Path) -> list[Grant]:
@@ -104,12 +107,22 @@ def read_grants(path: Path) -> list[Grant]:
     try:
         if path.stat().st_mode & 0o077:
             raise UsageError(f"{str(path)!r} can be read by others.", f"chmod 600 {path}")
-        entries = json.loads(path.read_text(encoding="utf-8")[:1_000_000])
-    except (OSError, ValueError) as error:
+        entries = json.loads(path.read_text(encoding="utf-8")[:1_000_000], object_pairs_hook=unique_names)
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"the tokens {str(path)!r} cannot be read: {error}.") from None
     if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
         raise UsageError(f"{str(path)!r} holds no list of tokens.", 'Expected [{"token": "...", "roles": ["observe"]}].')
-    return [_grant(entry, f"{path}, entry {n}") for n, entry in enumerate(entries, 1)]
+    grants: list[Grant] = []
+    for n, entry in enumerate(entries, 1):
+        grant = _grant(entry, f"{path}, entry {n}")
+        for m, other in enumerate(grants, 1):
+            if other.sha256 == grant.sha256:
+                raise UsageError(f"{path}: entries {m} and {n} are one token.", "Keep one, with all that it may do.")
+            if other.name == grant.name:
+                said = f"{path}: entries {m} and {n} are both called {grant.name!r}."
+                raise UsageError(said, "Name each, so that the audit log tells them apart.")
+        grants.append(grant)
+    return grants
 
 
 def _grant(entry: dict[str, object], where: str) -> Grant:
@@ -118,7 +131,7 @@ def _grant(entry: dict[str, object], where: str) -> Grant:
         if key not in known:
             raise UsageError(f"{where}: unknown key {key[:50]!r}.", did_you_mean(key, known))
     roles = entry.get("roles")
-    if not isinstance(roles, list) or not roles or not set(roles) <= set(ROLES):
+    if not isinstance(roles, list) or not roles or not all(role in ROLES for role in roles):
         raise UsageError(f"{where}: roles are {roles!r}.", f"Expected some of {', '.join(ROLES)}.")
     expires_s = None
     if "expires" in entry:
@@ -129,12 +142,19 @@ def _grant(entry: dict[str, object], where: str) -> Grant:
         if when is None or when.tzinfo is None:
             raise UsageError(f"{where}: expires is {entry['expires']!r}.", "Expected e.g. 2027-01-31T18:00:00+01:00.")
         expires_s = when.timestamp()
-    name = str(entry.get("name", ""))[:100]
+    name = entry.get("name", where.rpartition(", ")[2])
+    if not isinstance(name, str) or not 0 < len(name) <= 100 or not name.isprintable():
+        raise UsageError(f"{where}: name is {repr(name)[:120]}.", "Expected up to 100 printable characters.")
     token, digest = entry.get("token"), entry.get("sha256")
     if isinstance(token, str) and digest is None:
-        return Grant.of(token, roles, name, expires_s)
+        try:
+            return Grant.of(token, roles, name, expires_s)
+        except UsageError as error:
+            raise UsageError(f"{where}: {error.message}", "Write a longer one, printable and without spaces.") from None
     if token is None and isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest):
-        return Grant(name or "+".join(sorted(roles)), bytes.fromhex(digest), frozenset(roles), expires_s)
+        if bytes.fromhex(digest) == _digest(b""):
+            raise UsageError(f"{where}: sha256 is that of an empty token.", "Give that of the token itself.")
+        return Grant(name, bytes.fromhex(digest), frozenset(roles), expires_s)
     raise UsageError(f"{where}: one of token and sha256 (64 hexadecimal digits) must be given.")
 
 

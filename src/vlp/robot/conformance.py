@@ -28,40 +28,51 @@ from vlp.robot.protocol import (
     offered,
     plain_observation,
     plain_result,
+    raised,
     result_fault,
 )
 
 TOO_DEEP = "contains itself, or is nested too deep; expected JSON data"
 
 
-def check_robot(robot: Robot, moves: bool = True, limit_s: float = 40.0) -> Report:
+def check_robot(robot: Robot, moves: bool = True, limit_s: float = 40.0, stops: bool = True) -> Report:
     """Return where a robot breaks its contract; empty when nowhere.
 
     Looks at `describe`, `observe`, `execute` and `stop`: types and units, a manifest that survives JSON, keys that act
     once, refusals of what the manifest does not allow, and a latch that holds. Leaves the robot reset when it offers
-    `reset_stop`, else stopped. After a call that does not return, the robot is stopped and no further one is made.
+    `reset_stop`, else stopped. After a call that does not return, the robot is stopped and no further one is made. Nothing
+    moves where the manifest has a fault, or where the robot turns out to be stopped.
 
     Args:
         robot: the robot; a real one will move.
-        moves: whether steps may be carried out: a primitive without arguments and needs, such as home, and every one with
-            an example of arguments that are safe to try (`Primitive.example`).
+        moves: whether steps may be carried out: what has an example of arguments that are safe to try
+            (`Primitive.example`) and can be undone, and perceptions without arguments and needs. Without, it is only looked
+            at: no step, no stop.
         limit_s: how long one call may take.
+        stops: whether stop and reset are tried; not by one who may not reset.
     """
     with closing(_Timely(robot, limit_s)) as timely:
         report, manifest = check_describe(timely)
+        harmless = [p for p in manifest.primitives.values() if _harmless(p)] if manifest and moves else []
+        if manifest:
+            for primitive in harmless:
+                wrong = check_arguments(primitive.name, dict(primitive.example or {}), manifest)
+                if not wrong.ok:
+                    where = f"/describe/primitives/{primitive.name}/example"
+                    report.add(where, "example", f"its own manifest refuses it: {wrong.issues[0]}")
+        sound = report.ok
         if manifest is None:
             _observation(report, timely)
-            if timely.hangs:
-                _check_stop(report, timely, None, None)
-            return report
-        _check_observation(report, timely, manifest)
-        _check_refusals(report, timely, manifest)
-        harmless = [p for p in manifest.primitives.values() if _harmless(p)] if moves else []
-        for primitive in harmless:
-            _check_example(report, timely, primitive, manifest)
-        if harmless:
-            _check_keys(report, timely, harmless[0])
-        _check_stop(report, timely, manifest, harmless[0] if harmless else None)
+        else:
+            _check_observation(report, timely, manifest)
+        if manifest and sound and moves:
+            _check_refusals(report, timely, manifest)
+            if not all(_tried(report, timely, primitive, manifest) for primitive in harmless):
+                return report
+            if harmless:
+                _check_keys(report, timely, harmless[0])
+        if moves and stops and (sound or timely.hangs):
+            _check_stop(report, timely, harmless[0] if harmless else None)
         return report
 
 
@@ -118,38 +129,47 @@ def _difference(given: Any, typed: Any, where: str) -> str:
     return next((found for name, a, b in parts if (found := _difference(a, b, f"{where}.{name}"))), "")
 
 
-def untried(manifest: Manifest, moves: bool = True) -> Iterator[str]:
-    """Yield a line for each primitive that `check_robot` did not carry out, with the reason."""
+def untried(manifest: Manifest, moves: bool = True, stops: bool = True) -> Iterator[str]:
+    """Yield a line for each primitive that `check_robot` did not carry out, with the reason, and for the stop."""
+    if not moves:
+        yield "stop and reset: the robot was not to move."
+    elif not stops:
+        yield "stop and reset: this token may not reset."
     for primitive in manifest.primitives.values():
         if not moves:
             yield f"{primitive.name}: the robot was not to move."
+        elif primitive.final:
+            yield f"{primitive.name}: it cannot be undone."
         elif not _harmless(primitive):
             if any(condition.words != ("hand_empty",) for condition in told_by_state(primitive)):
                 yield f"{primitive.name}: it needs {', '.join(primitive.needs)}; try it there with `vlp robot do`."
                 continue
-            need = f"it needs {', '.join(primitive.needs)}" if primitive.needs else "it takes arguments"
+            need = "it takes arguments" if primitive.arguments else "it acts"
+            need = f"it needs {', '.join(primitive.needs)}" if primitive.needs else need
             example = "an `example` of arguments that are" if primitive.arguments else "`example={}` if it is"
             yield f"{primitive.name}: {need}; declare {example} safe to try."
 
 
 def _harmless(primitive: Primitive) -> bool:
-    return primitive.example is not None or not (primitive.arguments or primitive.needs)
+    looks = primitive.kind == "perception" and not (primitive.arguments or primitive.needs)
+    return not primitive.final and (primitive.example is not None or looks)
 
 
-def _check_example(report: Report, robot: Robot, primitive: Primitive, manifest: Manifest) -> None:
-    """Carry out what the robot calls safe to try: it must be allowed, and give back what it declares."""
-    where, example = f"/describe/primitives/{primitive.name}/example", dict(primitive.example or {})
-    wrong = check_arguments(primitive.name, example, manifest)
-    if not wrong.ok:
-        report.add(where, "example", f"its own manifest refuses it: {wrong.issues[0]}")
-        return
-    result = _execute(report, robot, primitive.name, primitive.filled(example))
+def _tried(report: Report, robot: Robot, primitive: Primitive, manifest: Manifest) -> bool:
+    """Carry out what is safe to try, which must be allowed, and give back what it declares; False when the robot is stopped."""
+    result = _execute(report, robot, primitive.name, primitive.filled(primitive.example or {}))
     if result is None:
-        return
+        return True
+    if result.status == "stopped":
+        said = f"not tried, nor what comes after it: {result.message.rstrip('.') or 'the robot is stopped'}."
+        report.add(f"/execute/{primitive.name}", "stopped", said, "Look at the robot, reset it, and check it again.")
+        return False
     if result.status == "rejected":
+        where = f"/describe/primitives/{primitive.name}/example"
         report.add(where, "example", f"the robot refused it: {result.message} [{result.code}]")
     elif result.status == "succeeded" and (fault := result_fault(primitive, result.value, manifest)):
         report.add(f"/execute/{primitive.name}", "result", f"what it gave back is not what it declares: {fault}.")
+    return True
 
 
 def _check_manifest(report: Report, robot: Robot, manifest: Manifest) -> None:
@@ -239,7 +259,14 @@ def _check_keys(report: Report, robot: Robot, harmless: Primitive) -> None:
         report.add("/execute", "key-reused", f"a used key with other arguments gave {other.status!r}, not 'rejected'.")
 
 
-def _check_stop(report: Report, robot: "_Timely", manifest: Manifest | None, harmless: Primitive | None) -> None:
+def _check_stop(report: Report, robot: "_Timely", harmless: Primitive | None) -> None:
+    """Stop the robot, see that the latch holds, and open it again; not where somebody else has closed it meanwhile."""
+    asked = None if robot.hangs else offered(robot, "health")
+    if getattr(_guarded(report, "/health", asked) if asked else None, "stopped", False):
+        report.add(
+            "/stop", "stopped", "not tried: somebody has stopped the robot.", "Look at it, reset it, and check it again."
+        )
+        return
     began = time.monotonic()
     thread = threading.Thread(target=_guarded, args=(report, "/stop", robot.stop), daemon=True)
     thread.start()
@@ -247,9 +274,9 @@ def _check_stop(report: Report, robot: "_Timely", manifest: Manifest | None, har
     if thread.is_alive():
         report.add("/stop", "hangs", f"stop had not returned after {time.monotonic() - began:.1f} s.")
         return
-    if robot.hangs or manifest is None:
+    if robot.hangs:
         return
-    do = harmless.name if harmless else next(iter(manifest.primitives), "no_such_primitive")
+    do = harmless.name if harmless else "no_such_primitive"
     arguments = harmless.filled(harmless.example or {}) if harmless else {}
     for _ in range(2):
         result = _execute(report, robot, do, arguments)
@@ -299,8 +326,11 @@ def _guarded(report: Report, path: str, call: Callable[[], Any]) -> Any:
     except _Hung as hung:
         _once(report, f"/{hung.method}", "hangs", str(hung))
         return None
+    except _Ends as ends:
+        _once(report, path, "raised", f"it raised {ends}.")
+        return None
     except (Exception, SystemExit) as error:
-        _once(report, path, "raised", f"it raised {type(error).__name__}: {str(error)[:200]}.")
+        _once(report, path, "raised", f"it raised {raised(error)}.")
         return None
 
 
@@ -325,6 +355,10 @@ class _Hung(Exception):
     def __init__(self, method: str, limit_s: float) -> None:
         super().__init__(f"{method} had not returned after {limit_s:g} s.")
         self.method = method
+
+
+class _Ends(Exception):
+    """A call of the robot raised what ends a program, such as SystemExit."""
 
 
 class _Timely:
@@ -358,7 +392,10 @@ class _Timely:
 
     def stop(self) -> None:
         """Stop the robot, in the caller's thread."""
-        self.robot.stop()
+        try:
+            self.robot.stop()
+        except BaseException as error:
+            raise _passed_on(error) from None
 
     def close(self) -> None:
         """End the thread."""
@@ -379,4 +416,9 @@ class _Timely:
             try:
                 future.set_result(work())
             except BaseException as error:  # handed to the caller's thread
-                future.set_exception(error)
+                future.set_exception(_passed_on(error))
+
+
+def _passed_on(error: BaseException) -> Exception:
+    """Return what a robot raised as something that ends nothing here."""
+    return error if isinstance(error, Exception) else _Ends(raised(error))

@@ -10,7 +10,7 @@ from vlp.primitives.facts import SPATIAL, faults
 from vlp.primitives.manifest import Argument, Manifest, Primitive
 from vlp.primitives.schema import bounds, policy_schema
 from vlp.robot.arguments import CHECKERS
-from vlp.robot.protocol import BUILT_IN, FIELD_TYPES
+from vlp.robot.protocol import BUILT_IN, FIELD_TYPES, methods
 
 MAX_NAME, MAX_DOC = 64, 1000
 
@@ -43,6 +43,8 @@ def check_declarations(manifest: Manifest) -> Report:
 def _check_primitive(report: Report, where: str, name: str, primitive: Primitive, manifest: Manifest) -> None:
     if primitive.name != name:
         report.add(where, "name", f"it is filed as {name!r} but named {primitive.name!r}.")
+    if name in methods():
+        report.add(where, "name", f"{name!r} is what a robot's own method is called.", "Give the primitive another name.")
     if not 0 < primitive.timeout_s < math.inf:
         report.add(where, "timeout", f"timeout_s is {primitive.timeout_s}; it must be finite and above 0.")
     if primitive.result not in (*BUILT_IN, *manifest.results):

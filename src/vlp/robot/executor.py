@@ -18,7 +18,7 @@ from vlp.core.errors import MissingComponent, SimulationFault
 from vlp.robot.arguments import check_arguments
 from vlp.robot.keys import fingerprint
 from vlp.robot.lease import Lease
-from vlp.robot.protocol import Robot, Step, StepResult, offered, plain
+from vlp.robot.protocol import Robot, Step, StepResult, offered, plain, raised
 from vlp.robot.record import Record
 from vlp.robot.wire import Refusal
 
@@ -41,6 +41,29 @@ class Waits:
     silence_s: float = 0.5
     observe_wait_s: float = 20.0
     max_stream_s: float = 3600.0
+
+
+class Stopping(threading.Thread):
+    """One call of a robot's own stop.
+
+    Args:
+        robot: the body.
+
+    Attributes:
+        fault: how the call failed, "" while it has not.
+    """
+
+    def __init__(self, robot: Robot) -> None:
+        super().__init__(name="robot-stop", daemon=True)
+        self._robot, self.fault = robot, ""
+
+    def run(self) -> None:
+        """Stop the robot."""
+        try:
+            self._robot.stop()
+        except BaseException as error:  # also SystemExit: a brake that fails is told, whatever it raises
+            self.fault = f"the robot's own stop failed ({raised(error)})"
+            log.exception("the robot's stop raised")
 
 
 @dataclass
@@ -95,7 +118,7 @@ class Executor:
         self._keep_latch = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="robot-latch", daemon=True)
         self._stops = 0
-        self._stoppers: list[threading.Thread] = []
+        self._stoppers: list[Stopping] = []
         self._events: deque[tuple[int, dict[str, Any]]] = deque(maxlen=1000)
         self._latest: Execution | None = None
         """The execution taken on last: the one under way, or finished. Earlier ones are in the record."""
@@ -166,9 +189,9 @@ class Executor:
             execution.cancelled = True
         try:
             ask(execution.step.key)
-        except Exception as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
             log.exception("the robot's cancel raised")
-            raise Refusal(503, "robot-fault", f"the robot could not cancel: {str(error)[:200]}.", "POST /stop.") from None
+            raise Refusal(503, "robot-fault", f"the robot could not cancel: {raised(error)}.", "POST /stop.") from None
         return execution
 
     def call(self, function: Callable[[], T]) -> "Future[T]":
@@ -193,42 +216,51 @@ class Executor:
 
     # Stopping.
 
-    def stop(self, reason: str) -> threading.Thread:
+    def stop(self, reason: str) -> Stopping:
         """Close the latch at once and start the robot's own stop; the thread returned ends when that has returned."""
         with self._stop_lock:
             self._stops += 1
             self.stopped, self.stop_reason = True, reason or "stop was asked for"
             self._stoppers = [thread for thread in self._stoppers if thread.is_alive()]
             if len(self._stoppers) < 8:  # calls of a stop that hangs
-                self._stoppers.append(threading.Thread(target=self._stop_robot, name="robot-stop", daemon=True))
+                self._stoppers.append(Stopping(self.robot))
                 self._stoppers[-1].start()
             stopper = self._stoppers[-1]
         self._keep_latch.set()
         return stopper
 
-    def standing(self, stopper: threading.Thread) -> str:
+    def standing(self, stopper: Stopping) -> str:
         """Return what has not come to rest since a stop, in words; "" when all has: the driver gives no motion any more."""
         if stopper.is_alive():
             return "the robot's own stop has not returned"
-        return "the step that was under way has not ended" if self.busy else ""
+        return stopper.fault or ("the step that was under way has not ended" if self.busy else "")
 
     def stop_body(self, standing: str) -> dict[str, Any]:
         """Return the answer to a stop as `StopBody` data."""
         return {"stopped": self.stopped, "reason": self.stop_reason, "confirmed": not standing, "standing": standing}
 
     def reset(self) -> None:
-        """Open the latch again; refused while a step still runs and where the robot offers no reset."""
+        """Open the latch again; refused while a step or a stop still runs, after a stop that failed, and without a reset."""
         if self.busy:
             raise Refusal(409, "busy", "the stopped step has not ended yet.", "Wait for it, then reset.")
-        stops, release = self._stops, offered(self.robot, "reset_stop")
+        with self._stop_lock:
+            stops, stoppers = self._stops, list(self._stoppers)
+        if any(stopper.is_alive() for stopper in stoppers):
+            hint = "Wait for it, then reset; when it hangs, make the robot safe and restart its server."
+            raise Refusal(409, "busy", "the robot's own stop has not returned yet.", hint)
+        if stoppers and stoppers[-1].fault:
+            raise Refusal(
+                409, "stop-failed", f"{stoppers[-1].fault}.", "Stop it again (POST /stop); reset it after one that works."
+            )
+        release = offered(self.robot, "reset_stop")
         if release is None and stops:  # the robot itself is latched; one that was made anew since the stop is not
             raise Refusal(409, "cannot-reset", "this robot offers no reset.", "Restart its server, then reset.")
         try:
             if release is not None:
                 release()
-        except Exception as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
             log.exception("the robot's reset_stop raised")
-            raise Refusal(503, "robot-fault", f"the robot could not reset: {str(error)[:200]}.", "Restart it.") from None
+            raise Refusal(503, "robot-fault", f"the robot could not reset: {raised(error)}.", "Restart it.") from None
         with self._stop_lock:
             if self._stops == stops:
                 self.stopped, self.stop_reason = False, ""
@@ -282,7 +314,7 @@ class Executor:
             result = self._execute(execution.step)
         try:
             self.record.finish(execution.id, result)
-        except MissingComponent:  # the latest one is known without it; a restarted server will call it unknown
+        except Exception:  # the latest one is known without it; a restarted server will call it unknown
             log.exception("the end of a step was not recorded")
         with self._lock:
             execution.result, execution.state = result, "finished"
@@ -301,10 +333,9 @@ class Executor:
             return result
         except SimulationFault as fault:
             return StepResult(step.key, "failed", code="simulation-fault", message=f"{fault.message} {fault.hint}".strip())
-        except Exception as error:
+        except BaseException as error:  # also SystemExit: a driver does not end the thread that drives it
             log.exception("the robot's execute raised")
-            message = f"the robot's driver failed: {type(error).__name__}: {str(error)[:200]}"
-            return StepResult(step.key, "failed", code="robot-fault", message=message)
+            return StepResult(step.key, "failed", code="robot-fault", message=f"the robot's driver failed: {raised(error)}")
 
     def _watch(self) -> None:
         while not self._closed.wait(0.02):
@@ -338,12 +369,6 @@ class Executor:
                 self.record.keep_stop(self.stop_reason)
             except MissingComponent:
                 log.exception("the latch was not recorded")
-
-    def _stop_robot(self) -> None:
-        try:
-            self.robot.stop()
-        except Exception:
-            log.exception("the robot's stop raised")
 
     # Under the lock.
 

@@ -5,9 +5,9 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, NoReturn
 
-from vlp.robot.access import Access, Role
+from vlp.robot.access import ROLES, Access, Role
 from vlp.robot.audit import Audit
-from vlp.robot.wire import MAX_BODY_BYTES, Refusal
+from vlp.robot.wire import MAX_BODY_BYTES, Refusal, unique_names
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -49,7 +49,10 @@ class Guard:
         try:
             self._access.check_origin(headers)
             if path not in self._open:
-                said["by"] = self._access.allow(headers.get(b"authorization", b""), role_for(method, path)).name
+                grant = self._access.known(headers.get(b"authorization", b""))
+                said["by"] = grant.name  # before its role is looked at: the log tells who was refused
+                grant.check(role_for(method, path))
+                scope["roles"] = [role for role in ROLES if grant.allows(role)]
             body = await _read(receive, headers.get(b"content-length", b"0"))
             unread = False
             if body:
@@ -60,7 +63,7 @@ class Guard:
             return
 
         async def noting(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start" and (message["status"] >= 400 or _changes(method, path, body)):
+            if message["type"] == "http.response.start" and _worth_a_line(method, path, body, message["status"]):
                 self._audit.note(**said, status=message["status"])
             await send(message)
 
@@ -75,9 +78,12 @@ def role_for(method: str, path: str) -> Role:
     return roles.get(path.rstrip("/"), "operate")
 
 
-def _changes(method: str, path: str, body: bytes) -> bool:
-    """Return whether a request that was granted is worth a line: not a look, and not a beat of the heart."""
-    return method not in ("GET", "HEAD") and not (path == "/lease" and b'"epoch"' in body)
+def _worth_a_line(method: str, path: str, body: bytes, status: int) -> bool:
+    """Return whether a known token's request is logged: no look, nor one while a step runs (409), nor a beat of the heart."""
+    looks = method in ("GET", "HEAD") or path == "/reachable"
+    if status >= 400:
+        return not (looks and status == 409)
+    return not looks and not (path == "/lease" and b'"epoch"' in body)
 
 
 def check_json(body: bytes, content_type: bytes) -> None:
@@ -88,7 +94,7 @@ def check_json(body: bytes, content_type: bytes) -> None:
         text = body.decode("utf-8")
         if _depth(text) > 16:
             raise Refusal(400, "too-deep", "the body is nested deeper than 16.")
-        value = json.loads(text, parse_constant=_constant, object_pairs_hook=_pairs)
+        value = json.loads(text, parse_constant=_constant, object_pairs_hook=unique_names)
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
         raise Refusal(400, "bad-json", f"the body is not valid JSON: {str(error)[:200]}.") from None
@@ -118,13 +124,6 @@ def _depth(text: str) -> int:
 
 def _constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number in JSON")
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) != len(pairs):
-        raise ValueError("an object has the same key twice")
-    return data
 
 
 async def _read(receive: Receive, announced: bytes) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 
 from vlp.core.errors import MissingComponent, UsageError, VlpError, closest, did_you_mean
 from vlp.robot.conformance import check_describe
-from vlp.robot.protocol import Robot
+from vlp.robot.protocol import Robot, raised
 
 
 def own_robot(name: str) -> Robot:
@@ -32,9 +32,9 @@ def own_robot(name: str) -> Robot:
         raise UsageError(f"there is no module {error.name!r}.", "Run the command where it lies, or install it.") from None
     except SystemExit as end:
         hint = "Put what runs it as a program behind `if __name__ == '__main__':`."
-        raise UsageError(f"the module {module_name!r} ends the program when it is imported ({_said(end)}).", hint) from None
+        raise UsageError(f"the module {module_name!r} ends the program when it is imported ({raised(end)}).", hint) from None
     except Exception as error:
-        raise MissingComponent(f"the module {module_name!r} does not load: {_said(error)}.") from None
+        raise MissingComponent(f"the module {module_name!r} does not load: {raised(error)}.") from None
     maker = getattr(module, attribute, None)
     if not callable(maker):
         known = [n for n, value in vars(module).items() if isinstance(value, type) and value.__module__ == module.__name__]
@@ -45,10 +45,12 @@ def own_robot(name: str) -> Robot:
         raise
     except SystemExit as end:
         hint = "Let it raise an error that says why instead."
-        raise UsageError(f"the robot {name!r} ends the program when it is made ({_said(end)}).", hint) from None
+        raise UsageError(f"the robot {name!r} ends the program when it is made ({raised(end)}).", hint) from None
     except Exception as error:
-        hint = "It is called without arguments: give them defaults."
-        raise MissingComponent(f"the robot {name!r} cannot be made: {_said(error)}.", hint) from None
+        trace = error.__traceback__
+        called = isinstance(error, TypeError) and (trace is None or trace.tb_next is None)  # nothing inside was reached
+        hint = "It is called without arguments: give them defaults." if called else ""
+        raise MissingComponent(f"the robot {name!r} cannot be made: {raised(error)}.", hint) from None
     for attribute in getattr(robot, "simulated", ()):
         if not hasattr(robot, attribute):
             near = closest(str(attribute), vars(robot))
@@ -82,7 +84,3 @@ def usable_robot(name: str) -> Robot:
         text = f"{fault.message} {fault.hint}".strip()
         raise UsageError(f"{name}, at {fault.path}: {text}", f"`vlp robot check {name}` tells all.")
     return robot
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}".rstrip(".: ")

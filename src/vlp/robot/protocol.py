@@ -83,6 +83,12 @@ class Robot(Protocol):
         ...
 
 
+def methods() -> tuple[str, ...]:
+    """Return the names of what a robot has or may have; no primitive is called so, since a policy would reach past the step."""
+    four = ("describe", "observe", "execute", "stop")
+    return (*four, "reset_stop", "cancel", "result_of", "health", "snapshot", "restore", "reachable")
+
+
 def offered(robot: Robot, method: str) -> Callable[..., Any] | None:
     """Return a method of the robot or of the one it wraps (its attribute `robot`), None when none has it."""
     inner: Any = robot
@@ -138,6 +144,15 @@ def plain_result(result: Any) -> StepResult:
     if not fault or result.status != "succeeded":
         return clean
     return replace(clean, status="failed", value=None, code="bad-result", message=fault)
+
+
+def raised(error: BaseException) -> str:
+    """Return what a robot raised in words, without a full stop; whatever it is, and however it words itself."""
+    try:
+        said = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())[:200]
+    except BaseException:  # its words are the robot's program too
+        said = ""
+    return f"{type(error).__name__}: {said}".rstrip(".: ")
 
 
 def _size(data: Any) -> int:

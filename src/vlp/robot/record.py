@@ -7,19 +7,46 @@ import os
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.files import cannot_write, holder
-from vlp.robot.protocol import Step, StepResult, plain
+from vlp.robot.protocol import Step, StepResult, is_own, plain
 
 
-def default_path(robot: str, port: int) -> Path:
-    """Return where the server of a robot keeps its record: below XDG_STATE_HOME, by default ~/.local/state."""
+def default_path(robot: str) -> Path:
+    """Return where the record of a robot, "module:Class", is: below XDG_STATE_HOME, by default ~/.local/state.
+
+    The latch is the robot's, whatever port it is served on.
+    """
     home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     name = "".join(c if c.isalnum() or c in "-_." else "-" for c in robot)[:80]
-    return Path(home) / "vlp" / "robots" / f"{name}-{port}.db"
+    return Path(home) / "vlp" / "robots" / f"{name}.db"
+
+
+@contextlib.contextmanager
+def held_here(name: str, robot: Any) -> Iterator[None]:
+    """Hold a robot of one's own that was served once, while this process moves it itself.
+
+    Args:
+        name: "module:Class"; of any other nothing is held.
+        robot: the robot. One that exists in its program alone (`simulated`) is another one in each process.
+
+    Raises:
+        UsageError: another process has it, or it is latched.
+    """
+    path = default_path(name)
+    here = is_own(name) and path.exists()
+    while here and robot is not None:
+        here, robot = not getattr(robot, "simulated", ()), getattr(robot, "robot", None)
+    with contextlib.closing(Record(path)) if here else contextlib.nullcontext() as record:
+        if record and record.stop_reason:
+            hint = f"A person who has looked at it serves it (`vlp robot serve --robot {name}`), and then: `vlp robot reset`."
+            raise UsageError(f"{name} is latched: {record.stop_reason}.", hint)
+        yield
 
 
 @dataclass(frozen=True)
@@ -157,6 +184,7 @@ def _hold(path: Path) -> int:
     except BlockingIOError:
         os.close(descriptor)
         raise UsageError(
-            f"{holder(lock)} serves this robot already, with {str(path)!r}.", "End it, or choose another port."
+            f"{holder(lock)} has this robot already, with {str(path)!r}.",
+            "End it; a second robot of this kind is served with a record of its own, --record PATH.",
         ) from None
     return descriptor

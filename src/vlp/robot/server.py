@@ -19,7 +19,7 @@ from vlp.robot.access import Access
 from vlp.robot.audit import Audit
 from vlp.robot.executor import Execution, Executor
 from vlp.robot.guard import Guard
-from vlp.robot.protocol import Step, offered, plain
+from vlp.robot.protocol import Step, offered, plain, raised
 from vlp.robot.stop_line import CONFIRM_S
 from vlp.robot.wire import (
     CancelRequest,
@@ -108,8 +108,8 @@ def _add_reading(app: FastAPI, executor: Executor, stop_port: int | None) -> Non
         return plain(executor.manifest.to_json())
 
     @app.get("/health", response_model=HealthBody)
-    async def health() -> Any:
-        """Whether the robot is stopped or busy, and who holds it. Answers whatever else hangs."""
+    async def health(request: Request) -> Any:
+        """Whether the robot is stopped or busy, who holds it, and what this token may do. Answers whatever else hangs."""
         return {
             "robot": executor.manifest.robot,
             "manifest_version": executor.manifest.version,
@@ -121,19 +121,27 @@ def _add_reading(app: FastAPI, executor: Executor, stop_port: int | None) -> Non
             "stop_reason": executor.stop_reason,
             "busy": executor.busy,
             "lease": executor.lease.to_json(),
+            "roles": request.scope["roles"],
         }
 
     async def asked(what: str, function: Callable[[], T]) -> T:
+        def fault(said: str) -> Refusal:
+            return Refusal(503, "robot-fault", f"the robot could not {what}: {said}.", "Look at the robot's own log.")
+
+        def told() -> T:
+            try:
+                return function()
+            except SimulationFault as broken:
+                raise Refusal(503, "simulation-fault", broken.message, broken.hint) from None
+            except BaseException as error:  # here, in the robot's thread: SystemExit would end the server's loop
+                log.exception("the robot could not %s", what)
+                raise fault(raised(error)) from None
+
+        limit_s = executor.waits.observe_wait_s
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(executor.call(function)), executor.waits.observe_wait_s)
-        except Refusal:
-            raise
-        except SimulationFault as fault:
-            raise Refusal(503, "simulation-fault", fault.message, fault.hint) from None
-        except Exception as error:
-            log.exception("the robot could not %s", what)
-            message = f"the robot could not {what}: {type(error).__name__}: {str(error)[:200]}."
-            raise Refusal(503, "robot-fault", message, "Look at the robot's own log.") from None
+            return await asyncio.wait_for(asyncio.wrap_future(executor.call(told)), limit_s)
+        except TimeoutError:
+            raise fault(f"it did not answer within {limit_s:g} s") from None
 
     @app.get("/observation", response_model=ObservationBody)
     async def observation() -> Any:

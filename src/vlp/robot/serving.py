@@ -64,7 +64,7 @@ def serve(
         MissingComponent: the `robot` extra is not installed, or the record cannot be written.
     """
     if not allow_remote and not _is_loopback(host):
-        raise UsageError(f"{host!r} is not a loopback address.", "Use 127.0.0.1, or allow remote clients explicitly.")
+        raise UsageError(f"{host!r} is not a loopback address.", "Use 127.0.0.1, or --allow-remote (`allow_remote=True`).")
     with _server(robot, access, (_listen(host, port), _listen(host, stop_port)), record, Waits(**waits_s)) as run:
         listening()
         run()

@@ -11,7 +11,7 @@ from vlp.primitives.facts import BUILT_IN, Facts, sensed_facts, told_by_state
 from vlp.primitives.manifest import Manifest, Primitive
 from vlp.robot.arguments import check_arguments
 from vlp.robot.keys import Once
-from vlp.robot.protocol import Step, StepResult
+from vlp.robot.protocol import Step, StepResult, methods
 
 
 class SkillFailed(TaskFailed):
@@ -42,7 +42,8 @@ class SkillRobot:
         stopped: set from `stop` until `reset_stop`.
 
     Raises:
-        UsageError: a primitive has no method, or one that cannot be called with its arguments; or `observe` is missing.
+        UsageError: a primitive has no method, one that cannot be called with its arguments, or the name of what this class
+            has itself; or `observe` is missing.
     """
 
     simulated: ClassVar[tuple[str, ...]] = ()
@@ -53,6 +54,10 @@ class SkillRobot:
         self.manifest = manifest
         self.once = Once()
         self.stopped = threading.Event()
+        for name in manifest.primitives:
+            if hasattr(SkillRobot, name) or name in (*methods(), *vars(self)):  # else {"do": "stop"} would close the latch
+                said = f"{type(self).__name__}: no primitive can be called {name!r}, which every robot has."
+                raise UsageError(said, "Give the primitive another name.")
         missing = [name for name in ("observe", *manifest.primitives) if not callable(getattr(self, name, None))]
         if missing:
             hint = "Write one method for each primitive, named like it, with its arguments."

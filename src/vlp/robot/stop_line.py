@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from vlp.robot.access import Access
 from vlp.robot.audit import Audit
-from vlp.robot.executor import Executor
+from vlp.robot.executor import Executor, Stopping
 from vlp.robot.wire import Refusal
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class _Line:
     connection: socket.socket
     until_s: float
     got: bytearray = field(default_factory=bytearray)
-    stopper: threading.Thread | None = None
+    stopper: Stopping | None = None
     """The robot's stop that this connection waits for."""
 
 
@@ -109,19 +109,22 @@ class StopLine:
             self._request(line)
 
     def _request(self, line: _Line) -> None:
+        by = ""
         try:
             first, headers, body = _parsed(bytes(line.got))
             self._access.check_origin(headers)
             if first != ("POST", "/stop"):
                 raise Refusal(404, "no-such-route", "here is POST /stop and nothing else.", "The robot's server has the rest.")
-            grant = self._access.allow(headers.get(b"authorization", b""), "stop")
+            grant = self._access.known(headers.get(b"authorization", b""))
+            by = grant.name
+            grant.check("stop")
         except Refusal as refusal:
-            self._audit.note(path="stop line", status=refusal.status, code=refusal.code)
+            self._audit.note(by=by, path="stop line", status=refusal.status, code=refusal.code)
             self._answer(line, refusal.status, refusal.to_json())
             return
         line.stopper = self._executor.stop(_reason(body))
         line.until_s = time.monotonic() + CONFIRM_S
-        self._audit.note(by=grant.name, path="stop line", status=200)
+        self._audit.note(by=by, path="stop line", status=200)
 
     def _tend(self, line: _Line) -> None:
         """Answer a connection that waits when the robot is at rest, or its time is over."""

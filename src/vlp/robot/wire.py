@@ -192,6 +192,7 @@ class HealthBody(RequestBody):
     stop_reason: str
     busy: bool
     lease: LeaseBody | None
+    roles: list[str] | None = None
 
 
 class StopBody(RequestBody):
@@ -272,6 +273,14 @@ class Http:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+
+def unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return what JSON calls an object, from its pairs; raises ValueError for a name that stands there twice."""
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        raise ValueError("an object has the same key twice")
+    return data
 
 
 def _constant(name: str) -> NoReturn:

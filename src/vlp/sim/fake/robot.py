@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,8 @@ def fake_manifest() -> Manifest:
     """Return the manifest of the fake robot: every standard primitive, the limits of a small arm."""
     camera = {**K.to_json(), "depth": True}
     limits = Limits((0.2, -0.6, 0.0), (0.9, 0.6, 0.8), 0.4, 0.5, 20.0, 0.12, 1.2)
-    return make_manifest("fake", STANDARD, PLACES, limits, ("base", "world"), {"head": camera})
+    tried = STANDARD | {"home": replace(STANDARD["home"], example={})}
+    return make_manifest("fake", tried.values(), PLACES, limits, ("base", "world"), {"head": camera})
 
 
 @dataclass
