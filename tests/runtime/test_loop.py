@@ -11,6 +11,7 @@ from run_kit import asked, change, put, say
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal import Event, JournalError, read_events
 from vlp.models.protocol import GENERAL, Reply
+from vlp.robot.protocol import Step
 from vlp.runtime.body import Budget, ProgramFault
 from vlp.sim.fake.robot import FakeRobot, Script, fake_manifest
 
@@ -371,6 +372,36 @@ def test_stop_does_not_wait_for_the_model(make_run):
 
 def test_the_whole_run_has_a_time_limit(make_run):
     assert make_run([CUBE_IN_BOWL], budget=Budget(run_s=0.0)).go().outcome == "timeout"
+
+
+def test_a_step_that_is_under_way_when_the_time_of_the_run_ends_is_stopped(make_run):
+    """A run of 3 s let the robot drive on to 26 s, and it was never told to stop."""
+    robot = FakeRobot()
+    robot.script("grasp", Script(delay_s=20))
+    run = make_run([CUBE_IN_BOWL], robot=robot, budget=Budget(run_s=1.0))
+    start = time.monotonic()
+    outcome = run.go()
+    assert (outcome.outcome, outcome.reason) == ("timeout", "the run took longer than 1 s.")
+    assert time.monotonic() - start < 10 and robot._stop.is_set() and run.done == ["locate", "grasp"]
+
+
+def test_a_run_whose_time_ends_while_the_model_writes_leaves_the_robot_unlatched(make_run):
+    class Slow:
+        name, profile, can = "slow", "full", GENERAL
+
+        def generate(self, messages, **options):
+            time.sleep(8)
+            return Reply("{}")
+
+    run = make_run(Slow(), budget=Budget(run_s=0.5))
+    assert run.go().outcome == "timeout" and not run.robot._stop.is_set()
+
+
+def test_an_action_in_process_overruns_its_time_limit_by_no_more_than_the_promised_5_s(make_run):
+    """60 s were allowed, where the page about safety promises 5 s: it held for served robots only."""
+    body = make_run([]).run.body
+    limits_s = {do: body._limit_s(Step(do, {}, "k")) - body.manifest.primitives[do].timeout_s for do in ("grasp", "locate")}
+    assert limits_s == {"grasp": 5.0, "locate": 35.0}
 
 
 def test_a_full_disk_ends_the_run_before_the_step_is_sent(make_run, monkeypatch):

@@ -137,7 +137,9 @@ def launch(
             listener.listening(run) if listener else contextlib.nullcontext(),
         ):
             outcome = run.go()
-        latched = outcome.outcome == "stopped" and spec.robot.startswith(("http://", "https://")) and _latched(robot)
+        latched = (
+            outcome.outcome in ("stopped", "timeout") and spec.robot.startswith(("http://", "https://")) and _latched(robot)
+        )
     _tell(console, out, shown, outcome, spec.robot if latched else "")
     return status_of(outcome, signals) or int(bool(faults))
 
@@ -336,9 +338,9 @@ def _tell(console: Console, out: Path, shown: str, outcome: Outcome, latched: st
         print(f"vlp: {' '.join(printable(str(outcome.error)).split())}", file=sys.stderr)
     written = [name for name in WRITTEN if (out / name).exists()]
     console.print(f"written to {shown}: {', '.join(written)}", highlight=False, soft_wrap=True)
+    if latched:
+        console.print(f"the robot is stopped until a person resets it: vlp robot reset --robot {latched}", soft_wrap=True)
     if outcome.outcome == "stopped" and outcome.claim:  # without a policy there is nothing to go on with
-        if latched:
-            console.print(f"the robot is stopped until a person resets it: vlp robot reset --robot {latched}", soft_wrap=True)
         looked = " --looked" if isinstance(outcome.error, Unsettled) else ""
         then = "then " if latched else ""
         console.print(f"{then}go on with: vlp resume {shown}{looked}", highlight=False, soft_wrap=True)
