@@ -137,9 +137,8 @@ def launch(
             listener.listening(run) if listener else contextlib.nullcontext(),
         ):
             outcome = run.go()
-        latched = (
-            outcome.outcome in ("stopped", "timeout") and spec.robot.startswith(("http://", "https://")) and _latched(robot)
-        )
+        served = spec.robot.startswith(("http://", "https://"))
+        latched = served and outcome.outcome in ("stopped", "timeout") and _latched(robot)
     _tell(console, out, shown, outcome, spec.robot if latched else "")
     return status_of(outcome, signals) or int(bool(faults))
 

@@ -266,7 +266,7 @@ class Loop:
         return Outcome("stopped", str(why))
 
     def _asked(self) -> Outcome | None:
-        """Take the answer to a policy that only asks for the new instruction; return how a run ends that asks in vain."""
+        """Take the answer to a question for the new instruction; return how a run ends that asks in vain."""
         answer = answered(self.memory)
         if isinstance(answer, Outcome):
             return answer

@@ -50,7 +50,7 @@ class Progress:
         gave_up: whether it says "cannot" after something went wrong, not at once.
         steps: steps finished in the whole run, failed ones included.
         said: texts of scripted changes that have happened, in order.
-        asks: policies in a row that did nothing but ask, the present one included.
+        asks: answers of the person since an action was last tried, or a step failed.
         agreed: whether a person who was asked said yes to the present plan.
     """
 
@@ -163,8 +163,8 @@ class RunMemory:
     def _instruction(self, event: Event) -> None:
         self._know(instructions=(*self.knowledge.instructions, event.data["text"]))
         self.progress.replans = -1
-        if "question" not in event.data:  # an answer is no new beginning
-            self.progress.asks = 0
+        # An answer is no new beginning.
+        self.progress.asks = self.progress.asks + 1 if "question" in event.data else 0
         if event.data["source"].startswith("scheduled"):
             self.progress.said.append(event.data["source"])
 
@@ -191,7 +191,7 @@ class RunMemory:
             gave_up=event.data["claim"] == "cannot" and bool(p.triggers.keys() - {"new-instruction"}),
             steps=p.steps,
             said=p.said,
-            asks=p.asks + 1 if event.data["claim"] == "asks" else 0,
+            asks=p.asks,
         )
 
     def _confirmed(self, event: Event) -> None:
@@ -245,6 +245,8 @@ class RunMemory:
             code=result["code"],
         )
         self._know(steps=(*self.knowledge.steps, done))
+        if data["status"] != "succeeded" or self.primitives[step.step.do].kind == "action":
+            p.asks = 0
         if data["status"] == "succeeded":
             self._effects(step, result["value"])
             p.finished += 1

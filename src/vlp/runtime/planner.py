@@ -10,7 +10,7 @@ from vlp.core.observation import Observation
 from vlp.journal import Event, Journal
 from vlp.models.protocol import Model, NotInTime, Reply
 from vlp.policy.checks import CHECKS, Reachable, check_policy
-from vlp.policy.model import Plan, PlanStep, Policy, Situation, State, compact, diff
+from vlp.policy.model import Plan, PlanStep, Policy, Situation, State, compact, diff, references
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import CHECK, Schema, guided, policy_schema
 from vlp.prompt.render import plan_messages, repair_messages
@@ -18,26 +18,47 @@ from vlp.runtime.body import Abandoned, Budget, Overrun, Worker
 from vlp.runtime.memory import RunMemory
 from vlp.runtime.story import Outcome
 from vlp.understanding.gate import OPEN, Gate
+from vlp.understanding.stopping import says_no, says_stop
 
 
 def answered(memory: RunMemory) -> list[Event] | Outcome:
-    """Return what follows from a policy that only asks.
+    """Return what follows from a question to the person: its answer goes back to the model.
+
+    A longer policy ends there too, unless the steps behind the question use its answer; no step follows a no.
 
     Returns:
-        the answer as an instruction and the trigger for a new policy, once it has come; nothing while it has not, or when the
-        plan is of another kind or no longer in force; the end of the run where asking leads nowhere.
+        the answer as an instruction and the trigger for a new policy, once it has come; nothing while it has not, where no step
+        follows a question of a longer policy, or when the plan is no longer in force; the end of the run where asking leads
+        nowhere.
     """
     progress = memory.progress
-    question = progress.plan.policy.question if progress.plan else ""
-    if not question or progress.triggers or memory.knowledge.instruction != progress.instruction:
+    if progress.plan is None or progress.triggers or memory.knowledge.instruction != progress.instruction:
         return []
-    if progress.asks > 1:
-        return Outcome("failure", f"asked twice without getting on; it would ask now: {question}")
-    if progress.failed:
-        return Outcome("failure", f"not clear, and not answered: {question} ({memory.knowledge.steps[-1].message.rstrip('.')})")
-    if progress.remaining:
-        return []
-    value = memory.knowledge.steps[-1].value
+    remaining, alone = progress.remaining, len(progress.plan.steps) == 1
+    if progress.done and _asks(progress.done[-1]) and not progress.failed and (remaining or alone):
+        step, value = progress.done[-1], memory.knowledge.steps[-1].value
+        used = {name for later in remaining for _, name in references(later.step)}
+        if says_no(value) or says_stop(value) or step.step.as_ not in used:
+            return _taken(_question(step), value)
+    if remaining and _asks(remaining[0]):
+        question = _question(remaining[0])
+        if progress.failed:
+            why = memory.knowledge.steps[-1].message.rstrip(".")
+            return Outcome("failure", f"not clear, and not answered: {question} ({why})")
+        if progress.asks:
+            return Outcome("failure", f"asked twice without getting on; it would ask now: {question}")
+    return []
+
+
+def _asks(step: PlanStep) -> bool:
+    return step.step.do == "ask"
+
+
+def _question(step: PlanStep) -> str:
+    return str(step.step.arguments.get("question", ""))
+
+
+def _taken(question: str, value: str) -> list[Event] | Outcome:
     try:
         said = Instruction.of(value, "answer")
     except UsageError as error:
