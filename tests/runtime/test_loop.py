@@ -299,6 +299,21 @@ def test_a_number_that_is_not_finite_is_a_failed_step(make_run, monkeypatch, cha
     assert said in result["message"]
 
 
+def test_a_step_whose_result_cannot_be_taken_is_tried_twice_and_no_more(make_run, monkeypatch):
+    """It had acted, and was driven once for each new policy: seven times."""
+
+    def odd(result):
+        return replace(result, done={"force_n": float("inf")}) if "force_n" in result.done else result
+
+    robot = answering(monkeypatch, "execute", odd)
+    carry_out = robot._carry_out
+    monkeypatch.setattr(robot, "_carry_out", lambda do, said: ({"force_n": 1.0}, None) if do == "home" else carry_out(do, said))
+    home = {"goal": "home", "subtasks": [{"name": "home", "steps": [{"do": "home"}]}]}
+    run = make_run([home] * 7, robot=robot)
+    assert run.go().reason.startswith("twice, what home gave back could not be taken: the robot gave back a number")
+    assert run.done == ["home", "home"]
+
+
 def test_numbers_of_numpy_are_plain_in_the_journal(make_run, monkeypatch):
     """A driver's float32 ended the run with a traceback of the journal."""
     robot = answering(monkeypatch, "observe", lambda o: replace(o, state=replace(o.state, gripper_m=np.float32(0.5))))

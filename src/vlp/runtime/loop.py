@@ -204,6 +204,8 @@ class Loop:
                 return end
             progress = self.memory.progress
             if self._must_plan():
+                if why := self._not_taken_twice():
+                    return Outcome("failure", why)
                 if progress.replans >= self.budget.replans:
                     why = "; ".join(progress.triggers.values())
                     return Outcome("failure", f"{self.budget.replans} new policies were not enough; last: {why}")
@@ -294,6 +296,14 @@ class Loop:
         if news:
             self.journal.emit(*news)
         return bool(reasons)
+
+    def _not_taken_twice(self) -> str:
+        """Return why a step is not tried a third time: it may act, and what the robot gives back cannot be taken; "" else."""
+        failed = [step for step in self.memory.knowledge.steps if (step.status, step.code) == ("failed", "bad-result")]
+        last = failed[-1] if failed and self.memory.progress.failed else None
+        if last is None or last is not self.memory.knowledge.steps[-1] or sum(step.do == last.do for step in failed) < 2:
+            return ""
+        return f"twice, what {last.do} gave back could not be taken: {last.message}"
 
     def _plan(self) -> None:
         """Ask for a policy for what is to be seen now, and keep in mind where everything was when it was written."""

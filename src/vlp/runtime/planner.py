@@ -4,18 +4,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 
-from vlp.core.errors import Report, TaskFailed, UsageError
+from vlp.core.errors import Issue, Report, TaskFailed, UsageError
 from vlp.core.messages import Instruction, Message, Names
 from vlp.core.observation import Observation
 from vlp.journal import Event, Journal
 from vlp.models.protocol import Model, NotInTime, Reply
-from vlp.policy.checks import CHECKS, Reachable, check_policy
-from vlp.policy.model import Plan, PlanStep, Policy, Situation, State, compact, diff, references
+from vlp.policy.checks import CHECKS, Context, Reachable, check_policy
+from vlp.policy.model import Plan, PlanStep, Policy, Situation, State, compact, diff, references, walk
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import CHECK, Schema, guided, policy_schema
 from vlp.prompt.render import plan_messages, repair_messages
 from vlp.runtime.body import Abandoned, Budget, Overrun, Worker
-from vlp.runtime.memory import RunMemory
+from vlp.runtime.memory import RunMemory, deed
 from vlp.runtime.story import Outcome
 from vlp.understanding.gate import OPEN, Gate
 from vlp.understanding.stopping import says_no, says_stop
@@ -180,7 +180,7 @@ class Planner:
         refuted = last is not None and last.do == CHECK and last.status == "failed" and last.code != "unknown"
         known = replace(self.memory.state(refuted), at=seen.state.at)
         fresh = self.memory.progress.instruction != memory.instruction
-        checks = (*CHECKS, *self.gate.checks(memory.instructions, fresh))
+        checks = (*CHECKS, *self.gate.checks(memory.instructions, fresh), self._not_again)
         messages, report = first, Report()
         for attempt in range(1, self.budget.replies + 1):
             reply = self._ask(messages, attempt, self._grammars[refuted])
@@ -198,6 +198,15 @@ class Planner:
             messages = repair_messages(first, reply.text, report, self._profile, self.model.can.turns)
         worst = next((issue for issue in report.issues if issue.code == "cut-off"), report.issues[0])
         raise NoPolicy(f"no valid policy in {self.budget.replies} replies; the last one: {worst}")
+
+    def _not_again(self, policy: Policy, context: Context) -> Iterator[Issue]:
+        """Yield `done-already` for each step that cannot be undone and that an earlier policy did for this instruction."""
+        situation = Situation(context.state, context.manifest.primitives)
+        for path, step in walk(policy):
+            if context.manifest.primitives[step.do].final and deed(step, situation) in self.memory.undoable:
+                message = f"{step.do} was done already for this instruction, and cannot be undone."
+                yield Issue(path, "done-already", message, "Leave it out, and plan only what is still missing.")
+            situation.apply(step)
 
     def _ask_person(self, instruction: str, policy: Policy) -> None:
         """Where a general model may have misunderstood, ask the person.
