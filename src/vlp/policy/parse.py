@@ -51,10 +51,11 @@ def parse_json(text: str | bytes) -> tuple[Any, Report]:
     except _Refused as fault:
         report.add("", fault.code, fault.message, fault.hint)
     except json.JSONDecodeError as error:
-        report.add(
-            "", "not-json", f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}.",
-            "Write one JSON object and nothing else.",
-        )  # fmt: skip
+        hint = "Write one JSON object and nothing else."
+        if decoded.count('"goal"') > 1:
+            report.add("", "two-policies", "more than one policy, and it is not said which is meant.", hint)
+        else:
+            report.add("", "not-json", f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}.", hint)
     except (ValueError, RecursionError) as error:
         report.add("", "not-json", f"not JSON: {str(error)[:120]}.", "Write one JSON object and nothing else.")
     else:
