@@ -318,7 +318,7 @@ class _Run:
         self.proposal: Proposal | None = None
         self.answers: list[tuple[str | EditedText, str]] = []
 
-    def answer(self, said: str | EditedText, by: str) -> None:
+    def answer(self, said: str | EditedText, by: str, revision: int | None = None) -> None:
         self.answers.append((said, by))
         self.proposal = None
 

@@ -111,7 +111,8 @@ class _Asked:
     def __init__(self, proposal: Proposal | None = PROPOSAL) -> None:
         self.proposal, self.answers, self.said = proposal, list[tuple[str | EditedText, str]](), list[str]()
 
-    def answer(self, said: str | EditedText, by: str) -> None:
+    def answer(self, said: str | EditedText, by: str, revision: int | None = None) -> None:
+        assert revision == PROPOSAL.revision or not said
         if "bad" in str(said):
             raise UsageError("bad.")
         self.answers.append((said, by))
@@ -154,6 +155,15 @@ def test_a_yes_typed_before_the_question_agrees_to_nothing(typed):
         os.write(ours, b"yes\r")
         _until(lambda: "nobody is asked now" in keyboard.line())
     assert not run.answers and not run.said
+
+
+def test_a_yes_typed_before_the_policy_was_shown_does_not_count(typed):
+    ours, keyboard = typed
+    run = _Asked()
+    with keyboard.listening(run):
+        os.write(ours, b"yes\r")
+        _until(lambda: keyboard._said)
+        assert "typed before policy 1 was shown" in keyboard.line() and not run.answers
 
 
 def test_lines_typed_before_a_refusal_was_shown_do_not_count(typed):

@@ -86,7 +86,7 @@ class Lines:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[int] = queue.SimpleQueue()  # revisions of policies; 0 ends it
 
     @classmethod
     def of_input(cls) -> Lines:
@@ -105,7 +105,7 @@ class Lines:
     def on_event(self, event: Event) -> None:
         """Read on when something was asked."""
         if event.kind == "confirm-asked":
-            self._asked.put(True)
+            self._asked.put(event.data["revision"])
 
     @contextlib.contextmanager
     def listening(self, run: Run) -> Iterator[None]:
@@ -115,15 +115,16 @@ class Lines:
         try:
             yield
         finally:
-            self._asked.put(False)
+            self._asked.put(0)
 
     def _answer(self, run: Run) -> None:
-        while self._asked.get():
+        while revision := self._asked.get():
             try:
                 line = self._line()
                 while line and not line.strip() and run.proposal is not None:
                     line = self._line()
-                run.answer(*((line.strip(), "standard input") if line else (False, "the end of standard input")))
+                said = (line.strip(), "standard input") if line else (False, "the end of standard input")
+                run.answer(*said, revision)
             except Exception as error:
                 print(f"vlp: not taken: {_in_a_line(error)}", file=sys.stderr, flush=True)
                 with contextlib.suppress(VlpError):  # nobody asks any more
@@ -169,8 +170,8 @@ class Steered(Protocol):
         """What a person is asked to agree to; None while nobody is asked."""
         ...
 
-    def answer(self, said: str | EditedText, by: str) -> object:
-        """Take the answer; raises VlpError for one that cannot be taken."""
+    def answer(self, said: str | EditedText, by: str, revision: int | None = None) -> object:
+        """Take the answer to the question about a policy; raises VlpError for one that cannot be taken."""
         ...
 
     def instruct(self, text: str) -> object:
@@ -202,6 +203,7 @@ class Keyboard:
         self._descriptor = descriptor
         self._typed = ""
         self._said = ""
+        self._shown: int | None = None  # revision of the policy that was drawn last
         self._unseen = False  # whether an answer was refused and nobody has been shown it yet
         self._question = ""
         self._answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -217,6 +219,7 @@ class Keyboard:
         self._unseen = False
         proposal = self._run.proposal if self._run else None
         if proposal is not None:
+            self._shown = proposal.revision
             said = f"{self._said}  " if self._said else ""
             doubt = f"{proposal.doubt} " if proposal.doubt else ""
             age = f", {proposal.image_age}" if proposal.image_age else ""
@@ -298,7 +301,9 @@ class Keyboard:
             if proposal is not None:
                 if self._unseen and not (says_no(line) or says_stop(line)):
                     return f"{self._said} Not taken either, typed before that was shown: {line[:40]!r}."
-                run.answer(self._edited(proposal) if line.lower() == "edit" else line, "terminal")
+                if says_yes(line) and self._shown != proposal.revision:
+                    return f"not taken, typed before policy {proposal.revision} was shown: {line[:40]!r}"
+                run.answer(self._edited(proposal) if line.lower() == "edit" else line, "terminal", proposal.revision)
                 return ""
             if self._question and (says_no(line) or not says_stop(line)):
                 self._answers.put(line)
