@@ -436,6 +436,20 @@ def test_a_full_disk_ends_the_run_before_the_step_is_sent(make_run, monkeypatch)
     assert run.done == ["locate"]
 
 
+def test_a_last_look_that_fails_is_no_success(make_run):
+    """The robot hung, was stopped and latched at the last look, and the run was a success with exit status 0."""
+
+    class Blind(FakeRobot):
+        def observe(self):
+            if self.log and self.log[-1].do == "check":
+                raise RuntimeError("the camera is gone")
+            return super().observe()
+
+    outcome = make_run([CUBE_IN_BOWL], robot=Blind()).go()
+    assert outcome.outcome == "stopped" and isinstance(outcome.error, ProgramFault)
+    assert outcome.reason.startswith("every step succeeded, and the last look failed: the robot failed to give an observation")
+
+
 def test_a_broken_display_is_dropped_and_the_run_goes_on(make_run):
     class Broken:
         calls = 0

@@ -262,6 +262,18 @@ class Body:
         """Return `work()`, carried out in the robot's thread."""
         return self._call(work, self._budget.observe_s, what)
 
+    def take(self) -> None:
+        """Hold a served robot from now on.
+
+        Raises:
+            MissingComponent: it is stopped, somebody else holds it, or its token may not operate it.
+        """
+        health = self.ask("health")
+        if getattr(health, "stopped", False):
+            hint = "Look at it; who may reset it opens its latch: `vlp robot reset`."
+            raise MissingComponent(f"the robot is stopped: {getattr(health, 'stop_reason', '') or 'no reason given'}.", hint)
+        self.ask("take_lease")
+
     def stop(self) -> None:
         """Stop the robot, from any thread; raises StopFailed, kept as `stop_fault`, where it fails or does not return."""
         if fault := fault_of(self.robot.stop, STOP_S):

@@ -143,7 +143,10 @@ class Loop:
     def run(self) -> Outcome:
         """Go on until there is an end, write it down and return it."""
         try:
-            outcome = self._first() or self._in_time()
+            outcome = self._first()
+            if outcome is None:
+                self.body.take()
+                outcome = self._in_time()
         except NoPolicy as error:
             outcome = Outcome("failure", str(error))
         except KeyboardInterrupt:
@@ -401,8 +404,10 @@ class Loop:
             end.append(self.body.observe("end")[1])
             if self.judge is not None and self.judge in self.journal.outer:  # one that failed judges no more
                 verdict = self.body.call(self.judge, "a verdict")
-        except VlpError:
-            pass  # a robot that is gone cannot show the end
+        except VlpError as error:  # of a run that ended otherwise, a robot that is gone cannot show the end
+            if outcome.outcome == "success":
+                how = "timeout" if isinstance(error, Overrun) else "stopped"
+                outcome = Outcome(how, f"every step succeeded, and the last look failed: {error}", error=error)
         progress = self.memory.progress
         outcome = replace(outcome, claim=progress.claim, checked=self._checked(), verdict=verdict)
         if outcome.outcome == "success" and outcome.claim == "already" and not outcome.checked and not verdict:
