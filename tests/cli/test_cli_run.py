@@ -328,7 +328,7 @@ class _Run:
         self.said.append(text)
         return text
 
-    def stop(self) -> None:
+    def stop(self, reason: str = "") -> None:
         self.stopped.set()
 
 

@@ -122,7 +122,7 @@ class _Asked:
         self.said.append(text)
         return text
 
-    def stop(self) -> None:
+    def stop(self, reason: str) -> None:
         raise AssertionError("nobody said so")
 
 
@@ -145,6 +145,16 @@ def test_a_line_typed_while_asked_is_the_answer(typed, line: str):
         _until(lambda: run.answers)
         assert "Carry this out?" not in keyboard.line()
     assert run.answers == [(line, "terminal")]
+
+
+def test_a_line_that_waited_for_a_step_is_taken_back_once_it_is_taken(typed):
+    """ "after this step: ..." stood there for 20 s and more after the instruction was under way."""
+    ours, keyboard = typed
+    with keyboard.listening(_Asked(None)):
+        os.write(ours, b"put the blue ball there\r")
+        _until(lambda: "after this step: put the blue ball there" in keyboard.line())
+        keyboard.on_event(Event("instruction", {"text": "put the blue ball there"}))
+        assert "after this step" not in keyboard.line()
 
 
 def test_a_yes_typed_before_the_question_agrees_to_nothing(typed):

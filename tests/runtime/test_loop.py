@@ -63,6 +63,15 @@ def test_an_empty_policy_is_no_success_where_nothing_was_looked_at(make_run):
     assert "nothing was looked at" in outcome.account
 
 
+def test_a_policy_of_perceptions_alone_is_done_when_they_are(make_run):
+    """ "Measure the temperature here" ended as "the model says that it is so already, and nothing was looked at"."""
+    steps = [{"do": "locate", "object": "red cube", "as": "cube"}]
+    run = make_run(
+        [{"goal": "the cube is found", "subtasks": [{"name": "find", "steps": steps}]}], spec=asked("find the red cube")
+    )
+    assert run.go().account == "success: every step succeeded and nothing was checked"
+
+
 def test_an_empty_policy_counts_where_the_true_state_shows_it(make_run):
     run = make_run([{"goal": "the red cube is on the table", "subtasks": []}], judge=lambda: True)
     assert run.go().outcome == "success"
@@ -101,6 +110,15 @@ def test_an_invalid_reply_goes_back_with_its_report(make_run):
     again = run.model.calls[1]["messages"]
     assert [m.role for m in again][-2:] == ["assistant", "user"]
     assert "grab" in again[-2].text
+
+
+def test_an_empty_reply_is_called_empty_and_a_refused_one_is_shown(make_run):
+    """Three empty replies were told as "not JSON: Expecting value", and of refused ones nothing was to be seen."""
+    assert "the reply is empty." in make_run([""] * 3).go().reason
+
+
+def test_what_the_last_refused_reply_said_is_told(make_run):
+    assert make_run(["I would rather not."] * 3).go().reason.endswith("; it begins 'I would rather not.'")
 
 
 def test_a_reply_that_was_cut_off_is_told_as_cut_off(make_run):

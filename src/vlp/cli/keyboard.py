@@ -178,8 +178,8 @@ class Steered(Protocol):
         """Take a new instruction and return what was understood; raises UsageError for one out of bounds."""
         ...
 
-    def stop(self) -> None:
-        """Stop robot and run."""
+    def stop(self, reason: str) -> None:
+        """Stop robot and run, for a reason that the journal keeps."""
         ...
 
 
@@ -245,6 +245,11 @@ class Keyboard:
             return says_yes(self.ask(question) or "")
         finally:
             self.confirming = False
+
+    def on_event(self, event: Event) -> None:
+        """Take back what was said of an instruction that waited, once it is in the journal."""
+        if event.kind in ("instruction", "note") and self._said.startswith("after this step: "):
+            self._said = ""
 
     @contextlib.contextmanager
     def listening(self, run: Steered) -> Iterator[None]:
@@ -312,7 +317,7 @@ class Keyboard:
                 return "nobody is asked now"
             if says_stop(line):
                 try:
-                    run.stop()
+                    run.stop(f"stopped by the person: {line[:200]!r}")
                 finally:
                     self._answers.put(None)  # after the stop: a question that it ends has not been answered
                 return "stopping"

@@ -121,7 +121,7 @@ def launch(
         if moved:
             console.print(printable(f"moved what was in {shown} to {moved}"), style="yellow", soft_wrap=True)
         terminal = Terminal(console, keyboard.line if keyboard else None)
-        watchers: list[Subscriber] = [terminal, ReportFiles(out), *([lines] if lines else [])]
+        watchers: list[Subscriber] = [terminal, ReportFiles(out), *filter(None, (lines, keyboard))]
         if keyboard:
             keyboard.aside = terminal.aside
         if options["recordings"]:
@@ -283,7 +283,7 @@ def _closing(robot: Any) -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def _stoppable(run: Run, console: Console, keyboard: Keyboard | None) -> Iterator[list[int]]:
-    """Let the first Ctrl-C (or SIGTERM) stop robot and run in order, the second one end the program; gives those that came."""
+    """Let the first Ctrl-C (SIGTERM, SIGHUP) stop robot and run in order, the second end the program; gives those that came."""
     taken: list[int] = []
 
     def stop() -> None:
@@ -307,7 +307,8 @@ def _stoppable(run: Run, console: Console, keyboard: Keyboard | None) -> Iterato
     if threading.current_thread() is not threading.main_thread():
         yield taken
         return
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    ending = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else [])]
+    before = {number: signal.signal(number, on_signal) for number in ending}  # under nohup, a terminal that closes ends nothing
     try:
         yield taken
     finally:
@@ -425,9 +426,10 @@ def resume(
     token: str = "",
     looked: bool = False,
 ) -> int:
-    """Go on with a run whose process died or was stopped: no finished step is repeated.
+    """Go on with a run whose process died or was stopped.
 
-    A simulated robot is restored from the journal; a real one is asked what became of the step in flight.
+    Without a new policy no finished step is repeated; a new one repeats none that cannot be undone. A simulated robot is
+    restored from the journal; a real one is asked what became of the step in flight.
 
     Args:
         directory: the run's directory.

@@ -44,6 +44,9 @@ def parse_json(text: str | bytes) -> tuple[Any, Report]:
     """Return plain data and a report: limits of size, depth and count first, then JSON without duplicate keys."""
     report = Report()
     decoded = _decode(text, report)
+    if decoded is not None and not decoded.strip():
+        report.add("", "empty-reply", "the reply is empty.", "Write one JSON object.")
+        return None, report
     if decoded is None or not _scan(decoded, report):
         return None, report
     try:

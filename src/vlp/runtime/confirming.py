@@ -199,7 +199,7 @@ class Confirming:
         if not _is_document(text) and not (says_no(text) and self.desk.proposal):
             why = self.gate.sentence(text, follows=True)
             if why is not None and (why.stops or why.code == "forbids"):
-                stop(str(why))
+                stop(f"{str(why).rstrip('.')}; said: {text!r}")
                 return
         self.desk.answer(lambda: self._read(said, by), revision)
 

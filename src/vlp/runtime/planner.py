@@ -181,7 +181,7 @@ class Planner:
         known = replace(self.memory.state(refuted), at=seen.state.at)
         fresh = self.memory.progress.instruction != memory.instruction
         checks = (*CHECKS, *self.gate.checks(memory.instructions, fresh), self._not_again)
-        messages, report = first, Report()
+        messages, report, said = first, Report(), ""
         for attempt in range(1, self.budget.replies + 1):
             reply = self._ask(messages, attempt, self._grammars[refuted])
             start = time.perf_counter()
@@ -195,9 +195,11 @@ class Planner:
             if reply.finish == "length":
                 report.add("", "cut-off", f"the reply was cut off at {self.budget.reply_tokens} tokens.", "Write less.")
             self.journal.emit(Event("report", {"attempt": attempt, **report.to_json(), "check_s": check_s}))
+            said = " ".join(reply.text.split())[:60]
             messages = repair_messages(first, reply.text, report, self._profile, self.model.can.turns)
         worst = next((issue for issue in report.issues if issue.code == "cut-off"), report.issues[0])
-        raise NoPolicy(f"no valid policy in {self.budget.replies} replies; the last one: {worst}")
+        begins = f"; it begins {said!r}" if said else ""
+        raise NoPolicy(f"no valid policy in {self.budget.replies} replies; the last one: {worst}{begins}")
 
     def _not_again(self, policy: Policy, context: Context) -> Iterator[Issue]:
         """Yield `done-already` for each step that cannot be undone and that an earlier policy did for this instruction."""
@@ -322,7 +324,8 @@ def claim_of(policy: Policy, steps_before: int, manifest: Manifest) -> str:
         return "cannot"
     if policy.question:
         return "asks"
-    return "done" if acts(policy, manifest) or steps_before else "already"
+    looks = bool(policy.steps) and not any(step.do == CHECK for step in policy.steps)  # "measure the temperature" is a task
+    return "done" if acts(policy, manifest) or looks or steps_before else "already"
 
 
 def acts(policy: Policy, manifest: Manifest) -> bool:

@@ -174,7 +174,7 @@ class Run:
         said = Instruction.of(text)
         why = self.gate.sentence(said.text, follows=True)
         if why is not None and (why.stops or why.code == "forbids"):
-            self.stop(str(why))
+            self.stop(f"{str(why).rstrip('.')}; said: {said.text!r}")
             return said
         self.loop.instruct(said)  # noted in the journal at the next boundary, also where it is no instruction
         if why is not None and why.harmless:
