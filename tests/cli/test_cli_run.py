@@ -129,7 +129,7 @@ def test_a_robot_server_that_dies_ends_in_one_line_and_keeps_the_journal(vlp, tm
     assert "vlp resume r" in told.out
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_robot_and_run_in_order(tmp_path, number):
     """Against: status 1, a failed task's, for a run that Ctrl-C ended while the robot moved."""
     robot = FakeRobot()

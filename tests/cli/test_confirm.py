@@ -148,12 +148,12 @@ def test_a_line_typed_while_asked_is_the_answer(typed, line: str):
 
 
 def test_a_line_that_waited_for_a_step_is_taken_back_once_it_is_taken(typed):
-    """ "after this step: ..." stood there for 20 s and more after the instruction was under way."""
+    """The line "after this step: ..." stood there for 20 s and more after the instruction was under way."""
     ours, keyboard = typed
     with keyboard.listening(_Asked(None)):
         os.write(ours, b"put the blue ball there\r")
         _until(lambda: "after this step: put the blue ball there" in keyboard.line())
-        keyboard.on_event(Event("instruction", {"text": "put the blue ball there"}))
+        keyboard.on_event(Event("instruction", {"text": "put the blue ball there", "source": "person"}))
         assert "after this step" not in keyboard.line()
 
 

@@ -72,7 +72,7 @@ def test_what_an_example_shows_follows_from_the_robot() -> None:
 
 
 def test_no_example_does_what_cannot_be_undone() -> None:
-    """ "Do your round" flushed, in the prompt of a robot whose `flush` is final; a model that copies examples did it too."""
+    """The round of the examples flushed, in the prompt of a robot whose `flush` is final."""
     basin = with_primitives(
         make_manifest("basin", ("home",), (), LIMITS),
         Primitive("flush", "action", "Flush.", final=True),
@@ -81,7 +81,7 @@ def test_no_example_does_what_cannot_be_undone() -> None:
         Primitive("beep", "action", "Beep.", example={}),
     )
     steps = [s["do"] for part in make_examples(basin)[0].policy["subtasks"] for s in part["steps"]]
-    assert steps == ["beep", "home"], "what is safe to try comes first"
+    assert steps == ["beep"]
 
 
 def test_a_text_of_an_example_is_something_to_say() -> None:

@@ -64,7 +64,7 @@ def test_an_empty_policy_is_no_success_where_nothing_was_looked_at(make_run):
 
 
 def test_a_policy_of_perceptions_alone_is_done_when_they_are(make_run):
-    """ "Measure the temperature here" ended as "the model says that it is so already, and nothing was looked at"."""
+    """To measure the temperature here" ended as "the model says that it is so already, and nothing was looked at"."""
     steps = [{"do": "locate", "object": "red cube", "as": "cube"}]
     run = make_run(
         [{"goal": "the cube is found", "subtasks": [{"name": "find", "steps": steps}]}], spec=asked("find the red cube")

@@ -68,7 +68,7 @@ def test_a_scripted_sentence_that_wants_the_robot_to_hold_on_ends_the_run_there(
 
 
 def test_what_was_said_to_stop_stands_in_the_journal(make_run):
-    """ "stp" was typed, the robot stopped, and `vlp journal export` had no trace of it."""
+    """The word "stp" was typed, the robot stopped, and `vlp journal export` had no trace of it."""
     run = make_run([put("red cube", "green bowl")])
     run.run.instruct("stp")
     assert run.go().reason.endswith("; said: 'stp'") and "'stp'" in run.of("run-finished")[0]["reason"]
