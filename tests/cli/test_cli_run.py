@@ -129,7 +129,7 @@ def test_a_robot_server_that_dies_ends_in_one_line_and_keeps_the_journal(vlp, tm
     assert "vlp resume r" in told.out
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_robot_and_run_in_order(tmp_path, number):
     """Against: status 1, a failed task's, for a run that Ctrl-C ended while the robot moved."""
     robot = FakeRobot()
@@ -318,7 +318,7 @@ class _Run:
         self.proposal: Proposal | None = None
         self.answers: list[tuple[str | EditedText, str]] = []
 
-    def answer(self, said: str | EditedText, by: str) -> None:
+    def answer(self, said: str | EditedText, by: str, revision: int | None = None) -> None:
         self.answers.append((said, by))
         self.proposal = None
 
@@ -328,7 +328,7 @@ class _Run:
         self.said.append(text)
         return text
 
-    def stop(self) -> None:
+    def stop(self, reason: str = "") -> None:
         self.stopped.set()
 
 

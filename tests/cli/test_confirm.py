@@ -111,7 +111,8 @@ class _Asked:
     def __init__(self, proposal: Proposal | None = PROPOSAL) -> None:
         self.proposal, self.answers, self.said = proposal, list[tuple[str | EditedText, str]](), list[str]()
 
-    def answer(self, said: str | EditedText, by: str) -> None:
+    def answer(self, said: str | EditedText, by: str, revision: int | None = None) -> None:
+        assert revision == PROPOSAL.revision or not said
         if "bad" in str(said):
             raise UsageError("bad.")
         self.answers.append((said, by))
@@ -121,7 +122,7 @@ class _Asked:
         self.said.append(text)
         return text
 
-    def stop(self) -> None:
+    def stop(self, reason: str) -> None:
         raise AssertionError("nobody said so")
 
 
@@ -146,6 +147,16 @@ def test_a_line_typed_while_asked_is_the_answer(typed, line: str):
     assert run.answers == [(line, "terminal")]
 
 
+def test_a_line_that_waited_for_a_step_is_taken_back_once_it_is_taken(typed):
+    """The line "after this step: ..." stood there for 20 s and more after the instruction was under way."""
+    ours, keyboard = typed
+    with keyboard.listening(_Asked(None)):
+        os.write(ours, b"put the blue ball there\r")
+        _until(lambda: "after this step: put the blue ball there" in keyboard.line())
+        keyboard.on_event(Event("instruction", {"text": "put the blue ball there", "source": "person"}))
+        assert "after this step" not in keyboard.line()
+
+
 def test_a_yes_typed_before_the_question_agrees_to_nothing(typed):
     """Typed while the model still wrote, "yes" was a new instruction that nobody understood, and ended the run."""
     ours, keyboard = typed
@@ -154,6 +165,15 @@ def test_a_yes_typed_before_the_question_agrees_to_nothing(typed):
         os.write(ours, b"yes\r")
         _until(lambda: "nobody is asked now" in keyboard.line())
     assert not run.answers and not run.said
+
+
+def test_a_yes_typed_before_the_policy_was_shown_does_not_count(typed):
+    ours, keyboard = typed
+    run = _Asked()
+    with keyboard.listening(run):
+        os.write(ours, b"yes\r")
+        _until(lambda: keyboard._said)
+        assert "typed before policy 1 was shown" in keyboard.line() and not run.answers
 
 
 def test_lines_typed_before_a_refusal_was_shown_do_not_count(typed):

@@ -6,11 +6,23 @@ from typing import Any
 import pytest
 
 from vlp.models.served_reply import json_in, read_shape, shape_fields, strict
+from vlp.policy.parse import parse_policy
 from vlp.primitives.schema import guided, policy_schema
-from vlp.sim.fake.robot import FakeRobot
+from vlp.sim.fake.robot import FakeRobot, fake_manifest
 
 OBJECT: dict[str, Any] = {"anyOf": [{"type": "object", "properties": {}}]}
 LIST: dict[str, Any] = {"anyOf": [{"type": "array"}, {"type": "array", "maxItems": 0}]}
+
+
+def test_of_two_different_policies_none_is_chosen() -> None:
+    """The longest won: "It would be wrong to do this: {unlock the door} So my answer is: {cannot}" unlocked the door."""
+    schema = policy_schema(fake_manifest())
+    wrong = '{"goal":"the door is open","subtasks":[{"name":"open","steps":[{"do":"go_to","place":"door"}]}]}'
+    right = '{"goal":"nothing","cannot":"not allowed"}'
+    text = f"It would be wrong to do this: {wrong} So my answer is: {right}"
+    assert json_in(text, schema) == text
+    assert parse_policy(json_in(text, schema), fake_manifest())[1].issues[0].code == "two-policies"
+    assert json_in(f'As you know ({{"x": 1}}): {right} that is, {right}', schema) == right
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,19 @@ def test_what_an_example_shows_follows_from_the_robot() -> None:
     assert [s["do"] for s in make_examples(POINTER)[0].policy["subtasks"][0]["steps"]] == ["locate", "point_at"]
 
 
+def test_no_example_does_what_cannot_be_undone() -> None:
+    """The round of the examples flushed, in the prompt of a robot whose `flush` is final."""
+    basin = with_primitives(
+        make_manifest("basin", ("home",), (), LIMITS),
+        Primitive("flush", "action", "Flush.", final=True),
+        Primitive("wipe", "action", "Wipe.", needs=("flushed",)),
+        Primitive("drain", "action", "Drain.", makes=("flushed",), final=True),
+        Primitive("beep", "action", "Beep.", example={}),
+    )
+    steps = [s["do"] for part in make_examples(basin)[0].policy["subtasks"] for s in part["steps"]]
+    assert steps == ["beep"]
+
+
 def test_a_text_of_an_example_is_something_to_say() -> None:
     """Against: {"do":"say","sentence":"red cup"} and {"do":"ask","question":"red cup"} in the prompt of a robot that talks."""
     text, phrase = Argument("sentence", "text", "What."), Argument("thing", "phrase", "Which.")

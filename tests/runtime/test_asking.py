@@ -78,11 +78,40 @@ def test_a_no_is_an_answer(make_run):
     assert run.go().outcome == "success" and run.of("instruction")[1]["text"] == "no"
 
 
-def test_a_question_inside_a_longer_policy_works_as_before(make_run):
+def asking_first(question: str = "really?") -> dict:
     policy = put("red cube", "green bowl")
-    policy["subtasks"][0]["steps"].insert(0, {"do": "ask", "question": "really?", "as": "sure"})
+    policy["subtasks"][0]["steps"].insert(0, {"do": "ask", "question": question, "as": "sure"})
+    return policy
+
+
+@pytest.mark.parametrize("answer", ["no", "yes", "the blue one"])
+def test_a_longer_policy_ends_at_an_answer_that_no_later_step_uses(make_run, answer: str):
+    """A person said no to "Shall I really unlock?", and the robot went on and unlocked."""
+    robot = FakeRobot(answers={"really?": answer})
+    run = make_run([asking_first(), {"goal": "nothing", "cannot": "the person does not want it"}], robot=robot)
+    assert run.go().outcome == "failure" and run.done == ["ask"]
+    assert [(e["text"], e["source"]) for e in run.of("instruction")][1:] == [(answer, "answer")]
+
+
+def test_a_policy_that_asks_the_same_again_before_it_acts_ends_the_run(make_run):
+    run = make_run([asking_first(), asking_first()], robot=FakeRobot(answers=ROBOT))
+    assert run.go().account == "failure: asked twice without getting on; it would ask now: really?" and run.done == ["ask"]
+
+
+def test_a_question_at_the_end_of_a_longer_policy_only_binds_its_answer(make_run):
+    policy = put("red cube", "green bowl")
+    policy["subtasks"][1]["steps"].append({"do": "ask", "question": "really?", "as": "sure"})
     run = make_run([policy], robot=FakeRobot(answers=ROBOT))
     assert run.go().outcome == "success" and len(run.of("instruction")) == 1 and len(run.of("policy")) == 1
+
+
+def test_a_longer_policy_whose_question_nobody_answers_ends_the_run(make_run):
+    """The ask failed, the model was asked again, and its second policy did without asking what the first had asked about."""
+    robot = FakeRobot()
+    robot.fail_next("ask", "nobody-to-ask")
+    run = make_run([asking_first(), put("red cube", "green bowl")], robot=robot)
+    assert run.go().reason == "not clear, and not answered: really? (ask failed: nobody-to-ask)"
+    assert len(run.of("policy")) == 1 and run.done == ["ask"]
 
 
 @pytest.mark.parametrize("line", ["yes", "no", "stop", "Ctrl-C"])
@@ -90,9 +119,8 @@ def test_a_question_of_the_robot_takes_yes_and_no_and_ends_with_a_stop(make_run,
     """Against: yes was swallowed, no stopped the robot, and stop ended as "no answer within 120 s" with exit status 3."""
     ours, theirs = os.openpty()
     keyboard = Keyboard(theirs)
-    policy = put("red cube", "green bowl")
-    policy["subtasks"][0]["steps"].insert(0, {"do": "ask", "question": "really?", "as": "sure"})
-    run = make_run([policy], robot=PerceivingRobot(FakeRobot(), None, ask_person=keyboard.ask))
+    robot = PerceivingRobot(FakeRobot(), None, ask_person=keyboard.ask)
+    run = make_run([asking_first(), put("red cube", "green bowl")], robot=robot)
 
     def type_it() -> None:
         while "really?" not in keyboard.line():
@@ -107,7 +135,8 @@ def test_a_question_of_the_robot_takes_yes_and_no_and_ends_with_a_stop(make_run,
     if line in ("yes", "no"):
         assert outcome.outcome == "success" and run.of("step-finished")[0]["result"]["value"] == line
     else:
-        assert (outcome.account, outcome.error) == ("stopped: stopped by the person", None)
+        said = ": 'stop'" if line == "stop" else ""  # what was typed stands in the journal
+        assert (outcome.account, outcome.error) == (f"stopped: stopped by the person{said}", None)
 
 
 class Power(BaseException):

@@ -55,7 +55,7 @@ class Person:
         while self.answers and self.run.proposal is not None:
             said = self.answers.pop(0)
             try:
-                said(self.run) if callable(said) else self.run.answer(said, self.by)
+                said(self.run) if callable(said) else self.run.answer(said, self.by, self.asked[-1]["revision"])
                 return
             except Exception as error:
                 self.refused.append(str(error))
@@ -256,6 +256,16 @@ def test_what_nobody_asks_or_what_was_answered_is_refused(talk, make_run):
     assert said[1] == "" and "nobody is asked" in _why(run.run, "yes")
 
 
+def test_a_yes_is_to_the_policy_that_was_shown(talk):
+    """A program that said yes as soon as it was asked agreed to a policy that nobody had been shown."""
+    person = Person(lambda run: run.answer(True), lambda run: run.answer("yes", revision=7), lambda run: run.answer(False))
+    run = talk(person, [CUBE])
+    assert run.outcome.outcome == "stopped" and not run.done
+    assert [why.partition(".")[0] for why in person.refused] == [
+        "a yes is to one policy", "policy 7 is no longer asked about; now it is policy 1",
+    ]  # fmt: skip
+
+
 def test_of_many_threads_one_answer_counts(make_run):
     gate, said = threading.Barrier(8), []
     run = make_run([CUBE], confirm="always")
@@ -278,7 +288,7 @@ def test_of_many_threads_one_answer_counts(make_run):
 def _why(run: LiveRun | None, said) -> str:
     assert run is not None
     try:
-        run.answer(said)
+        run.answer(said, revision=1)
     except (UsageError, NotUnderstood) as error:
         return str(error)
     return ""

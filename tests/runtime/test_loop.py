@@ -11,6 +11,7 @@ from run_kit import asked, change, put, say
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal import Event, JournalError, read_events
 from vlp.models.protocol import GENERAL, Reply
+from vlp.robot.protocol import Step
 from vlp.runtime.body import Budget, ProgramFault
 from vlp.sim.fake.robot import FakeRobot, Script, fake_manifest
 
@@ -62,6 +63,15 @@ def test_an_empty_policy_is_no_success_where_nothing_was_looked_at(make_run):
     assert "nothing was looked at" in outcome.account
 
 
+def test_a_policy_of_perceptions_alone_is_done_when_they_are(make_run):
+    """To measure the temperature here" ended as "the model says that it is so already, and nothing was looked at"."""
+    steps = [{"do": "locate", "object": "red cube", "as": "cube"}]
+    run = make_run(
+        [{"goal": "the cube is found", "subtasks": [{"name": "find", "steps": steps}]}], spec=asked("find the red cube")
+    )
+    assert run.go().account == "success: every step succeeded and nothing was checked"
+
+
 def test_an_empty_policy_counts_where_the_true_state_shows_it(make_run):
     run = make_run([{"goal": "the red cube is on the table", "subtasks": []}], judge=lambda: True)
     assert run.go().outcome == "success"
@@ -100,6 +110,15 @@ def test_an_invalid_reply_goes_back_with_its_report(make_run):
     again = run.model.calls[1]["messages"]
     assert [m.role for m in again][-2:] == ["assistant", "user"]
     assert "grab" in again[-2].text
+
+
+def test_an_empty_reply_is_called_empty_and_a_refused_one_is_shown(make_run):
+    """Three empty replies were told as "not JSON: Expecting value", and of refused ones nothing was to be seen."""
+    assert "the reply is empty." in make_run([""] * 3).go().reason
+
+
+def test_what_the_last_refused_reply_said_is_told(make_run):
+    assert make_run(["I would rather not."] * 3).go().reason.endswith("; it begins 'I would rather not.'")
 
 
 def test_a_reply_that_was_cut_off_is_told_as_cut_off(make_run):
@@ -298,6 +317,21 @@ def test_a_number_that_is_not_finite_is_a_failed_step(make_run, monkeypatch, cha
     assert said in result["message"]
 
 
+def test_a_step_whose_result_cannot_be_taken_is_tried_twice_and_no_more(make_run, monkeypatch):
+    """It had acted, and was driven once for each new policy: seven times."""
+
+    def odd(result):
+        return replace(result, done={"force_n": float("inf")}) if "force_n" in result.done else result
+
+    robot = answering(monkeypatch, "execute", odd)
+    carry_out = robot._carry_out
+    monkeypatch.setattr(robot, "_carry_out", lambda do, said: ({"force_n": 1.0}, None) if do == "home" else carry_out(do, said))
+    home = {"goal": "home", "subtasks": [{"name": "home", "steps": [{"do": "home"}]}]}
+    run = make_run([home] * 7, robot=robot)
+    assert run.go().reason.startswith("twice, what home gave back could not be taken: the robot gave back a number")
+    assert run.done == ["home", "home"]
+
+
 def test_numbers_of_numpy_are_plain_in_the_journal(make_run, monkeypatch):
     """A driver's float32 ended the run with a traceback of the journal."""
     robot = answering(monkeypatch, "observe", lambda o: replace(o, state=replace(o.state, gripper_m=np.float32(0.5))))
@@ -373,6 +407,36 @@ def test_the_whole_run_has_a_time_limit(make_run):
     assert make_run([CUBE_IN_BOWL], budget=Budget(run_s=0.0)).go().outcome == "timeout"
 
 
+def test_a_step_that_is_under_way_when_the_time_of_the_run_ends_is_stopped(make_run):
+    """A run of 3 s let the robot drive on to 26 s, and it was never told to stop."""
+    robot = FakeRobot()
+    robot.script("grasp", Script(delay_s=20))
+    run = make_run([CUBE_IN_BOWL], robot=robot, budget=Budget(run_s=1.0))
+    start = time.monotonic()
+    outcome = run.go()
+    assert (outcome.outcome, outcome.reason) == ("timeout", "the run took longer than 1 s.")
+    assert time.monotonic() - start < 10 and robot._stop.is_set() and run.done == ["locate", "grasp"]
+
+
+def test_a_run_whose_time_ends_while_the_model_writes_leaves_the_robot_unlatched(make_run):
+    class Slow:
+        name, profile, can = "slow", "full", GENERAL
+
+        def generate(self, messages, **options):
+            time.sleep(8)
+            return Reply("{}")
+
+    run = make_run(Slow(), budget=Budget(run_s=0.5))
+    assert run.go().outcome == "timeout" and not run.robot._stop.is_set()
+
+
+def test_an_action_in_process_overruns_its_time_limit_by_no_more_than_the_promised_5_s(make_run):
+    """60 s were allowed, where the page about safety promises 5 s: it held for served robots only."""
+    body = make_run([]).run.body
+    limits_s = {do: body._limit_s(Step(do, {}, "k")) - body.manifest.primitives[do].timeout_s for do in ("grasp", "locate")}
+    assert limits_s == {"grasp": 5.0, "locate": 35.0}
+
+
 def test_a_full_disk_ends_the_run_before_the_step_is_sent(make_run, monkeypatch):
     run = make_run([CUBE_IN_BOWL])
     write = run.run.journal.append
@@ -388,6 +452,20 @@ def test_a_full_disk_ends_the_run_before_the_step_is_sent(make_run, monkeypatch)
     with pytest.raises(JournalError):
         run.go()
     assert run.done == ["locate"]
+
+
+def test_a_last_look_that_fails_is_no_success(make_run):
+    """The robot hung, was stopped and latched at the last look, and the run was a success with exit status 0."""
+
+    class Blind(FakeRobot):
+        def observe(self):
+            if self.log and self.log[-1].do == "check":
+                raise RuntimeError("the camera is gone")
+            return super().observe()
+
+    outcome = make_run([CUBE_IN_BOWL], robot=Blind()).go()
+    assert outcome.outcome == "stopped" and isinstance(outcome.error, ProgramFault)
+    assert outcome.reason.startswith("every step succeeded, and the last look failed: the robot failed to give an observation")
 
 
 def test_a_broken_display_is_dropped_and_the_run_goes_on(make_run):

@@ -6,8 +6,10 @@ import sqlite3
 import pytest
 from run_kit import Run, put, say
 
+from vlp.core.errors import MissingComponent
 from vlp.journal import read_events
 from vlp.models.scripted import ScriptedModel
+from vlp.robot.access import Access, Grant
 from vlp.robot.client import RemoteRobot
 from vlp.robot.serving import running_server
 from vlp.runtime.run import Run as LiveRun
@@ -58,6 +60,35 @@ def test_a_killed_client_is_replaced_and_nothing_is_done_twice(make_run, tmp_pat
             assert again(tmp_path / "run", robot).outcome == "success"
     acted = [step.do for step in fake.log if ".look." not in step.key]
     assert acted == ["locate", "grasp", "lift", "locate", "place", "check"]
+
+
+def test_a_latched_robot_is_refused_before_the_model_is_asked_and_costs_the_run_nothing(make_run, tmp_path):
+    """Each `vlp resume` asked the model and sent a step, and after seven the run was over for good."""
+    fake = FakeRobot()
+    with running_server(fake) as address, RemoteRobot(address.url, address.token) as robot:
+        run = make_run([CUBE_IN_BOWL], robot=robot)
+        fake.script("grasp", Script(before=lambda world: run.run.stop()))
+        assert run.go().outcome == "stopped"
+        before = read_events(tmp_path / "run", blobs=False)
+        for _ in range(8):
+            with pytest.raises(MissingComponent, match=r"the robot is stopped: .* opens its latch"):
+                again(tmp_path / "run", robot)
+        assert len(read_events(tmp_path / "run", blobs=False)) == len(before)
+        robot.reset_stop()
+        assert again(tmp_path / "run", robot).outcome == "success"
+        robot.stop()
+        fresh = Run(tmp_path / "fresh", [say(CUBE_IN_BOWL)], robot=robot)
+        assert fresh.go().reason.startswith("the robot is stopped") and not fresh.model.calls
+
+
+def test_a_token_that_may_not_operate_is_refused_before_the_model_is_asked(make_run):
+    """Six policies were written for a robot that refused every step."""
+    access = Access((Grant.of("only-to-look", ("observe", "stop")),))
+    with running_server(FakeRobot(), access=access) as address, RemoteRobot(address.url, "only-to-look") as robot:
+        run = make_run([CUBE_IN_BOWL], robot=robot)
+        outcome = run.go()
+    assert outcome.outcome == "stopped" and "not operate" in outcome.reason and not run.model.calls
+    assert isinstance(outcome.error, MissingComponent)
 
 
 def test_a_server_that_was_started_anew_is_a_hold(make_run, tmp_path):

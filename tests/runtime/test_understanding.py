@@ -67,6 +67,13 @@ def test_a_scripted_sentence_that_wants_the_robot_to_hold_on_ends_the_run_there(
     assert run.done == ["locate", "grasp"]
 
 
+def test_what_was_said_to_stop_stands_in_the_journal(make_run):
+    """The word "stp" was typed, the robot stopped, and `vlp journal export` had no trace of it."""
+    run = make_run([put("red cube", "green bowl")])
+    run.run.instruct("stp")
+    assert run.go().reason.endswith("; said: 'stp'") and "'stp'" in run.of("run-finished")[0]["reason"]
+
+
 def test_a_scripted_word_for_stopping_stops_whatever_the_model(make_run):
     run = make_run([CUBE_IN_BOWL], robot=Halting(), spec=asked(SAY, changes=(change(2, "Stop."),)))
     assert (run.go().outcome, run.done, run.robot.halted) == ("stopped", ["locate", "grasp"], True)

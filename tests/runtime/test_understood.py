@@ -7,6 +7,7 @@ from dataclasses import replace
 from rich.console import Console
 from run_kit import asked, change, put
 
+from vlp.primitives.manifest import Primitive
 from vlp.primitives.standard import STANDARD
 from vlp.runtime.subscribers.report import replay
 from vlp.runtime.subscribers.terminal import Terminal
@@ -61,6 +62,44 @@ def test_letting_go_at_a_final_place_counts_and_driving_there_does_not(make_run)
     run = make_run([policy], spec=asked("throw the red cube away"))
     run.go()
     assert run.of("understood")[0]["final"] == ["2.2"]
+
+
+def _dispensing(*more: str) -> dict:
+    steps = [{"do": "dispense"}, *({"do": name} for name in more)]
+    return {"goal": "a pill is out", "subtasks": [{"name": "all", "steps": steps}]}
+
+
+def _dispenser() -> FakeRobot:
+    known = fake_manifest()
+    pill = Primitive("dispense", "action", "Let a pill out.", final=True)
+    robot = FakeRobot(manifest=replace(known, primitives={**known.primitives, "dispense": pill}))
+    carry_out = robot._carry_out
+    robot._carry_out = lambda do, said: ({}, None) if do == "dispense" else carry_out(do, said)  # type: ignore[method-assign]
+    return robot
+
+
+def test_a_step_that_cannot_be_undone_is_not_done_again_by_the_policy_after_it(make_run):
+    """`dispense` succeeded and the step after it failed: the model wrote the same policy again, and 7 pills were out."""
+    robot = _dispenser()
+    robot.fail_next("home", times=9)
+    run = make_run([_dispensing("home")] * 4, robot=robot)
+    outcome = run.go()
+    assert (outcome.outcome, run.done.count("dispense")) == ("failure", 1)
+    assert "dispense was done already for this instruction, and cannot be undone" in outcome.reason
+    assert [e["issues"][0]["code"] for e in run.of("report")] == ["done-already"] * 3
+
+
+def test_a_new_instruction_may_ask_for_it_again(make_run):
+    run = make_run([_dispensing("home"), _dispensing()], robot=_dispenser(), spec=asked(changes=(change(1, "one more pill"),)))
+    assert run.go().outcome == "success" and run.done == ["dispense", "dispense"]
+
+
+def test_a_final_step_whose_result_cannot_be_taken_counts_as_done(make_run):
+    """It had acted: its result was refused, and the next policy did it again, seven times in all."""
+    robot = _dispenser()
+    robot._carry_out = lambda do, said: ({"force_n": float("inf")}, None)  # type: ignore[method-assign]
+    run = make_run([_dispensing()] * 4, robot=robot)
+    assert run.go().outcome == "failure" and run.done == ["dispense"]
 
 
 def test_a_primitive_may_be_final_itself(make_run):

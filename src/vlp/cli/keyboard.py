@@ -86,7 +86,7 @@ class Lines:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[int] = queue.SimpleQueue()  # revisions of policies; 0 ends it
 
     @classmethod
     def of_input(cls) -> Lines:
@@ -105,7 +105,7 @@ class Lines:
     def on_event(self, event: Event) -> None:
         """Read on when something was asked."""
         if event.kind == "confirm-asked":
-            self._asked.put(True)
+            self._asked.put(event.data["revision"])
 
     @contextlib.contextmanager
     def listening(self, run: Run) -> Iterator[None]:
@@ -115,15 +115,16 @@ class Lines:
         try:
             yield
         finally:
-            self._asked.put(False)
+            self._asked.put(0)
 
     def _answer(self, run: Run) -> None:
-        while self._asked.get():
+        while revision := self._asked.get():
             try:
                 line = self._line()
                 while line and not line.strip() and run.proposal is not None:
                     line = self._line()
-                run.answer(*((line.strip(), "standard input") if line else (False, "the end of standard input")))
+                said = (line.strip(), "standard input") if line else (False, "the end of standard input")
+                run.answer(*said, revision)
             except Exception as error:
                 print(f"vlp: not taken: {_in_a_line(error)}", file=sys.stderr, flush=True)
                 with contextlib.suppress(VlpError):  # nobody asks any more
@@ -169,16 +170,16 @@ class Steered(Protocol):
         """What a person is asked to agree to; None while nobody is asked."""
         ...
 
-    def answer(self, said: str | EditedText, by: str) -> object:
-        """Take the answer; raises VlpError for one that cannot be taken."""
+    def answer(self, said: str | EditedText, by: str, revision: int | None = None) -> object:
+        """Take the answer to the question about a policy; raises VlpError for one that cannot be taken."""
         ...
 
     def instruct(self, text: str) -> object:
         """Take a new instruction and return what was understood; raises UsageError for one out of bounds."""
         ...
 
-    def stop(self) -> None:
-        """Stop robot and run."""
+    def stop(self, reason: str) -> None:
+        """Stop robot and run, for a reason that the journal keeps."""
         ...
 
 
@@ -202,6 +203,7 @@ class Keyboard:
         self._descriptor = descriptor
         self._typed = ""
         self._said = ""
+        self._shown: int | None = None  # revision of the policy that was drawn last
         self._unseen = False  # whether an answer was refused and nobody has been shown it yet
         self._question = ""
         self._answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -217,6 +219,7 @@ class Keyboard:
         self._unseen = False
         proposal = self._run.proposal if self._run else None
         if proposal is not None:
+            self._shown = proposal.revision
             said = f"{self._said}  " if self._said else ""
             doubt = f"{proposal.doubt} " if proposal.doubt else ""
             age = f", {proposal.image_age}" if proposal.image_age else ""
@@ -242,6 +245,11 @@ class Keyboard:
             return says_yes(self.ask(question) or "")
         finally:
             self.confirming = False
+
+    def on_event(self, event: Event) -> None:
+        """Take back what was said of an instruction that waited, once it is in the journal."""
+        if event.kind in ("instruction", "note") and self._said.startswith("after this step: "):
+            self._said = ""
 
     @contextlib.contextmanager
     def listening(self, run: Steered) -> Iterator[None]:
@@ -298,7 +306,9 @@ class Keyboard:
             if proposal is not None:
                 if self._unseen and not (says_no(line) or says_stop(line)):
                     return f"{self._said} Not taken either, typed before that was shown: {line[:40]!r}."
-                run.answer(self._edited(proposal) if line.lower() == "edit" else line, "terminal")
+                if says_yes(line) and self._shown != proposal.revision:
+                    return f"not taken, typed before policy {proposal.revision} was shown: {line[:40]!r}"
+                run.answer(self._edited(proposal) if line.lower() == "edit" else line, "terminal", proposal.revision)
                 return ""
             if self._question and (says_no(line) or not says_stop(line)):
                 self._answers.put(line)
@@ -307,7 +317,7 @@ class Keyboard:
                 return "nobody is asked now"
             if says_stop(line):
                 try:
-                    run.stop()
+                    run.stop(f"stopped by the person: {line[:200]!r}")
                 finally:
                     self._answers.put(None)  # after the stop: a question that it ends has not been answered
                 return "stopping"

@@ -122,7 +122,7 @@ def launch(
         if moved:
             console.print(printable(f"moved what was in {shown} to {moved}"), style="yellow", soft_wrap=True)
         terminal = Terminal(console, keyboard.line if keyboard else None)
-        watchers: list[Subscriber] = [terminal, ReportFiles(out), *([lines] if lines else [])]
+        watchers: list[Subscriber] = [terminal, ReportFiles(out), *filter(None, (lines, keyboard))]
         if keyboard:
             keyboard.aside = terminal.aside
         if options["recordings"]:
@@ -138,7 +138,8 @@ def launch(
             listener.listening(run) if listener else contextlib.nullcontext(),
         ):
             outcome = run.go()
-        latched = outcome.outcome == "stopped" and spec.robot.startswith(("http://", "https://")) and _latched(robot)
+        served = spec.robot.startswith(("http://", "https://"))
+        latched = served and outcome.outcome in ("stopped", "timeout") and _latched(robot)
     _tell(console, out, shown, outcome, spec.robot if latched else "")
     return status_of(outcome, signals) or int(bool(faults))
 
@@ -283,7 +284,7 @@ def _closing(robot: Any) -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def _stoppable(run: Run, console: Console, keyboard: Keyboard | None) -> Iterator[list[int]]:
-    """Let the first Ctrl-C (or SIGTERM) stop robot and run in order, the second one end the program; gives those that came."""
+    """Let the first Ctrl-C (SIGTERM, SIGHUP) stop robot and run in order, the second end the program; gives those that came."""
     taken: list[int] = []
 
     def stop() -> None:
@@ -307,7 +308,8 @@ def _stoppable(run: Run, console: Console, keyboard: Keyboard | None) -> Iterato
     if threading.current_thread() is not threading.main_thread():
         yield taken
         return
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    ending = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else [])]
+    before = {number: signal.signal(number, on_signal) for number in ending}  # under nohup, a terminal that closes ends nothing
     try:
         yield taken
     finally:
@@ -337,9 +339,9 @@ def _tell(console: Console, out: Path, shown: str, outcome: Outcome, latched: st
         print(f"vlp: {' '.join(printable(str(outcome.error)).split())}", file=sys.stderr)
     written = [name for name in WRITTEN if (out / name).exists()]
     console.print(f"written to {shown}: {', '.join(written)}", highlight=False, soft_wrap=True)
+    if latched:
+        console.print(f"the robot is stopped until a person resets it: vlp robot reset --robot {latched}", soft_wrap=True)
     if outcome.outcome == "stopped" and outcome.claim:  # without a policy there is nothing to go on with
-        if latched:
-            console.print(f"the robot is stopped until a person resets it: vlp robot reset --robot {latched}", soft_wrap=True)
         looked = " --looked" if isinstance(outcome.error, Unsettled) else ""
         then = "then " if latched else ""
         console.print(f"{then}go on with: vlp resume {shown}{looked}", highlight=False, soft_wrap=True)
@@ -425,9 +427,10 @@ def resume(
     token: str = "",
     looked: bool = False,
 ) -> int:
-    """Go on with a run whose process died or was stopped: no finished step is repeated.
+    """Go on with a run whose process died or was stopped.
 
-    A simulated robot is restored from the journal; a real one is asked what became of the step in flight.
+    Without a new policy no finished step is repeated; a new one repeats none that cannot be undone. A simulated robot is
+    restored from the journal; a real one is asked what became of the step in flight.
 
     Args:
         directory: the run's directory.

@@ -160,8 +160,7 @@ class OpenAIModel:
         if not kept:
             cut = f", cut off at {tokens} tokens" if reply.finish == "length" else ""
             raise NoGrammar(
-                f"the model server at {self.url} ignores response_format: asked for {json.dumps({'word': word})}, it wrote "
-                f"{' '.join(reply.text.split())[:80]!r}{cut}.",
+                f"the model server at {self.url} ignores response_format: it wrote {' '.join(reply.text.split())[:40]!r}{cut}.",
                 serve,
             )
 
@@ -174,7 +173,7 @@ class OpenAIModel:
         self._shapes = ("free",)
         self.can = replace(self.can, grammar=False)
         self._notes = ("the server holds replies to no grammar: JSON is looked for in free text, and checked",)
-        self._tell(f"{why.strip()} JSON is looked for in free text instead, checked, and asked for again where it is wrong.")
+        self._tell(f"{why.strip()} JSON is looked for in free text, and checked.")
 
     def trace(self, messages: Sequence[Message], *, max_tokens: int = 256, timeout_s: float = 120.0) -> Trace:
         """Return the greedy reply with log-probabilities (see `vlp.models.protocol.Traceable.trace`).

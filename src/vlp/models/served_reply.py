@@ -333,10 +333,14 @@ def read_shape(shape: Shape, text: str, schema: Schema) -> str:
 
 
 def json_in(text: str, schema: Schema) -> str:
-    """Return the JSON in a text: all of it where it is JSON, else the longest value of a kind that the schema admits."""
+    """Return the JSON in a text: all of it where it is JSON, else the one value of a kind that the schema admits.
+
+    Of several lists, the longest. Of several objects that are not the same, none: which one the model means is its to say, and
+    the text comes back as it is.
+    """
     if _parsed(text, nothing := object()) is not nothing:
         return text
-    kinds, found = _kinds(schema), ""
+    kinds, found, before = _kinds(schema), "", nothing
     decoder, at = json.JSONDecoder(), 0
     for _ in range(200):  # brackets tried as the beginning of the JSON
         at = min((place for place in (text.find("{", at), text.find("[", at)) if place >= 0), default=-1)
@@ -347,10 +351,21 @@ def json_in(text: str, schema: Schema) -> str:
         except (ValueError, RecursionError):
             at += 1
             continue
-        if isinstance(value, kinds) and _entries_fit(value, schema) and end - at > len(found):
-            found = text[at:end]
+        if isinstance(value, kinds) and _entries_fit(value, schema):
+            if isinstance(value, dict) and _meant(value, schema):
+                if before not in (nothing, value):
+                    return text
+                before = value
+            if end - at > len(found):
+                found = text[at:end]
         at = end
     return found or text
+
+
+def _meant(value: dict[str, Any], schema: Schema) -> bool:
+    """Return whether an object could be what a schema describes: it has all that some way of writing it requires."""
+    ways = [set(way.get("required", ())) for way in (schema, *schema.get("anyOf", ()))]
+    return any(way and way <= value.keys() for way in ways)
 
 
 def _entries_fit(value: Any, schema: Schema) -> bool:
@@ -400,7 +415,7 @@ def _format(schema: Schema) -> dict[str, Any]:
 
 def _unwrap(text: str, schema: Schema) -> str:
     """Return what stands in the wrapper, without the nulls; a text without a wrapper as `json_in` finds it."""
-    found = json_in(text, {"type": "object"})
+    found = json_in(text, {"type": "object", "required": ["reply"]})
     data = _parsed(found)
     if not isinstance(data, dict) or list(data) != ["reply"]:
         return json_in(text, schema)

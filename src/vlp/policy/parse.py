@@ -44,6 +44,9 @@ def parse_json(text: str | bytes) -> tuple[Any, Report]:
     """Return plain data and a report: limits of size, depth and count first, then JSON without duplicate keys."""
     report = Report()
     decoded = _decode(text, report)
+    if decoded is not None and not decoded.strip():
+        report.add("", "empty-reply", "the reply is empty.", "Write one JSON object.")
+        return None, report
     if decoded is None or not _scan(decoded, report):
         return None, report
     try:
@@ -51,10 +54,11 @@ def parse_json(text: str | bytes) -> tuple[Any, Report]:
     except _Refused as fault:
         report.add("", fault.code, fault.message, fault.hint)
     except json.JSONDecodeError as error:
-        report.add(
-            "", "not-json", f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}.",
-            "Write one JSON object and nothing else.",
-        )  # fmt: skip
+        hint = "Write one JSON object and nothing else."
+        if decoded.count('"goal"') > 1:
+            report.add("", "two-policies", "more than one policy, and it is not said which is meant.", hint)
+        else:
+            report.add("", "not-json", f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}.", hint)
     except (ValueError, RecursionError) as error:
         report.add("", "not-json", f"not JSON: {str(error)[:120]}.", "Write one JSON object and nothing else.")
     else:

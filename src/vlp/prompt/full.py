@@ -56,7 +56,8 @@ class _Maker:
     """Makes examples out of a manifest's primitives, whatever they are called."""
 
     def __init__(self, manifest: Manifest) -> None:
-        self.manifest, self.primitives = manifest, list(manifest.primitives.values())
+        # None shows what cannot be undone: what an example does, some models do unasked.
+        self.manifest, self.primitives = manifest, [p for p in manifest.primitives.values() if not p.final]
         self.finds = next((p for p in self.primitives if p.result == "object" and _types(p) == ["phrase"]), None)
         self.takes = self._with(("holding", "target"), "reference")
         self.puts = self._with(("relation", "held", "target"), "target")
@@ -90,7 +91,7 @@ class _Maker:
     def touring(self) -> _Example | None:
         """The first things that a robot without a hand can do, one after the other."""
         subtasks: list[dict[str, Any]] = []
-        for primitive in sorted(self.primitives, key=lambda p: (p.kind != "action", p.result == "answer")):
+        for primitive in sorted(self.primitives, key=lambda p: (p.kind != "action", p.result == "answer", p.example is None)):
             done = [step for subtask in subtasks for step in subtask["steps"]]
             steps = self._reached(primitive, done, 3) if len(subtasks) < 3 else None
             if steps:
@@ -129,7 +130,8 @@ class _Maker:
     def _places_for(self, primitive: Primitive) -> Iterator[tuple[str, str]]:
         """Yield each place where a primitive can put things, and a relation."""
         for place in self.manifest.places.values():
-            yield from ((place.name, word) for word in place.relations[:1] if word in self._choices(primitive))
+            if not place.final:
+                yield from ((place.name, word) for word in place.relations[:1] if word in self._choices(primitive))
 
     def _reached(self, primitive: Primitive, done: list[Step], depth: int) -> list[Step] | None:
         """Return the steps to a primitive and itself, after those that are done; None when its needs cannot be met."""
@@ -138,7 +140,7 @@ class _Maker:
         for need in primitive.needs:
             if self._passes([*done, *before, *own]):
                 break
-            able = makers(Condition.parse(need), self.manifest.primitives)
+            able = makers(Condition.parse(need), {p.name: p for p in self.primitives})
             others = [self.manifest.primitives[name] for name in able if name != primitive.name and depth]
             first = (self._reached(p, [*done, *before], depth - 1) for p in others)
             before += next((steps for steps in first if steps), [])

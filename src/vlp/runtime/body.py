@@ -35,7 +35,8 @@ class Budget:
         replies: replies per policy: the first one and the corrected ones.
         model_s: one reply.
         observe_s: one observation.
-        step_grace_s: what a step may take beyond the time limit of its primitive.
+        step_grace_s: what a step may take beyond the time limit of its primitive before the robot is stopped. A perception,
+            which moves nothing, and a step of a served robot, whose server stops it, may take `observe_s` more.
         run_s: the whole run.
         reply_tokens: length of one reply.
         instructions: sentences that one run takes.
@@ -45,7 +46,7 @@ class Budget:
     replies: int = 3
     model_s: float = 120.0
     observe_s: float = 30.0
-    step_grace_s: float = 60.0
+    step_grace_s: float = 5.0
     run_s: float = 1800.0
     reply_tokens: int = 2048
     instructions: int = 100
@@ -204,8 +205,7 @@ class Body:
 
     def execute(self, step: Step) -> tuple[StepResult, bytes | None]:
         """Carry out a step; return its result and, where the robot can give one, its state afterwards."""
-        primitive_s = self.manifest.primitives[step.do].timeout_s
-        limit_s = (step.timeout_s or primitive_s) + self._budget.step_grace_s
+        limit_s = self._limit_s(step)
         snapshot = self.offers("snapshot")
 
         def work() -> tuple[StepResult, bytes | None]:
@@ -262,6 +262,18 @@ class Body:
         """Return `work()`, carried out in the robot's thread."""
         return self._call(work, self._budget.observe_s, what)
 
+    def take(self) -> None:
+        """Hold a served robot from now on.
+
+        Raises:
+            MissingComponent: it is stopped, somebody else holds it, or its token may not operate it.
+        """
+        health = self.ask("health")
+        if getattr(health, "stopped", False):
+            hint = "Look at it; who may reset it opens its latch: `vlp robot reset`."
+            raise MissingComponent(f"the robot is stopped: {getattr(health, 'stop_reason', '') or 'no reason given'}.", hint)
+        self.ask("take_lease")
+
     def stop(self) -> None:
         """Stop the robot, from any thread; raises StopFailed, kept as `stop_fault`, where it fails or does not return."""
         if fault := fault_of(self.robot.stop, STOP_S):
@@ -301,11 +313,16 @@ class Body:
     def _perceive(self, do: str, phrase: str) -> StepResult:
         self._looks += 1
         step = Step(do, {"object": phrase}, key=f"{self._tag}.look.{self._looks}")
-        limit_s = self.manifest.primitives[do].timeout_s + self._budget.step_grace_s
         start = time.monotonic()
-        result = self.checked(do, self._call(lambda: executed(self.robot, step), limit_s, f"the end of {do!r}"))
+        result = self.checked(do, self._call(lambda: executed(self.robot, step), self._limit_s(step), f"the end of {do!r}"))
         self._looking_s += time.monotonic() - start
         return result
+
+    def _limit_s(self, step: Step) -> float:
+        """Return how long a step is waited for before the robot is stopped."""
+        primitive = self.manifest.primitives[step.do]
+        still = primitive.kind == "perception" or self.offers("take_lease") is not None
+        return (step.timeout_s or primitive.timeout_s) + self._budget.step_grace_s + (self._budget.observe_s if still else 0.0)
 
     def _call(self, work: Callable[[], T], limit_s: float, what: str) -> T:
         try:

@@ -113,14 +113,15 @@ class Desk:
         with self._changed:
             return self._proposal if self._answer is None else None
 
-    def answer(self, read: Callable[[], Answer]) -> None:
+    def answer(self, read: Callable[[], Answer], revision: int | None = None) -> None:
         """Take an answer; while it is read, the run waits.
 
         Args:
             read: makes the answer, and raises for one that cannot be taken: the question then stays open.
+            revision: of the policy that whoever answers was shown; a yes needs it.
 
         Raises:
-            UsageError: nobody is asked, or the question has been answered.
+            UsageError: nobody is asked, the question has been answered, or it is about another policy.
             VlpError: what `read` raises.
         """
         with self._changed:
@@ -131,7 +132,15 @@ class Desk:
             if self._answer is not None:
                 raise UsageError(f"policy {self._proposal.revision} has been answered already: {self._answer.answer}.")
             try:
-                self._answer = read()
+                asked = self._proposal.revision
+                if revision is not None and revision != asked:
+                    raise UsageError(
+                        f"policy {revision} is no longer asked about; now it is policy {asked}.", "Look at that one."
+                    )
+                answer = read()
+                if answer.answer == "yes" and revision is None:
+                    raise UsageError("a yes is to one policy.", "Say which you were shown: revision=Run.proposal.revision.")
+                self._answer = answer
             except VlpError as error:
                 self._refused.append(str(error))
                 raise
@@ -172,25 +181,27 @@ class Confirming:
         self.body, self.planner, self.journal, self.memory, self.gate = body, planner, journal, memory, gate
         self.desk = Desk()
 
-    def answer(self, said: Said, by: str, stop: Callable[[str], None]) -> None:
+    def answer(self, said: Said, by: str, stop: Callable[[str], None], revision: int | None = None) -> None:
         """Take an answer, from any thread; `Run.answer` tells what it may be.
 
         Args:
             said: the answer.
             by: through what it came.
             stop: stops robot and run, for words that say so; they need no question.
+            revision: of the policy that was shown.
 
         Raises:
-            UsageError: nobody is asked, or it was answered already; a policy that fails the checks; a sentence out of bounds.
+            UsageError: nobody is asked about that policy, or it was answered already; a policy that fails the checks; a
+                sentence out of bounds.
             NotUnderstood: a sentence that may not move the robot.
         """
         text = str(said) if isinstance(said, str | Instruction) else ""
         if not _is_document(text) and not (says_no(text) and self.desk.proposal):
             why = self.gate.sentence(text, follows=True)
             if why is not None and (why.stops or why.code == "forbids"):
-                stop(str(why))
+                stop(f"{str(why).rstrip('.')}; said: {text!r}")
                 return
-        self.desk.answer(lambda: self._read(said, by))
+        self.desk.answer(lambda: self._read(said, by), revision)
 
     def due(self) -> bool:
         """Return whether the present plan waits for a yes."""

@@ -111,6 +111,7 @@ class Loop:
         self._said: queue.Queue[Instruction] = queue.Queue(maxsize=32)
         self._stop = ""
         self._stops = 0
+        self._late = self._moving = False
         self._stopped = threading.Condition()
         self._moment: Moment | None = None
         planner.wanted = lambda: not self._stop
@@ -142,14 +143,17 @@ class Loop:
     def run(self) -> Outcome:
         """Go on until there is an end, write it down and return it."""
         try:
-            outcome = self._first() or self._go()
+            outcome = self._first()
+            if outcome is None:
+                self.body.take()
+                outcome = self._in_time()
         except NoPolicy as error:
             outcome = Outcome("failure", str(error))
         except KeyboardInterrupt:
             self._halt("interrupted")
-            outcome = Outcome("stopped", self._stop)
+            outcome = self._stopped_by()
         except Abandoned:
-            outcome = Outcome("stopped", self._stop)
+            outcome = self._stopped_by()
         except Overrun as error:
             outcome = Outcome("timeout", str(error), error=error)
         except VlpError as error:
@@ -171,17 +175,40 @@ class Loop:
             return Outcome("stopped", self._stop)
         return Outcome("failure", f"not understood: {why}")
 
+    def _in_time(self) -> Outcome:
+        """Go on until there is an end, or the time of the run is over; a step that is under way then is stopped."""
+        clock = threading.Timer(min(self.budget.run_s, threading.TIMEOUT_MAX), self._time_out)
+        clock.daemon = True
+        clock.start()
+        try:
+            return self._go()
+        finally:
+            clock.cancel()
+
+    def _time_out(self) -> None:
+        with self._stopped:
+            moving, self._late = self._moving, self._late or not self._stop
+            self._stop = self._stop or f"the run took longer than {self.budget.run_s:g} s."
+        if moving:
+            self._halt(self._stop)
+
+    def _stopped_by(self) -> Outcome:
+        """Return the end of a run that a person, the robot or its own time stopped."""
+        return Outcome("timeout" if self._late else "stopped", self._stop or "the robot was stopped")
+
     def _go(self) -> Outcome:
         end_s = time.monotonic() + self.budget.run_s
         while True:
+            if time.monotonic() >= end_s:
+                self._time_out()
             if self._stop:
-                return Outcome("stopped", self._stop)
-            if time.monotonic() > end_s:
-                return Outcome("timeout", f"the run took longer than {self.budget.run_s:g} s.")
+                return self._stopped_by()
             if (end := self._change() or self._asked()) is not None:
                 return end
             progress = self.memory.progress
             if self._must_plan():
+                if why := self._not_taken_twice():
+                    return Outcome("failure", why)
                 if progress.replans >= self.budget.replans:
                     why = "; ".join(progress.triggers.values())
                     return Outcome("failure", f"{self.budget.replans} new policies were not enough; last: {why}")
@@ -192,11 +219,11 @@ class Loop:
                 return self._done()
             elif self.confirming is not None and self.confirming.due():
                 # What ends a wait is taken up at the boundary that follows it.
-                end = self.confirming.ask(lambda: not self._stop and self._said.empty() and time.monotonic() < end_s)
+                end = self.confirming.ask(lambda: not self._stop and self._said.empty())
                 if end is not None:
                     return end
             elif self.carry_out(progress.remaining[0]).status == "stopped":
-                return Outcome("stopped", self._stop or "the robot was stopped")
+                return self._stopped_by()
 
     def _change(self) -> Outcome | None:
         """Let everything happen that waited for this boundary: sentences of the person, scripted changes."""
@@ -244,7 +271,7 @@ class Loop:
         return Outcome("stopped", str(why))
 
     def _asked(self) -> Outcome | None:
-        """Take the answer to a policy that only asks for the new instruction; return how a run ends that asks in vain."""
+        """Take the answer to a question for the new instruction; return how a run ends that asks in vain."""
         answer = answered(self.memory)
         if isinstance(answer, Outcome):
             return answer
@@ -273,6 +300,14 @@ class Loop:
             self.journal.emit(*news)
         return bool(reasons)
 
+    def _not_taken_twice(self) -> str:
+        """Return why a step is not tried a third time: it may act, and what the robot gives back cannot be taken; "" else."""
+        failed = [step for step in self.memory.knowledge.steps if (step.status, step.code) == ("failed", "bad-result")]
+        last = failed[-1] if failed and self.memory.progress.failed else None
+        if last is None or last is not self.memory.knowledge.steps[-1] or sum(step.do == last.do for step in failed) < 2:
+            return ""
+        return f"twice, what {last.do} gave back could not be taken: {last.message}"
+
     def _plan(self) -> None:
         """Ask for a policy for what is to be seen now, and keep in mind where everything was when it was written."""
         seen, event = self.body.observe("plan")
@@ -288,6 +323,16 @@ class Loop:
             JournalError: the step was not sent, or its end could not be written down.
             Overrun, MissingComponent: the robot did not answer; the step stays in flight.
         """
+        with self._stopped:  # from here on, the end of the run's time stops the robot
+            self._moving = not self._stop
+        if not self._moving:
+            return StepResult("", "stopped", code="stopped", message=self._stop)
+        try:
+            return self._carried_out(step)
+        finally:
+            self._moving = False
+
+    def _carried_out(self, step: PlanStep) -> StepResult:
         revision = self.memory.progress.revision
         # The key is the same for the same step of the same policy, in any process.
         sent = Step(step.step.do, self.memory.resolve(step), f"{self.run_id}.{revision}.{step.id}")
@@ -361,8 +406,10 @@ class Loop:
             end.append(self.body.observe("end")[1])
             if self.judge is not None and self.judge in self.journal.outer:  # one that failed judges no more
                 verdict = self.body.call(self.judge, "a verdict")
-        except VlpError:
-            pass  # a robot that is gone cannot show the end
+        except VlpError as error:  # of a run that ended otherwise, a robot that is gone cannot show the end
+            if outcome.outcome == "success":
+                how = "timeout" if isinstance(error, Overrun) else "stopped"
+                outcome = Outcome(how, f"every step succeeded, and the last look failed: {error}", error=error)
         progress = self.memory.progress
         outcome = replace(outcome, claim=progress.claim, checked=self._checked(), verdict=verdict)
         if outcome.outcome == "success" and outcome.claim == "already" and not outcome.checked and not verdict:

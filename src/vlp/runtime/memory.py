@@ -10,7 +10,7 @@ from typing import Any
 from vlp.core.errors import UsageError
 from vlp.core.observation import Located, RobotState
 from vlp.journal import Event
-from vlp.policy.model import Plan, PlanStep, Situation, State
+from vlp.policy.model import Plan, PlanStep, PolicyStep, Situation, State
 from vlp.primitives.facts import Fact, Facts, sensed_facts
 from vlp.primitives.manifest import Primitive
 from vlp.primitives.schema import CHECK
@@ -50,7 +50,7 @@ class Progress:
         gave_up: whether it says "cannot" after something went wrong, not at once.
         steps: steps finished in the whole run, failed ones included.
         said: texts of scripted changes that have happened, in order.
-        asks: policies in a row that did nothing but ask, the present one included.
+        asks: answers of the person since an action was last tried, or a step failed.
         agreed: whether a person who was asked said yes to the present plan.
     """
 
@@ -93,6 +93,7 @@ class RunMemory:
         situation: what holds by the steps that succeeded: the same fold that policies are checked with.
         tells_place: whether the robot has ever said where it stands; the "" of one that never does says nothing.
         sensed: what the robot sensed of its own facts when it was last observed.
+        undoable: final steps that were done for the present instruction, as `deed` writes them: none is done twice.
         planned_on_s: when the image of the present plan was taken, in seconds since the epoch.
     """
 
@@ -103,6 +104,7 @@ class RunMemory:
         self.situation = Situation(State(), primitives)
         self.tells_place = False
         self.sensed: dict[Fact, bool] = {}
+        self.undoable: set[str] = set()
         self.planned_on_s = 0.0
 
     def on_event(self, event: Event) -> None:
@@ -163,8 +165,10 @@ class RunMemory:
     def _instruction(self, event: Event) -> None:
         self._know(instructions=(*self.knowledge.instructions, event.data["text"]))
         self.progress.replans = -1
-        if "question" not in event.data:  # an answer is no new beginning
-            self.progress.asks = 0
+        if "question" in event.data:  # an answer is no new beginning
+            self.progress.asks += 1
+        else:
+            self.progress.asks, self.undoable = 0, set()
         if event.data["source"].startswith("scheduled"):
             self.progress.said.append(event.data["source"])
 
@@ -191,7 +195,7 @@ class RunMemory:
             gave_up=event.data["claim"] == "cannot" and bool(p.triggers.keys() - {"new-instruction"}),
             steps=p.steps,
             said=p.said,
-            asks=p.asks + 1 if event.data["claim"] == "asks" else 0,
+            asks=p.asks,
         )
 
     def _confirmed(self, event: Event) -> None:
@@ -245,6 +249,11 @@ class RunMemory:
             code=result["code"],
         )
         self._know(steps=(*self.knowledge.steps, done))
+        acted = data["status"] == "succeeded" or (data["status"], result["code"]) == ("failed", "bad-result")
+        if acted and self.primitives[step.step.do].final:
+            self.undoable.add(deed(step.step, self.situation))
+        if data["status"] != "succeeded" or self.primitives[step.step.do].kind == "action":
+            p.asks = 0
         if data["status"] == "succeeded":
             self._effects(step, result["value"])
             p.finished += 1
@@ -283,6 +292,12 @@ class RunMemory:
 
     def _forget(self, phrase: str) -> None:
         self._know(beliefs={name: at for name, at in self.knowledge.beliefs.items() if name != phrase})
+
+
+def deed(step: PolicyStep, situation: Situation) -> str:
+    """Return what a step does to what, as text that is the same for a step that does it again, however much of it."""
+    said = {name: value for name, value in situation.said(step).items() if not isinstance(value, int | float)}
+    return json.dumps([step.do, said], sort_keys=True, default=str)
 
 
 def _told(value: Any, result: str) -> str:

@@ -4,40 +4,61 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 
-from vlp.core.errors import Report, TaskFailed, UsageError
+from vlp.core.errors import Issue, Report, TaskFailed, UsageError
 from vlp.core.messages import Instruction, Message, Names
 from vlp.core.observation import Observation
 from vlp.journal import Event, Journal
 from vlp.models.protocol import Model, NotInTime, Reply
-from vlp.policy.checks import CHECKS, Reachable, check_policy
-from vlp.policy.model import Plan, PlanStep, Policy, Situation, State, compact, diff
+from vlp.policy.checks import CHECKS, Context, Reachable, check_policy
+from vlp.policy.model import Plan, PlanStep, Policy, Situation, State, compact, diff, references, walk
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import CHECK, Schema, guided, policy_schema
 from vlp.prompt.render import plan_messages, repair_messages
 from vlp.runtime.body import Abandoned, Budget, Overrun, Worker
-from vlp.runtime.memory import RunMemory
+from vlp.runtime.memory import RunMemory, deed
 from vlp.runtime.story import Outcome
 from vlp.understanding.gate import OPEN, Gate
+from vlp.understanding.stopping import says_no, says_stop
 
 
 def answered(memory: RunMemory) -> list[Event] | Outcome:
-    """Return what follows from a policy that only asks.
+    """Return what follows from a question to the person: its answer goes back to the model.
+
+    A longer policy ends there too, unless the steps behind the question use its answer; no step follows a no.
 
     Returns:
-        the answer as an instruction and the trigger for a new policy, once it has come; nothing while it has not, or when the
-        plan is of another kind or no longer in force; the end of the run where asking leads nowhere.
+        the answer as an instruction and the trigger for a new policy, once it has come; nothing while it has not, where no step
+        follows a question of a longer policy, or when the plan is no longer in force; the end of the run where asking leads
+        nowhere.
     """
     progress = memory.progress
-    question = progress.plan.policy.question if progress.plan else ""
-    if not question or progress.triggers or memory.knowledge.instruction != progress.instruction:
+    if progress.plan is None or progress.triggers or memory.knowledge.instruction != progress.instruction:
         return []
-    if progress.asks > 1:
-        return Outcome("failure", f"asked twice without getting on; it would ask now: {question}")
-    if progress.failed:
-        return Outcome("failure", f"not clear, and not answered: {question} ({memory.knowledge.steps[-1].message.rstrip('.')})")
-    if progress.remaining:
-        return []
-    value = memory.knowledge.steps[-1].value
+    remaining, alone = progress.remaining, len(progress.plan.steps) == 1
+    if progress.done and _asks(progress.done[-1]) and not progress.failed and (remaining or alone):
+        step, value = progress.done[-1], memory.knowledge.steps[-1].value
+        used = {name for later in remaining for _, name in references(later.step)}
+        if says_no(value) or says_stop(value) or step.step.as_ not in used:
+            return _taken(_question(step), value)
+    if remaining and _asks(remaining[0]):
+        question = _question(remaining[0])
+        if progress.failed:
+            why = memory.knowledge.steps[-1].message.rstrip(".")
+            return Outcome("failure", f"not clear, and not answered: {question} ({why})")
+        if progress.asks:
+            return Outcome("failure", f"asked twice without getting on; it would ask now: {question}")
+    return []
+
+
+def _asks(step: PlanStep) -> bool:
+    return step.step.do == "ask"
+
+
+def _question(step: PlanStep) -> str:
+    return str(step.step.arguments.get("question", ""))
+
+
+def _taken(question: str, value: str) -> list[Event] | Outcome:
     try:
         said = Instruction.of(value, "answer")
     except UsageError as error:
@@ -159,8 +180,8 @@ class Planner:
         refuted = last is not None and last.do == CHECK and last.status == "failed" and last.code != "unknown"
         known = replace(self.memory.state(refuted), at=seen.state.at)
         fresh = self.memory.progress.instruction != memory.instruction
-        checks = (*CHECKS, *self.gate.checks(memory.instructions, fresh))
-        messages, report = first, Report()
+        checks = (*CHECKS, *self.gate.checks(memory.instructions, fresh), self._not_again)
+        messages, report, said = first, Report(), ""
         for attempt in range(1, self.budget.replies + 1):
             reply = self._ask(messages, attempt, self._grammars[refuted])
             start = time.perf_counter()
@@ -174,9 +195,20 @@ class Planner:
             if reply.finish == "length":
                 report.add("", "cut-off", f"the reply was cut off at {self.budget.reply_tokens} tokens.", "Write less.")
             self.journal.emit(Event("report", {"attempt": attempt, **report.to_json(), "check_s": check_s}))
+            said = " ".join(reply.text.split())[:60]
             messages = repair_messages(first, reply.text, report, self._profile, self.model.can.turns)
         worst = next((issue for issue in report.issues if issue.code == "cut-off"), report.issues[0])
-        raise NoPolicy(f"no valid policy in {self.budget.replies} replies; the last one: {worst}")
+        begins = f"; it begins {said!r}" if said else ""
+        raise NoPolicy(f"no valid policy in {self.budget.replies} replies; the last one: {worst}{begins}")
+
+    def _not_again(self, policy: Policy, context: Context) -> Iterator[Issue]:
+        """Yield `done-already` for each step that cannot be undone and that an earlier policy did for this instruction."""
+        situation = Situation(context.state, context.manifest.primitives)
+        for path, step in walk(policy):
+            if context.manifest.primitives[step.do].final and deed(step, situation) in self.memory.undoable:
+                message = f"{step.do} was done already for this instruction, and cannot be undone."
+                yield Issue(path, "done-already", message, "Leave it out, and plan only what is still missing.")
+            situation.apply(step)
 
     def _ask_person(self, said: Sequence[str], plan: Plan, known: State) -> None:
         """Where a general model may have misunderstood, ask the person.
@@ -309,7 +341,8 @@ def claim_of(policy: Policy, steps_before: int, manifest: Manifest) -> str:
         return "cannot"
     if policy.question:
         return "asks"
-    return "done" if acts(policy, manifest) or steps_before else "already"
+    looks = bool(policy.steps) and not any(step.do == CHECK for step in policy.steps)  # "measure the temperature" is a task
+    return "done" if acts(policy, manifest) or looks or steps_before else "already"
 
 
 def acts(policy: Policy, manifest: Manifest) -> bool:

@@ -175,7 +175,7 @@ class Run:
         said = Instruction.of(text)
         why = self.gate.sentence(said.text, follows=True)
         if why is not None and (why.stops or why.code == "forbids"):
-            self.stop(str(why))
+            self.stop(f"{str(why).rstrip('.')}; said: {said.text!r}")
             return said
         self.loop.instruct(said)  # noted in the journal at the next boundary, also where it is no instruction
         if why is not None and why.harmless:
@@ -187,7 +187,7 @@ class Run:
         """What a person is asked to agree to now; None while nobody is asked."""
         return self.confirming.desk.proposal if self.confirming else None
 
-    def answer(self, said: Said, by: str = "api") -> None:
+    def answer(self, said: Said, by: str = "api", revision: int | None = None) -> None:
         """Answer the question whether to carry out `proposal`, from any thread.
 
         Args:
@@ -195,15 +195,16 @@ class Run:
                 text, takes the place of the one that was shown and is asked about in its turn. Any other sentence is a new
                 instruction. Words for stopping stop robot and run, whether anybody is asked or not.
             by: through what it came, for the journal.
+            revision: of the policy that whoever answers was shown (`proposal.revision`); a yes needs it.
 
         Raises:
-            UsageError: nobody is asked, or it was answered already; a policy that fails the checks; a sentence out of bounds.
-                After a refusal the question stays open.
+            UsageError: nobody is asked, or about another policy, or it was answered already; a policy that fails the checks; a
+                sentence out of bounds. After a refusal the question stays open.
             NotUnderstood: a sentence that may not move the robot; the question stays open.
         """
         if self.confirming is None:
             raise UsageError("this run asks nobody before it moves.", 'Make it with confirm="always".')
-        self.confirming.answer(said, by, self.stop)
+        self.confirming.answer(said, by, self.stop, revision)
 
     def stop(self, reason: str = "stopped by the person") -> None:
         """Stop robot and run, from any thread."""
@@ -236,9 +237,15 @@ class Run:
         self.journal.emit(*start)
 
     def _take_over(self) -> None:
-        """Go through the past, and bring robot and memory to one state; raises Hold where that cannot be done."""
+        """Go through the past, and bring robot and memory to one state.
+
+        Raises:
+            Hold: that cannot be done.
+            MissingComponent: the robot is stopped, or held by somebody else; the run is as it was.
+        """
         for event in self._past:
             self.journal.show(event)
+        self.body.take()  # refused before anything is written down, a robot that is latched or held costs the run nothing
         recover(self._past, self.loop, self._looked)
 
 

@@ -169,7 +169,7 @@ class FakeRobot:
 
     def _act(self, step: Step) -> StepResult:
         if self._stop.is_set():
-            return StepResult(step.key, "stopped", code="stopped", message="the robot is stopped; a person must reset it.")
+            return StepResult(step.key, "stopped", code="stopped", message="the robot is stopped.")
         report = check_arguments(step.do, step.arguments, self.manifest)
         if not report.ok:
             issue = report.issues[0]

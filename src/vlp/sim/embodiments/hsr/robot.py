@@ -170,7 +170,7 @@ class SimRobot:
         try:
             done = self._carry_out(step)
         except Stopped:
-            latched = "the robot is stopped; a person must reset it."
+            latched = "the robot is stopped."
             return ended("stopped", "stopped", latched if motion.stop.is_set() else "the step was cancelled.")
         except OutOfTime:
             return ended("timeout", "timeout", f"{step.do} was not finished after {limit_s:g} s.")
