@@ -66,6 +66,11 @@ def page(parts: list[dict[str, Any]], asked: dict[str, str], told: dict[str, Any
     lines += [f"\n## Known advisories\n\nAsked of the package index for {len(asked)} of them, by `pip-audit`.\n"]
     if isinstance(told, str):
         return "\n".join([*lines, f"The service could not be asked: {told}"]) + "\n"
+    if all("skip_reason" in found for found in told["dependencies"]):
+        return (
+            "\n".join([*lines, "The index told nothing of any of them: that is no pass. Ask again where PyPI itself answers."])
+            + "\n"
+        )
     lines += ["| package | version | advisories | mended in |\n| --- | --- | --- | --- |"]
     for found in sorted(told["dependencies"], key=lambda found: found["name"]):
         known = found.get("vulns", [])
