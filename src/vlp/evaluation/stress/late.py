@@ -78,7 +78,9 @@ def case(index: int, seed: int, out: Path) -> dict[str, Any]:
     """
     del seed, out
     fault, served = FAULTS[index % 4], index // 4 % 2 == 1
-    robot = OddRobot(fault, index // 8 % 6)
+    turn = index // 8
+    at_step = (1, 2, 4)[turn % 3] if fault == "late" else turn % 6  # late are actions: a perception may take longer
+    robot = OddRobot(fault, at_step)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as until:
         at, body = None, robot
         if served:
@@ -93,7 +95,7 @@ def case(index: int, seed: int, out: Path) -> dict[str, Any]:
         events = read_events(Path(folder) / "run", blobs=False)
         faults = list(_judged(robot, events, outcome.outcome, outcome.reason))
         if isinstance(body, RemoteRobot) and at is not None and fault == "late":
-            body.close()  # a perception's result came in time, and the run held the robot to its end
+            body.close()  # it holds the robot, where its own stop came before the server's
             faults += _after(robot, at)
     policies = sum(event.kind == "policy" for event in events)
     row = {"fault": fault, "served": served, "outcome": outcome.outcome, "reason": outcome.reason, "policies": policies}
