@@ -35,8 +35,8 @@ class Budget:
         replies: replies per policy: the first one and the corrected ones.
         model_s: one reply.
         observe_s: one observation.
-        step_grace_s: what a step may take beyond the time limit of its primitive before the robot is stopped. A perception,
-            which moves nothing, and a step of a served robot, whose server stops it, may take `observe_s` more.
+        step_grace_s: what a step may take beyond the time limit of its primitive before the robot is stopped; a perception,
+            which moves nothing and may be a model's, may take twelve times as much.
         run_s: the whole run.
         reply_tokens: length of one reply.
         instructions: sentences that one run takes.
@@ -321,8 +321,8 @@ class Body:
     def _limit_s(self, step: Step) -> float:
         """Return how long a step is waited for before the robot is stopped."""
         primitive = self.manifest.primitives[step.do]
-        still = primitive.kind == "perception" or self.offers("take_lease") is not None
-        return (step.timeout_s or primitive.timeout_s) + self._budget.step_grace_s + (self._budget.observe_s if still else 0.0)
+        grace_s = self._budget.step_grace_s * (12 if primitive.kind == "perception" else 1)
+        return (step.timeout_s or primitive.timeout_s) + grace_s
 
     def _call(self, work: Callable[[], T], limit_s: float, what: str) -> T:
         try:

@@ -80,7 +80,9 @@ def case(index: int, seed: int, out: Path) -> dict[str, Any]:
     """
     del seed, out
     fault, served = get_args(Wrong)[index % 4], index // 4 % 2 == 1
-    robot = OddRobot(fault, index // 8 % 6)
+    turn = index // 8
+    at_step = (1, 2, 4)[turn % 3] if fault == "late" else turn % 6  # late are actions: a perception may take longer
+    robot = OddRobot(fault, at_step)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as until:
         at, body = None, robot
         if served:
@@ -94,8 +96,8 @@ def case(index: int, seed: int, out: Path) -> dict[str, Any]:
         took_s = time.monotonic() - began
         events = read_events(Path(folder) / "run", blobs=False)
         faults = list(_judged(robot, events, outcome.outcome, outcome.reason))
-        if at is not None and isinstance(body, RemoteRobot) and fault == "late":
-            body.close()
+        if isinstance(body, RemoteRobot) and at is not None and fault == "late":
+            body.close()  # it holds the robot, where its own stop came before the server's
             faults += _after(robot, at)
     policies = sum(event.kind == "policy" for event in events)
     row = {"fault": fault, "served": served, "outcome": outcome.outcome, "reason": outcome.reason, "policies": policies}
