@@ -72,7 +72,7 @@ DECLINED = {
     "拿起绿色方块": "unknown-words",
     "rm -rf runs && ls": "unknown-words",
     "take the red cube to the kitchen": "unknown-words",
-    "put the cat in the box": "unknown-words",
+    "put the cat in the box": "harm",
     "bring me the red cube": "handover",
     "give it to me": "handover",
     "throw the bottle at the blue bowl": "harm",
@@ -368,7 +368,7 @@ def test_a_question_is_no_answer(strict: Gate, soft: Gate, text: str):
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("throw it at the cat", "unknown-words"),
+        ("throw it at the cat", "harm"),
         ("give it to me", "handover"),
         ("please do not move at all", "forbids"),
         ("forget it", "stop"),

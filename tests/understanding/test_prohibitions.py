@@ -5,11 +5,14 @@ import json
 import pytest
 
 from vlp.core.errors import Issue
+from vlp.core.messages import Names
+from vlp.nano.names import NAMES
 from vlp.perception.perceiving import with_perceptions
 from vlp.policy.checks import CHECKS, check_policy
 from vlp.policy.model import Policy, State
 from vlp.primitives.manifest import Argument, Manifest, Place, Primitive
 from vlp.primitives.standard import STANDARD
+from vlp.sim.fake.robot import fake_manifest
 from vlp.understanding.gate import Gate
 
 TARGET = Argument("target", "reference", "What.")
@@ -62,6 +65,13 @@ BROKEN = [
     ("pick up the red cube, the blue bottle stays where it is", ["pick_up red cube", "push blue bottle"]),
     ("pick up the red cube, the blue bottle must not be moved", ["push blue bottle"]),
     ("pick up the red cube, hands off the blue bottle", ["push blue bottle"]),
+    ("pick up only the red cube", ["pick_up red cube", "push blue bottle"]),
+    ("only pick up the red cube", ["push blue bottle"]),
+    ("pick up just the cubes", ["pick_up red cube", "push blue bottle"]),
+    ("pick up the red cube and no other object", ["push blue bottle"]),
+    ("pick up the red cube. blue bottle is off limits", ["push blue bottle"]),
+    ("pick up the red cube, the blue bottle being off limits", ["push blue bottle"]),
+    ("push the red cube, everything but the red cube is off limits", ["push blue bottle"]),
     ("leave the blue bottle and pick up the red cube", ["push blue bottle"]),
     ("pick up neither the mug nor the can, pick up the ball", ["pick_up can"]),
     ("pick up nothing but the ball", ["pick_up mug"]),
@@ -92,6 +102,13 @@ KEPT = [
     ("go to the desk, but do not take a photo", ["go_to desk"]),
     ("push the mug, not too far", ["push mug"]),
     ("pick up the mug and the ball, but do not pick up the can", ["pick_up mug", "pick_up ball"]),
+    ("pick up the red cube and leave the blue bottle on the desk", ["pick_up red cube"]),
+    ("pick up the red cube and leave it on the desk", ["pick_up red cube"]),
+    ("pick up only the cubes", ["pick_up red cube", "pick_up blue cube"]),
+    ("pick up only the red ones", ["pick_up red cube", "pick_up red ball"]),
+    ("just pick up the red cube", ["pick_up red cube"]),
+    ("push the red cube, everything but the red cube is off limits", ["push red cube"]),
+    ("water the cactus only if you can, pick up the ball", ["pick_up ball", "push mug"]),
     ("leave the desk and go to the fern", ["go_to fern"]),
     ("pick up the mug and do not let go", ["pick_up mug"]),
     ("pick up the mug, not that one", ["pick_up mug"]),
@@ -141,6 +158,37 @@ def test_where_no_rule_can_tell_the_person_is_asked(gate: Gate, said: str):
 
 def test_a_denial_with_a_letter_of_another_script_is_one():
     assert _issues(SCRIPTED, _policy("go_to fern", "water"), "go to the fern, but do n\u043et water it")
+
+
+@pytest.mark.parametrize("names", [None, NAMES], ids=["general", "named"])
+@pytest.mark.parametrize(
+    ("said", "target", "kept"),
+    [
+        ("put the red cube in the green bowl and leave the blue bottle on the table", "bin", False),
+        ("put the red cube in the green bowl and leave the blue bottle on the table", "table", True),
+        ("put the red cube in the green bowl and leave the blue bottle on the table", "", True),
+        ("put the red cube in the green bowl and throw the blue bottle in the bin", "bin", True),
+    ],
+)
+def test_what_is_to_be_left_at_a_place_goes_nowhere_else(names: Names | None, said: str, target: str, kept: bool):
+    """Against: "leave the bottle on the table" asked for nothing and forbade nothing, and the bottle was thrown away."""
+    manifest = fake_manifest()
+    steps = [
+        {"do": "locate", "object": "green bowl", "as": "bowl"},
+        {"do": "locate", "object": "red cube", "as": "cube"},
+        {"do": "grasp", "target": "$cube"},
+        {"do": "place", "target": "$bowl", "relation": "in"},
+    ]
+    if target:
+        relation = "in" if target == "bin" else "on"
+        steps += [{"do": "locate", "object": "blue bottle", "as": "b"}, {"do": "grasp", "target": "$b"}]
+        steps += [{"do": "place", "target": target, "relation": relation}]
+    gate = Gate(names, frozenset(manifest.primitives), True, frozenset(manifest.places))
+    policy = json.dumps({"goal": "as asked", "subtasks": [{"name": "all of it", "steps": steps}]})
+    assert gate.sentence(said) is None
+    plan, report = check_policy(policy, manifest, State(), checks=(*CHECKS, *gate.checks((said,), True)))
+    assert (plan is not None) is kept, report.issues
+    assert kept or "forbidden" in {issue.code for issue in report.issues}
 
 
 def test_a_prohibition_holds_on_until_what_it_forbids_is_asked_for():

@@ -168,7 +168,7 @@ class Planner:
             check_s = time.perf_counter() - start
             if plan is not None:
                 if fresh and not plan.policy.question:  # a model that asks has not gone on with a misunderstanding
-                    self._ask_person(memory.instruction, plan.policy)
+                    self._ask_person(memory.instructions, plan, known)
                 self.journal.emit(self._policy_event(plan, check_s), self._understood(plan, known))
                 return plan
             if reply.finish == "length":
@@ -178,21 +178,26 @@ class Planner:
         worst = next((issue for issue in report.issues if issue.code == "cut-off"), report.issues[0])
         raise NoPolicy(f"no valid policy in {self.budget.replies} replies; the last one: {worst}")
 
-    def _ask_person(self, instruction: str, policy: Policy) -> None:
+    def _ask_person(self, said: Sequence[str], plan: Plan, known: State) -> None:
         """Where a general model may have misunderstood, ask the person.
+
+        Args:
+            said: every instruction so far, the one in force last.
+            plan: what the model means to do for it.
+            known: what holds before the plan.
 
         Raises:
             NoPolicy: the person does not want it, or nobody is there to ask.
             Abandoned: the run was stopped meanwhile.
             Overrun: there was no answer within the time of a run.
         """
-        doubt = self.gate.doubt(instruction, policy)
+        doubt = self.gate.doubt(said[-1], plan.policy) or self._thrown_away(said, plan, known)
         if not doubt:
             return
         self.journal.emit(Event("note", {"text": doubt}))
         if self._confirm is None:
             raise NoPolicy(f"{doubt} Nobody is there to be asked: say it in other words, or confirm it (`--confirm yes`).")
-        confirm, question = self._confirm, f"{doubt} It means to do: {policy.goal}. Go on? (yes or no)"
+        confirm, question = self._confirm, f"{doubt} It means to do: {plan.policy.goal}. Go on? (yes or no)"
         # In a thread of its own: a wait for a line cannot keep a stop, Ctrl-C or the time limit from ending the run.
         person = Worker("person")
         try:
@@ -205,6 +210,18 @@ class Planner:
             raise Abandoned("the run was stopped while a person was asked.")
         if not agreed:
             raise NoPolicy(f"not confirmed: {doubt}")
+
+    def _thrown_away(self, said: Sequence[str], plan: Plan, known: State) -> str:
+        """Return which step puts a thing where it cannot be taken back while nobody spoke of throwing away, "" for none."""
+        situation = Situation(known, self.manifest.primitives)
+        final = {step.id for step in final_steps(plan, self.manifest, known)}
+        for step in plan.steps:
+            target = str(step.step.arguments.get("target", situation.facts.at))
+            gone = step.id in final and target in self.manifest.places and not self.gate.throws_away(said, target)
+            if gone:
+                return f"The {situation.held} would go to the {target} for good, and nobody spoke of that."
+            situation.apply(step.step)
+        return ""
 
     def edited(self, text: str) -> Plan:
         """Return the plan of a policy that a person wrote in place of the present one, checked as the model's are.

@@ -14,8 +14,9 @@ from typing import Any
 from vlp.core.errors import Issue, TaskFailed, UsageError
 from vlp.core.messages import MAX_CHARS, Names
 from vlp.policy.checks import Check, Context
-from vlp.policy.model import Policy, Situation, references, walk
+from vlp.policy.model import Policy
 from vlp.primitives.manifest import Manifest
+from vlp.understanding.harm import harmful
 from vlp.understanding.lexicon import (
     ALL,
     BREAKS,
@@ -30,8 +31,8 @@ from vlp.understanding.lexicon import (
     tokens,
     verbs,
 )
-from vlp.understanding.prohibitions import Keeps, Prohibition, is_verb, split, unclear
-from vlp.understanding.reading import Reading, read
+from vlp.understanding.prohibitions import Keeps, Move, Prohibition, Stays, is_verb, moves, split, stays, unclear
+from vlp.understanding.reading import Clause, Reading, read
 from vlp.understanding.stopping import mentions_stop, says_no, says_stop
 
 
@@ -114,6 +115,8 @@ class Gate:
             return NotUnderstood("stop", f"{_short(text)} tells the robot to stop.")
         if not self.reads:
             return None
+        if said := harmful(text):
+            return NotUnderstood("harm", f"{said!r}: this robot harms nobody, breaks nothing and keeps to its limits.")
         why = next(self._reasons(self.read(text, follows), follows), None)
         if not self.strict:
             why = self._soft(text, why, follows)
@@ -130,7 +133,7 @@ class Gate:
             text: a cleaned instruction.
         """
         why = None if says_no(text) else self.sentence(text, follows=True)
-        if why is not None and why.stops:
+        if why is not None and (why.stops or why.code == "harm"):
             return why
         opens = next(iter(tokens(text)), "")  # as it was typed: mended, "red" is "read"
         asks = any(self.read(text, follows).question for follows in (True, False))
@@ -201,13 +204,28 @@ class Gate:
             sentences: every instruction so far, the one in force last.
             fresh: whether nothing has been done for it yet.
         """
+        left = [one for i, text in enumerate(sentences) for one in stays(text) if not _named_in(one[0], sentences[i + 1 :])]
+        resting = (Stays(left),) if left else ()
         if self.strict:
-            return (_AsAsked([self.read(text, i > 0) for i, text in enumerate(sentences)], fresh),)
+            return (_AsAsked([self.read(text, i > 0) for i, text in enumerate(sentences)], fresh), *resting)
         parts, said = [split(text) for text in sentences], list[tuple[str, list[Prohibition]]]()
         for i, (_, prohibitions) in enumerate(parts):
             if prohibitions:  # what comes later may ask for what was forbidden before
                 said.append((" ".join(asked for asked, _ in parts[i:]), prohibitions))
-        return (Keeps(said),) if said else ()
+        return (*((Keeps(said),) if said else ()), *resting)
+
+    def throws_away(self, sentences: Sequence[str], place: str) -> bool:
+        """Return whether what was said speaks of throwing or clearing away, or names a place from where nothing comes back.
+
+        Args:
+            sentences: every instruction so far.
+            place: its name.
+        """
+        if not self.reads or self.strict:  # a strict gate checks it
+            return True
+        words = {word for text in sentences for word in tokens(text)}
+        away = any(act_of().get(word, frozenset()) & {"throw", "clear"} for word in words)
+        return away or bool(words & {*place.lower().split("_"), *listed("prohibitions", "waste")})
 
     def doubt(self, text: str, policy: Policy) -> str:
         """Return what a model may have misunderstood, in one sentence; "" for nothing.
@@ -269,17 +287,17 @@ class _AsAsked:
         """Yield `forbidden`, `not-asked`, `not-thrown`, `not-done-so` and `left-out`."""
         said = self.readings[-1]
         forbidden = [m for m in said.forbidden if m.kind or m.colour]
-        moves = list(_moves(policy, context))
-        for path, thing, target, _ in moves:
+        made = list(moves(policy, context))
+        for path, thing, target, _ in made:
             for name in filter(None, (thing, target)):
                 if any(m.fits(name) for m in forbidden) and not any(_exactly(m, name) for m in said.asked):
                     yield Issue(path, "forbidden", f"the instruction forbids this with the {name}.", "Leave it alone.")
-        if moves:
-            yield from self._named(moves, context)
+        if made:
+            yield from self._named(made, context)
             if self.fresh:
                 yield from self._left_out(policy, context.state.holding)
 
-    def _named(self, moves: list["Move"], context: Context) -> Iterator[Issue]:
+    def _named(self, made: list[Move], context: Context) -> Iterator[Issue]:
         said = self.readings[-1]
         asked = [m for reading in self.readings for m in reading.asked]
         sweeping = bool(said.acts & {"sort", "swap"}) or (not said.asked and bool(said.acts & {"clear"}))
@@ -291,10 +309,10 @@ class _AsAsked:
             return sweeping or any(m.fits(phrase) for m in asked)
 
         held = context.state.holding
-        wanted = [move for move in moves if named(move[1]) or move[1] == held]
+        wanted = [move for move in made if named(move[1]) or move[1] == held]
         if not wanted:
-            yield Issue(moves[0][0], "not-asked", f"the policy moves the {moves[0][1]}, which the instruction does not name.")
-        for path, thing, target, relation in moves:
+            yield Issue(made[0][0], "not-asked", f"the policy moves the {made[0][1]}, which the instruction does not name.")
+        for path, thing, target, relation in made:
             aside = target == "" or (target in places and target not in final) or thing == held
             if not named(thing) and not aside:
                 yield Issue(path, "not-asked", f"the policy moves the {thing}, which the instruction does not name.")
@@ -304,7 +322,7 @@ class _AsAsked:
                     yield Issue(path, "not-thrown", why)
             elif target and relation != "at" and not named(target):
                 yield Issue(path, "not-asked", f"the policy goes to the {target}, which the instruction does not name.")
-        if said.acts == {"push"} and not any(relation == "push" for *_, relation in moves):
+        if said.acts == {"push"} and not any(relation == "push" for *_, relation in made):
             yield Issue("/subtasks", "not-done-so", "the instruction asks to push, and the policy pushes nothing.")
 
     def _left_out(self, policy: Policy, held: str) -> Iterator[Issue]:
@@ -315,7 +333,9 @@ class _AsAsked:
         spoken = {held} | {str(v).removeprefix("$").replace("_", " ") for step in policy.steps for v in step.arguments.values()}
         said = self.readings[-1]
         positive = [clause for clause in said.clauses if not clause.negated]
-        named = [pair for c in positive for pair in zip(c.names, _behind_relations(c.text), strict=True)]
+        named = [
+            pair for c in positive for pair in zip(c.names, _behind_relations(c.text), strict=True) if pair[0] not in _left(c)
+        ]
         full = [(mention, behind) for mention, behind in named if mention.kind and mention.colour]
         landmarks = sum(behind for _, behind in full) + len(said.places) - 1
         for mention, behind in full:
@@ -328,28 +348,10 @@ class _AsAsked:
             yield Issue("/subtasks", "left-out", f"the policy leaves out {mention.text!r}.", hint)
 
 
-Move = tuple[str, str, str, str]
-"""Path of a step, the thing that is moved, where to ("" for nowhere yet), and the relation or "push"."""
-
-
-def _moves(policy: Policy, context: Context) -> Iterator[Move]:
-    """Yield what a policy moves: each thing taken with where it is put, and each thing pushed."""
-    situation = Situation(context.state, context.manifest.primitives)
-    taken: tuple[str, str] | None = ("", context.state.holding) if context.state.holding else None
-    for path, step in walk(policy):
-        makes = {word for effect in context.manifest.primitives[step.do].makes for word in effect.split()}
-        named = [situation.phrase_of(f"${name}") for _, name in references(step)]
-        if "held" in makes and taken is not None:
-            place = str(step.arguments.get("target", ""))
-            yield path, taken[1], situation.phrase_of(place) if place else "", str(step.arguments.get("relation", ""))
-            taken = None
-        elif "holding" in makes and named:
-            taken = (path, named[0])
-        elif "moved" in makes and named:
-            yield path, named[0], "", "push"
-        situation.apply(step)
-    if taken is not None and taken[0]:
-        yield taken[0], taken[1], "", ""
+def _named_in(one: Prohibition, sentences: Sequence[str]) -> bool:
+    """Return whether a later sentence speaks of a thing again."""
+    later = {word for text in sentences for word in tokens(text)}
+    return any(thing[-1] in later for thing in one.things)
 
 
 def _exactly(mention: Mention, phrase: str) -> bool:
@@ -360,6 +362,15 @@ def _behind_relations(text: str) -> list[bool]:
     """Return for each name in a clause whether a relation stands before it."""
     words = text.split()
     return [words[i - 1] in {*role("relations"), "of"} if i else False for i, word in enumerate(words) if word in (NAME, ALL)]
+
+
+def _left(clause: Clause) -> list[Mention]:
+    """Return the things that a clause leaves at a named place, where they may lie already."""
+    words = [*clause.text.split(), "", ""]
+    spots = [i for i, word in enumerate(words) if word in (NAME, ALL)]
+    place = [words[i + 2].isupper() and words[i + 2] not in (NAME, ALL) and words[i + 1] in role("relations") for i in spots]
+    lets = [i > 0 and words[i - 1] in ("leave", "leaving") for i in spots]
+    return [name for name, at, let in zip(clause.names, place, lets, strict=True) if at and let]
 
 
 def _plain(text: str) -> str:

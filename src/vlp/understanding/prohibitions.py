@@ -12,7 +12,7 @@ from functools import cache
 
 from vlp.core.errors import Issue
 from vlp.policy.checks import Context
-from vlp.policy.model import Policy, Situation, walk
+from vlp.policy.model import Policy, Situation, references, walk
 from vlp.understanding.lexicon import BREAKS, act_of, english, forms, listed, misspelt_denials, tokens, verbs
 from vlp.understanding.stopping import LATIN
 
@@ -25,7 +25,8 @@ class Prohibition:
         text: its words.
         deed: the words of what is not to be done, without those of the thing; none where only a thing is named.
         things: the things named, each as its words; a thing in another's place ("put it in the bin") where that is a pronoun.
-        rest: whether it forbids all that is not asked for: "leave the rest".
+        rest: whether it forbids all that is not asked for: "leave the rest", "only the red cube".
+        but: the things that such a one speaks of as allowed.
         open_end: whether words follow of which nobody knows whether they are forbidden, too: "do not touch it and go on".
     """
 
@@ -34,6 +35,7 @@ class Prohibition:
     things: tuple[tuple[str, ...], ...] = ()
     rest: bool = False
     open_end: bool = False
+    but: tuple[tuple[str, ...], ...] = ()
 
     def names(self, primitive: str) -> bool:
         """Return whether its words name a primitive: "taking a photo" names `take_photo`."""
@@ -78,7 +80,8 @@ def split(text: str) -> tuple[str, list[Prohibition]]:
     for harmless in english()["prohibitions"]["harmless"]:
         words = re.sub(rf"\b(?:{harmless})(?![\w'])", " ", words)
     words = whole = " ".join(words.split())
-    asked, found, end = list[str](), list[Prohibition](), 0
+    words, found = _all_but(words)
+    asked, end = list[str](), 0
     for pattern in english()["prohibitions"]["left_alone"]:  # "leave the mug where it is": the thing stands in the middle
         for match in re.finditer(pattern, words):
             found.append(_left_alone(match))
@@ -90,11 +93,45 @@ def split(text: str) -> tuple[str, list[Prohibition]]:
         end = _end(words, match.end())
         found.append(_prohibition(words, match, end))
     rest = " ".join(" ".join([*asked, words[end:]]).split())
-    if found and whole.startswith(found[0].text) and re.search(r"\b(?:it|them)\b", rest):  # "do not water the fern, go to it"
-        found[0] = replace(found[0], things=(), open_end=True)
+    first = found[0] if found else None
+    points = re.search(r"\b(?:it|them)\b", rest)  # "do not water the fern, go to it"
+    if first is not None and points and not first.but and whole.startswith(first.text):
+        found[0] = replace(first, things=(), open_end=True)
     rest, others = re.subn(r"\bnothing (?:but|except)(?: for)?\b", "", rest)
     found += [Prohibition("nothing but", rest=True)] if others else []
     return re.sub(r"^(?:(?:and|but|so)\b|\W)+|(?:\b(?:and|but|so)|\W)+$", "", rest), found
+
+
+def _all_but(words: str) -> tuple[str, list[Prohibition]]:
+    """Return a sentence without the words that let it speak of some things only, and what it forbids by them.
+
+    Clearing and sorting name no things, so that "only clear the table" forbids none.
+    """
+    found = list[Prohibition]()
+    tables = english()["prohibitions"]
+    for match in re.finditer(tables["all_but"], words):
+        found.append(Prohibition(match[0], rest=True, but=_things(match["thing"].split())[0]))
+    words = re.sub(tables["all_but"], ",", words)
+    sweeping = any(act_of().get(word, frozenset()) & {"clear", "sort"} for word in words.split())
+    for match in () if sweeping else re.finditer(tables["only"], words):
+        named, _ = _things(re.split(rf"[{re.escape(BREAKS)}]", words[match.end() :])[0].split())
+        found.append(Prohibition(match[0], rest=True, but=named))
+    return (words if sweeping else re.sub(tables["only"], r"\g<verb>", words)), found
+
+
+def stays(text: str) -> list[tuple[Prohibition, str]]:
+    """Return the things that are to be left somewhere, each with the words for where: "leave the blue ball on the desk".
+
+    It may lie there already, or be brought there: in both readings it goes nowhere else. A thing that the sentence names twice
+    is none of them.
+    """
+    words = " ".join(tokens(text))
+    found = list[tuple[Prohibition, str]]()
+    for match in re.finditer(english()["prohibitions"]["stays"], words):
+        named, _ = _things(match["thing"].split())
+        if named and all(words.count(thing[-1]) == 1 for thing in named):
+            found.append((Prohibition(match[0], things=named), match["where"]))
+    return found
 
 
 @cache
@@ -132,6 +169,7 @@ def _prohibition(words: str, match: re.Match[str], end: int) -> Prohibition:
         (i for i, w in enumerate(said) if i and w in ("and", "or") and said[i + 1 : i + 2] and is_verb(said[i + 1])), None
     )
     bare = match.lastgroup == "thing" or (match.lastgroup == "either" and {*said[:1]} <= listed("prohibitions", "not_deeds"))
+    bare = bare or bool({*said[:1]} & listed("prohibitions", "rest"))  # "no other object"
     deed, things = ([], said) if bare else (said[:1], said[1:])
     rest = any(word in listed("prohibitions", "rest") for word in things)
     if joined is not None:
@@ -162,6 +200,51 @@ def _things(words: Sequence[str]) -> tuple[tuple[tuple[str, ...], ...], list[str
         elif word.isalnum() and word not in relations and word not in skip:
             thing.append(word)
     return tuple(found), particles
+
+
+Move = tuple[str, str, str, str]
+"""Path of a step, the thing that is moved, where to ("" for nowhere yet), and the relation or "push"."""
+
+
+def moves(policy: Policy, context: Context) -> Iterator[Move]:
+    """Yield what a policy moves: each thing taken with where it is put, and each thing pushed."""
+    situation = Situation(context.state, context.manifest.primitives)
+    taken: tuple[str, str] | None = ("", context.state.holding) if context.state.holding else None
+    for path, step in walk(policy):
+        makes = {word for effect in context.manifest.primitives[step.do].makes for word in effect.split()}
+        named = [situation.phrase_of(f"${name}") for _, name in references(step)]
+        if "held" in makes and taken is not None:
+            place = str(step.arguments.get("target", ""))
+            yield path, taken[1], situation.phrase_of(place) if place else "", str(step.arguments.get("relation", ""))
+            taken = None
+        elif "holding" in makes and named:
+            taken = (path, named[0])
+        elif "moved" in makes and named:
+            yield path, named[0], "", "push"
+        situation.apply(step)
+    if taken is not None and taken[0]:
+        yield taken[0], taken[1], "", ""
+
+
+@dataclass(frozen=True)
+class Stays:
+    """The check that what is to be left somewhere goes nowhere else.
+
+    Args:
+        said: what is left, and the words for where.
+    """
+
+    said: Sequence[tuple[Prohibition, str]]
+
+    def __call__(self, policy: Policy, context: Context) -> Iterator[Issue]:
+        """Yield `forbidden`; what is let go of where the robot stands is not judged."""
+        for path, thing, target, relation in moves(policy, context):
+            for one, where in self.said:
+                elsewhere = relation == "push" or (target != "" and not _may_be(where.split(), target))
+                if elsewhere and one.fits(thing):
+                    yield Issue(
+                        path, "forbidden", f"the {thing} goes elsewhere; the instruction says {one.text!r}.", "Leave it."
+                    )
 
 
 @dataclass(frozen=True)
@@ -198,8 +281,10 @@ def _breaks(one: Prohibition, asked: str, do: str, acts: bool, phrases: Sequence
     hit = next((phrase for phrase in about if one.fits(phrase)), "")
     if acts and hit and not _named(one, asked):
         return f"{do} does something with the {hit}"
-    if acts and one.rest and (other := next((p for p in about if not _all_in(p, asked)), "")):
-        return f"{do} does something with the {other}"
+    if acts and one.rest:
+        beyond = (p for p in about if not _all_in(p, f"{asked} {one.text}") and not any(_may_be(t, p) for t in one.but))
+        if other := next(beyond, ""):
+            return f"{do} does something with the {other}"
     meant = hit or not one.things or not about or _noun_in_name(one, do)
     return f"{do} is forbidden" if one.deed and meant and one.names(do) and not _deed_asked(do, asked) else ""
 

@@ -30,7 +30,7 @@ from vlp.understanding.stopping import says_stop
 
 
 @dataclass(frozen=True)
-class _Clause:
+class Clause:
     """One clause of the skeleton.
 
     Args:
@@ -66,7 +66,7 @@ class Reading:
     """
 
     unknown: tuple[str, ...] = ()
-    clauses: tuple[_Clause, ...] = ()
+    clauses: tuple[Clause, ...] = ()
     asks: bool = False
     question: bool = False
     forbids: bool = False
@@ -105,7 +105,7 @@ def read(text: str, lexicon: Lexicon, follows: bool = False) -> Reading:
     asked = tuple(name for c, r in zip(clauses, reason, strict=True) if not c.negated or r for name in c.names)
     asking = [c for c in positive if _asks(c, follows)]
     if not asking and not any(_is_question(c.text) for c in clauses):  # "a tower, please: the red cube, the blue block"
-        together = _Clause(" ".join(c.text for c in positive), tuple(name for c in positive for name in c.names))
+        together = Clause(" ".join(c.text for c in positive), tuple(name for c in positive for name in c.names))
         asking = [together] if together.text and _asks(together, follows) else []
     if told is not None and "if" not in told.string[: told.start()].split()[-2:]:
         asking = []
@@ -133,7 +133,7 @@ def read(text: str, lexicon: Lexicon, follows: bool = False) -> Reading:
 
 
 def _takes_back(
-    clauses: Sequence[_Clause], reasons: Sequence[bool], asking: Sequence[_Clause], skeleton: str, follows: bool
+    clauses: Sequence[Clause], reasons: Sequence[bool], asking: Sequence[Clause], skeleton: str, follows: bool
 ) -> bool:
     """Return whether a sentence denies what it asks for: by a denial without a name, by taking it back, or by naming a thing
     in both. In a correction a denial may stand before the request: "don't do that, put it in the bowl"."""
@@ -209,13 +209,13 @@ def _parted(skeleton: str) -> str:
     return re.sub(rf"\b(not {NAME}) but\b", r"\1 ,", skeleton)
 
 
-def _clauses(skeleton: str, names: Sequence[Mention], follows: bool) -> list[_Clause]:
+def _clauses(skeleton: str, names: Sequence[Mention], follows: bool) -> list[Clause]:
     """Return the clauses; what stands behind a negation in a clause is a clause of its own that forbids.
 
     A negation holds on over clauses without a verb ("not the can, the ball or the mug") and over all that follows "under no
     circumstances".
     """
-    left, found, forbidding = list(names), list[_Clause](), False
+    left, found, forbidding = list(names), list[Clause](), False
     always = re.search(english()["negation"]["absolute"], skeleton)
     position = 0
     for part in re.split(r"[,;.!?]|\b(?:but|instead of|rather than)\b", skeleton):
@@ -230,7 +230,7 @@ def _clauses(skeleton: str, names: Sequence[Mention], follows: bool) -> list[_Cl
                 forbidding and bare and bool(named) and not follows and not placed
             )  # "not the can, the ball"; a correction contrasts
             negated = negated or held_on or (always is not None and start >= always.start())
-            found.append(_Clause(text, named, negated))
+            found.append(Clause(text, named, negated))
             forbidding = negated and bool(named or not bare)
     return found
 
@@ -299,7 +299,7 @@ def _leads() -> frozenset[str]:
     return frozenset(word for word in found if not word.endswith("ed") and word not in ("seen", "found"))
 
 
-def _asks(clause: _Clause, follows: bool) -> bool:
+def _asks(clause: Clause, follows: bool) -> bool:
     """Return whether a clause asks for a deed, or for a state of things."""
     parts = [part.split() for part in _parts(clause.text) if part.strip()]
     lead = next((word for word in clause.text.split() if word in _leads()), "")
