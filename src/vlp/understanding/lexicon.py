@@ -22,13 +22,18 @@ def tokens(text: str) -> list[str]:
     Args:
         text: a cleaned instruction.
     """
-    plain = unicodedata.normalize("NFKC", text).lower()
-    plain = re.sub("[’‘`´ʼ]", "'", plain)
+    plain = unicodedata.normalize("NFKC", with_apostrophes(text)).lower()
+    plain = re.sub(english()["contractions"]["parted"], r"\1n't", plain)
     plain = re.sub(r"[\u2013\u2014]|\s--?\s|[()\n]|\.{2,}|…", " , ", plain)
     found: list[str] = []
     for piece in re.findall(rf"{WORD.pattern}|\d+(?:[.,]\d+)*|[^\s]", plain):
         found += _spelled_out(piece) if WORD.fullmatch(piece) else [] if piece == "'" else [piece]
     return found
+
+
+def with_apostrophes(text: str) -> str:
+    """Return a text with one sign for all that is typed as an apostrophe; NFKC would part "don´t" at it."""
+    return re.sub("[’‘‛`´ʹʻʼʽˈ′＇]", "'", text)
 
 
 def is_word(token: str) -> bool:
