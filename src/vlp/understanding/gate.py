@@ -6,7 +6,7 @@ other models only what is certain is declined; of the rest a person is asked, wh
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
@@ -25,13 +25,28 @@ from vlp.understanding.lexicon import (
     Mention,
     act_of,
     english,
+    is_word,
     known_words,
     listed,
     role,
+    singulars,
     tokens,
     verbs,
 )
-from vlp.understanding.prohibitions import Keeps, Move, Prohibition, Stays, is_verb, moves, split, stays, unclear
+from vlp.understanding.prohibitions import (
+    Keeps,
+    Move,
+    Prohibition,
+    Stays,
+    deed_asked,
+    is_verb,
+    moves,
+    requests,
+    split,
+    stays,
+    unclear,
+    untold,
+)
 from vlp.understanding.reading import Clause, Reading, read
 from vlp.understanding.stopping import mentions_stop, says_no, says_stop
 
@@ -69,12 +84,14 @@ class Gate:
         reads: whether the model goes by the words of a sentence at all; scripted replies do not, and of a sentence only words
             for stopping and prohibitions are heeded for them.
         places: names of the robot's places.
+        docs: what is said of each primitive.
     """
 
     names: Names | None = None
     primitives: frozenset[str] = frozenset()
     reads: bool = False
     places: frozenset[str] = frozenset()
+    docs: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, model: Any, manifest: Manifest) -> "Gate":
@@ -86,7 +103,8 @@ class Gate:
         can = model.can
         if can.made_for:
             check_made_for(model.name, can.made_for, manifest)
-        return cls(can.names, frozenset(manifest.primitives), can.reads, frozenset(manifest.places))
+        docs = {name: primitive.doc for name, primitive in manifest.primitives.items()}
+        return cls(can.names, frozenset(manifest.primitives), can.reads, frozenset(manifest.places), docs)
 
     @cached_property
     def lexicon(self) -> Lexicon:
@@ -172,13 +190,17 @@ class Gate:
         """Return why a sentence may not move a robot whose words nobody listed: what it asks for besides its prohibitions."""
         if why is not None and why.code == "nothing-asked" and self._speaks_of_own(text):
             why = None
+        if why is None and not any(is_word(word) for word in tokens(untold(text))):
+            return NotUnderstood("nothing-asked", "the sentence tells of a deed, and asks for nothing.")
         asked, prohibitions = split(text)
         if not prohibitions or (why is not None and why.code != "forbids"):
             return why
         small = listed("words", "fillers") | set(BREAKS)
         if all(word in small for word in tokens(asked)):
             return NotUnderstood("forbids", "the sentence says what not to do, and asks for nothing.", "So nothing is done.")
-        asks = any(is_verb(word) for word in tokens(asked)) or self._speaks_of_own(asked)
+        own = {part for name in self.primitives for part in name.lower().split("_")} - listed("prohibitions", "particles")
+        verb = re.search(r"^(?:[^\w]|please )*([a-z]+) (?:the|all|every|each|any|my|your|our|both|some) ", asked)  # "mop the hall"
+        asks = any(is_verb(word) or word in own for word in tokens(asked)) or bool(verb) or self._speaks_of_own(asked)
         return why if self.sentence(asked, follows) or not asks else None
 
     def _speaks_of_own(self, text: str) -> bool:
@@ -204,46 +226,73 @@ class Gate:
             sentences: every instruction so far, the one in force last.
             fresh: whether nothing has been done for it yet.
         """
-        left = [one for i, text in enumerate(sentences) for one in stays(text) if not _named_in(one[0], sentences[i + 1 :])]
+        later = ["; ".join(sentences[i + 1 :]) for i in range(len(sentences))]
+        left = [
+            one
+            for text, after in zip(sentences, later, strict=True)
+            for one in stays(text)
+            if not requests(" ".join(tokens(after)), one[0].things, self.primitives)
+        ]
         resting = (Stays(left),) if left else ()
         if self.strict:
             return (_AsAsked([self.read(text, i > 0) for i, text in enumerate(sentences)], fresh), *resting)
         parts, said = [split(text) for text in sentences], list[tuple[str, list[Prohibition]]]()
         for i, (_, prohibitions) in enumerate(parts):
             if prohibitions:  # what comes later may ask for what was forbidden before
-                said.append((" ".join(asked for asked, _ in parts[i:]), prohibitions))
+                said.append((" ; ".join(asked for asked, _ in parts[i:]), prohibitions))
         return (*((Keeps(said),) if said else ()), *resting)
 
-    def throws_away(self, sentences: Sequence[str], place: str) -> bool:
-        """Return whether what was said speaks of throwing or clearing away, or names a place from where nothing comes back.
+    def unasked(self, sentences: Sequence[str], what: str, phrases: Sequence[str], place: str = "") -> bool:
+        """Return whether a deed for good is one of which nobody spoke.
 
         Args:
             sentences: every instruction so far.
-            place: its name.
+            what: the primitive.
+            phrases: the things and places that its step names.
+            place: where something is left for good; "" where the primitive itself is what cannot be undone.
         """
         if not self.reads or self.strict:  # a strict gate checks it
-            return True
+            return False
         words = {word for text in sentences for word in tokens(text)}
-        away = any(act_of().get(word, frozenset()) & {"throw", "clear"} for word in words)
-        return away or bool(words & {*place.lower().split("_"), *listed("prohibitions", "waste")})
+        if place:  # also by throwing or clearing away
+            away = any(act_of().get(word, frozenset()) & {"throw", "clear"} for word in words)
+            return not (away or words & {*place.lower().split("_"), *listed("prohibitions", "waste")})
+        said = " ; ".join(sentences)
+        parts = {*what.split("_")} - listed("prohibitions", "particles")
+        spoken = any(deed_asked(part, said, loosely=True) for part in parts)
+        small = listed("words", "fillers") | listed("prohibitions", "no_things") | {*BREAKS}
+        own = {word for phrase in phrases for word in tokens(phrase)} or {*tokens(self.docs.get(what, ""))} - small
+        return not spoken and not any(singulars(one) & singulars(other) for one in own for other in words)
 
-    def doubt(self, text: str, policy: Policy) -> str:
-        """Return what a model may have misunderstood, in one sentence; "" for nothing.
+    def doubts(self, sentences: Sequence[str], policy: Policy, done: Sequence[tuple[str, Mapping[str, Any]]] = ()) -> dict[str, str]:
+        """Return what a model may have misunderstood, each in one sentence, by the instruction in which it stands.
 
-        That is a prohibition that the rules cannot compare with its policy, else words of the instruction that neither they nor
-        the policy explain.
+        That is a prohibition that the rules cannot compare with its policy, in whatever instruction so far, and words of the last
+        one that neither they nor the steps explain. What a policy says of itself explains nothing: its goal may repeat them all.
+
+        Args:
+            sentences: every instruction so far, the one in force last.
+            policy: what the model means to do.
+            done: primitives and arguments of the steps that were tried before it.
         """
         if self.strict or not policy.steps:
-            return ""
-        if open_ends := unclear(text, self.primitives):
-            return f"Whether the policy keeps to {_listed(open_ends)} cannot be told."
-        text, _ = split(text)
-        if not self.reads:
-            return ""
-        told = {_stem(word) for word in re.findall(r"[^\W\d_]+", str(policy.to_json()).lower())}
-        told |= {_stem(word) for name in self.primitives for word in name.split("_")}
-        open_ = [word for word in self.read(text).unknown if _stem(word) not in told]
-        return f"Nothing in the policy explains {_listed(open_)}." if open_ else ""
+            return {}
+        found = {text: unclear(text, self.primitives) for text in sentences}
+        told = {t: f"Whether the policy keeps to {_listed(ends)} cannot be told." for t, ends in found.items() if ends}
+        if self.reads and sentences[-1] not in told and (words := self._unexplained(sentences[-1], policy, done)):
+            told[sentences[-1]] = f"Nothing in the policy explains {_listed(words)}."
+        return told
+
+    def _unexplained(self, text: str, policy: Policy, done: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
+        steps = [*((step.do, step.arguments) for step in policy.steps), *done]
+        speaks = bool({*tokens(text)} & (verbs("tell") | listed("primitives", "answering")))
+        silent = frozenset[str]() if speaks else listed("primitives", "speaking")
+        values = [value for do, arguments in steps for value in arguments.values() if do not in silent]
+        own = [*self.primitives, *(self.docs.get(do, "") for do, _ in steps)]
+        told = {stem for word in re.findall(r"[^\W\d_]+", f"{own} {values}".lower()) for stem in _stems(word)}
+        asked = untold(split(text)[0])
+        kinds = {match[1] for match in re.finditer(r"\b(?:all|every|each|both)(?: of)?(?: the| my| our| these| those)? ([a-z]+)", asked)}
+        return [word for word in self.read(asked).unknown if word not in kinds and not _stems(word) & told]  # "all pots"
 
 
 def check_made_for(name: str, made_for: Mapping[str, Sequence[str]], manifest: Manifest) -> None:
@@ -348,12 +397,6 @@ class _AsAsked:
             yield Issue("/subtasks", "left-out", f"the policy leaves out {mention.text!r}.", hint)
 
 
-def _named_in(one: Prohibition, sentences: Sequence[str]) -> bool:
-    """Return whether a later sentence speaks of a thing again."""
-    later = {word for text in sentences for word in tokens(text)}
-    return any(thing[-1] in later for thing in one.things)
-
-
 def _exactly(mention: Mention, phrase: str) -> bool:
     return bool(mention.kind and mention.colour) and mention.fits(phrase)
 
@@ -381,8 +424,8 @@ def _listed(words: Sequence[str]) -> str:
     return ", ".join(repr(word[:40]) for word in words[:3]) + (", ..." if len(words) > 3 else "")
 
 
-def _stem(word: str) -> str:
-    return word.removesuffix("s")[:6]
+def _stems(word: str) -> set[str]:
+    return {one[:6] for one in singulars(word)}
 
 
 def _short(text: str) -> str:

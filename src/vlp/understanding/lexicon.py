@@ -213,6 +213,17 @@ def plural(noun: str) -> str:
 
 
 @cache
+def singulars(word: str) -> frozenset[str]:
+    """Return what a word may be the plural of, itself included: "knives" of "knife", "glasses" of "glass"."""
+    found = {word, english()["plurals"].get(word, word)}
+    if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
+        found.add(word[:-1])
+        endings = {"es": ("",), "ies": ("y",), "ves": ("f", "fe")}
+        found |= {word.removesuffix(e) + one for e, ones in endings.items() if word.endswith(e) for one in ones}
+    return frozenset(found)
+
+
+@cache
 def english() -> dict[str, Any]:
     """Return the tables of `english.toml`."""
     return tomllib.loads(resources.files("vlp.understanding").joinpath("english.toml").read_text("utf-8"))
