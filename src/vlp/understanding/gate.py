@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from vlp.core.errors import Issue, TaskFailed, UsageError
@@ -42,6 +42,7 @@ from vlp.understanding.prohibitions import (
     is_verb,
     moves,
     requests,
+    same_word,
     split,
     stays,
     unclear,
@@ -49,6 +50,9 @@ from vlp.understanding.prohibitions import (
 )
 from vlp.understanding.reading import Clause, Reading, read
 from vlp.understanding.stopping import mentions_stop, says_no, says_stop
+
+Done = Sequence[tuple[str, Mapping[str, Any]]]
+"""Steps that were tried: their primitives and arguments."""
 
 
 class NotUnderstood(TaskFailed):
@@ -195,11 +199,10 @@ class Gate:
         asked, prohibitions = split(text)
         if not prohibitions or (why is not None and why.code != "forbids"):
             return why
-        small = listed("words", "fillers") | set(BREAKS)
-        if all(word in small for word in tokens(asked)):
+        if all(word in listed("words", "fillers") | {*BREAKS} for word in tokens(asked)):
             return NotUnderstood("forbids", "the sentence says what not to do, and asks for nothing.", "So nothing is done.")
         own = {part for name in self.primitives for part in name.lower().split("_")} - listed("prohibitions", "particles")
-        verb = re.search(r"^(?:[^\w]|please )*([a-z]+) (?:the|all|every|each|any|my|your|our|both|some) ", asked)  # "mop the hall"
+        verb = re.search(r"^(?:\W|please )*[a-z]+ (?:the|all|every|each|any|my|your|our|both|some) ", asked)  # "mop the hall"
         asks = any(is_verb(word) or word in own for word in tokens(asked)) or bool(verb) or self._speaks_of_own(asked)
         return why if self.sentence(asked, follows) or not asks else None
 
@@ -226,12 +229,11 @@ class Gate:
             sentences: every instruction so far, the one in force last.
             fresh: whether nothing has been done for it yet.
         """
-        later = ["; ".join(sentences[i + 1 :]) for i in range(len(sentences))]
         left = [
             one
-            for text, after in zip(sentences, later, strict=True)
+            for i, text in enumerate(sentences)
             for one in stays(text)
-            if not requests(" ".join(tokens(after)), one[0].things, self.primitives)
+            if not requests(" ; ".join(sentences[i + 1 :]), one[0].things, self.primitives)
         ]
         resting = (Stays(left),) if left else ()
         if self.strict:
@@ -239,7 +241,10 @@ class Gate:
         parts, said = [split(text) for text in sentences], list[tuple[str, list[Prohibition]]]()
         for i, (_, prohibitions) in enumerate(parts):
             if prohibitions:  # what comes later may ask for what was forbidden before
-                said.append((" ; ".join(asked for asked, _ in parts[i:]), prohibitions))
+                later = [asked for asked, _ in parts[i:]]
+                named = [asked for asked, _ in parts[:i]] if re.search(r"\b(?:it|them)\b", later[0]) else []
+                said.append((" ; ".join(later), [one for one in prohibitions if not one.rest]))
+                said.append((" ; ".join([*named, *later]), [one for one in prohibitions if one.rest]))
         return (*((Keeps(said),) if said else ()), *resting)
 
     def unasked(self, sentences: Sequence[str], what: str, phrases: Sequence[str], place: str = "") -> bool:
@@ -260,15 +265,14 @@ class Gate:
         said = " ; ".join(sentences)
         parts = {*what.split("_")} - listed("prohibitions", "particles")
         spoken = any(deed_asked(part, said, loosely=True) for part in parts)
-        small = listed("words", "fillers") | listed("prohibitions", "no_things") | {*BREAKS}
-        own = {word for phrase in phrases for word in tokens(phrase)} or {*tokens(self.docs.get(what, ""))} - small
+        own = {word for phrase in phrases for word in tokens(phrase)} or {*tokens(self.docs.get(what, ""))} - _small()
         return not spoken and not any(singulars(one) & singulars(other) for one in own for other in words)
 
-    def doubts(self, sentences: Sequence[str], policy: Policy, done: Sequence[tuple[str, Mapping[str, Any]]] = ()) -> dict[str, str]:
+    def doubts(self, sentences: Sequence[str], policy: Policy, done: Done = ()) -> dict[str, str]:
         """Return what a model may have misunderstood, each in one sentence, by the instruction in which it stands.
 
-        That is a prohibition that the rules cannot compare with its policy, in whatever instruction so far, and words of the last
-        one that neither they nor the steps explain. What a policy says of itself explains nothing: its goal may repeat them all.
+        That is a prohibition that the rules cannot compare with its policy, in whatever instruction so far, and words of the
+        last one that neither they nor the steps explain. What a policy says of itself explains nothing: its goal may repeat all.
 
         Args:
             sentences: every instruction so far, the one in force last.
@@ -283,16 +287,20 @@ class Gate:
             told[sentences[-1]] = f"Nothing in the policy explains {_listed(words)}."
         return told
 
-    def _unexplained(self, text: str, policy: Policy, done: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    def _unexplained(self, text: str, policy: Policy, done: Done) -> list[str]:
+        """Return the words of a sentence that neither the rules nor the robot's own words nor the steps explain."""
+        tables = english()["prohibitions"]
         steps = [*((step.do, step.arguments) for step in policy.steps), *done]
-        speaks = bool({*tokens(text)} & (verbs("tell") | listed("primitives", "answering")))
-        silent = frozenset[str]() if speaks else listed("primitives", "speaking")
+        silent = listed("primitives", "speaking")
+        if {*tokens(text)} & (verbs("tell") | listed("primitives", "answering")):
+            silent = frozenset[str]()
         values = [value for do, arguments in steps for value in arguments.values() if do not in silent]
-        own = [*self.primitives, *(self.docs.get(do, "") for do, _ in steps)]
-        told = {stem for word in re.findall(r"[^\W\d_]+", f"{own} {values}".lower()) for stem in _stems(word)}
-        asked = untold(split(text)[0])
-        kinds = {match[1] for match in re.finditer(r"\b(?:all|every|each|both)(?: of)?(?: the| my| our| these| those)? ([a-z]+)", asked)}
-        return [word for word in self.read(asked).unknown if word not in kinds and not _stems(word) & told]  # "all pots"
+        own = [*self.primitives, *self.places, *(self.docs.get(do, "") for do, _ in steps)]
+        told = {*re.findall(r"[^\W\d_]+", f"{own} {values}".lower())} - _small()
+        asked = untold(re.sub(tables["stays"], ",", split(text)[0]))
+        kinds = {match[1] for match in re.finditer(tables["of_kind"], asked)}
+        open_ = (word for word in self.read(asked).unknown if word not in kinds)
+        return [word for word in open_ if not any(same_word(word, other) for other in told)]
 
 
 def check_made_for(name: str, made_for: Mapping[str, Sequence[str]], manifest: Manifest) -> None:
@@ -424,8 +432,9 @@ def _listed(words: Sequence[str]) -> str:
     return ", ".join(repr(word[:40]) for word in words[:3]) + (", ..." if len(words) > 3 else "")
 
 
-def _stems(word: str) -> set[str]:
-    return {one[:6] for one in singulars(word)}
+@cache
+def _small() -> frozenset[str]:
+    return listed("words", "fillers") | listed("prohibitions", "no_things") | {*BREAKS}
 
 
 def _short(text: str) -> str:

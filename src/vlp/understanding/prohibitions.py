@@ -53,16 +53,16 @@ class Prohibition:
         opposite = ({"on", "off"}, {"up", "down"})
         apart = any((pair & set(primitive.lower().split("_"))) and not pair & set(primitive.lower().split("_")) & said
                     and pair & said for pair in opposite)  # fmt: skip
-        return not apart and all(any(_same(part, word) for word in said) for part in _parts(primitive))
+        return not apart and all(any(same_word(part, word) for word in said) for part in _parts(primitive))
 
     def fits(self, phrase: str) -> bool:
         """Return whether a phrase of a policy may mean one of its things: "bottle" and "big blue bottle" the blue bottle."""
         return any(_may_be(thing, phrase) for thing in self.things)
 
 
-def _same(part: str, word: str) -> bool:
+def same_word(part: str, word: str) -> bool:
     """Return whether a part of a primitive's name and a word are forms of one word, or one begins the other: "photograph"."""
-    if word in forms(part) or part in forms(word):
+    if word in forms(part) or part in forms(word) or singulars(word) & singulars(part):
         return True
     short, long = sorted((part, word), key=len)
     return len(short) > 3 and long.startswith(short)
@@ -136,7 +136,7 @@ def _tells() -> re.Pattern[str]:
     table = english()["prohibitions"]
     past = "|".join(form for forms_ in english()["irregular"].values() for form in forms_.split() if not form.endswith("ing"))
     told = "|".join(f"(?:{pattern})" for pattern in table["told"])
-    lead = r"(?:(?:and|but|so|well|oh|hey|no|yes|ok|because|since|as) )*"
+    lead = r"(?:(?:and|but|so|well|oh|hey|no|yes|ok|because|since|as|good thing|glad|great|nice|that) )*"
     return re.compile(lead + f"(?:{told})".replace("<tellers>", table["tellers"]).replace("<past>", past))
 
 
@@ -339,7 +339,8 @@ class _Doing:
         do, acts = self.primitive.name, self.primitive.kind == "action"
         about = [*self.phrases, *([self.held] if acts and self.held and not self.phrases else [])]
         hit = next((phrase for phrase in about if one.fits(phrase)), "")
-        brings = bool(one.state) and any(_same(part, one.state) for part in do.lower().split("_"))  # "keep the oven off", `turn_off`
+        # "keep the oven off": `turn_off` may be what keeps it so
+        brings = bool(one.state) and any(same_word(part, one.state) for part in do.lower().split("_"))
         if acts and hit and not brings and not requests(asked, one.things, self.known):
             return f"{do} does something with the {hit}"
         if acts and not hit and not brings and not deed_asked(do, asked) and (thing := self._own_thing(one)):
@@ -382,7 +383,7 @@ def _parts(name: str) -> list[str]:
 def _noun_in_name(one: Prohibition, do: str) -> bool:
     """Return whether the thing that is named is part of a primitive's name: "a photo" of `take_photo`."""
     parts = re.findall(r"[a-z]+", do.lower())
-    return any(_same(part, word) for thing in one.things for word in thing for part in parts)
+    return any(same_word(part, word) for thing in one.things for word in thing for part in parts)
 
 
 def requests(asked: str, things: Sequence[Sequence[str]], primitives: Iterable[str]) -> bool:
@@ -396,7 +397,7 @@ def requests(asked: str, things: Sequence[Sequence[str]], primitives: Iterable[s
     parts = {part for name in primitives for part in _parts(name)}
 
     def acts(word: str) -> bool:
-        return word in act_of() or word in _touching() or any(_same(part, word) for part in parts)
+        return word in act_of() or word in _touching() or any(same_word(part, word) for part in parts)
 
     for clause in re.split(rf"[{re.escape(BREAKS)}]|\b(?:but|then|while)\b", untold(asked)):
         words = clause.split()
@@ -424,8 +425,8 @@ def deed_asked(do: str, asked: str, loosely: bool = False) -> bool:
     words = untold(asked).split()
     nouns = {i + 1 for i, word in enumerate(words) if word in listed("roles", "articles") and not loosely}
     first, *others = _parts(do)
-    verbal = any(_same(first, word) for i, word in enumerate(words) if i not in nouns)
-    return verbal and all(any(_same(part, word) for word in words) for part in others)
+    verbal = any(same_word(first, word) for i, word in enumerate(words) if i not in nouns)
+    return verbal and all(any(same_word(part, word) for word in words) for part in others)
 
 
 def unclear(text: str, primitives: frozenset[str]) -> list[str]:
