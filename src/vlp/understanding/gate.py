@@ -207,10 +207,13 @@ class Gate:
         return why if self.sentence(asked, follows) or not asks else None
 
     def _speaks_of_own(self, text: str) -> bool:
-        """Return whether a sentence names a place of the robot's and a word of its primitives: "go to the store"."""
-        words = set(re.findall(r"[^\W_]+", text.lower()))
-        return any(set(place.lower().split()) <= words for place in self.places) and any(
-            words & set(primitive.lower().split("_")) for primitive in self.primitives
+        """Return whether a sentence names a place of the robot's and a word of its primitives, or begins with such a word."""
+        told = re.findall(r"[^\W_]+", text.lower())
+        words, opens = set(told), next((word for word in told if word not in ("please", "now", "then", "and")), "")
+        return (
+            any(opens == primitive.lower().split("_")[0] for primitive in self.primitives)
+            or any(set(place.lower().split()) <= words for place in self.places)
+            and any(words & set(primitive.lower().split("_")) for primitive in self.primitives)
         )
 
     def _unknown(self, words: Sequence[str]) -> tuple[str, str]:
@@ -265,14 +268,15 @@ class Gate:
         said = " ; ".join(sentences)
         parts = {*what.split("_")} - listed("prohibitions", "particles")
         spoken = any(deed_asked(part, said, loosely=True) for part in parts)
-        own = {word for phrase in phrases for word in tokens(phrase)} or {*tokens(self.docs.get(what, ""))} - _small()
+        own = {word for phrase in phrases for word in tokens(phrase)[-1:]} - _small()
+        own = own or {*tokens(self.docs.get(what, ""))} - _small()
         return not spoken and not any(singulars(one) & singulars(other) for one in own for other in words)
 
     def doubts(self, sentences: Sequence[str], policy: Policy, done: Done = ()) -> dict[str, str]:
         """Return what a model may have misunderstood, each in one sentence, by the instruction in which it stands.
 
         That is a prohibition that the rules cannot compare with its policy, in whatever instruction so far, and words of the
-        last one that neither they nor the steps explain. What a policy says of itself explains nothing: its goal may repeat all.
+        last one that neither they nor the steps explain. A policy's goal explains nothing: it may repeat them all.
 
         Args:
             sentences: every instruction so far, the one in force last.
