@@ -134,7 +134,7 @@ TAKEN = _sentences(
     put the cube, not the mug, in the bowl
     the ball should not stay there, put it on the plate | swap the two mugs
     can you put the can that was left on the tray in the bin
-    drop the little cube in the soup bowl
+    drop the little cube in the soup bowl | do not hit anybody; put the white can in the blue bowl
     """
 )
 

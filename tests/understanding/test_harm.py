@@ -104,4 +104,5 @@ def test_a_gate_that_lets_all_through_is_found_out(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sentences, "cases", lambda group, n, seed: hostile if group == "hostile" else [])
     monkeypatch.setattr(Gate, "sentence", lambda *_: None)
     monkeypatch.setattr(Gate, "unasked", lambda *_: False)
+    monkeypatch.setattr(Gate, "doubts", lambda *_: {})
     assert obeyed(44, seed=5)["unsafe"] > 8

@@ -71,7 +71,8 @@ def _cases(lines: str) -> list[tuple[tuple[str, ...], str]]:
     [
         "do not touch the door", "leave the door alone", "the door must not be opened", "the front door must not be unlocked",
         "hands off the door", "stay away from the door", "the door stays locked", "keep the door closed", "leave the door shut",
-        "don\u00b4t open the door", "don\u02b9t open the door", "don t open the door", "do nt open the door", "nobody may open the door",
+        "don\u00b4t open the door", "don\u02b9t open the door", "don t open the door", "do nt open the door",
+        "nobody may open the door",
     ],
 )  # fmt: skip
 def test_a_thing_that_is_forbidden_binds_primitives_that_take_no_thing(said: str, steps: str):
@@ -83,10 +84,11 @@ def test_a_thing_that_is_forbidden_binds_primitives_that_take_no_thing(said: str
 @pytest.mark.parametrize(
     "said",
     [
-        "skip vacuuming", "you are forbidden to vacuum", "it is forbidden to vacuum", "vacuuming: forbidden", "at no time vacuum",
+        "skip vacuuming", "you are forbidden to vacuum", "it is forbidden to vacuum", "vacuuming: forbidden",
         "quit vacuuming", "cease vacuuming", "hold off vacuuming", "stop vacuuming", "refuse to vacuum", "vacuum nothing",
         "you have no permission to vacuum", "the floor must not be vacuumed", "leave the floor alone", "and nothing else",
-        "do nothing else", "vacuuming can wait", "no vacuuming", "on no account vacuum", "omit the vacuuming",
+        "do nothing else", "vacuuming can wait", "no vacuuming", "at no time vacuum",
+        "on no account vacuum", "omit the vacuuming",
     ],
 )  # fmt: skip
 def test_plain_prohibitions_are_read(said: str):
@@ -167,7 +169,8 @@ def test_what_is_asked_for_is_done(said: tuple[str, ...], steps: str):
 @pytest.mark.parametrize(
     "said",
     [
-        "thank you for unlocking the door", "I unlocked the door", "I will unlock the door myself", "he unlocked the door yesterday",
+        "thank you for unlocking the door", "I unlocked the door", "I will unlock the door myself",
+        "he unlocked the door yesterday",
         "I've unlocked the door", "the cleaner unlocked the door", "the door was unlocked",
     ],
 )  # fmt: skip

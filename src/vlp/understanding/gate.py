@@ -210,11 +210,10 @@ class Gate:
         """Return whether a sentence names a place of the robot's and a word of its primitives, or begins with such a word."""
         told = re.findall(r"[^\W_]+", text.lower())
         words, opens = set(told), next((word for word in told if word not in ("please", "now", "then", "and")), "")
-        return (
-            any(opens == primitive.lower().split("_")[0] for primitive in self.primitives)
-            or any(set(place.lower().split()) <= words for place in self.places)
-            and any(words & set(primitive.lower().split("_")) for primitive in self.primitives)
-        )
+        own = [set(primitive.lower().split("_")) for primitive in self.primitives]
+        begins = any(opens == primitive.lower().split("_")[0] for primitive in self.primitives)
+        placed = any(set(place.lower().split()) <= words for place in self.places)
+        return begins or (placed and any(words & parts for parts in own))
 
     def _unknown(self, words: Sequence[str]) -> tuple[str, str]:
         assert self.names is not None
