@@ -151,6 +151,7 @@ ASKED = _cases(
     go to the kitchen, there is no rush : go_to kitchen
     go to the kitchen and leave the mug on the desk : go_to kitchen
     say hello to grandma : say hello grandma
+    nothing else matters, go to the kitchen : go_to kitchen, vacuum
     """
 )
 
