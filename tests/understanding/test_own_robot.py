@@ -129,6 +129,7 @@ FORBIDDEN = _cases(
     go to the desk, do not touch the mug > go around the mug to the kitchen : pick mug, go_to kitchen
     go to the desk, do not touch the mug > the mug is mine, go to the kitchen : pick mug, go_to kitchen
     go to the desk, do not vacuum > go to the kitchen, the vacuum is mine : go_to kitchen, vacuum
+    go to the desk, I unlocked the door : unlock, go_to desk
     go to the desk, do not unlock it > thank you for unlocking the door, go to the kitchen : unlock
     """
 )

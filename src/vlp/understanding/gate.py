@@ -45,6 +45,7 @@ from vlp.understanding.prohibitions import (
     same_word,
     split,
     stays,
+    told_of,
     unclear,
     untold,
 )
@@ -286,8 +287,12 @@ class Gate:
             return {}
         found = {text: unclear(text, self.primitives) for text in sentences}
         told = {t: f"Whether the policy keeps to {_listed(ends)} cannot be told." for t, ends in found.items() if ends}
-        if self.reads and sentences[-1] not in told and (words := self._unexplained(sentences[-1], policy, done)):
-            told[sentences[-1]] = f"Nothing in the policy explains {_listed(words)}."
+        last = sentences[-1]
+        if self.reads and last not in told:
+            if reported := [step.do for step in policy.steps if told_of(last, step.do)]:
+                told[last] = f"The instruction tells of {_listed(reported)}, and does not ask for it."
+            elif words := self._unexplained(last, policy, done):
+                told[last] = f"Nothing in the policy explains {_listed(words)}."
         return told
 
     def _unexplained(self, text: str, policy: Policy, done: Done) -> list[str]:

@@ -131,6 +131,11 @@ def untold(words: str) -> str:
     return " , ".join(clause.strip() for clause in clauses if clause.strip() and not _tells().match(clause.strip()))
 
 
+def told_of(words: str, primitive: str) -> bool:
+    """Return whether words tell of what a primitive does, and do not ask for it: "go to the desk, I unlocked the door"."""
+    return _speak_of(primitive, " ".join(tokens(words)).split()) and not deed_asked(primitive, words, loosely=True)
+
+
 @cache
 def _tells() -> re.Pattern[str]:
     table = english()["prohibitions"]
@@ -422,7 +427,10 @@ def deed_asked(do: str, asked: str, loosely: bool = False) -> bool:
         asked: the words.
         loosely: whether its first word counts as a noun, too: "the vacuum".
     """
-    words = untold(asked).split()
+    return _speak_of(do, untold(asked).split(), loosely)
+
+
+def _speak_of(do: str, words: Sequence[str], loosely: bool = False) -> bool:
     nouns = {i + 1 for i, word in enumerate(words) if word in listed("roles", "articles") and not loosely}
     first, *others = _parts(do)
     verbal = any(same_word(first, word) for i, word in enumerate(words) if i not in nouns)
