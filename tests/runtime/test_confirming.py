@@ -342,7 +342,7 @@ def test_a_doubt_takes_its_answer_and_a_stop_or_the_time_limit_ends_the_wait(mak
     model = ScriptedModel([say(CUBE)])
     spec = asked("put the quixotic red cube in the green bowl", budget=Budget(run_s=2.0 if line == "nothing" else 60.0))
     run = make_run(model, spec=spec, confirm=keyboard.confirm)
-    monkeypatch.setattr(Gate, "doubt", lambda gate, instruction, policy: "'quixotic' is not known.")
+    monkeypatch.setattr(Gate, "doubts", lambda gate, said, *_: {said[-1]: "'quixotic' is not known."})
 
     def type_it() -> None:
         until(lambda: "Go on?" in keyboard.line())

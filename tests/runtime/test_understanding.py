@@ -9,7 +9,7 @@ from run_kit import asked, change, put
 from vlp.models.scripted import ScriptedModel
 from vlp.nano.names import NAMES
 from vlp.robot.protocol import Step, StepResult
-from vlp.sim.fake.robot import FakeRobot
+from vlp.sim.fake.robot import FakeRobot, fake_manifest
 from vlp.understanding.gate import NotUnderstood
 
 CUBE_IN_BOWL = put("red cube", "green bowl")
@@ -137,6 +137,37 @@ def test_of_a_general_models_doubts_a_person_is_asked(make_run):
     said = asked("put the quixotic red cube in the green bowl")
     run = make_run(reading(CUBE_IN_BOWL, names=None), spec=said, confirm=no)
     assert (run.go().outcome, run.done) == ("failure", []) and "'quixotic'" in questions[0]
+
+
+def test_a_policy_with_new_kinds_of_steps_is_asked_about_again(make_run):
+    """Against: a doubt was asked once; after a failed step any policy was carried out."""
+    questions = []
+
+    def once(question: str) -> bool:
+        questions.append(question)
+        return len(questions) == 1
+
+    look = {"do": "locate", "object": "red cube", "as": "cube"}
+    steps = [look, {"do": "push", "target": "$cube", "direction": "left", "distance_m": 0.1}]
+    push = {"goal": "as asked", "subtasks": [{"name": "push it", "steps": steps}]}
+    robot = FakeRobot()
+    robot.fail_next("grasp", times=2)
+    said = asked("put the quixotic red cube in the green bowl")
+    run = make_run(reading(CUBE_IN_BOWL, CUBE_IN_BOWL, push, names=None), robot=robot, spec=said, confirm=once)
+    assert run.go().outcome == "failure" and "not confirmed" in run.outcome.account
+    assert (len(questions), run.done.count("grasp"), run.done.count("push")) == (2, 2, 0)
+
+
+def test_a_step_for_good_that_nobody_asked_for_is_asked_about(make_run):
+    """Against: whatever a general model added was done, also where it cannot be undone."""
+    manifest = fake_manifest()
+    final = replace(manifest.primitives["push"], final=True)
+    robot = FakeRobot(manifest=replace(manifest, primitives={**manifest.primitives, "push": final}))
+    steps = [{"do": "locate", "object": "blue ball", "as": "it"}]
+    steps.append({"do": "push", "target": "$it", "direction": "left", "distance_m": 0.1})
+    policy = {**CUBE_IN_BOWL, "subtasks": [*CUBE_IN_BOWL["subtasks"], {"name": "push", "steps": steps}]}
+    run = make_run(reading(policy, names=None), robot=robot, spec=asked(SAY))
+    assert "push cannot be undone" in run.go().account and run.done == []
 
 
 def test_where_nobody_is_there_a_general_models_doubt_moves_nothing(make_run):

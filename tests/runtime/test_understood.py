@@ -7,8 +7,11 @@ from dataclasses import replace
 from rich.console import Console
 from run_kit import asked, change, put
 
-from vlp.primitives.manifest import Primitive
+from vlp.policy.checks import check_policy
+from vlp.policy.model import State
+from vlp.primitives.manifest import Place, Primitive
 from vlp.primitives.standard import STANDARD
+from vlp.runtime.planner import final_steps
 from vlp.runtime.subscribers.report import replay
 from vlp.runtime.subscribers.terminal import Terminal
 from vlp.sim.fake.robot import FakeRobot, fake_manifest
@@ -100,6 +103,16 @@ def test_a_final_step_whose_result_cannot_be_taken_counts_as_done(make_run):
     robot._carry_out = lambda do, said: ({"force_n": float("inf")}, None)  # type: ignore[method-assign]
     run = make_run([_dispensing()] * 4, robot=robot)
     assert run.go().outcome == "failure" and run.done == ["dispense"]
+
+
+def test_driving_to_a_final_place_where_nothing_is_put_counts():
+    """Against: `Place("drain", final=True)` said that it cannot be undone, and nothing told so."""
+    manifest = fake_manifest()
+    manifest = replace(manifest, places={**manifest.places, "drain": Place("drain", final=True)})
+    policy = {"goal": "at the drain", "subtasks": [{"name": "drive", "steps": [{"do": "go_to", "place": "drain"}]}]}
+    plan, report = check_policy(json.dumps(policy), manifest, State())
+    assert plan is not None, report.issues
+    assert [step.id for step in final_steps(plan, manifest, State())] == ["1.1"]
 
 
 def test_a_primitive_may_be_final_itself(make_run):

@@ -32,6 +32,9 @@ STOP = _sentences(
     didn't i say stop | ѕtop | st0p | 5top! | 🛑 | ⛔ | go to the desk 🛑 | w a i t | s_t_o_p | s/t/o/p | nononono | стоп
     stahp | st op | stop\u200bing
     ｓｔｏｐ | *stop* | @robot stop | stop2 | “stop” | it is not safe
+    let go of me | you're too close | back up! | go back | there is a child behind you | a child! | look, the dog! | ow ow ow
+    the dog is under you | get away from me | the cord is caught in the wheel | you are on my foot | my sleeve is caught
+    रुको | रुकिए! | s\u0336t\u0336o\u0336p | don\u00b4t | don\u02b9t move | don\u02bbt | don\u02c8t | don t | do nt
     stay where you are | stand still | hands off | careful! | pause please | stop. now. | ¡alto! | halt, sofort
     """
 )
@@ -54,13 +57,15 @@ GO_ON = _sentences(
     could you help me? put the red cube in the bowl | is the pot burning? | does it hurt? | go to the fern, wet or not
     move my hand cream to the shelf | go to the desk, no hurry | no, go to the dock | find the pause button | why not
     go to the waiting room | go non-stop to the desk | do not forget to water the fern
-    pick up the cup, but do not touch the mug
+    pick up the cup, but do not touch the mug | the cup is caught behind the desk, pick it up | go back to the desk
+    hello my friend! go to the desk | back up the files | greet the people near you | is the dog behind you?
     """
 )
 
 
 @pytest.mark.parametrize("text", STOP)
 def test_words_for_stopping_stop(text: str):
+    """Against: cries ("a child!", "ow ow ow") and a listed word with vowel signs ("रुको") left the robot moving."""
     assert says_stop(text)
 
 

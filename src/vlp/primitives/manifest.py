@@ -131,7 +131,7 @@ class Place:
             it counts only what was put there.
         clearable: whether `check` can tell that nothing is left there that could be taken away; needs `visible`.
         capacity: most things it takes; None when unknown.
-        final: whether what is put there cannot be taken back.
+        final: whether what is put there, or done there where nothing is put, cannot be taken back.
         surface_height_m: height above the floor of what things stand on there; None where it is measured by looking.
         doc: one sentence for people and models, or "".
     """

@@ -259,7 +259,7 @@ class Confirming:
         final = tuple(step.id for step in final_steps(plan, manifest, state))
         steps = tuple(str(step) for step in plan.steps)
         policy = json.dumps(plan.policy.to_json(), indent=1, ensure_ascii=False) + "\n"
-        doubt = self.gate.doubt(self.memory.knowledge.instruction, plan.policy)
+        doubt = " ".join(self.planner.doubts(plan, state).values())
         taken_s = self.memory.planned_on_s
         return Proposal(self.memory.progress.revision, understood(plan, final), steps, final, policy, doubt, taken_s)
 

@@ -88,6 +88,8 @@ def understood(plan: Plan, final: Sequence[str] = ()) -> str:
 def final_steps(plan: Plan, manifest: Manifest, known: State) -> Iterator[PlanStep]:
     """Yield the steps of a plan that cannot be undone: by their primitive, or by the place where they leave what is held.
 
+    A final place that only is driven to makes the drive there one of them.
+
     Args:
         plan: its steps in order.
         manifest: says which primitives and places are final.
@@ -96,9 +98,11 @@ def final_steps(plan: Plan, manifest: Manifest, known: State) -> Iterator[PlanSt
     situation = Situation(known, manifest.primitives)
     for step in plan.steps:
         primitive = manifest.primitives[step.step.do]
+        named = {place for place in manifest.places.values() if place.name in step.step.arguments.values()}
+        reached = primitive.kind == "action" and any(place.final and not place.relations for place in named)
         leaves = any("held" in effect.split() for effect in primitive.makes)
         target = str(step.step.arguments.get("target", situation.facts.at))
-        if primitive.final or (leaves and target in manifest.places and manifest.places[target].final):
+        if primitive.final or reached or (leaves and target in manifest.places and manifest.places[target].final):
             yield step
         situation.apply(step.step)
 
@@ -151,6 +155,7 @@ class Planner:
         self._on_text = on_text
         self.wanted: Callable[[], bool] = lambda: True
         """Whether anybody still waits for a reply; set by the loop."""
+        self._agreed: dict[tuple[str, str], set[str]] = {}  # instruction and doubt: the primitives that a person agreed to
         self._worker = Worker("model")
         self._profile = model.profile
         self._grammars = {refuted: guided(policy_schema(manifest, refuted)) for refuted in (False, True)}
@@ -188,8 +193,8 @@ class Planner:
             plan, report = check_policy(reply.text, self.manifest, known, self._reachable, checks)
             check_s = time.perf_counter() - start
             if plan is not None:
-                if fresh and not plan.policy.question:  # a model that asks has not gone on with a misunderstanding
-                    self._ask_person(memory.instructions, plan, known)
+                if not plan.policy.question:  # a model that asks has not gone on with a misunderstanding
+                    self._ask_person(plan, known)
                 self.journal.emit(self._policy_event(plan, check_s), self._understood(plan, known))
                 return plan
             if reply.finish == "length":
@@ -210,12 +215,24 @@ class Planner:
                 yield Issue(path, "done-already", message, "Leave it out, and plan only what is still missing.")
             situation.apply(step)
 
-    def _ask_person(self, said: Sequence[str], plan: Plan, known: State) -> None:
-        """Where a general model may have misunderstood, ask the person.
+    def doubts(self, plan: Plan, known: State) -> dict[str, str]:
+        """Return what a general model may have misunderstood, each in one sentence, by the instruction in which it stands.
 
         Args:
-            said: every instruction so far, the one in force last.
-            plan: what the model means to do for it.
+            plan: what the model means to do.
+            known: what holds before it.
+        """
+        said = self.memory.memory().instructions
+        found = self.gate.doubts(said, plan.policy, [(s.do, s.arguments) for s in self.memory.knowledge.steps])
+        if said and said[-1] not in found and (doubt := self._for_good(said, plan, known)):
+            found[said[-1]] = doubt
+        return found
+
+    def _ask_person(self, plan: Plan, known: State) -> None:
+        """Where a general model may have misunderstood, ask the person, once for each doubt and kind of step.
+
+        Args:
+            plan: what the model means to do.
             known: what holds before the plan.
 
         Raises:
@@ -223,7 +240,9 @@ class Planner:
             Abandoned: the run was stopped meanwhile.
             Overrun: there was no answer within the time of a run.
         """
-        doubt = self.gate.doubt(said[-1], plan.policy) or self._thrown_away(said, plan, known)
+        kinds = {step.step.do for step in plan.steps}
+        open_ = [one for one in self.doubts(plan, known).items() if not kinds <= self._agreed.get(one, set())]
+        doubt = " ".join(text for _, text in open_)
         if not doubt:
             return
         self.journal.emit(Event("note", {"text": doubt}))
@@ -242,16 +261,22 @@ class Planner:
             raise Abandoned("the run was stopped while a person was asked.")
         if not agreed:
             raise NoPolicy(f"not confirmed: {doubt}")
+        for one in open_:
+            self._agreed.setdefault(one, set()).update(kinds)
 
-    def _thrown_away(self, said: Sequence[str], plan: Plan, known: State) -> str:
-        """Return which step puts a thing where it cannot be taken back while nobody spoke of throwing away, "" for none."""
+    def _for_good(self, said: Sequence[str], plan: Plan, known: State) -> str:
+        """Return which step cannot be undone, or puts a thing where it cannot be taken back, unasked; "" for none."""
         situation = Situation(known, self.manifest.primitives)
         final = {step.id for step in final_steps(plan, self.manifest, known)}
         for step in plan.steps:
             target = str(step.step.arguments.get("target", situation.facts.at))
-            gone = step.id in final and target in self.manifest.places and not self.gate.throws_away(said, target)
-            if gone:
-                return f"The {situation.held} would go to the {target} for good, and nobody spoke of that."
+            primitive = self.manifest.primitives[step.step.do]
+            names = [situation.phrase_of(v) for v in step.step.arguments.values() if isinstance(v, str)]
+            place = "" if primitive.final or target not in self.manifest.places else target
+            if step.id in final and self.gate.unasked(said, primitive.name, names, place):
+                what = f"The {situation.held} would go" if place and situation.held else f"{step.step.do} would go"
+                end = f"{what} to the {place} for good" if place else f"{step.step.do} cannot be undone"
+                return f"{end}, and nobody spoke of that."
             situation.apply(step.step)
         return ""
 

@@ -6,9 +6,9 @@ other models only what is certain is declined; of the rest a person is asked, wh
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from vlp.core.errors import Issue, TaskFailed, UsageError
@@ -25,15 +25,35 @@ from vlp.understanding.lexicon import (
     Mention,
     act_of,
     english,
+    is_word,
     known_words,
     listed,
     role,
+    singulars,
     tokens,
     verbs,
 )
-from vlp.understanding.prohibitions import Keeps, Move, Prohibition, Stays, is_verb, moves, split, stays, unclear
+from vlp.understanding.prohibitions import (
+    Keeps,
+    Move,
+    Prohibition,
+    Stays,
+    deed_asked,
+    is_verb,
+    moves,
+    requests,
+    same_word,
+    split,
+    stays,
+    told_of,
+    unclear,
+    untold,
+)
 from vlp.understanding.reading import Clause, Reading, read
 from vlp.understanding.stopping import mentions_stop, says_no, says_stop
+
+Done = Sequence[tuple[str, Mapping[str, Any]]]
+"""Steps that were tried: their primitives and arguments."""
 
 
 class NotUnderstood(TaskFailed):
@@ -69,12 +89,14 @@ class Gate:
         reads: whether the model goes by the words of a sentence at all; scripted replies do not, and of a sentence only words
             for stopping and prohibitions are heeded for them.
         places: names of the robot's places.
+        docs: what is said of each primitive.
     """
 
     names: Names | None = None
     primitives: frozenset[str] = frozenset()
     reads: bool = False
     places: frozenset[str] = frozenset()
+    docs: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, model: Any, manifest: Manifest) -> "Gate":
@@ -86,7 +108,8 @@ class Gate:
         can = model.can
         if can.made_for:
             check_made_for(model.name, can.made_for, manifest)
-        return cls(can.names, frozenset(manifest.primitives), can.reads, frozenset(manifest.places))
+        docs = {name: primitive.doc for name, primitive in manifest.primitives.items()}
+        return cls(can.names, frozenset(manifest.primitives), can.reads, frozenset(manifest.places), docs)
 
     @cached_property
     def lexicon(self) -> Lexicon:
@@ -172,21 +195,26 @@ class Gate:
         """Return why a sentence may not move a robot whose words nobody listed: what it asks for besides its prohibitions."""
         if why is not None and why.code == "nothing-asked" and self._speaks_of_own(text):
             why = None
+        if why is None and not any(is_word(word) for word in tokens(untold(text))):
+            return NotUnderstood("nothing-asked", "the sentence tells of a deed, and asks for nothing.")
         asked, prohibitions = split(text)
         if not prohibitions or (why is not None and why.code != "forbids"):
             return why
-        small = listed("words", "fillers") | set(BREAKS)
-        if all(word in small for word in tokens(asked)):
+        if all(word in listed("words", "fillers") | {*BREAKS} for word in tokens(asked)):
             return NotUnderstood("forbids", "the sentence says what not to do, and asks for nothing.", "So nothing is done.")
-        asks = any(is_verb(word) for word in tokens(asked)) or self._speaks_of_own(asked)
+        own = {part for name in self.primitives for part in name.lower().split("_")} - listed("prohibitions", "particles")
+        verb = re.search(r"^(?:\W|please )*[a-z]+ (?:the|all|every|each|any|my|your|our|both|some) ", asked)  # "mop the hall"
+        asks = any(is_verb(word) or word in own for word in tokens(asked)) or bool(verb) or self._speaks_of_own(asked)
         return why if self.sentence(asked, follows) or not asks else None
 
     def _speaks_of_own(self, text: str) -> bool:
-        """Return whether a sentence names a place of the robot's and a word of its primitives: "go to the store"."""
-        words = set(re.findall(r"[^\W_]+", text.lower()))
-        return any(set(place.lower().split()) <= words for place in self.places) and any(
-            words & set(primitive.lower().split("_")) for primitive in self.primitives
-        )
+        """Return whether a sentence names a place of the robot's and a word of its primitives, or begins with such a word."""
+        told = re.findall(r"[^\W_]+", text.lower())
+        words, opens = set(told), next((word for word in told if word not in ("please", "now", "then", "and")), "")
+        own = [set(primitive.lower().split("_")) for primitive in self.primitives]
+        begins = any(opens == primitive.lower().split("_")[0] for primitive in self.primitives)
+        placed = any(set(place.lower().split()) <= words for place in self.places)
+        return begins or (placed and any(words & parts for parts in own))
 
     def _unknown(self, words: Sequence[str]) -> tuple[str, str]:
         assert self.names is not None
@@ -204,48 +232,86 @@ class Gate:
             sentences: every instruction so far, the one in force last.
             fresh: whether nothing has been done for it yet.
         """
-        left = [one for i, text in enumerate(sentences) for one in stays(text) if not _named_in(one[0], sentences[i + 1 :])]
+        left = [
+            one
+            for i, text in enumerate(sentences)
+            for one in stays(text)
+            if not requests(" ; ".join(sentences[i + 1 :]), one[0].things, self.primitives)
+        ]
         resting = (Stays(left),) if left else ()
         if self.strict:
             return (_AsAsked([self.read(text, i > 0) for i, text in enumerate(sentences)], fresh), *resting)
         parts, said = [split(text) for text in sentences], list[tuple[str, list[Prohibition]]]()
         for i, (_, prohibitions) in enumerate(parts):
             if prohibitions:  # what comes later may ask for what was forbidden before
-                said.append((" ".join(asked for asked, _ in parts[i:]), prohibitions))
+                later = [asked for asked, _ in parts[i:]]
+                named = [asked for asked, _ in parts[:i]] if re.search(r"\b(?:it|them)\b", later[0]) else []
+                said.append((" ; ".join(later), [one for one in prohibitions if not one.rest]))
+                said.append((" ; ".join([*named, *later]), [one for one in prohibitions if one.rest]))
         return (*((Keeps(said),) if said else ()), *resting)
 
-    def throws_away(self, sentences: Sequence[str], place: str) -> bool:
-        """Return whether what was said speaks of throwing or clearing away, or names a place from where nothing comes back.
+    def unasked(self, sentences: Sequence[str], what: str, phrases: Sequence[str], place: str = "") -> bool:
+        """Return whether a deed for good is one of which nobody spoke.
 
         Args:
             sentences: every instruction so far.
-            place: its name.
+            what: the primitive.
+            phrases: the things and places that its step names.
+            place: where something is left for good; "" where the primitive itself is what cannot be undone.
         """
         if not self.reads or self.strict:  # a strict gate checks it
-            return True
-        said = " . ".join(" ".join(tokens(text)) for text in sentences)
-        deeds = re.sub(english()["prohibitions"]["not_waste"], " ", said).split()
-        away = any(act_of().get(self.lexicon.mended(word) or word, frozenset()) & {"throw", "clear"} for word in deeds)
-        away = away or re.search(english()["prohibitions"]["emptied"], said) is not None
-        return away or bool({*said.split()} & {*place.lower().split("_"), *listed("prohibitions", "waste")})
+            return False
+        if place:  # also by throwing or clearing away
+            said = " . ".join(" ".join(tokens(text)) for text in sentences)
+            deeds = re.sub(english()["prohibitions"]["not_waste"], " ", said).split()
+            away = any(act_of().get(self.lexicon.mended(word) or word, frozenset()) & {"throw", "clear"} for word in deeds)
+            away = away or re.search(english()["prohibitions"]["emptied"], said) is not None
+            return not (away or {*said.split()} & {*place.lower().split("_"), *listed("prohibitions", "waste")})
+        words = {word for text in sentences for word in tokens(text)}
+        said = " ; ".join(sentences)
+        parts = {*what.split("_")} - listed("prohibitions", "particles")
+        spoken = any(deed_asked(part, said, loosely=True) for part in parts)
+        own = {word for phrase in phrases for word in tokens(phrase)[-1:]} - _small()
+        own = own or {*tokens(self.docs.get(what, ""))} - _small()
+        return not spoken and not any(singulars(one) & singulars(other) for one in own for other in words)
 
-    def doubt(self, text: str, policy: Policy) -> str:
-        """Return what a model may have misunderstood, in one sentence; "" for nothing.
+    def doubts(self, sentences: Sequence[str], policy: Policy, done: Done = ()) -> dict[str, str]:
+        """Return what a model may have misunderstood, each in one sentence, by the instruction in which it stands.
 
-        That is a prohibition that the rules cannot compare with its policy, else words of the instruction that neither they nor
-        the policy explain.
+        That is a prohibition that the rules cannot compare with its policy, in whatever instruction so far, and words of the
+        last one that neither they nor the steps explain. A policy's goal explains nothing: it may repeat them all.
+
+        Args:
+            sentences: every instruction so far, the one in force last.
+            policy: what the model means to do.
+            done: primitives and arguments of the steps that were tried before it.
         """
         if self.strict or not policy.steps:
-            return ""
-        if open_ends := unclear(text, self.primitives):
-            return f"Whether the policy keeps to {_listed(open_ends)} cannot be told."
-        text, _ = split(text)
-        if not self.reads:
-            return ""
-        told = {_stem(word) for word in re.findall(r"[^\W\d_]+", str(policy.to_json()).lower())}
-        told |= {_stem(word) for name in self.primitives for word in name.split("_")}
-        open_ = [word for word in self.read(text).unknown if _stem(word) not in told]
-        return f"Nothing in the policy explains {_listed(open_)}." if open_ else ""
+            return {}
+        found = {text: unclear(text, self.primitives) for text in sentences}
+        told = {t: f"Whether the policy keeps to {_listed(ends)} cannot be told." for t, ends in found.items() if ends}
+        last = sentences[-1]
+        if self.reads and last not in told:
+            if reported := [step.do for step in policy.steps if told_of(last, step.do)]:
+                told[last] = f"The instruction tells of {_listed(reported)}, and does not ask for it."
+            elif words := self._unexplained(last, policy, done):
+                told[last] = f"Nothing in the policy explains {_listed(words)}."
+        return told
+
+    def _unexplained(self, text: str, policy: Policy, done: Done) -> list[str]:
+        """Return the words of a sentence that neither the rules nor the robot's own words nor the steps explain."""
+        tables = english()["prohibitions"]
+        steps = [*((step.do, step.arguments) for step in policy.steps), *done]
+        silent = listed("primitives", "speaking")
+        if {*tokens(text)} & (verbs("tell") | listed("primitives", "answering")):
+            silent = frozenset[str]()
+        values = [value for do, arguments in steps for value in arguments.values() if do not in silent]
+        own = [*self.primitives, *self.places, *(self.docs.get(do, "") for do, _ in steps)]
+        told = {*re.findall(r"[^\W\d_]+", f"{own} {values}".lower())} - _small()
+        asked = untold(re.sub(tables["stays"], ",", split(text)[0]))
+        kinds = {match[1] for match in re.finditer(tables["of_kind"], asked)}
+        open_ = (word for word in self.read(asked).unknown if word not in kinds)
+        return [word for word in open_ if not any(same_word(word, other) for other in told)]
 
 
 def check_made_for(name: str, made_for: Mapping[str, Sequence[str]], manifest: Manifest) -> None:
@@ -350,12 +416,6 @@ class _AsAsked:
             yield Issue("/subtasks", "left-out", f"the policy leaves out {mention.text!r}.", hint)
 
 
-def _named_in(one: Prohibition, sentences: Sequence[str]) -> bool:
-    """Return whether a later sentence speaks of a thing again."""
-    later = {word for text in sentences for word in tokens(text)}
-    return any(thing[-1] in later for thing in one.things)
-
-
 def _exactly(mention: Mention, phrase: str) -> bool:
     return bool(mention.kind and mention.colour) and mention.fits(phrase)
 
@@ -383,8 +443,9 @@ def _listed(words: Sequence[str]) -> str:
     return ", ".join(repr(word[:40]) for word in words[:3]) + (", ..." if len(words) > 3 else "")
 
 
-def _stem(word: str) -> str:
-    return word.removesuffix("s")[:6]
+@cache
+def _small() -> frozenset[str]:
+    return listed("words", "fillers") | listed("prohibitions", "no_things") | {*BREAKS}
 
 
 def _short(text: str) -> str:

@@ -22,13 +22,18 @@ def tokens(text: str) -> list[str]:
     Args:
         text: a cleaned instruction.
     """
-    plain = unicodedata.normalize("NFKC", text).lower()
-    plain = re.sub("[’‘`´ʼ]", "'", plain)
+    plain = unicodedata.normalize("NFKC", with_apostrophes(text)).lower()
+    plain = re.sub(english()["contractions"]["parted"], r"\1n't", plain)
     plain = re.sub(r"[\u2013\u2014]|\s--?\s|[()\n]|\.{2,}|…", " , ", plain)
     found: list[str] = []
     for piece in re.findall(rf"{WORD.pattern}|\d+(?:[.,]\d+)*|[^\s]", plain):
         found += _spelled_out(piece) if WORD.fullmatch(piece) else [] if piece == "'" else [piece]
     return found
+
+
+def with_apostrophes(text: str) -> str:
+    """Return a text with one sign for all that is typed as an apostrophe; NFKC would part "don´t" at it."""
+    return re.sub("[’‘‛`´ʹʻʼʽˈ′＇]", "'", text)
 
 
 def is_word(token: str) -> bool:
@@ -205,6 +210,17 @@ def plural(noun: str) -> str:
     if noun.endswith(("x", "sh", "ch", "ss")):
         return noun + "es"
     return noun if noun.endswith("ice") else noun + "s"
+
+
+@cache
+def singulars(word: str) -> frozenset[str]:
+    """Return what a word may be the plural of, itself included: "knives" of "knife", "glasses" of "glass"."""
+    found = {word, english()["plurals"].get(word, word)}
+    if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
+        found.add(word[:-1])
+        endings = {"es": ("",), "ies": ("y",), "ves": ("f", "fe")}
+        found |= {word.removesuffix(e) + one for e, ones in endings.items() if word.endswith(e) for one in ones}
+    return frozenset(found)
 
 
 @cache

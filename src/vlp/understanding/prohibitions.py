@@ -6,14 +6,15 @@ do not spill anything                       unclear: no primitive and no thing a
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
 from vlp.core.errors import Issue
 from vlp.policy.checks import Context
 from vlp.policy.model import Policy, Situation, references, walk
-from vlp.understanding.lexicon import BREAKS, act_of, english, forms, listed, misspelt_denials, tokens, verbs
+from vlp.primitives.manifest import Primitive
+from vlp.understanding.lexicon import BREAKS, act_of, english, forms, listed, misspelt_denials, singulars, tokens, verbs
 from vlp.understanding.stopping import LATIN
 
 
@@ -27,6 +28,8 @@ class Prohibition:
         things: the things named, each as its words; a thing in another's place ("put it in the bin") where that is a pronoun.
         rest: whether it forbids all that is not asked for: "leave the rest", "only the red cube".
         but: the things that such a one speaks of as allowed.
+        state: how the things are to stay: "closed". What brings them there is no breach of it.
+        whole: whether nothing may be done with the things, whatever the deed: "the door must not be opened".
         open_end: whether words follow of which nobody knows whether they are forbidden, too: "do not touch it and go on".
     """
 
@@ -36,37 +39,48 @@ class Prohibition:
     rest: bool = False
     open_end: bool = False
     but: tuple[tuple[str, ...], ...] = ()
+    state: str = ""
+    whole: bool = False
+
+    @property
+    def of_deed(self) -> bool:
+        """Whether a deed may be meant, also one that is said like a thing: "except the vacuuming"."""
+        return bool(self.deed) or any(thing[-1].endswith("ing") for thing in self.things)
 
     def names(self, primitive: str) -> bool:
         """Return whether its words name a primitive: "taking a photo" names `take_photo`."""
-        small = listed("prohibitions", "particles")
-        parts = [part for part in re.findall(r"[a-z]+", primitive.lower()) if part not in small] or [primitive.lower()]
         said = {*self.deed, *(word for thing in self.things for word in thing)}
         opposite = ({"on", "off"}, {"up", "down"})
         apart = any((pair & set(primitive.lower().split("_"))) and not pair & set(primitive.lower().split("_")) & said
                     and pair & said for pair in opposite)  # fmt: skip
-        return not apart and all(any(_same(part, word) for word in said) for part in parts)
+        return not apart and all(any(same_word(part, word) for word in said) for part in _parts(primitive))
 
     def fits(self, phrase: str) -> bool:
         """Return whether a phrase of a policy may mean one of its things: "bottle" and "big blue bottle" the blue bottle."""
         return any(_may_be(thing, phrase) for thing in self.things)
 
 
-def _same(part: str, word: str) -> bool:
+def same_word(part: str, word: str) -> bool:
     """Return whether a part of a primitive's name and a word are forms of one word, or one begins the other: "photograph"."""
-    if word in forms(part) or part in forms(word):
+    if word in forms(part) or part in forms(word) or singulars(word) & singulars(part):
         return True
     short, long = sorted((part, word), key=len)
     return len(short) > 3 and long.startswith(short)
 
 
 def _may_be(thing: Sequence[str], phrase: str) -> bool:
-    mine, other = {_singular(word) for word in thing}, {_singular(word) for word in re.findall(r"[^\W_]+", phrase.lower())}
-    return bool(mine and other) and (mine <= other or other <= mine)
+    other = _words(phrase)
+    return bool(thing and other) and (_within(thing, other) or _within(other, thing))
 
 
-def _singular(word: str) -> str:
-    return word.removesuffix("s") if len(word) > 3 and not word.endswith("ss") else word
+def _within(some: Iterable[str], words: Iterable[str]) -> bool:
+    """Return whether all of some words are among others, in whatever number."""
+    told = {one for word in words for one in singulars(word)}
+    return all(singulars(word) & told for word in some)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text.lower())
 
 
 def split(text: str) -> tuple[str, list[Prohibition]]:
@@ -79,6 +93,8 @@ def split(text: str) -> tuple[str, list[Prohibition]]:
     words = " ".join("not" if word in misspelt_denials() else word for word in plain)
     for harmless in english()["prohibitions"]["harmless"]:
         words = re.sub(rf"\b(?:{harmless})(?![\w'])", " ", words)
+    for pattern, plainer in _plainer():
+        words = pattern.sub(plainer, words)
     words = whole = " ".join(words.split())
     words, found = _all_but(words)
     asked, end = list[str](), 0
@@ -100,6 +116,33 @@ def split(text: str) -> tuple[str, list[Prohibition]]:
     rest, others = re.subn(r"\bnothing (?:but|except)(?: for)?\b", "", rest)
     found += [Prohibition("nothing but", rest=True)] if others else []
     return re.sub(r"^(?:(?:and|but|so)\b|\W)+|(?:\b(?:and|but|so)|\W)+$", "", rest), found
+
+
+@cache
+def _plainer() -> list[tuple[re.Pattern[str], str]]:
+    table = english()["prohibitions"]
+    spared = rf"(?:{'|'.join(table['no_deeds'].split())})\b"
+    return [(re.compile(pattern.replace("<no_deeds>", spared)), plain) for pattern, plain in table["plainer"]]
+
+
+def untold(words: str) -> str:
+    """Return words without the clauses that tell of deeds or thank for them: "thank you for unlocking the door"."""
+    clauses = re.split(rf" ?[{re.escape(BREAKS)}] ?|\b(?:but|now|then|and (?=now|then|please))\b", " ".join(tokens(words)))
+    return " , ".join(clause.strip() for clause in clauses if clause.strip() and not _tells().match(clause.strip()))
+
+
+def told_of(words: str, primitive: str) -> bool:
+    """Return whether words tell of what a primitive does, and do not ask for it: "go to the desk, I unlocked the door"."""
+    return _speak_of(primitive, " ".join(tokens(words)).split()) and not deed_asked(primitive, words, loosely=True)
+
+
+@cache
+def _tells() -> re.Pattern[str]:
+    table = english()["prohibitions"]
+    past = "|".join(form for forms_ in english()["irregular"].values() for form in forms_.split() if not form.endswith("ing"))
+    told = "|".join(f"(?:{pattern})" for pattern in table["told"])
+    lead = r"(?:(?:and|but|so|well|oh|hey|no|yes|ok|because|since|as|good thing|glad|great|nice|that) )*"
+    return re.compile(lead + f"(?:{told})".replace("<tellers>", table["tellers"]).replace("<past>", past))
 
 
 def _all_but(words: str) -> tuple[str, list[Prohibition]]:
@@ -172,6 +215,7 @@ def _prohibition(words: str, match: re.Match[str], end: int) -> Prohibition:
     bare = bare or bool({*said[:1]} & listed("prohibitions", "rest"))  # "no other object"
     deed, things = ([], said) if bare else (said[:1], said[1:])
     rest = any(word in listed("prohibitions", "rest") for word in things)
+    rest = rest or (bool(deed) and deed[0] in _touching() and things[:1] == ["anything"])
     if joined is not None:
         things = things[: joined - len(deed)]
     named, particles = _things(things)
@@ -182,7 +226,10 @@ def _left_alone(match: re.Match[str]) -> Prohibition:
     said = match["thing"].split()
     deed = said[:1] if said[0].endswith("ing") else []
     named, particles = _things(said[len(deed) :])
-    return Prohibition(match[0], (*deed, *particles), named, any(word in listed("prohibitions", "rest") for word in said))
+    told = match.groupdict()
+    rest = any(word in listed("prohibitions", "rest") for word in said)
+    done = (*deed, *filter(None, [told.get("deed")]), *particles)
+    return Prohibition(match[0], done, named, rest, state=told.get("state") or "", whole=not deed)
 
 
 def _things(words: Sequence[str]) -> tuple[tuple[tuple[str, ...], ...], list[str]]:
@@ -240,7 +287,7 @@ class Stays:
         """Yield `forbidden`; what is let go of where the robot stands is not judged."""
         for path, thing, target, relation in moves(policy, context):
             for one, where in self.said:
-                there = _may_be(where.split(), target) or any(_same(t, w) for t in target.split() for w in where.split())
+                there = _may_be(where.split(), target) or any(same_word(t, w) for t in target.split() for w in where.split())
                 elsewhere = relation == "push" or (target != "" and not there)
                 if elsewhere and one.fits(thing):
                     yield Issue(
@@ -269,47 +316,126 @@ class Keeps:
             ]
             flat = [v for value in given for v in (value if isinstance(value, list | tuple) else [value])]
             phrases = [situation.phrase_of(v) for v in flat if isinstance(v, str)]
+            about = _Doing(primitive, phrases, context.state.holding, frozenset(context.manifest.primitives))
             for asked, prohibitions in self.said:
                 for one in prohibitions:
-                    if why := _breaks(one, asked, step.do, primitive.kind == "action", phrases, context.state.holding):
+                    if why := about.breaks(one, asked):
                         yield Issue(path, "forbidden", f"{why}; the instruction says {one.text!r}.", "Leave it out.")
             situation.apply(step)
 
 
-def _breaks(one: Prohibition, asked: str, do: str, acts: bool, phrases: Sequence[str], held: str) -> str:
-    """Return how a step breaks a prohibition, "" where it does not."""
-    about = [*phrases, *([held] if acts and held and not phrases else [])]
-    hit = next((phrase for phrase in about if one.fits(phrase)), "")
-    if acts and hit and not _named(one, asked):
-        return f"{do} does something with the {hit}"
-    if acts and one.rest:
-        beyond = (p for p in about if not _all_in(p, f"{asked} {one.text}") and not any(_may_be(t, p) for t in one.but))
-        if other := next(beyond, ""):
-            return f"{do} does something with the {other}"
-    meant = hit or not one.things or not about or _noun_in_name(one, do)
-    return f"{do} is forbidden" if one.deed and meant and one.names(do) and not _deed_asked(do, asked) else ""
+@dataclass(frozen=True)
+class _Doing:
+    """One step as prohibitions are compared with it.
+
+    Args:
+        primitive: what it does.
+        phrases: the things and places that it names.
+        held: what the hand holds.
+        known: names of all that the robot can do.
+    """
+
+    primitive: Primitive
+    phrases: Sequence[str]
+    held: str
+    known: frozenset[str]
+
+    def breaks(self, one: Prohibition, asked: str) -> str:
+        """Return how the step breaks a prohibition, "" where it does not."""
+        do, acts = self.primitive.name, self.primitive.kind == "action"
+        about = [*self.phrases, *([self.held] if acts and self.held and not self.phrases else [])]
+        hit = next((phrase for phrase in about if one.fits(phrase)), "")
+        # "keep the oven off": `turn_off` may be what keeps it so
+        brings = bool(one.state) and any(same_word(part, one.state) for part in do.lower().split("_"))
+        if acts and hit and not brings and not requests(asked, one.things, self.known):
+            return f"{do} does something with the {hit}"
+        if acts and not hit and not brings and not deed_asked(do, asked) and (thing := self._own_thing(one)):
+            return f"{do} does something with the {thing}"
+        if acts and one.rest and (other := self._beyond(one, asked, about)):
+            return other
+        meant = hit or not one.things or not about or _noun_in_name(one, do)
+        return f"{do} is forbidden" if one.of_deed and meant and one.names(do) and not deed_asked(do, asked) else ""
+
+    def _own_thing(self, one: Prohibition) -> str:
+        """Return the thing of a prohibition that the primitive's own words name: the door of `open_door`.
+
+        Where a step says nothing of what it is about, that is in the primitive's description.
+        """
+        own = {*_parts(self.primitive.name), *(() if self.phrases else _words(self.primitive.doc))}
+        return next((" ".join(thing) for thing in one.things if _within(thing[-1:], own)), "")
+
+    def _beyond(self, one: Prohibition, asked: str, about: Sequence[str]) -> str:
+        """Return how the step does more than was asked for, where nothing else may be done; "" where it does not.
+
+        A way to a place is no deed of its own, nor is what is done with what is held.
+        """
+        do, told = self.primitive.name, f"{asked} {one.text}"
+        goes = all(argument.type == "place" for argument in self.primitive.arguments)
+        deed = deed_asked(do, told, loosely=True)
+        if not about:
+            return "" if deed or self.primitive.reaches else f"{do} was not asked for"
+        if goes and self.phrases and not deed:
+            return ""
+        beyond = (p for p in about if not _within(_words(p), _words(told)) and not any(_may_be(t, p) for t in one.but))
+        return f"{do} does something with the {other}" if (other := next(beyond, "")) else ""
+
+
+def _parts(name: str) -> list[str]:
+    """Return the words in a primitive's name that carry its meaning."""
+    small = listed("prohibitions", "particles")
+    return [part for part in re.findall(r"[a-z]+", name.lower()) if part not in small] or [name.lower()]
 
 
 def _noun_in_name(one: Prohibition, do: str) -> bool:
     """Return whether the thing that is named is part of a primitive's name: "a photo" of `take_photo`."""
     parts = re.findall(r"[a-z]+", do.lower())
-    return any(_same(part, word) for thing in one.things for word in thing for part in parts)
+    return any(same_word(part, word) for thing in one.things for word in thing for part in parts)
 
 
-def _named(one: Prohibition, asked: str) -> bool:
-    """Return whether what is asked names a forbidden thing, too."""
-    plain = " " + " ".join(_singular(word) for word in asked.split()) + " "
-    return any(f" {' '.join(_singular(word) for word in thing)} " in plain for thing in one.things)
+def requests(asked: str, things: Sequence[Sequence[str]], primitives: Iterable[str]) -> bool:
+    """Return whether words ask to do something with one of the things: "lift the mug", and not "go around the mug".
+
+    Args:
+        asked: the words.
+        things: each as its words.
+        primitives: names of what the robot can do.
+    """
+    parts = {part for name in primitives for part in _parts(name)}
+
+    def acts(word: str) -> bool:
+        return word in act_of() or word in _touching() or any(same_word(part, word) for part in parts)
+
+    for clause in re.split(rf"[{re.escape(BREAKS)}]|\b(?:but|then|while)\b", untold(asked)):
+        words = clause.split()
+        for thing in things:
+            for i in range(len(words) - len(thing) + 1):
+                if not all(_within([mine], [word]) for mine, word in zip(thing, words[i:], strict=False)):
+                    continue
+                before, behind = words[:i], words[i + len(thing) :]
+                verb = next((j for j in reversed(range(i)) if acts(words[j]) or is_verb(words[j])), None)
+                lifts = verb is not None and acts(words[verb]) and not listed("prohibitions", "around") & {*words[verb:i]}
+                needs = bool(listed("prohibitions", "may") & {*behind[:1]}) and any(acts(word) for word in behind)
+                if lifts or needs or {*before, *behind} <= listed("prohibitions", "answers"):
+                    return True
+    return False
 
 
-def _all_in(phrase: str, asked: str) -> bool:
-    told = {_singular(word) for word in asked.split()}
-    return {_singular(word) for word in phrase.lower().split()} <= told
+def deed_asked(do: str, asked: str, loosely: bool = False) -> bool:
+    """Return whether words ask for what a primitive does, by the words of its name.
+
+    Args:
+        do: its name.
+        asked: the words.
+        loosely: whether its first word counts as a noun, too: "the vacuum".
+    """
+    return _speak_of(do, untold(asked).split(), loosely)
 
 
-def _deed_asked(do: str, asked: str) -> bool:
-    parts = [part for part in re.findall(r"[a-z]+", do.lower()) if part not in listed("prohibitions", "particles")]
-    return all(any(_same(part, word) for word in asked.split()) for part in parts or [do.lower()])
+def _speak_of(do: str, words: Sequence[str], loosely: bool = False) -> bool:
+    nouns = {i + 1 for i, word in enumerate(words) if word in listed("roles", "articles") and not loosely}
+    first, *others = _parts(do)
+    verbal = any(same_word(first, word) for i, word in enumerate(words) if i not in nouns)
+    return verbal and all(any(same_word(part, word) for word in words) for part in others)
 
 
 def unclear(text: str, primitives: frozenset[str]) -> list[str]:
@@ -326,13 +452,13 @@ def unclear(text: str, primitives: frozenset[str]) -> list[str]:
 def _clear(one: Prohibition, asked: str, primitives: frozenset[str]) -> bool:
     if one.open_end:
         return False
-    if one.rest:
+    if one.rest or one.state:
         return True
     named = [name for name in primitives if one.names(name)]
-    if named and not any(_deed_asked(name, asked) for name in named):
+    if named and not any(deed_asked(name, asked) for name in named):
         return True
-    handles = bool(named) or not one.deed or one.deed[0] in _touching()
-    return bool(one.things) and handles and not _named(one, asked)
+    handles = bool(named) or not one.deed or one.whole or one.deed[0] in _touching()
+    return bool(one.things) and handles and not requests(asked, one.things, primitives)
 
 
 def _touching() -> frozenset[str]:

@@ -5,13 +5,24 @@ import unicodedata
 from functools import cache
 from itertools import permutations
 
-from vlp.understanding.lexicon import LEAST_LETTERS, Lexicon, english, listed, neighbours, real_words, tokens
+from vlp.understanding.lexicon import (
+    LEAST_LETTERS,
+    Lexicon,
+    english,
+    listed,
+    neighbours,
+    real_words,
+    tokens,
+    with_apostrophes,
+)
 
 
 @cache
 def _patterns() -> dict[str, re.Pattern[str]]:
     """Return what begins a sentence that stops the robot, what is a clause that stops it, and what may stand before either."""
-    words = {name: "|".join(phrases) for name, phrases in english()["stopping"].items() if isinstance(phrases, list)}
+    tables = {name: phrases for name, phrases in english()["stopping"].items() if isinstance(phrases, list)}
+    living = f"(?:{'|'.join(sorted(listed('harm', 'living')))})"
+    words = {name: _unmarked("|".join(phrases)).replace("<living>", living) for name, phrases in tables.items()}
     after = rf"(?: (?!there$|there |go$)(?:{words['around']}|{words['tails']}))*$"
     return {
         "firm": re.compile(rf"(?:{words['halting']}|{words['firm']})(?![\w'])"),
@@ -20,6 +31,7 @@ def _patterns() -> dict[str, re.Pattern[str]]:
             rf"(?:{words['mild']})(?: (?:{words['around']}|on|it|this|that|a|second|moment|minute|bit|for|me))*$"
         ),
         "revoking": re.compile(rf"(?:{words['revoking']})(?: (?:{words['tails']}|please|now|robot|no+|not))*$"),
+        "seen": re.compile(words["seen"]),
         "before": re.compile(rf"^(?:{words['leads']}|{words['around']})(?: |$)"),
     }
 
@@ -45,6 +57,8 @@ def says_stop(text: str) -> bool:
 def _says_stop(text: str) -> bool:
     squashed = re.sub(r"(.)\1+", r"\1", re.sub(r"[\W\d_]", "", text))
     if re.fullmatch("(?:stop|wait|halt|freze|abort)+|(?:no){2,}", squashed):  # "s t o p", "stopstopstop", "nonono"
+        return True
+    if _patterns()["seen"].search(text):  # "a child!"
         return True
     words = [_mended(token) for token in tokens(text)]
     parts = re.split(r"[,;:.!?¡¿*|/\-]+", " ".join(words))
@@ -129,10 +143,16 @@ def _collapsed(text: str, latin: bool = True) -> str:
         text: as it was typed.
         latin: whether to read letters of other scripts as the Latin ones that they look like.
     """
-    plain = "".join(c for c in unicodedata.normalize("NFKC", text).lower() if unicodedata.category(c) != "Cf")
+    plain = unicodedata.normalize("NFKC", with_apostrophes(text)).lower()
+    plain = _unmarked("".join(c for c in plain if unicodedata.category(c) != "Cf"))
     plain = re.sub(f"[{english()['stopping']['signs']}]", " , stop , ", plain.translate(LATIN) if latin else plain)
     plain = re.sub(r"(?<=[a-z])0(?=[a-z])", "o", re.sub(r"(?<!\w)[5$](?=t[o0]p)", "s", plain))
     return re.sub(r"(\w)\1{2,}", r"\1", plain)
+
+
+def _unmarked(text: str) -> str:
+    """Return a text without marks that stand over or under letters, by which no word is told from another here."""
+    return "".join(c for c in text if unicodedata.category(c)[0] != "M")
 
 
 def _mended(word: str) -> str:
