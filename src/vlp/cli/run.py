@@ -29,8 +29,7 @@ from vlp.models.catalogue import DEFAULT_MODEL, OPEN_S, open_for_person, with_na
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.prompt.render import WORDINGS
-from vlp.robot.protocol import Robot, offered
-from vlp.robot.record import held_here
+from vlp.robot.protocol import Robot, is_own, offered
 from vlp.runtime.body import Budget, ProgramFault, fault_of
 from vlp.runtime.loop import Change
 from vlp.runtime.run import Run, Spec, Unsettled, read_run
@@ -110,7 +109,7 @@ def launch(
         ask_person=keyboard.ask if keyboard else None, token=robot_token(token),
         ask_checks=options["check"] == "model",
     )  # fmt: skip
-    with _closing(robot) as faults, held_here(spec.robot, robot):
+    with _closing(robot) as faults, _held_here(spec.robot, robot):
         if model is not None:
             Gate.of(model, robot.describe())  # refuses before anything of an earlier run is moved
         if not _finds_things(robot, simulation):
@@ -266,6 +265,15 @@ def _film(out: Path, robot: Robot, simulation: Simulation | None) -> Subscriber:
     film = Video(out, view)
     innermost(robot).on_tick.append(film.recorder(FILM_SPEED))
     return film
+
+
+def _held_here(name: str, robot: Robot) -> contextlib.AbstractContextManager[None]:
+    """Return the hold of a robot of one's own, which may have been latched while it was served; nothing of another robot."""
+    if not is_own(name):
+        return contextlib.nullcontext()
+    from vlp.robot.record import held_here
+
+    return held_here(name, robot)
 
 
 @contextlib.contextmanager

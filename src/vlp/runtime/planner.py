@@ -304,12 +304,29 @@ class Planner:
         self._worker.close()
 
     def _ask(self, messages: Sequence[Message], attempt: int, grammar: Schema) -> Reply:
-        start = time.monotonic()
+        start, old, limit_s = time.monotonic(), self.memory.progress.plan, self.budget.model_s
+        draft = compact(old.policy) if old else None
+
+        def replied() -> Reply:
+            return self._worker.call(
+                lambda: self.model.generate(
+                    messages,
+                    grammar=grammar,
+                    draft=draft,
+                    max_tokens=self.budget.reply_tokens,
+                    timeout_s=limit_s,
+                    on_text=self._on_text,
+                ),
+                limit_s + HANG_GRACE_S,
+                "a reply",
+                self.wanted,
+            )
+
         try:
-            reply = self._replied(messages, grammar)
+            reply = replied()
         except NotInTime as late:  # the request may have been lost, e.g. in a server that was started anew
             self.journal.emit(Event("note", {"text": f"{late.message} It is asked once more."}))
-            reply = self._replied(messages, grammar)
+            reply = replied()
         data = {
             "text": reply.text,
             "said": reply.said,
@@ -322,23 +339,6 @@ class Planner:
         }
         self.journal.emit(Event("reply", data))
         return reply
-
-    def _replied(self, messages: Sequence[Message], grammar: Schema) -> Reply:
-        old = self.memory.progress.plan
-        limit_s = self.budget.model_s
-        return self._worker.call(
-            lambda: self.model.generate(
-                messages,
-                grammar=grammar,
-                draft=compact(old.policy) if old else None,
-                max_tokens=self.budget.reply_tokens,
-                timeout_s=limit_s,
-                on_text=self._on_text,
-            ),
-            limit_s + HANG_GRACE_S,
-            "a reply",
-            self.wanted,
-        )
 
     def _understood(self, plan: Plan, known: State) -> Event:
         ids = [step.id for step in final_steps(plan, self.manifest, known)]
