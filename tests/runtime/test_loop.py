@@ -114,7 +114,7 @@ def test_an_invalid_reply_goes_back_with_its_report(make_run):
 
 def test_an_empty_reply_is_called_empty_and_a_refused_one_is_shown(make_run):
     """Three empty replies were told as "not JSON: Expecting value", and of refused ones nothing was to be seen."""
-    assert "the reply is empty." in make_run([""] * 3).go().reason
+    assert "it is empty." in make_run([""] * 3).go().reason
 
 
 def test_what_the_last_refused_reply_said_is_told(make_run):

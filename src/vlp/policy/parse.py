@@ -45,7 +45,7 @@ def parse_json(text: str | bytes) -> tuple[Any, Report]:
     report = Report()
     decoded = _decode(text, report)
     if decoded is not None and not decoded.strip():
-        report.add("", "empty-reply", "the reply is empty.", "Write one JSON object.")
+        report.add("", "not-json", "it is empty.", "Write one JSON object.")
         return None, report
     if decoded is None or not _scan(decoded, report):
         return None, report
