@@ -104,6 +104,28 @@ def test_the_latch_holds_over_a_restart_until_it_is_reset(tmp_path: Path) -> Non
         assert client.home("k", client.lease()).status_code == 202
 
 
+def test_a_latch_from_before_a_restart_opens_only_after_a_stop_that_works(tmp_path: Path) -> None:
+    """The brake had failed; the server was started again, and its first reset was taken although the brake still failed."""
+
+    class Brakeless(FakeRobot):
+        works = False
+
+        def stop(self) -> None:
+            if not self.works:
+                raise RuntimeError("no pressure in the brake")
+            super().stop()
+
+    with running_server(Brakeless(), TOKEN, record=tmp_path / "r.db", silence_s=60) as at:
+        assert Client(at.url).http.post("/stop", json={}).json()["confirmed"] is False
+    robot = Brakeless()
+    with running_server(robot, TOKEN, record=tmp_path / "r.db", silence_s=60) as at:
+        client = Client(at.url)
+        assert code(client.http.post("/stop/reset")) == "stop-failed"
+        robot.works = True
+        assert client.http.post("/stop", json={}).json()["confirmed"] is True
+        assert client.http.post("/stop/reset").json()["stopped"] is False
+
+
 def test_a_server_that_is_closed_in_motion_comes_back_latched(tmp_path: Path) -> None:
     fake = FakeRobot()
     fake.script("home", Script(delay_s=60.0))

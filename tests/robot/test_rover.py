@@ -20,6 +20,7 @@ from vlp.core.observation import Observation
 from vlp.journal import read_events
 from vlp.models.openai_model import OpenAIModel
 from vlp.models.scripted import ScriptedModel
+from vlp.primitives.facts import sensed_facts
 from vlp.prompt.full import system_text
 from vlp.robot.conformance import check_robot
 from vlp.robot.protocol import Step
@@ -132,3 +133,19 @@ def test_the_robot_itself_refuses_a_step_whose_need_it_senses_to_be_otherwise() 
     result = rover.execute(Step("close_door", {"door": "lab door"}, "k"))
     assert (result.status, result.code) == ("rejected", "unmet-need")
     assert result.message == "close_door needs 'open lab door'; the robot senses that it is otherwise."
+
+
+def test_a_sensed_fact_that_is_no_text_is_told_in_one_line() -> None:
+    """`vlp robot check` showed a traceback for a fact whose name was a number."""
+
+    class Numbered(TroubledRover):
+        def observe(self) -> Observation:
+            seen = super().observe()
+            return replace(seen, state=replace(seen.state, facts={5: True}))  # type: ignore[dict-item]
+
+    assert "/observe" in str(check_robot(Numbered()))
+
+
+def test_a_sensed_fact_is_read_whatever_its_spaces() -> None:
+    """A run took "open  lab door" for another fact than "open lab door", and drove through."""
+    assert sensed_facts({" open  lab door ": False}) == {("open", "lab door"): False}

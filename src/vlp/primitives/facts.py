@@ -245,7 +245,7 @@ def told_by_state(primitive: Primitive, sensed: Iterable[Fact] = ()) -> list[Con
 
 def sensed_facts(told: Mapping[str, bool]) -> dict[Fact, bool]:
     """Return what a robot's state says of its own facts: the first word is the predicate, the rest is what it is said of."""
-    return {tuple(text.split(" ", 1)): so for text, so in told.items()}
+    return {tuple(" ".join(text.split()).split(" ", 1)): so for text, so in told.items()}
 
 
 def sensing_faults(told: Mapping[str, bool], manifest: Manifest) -> Iterator[tuple[str, str]]:

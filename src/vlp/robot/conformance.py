@@ -196,11 +196,12 @@ def _check_observation(report: Report, robot: Robot, manifest: Manifest) -> None
     facts = {
         "clock": second.stamp_s >= first.stamp_s,
         "own": all(isinstance(v, str | int | float) for v in first.state.own.values()),
+        "facts": all(isinstance(k, str) and isinstance(v, bool) for k, v in first.state.facts.items()),
     }
     if first.state.at not in ("", *manifest.places):
         hint = did_you_mean(first.state.at, manifest.places) if manifest.places else "The manifest has no places."
         report.add(path, "place", f"it stands at {first.state.at[:64]!r}, which is no place of the manifest.", hint)
-    for message, hint in sensing_faults(first.state.facts, manifest):
+    for message, hint in sensing_faults(first.state.facts, manifest) if facts["facts"] else ():
         report.add(path, "sensed-fact", message, hint)
     if k is not None:
         facts |= {"size": first.rgb.shape[:2] == (k.height, k.width), "intrinsics": k.fx > 0 and k.fy > 0}

@@ -243,6 +243,9 @@ class Executor:
         """Open the latch again; refused while a step or a stop still runs, after a stop that failed, and without a reset."""
         if self.busy:
             raise Refusal(409, "busy", "the stopped step has not ended yet.", "Wait for it, then reset.")
+        release = offered(self.robot, "reset_stop")
+        if self.stopped and not self._stoppers and release is not None:  # latched before: no stop of this life has worked
+            self.stop(self.stop_reason).join(2.0)
         with self._stop_lock:
             stops, stoppers = self._stops, list(self._stoppers)
         if any(stopper.is_alive() for stopper in stoppers):
@@ -252,7 +255,6 @@ class Executor:
             raise Refusal(
                 409, "stop-failed", f"{stoppers[-1].fault}.", "Stop it again (POST /stop); reset it after one that works."
             )
-        release = offered(self.robot, "reset_stop")
         if release is None and stops:  # the robot itself is latched; one that was made anew since the stop is not
             raise Refusal(409, "cannot-reset", "this robot offers no reset.", "Restart its server, then reset.")
         try:

@@ -15,6 +15,7 @@ from vlp.primitives.facts import Fact, Facts, sensed_facts
 from vlp.primitives.manifest import Primitive
 from vlp.primitives.schema import CHECK
 from vlp.prompt.render import Memory, StepRecord
+from vlp.understanding.prohibitions import declines
 
 SAME_SPOT_M = 0.05
 """A thing seen less than this from where it was believed to be has not moved."""
@@ -93,6 +94,7 @@ class RunMemory:
         situation: what holds by the steps that succeeded: the same fold that policies are checked with.
         tells_place: whether the robot has ever said where it stands; the "" of one that never does says nothing.
         sensed: what the robot sensed of its own facts when it was last observed.
+        declined: the robot's question to which the person, in the last sentence, did not say yes; "" for none.
         undoable: final steps that were done for the present instruction, as `deed` writes them: none is done twice.
         planned_on_s: when the image of the present plan was taken, in seconds since the epoch.
     """
@@ -105,6 +107,7 @@ class RunMemory:
         self.tells_place = False
         self.sensed: dict[Fact, bool] = {}
         self.undoable: set[str] = set()
+        self.declined = ""
         self.planned_on_s = 0.0
 
     def on_event(self, event: Event) -> None:
@@ -165,7 +168,9 @@ class RunMemory:
     def _instruction(self, event: Event) -> None:
         self._know(instructions=(*self.knowledge.instructions, event.data["text"]))
         self.progress.replans = -1
-        if "question" in event.data:  # an answer is no new beginning
+        question = event.data.get("question", "")
+        self.declined = question if declines(question, event.data["text"]) else ""
+        if question:  # an answer is no new beginning
             self.progress.asks += 1
         else:
             self.progress.asks, self.undoable = 0, set()

@@ -18,7 +18,8 @@ from vlp.runtime.body import Abandoned, Budget, Overrun, Worker
 from vlp.runtime.memory import RunMemory, deed
 from vlp.runtime.story import Outcome
 from vlp.understanding.gate import OPEN, Gate
-from vlp.understanding.stopping import says_no, says_stop
+from vlp.understanding.prohibitions import declines, deed_asked
+from vlp.understanding.stopping import says_stop
 
 
 def answered(memory: RunMemory) -> list[Event] | Outcome:
@@ -38,7 +39,7 @@ def answered(memory: RunMemory) -> list[Event] | Outcome:
     if progress.done and _asks(progress.done[-1]) and not progress.failed and (remaining or alone):
         step, value = progress.done[-1], memory.knowledge.steps[-1].value
         used = {name for later in remaining for _, name in references(later.step)}
-        if says_no(value) or says_stop(value) or step.step.as_ not in used:
+        if declines(_question(step), value) or says_stop(value) or step.step.as_ not in used:
             return _taken(_question(step), value)
     if remaining and _asks(remaining[0]):
         question = _question(remaining[0])
@@ -185,7 +186,7 @@ class Planner:
         refuted = last is not None and last.do == CHECK and last.status == "failed" and last.code != "unknown"
         known = replace(self.memory.state(refuted), at=seen.state.at)
         fresh = self.memory.progress.instruction != memory.instruction
-        checks = (*CHECKS, *self.gate.checks(memory.instructions, fresh), self._not_again)
+        checks = (*CHECKS, *self.gate.checks(memory.instructions, fresh), self._not_again, self._not_declined)
         messages, report, said = first, Report(), ""
         for attempt in range(1, self.budget.replies + 1):
             reply = self._ask(messages, attempt, self._grammars[refuted])
@@ -214,6 +215,14 @@ class Planner:
                 message = f"{step.do} was done already for this instruction, and cannot be undone."
                 yield Issue(path, "done-already", message, "Leave it out, and plan only what is still missing.")
             situation.apply(step)
+
+    def _not_declined(self, policy: Policy, context: Context) -> Iterator[Issue]:
+        """Yield `declined` for each action of which a question spoke that the person did not agree to."""
+        question = self.memory.declined
+        for path, step in walk(policy) if question else ():
+            if context.manifest.primitives[step.do].kind == "action" and deed_asked(step.do, question, loosely=True):
+                message = f"the person was asked {question[:100]!r}, and did not agree to it."
+                yield Issue(path, "declined", message, "Leave it out, or say that it cannot be done.")
 
     def doubts(self, plan: Plan, known: State) -> dict[str, str]:
         """Return what a general model may have misunderstood, each in one sentence, by the instruction in which it stands.

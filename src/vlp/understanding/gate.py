@@ -236,7 +236,7 @@ class Gate:
             one
             for i, text in enumerate(sentences)
             for one in stays(text)
-            if not requests(" ; ".join(sentences[i + 1 :]), one[0].things, self.primitives)
+            if not requests(" ; ".join(self._requests(sentences[i + 1 :])), one[0].things, self.primitives)
         ]
         resting = (Stays(left),) if left else ()
         if self.strict:
@@ -244,11 +244,18 @@ class Gate:
         parts, said = [split(text) for text in sentences], list[tuple[str, list[Prohibition]]]()
         for i, (_, prohibitions) in enumerate(parts):
             if prohibitions:  # what comes later may ask for what was forbidden before
-                later = [asked for asked, _ in parts[i:]]
+                later = [parts[i][0], *(split(text)[0] for text in self._requests(sentences[i + 1 :]))]
                 named = [asked for asked, _ in parts[:i]] if re.search(r"\b(?:it|them)\b", later[0]) else []
                 said.append((" ; ".join(later), [one for one in prohibitions if not one.rest]))
                 said.append((" ; ".join([*named, *later]), [one for one in prohibitions if one.rest]))
         return (*((Keeps(said),) if said else ()), *resting)
+
+    def _requests(self, sentences: Sequence[str]) -> list[str]:
+        """Return the sentences that may ask for something: a question asks for no deed, unless it begins with "can you"."""
+        polite = re.compile(
+            r"\W*(?:(?:please|and|so|then|ok|okay)\W+)*(?:can|could|will|would|won't) (?:you|we|someone)\b", re.I
+        )
+        return [text for text in sentences if polite.match(text) or not self.read(text, True).question]
 
     def unasked(self, sentences: Sequence[str], what: str, phrases: Sequence[str], place: str = "") -> bool:
         """Return whether a deed for good is one of which nobody spoke.
@@ -290,10 +297,13 @@ class Gate:
             return {}
         found = {text: unclear(text, self.primitives) for text in sentences}
         told = {t: f"Whether the policy keeps to {_listed(ends)} cannot be told." for t, ends in found.items() if ends}
-        last = sentences[-1]
-        if self.reads and last not in told:
-            if reported := [step.do for step in policy.steps if told_of(last, step.do)]:
+        last, steps = sentences[-1], [step.do for step in policy.steps if step.do not in listed("primitives", "answering")]
+        if self.reads and steps and last not in told:
+            asked_about = not self._requests([last])
+            if reported := [do for do in steps if told_of(last, do) or (asked_about and deed_asked(do, last))]:
                 told[last] = f"The instruction tells of {_listed(reported)}, and does not ask for it."
+            elif turned := [do for do in steps if {*do.split("_")} & {"on", "off"} and _turned(do, last)]:
+                told[last] = f"The instruction asks for the opposite of {_listed(turned)}."
             elif words := self._unexplained(last, policy, done):
                 told[last] = f"Nothing in the policy explains {_listed(words)}."
         return told
@@ -307,11 +317,18 @@ class Gate:
             silent = frozenset[str]()
         values = [value for do, arguments in steps for value in arguments.values() if do not in silent]
         own = [*self.primitives, *self.places, *(self.docs.get(do, "") for do, _ in steps)]
-        told = {*re.findall(r"[^\W\d_]+", f"{own} {values}".lower())} - _small()
+        own += [name for _, arguments in steps for name in arguments]
+        told = {*re.findall(r"[^\W_]+", f"{own} {values}".lower())} - _small()
         asked = untold(re.sub(tables["stays"], ",", split(text)[0]))
         kinds = {match[1] for match in re.finditer(tables["of_kind"], asked)}
         open_ = (word for word in self.read(asked).unknown if word not in kinds)
         return [word for word in open_ if not any(same_word(word, other) for other in told)]
+
+
+def _turned(do: str, text: str) -> bool:
+    """Return whether a sentence turns off what a primitive turns on, or the other way round."""
+    said, parts = {*tokens(text)} & {"on", "off"}, {*do.split("_")} & {"on", "off"}
+    return len(said) == len(parts) == 1 and said != parts and bool({"turn", "switch"} & {*tokens(text)})
 
 
 def check_made_for(name: str, made_for: Mapping[str, Sequence[str]], manifest: Manifest) -> None:

@@ -15,7 +15,7 @@ from vlp.policy.checks import Context
 from vlp.policy.model import Policy, Situation, references, walk
 from vlp.primitives.manifest import Primitive
 from vlp.understanding.lexicon import BREAKS, act_of, english, forms, listed, misspelt_denials, singulars, tokens, verbs
-from vlp.understanding.stopping import LATIN
+from vlp.understanding.stopping import LATIN, says_no
 
 
 @dataclass(frozen=True)
@@ -463,3 +463,15 @@ def _clear(one: Prohibition, asked: str, primitives: frozenset[str]) -> bool:
 
 def _touching() -> frozenset[str]:
     return frozenset(form for verb in listed("prohibitions", "touching") for form in forms(verb))
+
+
+def declines(question: str, answer: str) -> bool:
+    """Return whether an answer to a question of the robot's is a no, or no yes where it asks for leave: "shall I open it?"."""
+    words, table = [*tokens(answer)], english()["answers"]
+    first = words[0] if words else ""
+    if says_no(answer) or first in listed("answers", "no") or "\N{THUMBS DOWN SIGN}" in answer:
+        return True
+    asked = tokens(question)
+    repeats = first in {*asked[2:]} - listed("roles", "articles")  # "unlock it"
+    agrees = first in listed("answers", "yes") or is_verb(first) or repeats
+    return bool(re.match(table["leave"], " ".join(asked))) and not agrees
