@@ -164,3 +164,13 @@ def test_a_run_killed_around_the_answer_goes_on(make_run, tmp_path, kind: str):
     outcome = LiveRun(tmp_path / "run", spec, robot, ScriptedModel(replies), past=events).go()
     told = [e.data["text"] for e in read_events(tmp_path / "run") if e.kind == "instruction"]
     assert outcome.outcome == "success" and told[1:] == ["the red one"]
+
+
+@pytest.mark.parametrize("answer", ["no", "no thanks", "maybe"])
+def test_what_was_asked_about_is_not_done_after_a_no(make_run, answer: str):
+    """Asked "shall I place it?", a person said no, and the next policy placed it."""
+    leave = "shall I place the red cube in the green bowl?"
+    run = make_run([ask(leave), *[put("red cube", "green bowl")] * 3], robot=FakeRobot(answers={leave: answer}))
+    outcome = run.go()
+    assert (outcome.outcome, run.done) == ("failure", ["ask"])
+    assert {issue["code"] for report in run.of("report") for issue in report["issues"]} == {"declined"}

@@ -77,9 +77,9 @@ def serve(
     def tell() -> None:
         print(f"{robot}{where} at http://{host}:{port}, Ctrl-C ends it.", flush=True)
         if not tokens:
-            print("In another terminal, to stop it and to command it:", flush=True)
-            print(f"  VLP_ROBOT_TOKEN={token} vlp robot stop --robot http://{host}:{port}", flush=True)
+            print("In another terminal:", flush=True)
             print(f"  export VLP_ROBOT_TOKEN={token}", flush=True)
+            print(f"  vlp robot stop --robot http://{host}:{port}", flush=True)
             print(f"  vlp robot manifest --robot http://{host}:{port}", flush=True)
             print("After a stop, who stands beside the robot opens its latch:", flush=True)
             print(f"  VLP_ROBOT_RESET_TOKEN={reset_token} vlp robot reset --robot http://{host}:{port}", flush=True)
