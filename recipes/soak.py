@@ -132,9 +132,13 @@ ROWS = {
     ),
     "physics": Row(
         "A simulator that breaks is an outcome of its own, with a dump that reproduces it",
-        "physics", 10_000, "{counts}",
+        "physics", 10_000,
+        "{counts[reproduced by stepping]} faults came again by stepping, {counts[reproduced as it was found]} as they were found",
     ),
-    "saving": Row("Killed while saving, or the disk full: what was there is whole", "saving", 2000, "kinds and ways: {counts}"),
+    "saving": Row(
+        "Killed while saving, or the disk full: what was there is whole",
+        "saving", 2000, "8 kinds of files; kills at file operations, disks full at pages",
+    ),
     "planted": Row(
         "A fault in a model, an adapter or samples is named before anything is loaded",
         "planted", 2000, "{grown_mb} MB more memory",
@@ -153,6 +157,9 @@ class Quantiles(dict[str, float]):
 
 class Counts(dict[str, Any]):
     """Named numbers; formatted as a list."""
+
+    def __missing__(self, name: str) -> int:
+        return 0
 
     def __format__(self, spec: str) -> str:
         return ", ".join(f"{value} {name}" for name, value in self.items())
