@@ -133,7 +133,7 @@ ROWS = {
     "physics": Row(
         "A simulator that breaks is an outcome of its own, with a dump that reproduces it",
         "physics", 10_000,
-        "{counts[reproduced by stepping]} faults came again by stepping, {counts[reproduced as it was found]} as they were found",
+        "{counts[reproduced by stepping]} faults came again by stepping, {counts[reproduced as it was found]} as found",
     ),
     "saving": Row(
         "Killed while saving, or the disk full: what was there is whole",
