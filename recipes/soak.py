@@ -202,8 +202,8 @@ def tell(out: Path) -> None:
     print("| promise | cases | wanted | measured | broken |\n| --- | --- | --- | --- | --- |")
     for name, row in ROWS.items():
         told = figures(name, out)
-        said = row.told.format_map(told) if told["n"] else "not run"
-        print(f"| {row.promise} | {told['n']:,} | {row.n:,} | {said} | {len(told['faults'])} |")
+        said, broken = (row.told.format_map(told), len(told["faults"])) if told["n"] else ("not run", "")
+        print(f"| {row.promise} | {told['n']:,} | {row.n:,} | {said} | {broken} |")
 
 
 def main() -> None:
