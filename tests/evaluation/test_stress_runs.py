@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 
 from vlp.core.messages import Instruction
-from vlp.evaluation.stress import clocks, flood, kills, late, starts, storms
+from vlp.evaluation.stress import clocks, flood, kills, late, starts, storms, workers
 from vlp.evaluation.stress.command import kept_rows, quantiles
 from vlp.evaluation.stress.journal import POLICY
 from vlp.evaluation.stress.lies import LyingRobot, tell
@@ -153,3 +153,20 @@ def test_a_row_of_too_few_cases_is_not_done(tmp_path: Path) -> None:
     (tmp_path / "storms" / "summary.json").write_text(json.dumps({"storms": told}))
     assert SOAK["figures"]("storms", tmp_path)["n"] == 3 < SOAK["ROWS"]["storms"].n
     assert SOAK["figures"]("late", tmp_path)["n"] == 0
+
+
+@pytest.mark.parametrize(
+    ("of_four", "said"),
+    [
+        ([{"case": 0, "robot_s": 1.0}, {"case": 1, "robot_s": 2.5}], "4 workers: case 1 differs: robot_s 2.0, 2.5"),
+        ([{"case": 0, "robot_s": 1.0}], "4 workers: 1 rows, not 2"),
+    ],
+)
+def test_workers_that_differ_and_a_worker_that_was_not_killed_are_found_out(
+    of_four: list[dict[str, Any]], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stress that cannot fail shows nothing."""
+    rows = [{"case": 0, "robot_s": 1.0}, {"case": 1, "robot_s": 2.0}]
+    monkeypatch.setattr(workers, "_rows", lambda out, suite, n, seed, count: of_four if count == 4 else rows)
+    told = workers.compare(2, 0)
+    assert told["faults"] == [said, "no worker was killed in the middle of the suite"]
