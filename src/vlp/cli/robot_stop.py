@@ -3,6 +3,7 @@
 A stop imports the standard library only: with all that other commands need, it reached a robot seconds late on a busy machine.
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -28,7 +29,7 @@ def stop(robot: str = ADDRESS, token: str = "") -> int:
         connect(robot, token)  # it says what is wrong with them
     button = "Use the robot's own stop button."
     try:
-        status, told = _post(f"{robot.rstrip('/')}/stop", token)
+        status, told = _stopped(f"{robot.rstrip('/')}/stop", token)
     except (OSError, ValueError, http.client.HTTPException) as error:
         why = f"{error}" or type(error).__name__
         raise MissingComponent(f"the robot at {robot[:200]} did not confirm the stop: {why[:200]}.", button) from None
@@ -43,24 +44,23 @@ def stop(robot: str = ADDRESS, token: str = "") -> int:
     return 0
 
 
+def _stopped(url: str, token: str) -> tuple[int, dict[str, Any]]:
+    """Return status and body of a stop, asked for once more when there was no answer."""
+    try:
+        return _post(url, token)
+    except OSError:
+        return _post(url, token)
+
+
 def _post(url: str, token: str) -> tuple[int, dict[str, Any]]:
-    """Return status and body of a stop, which is asked for twice: at once and, when there was no answer, once more."""
     where = urlsplit(url)
     kind = http.client.HTTPSConnection if where.scheme == "https" else http.client.HTTPConnection
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Connection": "close"}
-    for last in (False, True):
-        line = kind(where.hostname or "", where.port, timeout=3.0)
-        try:
-            line.request("POST", where.path, json.dumps({"reason": "vlp robot stop"}), headers)
-            answer = line.getresponse()
-            body = json.loads(answer.read(64 * 1024) or b"{}")
-            return answer.status, body if isinstance(body, dict) else {}
-        except OSError:
-            if last:
-                raise
-        finally:
-            line.close()
-    raise AssertionError("not reached: the last try returns or raises")
+    with contextlib.closing(kind(where.hostname or "", where.port, timeout=3.0)) as line:
+        line.request("POST", where.path, json.dumps({"reason": "vlp robot stop"}), headers)
+        answer = line.getresponse()
+        body = json.loads(answer.read(64 * 1024) or b"{}")
+        return answer.status, body if isinstance(body, dict) else {}
 
 
 def reset(robot: str = ADDRESS, token: str = "") -> int:
