@@ -188,9 +188,11 @@ def run(name: str, out: Path, seconds: float) -> None:
         if ended:
             print(f"{name}: ended with status {ended}: a promise was broken, or it could not run", file=sys.stderr, flush=True)
     except subprocess.TimeoutExpired:
-        print(f"{name}: stopped after {seconds:.0f} s; the same command goes on", file=sys.stderr, flush=True)
         rows = out / name / "rows.jsonl"
-        if done := len(rows.read_text().splitlines()) if rows.is_file() else 0:  # tell of those that there are
+        done = len(rows.read_text().splitlines()) if rows.is_file() else 0
+        then = "the same command goes on" if done else f"it begins anew: give --only {name} more minutes"
+        print(f"{name}: stopped after {seconds:.0f} s; {then}", file=sys.stderr, flush=True)
+        if done:  # tell of those that there are
             told = [str(done) if word == str(row.n) else word for word in command]
             subprocess.run(told, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120.0, check=False)
 
@@ -218,9 +220,10 @@ def main() -> None:
         tell(options.out)
         return
     end_s = time.monotonic() + 60 * options.minutes
-    for name in options.only:
-        if (left_s := end_s - time.monotonic()) > 1 and figures(name, options.out)["n"] < ROWS[name].n:
-            run(name, options.out, left_s)
+    left = [name for name in options.only if figures(name, options.out)["n"] < ROWS[name].n]
+    for row, name in enumerate(left):  # a row takes its share of the time that those before it have left
+        if (left_s := end_s - time.monotonic()) > 1:
+            run(name, options.out, left_s / (len(left) - row))
     tell(options.out)
 
 

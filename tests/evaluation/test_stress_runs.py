@@ -122,6 +122,7 @@ def test_a_lie_that_nobody_found_is_counted() -> None:
     lie = {"do": "place", "found": False, "named": False}
     told = tell([{"actions": 3, "lies": [lie], "verdict": False}, {"actions": 2, "lies": [lie], "verdict": True}])
     assert (told["lies"], told["without_effect"], told["share_found"], told["not_found"]) == (2, 1, 0.0, ["place"])
+    assert told["faults"] == ["0.0% of the lies were found, 95 % are wanted"]
 
 
 def test_a_stress_goes_on_where_it_stopped(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def rows_command(
         name: its key in summary.json.
         doc: what `--help` says.
         case: number, seed and a directory for it -> row with "faults".
-        tell: rows -> figures of the summary.
+        tell: rows -> figures of the summary; its "faults", where it gives some, are of all rows together.
     """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=100)
@@ -71,8 +71,10 @@ def rows_command(
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     rows = kept_rows(options.n, options.out, lambda index: case(index, options.seed, options.out))
+    told = tell(rows)
     faults = [f"case {index}: {fault}" for index, row in enumerate(rows) for fault in row["faults"]]
-    summary = {"n": len(rows), "seed": options.seed, **tell(rows), "faults": faults}
+    faults += told.pop("faults", [])
+    summary = {"n": len(rows), "seed": options.seed, **told, "faults": faults}
     (options.out / "summary.json").write_text(json.dumps({name: summary}, indent=2) + "\n")
     print(json.dumps(summary, indent=2))
     return 1 if faults else 0

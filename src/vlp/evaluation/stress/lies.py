@@ -118,15 +118,17 @@ def tell(rows: list[dict[str, Any]]) -> dict[str, Any]:
     every = [(row, lie) for row in rows for lie in row["lies"]]
     telling = [lie for row, lie in every if lie["found"] or row["verdict"] is not True]
     found = [lie for lie in telling if lie["found"]]
+    share = len(found) / len(telling) if telling else 1.0
     return {
         "actions": sum(row["actions"] for row in rows),
         "lies": len(every),
         "without_effect": len(every) - len(telling),
         "found": len(found),
-        "share_found": round(len(found) / len(telling), 3) if telling else None,
+        "share_found": round(share, 3),
         "named": sum(lie["named"] for lie in found),
         "goal_reached": sum(row["verdict"] is True for row in rows),
         "not_found": [lie["do"] for lie in telling if not lie["found"]],
+        "faults": [f"{share:.1%} of the lies were found, 95 % are wanted"] if share < 0.95 else [],
     }
 
 
