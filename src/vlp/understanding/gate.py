@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 from vlp.core.errors import Issue, TaskFailed, UsageError
@@ -16,6 +16,8 @@ from vlp.core.messages import MAX_CHARS, Names
 from vlp.policy.checks import Check, Context
 from vlp.policy.model import Policy
 from vlp.primitives.manifest import Manifest
+from vlp.understanding.conditions import hanging
+from vlp.understanding.final import small, spoken_of, thrown_away
 from vlp.understanding.harm import harmful, without_denied
 from vlp.understanding.lexicon import (
     ALL,
@@ -29,10 +31,10 @@ from vlp.understanding.lexicon import (
     known_words,
     listed,
     role,
-    singulars,
     tokens,
     verbs,
 )
+from vlp.understanding.meaning import means, number
 from vlp.understanding.prohibitions import (
     Keeps,
     Move,
@@ -41,6 +43,7 @@ from vlp.understanding.prohibitions import (
     deed_asked,
     is_verb,
     moves,
+    opposed,
     requests,
     same_word,
     split,
@@ -49,7 +52,7 @@ from vlp.understanding.prohibitions import (
     unclear,
     untold,
 )
-from vlp.understanding.reading import Clause, Reading, read
+from vlp.understanding.reading import Clause, Reading, polite, read
 from vlp.understanding.stopping import mentions_stop, says_no, says_stop
 
 Done = Sequence[tuple[str, Mapping[str, Any]]]
@@ -209,12 +212,16 @@ class Gate:
 
     def _speaks_of_own(self, text: str) -> bool:
         """Return whether a sentence names a place of the robot's and a word of its primitives, or begins with such a word."""
-        told = re.findall(r"[^\W_]+", text.lower())
-        words, opens = set(told), next((word for word in told if word not in ("please", "now", "then", "and")), "")
+        words = {*re.findall(r"[^\W_]+", text.lower())}
         own = [set(primitive.lower().split("_")) for primitive in self.primitives]
-        begins = any(opens == primitive.lower().split("_")[0] for primitive in self.primitives)
         placed = any(set(place.lower().split()) <= words for place in self.places)
-        return begins or (placed and any(words & parts for parts in own))
+        return self._opens_with_own(text) or (placed and any(words & parts for parts in own))
+
+    def _opens_with_own(self, text: str) -> bool:
+        """Return whether a sentence begins with the first word of a primitive."""
+        told = re.findall(r"[^\W_]+", text.lower())
+        opens = next((word for word in told if word not in ("please", "now", "then", "and")), "")
+        return any(opens == primitive.lower().split("_")[0] for primitive in self.primitives)
 
     def _unknown(self, words: Sequence[str]) -> tuple[str, str]:
         assert self.names is not None
@@ -252,10 +259,13 @@ class Gate:
 
     def _requests(self, sentences: Sequence[str]) -> list[str]:
         """Return the sentences that may ask for something: a question asks for no deed, unless it begins with "can you"."""
-        polite = re.compile(
-            r"\W*(?:(?:please|and|so|then|ok|okay)\W+)*(?:can|could|will|would|won't) (?:you|we|someone)\b", re.I
-        )
-        return [text for text in sentences if polite.match(text) or not self.read(text, True).question]
+        return [
+            text
+            for text in sentences
+            if polite(" ".join(word for word in tokens(text) if word not in BREAKS))
+            or self._opens_with_own(text)
+            or not self.read(text, True).question
+        ]
 
     def unasked(self, sentences: Sequence[str], what: str, phrases: Sequence[str], place: str = "") -> bool:
         """Return whether a deed for good is one of which nobody spoke.
@@ -268,19 +278,9 @@ class Gate:
         """
         if not self.reads or self.strict:  # a strict gate checks it
             return False
-        if place:  # also by throwing or clearing away
-            said = " . ".join(" ".join(tokens(text)) for text in sentences)
-            deeds = re.sub(english()["prohibitions"]["not_waste"], " ", said).split()
-            away = any(act_of().get(self.lexicon.mended(word) or word, frozenset()) & {"throw", "clear"} for word in deeds)
-            away = away or re.search(english()["prohibitions"]["emptied"], said) is not None
-            return not (away or {*said.split()} & {*place.lower().split("_"), *listed("prohibitions", "waste")})
-        words = {word for text in sentences for word in tokens(text)}
-        said = " ; ".join(sentences)
-        parts = {*what.split("_")} - listed("prohibitions", "particles")
-        spoken = any(deed_asked(part, said, loosely=True) for part in parts)
-        own = {word for phrase in phrases for word in tokens(phrase)[-1:]} - _small()
-        own = own or {*tokens(self.docs.get(what, ""))} - _small()
-        return not spoken and not any(singulars(one) & singulars(other) for one in own for other in words)
+        if place:
+            return not thrown_away(sentences, place)
+        return not spoken_of(what, phrases, self.docs.get(what, ""), sentences, self.primitives)
 
     def doubts(self, sentences: Sequence[str], policy: Policy, done: Done = ()) -> dict[str, str]:
         """Return what a model may have misunderstood, each in one sentence, by the instruction in which it stands.
@@ -297,16 +297,40 @@ class Gate:
             return {}
         found = {text: unclear(text, self.primitives) for text in sentences}
         told = {t: f"Whether the policy keeps to {_listed(ends)} cannot be told." for t, ends in found.items() if ends}
-        last, steps = sentences[-1], [step.do for step in policy.steps if step.do not in listed("primitives", "answering")]
+        talks = listed("primitives", "answering") | listed("primitives", "speaking")
+        last, steps = sentences[-1], [step.do for step in policy.steps if step.do not in talks]
+        if self.reads:
+            told |= {text: f"Nothing that the robot sees settles {_listed(ends)}." for text, ends in self._open(sentences, policy, done)}
         if self.reads and steps and last not in told:
             asked_about = not self._requests([last])
             if reported := [do for do in steps if told_of(last, do) or (asked_about and deed_asked(do, last))]:
                 told[last] = f"The instruction tells of {_listed(reported)}, and does not ask for it."
-            elif turned := [do for do in steps if {*do.split("_")} & {"on", "off"} and _turned(do, last)]:
+            elif turned := [do for do in steps if {*tokens(last)} & {"turn", "switch"} and opposed(do, tokens(last))]:
                 told[last] = f"The instruction asks for the opposite of {_listed(turned)}."
             elif words := self._unexplained(last, policy, done):
                 told[last] = f"Nothing in the policy explains {_listed(words)}."
         return told
+
+    def _open(self, sentences: Sequence[str], policy: Policy, done: Done) -> Iterator[tuple[str, list[str]]]:
+        """Yield each sentence whose deed hangs on what the robot cannot see, and these words.
+
+        Whoever was asked for leave, or asks for the deed later, has settled it.
+        """
+        talks = listed("primitives", "answering") | listed("primitives", "speaking")
+        for i, text in enumerate(sentences):
+            if not (ends := hanging(text)):
+                continue
+            later = " ; ".join(one for one in self._requests(sentences[i + 1 :]) if not hanging(one))
+            asked = [str(arguments) for do, arguments in done if do == "ask"]
+            acts, other = list[str](), list[str]()
+            for step in policy.steps:
+                if step.do == "ask":
+                    asked.append(str(step.arguments))
+                elif step.do not in talks and not any(deed_asked(step.do, words, True) for words in [*asked, later]):
+                    (acts if deed_asked(step.do, text, loosely=True) else other).append(step.do)
+            settled = asked and not acts  # the other steps lead up to the deed that was asked about
+            if acts or (other and i + 1 == len(sentences) and not settled):
+                yield text, ends
 
     def _unexplained(self, text: str, policy: Policy, done: Done) -> list[str]:
         """Return the words of a sentence that neither the rules nor the robot's own words nor the steps explain."""
@@ -318,17 +342,18 @@ class Gate:
         values = [value for do, arguments in steps for value in arguments.values() if do not in silent]
         own = [*self.primitives, *self.places, *(self.docs.get(do, "") for do, _ in steps)]
         own += [name for _, arguments in steps for name in arguments]
-        told = {*re.findall(r"[^\W_]+", f"{own} {values}".lower())} - _small()
-        asked = untold(re.sub(tables["stays"], ",", split(text)[0]))
+        told = {*re.findall(r"[^\W_]+", f"{own} {values}".lower())} - small()
+        done_here = {*re.findall(r"[^\W_]+", f"{[do for do, _ in steps]} {values}".lower())} - small()
+        asked = untold(re.sub(f"{tables['stays']}|{tables['whence']}", ",", split(text)[0]))
         kinds = {match[1] for match in re.finditer(tables["of_kind"], asked)}
         open_ = (word for word in self.read(asked).unknown if word not in kinds)
-        return [word for word in open_ if not any(same_word(word, other) for other in told)]
-
-
-def _turned(do: str, text: str) -> bool:
-    """Return whether a sentence turns off what a primitive turns on, or the other way round."""
-    said, parts = {*tokens(text)} & {"on", "off"}, {*do.split("_")} & {"on", "off"}
-    return len(said) == len(parts) == 1 and said != parts and bool({"turn", "switch"} & {*tokens(text)})
+        return [
+            word
+            for word in open_
+            if number(word) not in told
+            and not any(same_word(word, other) for other in told)
+            and not any(means(other, word) for other in done_here)
+        ]
 
 
 def check_made_for(name: str, made_for: Mapping[str, Sequence[str]], manifest: Manifest) -> None:
@@ -458,11 +483,6 @@ def _plain(text: str) -> str:
 
 def _listed(words: Sequence[str]) -> str:
     return ", ".join(repr(word[:40]) for word in words[:3]) + (", ..." if len(words) > 3 else "")
-
-
-@cache
-def _small() -> frozenset[str]:
-    return listed("words", "fillers") | listed("prohibitions", "no_things") | {*BREAKS}
 
 
 def _short(text: str) -> str:

@@ -6,7 +6,7 @@ do not spill anything                       unclear: no primitive and no thing a
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -50,14 +50,18 @@ class Prohibition:
     def names(self, primitive: str) -> bool:
         """Return whether its words name a primitive: "taking a photo" names `take_photo`."""
         said = {*self.deed, *(word for thing in self.things for word in thing)}
-        opposite = ({"on", "off"}, {"up", "down"})
-        apart = any((pair & set(primitive.lower().split("_"))) and not pair & set(primitive.lower().split("_")) & said
-                    and pair & said for pair in opposite)  # fmt: skip
-        return not apart and all(any(same_word(part, word) for word in said) for part in _parts(primitive))
+        return not opposed(primitive, said) and all(any(same_word(part, word) for word in said) for part in words_of(primitive))
 
     def fits(self, phrase: str) -> bool:
         """Return whether a phrase of a policy may mean one of its things: "bottle" and "big blue bottle" the blue bottle."""
         return any(_may_be(thing, phrase) for thing in self.things)
+
+
+def opposed(primitive: str, said: Collection[str]) -> bool:
+    """Return whether words say the opposite of what a primitive does: "turn off" of `turn_on`."""
+    own = {*primitive.lower().split("_")}
+    pairs = ({*pair.split()} for pair in english()["prohibitions"]["opposites"])
+    return any(len(pair & own) == 1 and pair & {*said} == pair - own for pair in pairs)
 
 
 def same_word(part: str, word: str) -> bool:
@@ -361,7 +365,7 @@ class _Doing:
 
         Where a step says nothing of what it is about, that is in the primitive's description.
         """
-        own = {*_parts(self.primitive.name), *(() if self.phrases else _words(self.primitive.doc))}
+        own = {*words_of(self.primitive.name), *(() if self.phrases else _words(self.primitive.doc))}
         return next((" ".join(thing) for thing in one.things if _within(thing[-1:], own)), "")
 
     def _beyond(self, one: Prohibition, asked: str, about: Sequence[str]) -> str:
@@ -380,8 +384,8 @@ class _Doing:
         return f"{do} does something with the {other}" if (other := next(beyond, "")) else ""
 
 
-def _parts(name: str) -> list[str]:
-    """Return the words in a primitive's name that carry its meaning."""
+def words_of(name: str) -> list[str]:
+    """Return the words in a primitive's name that carry its meaning, its verb first."""
     small = listed("prohibitions", "particles")
     return [part for part in re.findall(r"[a-z]+", name.lower()) if part not in small] or [name.lower()]
 
@@ -400,7 +404,7 @@ def requests(asked: str, things: Sequence[Sequence[str]], primitives: Iterable[s
         things: each as its words.
         primitives: names of what the robot can do.
     """
-    parts = {part for name in primitives for part in _parts(name)}
+    parts = {part for name in primitives for part in words_of(name)}
 
     def acts(word: str) -> bool:
         return word in act_of() or word in _touching() or any(same_word(part, word) for part in parts)
@@ -433,7 +437,7 @@ def deed_asked(do: str, asked: str, loosely: bool = False) -> bool:
 
 def _speak_of(do: str, words: Sequence[str], loosely: bool = False) -> bool:
     nouns = {i + 1 for i, word in enumerate(words) if word in listed("roles", "articles") and not loosely}
-    first, *others = _parts(do)
+    first, *others = words_of(do)
     verbal = any(same_word(first, word) for i, word in enumerate(words) if i not in nouns)
     return verbal and all(any(same_word(part, word) for word in words) for part in others)
 

@@ -273,13 +273,27 @@ def _modal(words: Sequence[str]) -> bool:
     return words[-1] in role("modals")
 
 
-def _is_question(text: str) -> bool:
-    """Return whether a clause asks for an answer: it begins as a question, and not as one of those that are requests."""
+def polite(text: str) -> bool:
+    """Return whether a clause begins like a question that asks for a deed: "can you"."""
+    return re.match(rf"(?:{english()['requests']['polite']})(?= |$)", _led(text)) is not None
+
+
+def _led(text: str) -> str:
+    """Return a clause without the words that may stand before the one that makes it a question."""
     words = text.split()
     while words and words[0] in role("leading"):
         words = words[1:]
-    first, text = (words[0] if words else ""), " ".join(words)
-    opened = any(re.match(rf"(?:{pattern})(?= |$)", text) for pattern in english()["requests"]["openings"])
+    return " ".join(words)
+
+
+def _is_question(text: str) -> bool:
+    """Return whether a clause asks for an answer: it begins as a question, and not as one of those that are requests."""
+    table, text = english()["requests"], _led(text)
+    words = text.split()
+    first = words[0] if words else ""
+    opened = polite(text) or any(re.match(rf"(?:{pattern})(?= |$)", text) for pattern in table["openings"])
+    if re.match(table["subordinate"], text):
+        return False
     if first in listed("requests", "asking") and not opened and words[:2] != ["do", "not"]:
         return True
     if re.match("(can|could|might|may) it be\\b", text):
