@@ -88,7 +88,7 @@ def test_a_step_that_cannot_be_undone_is_not_done_again_by_the_policy_after_it(m
     run = make_run([_dispensing("home")] * 4, robot=robot)
     outcome = run.go()
     assert (outcome.outcome, run.done.count("dispense")) == ("failure", 1)
-    assert "dispense was done already for this instruction, and cannot be undone" in outcome.reason
+    assert "dispense was done already, cannot be undone" in outcome.reason
     assert [e["issues"][0]["code"] for e in run.of("report")] == ["done-already"] * 3
 
 

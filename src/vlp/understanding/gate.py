@@ -53,7 +53,7 @@ from vlp.understanding.prohibitions import (
     untold,
 )
 from vlp.understanding.reading import Clause, Reading, polite, read
-from vlp.understanding.stopping import mentions_stop, says_no, says_stop
+from vlp.understanding.stopping import beside_stop, mentions_stop, says_no, says_stop, steers
 
 Done = Sequence[tuple[str, Mapping[str, Any]]]
 """Steps that were tried: their primitives and arguments."""
@@ -137,8 +137,12 @@ class Gate:
         """
         if len(text) > MAX_CHARS:  # one that was never cleaned; it would take seconds to read
             return NotUnderstood("too-long", f"the sentence has {len(text):,} characters; at most {MAX_CHARS:,} are read.")
-        if says_stop(text):
-            return NotUnderstood("stop", f"{_short(text)} tells the robot to stop.")
+        if says_stop(text) and (follows or not steers(text)):
+            said = f"{_short(text)} tells the robot to stop"
+            if steers(text):
+                return NotUnderstood("stop", f"{said} where it is.", "Say next where it is to go.")
+            rest = beside_stop(text)
+            return NotUnderstood("stop", f"{said}.", f"Say again what was not taken: {_short(rest)}." if rest else "")
         if not self.reads:
             return None
         if said := harmful(text):
@@ -201,13 +205,21 @@ class Gate:
         if why is None and not any(is_word(word) for word in tokens(untold(text))):
             return NotUnderstood("nothing-asked", "the sentence tells of a deed, and asks for nothing.")
         asked, prohibitions = split(text)
-        if not prohibitions or (why is not None and why.code != "forbids"):
+        if why is not None and why.code != "forbids":
             return why
+        if not prohibitions:  # "pour not more than 50 ml", "cancel the timer"
+            own = self._opens_with_own(text, whole=True) or (tokens(asked) != tokens(text) and self.sentence(asked, follows) is None)
+            return None if own else why
+        if follows and self._corrects(asked, prohibitions):
+            return None
+        lone = NotUnderstood("forbids", "the sentence says what not to do, and asks for nothing.", "So nothing is done.")
         if all(word in listed("words", "fillers") | {*BREAKS} for word in tokens(asked)):
-            return NotUnderstood("forbids", "the sentence says what not to do, and asks for nothing.", "So nothing is done.")
+            return lone
         own = {part for name in self.primitives for part in name.lower().split("_")} - listed("prohibitions", "particles")
         verb = re.search(r"^(?:\W|please )*[a-z]+ (?:the|all|every|each|any|my|your|our|both|some) ", asked)  # "mop the hall"
         asks = any(is_verb(word) or word in own for word in tokens(asked)) or bool(verb) or self._speaks_of_own(asked)
+        if why is None and {*tokens(asked)[:1]} <= role("articles"):  # "not the cup, the baby"
+            return lone
         return why if self.sentence(asked, follows) or not asks else None
 
     def _speaks_of_own(self, text: str) -> bool:
@@ -217,11 +229,21 @@ class Gate:
         placed = any(set(place.lower().split()) <= words for place in self.places)
         return self._opens_with_own(text) or (placed and any(words & parts for parts in own))
 
-    def _opens_with_own(self, text: str) -> bool:
-        """Return whether a sentence begins with the first word of a primitive."""
+    def _opens_with_own(self, text: str, whole: bool = False) -> bool:
+        """Return whether a sentence begins with the first word of a primitive, and has all of its words where that is asked."""
         told = re.findall(r"[^\W_]+", text.lower())
         opens = next((word for word in told if word not in ("please", "now", "then", "and")), "")
-        return any(opens == primitive.lower().split("_")[0] for primitive in self.primitives)
+        names = [name.lower().split("_") for name in self.primitives]
+        return any(opens == name[0] and (not whole or {*name} <= {*told}) for name in names)
+
+    def _corrects(self, asked: str, prohibitions: Sequence[Prohibition]) -> bool:
+        """Return whether a sentence that forbids a thing names another in its place: "not the kitchen, the bedroom"."""
+        words = [word for word in tokens(asked) if word not in BREAKS and word not in listed("prohibitions", "answers") - role("articles")]
+        names = all(one.things and not one.deed and not one.rest for one in prohibitions)
+        place = " ".join(words) in {place.lower() for place in self.places}
+        thing = words[:1] != [] and words[0] in role("articles") | role("relations") and words[-1] not in small()
+        alarm = {*words} & (listed("harm", "living") | listed("stopping", "cries") | listed("stopping", "alarms"))
+        return names and (place or thing) and not alarm
 
     def _unknown(self, words: Sequence[str]) -> tuple[str, str]:
         assert self.names is not None

@@ -110,7 +110,8 @@ def split(text: str) -> tuple[str, list[Prohibition]]:
         if match.start() < end:
             continue
         asked.append(words[end : match.start()])
-        end = _end(words, match.end())
+        contrasts = match[0] == "not" and re.fullmatch(r"(?:no|sorry|wait|please|\W)*", words[: match.start()]) is not None
+        end = _end(words, match.end(), contrasts)
         found.append(_prohibition(words, match, end))
     rest = " ".join(" ".join([*asked, words[end:]]).split())
     first = found[0] if found else None
@@ -187,15 +188,19 @@ def _opens() -> re.Pattern[str]:
     return re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in english()["prohibitions"]["opens"].items()))
 
 
-def _end(words: str, start: int) -> int:
-    """Return where a prohibition ends that begins at `start`: at the clause's end, or where a list of things ends."""
+def _end(words: str, start: int, contrasts: bool = False) -> int:
+    """Return where a prohibition ends that begins at `start`: at the clause's end, or where a list of things ends.
+
+    Where it `contrasts`, one more thing without "or" is what is meant instead: "not the kitchen, the bedroom".
+    """
     end = start
     while True:
         stop = re.compile(rf"\s?[{re.escape(BREAKS)}]|\b(?:but|then|because|so that|instead)\b").search(words, end)
         if stop is None:
             return len(words)
         following = re.split(rf"[{re.escape(BREAKS)}]", words[stop.end() :].strip())[0].split()
-        listing = stop[0].strip() == "," and following and following[0] in (*listed("roles", "articles"), "or", "nor")
+        contrasts = contrasts and not re.search(rf"[{re.escape(BREAKS)}]|\b(?:or|nor|and)\b", words[stop.end() :].rstrip(" .!"))
+        listing = not contrasts and stop[0].strip() == "," and following and following[0] in (*listed("roles", "articles"), "or", "nor")
         if not listing or any(is_verb(word) for word in following):
             return stop.start()
         end = stop.end()

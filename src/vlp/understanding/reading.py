@@ -261,9 +261,11 @@ def _polarities(text: str, follows: bool) -> list[tuple[str, bool]]:
 
 
 def _interjection(words: Sequence[str], i: int, follows: bool) -> bool:
-    """Return whether "no" or "stop" opens a clause as a word of its own: "no put it there", "no no"."""
+    """Return whether "no" or "stop" denies nothing: it opens a clause as a word of its own ("no put it there") or is a noun."""
     following = words[i + 1] if i + 1 < len(words) else ""
     alone = not following or following in ("no", "please", "i", "it", "put", "take", "the", NAME, "not", "in", "on", "that")
+    if i and words[i] in ("stop", "halt") and words[i - 1] in role("articles"):  # "the stop sign"
+        return True
     opens = words[i] == "no" or (follows and words[i] in ("stop", "cancel", "forget", "never"))
     return opens and i == 0 and (alone or following in role("relations")) and (follows or following != NAME)
 
