@@ -2,9 +2,9 @@
 
     python tools/synonyms.py /usr/share/wordnet
 
-The senses are those of Debian's `wordnet-base` (Princeton WordNet 3.0), which lists them by how often they are met. A line holds
-a word, a colon, and the words that say the same or something narrower: "go: drive head walk ...". Both sides are taken in their
-common senses alone; without that "take" means "shoot", and every verb some other.
+The senses are those of Debian's `wordnet-base` (Princeton WordNet 3.0), which lists them by how often they are met. A line
+holds a word, a colon, and the words that say the same, or something narrower: "go: drive walk ...". Both sides are taken in
+their common senses alone; without that "take" means "shoot", and every verb some other.
 """
 
 import re
@@ -63,7 +63,6 @@ def ranks(folder: Path) -> tuple[dict[tuple[str, str, str], int], set[At]]:
                 rank |= {(kind, fields[0], offset): i + 1 for i, offset in enumerate(senses)}
                 met |= {(kind, fields[0])} if int(tagged) else set()
     return rank, met
-
 
 
 def main(folder: str) -> None:

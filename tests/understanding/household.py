@@ -40,7 +40,9 @@ HOUSE = with_perceptions(
             Primitive("pour", "action", "Pour water.", (Argument("amount_ml", "number", "How much."),)),
             Primitive("say", "action", "Say a sentence.", (Argument("message", "text", "What."),)),
             Primitive("order_pizza", "action", "Order a pizza.", final=True),
-            Primitive("measure", "perception", "Measure the air here.", (Argument("quantity", "text", "What."),), result="answer"),
+            Primitive(
+                "measure", "perception", "Measure the air here.", (Argument("quantity", "text", "What."),), result="answer"
+            ),
         ),
         places=("kitchen", "bedroom", "hall", "door", "sink"),
     )
@@ -86,5 +88,8 @@ def kept_from(said: str, steps: str, *before: str) -> str:
 
 def rate(table: str, half: str) -> tuple[int, int, list[str]]:
     """Return how many sentences of one half are carried out at once, how many there are, and what keeps each of the others."""
-    ends = [(said, kept_from(said, steps, *(("go to the door",) if said.startswith(("not ", "no,")) else ()))) for said, steps in cases(table, half)]
+    ends = [
+        (said, kept_from(said, steps, *(("go to the door",) if said.startswith(("not ", "no,")) else ())))
+        for said, steps in cases(table, half)
+    ]
     return sum(not why for _, why in ends), len(ends), [f"{said}: {why}" for said, why in ends]

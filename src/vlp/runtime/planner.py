@@ -213,7 +213,7 @@ class Planner:
         raise NoPolicy(f"no valid policy in {self.budget.replies} replies; the last one: {worst}{begins}")
 
     def _not_again(self, policy: Policy, context: Context) -> Iterator[Issue]:
-        """Yield `done-already` for each step that cannot be undone, was done by an earlier policy, and is not asked for again."""
+        """Yield `done-already` for each step that cannot be undone, was done before, and is not asked for again."""
         situation = Situation(context.state, context.manifest.primitives)
         for path, step in walk(policy):
             count = self.memory.undoable.get(deed(step, situation))

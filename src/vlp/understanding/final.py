@@ -23,7 +23,8 @@ def thrown_away(sentences: Sequence[str], place: str) -> bool:
 
 
 def spoken_of(what: str, phrases: Sequence[str], doc: str, sentences: Sequence[str], others: Collection[str]) -> bool:
-    """Return whether sentences speak of what a primitive does: of its verb with its thing, or of the thing in a wish.
+    """Return whether sentences speak of what a primitive does: of its verb with its thing, of all that its description says, or
+    of the thing in a wish.
 
     Args:
         what: the primitive.
@@ -34,8 +35,8 @@ def spoken_of(what: str, phrases: Sequence[str], doc: str, sentences: Sequence[s
     """
     verb, *parts = words_of(what)
     heads = {word for phrase in phrases for word in tokens(phrase)[-1:]} - small()
-    told = [word for word in tokens(doc) if word not in small()][-1:]
-    wanted = {*parts[-1:]} or heads or {*told}
+    told = [word for word in tokens(doc) if word not in small()]
+    wanted = {*parts[-1:]} or heads or {*told[-1:]}
     elsewhere = {words_of(name)[0] for name in others} - {verb}
     marks = re.escape(BREAKS)
     for clause in re.split(rf"[{marks}]|\b(?:and|then|so)\b", " , ".join(untold(text) for text in sentences)):
@@ -47,6 +48,8 @@ def spoken_of(what: str, phrases: Sequence[str], doc: str, sentences: Sequence[s
             behind = {word for word in words[at + 1 :] if word not in small()}
             if named or not (parts or heads) or not behind:  # "flush the loo", "order it"
                 return True
+        if told and all(any(same_word(one, word) for word in words) for one in told):  # "let a pill out", as it is described
+            return True
         moves = any(word in _busy() or any(same_word(one, word) for one in elsewhere) for word in words)
         if named and not moves:  # "one more pill", "I want a pizza"
             return True

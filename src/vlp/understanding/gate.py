@@ -11,11 +11,12 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
-from vlp.core.errors import Issue, TaskFailed, UsageError
+from vlp.core.errors import TaskFailed, UsageError
 from vlp.core.messages import MAX_CHARS, Names
-from vlp.policy.checks import Check, Context
+from vlp.policy.checks import Check
 from vlp.policy.model import Policy
 from vlp.primitives.manifest import Manifest
+from vlp.understanding.as_asked import AsAsked, Stays
 from vlp.understanding.conditions import hanging
 from vlp.understanding.final import small, spoken_of, thrown_away
 from vlp.understanding.harm import harmful, without_denied
@@ -24,7 +25,6 @@ from vlp.understanding.lexicon import (
     BREAKS,
     NAME,
     Lexicon,
-    Mention,
     act_of,
     english,
     is_word,
@@ -37,12 +37,9 @@ from vlp.understanding.lexicon import (
 from vlp.understanding.meaning import means, number
 from vlp.understanding.prohibitions import (
     Keeps,
-    Move,
     Prohibition,
-    Stays,
     deed_asked,
     is_verb,
-    moves,
     opposed,
     requests,
     same_word,
@@ -52,7 +49,7 @@ from vlp.understanding.prohibitions import (
     unclear,
     untold,
 )
-from vlp.understanding.reading import Clause, Reading, polite, read
+from vlp.understanding.reading import Reading, polite, read
 from vlp.understanding.stopping import beside_stop, mentions_stop, says_no, says_stop, steers
 
 Done = Sequence[tuple[str, Mapping[str, Any]]]
@@ -148,6 +145,8 @@ class Gate:
         if said := harmful(text):
             return NotUnderstood("harm", f"{said!r}: this robot harms nobody, breaks nothing and keeps to its limits.")
         why = next(self._reasons(self.read(text, follows), follows), None)
+        if why is None and self.strict and (ends := hanging(text)):
+            why = NotUnderstood("condition", f"{ends[0]!r}: {english()['beyond']['conditions']['why']}")
         if not self.strict:
             why = self._soft(text, why, follows)
         if why is not None and mentions_stop(text):
@@ -208,7 +207,9 @@ class Gate:
         if why is not None and why.code != "forbids":
             return why
         if not prohibitions:  # "pour not more than 50 ml", "cancel the timer"
-            own = self._opens_with_own(text, whole=True) or (tokens(asked) != tokens(text) and self.sentence(asked, follows) is None)
+            own = self._opens_with_own(text, whole=True) or (
+                tokens(asked) != tokens(text) and self.sentence(asked, follows) is None
+            )
             return None if own else why
         if follows and self._corrects(asked, prohibitions):
             return None
@@ -238,7 +239,11 @@ class Gate:
 
     def _corrects(self, asked: str, prohibitions: Sequence[Prohibition]) -> bool:
         """Return whether a sentence that forbids a thing names another in its place: "not the kitchen, the bedroom"."""
-        words = [word for word in tokens(asked) if word not in BREAKS and word not in listed("prohibitions", "answers") - role("articles")]
+        words = [
+            word
+            for word in tokens(asked)
+            if word not in BREAKS and word not in listed("prohibitions", "answers") - role("articles")
+        ]
         names = all(one.things and not one.deed and not one.rest for one in prohibitions)
         place = " ".join(words) in {place.lower() for place in self.places}
         thing = words[:1] != [] and words[0] in role("articles") | role("relations") and words[-1] not in small()
@@ -269,7 +274,7 @@ class Gate:
         ]
         resting = (Stays(left),) if left else ()
         if self.strict:
-            return (_AsAsked([self.read(text, i > 0) for i, text in enumerate(sentences)], fresh), *resting)
+            return (AsAsked([self.read(text, i > 0) for i, text in enumerate(sentences)], fresh), *resting)
         parts, said = [split(text) for text in sentences], list[tuple[str, list[Prohibition]]]()
         for i, (_, prohibitions) in enumerate(parts):
             if prohibitions:  # what comes later may ask for what was forbidden before
@@ -322,7 +327,10 @@ class Gate:
         talks = listed("primitives", "answering") | listed("primitives", "speaking")
         last, steps = sentences[-1], [step.do for step in policy.steps if step.do not in talks]
         if self.reads:
-            told |= {text: f"Nothing that the robot sees settles {_listed(ends)}." for text, ends in self._open(sentences, policy, done)}
+            told |= {
+                text: f"Nothing that the robot sees settles {_listed(ends)}."
+                for text, ends in self._open(sentences, policy, done)
+            }
         if self.reads and steps and last not in told:
             asked_about = not self._requests([last])
             if reported := [do for do in steps if told_of(last, do) or (asked_about and deed_asked(do, last))]:
@@ -401,102 +409,6 @@ def check_made_for(name: str, made_for: Mapping[str, Sequence[str]], manifest: M
 
 OPEN = Gate()
 """Heeds words for stopping alone."""
-
-
-@dataclass(frozen=True)
-class _AsAsked:
-    """A policy moves what was named or is implied, nothing that was forbidden, and leaves out nothing that was named.
-
-    Args:
-        readings: what the instructions so far say, the one in force last.
-        fresh: whether nothing has been done for the last one yet, so that all it names must be in the policy.
-    """
-
-    readings: Sequence[Reading]
-    fresh: bool
-
-    def __call__(self, policy: Policy, context: Context) -> Iterator[Issue]:
-        """Yield `forbidden`, `not-asked`, `not-thrown`, `not-done-so` and `left-out`."""
-        said = self.readings[-1]
-        forbidden = [m for m in said.forbidden if m.kind or m.colour]
-        made = list(moves(policy, context))
-        for path, thing, target, _ in made:
-            for name in filter(None, (thing, target)):
-                if any(m.fits(name) for m in forbidden) and not any(_exactly(m, name) for m in said.asked):
-                    yield Issue(path, "forbidden", f"the instruction forbids this with the {name}.", "Leave it alone.")
-        if made:
-            yield from self._named(made, context)
-            if self.fresh:
-                yield from self._left_out(policy, context.state.holding)
-
-    def _named(self, made: list[Move], context: Context) -> Iterator[Issue]:
-        said = self.readings[-1]
-        asked = [m for reading in self.readings for m in reading.asked]
-        sweeping = bool(said.acts & {"sort", "swap"}) or (not said.asked and bool(said.acts & {"clear"}))
-        places = context.manifest.places
-        final = {name for name, place in places.items() if place.final}
-        thrown = any(reading.acts & {"throw", "clear"} or final & set(reading.places) for reading in self.readings)
-
-        def named(phrase: str) -> bool:
-            return sweeping or any(m.fits(phrase) for m in asked)
-
-        held = context.state.holding
-        wanted = [move for move in made if named(move[1]) or move[1] == held]
-        if not wanted:
-            yield Issue(made[0][0], "not-asked", f"the policy moves the {made[0][1]}, which the instruction does not name.")
-        for path, thing, target, relation in made:
-            aside = target == "" or (target in places and target not in final) or thing == held
-            if not named(thing) and not aside:
-                yield Issue(path, "not-asked", f"the policy moves the {thing}, which the instruction does not name.")
-            if target in places:
-                if target in final and not thrown:
-                    why = f"the policy puts the {thing} into the {target}; nothing was to be thrown away."
-                    yield Issue(path, "not-thrown", why)
-            elif target and relation != "at" and not named(target):
-                yield Issue(path, "not-asked", f"the policy goes to the {target}, which the instruction does not name.")
-        if said.acts == {"push"} and not any(relation == "push" for *_, relation in made):
-            yield Issue("/subtasks", "not-done-so", "the instruction asks to push, and the policy pushes nothing.")
-
-    def _left_out(self, policy: Policy, held: str) -> Iterator[Issue]:
-        """Yield `left-out` for things named in full that the policy does not speak of.
-
-        Of those behind a relation all but one may be landmarks: "the can left of the blue bowl".
-        """
-        spoken = {held} | {str(v).removeprefix("$").replace("_", " ") for step in policy.steps for v in step.arguments.values()}
-        said = self.readings[-1]
-        positive = [clause for clause in said.clauses if not clause.negated]
-        named = [
-            pair for c in positive for pair in zip(c.names, _behind_relations(c.text), strict=True) if pair[0] not in _left(c)
-        ]
-        full = [(mention, behind) for mention, behind in named if mention.kind and mention.colour]
-        landmarks = sum(behind for _, behind in full) + len(said.places) - 1
-        for mention, behind in full:
-            if any(mention.fits(name) for name in spoken):
-                continue
-            if behind and landmarks > 0:
-                landmarks -= 1
-                continue
-            hint = "Do all of it, or say that it cannot be done."
-            yield Issue("/subtasks", "left-out", f"the policy leaves out {mention.text!r}.", hint)
-
-
-def _exactly(mention: Mention, phrase: str) -> bool:
-    return bool(mention.kind and mention.colour) and mention.fits(phrase)
-
-
-def _behind_relations(text: str) -> list[bool]:
-    """Return for each name in a clause whether a relation stands before it."""
-    words = text.split()
-    return [words[i - 1] in {*role("relations"), "of"} if i else False for i, word in enumerate(words) if word in (NAME, ALL)]
-
-
-def _left(clause: Clause) -> list[Mention]:
-    """Return the things that a clause leaves at a named place, where they may lie already."""
-    words = [*clause.text.split(), "", ""]
-    spots = [i for i, word in enumerate(words) if word in (NAME, ALL)]
-    place = [words[i + 2].isupper() and words[i + 2] not in (NAME, ALL) and words[i + 1] in role("relations") for i in spots]
-    lets = [i > 0 and words[i - 1] in ("leave", "leaving") for i in spots]
-    return [name for name, at, let in zip(clause.names, place, lets, strict=True) if at and let]
 
 
 def _plain(text: str) -> str:

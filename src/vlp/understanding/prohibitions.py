@@ -12,7 +12,7 @@ from functools import cache
 
 from vlp.core.errors import Issue
 from vlp.policy.checks import Context
-from vlp.policy.model import Policy, Situation, references, walk
+from vlp.policy.model import Policy, Situation, walk
 from vlp.primitives.manifest import Primitive
 from vlp.understanding.lexicon import BREAKS, act_of, english, forms, listed, misspelt_denials, singulars, tokens, verbs
 from vlp.understanding.stopping import LATIN, says_no
@@ -54,7 +54,7 @@ class Prohibition:
 
     def fits(self, phrase: str) -> bool:
         """Return whether a phrase of a policy may mean one of its things: "bottle" and "big blue bottle" the blue bottle."""
-        return any(_may_be(thing, phrase) for thing in self.things)
+        return any(may_be(thing, phrase) for thing in self.things)
 
 
 def opposed(primitive: str, said: Collection[str]) -> bool:
@@ -72,7 +72,8 @@ def same_word(part: str, word: str) -> bool:
     return len(short) > 3 and long.startswith(short)
 
 
-def _may_be(thing: Sequence[str], phrase: str) -> bool:
+def may_be(thing: Sequence[str], phrase: str) -> bool:
+    """Return whether a phrase of a policy may mean a thing, given as its words, or the other way round."""
     other = _words(phrase)
     return bool(thing and other) and (_within(thing, other) or _within(other, thing))
 
@@ -200,7 +201,12 @@ def _end(words: str, start: int, contrasts: bool = False) -> int:
             return len(words)
         following = re.split(rf"[{re.escape(BREAKS)}]", words[stop.end() :].strip())[0].split()
         contrasts = contrasts and not re.search(rf"[{re.escape(BREAKS)}]|\b(?:or|nor|and)\b", words[stop.end() :].rstrip(" .!"))
-        listing = not contrasts and stop[0].strip() == "," and following and following[0] in (*listed("roles", "articles"), "or", "nor")
+        listing = (
+            not contrasts
+            and stop[0].strip() == ","
+            and following
+            and following[0] in (*listed("roles", "articles"), "or", "nor")
+        )
         if not listing or any(is_verb(word) for word in following):
             return stop.start()
         end = stop.end()
@@ -256,52 +262,6 @@ def _things(words: Sequence[str]) -> tuple[tuple[tuple[str, ...], ...], list[str
         elif word.isalnum() and word not in relations and word not in skip:
             thing.append(word)
     return tuple(found), particles
-
-
-Move = tuple[str, str, str, str]
-"""Path of a step, the thing that is moved, where to ("" for nowhere yet), and the relation or "push"."""
-
-
-def moves(policy: Policy, context: Context) -> Iterator[Move]:
-    """Yield what a policy moves: each thing taken with where it is put, and each thing pushed."""
-    situation = Situation(context.state, context.manifest.primitives)
-    taken: tuple[str, str] | None = ("", context.state.holding) if context.state.holding else None
-    for path, step in walk(policy):
-        makes = {word for effect in context.manifest.primitives[step.do].makes for word in effect.split()}
-        named = [situation.phrase_of(f"${name}") for _, name in references(step)]
-        if "held" in makes and taken is not None:
-            place = str(step.arguments.get("target", ""))
-            yield path, taken[1], situation.phrase_of(place) if place else "", str(step.arguments.get("relation", ""))
-            taken = None
-        elif "holding" in makes and named:
-            taken = (path, named[0])
-        elif "moved" in makes and named:
-            yield path, named[0], "", "push"
-        situation.apply(step)
-    if taken is not None and taken[0]:
-        yield taken[0], taken[1], "", ""
-
-
-@dataclass(frozen=True)
-class Stays:
-    """The check that what is to be left somewhere goes nowhere else.
-
-    Args:
-        said: what is left, and the words for where.
-    """
-
-    said: Sequence[tuple[Prohibition, str]]
-
-    def __call__(self, policy: Policy, context: Context) -> Iterator[Issue]:
-        """Yield `forbidden`; what is let go of where the robot stands is not judged."""
-        for path, thing, target, relation in moves(policy, context):
-            for one, where in self.said:
-                there = _may_be(where.split(), target) or any(same_word(t, w) for t in target.split() for w in where.split())
-                elsewhere = relation == "push" or (target != "" and not there)
-                if elsewhere and one.fits(thing):
-                    yield Issue(
-                        path, "forbidden", f"the {thing} goes elsewhere; the instruction says {one.text!r}.", "Leave it."
-                    )
 
 
 @dataclass(frozen=True)
@@ -385,7 +345,7 @@ class _Doing:
             return "" if deed or self.primitive.reaches else f"{do} was not asked for"
         if goes and self.phrases and not deed:
             return ""
-        beyond = (p for p in about if not _within(_words(p), _words(told)) and not any(_may_be(t, p) for t in one.but))
+        beyond = (p for p in about if not _within(_words(p), _words(told)) and not any(may_be(t, p) for t in one.but))
         return f"{do} does something with the {other}" if (other := next(beyond, "")) else ""
 
 
