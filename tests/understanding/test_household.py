@@ -10,11 +10,11 @@ from vlp.understanding import gate
 from vlp.understanding.stopping import beside_stop, says_stop
 
 
-@pytest.mark.parametrize("half", ["looked_at", "held_out"])
-def test_what_hangs_on_what_nobody_sees_is_never_carried_out_at_once(half: str):
-    """Against: 22 of 68 were, "unlock the door when I am back" and "order pizza, but check with me first" among them."""
+@pytest.mark.parametrize(("half", "written"), [("looked_at", 34), ("held_out", 34), ("later", 41)])
+def test_what_hangs_on_what_nobody_sees_is_never_carried_out_at_once(half: str, written: int):
+    """Against: 22 of the first 68 were, "unlock the door when I am back" and "order pizza, but check with me first" among them."""
     done, of, ends = rate("hangs", half)
-    assert (done, of) == (0, 34), ends
+    assert (done, of) == (0, written), ends
 
 
 def test_without_the_rule_they_would_be(monkeypatch: pytest.MonkeyPatch):
@@ -22,9 +22,9 @@ def test_without_the_rule_they_would_be(monkeypatch: pytest.MonkeyPatch):
     assert rate("hangs", "looked_at")[0] > 6
 
 
-@pytest.mark.parametrize(("half", "least"), [("looked_at", 29), ("held_out", 27)])
+@pytest.mark.parametrize(("half", "least"), [("looked_at", 29), ("held_out", 27), ("later", 22)])
 def test_what_looking_and_steps_settle_is_carried_out(half: str, least: int):
-    """Against: a gate that asks about every "if", "when" and "after"; 48 of 60 were carried out before the rules."""
+    """Against: a gate that asks about every "if", "when" and "after"; 48 of the first 60 were before the rules."""
     done, _, ends = rate("settles", half)
     assert done >= least, ends
 

@@ -374,7 +374,8 @@ class Gate:
         own += [name for _, arguments in steps for name in arguments]
         told = {*re.findall(r"[^\W_]+", f"{own} {values}".lower())} - small()
         done_here = {*re.findall(r"[^\W_]+", f"{[do for do, _ in steps]} {values}".lower())} - small()
-        asked = untold(re.sub(f"{tables['stays']}|{tables['whence']}", ",", split(text)[0]))
+        beneficiary = tables["beneficiary"].replace("<living>", "|".join(listed("harm", "living")))
+        asked = untold(re.sub(f"{tables['stays']}|{tables['whence']}|{beneficiary}", ",", split(text)[0]))
         kinds = {match[1] for match in re.finditer(tables["of_kind"], asked)}
         open_ = (word for word in self.read(asked).unknown if word not in kinds)
         return [

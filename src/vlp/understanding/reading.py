@@ -304,8 +304,8 @@ def _is_question(text: str) -> bool:
         word in act_of() or word in role("going") for word in words
     ):  # "could it be in the box"
         return True
-    lead = next((word for word in words if word in _leads()), "")
-    return bool(lead) and lead not in act_of()
+    leads = [word for word in words if word in _leads()][first in role("conjunctions") :]
+    return bool(leads) and leads[0] not in act_of()
 
 
 @cache
