@@ -4,7 +4,8 @@
 
 The senses are those of Debian's `wordnet-base` (Princeton WordNet 3.0), which lists them by how often they are met. A line
 holds a word, a colon, and the words that say the same, or something narrower: "go: drive walk ...". Both sides are taken in
-their common senses alone; without that "take" means "shoot", and every verb some other.
+their common senses alone; without that "take" means "shoot", and every verb some other. A verb with a particle has a line
+of its own: "turn_on: switch".
 """
 
 import re
@@ -13,11 +14,41 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+LICENCE = """This software and database is being provided to you, the LICENSEE, by
+Princeton University under the following license.  By obtaining, using
+and/or copying this software and database, you agree that you have
+read, understood, and will comply with these terms and conditions.:
+
+Permission to use, copy, modify and distribute this software and
+database and its documentation for any purpose and without fee or
+royalty is hereby granted, provided that you agree to comply with
+the following copyright notice and statements, including the disclaimer,
+and that the same appear on ALL copies of the software, database and
+documentation, including modifications that you make for internal
+use or for distribution.
+
+WordNet 3.0 Copyright 2006 by Princeton University.  All rights reserved.
+
+THIS SOFTWARE AND DATABASE IS PROVIDED "AS IS" AND PRINCETON
+UNIVERSITY MAKES NO REPRESENTATIONS OR WARRANTIES, EXPRESS OR
+IMPLIED.  BY WAY OF EXAMPLE, BUT NOT LIMITATION, PRINCETON
+UNIVERSITY MAKES NO REPRESENTATIONS OR WARRANTIES OF MERCHANT-
+ABILITY OR FITNESS FOR ANY PARTICULAR PURPOSE OR THAT THE USE
+OF THE LICENSED SOFTWARE, DATABASE OR DOCUMENTATION WILL NOT
+INFRINGE ANY THIRD PARTY PATENTS, COPYRIGHTS, TRADEMARKS OR
+OTHER RIGHTS.
+
+The name of Princeton University or Princeton may not be used in
+advertising or publicity pertaining to distribution of the software
+and/or database.  Title to copyright in this software, database and
+any associated documentation shall at all times remain with
+Princeton University and LICENSEE agrees to preserve same."""
 OUT = Path(__file__).parent.parent / "src" / "vlp" / "understanding" / "synonyms.txt"
 PARTS = (("noun", "n"), ("verb", "v"), ("adj", "a"))
 HEAD_SENSES, OTHER_SENSES = {"n": 2, "v": 2, "a": 1}, {"n": 3, "v": 3, "a": 2}
 NARROW = 12  # a sense with more narrower ones says too little for one of them to mean it; motion is motion
 MOTION = 38
+PARTICLE = "(_(up|down|on|off|out))?"
 # Files of WordNet: animals, artifacts, communication, food, plants, substances; verbs of the body, of change, of using up, of
 # contact, making, motion, perception and having.
 ABOUT = {"n": {5, 6, 10, 13, 20, 27}, "v": {29, 30, 34, 35, 36, MOTION, 39, 40}, "a": {0}}
@@ -75,8 +106,8 @@ def main(folder: str) -> None:
     said = defaultdict[str, set[str]](set)
 
     def common(at: At, senses: dict[str, int]) -> set[str]:
-        words = {word for word in known[at].words if rank.get((at[0], word, at[1]), 99) <= senses[at[0]]}
-        return {one for word in words if re.fullmatch("[a-z]{2,}", one := re.sub("_(up|on|off)$", "", word))}
+        words = {word for word in known[at].words if re.fullmatch(f"[a-z]{{2,}}{PARTICLE}", word)}
+        return {word for word in words if rank.get((at[0], word, at[1]), 99) <= senses[at[0]]}
 
     for at, sense in known.items():
         for attribute in sense.values:  # "how warm is it" asks for the temperature
@@ -94,8 +125,10 @@ def main(folder: str) -> None:
             # Of the words for a word's first sense it matters little which is their own first: a "picture" is a photo.
             first = rank.get((at[0], head, at[1])) == 1
             said[head] |= (others | common(at, dict.fromkeys("nva", 99)) if first else common(at, OTHER_SENSES)) - {head}
-    lines = [f"{head}: {' '.join(sorted(words))}" for head, words in sorted(said.items()) if words]
-    OUT.write_text("\n".join(lines) + "\n")
+    verbs = {head: {re.sub("_.*", "", word) for word in words} - {re.sub("_.*", "", head)} for head, words in said.items()}
+    lines = [f"{head}: {' '.join(sorted(words))}" for head, words in sorted(verbs.items()) if words]
+    head = [f"# {line}".rstrip() for line in f"Made from WordNet 3.0 by tools/synonyms.py.\n\n{LICENCE}".splitlines()]
+    OUT.write_text("\n".join([*head, *lines]) + "\n")
     print(f"{len(lines):,} words, {OUT.stat().st_size:,} bytes: {OUT.name}")
 
 

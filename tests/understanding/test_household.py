@@ -7,12 +7,12 @@ from vlp.policy.model import Situation, State
 from vlp.primitives.manifest import Primitive
 from vlp.runtime.memory import deed
 from vlp.understanding import gate
-from vlp.understanding.stopping import beside_stop, says_stop
+from vlp.understanding.stopping import after_stop, says_stop
 
 
 @pytest.mark.parametrize(("half", "written"), [("looked_at", 34), ("held_out", 34), ("later", 41)])
 def test_what_hangs_on_what_nobody_sees_is_never_carried_out_at_once(half: str, written: int):
-    """Against: 22 of the first 68 were, "unlock the door when I am back" and "order pizza, but check with me first" among them."""
+    """Against: 22 of the first 68 were, among them "unlock the door when I am back"."""
     done, of, ends = rate("hangs", half)
     assert (done, of) == (0, written), ends
 
@@ -126,8 +126,8 @@ def test_what_says_more_is_an_instruction(said: str):
 def test_what_a_stop_leaves_undone_is_said():
     """Against: "my leg hurts, bring me the phone" stopped, and nobody said that no phone would come."""
     said = "my leg hurts, bring me the phone"
-    assert beside_stop(said) == "bring me the phone" and beside_stop("stop, stop!") == ""
-    assert "'bring me the phone'" in str(GATE.sentence(said))
+    assert "'bring me the phone'" in after_stop(said) and after_stop("stop, stop!") == ""
+    assert after_stop(said) in str(GATE.sentence(said))
 
 
 @pytest.mark.parametrize(

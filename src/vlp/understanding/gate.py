@@ -34,7 +34,7 @@ from vlp.understanding.lexicon import (
     tokens,
     verbs,
 )
-from vlp.understanding.meaning import means, number
+from vlp.understanding.meaning import means, number, own_words
 from vlp.understanding.prohibitions import (
     Keeps,
     Prohibition,
@@ -50,7 +50,7 @@ from vlp.understanding.prohibitions import (
     untold,
 )
 from vlp.understanding.reading import Reading, polite, read
-from vlp.understanding.stopping import beside_stop, mentions_stop, says_no, says_stop, steers
+from vlp.understanding.stopping import after_stop, mentions_stop, says_no, says_stop, steers
 
 Done = Sequence[tuple[str, Mapping[str, Any]]]
 """Steps that were tried: their primitives and arguments."""
@@ -135,11 +135,7 @@ class Gate:
         if len(text) > MAX_CHARS:  # one that was never cleaned; it would take seconds to read
             return NotUnderstood("too-long", f"the sentence has {len(text):,} characters; at most {MAX_CHARS:,} are read.")
         if says_stop(text) and (follows or not steers(text)):
-            said = f"{_short(text)} tells the robot to stop"
-            if steers(text):
-                return NotUnderstood("stop", f"{said} where it is.", "Say next where it is to go.")
-            rest = beside_stop(text)
-            return NotUnderstood("stop", f"{said}.", f"Say again what was not taken: {_short(rest)}." if rest else "")
+            return NotUnderstood("stop", f"{_short(text)} tells the robot to stop.", after_stop(text))
         if not self.reads:
             return None
         if said := harmful(text):
@@ -373,7 +369,9 @@ class Gate:
         own = [*self.primitives, *self.places, *(self.docs.get(do, "") for do, _ in steps)]
         own += [name for _, arguments in steps for name in arguments]
         told = {*re.findall(r"[^\W_]+", f"{own} {values}".lower())} - small()
-        done_here = {*re.findall(r"[^\W_]+", f"{[do for do, _ in steps]} {values}".lower())} - small()
+        done_here = {word for do, _ in steps for word in own_words(do)} | {
+            *re.findall(r"[^\W_]+", str(values).lower())
+        } - small()
         beneficiary = tables["beneficiary"].replace("<living>", "|".join(listed("harm", "living")))
         asked = untold(re.sub(f"{tables['stays']}|{tables['whence']}|{beneficiary}", ",", split(text)[0]))
         kinds = {match[1] for match in re.finditer(tables["of_kind"], asked)}

@@ -55,10 +55,13 @@ def says_stop(text: str) -> bool:
     return any(_says_stop(way) for way in dict.fromkeys((_collapsed(text), _collapsed(text, latin=False))))
 
 
-def beside_stop(text: str) -> str:
-    """Return what a sentence that stops the robot says besides, which is not taken: "my leg hurts, bring me the phone"."""
-    clauses = [clause.strip() for clause in re.split(r"[,;:.!?]+\s", text.strip())]
-    return ", ".join(clause for clause in clauses if clause and not says_stop(clause))
+def after_stop(text: str) -> str:
+    """Return what a person is told whose sentence stopped the robot: what of it was not taken, or what to say next."""
+    if steers(text):
+        return "Say next where it is to go."
+    clauses = (clause.strip() for clause in re.split(r"[,;:.!?]+\s", text.strip()))
+    rest = ", ".join(clause for clause in clauses if clause and not says_stop(clause))
+    return f"Say again what was not taken: {rest[:60]!r}." if rest else ""
 
 
 def steers(text: str) -> bool:
