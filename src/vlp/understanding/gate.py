@@ -203,9 +203,8 @@ class Gate:
         if why is not None and why.code != "forbids":
             return why
         if not prohibitions:  # "pour not more than 50 ml", "cancel the timer"
-            own = self._opens_with_own(text, whole=True) or (
-                tokens(asked) != tokens(text) and self.sentence(asked, follows) is None
-            )
+            spared = listed("negation", "words") & {*tokens(text)} and not listed("negation", "words") & {*tokens(asked)}
+            own = self._opens_with_own(text, whole=True) or (spared and self.sentence(asked, follows) is None)
             return None if own else why
         if follows and self._corrects(asked, prohibitions):
             return None
