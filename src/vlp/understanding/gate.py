@@ -371,8 +371,9 @@ class Gate:
         done_here = {word for do, _ in steps for word in own_words(do)} | {
             *re.findall(r"[^\W_]+", str(values).lower())
         } - small()
-        beneficiary = tables["beneficiary"].replace("<living>", "|".join(listed("harm", "living")))
-        asked = untold(re.sub(f"{tables['stays']}|{tables['whence']}|{beneficiary}", ",", split(text)[0]))
+        aside = "|".join(tables[name] for name in ("stays", "whence", "beneficiary", "state"))
+        aside = aside.replace("<living>", "|".join(listed("harm", "living")))
+        asked = untold(re.sub(aside, ",", split(text)[0]))
         kinds = {match[1] for match in re.finditer(tables["of_kind"], asked)}
         open_ = (word for word in self.read(asked).unknown if word not in kinds)
         return [
