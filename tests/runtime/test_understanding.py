@@ -59,7 +59,9 @@ def test_a_word_for_stopping_as_first_instruction_stops_the_robot(make_run):
     assert (run.go().outcome, run.done, run.robot.halted) == ("stopped", [], True)
 
 
-@pytest.mark.parametrize("words", ["stop", "please stop!", "wait", "don't", "do not touch the bowl", "put it in the fridge"])
+@pytest.mark.parametrize(
+    "words", ["stop", "please stop!", "wait", "don't", "come back", "do not touch the bowl", "put it in the fridge"]
+)
 def test_a_scripted_sentence_that_wants_the_robot_to_hold_on_ends_the_run_there(make_run, words: str):
     """`--change "2: stop"` finished the task; an error message offered exactly that."""
     run = make_run(reading(CUBE_IN_BOWL), spec=asked(SAY, changes=(change(2, words),)))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from rich.console import Console
 from run_kit import asked, change, put
 
+from vlp.models.scripted import ScriptedModel
 from vlp.policy.checks import check_policy
 from vlp.policy.model import State
 from vlp.primitives.manifest import Place, Primitive
@@ -88,13 +89,25 @@ def test_a_step_that_cannot_be_undone_is_not_done_again_by_the_policy_after_it(m
     run = make_run([_dispensing("home")] * 4, robot=robot)
     outcome = run.go()
     assert (outcome.outcome, run.done.count("dispense")) == ("failure", 1)
-    assert "dispense was done already for this instruction, and cannot be undone" in outcome.reason
+    assert "dispense was done already, cannot be undone" in outcome.reason
     assert [e["issues"][0]["code"] for e in run.of("report")] == ["done-already"] * 3
 
 
 def test_a_new_instruction_may_ask_for_it_again(make_run):
     run = make_run([_dispensing("home"), _dispensing()], robot=_dispenser(), spec=asked(changes=(change(1, "one more pill"),)))
     assert run.go().outcome == "success" and run.done == ["dispense", "dispense"]
+
+
+def test_a_new_sentence_that_asks_for_something_else_does_not_let_it_be_done_again(make_run):
+    """Against: after any new sentence the pill was let out again."""
+    model = ScriptedModel(
+        [json.dumps(policy) for policy in (_dispensing("home"), _dispensing(), _dispensing("home"))], repeat=True
+    )
+    model.can = replace(model.can, reads=True)
+    said = asked("let a pill out and go home", changes=(change(1, "now go home"),))
+    run = make_run(model, robot=_dispenser(), spec=said)
+    assert run.go().outcome == "failure" and run.done == ["dispense"]
+    assert {e["issues"][0]["code"] for e in run.of("report")} == {"done-already"}
 
 
 def test_a_final_step_whose_result_cannot_be_taken_counts_as_done(make_run):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from vlp.core.errors import MissingComponent, UsageError, VlpError
 from vlp.journal import Event
-from vlp.understanding.stopping import says_no, says_stop, says_yes
+from vlp.understanding.stopping import after_stop, says_no, says_stop, says_yes
 
 
 def _editor() -> list[str]:
@@ -320,7 +320,7 @@ class Keyboard:
                     run.stop(f"stopped by the person: {line[:200]!r}")
                 finally:
                     self._answers.put(None)  # after the stop: a question that it ends has not been answered
-                return "stopping"
+                return f"stopping. {after_stop(line)}".rstrip(" .")
             return f"after this step: {run.instruct(line)}"
         except Exception as error:
             self._unseen = proposal is not None

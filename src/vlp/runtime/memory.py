@@ -15,6 +15,7 @@ from vlp.primitives.facts import Fact, Facts, sensed_facts
 from vlp.primitives.manifest import Primitive
 from vlp.primitives.schema import CHECK
 from vlp.prompt.render import Memory, StepRecord
+from vlp.understanding.final import plain
 from vlp.understanding.prohibitions import declines
 
 SAME_SPOT_M = 0.05
@@ -95,7 +96,9 @@ class RunMemory:
         tells_place: whether the robot has ever said where it stands; the "" of one that never does says nothing.
         sensed: what the robot sensed of its own facts when it was last observed.
         declined: the robot's question to which the person, in the last sentence, did not say yes; "" for none.
-        undoable: final steps that were done for the present instruction, as `deed` writes them: none is done twice.
+        undoable: final steps that were done, as `deed` writes them, and how many instructions there were: none is done twice
+            unless it is asked for again.
+        asked_anew: how many instructions came before the last one that is no answer.
         planned_on_s: when the image of the present plan was taken, in seconds since the epoch.
     """
 
@@ -106,7 +109,8 @@ class RunMemory:
         self.situation = Situation(State(), primitives)
         self.tells_place = False
         self.sensed: dict[Fact, bool] = {}
-        self.undoable: set[str] = set()
+        self.undoable: dict[str, int] = {}
+        self.asked_anew = 0
         self.declined = ""
         self.planned_on_s = 0.0
 
@@ -173,7 +177,7 @@ class RunMemory:
         if question:  # an answer is no new beginning
             self.progress.asks += 1
         else:
-            self.progress.asks, self.undoable = 0, set()
+            self.progress.asks, self.asked_anew = 0, len(self.knowledge.instructions) - 1
         if event.data["source"].startswith("scheduled"):
             self.progress.said.append(event.data["source"])
 
@@ -256,7 +260,7 @@ class RunMemory:
         self._know(steps=(*self.knowledge.steps, done))
         acted = data["status"] == "succeeded" or (data["status"], result["code"]) == ("failed", "bad-result")
         if acted and self.primitives[step.step.do].final:
-            self.undoable.add(deed(step.step, self.situation))
+            self.undoable[deed(step.step, self.situation)] = len(self.knowledge.instructions)
         if data["status"] != "succeeded" or self.primitives[step.step.do].kind == "action":
             p.asks = 0
         if data["status"] == "succeeded":
@@ -302,6 +306,7 @@ class RunMemory:
 def deed(step: PolicyStep, situation: Situation) -> str:
     """Return what a step does to what, as text that is the same for a step that does it again, however much of it."""
     said = {name: value for name, value in situation.said(step).items() if not isinstance(value, int | float)}
+    said = {name: plain(value) if isinstance(value, str) else value for name, value in said.items()}
     return json.dumps([step.do, said], sort_keys=True, default=str)
 
 

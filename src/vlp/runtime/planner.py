@@ -10,7 +10,7 @@ from vlp.core.observation import Observation
 from vlp.journal import Event, Journal
 from vlp.models.protocol import Model, NotInTime, Reply
 from vlp.policy.checks import CHECKS, Context, Reachable, check_policy
-from vlp.policy.model import Plan, PlanStep, Policy, Situation, State, compact, diff, references, walk
+from vlp.policy.model import Plan, PlanStep, Policy, PolicyStep, Situation, State, compact, diff, references, walk
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import CHECK, Schema, guided, policy_schema
 from vlp.prompt.render import plan_messages, repair_messages
@@ -106,6 +106,11 @@ def final_steps(plan: Plan, manifest: Manifest, known: State) -> Iterator[PlanSt
         if primitive.final or reached or (leaves and target in manifest.places and manifest.places[target].final):
             yield step
         situation.apply(step.step)
+
+
+def _phrases(step: PolicyStep, situation: Situation) -> list[str]:
+    """Return the things and places that a step names."""
+    return [situation.phrase_of(value) for value in step.arguments.values() if isinstance(value, str)]
 
 
 def _line(text: str) -> str:
@@ -208,12 +213,16 @@ class Planner:
         raise NoPolicy(f"no valid policy in {self.budget.replies} replies; the last one: {worst}{begins}")
 
     def _not_again(self, policy: Policy, context: Context) -> Iterator[Issue]:
-        """Yield `done-already` for each step that cannot be undone and that an earlier policy did for this instruction."""
+        """Yield `done-already` for each step that cannot be undone, was done before, and is not asked for again."""
         situation = Situation(context.state, context.manifest.primitives)
         for path, step in walk(policy):
-            if context.manifest.primitives[step.do].final and deed(step, situation) in self.memory.undoable:
-                message = f"{step.do} was done already for this instruction, and cannot be undone."
-                yield Issue(path, "done-already", message, "Leave it out, and plan only what is still missing.")
+            count = self.memory.undoable.get(deed(step, situation))
+            if context.manifest.primitives[step.do].final and count is not None:
+                since = self.memory.knowledge.instructions[count:]
+                names = _phrases(step, situation)
+                if self.memory.asked_anew < count or self.gate.unasked(since, step.do, names):
+                    message = f"{step.do} was done already, cannot be undone, and was not asked for again."
+                    yield Issue(path, "done-already", message, "Leave it out, and plan only what is still missing.")
             situation.apply(step)
 
     def _not_declined(self, policy: Policy, context: Context) -> Iterator[Issue]:
@@ -280,7 +289,7 @@ class Planner:
         for step in plan.steps:
             target = str(step.step.arguments.get("target", situation.facts.at))
             primitive = self.manifest.primitives[step.step.do]
-            names = [situation.phrase_of(v) for v in step.step.arguments.values() if isinstance(v, str)]
+            names = _phrases(step.step, situation)
             place = "" if primitive.final or target not in self.manifest.places else target
             if step.id in final and self.gate.unasked(said, primitive.name, names, place):
                 what = f"The {situation.held} would go" if place and situation.held else f"{step.step.do} would go"

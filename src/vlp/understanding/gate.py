@@ -8,39 +8,39 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
-from vlp.core.errors import Issue, TaskFailed, UsageError
+from vlp.core.errors import TaskFailed, UsageError
 from vlp.core.messages import MAX_CHARS, Names
-from vlp.policy.checks import Check, Context
+from vlp.policy.checks import Check
 from vlp.policy.model import Policy
 from vlp.primitives.manifest import Manifest
+from vlp.understanding.as_asked import AsAsked, Stays
+from vlp.understanding.conditions import hanging
+from vlp.understanding.final import small, spoken_of, thrown_away
 from vlp.understanding.harm import harmful, without_denied
 from vlp.understanding.lexicon import (
     ALL,
     BREAKS,
     NAME,
     Lexicon,
-    Mention,
     act_of,
     english,
     is_word,
     known_words,
     listed,
     role,
-    singulars,
     tokens,
     verbs,
 )
+from vlp.understanding.meaning import means, number, own_words
 from vlp.understanding.prohibitions import (
     Keeps,
-    Move,
     Prohibition,
-    Stays,
     deed_asked,
     is_verb,
-    moves,
+    opposed,
     requests,
     same_word,
     split,
@@ -49,8 +49,8 @@ from vlp.understanding.prohibitions import (
     unclear,
     untold,
 )
-from vlp.understanding.reading import Clause, Reading, read
-from vlp.understanding.stopping import mentions_stop, says_no, says_stop
+from vlp.understanding.reading import Reading, polite, read
+from vlp.understanding.stopping import after_stop, mentions_stop, says_no, says_stop, steers
 
 Done = Sequence[tuple[str, Mapping[str, Any]]]
 """Steps that were tried: their primitives and arguments."""
@@ -134,13 +134,15 @@ class Gate:
         """
         if len(text) > MAX_CHARS:  # one that was never cleaned; it would take seconds to read
             return NotUnderstood("too-long", f"the sentence has {len(text):,} characters; at most {MAX_CHARS:,} are read.")
-        if says_stop(text):
-            return NotUnderstood("stop", f"{_short(text)} tells the robot to stop.")
+        if says_stop(text) and (follows or not steers(text)):
+            return NotUnderstood("stop", f"{_short(text)} tells the robot to stop.", after_stop(text))
         if not self.reads:
             return None
         if said := harmful(text):
             return NotUnderstood("harm", f"{said!r}: this robot harms nobody, breaks nothing and keeps to its limits.")
         why = next(self._reasons(self.read(text, follows), follows), None)
+        if why is None and self.strict and (ends := hanging(text)):
+            why = NotUnderstood("condition", f"{ends[0]!r}: {english()['beyond']['conditions']['why']}")
         if not self.strict:
             why = self._soft(text, why, follows)
         if why is not None and mentions_stop(text):
@@ -198,23 +200,50 @@ class Gate:
         if why is None and not any(is_word(word) for word in tokens(untold(text))):
             return NotUnderstood("nothing-asked", "the sentence tells of a deed, and asks for nothing.")
         asked, prohibitions = split(text)
-        if not prohibitions or (why is not None and why.code != "forbids"):
+        if why is not None and why.code != "forbids":
             return why
+        if not prohibitions:  # "pour not more than 50 ml", "cancel the timer"
+            spared = listed("negation", "words") & {*tokens(text)} and not listed("negation", "words") & {*tokens(asked)}
+            own = self._opens_with_own(text, whole=True) or (spared and self.sentence(asked, follows) is None)
+            return None if own else why
+        if follows and self._corrects(asked, prohibitions):
+            return None
+        lone = NotUnderstood("forbids", "the sentence says what not to do, and asks for nothing.", "So nothing is done.")
         if all(word in listed("words", "fillers") | {*BREAKS} for word in tokens(asked)):
-            return NotUnderstood("forbids", "the sentence says what not to do, and asks for nothing.", "So nothing is done.")
+            return lone
         own = {part for name in self.primitives for part in name.lower().split("_")} - listed("prohibitions", "particles")
         verb = re.search(r"^(?:\W|please )*[a-z]+ (?:the|all|every|each|any|my|your|our|both|some) ", asked)  # "mop the hall"
         asks = any(is_verb(word) or word in own for word in tokens(asked)) or bool(verb) or self._speaks_of_own(asked)
+        if why is None and {*tokens(asked)[:1]} <= role("articles"):  # "not the cup, the baby"
+            return lone
         return why if self.sentence(asked, follows) or not asks else None
 
     def _speaks_of_own(self, text: str) -> bool:
         """Return whether a sentence names a place of the robot's and a word of its primitives, or begins with such a word."""
-        told = re.findall(r"[^\W_]+", text.lower())
-        words, opens = set(told), next((word for word in told if word not in ("please", "now", "then", "and")), "")
+        words = {*re.findall(r"[^\W_]+", text.lower())}
         own = [set(primitive.lower().split("_")) for primitive in self.primitives]
-        begins = any(opens == primitive.lower().split("_")[0] for primitive in self.primitives)
         placed = any(set(place.lower().split()) <= words for place in self.places)
-        return begins or (placed and any(words & parts for parts in own))
+        return self._opens_with_own(text) or (placed and any(words & parts for parts in own))
+
+    def _opens_with_own(self, text: str, whole: bool = False) -> bool:
+        """Return whether a sentence begins with the first word of a primitive, and has all of its words where that is asked."""
+        told = re.findall(r"[^\W_]+", text.lower())
+        opens = next((word for word in told if word not in ("please", "now", "then", "and")), "")
+        names = [name.lower().split("_") for name in self.primitives]
+        return any(opens == name[0] and (not whole or {*name} <= {*told}) for name in names)
+
+    def _corrects(self, asked: str, prohibitions: Sequence[Prohibition]) -> bool:
+        """Return whether a sentence that forbids a thing names another in its place: "not the kitchen, the bedroom"."""
+        words = [
+            word
+            for word in tokens(asked)
+            if word not in BREAKS and word not in listed("prohibitions", "answers") - role("articles")
+        ]
+        names = all(one.things and not one.deed and not one.rest for one in prohibitions)
+        place = " ".join(words) in {place.lower() for place in self.places}
+        thing = words[:1] != [] and words[0] in role("articles") | role("relations") and words[-1] not in small()
+        alarm = {*words} & (listed("harm", "living") | listed("stopping", "cries") | listed("stopping", "alarms"))
+        return names and (place or thing) and not alarm
 
     def _unknown(self, words: Sequence[str]) -> tuple[str, str]:
         assert self.names is not None
@@ -240,7 +269,7 @@ class Gate:
         ]
         resting = (Stays(left),) if left else ()
         if self.strict:
-            return (_AsAsked([self.read(text, i > 0) for i, text in enumerate(sentences)], fresh), *resting)
+            return (AsAsked([self.read(text, i > 0) for i, text in enumerate(sentences)], fresh), *resting)
         parts, said = [split(text) for text in sentences], list[tuple[str, list[Prohibition]]]()
         for i, (_, prohibitions) in enumerate(parts):
             if prohibitions:  # what comes later may ask for what was forbidden before
@@ -252,10 +281,13 @@ class Gate:
 
     def _requests(self, sentences: Sequence[str]) -> list[str]:
         """Return the sentences that may ask for something: a question asks for no deed, unless it begins with "can you"."""
-        polite = re.compile(
-            r"\W*(?:(?:please|and|so|then|ok|okay)\W+)*(?:can|could|will|would|won't) (?:you|we|someone)\b", re.I
-        )
-        return [text for text in sentences if polite.match(text) or not self.read(text, True).question]
+        return [
+            text
+            for text in sentences
+            if polite(" ".join(word for word in tokens(text) if word not in BREAKS))
+            or self._opens_with_own(text)
+            or not self.read(text, True).question
+        ]
 
     def unasked(self, sentences: Sequence[str], what: str, phrases: Sequence[str], place: str = "") -> bool:
         """Return whether a deed for good is one of which nobody spoke.
@@ -268,19 +300,9 @@ class Gate:
         """
         if not self.reads or self.strict:  # a strict gate checks it
             return False
-        if place:  # also by throwing or clearing away
-            said = " . ".join(" ".join(tokens(text)) for text in sentences)
-            deeds = re.sub(english()["prohibitions"]["not_waste"], " ", said).split()
-            away = any(act_of().get(self.lexicon.mended(word) or word, frozenset()) & {"throw", "clear"} for word in deeds)
-            away = away or re.search(english()["prohibitions"]["emptied"], said) is not None
-            return not (away or {*said.split()} & {*place.lower().split("_"), *listed("prohibitions", "waste")})
-        words = {word for text in sentences for word in tokens(text)}
-        said = " ; ".join(sentences)
-        parts = {*what.split("_")} - listed("prohibitions", "particles")
-        spoken = any(deed_asked(part, said, loosely=True) for part in parts)
-        own = {word for phrase in phrases for word in tokens(phrase)[-1:]} - _small()
-        own = own or {*tokens(self.docs.get(what, ""))} - _small()
-        return not spoken and not any(singulars(one) & singulars(other) for one in own for other in words)
+        if place:
+            return not thrown_away(sentences, place)
+        return not spoken_of(what, phrases, self.docs.get(what, ""), sentences, self.primitives)
 
     def doubts(self, sentences: Sequence[str], policy: Policy, done: Done = ()) -> dict[str, str]:
         """Return what a model may have misunderstood, each in one sentence, by the instruction in which it stands.
@@ -297,16 +319,43 @@ class Gate:
             return {}
         found = {text: unclear(text, self.primitives) for text in sentences}
         told = {t: f"Whether the policy keeps to {_listed(ends)} cannot be told." for t, ends in found.items() if ends}
-        last, steps = sentences[-1], [step.do for step in policy.steps if step.do not in listed("primitives", "answering")]
+        talks = listed("primitives", "answering") | listed("primitives", "speaking")
+        last, steps = sentences[-1], [step.do for step in policy.steps if step.do not in talks]
+        if self.reads:
+            told |= {
+                text: f"Nothing that the robot sees settles {_listed(ends)}."
+                for text, ends in self._open(sentences, policy, done)
+            }
         if self.reads and steps and last not in told:
             asked_about = not self._requests([last])
             if reported := [do for do in steps if told_of(last, do) or (asked_about and deed_asked(do, last))]:
                 told[last] = f"The instruction tells of {_listed(reported)}, and does not ask for it."
-            elif turned := [do for do in steps if {*do.split("_")} & {"on", "off"} and _turned(do, last)]:
+            elif turned := [do for do in steps if {*tokens(last)} & {"turn", "switch"} and opposed(do, tokens(last))]:
                 told[last] = f"The instruction asks for the opposite of {_listed(turned)}."
             elif words := self._unexplained(last, policy, done):
                 told[last] = f"Nothing in the policy explains {_listed(words)}."
         return told
+
+    def _open(self, sentences: Sequence[str], policy: Policy, done: Done) -> Iterator[tuple[str, list[str]]]:
+        """Yield each sentence whose deed hangs on what the robot cannot see, and these words.
+
+        Whoever was asked for leave, or asks for the deed later, has settled it.
+        """
+        talks = listed("primitives", "answering") | listed("primitives", "speaking")
+        for i, text in enumerate(sentences):
+            if not (ends := hanging(text)):
+                continue
+            later = " ; ".join(one for one in self._requests(sentences[i + 1 :]) if not hanging(one))
+            asked = [str(arguments) for do, arguments in done if do == "ask"]
+            acts, other = list[str](), list[str]()
+            for step in policy.steps:
+                if step.do == "ask":
+                    asked.append(str(step.arguments))
+                elif step.do not in talks and not any(deed_asked(step.do, words, True) for words in [*asked, later]):
+                    (acts if deed_asked(step.do, text, loosely=True) else other).append(step.do)
+            settled = asked and not acts  # the other steps lead up to the deed that was asked about
+            if acts or (other and i + 1 == len(sentences) and not settled):
+                yield text, ends
 
     def _unexplained(self, text: str, policy: Policy, done: Done) -> list[str]:
         """Return the words of a sentence that neither the rules nor the robot's own words nor the steps explain."""
@@ -318,17 +367,22 @@ class Gate:
         values = [value for do, arguments in steps for value in arguments.values() if do not in silent]
         own = [*self.primitives, *self.places, *(self.docs.get(do, "") for do, _ in steps)]
         own += [name for _, arguments in steps for name in arguments]
-        told = {*re.findall(r"[^\W_]+", f"{own} {values}".lower())} - _small()
-        asked = untold(re.sub(tables["stays"], ",", split(text)[0]))
+        told = {*re.findall(r"[^\W_]+", f"{own} {values}".lower())} - small()
+        done_here = {word for do, _ in steps for word in own_words(do)} | {
+            *re.findall(r"[^\W_]+", str(values).lower())
+        } - small()
+        aside = "|".join(tables[name] for name in ("stays", "whence", "beneficiary", "state"))
+        aside = aside.replace("<living>", "|".join(listed("harm", "living")))
+        asked = untold(re.sub(aside, ",", split(text)[0]))
         kinds = {match[1] for match in re.finditer(tables["of_kind"], asked)}
         open_ = (word for word in self.read(asked).unknown if word not in kinds)
-        return [word for word in open_ if not any(same_word(word, other) for other in told)]
-
-
-def _turned(do: str, text: str) -> bool:
-    """Return whether a sentence turns off what a primitive turns on, or the other way round."""
-    said, parts = {*tokens(text)} & {"on", "off"}, {*do.split("_")} & {"on", "off"}
-    return len(said) == len(parts) == 1 and said != parts and bool({"turn", "switch"} & {*tokens(text)})
+        return [
+            word
+            for word in open_
+            if number(word) not in told
+            and not any(same_word(word, other) for other in told)
+            and not any(means(other, word) for other in done_here)
+        ]
 
 
 def check_made_for(name: str, made_for: Mapping[str, Sequence[str]], manifest: Manifest) -> None:
@@ -356,113 +410,12 @@ OPEN = Gate()
 """Heeds words for stopping alone."""
 
 
-@dataclass(frozen=True)
-class _AsAsked:
-    """A policy moves what was named or is implied, nothing that was forbidden, and leaves out nothing that was named.
-
-    Args:
-        readings: what the instructions so far say, the one in force last.
-        fresh: whether nothing has been done for the last one yet, so that all it names must be in the policy.
-    """
-
-    readings: Sequence[Reading]
-    fresh: bool
-
-    def __call__(self, policy: Policy, context: Context) -> Iterator[Issue]:
-        """Yield `forbidden`, `not-asked`, `not-thrown`, `not-done-so` and `left-out`."""
-        said = self.readings[-1]
-        forbidden = [m for m in said.forbidden if m.kind or m.colour]
-        made = list(moves(policy, context))
-        for path, thing, target, _ in made:
-            for name in filter(None, (thing, target)):
-                if any(m.fits(name) for m in forbidden) and not any(_exactly(m, name) for m in said.asked):
-                    yield Issue(path, "forbidden", f"the instruction forbids this with the {name}.", "Leave it alone.")
-        if made:
-            yield from self._named(made, context)
-            if self.fresh:
-                yield from self._left_out(policy, context.state.holding)
-
-    def _named(self, made: list[Move], context: Context) -> Iterator[Issue]:
-        said = self.readings[-1]
-        asked = [m for reading in self.readings for m in reading.asked]
-        sweeping = bool(said.acts & {"sort", "swap"}) or (not said.asked and bool(said.acts & {"clear"}))
-        places = context.manifest.places
-        final = {name for name, place in places.items() if place.final}
-        thrown = any(reading.acts & {"throw", "clear"} or final & set(reading.places) for reading in self.readings)
-
-        def named(phrase: str) -> bool:
-            return sweeping or any(m.fits(phrase) for m in asked)
-
-        held = context.state.holding
-        wanted = [move for move in made if named(move[1]) or move[1] == held]
-        if not wanted:
-            yield Issue(made[0][0], "not-asked", f"the policy moves the {made[0][1]}, which the instruction does not name.")
-        for path, thing, target, relation in made:
-            aside = target == "" or (target in places and target not in final) or thing == held
-            if not named(thing) and not aside:
-                yield Issue(path, "not-asked", f"the policy moves the {thing}, which the instruction does not name.")
-            if target in places:
-                if target in final and not thrown:
-                    why = f"the policy puts the {thing} into the {target}; nothing was to be thrown away."
-                    yield Issue(path, "not-thrown", why)
-            elif target and relation != "at" and not named(target):
-                yield Issue(path, "not-asked", f"the policy goes to the {target}, which the instruction does not name.")
-        if said.acts == {"push"} and not any(relation == "push" for *_, relation in made):
-            yield Issue("/subtasks", "not-done-so", "the instruction asks to push, and the policy pushes nothing.")
-
-    def _left_out(self, policy: Policy, held: str) -> Iterator[Issue]:
-        """Yield `left-out` for things named in full that the policy does not speak of.
-
-        Of those behind a relation all but one may be landmarks: "the can left of the blue bowl".
-        """
-        spoken = {held} | {str(v).removeprefix("$").replace("_", " ") for step in policy.steps for v in step.arguments.values()}
-        said = self.readings[-1]
-        positive = [clause for clause in said.clauses if not clause.negated]
-        named = [
-            pair for c in positive for pair in zip(c.names, _behind_relations(c.text), strict=True) if pair[0] not in _left(c)
-        ]
-        full = [(mention, behind) for mention, behind in named if mention.kind and mention.colour]
-        landmarks = sum(behind for _, behind in full) + len(said.places) - 1
-        for mention, behind in full:
-            if any(mention.fits(name) for name in spoken):
-                continue
-            if behind and landmarks > 0:
-                landmarks -= 1
-                continue
-            hint = "Do all of it, or say that it cannot be done."
-            yield Issue("/subtasks", "left-out", f"the policy leaves out {mention.text!r}.", hint)
-
-
-def _exactly(mention: Mention, phrase: str) -> bool:
-    return bool(mention.kind and mention.colour) and mention.fits(phrase)
-
-
-def _behind_relations(text: str) -> list[bool]:
-    """Return for each name in a clause whether a relation stands before it."""
-    words = text.split()
-    return [words[i - 1] in {*role("relations"), "of"} if i else False for i, word in enumerate(words) if word in (NAME, ALL)]
-
-
-def _left(clause: Clause) -> list[Mention]:
-    """Return the things that a clause leaves at a named place, where they may lie already."""
-    words = [*clause.text.split(), "", ""]
-    spots = [i for i, word in enumerate(words) if word in (NAME, ALL)]
-    place = [words[i + 2].isupper() and words[i + 2] not in (NAME, ALL) and words[i + 1] in role("relations") for i in spots]
-    lets = [i > 0 and words[i - 1] in ("leave", "leaving") for i in spots]
-    return [name for name, at, let in zip(clause.names, place, lets, strict=True) if at and let]
-
-
 def _plain(text: str) -> str:
     return text.replace(ALL, "all").replace(NAME, "it").strip()
 
 
 def _listed(words: Sequence[str]) -> str:
     return ", ".join(repr(word[:40]) for word in words[:3]) + (", ..." if len(words) > 3 else "")
-
-
-@cache
-def _small() -> frozenset[str]:
-    return listed("words", "fillers") | listed("prohibitions", "no_things") | {*BREAKS}
 
 
 def _short(text: str) -> str:

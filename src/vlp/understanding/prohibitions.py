@@ -6,13 +6,13 @@ do not spill anything                       unclear: no primitive and no thing a
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
 from vlp.core.errors import Issue
 from vlp.policy.checks import Context
-from vlp.policy.model import Policy, Situation, references, walk
+from vlp.policy.model import Policy, Situation, walk
 from vlp.primitives.manifest import Primitive
 from vlp.understanding.lexicon import BREAKS, act_of, english, forms, listed, misspelt_denials, singulars, tokens, verbs
 from vlp.understanding.stopping import LATIN, says_no
@@ -50,14 +50,18 @@ class Prohibition:
     def names(self, primitive: str) -> bool:
         """Return whether its words name a primitive: "taking a photo" names `take_photo`."""
         said = {*self.deed, *(word for thing in self.things for word in thing)}
-        opposite = ({"on", "off"}, {"up", "down"})
-        apart = any((pair & set(primitive.lower().split("_"))) and not pair & set(primitive.lower().split("_")) & said
-                    and pair & said for pair in opposite)  # fmt: skip
-        return not apart and all(any(same_word(part, word) for word in said) for part in _parts(primitive))
+        return not opposed(primitive, said) and all(any(same_word(part, word) for word in said) for part in words_of(primitive))
 
     def fits(self, phrase: str) -> bool:
         """Return whether a phrase of a policy may mean one of its things: "bottle" and "big blue bottle" the blue bottle."""
-        return any(_may_be(thing, phrase) for thing in self.things)
+        return any(may_be(thing, phrase) for thing in self.things)
+
+
+def opposed(primitive: str, said: Collection[str]) -> bool:
+    """Return whether words say the opposite of what a primitive does: "turn off" of `turn_on`."""
+    own = {*primitive.lower().split("_")}
+    pairs = ({*pair.split()} for pair in english()["prohibitions"]["opposites"])
+    return any(len(pair & own) == 1 and pair & {*said} == pair - own for pair in pairs)
 
 
 def same_word(part: str, word: str) -> bool:
@@ -68,7 +72,8 @@ def same_word(part: str, word: str) -> bool:
     return len(short) > 3 and long.startswith(short)
 
 
-def _may_be(thing: Sequence[str], phrase: str) -> bool:
+def may_be(thing: Sequence[str], phrase: str) -> bool:
+    """Return whether a phrase of a policy may mean a thing, given as its words, or the other way round."""
     other = _words(phrase)
     return bool(thing and other) and (_within(thing, other) or _within(other, thing))
 
@@ -106,7 +111,8 @@ def split(text: str) -> tuple[str, list[Prohibition]]:
         if match.start() < end:
             continue
         asked.append(words[end : match.start()])
-        end = _end(words, match.end())
+        contrasts = match[0] == "not" and re.fullmatch(r"(?:no|sorry|wait|please|\W)*", words[: match.start()]) is not None
+        end = _end(words, match.end(), contrasts)
         found.append(_prohibition(words, match, end))
     rest = " ".join(" ".join([*asked, words[end:]]).split())
     first = found[0] if found else None
@@ -183,15 +189,24 @@ def _opens() -> re.Pattern[str]:
     return re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in english()["prohibitions"]["opens"].items()))
 
 
-def _end(words: str, start: int) -> int:
-    """Return where a prohibition ends that begins at `start`: at the clause's end, or where a list of things ends."""
+def _end(words: str, start: int, contrasts: bool = False) -> int:
+    """Return where a prohibition ends that begins at `start`: at the clause's end, or where a list of things ends.
+
+    Where it `contrasts`, one more thing without "or" is what is meant instead: "not the kitchen, the bedroom".
+    """
     end = start
     while True:
         stop = re.compile(rf"\s?[{re.escape(BREAKS)}]|\b(?:but|then|because|so that|instead)\b").search(words, end)
         if stop is None:
             return len(words)
         following = re.split(rf"[{re.escape(BREAKS)}]", words[stop.end() :].strip())[0].split()
-        listing = stop[0].strip() == "," and following and following[0] in (*listed("roles", "articles"), "or", "nor")
+        contrasts = contrasts and not re.search(rf"[{re.escape(BREAKS)}]|\b(?:or|nor|and)\b", words[stop.end() :].rstrip(" .!"))
+        listing = (
+            not contrasts
+            and stop[0].strip() == ","
+            and following
+            and following[0] in (*listed("roles", "articles"), "or", "nor")
+        )
         if not listing or any(is_verb(word) for word in following):
             return stop.start()
         end = stop.end()
@@ -247,52 +262,6 @@ def _things(words: Sequence[str]) -> tuple[tuple[tuple[str, ...], ...], list[str
         elif word.isalnum() and word not in relations and word not in skip:
             thing.append(word)
     return tuple(found), particles
-
-
-Move = tuple[str, str, str, str]
-"""Path of a step, the thing that is moved, where to ("" for nowhere yet), and the relation or "push"."""
-
-
-def moves(policy: Policy, context: Context) -> Iterator[Move]:
-    """Yield what a policy moves: each thing taken with where it is put, and each thing pushed."""
-    situation = Situation(context.state, context.manifest.primitives)
-    taken: tuple[str, str] | None = ("", context.state.holding) if context.state.holding else None
-    for path, step in walk(policy):
-        makes = {word for effect in context.manifest.primitives[step.do].makes for word in effect.split()}
-        named = [situation.phrase_of(f"${name}") for _, name in references(step)]
-        if "held" in makes and taken is not None:
-            place = str(step.arguments.get("target", ""))
-            yield path, taken[1], situation.phrase_of(place) if place else "", str(step.arguments.get("relation", ""))
-            taken = None
-        elif "holding" in makes and named:
-            taken = (path, named[0])
-        elif "moved" in makes and named:
-            yield path, named[0], "", "push"
-        situation.apply(step)
-    if taken is not None and taken[0]:
-        yield taken[0], taken[1], "", ""
-
-
-@dataclass(frozen=True)
-class Stays:
-    """The check that what is to be left somewhere goes nowhere else.
-
-    Args:
-        said: what is left, and the words for where.
-    """
-
-    said: Sequence[tuple[Prohibition, str]]
-
-    def __call__(self, policy: Policy, context: Context) -> Iterator[Issue]:
-        """Yield `forbidden`; what is let go of where the robot stands is not judged."""
-        for path, thing, target, relation in moves(policy, context):
-            for one, where in self.said:
-                there = _may_be(where.split(), target) or any(same_word(t, w) for t in target.split() for w in where.split())
-                elsewhere = relation == "push" or (target != "" and not there)
-                if elsewhere and one.fits(thing):
-                    yield Issue(
-                        path, "forbidden", f"the {thing} goes elsewhere; the instruction says {one.text!r}.", "Leave it."
-                    )
 
 
 @dataclass(frozen=True)
@@ -361,7 +330,7 @@ class _Doing:
 
         Where a step says nothing of what it is about, that is in the primitive's description.
         """
-        own = {*_parts(self.primitive.name), *(() if self.phrases else _words(self.primitive.doc))}
+        own = {*words_of(self.primitive.name), *(() if self.phrases else _words(self.primitive.doc))}
         return next((" ".join(thing) for thing in one.things if _within(thing[-1:], own)), "")
 
     def _beyond(self, one: Prohibition, asked: str, about: Sequence[str]) -> str:
@@ -376,12 +345,12 @@ class _Doing:
             return "" if deed or self.primitive.reaches else f"{do} was not asked for"
         if goes and self.phrases and not deed:
             return ""
-        beyond = (p for p in about if not _within(_words(p), _words(told)) and not any(_may_be(t, p) for t in one.but))
+        beyond = (p for p in about if not _within(_words(p), _words(told)) and not any(may_be(t, p) for t in one.but))
         return f"{do} does something with the {other}" if (other := next(beyond, "")) else ""
 
 
-def _parts(name: str) -> list[str]:
-    """Return the words in a primitive's name that carry its meaning."""
+def words_of(name: str) -> list[str]:
+    """Return the words in a primitive's name that carry its meaning, its verb first."""
     small = listed("prohibitions", "particles")
     return [part for part in re.findall(r"[a-z]+", name.lower()) if part not in small] or [name.lower()]
 
@@ -400,7 +369,7 @@ def requests(asked: str, things: Sequence[Sequence[str]], primitives: Iterable[s
         things: each as its words.
         primitives: names of what the robot can do.
     """
-    parts = {part for name in primitives for part in _parts(name)}
+    parts = {part for name in primitives for part in words_of(name)}
 
     def acts(word: str) -> bool:
         return word in act_of() or word in _touching() or any(same_word(part, word) for part in parts)
@@ -433,7 +402,7 @@ def deed_asked(do: str, asked: str, loosely: bool = False) -> bool:
 
 def _speak_of(do: str, words: Sequence[str], loosely: bool = False) -> bool:
     nouns = {i + 1 for i, word in enumerate(words) if word in listed("roles", "articles") and not loosely}
-    first, *others = _parts(do)
+    first, *others = words_of(do)
     verbal = any(same_word(first, word) for i, word in enumerate(words) if i not in nouns)
     return verbal and all(any(same_word(part, word) for word in words) for part in others)
 

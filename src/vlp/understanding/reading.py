@@ -261,9 +261,11 @@ def _polarities(text: str, follows: bool) -> list[tuple[str, bool]]:
 
 
 def _interjection(words: Sequence[str], i: int, follows: bool) -> bool:
-    """Return whether "no" or "stop" opens a clause as a word of its own: "no put it there", "no no"."""
+    """Return whether "no" or "stop" denies nothing: it opens a clause as a word of its own ("no put it there") or is a noun."""
     following = words[i + 1] if i + 1 < len(words) else ""
     alone = not following or following in ("no", "please", "i", "it", "put", "take", "the", NAME, "not", "in", "on", "that")
+    if i and words[i] in ("stop", "halt") and words[i - 1] in role("articles"):  # "the stop sign"
+        return True
     opens = words[i] == "no" or (follows and words[i] in ("stop", "cancel", "forget", "never"))
     return opens and i == 0 and (alone or following in role("relations")) and (follows or following != NAME)
 
@@ -273,13 +275,27 @@ def _modal(words: Sequence[str]) -> bool:
     return words[-1] in role("modals")
 
 
-def _is_question(text: str) -> bool:
-    """Return whether a clause asks for an answer: it begins as a question, and not as one of those that are requests."""
+def polite(text: str) -> bool:
+    """Return whether a clause begins like a question that asks for a deed: "can you"."""
+    return re.match(rf"(?:{english()['requests']['polite']})(?= |$)", _led(text)) is not None
+
+
+def _led(text: str) -> str:
+    """Return a clause without the words that may stand before the one that makes it a question."""
     words = text.split()
     while words and words[0] in role("leading"):
         words = words[1:]
-    first, text = (words[0] if words else ""), " ".join(words)
-    opened = any(re.match(rf"(?:{pattern})(?= |$)", text) for pattern in english()["requests"]["openings"])
+    return " ".join(words)
+
+
+def _is_question(text: str) -> bool:
+    """Return whether a clause asks for an answer: it begins as a question, and not as one of those that are requests."""
+    table, text = english()["requests"], _led(text)
+    words = text.split()
+    first = words[0] if words else ""
+    opened = polite(text) or any(re.match(rf"(?:{pattern})(?= |$)", text) for pattern in table["openings"])
+    if re.match(table["subordinate"], text):
+        return False
     if first in listed("requests", "asking") and not opened and words[:2] != ["do", "not"]:
         return True
     if re.match("(can|could|might|may) it be\\b", text):
@@ -288,8 +304,8 @@ def _is_question(text: str) -> bool:
         word in act_of() or word in role("going") for word in words
     ):  # "could it be in the box"
         return True
-    lead = next((word for word in words if word in _leads()), "")
-    return bool(lead) and lead not in act_of()
+    leads = [word for word in words if word in _leads()][first in role("conjunctions") :]
+    return bool(leads) and leads[0] not in act_of()
 
 
 @cache

@@ -30,6 +30,7 @@ def _patterns() -> dict[str, re.Pattern[str]]:
         "mild": re.compile(
             rf"(?:{words['mild']})(?: (?:{words['around']}|on|it|this|that|a|second|moment|minute|bit|for|me))*$"
         ),
+        "steering": re.compile(rf"(?:{words['steering']})(?: (?:{words['around']}))*$"),
         "revoking": re.compile(rf"(?:{words['revoking']})(?: (?:{words['tails']}|please|now|robot|no+|not))*$"),
         "seen": re.compile(words["seen"]),
         "before": re.compile(rf"^(?:{words['leads']}|{words['around']})(?: |$)"),
@@ -37,7 +38,7 @@ def _patterns() -> dict[str, re.Pattern[str]]:
 
 
 def _stops(core: str) -> bool:
-    return bool(_patterns()["firm"].match(core) or _patterns()["mild"].match(core))
+    return any(_patterns()[name].match(core) for name in ("firm", "mild", "steering"))
 
 
 def says_stop(text: str) -> bool:
@@ -52,6 +53,24 @@ def says_stop(text: str) -> bool:
         text: as a person typed it.
     """
     return any(_says_stop(way) for way in dict.fromkeys((_collapsed(text), _collapsed(text, latin=False))))
+
+
+def after_stop(text: str) -> str:
+    """Return what a person is told whose sentence stopped the robot: what of it was not taken, or what to say next."""
+    if steers(text):
+        return "Say next where it is to go."
+    clauses = (clause.strip() for clause in re.split(r"[,;:.!?]+\s", text.strip()))
+    rest = ", ".join(clause for clause in clauses if clause and not says_stop(clause))
+    return f"Say again what was not taken: {rest[:60]!r}." if rest else ""
+
+
+def steers(text: str) -> bool:
+    """Return whether a sentence stops the robot since it wants it elsewhere: "come back", "you are going the wrong way".
+
+    To a robot that stands still it is no word for stopping.
+    """
+    core = _core(" ".join(word for word in tokens(text) if re.search(r"\w", word)))
+    return not any(_patterns()[name].match(core) for name in ("firm", "mild")) and _stops(core)
 
 
 def _says_stop(text: str) -> bool:

@@ -1,0 +1,82 @@
+"""Whether somebody spoke of a deed that cannot be undone: half of its name is not enough ("the pizza box" orders no pizza)."""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+
+from vlp.understanding.lexicon import BREAKS, Lexicon, act_of, english, listed, role, singulars, tokens, verbs
+from vlp.understanding.meaning import means
+from vlp.understanding.prohibitions import same_word, untold, words_of
+
+
+def thrown_away(sentences: Sequence[str], place: str) -> bool:
+    """Return whether sentences ask for something to go where it cannot be taken back from, also by throwing or clearing away.
+
+    Args:
+        sentences: every instruction so far.
+        place: where something is left for good.
+    """
+    said = " . ".join(" ".join(tokens(text)) for text in sentences)
+    deeds, mended = re.sub(english()["prohibitions"]["not_waste"], " ", said).split(), Lexicon().mended
+    away = any(act_of().get(mended(word) or word, frozenset()) & {"throw", "clear"} for word in deeds)
+    away = away or re.search(english()["prohibitions"]["emptied"], said) is not None
+    return away or bool({*said.split()} & {*place.lower().split("_"), *listed("prohibitions", "waste")})
+
+
+def spoken_of(what: str, phrases: Sequence[str], doc: str, sentences: Sequence[str], others: Collection[str]) -> bool:
+    """Return whether sentences speak of what a primitive does: of its verb with its thing, of all that its description says, or
+    of the thing in a wish.
+
+    Args:
+        what: the primitive.
+        phrases: the things and places that its step names.
+        doc: what is said of it.
+        sentences: what was asked for.
+        others: names of all that the robot can do.
+    """
+    verb, *parts = words_of(what)
+    heads = {word for phrase in phrases for word in tokens(phrase)[-1:]} - small()
+    told = [word for word in tokens(doc) if word not in small()]
+    wanted = {*parts[-1:]} or heads or {*told[-1:]}
+    elsewhere = {words_of(name)[0] for name in others} - {verb}
+    marks = re.escape(BREAKS)
+    for clause in re.split(rf"[{marks}]|\b(?:and|then|so)\b", " , ".join(untold(text) for text in sentences)):
+        words = clause.split()
+        nouns = {i + 1 for i, word in enumerate(words) if word in role("articles")}
+        named = [word for i, word in enumerate(words) if _head(words, i) and any(_same(one, word) for one in wanted)]
+        at = next((i for i, word in enumerate(words) if i not in nouns and _same(verb, word)), None)
+        if at is not None:
+            behind = {word for word in words[at + 1 :] if word not in small()}
+            if named or not (parts or heads) or not behind:  # "flush the loo", "order it"
+                return True
+        if told and all(any(same_word(one, word) for word in words) for one in told):  # "let a pill out", as it is described
+            return True
+        moves = any(word in _busy() or any(same_word(one, word) for one in elsewhere) for word in words)
+        if named and not moves:  # "one more pill", "I want a pizza"
+            return True
+    return False
+
+
+def small() -> frozenset[str]:
+    """Return the words that name nothing."""
+    return listed("words", "fillers") | listed("prohibitions", "no_things") | {*BREAKS}
+
+
+def plain(phrase: str) -> str:
+    """Return a phrase without articles, capitals and plurals: "a pizza" and "Pizzas" are one thing."""
+    words = [word for word in tokens(phrase) if word not in role("articles") | {"one", *BREAKS}]
+    return " ".join(min(singulars(word), key=lambda one: (len(one), one)) for word in words) or phrase
+
+
+def _head(words: Sequence[str], i: int) -> bool:
+    """Return whether a word is the thing itself: "a pizza", and not "the pizza box"."""
+    return i + 1 == len(words) or words[i + 1] in small()
+
+
+def _same(one: str, word: str) -> bool:
+    return same_word(one, word) or means(one, word)
+
+
+def _busy() -> Iterable[str]:
+    """Return the verbs that ask for another deed with the thing."""
+    wishing = {"want", "wants", "need", "needs", "like", "have", "love", "wish", "prefer", "get"}
+    return (act_of().keys() | verbs("look") | verbs("tell") | verbs("other")) - wishing - {"can"}

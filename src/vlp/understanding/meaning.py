@@ -1,0 +1,42 @@
+"""Words that may mean what a robot's own words say, by the senses of WordNet: "picture" for `take_photo`."""
+
+import re
+from functools import cache
+from importlib import resources
+
+from vlp.understanding.lexicon import english, forms, singulars
+
+
+def means(own: str, word: str) -> bool:
+    """Return whether a word may mean what a word of the robot's says, or something narrower, in whatever form.
+
+    Args:
+        own: a word of a primitive's name (see `own_words`) or of an argument.
+        word: what a person said.
+    """
+    return word in _spellings(own)
+
+
+def own_words(primitive: str) -> list[str]:
+    """Return the words of a primitive's name; a verb with its particle is one of them: "turn_on", and not "turn"."""
+    return re.findall(r"[a-z]+(?:_(?:up|down|on|off|out)(?![a-z]))?", primitive.lower())
+
+
+def number(word: str) -> str:
+    """Return the digits of a number that is written as a word, else the word."""
+    numbers = english()["numbers"]["words"].split()
+    return str(numbers.index(word)) if word in numbers else word
+
+
+@cache
+def _spellings(own: str) -> frozenset[str]:
+    """Return every form of the words that may mean a word."""
+    table = _synonyms()
+    found = {word for one in singulars(own) for word in table.get(one, "").split()}
+    return frozenset(form for word in found for form in (*forms(word), word + "s"))
+
+
+@cache
+def _synonyms() -> dict[str, str]:
+    lines = resources.files("vlp.understanding").joinpath("synonyms.txt").read_text("utf-8").splitlines()
+    return dict(line.split(": ", 1) for line in lines if not line.startswith("#"))
