@@ -4,6 +4,7 @@ import io
 import json
 from dataclasses import replace
 
+import pytest
 from rich.console import Console
 from run_kit import asked, change, put
 
@@ -12,6 +13,7 @@ from vlp.policy.checks import check_policy
 from vlp.policy.model import State
 from vlp.primitives.manifest import Place, Primitive
 from vlp.primitives.standard import STANDARD
+from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.planner import final_steps
 from vlp.runtime.subscribers.report import replay
 from vlp.runtime.subscribers.terminal import Terminal
@@ -89,7 +91,7 @@ def test_a_step_that_cannot_be_undone_is_not_done_again_by_the_policy_after_it(m
     run = make_run([_dispensing("home")] * 4, robot=robot)
     outcome = run.go()
     assert (outcome.outcome, run.done.count("dispense")) == ("failure", 1)
-    assert "dispense was done already, cannot be undone" in outcome.reason
+    assert "dispense was done already, or may have been; it cannot be undone" in outcome.reason
     assert [e["issues"][0]["code"] for e in run.of("report")] == ["done-already"] * 3
 
 
@@ -114,6 +116,21 @@ def test_a_final_step_whose_result_cannot_be_taken_counts_as_done(make_run):
     """It had acted: its result was refused, and the next policy did it again, seven times in all."""
     robot = _dispenser()
     robot._carry_out = lambda do, said: ({"force_n": float("inf")}, None)  # type: ignore[method-assign]
+    run = make_run([_dispensing()] * 4, robot=robot)
+    assert run.go().outcome == "failure" and run.done == ["dispense"]
+
+
+@pytest.mark.parametrize(("status", "code"), [("timeout", "timeout"), ("failed", "unknown")])
+def test_a_final_step_that_may_have_been_done_is_not_done_again(make_run, status, code):
+    """Against: after `vlp resume --looked`, where nobody knew whether the pill was out, the next policy let out another one."""
+    robot = _dispenser()
+    execute = robot.execute
+
+    def lost(step: Step) -> StepResult:
+        done = execute(step)
+        return replace(done, status=status, code=code, message="nobody knows") if step.do == "dispense" else done
+
+    robot.execute = lost  # type: ignore[method-assign]
     run = make_run([_dispensing()] * 4, robot=robot)
     assert run.go().outcome == "failure" and run.done == ["dispense"]
 

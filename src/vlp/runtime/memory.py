@@ -96,8 +96,8 @@ class RunMemory:
         tells_place: whether the robot has ever said where it stands; the "" of one that never does says nothing.
         sensed: what the robot sensed of its own facts when it was last observed.
         declined: the robot's question to which the person, in the last sentence, did not say yes; "" for none.
-        undoable: final steps that were done, as `deed` writes them, and how many instructions there were: none is done twice
-            unless it is asked for again.
+        undoable: final steps that were done, or may have been, as `deed` writes them, and how many instructions there were:
+            none is done twice unless it is asked for again.
         asked_anew: how many instructions came before the last one that is no answer.
         planned_on_s: when the image of the present plan was taken, in seconds since the epoch.
     """
@@ -258,8 +258,8 @@ class RunMemory:
             code=result["code"],
         )
         self._know(steps=(*self.knowledge.steps, done))
-        acted = data["status"] == "succeeded" or (data["status"], result["code"]) == ("failed", "bad-result")
-        if acted and self.primitives[step.step.do].final:
+        perhaps = data["status"] in ("succeeded", "timeout") or result["code"] in ("bad-result", "unknown")
+        if perhaps and self.primitives[step.step.do].final:
             self.undoable[deed(step.step, self.situation)] = len(self.knowledge.instructions)
         if data["status"] != "succeeded" or self.primitives[step.step.do].kind == "action":
             p.asks = 0

@@ -221,7 +221,7 @@ class Planner:
                 since = self.memory.knowledge.instructions[count:]
                 names = _phrases(step, situation)
                 if self.memory.asked_anew < count or self.gate.unasked(since, step.do, names):
-                    message = f"{step.do} was done already, cannot be undone, and was not asked for again."
+                    message = f"{step.do} was done already, or may have been; it cannot be undone, and was not asked for again."
                     yield Issue(path, "done-already", message, "Leave it out, and plan only what is still missing.")
             situation.apply(step)
 

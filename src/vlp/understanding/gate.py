@@ -17,9 +17,7 @@ from vlp.policy.checks import Check
 from vlp.policy.model import Policy
 from vlp.primitives.manifest import Manifest
 from vlp.understanding.as_asked import AsAsked, Stays
-from vlp.understanding.conditions import hanging
 from vlp.understanding.final import small, spoken_of, thrown_away
-from vlp.understanding.harm import harmful, without_denied
 from vlp.understanding.lexicon import (
     ALL,
     BREAKS,
@@ -51,6 +49,7 @@ from vlp.understanding.prohibitions import (
 )
 from vlp.understanding.reading import Reading, polite, read
 from vlp.understanding.stopping import after_stop, mentions_stop, says_no, says_stop, steers
+from vlp.understanding.unsafe import hanging, harmful, without_denied
 
 Done = Sequence[tuple[str, Mapping[str, Any]]]
 """Steps that were tried: their primitives and arguments."""

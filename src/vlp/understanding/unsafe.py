@@ -1,6 +1,7 @@
-"""Sentences that ask to harm somebody, to break something or to leave the limits: declined whatever model would follow them."""
+"""Sentences that are not acted on at once: they ask for harm, or their deed hangs on what no robot sees."""
 
 import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from vlp.understanding.lexicon import english, forms, listed, tokens
@@ -13,7 +14,7 @@ def harmful(text: str) -> str:
     Args:
         text: a cleaned instruction.
     """
-    asked, said, _ = _patterns()
+    asked, said, _ = _harm()
     for pattern, words in ((asked, split(text)[0]), (said, " ".join(tokens(text)))):
         if match := pattern.search(words):
             return match[0].strip()
@@ -22,13 +23,33 @@ def harmful(text: str) -> str:
 
 def without_denied(text: str) -> str:
     """Return a sentence without the words that forbid harm to somebody, which nothing here does: "do not hit anybody"."""
-    denied = _patterns()[2]
+    denied = _harm()[2]
     words = " ".join(tokens(text))
     return denied.sub("", words) if denied.search(words) else text
 
 
+def hanging(text: str) -> list[str]:
+    """Return the words of a sentence on which its deed hangs and that neither looking nor a step settles.
+
+    "if the door is open", "when you are in the kitchen" and "after that" are none of them.
+
+    Args:
+        text: a cleaned instruction.
+    """
+    spared, patterns = _conditions()
+    words = spared.sub(" ", " ".join(tokens(text)))
+    return [match[0].strip(" ,") for match in patterns.finditer(words)]
+
+
 @cache
-def _patterns() -> tuple[re.Pattern[str], ...]:
+def _conditions() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    table = english()["conditions"]
+    words = {**table, "living": "|".join(sorted(listed("harm", "living")))}
+    return _spelled(table["spared"], words), _spelled(table["hang"], words)
+
+
+@cache
+def _harm() -> tuple[re.Pattern[str], ...]:
     """Return what asks for harm in what a sentence asks for besides its prohibitions, and in all of it; what denies it."""
     table = english()["harm"]
     verbs = {
@@ -42,12 +63,13 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
     who_else = rf"{lead}(?:{living})\b(?: over there)?{ends}"
     who = rf"(?:{lead}(?:{living}|{parts})|{pronouns}|her)\b(?: over there)?{ends}"
     words = {**verbs, "who": who, "who_else": who_else, "parts": parts, "ends": ends, "children": table["children"]}
-
-    def made(patterns: list[str]) -> re.Pattern[str]:
-        spelled = "|".join(patterns)
-        for _ in range(2):
-            spelled = re.sub(r"<(\w+)>", lambda match: words[match[1]], spelled)
-        return re.compile(spelled)
-
     denied = [r"\b(?:do not|must not|never|without) <hurt> <who>\s?[,;.!]?"]
-    return made(table["asked"]), made(table["said"]), made(denied)
+    return _spelled(table["asked"], words), _spelled(table["said"], words), _spelled(denied, words)
+
+
+def _spelled(patterns: Sequence[str], words: Mapping[str, str]) -> re.Pattern[str]:
+    """Return one expression of patterns in which each <name> stands for its words; these may have names in them."""
+    spelled = "|".join(patterns)
+    for _ in range(3):
+        spelled = re.sub(r"<(\w+)>", lambda match: f"(?:{words[match[1]]})", spelled)
+    return re.compile(spelled)
