@@ -28,7 +28,7 @@ quick: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(QUICK)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 	$(MAKE) --no-print-directory check
 
 # Installs vLLM in an environment of its own (6 GB) and serves nano with it; takes minutes, so `make test` leaves it out.

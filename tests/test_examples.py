@@ -13,6 +13,7 @@ def test_there_are_examples():
     assert len(EXAMPLES) >= 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda f: f.stem)
 def test_an_example_runs(file, tmp_path):
     done = subprocess.run([sys.executable, str(file), "--smoke"], cwd=tmp_path, capture_output=True, text=True, timeout=120)

@@ -1,5 +1,8 @@
 """What the command line said, and a policy that is good."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,3 +45,16 @@ class Told:
         assert self.err.startswith("vlp: ")
         for word in words:
             assert word in self.err, self.err
+
+
+@contextmanager
+def as_in_a_terminal() -> Iterator[None]:
+    """Start programs here that signals are to end: what tests under `nohup` or behind `&` ignore, their children ignore."""
+    ignored = [number for number in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_IGN]
+    try:
+        for number in ignored:
+            signal.signal(number, signal.SIG_DFL)
+        yield
+    finally:
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)

@@ -8,6 +8,16 @@ import pytest
 from cli_kit import GOOD, Told
 
 from vlp.cli.main import main
+from vlp.robot.executor import Waits
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch) -> None:
+    """Let robots' servers bear a client that is silent for 10 s: on a busy machine half a second passes between two beats.
+
+    What a silence does is tested in `tests/robot` and by `vlp.evaluation.stress.motion`.
+    """
+    monkeypatch.setattr(Waits.__init__, "__defaults__", tuple(vars(Waits(silence_s=10.0)).values()))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cli_kit import GOOD
+from cli_kit import GOOD, as_in_a_terminal
 from rich.console import Console
 
 from vlp.cli.keyboard import Keyboard
@@ -137,7 +137,7 @@ def test_a_signal_stops_robot_and_run_in_order(tmp_path, number):
     with running_server(robot) as at:
         argv = ["run", SAY, "--robot", at.url, "--model", _script(tmp_path, GOOD), "--out", "r", "--no-recordings"]
         environment = {**os.environ, "VLP_ROBOT_TOKEN": at.token}
-        with subprocess.Popen(
+        with as_in_a_terminal(), subprocess.Popen(
             [sys.executable, "-m", "vlp.cli.main", *argv], cwd=tmp_path, env=environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         ) as run:  # fmt: skip
@@ -152,7 +152,7 @@ def test_ctrl_c_at_the_question_whether_to_begin_is_a_stop_too(tmp_path):
     """Against: status 1 for Ctrl-C at the question of `--confirm always`."""
     with running_server(FakeRobot()) as at:
         argv = ["run", SAY, "--robot", at.url, "--model", _script(tmp_path, GOOD), "--out", "r", "--no-recordings"]
-        with subprocess.Popen(
+        with as_in_a_terminal(), subprocess.Popen(
             [sys.executable, "-m", "vlp.cli.main", *argv, "--confirm", "always"], cwd=tmp_path, text=True,
             env={**os.environ, "VLP_ROBOT_TOKEN": at.token}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         ) as run:  # fmt: skip

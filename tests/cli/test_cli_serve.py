@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_kit import as_in_a_terminal
 
 MODELS = Path(__file__).parent.parent / "models"
 sys.path.insert(0, str(MODELS))
@@ -48,12 +49,11 @@ def test_it_is_ready_once_the_model_answered_and_ends_with_us(sent: signal.Signa
     port = free_port()
     words = [sys.executable, "-m", "vlp.cli.main", "serve", "--model", str(toy), "--python", str(fake), "--port", str(port)]
     given = {**os.environ, "VLP_MODEL_KEY": "secret"}
-    # Tests may run under nohup, whose ignored SIGHUP is inherited; `vlp serve` leaves an ignored one alone.
-    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     pipe = subprocess.PIPE
-    with subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, cwd=tmp_path, env=given) as serving:
+    with as_in_a_terminal():
+        started = subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, cwd=tmp_path, env=given)
+    with started as serving:
         try:
-            signal.signal(signal.SIGHUP, inherited)
             assert serving.stdout is not None
             assert serving.stdout.readline().startswith("starting vLLM 0.32.0 for toy@brief")
             assert serving.stdout.readline().startswith(f"ready: http://127.0.0.1:{port}/v1 serves toy@brief")

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from cli_kit import as_in_a_terminal
 
 from vlp.cli import run as command
 
@@ -88,7 +89,8 @@ def result() -> dict:
 
 
 def piped(words: list[str], **streams) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-m", "vlp.cli.main", *words], stdin=subprocess.DEVNULL, text=True, **streams)
+    with as_in_a_terminal():
+        return subprocess.Popen([sys.executable, "-m", "vlp.cli.main", *words], stdin=subprocess.DEVNULL, text=True, **streams)
 
 
 def test_a_robot_that_ends_the_program_when_it_describes_itself_is_a_fault(vlp, words):

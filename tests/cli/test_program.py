@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from cli_kit import as_in_a_terminal
 
 
 def command(tmp_path: Path, body: str) -> subprocess.Popen[str]:
@@ -15,7 +16,8 @@ def command(tmp_path: Path, body: str) -> subprocess.Popen[str]:
     code = "import sys; from vlp.cli import main; main.COMMANDS['own'] = ('own:own', ''); sys.exit(main.main())"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "-c", code, "own"], env=env, cwd=tmp_path, **pipes)
+    with as_in_a_terminal():
+        return subprocess.Popen([sys.executable, "-c", code, "own"], env=env, cwd=tmp_path, **pipes)
 
 
 def interrupted(process: subprocess.Popen[str], *numbers: int) -> tuple[int, str]:

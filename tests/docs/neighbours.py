@@ -18,6 +18,14 @@ from walk import ROBOT_PORT, Walk
 from vlp.models.catalogue import find_folder
 
 POLICY = json.loads((ROOT / "examples" / "policy.json").read_text())
+PATIENT = """
+import sys
+from vlp.cli.main import main
+from vlp.robot.executor import Waits
+Waits.__init__.__defaults__ = tuple(vars(Waits(silence_s=10.0)).values())
+sys.exit(main())
+"""
+"""`vlp` whose robot's server bears 10 s of silence: on a busy machine half a second passes between two beats of a client."""
 PICK_UP = {"goal": "the red cube is held", "subtasks": POLICY["subtasks"][:1]}
 
 
@@ -77,7 +85,7 @@ def serve_robot(walk: Walk, text: str) -> None:
         except OSError:  # another program listens there
             held.bind(("127.0.0.1", 0))
         port = walk.ports[ROBOT_PORT] = held.getsockname()[1]
-    words = [sys.executable, "-m", "vlp.cli.main", *text.split()[1:], "--port", str(port)]
+    words = [sys.executable, "-c", PATIENT, *text.split()[1:], "--port", str(port)]
     server = walk.enter_context(subprocess.Popen(words, stdout=subprocess.PIPE, text=True))
     walk.callback(server.terminate)
     assert server.stdout is not None

@@ -4,6 +4,7 @@ The README told people to check `policy.json`, to compare `first.json` with `sec
 of these was anywhere: the first thing that somebody copied ended in an error.
 """
 
+import pytest
 from neighbours import have_nano_as, serve_models
 from shown import HELP, ROOT
 from walk import InPlace, Walk
@@ -22,6 +23,7 @@ IN_PLACE = {
 }
 
 
+@pytest.mark.slow
 def test_every_command_of_the_readme_and_the_help_runs(walk: Walk) -> None:
     walk.along(["README.md", HELP], IN_PLACE)
     assert (walk.folder / "runs" / "stopped" / "run.mp4").is_file()

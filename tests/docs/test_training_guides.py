@@ -2,6 +2,7 @@
 
 import sys
 
+import pytest
 from neighbours import have_nano_as, know_extras, serve_models
 from walk import InPlace, Walk
 
@@ -58,6 +59,7 @@ IN_PLACE = {
 }
 
 
+@pytest.mark.slow
 def test_every_command_of_the_guides_to_training_and_serving_runs(walk: Walk) -> None:
     walk.patch.setattr(nano, "VALIDATION_FRAMES", 2)
     walk.patch.setattr(nano.load_tokenizer, "__defaults__", (1000,))  # texts that the tokenizer is made from

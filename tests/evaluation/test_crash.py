@@ -46,7 +46,7 @@ def test_a_directory_in_use_is_refused(tmp_path):
 
 @pytest.mark.slow
 def test_killed_runs_of_the_simulated_robot_are_resumed(tmp_path):
-    summary = run_crash(2, 0, tmp_path / "crash")
-    assert summary["held"] == summary["n"] == 2
+    summary = run_crash(1, 0, tmp_path / "crash")
+    assert summary["held"] == summary["n"] == 1
     rows = [json.loads(line) for line in (tmp_path / "crash" / "rows.jsonl").read_text().splitlines()]
     assert all(row["killed"] for row in rows)

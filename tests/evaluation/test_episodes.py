@@ -1,5 +1,6 @@
 """Whole episodes through the very runtime, with the expert and the oracle: they end as the true state says."""
 
+import functools
 import os
 from dataclasses import replace
 
@@ -29,6 +30,7 @@ def test_the_expert_with_true_boxes_finishes(kind, tmp_path):
     assert row["moved"] is (kind == "static") and not any(tmp_path.iterdir())
 
 
+@functools.cache
 def corrected():
     """Return the first episode in which a short correction comes midway: one thing to move, another end."""
     drawn = (sample_episode(20_500_000 + i, "dynamic") for i in range(40))

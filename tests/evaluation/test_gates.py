@@ -31,6 +31,8 @@ from vlp.training import lora
 from vlp.training.export import merge
 from vlp.training.recipe import Recipe, make_record, write_record
 
+pytestmark = pytest.mark.slow
+
 # Parity.
 
 

@@ -16,6 +16,8 @@ from vlp.sim.embodiments.hsr.actions.scope import READY
 from vlp.sim.embodiments.hsr.motion import Failed
 from vlp.sim.open import simulated
 
+pytestmark = pytest.mark.slow
+
 
 def gauged(seed=4):
     robot, simulation = simulated(seed=seed)

@@ -9,6 +9,8 @@ from vlp.evaluation.stress.hostile_bodies import asked_wrong, send_bodies
 from vlp.models import openai_model
 from vlp.models.endpoint import _Line
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_late_server_is_waited_for_as_long_as_the_limit_says_and_asked_once_more() -> None:
     """With a piece always waiting no limit held until 8 MiB had come; a late request was never asked again."""

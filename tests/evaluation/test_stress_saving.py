@@ -11,6 +11,8 @@ from vlp.evaluation.stress import saving
 from vlp.evaluation.stress.saved import SAVED, Saved
 from vlp.training.curve import add_row
 
+pytestmark = pytest.mark.slow
+
 
 def test_what_was_there_is_whole_after_a_kill_and_on_a_full_disk() -> None:
     """Against: rows of a suite lost to a kill while it was resumed, half a question.json that no later run could read, and a

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from conftest import make_view
+from views import make_view
 
 from vlp.core.errors import MissingComponent
 from vlp.core.images import ImageView
