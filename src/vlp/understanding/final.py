@@ -78,5 +78,4 @@ def _same(one: str, word: str) -> bool:
 
 def _busy() -> Iterable[str]:
     """Return the verbs that ask for another deed with the thing."""
-    wishing = {"want", "wants", "need", "needs", "like", "have", "love", "wish", "prefer", "get"}
-    return (act_of().keys() | verbs("look") | verbs("tell") | verbs("other")) - wishing - {"can"}
+    return (act_of().keys() | verbs("look") | verbs("tell") | verbs("other")) - listed("requests", "wishing")
