@@ -25,6 +25,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from vlp.evaluation.stress.command import quantiles
+from vlp.robot.access import Access, Grant
 from vlp.robot.client import RemoteRobot
 from vlp.robot.protocol import Step, StepResult
 from vlp.robot.serving import running_server
@@ -132,12 +133,14 @@ class Served:
     Args:
         last_s: when the last motion command was given.
         port, stop_port: where it listens.
+        observers: tokens that may look, besides the one that may do all.
         moves: how often it was moved.
     """
 
     last_s: "Synchronized[float]"
     port: int
     stop_port: int
+    observers: tuple[str, ...] = ()
     moves: int = 0
 
     @contextlib.contextmanager
@@ -163,23 +166,28 @@ class Served:
 
 
 @contextlib.contextmanager
-def served() -> Iterator[Served]:
-    """Serve a ticking robot in a process of its own while the context is open."""
+def served(*observers: str) -> Iterator[Served]:
+    """Serve a ticking robot in a process of its own while the context is open.
+
+    Args:
+        observers: tokens that may look, besides the one that may do all.
+    """
     last_s = SPAWN.Value("d", 0.0)
     near, far = SPAWN.Pipe()
-    process = SPAWN.Process(target=_serve, args=(last_s, far), daemon=True)
+    process = SPAWN.Process(target=_serve, args=(last_s, far, observers), daemon=True)
     process.start()
     try:
         port = near.recv()
-        yield Served(last_s, port, int(_ask(port, "GET", "/health")["stop_port"]))
+        yield Served(last_s, port, int(_ask(port, "GET", "/health")["stop_port"]), observers)
     finally:
         process.kill()
         process.join()
 
 
-def _serve(last_s: "Synchronized[float]", pipe: Any) -> None:
+def _serve(last_s: "Synchronized[float]", pipe: Any, observers: tuple[str, ...]) -> None:
     parent = os.getppid()
-    with running_server(TickingRobot(last_s), TOKEN) as at:
+    grants = [Grant.of(TOKEN, ("operate", "reset")), *(Grant.of(token, ("observe",)) for token in observers)]
+    with running_server(TickingRobot(last_s), TOKEN, access=Access(grants)) as at:
         pipe.send(urlsplit(at.url).port)
         while os.getppid() == parent:  # it ends with whoever measures, however that dies
             time.sleep(0.5)
