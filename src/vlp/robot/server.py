@@ -43,6 +43,9 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 Wait = Annotated[float, Query(ge=0, le=25.0, description="Seconds to wait for the execution to finish.")]
+Sent = Annotated[
+    float | None, Query(ge=0, le=2**53, description="When it was sent, by the sender's monotonic clock: what comes late is old.")
+]
 ExecutionId = Annotated[str, Path(min_length=1, max_length=64)]
 
 
@@ -187,10 +190,10 @@ def _add_reading(app: FastAPI) -> None:
 
 def _add_executions(app: FastAPI) -> None:
     @app.post("/executions", status_code=202, response_model=ExecutionBody)
-    async def create(request: ExecutionRequest, here: Here) -> Any:
+    async def create(request: ExecutionRequest, here: Here, sent_s: Sent = None) -> Any:
         """Carry out one step. The same key never acts twice: a repeated request gets the execution there is."""
         step = Step(request.primitive, request.arguments, request.key, request.epoch, request.timeout_s)
-        return here.executor.submit(step).to_json()
+        return here.executor.submit(step, sent_s).to_json()
 
     @app.get("/executions", response_model=ExecutionBody)
     async def by_key(here: Here, key: Annotated[str, Query(min_length=1, max_length=100)]) -> Any:
@@ -237,15 +240,15 @@ def _add_stop(app: FastAPI) -> None:
 
 def _add_lease(app: FastAPI) -> None:
     @app.post("/lease", response_model=LeaseBody)
-    async def lease(request: LeaseRequest, here: Here) -> Any:
+    async def lease(request: LeaseRequest, here: Here, sent_s: Sent = None) -> Any:
         """Acquire the robot (no epoch) or renew the lease (its epoch). Silence during a step stops the robot."""
         if request.epoch is None:
             try:
-                return here.executor.with_lease(lambda held: held.acquire(request.holder, request.ttl_s))
+                return here.executor.with_lease(lambda held: held.acquire(request.holder, request.ttl_s, sent_s))
             except MissingComponent as error:  # an epoch that is not on the disk could be granted twice
                 raise Refusal(503, "not-recorded", error.message, error.hint) from None
         epoch = request.epoch
-        return here.executor.with_lease(lambda held: held.renew(request.holder, epoch, request.ttl_s))
+        return here.executor.with_lease(lambda held: held.renew(request.holder, epoch, request.ttl_s, sent_s))
 
     @app.post("/lease/release", status_code=204)
     async def release(request: ReleaseRequest, here: Here) -> None:
