@@ -44,7 +44,8 @@ log = logging.getLogger(__name__)
 
 Wait = Annotated[float, Query(ge=0, le=25.0, description="Seconds to wait for the execution to finish.")]
 Sent = Annotated[
-    float | None, Query(ge=0, le=2**53, description="When it was sent, by the sender's monotonic clock: what comes late is old.")
+    float | None,
+    Query(ge=0, le=2**53, description="When it was sent, by the sender's monotonic clock: what comes late is old."),
 ]
 ExecutionId = Annotated[str, Path(min_length=1, max_length=64)]
 
