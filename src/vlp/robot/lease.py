@@ -26,7 +26,7 @@ class Lease:
         self.epoch = 0
         self.heard_s = -math.inf
         self._ways_s: deque[float] = deque(maxlen=256)
-        """From the holder's clock to this one, with the way: that of each word lately; the least is of one that waited nowhere."""
+        """From the holder's clock to this one, with the way, of each word lately; the least is of one that waited nowhere."""
         self._until = 0.0
 
     @property
