@@ -74,7 +74,7 @@ ROWS = {
         "Oversize, endless and slow requests are refused within 1 s; others get through ten times the load",
         "flood", 120,
         "oversize ones refused after {answer_ms[oversize]:ms}, slow ones after {answer_ms[slow body]:ms}; requests of others"
-        " {alone_ms:ms} alone, {beside_ms:ms} beside the load; stops {stop_ms:ms}",
+        " {alone_ms:ms} alone, {beside_ms:ms} beside the load, refused after {refused_s:s}; stops {stop_ms:ms}",
     ),
     "clocks": Row(
         "Clocks that jump and processes that are suspended leave deadlines, leases and order",

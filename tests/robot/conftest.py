@@ -1,5 +1,6 @@
 """A fake robot behind a real server on loopback."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,9 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
+from vlp.robot.access import Access
 from vlp.robot.client import RemoteRobot
 from vlp.robot.protocol import Step, StepResult
-from vlp.robot.serving import Address, running_server
+from vlp.robot.serving import Address, new_token, running_server
 from vlp.sim.fake.robot import FakeRobot
 
 
@@ -40,10 +42,11 @@ class Served:
 def serving(**waits_s: float) -> Iterator[Served]:
     """Serve a fresh fake robot, with other bounds than by default where they are named.
 
-    The plain client does not beat, so it may be silent for a minute.
+    The plain client does not beat, so it may be silent for a minute, and it asks as often as it likes.
     """
-    fake = FakeRobot()
-    with running_server(fake, **{"silence_s": 60.0, **waits_s}) as address:
+    fake, token = FakeRobot(), new_token()
+    access = Access.of(token, token, rate_hz=math.inf)
+    with running_server(fake, token, access=access, **{"silence_s": 60.0, **waits_s}) as address:
         headers = {"Authorization": f"Bearer {address.token}"}
         with httpx.Client(base_url=address.url, headers=headers, timeout=30, trust_env=False) as http:
             yield Served(fake, address, http)

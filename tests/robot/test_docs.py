@@ -5,12 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vlp.robot.access import Access
-from vlp.robot.audit import Audit
-from vlp.robot.executor import Executor
-from vlp.robot.record import Record
-from vlp.robot.server import create_app
-from vlp.sim.fake.robot import FakeRobot
+from vlp.robot.server import routes
 
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDE = (DOCS / "robot_api.md").read_text()
@@ -23,7 +18,6 @@ def test_the_robot_of_the_guide_passes_the_check_that_it_shows(capsys: pytest.Ca
 
 
 def test_the_page_of_requests_names_every_path_that_people_need() -> None:
-    app = create_app(Executor(FakeRobot(), Record()), Access.of("a-token-for-tests", "a-token-for-tests"), Audit(None))
-    for path in app.openapi()["paths"]:
+    for path in routes().openapi()["paths"]:
         if path.count("/") == 1:
             assert f"$URL{path}" in REQUESTS

@@ -369,6 +369,22 @@ def test_a_robot_that_is_latched_or_served_is_not_moved_in_process(lab: Path, ca
     assert main(["robot", "check", name]) == 0
 
 
+def test_two_runs_in_process_do_not_move_one_robot(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only a robot that had been served once was held: two runs at once moved one that never was."""
+    (lab / "replies.json").write_text('["x"]')
+    name = "own_beeper:Beeper"
+    assert not default_path(name).exists()
+    with held_here(name, object()):
+        for command in (
+            ["robot", "check", name],
+            ["run", "beep", "--robot", name, "--model", "scripted:replies.json", "--out", "run"],
+            ["robot", "serve", "--robot", name, "--port", "0"],
+        ):
+            assert main(command) == 2
+            assert "has this robot already" in capsys.readouterr().err
+    assert main(["robot", "check", name]) == 0
+
+
 def test_a_simulated_robot_of_ones_own_is_another_one_in_each_process(lab: Path) -> None:
     (lab / "own_cart.py").write_text(CART)
     with contextlib.closing(Record(default_path("own_cart:Cart"))):

@@ -268,7 +268,7 @@ def _film(out: Path, robot: Robot, simulation: Simulation | None) -> Subscriber:
 
 
 def _held_here(name: str, robot: Robot) -> contextlib.AbstractContextManager[None]:
-    """Return the hold of a robot of one's own, which may have been latched while it was served; nothing of another robot."""
+    """Return the hold of a robot of one's own, which somebody else may move or have latched; nothing of another robot."""
     if not is_own(name):
         return contextlib.nullcontext()
     from vlp.robot.record import held_here

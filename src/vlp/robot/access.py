@@ -14,6 +14,7 @@ from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from vlp.core.errors import UsageError, did_you_mean
+from vlp.robot.rates import Rates
 from vlp.robot.wire import Refusal, check_server_token, unique_names
 
 Role = Literal["observe", "operate", "stop", "reset"]
@@ -62,18 +63,20 @@ class Access:
         grants: the tokens that open something.
         hosts: names that the Host header may have besides IP addresses. A web page that makes a name of its own point to this
             machine (DNS rebinding) sends that name.
+        rate_hz: requests a second of one token in one role, and of one address without a token; those of 1 s at once.
     """
 
-    def __init__(self, grants: Sequence[Grant], hosts: Iterable[str] = ()) -> None:
+    def __init__(self, grants: Sequence[Grant], hosts: Iterable[str] = (), rate_hz: float = 50.0) -> None:
         self._grants = tuple(grants)
+        self._rates = Rates(rate_hz)
         self._hosts = frozenset(("localhost", *(host.lower() for host in hosts)))
 
     @classmethod
-    def of(cls, operate: str, reset: str, hosts: Iterable[str] = ()) -> "Access":
+    def of(cls, operate: str, reset: str, hosts: Iterable[str] = (), rate_hz: float = 50.0) -> "Access":
         """Return access by two tokens: one for who commands the robot, one for who stands beside it and opens the latch."""
         if operate == reset:
-            return cls((Grant.of(operate, ("operate", "reset")),), hosts)
-        return cls((Grant.of(operate, ("operate",)), Grant.of(reset, ("reset", "stop", "observe"))), hosts)
+            return cls((Grant.of(operate, ("operate", "reset")),), hosts, rate_hz)
+        return cls((Grant.of(operate, ("operate",)), Grant.of(reset, ("reset", "stop", "observe"))), hosts, rate_hz)
 
     def check_origin(self, headers: Mapping[bytes, bytes]) -> None:
         """Raise Refusal for a request that a web page made, or that was sent to another name than this server's."""
@@ -93,6 +96,15 @@ class Access:
         if scheme.lower() != b"bearer" or not found or not token:
             raise Refusal(401, "unauthorized", "the token is missing or wrong.", "Send 'Authorization: Bearer TOKEN'.")
         return found[0]
+
+    def check_rate(self, who: str, role: str) -> None:
+        """Raise Refusal 429 for who asks too often in a role; a stop is never too often.
+
+        Looks, steps and the latch have a bucket each, so that no looking delays the heartbeat of whoever moves the robot.
+        """
+        if role != "stop" and (wait_s := self._rates.wait_s(f"{role} {who}")):
+            hint = f"Wait {wait_s:.2g} s; ask less often, or as another token."
+            raise Refusal(429, "too-often", "too many requests a second.", hint, retry_after_s=wait_s)
 
 
 def read_grants(path: Path) -> list[Grant]:

@@ -232,7 +232,8 @@ class RemoteRobot:
         repeated = False
         while True:
             try:
-                return self._parse(ExecutionBody, self._http.call("POST", "/executions", body))
+                reply = self._http.call("POST", "/executions", body, {"sent_s": time.monotonic()})
+                return self._parse(ExecutionBody, reply)
             except RobotUnreachable as error:
                 if time.monotonic() > end:
                     raise
@@ -399,7 +400,8 @@ class _Heartbeat:
 
     def _post(self, epoch: int | None) -> int:
         body = {"holder": self.holder, "ttl_s": self._ttl_s}
-        reply = self._http.call("POST", "/lease", body if epoch is None else {**body, "epoch": epoch})
+        sent = {"sent_s": time.monotonic()}  # a beat that waits on its way while this process dies says nothing of now
+        reply = self._http.call("POST", "/lease", body if epoch is None else {**body, "epoch": epoch}, sent)
         try:
             lease = LeaseBody.model_validate(reply)
         except ValidationError:

@@ -138,8 +138,8 @@ class Executor:
 
     # Executions.
 
-    def submit(self, step: Step) -> Execution:
-        """Take a step on, or return the execution that its key already has."""
+    def submit(self, step: Step, sent_s: float | None = None) -> Execution:
+        """Take a step on, or return the execution that its key already has; for `sent_s` see `Lease.hear`."""
         with self._lock:
             known = self._find(key=step.key)
             if known is not None:
@@ -150,7 +150,7 @@ class Executor:
             if issues:
                 raise Refusal(422, issues[0].code, f"{issues[0].path}: {issues[0].message}", issues[0].hint)
             self.lease.check(step.epoch)
-            self.lease.heard_s = self._clock()
+            self.lease.hear(sent_s)
             if self.stopped:
                 said = f"the robot is stopped: {self.stop_reason}."
                 raise Refusal(409, "stopped", said, "A person resets it: `vlp robot reset` (POST /stop/reset).")

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+import math
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, NoReturn
 
-from vlp.robot.access import ROLES, Access, Role
+from vlp.robot.access import ROLES, Access, Grant, Role
 from vlp.robot.audit import Audit
+from vlp.robot.rates import Rates
 from vlp.robot.wire import MAX_BODY_BYTES, Refusal, unique_names
 
 Scope = MutableMapping[str, Any]
@@ -33,6 +35,8 @@ class Guard:
     ) -> None:
         self._app, self._access, self._audit = app, access, audit
         self._open = frozenset(open_paths)
+        self._told = Rates(1.0, burst_s=0.0)
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -47,18 +51,21 @@ class Guard:
         said: dict[str, Any] = {"by": "", "method": method, "path": path[:200]}
         unread = True
         try:
-            self._access.check_origin(headers)
-            if path not in self._open:
-                grant = self._access.known(headers.get(b"authorization", b""))
+            if grant := self._known(scope, headers):
+                role = role_for(method, path)
                 said["by"] = grant.name  # before its role is looked at: the log tells who was refused
-                grant.check(role_for(method, path))
+                self._access.check_rate(grant.name, role)
+                grant.check(role)
                 scope["roles"] = [role for role in ROLES if grant.allows(role)]
             body = await _read(receive, headers.get(b"content-length", b"0"))
             unread = False
             if body:
                 check_json(body, headers.get(b"content-type", b""))
         except Refusal as refusal:
-            self._audit.note(**said, status=refusal.status, code=refusal.code)
+            if refusal.code == "too-often":
+                await self._hold_back(said)
+            else:
+                self._audit.note(**said, status=refusal.status, code=refusal.code)
             await _answer(send, refusal, unread)
             return
 
@@ -68,6 +75,33 @@ class Guard:
             await send(message)
 
         await self._app(scope, _replay(body, receive), noting)
+
+    async def _hold_back(self, said: dict[str, Any]) -> None:
+        """Let who asks too often wait a little, so that who asks again at once slows down; note it once a second."""
+        if not self._told.wait_s(said["by"]):
+            self._audit.note(**said, status=429, code="too-often")
+        if self._held < 32:  # of the connections that there may be
+            self._held += 1
+            try:
+                await asyncio.sleep(0.25 + 0.02 * self._held)  # one by one: else they come back together
+            finally:
+                self._held -= 1
+
+    def _known(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Grant | None:
+        """Return who asks, None where nobody needs to be known; raises Refusal, also for an address that asks so too often."""
+        try:
+            self._access.check_origin(headers)
+            if scope["path"] not in self._open:
+                return self._access.known(headers.get(b"authorization", b""))
+        except Refusal:
+            self._access.check_rate(_address(scope), "nobody")
+            raise
+        self._access.check_rate(_address(scope), "nobody")
+        return None
+
+
+def _address(scope: Scope) -> str:
+    return str((scope.get("client") or ("",))[0])
 
 
 def role_for(method: str, path: str) -> Role:
@@ -164,6 +198,8 @@ async def _answer(send: Send, refusal: Refusal, unread: bool) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     if refusal.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
+    if refusal.retry_after_s:
+        headers.append((b"retry-after", str(math.ceil(refusal.retry_after_s)).encode()))
     if unread:
         headers.append((b"connection", b"close"))  # what is left of the body is not read: it may have no end
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})

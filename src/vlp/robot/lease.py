@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ class Lease:
         clock: monotonic seconds.
 
     Attributes:
-        heard_s: when the holder was heard last, by the clock.
+        heard_s: when what was heard last of the holder was sent, by the clock.
     """
 
     def __init__(self, next_epoch: Callable[[], int], clock: Callable[[], float] = time.monotonic) -> None:
@@ -24,6 +25,8 @@ class Lease:
         self.holder = ""
         self.epoch = 0
         self.heard_s = -math.inf
+        self._ways_s: deque[float] = deque(maxlen=256)
+        """From the holder's clock to this one, with the way, of each word lately; the least is of one that waited nowhere."""
         self._until = 0.0
 
     @property
@@ -31,7 +34,7 @@ class Lease:
         """Whether somebody holds it now."""
         return bool(self.holder) and self._clock() < self._until
 
-    def acquire(self, holder: str, ttl_s: float) -> None:
+    def acquire(self, holder: str, ttl_s: float, sent_s: float | None = None) -> None:
         """Grant a new epoch; the same holder may take its own lease over, e.g. after a crash."""
         if self.live and self.holder != holder:
             left = self._until - self._clock()
@@ -40,14 +43,15 @@ class Lease:
             )
         self.epoch = self._next_epoch()  # it may raise: then the lease is as it was
         self.holder = holder
-        self._extend(ttl_s)
+        self._ways_s.clear()
+        self._extend(ttl_s, sent_s)
 
-    def renew(self, holder: str, epoch: int, ttl_s: float) -> None:
+    def renew(self, holder: str, epoch: int, ttl_s: float, sent_s: float | None = None) -> None:
         """Extend a live lease."""
         self.check(epoch)
         if holder != self.holder:
             raise Refusal(409, "lease-held", f"{self.holder} holds the robot, not {holder}.")
-        self._extend(ttl_s)
+        self._extend(ttl_s, sent_s)
 
     def release(self, holder: str, epoch: int) -> None:
         """End a live lease."""
@@ -58,8 +62,21 @@ class Lease:
         """End the lease whoever has it."""
         self.holder = ""
 
-    def _extend(self, ttl_s: float) -> None:
-        self.heard_s = self._clock()
+    def hear(self, sent_s: float | None) -> None:
+        """Note that the holder lives, or did when it sent this: on a busy machine or network it may have died since.
+
+        Args:
+            sent_s: by its own monotonic clock; None where it does not tell counts as now.
+        """
+        now_s = self._clock()
+        late_s = 0.0
+        if sent_s is not None:
+            self._ways_s.append(now_s - sent_s)
+            late_s = self._ways_s[-1] - min(self._ways_s)
+        self.heard_s = max(self.heard_s, now_s - late_s)
+
+    def _extend(self, ttl_s: float, sent_s: float | None) -> None:
+        self.hear(sent_s)
         self._until = self.heard_s + ttl_s
 
     def check(self, epoch: int) -> None:

@@ -29,7 +29,7 @@ def default_path(robot: str) -> Path:
 
 @contextlib.contextmanager
 def held_here(name: str, robot: Any) -> Iterator[None]:
-    """Hold a robot of one's own that was served once, while this process moves it itself.
+    """Hold a robot of one's own while this process moves it itself, as a server of it would.
 
     Args:
         name: "module:Class"; of any other nothing is held.
@@ -37,9 +37,9 @@ def held_here(name: str, robot: Any) -> Iterator[None]:
 
     Raises:
         UsageError: another process has it, or it is latched.
+        MissingComponent: its record cannot be written.
     """
-    path = default_path(name)
-    here = is_own(name) and path.exists()
+    path, here = default_path(name), is_own(name)
     while here and robot is not None:
         here, robot = not getattr(robot, "simulated", ()), getattr(robot, "robot", None)
     with contextlib.closing(Record(path)) if here else contextlib.nullcontext() as record:

@@ -1,14 +1,14 @@
 """A robot over HTTP: one resource per thing, every body checked, refusals as JSON."""
 
 import asyncio
-import contextlib
+import functools
 import json
 import logging
-import weakref
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from fastapi import FastAPI, Path, Query, Request
+from fastapi import Depends, FastAPI, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
@@ -18,7 +18,7 @@ from vlp.core.observation import Located
 from vlp.robot.access import Access
 from vlp.robot.audit import Audit
 from vlp.robot.executor import Execution, Executor
-from vlp.robot.guard import Guard
+from vlp.robot.guard import Guard, Receive, Scope, Send
 from vlp.robot.protocol import Step, offered, plain, raised
 from vlp.robot.stop_line import CONFIRM_S
 from vlp.robot.wire import (
@@ -43,7 +43,28 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 Wait = Annotated[float, Query(ge=0, le=25.0, description="Seconds to wait for the execution to finish.")]
+Sent = Annotated[
+    float | None,
+    Query(ge=0, le=2**53, description="When it was sent, by the sender's monotonic clock: what comes late is old."),
+]
 ExecutionId = Annotated[str, Path(min_length=1, max_length=64)]
+
+
+@dataclass
+class _Here:
+    """One robot that is served; with the streams of events that are open."""
+
+    executor: Executor
+    stop_port: int | None
+    manifest: bytes
+    streams: int = 0
+
+
+async def _served(request: Request) -> _Here:
+    return request.scope["here"]
+
+
+Here = Annotated[_Here, Depends(_served)]
 
 
 def create_app(
@@ -52,22 +73,26 @@ def create_app(
     audit: Audit,
     *,
     stop_port: int | None = None,
-) -> FastAPI:
-    """Return the application that serves a robot.
+) -> Guard:
+    """Return the ASGI application that serves a robot.
 
     Args:
-        executor: the robot; its `execute` and `observe` are called from one worker thread, its `stop` from any.
-        access: who may ask what; only the schema needs no token.
+        executor: the robot, started; its `execute` and `observe` are called from one worker thread, its `stop` from any.
+        access: who may ask what, and how often; only the schema needs no token.
         audit: hears of what was asked.
         stop_port: TCP port of the stop line, told by `GET /health`.
     """
+    here = _Here(executor, stop_port, json.dumps(plain(executor.manifest.to_json())).encode())
 
-    @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        executor.start()
-        yield
-        executor.close()
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        await routes()({**scope, "here": here}, receive, send)
 
+    return Guard(served, access, audit, open_paths=("/openapi.json",))
+
+
+@functools.cache
+def routes() -> FastAPI:
+    """Return what a robot's server answers to: once for all servers of a process, since FastAPI forgets no route."""
     reasons = {
         400: "Bad JSON.",
         401: "No token.",
@@ -78,44 +103,41 @@ def create_app(
         413: "The body is too large.",
         415: "Not application/json.",
         422: "A field or argument is wrong.",
-        429: "Too many streams.",
+        429: "Too often, or too many streams.",
         503: "The robot's driver failed.",
     }
     app = FastAPI(
-        title=f"vlp robot: {executor.manifest.robot}",
+        title="vlp robot",
         description=__doc__ or "",
         docs_url=None,
         redoc_url=None,
         responses={status: {"model": ErrorBody, "description": text} for status, text in reasons.items()},
-        lifespan=lifespan,
     )
-    app.state.executor = executor
-    served = weakref.proxy(executor)  # FastAPI remembers routes for ever; the robot ends with its server
-    _add_reading(app, served, stop_port)
-    _add_executions(app, served)
-    _add_stop(app, served)
-    _add_lease(app, served)
-    _add_events(app, served)
+    _add_reading(app)
+    _add_executions(app)
+    _add_stop(app)
+    _add_lease(app)
+    _add_events(app)
     _add_refusals(app)
-    app.add_middleware(Guard, access=access, audit=audit, open_paths=("/openapi.json",))
     return app
 
 
-def _add_reading(app: FastAPI, executor: Executor, stop_port: int | None) -> None:
-    @app.get("/manifest")
-    async def manifest() -> dict[str, Any]:
+def _add_reading(app: FastAPI) -> None:
+    @app.get("/manifest", response_model=dict[str, Any])
+    async def manifest(here: Here) -> Any:
         """What the robot says of itself: primitives with their arguments, places, limits, cameras."""
-        return plain(executor.manifest.to_json())
+        return Response(here.manifest, media_type="application/json")
 
     @app.get("/health", response_model=HealthBody)
-    async def health(request: Request) -> Any:
+    async def health(request: Request, here: Here) -> Any:
         """Whether the robot is stopped or busy, who holds it, and what this token may do. Answers whatever else hangs."""
+        executor = here.executor
         return {
             "robot": executor.manifest.robot,
             "manifest_version": executor.manifest.version,
             "instance": executor.instance,
             "manifest_hash": executor.manifest_hash,
-            "stop_port": stop_port,
+            "stop_port": here.stop_port,
             "silence_s": executor.waits.silence_s,
             "stopped": executor.stopped,
             "stop_reason": executor.stop_reason,
@@ -124,7 +146,7 @@ def _add_reading(app: FastAPI, executor: Executor, stop_port: int | None) -> Non
             "roles": request.scope["roles"],
         }
 
-    async def asked(what: str, function: Callable[[], T]) -> T:
+    async def asked(executor: Executor, what: str, function: Callable[[], T]) -> T:
         def fault(said: str) -> Refusal:
             return Refusal(503, "robot-fault", f"the robot could not {what}: {said}.", "Look at the robot's own log.")
 
@@ -144,13 +166,15 @@ def _add_reading(app: FastAPI, executor: Executor, stop_port: int | None) -> Non
             raise fault(f"it did not answer within {limit_s:g} s") from None
 
     @app.get("/observation", response_model=ObservationBody)
-    async def observation() -> Any:
+    async def observation(here: Here) -> Any:
         """What the robot perceives now; refused with 409 while a step is under way."""
-        return await asked("observe", lambda: encode_observation(executor.robot.observe()))
+        executor = here.executor
+        return await asked(executor, "observe", lambda: encode_observation(executor.robot.observe()))
 
     @app.post("/reachable", response_model=ReachBody)
-    async def reachable(request: ReachRequest) -> Any:
+    async def reachable(request: ReachRequest, here: Here) -> Any:
         """Why the robot cannot get to a located thing with a step; nothing moves, and 409 while a step is under way."""
+        executor = here.executor
         if request.primitive not in executor.manifest.primitives:
             hint = did_you_mean(request.primitive, executor.manifest.primitives)
             raise Refusal(422, "unknown-primitive", f"no primitive {request.primitive!r}.", hint)
@@ -160,30 +184,32 @@ def _add_reading(app: FastAPI, executor: Executor, stop_port: int | None) -> Non
             said = f"thing is no located object: {str(error)[:200]}."
             raise Refusal(422, "bad-located", said, "Send what locate gave.") from None
         says, step = offered(executor.robot, "reachable"), Step(request.primitive, request.arguments, key="")
-        return {"reason": str(await asked("tell what it reaches", lambda: says(step, thing)) or "")[:500] if says else ""}
+        if says is None:
+            return {"reason": ""}
+        return {"reason": str(await asked(executor, "tell what it reaches", lambda: says(step, thing)) or "")[:500]}
 
 
-def _add_executions(app: FastAPI, executor: Executor) -> None:
+def _add_executions(app: FastAPI) -> None:
     @app.post("/executions", status_code=202, response_model=ExecutionBody)
-    async def create(request: ExecutionRequest) -> Any:
+    async def create(request: ExecutionRequest, here: Here, sent_s: Sent = None) -> Any:
         """Carry out one step. The same key never acts twice: a repeated request gets the execution there is."""
         step = Step(request.primitive, request.arguments, request.key, request.epoch, request.timeout_s)
-        return executor.submit(step).to_json()
+        return here.executor.submit(step, sent_s).to_json()
 
     @app.get("/executions", response_model=ExecutionBody)
-    async def by_key(key: Annotated[str, Query(min_length=1, max_length=100)]) -> Any:
+    async def by_key(here: Here, key: Annotated[str, Query(min_length=1, max_length=100)]) -> Any:
         """Look an execution up by its idempotency key."""
-        return executor.by_key(key).to_json()
+        return here.executor.by_key(key).to_json()
 
     @app.get("/executions/{id}", response_model=ExecutionBody)
-    async def get(id: ExecutionId, wait_s: Wait = 0.0) -> Any:
+    async def get(here: Here, id: ExecutionId, wait_s: Wait = 0.0) -> Any:
         """How an execution stands, or how it ended."""
-        return await _finished(executor.get(id), wait_s)
+        return await _finished(here.executor.get(id), wait_s)
 
     @app.post("/executions/{id}/cancel", status_code=202, response_model=ExecutionBody)
-    async def cancel(id: ExecutionId, request: CancelRequest) -> Any:
+    async def cancel(here: Here, id: ExecutionId, request: CancelRequest) -> Any:
         """Ask for an early end; the robot stays ready for the next step."""
-        return executor.cancel(id, request.epoch).to_json()
+        return here.executor.cancel(id, request.epoch).to_json()
 
 
 async def _finished(execution: Execution, wait_s: float) -> dict[str, Any]:
@@ -194,10 +220,11 @@ async def _finished(execution: Execution, wait_s: float) -> dict[str, Any]:
     return execution.to_json()
 
 
-def _add_stop(app: FastAPI, executor: Executor) -> None:
+def _add_stop(app: FastAPI) -> None:
     @app.post("/stop", response_model=StopBody)
-    async def stop(request: StopRequest | None = None) -> Any:
+    async def stop(here: Here, request: StopRequest | None = None) -> Any:
         """Stop all motion and latch. Needs the token only: no lease, no model. Not a certified safety function."""
+        executor = here.executor
         stopper = executor.stop(request.reason if request else "")
         loop = asyncio.get_running_loop()
         end = loop.time() + CONFIRM_S
@@ -206,33 +233,31 @@ def _add_stop(app: FastAPI, executor: Executor) -> None:
         return executor.stop_body(executor.standing(stopper))
 
     @app.post("/stop/reset", response_model=StopBody)
-    async def reset() -> Any:
+    async def reset(here: Here) -> Any:
         """Open the latch; for a person who has looked at the robot."""
-        executor.reset()
-        return executor.stop_body("")
+        here.executor.reset()
+        return here.executor.stop_body("")
 
 
-def _add_lease(app: FastAPI, executor: Executor) -> None:
+def _add_lease(app: FastAPI) -> None:
     @app.post("/lease", response_model=LeaseBody)
-    async def lease(request: LeaseRequest) -> Any:
+    async def lease(request: LeaseRequest, here: Here, sent_s: Sent = None) -> Any:
         """Acquire the robot (no epoch) or renew the lease (its epoch). Silence during a step stops the robot."""
         if request.epoch is None:
             try:
-                return executor.with_lease(lambda held: held.acquire(request.holder, request.ttl_s))
+                return here.executor.with_lease(lambda held: held.acquire(request.holder, request.ttl_s, sent_s))
             except MissingComponent as error:  # an epoch that is not on the disk could be granted twice
                 raise Refusal(503, "not-recorded", error.message, error.hint) from None
         epoch = request.epoch
-        return executor.with_lease(lambda held: held.renew(request.holder, epoch, request.ttl_s))
+        return here.executor.with_lease(lambda held: held.renew(request.holder, epoch, request.ttl_s, sent_s))
 
     @app.post("/lease/release", status_code=204)
-    async def release(request: ReleaseRequest) -> None:
+    async def release(request: ReleaseRequest, here: Here) -> None:
         """Give the robot back before the lease ends."""
-        executor.with_lease(lambda held: held.release(request.holder, request.epoch))
+        here.executor.with_lease(lambda held: held.release(request.holder, request.epoch))
 
 
-def _add_events(app: FastAPI, executor: Executor) -> None:
-    streams = 0
-
+def _add_events(app: FastAPI) -> None:
     @app.get(
         "/events",
         response_class=StreamingResponse,
@@ -240,32 +265,35 @@ def _add_events(app: FastAPI, executor: Executor) -> None:
     )
     async def events(
         request: Request,
+        here: Here,
         after: Annotated[int, Query(ge=0, le=2**53, description="Sequence number of the last event seen.")] = 0,
         wait_s: Annotated[float, Query(ge=0, le=3600, description="How long to stay connected.")] = 3600.0,
     ) -> StreamingResponse:
         """Every change of an execution, from the kept ones after `after` on; `Last-Event-ID` works too."""
-        if streams >= 8:
+        if here.streams >= 8:
             raise Refusal(429, "too-many-streams", "8 streams are open.", "Close one.")
         last = request.headers.get("last-event-id", "")
         first = int(last) if last.isascii() and last.isdigit() and len(last) < 16 else after
-        return StreamingResponse(stream(first, min(wait_s, executor.waits.max_stream_s)), media_type="text/event-stream")
+        return StreamingResponse(
+            _stream(here, first, min(wait_s, here.executor.waits.max_stream_s)), media_type="text/event-stream"
+        )
 
-    async def stream(sequence: int, seconds: float) -> AsyncIterator[str]:
-        nonlocal streams
-        streams += 1
-        loop = asyncio.get_running_loop()
-        end = loop.time() + seconds
-        try:
-            yield ": connected\n\n"
-            while True:
-                for number, data in executor.events_after(sequence):
-                    sequence = number
-                    yield f"id: {number}\nevent: execution\ndata: {json.dumps(data)}\n\n"
-                if loop.time() >= end:
-                    return
-                await asyncio.sleep(0.05)
-        finally:
-            streams -= 1
+
+async def _stream(here: _Here, sequence: int, seconds: float) -> AsyncIterator[str]:
+    here.streams += 1
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    try:
+        yield ": connected\n\n"
+        while True:
+            for number, data in here.executor.events_after(sequence):
+                sequence = number
+                yield f"id: {number}\nevent: execution\ndata: {json.dumps(data)}\n\n"
+            if loop.time() >= end:
+                return
+            await asyncio.sleep(0.05)
+    finally:
+        here.streams -= 1
 
 
 def _add_refusals(app: FastAPI) -> None:

@@ -133,10 +133,18 @@ def _server(
         kept = until.enter_context(contextlib.closing(Record(record)))
         audit = until.enter_context(contextlib.closing(Audit(record.with_suffix(".audit.jsonl") if record else None)))
         executor = until.enter_context(contextlib.closing(Executor(robot, kept, waits)))
+        executor.start()
         line = until.enter_context(contextlib.closing(StopLine(listeners[1], executor, access, audit)))
         app = create_app(executor, access, audit, stop_port=line.port)
         config = uvicorn.Config(
-            app, http=BoundedProtocol, log_level="error", access_log=False, ws="none", timeout_graceful_shutdown=1
+            app,
+            http=BoundedProtocol,
+            log_level="error",
+            access_log=False,
+            ws="none",
+            lifespan="off",
+            proxy_headers=False,  # whoever asks names no other address
+            timeout_graceful_shutdown=1,
         )
         yield _Run(uvicorn.Server(config), listeners[0])
 

@@ -4,6 +4,7 @@ import base64
 import binascii
 import io
 import json
+import time
 from dataclasses import asdict
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -52,11 +53,13 @@ class Refusal(Exception):
         code: stable word for the fault.
         message: what was found and what was expected.
         hint: the next step.
+        retry_after_s: after which the same request may be taken; 0 says nothing.
     """
 
-    def __init__(self, status: int, code: str, message: str, hint: str = "") -> None:
+    def __init__(self, status: int, code: str, message: str, hint: str = "", retry_after_s: float = 0.0) -> None:
         super().__init__(message)
         self.status, self.code, self.message, self.hint = status, code, message, hint
+        self.retry_after_s = retry_after_s
 
     def to_json(self) -> dict[str, Any]:
         """Return the body that the client gets."""
@@ -228,11 +231,11 @@ class Http:
     Args:
         url: the server's address.
         token: bearer token.
-        timeout_s: limit for connecting, and for each wait on the answer.
+        timeout_s: limit for connecting, for each wait on the answer, and for asking again what was asked too often.
     """
 
     def __init__(self, url: str, token: str, timeout_s: float) -> None:
-        self.url = url
+        self.url, self._timeout_s = url, timeout_s
         self._client = httpx.Client(
             base_url=url,
             verify=url.startswith("https"),  # else 60 ms go by for certificates that nobody needs, before each stop
@@ -243,12 +246,22 @@ class Http:
         )
 
     def call(self, method: str, path: str, body: Any = None, params: dict[str, Any] | None = None) -> Any:
-        """Return the parsed JSON of a 2xx answer.
+        """Return the parsed JSON of a 2xx answer; one that is refused as too often is sent again when the server says so.
 
         Raises:
             RobotUnreachable: no connection, no answer in time, or an answer that is too large or not JSON.
-            Refusal: any other status.
+            Refusal: any other status; 429 where the server says no time, or one beyond `timeout_s`.
         """
+        end_s = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                return self._called(method, path, body, params)
+            except Refusal as refused:
+                if refused.status != 429 or not 0 < refused.retry_after_s < end_s - time.monotonic():
+                    raise
+                time.sleep(refused.retry_after_s)
+
+    def _called(self, method: str, path: str, body: Any, params: dict[str, Any] | None) -> Any:
         try:
             with self._client.stream(method, path, json=body, params=params) as response:
                 data = bytearray()
@@ -268,7 +281,7 @@ class Http:
             raise RobotUnreachable(self.url, "its answer is not JSON", sent=True) from None
         if response.is_success:
             return value
-        raise _refused(response.status_code, value)
+        raise _refused(response, value)
 
     def close(self) -> None:
         """Close the connections."""
@@ -287,11 +300,13 @@ def _constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number in JSON")
 
 
-def _refused(status: int, value: Any) -> Refusal:
+def _refused(response: httpx.Response, value: Any) -> Refusal:
+    status, after = response.status_code, response.headers.get("retry-after", "")
+    after_s = float(after) if after.isascii() and after.isdigit() and len(after) < 5 else 0.0
     fault = value.get("error") if isinstance(value, dict) else None
     fault = fault if isinstance(fault, dict) else {}
     message = str(fault.get("message", f"HTTP status {status}"))[:500]
-    return Refusal(status, str(fault.get("code", "http-error"))[:50], message, str(fault.get("hint", ""))[:500])
+    return Refusal(status, str(fault.get("code", "http-error"))[:50], message, str(fault.get("hint", ""))[:500], after_s)
 
 
 def _words(error: Exception) -> str:

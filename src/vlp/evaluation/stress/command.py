@@ -82,7 +82,9 @@ def rows_command(
 
 def quantiles(values: list[float]) -> dict[str, float]:
     """Return median, 95th percentile and the greatest of values; 99.9 % too where a thousand of them give it a meaning."""
+    if not values:
+        return {}
     ordered = sorted(values)
     shares = {"p50": 0.5, "p95": 0.95, **({"p99.9": 0.999} if len(ordered) >= 1000 else {})}
     found = {name: ordered[min(len(ordered) - 1, int(share * len(ordered)))] for name, share in shares.items()}
-    return {name: round(value, 3) for name, value in {**found, "max": ordered[-1]}.items()} if ordered else {}
+    return {name: round(value, 3) for name, value in {**found, "max": ordered[-1]}.items()}

@@ -7,6 +7,7 @@ it sends more. A lease that runs out behind a step latches the robot; whoever fi
 robot notes under which epoch and for whom it acts.
 """
 
+import math
 import random
 import sys
 import threading
@@ -17,8 +18,9 @@ from itertools import pairwise
 from typing import Any
 
 from vlp.evaluation.stress.command import stress_command
+from vlp.robot.access import Access
 from vlp.robot.protocol import Step, StepResult
-from vlp.robot.serving import Address, running_server
+from vlp.robot.serving import Address, new_token, running_server
 from vlp.robot.wire import Http, Refusal, RobotUnreachable
 from vlp.sim.fake.robot import FakeRobot
 
@@ -47,7 +49,8 @@ def race(n: int, seed: int = 0, clients: int = 8) -> dict[str, Any]:
     """Let clients race until n requests were made; return counts and faults."""
     robot, answers = WitnessRobot(), Counter[str]()
     granted: dict[int, str] = {}
-    with running_server(robot, silence_s=60.0) as at:
+    token = new_token()
+    with running_server(robot, token, access=Access.of(token, token, rate_hz=math.inf), silence_s=60.0) as at:
         threads = [
             threading.Thread(
                 target=_client, args=(at, f"client-{i}", n // clients, random.Random(seed * 100 + i), answers, granted)

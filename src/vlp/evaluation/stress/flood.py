@@ -3,7 +3,8 @@
     python -m vlp.evaluation.stress.flood --n 240 --out runs/flood
 
 The robot's server has a process of its own. Every sixth case measures requests of one client at 20 Hz, for 3 s alone and 3 s
-beside ten times as many from another process, and then a stop; the others send what no server should wait for.
+beside ten threads of another process that want as many each, with a token of their own or a wrong one, and then a stop; the
+others send what no server should wait for.
 """
 
 import functools
@@ -14,6 +15,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,7 @@ def case(index: int, seed: int, out: Path, server: Served) -> dict[str, Any]:
     del seed, out
     kind = [*answers(), "load"][index % 6]
     if kind == "load":
-        return {"kind": kind, **_loaded(server), "faults": []}
+        return {"kind": kind, **_loaded(server, ("a-token-that-nobody-has", *server.observers)[index // 6 % 2])}
     began = time.monotonic()
     status = _streams(server.port) if kind == "streams" else _sent(kind, server.port)
     row = {"kind": kind, "status": status, "ms": round(1000 * (time.monotonic() - began), 1)}
@@ -94,48 +96,72 @@ def _streams(port: int) -> int:
         time.sleep(0.2)  # the server notices that they have gone
 
 
-def _loaded(server: Served) -> dict[str, Any]:
+def _loaded(server: Served, token: str) -> dict[str, Any]:
     """Return the milliseconds of one client's requests, alone and beside ten times as many, and those of a stop beside them."""
-    alone = _asked(server.port, 3.0)
-    ready = SPAWN.Event()
-    flood = SPAWN.Process(target=_flood, args=(server.port, ready), daemon=True)
+    alone, statuses = _asked(server.port, 3.0)
+    ready, refused_s, answers = SPAWN.Event(), SPAWN.Value("d", 60.0), SPAWN.Value("i", 0)
+    flood = SPAWN.Process(target=_flood, args=(server.port, token, ready, refused_s, answers), daemon=True)
     flood.start()
     ready.wait(30.0)
     try:
-        beside = _asked(server.port, 3.0)
-        stop = _timed(server.stop_port, "POST", "/stop")
+        beside, more = _asked(server.port, 3.0)
+        stop, _ = _timed(server.stop_port, TOKEN, "POST", "/stop")
+        refused = refused_s.value
     finally:
         flood.kill()
         flood.join()
-    _timed(server.port, "POST", "/stop/reset")
-    return {"alone_ms": alone, "beside_ms": beside, "stop_ms": stop}
+    _timed(server.port, TOKEN, "POST", "/stop/reset")
+    faults = [f"the client was answered with {status}" for status in sorted({*statuses, *more} - {200})]
+    faults += [] if refused < 1.0 else [f"who asked ten times as often heard 429 after {refused:.1f} s"]
+    return {
+        "alone_ms": alone,
+        "beside_ms": beside,
+        "stop_ms": stop,
+        "refused_s": refused,
+        "answers": answers.value,
+        "faults": faults,
+    }
 
 
-def _flood(port: int, ready: Any) -> None:
-    """Ask ten times as often, from ten threads, until this process is killed, at most for a minute."""
+def _flood(port: int, token: str, ready: Any, refused_s: Any, answers: Any) -> None:
+    """Ask ten times as often, from ten threads, until this process is killed, at most for a minute; tell of the first 429."""
+    began = time.monotonic()
+
+    def heard(status: int) -> None:
+        with answers.get_lock():
+            answers.value += 1
+            if status == 429:
+                refused_s.value = min(refused_s.value, time.monotonic() - began)
+
     for _ in range(10):
-        threading.Thread(target=_asked, args=(port, 60.0), daemon=True).start()
+        threading.Thread(target=_asked, args=(port, 60.0, token, heard), daemon=True).start()
     time.sleep(0.2)
     ready.set()
     time.sleep(60.0)
 
 
-def _asked(port: int, seconds: float, rate_hz: float = 20.0) -> list[float]:
-    """Ask for the health and for a lease in turn at a fixed rate, and return the milliseconds that each answer took."""
-    began, took = time.monotonic(), list[float]()
-    for turn in range(int(seconds * rate_hz)):
-        time.sleep(max(0.0, began + turn / rate_hz - time.monotonic()))
-        took.append(_timed(port, *(("GET", "/health"), ("GET", "/manifest"))[turn % 2]))
-    return took
+def _asked(
+    port: int, seconds: float, token: str = TOKEN, heard: Callable[[int], None] = lambda status: None
+) -> tuple[list[float], list[int]]:
+    """Ask for the health and for the manifest in turn at 20 Hz, and return the milliseconds and the status of each answer."""
+    began, took, statuses = time.monotonic(), list[float](), list[int]()
+    for turn in range(int(seconds * 20)):
+        time.sleep(max(0.0, began + turn / 20 - time.monotonic()))
+        ms, status = _timed(port, token, *(("GET", "/health"), ("GET", "/manifest"))[turn % 2])
+        heard(status)
+        took.append(ms)
+        statuses.append(status)
+    return took, statuses
 
 
-def _timed(port: int, method: str, path: str) -> float:
+def _timed(port: int, token: str, method: str, path: str) -> tuple[float, int]:
     began = time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10.0)
-    connection.request(method, path, headers={"Authorization": f"Bearer {TOKEN}"})
-    json.loads(connection.getresponse().read())
+    connection.request(method, path, headers={"Authorization": f"Bearer {token}"})
+    answer = connection.getresponse()
+    json.loads(answer.read())
     connection.close()
-    return round(1000 * (time.monotonic() - began), 2)
+    return round(1000 * (time.monotonic() - began), 2), answer.status
 
 
 def tell(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -146,15 +172,17 @@ def tell(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "sent": dict(Counter(f"{row['kind']}: {row['status']}" for row in sent)),
         "answer_ms": {kind: quantiles([row["ms"] for row in sent if row["kind"] == kind]) for kind in answers()},
-        "requests_beside": 10 * sum(len(row["beside_ms"]) for row in load),
+        "answers_beside": sum(row["answers"] for row in load),
         **every,
+        "p95_ratio": round(every["beside_ms"]["p95"] / every["alone_ms"]["p95"], 2) if load else None,
+        "refused_s": quantiles([row["refused_s"] for row in load]),
         "stop_ms": quantiles([row["stop_ms"] for row in load]),
     }
 
 
 def main() -> int:
     """Run from the command line."""
-    with served() as server:
+    with served("a-token-that-may-look") as server:
         return rows_command("flood", __doc__, functools.partial(case, server=server), tell)
 
 

@@ -11,6 +11,7 @@ mark of a turn.
 
 import gzip
 import json
+import math
 import multiprocessing
 import os
 import random
@@ -33,6 +34,7 @@ from vlp.evaluation.stress.command import stress_command
 from vlp.evaluation.stress.model_server import Line, ModelServer, stream, task
 from vlp.models.openai_model import OpenAIModel
 from vlp.primitives.schema import guided, policy_schema
+from vlp.robot.access import Access
 from vlp.robot.protocol import Step, StepResult
 from vlp.robot.serving import running_server
 from vlp.robot.wire import Http
@@ -73,7 +75,8 @@ class _Witness(FakeRobot):
 
 
 def _serve(token: str, counts: tuple["Synchronized[int]", "Synchronized[int]"], pipe: Any) -> None:
-    with running_server(_Witness(*counts), token, silence_s=60.0) as at:
+    access = Access.of(token, token, rate_hz=math.inf)
+    with running_server(_Witness(*counts), token, access=access, silence_s=60.0) as at:
         pipe.send(urlsplit(at.url).port)
         pipe.recv()
 

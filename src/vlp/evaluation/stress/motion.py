@@ -25,6 +25,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from vlp.evaluation.stress.command import quantiles
+from vlp.robot.access import Access, Grant
 from vlp.robot.client import RemoteRobot
 from vlp.robot.protocol import Step, StepResult
 from vlp.robot.serving import running_server
@@ -33,7 +34,8 @@ from vlp.sim.fake.robot import FakeRobot
 TOKEN = "a-token-for-the-stress"
 LOADS = ("idle", "busy", "flooded", "frozen")
 """Nothing else; a process that computes on every core; 400 half-open connections at each port; the client SIGSTOPped."""
-WAYS = ("kill", "freeze")
+WAYS = ("kill", "freeze", "late")
+"""The client is killed; it is SIGSTOPped; the same while the server, held up too, has not read its last beats."""
 SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -101,13 +103,19 @@ def silence(case: int, server: "Served") -> Halt:
     way, rng = WAYS[case % len(WAYS)], random.Random(case)
     with server.moving() as client:
         time.sleep(rng.uniform(0.0, 0.4))
+        if way == "late":
+            os.kill(server.pid, signal.SIGSTOP)
+            time.sleep(0.17)  # a beat is sent meanwhile
         began = time.monotonic()
         os.kill(client.pid or 0, signal.SIGKILL if way == "kill" else signal.SIGSTOP)
+        if way == "late":
+            time.sleep(0.25)
+            os.kill(server.pid, signal.SIGCONT)
         time.sleep(1.2)
         last, health = server.last_s.value, _ask(server.port, "GET", "/health")
         moves = server.last_s.value > time.monotonic() - 0.1
         faults = [] if health["stopped"] and "silent" in health["stop_reason"] and not moves else [f"still {health}"]
-        if way == "freeze":
+        if way != "kill":
             os.kill(client.pid or 0, signal.SIGCONT)
             time.sleep(0.3)
             faults += ["moved again when it came back"] if server.last_s.value > time.monotonic() - 0.2 else []
@@ -132,12 +140,16 @@ class Served:
     Args:
         last_s: when the last motion command was given.
         port, stop_port: where it listens.
+        pid: of its process.
+        observers: tokens that may look, besides the one that may do all.
         moves: how often it was moved.
     """
 
     last_s: "Synchronized[float]"
     port: int
     stop_port: int
+    pid: int
+    observers: tuple[str, ...] = ()
     moves: int = 0
 
     @contextlib.contextmanager
@@ -163,23 +175,28 @@ class Served:
 
 
 @contextlib.contextmanager
-def served() -> Iterator[Served]:
-    """Serve a ticking robot in a process of its own while the context is open."""
+def served(*observers: str) -> Iterator[Served]:
+    """Serve a ticking robot in a process of its own while the context is open.
+
+    Args:
+        observers: tokens that may look, besides the one that may do all.
+    """
     last_s = SPAWN.Value("d", 0.0)
     near, far = SPAWN.Pipe()
-    process = SPAWN.Process(target=_serve, args=(last_s, far), daemon=True)
+    process = SPAWN.Process(target=_serve, args=(last_s, far, observers), daemon=True)
     process.start()
     try:
         port = near.recv()
-        yield Served(last_s, port, int(_ask(port, "GET", "/health")["stop_port"]))
+        yield Served(last_s, port, int(_ask(port, "GET", "/health")["stop_port"]), process.pid or 0, observers)
     finally:
         process.kill()
         process.join()
 
 
-def _serve(last_s: "Synchronized[float]", pipe: Any) -> None:
+def _serve(last_s: "Synchronized[float]", pipe: Any, observers: tuple[str, ...]) -> None:
     parent = os.getppid()
-    with running_server(TickingRobot(last_s), TOKEN) as at:
+    grants = [Grant.of(TOKEN, ("operate", "reset")), *(Grant.of(token, ("observe",)) for token in observers)]
+    with running_server(TickingRobot(last_s), TOKEN, access=Access(grants)) as at:
         pipe.send(urlsplit(at.url).port)
         while os.getppid() == parent:  # it ends with whoever measures, however that dies
             time.sleep(0.5)
