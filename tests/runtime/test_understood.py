@@ -3,18 +3,23 @@
 import io
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from rich.console import Console
 from run_kit import asked, change, put
 
+from vlp.journal import read_events
 from vlp.models.scripted import ScriptedModel
 from vlp.policy.checks import check_policy
 from vlp.policy.model import State
 from vlp.primitives.manifest import Place, Primitive
 from vlp.primitives.standard import STANDARD
 from vlp.robot.protocol import Step, StepResult
+from vlp.runtime.memory import alike
 from vlp.runtime.planner import final_steps
+from vlp.runtime.run import Run as LiveRun
+from vlp.runtime.run import read_run
 from vlp.runtime.subscribers.report import replay
 from vlp.runtime.subscribers.terminal import Terminal
 from vlp.sim.fake.robot import FakeRobot, fake_manifest
@@ -84,6 +89,19 @@ def _dispenser() -> FakeRobot:
     return robot
 
 
+def _ending(status: Any, code: str) -> FakeRobot:
+    """Return a robot whose `dispense` acts and says that it ended otherwise."""
+    robot = _dispenser()
+    execute = robot.execute
+
+    def ends(step: Step) -> StepResult:
+        done = execute(step)
+        return replace(done, status=status, code=code, message="nobody knows") if step.do == "dispense" else done
+
+    robot.execute = ends  # type: ignore[method-assign]
+    return robot
+
+
 def test_a_step_that_cannot_be_undone_is_not_done_again_by_the_policy_after_it(make_run):
     """`dispense` succeeded and the step after it failed: the model wrote the same policy again, and 7 pills were out."""
     robot = _dispenser()
@@ -91,7 +109,7 @@ def test_a_step_that_cannot_be_undone_is_not_done_again_by_the_policy_after_it(m
     run = make_run([_dispensing("home")] * 4, robot=robot)
     outcome = run.go()
     assert (outcome.outcome, run.done.count("dispense")) == ("failure", 1)
-    assert "dispense was done already, or may have been; it cannot be undone" in outcome.reason
+    assert "dispense was done already, cannot be undone" in outcome.reason
     assert [e["issues"][0]["code"] for e in run.of("report")] == ["done-already"] * 3
 
 
@@ -120,19 +138,51 @@ def test_a_final_step_whose_result_cannot_be_taken_counts_as_done(make_run):
     assert run.go().outcome == "failure" and run.done == ["dispense"]
 
 
-@pytest.mark.parametrize(("status", "code"), [("timeout", "timeout"), ("failed", "unknown")])
-def test_a_final_step_that_may_have_been_done_is_not_done_again(make_run, status, code):
-    """Against: after `vlp resume --looked`, where nobody knew whether the pill was out, the next policy let out another one."""
-    robot = _dispenser()
-    execute = robot.execute
-
-    def lost(step: Step) -> StepResult:
-        done = execute(step)
-        return replace(done, status=status, code=code, message="nobody knows") if step.do == "dispense" else done
-
-    robot.execute = lost  # type: ignore[method-assign]
+@pytest.mark.parametrize(("status", "code"), [("timeout", "timeout"), ("failed", "unknown"), ("failed", "no-receipt")])
+def test_a_final_step_that_may_have_been_done_is_not_done_again_unasked(make_run, status, code):
+    """Against: `buy` acted and then failed, and milk was bought 7 times."""
+    robot = _ending(status, code)
     run = make_run([_dispensing()] * 4, robot=robot)
     assert run.go().outcome == "failure" and run.done == ["dispense"]
+
+
+def test_a_final_step_that_a_stop_cut_short_is_not_done_anew(make_run, tmp_path):
+    """Against: after a stop, `vlp resume` poured the whole of it once more, without a question."""
+    robot = _ending("stopped", "stopped")
+    first = make_run([_dispensing()], robot=robot)
+    assert first.go().outcome == "stopped" and first.done == ["dispense"]
+    spec, past = read_run(tmp_path / "run")
+    again = LiveRun(tmp_path / "run", spec, robot, ScriptedModel([json.dumps(_dispensing())]), past=past)
+    outcome = again.go()
+    assert outcome.outcome == "failure"
+    assert outcome.reason.startswith("dispense was done 1 time already, or may have been, and cannot be undone.")
+    assert [e.data["do"] for e in read_events(tmp_path / "run") if e.kind == "step-started"] == ["dispense"]
+
+
+def test_a_person_may_say_that_it_is_to_be_tried_again(make_run):
+    """A run that could not know whether the pill was out could only fail, whatever the person who looked knew."""
+    asked_of: list[str] = []
+    robot = _dispenser()
+    robot.fail_next("dispense", times=1)
+    run = make_run([_dispensing()] * 2, robot=robot, confirm=lambda question: not asked_of.append(question))
+    assert run.go().outcome == "success"
+    assert [text.partition(" It means")[0] for text in asked_of] == [
+        "dispense was done 1 time already, or may have been, and cannot be undone."
+    ]
+
+
+@pytest.mark.parametrize("said", ["let a pill out", "let two pills out"])
+def test_a_final_step_twice_in_one_policy_is_asked_about_unless_a_number_was_said(make_run, said):
+    """Against: "order a pizza" ordered two."""
+    run = make_run([_dispensing("dispense")], robot=_dispenser(), spec=asked(said))
+    assert run.go().outcome == ("success" if "two" in said else "failure")
+    assert run.done == (["dispense", "dispense"] if "two" in said else [])
+
+
+def test_deeds_in_other_words_are_alike():
+    """Against: "buy milk", killed, then "a carton of milk" bought again."""
+    milk, carton, bread = (json.dumps(["buy", {"what": what}]) for what in ("milk", "a carton of milk", "bread"))
+    assert alike(milk, carton) and not alike(milk, bread) and not alike(milk, json.dumps(["sell", {"what": "milk"}]))
 
 
 def test_driving_to_a_final_place_where_nothing_is_put_counts():

@@ -2,10 +2,11 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import dist
-from typing import Any
+from typing import Any, NamedTuple
 
 from vlp.core.errors import UsageError
 from vlp.core.observation import Located, RobotState
@@ -83,6 +84,20 @@ class Progress:
         return self.plan.steps[: self.finished] if self.plan else ()
 
 
+class ForGood(NamedTuple):
+    """What is known of a deed that cannot be undone.
+
+    Args:
+        times: how often a step of it was begun.
+        sure: whether the last one was done; one that failed or was stopped may have been, for all anybody knows.
+        instructions: how many there were by then.
+    """
+
+    times: int
+    sure: bool
+    instructions: int
+
+
 class RunMemory:
     """Folds events into progress and knowledge.
 
@@ -96,8 +111,7 @@ class RunMemory:
         tells_place: whether the robot has ever said where it stands; the "" of one that never does says nothing.
         sensed: what the robot sensed of its own facts when it was last observed.
         declined: the robot's question to which the person, in the last sentence, did not say yes; "" for none.
-        undoable: final steps that were done, or may have been, as `deed` writes them, and how many instructions there were:
-            none is done twice unless it is asked for again.
+        undoable: final steps that were done, or may have been, as `deed` writes them: none is done twice unasked.
         asked_anew: how many instructions came before the last one that is no answer.
         planned_on_s: when the image of the present plan was taken, in seconds since the epoch.
     """
@@ -109,7 +123,7 @@ class RunMemory:
         self.situation = Situation(State(), primitives)
         self.tells_place = False
         self.sensed: dict[Fact, bool] = {}
-        self.undoable: dict[str, int] = {}
+        self.undoable: dict[str, ForGood] = {}
         self.asked_anew = 0
         self.declined = ""
         self.planned_on_s = 0.0
@@ -258,9 +272,11 @@ class RunMemory:
             code=result["code"],
         )
         self._know(steps=(*self.knowledge.steps, done))
-        perhaps = data["status"] in ("succeeded", "timeout") or result["code"] in ("bad-result", "unknown")
-        if perhaps and self.primitives[step.step.do].final:
-            self.undoable[deed(step.step, self.situation)] = len(self.knowledge.instructions)
+        if self.primitives[step.step.do].final and data["status"] != "rejected":
+            this = deed(step.step, self.situation)
+            times = self.undoable[this].times + 1 if this in self.undoable else 1
+            sure = data["status"] == "succeeded" or result["code"] == "bad-result"
+            self.undoable[this] = ForGood(times, sure, len(self.knowledge.instructions))
         if data["status"] != "succeeded" or self.primitives[step.step.do].kind == "action":
             p.asks = 0
         if data["status"] == "succeeded":
@@ -308,6 +324,13 @@ def deed(step: PolicyStep, situation: Situation) -> str:
     said = {name: value for name, value in situation.said(step).items() if not isinstance(value, int | float)}
     said = {name: plain(value) if isinstance(value, str) else value for name, value in said.items()}
     return json.dumps([step.do, said], sort_keys=True, default=str)
+
+
+def alike(one: str, other: str) -> bool:
+    """Return whether two deeds may be one in other words: by the same primitive, with a word in common in each argument."""
+    (do, said), (did, before) = json.loads(one), json.loads(other)
+    words = [[{*re.findall(r"\w+", str(value[name]))} for name in said if name in before] for value in (said, before)]
+    return do == did and all(mine & theirs for mine, theirs in zip(*words, strict=True))
 
 
 def _told(value: Any, result: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 
 from vlp.core.errors import Issue, Report, TaskFailed, UsageError
-from vlp.core.messages import Instruction, Message, Names
+from vlp.core.messages import Instruction, Message, Names, counted
 from vlp.core.observation import Observation
 from vlp.journal import Event, Journal
 from vlp.models.protocol import Model, NotInTime, Reply
@@ -15,8 +15,9 @@ from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import CHECK, Schema, guided, policy_schema
 from vlp.prompt.render import plan_messages, repair_messages
 from vlp.runtime.body import Abandoned, Budget, Overrun, Worker
-from vlp.runtime.memory import RunMemory, deed
+from vlp.runtime.memory import ForGood, RunMemory, alike, deed
 from vlp.runtime.story import Outcome
+from vlp.understanding.final import says_several, unnamed
 from vlp.understanding.gate import OPEN, Gate
 from vlp.understanding.prohibitions import declines, deed_asked
 from vlp.understanding.stopping import says_stop
@@ -110,7 +111,9 @@ def final_steps(plan: Plan, manifest: Manifest, known: State) -> Iterator[PlanSt
 
 def _phrases(step: PolicyStep, situation: Situation) -> list[str]:
     """Return the things and places that a step names."""
-    return [situation.phrase_of(value) for value in step.arguments.values() if isinstance(value, str)]
+    usual = {one.name: one.default for one in situation.primitives[step.do].arguments}
+    said = [value for name, value in step.arguments.items() if isinstance(value, str) and value != usual.get(name)]
+    return [phrase for phrase in map(situation.phrase_of, said) if not phrase.startswith("$")]
 
 
 def _line(text: str) -> str:
@@ -216,14 +219,16 @@ class Planner:
         """Yield `done-already` for each step that cannot be undone, was done before, and is not asked for again."""
         situation = Situation(context.state, context.manifest.primitives)
         for path, step in walk(policy):
-            count = self.memory.undoable.get(deed(step, situation))
-            if context.manifest.primitives[step.do].final and count is not None:
-                since = self.memory.knowledge.instructions[count:]
-                names = _phrases(step, situation)
-                if self.memory.asked_anew < count or self.gate.unasked(since, step.do, names):
-                    message = f"{step.do} was done already, or may have been; it cannot be undone, and was not asked for again."
-                    yield Issue(path, "done-already", message, "Leave it out, and plan only what is still missing.")
+            known = self.memory.undoable.get(deed(step, situation))
+            final = context.manifest.primitives[step.do].final
+            if final and known is not None and known.sure and not self._asked_again(known, step, situation):
+                message = f"{step.do} was done already, cannot be undone, and was not asked for again."
+                yield Issue(path, "done-already", message, "Leave it out, and plan only what is still missing.")
             situation.apply(step)
+
+    def _asked_again(self, known: ForGood, step: PolicyStep, situation: Situation) -> bool:
+        since = self.memory.knowledge.instructions[known.instructions :]
+        return self.memory.asked_anew >= known.instructions and not self.gate.unasked(since, step.do, _phrases(step, situation))
 
     def _not_declined(self, policy: Policy, context: Context) -> Iterator[Issue]:
         """Yield `declined` for each action of which a question spoke that the person did not agree to."""
@@ -242,9 +247,9 @@ class Planner:
         """
         said = self.memory.memory().instructions
         found = self.gate.doubts(said, plan.policy, [(s.do, s.arguments) for s in self.memory.knowledge.steps])
-        if said and said[-1] not in found and (doubt := self._for_good(said, plan, known)):
-            found[said[-1]] = doubt
-        return found
+        last = said[-1] if said else ""
+        told = list(filter(None, (self._again(last, plan, known), found.get(last, "") or self._for_good(said, plan, known))))
+        return {**found, last: " ".join(told)} if last and told else found
 
     def _ask_person(self, plan: Plan, known: State) -> None:
         """Where a general model may have misunderstood, ask the person, once for each doubt and kind of step.
@@ -282,6 +287,29 @@ class Planner:
         for one in open_:
             self._agreed.setdefault(one, set()).update(kinds)
 
+    def _again(self, said: str, plan: Plan, known: State) -> str:
+        """Return which step that cannot be undone may be done once too often; "" for none.
+
+        That is one that failed or was stopped before, for nobody knows how much of it was done; one that was done in other
+        words; and one that the plan has twice, where no number was said.
+        """
+        situation, planned = Situation(known, self.manifest.primitives), list[str]()
+        for step in (one.step for one in plan.steps):
+            if self.manifest.primitives[step.do].final:
+                this = deed(step, situation)
+                before = [
+                    one
+                    for did, one in self.memory.undoable.items()
+                    if alike(this, did) and not self._asked_again(one, step, situation)
+                ]
+                if times := sum(one.times for one in before):
+                    return f"{step.do} was done {counted(times, 'time')} already, or may have been, and cannot be undone."
+                if any(alike(this, one) for one in planned) and not says_several(said):
+                    return f"{step.do} cannot be undone, and would be done more than once."
+                planned.append(this)
+            situation.apply(step)
+        return ""
+
     def _for_good(self, said: Sequence[str], plan: Plan, known: State) -> str:
         """Return which step cannot be undone, or puts a thing where it cannot be taken back, unasked; "" for none."""
         situation = Situation(known, self.manifest.primitives)
@@ -289,12 +317,15 @@ class Planner:
         for step in plan.steps:
             target = str(step.step.arguments.get("target", situation.facts.at))
             primitive = self.manifest.primitives[step.step.do]
+            ends = [v for v in step.step.arguments.values() if v in self.manifest.places and self.manifest.places[v].final]
             names = _phrases(step.step, situation)
-            place = "" if primitive.final or target not in self.manifest.places else target
+            place = "" if primitive.final or target not in self.manifest.places else str([*ends, target][0])
             if step.id in final and self.gate.unasked(said, primitive.name, names, place):
                 what = f"The {situation.held} would go" if place and situation.held else f"{step.step.do} would go"
                 end = f"{what} to the {place} for good" if place else f"{step.step.do} cannot be undone"
                 return f"{end}, and nobody spoke of that."
+            if primitive.final and self.gate.reads and not self.gate.strict and (odd := unnamed(said, names)):
+                return f"{step.step.do} cannot be undone, and nobody spoke of {odd[0][:40]!r}."
             situation.apply(step.step)
         return ""
 

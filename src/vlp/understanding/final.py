@@ -41,19 +41,44 @@ def spoken_of(what: str, phrases: Sequence[str], doc: str, sentences: Sequence[s
     marks = re.escape(BREAKS)
     for clause in re.split(rf"[{marks}]|\b(?:and|then|so)\b", " , ".join(untold(text) for text in sentences)):
         words = clause.split()
+        if not words or re.search(english()["final"]["not_asked"], clause.strip()):
+            continue
         nouns = {i + 1 for i, word in enumerate(words) if word in role("articles")}
         named = [word for i, word in enumerate(words) if _head(words, i) and any(_same(one, word) for one in wanted)]
         at = next((i for i, word in enumerate(words) if i not in nouns and _same(verb, word)), None)
         if at is not None:
-            behind = {word for word in words[at + 1 :] if word not in small()}
-            if named or not (parts or heads) or not behind:  # "flush the loo", "order it"
+            before, behind = ([word for word in part if word not in small()] for part in (words[:at], words[at + 1 :]))
+            if named or (not behind and not before) or not (parts or heads):  # "flush the loo", "order it"
                 return True
         if told and all(any(same_word(one, word) for word in words) for one in told):  # "let a pill out", as it is described
             return True
         moves = any(word in _busy() or any(same_word(one, word) for one in elsewhere) for word in words)
-        if named and not moves:  # "one more pill", "I want a pizza"
+        wished = re.search(english()["final"]["wished"], clause.strip()) is not None
+        verbal = len(words) > 2 and words[1] in role("articles") and words[0] not in small()
+        if named and not moves and (wished or verbal):  # "one more pill", "I want a pizza", "rinse the toilet"
+            return True
+        asks = words[0] in act_of() or any(same_word(one, words[0]) for one in told)
+        other = any(same_word(one, words[0]) for one in elsewhere)
+        if asks and not other and len(phrases) > 1 and not unnamed([clause], phrases):  # "put 50 grams of rice into the pot"
             return True
     return False
+
+
+def unnamed(sentences: Sequence[str], phrases: Sequence[str]) -> list[str]:
+    """Return the phrases of which sentences have no word."""
+    said = [word for text in sentences for word in tokens(text)]
+    return [
+        phrase
+        for phrase in phrases
+        if (own := [word for word in tokens(phrase) if word not in small()])
+        and not any(_same(one, word) for one in own for word in said)
+    ]
+
+
+def says_several(text: str) -> bool:
+    """Return whether a sentence has a number, or a word for more than one."""
+    several = listed("final", "several") | listed("numbers", "words") - {"one", "zero"}
+    return any(word.isdigit() or word in several for word in tokens(text))
 
 
 def small() -> frozenset[str]:
