@@ -57,6 +57,15 @@ def test_one_that_asks_too_often_is_refused_and_the_others_are_not(tmp_path: Pat
     assert 1 <= sum(line.get("status") == 429 and line["by"] == "looker" for line in lines) < 3, "a flood fills the log"
 
 
+def test_steps_without_end_delay_no_heartbeat() -> None:
+    """Quick steps in a row used up the rate of the beats: the robot of a client that lived stopped, "the client went silent"."""
+    with running_server(FakeRobot(), MOVES, access=access(0.05)) as at:
+        headers = {"Authorization": f"Bearer {MOVES}"}
+        with httpx.Client(base_url=at.url, headers=headers, trust_env=False, timeout=30.0) as http:
+            steps = [http.post("/executions", json={}).status_code for _ in range(3)]
+            assert steps == [422, 429, 429] and http.post("/lease", json={"holder": "ann"}).status_code == 200
+
+
 def test_a_client_that_asked_too_often_waits_as_long_as_it_is_told() -> None:
     with running_server(FakeRobot(), MOVES, access=access(1.0)) as at, RemoteRobot(at.url, MOVES) as robot:
         assert [robot.health().stopped for _ in range(4)] == [False] * 4

@@ -97,12 +97,12 @@ class Access:
             raise Refusal(401, "unauthorized", "the token is missing or wrong.", "Send 'Authorization: Bearer TOKEN'.")
         return found[0]
 
-    def check_rate(self, who: str, role: str) -> None:
-        """Raise Refusal 429 for who asks too often in a role; a stop is never too often.
+    def check_rate(self, who: str, what: str) -> None:
+        """Raise Refusal 429 for who asks too often for something: a role, or "lease"; a stop is never too often.
 
-        Looks, steps and the latch have a bucket each, so that no looking delays the heartbeat of whoever moves the robot.
+        Looks, steps, the lease and the latch have a bucket each: neither looks nor steps delay the heartbeat of who moves the robot.
         """
-        if role != "stop" and (wait_s := self._rates.wait_s(f"{role} {who}")):
+        if what != "stop" and (wait_s := self._rates.wait_s(f"{what} {who}")):
             hint = f"Wait {wait_s:.2g} s; ask less often, or as another token."
             raise Refusal(429, "too-often", "too many requests a second.", hint, retry_after_s=wait_s)
 
