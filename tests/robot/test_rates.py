@@ -58,7 +58,7 @@ def test_one_that_asks_too_often_is_refused_and_the_others_are_not(tmp_path: Pat
 
 
 def test_steps_without_end_delay_no_heartbeat() -> None:
-    """Quick steps in a row used up the rate of the beats: the robot of a client that lived stopped, "the client went silent"."""
+    """Quick steps used up the rate of the beats, and the robot of a client that lived was stopped: "the client went silent"."""
     with running_server(FakeRobot(), MOVES, access=access(0.05)) as at:
         headers = {"Authorization": f"Bearer {MOVES}"}
         with httpx.Client(base_url=at.url, headers=headers, trust_env=False, timeout=30.0) as http:

@@ -100,7 +100,7 @@ class Access:
     def check_rate(self, who: str, what: str) -> None:
         """Raise Refusal 429 for who asks too often for something: a role, or "lease"; a stop is never too often.
 
-        Looks, steps, the lease and the latch have a bucket each: neither looks nor steps delay the heartbeat of who moves the robot.
+        Looks, steps, the lease and the latch have a bucket each, so that nothing delays the heartbeat of who moves the robot.
         """
         if what != "stop" and (wait_s := self._rates.wait_s(f"{what} {who}")):
             hint = f"Wait {wait_s:.2g} s; ask less often, or as another token."
