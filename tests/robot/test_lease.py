@@ -28,6 +28,16 @@ def test_a_beat_that_waited_on_its_way_is_as_old_as_it_is() -> None:
     assert lease.heard_s == 1001.9, "a new lease knows nothing of the clock before"
 
 
+def test_an_old_beat_that_leaves_no_lease_is_refused() -> None:
+    """Generated requests: 500, for after a beat from long ago with a shorter lease there was none left to tell of."""
+    with serving() as served:
+        body = {"holder": "tester", "ttl_s": 5.0}
+        epoch = served.http.post("/lease", params={"sent_s": 1000.0}, json=body).json()["epoch"]
+        time.sleep(0.3)
+        old = served.http.post("/lease", params={"sent_s": 900.0}, json={**body, "ttl_s": 0.2, "epoch": epoch})
+    assert (old.status_code, old.json()["error"]["code"]) == (409, "no-lease")
+
+
 def test_old_beats_do_not_keep_a_robot_moving() -> None:
     with serving(silence_s=0.5) as served:
         epoch = served.lease(ttl_s=60.0).json()["epoch"]

@@ -405,7 +405,8 @@ def run(
         force: when that directory is not empty, move it aside instead of refusing.
         no_recordings: do not write run.mp4 and run.rrd.
         confirm: where a general model may have misunderstood, "ask" the person at the terminal (without one nothing moves), or
-            go on: "yes", also with what cannot be undone. "always" waits before the first step of every policy for yes, no, an edit or another sentence.
+            go on: "yes", also with what cannot be undone. "always" waits before the first step of every policy for yes, no, an
+            edit or another sentence.
         token: of a robot's server; by default the environment's VLP_ROBOT_TOKEN.
         timeout_s: limit on the whole run, in seconds of real time.
         model_timeout_s: limit on opening a model's server, and on each reply.

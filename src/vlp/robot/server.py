@@ -243,13 +243,19 @@ def _add_lease(app: FastAPI) -> None:
     @app.post("/lease", response_model=LeaseBody)
     async def lease(request: LeaseRequest, here: Here, sent_s: Sent = None) -> Any:
         """Acquire the robot (no epoch) or renew the lease (its epoch). Silence during a step stops the robot."""
-        if request.epoch is None:
-            try:
-                return here.executor.with_lease(lambda held: held.acquire(request.holder, request.ttl_s, sent_s))
-            except MissingComponent as error:  # an epoch that is not on the disk could be granted twice
-                raise Refusal(503, "not-recorded", error.message, error.hint) from None
-        epoch = request.epoch
-        return here.executor.with_lease(lambda held: held.renew(request.holder, epoch, request.ttl_s, sent_s))
+        epoch, who = request.epoch, request.holder
+        try:
+            held = here.executor.with_lease(
+                lambda one: (
+                    one.acquire(who, request.ttl_s, sent_s) if epoch is None else one.renew(who, epoch, request.ttl_s, sent_s)
+                )
+            )
+        except MissingComponent as error:  # an epoch that is not on the disk could be granted twice
+            raise Refusal(503, "not-recorded", error.message, error.hint) from None
+        if held is None:
+            said = "the lease has ended by now: this was under way for longer than it lasts."
+            raise Refusal(409, "no-lease", said, "Acquire a new one: POST /lease.")
+        return held
 
     @app.post("/lease/release", status_code=204)
     async def release(request: ReleaseRequest, here: Here) -> None:
