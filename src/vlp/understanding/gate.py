@@ -17,6 +17,7 @@ from vlp.policy.checks import Check
 from vlp.policy.model import Policy
 from vlp.primitives.manifest import Manifest
 from vlp.understanding.as_asked import AsAsked, Stays
+from vlp.understanding.explaining import Done, Explaining, Own
 from vlp.understanding.final import small, spoken_of, thrown_away
 from vlp.understanding.lexicon import (
     ALL,
@@ -32,7 +33,6 @@ from vlp.understanding.lexicon import (
     tokens,
     verbs,
 )
-from vlp.understanding.meaning import means, number, own_words
 from vlp.understanding.prohibitions import (
     Keeps,
     Prohibition,
@@ -40,7 +40,6 @@ from vlp.understanding.prohibitions import (
     is_verb,
     opposed,
     requests,
-    same_word,
     split,
     stays,
     told_of,
@@ -50,10 +49,6 @@ from vlp.understanding.prohibitions import (
 from vlp.understanding.reading import Reading, polite, read
 from vlp.understanding.stopping import after_stop, mentions_stop, says_no, says_stop, steers
 from vlp.understanding.unsafe import hanging, harmful, without_denied
-
-Done = Sequence[tuple[str, Mapping[str, Any]]]
-"""Steps that were tried: their primitives and arguments."""
-
 
 class NotUnderstood(TaskFailed):
     """A sentence that may not move the robot, and why.
@@ -87,15 +82,13 @@ class Gate:
         primitives: names of what the robot can do.
         reads: whether the model goes by the words of a sentence at all; scripted replies do not, and of a sentence only words
             for stopping and prohibitions are heeded for them.
-        places: names of the robot's places.
-        docs: what is said of each primitive.
+        own: the robot's own words.
     """
 
     names: Names | None = None
     primitives: frozenset[str] = frozenset()
     reads: bool = False
-    places: frozenset[str] = frozenset()
-    docs: Mapping[str, str] = field(default_factory=dict)
+    own: Own = field(default_factory=Own)
 
     @classmethod
     def of(cls, model: Any, manifest: Manifest) -> "Gate":
@@ -107,8 +100,7 @@ class Gate:
         can = model.can
         if can.made_for:
             check_made_for(model.name, can.made_for, manifest)
-        docs = {name: primitive.doc for name, primitive in manifest.primitives.items()}
-        return cls(can.names, frozenset(manifest.primitives), can.reads, frozenset(manifest.places), docs)
+        return cls(can.names, frozenset(manifest.primitives), can.reads, Own.of(manifest))
 
     @cached_property
     def lexicon(self) -> Lexicon:
@@ -221,7 +213,7 @@ class Gate:
         """Return whether a sentence names a place of the robot's and a word of its primitives, or begins with such a word."""
         words = {*re.findall(r"[^\W_]+", text.lower())}
         own = [set(primitive.lower().split("_")) for primitive in self.primitives]
-        placed = any(set(place.lower().split()) <= words for place in self.places)
+        placed = any(set(place.lower().split()) <= words for place in self.own.places)
         return self._opens_with_own(text) or (placed and any(words & parts for parts in own))
 
     def _opens_with_own(self, text: str, whole: bool = False) -> bool:
@@ -239,7 +231,7 @@ class Gate:
             if word not in BREAKS and word not in listed("prohibitions", "answers") - role("articles")
         ]
         names = all(one.things and not one.deed and not one.rest for one in prohibitions)
-        place = " ".join(words) in {place.lower() for place in self.places}
+        place = " ".join(words) in {place.lower() for place in self.own.places}
         thing = words[:1] != [] and words[0] in role("articles") | role("relations") and words[-1] not in small()
         alarm = {*words} & (listed("harm", "living") | listed("stopping", "cries") | listed("stopping", "alarms"))
         return names and (place or thing) and not alarm
@@ -301,7 +293,7 @@ class Gate:
             return False
         if place:
             return not thrown_away(sentences, place)
-        return not spoken_of(what, phrases, self.docs.get(what, ""), sentences, self.primitives)
+        return not spoken_of(what, phrases, self.own.docs.get(what, ""), sentences, self.primitives)
 
     def doubts(self, sentences: Sequence[str], policy: Policy, done: Done = ()) -> dict[str, str]:
         """Return what a model may have misunderstood, each in one sentence, by the instruction in which it stands.
@@ -359,29 +351,13 @@ class Gate:
     def _unexplained(self, text: str, policy: Policy, done: Done) -> list[str]:
         """Return the words of a sentence that neither the rules nor the robot's own words nor the steps explain."""
         tables = english()["prohibitions"]
-        steps = [*((step.do, step.arguments) for step in policy.steps), *done]
-        silent = listed("primitives", "speaking")
-        if {*tokens(text)} & (verbs("tell") | listed("primitives", "answering")):
-            silent = frozenset[str]()
-        values = [value for do, arguments in steps for value in arguments.values() if do not in silent]
-        own = [*self.primitives, *self.places, *(self.docs.get(do, "") for do, _ in steps)]
-        own += [name for _, arguments in steps for name in arguments]
-        told = {*re.findall(r"[^\W_]+", f"{own} {values}".lower())} - small()
-        done_here = {word for do, _ in steps for word in own_words(do)} | {
-            *re.findall(r"[^\W_]+", str(values).lower())
-        } - small()
         aside = "|".join(tables[name] for name in ("stays", "whence", "beneficiary", "state"))
         aside = aside.replace("<living>", "|".join(listed("harm", "living")))
         asked = untold(re.sub(aside, ",", split(text)[0]))
         kinds = {match[1] for match in re.finditer(tables["of_kind"], asked)}
-        open_ = (word for word in self.read(asked).unknown if word not in kinds)
-        return [
-            word
-            for word in open_
-            if number(word) not in told
-            and not any(same_word(word, other) for other in told)
-            and not any(means(other, word) for other in done_here)
-        ]
+        unknown = [word for word in self.read(asked).unknown if word not in kinds]
+        steps = [*((step.do, step.arguments) for step in policy.steps), *done]
+        return Explaining(self.own, steps).unexplained(text, asked, unknown)
 
 
 def check_made_for(name: str, made_for: Mapping[str, Sequence[str]], manifest: Manifest) -> None:
