@@ -152,7 +152,7 @@ CORRECTED = """
 @pytest.mark.parametrize(("said", "steps"), _cases(TAKEN_BACK))
 def test_what_is_taken_back_in_the_same_sentence_is_not_done_at_once(said: str, steps: str):
     """Against: "unlock the door, I mean lock it" unlocked the door."""
-    assert kept_from(said, steps) != ""
+    assert kept_from(said, steps)[:5] in ("asked", "stop")
 
 
 @pytest.mark.parametrize(("said", "steps"), _cases(CORRECTED))
@@ -195,7 +195,7 @@ NOT_OPPOSITE = """
     turn off the lamp on the table : turn_off lamp
     go to the kitchen and turn on the lamp : go_to kitchen, turn_on lamp
     pick up the cup on the table : pick_up cup
-    clean up the table : pick_up cup, put_down cup/sink
+    tidy up the kitchen : go_to kitchen, pick_up cup, put_down cup/sink
     I want the oven off : turn_off oven
     lights out : turn_off lights
 """

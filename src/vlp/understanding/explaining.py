@@ -5,7 +5,7 @@ pick up the cup on the counter      pick_up(object="cup"): the counter says wher
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,6 +15,7 @@ from vlp.understanding.final import small
 from vlp.understanding.lexicon import BREAKS, act_of, english, listed, role, tokens, verbs
 from vlp.understanding.meaning import means, number, own_words
 from vlp.understanding.prohibitions import same_word, words_of
+from vlp.understanding.reading import reports
 
 Done = Sequence[tuple[str, Mapping[str, Any]]]
 """Steps that were tried: their primitives and arguments."""
@@ -112,9 +113,7 @@ class Explaining:
 
     def _plain(self, asked: str) -> str:
         """Return words without conditions, and without where a thing of the policy is."""
-        starts = "|".join(sorted({words_of(name)[0] for name in self.own.primitives})) or "go"
-        asked = re.sub(english()["explaining"]["conditions"].replace("<starts>", starts), ",", asked)
-        return self._unlocated(asked)
+        return self._unlocated(unconditional(asked, self.own.primitives))
 
     def _unlocated(self, asked: str) -> str:
         """Return words without where a thing of the policy is: "the cup on the counter"."""
@@ -152,6 +151,18 @@ class Explaining:
                         elif abs(float(amount) * sizes[said[2]] - value * size) <= 1e-6 * abs(value * size):
                             found |= {said[1], said[2]}
         return found
+
+
+def unconditional(asked: str, primitives: Iterable[str]) -> str:
+    """Return words without conditions and reports: "if the door is locked", "the door is locked".
+
+    Args:
+        asked: the words.
+        primitives: names of what the robot can do; a clause that begins with one of their verbs ends a condition.
+    """
+    starts = "|".join(sorted({words_of(name)[0] for name in primitives})) or "go"
+    asked = re.sub(english()["explaining"]["conditions"].replace("<starts>", starts), ",", asked)
+    return "".join(part for part in re.split(f"([{re.escape(BREAKS)}])", asked) if not reports(part))
 
 
 def _words(text: str) -> list[str]:

@@ -17,7 +17,8 @@ from vlp.policy.checks import Check
 from vlp.policy.model import Policy
 from vlp.primitives.manifest import Manifest
 from vlp.understanding.as_asked import AsAsked, Stays
-from vlp.understanding.explaining import Done, Explaining, Own
+from vlp.understanding.contrary import corrected, opposite
+from vlp.understanding.explaining import Done, Explaining, Own, unconditional
 from vlp.understanding.final import small, spoken_of, thrown_away
 from vlp.understanding.lexicon import (
     ALL,
@@ -38,7 +39,6 @@ from vlp.understanding.prohibitions import (
     Prohibition,
     deed_asked,
     is_verb,
-    opposed,
     requests,
     split,
     stays,
@@ -46,7 +46,7 @@ from vlp.understanding.prohibitions import (
     unclear,
     untold,
 )
-from vlp.understanding.reading import Reading, polite, read
+from vlp.understanding.reading import Reading, inquires, polite, read, reports, requested
 from vlp.understanding.stopping import after_stop, mentions_stop, says_no, says_stop, steers
 from vlp.understanding.unsafe import hanging, harmful, without_denied
 
@@ -131,7 +131,12 @@ class Gate:
             return None
         if said := harmful(text):
             return NotUnderstood("harm", f"{said!r}: this robot harms nobody, breaks nothing and keeps to its limits.")
-        why = next(self._reasons(self.read(text, follows), follows), None)
+        spared = ("question", "nothing-asked") if not self.strict and requested(text) else ()
+        why = next((one for one in self._reasons(self.read(text, follows), follows) if one.code not in spared), None)
+        if why is None and not self.strict and inquires(text) and not self.primitives & listed("primitives", "answering"):
+            why = _question()
+        if why is None and not self.strict and reports(text):
+            return NotUnderstood("nothing-asked", "the sentence tells how something is, and asks for nothing.")
         if why is None and self.strict and (ends := hanging(text)):
             why = NotUnderstood("condition", f"{ends[0]!r}: {english()['beyond']['conditions']['why']}")
         if not self.strict:
@@ -167,7 +172,7 @@ class Gate:
         if said.forbids and (all(clause.negated for clause in said.clauses) if open_ else not said.asks):
             yield NotUnderstood("forbids", "the sentence says what not to do, and asks for nothing.", "So nothing is done.")
         if said.question and not self.primitives & listed("primitives", "answering"):
-            yield NotUnderstood("question", "this asks for an answer, not for a deed.", "`vlp ask IMAGE QUESTION` answers.")
+            yield _question()
         if open_:
             return
         for name, beyond in english()["beyond"].items():
@@ -317,13 +322,16 @@ class Gate:
                 text: f"Nothing that the robot sees settles {_listed(ends)}."
                 for text, ends in self._open(sentences, policy, done)
             }
+        said = corrected(last, self.primitives)
         if self.reads and steps and last not in told:
             asked_about = not self._requests([last])
             if reported := [do for do in steps if told_of(last, do) or (asked_about and deed_asked(do, last))]:
                 told[last] = f"The instruction tells of {_listed(reported)}, and does not ask for it."
-            elif turned := [do for do in steps if {*tokens(last)} & {"turn", "switch"} and opposed(do, tokens(last))]:
+            elif said.taken_back and (undone := [step.do for step in policy.steps if step.do not in talks and said.undone(step)]):
+                told[last] = f"The instruction takes back {said.taken_back!r}, of which {_listed(undone)} may be a part."
+            elif turned := list(dict.fromkeys(opposite(policy, unconditional(self._asked(said.kept), self.primitives)))):
                 told[last] = f"The instruction asks for the opposite of {_listed(turned)}."
-            elif words := self._unexplained(last, policy, done):
+            elif words := self._unexplained(said.kept, policy, done):
                 told[last] = f"Nothing in the policy explains {_listed(words)}."
         return told
 
@@ -348,12 +356,17 @@ class Gate:
             if acts or (other and i + 1 == len(sentences) and not settled):
                 yield text, ends
 
-    def _unexplained(self, text: str, policy: Policy, done: Done) -> list[str]:
-        """Return the words of a sentence that neither the rules nor the robot's own words nor the steps explain."""
+    def _asked(self, text: str) -> str:
+        """Return what of a sentence asks for something, without what no step needs to say."""
         tables = english()["prohibitions"]
         aside = "|".join(tables[name] for name in ("stays", "whence", "beneficiary", "state"))
         aside = aside.replace("<living>", "|".join(listed("harm", "living")))
-        asked = untold(re.sub(aside, ",", split(text)[0]))
+        return untold(re.sub(aside, ",", split(text)[0]))
+
+    def _unexplained(self, text: str, policy: Policy, done: Done) -> list[str]:
+        """Return the words of a sentence that neither the rules nor the robot's own words nor the steps explain."""
+        asked = self._asked(text)
+        tables = english()["prohibitions"]
         kinds = {match[1] for match in re.finditer(tables["of_kind"], asked)}
         unknown = [word for word in self.read(asked).unknown if word not in kinds]
         steps = [*((step.do, step.arguments) for step in policy.steps), *done]
@@ -383,6 +396,10 @@ def check_made_for(name: str, made_for: Mapping[str, Sequence[str]], manifest: M
 
 OPEN = Gate()
 """Heeds words for stopping alone."""
+
+
+def _question() -> NotUnderstood:
+    return NotUnderstood("question", "this asks for an answer, not for a deed.", "`vlp ask IMAGE QUESTION` answers.")
 
 
 def _plain(text: str) -> str:
