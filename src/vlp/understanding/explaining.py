@@ -72,12 +72,13 @@ class Explaining:
         """The words of places, and of whatever a step of this robot could choose."""
         return {word for value in self.own.values([(do, {}) for do in self.own.primitives]) for word in _words(value)}
 
-    def unexplained(self, text: str, asked: str, unknown: Sequence[str]) -> list[str]:
+    def unexplained(self, text: str, asked: str, firmly: str, unknown: Sequence[str]) -> list[str]:
         """Return the words of a sentence that neither the rules nor the robot's own words nor the steps explain.
 
         Args:
             text: the sentence.
             asked: what of it asks for something.
+            firmly: the same without conditions and reports.
             unknown: the words of this that the rules do not know.
         """
         silent = listed("primitives", "speaking")
@@ -88,22 +89,21 @@ class Explaining:
         own |= {*_words(" ".join([*(do for do, _ in self.steps), *(name for _, given in self.steps for name in given)]))}
         told = (own | {*_words(str(values))}) - small()
         done_here = {word for do, _ in self.steps for word in own_words(do)} | {*_words(str(values))} - small()
-        plain, beside = self._plain(asked).split(), self._unlocated(asked).split()
+        plain, beside = self._unlocated(firmly), self._unlocated(asked).split()
         measured = self._measured(asked)
         left = [
             word
             for word in unknown
             if number(word) not in told
             and word not in measured
-            and word in (plain if word in self._could else beside)
+            and word in (plain.split() if word in self._could else beside)
             and not any(same_word(word, other) for other in told)
             and not any(means(other, word) for other in done_here)
         ]
-        return [*left, *(value for value in self._untaken(asked, told, done_here) if not {*_words(value)} & {*left})]
+        return [*left, *(value for value in self._untaken(plain, told, done_here) if not {*_words(value)} & {*left})]
 
-    def _untaken(self, asked: str, told: set[str], done_here: set[str]) -> Iterator[str]:
+    def _untaken(self, plain: str, told: set[str], done_here: set[str]) -> Iterator[str]:
         """Yield the places and choices that words name and no step takes."""
-        plain = self._plain(asked)
         for value in sorted(self.own.values(self.steps), key=len, reverse=True):
             words = [word for word in _words(value) if word not in small()]
             if not words or not re.search(rf"\b{re.escape(' '.join(_words(value)))}\b", plain):
@@ -111,14 +111,13 @@ class Explaining:
             if not all(any(same_word(word, other) for other in told) or any(means(o, word) for o in done_here) for word in words):
                 yield value
 
-    def _plain(self, asked: str) -> str:
-        """Return words without conditions, and without where a thing of the policy is."""
-        return self._unlocated(unconditional(asked, self.own.primitives))
-
     def _unlocated(self, asked: str) -> str:
-        """Return words without where a thing of the policy is: "the cup on the counter"."""
+        """Return words without where a thing of the policy is: "the cup on the counter", "clear the counter"."""
         places = "|".join(re.escape(" ".join(_words(place))) for place in self.own.places) or "(?!)"
         landmark = re.compile(english()["explaining"]["landmark"].replace("<places>", places))
+        if self._things:
+            cleared = "|".join(sorted(word for word, acts in act_of().items() if acts & {"clear", "sort"}))
+            asked = re.sub(english()["explaining"]["cleared"].replace("<clear>", cleared).replace("<places>", places), "", asked)
         clauses = re.split(f"([{re.escape(BREAKS)}]|\\b(?:and|then)\\b)", asked)
         return "".join(
             landmark.sub(lambda m: (m["thing"] or "") if self._locates(m) else m[0], clause) for clause in clauses
@@ -126,7 +125,7 @@ class Explaining:
 
     def _locates(self, match: re.Match[str]) -> bool:
         """Return whether a relation says where a thing of the policy is, and not where it is to go."""
-        if not any(same_word(match["thing"] or match["of"], thing) for thing in self._things):
+        if not any(same_word(match["thing"] or match["of"], thing) for thing in self._things | listed("things", "all")):
             return False
         if match["of"]:  # "the kitchen table"
             return True
@@ -153,15 +152,15 @@ class Explaining:
         return found
 
 
-def unconditional(asked: str, primitives: Iterable[str]) -> str:
+def unconditional(text: str, primitives: Iterable[str]) -> str:
     """Return words without conditions and reports: "if the door is locked", "the door is locked".
 
     Args:
-        asked: the words.
+        text: the words.
         primitives: names of what the robot can do; a clause that begins with one of their verbs ends a condition.
     """
     starts = "|".join(sorted({words_of(name)[0] for name in primitives})) or "go"
-    asked = re.sub(english()["explaining"]["conditions"].replace("<starts>", starts), ",", asked)
+    asked = re.sub(english()["explaining"]["conditions"].replace("<starts>", starts), ",", " ".join(tokens(text)))
     return "".join(part for part in re.split(f"([{re.escape(BREAKS)}])", asked) if not reports(part))
 
 

@@ -329,7 +329,7 @@ class Gate:
                 told[last] = f"The instruction tells of {_listed(reported)}, and does not ask for it."
             elif said.taken_back and (undone := [step.do for step in policy.steps if step.do not in talks and said.undone(step)]):
                 told[last] = f"The instruction takes back {said.taken_back!r}, of which {_listed(undone)} may be a part."
-            elif turned := list(dict.fromkeys(opposite(policy, unconditional(self._asked(said.kept), self.primitives)))):
+            elif turned := list(dict.fromkeys(opposite(policy, self._states(said.kept)))):
                 told[last] = f"The instruction asks for the opposite of {_listed(turned)}."
             elif words := self._unexplained(said.kept, policy, done):
                 told[last] = f"Nothing in the policy explains {_listed(words)}."
@@ -363,6 +363,11 @@ class Gate:
         aside = aside.replace("<living>", "|".join(listed("harm", "living")))
         return untold(re.sub(aside, ",", split(text)[0]))
 
+    def _states(self, text: str) -> str:
+        """Return what of a sentence asks for a deed, and how it wants things to stay."""
+        states = [f"stay {one.state}" for one in split(text)[1] if one.state]
+        return " , ".join([self._asked(unconditional(text, self.primitives)), *states])
+
     def _unexplained(self, text: str, policy: Policy, done: Done) -> list[str]:
         """Return the words of a sentence that neither the rules nor the robot's own words nor the steps explain."""
         asked = self._asked(text)
@@ -370,7 +375,7 @@ class Gate:
         kinds = {match[1] for match in re.finditer(tables["of_kind"], asked)}
         unknown = [word for word in self.read(asked).unknown if word not in kinds]
         steps = [*((step.do, step.arguments) for step in policy.steps), *done]
-        return Explaining(self.own, steps).unexplained(text, asked, unknown)
+        return Explaining(self.own, steps).unexplained(text, asked, self._asked(unconditional(text, self.primitives)), unknown)
 
 
 def check_made_for(name: str, made_for: Mapping[str, Sequence[str]], manifest: Manifest) -> None:
