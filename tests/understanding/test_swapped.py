@@ -68,6 +68,9 @@ TAKEN = """
     if there is oil in the pan, go to the dock : go_to dock
     pour milk into the bowl, not oil : dispense milk/bowl
     put the cup in the store : put_down cup/the store room
+    don't forget to pour milk into the bowl : dispense milk/bowl
+    would you mind opening the pot? : open_pot
+    clear the counter : pick_up cup, put_down cup/sink
 """
 
 
@@ -80,6 +83,10 @@ def test_another_place_or_choice_is_noticed(said: str, steps: str):
 @pytest.mark.parametrize(("said", "steps"), _cases(TAKEN))
 def test_the_place_or_choice_that_was_said_is_taken(said: str, steps: str):
     assert kept_from(said, steps, robot=CANTEEN) == ""
+
+
+def test_a_choice_that_is_forbidden_and_taken_is_noticed():
+    assert kept_from("pour milk into the bowl, not oil", "dispense oil/bowl", robot=CANTEEN).startswith("asked:")
 
 
 def test_another_room_of_a_house_is_noticed():

@@ -48,6 +48,13 @@ class Own:
         """Return the places, and what the arguments of some steps choose from."""
         return self.places.union(*(self.choices.get(do, frozenset()) for do, _ in steps))
 
+    def spares(self, forbidding: str, steps: Done) -> bool:
+        """Return whether words that forbid name places and choices alone, of which steps have none: "not oil"."""
+        words = {*_words(forbidding)} - small()
+        known = {word for value in self.values([(do, {}) for do in self.primitives]) for word in _words(value)}
+        given = {*_words(str([(do, *arguments.values()) for do, arguments in steps]))}
+        return bool(words) and words <= known and not words & given
+
 
 @dataclass(frozen=True)
 class Explaining:
@@ -108,7 +115,9 @@ class Explaining:
             words = [word for word in _words(value) if word not in small()]
             if not words or not re.search(rf"\b{re.escape(' '.join(_words(value)))}\b", plain):
                 continue
-            if not all(any(same_word(word, other) for other in told) or any(means(o, word) for o in done_here) for word in words):
+            if not all(
+                any(same_word(word, other) for other in told) or any(means(o, word) for o in done_here) for word in words
+            ):
                 yield value
 
     def _unlocated(self, asked: str) -> str:
@@ -117,11 +126,11 @@ class Explaining:
         landmark = re.compile(english()["explaining"]["landmark"].replace("<places>", places))
         if self._things:
             cleared = "|".join(sorted(word for word, acts in act_of().items() if acts & {"clear", "sort"}))
-            asked = re.sub(english()["explaining"]["cleared"].replace("<clear>", cleared).replace("<places>", places), "", asked)
+            asked = re.sub(
+                english()["explaining"]["cleared"].replace("<clear>", cleared).replace("<places>", places), "", asked
+            )
         clauses = re.split(f"([{re.escape(BREAKS)}]|\\b(?:and|then)\\b)", asked)
-        return "".join(
-            landmark.sub(lambda m: (m["thing"] or "") if self._locates(m) else m[0], clause) for clause in clauses
-        )
+        return "".join(landmark.sub(lambda m: (m["thing"] or "") if self._locates(m) else m[0], clause) for clause in clauses)
 
     def _locates(self, match: re.Match[str]) -> bool:
         """Return whether a relation says where a thing of the policy is, and not where it is to go."""

@@ -50,6 +50,7 @@ from vlp.understanding.reading import Reading, inquires, polite, read, reports, 
 from vlp.understanding.stopping import after_stop, mentions_stop, says_no, says_stop, steers
 from vlp.understanding.unsafe import hanging, harmful, without_denied
 
+
 class NotUnderstood(TaskFailed):
     """A sentence that may not move the robot, and why.
 
@@ -313,7 +314,8 @@ class Gate:
         """
         if self.strict or not policy.steps:
             return {}
-        found = {text: unclear(text, self.primitives) for text in sentences}
+        taken = [*((step.do, step.arguments) for step in policy.steps), *done]
+        found = {t: [one for one in unclear(t, self.primitives) if not self.own.spares(one, taken)] for t in sentences}
         told = {t: f"Whether the policy keeps to {_listed(ends)} cannot be told." for t, ends in found.items() if ends}
         talks = listed("primitives", "answering") | listed("primitives", "speaking")
         last, steps = sentences[-1], [step.do for step in policy.steps if step.do not in talks]
@@ -322,18 +324,23 @@ class Gate:
                 text: f"Nothing that the robot sees settles {_listed(ends)}."
                 for text, ends in self._open(sentences, policy, done)
             }
-        said = corrected(last, self.primitives)
-        if self.reads and steps and last not in told:
-            asked_about = not self._requests([last])
-            if reported := [do for do in steps if told_of(last, do) or (asked_about and deed_asked(do, last))]:
-                told[last] = f"The instruction tells of {_listed(reported)}, and does not ask for it."
-            elif said.taken_back and (undone := [step.do for step in policy.steps if step.do not in talks and said.undone(step)]):
-                told[last] = f"The instruction takes back {said.taken_back!r}, of which {_listed(undone)} may be a part."
-            elif turned := list(dict.fromkeys(opposite(policy, self._states(said.kept)))):
-                told[last] = f"The instruction asks for the opposite of {_listed(turned)}."
-            elif words := self._unexplained(said.kept, policy, done):
-                told[last] = f"Nothing in the policy explains {_listed(words)}."
+        if self.reads and steps and last not in told and (why := self._against(last, policy, done)):
+            told[last] = why
         return told
+
+    def _against(self, text: str, policy: Policy, done: Done) -> str:
+        """Return what a policy does that a sentence does not ask for, or leaves out; "" for nothing."""
+        talks = listed("primitives", "answering") | listed("primitives", "speaking")
+        steps = [step for step in policy.steps if step.do not in talks]
+        said, asked_about = corrected(text, self.primitives), not self._requests([text])
+        if reported := [one.do for one in steps if told_of(text, one.do) or (asked_about and deed_asked(one.do, text))]:
+            return f"The instruction tells of {_listed(reported)}, and does not ask for it."
+        if said.taken_back and (undone := [step.do for step in steps if said.undone(step)]):
+            return f"The instruction takes back {said.taken_back[:60]!r}, of which {_listed(undone)} may be a part."
+        if turned := list(dict.fromkeys(opposite(policy, self._states(said.kept)))):
+            return f"The instruction asks for the opposite of {_listed(turned)}."
+        words = self._unexplained(said.kept, policy, done)
+        return f"Nothing in the policy explains {_listed(words)}." if words else ""
 
     def _open(self, sentences: Sequence[str], policy: Policy, done: Done) -> Iterator[tuple[str, list[str]]]:
         """Yield each sentence whose deed hangs on what the robot cannot see, and these words.
