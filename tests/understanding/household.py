@@ -10,7 +10,7 @@ from vlp.models.scripted import ScriptedModel
 from vlp.perception.perceiving import with_perceptions
 from vlp.policy.checks import CHECKS, check_policy
 from vlp.policy.model import Policy, State
-from vlp.primitives.manifest import Argument, Primitive
+from vlp.primitives.manifest import Argument, Manifest, Primitive
 from vlp.primitives.standard import make_manifest
 from vlp.understanding.gate import Gate
 
@@ -59,31 +59,32 @@ def cases(table: str, half: str) -> tuple[tuple[str, str], ...]:
     return tuple((said, steps) for said, _, steps in (line.rpartition(" : ") for line in lines))
 
 
-def policy(steps: str) -> Policy:
+def policy(steps: str, robot: Manifest = HOUSE) -> Policy:
     """Return the policy of steps written as "pick_up cup, put_down cup/sink"."""
     written = []
     for i, step in enumerate(steps.split(", ")):
         do, _, given = step.partition(" ")
-        arguments = HOUSE.primitives[do].arguments
+        arguments = robot.primitives[do].arguments
         values = {a.name: float(v) if a.type == "number" else v for a, v in zip(arguments, given.split("/"), strict=False) if v}
-        written.append({"do": do, **values, **({"as": f"told_{i}"} if HOUSE.primitives[do].result else {})})
+        written.append({"do": do, **values, **({"as": f"told_{i}"} if robot.primitives[do].result else {})})
     return Policy.from_json({"goal": "as asked", "subtasks": [{"name": "all of it", "steps": written}]})
 
 
-def kept_from(said: str, steps: str, *before: str) -> str:
+def kept_from(said: str, steps: str, *before: str, robot: Manifest = HOUSE) -> str:
     """Return what keeps a policy from being carried out at once: "" for nothing."""
-    if (why := GATE.sentence(said, bool(before))) is not None:
+    gate = GATE if robot is HOUSE else Gate.of(MODEL, robot)
+    if (why := gate.sentence(said, bool(before))) is not None:
         return why.code
-    meant, sentences = policy(steps), (*before, said)
+    meant, sentences = policy(steps, robot), (*before, said)
     text = json.dumps(meant.to_json())
-    plan, report = check_policy(text, HOUSE, State(), checks=(*CHECKS, *GATE.checks(sentences, True)))
+    plan, report = check_policy(text, robot, State(), checks=(*CHECKS, *gate.checks(sentences, True)))
     if plan is None:
         assert {issue.code for issue in report.issues} == {"forbidden"}, report.issues
         return "forbidden"
-    if doubts := GATE.doubts(sentences, meant):
+    if doubts := gate.doubts(sentences, meant):
         return "asked: " + " ".join(doubts.values())
-    final = [step.do for step in meant.steps if HOUSE.primitives[step.do].final]
-    return "unasked" if any(GATE.unasked(sentences, do, ()) for do in final) else ""
+    final = [step.do for step in meant.steps if robot.primitives[step.do].final]
+    return "unasked" if any(gate.unasked(sentences, do, ()) for do in final) else ""
 
 
 def rate(table: str, half: str) -> tuple[int, int, list[str]]:

@@ -18,6 +18,7 @@ from vlp.sim.open import manifest_of
 from vlp.sim.worlds.seeds import seed_of
 from vlp.sim.worlds.tabletop.true_state import truth_of
 from vlp.sim.worlds.tabletop.world import sample_scene
+from vlp.understanding.explaining import Own
 from vlp.understanding.gate import OPEN, Gate, check_made_for, unknown_in_question
 from vlp.understanding.lexicon import Lexicon
 
@@ -200,7 +201,7 @@ def test_a_robot_that_answers_by_deeds_may_be_asked():
 
 def test_a_place_of_the_robot_may_be_called_like_a_deed():
     """Against: "go to the store" asked for nothing, because to store is a verb."""
-    rover = Gate(None, frozenset(("go_to", "report")), reads=True, places=frozenset(("store",)))
+    rover = Gate(None, frozenset(("go_to", "report")), reads=True, own=Own(places=frozenset(("store",))))
     assert rover.sentence("go to the store") is None
     assert rover.sentence("thanks, well done") is not None
 

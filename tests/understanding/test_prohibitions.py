@@ -13,6 +13,7 @@ from vlp.policy.model import Policy, State
 from vlp.primitives.manifest import Argument, Manifest, Place, Primitive
 from vlp.primitives.standard import STANDARD
 from vlp.sim.fake.robot import fake_manifest
+from vlp.understanding.explaining import Own
 from vlp.understanding.gate import Gate
 
 TARGET = Argument("target", "reference", "What.")
@@ -31,7 +32,7 @@ ROBOT = with_perceptions(
         {name: Place(name) for name in ("fern", "cactus", "desk")},
     )
 )
-GENERAL, SCRIPTED = (Gate(None, frozenset(ROBOT.primitives), reads, frozenset(ROBOT.places)) for reads in (True, False))
+GENERAL, SCRIPTED = (Gate(None, frozenset(ROBOT.primitives), reads, Own.of(ROBOT)) for reads in (True, False))
 
 
 def _policy(*steps: str) -> dict:
@@ -183,7 +184,7 @@ def test_what_is_to_be_left_at_a_place_goes_nowhere_else(names: Names | None, sa
         relation = "in" if target == "bin" else "on"
         steps += [{"do": "locate", "object": "blue bottle", "as": "b"}, {"do": "grasp", "target": "$b"}]
         steps += [{"do": "place", "target": target, "relation": relation}]
-    gate = Gate(names, frozenset(manifest.primitives), True, frozenset(manifest.places))
+    gate = Gate(names, frozenset(manifest.primitives), True, Own.of(manifest))
     policy = json.dumps({"goal": "as asked", "subtasks": [{"name": "all of it", "steps": steps}]})
     assert gate.sentence(said) is None
     plan, report = check_policy(policy, manifest, State(), checks=(*CHECKS, *gate.checks((said,), True)))

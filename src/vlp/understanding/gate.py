@@ -17,6 +17,8 @@ from vlp.policy.checks import Check
 from vlp.policy.model import Policy
 from vlp.primitives.manifest import Manifest
 from vlp.understanding.as_asked import AsAsked, Stays
+from vlp.understanding.contrary import corrected, opposite
+from vlp.understanding.explaining import Done, Explaining, Own, unconditional
 from vlp.understanding.final import small, spoken_of, thrown_away
 from vlp.understanding.lexicon import (
     ALL,
@@ -32,27 +34,21 @@ from vlp.understanding.lexicon import (
     tokens,
     verbs,
 )
-from vlp.understanding.meaning import means, number, own_words
 from vlp.understanding.prohibitions import (
     Keeps,
     Prohibition,
     deed_asked,
     is_verb,
-    opposed,
     requests,
-    same_word,
     split,
     stays,
     told_of,
     unclear,
     untold,
 )
-from vlp.understanding.reading import Reading, polite, read
+from vlp.understanding.reading import Reading, inquires, polite, read, reports, requested
 from vlp.understanding.stopping import after_stop, mentions_stop, says_no, says_stop, steers
 from vlp.understanding.unsafe import hanging, harmful, without_denied
-
-Done = Sequence[tuple[str, Mapping[str, Any]]]
-"""Steps that were tried: their primitives and arguments."""
 
 
 class NotUnderstood(TaskFailed):
@@ -87,15 +83,13 @@ class Gate:
         primitives: names of what the robot can do.
         reads: whether the model goes by the words of a sentence at all; scripted replies do not, and of a sentence only words
             for stopping and prohibitions are heeded for them.
-        places: names of the robot's places.
-        docs: what is said of each primitive.
+        own: the robot's own words.
     """
 
     names: Names | None = None
     primitives: frozenset[str] = frozenset()
     reads: bool = False
-    places: frozenset[str] = frozenset()
-    docs: Mapping[str, str] = field(default_factory=dict)
+    own: Own = field(default_factory=Own)
 
     @classmethod
     def of(cls, model: Any, manifest: Manifest) -> "Gate":
@@ -107,8 +101,7 @@ class Gate:
         can = model.can
         if can.made_for:
             check_made_for(model.name, can.made_for, manifest)
-        docs = {name: primitive.doc for name, primitive in manifest.primitives.items()}
-        return cls(can.names, frozenset(manifest.primitives), can.reads, frozenset(manifest.places), docs)
+        return cls(can.names, frozenset(manifest.primitives), can.reads, Own.of(manifest))
 
     @cached_property
     def lexicon(self) -> Lexicon:
@@ -139,7 +132,12 @@ class Gate:
             return None
         if said := harmful(text):
             return NotUnderstood("harm", f"{said!r}: this robot harms nobody, breaks nothing and keeps to its limits.")
-        why = next(self._reasons(self.read(text, follows), follows), None)
+        spared = ("question", "nothing-asked") if not self.strict and requested(text) else ()
+        why = next((one for one in self._reasons(self.read(text, follows), follows) if one.code not in spared), None)
+        if why is None and not self.strict and inquires(text) and not self.primitives & listed("primitives", "answering"):
+            why = _question()
+        if why is None and not self.strict and reports(text):
+            return NotUnderstood("nothing-asked", "the sentence tells how something is, and asks for nothing.")
         if why is None and self.strict and (ends := hanging(text)):
             why = NotUnderstood("condition", f"{ends[0]!r}: {english()['beyond']['conditions']['why']}")
         if not self.strict:
@@ -175,7 +173,7 @@ class Gate:
         if said.forbids and (all(clause.negated for clause in said.clauses) if open_ else not said.asks):
             yield NotUnderstood("forbids", "the sentence says what not to do, and asks for nothing.", "So nothing is done.")
         if said.question and not self.primitives & listed("primitives", "answering"):
-            yield NotUnderstood("question", "this asks for an answer, not for a deed.", "`vlp ask IMAGE QUESTION` answers.")
+            yield _question()
         if open_:
             return
         for name, beyond in english()["beyond"].items():
@@ -221,7 +219,7 @@ class Gate:
         """Return whether a sentence names a place of the robot's and a word of its primitives, or begins with such a word."""
         words = {*re.findall(r"[^\W_]+", text.lower())}
         own = [set(primitive.lower().split("_")) for primitive in self.primitives]
-        placed = any(set(place.lower().split()) <= words for place in self.places)
+        placed = any(set(place.lower().split()) <= words for place in self.own.places)
         return self._opens_with_own(text) or (placed and any(words & parts for parts in own))
 
     def _opens_with_own(self, text: str, whole: bool = False) -> bool:
@@ -239,7 +237,7 @@ class Gate:
             if word not in BREAKS and word not in listed("prohibitions", "answers") - role("articles")
         ]
         names = all(one.things and not one.deed and not one.rest for one in prohibitions)
-        place = " ".join(words) in {place.lower() for place in self.places}
+        place = " ".join(words) in {place.lower() for place in self.own.places}
         thing = words[:1] != [] and words[0] in role("articles") | role("relations") and words[-1] not in small()
         alarm = {*words} & (listed("harm", "living") | listed("stopping", "cries") | listed("stopping", "alarms"))
         return names and (place or thing) and not alarm
@@ -301,7 +299,7 @@ class Gate:
             return False
         if place:
             return not thrown_away(sentences, place)
-        return not spoken_of(what, phrases, self.docs.get(what, ""), sentences, self.primitives)
+        return not spoken_of(what, phrases, self.own.docs.get(what, ""), sentences, self.primitives)
 
     def doubts(self, sentences: Sequence[str], policy: Policy, done: Done = ()) -> dict[str, str]:
         """Return what a model may have misunderstood, each in one sentence, by the instruction in which it stands.
@@ -316,7 +314,8 @@ class Gate:
         """
         if self.strict or not policy.steps:
             return {}
-        found = {text: unclear(text, self.primitives) for text in sentences}
+        taken = [*((step.do, step.arguments) for step in policy.steps), *done]
+        found = {t: [one for one in unclear(t, self.primitives) if not self.own.spares(one, taken)] for t in sentences}
         told = {t: f"Whether the policy keeps to {_listed(ends)} cannot be told." for t, ends in found.items() if ends}
         talks = listed("primitives", "answering") | listed("primitives", "speaking")
         last, steps = sentences[-1], [step.do for step in policy.steps if step.do not in talks]
@@ -325,15 +324,23 @@ class Gate:
                 text: f"Nothing that the robot sees settles {_listed(ends)}."
                 for text, ends in self._open(sentences, policy, done)
             }
-        if self.reads and steps and last not in told:
-            asked_about = not self._requests([last])
-            if reported := [do for do in steps if told_of(last, do) or (asked_about and deed_asked(do, last))]:
-                told[last] = f"The instruction tells of {_listed(reported)}, and does not ask for it."
-            elif turned := [do for do in steps if {*tokens(last)} & {"turn", "switch"} and opposed(do, tokens(last))]:
-                told[last] = f"The instruction asks for the opposite of {_listed(turned)}."
-            elif words := self._unexplained(last, policy, done):
-                told[last] = f"Nothing in the policy explains {_listed(words)}."
+        if self.reads and steps and last not in told and (why := self._against(last, policy, done)):
+            told[last] = why
         return told
+
+    def _against(self, text: str, policy: Policy, done: Done) -> str:
+        """Return what a policy does that a sentence does not ask for, or leaves out; "" for nothing."""
+        talks = listed("primitives", "answering") | listed("primitives", "speaking")
+        steps = [step for step in policy.steps if step.do not in talks]
+        said, asked_about = corrected(text, self.primitives), not self._requests([text])
+        if reported := [one.do for one in steps if told_of(text, one.do) or (asked_about and deed_asked(one.do, text))]:
+            return f"The instruction tells of {_listed(reported)}, and does not ask for it."
+        if said.taken_back and (undone := [step.do for step in steps if said.undone(step)]):
+            return f"The instruction takes back {said.taken_back[:60]!r}, of which {_listed(undone)} may be a part."
+        if turned := list(dict.fromkeys(opposite(policy, self._states(said.kept)))):
+            return f"The instruction asks for the opposite of {_listed(turned)}."
+        words = self._unexplained(said.kept, policy, done)
+        return f"Nothing in the policy explains {_listed(words)}." if words else ""
 
     def _open(self, sentences: Sequence[str], policy: Policy, done: Done) -> Iterator[tuple[str, list[str]]]:
         """Yield each sentence whose deed hangs on what the robot cannot see, and these words.
@@ -356,32 +363,26 @@ class Gate:
             if acts or (other and i + 1 == len(sentences) and not settled):
                 yield text, ends
 
-    def _unexplained(self, text: str, policy: Policy, done: Done) -> list[str]:
-        """Return the words of a sentence that neither the rules nor the robot's own words nor the steps explain."""
+    def _asked(self, text: str) -> str:
+        """Return what of a sentence asks for something, without what no step needs to say."""
         tables = english()["prohibitions"]
-        steps = [*((step.do, step.arguments) for step in policy.steps), *done]
-        silent = listed("primitives", "speaking")
-        if {*tokens(text)} & (verbs("tell") | listed("primitives", "answering")):
-            silent = frozenset[str]()
-        values = [value for do, arguments in steps for value in arguments.values() if do not in silent]
-        own = [*self.primitives, *self.places, *(self.docs.get(do, "") for do, _ in steps)]
-        own += [name for _, arguments in steps for name in arguments]
-        told = {*re.findall(r"[^\W_]+", f"{own} {values}".lower())} - small()
-        done_here = {word for do, _ in steps for word in own_words(do)} | {
-            *re.findall(r"[^\W_]+", str(values).lower())
-        } - small()
         aside = "|".join(tables[name] for name in ("stays", "whence", "beneficiary", "state"))
         aside = aside.replace("<living>", "|".join(listed("harm", "living")))
-        asked = untold(re.sub(aside, ",", split(text)[0]))
+        return untold(re.sub(aside, ",", split(text)[0]))
+
+    def _states(self, text: str) -> str:
+        """Return what of a sentence asks for a deed, and how it wants things to stay."""
+        states = [f"stay {one.state}" for one in split(text)[1] if one.state]
+        return " , ".join([self._asked(unconditional(text, self.primitives)), *states])
+
+    def _unexplained(self, text: str, policy: Policy, done: Done) -> list[str]:
+        """Return the words of a sentence that neither the rules nor the robot's own words nor the steps explain."""
+        asked = self._asked(text)
+        tables = english()["prohibitions"]
         kinds = {match[1] for match in re.finditer(tables["of_kind"], asked)}
-        open_ = (word for word in self.read(asked).unknown if word not in kinds)
-        return [
-            word
-            for word in open_
-            if number(word) not in told
-            and not any(same_word(word, other) for other in told)
-            and not any(means(other, word) for other in done_here)
-        ]
+        unknown = [word for word in self.read(asked).unknown if word not in kinds]
+        steps = [*((step.do, step.arguments) for step in policy.steps), *done]
+        return Explaining(self.own, steps).unexplained(text, asked, self._asked(unconditional(text, self.primitives)), unknown)
 
 
 def check_made_for(name: str, made_for: Mapping[str, Sequence[str]], manifest: Manifest) -> None:
@@ -407,6 +408,10 @@ def check_made_for(name: str, made_for: Mapping[str, Sequence[str]], manifest: M
 
 OPEN = Gate()
 """Heeds words for stopping alone."""
+
+
+def _question() -> NotUnderstood:
+    return NotUnderstood("question", "this asks for an answer, not for a deed.", "`vlp ask IMAGE QUESTION` answers.")
 
 
 def _plain(text: str) -> str:

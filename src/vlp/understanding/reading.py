@@ -280,10 +280,38 @@ def polite(text: str) -> bool:
     return re.match(rf"(?:{english()['requests']['polite']})(?= |$)", _led(text)) is not None
 
 
+def inquires(text: str) -> bool:
+    """Return whether a sentence asks for an answer, whatever the words for its deed: "is the pot open?", "milk?"."""
+    clause = _last_sentence(text)
+    opens = re.match(english()["requests"]["inquiring"], _led(clause)) is not None
+    return not requested(text) and (opens or clause.endswith("?"))
+
+
+def requested(text: str) -> bool:
+    """Return whether a question is a request: "can you open the pot?", "why don't you open it?", "open it, please?"."""
+    table, clause = english()["requests"], _last_sentence(text)
+    if any(polite(part.strip()) or re.match(table["asking_deeds"], _led(part)) for part in re.split("[,:]", clause)):
+        return True
+    return re.search(table["tags"], clause) is not None and not re.match(table["inquiring"], _led(clause))
+
+
+def reports(text: str) -> bool:
+    """Return whether a sentence only tells how something is: "the milk is in the bowl"."""
+    plain, table = " ".join(tokens(text)), english()["requests"]
+    clauses = [clause.strip() for clause in re.split(r"[,;:.!]|\b(?:and|but|because)\b", plain) if clause.strip()]
+    told = all(re.match(table["reporting"], clause) for clause in clauses)
+    return bool(clauses) and told and re.search(table["wished"], plain) is None
+
+
+def _last_sentence(text: str) -> str:
+    parts = [part.strip() for part in re.split(r"[.!;]", " ".join(tokens(text)))]
+    return next((part for part in reversed(parts) if re.search(r"\w", part)), "")
+
+
 def _led(text: str) -> str:
     """Return a clause without the words that may stand before the one that makes it a question."""
     words = text.split()
-    while words and words[0] in role("leading"):
+    while words and words[0] in role("leading") | {","}:
         words = words[1:]
     return " ".join(words)
 

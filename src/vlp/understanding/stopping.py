@@ -46,13 +46,20 @@ def says_stop(text: str) -> bool:
 
     It does when it begins with a word for stopping ("stop", "wait", "enough"), after politeness and the like; when a clause of
     it is nothing but such a word or a cry ("go to the desk. stop", "it hurts"); when its end takes it back ("go to the desk,
-    never mind", "go to the desk - not"); or when it is nothing but a milder word ("hold on", "not yet"): "hold on, the blue
-    bowl" is a correction.
+    never mind", "go to the desk - not", "go to the desk stop"); when such a word stands in capitals among small letters; or
+    when it is nothing but a milder word ("hold on", "not yet"): "hold on, the blue bowl" is a correction.
 
     Args:
         text: as a person typed it.
     """
-    return any(_says_stop(way) for way in dict.fromkeys((_collapsed(text), _collapsed(text, latin=False))))
+    return _shouts(text) or any(_says_stop(way) for way in dict.fromkeys((_collapsed(text), _collapsed(text, latin=False))))
+
+
+def _shouts(text: str) -> bool:
+    """Return whether a word for stopping stands in capitals among others that do not: "go to the desk STOP now"."""
+    words = {word.upper() for word in listed("stopping", "spelled")}
+    loud = any(word in words for word in re.findall(r"(?<!not )(?<!never )\b[A-Z]{4,}\b", text))
+    return loud and re.search("[a-z]", text) is not None
 
 
 def after_stop(text: str) -> str:
@@ -109,6 +116,9 @@ def _taken_back(clauses: list[str], text: str) -> bool:
     if re.search(r"(?<!\bor) (?:not|never)$", last) and not re.search(r"\b(?:why|if|whether)\b", last):
         return True
     if re.search(r"(?<!bus) (?:wait|stop|halt|please|actually|(?<!with )no) (?:stop|wait|halt)$", last):
+        return True
+    said = last.split()
+    if len(said) > 1 and said[-1] in ("stop", "halt", "abort") and said[-2] not in listed("stopping", "of_nouns"):  # speech
         return True
     return len(clauses) > 1 and bool(_patterns()["revoking"].match(_unled(last)))
 

@@ -1,0 +1,122 @@
+"""What a policy does against the words of one sentence: what it takes back, and the opposite of what it asks for.
+
+unlock the door, I mean lock it     kept: lock it; taken back: unlock the door
+go to the kitchen, no, the bedroom  kept: go to the, the bedroom; taken back: kitchen
+lock the door                       `unlock_door` is its opposite
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from vlp.policy.model import Policy, PolicyStep
+from vlp.understanding.final import small
+from vlp.understanding.lexicon import act_of, english, forms, listed, role, tokens
+from vlp.understanding.prohibitions import deed_asked, is_verb, same_word, words_of
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """A sentence in which a person corrects what stands before.
+
+    Args:
+        kept: what it says in the end.
+        taken_back: the words that it takes back; "" for none.
+    """
+
+    kept: str
+    taken_back: str = ""
+
+    def undone(self, step: PolicyStep) -> bool:
+        """Return whether a step does what only the part speaks of that is taken back."""
+        before, after = self.taken_back.split(), self.kept.split()
+        said = [word for value in step.arguments.values() if isinstance(value, str) for word in _words(value)]
+        named = any(_among(word, before) and not _among(word, after) for word in said if word not in small())
+        verb = words_of(step.do)[0]
+        return named or (deed_asked(step.do, self.taken_back, True) and not _among(verb, after))
+
+
+def corrected(text: str, primitives: frozenset[str]) -> Corrected:
+    """Return what a sentence says in the end, and what it takes back.
+
+    What follows the correction stands for all before it where it names a deed, else for the last words of the same sort: a
+    relation for a relation, a particle for a particle, and a thing for a thing.
+
+    Args:
+        text: a cleaned instruction.
+        primitives: names of what the robot can do.
+    """
+    words = " ".join(tokens(text))
+    marks = list(_markers().finditer(words))
+    if not marks or not re.search(r"\w", words[: marks[0].start()]):
+        return Corrected(words)
+    before, after = words[: marks[0].start()].strip(" ,;.!?"), words[marks[-1].end() :].strip(" ,;.!?")
+    told = after.split()
+    deeds = {words_of(name)[0] for name in primitives} | listed("corrections", "deeds")
+    if not told or any(is_verb(word) or any(same_word(deed, word) for deed in deeds) for word in told):
+        return Corrected(after, before)
+    said = before.split()
+    if told[0] in listed("corrections", "particles"):
+        at = next((i for i in reversed(range(len(said))) if said[i] in listed("corrections", "particles")), len(said))
+        return Corrected(" ".join([*said[:at], *said[at + 1 :], after]), " ".join(said[at : at + 1]))
+    opens = role("relations") if told[0] in role("relations") else role("articles")
+    at = next((i for i in reversed(range(len(said))) if said[i] in opens), len(said) - 2)
+    return Corrected(" ".join([*said[: at + 1], after]), " ".join(said[at + 1 :]))
+
+
+@cache
+def _markers() -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{pattern})" for pattern in english()["corrections"]["markers"]))
+
+
+def opposite(policy: Policy, asked: str) -> Iterator[str]:
+    """Yield the primitives of a policy that do the opposite of what words ask for, and that no later step sets right.
+
+    Args:
+        policy: what a model means to do.
+        asked: the words, without prohibitions.
+    """
+    talks = listed("primitives", "answering") | listed("primitives", "speaking")
+    steps = [step for step in policy.steps if step.do not in talks]
+    for name, pair in english()["opposites"].items():
+        for side, other in (pair, pair[::-1]):
+            if not _says(other, asked) or _says(side, asked):
+                continue
+            for i, step in enumerate(steps):
+                rest = steps if name in listed("contrary", "there_and_back") else steps[i + 1 :]
+                right = any(_does(one, other) and _about(one) == _about(step) for one in rest)
+                if _does(step, side) and not right:
+                    yield step.do
+
+
+def _does(step: PolicyStep, side: dict[str, str]) -> bool:
+    """Return whether a step does what one side of a pair says, by its name or a choice."""
+    words = {*side["words"].split()}
+    return bool({*step.do.lower().split("_")} & words) or any(
+        isinstance(value, str) and value.lower() in words for value in step.arguments.values()
+    )
+
+
+def _about(step: PolicyStep) -> str:
+    """Return the first thing that a step names."""
+    states = {word for pair in english()["opposites"].values() for side in pair for word in side["words"].split()}
+    return next((v.lower() for v in step.arguments.values() if isinstance(v, str) and v.lower() not in states), "")
+
+
+def _says(side: dict[str, str], asked: str) -> bool:
+    """Return whether words ask for one side of a pair: by a form of its verbs, or as its pattern says."""
+    if "said" in side:
+        moving = "|".join(sorted(act_of(), key=len, reverse=True))
+        return re.search(side["said"].replace("<moving>", moving), asked) is not None
+    words = asked.split()
+    spoken = {form for word in side["words"].split() for form in forms(word)}
+    return any(word in spoken and not (i and words[i - 1] in role("articles")) for i, word in enumerate(words))
+
+
+def _among(word: str, words: list[str]) -> bool:
+    return any(same_word(word, other) for other in words)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text.lower())
