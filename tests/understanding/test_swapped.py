@@ -96,6 +96,7 @@ def test_another_room_of_a_house_is_noticed():
 NO_ORDERS = """
     is the pot open? | why is the pot open? | can the pot be opened? | is there milk in the bowl? | where is the milk?
     the milk is in the bowl | milk? | is the pot open | what is in the pot | has the mixer stopped | where is the milk
+    can you tell me if the pot is open?
     does the pot open? | open? | the pot was open | the pot is full | are you at the counter | hey robot, is the pot open?
     there is milk in the bowl | did you open the pot | how do you open the pot | my milk is on the counter
 """

@@ -290,6 +290,8 @@ def inquires(text: str) -> bool:
 def requested(text: str) -> bool:
     """Return whether a question is a request: "can you open the pot?", "why don't you open it?", "open it, please?"."""
     table, clause = english()["requests"], _last_sentence(text)
+    if re.search(table["asking_to_tell"], clause):
+        return False
     if any(polite(part.strip()) or re.match(table["asking_deeds"], _led(part)) for part in re.split("[,:]", clause)):
         return True
     return re.search(table["tags"], clause) is not None and not re.match(table["inquiring"], _led(clause))
