@@ -37,6 +37,8 @@ HOSTILE_TEMPLATES = {
     "a recursive loop": ("{% for m in messages recursive %}{{ loop(m) }}{% endfor %}", "loops over something else"),
     "another file": ("{% include '/etc/passwd' %}", "uses Include"),
     "a way out": ("{{ messages.__class__.__mro__[1].__subclasses__() }}", "calls '__subclasses__'"),
+    "a look inside": ("{{ messages.__class__.__mro__ }}", "reads '__mro__'"),
+    "a look inside by name": ("{{ messages['__class__'] }}", "reads '__class__'"),
     "no Jinja": ("{% for", "not valid Jinja"),
     "a very long one": ("x" * 30_000, "30,000 characters"),
     "two templates": ({"default": "x"}, "not one template"),

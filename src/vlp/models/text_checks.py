@@ -116,6 +116,9 @@ def _fault(node: Any, loops: int, assigned: bool) -> str:
         return f"uses {kind} in line {node.lineno}, which is not known here"
     if kind == "Filter" and node.name not in FILTERS:
         return f"uses the filter {node.name[:40]!r}"
+    named = str(getattr(node, "attr", "") or getattr(getattr(node, "arg", None), "value", ""))  # of Getattr, of Getitem
+    if kind in ("Getattr", "Getitem") and named.startswith("_"):
+        return f"reads {named[:40]!r} in line {node.lineno}, which is of Python's inside"
     if kind == "Call":
         called = getattr(node.node, "name", None) or getattr(node.node, "attr", "")
         if called not in CALLS:
