@@ -13,7 +13,7 @@ from functools import cache
 from vlp.policy.model import Policy, PolicyStep
 from vlp.understanding.final import small
 from vlp.understanding.lexicon import act_of, english, forms, listed, role, tokens
-from vlp.understanding.prohibitions import deed_asked, is_verb, same_word, words_of
+from vlp.understanding.prohibitions import deed_asked, is_verb, plain_words, same_word, words_of
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Corrected:
     def undone(self, step: PolicyStep) -> bool:
         """Return whether a step does what only the part speaks of that is taken back."""
         before, after = self.taken_back.split(), self.kept.split()
-        said = [word for value in step.arguments.values() if isinstance(value, str) for word in _words(value)]
+        said = [word for value in step.arguments.values() if isinstance(value, str) for word in plain_words(value)]
         named = any(_among(word, before) and not _among(word, after) for word in said if word not in small())
         verb = words_of(step.do)[0]
         return named or (deed_asked(step.do, self.taken_back, True) and not _among(verb, after))
@@ -116,7 +116,3 @@ def _says(side: dict[str, str], asked: str) -> bool:
 
 def _among(word: str, words: list[str]) -> bool:
     return any(same_word(word, other) for other in words)
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"[^\W_]+", text.lower())

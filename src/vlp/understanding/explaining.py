@@ -14,7 +14,7 @@ from vlp.primitives.manifest import Manifest
 from vlp.understanding.final import small
 from vlp.understanding.lexicon import BREAKS, act_of, english, listed, role, tokens, verbs
 from vlp.understanding.meaning import means, number, own_words
-from vlp.understanding.prohibitions import same_word, words_of
+from vlp.understanding.prohibitions import plain_words, same_word, words_of
 from vlp.understanding.reading import reports
 
 Done = Sequence[tuple[str, Mapping[str, Any]]]
@@ -50,9 +50,9 @@ class Own:
 
     def spares(self, forbidding: str, steps: Done) -> bool:
         """Return whether words that forbid name places and choices alone, of which steps have none: "not oil"."""
-        words = {*_words(forbidding)} - small()
-        known = {word for value in self.values([(do, {}) for do in self.primitives]) for word in _words(value)}
-        given = {*_words(str([(do, *arguments.values()) for do, arguments in steps]))}
+        words = {*plain_words(forbidding)} - small()
+        known = {word for value in self.values([(do, {}) for do in self.primitives]) for word in plain_words(value)}
+        given = {*plain_words(str([(do, *arguments.values()) for do, arguments in steps]))}
         return bool(words) and words <= known and not words & given
 
 
@@ -72,12 +72,12 @@ class Explaining:
     def _things(self) -> set[str]:
         """The words for things of steps that say nothing else: such a step cannot say where its thing is to go."""
         words = [[value for value in given.values() if isinstance(value, str)] for _, given in self.steps]
-        return {word for values in words if len(values) == 1 for word in _words(values[0])} - small() - self._could
+        return {word for values in words if len(values) == 1 for word in plain_words(values[0])} - small() - self._could
 
     @cached_property
     def _could(self) -> set[str]:
         """The words of places, and of whatever a step of this robot could choose."""
-        return {word for value in self.own.values([(do, {}) for do in self.own.primitives]) for word in _words(value)}
+        return {word for value in self.own.values([(do, {}) for do in self.own.primitives]) for word in plain_words(value)}
 
     def unexplained(self, text: str, asked: str, firmly: str, unknown: Sequence[str]) -> list[str]:
         """Return the words of a sentence that neither the rules nor the robot's own words nor the steps explain.
@@ -92,10 +92,12 @@ class Explaining:
         if {*tokens(text)} & (verbs("tell") | listed("primitives", "answering")):
             silent = frozenset[str]()
         values = [value for do, arguments in self.steps for value in arguments.values() if do not in silent]
-        own = {*_words(" ".join([*self.own.primitives, *(self.own.docs.get(do, "") for do, _ in self.steps)]))} - self._could
-        own |= {*_words(" ".join([*(do for do, _ in self.steps), *(name for _, given in self.steps for name in given)]))}
-        told = (own | {*_words(str(values))}) - small()
-        done_here = {word for do, _ in self.steps for word in own_words(do)} | {*_words(str(values))} - small()
+        own = {
+            *plain_words(" ".join([*self.own.primitives, *(self.own.docs.get(do, "") for do, _ in self.steps)]))
+        } - self._could
+        own |= {*plain_words(" ".join([*(do for do, _ in self.steps), *(name for _, given in self.steps for name in given)]))}
+        told = (own | {*plain_words(str(values))}) - small()
+        done_here = {word for do, _ in self.steps for word in own_words(do)} | {*plain_words(str(values))} - small()
         plain, beside = self._unlocated(firmly), self._unlocated(asked).split()
         measured = self._measured(asked)
         left = [
@@ -107,13 +109,13 @@ class Explaining:
             and not any(same_word(word, other) for other in told)
             and not any(means(other, word) for other in done_here)
         ]
-        return [*left, *(value for value in self._untaken(plain, told, done_here) if not {*_words(value)} & {*left})]
+        return [*left, *(value for value in self._untaken(plain, told, done_here) if not {*plain_words(value)} & {*left})]
 
     def _untaken(self, plain: str, told: set[str], done_here: set[str]) -> Iterator[str]:
         """Yield the places and choices that words name and no step takes."""
         for value in sorted(self.own.values(self.steps), key=len, reverse=True):
-            words = [word for word in _words(value) if word not in small()]
-            if not words or not re.search(rf"\b{re.escape(' '.join(_words(value)))}\b", plain):
+            words = [word for word in plain_words(value) if word not in small()]
+            if not words or not re.search(rf"\b{re.escape(' '.join(plain_words(value)))}\b", plain):
                 continue
             if not all(
                 any(same_word(word, other) for other in told) or any(means(o, word) for o in done_here) for word in words
@@ -122,7 +124,7 @@ class Explaining:
 
     def _unlocated(self, asked: str) -> str:
         """Return words without where a thing of the policy is: "the cup on the counter", "clear the counter"."""
-        places = "|".join(re.escape(" ".join(_words(place))) for place in self.own.places) or "(?!)"
+        places = "|".join(re.escape(" ".join(plain_words(place))) for place in self.own.places) or "(?!)"
         landmark = re.compile(english()["explaining"]["landmark"].replace("<places>", places))
         if self._things:
             cleared = "|".join(sorted(word for word, acts in act_of().items() if acts & {"clear", "sort"}))
@@ -151,7 +153,7 @@ class Explaining:
                 amount = number(said[1])
                 for _, arguments in self.steps:
                     for name, value in arguments.items():
-                        size = next((sizes[part] for part in reversed(_words(name)) if part in sizes), None)
+                        size = next((sizes[part] for part in reversed(plain_words(name)) if part in sizes), None)
                         if size is None or isinstance(value, bool) or not isinstance(value, int | float):
                             continue
                         if not amount[0].isdigit():  # "a few ml"
@@ -171,7 +173,3 @@ def unconditional(text: str, primitives: Iterable[str]) -> str:
     starts = "|".join(sorted({words_of(name)[0] for name in primitives})) or "go"
     asked = re.sub(english()["explaining"]["conditions"].replace("<starts>", starts), ",", " ".join(tokens(text)))
     return "".join(part for part in re.split(f"([{re.escape(BREAKS)}])", asked) if not reports(part))
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"[^\W_]+", text.lower())

@@ -74,7 +74,7 @@ def same_word(part: str, word: str) -> bool:
 
 def may_be(thing: Sequence[str], phrase: str) -> bool:
     """Return whether a phrase of a policy may mean a thing, given as its words, or the other way round."""
-    other = _words(phrase)
+    other = plain_words(phrase)
     return bool(thing and other) and (_within(thing, other) or _within(other, thing))
 
 
@@ -84,7 +84,8 @@ def _within(some: Iterable[str], words: Iterable[str]) -> bool:
     return all(singulars(word) & told for word in some)
 
 
-def _words(text: str) -> list[str]:
+def plain_words(text: str) -> list[str]:
+    """Return the words of a text in small letters, parted at whatever is no letter or digit: "take_photo" has two."""
     return re.findall(r"[^\W_]+", text.lower())
 
 
@@ -330,7 +331,7 @@ class _Doing:
 
         Where a step says nothing of what it is about, that is in the primitive's description.
         """
-        own = {*words_of(self.primitive.name), *(() if self.phrases else _words(self.primitive.doc))}
+        own = {*words_of(self.primitive.name), *(() if self.phrases else plain_words(self.primitive.doc))}
         return next((" ".join(thing) for thing in one.things if _within(thing[-1:], own)), "")
 
     def _beyond(self, one: Prohibition, asked: str, about: Sequence[str]) -> str:
@@ -345,7 +346,7 @@ class _Doing:
             return "" if deed or self.primitive.reaches else f"{do} was not asked for"
         if goes and self.phrases and not deed:
             return ""
-        beyond = (p for p in about if not _within(_words(p), _words(told)) and not any(may_be(t, p) for t in one.but))
+        beyond = (p for p in about if not _within(plain_words(p), plain_words(told)) and not any(may_be(t, p) for t in one.but))
         return f"{do} does something with the {other}" if (other := next(beyond, "")) else ""
 
 
