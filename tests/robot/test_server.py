@@ -1,10 +1,12 @@
 """The server moves a robot for one holder at a time, once per key, and stops it whatever else hangs."""
 
+import contextlib
 import gc
 import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,7 +15,11 @@ from fastapi.routing import APIRoute
 
 from vlp.core.errors import UsageError
 from vlp.robot.access import Access
+from vlp.robot.executor import Executor
+from vlp.robot.protocol import Step
+from vlp.robot.record import Record
 from vlp.robot.serving import running_server, serve
+from vlp.robot.wire import Refusal
 from vlp.sim.fake.robot import FakeRobot, Script
 
 from .conftest import Served, serving
@@ -191,6 +197,22 @@ def test_one_step_at_a_time(served: Served) -> None:
     assert code(served.http.get("/observation")) == "busy"
     served.wait(id)
     assert served.http.get("/observation").status_code == 200
+
+
+def test_looks_that_wait_keep_no_step_out(tmp_path: Path) -> None:
+    """Four clients that looked without a pause had every step refused as busy, for seconds."""
+    robot, ready = FakeRobot(), threading.Event()
+    with contextlib.closing(Executor(robot, Record(tmp_path / "r.db"))) as executor:
+        executor.start()
+        executor.lease.acquire("ann", 60.0)
+        looks = [executor.call(ready.wait) for _ in range(4)]
+        with pytest.raises(Refusal, match="carrying out a step"):
+            executor.call(ready.wait)
+        step = executor.submit(Step("home", {}, "k", executor.lease.epoch))
+        with pytest.raises(Refusal, match="carrying out a step"):  # looks that come later do not go before it
+            executor.call(ready.wait)
+        ready.set()
+        assert until(lambda: step.state == "finished") and all(look.result(1.0) for look in looks)
 
 
 def test_cancel_ends_an_interruptible_step_and_leaves_the_robot_ready(served: Served) -> None:

@@ -81,7 +81,7 @@ def until(holds, limit_s: float = 20.0) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("yes", [True, "yes", "OK.", " y "])
+@pytest.mark.parametrize("yes", [True, "yes", "OK.", " y ", "Yes, please!", "sure, go ahead"])
 def test_a_yes_starts_what_was_shown(talk, yes):
     person = Person(yes)
     run = talk(person, [CUBE])

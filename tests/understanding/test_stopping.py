@@ -4,7 +4,7 @@ import pytest
 
 from vlp.nano.names import NAMES
 from vlp.understanding.gate import OPEN, Gate
-from vlp.understanding.stopping import says_stop
+from vlp.understanding.stopping import says_stop, says_yes
 
 
 def _sentences(text: str) -> list[str]:
@@ -84,3 +84,10 @@ def test_they_stop_whatever_the_model_and_the_way_in(text: str):
 @pytest.mark.parametrize("text", GO_ON)
 def test_other_sentences_do_not(text: str):
     assert not says_stop(text)
+
+
+def test_a_yes_is_nothing_but_a_yes() -> None:
+    """"yes please" was read as a new instruction, and declined."""
+    assert all(map(says_yes, ("y", "Yes.", "yes please", "Yes, please!", "ok go on", "please do", "yes yes thanks")))
+    for said in ("", "please", "thanks", "fine", "right", "yes but slowly", "yes and no", "yes, the red one", "ok stop", "go"):
+        assert not says_yes(said), said

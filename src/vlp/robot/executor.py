@@ -154,7 +154,7 @@ class Executor:
             if self.stopped:
                 said = f"the robot is stopped: {self.stop_reason}."
                 raise Refusal(409, "stopped", said, "A person resets it: `vlp robot reset` (POST /stop/reset).")
-            self._refuse_when_busy()
+            self._refuse_when_busy()  # but not for looks: a step waits for those before it, and those after it are refused
             execution = Execution(uuid.uuid4().hex, step, self.lease.holder)
             try:
                 self.record.take(execution.id, execution.holder, step)
@@ -209,7 +209,7 @@ class Executor:
                     self._calls -= 1
 
         with self._lock:
-            self._refuse_when_busy()
+            self._refuse_when_busy(calls=self._calls)
             self._calls += 1
             self._jobs.put(job)
         return future
@@ -374,8 +374,8 @@ class Executor:
 
     # Under the lock.
 
-    def _refuse_when_busy(self) -> None:
-        if self.busy or self._calls >= 4:
+    def _refuse_when_busy(self, calls: int = 0) -> None:
+        if self.busy or calls >= 4:
             raise Refusal(409, "busy", "the robot is carrying out a step.", "Wait for it: GET /executions/{id}?wait_s=10.")
 
     def _event(self, execution: Execution) -> None:

@@ -146,7 +146,7 @@ def mentions_stop(text: str) -> bool:
 
 def says_yes(text: str) -> bool:
     """Return whether words are a yes to the question whether to go on."""
-    return bare(text) in ("y", "yes", "ok", "go on", "sure")
+    return bool(re.fullmatch(english()["answers"]["assent"], bare(text).replace(",", "")))
 
 
 def says_no(text: str) -> bool:
