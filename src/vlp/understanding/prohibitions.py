@@ -59,9 +59,12 @@ class Prohibition:
 
 def opposed(primitive: str, said: Collection[str]) -> bool:
     """Return whether words say the opposite of what a primitive does: "turn off" of `turn_on`."""
-    own = {*primitive.lower().split("_")}
-    pairs = ({*pair.split()} for pair in english()["prohibitions"]["opposites"])
-    return any(len(pair & own) == 1 and pair & {*said} == pair - own for pair in pairs)
+    own, words = {*primitive.lower().split("_")}, {*said}
+    for pair in english()["opposites"].values():
+        one, other = ({*side["words"].split()} for side in pair)
+        if any(own & side and words & against and not words & side for side, against in ((one, other), (other, one))):
+            return True
+    return False
 
 
 def same_word(part: str, word: str) -> bool:
