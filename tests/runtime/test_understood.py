@@ -13,7 +13,7 @@ from vlp.journal import read_events
 from vlp.models.scripted import ScriptedModel
 from vlp.policy.checks import check_policy
 from vlp.policy.model import State
-from vlp.primitives.manifest import Place, Primitive
+from vlp.primitives.manifest import Argument, Place, Primitive
 from vlp.primitives.standard import STANDARD
 from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.memory import alike
@@ -80,9 +80,9 @@ def _dispensing(*more: str) -> dict:
     return {"goal": "a pill is out", "subtasks": [{"name": "all", "steps": steps}]}
 
 
-def _dispenser() -> FakeRobot:
+def _dispenser(*arguments: Argument) -> FakeRobot:
     known = fake_manifest()
-    pill = Primitive("dispense", "action", "Let a pill out.", final=True)
+    pill = Primitive("dispense", "action", "Let a pill out.", arguments, final=True)
     robot = FakeRobot(manifest=replace(known, primitives={**known.primitives, "dispense": pill}))
     carry_out = robot._carry_out
     robot._carry_out = lambda do, said: ({}, None) if do == "dispense" else carry_out(do, said)  # type: ignore[method-assign]
@@ -177,6 +177,18 @@ def test_a_final_step_twice_in_one_policy_is_asked_about_unless_a_number_was_sai
     run = make_run([_dispensing("dispense")], robot=_dispenser(), spec=asked(said))
     assert run.go().outcome == ("success" if "two" in said else "failure")
     assert run.done == (["dispense", "dispense"] if "two" in said else [])
+
+
+@pytest.mark.parametrize("said", ["let a pill out", "let a pill of 50 mg out"])
+def test_an_amount_that_nobody_said_is_asked_about(make_run, said):
+    """Against: "pour milk" poured 300 g."""
+    robot = _dispenser(Argument("dose_mg", "number", "How much."))
+    model = ScriptedModel([json.dumps(_dispensing()).replace('"dispense"}', '"dispense", "dose_mg": 50}')])
+    model.can = replace(model.can, reads=True)
+    run = make_run(model, robot=robot, spec=asked(said))
+    outcome = run.go()
+    assert run.done == (["dispense"] if "50" in said else []), outcome.reason
+    assert "50" in said or "nobody spoke of 'dose mg 50'" in outcome.reason
 
 
 def test_deeds_in_other_words_are_alike():

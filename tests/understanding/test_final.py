@@ -2,7 +2,7 @@
 
 import pytest
 
-from vlp.understanding.final import says_several, spoken_of, unnamed
+from vlp.understanding.final import says_several, spoken_of, unmeasured, unnamed
 
 DOCS = {
     "order_pizza": "Order a pizza.",
@@ -54,6 +54,29 @@ def test_what_nobody_named_is_found() -> None:
     assert unnamed(said, ["boss", "I quit"]) == ["boss", "I quit"]
     assert unnamed(said, ["Anna", "I will be late"]) == []
     assert unnamed(["pour milk"], ["milk", "bowl"]) == ["bowl"]
+
+
+@pytest.mark.parametrize(
+    ("said", "what", "given", "odd"),
+    [
+        ("pour milk into the bowl", "milk", {"grams": 300}, ["grams 300"]),
+        ("pour 50 g of milk into the bowl", "milk", {"grams": 50}, []),
+        ("pour 0.05 kg of milk into the bowl", "milk", {"amount_g": 50.0}, []),
+        ("pour two litres of milk", "milk", {"volume_ml": 2000}, []),
+        ("pour two litres of milk", "milk", {"volume_ml": 2}, ["volume ml 2"]),
+        ("pour 50 g of rice and 20 g of salt into the pot", "rice", {"grams": 20}, ["grams 20"]),
+        ("pour 50 g of rice and 20 g of salt into the pot", "salt", {"grams": 20}, []),
+        ("pour some rice and 20 g of salt", "rice", {"grams": 20}, []),
+        ("pour a few ml of milk", "milk", {"volume_ml": 5}, []),
+        ("order a pizza", "pizza", {"count": 1}, []),
+        ("order a pizza", "pizza", {"count": 3}, ["count 3"]),
+        ("order three pizzas", "pizza", {"count": 3}, []),
+        ("feed the cat", "cat", {"warm": True}, []),
+    ],
+)
+def test_an_amount_that_nobody_said_of_the_thing_is_found(said: str, what: str, given: dict, odd: list[str]) -> None:
+    """ "pour milk" poured 300 g, and "50 g of rice and 20 g of salt" poured 20 g of rice."""
+    assert unmeasured([said], [what], given) == odd
 
 
 def test_a_number_is_a_number_of_deeds() -> None:

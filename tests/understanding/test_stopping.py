@@ -87,7 +87,7 @@ def test_other_sentences_do_not(text: str):
 
 
 def test_a_yes_is_nothing_but_a_yes() -> None:
-    """"yes please" was read as a new instruction, and declined."""
+    """ "yes please" was read as a new instruction, and declined."""
     assert all(map(says_yes, ("y", "Yes.", "yes please", "Yes, please!", "ok go on", "please do", "yes yes thanks")))
     for said in ("", "please", "thanks", "fine", "right", "yes but slowly", "yes and no", "yes, the red one", "ok stop", "go"):
         assert not says_yes(said), said

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 from vlp.core.errors import Issue, Report, TaskFailed, UsageError
 from vlp.core.messages import Instruction, Message, Names, counted
@@ -17,7 +18,7 @@ from vlp.prompt.render import plan_messages, repair_messages
 from vlp.runtime.body import Abandoned, Budget, Overrun, Worker
 from vlp.runtime.memory import ForGood, RunMemory, alike, deed
 from vlp.runtime.story import Outcome
-from vlp.understanding.final import says_several, unnamed
+from vlp.understanding.final import says_several, unmeasured, unnamed
 from vlp.understanding.gate import OPEN, Gate
 from vlp.understanding.prohibitions import declines, deed_asked
 from vlp.understanding.stopping import says_stop
@@ -111,9 +112,14 @@ def final_steps(plan: Plan, manifest: Manifest, known: State) -> Iterator[PlanSt
 
 def _phrases(step: PolicyStep, situation: Situation) -> list[str]:
     """Return the things and places that a step names."""
-    usual = {one.name: one.default for one in situation.primitives[step.do].arguments}
-    said = [value for name, value in step.arguments.items() if isinstance(value, str) and value != usual.get(name)]
+    said = [value for value in _chosen(step, situation).values() if isinstance(value, str)]
     return [phrase for phrase in map(situation.phrase_of, said) if not phrase.startswith("$")]
+
+
+def _chosen(step: PolicyStep, situation: Situation) -> dict[str, Any]:
+    """Return the arguments of a step that have no usual value."""
+    usual = {one.name: one.default for one in situation.primitives[step.do].arguments}
+    return {name: value for name, value in step.arguments.items() if value != usual.get(name)}
 
 
 def _line(text: str) -> str:
@@ -324,8 +330,10 @@ class Planner:
                 what = f"The {situation.held} would go" if place and situation.held else f"{step.step.do} would go"
                 end = f"{what} to the {place} for good" if place else f"{step.step.do} cannot be undone"
                 return f"{end}, and nobody spoke of that."
-            if primitive.final and self.gate.reads and not self.gate.strict and (odd := unnamed(said, names)):
-                return f"{step.step.do} cannot be undone, and nobody spoke of {odd[0][:40]!r}."
+            if primitive.final and self.gate.reads and not self.gate.strict:
+                odd = unnamed(said, names) or unmeasured(said, names, _chosen(step.step, situation))
+                if odd:
+                    return f"{step.step.do} cannot be undone, and nobody spoke of {odd[0][:40]!r}."
             situation.apply(step.step)
         return ""
 

@@ -13,7 +13,7 @@ from typing import Any
 from vlp.primitives.manifest import Manifest
 from vlp.understanding.final import small
 from vlp.understanding.lexicon import BREAKS, act_of, english, listed, role, tokens, verbs
-from vlp.understanding.meaning import means, number, own_words
+from vlp.understanding.meaning import is_number, means, measures, number, own_words
 from vlp.understanding.prohibitions import plain_words, same_word, words_of
 from vlp.understanding.reading import reports
 
@@ -146,21 +146,8 @@ class Explaining:
 
     def _measured(self, asked: str) -> set[str]:
         """Return the amounts with their units that an argument of a step takes, in whatever unit of one kind: "2 min"."""
-        found = set[str]()
-        for family in english()["units"].values():
-            sizes = {name: float(size) for size, names in family.items() for name in names.split()}
-            for said in re.finditer(rf"(\d+(?:\.\d+)?|[a-z]+) ({'|'.join(sizes)})\b", asked):
-                amount = number(said[1])
-                for _, arguments in self.steps:
-                    for name, value in arguments.items():
-                        size = next((sizes[part] for part in reversed(plain_words(name)) if part in sizes), None)
-                        if size is None or isinstance(value, bool) or not isinstance(value, int | float):
-                            continue
-                        if not amount[0].isdigit():  # "a few ml"
-                            found.add(said[2])
-                        elif abs(float(amount) * sizes[said[2]] - value * size) <= 1e-6 * abs(value * size):
-                            found |= {said[1], said[2]}
-        return found
+        taken = [(name, value) for _, given in self.steps for name, value in given.items() if is_number(value)]
+        return {word for name, value in taken for pair in measures(asked, name, value) for word in pair}
 
 
 def unconditional(text: str, primitives: Iterable[str]) -> str:

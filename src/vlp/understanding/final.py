@@ -1,10 +1,11 @@
 """Whether somebody spoke of a deed that cannot be undone: half of its name is not enough ("the pizza box" orders no pizza)."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from vlp.understanding.lexicon import BREAKS, Lexicon, act_of, english, listed, role, singulars, tokens, verbs
-from vlp.understanding.meaning import means
+from vlp.understanding.meaning import is_number, means, measures, number
 from vlp.understanding.prohibitions import same_word, untold, words_of
 
 
@@ -38,8 +39,7 @@ def spoken_of(what: str, phrases: Sequence[str], doc: str, sentences: Sequence[s
     told = [word for word in tokens(doc) if word not in small()]
     wanted = {*parts[-1:]} or heads or {*told[-1:]}
     elsewhere = {words_of(name)[0] for name in others} - {verb}
-    marks = re.escape(BREAKS)
-    for clause in re.split(rf"[{marks}]|\b(?:and|then|so)\b", " , ".join(untold(text) for text in sentences)):
+    for clause in _clauses(" , ".join(untold(text) for text in sentences)):
         words = clause.split()
         if not words or re.search(english()["final"]["not_asked"], clause.strip()):
             continue
@@ -73,6 +73,48 @@ def unnamed(sentences: Sequence[str], phrases: Sequence[str]) -> list[str]:
         if (own := [word for word in tokens(phrase) if word not in small()])
         and not any(_same(one, word) for one in own for word in said)
     ]
+
+
+def unmeasured(sentences: Sequence[str], phrases: Sequence[str], given: Mapping[str, Any]) -> list[str]:
+    """Return the amounts of a step that sentences do not say of its things: "grams 300" of "pour milk".
+
+    Args:
+        sentences: what was asked for.
+        phrases: the things and places that the step names.
+        given: its arguments, without those that have their usual value.
+    """
+    clauses = [clause for text in sentences for clause in _clauses(text)]
+    own = [word for phrase in phrases for word in tokens(phrase) if word not in small()]
+    about = [clause for clause in clauses if _says_amount(clause) and any(_same(one, w) for one in own for w in clause.split())]
+    return [
+        f"{name.replace('_', ' ')} {value:g}"
+        for name, value in given.items()
+        if is_number(value) and not any(_is_amount(clause, name, value) for clause in about or clauses)
+    ]
+
+
+def _is_amount(clause: str, name: str, value: float) -> bool:
+    words = clause.split()
+    bare = [number(word) for i, word in enumerate(words) if [*words[i + 1 :], ""][0] not in _units()]
+    one = value == 1 and bool({"a", "an", "another"} & {*words})
+    return one or any(_float(word) == value for word in bare) or any(True for _ in measures(clause, name, value))
+
+
+def _says_amount(clause: str) -> bool:
+    words = clause.split()
+    return any(_float(number(word)) is not None for word in words) or bool(_units() & {*words})
+
+
+def _units() -> frozenset[str]:
+    return frozenset(word for family in english()["units"].values() for names in family.values() for word in names.split())
+
+
+def _float(word: str) -> float | None:
+    return float(word) if re.fullmatch(r"\d+(?:\.\d+)?", word) else None
+
+
+def _clauses(text: str) -> list[str]:
+    return re.split(rf"(?<!\S)[{re.escape(BREAKS)}](?!\S)|\b(?:and|then|so)\b", " ".join(tokens(text)))
 
 
 def says_several(text: str) -> bool:

@@ -1,8 +1,10 @@
 """Words that may mean what a robot's own words say, by the senses of WordNet: "picture" for `take_photo`."""
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from importlib import resources
+from typing import Any, TypeGuard
 
 from vlp.understanding.lexicon import english, forms, singulars
 
@@ -26,6 +28,34 @@ def number(word: str) -> str:
     """Return the digits of a number that is written as a word, else the word."""
     numbers = english()["numbers"]["words"].split()
     return str(numbers.index(word)) if word in numbers else word
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Return whether a value is a number, and no choice between yes and no."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def measures(text: str, argument: str, value: float) -> Iterator[tuple[str, str]]:
+    """Yield the numbers with their units in a text that are a value, in whatever unit of one kind: "2 min" of `time_s` 120.
+
+    Words such as "a few" stand for any number.
+
+    Args:
+        text: in small letters, as `tokens` parts it.
+        argument: the name of an argument, with its unit.
+        value: of this argument.
+    """
+    for family in english()["units"].values():
+        sizes = {name: float(size) for size, names in family.items() for name in names.split()}
+        size = next((sizes[part] for part in reversed(re.findall(r"[^\W_]+", argument.lower())) if part in sizes), None)
+        if size is None:
+            continue
+        for said in re.finditer(rf"(\d+(?:\.\d+)?|[a-z]+) ({'|'.join(sizes)})\b", text):
+            amount = number(said[1])
+            if not amount[0].isdigit():
+                yield "", said[2]
+            elif abs(float(amount) * sizes[said[2]] - value * size) <= 1e-6 * abs(value * size):
+                yield said[1], said[2]
 
 
 @cache
