@@ -27,8 +27,9 @@ quick: $(VENV)/.dev
 	$(if $(CHANGED),$(BIN)/pyright --pythonpath $(BIN)/python $(CHANGED))
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(QUICK)
 
+# Two processes of one thread each: with two threads each they wait for one another, and a training takes twice as long.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 	$(MAKE) --no-print-directory check
 
 # Installs vLLM in an environment of its own (6 GB) and serves nano with it; takes minutes, so `make test` leaves it out.

@@ -19,7 +19,7 @@ IN_PLACE = {
         LONG, "vlp data collect --out samples --n 2 --split validation"
     ),
     "vlp data collect --out samples --n 300 --split test": InPlace(LONG, "vlp data collect --out samples --n 3 --split test"),
-    "vlp data record --out episodes --n 20 --family put": InPlace(LONG, "vlp data record --out episodes --n 1 --family put"),
+    "vlp data record --out episodes --n 20 --family put": InPlace(LONG, "vlp data record --out episodes --n 1 --family pick"),
     "python -m vlp.evaluation.stress.crash --n 100 --out runs/crash": InPlace(
         "it takes an hour; tests/evaluation/test_crash.py kills", "python -m vlp.evaluation.stress.crash --n 0 --out runs/crash"
     ),

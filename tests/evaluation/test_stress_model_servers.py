@@ -24,7 +24,7 @@ def test_nothing_of_a_late_reply_stays_behind(monkeypatch: pytest.MonkeyPatch) -
     drips = {"drips headers": model_late.late_ways()["drips headers"]}
     assert model_late.leaks(drips, 30)["left_over"] == []
     monkeypatch.setattr(_Line, "cut", lambda line: setattr(line, "gone", True))
-    assert any("threads" in left for left in model_late.leaks(drips, 15)["left_over"]), "a planted leak is found"
+    assert any("threads" in left for left in model_late.leaks(drips, 15, wait_s=0.1)["left_over"]), "a planted leak is found"
 
 
 def test_garbage_moves_nothing_and_takes_bounded_memory() -> None:

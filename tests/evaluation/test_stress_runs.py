@@ -72,8 +72,7 @@ def test_what_no_server_should_wait_for_is_refused(tmp_path: Path) -> None:
     assert [row["status"] for row in rows] == [413, 413, 408, 0, 429]
 
 
-@pytest.mark.parametrize("name", ["an hour back", "ten years on", "frozen"])
-@pytest.mark.parametrize("hangs", [False, True])
+@pytest.mark.parametrize(("name", "hangs"), [("an hour back", False), ("ten years on", True), ("frozen", False)])
 def test_the_wall_clock_moves_no_deadline_and_no_order(name: str, hangs: bool, tmp_path: Path) -> None:
     row = clocks.case(clocks.cases().index(name) + len(clocks.cases()) * hangs, 3, tmp_path)
     assert row["faults"] == [] and row["hangs"] is hangs

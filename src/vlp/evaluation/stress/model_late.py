@@ -113,8 +113,15 @@ def _case(late: Answer, midway: bool, limit_s: float) -> tuple[float, list[str]]
     return max(waited, default=0.0), faults
 
 
-def leaks(ways: dict[str, Answer], n: int, limit_s: float = 0.05) -> dict[str, Any]:
-    """Ask for n late replies one after the other, and return what this process has more of at the end than near the start."""
+def leaks(ways: dict[str, Answer], n: int, limit_s: float = 0.05, wait_s: float = 5.0) -> dict[str, Any]:
+    """Return what this process has more of after n late replies, one after the other, than near their start.
+
+    Args:
+        ways: how the server answers late, by name.
+        n: replies.
+        limit_s: for each.
+        wait_s: for threads that are at their end, and may still be there on a busy machine.
+    """
     names = list(ways)
     with ModelServer(Line.hold) as server:
         model = OpenAIModel(server.url)
@@ -125,8 +132,8 @@ def leaks(ways: dict[str, Answer], n: int, limit_s: float = 0.05) -> dict[str, A
             server.answer = ways[names[index % len(names)]]
             with suppress(NotInTime):
                 model.generate([user("what?")], timeout_s=limit_s)
-        end_s = time.monotonic() + 5.0
-        while True:  # a thread that is at its end may still be there on a busy machine
+        end_s = time.monotonic() + wait_s
+        while True:
             after = _held(server)
             more = {what: after[what] - before[what] for what in before}
             if more["threads"] <= 0 >= more["handles"] or time.monotonic() >= end_s:
