@@ -14,7 +14,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from vlp.core.errors import UsageError
-from vlp.robot.access import Access
+from vlp.robot.access import Access, Grant
 from vlp.robot.executor import Executor
 from vlp.robot.protocol import Step
 from vlp.robot.record import Record
@@ -303,6 +303,25 @@ def test_events_tell_each_state_once_and_resume_after_the_last_seen(served: Serv
     events = read()
     assert [state for _, state in events] == ["queued", "running", "finished"]
     assert read(after=events[1][0]) == events[2:]
+
+
+def test_one_token_does_not_take_the_streams_of_all(tmp_path: Path) -> None:
+    """All eight streams went to whoever came first."""
+    access = Access([Grant.of("a-token-that-looks", ("observe",)), Grant.of("another-that-moves", ("operate",))])
+    with (
+        running_server(FakeRobot(), "another-that-moves", access=access, record=tmp_path / "r.db") as at,
+        httpx.Client(base_url=at.url, trust_env=False, timeout=10.0) as http,
+        contextlib.ExitStack() as streams,
+    ):
+
+        def asked(token: str) -> int:
+            headers = {"Authorization": f"Bearer {token}"}
+            stream = streams.enter_context(http.stream("GET", "/events", headers=headers, params={"wait_s": 5}))
+            next(stream.iter_lines())  # it has begun
+            return stream.status_code
+
+        assert [asked("a-token-that-looks") for _ in range(5)] == [200] * 4 + [429]
+        assert asked("another-that-moves") == 200
 
 
 def test_a_stream_shows_changes_as_they_happen(served: Served) -> None:

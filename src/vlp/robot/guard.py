@@ -56,7 +56,7 @@ class Guard:
                 said["by"] = grant.name  # before its role is looked at: the log tells who was refused
                 self._access.check_rate(grant.name, "lease" if path == "/lease" else role)
                 grant.check(role)
-                scope["roles"] = [role for role in ROLES if grant.allows(role)]
+                scope["by"], scope["roles"] = grant.name, [role for role in ROLES if grant.allows(role)]
             body = await _read(receive, headers.get(b"content-length", b"0"))
             unread = False
             if body:

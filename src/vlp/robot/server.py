@@ -4,8 +4,9 @@ import asyncio
 import functools
 import json
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, FastAPI, Path, Query, Request, Response
@@ -52,12 +53,12 @@ ExecutionId = Annotated[str, Path(min_length=1, max_length=64)]
 
 @dataclass
 class _Here:
-    """One robot that is served; with the streams of events that are open."""
+    """One robot that is served; with the streams of events that are open, by token."""
 
     executor: Executor
     stop_port: int | None
     manifest: bytes
-    streams: int = 0
+    streams: Counter[str] = field(default_factory=Counter)
 
 
 async def _served(request: Request) -> _Here:
@@ -276,17 +277,18 @@ def _add_events(app: FastAPI) -> None:
         wait_s: Annotated[float, Query(ge=0, le=3600, description="How long to stay connected.")] = 3600.0,
     ) -> StreamingResponse:
         """Every change of an execution, from the kept ones after `after` on; `Last-Event-ID` works too."""
-        if here.streams >= 8:
-            raise Refusal(429, "too-many-streams", "8 streams are open.", "Close one.")
+        by: str = request.scope["by"]
+        if here.streams[by] >= 4 or here.streams.total() >= 16:  # one token does not take those of all
+            raise Refusal(429, "too-many-streams", "4 streams of this token are open, or 16 in all.", "Close one.")
         last = request.headers.get("last-event-id", "")
         first = int(last) if last.isascii() and last.isdigit() and len(last) < 16 else after
         return StreamingResponse(
-            _stream(here, first, min(wait_s, here.executor.waits.max_stream_s)), media_type="text/event-stream"
+            _stream(here, by, first, min(wait_s, here.executor.waits.max_stream_s)), media_type="text/event-stream"
         )
 
 
-async def _stream(here: _Here, sequence: int, seconds: float) -> AsyncIterator[str]:
-    here.streams += 1
+async def _stream(here: _Here, by: str, sequence: int, seconds: float) -> AsyncIterator[str]:
+    here.streams[by] += 1
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     try:
@@ -299,7 +301,7 @@ async def _stream(here: _Here, sequence: int, seconds: float) -> AsyncIterator[s
                 return
             await asyncio.sleep(0.05)
     finally:
-        here.streams -= 1
+        here.streams[by] -= 1
 
 
 def _add_refusals(app: FastAPI) -> None:
