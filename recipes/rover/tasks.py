@@ -160,10 +160,11 @@ TASKS = (
     ),
     Task(
         "open the lab door, then open the store door",
-        ("!2: close lab door", "3: close the store door"),
+        ("!2: close lab door", "4: close the store door"),
         at="hall",
+        opens=("lab door",),
         acts=("close_door store door",),
-        replans=1,
+        replans=2,
     ),
     Task(
         "measure the temperature in the kitchen",

@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
+
+from vlp.core.observation import RobotState
 from vlp.policy.checks import check_policy
 from vlp.policy.model import State
-from vlp.primitives.facts import Condition, Facts, faults
+from vlp.primitives.facts import Condition, Facts, denied, faults
 from vlp.primitives.manifest import Argument, Primitive
 from vlp.primitives.standard import STANDARD, make_manifest
 
@@ -28,6 +31,27 @@ def test_a_fact_holds_until_a_primitive_makes_it_false() -> None:
     assert codes(policy("open front", "open front")) == ["unmet-need"]
     assert codes(policy("open front", "close back")) == ["unmet-need"]
     assert codes(policy("close front"), ("open", "front")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "found"),
+    [
+        ("open", RobotState(), None),
+        ("open", RobotState(facts={"open front": True}), None),
+        ("open", RobotState(facts={"open front": False}), "open front"),
+        ("open", RobotState(facts={"open back": False}), None),
+        ("close", RobotState(facts={"open front": True}), "not open front"),
+        ("place", RobotState(holding="red cube"), "hand empty"),
+        ("place", RobotState(), None),
+        ("go_to", RobotState("hall"), "at bin"),
+        ("go_to", RobotState("bin"), None),
+        ("go_to", RobotState(), None),
+    ],
+)
+def test_the_robots_own_state_may_deny_what_a_primitive_makes(name: str, state: RobotState, found: str | None) -> None:
+    primitive = {"open": OPEN, "close": CLOSE, **STANDARD}[name]
+    effect = denied(primitive, {"door": "front", "place": "bin", "target": "bowl", "relation": "in"}, state)
+    assert (effect and str(effect)) == found
 
 
 def test_a_message_names_the_primitives_that_make_it_so_and_no_hand() -> None:

@@ -3,6 +3,7 @@
 import pytest
 from run_kit import asked, put
 
+from vlp.robot.protocol import Step, StepResult
 from vlp.runtime.loop import Change
 from vlp.sim.fake.robot import FakeRobot
 
@@ -90,6 +91,44 @@ def test_what_was_in_the_container_when_the_policy_was_written_does_not_block(ma
     run = make_run([CUBE_IN_BOWL], robot=robot)
     assert run.go().outcome == "success"
     assert run.of("trigger") == []
+
+
+def _lying(do: str) -> FakeRobot:
+    """Return a robot whose first step of one primitive does nothing and says that it did."""
+    robot, honest = FakeRobot(), FakeRobot.execute
+    lies = [do]
+
+    def execute(step: Step) -> StepResult:
+        if step.do in lies:
+            lies.remove(step.do)
+            return StepResult(step.key, "succeeded", dict(step.arguments))
+        return honest(robot, step)
+
+    robot.execute = execute  # type: ignore[method-assign]
+    return robot
+
+
+def test_a_last_step_that_did_nothing_is_not_believed(make_run):
+    """`place` said that it had succeeded while the hand held the thing: 5 of 60 such runs claimed success."""
+    robot = _lying("place")
+    policy = put("red cube", "green bowl")
+    policy["subtasks"][1]["steps"] = policy["subtasks"][1]["steps"][:2]  # without a check behind it
+    run = make_run([policy, put("red cube", "green bowl", pick=False)], robot=robot)
+    assert run.go().outcome == "success"
+    assert [t["name"] for t in run.of("trigger")] == ["not-done"]
+    assert run.of("trigger")[0]["detail"].endswith("the robot's own state denies it: it holds the red cube")
+    assert robot.world.objects["red cube"].support == "green bowl"
+    asked_again = str(run.model.calls[1]["messages"])
+    assert "denies it: it holds the red cube" in asked_again and "in red cube green bowl" not in asked_again
+
+
+def test_a_robot_that_drove_nowhere_is_not_believed(make_run):
+    policy = {"goal": "at the bin", "subtasks": [{"name": "go", "steps": [{"do": "go_to", "place": "bin"}]}]}
+    run = make_run([policy, policy], robot=_lying("go_to"))
+    assert run.go().outcome == "success" and len(run.of("step-started")) == 2
+    assert run.of("trigger")[0]["detail"] == (
+        "go_to said that it succeeded, and the robot's own state denies it: it is at 'table'"
+    )
 
 
 def test_without_triggers_a_failed_step_is_the_end(make_run):

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from vlp.core.errors import closest
+from vlp.core.observation import RobotState
 from vlp.primitives.manifest import Manifest, Primitive
 
 Fact = tuple[str, ...]
@@ -241,6 +242,32 @@ def told_by_state(primitive: Primitive, sensed: Iterable[Fact] = ()) -> list[Con
     """Return those of a primitive's needs that the robot's own state answers: its hand, where it stands, what it senses."""
     told = {("hand_empty",), ("holding",), ("at",), *(fact[:1] for fact in sensed)}
     return [need for need in map(Condition.parse, primitive.needs) if need.words[:1] in told and len(need.words) <= 2]
+
+
+def denied(primitive: Primitive, arguments: Mapping[str, Any], state: RobotState) -> Condition | None:
+    """Return the first effect of a primitive that the robot's own state says is not so; None where it denies none.
+
+    Args:
+        primitive: what was done.
+        arguments: with phrases in place of references.
+        state: of the robot, after it.
+    """
+    sensed = sensed_facts(state.facts)
+    for effect in (Condition.parse(text).grounded(arguments, "") for text in primitive.makes):
+        so = sensed.get(effect.words, effect.positive)
+        if effect.words == ("hand_empty",) and state.holding:
+            so = False
+        elif effect.words[:1] == ("at",) and len(effect.words) == 2 and state.at:
+            so = state.at == effect.words[1]
+        if so is not effect.positive:
+            return effect
+    return None
+
+
+def deniable(primitive: Primitive, sensed: Iterable[Fact]) -> bool:
+    """Return whether a robot's own state could deny an effect of a primitive."""
+    told = {"hand_empty", "at", *(fact[0] for fact in sensed)}
+    return any(condition.words[:1] and condition.words[0] in told for condition in map(Condition.parse, primitive.makes))
 
 
 def sensed_facts(told: Mapping[str, bool]) -> dict[Fact, bool]:

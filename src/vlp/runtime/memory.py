@@ -111,6 +111,7 @@ class RunMemory:
         tells_place: whether the robot has ever said where it stands; the "" of one that never does says nothing.
         sensed: what the robot sensed of its own facts when it was last observed.
         declined: the robot's question to which the person, in the last sentence, did not say yes; "" for none.
+        made: the facts that the last step made, by its declaration.
         undoable: final steps that were done, or may have been, as `deed` writes them: none is done twice unasked.
         asked_anew: how many instructions came before the last one that is no answer.
         planned_on_s: when the image of the present plan was taken, in seconds since the epoch.
@@ -124,6 +125,7 @@ class RunMemory:
         self.tells_place = False
         self.sensed: dict[Fact, bool] = {}
         self.undoable: dict[str, ForGood] = {}
+        self.made: list[Fact] = []
         self.asked_anew = 0
         self.declined = ""
         self.planned_on_s = 0.0
@@ -229,6 +231,9 @@ class RunMemory:
 
     def _trigger(self, event: Event) -> None:
         self.progress.triggers[event.data["name"]] = event.data["detail"]
+        if event.data["name"] == "not-done":
+            for fact in self.made:
+                self.situation.facts.refute(fact)
         if event.data.get("forgets"):  # nothing is left of what was done before
             self.situation.facts = Facts(holding=self.knowledge.holding, at=self.knowledge.at)
             self._know(beliefs={}, gone=())
@@ -304,7 +309,7 @@ class RunMemory:
                 self._saw(located)
         if name:
             self.progress.bindings[name] = bound
-        self.situation.apply(step.step)
+        self.made = self.situation.apply(step.step)
         if isinstance(bound, Located) and name:  # the grounder may know more than what was asked for
             self.situation.names[name] = bound.phrase
         for thing in self.situation.facts.moved:

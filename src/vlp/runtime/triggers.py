@@ -11,6 +11,7 @@ from typing import Protocol
 
 from vlp.core.observation import Located, RobotState
 from vlp.policy.model import PlanStep
+from vlp.primitives.facts import deniable, denied
 from vlp.runtime.memory import SAME_SPOT_M, RunMemory
 
 CONTAINER_MARGIN_M = 0.01
@@ -122,6 +123,24 @@ def target_lost(moment: Moment) -> str | None:
     return f"the {held} was lost from the gripper"
 
 
+def not_done(moment: Moment) -> str | None:
+    """The robot's own state denies what the step before makes so: its hand, its place, what else it senses."""
+    done = moment.memory.progress.done
+    if not done or moment.memory.progress.failed:
+        return None
+    step = done[-1].step
+    primitive = moment.memory.primitives[step.do]
+    if not deniable(primitive, moment.memory.sensed):
+        return None
+    effect = denied(primitive, moment.memory.situation.said(step), moment.state)
+    if effect is None:
+        return None
+    held, said = moment.state.holding, " ".join(effect.words)
+    so = {"hand_empty": f"it holds {held if held == 'something' else f'the {held}'}", "at": f"it is at {moment.state.at!r}"}
+    how = so.get(effect.words[0], f"{said!r} is not so" if effect.positive else f"{said!r} still is so")
+    return f"{step.do} said that it succeeded, and the robot's own state denies it: {how}"
+
+
 def target_vanished(moment: Moment) -> str | None:
     """What the next step acts on is no longer in view."""
     for believed in moment.targets().values():
@@ -146,6 +165,7 @@ TRIGGERS: tuple[Trigger, ...] = (
     Trigger("new-instruction", new_instruction),
     Trigger("step-failed", step_failed),
     Trigger("target-lost", target_lost, looks=True),
+    Trigger("not-done", not_done, looks=True),
     Trigger("target-vanished", target_vanished, looks=True),
     Trigger("target-moved", target_moved, looks=True),
     Trigger("container-changed", container_changed, looks=True),
