@@ -88,7 +88,14 @@ def test_a_sentence_that_asks_for_nothing_is_noted_and_the_run_goes_on(make_run,
     assert words in run.of("note")[0]["text"] and [e["text"] for e in run.of("instruction")] == [SAY]
 
 
-@pytest.mark.parametrize("words", ["stop.", "hold on", "do not touch the green bowl"])
+@pytest.mark.parametrize("words", ["my hand is in the bowl", "there is a leak", "a child is at the bowl"])
+def test_a_warning_midway_stops_the_robot(make_run, words: str):
+    """Against: "there is a person in the hood" was noted, and the run went on."""
+    run = make_run(reading(CUBE_IN_BOWL), robot=Halting(), spec=asked(SAY, changes=(change(2, words),)))
+    assert (run.go().outcome, run.done, run.robot.halted) == ("stopped", ["locate", "grasp"], True)
+
+
+@pytest.mark.parametrize("words", ["stop.", "hold on", "do not touch the green bowl", "my finger is in the bowl"])
 def test_instruct_stops_at_once_from_another_thread(make_run, words: str):
     class Slow(FakeRobot):
         halted = threading.Event()

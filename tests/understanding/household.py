@@ -12,6 +12,7 @@ from vlp.policy.checks import CHECKS, check_policy
 from vlp.policy.model import Policy, State
 from vlp.primitives.manifest import Argument, Manifest, Primitive
 from vlp.primitives.standard import make_manifest
+from vlp.understanding.final import Deed
 from vlp.understanding.gate import Gate
 
 THING, DEVICE = Argument("object", "text", "Which."), Argument("device", "text", "Which.")
@@ -83,8 +84,8 @@ def kept_from(said: str, steps: str, *before: str, robot: Manifest = HOUSE) -> s
         return "forbidden"
     if doubts := gate.doubts(sentences, meant):
         return "asked: " + " ".join(doubts.values())
-    final = [step.do for step in meant.steps if robot.primitives[step.do].final]
-    return "unasked" if any(gate.unasked(sentences, do, ()) for do in final) else ""
+    final = [Deed(step.do, robot.primitives[step.do].doc) for step in meant.steps if robot.primitives[step.do].final]
+    return "unasked" if gate.unasked(sentences, final) else ""
 
 
 def rate(table: str, half: str) -> tuple[int, int, list[str]]:

@@ -7,6 +7,7 @@ from vlp.policy.model import Situation, State
 from vlp.primitives.manifest import Primitive
 from vlp.runtime.memory import deed
 from vlp.understanding import gate
+from vlp.understanding.final import Deed
 from vlp.understanding.stopping import after_stop, says_stop
 
 
@@ -72,19 +73,19 @@ def test_a_question_for_leave_settles_only_the_deed_of_which_it_speaks():
 )  # fmt: skip
 def test_half_of_a_final_steps_name_asks_for_nothing(said: str, asked_for: bool):
     """Against: "pick up the pizza box" let `order pizza` pass unasked."""
-    assert GATE.unasked((said,), "order_pizza", ()) is not asked_for
+    assert (GATE.unasked((said,), [Deed("order_pizza", "Order a pizza.")]) == "") is asked_for
 
 
 @pytest.mark.parametrize(
     ("said", "asked_for"),
     [
         ("bring me the milk", False), ("erase the board", False), ("go to the milk", False),
-        ("erase the milk", True), ("please erase it", True), ("erase", True),
+        ("erase the milk", True), ("please erase it", False), ("take the milk and erase it", True),
     ],
 )  # fmt: skip
 def test_the_thing_of_a_final_step_alone_does_not_either(said: str, asked_for: bool):
     """Against: any sentence with the thing in it let a step pass that does away with the thing."""
-    assert GATE.unasked((said,), "erase", ("milk",)) is not asked_for
+    assert (GATE.unasked((said,), [Deed("erase", named={"what": "milk"})]) == "") is asked_for
 
 
 def test_an_article_and_a_plural_make_no_other_deed():

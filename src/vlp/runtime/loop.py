@@ -24,6 +24,7 @@ from vlp.runtime.memory import RunMemory
 from vlp.runtime.planner import NoPolicy, Planner, answered
 from vlp.runtime.story import Outcome
 from vlp.runtime.triggers import TRIGGERS, Moment, Trigger, fired
+from vlp.understanding.gate import NotUnderstood
 
 if TYPE_CHECKING:
     from vlp.runtime.confirming import Confirming
@@ -122,6 +123,11 @@ class Loop:
             self._said.put_nowait(said)
         except queue.Full:
             raise UsageError(f"{self._said.maxsize} instructions wait already.", "Wait for the next step to end.") from None
+
+    def alarming(self, text: str) -> bool:
+        """Return whether words that are no instruction may be a warning of what is under way, or still to be done."""
+        steps = tuple(step.step for step in self.memory.progress.remaining)
+        return self.gate.alarming(text, Policy("what is left", (Subtask("what is left", steps),)) if steps else None)
 
     def stop(self, reason: str = "stopped by the person") -> None:
         """End the run: the robot stops now, from whatever thread this is called; raises StopFailed where it does not."""
@@ -264,8 +270,11 @@ class Loop:
             return None
         told = f"told to stop: {said.text!r}" if why.stops else f"not taken: {said.text!r}: {why}"
         self.journal.emit(Event("note", {"text": told, "source": said.source}))
-        if why.harmless:
+        warns = self.alarming(said.text)
+        if why.harmless and not warns:
             return None
+        if warns and not why.stops:
+            why = NotUnderstood("stop", f"{said.text[:60]!r} may be a warning.")
         if why.stops:
             self._halt(str(why))
         return Outcome("stopped", str(why))

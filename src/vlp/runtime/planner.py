@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
-from typing import Any
 
 from vlp.core.errors import Issue, Report, TaskFailed, UsageError
 from vlp.core.messages import Instruction, Message, Names, counted
@@ -18,8 +17,9 @@ from vlp.prompt.render import plan_messages, repair_messages
 from vlp.runtime.body import Abandoned, Budget, Overrun, Worker
 from vlp.runtime.memory import ForGood, RunMemory, alike, deed
 from vlp.runtime.story import Outcome
-from vlp.understanding.final import says_several, unmeasured, unnamed
+from vlp.understanding.final import Deed
 from vlp.understanding.gate import OPEN, Gate
+from vlp.understanding.meaning import is_number
 from vlp.understanding.prohibitions import declines, deed_asked
 from vlp.understanding.stopping import says_stop
 
@@ -102,7 +102,8 @@ def final_steps(plan: Plan, manifest: Manifest, known: State) -> Iterator[PlanSt
     for step in plan.steps:
         primitive = manifest.primitives[step.step.do]
         named = {place for place in manifest.places.values() if place.name in step.step.arguments.values()}
-        reached = primitive.kind == "action" and any(place.final and not place.relations for place in named)
+        carries = any(one.type not in ("place", "number", "integer", "boolean", "text") for one in primitive.arguments)
+        reached = primitive.kind == "action" and any(place.final and (carries or not place.relations) for place in named)
         leaves = any("held" in effect.split() for effect in primitive.makes)
         target = str(step.step.arguments.get("target", situation.facts.at))
         if primitive.final or reached or (leaves and target in manifest.places and manifest.places[target].final):
@@ -110,16 +111,34 @@ def final_steps(plan: Plan, manifest: Manifest, known: State) -> Iterator[PlanSt
         situation.apply(step.step)
 
 
-def _phrases(step: PolicyStep, situation: Situation) -> list[str]:
-    """Return the things and places that a step names."""
-    said = [value for value in _chosen(step, situation).values() if isinstance(value, str)]
-    return [phrase for phrase in map(situation.phrase_of, said) if not phrase.startswith("$")]
-
-
-def _chosen(step: PolicyStep, situation: Situation) -> dict[str, Any]:
-    """Return the arguments of a step that have no usual value."""
-    usual = {one.name: one.default for one in situation.primitives[step.do].arguments}
-    return {name: value for name, value in step.arguments.items() if value != usual.get(name)}
+def _deed(step: PolicyStep, situation: Situation, manifest: Manifest) -> Deed:
+    """Return a step that cannot be undone in words; arguments that have their usual value are left out."""
+    primitive, known = situation.primitives[step.do], manifest.places
+    chosen = {one.name: one for one in primitive.arguments if step.arguments.get(one.name, one.default) != one.default}
+    said = {name: situation.phrase_of(v) for name in chosen if isinstance(v := step.arguments[name], str)}
+    named = {name: phrase for name, phrase in said.items() if not phrase.startswith("$")}
+    target = str(step.arguments.get("target", situation.facts.at))
+    ends = [phrase for phrase in (*named.values(), target) if phrase in known and known[phrase].final]
+    place = "" if primitive.final or not ends else ends[0]
+    if place:  # the relation and other places say nothing of what is left there
+        named = {name: phrase for name, phrase in named.items() if phrase not in known and chosen[name].type != "choice"}
+        named |= {"held": situation.held} if situation.held else {}
+    rivals = {
+        name: frozenset(chosen[name].choices) | (frozenset(known) if named[name] in known else frozenset())
+        for name in named
+        if name in chosen
+    }
+    if place:
+        rivals["place"] = frozenset(known)
+    return Deed(
+        do=step.do,
+        doc=primitive.doc,
+        named=named,
+        amounts={name: v for name in chosen if is_number(v := step.arguments[name])},
+        rivals={name: others for name, others in rivals.items() if others},
+        texts=frozenset(name for name, one in chosen.items() if one.type == "text"),
+        place=place,
+    )
 
 
 def _line(text: str) -> str:
@@ -233,8 +252,9 @@ class Planner:
             situation.apply(step)
 
     def _asked_again(self, known: ForGood, step: PolicyStep, situation: Situation) -> bool:
-        since = self.memory.knowledge.instructions[known.instructions :]
-        return self.memory.asked_anew >= known.instructions and not self.gate.unasked(since, step.do, _phrases(step, situation))
+        said, anew = self.memory.knowledge.instructions, self.memory.asked_anew >= known.instructions
+        this = _deed(step, situation, self.manifest)
+        return anew and self.gate.asked_anew(said[known.instructions :], said[: known.instructions], this)
 
     def _not_declined(self, policy: Policy, context: Context) -> Iterator[Issue]:
         """Yield `declined` for each action of which a question spoke that the person did not agree to."""
@@ -254,7 +274,7 @@ class Planner:
         said = self.memory.memory().instructions
         found = self.gate.doubts(said, plan.policy, [(s.do, s.arguments) for s in self.memory.knowledge.steps])
         last = said[-1] if said else ""
-        told = list(filter(None, (self._again(last, plan, known), found.get(last, "") or self._for_good(said, plan, known))))
+        told = list(filter(None, (self._again(plan, known), self._for_good(said, plan, known) or found.get(last, ""))))
         return {**found, last: " ".join(told)} if last and told else found
 
     def _ask_person(self, plan: Plan, known: State) -> None:
@@ -293,13 +313,13 @@ class Planner:
         for one in open_:
             self._agreed.setdefault(one, set()).update(kinds)
 
-    def _again(self, said: str, plan: Plan, known: State) -> str:
+    def _again(self, plan: Plan, known: State) -> str:
         """Return which step that cannot be undone may be done once too often; "" for none.
 
-        That is one that failed or was stopped before, for nobody knows how much of it was done; one that was done in other
-        words; and one that the plan has twice, where no number was said.
+        That is one that failed or was stopped before, for nobody knows how much of it was done, and one that was done in other
+        words.
         """
-        situation, planned = Situation(known, self.manifest.primitives), list[str]()
+        situation = Situation(known, self.manifest.primitives)
         for step in (one.step for one in plan.steps):
             if self.manifest.primitives[step.do].final:
                 this = deed(step, situation)
@@ -310,32 +330,18 @@ class Planner:
                 ]
                 if times := sum(one.times for one in before):
                     return f"{step.do} was done {counted(times, 'time')} already, or may have been, and cannot be undone."
-                if any(alike(this, one) for one in planned) and not says_several(said):
-                    return f"{step.do} cannot be undone, and would be done more than once."
-                planned.append(this)
             situation.apply(step)
         return ""
 
     def _for_good(self, said: Sequence[str], plan: Plan, known: State) -> str:
         """Return which step cannot be undone, or puts a thing where it cannot be taken back, unasked; "" for none."""
-        situation = Situation(known, self.manifest.primitives)
+        situation, deeds = Situation(known, self.manifest.primitives), list[Deed]()
         final = {step.id for step in final_steps(plan, self.manifest, known)}
         for step in plan.steps:
-            target = str(step.step.arguments.get("target", situation.facts.at))
-            primitive = self.manifest.primitives[step.step.do]
-            ends = [v for v in step.step.arguments.values() if v in self.manifest.places and self.manifest.places[v].final]
-            names = _phrases(step.step, situation)
-            place = "" if primitive.final or target not in self.manifest.places else str([*ends, target][0])
-            if step.id in final and self.gate.unasked(said, primitive.name, names, place):
-                what = f"The {situation.held} would go" if place and situation.held else f"{step.step.do} would go"
-                end = f"{what} to the {place} for good" if place else f"{step.step.do} cannot be undone"
-                return f"{end}, and nobody spoke of that."
-            if primitive.final and self.gate.reads and not self.gate.strict:
-                odd = unnamed(said, names) or unmeasured(said, names, _chosen(step.step, situation))
-                if odd:
-                    return f"{step.step.do} cannot be undone, and nobody spoke of {odd[0][:40]!r}."
+            if step.id in final:
+                deeds.append(_deed(step.step, situation, self.manifest))
             situation.apply(step.step)
-        return ""
+        return self.gate.unasked(said, deeds)
 
     def edited(self, text: str) -> Plan:
         """Return the plan of a policy that a person wrote in place of the present one, checked as the model's are.

@@ -166,7 +166,7 @@ class Run:
     def instruct(self, text: str) -> Instruction:
         """Give a new instruction, from any thread, and return it; it holds from the next step boundary on.
 
-        Words for stopping, and sentences that only forbid, stop robot and run at once.
+        Words for stopping, warnings ("my hand is in the box") and sentences that only forbid stop robot and run at once.
 
         Raises:
             NotUnderstood: a question, or a sentence that asks for nothing; the run goes on.
@@ -174,8 +174,9 @@ class Run:
         """
         said = Instruction.of(text)
         why = self.gate.sentence(said.text, follows=True)
-        if why is not None and (why.stops or why.code == "forbids"):
-            self.stop(f"{str(why).rstrip('.')}; said: {said.text!r}")
+        warns = why is not None and why.harmless and self.loop.alarming(said.text)
+        if why is not None and (why.stops or why.code == "forbids" or warns):
+            self.stop(f"{'it may be a warning' if warns else str(why).rstrip('.')}; said: {said.text!r}")
             return said
         self.loop.instruct(said)  # noted in the journal at the next boundary, also where it is no instruction
         if why is not None and why.harmless:

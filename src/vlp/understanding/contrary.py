@@ -6,13 +6,15 @@ lock the door                       `unlock_door` is its opposite
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
 from vlp.policy.model import Policy, PolicyStep
+from vlp.understanding.explaining import Own
 from vlp.understanding.final import small
-from vlp.understanding.lexicon import act_of, english, forms, listed, role, tokens
+from vlp.understanding.lexicon import BREAKS, act_of, english, forms, listed, role, tokens
+from vlp.understanding.meaning import means
 from vlp.understanding.prohibitions import deed_asked, is_verb, plain_words, same_word, words_of
 
 
@@ -90,12 +92,55 @@ def opposite(policy: Policy, asked: str) -> Iterator[str]:
                     yield step.do
 
 
+def left_out(asked: str, steps: Iterable[str], primitives: frozenset[str]) -> list[str]:
+    """Return the primitives that words ask for by name and no step carries out: "go to the kitchen and say hello", in silence.
+
+    Args:
+        asked: the words, without prohibitions and conditions.
+        steps: names of what is done, and of what was tried before.
+        primitives: names of what the robot can do.
+    """
+    here, found = {*steps}, list[str]()
+    for clause in re.split(rf"[{re.escape(BREAKS)}]|\b(?:and|then)\b", asked):
+        words = clause.split()
+        begins = next((word for word in words if word not in listed("words", "fillers")), "")
+        meant = [name for name in sorted(primitives) if begins == words_of(name)[0] and deed_asked(name, clause)]
+        if any(words_of(do)[0] in words for do in here):  # "go home" by `home`, and not by `go_to`
+            continue
+        if begins in act_of():  # what moves things does so in many ways: `bring` by `pick_up` and `put_down`
+            continue
+        if meant and not here & {*meant}:
+            found.append(meant[0])
+    return found
+
+
+def unmentioned(said: str, policy: Policy, own: Own) -> list[str]:
+    """Return the actions of a policy of which words have no word, and that lead up to no later step of it.
+
+    Args:
+        said: the words, and those of earlier instructions.
+        policy: what a model means to do.
+        own: the robot's own words.
+    """
+    talks = listed("primitives", "answering") | listed("primitives", "speaking")
+    words, found = {*said.split()} - small(), list[str]()
+    for i, step in enumerate(policy.steps):
+        if step.do in talks | own.ways or own.leads_to.get(step.do, frozenset()) & {one.do for one in policy.steps[i + 1 :]}:
+            continue
+        if words_of(step.do)[0] in act_of() and any(word in act_of() for word in words):
+            continue
+        about = {*plain_words(f"{step.do} {own.docs.get(step.do, '')} {' '.join(map(str, step.arguments.values()))}")} - small()
+        if not any(same_word(one, word) or means(one, word) for one in about for word in words):
+            found.append(step.do)
+    return found
+
+
 def _does(step: PolicyStep, side: dict[str, str]) -> bool:
     """Return whether a step does what one side of a pair says, by its name or a choice."""
     words = {*side["words"].split()}
-    return bool({*step.do.lower().split("_")} & words) or any(
-        isinstance(value, str) and value.lower() in words for value in step.arguments.values()
-    )
+    verb, *rest = step.do.lower().split("_")  # behind the verb only particles: `set_lift` lifts nothing
+    own = {verb, *(part for part in rest if part in listed("corrections", "particles"))}
+    return bool(own & words) or any(isinstance(value, str) and value.lower() in words for value in step.arguments.values())
 
 
 def _about(step: PolicyStep) -> str:

@@ -5,6 +5,7 @@ pick up the cup on the counter      pick_up(object="cup"): the counter says wher
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +14,7 @@ from typing import Any
 from vlp.primitives.manifest import Manifest
 from vlp.understanding.final import small
 from vlp.understanding.lexicon import BREAKS, act_of, english, listed, role, tokens, verbs
-from vlp.understanding.meaning import is_number, means, measures, number, own_words
+from vlp.understanding.meaning import counts, is_number, means, measures, number, own_words, place_in_row
 from vlp.understanding.prohibitions import plain_words, same_word, words_of
 from vlp.understanding.reading import reports
 
@@ -30,19 +31,34 @@ class Own:
         places: names of its places.
         docs: what is said of each primitive.
         choices: for each primitive, the words that its arguments choose from.
+        final: names of what it can do that cannot be undone.
+        ways: names of what changes nothing but where the robot looks, stands and what it holds.
+        leads_to: for each primitive, those that may need what it makes so.
     """
 
     primitives: frozenset[str] = frozenset()
     places: frozenset[str] = frozenset()
     docs: Mapping[str, str] = field(default_factory=dict)
     choices: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    final: frozenset[str] = frozenset()
+    ways: frozenset[str] = frozenset()
+    leads_to: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, manifest: Manifest) -> "Own":
         """Return the words of a manifest."""
         known = manifest.primitives
         choices = {name: frozenset(c for one in p.arguments for c in one.choices) for name, p in known.items()}
-        return cls(frozenset(known), frozenset(manifest.places), {name: p.doc for name, p in known.items()}, choices)
+        final = frozenset(name for name, p in known.items() if p.final)
+        makes = {name: _predicates(p.makes) for name, p in known.items()}
+        needs = {name: _predicates(p.needs) for name, p in known.items()}
+        hand_or_place = {"at", "holding", "hand_empty"}
+        ways = frozenset(name for name, p in known.items() if p.kind == "perception" or hand_or_place & makes[name])
+        leads_to = {name: frozenset(other for other in known if makes[name] & needs[other]) for name in known}
+        docs = {name: p.doc for name, p in known.items()}
+        return cls(
+            frozenset(known), frozenset(manifest.places), docs, choices, final, ways | listed("primitives", "ways"), leads_to
+        )
 
     def values(self, steps: Done) -> frozenset[str]:
         """Return the places, and what the arguments of some steps choose from."""
@@ -54,6 +70,10 @@ class Own:
         known = {word for value in self.values([(do, {}) for do in self.primitives]) for word in plain_words(value)}
         given = {*plain_words(str([(do, *arguments.values()) for do, arguments in steps]))}
         return bool(words) and words <= known and not words & given
+
+
+def _predicates(conditions: Iterable[str]) -> set[str]:
+    return {word for text in conditions for word in text.removeprefix("not ").split()[:1]}
 
 
 @dataclass(frozen=True)
@@ -109,7 +129,14 @@ class Explaining:
             and not any(same_word(word, other) for other in told)
             and not any(means(other, word) for other in done_here)
         ]
+        left += [word for word in counts(plain.split()) if word not in left and not self._counted(word, told, measured)]
         return [*left, *(value for value in self._untaken(plain, told, done_here) if not {*plain_words(value)} & {*left})]
+
+    def _counted(self, word: str, told: set[str], measured: set[str]) -> bool:
+        """Return whether steps take a number, or are as many: "two cups", fetched one after the other."""
+        digits = place_in_row(word)
+        times = Counter(do for do, _ in self.steps)
+        return digits in told or word in measured or word in told or any(str(n) == digits for n in times.values())
 
     def _untaken(self, plain: str, told: set[str], done_here: set[str]) -> Iterator[str]:
         """Yield the places and choices that words name and no step takes."""

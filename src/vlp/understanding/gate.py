@@ -17,9 +17,9 @@ from vlp.policy.checks import Check
 from vlp.policy.model import Policy
 from vlp.primitives.manifest import Manifest
 from vlp.understanding.as_asked import AsAsked, Stays
-from vlp.understanding.contrary import corrected, opposite
+from vlp.understanding.contrary import corrected, left_out, opposite, unmentioned
 from vlp.understanding.explaining import Done, Explaining, Own, unconditional
-from vlp.understanding.final import small, spoken_of, thrown_away
+from vlp.understanding.final import Deed, asks_more, small, unasked
 from vlp.understanding.lexicon import (
     ALL,
     BREAKS,
@@ -39,15 +39,18 @@ from vlp.understanding.prohibitions import (
     Prohibition,
     deed_asked,
     is_verb,
+    plain_words,
     requests,
+    same_word,
     split,
     stays,
     told_of,
     unclear,
     untold,
+    words_of,
 )
 from vlp.understanding.reading import Reading, inquires, polite, read, reports, requested
-from vlp.understanding.stopping import after_stop, mentions_stop, says_no, says_stop, steers
+from vlp.understanding.stopping import after_stop, calls_off, mentions_stop, says_no, says_stop, steers
 from vlp.understanding.unsafe import hanging, harmful, without_denied
 
 
@@ -128,6 +131,8 @@ class Gate:
             return NotUnderstood("too-long", f"the sentence has {len(text):,} characters; at most {MAX_CHARS:,} are read.")
         if says_stop(text) and (follows or not steers(text)):
             return NotUnderstood("stop", f"{_short(text)} tells the robot to stop.", after_stop(text))
+        if follows and calls_off(text) and not self._opens_with_own(text):
+            return NotUnderstood("stop", f"{_short(text)} calls something off.", "Say anew what is to be done.")
         if not self.reads:
             return None
         if said := harmful(text):
@@ -145,6 +150,25 @@ class Gate:
         if why is not None and mentions_stop(text):
             return NotUnderstood("stop", f"{_short(text)} seems to tell the robot to stop.")
         return why
+
+    def alarming(self, text: str, ahead: Policy | None) -> bool:
+        """Return whether words that are no instruction had better end what a robot does: a hazard, somebody at a thing or place
+        of the steps ahead, or a deed ahead that cannot be undone.
+
+        Args:
+            text: the words.
+            ahead: the steps still to be done.
+        """
+        words = {*tokens(text)}
+        if words & listed("stopping", "hazards"):
+            return True
+        steps = ahead.steps if ahead else ()
+        named = " ".join(f"{step.do} {' '.join(map(str, step.arguments.values()))}" for step in steps)
+        near = {*plain_words(named)} - small()
+        somebody = words & (listed("harm", "living") | listed("harm", "parts") | {"somebody", "someone"})
+        final = [step.do for step in steps if step.do in self.own.final]
+        touched = any(same_word(one, word) for one in near | {"you"} for word in words)
+        return bool(somebody and touched) or any(same_word(words_of(do)[0], word) for do in final for word in words)
 
     def answer(self, text: str) -> NotUnderstood | None:
         """Return why an answer to a question of the robot's may not move it; None when it may.
@@ -225,7 +249,10 @@ class Gate:
     def _opens_with_own(self, text: str, whole: bool = False) -> bool:
         """Return whether a sentence begins with the first word of a primitive, and has all of its words where that is asked."""
         told = re.findall(r"[^\W_]+", text.lower())
-        opens = next((word for word in told if word not in ("please", "now", "then", "and")), "")
+        opens = next(
+            (word for word in told if word not in ("please", "now", "then", "and", "first", "next", "finally", "also", "just")),
+            "",
+        )
         names = [name.lower().split("_") for name in self.primitives]
         return any(opens == name[0] and (not whole or {*name} <= {*told}) for name in names)
 
@@ -286,20 +313,22 @@ class Gate:
             or not self.read(text, True).question
         ]
 
-    def unasked(self, sentences: Sequence[str], what: str, phrases: Sequence[str], place: str = "") -> bool:
-        """Return whether a deed for good is one of which nobody spoke.
+    def unasked(self, sentences: Sequence[str], deeds: Sequence[Deed]) -> str:
+        """Return which of some deeds for good nobody asked for, in one sentence; "" when each was asked for.
 
         Args:
             sentences: every instruction so far.
-            what: the primitive.
-            phrases: the things and places that its step names.
-            place: where something is left for good; "" where the primitive itself is what cannot be undone.
+            deeds: in the order in which they would be done.
         """
         if not self.reads or self.strict:  # a strict gate checks it
-            return False
-        if place:
-            return not thrown_away(sentences, place)
-        return not spoken_of(what, phrases, self.own.docs.get(what, ""), sentences, self.primitives)
+            return ""
+        return unasked(sentences, deeds, self.primitives)
+
+    def asked_anew(self, since: Sequence[str], before: Sequence[str], deed: Deed) -> bool:
+        """Return whether sentences ask for a deed for good once more, and do not only say again what was said before it."""
+        if not self.reads or self.strict:
+            return True
+        return not unasked(since, [deed], self.primitives) and asks_more(since, before, deed, self.primitives)
 
     def doubts(self, sentences: Sequence[str], policy: Policy, done: Done = ()) -> dict[str, str]:
         """Return what a model may have misunderstood, each in one sentence, by the instruction in which it stands.
@@ -324,12 +353,13 @@ class Gate:
                 text: f"Nothing that the robot sees settles {_listed(ends)}."
                 for text, ends in self._open(sentences, policy, done)
             }
-        if self.reads and steps and last not in told and (why := self._against(last, policy, done)):
+        if self.reads and steps and last not in told and (why := self._against(sentences, policy, done)):
             told[last] = why
         return told
 
-    def _against(self, text: str, policy: Policy, done: Done) -> str:
-        """Return what a policy does that a sentence does not ask for, or leaves out; "" for nothing."""
+    def _against(self, sentences: Sequence[str], policy: Policy, done: Done) -> str:
+        """Return what a policy does that the last sentence does not ask for, or leaves out; "" for nothing."""
+        text = sentences[-1]
         talks = listed("primitives", "answering") | listed("primitives", "speaking")
         steps = [step for step in policy.steps if step.do not in talks]
         said, asked_about = corrected(text, self.primitives), not self._requests([text])
@@ -339,8 +369,13 @@ class Gate:
             return f"The instruction takes back {said.taken_back[:60]!r}, of which {_listed(undone)} may be a part."
         if turned := list(dict.fromkeys(opposite(policy, self._states(said.kept)))):
             return f"The instruction asks for the opposite of {_listed(turned)}."
-        words = self._unexplained(said.kept, policy, done)
-        return f"Nothing in the policy explains {_listed(words)}." if words else ""
+        if words := self._unexplained(said.kept, policy, done):
+            return f"Nothing in the policy explains {_listed(words)}."
+        asked = self._asked(unconditional(said.kept, self.primitives))
+        if missing := left_out(asked, [*(step.do for step in policy.steps), *(do for do, _ in done)], self.primitives):
+            return f"The instruction asks for {_listed(missing)}, and nothing in the policy does that."
+        extra = unmentioned(" ".join(" ".join(tokens(one)) for one in sentences), policy, self.own)
+        return f"Nobody spoke of {_listed(extra)}." if extra else ""
 
     def _open(self, sentences: Sequence[str], policy: Policy, done: Done) -> Iterator[tuple[str, list[str]]]:
         """Yield each sentence whose deed hangs on what the robot cannot see, and these words.
@@ -380,7 +415,9 @@ class Gate:
         asked = self._asked(text)
         tables = english()["prohibitions"]
         kinds = {match[1] for match in re.finditer(tables["of_kind"], asked)}
-        unknown = [word for word in self.read(asked).unknown if word not in kinds]
+        signs = {word for word in self.read(asked).unknown if not re.search(r"\w", word)}
+        ends = {"st", "nd", "rd", "th"} if re.search(r"\d ?(?:st|nd|rd|th)\b", text.lower()) else set[str]()
+        unknown = [word for word in self.read(asked).unknown if word not in kinds | signs | ends]
         steps = [*((step.do, step.arguments) for step in policy.steps), *done]
         return Explaining(self.own, steps).unexplained(text, asked, self._asked(unconditional(text, self.primitives)), unknown)
 

@@ -1,7 +1,7 @@
 """Words that may mean what a robot's own words say, by the senses of WordNet: "picture" for `take_photo`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any, TypeGuard
@@ -25,9 +25,36 @@ def own_words(primitive: str) -> list[str]:
 
 
 def number(word: str) -> str:
-    """Return the digits of a number that is written as a word, else the word."""
-    numbers = english()["numbers"]["words"].split()
-    return str(numbers.index(word)) if word in numbers else word
+    """Return the digits of a number that is written as a word, "twice" included, else the word."""
+    table = english()["numbers"]
+    numbers, tens = table["words"].split(), table["tens"].split()
+    if word in tens:
+        return str(30 + 10 * tens.index(word))
+    return str(numbers.index(word)) if word in numbers else {"twice": "2"}.get(word, word)
+
+
+def counts(words: Sequence[str]) -> list[str]:
+    """Return the words that say a number of something, or which one of a row: "floor two", "the second floor".
+
+    "First" says what is done first, and "one" stands for a thing: "the red one", "one of them".
+    """
+    table = english()["numbers"]
+    known = {*table["words"].split(), *table["tens"].split()} - {"zero", "one"}
+    found = [word for word in words if word in known]
+    for word, behind in zip(words, [*words[1:], ""], strict=False):
+        if (
+            word in table["ordinals"].split()[2:]
+            and re.fullmatch("[a-z]{3,}", behind)
+            and behind not in ("and", "then", "time")
+        ):
+            found.append(word)
+    return found
+
+
+def place_in_row(word: str) -> str:
+    """Return the digits of a number or an ordinal that is written as a word, else the word."""
+    row = english()["numbers"]["ordinals"].split()
+    return str(row.index(word)) if word in row else number(word)
 
 
 def is_number(value: Any) -> TypeGuard[float]:

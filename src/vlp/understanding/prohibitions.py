@@ -50,7 +50,8 @@ class Prohibition:
     def names(self, primitive: str) -> bool:
         """Return whether its words name a primitive: "taking a photo" names `take_photo`."""
         said = {*self.deed, *(word for thing in self.things for word in thing)}
-        return not opposed(primitive, said) and all(any(same_word(part, word) for word in said) for part in words_of(primitive))
+        parts = words_of(primitive) if self.things else words_of(primitive)[:1]  # "do not print anything"
+        return not opposed(primitive, said) and all(any(same_word(part, word) for word in said) for part in parts)
 
     def fits(self, phrase: str) -> bool:
         """Return whether a phrase of a policy may mean one of its things: "bottle" and "big blue bottle" the blue bottle."""
@@ -137,7 +138,8 @@ def _plainer() -> list[tuple[re.Pattern[str], str]]:
 
 def untold(words: str) -> str:
     """Return words without the clauses that tell of deeds or thank for them: "thank you for unlocking the door"."""
-    clauses = re.split(rf" ?[{re.escape(BREAKS)}] ?|\b(?:but|now|then|and (?=now|then|please))\b", " ".join(tokens(words)))
+    marks = rf" ?(?<!\S)[{re.escape(BREAKS)}](?!\S) ?"  # and not the point of a number
+    clauses = re.split(rf"{marks}|\b(?:but|now|then|and (?=now|then|please))\b", " ".join(tokens(words)))
     return " , ".join(clause.strip() for clause in clauses if clause.strip() and not _tells().match(clause.strip()))
 
 
@@ -318,6 +320,8 @@ class _Doing:
         do, acts = self.primitive.name, self.primitive.kind == "action"
         about = [*self.phrases, *([self.held] if acts and self.held and not self.phrases else [])]
         hit = next((phrase for phrase in about if one.fits(phrase)), "")
+        if opposed(do, one.deed):  # who may not unlock the box may lock it
+            return ""
         # "keep the oven off": `turn_off` may be what keeps it so
         brings = bool(one.state) and any(same_word(part, one.state) for part in do.lower().split("_"))
         if acts and hit and not brings and not requests(asked, one.things, self.known):

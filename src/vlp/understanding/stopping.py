@@ -137,6 +137,12 @@ def _core(clause: str) -> str:
         clause = shorter
 
 
+def calls_off(text: str) -> bool:
+    """Return whether a sentence begins with calling something off: "forget the labels", "no, cancel the printing"."""
+    first = _unled(" ".join(tokens(_collapsed(text))))
+    return re.match(english()["stopping"]["calling_off"], re.sub(r"^(?:(?:[^\w\s]|no|wait|sorry) ?)+", "", first)) is not None
+
+
 def mentions_stop(text: str) -> bool:
     """Return whether a word for stopping stands anywhere in a sentence: it settles what is not understood otherwise."""
     settling = listed("stopping", "spelled") | listed("stopping", "alarms")
