@@ -98,7 +98,8 @@ def test_force_moves_what_was_there_aside(vlp, tmp_path):
     (tmp_path / "r" / "old.txt").write_text("old")
     with running_server(FakeRobot()) as at:
         remote = ("--robot", at.url, "--token", at.token, "--model", _script(tmp_path, GOOD), "--no-recordings")
-        assert vlp("run", SAY, *remote, "--out", "r", "--force").status == 0
+        told = vlp("run", SAY, *remote, "--out", "r", "--force")
+    assert told.status == 0 and f"moved what was in r to {tmp_path / 'r-before'}" in told.out
     assert (tmp_path / "r-before" / "old.txt").read_text() == "old"
     assert not (tmp_path / "r" / "old.txt").exists() and (tmp_path / "r" / "result.json").exists()
 

@@ -36,12 +36,14 @@ def _vlp(tmp_path: Path, robot: FakeRobot, said: str | None) -> subprocess.Compl
     (tmp_path / "replies.json").write_text(json.dumps([GOOD]))
     words = ["run", SAY, "--model", f"scripted:{tmp_path / 'replies.json'}", "--out", "r", "--confirm", "always"]
     with running_server(robot) as at:
-        environment = {**os.environ, "VLP_ROBOT_TOKEN": at.token}
-        words += ["--robot", at.url, "--no-recordings"]
-        return subprocess.run(
-            [sys.executable, "-m", "vlp.cli.main", *words], cwd=tmp_path, env=environment, text=True, timeout=60,
-            capture_output=True, check=False, input=said, stdin=subprocess.DEVNULL if said is None else None,
-        )  # fmt: skip
+        return _called([*words, "--robot", at.url, "--no-recordings"], tmp_path, at.token, said)
+
+
+def _called(words: list[str], tmp_path: Path, token: str, said: str | None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "vlp.cli.main", *words], cwd=tmp_path, env={**os.environ, "VLP_ROBOT_TOKEN": token}, text=True,
+        timeout=60, capture_output=True, check=False, input=said, stdin=subprocess.DEVNULL if said is None else None,
+    )  # fmt: skip
 
 
 def test_a_piped_yes_starts_the_run_and_the_steps_were_shown_before(tmp_path):
@@ -95,6 +97,33 @@ def test_a_no_or_the_end_of_the_input_moves_nothing(tmp_path, said: str):
     by = "standard input" if said else "the end of standard input"
     assert told.returncode == 1 and f"stopped: not confirmed, no ({by})" in told.stdout, told.stdout + told.stderr
     assert not read_events(tmp_path / "r", ["step-started"], blobs=False) and not robot._stop.is_set()
+
+
+def test_a_piped_yes_to_a_resumed_run_answers_its_question_and_no_older_one(tmp_path):
+    """Against: the line was read for the question of the past, "nobody is asked anything now", and the live one got a no."""
+    robot = FakeRobot()
+    (tmp_path / "replies.json").write_text(json.dumps([GOOD]))
+    with running_server(robot) as at:
+        first = ["run", SAY, "--model", f"scripted:{tmp_path / 'replies.json'}", "--out", "r", "--confirm", "always"]
+        assert _called([*first, "--robot", at.url, "--no-recordings"], tmp_path, at.token, "no\n").returncode == 1
+        for said, status in (("no\n", 1), ("yes\n", 0)):  # asked twice before it is asked the third time
+            told = _called(["resume", "r"], tmp_path, at.token, said)
+            assert told.returncode == status and not told.stderr, told.stdout + told.stderr
+    assert robot.world.objects["red cube"].support == "green bowl"
+
+
+def test_a_line_is_read_only_while_its_question_is_open():
+    """Against: a line that was read for a question of the past, shown again when a run was taken over."""
+    run = _Asked(None)
+    lines = Lines(io.StringIO("yes\n"))
+    with contextlib.redirect_stderr(io.StringIO()) as told, lines.listening(run):  # type: ignore[arg-type]
+        for _ in range(3):
+            lines.on_event(Event("confirm-asked", {"revision": 1, "text": "", "steps": [], "final": []}))
+        time.sleep(0.2)
+        run.proposal = PROPOSAL
+        lines.on_event(Event("confirm-asked", {"revision": 1, "text": "", "steps": [], "final": []}))
+        _until(lambda: run.answers)
+    assert run.answers == [("yes", "standard input")] and not told.getvalue()
 
 
 def test_where_nobody_can_answer_nothing_is_begun(tmp_path):

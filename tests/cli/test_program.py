@@ -1,5 +1,6 @@
 """A process ends as a shell expects it to, whenever and however it is interrupted."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,13 +11,13 @@ import pytest
 from cli_kit import as_in_a_terminal
 
 
-def command(tmp_path: Path, body: str) -> subprocess.Popen[str]:
+def command(tmp_path: Path, body: str, inherits: bool = False) -> subprocess.Popen[str]:
     """Start a program with one command of the test's own, which prints "ready" when it may be interrupted."""
     (tmp_path / "own.py").write_text(body)
     code = "import sys; from vlp.cli import main; main.COMMANDS['own'] = ('own:own', ''); sys.exit(main.main())"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with as_in_a_terminal():
+    with contextlib.nullcontext() if inherits else as_in_a_terminal():
         return subprocess.Popen([sys.executable, "-c", code, "own"], env=env, cwd=tmp_path, **pipes)
 
 
@@ -82,6 +83,27 @@ LINES = {
 def test_a_signal_is_one_line_and_the_status_of_a_shell(tmp_path: Path, number: signal.Signals) -> None:
     """Against: exit status 1, or death without a word, for a command that a person or a supervisor ended."""
     assert interrupted(command(tmp_path, WAITS), number) == (128 + number, LINES[number])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_the_parent_ignores_counts_from_the_start(tmp_path: Path, number: signal.Signals) -> None:
+    """Against: `vlp run ... &` in a script: Ctrl-C while the model was opened was swallowed, and then the robot moved."""
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        process = command(tmp_path, WAITS, inherits=True)
+    finally:
+        signal.signal(number, before)
+    assert interrupted(process, number) == (128 + number, LINES[number])
+
+
+def test_a_terminal_that_closes_ends_nothing_under_nohup(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = command(tmp_path, WAITS, inherits=True)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    process.send_signal(signal.SIGHUP)
+    assert interrupted(process, signal.SIGINT) == (130, LINES[signal.SIGINT])
 
 
 def test_a_thread_that_computes_does_not_bring_the_end_down(tmp_path: Path) -> None:

@@ -119,6 +119,8 @@ class Lines:
 
     def _answer(self, run: Run) -> None:
         while revision := self._asked.get():
+            if getattr(run.proposal, "revision", 0) != revision:  # asked before the run was taken over, or no longer asked
+                continue
             try:
                 line = self._line()
                 while line and not line.strip() and run.proposal is not None:

@@ -44,7 +44,9 @@ def heeding_signals() -> Iterator[list[int]]:
         raise KeyboardInterrupt
 
     for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup tells it to be
+        # A shell script starts `vlp run ... &` with SIGINT ignored; whoever sends it all the same wants the robot at rest.
+        # Only a terminal that closes ends nothing, where nohup says so.
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, on_signal)
     try:
         yield came

@@ -11,9 +11,11 @@ moves. Every other predicate is the robot's own; it holds until a primitive make
 not so.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice, product
 from types import MappingProxyType
 from typing import Any
 
@@ -154,14 +156,83 @@ class Facts:
         self.known = {fact for fact in self.known if not goes(fact)}
 
 
+Slots = tuple[frozenset[str] | None, ...]
+"""What each word of a condition may stand for; None for anything."""
+
+
+def _slots(condition: Condition, primitive: Primitive | None = None, places: Iterable[str] = ()) -> Slots:
+    """Return what the words of a primitive's condition may stand for: themselves, or an argument's values."""
+    arguments = {a.name: a for a in primitive.arguments} if primitive else {}
+
+    def values(word: str) -> frozenset[str] | None:
+        argument = arguments.get(word)
+        if argument is None:
+            return None if word == "held" and primitive else frozenset({word})
+        return frozenset(argument.choices or (places if argument.type == "place" else ())) or None
+
+    return tuple(map(values, condition.words))
+
+
+def _meet(one: Slots, other: Slots) -> bool:
+    """Return whether two conditions may be of one fact, as far as the shorter one goes."""
+    return all(mine is None or yours is None or mine & yours for mine, yours in zip(one, other, strict=False))
+
+
+def _brings(effect: Slots, need: Slots, positive: bool) -> bool:
+    """Return whether an effect can make a need so; a fact has all the words of the need, what is made false may have fewer."""
+    if need[0] == frozenset({"at"}) and 1 < len(need) != len(effect):  # where the robot stands, and where a thing lies
+        return False
+    return (len(need) <= len(effect) or not positive) and _meet(effect, need)
+
+
 def makers(need: Condition, primitives: Mapping[str, Primitive]) -> list[str]:
-    """Return the primitives that make a condition so, by name."""
-    wanted = (need.words[:1], need.positive)
+    """Return the primitives that make a grounded condition so, by name."""
     return [
         name
         for name, p in primitives.items()
-        if any((c.words[:1], c.positive) == wanted for c in map(Condition.parse, p.makes))
+        for effects in [map(Condition.parse, p.makes)]
+        if any(c.positive is need.positive and _brings(_slots(c, p), _slots(need), c.positive) for c in effects)
     ]
+
+
+def _written(slots: Slots, like: Sequence[str]) -> list[str]:
+    """Return facts that a condition may stand for, as text; where it may be anything it is as in another one."""
+    parts = [sorted(own) if own is not None else [like[i] if i < len(like) else "..."] for i, own in enumerate(slots)]
+    return [" ".join(words) for words in islice(product(*parts), 500)]
+
+
+def _misspelt(words: Sequence[str], others: Iterable[str]) -> str:
+    """Return which of some texts has the same words but for slips of the pen, "" for none; another number is no slip."""
+
+    def near(one: str, other: str) -> bool:
+        letters = re.sub(r"\d", "", one) != re.sub(r"\d", "", other)
+        return one == other or (letters and bool(get_close_matches(one, [other], 1, 0.75)))
+
+    texts = (text for text in others if len(text.split()) == len(words))
+    return next((text for text in texts if all(map(near, words, text.split()))), "")
+
+
+def _unmade(text: str, p: Primitive, manifest: Manifest, verb: str) -> tuple[str, str] | None:
+    """Return what is wrong with a need, or with what is made false, whose words no primitive makes so.
+
+    That something is not so may be what only the robot's senses tell: it is taken for wrong where it looks misspelt.
+    """
+    condition = Condition.parse(text)
+    own = _slots(condition, p, manifest.places)
+    all_made = [(c, _slots(c, q, manifest.places)) for q in manifest.primitives.values() for c in map(Condition.parse, q.makes)]
+    made = [slots for c, slots in all_made if c.words and _meet(slots[:1], own[:1]) and (c.positive or verb == "needs")]
+    true = [slots for c, slots in all_made if c.words and c.positive and _meet(slots[:1], own[:1])]
+    if condition.positive:
+        if any(_brings(slots, own, True) for slots in true):
+            return None
+        known = list(dict.fromkeys(said for slots in true for said in _written(slots, condition.words)))
+        near = closest(" ".join(condition.words), known)
+        hint = f"Did you mean {near!r}?" if near else f"Made true are {', '.join(map(repr, known[:8]))}."
+        return f"it needs {text!r}, and no primitive makes that true.", hint
+    if any(_meet(slots, own) for slots in made):
+        return None
+    near = _misspelt(condition.words, (said for slots in true for said in _written(slots, condition.words)))
+    return (f"it {verb} {text!r}, and nothing makes it otherwise.", f"Did you mean 'not {near}'?") if near else None
 
 
 def faults(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
@@ -195,6 +266,11 @@ def faults(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
                 near = closest(predicate[0], sorted({*known, *BUILT_IN} - {predicate[0]}))
                 hint = f"Did you mean {near!r}?" if near else "Let a primitive make it true (`makes`)."
                 yield name, f"it needs {need!r}, and no primitive makes {predicate[0]!r} true.", hint
+            elif fault := _unmade(need, p, manifest, "needs"):
+                yield name, *fault
+        for effect in (text for text in p.makes if not Condition.parse(text).positive):
+            if fault := _unmade(effect, p, manifest, "makes"):
+                yield name, *fault
 
 
 def _predicates(condition: Condition, primitive: Primitive) -> tuple[str, ...]:
@@ -277,13 +353,28 @@ def sensed_facts(told: Mapping[str, bool]) -> dict[Fact, bool]:
 
 def sensing_faults(told: Mapping[str, bool], manifest: Manifest) -> Iterator[tuple[str, str]]:
     """Yield a message and a hint for each sensed fact that no primitive of the robot needs or makes."""
-    texts = [text for p in manifest.primitives.values() for text in (*p.needs, *p.makes)]
-    own = {word for text in texts for word in Condition.parse(text).words[:1]} - BUILT_IN.keys()
+    declared = [
+        (condition, needed or not condition.positive, _slots(condition, p, manifest.places))
+        for p in manifest.primitives.values()
+        for needed, texts in ((True, p.needs), (False, p.makes))
+        for condition in map(Condition.parse, texts)
+        if condition.words
+    ]
+    own = {word for _, _, slots in declared for word in slots[0] or ()} - BUILT_IN.keys()
     for fact in sensed_facts(told):
+        said, known = " ".join(fact), _slots(Condition(fact))
         if fact[0] in BUILT_IN:
-            says = f"it senses {' '.join(fact)!r}, and {fact[0]!r} has a meaning of its own."
+            says = f"it senses {said!r}, and {fact[0]!r} has a meaning of its own."
             yield says, "Give place and hold as `at` and `holding`."
         elif fact[0] not in own:
             near = closest(fact[0], sorted(own))
             hint = f"Did you mean {near!r}?" if near else "Name it as `needs` and `makes` do."
-            yield f"it senses {' '.join(fact)!r}, and no primitive needs or makes {fact[0]!r}.", hint
+            yield f"it senses {said!r}, and no primitive needs or makes {fact[0]!r}.", hint
+        elif not any(len(s) == len(fact) or (short and len(s) < len(fact)) for _, short, s in declared if _meet(s, known)):
+            texts = {text for _, _, slots in declared if _meet(slots[:1], known[:1]) for text in _written(slots, fact)}
+            near = closest(said, sorted(texts))
+            hint = f"Did you mean {near!r}?" if near else f"They speak of {', '.join(map(repr, sorted(texts)[:8]))}."
+            if near == said:  # with as many words as conditions have; sensed, all behind the first one are one word
+                one_word = f"{fact[0]} {'_'.join(said.split()[1:])}"
+                hint = f"Conditions take it for {len(said.split())} words: write {one_word!r} there and here."
+            yield f"it senses {said!r}, and no primitive needs or makes that.", hint

@@ -5,11 +5,12 @@ What conditions (`needs`, `makes`) mean stands in `vlp.primitives.facts`.
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from vlp.core.errors import lookup
+from vlp.core.errors import UsageError, lookup
 from vlp.primitives.facts import SPATIAL
 from vlp.primitives.manifest import Argument, Limits, Manifest, Place, Primitive
 
@@ -115,10 +116,16 @@ def make_manifest(
         a manifest whose version is a hash of everything else in it.
 
     Raises:
-        UsageError: a name that is not a standard primitive.
+        UsageError: a name that is not a standard primitive; a primitive or a place that is named twice.
     """
     chosen = [lookup(p, STANDARD, "primitive") if isinstance(p, str) else p for p in primitives]
     named = [Place(place) if isinstance(place, str) else place for place in places]
+    for what, names in {"primitive": [p.name for p in chosen], "place": [place.name for place in named]}.items():
+        for name, count in Counter(names).items():
+            if count > 1:
+                raise UsageError(
+                    f"{robot[:40]} names the {what} {name[:64]!r} {count} times.", "Leave all but one of them out."
+                )
     manifest = Manifest(
         robot=robot,
         version="",

@@ -166,6 +166,11 @@ class RunMemory:
         bound = {argument: self.progress.bindings.get(name) for argument, name in names.items()}
         return {argument: thing for argument, thing in bound.items() if isinstance(thing, Located)}
 
+    def nothing_lost(self) -> None:
+        """Forget what a repaired journal may have lost: the robot is again as it was before that."""
+        for name in self.primitives:
+            self.undoable.pop(_lost(name), None)
+
     def resolve(self, step: PlanStep) -> dict[str, Any]:
         """Return a step's arguments as a robot takes them: each reference replaced by what is known of it.
 
@@ -231,6 +236,9 @@ class RunMemory:
 
     def _trigger(self, event: Event) -> None:
         self.progress.triggers[event.data["name"]] = event.data["detail"]
+        if event.data["name"] == "journal-repaired":  # whatever cannot be undone may be among what is lost
+            for name in (p.name for p in self.primitives.values() if p.final):
+                self.undoable[_lost(name)] = ForGood(1, False, len(self.knowledge.instructions))
         if event.data["name"] == "not-done":
             for fact in self.made:
                 self.situation.facts.refute(fact)
@@ -329,6 +337,11 @@ def deed(step: PolicyStep, situation: Situation) -> str:
     said = {name: value for name, value in situation.said(step).items() if not isinstance(value, int | float)}
     said = {name: plain(value) if isinstance(value, str) else value for name, value in said.items()}
     return json.dumps([step.do, said], sort_keys=True, default=str)
+
+
+def _lost(do: str) -> str:
+    """Return a deed of a primitive of which nobody knows what it was done to: it is like any other of it (`alike`)."""
+    return json.dumps([do, {"": ""}])  # no argument has this name
 
 
 def alike(one: str, other: str) -> bool:

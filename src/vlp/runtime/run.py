@@ -311,10 +311,14 @@ def recover(events: Sequence[Event], loop: Loop, looked: bool = False) -> None:
     news: list[Event] = []
     if snapshots:
         how = _restore(snapshots[-1], events, body)
+        memory.nothing_lost()
     elif any(e.kind == "snapshot" for e in events):
         raise Hold("the last snapshots of the simulated robot are lost; its state cannot be restored.")
     else:
         how = "no step was in flight" if flight is None else _settle(flight, loop, looked)
+        if "journal-repaired" in memory.progress.triggers:
+            lost = _regain(events, loop)
+            how = lost if flight is None else f"{how}; {lost}"
         news = _news(events, loop, looked)
     data = {"in_flight": flight.data["key"] if flight else None, "how": how, "instance": body.instance(), "looked": looked}
     loop.journal.emit(Event("run-resumed", data), *news)
@@ -362,6 +366,29 @@ def _recall(events: Sequence[Event], body: Body) -> None:
     for event in events:
         if event.kind == "step-finished" and (start := sent.get(event.data["key"])):
             recall(Step(start["do"], start["arguments"], start["key"]), StepResult(**event.data["result"]))
+
+
+def _regain(events: Sequence[Event], loop: Loop) -> str:
+    """Write down again the steps of the present plan that a repaired journal has lost and the robot still knows by their keys.
+
+    Returns:
+        what is known of the lost steps, in words.
+    """
+    body, progress = loop.body, loop.memory.progress
+    written = max((i for i, event in enumerate(events) if event.kind == "policy"), default=0)
+    anew = [event.data["keys"] for event in events[:written] if event.kind == "trigger" and "keys" in event.data]
+    keys = anew[-1] if anew else events[0].data["run_id"]
+    known: list[str] = []
+    while progress.remaining and not progress.failed:
+        step = progress.remaining[0]
+        result = body.ask("result_of", f"{keys}.{progress.revision}.{step.id}")
+        if result is None or result.code in UNKNOWN:
+            break
+        result = body.checked(step.step.do, result)
+        loop.ended(step, result, 0.0)
+        known.append(f"{step.id} ({result.status})")
+    told = f"the robot had ended step {', '.join(known)}; " if known else ""
+    return f"{told}what else the lost part of the journal held, nobody knows"
 
 
 def _settle(flight: Event, loop: Loop, looked: bool) -> str:
