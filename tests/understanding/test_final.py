@@ -2,7 +2,7 @@
 
 import pytest
 
-from vlp.understanding.final import Deed, unasked
+from vlp.understanding.final import Deed, swapped, unasked
 
 DOCS = {
     "order_pizza": "Order a pizza.",
@@ -129,6 +129,8 @@ def test_each_deed_has_an_order_of_its_own(said: str, deeds: list[Deed]) -> None
         ("dispense acetone into a red vial", [dose("acetone", 1, "red vial")]),
         ("dispense acetone into the red vial 3 times", [dose("acetone", 3, "red vial")]),
         ("heat the plate to 80 and flush the line", [FLUSH, FLUSH]),
+        ("flush the line and go to the dock", [FLUSH, FLUSH]),
+        ("flush is off", [FLUSH]),
         ("print two labels that say fragile", [LABEL, LABEL]),
         ("print a label that says fragile", [LABEL]),
     ],
@@ -149,6 +151,29 @@ def test_amounts_things_and_places_belong_to_their_own_order(said: str, deeds: l
 def test_what_a_later_sentence_replaces_was_not_asked_for(later: str) -> None:
     """ "cancel that and open the hood" let the dose out all the same."""
     assert unasked([ONE, later], [A5], ROBOT)
+
+
+MOVE_BOTH = "move the red vial to the hood and the blue vial to the rack"
+PLACES = frozenset({"rack", "hood", "sharps bin"})
+
+
+@pytest.mark.parametrize(
+    ("said", "vial", "place", "odd"),
+    [
+        (MOVE_BOTH, "red vial", "hood", ""),
+        (MOVE_BOTH, "blue vial", "rack", ""),
+        (MOVE_BOTH, "blue vial", "hood", "blue vial"),
+        ("move the red vial to the hood", "red vial", "hood", ""),
+        ("tidy up the vials", "red vial", "rack", ""),
+        ("bring the red vial from the rack to the hood", "red vial", "rack", ""),
+        ("move both vials to the hood", "blue vial", "hood", ""),
+    ],
+)
+def test_what_another_order_names_is_no_step_of_this_one(said: str, vial: str, place: str, odd: str) -> None:
+    """ "The red vial to the hood and the blue one to the rack" was carried out the other way round."""
+    rivals = {"vial": VIALS, "place": PLACES}
+    step = Deed("move_vial", "Move a vial to a place.", {"vial": vial, "place": place}, rivals=rivals)
+    assert swapped([said], step, ROBOT) == odd
 
 
 def test_what_a_later_sentence_adds_to_stands() -> None:
@@ -188,6 +213,7 @@ def bin_it(thing: str) -> Deed:
         ("move the blue vial to the rack and the red vial to the sharps bin", "blue vial", False),
         ("move the blue vial to the rack and the red vial to the sharps bin", "red vial", True),
         ("move the red vial to the rack, the sharps bin is full", "red vial", False),
+        ("move the red vial from the sharps bin to the rack", "red vial", False),
         ("throw all vials away", "blue vial", True),
         ("throw the red and the blue vial away", "red vial", True),
         ("throw the red and the blue vial away", "green vial", False),

@@ -121,7 +121,9 @@ def _deed(step: PolicyStep, situation: Situation, manifest: Manifest) -> Deed:
     ends = [phrase for phrase in (*named.values(), target) if phrase in known and known[phrase].final]
     place = "" if primitive.final or not ends else ends[0]
     if place:  # the relation and other places say nothing of what is left there
-        named = {name: phrase for name, phrase in named.items() if phrase not in known and chosen[name].type != "choice"}
+        named = {
+            name: phrase for name, phrase in named.items() if phrase not in known and name not in ("relation", "direction")
+        }
         named |= {"held": situation.held} if situation.held else {}
     rivals = {
         name: frozenset(chosen[name].choices) | (frozenset(known) if named[name] in known else frozenset())
@@ -338,8 +340,11 @@ class Planner:
         situation, deeds = Situation(known, self.manifest.primitives), list[Deed]()
         final = {step.id for step in final_steps(plan, self.manifest, known)}
         for step in plan.steps:
+            this = _deed(step.step, situation, self.manifest)
             if step.id in final:
-                deeds.append(_deed(step.step, situation, self.manifest))
+                deeds.append(this)
+            elif len(this.rivals) > 1 and (odd := self.gate.swapped(said, this)):
+                return f"{step.step.do} takes {odd!r}, which the instruction names for something else."
             situation.apply(step.step)
         return self.gate.unasked(said, deeds)
 

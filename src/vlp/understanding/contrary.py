@@ -105,7 +105,8 @@ def left_out(asked: str, steps: Iterable[str], primitives: frozenset[str]) -> li
         words = clause.split()
         begins = next((word for word in words if word not in listed("words", "fillers")), "")
         meant = [name for name in sorted(primitives) if begins == words_of(name)[0] and deed_asked(name, clause)]
-        if any(words_of(do)[0] in words for do in here):  # "go home" by `home`, and not by `go_to`
+        talks = begins in listed("primitives", "speaking")
+        if not talks and any(words_of(do)[0] in words for do in here):  # "go home" by `home`, and not by `go_to`
             continue
         if begins in act_of():  # what moves things does so in many ways: `bring` by `pick_up` and `put_down`
             continue

@@ -9,7 +9,7 @@ amount, the thing and the place of another order are not its own.
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vlp.understanding.lexicon import BREAKS, Lexicon, act_of, english, listed, role, singulars, tokens, verbs
 from vlp.understanding.meaning import means, measures, number
@@ -83,6 +83,20 @@ def unasked(sentences: Sequence[str], deeds: Sequence[Deed], others: Collection[
     return ""
 
 
+def swapped(sentences: Sequence[str], deed: Deed, others: Collection[str]) -> str:
+    """Return the words by which an order names something else than a step takes: "the red vial to the hood" of the blue one.
+
+    Args:
+        sentences: what may ask for it.
+        deed: any step.
+        others: names of all that the robot can do.
+    """
+    orders = [_Order(words, i, 1) for i, words in _orders(standing(sentences, others), deed, others)]
+    odd = [_odd(order, replace(deed, amounts={}), sentences, orders) for order in orders]
+    found = next(filter(None, odd), "") if odd and all(odd) else ""
+    return found if any(_says(replace(deed, named={found: found}), found, tokens(text)) for text in sentences) else ""
+
+
 def asks_more(since: Sequence[str], before: Sequence[str], deed: Deed, others: Collection[str]) -> bool:
     """Return whether sentences have an order for a deed that earlier ones do not have in the same words.
 
@@ -122,12 +136,17 @@ def _orders(sentences: Sequence[str], deed: Deed, others: Collection[str]) -> It
             if not words:
                 continue
             asked = _throws(clause, deed.place) if deed.place else _asks(clause, words, deed, others)
-            before = asked or (before and not any(is_verb(word) for word in words[:1]) and not reports(clause))
+            own = is_verb(words[0]) or any(same_word(words_of(name)[0], words[0]) for name in others)
+            before = asked or (before and not own and not reports(clause))
             if before:
                 yield i, words
 
 
 def _throws(clause: str, place: str) -> bool:
+    """Return whether a clause sends something to a final place: "from the bin" and "beside the bin" send nothing there."""
+    clause = re.sub(
+        rf"\b(?:{english()['final']['not_there']})(?: (?:the|a|my|our|your))? {re.escape(place.lower())}\b", "", clause
+    )
     return not reports(clause) and not re.search(english()["final"]["not_asked"], clause) and thrown_away([clause], place)
 
 

@@ -19,7 +19,7 @@ from vlp.primitives.manifest import Manifest
 from vlp.understanding.as_asked import AsAsked, Stays
 from vlp.understanding.contrary import corrected, left_out, opposite, unmentioned
 from vlp.understanding.explaining import Done, Explaining, Own, unconditional
-from vlp.understanding.final import Deed, asks_more, small, unasked
+from vlp.understanding.final import Deed, asks_more, small, swapped, unasked
 from vlp.understanding.lexicon import (
     ALL,
     BREAKS,
@@ -323,6 +323,10 @@ class Gate:
         if not self.reads or self.strict:  # a strict gate checks it
             return ""
         return unasked(sentences, deeds, self.primitives)
+
+    def swapped(self, sentences: Sequence[str], deed: Deed) -> str:
+        """Return what of any step belongs to another one by the words of an order; "" for nothing."""
+        return swapped(sentences, deed, self.primitives) if self.reads and not self.strict else ""
 
     def asked_anew(self, since: Sequence[str], before: Sequence[str], deed: Deed) -> bool:
         """Return whether sentences ask for a deed for good once more, and do not only say again what was said before it."""
