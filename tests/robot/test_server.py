@@ -5,6 +5,7 @@ import gc
 import json
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -313,11 +314,13 @@ def test_one_token_does_not_take_the_streams_of_all(tmp_path: Path) -> None:
         httpx.Client(base_url=at.url, trust_env=False, timeout=10.0) as http,
         contextlib.ExitStack() as streams,
     ):
+        lines: list[Iterator[str]] = []
 
         def asked(token: str) -> int:
             headers = {"Authorization": f"Bearer {token}"}
             stream = streams.enter_context(http.stream("GET", "/events", headers=headers, params={"wait_s": 5}))
-            next(stream.iter_lines())  # it has begun
+            lines.append(stream.iter_lines())  # kept, since an iterator that ends closes its stream
+            next(lines[-1])  # it has begun
             return stream.status_code
 
         assert [asked("a-token-that-looks") for _ in range(5)] == [200] * 4 + [429]
