@@ -274,13 +274,14 @@ def test_what_was_not_said_or_is_left_out_is_asked_about(said: str, steps: list[
     "later",
     [
         "forget the labels", "cancel the labels", "no, cancel the printing", "scrap the labels", "skip the labels",
-        "forget about the labels, go to the dock", "I take it back",
+        "forget about the labels", "I take it back",
     ],
 )  # fmt: skip
 def test_who_calls_something_off_midway_stops_the_robot(later: str):
     """Against: "cancel the labels" midway printed them."""
     why = Gate.of(MODEL, DELIVERY).sentence(later, follows=True)
     assert why is not None and why.stops
+    assert Gate.of(MODEL, DELIVERY).sentence("forget the labels, go to the dock", follows=True) is None
 
 
 @pytest.mark.parametrize(

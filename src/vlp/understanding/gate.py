@@ -131,7 +131,7 @@ class Gate:
             return NotUnderstood("too-long", f"the sentence has {len(text):,} characters; at most {MAX_CHARS:,} are read.")
         if says_stop(text) and (follows or not steers(text)):
             return NotUnderstood("stop", f"{_short(text)} tells the robot to stop.", after_stop(text))
-        if follows and calls_off(text) and not self._opens_with_own(text):
+        if follows and self.reads and not self.strict and calls_off(text) and not self._opens_with_own(text):
             return NotUnderstood("stop", f"{_short(text)} calls something off.", "Say anew what is to be done.")
         if not self.reads:
             return None

@@ -138,9 +138,13 @@ def _core(clause: str) -> str:
 
 
 def calls_off(text: str) -> bool:
-    """Return whether a sentence begins with calling something off: "forget the labels", "no, cancel the printing"."""
-    first = _unled(" ".join(tokens(_collapsed(text))))
-    return re.match(english()["stopping"]["calling_off"], re.sub(r"^(?:(?:[^\w\s]|no|wait|sorry) ?)+", "", first)) is not None
+    """Return whether a sentence only calls something off: "forget the labels", "no, cancel the printing".
+
+    One that goes on ("forget the labels, go home") is a correction.
+    """
+    said = re.sub(r"^(?:(?:[^\w\s]|no|wait|sorry|please|ok) ?)+", "", " ".join(tokens(_collapsed(text))))
+    alone = not re.search(r"[,;.!?] \w|\b(?:and|then|but)\b", said)
+    return alone and re.match(english()["stopping"]["calling_off"], said) is not None
 
 
 def mentions_stop(text: str) -> bool:
