@@ -239,6 +239,7 @@ LOCK, THERE = {"do": "lock_box"}, {"do": "go_to", "place": "kitchen"}
     [
         ("go to the kitchen but don't print anything", [LOCK, THERE]),
         ("go to the kitchen and don't unlock the box", [LOCK, THERE]),
+        ("go to the kitchen, the box must stay closed", [LOCK, THERE]),
         ("lower the lift to 10 cm", [{"do": "set_lift", "height_cm": 10}]),
         ('print "Room 12" on a label', [{"do": "print_label", "text": "Room 12", "count": 1}]),
         ("print 'fragile' twice", [{"do": "print_label", "text": "fragile", "count": 2}]),

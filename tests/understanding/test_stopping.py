@@ -91,3 +91,23 @@ def test_a_yes_is_nothing_but_a_yes() -> None:
     assert all(map(says_yes, ("y", "Yes.", "yes please", "Yes, please!", "ok go on", "please do", "yes yes thanks")))
     for said in ("", "please", "thanks", "fine", "right", "yes but slowly", "yes and no", "yes, the red one", "ok stop", "go"):
         assert not says_yes(said), said
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "print a label that says STOP", 'print a label saying "stop"', "tell Anna to stop by reception",
+        "wait in the kitchen for ten minutes",
+    ],
+)  # fmt: skip
+def test_a_robot_that_stands_still_may_be_told_of_stopping(said: str) -> None:
+    """Each of these was a stop before anything moved; to a robot in motion it still is one."""
+    gate = Gate(reads=True)
+    first, midway = gate.sentence(said), gate.sentence(said, follows=True)
+    assert (first is None or not first.stops) and midway is not None and midway.stops
+
+
+@pytest.mark.parametrize("said", ["go to the desk. stop", "stop", "wait", "put the label down, stop", "it says go, stop"])
+def test_what_stops_stops_a_robot_that_stands_still_too(said: str) -> None:
+    first = Gate(reads=True).sentence(said)
+    assert first is not None and first.stops

@@ -323,7 +323,8 @@ class _Doing:
         if opposed(do, one.deed):  # who may not unlock the box may lock it
             return ""
         # "keep the oven off": `turn_off` may be what keeps it so
-        brings = bool(one.state) and any(same_word(part, one.state) for part in do.lower().split("_"))
+        ways = english()["prohibitions"]["brings"].get(one.state, one.state).split()
+        brings = bool(one.state) and any(same_word(part, way) for part in do.lower().split("_") for way in ways)
         if acts and hit and not brings and not requests(asked, one.things, self.known):
             return f"{do} does something with the {hit}"
         if acts and not hit and not brings and not deed_asked(do, asked) and (thing := self._own_thing(one)):

@@ -72,10 +72,13 @@ def after_stop(text: str) -> str:
 
 
 def steers(text: str) -> bool:
-    """Return whether a sentence stops the robot since it wants it elsewhere: "come back", "you are going the wrong way".
+    """Return whether a sentence is no word for stopping to a robot that stands still.
 
-    To a robot that stands still it is no word for stopping.
+    It wants the robot elsewhere ("come back", "you are going the wrong way"), or speaks of stopping: "print a label that says
+    STOP", "tell Anna to stop by", "wait in the kitchen".
     """
+    if any(re.search(pattern, " ".join(tokens(text))) for pattern in english()["stopping"]["spoken"]):
+        return True
     core = _core(" ".join(word for word in tokens(text) if re.search(r"\w", word)))
     return not any(_patterns()[name].match(core) for name in ("firm", "mild")) and _stops(core)
 
