@@ -129,7 +129,8 @@ class Gate:
         """
         if len(text) > MAX_CHARS:  # one that was never cleaned; it would take seconds to read
             return NotUnderstood("too-long", f"the sentence has {len(text):,} characters; at most {MAX_CHARS:,} are read.")
-        if says_stop(text) and (follows or not steers(text)):
+        still = not follows and steers(text)
+        if says_stop(text) and not still:
             return NotUnderstood("stop", f"{_short(text)} tells the robot to stop.", after_stop(text))
         if follows and self.reads and not self.strict and calls_off(text) and not self._opens_with_own(text):
             return NotUnderstood("stop", f"{_short(text)} calls something off.", "Say anew what is to be done.")
@@ -147,7 +148,7 @@ class Gate:
             why = NotUnderstood("condition", f"{ends[0]!r}: {english()['beyond']['conditions']['why']}")
         if not self.strict:
             why = self._soft(text, why, follows)
-        if why is not None and mentions_stop(text):
+        if why is not None and mentions_stop(text) and not still:
             return NotUnderstood("stop", f"{_short(text)} seems to tell the robot to stop.")
         return why
 
