@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 def test_a_late_server_is_waited_for_as_long_as_the_limit_says_and_asked_once_more() -> None:
     """With a piece always waiting no limit held until 8 MiB had come; a late request was never asked again."""
-    summary = model_late.be_late(5, limit_s=0.2)
+    summary = model_late.be_late(5)
     assert summary["faults"] == []
     assert "floods with empty events" in summary["late"]
 

@@ -106,8 +106,8 @@ def _case(late: Answer, midway: bool, limit_s: float) -> tuple[float, list[str]]
     if not any("once more" in note for note in told.notes):
         faults.append("the journal does not say that it was asked once more")
     faults += ["the robot's stop is latched"] if told.stopped else []
-    asked_s = server.asked[1 if midway else 0][0]
-    faults += [f"{do} began while the reply was late" for at_s, do in told.steps if at_s > asked_s]
+    late_ones = server.asked[1 if midway else 0 :]  # none where the good one before was not in time: "asked 0 times"
+    faults += [f"{do} began while the reply was late" for at_s, do in told.steps if late_ones and at_s > late_ones[0][0]]
     if midway and len(told.steps) != 2:
         faults.append(f"did {told.done} before the new instruction")
     return max(waited, default=0.0), faults
