@@ -5,7 +5,7 @@ from household import GATE, HOUSE, kept_from, policy, rate
 
 from vlp.policy.model import Situation, State
 from vlp.primitives.manifest import Primitive
-from vlp.runtime.memory import deed
+from vlp.runtime.memory import deed_text
 from vlp.understanding import gate
 from vlp.understanding.final import Deed
 from vlp.understanding.stopping import after_stop, says_stop
@@ -93,7 +93,7 @@ def test_an_article_and_a_plural_make_no_other_deed():
     dials = Primitive("order", "action", "Order.", HOUSE.primitives["pick_up"].arguments, final=True)
     situation = Situation(State(), {**HOUSE.primitives, "order": dials})
     steps = [policy(f"pick_up {what}").steps[0] for what in ("a pizza", "Pizza", "the pizzas", "a cake")]
-    deeds = [deed(step, situation) for step in steps]
+    deeds = [deed_text(step, situation) for step in steps]
     assert len({*deeds[:3]}) == 1 and deeds[3] not in deeds[:3]
 
 

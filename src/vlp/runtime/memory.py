@@ -112,7 +112,7 @@ class RunMemory:
         sensed: what the robot sensed of its own facts when it was last observed.
         declined: the robot's question to which the person, in the last sentence, did not say yes; "" for none.
         made: the facts that the last step made, by its declaration.
-        undoable: final steps that were done, or may have been, as `deed` writes them: none is done twice unasked.
+        undoable: final steps that were done, or may have been, as `deed_text` writes them: none is done twice unasked.
         asked_anew: how many instructions came before the last one that is no answer.
         planned_on_s: when the image of the present plan was taken, in seconds since the epoch.
     """
@@ -286,7 +286,7 @@ class RunMemory:
         )
         self._know(steps=(*self.knowledge.steps, done))
         if self.primitives[step.step.do].final and data["status"] != "rejected":
-            this = deed(step.step, self.situation)
+            this = deed_text(step.step, self.situation)
             times = self.undoable[this].times + 1 if this in self.undoable else 1
             sure = data["status"] == "succeeded" or result["code"] == "bad-result"
             self.undoable[this] = ForGood(times, sure, len(self.knowledge.instructions))
@@ -332,7 +332,7 @@ class RunMemory:
         self._know(beliefs={name: at for name, at in self.knowledge.beliefs.items() if name != phrase})
 
 
-def deed(step: PolicyStep, situation: Situation) -> str:
+def deed_text(step: PolicyStep, situation: Situation) -> str:
     """Return what a step does to what, as text that is the same for a step that does it again, however much of it."""
     said = {name: value for name, value in situation.said(step).items() if not isinstance(value, int | float)}
     said = {name: plain(value) if isinstance(value, str) else value for name, value in said.items()}

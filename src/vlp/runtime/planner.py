@@ -15,7 +15,7 @@ from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import CHECK, Schema, guided, policy_schema
 from vlp.prompt.render import plan_messages, repair_messages
 from vlp.runtime.body import Abandoned, Budget, Overrun, Worker
-from vlp.runtime.memory import ForGood, RunMemory, alike, deed
+from vlp.runtime.memory import ForGood, RunMemory, alike, deed_text
 from vlp.runtime.story import Outcome
 from vlp.understanding.final import Deed
 from vlp.understanding.gate import OPEN, Gate
@@ -246,7 +246,7 @@ class Planner:
         """Yield `done-already` for each step that cannot be undone, was done before, and is not asked for again."""
         situation = Situation(context.state, context.manifest.primitives)
         for path, step in walk(policy):
-            known = self.memory.undoable.get(deed(step, situation))
+            known = self.memory.undoable.get(deed_text(step, situation))
             final = context.manifest.primitives[step.do].final
             if final and known is not None and known.sure and not self._asked_again(known, step, situation):
                 message = f"{step.do} was done already, cannot be undone, and was not asked for again."
@@ -324,7 +324,7 @@ class Planner:
         situation = Situation(known, self.manifest.primitives)
         for step in (one.step for one in plan.steps):
             if self.manifest.primitives[step.do].final:
-                this = deed(step, situation)
+                this = deed_text(step, situation)
                 before = [
                     one
                     for did, one in self.memory.undoable.items()

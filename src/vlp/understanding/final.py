@@ -63,12 +63,12 @@ def unasked(sentences: Sequence[str], deeds: Sequence[Deed], others: Collection[
         others: names of all that the robot can do.
     """
     told = standing(sentences, others)
-    taken: dict[str, list[_Order]] = {}
+    known: dict[tuple[str, ...], _Order] = {}
     for deed in deeds:
-        kind = f"{deed.do} {deed.place}"
-        if kind not in taken:
-            taken[kind] = [_Order(words, i, _times(words, deed)) for i, words in _orders(told, deed, others)]
-        orders = taken[kind]
+        orders = [
+            known.setdefault((deed.do, deed.place, str(i), *words), _Order(words, i, _times(words, deed)))
+            for i, words in _orders(told, deed, others)
+        ]
         what = f"{deed.do} leaves something at the {deed.place} for good" if deed.place else f"{deed.do} cannot be undone"
         if not orders:
             return f"{what}, and nobody spoke of that."
@@ -147,17 +147,12 @@ def _throws(clause: str, place: str) -> bool:
     clause = re.sub(
         rf"\b(?:{english()['final']['not_there']})(?: (?:the|a|my|our|your))? {re.escape(place.lower())}\b", "", clause
     )
-    return not reports(clause) and not re.search(english()["final"]["not_asked"], clause) and thrown_away([clause], place)
+    return not reports(clause) and not re.search(english()["final"]["not_asked"], clause) and _away(clause, place)
 
 
-def thrown_away(sentences: Sequence[str], place: str) -> bool:
-    """Return whether sentences ask for something to go where it cannot be taken back from, also by throwing or clearing away.
-
-    Args:
-        sentences: every instruction so far.
-        place: where something is left for good.
-    """
-    said = " . ".join(" ".join(tokens(text)) for text in sentences)
+def _away(clause: str, place: str) -> bool:
+    """Return whether a clause speaks of throwing or clearing away, or of a final place."""
+    said = " ".join(tokens(clause))
     deeds, mended = re.sub(english()["prohibitions"]["not_waste"], " ", said).split(), Lexicon().mended
     away = any(act_of().get(mended(word) or word, frozenset()) & {"throw", "clear"} for word in deeds)
     away = away or re.search(english()["prohibitions"]["emptied"], said) is not None
