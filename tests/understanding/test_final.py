@@ -46,7 +46,7 @@ ASKED = {
     ),
     ("buy", "milk"): ("buy milk", "get some milk"),
     ("dispense", "rice", "pot"): (
-        "put 50 grams of rice into the pot", "pour rice into the pot", "pour rice and salt into the pot",
+        "put 50 grams of rice into the pot", "pour rice into the pot", "dispense rice and salt into the pot",
     ),
     ("unlock_door",): ("unlock the door",),
     ("send_mail", "Anna", "I am late"): ("send Anna a mail that I am late",),
@@ -151,6 +151,75 @@ def test_amounts_things_and_places_belong_to_their_own_order(said: str, deeds: l
 def test_what_a_later_sentence_replaces_was_not_asked_for(later: str) -> None:
     """ "cancel that and open the hood" let the dose out all the same."""
     assert unasked([ONE, later], [A5], ROBOT)
+
+
+PEOPLE = frozenset({"Mrs Brown", "Mr Green", "Mrs Hill"})
+KINDS = frozenset({"aspirin", "paracetamol", "sleeping tablet"})
+NURSING = [*ROBOT, "give_tablet", "call_nurse"]
+
+
+def tablet(who: str = "Mrs Brown", kind: str = "aspirin", count: int = 1) -> Deed:
+    named, rivals = {"to": who, "kind": kind}, {"to": PEOPLE, "kind": KINDS}
+    return Deed("give_tablet", "Give out a tablet.", named, {"count": count}, rivals)
+
+
+@pytest.mark.parametrize(
+    ("said", "given"),
+    [
+        ("give Mrs Brown an aspirin in room 1", tablet()),
+        ("please give Mr Green two aspirins", tablet("Mr Green", count=2)),
+        ("could you give Mrs Hill a sleeping tablet", tablet("Mrs Hill", "sleeping tablet")),
+    ],
+)
+def test_a_tablet_goes_to_whom_it_was_to_go(said: str, given: Deed) -> None:
+    assert unasked([said], [given], NURSING) == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "given"),
+    [
+        ("give Mrs Brown an aspirin in room 3", tablet(count=3)),
+        ("give Mrs Brown in room 2 an aspirin", tablet(count=2)),
+        ("give Mrs Brown one aspirin in room 2", tablet(count=2)),
+        ("give Mrs Brown an aspirin at 3 o'clock", tablet(count=3)),
+        ("give Mrs Brown an aspirin from dispenser 2", tablet(count=2)),
+        ("give everyone but Mrs Brown an aspirin", tablet()),
+        ("give Mr Brown an aspirin", tablet()),
+        ("give Mrs Greenfield an aspirin", tablet("Mr Green")),
+        ("give Mrs Brown, who is sleeping, a tablet", tablet(kind="sleeping tablet")),
+        ("take the aspirin away from Mrs Brown", tablet()),
+        ("throw away Mrs Brown's aspirin", tablet()),
+        ("put Mrs Brown's aspirin back", tablet()),
+        ("return the aspirin to Mrs Brown", tablet()),
+        ("order the aspirin for Mrs Brown", tablet()),
+        ("give Mrs Brown an aspirin or call a nurse", tablet()),
+        ("the nurse said: give Mrs Brown an aspirin", tablet()),
+    ],
+)
+def test_a_tablet_that_goes_elsewhere_was_not_asked_for(said: str, given: Deed) -> None:
+    """A room's number was a dose, another name of the same family the person, and any verb with the tablet gave it."""
+    assert unasked([said], [given], NURSING)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        "she's unconscious", "that's the wrong person", "wrong tablet", "the other tablet", "she is allergic",
+        "she is asleep",
+        "the nurse will do that", "too soon", "the tablets are expired", "she has taken it", "sorry, I meant Mr Green",
+        "light on please",
+    ],
+)  # fmt: skip
+def test_whatever_else_is_said_later_leaves_no_order_standing(later: str) -> None:
+    """ "She is allergic" was an instruction, and the tablet of the one before it was given."""
+    assert unasked(["give Mrs Brown an aspirin", later], [tablet()], NURSING)
+
+
+@pytest.mark.parametrize("later", ["one", "just one", "make it one", "one will do", "I meant one", "no, one"])
+def test_a_later_amount_is_the_amount(later: str) -> None:
+    """After "just one" two were given."""
+    said = ["give Mrs Brown two aspirins", later]
+    assert unasked(said, [tablet(count=2)], NURSING) and unasked(said, [tablet(count=1)], NURSING) == ""
 
 
 MOVE_BOTH = "move the red vial to the hood and the blue vial to the rack"

@@ -195,7 +195,7 @@ def test_a_deed_for_good_that_nobody_asked_for_is_noticed():
     flush = Deed("flush", HOME.primitives["flush"].doc)
     assert GATE.unasked(("water the basil",), [flush])
     assert not GATE.unasked(("water the basil and flush",), [flush])
-    assert not GATE.unasked(("rinse the toilet",), [flush]), "by the thing"
+    assert GATE.unasked(("rinse the toilet",), [flush]), "the thing of another verb: hide it"
     assert not Gate.of(ScriptedModel(["{}"]), HOME).unasked(("water the basil",), [flush]), "scripted replies go ungated"
 
 
@@ -297,3 +297,16 @@ def test_words_of_somebody_in_the_way_end_what_is_under_way(said: str, alarms: b
     """Against: "there is a person in the hood" was noted, and the dose let out."""
     ahead = Policy.from_json({"goal": "g", "subtasks": [{"name": "n", "steps": [LOCK, THERE]}]})
     assert Gate.of(MODEL, DELIVERY).alarming(said, ahead) is alarms
+
+
+@pytest.mark.parametrize(
+    ("said", "ends"),
+    [
+        ("she is choking", True), ("already done", True), ("no, just the light please", True), ("ask the nurse first", True),
+        ("is that the right one?", True), ("thank you very much", False), ("well done!", False),
+    ],
+)  # fmt: skip
+def test_before_what_cannot_be_undone_nothing_is_only_noted(said: str, ends: bool):
+    """Against: "she has taken it already" was noted, and the tablet given."""
+    ahead = Policy.from_json({"goal": "g", "subtasks": [{"name": "n", "steps": [{"do": "flush"}]}]})
+    assert GATE.alarming(said, ahead) is ends

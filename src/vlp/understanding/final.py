@@ -108,17 +108,21 @@ def asks_more(since: Sequence[str], before: Sequence[str], deed: Deed, others: C
 
 
 def standing(sentences: Sequence[str], others: Collection[str]) -> list[str]:
-    """Return the sentences that stand together with the last one: what a later sentence replaces or takes back is none."""
+    """Return the sentences that stand together with the last one.
+
+    A request stands with those before it where it says so ("too", "then", "it"), a correction does ("no, the blue one", "only
+    3 ml"). Whatever else is said later ("she is asleep", "the other tablet") leaves nothing standing before it.
+    """
     verbs_ = {words_of(name)[0] for name in others}
     found: list[str] = []
     for text in reversed(sentences):
         found.insert(0, text)
         plain_text = " ".join(tokens(text))
-        if re.search(english()["final"]["replaces"], plain_text):
+        if any(re.search(english()["final"][name], plain_text) for name in ("replaces", "doubtful")):
             break
         begins = [_led(clause).split()[:1] for clause in _clauses(text)]
         asks = any(is_verb(w) or any(same_word(verb, w) for verb in verbs_) for words in begins for w in words)
-        if asks and not re.search(english()["final"]["adds"], plain_text):
+        if not re.search(english()["final"]["adds" if asks else "corrects"], plain_text):
             break
     return found
 
@@ -189,11 +193,11 @@ def _asks(clause: str, words: Sequence[str], deed: Deed, others: Collection[str]
         return True  # "let a pill out", as it is described
     moves = any(word in _busy() or any(same_word(one, word) for one in elsewhere) for word in words)
     wished = re.search(english()["final"]["wished"], clause.strip()) is not None
-    verbal = len(words) > 2 and words[1] in role("articles") and words[0] not in small()
-    if named and not moves and (wished or verbal):  # "one more pill", "I want a pizza", "rinse the toilet"
+    if named and not moves and wished:  # "one more pill", "I want a pizza"
         return True
     # "put 50 grams of rice into the pot"
-    return asks and not other and len(deed.phrases) > 1 and any(_says(deed, name, words) for name in deed.named)
+    puts = len(deed.named) > 1 and re.match(english()["final"]["puts"], " ".join(words)) is not None
+    return puts and not other and any(_says(deed, name, words) for name in deed.named)
 
 
 def _odd(order: _Order, deed: Deed, sentences: Sequence[str], orders: Sequence[_Order]) -> str:
@@ -207,7 +211,7 @@ def _odd(order: _Order, deed: Deed, sentences: Sequence[str], orders: Sequence[_
     for name, value in deed.amounts.items():
         clauses = [clause.split() for text in later for clause in _clauses(text)]
         said = next((words for words in reversed(clauses) if _says_amount(words)), order.words)
-        if not _is_amount(said, name, value):
+        if not _is_amount(said, name, value, deed):
             return f"{name.replace('_', ' ')} {value:g}"
     return ""
 
@@ -239,11 +243,13 @@ def _says(deed: Deed, name: str, words: Sequence[str]) -> bool:
     telling = [word for word in own if word not in shared]
     if name in deed.texts:
         return any(_same(one, word) for one in own for word in words)
+    if not _titled(own, words):  # "Mr Brown" is not Mrs Brown
+        return False
     if telling and len(telling) < len(own):
         own = telling
     elif telling and name in deed.rivals:
-        return any(_same(one, word) for one in own for word in words)
-    return all(any(_same(one, word) for word in words) for one in own)
+        return any(_named(one, word) for one in own for word in words)
+    return all(any(_named(one, word) for word in words) for one in own)
 
 
 def _says_rival(deed: Deed, name: str, words: Sequence[str]) -> bool:
@@ -285,22 +291,28 @@ def _times(words: Sequence[str], deed: Deed) -> int:
     return 1
 
 
-def _is_amount(words: Sequence[str], name: str, value: float) -> bool:
-    """Return whether an order says an amount; a bare number is one where no other unit follows."""
+def _is_amount(words: Sequence[str], name: str, value: float, deed: Deed) -> bool:
+    """Return whether an order says an amount: with its unit, or of a number without one as "two labels", "twice", "floor two".
+
+    "Room 3", "at 3" and "for two" say no amount.
+    """
     if {*words} & {*english()["final"]["vague"].split()}:
         return False
-    united = any(part in _units() for part in re.findall(r"[a-z]+", name.lower()))
+    parts = re.findall(r"[a-z]+", name.lower())
+    if any(part in _units() for part in parts):
+        return any(said for said, _ in measures(" ".join(number(word) for word in words), name, value))
+    counted = {word for phrase in (deed.do.replace("_", " "), *deed.named.values()) for word in tokens(phrase)} - small()
     for i, word in enumerate(words):
-        behind = [*words[i + 1 :], ""][0]
-        if _float(number(word)) == value and behind not in _units() and (not united or behind in small() | {""}):
+        behind, before = [*words[i + 1 :], ""][0], words[i - 1] if i else ""
+        fits = word == "twice" or any(_named(one, behind) for one in counted) or before in parts or len(words) <= 3
+        if _float(number(word)) == value and fits and behind not in _units():
             return True
-    if value == 1 and not united and {"a", "an", "another"} & {*words}:
-        return True
-    return any(said for said, _ in measures(" ".join(number(word) for word in words), name, value))
+    return value == 1 and bool({"a", "an", "another"} & {*words})
 
 
 def _says_amount(words: Sequence[str]) -> bool:
-    numbers = [word for word in words if word != "one" and _float(number(word)) is not None]  # "the blue one"
+    thing = {i + 1 for i, word in enumerate(words) if word not in small() | {"just", "only", "meant", "do"}}  # "the blue one"
+    numbers = [word for i, word in enumerate(words) if _float(number(word)) is not None and (word != "one" or i not in thing)]
     return bool(numbers or _units() & {*words})
 
 
@@ -335,6 +347,18 @@ def plain(phrase: str) -> str:
     """Return a phrase without articles, capitals and plurals: "a pizza" and "Pizzas" are one thing."""
     words = [word for word in tokens(phrase) if word not in role("articles") | {"one", *BREAKS}]
     return " ".join(min(singulars(word), key=lambda one: (len(one), one)) for word in words) or phrase
+
+
+def _named(one: str, word: str) -> bool:
+    """Return whether a word is another one in whatever number, or may mean it; "Greenfield" is no "Green"."""
+    return bool(singulars(one) & singulars(word)) or means(one, word)
+
+
+def _titled(own: Sequence[str], words: Sequence[str]) -> bool:
+    """Return whether nobody of the same name and another title is meant."""
+    titles = {*english()["final"]["titles"].split()}
+    mine = titles & {*own}
+    return not mine or not any(w in titles - mine and [*words[i + 1 :], ""][0] in own for i, w in enumerate(words))
 
 
 def _head(words: Sequence[str], i: int) -> bool:

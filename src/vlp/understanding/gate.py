@@ -47,7 +47,6 @@ from vlp.understanding.prohibitions import (
     told_of,
     unclear,
     untold,
-    words_of,
 )
 from vlp.understanding.reading import Reading, inquires, polite, read, reports, requested
 from vlp.understanding.stopping import after_stop, calls_off, mentions_stop, says_no, says_stop, steers
@@ -154,7 +153,7 @@ class Gate:
 
     def alarming(self, text: str, ahead: Policy | None) -> bool:
         """Return whether words that are no instruction had better end what a robot does: a hazard, somebody at a thing or place
-        of the steps ahead, or a deed ahead that cannot be undone.
+        of the steps ahead, and whatever is said before a deed that cannot be undone.
 
         Args:
             text: the words.
@@ -164,12 +163,13 @@ class Gate:
         if words & listed("stopping", "hazards"):
             return True
         steps = ahead.steps if ahead else ()
+        # before what cannot be undone anything but thanks may bear on it: "she has had it already"
+        if any(step.do in self.own.final for step in steps):
+            return re.match(english()["final"]["thanks"], " ".join(tokens(text))) is None
         named = " ".join(f"{step.do} {' '.join(map(str, step.arguments.values()))}" for step in steps)
         near = {*plain_words(named)} - small()
         somebody = words & (listed("harm", "living") | listed("harm", "parts") | {"somebody", "someone"})
-        final = [step.do for step in steps if step.do in self.own.final]
-        touched = any(same_word(one, word) for one in near | {"you"} for word in words)
-        return bool(somebody and touched) or any(same_word(words_of(do)[0], word) for do in final for word in words)
+        return bool(somebody) and any(same_word(one, word) for one in near | {"you"} for word in words)
 
     def answer(self, text: str) -> NotUnderstood | None:
         """Return why an answer to a question of the robot's may not move it; None when it may.
