@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CODE := src tests examples recipes tools
 export MUJOCO_GL ?= egl
 
-.PHONY: demo quick soak dependencies test test-serving check docs clean
+.PHONY: demo quick soak dependencies test tests test-serving check docs clean
 
 # The main job with one change of mind midway, on the embedded model; the scene is of the test split.
 DEMO := "put the red cube in the green bowl" --seed 20009802 --change "4: no, put it in the orange bowl"
@@ -27,10 +27,13 @@ quick: $(VENV)/.dev
 	$(if $(CHANGED),$(BIN)/pyright --pythonpath $(BIN)/python $(CHANGED))
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(QUICK)
 
-# Two processes of one thread each: with two threads each they wait for one another, and a training takes twice as long.
+# The checks run beside the tests, which wait for a third of their time.
 test: $(VENV)/.dev
+	$(MAKE) --no-print-directory -j 2 tests check
+
+# Two processes of one thread each: with two threads each they wait for one another, and a training takes twice as long.
+tests: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
-	$(MAKE) --no-print-directory check
 
 # Installs vLLM in an environment of its own (6 GB) and serves nano with it; takes minutes, so `make test` leaves it out.
 VLLM_VENV ?= .venv-vllm
