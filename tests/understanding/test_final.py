@@ -243,6 +243,7 @@ def test_what_another_order_names_is_no_step_of_this_one(said: str, vial: str, p
     rivals = {"vial": VIALS, "place": PLACES}
     step = Deed("move_vial", "Move a vial to a place.", {"vial": vial, "place": place}, rivals=rivals)
     assert swapped([said], step, ROBOT) == odd
+    assert swapped(["go to the dock", said], step, ROBOT) == odd, "after another instruction it was not compared"
 
 
 def test_what_a_later_sentence_adds_to_stands() -> None:

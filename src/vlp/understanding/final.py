@@ -19,7 +19,7 @@ from vlp.understanding.reading import reports, requested
 
 @dataclass(frozen=True)
 class Deed:
-    """A step that cannot be undone, in words.
+    """A step in words, mostly one that cannot be undone.
 
     Args:
         do: the primitive.
@@ -91,10 +91,11 @@ def swapped(sentences: Sequence[str], deed: Deed, others: Collection[str]) -> st
         deed: any step.
         others: names of all that the robot can do.
     """
-    orders = [_Order(words, i, 1) for i, words in _orders(standing(sentences, others), deed, others)]
-    odd = [_odd(order, replace(deed, amounts={}), sentences, orders) for order in orders]
+    told = standing(sentences, others)
+    orders = [_Order(words, i, 1) for i, words in _orders(told, deed, others)]
+    odd = [_odd(order, replace(deed, amounts={}), told, orders) for order in orders]
     found = next(filter(None, odd), "") if odd and all(odd) else ""
-    return found if any(_says(replace(deed, named={found: found}), found, tokens(text)) for text in sentences) else ""
+    return found if any(_says(replace(deed, named={found: found}), found, tokens(text)) for text in told) else ""
 
 
 def asks_more(since: Sequence[str], before: Sequence[str], deed: Deed, others: Collection[str]) -> bool:
@@ -202,9 +203,9 @@ def _asks(clause: str, words: Sequence[str], deed: Deed, others: Collection[str]
 
 def _odd(order: _Order, deed: Deed, sentences: Sequence[str], orders: Sequence[_Order]) -> str:
     """Return what of a deed is another order's, or nobody's; "" when all of it is this one's."""
-    later = [_decimal(text) for text in sentences[order.sentence + 1 :]]
     if deed.place:
         return _odd_thing(order, deed, sentences)
+    later = [_decimal(text) for text in sentences[order.sentence + 1 :]]
     for name, phrase in deed.named.items():
         if not _names(name, deed, order, sentences, orders):
             return phrase[:40]
