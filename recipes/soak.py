@@ -9,6 +9,8 @@ Everything talks to loopback only, and ends by itself. Each row is a command of 
 
 import argparse
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -183,11 +185,15 @@ def run(name: str, out: Path, seconds: float) -> None:
     module, *words = row.module.split()
     command = [sys.executable, "-m", f"vlp.evaluation.stress.{module}", *words, "--n", str(row.n), "--out", str(out / name)]
     print(f"{name}: {row.promise}", file=sys.stderr, flush=True)
+    row_process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
-        ended = subprocess.run(command, stdout=subprocess.DEVNULL, timeout=seconds, check=False).returncode
-        if ended:
+        if ended := row_process.wait(seconds):
             print(f"{name}: ended with status {ended}: a promise was broken, or it could not run", file=sys.stderr, flush=True)
-    except subprocess.TimeoutExpired:
+    except (subprocess.TimeoutExpired, KeyboardInterrupt) as why:
+        os.killpg(row_process.pid, signal.SIGKILL)  # its children too, which keep cores busy
+        row_process.wait()
+        if isinstance(why, KeyboardInterrupt):
+            raise
         rows = out / name / "rows.jsonl"
         done = len(rows.read_text().splitlines()) if rows.is_file() else 0
         then = "the same command goes on" if done else f"it begins anew: give --only {name} more minutes"
