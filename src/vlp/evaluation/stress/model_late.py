@@ -87,7 +87,7 @@ def be_late(n: int, seed: int = 0, limit_s: float = 0.4) -> dict[str, Any]:
     }
 
 
-def _case(late: Answer, midway: bool, limit_s: float) -> tuple[float, list[str]]:
+def _case(late: Answer, midway: bool, limit_s: float, tries: int = 3) -> tuple[float, list[str]]:
     """Return the longest wait for a reply in one run, and what was not as promised."""
     good, sentence = stream(task()[2]), task()[0]
 
@@ -97,6 +97,8 @@ def _case(late: Answer, midway: bool, limit_s: float) -> tuple[float, list[str]]
     changes = [Change(2, Instruction.of(f"{sentence} now"))] if midway else []
     with ModelServer(answer) as server:
         told = command(server.url, limit_s, changes)
+    if midway and told.took_s[:1] > [0.9 * limit_s] and tries > 1:
+        return _case(late, midway, limit_s, tries - 1)  # on a busy machine the good reply was itself late: nothing was shown
     waited = told.took_s[1:] if midway else told.took_s
     faults = [f"asked {len(waited)} times, not twice"] if len(waited) != 2 else []
     most_s = 1.1 * limit_s + 0.2
