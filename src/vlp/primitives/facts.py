@@ -316,8 +316,9 @@ def measured(fact: Fact) -> bool:
 
 def told_by_state(primitive: Primitive, sensed: Iterable[Fact] = ()) -> list[Condition]:
     """Return those of a primitive's needs that the robot's own state answers: its hand, where it stands, what it senses."""
-    told = {("hand_empty",), ("holding",), ("at",), *(fact[:1] for fact in sensed)}
-    return [need for need in map(Condition.parse, primitive.needs) if need.words[:1] in told and len(need.words) <= 2]
+    told = {"hand_empty", "holding", "at", *(fact[0] for fact in sensed)}
+    needs = map(Condition.parse, primitive.needs)
+    return [need for need in needs if need.words and need.words[0] in told and len(need.words) <= 2]
 
 
 def denied(primitive: Primitive, arguments: Mapping[str, Any], state: RobotState) -> Condition | None:
@@ -338,12 +339,6 @@ def denied(primitive: Primitive, arguments: Mapping[str, Any], state: RobotState
         if so is not effect.positive:
             return effect
     return None
-
-
-def deniable(primitive: Primitive, sensed: Iterable[Fact]) -> bool:
-    """Return whether a robot's own state could deny an effect of a primitive."""
-    told = {"hand_empty", "at", *(fact[0] for fact in sensed)}
-    return any(condition.words[:1] and condition.words[0] in told for condition in map(Condition.parse, primitive.makes))
 
 
 def sensed_facts(told: Mapping[str, bool]) -> dict[Fact, bool]:

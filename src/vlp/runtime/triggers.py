@@ -11,7 +11,7 @@ from typing import Protocol
 
 from vlp.core.observation import Located, RobotState
 from vlp.policy.model import PlanStep
-from vlp.primitives.facts import deniable, denied
+from vlp.primitives.facts import denied
 from vlp.runtime.memory import SAME_SPOT_M, RunMemory
 
 CONTAINER_MARGIN_M = 0.01
@@ -129,10 +129,7 @@ def not_done(moment: Moment) -> str | None:
     if not done or moment.memory.progress.failed:
         return None
     step = done[-1].step
-    primitive = moment.memory.primitives[step.do]
-    if not deniable(primitive, moment.memory.sensed):
-        return None
-    effect = denied(primitive, moment.memory.situation.said(step), moment.state)
+    effect = denied(moment.memory.primitives[step.do], moment.memory.situation.said(step), moment.state)
     if effect is None:
         return None
     held, said = moment.state.holding, " ".join(effect.words)

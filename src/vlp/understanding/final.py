@@ -7,6 +7,7 @@ An order is a clause that begins with the verb, or wishes for the thing. What it
 amount, the thing and the place of another order are not its own.
 """
 
+import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -51,7 +52,7 @@ class _Order:
 
     words: list[str]
     sentence: int
-    left: int
+    left: float
 
 
 def unasked(sentences: Sequence[str], deeds: Sequence[Deed], others: Collection[str]) -> str:
@@ -276,11 +277,11 @@ def _odd_thing(order: _Order, deed: Deed, sentences: Sequence[str]) -> str:
     return next((phrase[:40] for name, phrase in deed.named.items() if not _says(deed, name, said)), "")
 
 
-def _times(words: Sequence[str], deed: Deed) -> int:
+def _times(words: Sequence[str], deed: Deed) -> float:
     """Return how often an order asks for a deed: "two pizzas", "twice", "every line"."""
     table = english()["final"]
     if deed.place or {*words} & {*table["several"].split()}:  # of a place it matters which things are left there
-        return 99
+        return math.inf
     amounts = [number(word) for word in words if any(_float(number(word)) == value for value in deed.amounts.values())]
     for i, word in enumerate(words):
         if word == "both" or (word == "twice" and "2" not in amounts):

@@ -49,7 +49,7 @@ from vlp.understanding.prohibitions import (
     untold,
 )
 from vlp.understanding.reading import Reading, inquires, polite, read, reports, requested
-from vlp.understanding.stopping import after_stop, calls_off, mentions_stop, says_no, says_stop, steers
+from vlp.understanding.stopping import after_stop, calls_off, mentions_stop, says_no, says_stop, speaks_of_stopping, steers
 from vlp.understanding.unsafe import hanging, harmful, without_denied
 
 
@@ -128,8 +128,8 @@ class Gate:
         """
         if len(text) > MAX_CHARS:  # one that was never cleaned; it would take seconds to read
             return NotUnderstood("too-long", f"the sentence has {len(text):,} characters; at most {MAX_CHARS:,} are read.")
-        still = not follows and steers(text)
-        if says_stop(text) and not still:
+        begins = not follows and (steers(text) or speaks_of_stopping(text))  # to a robot that stands still it stops nothing
+        if says_stop(text) and not begins:
             return NotUnderstood("stop", f"{_short(text)} tells the robot to stop.", after_stop(text))
         if follows and self.reads and not self.strict and calls_off(text) and not self._opens_with_own(text):
             return NotUnderstood("stop", f"{_short(text)} calls something off.", "Say anew what is to be done.")
@@ -147,7 +147,7 @@ class Gate:
             why = NotUnderstood("condition", f"{ends[0]!r}: {english()['beyond']['conditions']['why']}")
         if not self.strict:
             why = self._soft(text, why, follows)
-        if why is not None and mentions_stop(text) and not still:
+        if why is not None and mentions_stop(text) and not begins:
             return NotUnderstood("stop", f"{_short(text)} seems to tell the robot to stop.")
         return why
 
@@ -420,9 +420,8 @@ class Gate:
         asked = self._asked(text)
         tables = english()["prohibitions"]
         kinds = {match[1] for match in re.finditer(tables["of_kind"], asked)}
-        signs = {word for word in self.read(asked).unknown if not re.search(r"\w", word)}
         ends = {"st", "nd", "rd", "th"} if re.search(r"\d ?(?:st|nd|rd|th)\b", text.lower()) else set[str]()
-        unknown = [word for word in self.read(asked).unknown if word not in kinds | signs | ends]
+        unknown = [word for word in self.read(asked).unknown if word not in kinds | ends and re.search(r"\w", word)]
         steps = [*((step.do, step.arguments) for step in policy.steps), *done]
         return Explaining(self.own, steps).unexplained(text, asked, self._asked(unconditional(text, self.primitives)), unknown)
 

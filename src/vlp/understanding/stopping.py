@@ -72,15 +72,14 @@ def after_stop(text: str) -> str:
 
 
 def steers(text: str) -> bool:
-    """Return whether a sentence is no word for stopping to a robot that stands still.
-
-    It wants the robot elsewhere ("come back", "you are going the wrong way"), or speaks of stopping: "print a label that says
-    STOP", "tell Anna to stop by", "wait in the kitchen".
-    """
-    if any(re.search(pattern, " ".join(tokens(text))) for pattern in english()["stopping"]["spoken"]):
-        return True
+    """Return whether a sentence stops a moving robot to send it elsewhere: "come back", "you are going the wrong way"."""
     core = _core(" ".join(word for word in tokens(text) if re.search(r"\w", word)))
     return not any(_patterns()[name].match(core) for name in ("firm", "mild")) and _stops(core)
+
+
+def speaks_of_stopping(text: str) -> bool:
+    """Return whether a sentence has a word for stopping in what it asks for: "tell Anna to stop by", "wait in the kitchen"."""
+    return any(re.search(pattern, " ".join(tokens(text))) for pattern in english()["stopping"]["spoken"])
 
 
 def _says_stop(text: str) -> bool:
