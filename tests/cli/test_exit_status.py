@@ -75,6 +75,7 @@ STATUSES: dict[str, dict[int, list[str]]] = {
     "gate plans": {2: ["gate", "plans", "none"]},
     "serve": {2: ["serve", "--model", "none"]},
     "bench run": {2: ["bench", "run", "none"]},
+    "bench speed": {2: ["bench", "speed", "none"]},
     "bench step": {2: ["bench", "step", "--base", "none"]},
     "bench model": {2: ["bench", "model", "--base", "none"]},
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""`vlp bench run|step|model`: figures with their intervals, and the failures behind them."""
+"""`vlp bench run|speed|step|model`: figures with their intervals, and the failures behind them."""
 
 import json
 import time
@@ -17,9 +17,6 @@ from vlp.evaluation.runner import WHOLE
 from vlp.evaluation.suites import SUITES
 from vlp.models.catalogue import DEFAULT_MODEL
 from vlp.perception.grounder import DEFAULT_GROUNDER
-
-SAME_LOSS = 1e-3
-"""Losses of two trainers that differ by no more are the same up to rounding."""
 
 
 def run(
@@ -150,7 +147,8 @@ def step(load: Load, adapter: str = "decoder", json_: Json = False) -> int:
         )
         if found.ours_peak_bytes:
             print(f"peak memory {found.ours_peak_bytes / 2**30:.1f} GiB, TRL {found.stock_peak_bytes / 2**30:.1f} GiB")
-    return 0 if found.loss_difference <= SAME_LOSS else 1
+    rounding = 1e-3
+    return 0 if found.loss_difference <= rounding else 1
 
 
 def model(load: Load, trace: str = "", json_: Json = False) -> int:
@@ -210,3 +208,31 @@ class _Shown:
         if not self._console.is_terminal and (time.monotonic() - self._said_s > 30 or done == cases):
             self._said_s = time.monotonic()
             self._console.print(f"{done} of {cases} cases, {text}", highlight=False)
+
+
+def speed(
+    rows: Annotated[list[str] | None, tyro.conf.Positional, tyro.conf.arg(metavar="[ROW ...]", help="by default all.")] = None,
+    repeats: int = 7,
+    base: BaseModel = DEFAULT_MODEL,
+    out: str = "runs/speed",
+) -> int:
+    """Measure how fast vlp is as ratios against named baselines, both arms in turns with equal outputs.
+
+    Writes speed.md and speed.json; rows measured before stay in them. Exit status 0 when all were measured, whatever they say.
+
+    Args:
+        repeats: turns of each arm.
+        base: the model.
+        out: directory.
+    """
+    from vlp.evaluation.speed.rows import ROWS, Effort, Measured, measure
+
+    console = Console(markup=False)
+
+    def tell(one: Measured) -> None:
+        wanted = f"; wanted {one.wanted}" if one.wanted else ""
+        console.print(f"{one.row} {one.what}: {one.value} {one.unit}{wanted}", highlight=False, soft_wrap=True)
+
+    measure(rows or list(ROWS), Effort(repeats, base, Path(out)), tell)
+    console.print(f"written to {out}: speed.md, speed.json", highlight=False)
+    return 0

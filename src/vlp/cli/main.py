@@ -171,6 +171,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "gate plans": ("vlp.cli.gate:plans", "compare the rate of right policies, base against tuned"),
     "serve": ("vlp.cli.serve:serve", "offer a model to programs, with vLLM"),
     "bench run": ("vlp.cli.bench:run", "measure: a row per case, a summary with intervals, a report"),
+    "bench speed": ("vlp.cli.bench:speed", "measure speed as ratios against named baselines"),
     "bench step": ("vlp.cli.bench:step", "time a step of fine-tuning, and its memory, against TRL's own trainer"),
     "bench model": ("vlp.cli.bench:model", "step time, memory, tokens per second and a profile of a model"),
 }

@@ -1,0 +1,48 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from vlp.core.errors import UsageError
+from vlp.evaluation.speed import rows
+from vlp.evaluation.speed.rows import Effort, Measured, measure
+from vlp.evaluation.speed.turns import Interval, NotTheSame, in_turns
+
+
+def test_arms_are_timed_in_turns_and_their_ratio_is_taken_turn_by_turn() -> None:
+    order, now = list[str](), [0.0]
+
+    def arm(name: str, seconds: float) -> str:
+        order.append(name)
+        now[0] += seconds
+        return "the same"
+
+    timed = in_turns({"plain": lambda: arm("plain", 8.0), "ours": lambda: arm("ours", 2.0)}, 4, lambda: now[0])
+    assert order[:4] == ["ours", "plain", "plain", "ours"]
+    assert timed.seconds == {"plain": [8.0] * 4, "ours": [2.0] * 4}
+    assert timed.ratio("plain", "ours") == Interval(4.0, 4.0, 4.0)
+
+
+def test_times_of_different_outputs_are_refused() -> None:
+    with pytest.raises(NotTheSame, match="plain gave '1'"):
+        in_turns({"plain": lambda: 1, "ours": lambda: 2}, 3)
+
+
+def test_rows_measured_before_stay_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def one(asked: Effort) -> list[Measured]:
+        return [Measured("A", "a thing", Interval(9.0, 8.5, 9.5), "This against that.", at_least=8)]
+
+    def other(asked: Effort) -> list[Measured]:
+        return [Measured("B", "passes", Interval(0.3, 0.2, 0.4), "Counted.", at_most=0.2, unit="a token")]
+
+    monkeypatch.setattr(rows, "ROWS", {"A": "test:one", "B": "test:other"})
+    found = type("module", (), {"one": staticmethod(one), "other": staticmethod(other)})
+    monkeypatch.setattr(rows.importlib, "import_module", lambda name: found)
+    for name in ("B", "A"):
+        measure([name], Effort(3, "nano", tmp_path))
+    page = (tmp_path / "speed.md").read_text()
+    assert "| A | a thing | at least 8 | 9 (8.5 to 9.5) times | reached |" in page
+    assert "| B | passes | at most 0.2 | 0.3 (0.2 to 0.4) a token | **missed** |" in page
+    assert [row["row"] for row in json.loads((tmp_path / "speed.json").read_text())["rows"]] == ["A", "B"]
+    with pytest.raises(UsageError, match="unknown row 'C'"):
+        measure(["C"], Effort(3, "nano", tmp_path))
