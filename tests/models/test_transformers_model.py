@@ -140,15 +140,13 @@ def test_the_kept_beginning_of_a_prompt_changes_nothing(toy: TransformersModel) 
         [rules, *ask("do: a", seed=5)],
         ask(),
     ]
-    fresh = [toy.generate(p, max_tokens=20).text for p in prompts]
-    toy.kept.enabled = True
-    try:
-        assert [toy.generate(p, max_tokens=20).text for p in prompts] == fresh
-        again = toy.generate(prompts[0], grammar=tight(SCHEMA), max_tokens=30)
-        assert again.text == toy.generate(prompts[0], grammar=tight(SCHEMA), max_tokens=30).text
-    finally:
-        toy.kept.enabled = False
-        toy.kept._cache = None
+    fresh = []
+    for messages in prompts:
+        toy.engine.keep([0])
+        fresh.append(toy.generate(messages, max_tokens=20).text)
+    assert [toy.generate(p, max_tokens=20).text for p in prompts] == fresh
+    again = toy.generate(prompts[0], grammar=tight(SCHEMA), max_tokens=30)
+    assert again.text == toy.generate(prompts[0], grammar=tight(SCHEMA), max_tokens=30).text
 
 
 def test_text_cannot_spell_special_tokens(toy: TransformersModel) -> None:

@@ -17,6 +17,7 @@ from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.messages import Message
 from vlp.models.chat import Pixels, Prompt
 from vlp.models.decode import TOO_SLOW, decode
+from vlp.models.engine import Engine
 from vlp.models.folder import check_folder, read_json
 from vlp.models.grammar import Grammars, Vocabulary
 from vlp.models.loading import end_tokens, find_device, find_dtype, load_chat, load_model
@@ -75,7 +76,7 @@ class TransformersModel:
         self._features: OrderedDict[str, torch.Tensor] = OrderedDict()
         self._lock = threading.Lock()
         small = sum(p.numel() for p in self.model.parameters()) <= SMALL_MODEL_PARAMETERS
-        self.kept = _Kept(self.model.config.text_config, enabled=not small)
+        self.engine = Engine(self.model, joined=small)
         self._one_thread = small and self.device.type == "cpu"
 
     def generate(
@@ -105,7 +106,6 @@ class TransformersModel:
                 stream = _Stream(self.chat.tokenizer, on_text) if on_text else None
                 done = decode(session, matcher, wanted, self.ends, room, timeout_s, stream, started)
                 text = _text(self.chat.tokenizer, done.tokens)
-                session.close(prompt)
                 if stream:
                     stream.close(text)
         finally:
@@ -134,7 +134,6 @@ class TransformersModel:
                 best = np.argsort(-row, kind="stable")[:TOP]
                 tokens.append(int(best[0]))
                 tops.append({int(token): float(row[token]) for token in best})
-            session.close(prompt)
         return Trace(len(prompt.ids), tuple(tokens), tuple(tops), bool(tokens) and tokens[-1] in self.ends)
 
     def image_tokens(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -158,6 +157,12 @@ class TransformersModel:
         self._features.move_to_end(key)
         return self._features[key]
 
+    def positions(self, prompt: Prompt) -> torch.Tensor:
+        """Return where the tokens of a prompt stand: (3, n) in time, height and width."""
+        kinds = torch.tensor([prompt.is_image], device=self.device).int()
+        grids = torch.tensor([image.grid for image in prompt.images], device=self.device) if prompt.images else None
+        return self.model.model.get_rope_index(torch.tensor([prompt.ids], device=self.device), kinds, grids)[0][:, 0]
+
     def _fits(self, length: int) -> None:
         if length >= self._limit():
             raise UsageError(f"the prompt has {length:,} tokens; {self.name!r} takes {self._limit():,}.", "Shorten it.")
@@ -178,93 +183,39 @@ class TransformersModel:
 
 
 class _Session:
-    """One prompt in a model, with the keys and values of everything fed so far."""
+    """One prompt in a model. What it has in common with the last one is not read again, be it images or text."""
 
     def __init__(self, owner: TransformersModel, prompt: Prompt) -> None:
         self._owner = owner
-        self._inner = owner.model.model
-        ids = torch.tensor([prompt.ids], device=owner.device)
-        kinds = torch.tensor([prompt.is_image], device=owner.device).int()
-        grids = torch.tensor([image.grid for image in prompt.images], device=owner.device) if prompt.images else None
-        positions, delta = self._inner.get_rope_index(ids, kinds, grids)
-        embedded = self._embed(prompt.ids)
-        if prompt.images:
-            found = torch.cat([owner.features(image) for image in prompt.images])
-            embedded[0, kinds[0].bool()] = found.to(embedded.dtype)
-        self._next_position = len(prompt.ids) + int(delta)
-        known, self._cache = owner.kept.take(prompt)
-        self._unfed = (embedded[:, known:], positions[:, :, known:])
-        self._after_prompt = 0
+        marks = prompt.marks()
+        known = owner.engine.keep(marks)
+        embedded, is_image = self._embed(prompt.ids[known:]), torch.tensor(prompt.is_image, device=owner.device)
+        if any(prompt.is_image[known:]):
+            seen = torch.cat([owner.features(image) for image in prompt.images])
+            embedded[is_image[known:]] = seen[int(is_image[:known].sum()) :].to(embedded.dtype)
+        positions = owner.positions(prompt)
+        self._next_position = int(positions.max()) + 1
+        self._unfed = (embedded, positions[:, known:], marks[known:])
 
     def forward(self, tokens: Sequence[int], keep: int) -> NDArray[np.float32]:
         """Feed tokens, before the first of them the prompt; return the logits of the last `keep`."""
-        first = self._next_position + self._after_prompt
-        positions = torch.arange(first, first + len(tokens), device=self._owner.device).expand(3, 1, -1)
-        embedded = self._embed(tokens)
-        if self._unfed:
-            embedded = torch.cat([self._unfed[0], embedded], dim=1)
-            positions = torch.cat([self._unfed[1], positions], dim=2)
-            self._unfed = None
-        out = self._inner.language_model(
-            input_ids=None,
-            inputs_embeds=embedded,
-            position_ids=positions,
-            past_key_values=self._cache,
-            use_cache=True,
-        )
-        self._after_prompt += len(tokens)
-        return self._owner.model.lm_head(out.last_hidden_state[0, -keep:]).float().cpu().numpy()
+        embedded, positions, marks = self._unfed
+        first, engine = self._next_position, self._owner.engine
+        if tokens:
+            after = torch.arange(first, first + len(tokens), device=self._owner.device).expand(3, -1)
+            embedded, positions = torch.cat([embedded, self._embed(tokens)]), torch.cat([positions, after], dim=1)
+        rows = engine.feed(embedded, positions, [*marks, *tokens], keep).float().cpu().numpy()
+        self._next_position += len(tokens)
+        self._unfed = (embedded[:0], positions[:, :0], [])
+        return rows
 
     def rewind(self, count: int) -> None:
         """Forget the last `count` tokens."""
-        if count:
-            self._after_prompt -= count
-            self._cache.crop(-count)
-
-    def close(self, prompt: Prompt) -> None:
-        """Hand the prompt's keys and values back, for the next prompt that begins alike."""
-        if not self._unfed:
-            self.rewind(self._after_prompt)
-            self._owner.kept.put(prompt, self._cache)
+        self._next_position -= count
+        self._owner.engine.forget(count)
 
     def _embed(self, tokens: Sequence[int]) -> torch.Tensor:
-        ids = torch.tensor([list(tokens)], dtype=torch.long, device=self._owner.device)
-        return self._inner.get_input_embeddings()(ids)
-
-
-class _Kept:
-    """Keys and values of the last prompt: rules and primitives stand first in the next one too.
-
-    Args:
-        config: of the language part.
-        enabled: small models read a prompt faster than it is worth.
-    """
-
-    def __init__(self, config: Any, enabled: bool) -> None:
-        self._config, self.enabled = config, enabled
-        self._marks: list[Any] = []
-        self._cache: Any = None
-
-    def take(self, prompt: Prompt) -> tuple[int, Any]:
-        """Return how many tokens of the prompt are known already, and the cache that holds just these."""
-        from transformers import DynamicCache
-
-        cache, marks, self._cache = self._cache, self._marks, None
-        known = 0
-        limit = min(len(marks), len(prompt.ids) - 1)
-        new = prompt.marks() if cache is not None else []
-        while new and known < limit and marks[known] == new[known]:
-            known += 1
-        if cache is None or known < 64:
-            return 0, DynamicCache(config=self._config)
-        if known < len(marks):
-            cache.crop(known - len(marks))
-        return known, cache
-
-    def put(self, prompt: Prompt, cache: Any) -> None:
-        """Keep the cache of a prompt, and of nothing after it."""
-        if self.enabled:
-            self._marks, self._cache = prompt.marks(), cache
+        return self._owner.model.model.get_input_embeddings()(torch.tensor(tokens, dtype=torch.long, device=self._owner.device))
 
 
 class _Stream:
