@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlp.core.errors import MissingComponent
-from vlp.models.decode import Decoded, Draft, decode
+from vlp.models.decode import Decoded, Draft, Texts, decode
 
 END, SIZE = 0, 8
 
@@ -38,7 +38,7 @@ class Chain:
 
 
 def run(seed: int, draft: Sequence[int] = (), max_tokens: int = 200) -> Decoded:
-    return decode(Chain(seed), None, draft, frozenset([END]), max_tokens, 60)
+    return decode(Chain(seed), None, Draft(draft), frozenset([END]), max_tokens, 60)
 
 
 @settings(max_examples=60, deadline=None)
@@ -77,6 +77,40 @@ def test_a_draft_finds_its_place_again_after_a_difference() -> None:
     assert draft.propose() == [6, 7]
 
 
+def test_an_exchange_in_a_draft_is_expected_wherever_the_token_comes_again() -> None:
+    """A new plan with another object used to cost a call wherever the object is named."""
+    draft = Draft([1, 2, 3, 4, 5, 3, 6, 3, 7])
+    for token in (1, 2, 9):
+        draft.follow(token)
+    assert draft.propose() == [4, 5, 9, 6, 9, 7]
+
+
+def test_two_differences_in_a_row_lead_to_where_the_last_tokens_stand_elsewhere() -> None:
+    earlier = Texts()
+    earlier.add([8, 2, 9, 9, 5, 6, 7])
+    draft = Draft([1, 2, 3, 4, 5], others=[earlier])
+    for token in (1, 2, 9, 9):
+        draft.follow(token)
+    assert draft.propose() == [5, 6, 7]
+
+
+def test_the_beginning_is_expected_from_replies_that_followed_the_same_words() -> None:
+    earlier = Texts()
+    for lead, reply in (([7, 8], [1, 2, 3]), ([7, 9], [4, 5, 6])):
+        earlier.add([*lead, *reply])
+    assert Draft([], [7, 8], [earlier]).propose() == [1, 2, 3]
+    assert Draft([], [7, 9], [earlier]).propose() == [4, 5, 6]
+    assert Draft([], [3, 4], [earlier]).propose() == []
+
+
+def test_texts_forget_the_older_half() -> None:
+    texts = Texts(most=20)
+    for first in range(0, 100, 5):
+        texts.add([first + i for i in range(5)])
+    assert len(texts.tokens) <= 20 and texts.tokens[-5:] == [95, 96, 97, 98, 99]
+    assert texts.alike([95, 96])[0] == 2 and texts.alike([0, 1])[0] == 0
+
+
 def test_a_reply_that_repeats_itself_is_its_own_draft() -> None:
     draft = Draft([])
     for token in (1, 2, 3, 4, 5, 1, 2):
@@ -86,7 +120,7 @@ def test_a_reply_that_repeats_itself_is_its_own_draft() -> None:
 
 def test_a_deadline_that_has_passed_ends_the_reply() -> None:
     with pytest.raises(MissingComponent, match="did not finish"):
-        decode(Chain(0), None, [], frozenset([END]), 10, 0, asked_s=time.monotonic() - 1)
+        decode(Chain(0), None, Draft([]), frozenset([END]), 10, 0, asked_s=time.monotonic() - 1)
 
 
 def test_numbers_that_are_none_are_named() -> None:
@@ -95,4 +129,4 @@ def test_numbers_that_are_none_are_named() -> None:
             return np.full((keep, SIZE), np.nan, np.float32)
 
     with pytest.raises(MissingComponent, match="not a number"):
-        decode(Broken(0), None, [], frozenset([END]), 10, 9)
+        decode(Broken(0), None, Draft([]), frozenset([END]), 10, 9)

@@ -53,60 +53,116 @@ class Decoded:
     prefill_s: float = 0.0
 
 
-class Draft:
-    """Proposes what comes next from a text that is expected to be close, and from what has been written itself.
+class Texts:
+    """Token sequences one behind the other, and where two tokens in a row stand in them.
 
-    It follows the draft while the draft is right; after a difference it finds its place again where the last few
-    tokens written stand in the draft, or else earlier in the reply (policies repeat themselves). It proposes fewer
-    tokens while they are refused, more while they are taken.
+    Args:
+        most: tokens that are kept; the older half goes where there are more. None keeps all.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self.tokens: list[int] = []
+        self._most = most
+        self._ends: dict[tuple[int, int], list[int]] = {}
+
+    def add(self, tokens: Sequence[int]) -> None:
+        """Add a sequence of its own."""
+        if self._most and len(self.tokens) + len(tokens) > self._most:
+            kept, self.tokens, self._ends = self.tokens[-self._most // 2 :], [], {}
+            self.add(kept)
+        for token in (_BREAK, *tokens):
+            self.append(token)
+
+    def append(self, token: int) -> None:
+        """Add one token to the last sequence."""
+        self.tokens.append(token)
+        if len(self.tokens) > 1:
+            self._ends.setdefault((self.tokens[-2], token), []).append(len(self.tokens))
+
+    def alike(self, tail: Sequence[int], most: int = 16, tried: int = 24) -> tuple[int, int]:
+        """Return how many of the last tokens of a text stand here in a row, and the place behind them: the last of the longest.
+
+        Args:
+            tail: the end of the text.
+            most: longer ones are as good.
+            tried: how many places are looked at.
+        """
+        best = (0, 0)
+        for place in reversed(self._ends.get((tail[-2], tail[-1]), [])[-tried:] if len(tail) > 1 else []):
+            if place == len(self.tokens):  # nothing follows
+                continue
+            length = next(
+                (i for i in range(2, min(most, len(tail), place)) if tail[-1 - i] != self.tokens[place - 1 - i]), None
+            )
+            best = max(best, (length or min(most, len(tail), place), place), key=lambda one: one[0])
+        return best
+
+
+class Draft:
+    """Proposes what comes next from a text that is expected to be close, and from what has been written before.
+
+    It follows the draft while the draft is right. Where one token differs, it goes on behind it, and expects the same exchange
+    later: another object in the same plan. Where two differ in a row, or more of the last tokens stand elsewhere than have been
+    right here, it goes on there instead. It proposes fewer tokens while they are refused, more while they are taken.
 
     Args:
         tokens: the draft; empty for none.
+        lead: the last tokens before the reply.
+        others: what else may be repeated: the prompt, earlier replies with the tokens before them.
         most: how many tokens are proposed at most.
-        context: how many tokens must be alike where it finds its place.
     """
 
-    def __init__(self, tokens: Sequence[int], most: int = 64, context: int = 2) -> None:
-        self._known = [*tokens, _BREAK]
-        self._written_from = len(self._known)
-        self._next: int | None = 0
+    def __init__(self, tokens: Sequence[int], lead: Sequence[int] = (), others: Sequence[Texts] = (), most: int = 64) -> None:
+        self._own = Texts()
+        self._own.add(tokens)
+        self._texts = [self._own, *others]
+        self._at: tuple[Texts, int] | None = (self._own, 1) if tokens else None
+        self._right = 2  # tokens in a row that were as expected
+        self._instead: dict[int, int] = {}
+        self._own.add(lead)
+        self._from = len(self._own.tokens) - len(lead)
         self._most = self._window = most
-        self._alike = context
-        self._places: dict[tuple[int, ...], list[int]] = {}
-        for end in range(context, len(tokens)):
-            self._note(end)
+        if not tokens:
+            self._jump(1)
 
     def propose(self) -> list[int]:
         """Return the tokens expected next; empty when nothing like this was seen before."""
-        if self._next is None:
+        if self._at is None:
             return []
-        tokens = self._known[self._next : self._next + self._window]
-        return tokens[: tokens.index(_BREAK)] if _BREAK in tokens else tokens
+        text, place = self._at
+        tokens = text.tokens[place : place + self._window]
+        tokens = tokens[: tokens.index(_BREAK)] if _BREAK in tokens else tokens
+        return [self._instead.get(token, token) for token in tokens]
 
     def learn(self, proposed: int, taken: int) -> None:
         """Take note of how many of the proposed tokens were right."""
         if proposed:
-            self._window = min(self._most, max(6, 2 * taken))
+            self._window = min(self._most, max(12, 2 * taken))
 
     def follow(self, token: int) -> None:
         """Take note of one more token written."""
-        self._known.append(token)
-        at, end = self._next, len(self._known)
-        if at is not None and at < end - 1 and self._known[at] == token:
-            self._next = at + 1
-        else:
-            places = self._places.get(self._context(end), []) if end - self._written_from >= self._alike else []
-            drafted = [place for place in places if place < self._written_from]
-            ahead = [place for place in drafted if at is not None and place >= at]
-            self._next = (ahead[:1] or drafted[:1] or places[-1:] or [None])[0]
-        if end - self._written_from >= self._alike:
-            self._note(end)
+        self._own.append(token)
+        text, place = self._at or (self._own, len(self._own.tokens))
+        there = text.tokens[place] if place < len(text.tokens) - (text is self._own) else _BREAK
+        if self._instead.get(there, there) == token:
+            self._at, self._right = (text, place + 1), self._right + 1
+        elif there == _BREAK or self._right < 2:
+            self._at, self._right = None, 0
+            self._jump(1)
+        elif not self._jump(self._right + 1):
+            self._at, self._right = (text, place + 1), 0
+            self._instead[there] = token
 
-    def _note(self, end: int) -> None:
-        self._places.setdefault(self._context(end), []).append(end)
-
-    def _context(self, end: int) -> tuple[int, ...]:
-        return tuple(self._known[end - self._alike : end])
+    def _jump(self, more_than: int) -> bool:
+        """Go on where most of the last tokens stand; False where no more than so many do."""
+        tail = self._own.tokens[self._from :]
+        length, place, text = max(((*text.alike(tail), text) for text in self._texts), key=lambda one: one[0])
+        if length <= more_than:
+            return False
+        if self._at is None or text is not self._at[0]:
+            self._instead = {}
+        self._at, self._right = (text, place), length
+        return True
 
 
 class _Run:
@@ -161,7 +217,7 @@ class _Run:
 def decode(
     session: Session,
     matcher: Matcher | None,
-    draft: Sequence[int],
+    draft: Draft,
     ends: frozenset[int],
     max_tokens: int,
     timeout_s: float,
@@ -173,7 +229,7 @@ def decode(
     Args:
         session: the model with its prompt.
         matcher: the grammar at its start; None for free text.
-        draft: tokens of a text expected to be close; empty for none.
+        draft: proposes tokens.
         ends: tokens that end the turn.
         max_tokens: limit on the reply.
         timeout_s: limit on the time since `asked_s`.
@@ -183,7 +239,7 @@ def decode(
     Raises:
         MissingComponent: the deadline passed, or the model gave numbers that are none.
     """
-    run = _Run(session, matcher, Draft(draft))
+    run = _Run(session, matcher, draft)
     started = time.monotonic()
     deadline_s = (started if asked_s is None else asked_s) + timeout_s
     while len(run.out.tokens) < max_tokens:

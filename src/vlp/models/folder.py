@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ class ModelFolder:
         parameters: numbers in its weight files.
         turns: the word for what it says before its reply (a row of `vlp.models.turns.TURNS`); "" when it says nothing.
         made_for: "primitives" and "places" of the only robot that it writes policies for; {} for any robot.
+        drafts: texts such as it often writes; they make it faster from its first reply on, and change none.
     """
 
     path: Path
@@ -35,6 +36,7 @@ class ModelFolder:
     parameters: int
     turns: str = ""
     made_for: Mapping[str, list[str]] = field(default_factory=dict)
+    drafts: Sequence[str] = ()
 
 
 def check_folder(path: Path) -> ModelFolder:
@@ -62,7 +64,7 @@ def check_folder(path: Path) -> ModelFolder:
     check_tokenizer(read_json(path / "tokenizer.json"), folder_name(path))
     parameters = check_weights(path)
     profile, name, turns = _own_record(path)
-    return ModelFolder(path, name, profile, parameters, turns, _made_for(path))
+    return ModelFolder(path, name, profile, parameters, turns, _made_for(path), _drafts(path))
 
 
 def check_config(file: Path) -> dict[str, Any]:
@@ -288,6 +290,16 @@ def _made_for(path: Path) -> dict[str, list[str]]:
     if not good or not all(isinstance(names, list) and all(isinstance(n, str) for n in names) for names in robot.values()):
         raise UsageError(f"robot in vlp.json of {folder_name(path)!r} does not list primitives and places by name.")
     return robot
+
+
+def _drafts(path: Path) -> list[str]:
+    """Return the texts that a model often writes, from `vlp.json`; raises UsageError where it is no list of short texts."""
+    drafts, most, most_chars = folder_record(path).get("drafts", []), 64, 8192
+    good = isinstance(drafts, list) and len(drafts) <= most
+    if not good or not all(isinstance(text, str) and 0 < len(text) <= most_chars for text in drafts):
+        said = f"drafts in vlp.json of {folder_name(path)!r} are no list of texts."
+        raise UsageError(said, f"Expected at most {most} texts of at most {most_chars:,} characters.")
+    return drafts
 
 
 def check_hashes(path: Path, hashes: Any) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.messages import Message
 from vlp.models.chat import Pixels, Prompt
-from vlp.models.decode import TOO_SLOW, decode
+from vlp.models.decode import TOO_SLOW, Draft, Texts, decode
 from vlp.models.engine import Engine
 from vlp.models.folder import check_folder, read_json
 from vlp.models.grammar import Grammars, Vocabulary
@@ -73,6 +73,9 @@ class TransformersModel:
         self.ends = end_tokens(self.model, self.chat.tokenizer)
         self.vocabulary = Vocabulary(self.chat.tokenizer, self.model.get_output_embeddings().out_features, [*self.ends])
         self._grammars = Grammars(self.vocabulary)
+        self._written = Texts(most=20_000)
+        for text in checked.drafts:
+            self._written.add(self.vocabulary.encode(text))
         self._features: OrderedDict[str, torch.Tensor] = OrderedDict()
         self._lock = threading.Lock()
         small = sum(p.numel() for p in self.model.parameters()) <= SMALL_MODEL_PARAMETERS
@@ -99,12 +102,15 @@ class TransformersModel:
                 self._fits(len(prompt.ids))
                 room = min(max_tokens, self._limit() - len(prompt.ids))
                 matcher = self._grammars.matcher(grammar) if grammar is not None else None
-                wanted = self.vocabulary.encode(draft) if draft else []
+                lead, said = prompt.ids[-4:], Texts()
+                said.add(prompt.ids)
+                wanted = Draft(self.vocabulary.encode(draft) if draft else [], lead, (said, self._written))
                 prepared = time.monotonic()
                 session = _Session(self, prompt)
                 read_s = time.monotonic() - prepared
                 stream = _Stream(self.chat.tokenizer, on_text) if on_text else None
                 done = decode(session, matcher, wanted, self.ends, room, timeout_s, stream, started)
+                self._written.add([*lead, *done.tokens])
                 text = _text(self.chat.tokenizer, done.tokens)
                 if stream:
                     stream.close(text)

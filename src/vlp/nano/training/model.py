@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any, cast
@@ -66,6 +67,7 @@ def save_folder(
     name: str,
     profile: str,
     robot: Manifest | None = None,
+    drafts: Sequence[str] = (),
 ) -> None:
     """Write a Hugging Face folder: config, weights, tokenizer, chat template, processor and the recorded hash.
 
@@ -75,6 +77,7 @@ def save_folder(
         folder: made when missing.
         name, profile: the model's name and the wording of its prompts, for `vlp.json`.
         robot: the robot whose policies it was trained on; None for none.
+        drafts: texts such as it often writes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = {n: p.detach().clone() for n, p in model.state_dict().items()}
@@ -104,6 +107,7 @@ def save_folder(
     record["sha256"] = {"model.safetensors": digest}
     if robot is not None:
         record["robot"] = {"primitives": list(robot.primitives), "places": list(robot.places)}
+    record["drafts"] = list(drafts)
     (folder / "vlp.json").write_text(json.dumps(record, indent=1) + "\n")
 
 

@@ -89,7 +89,7 @@ def train(
     if stage in ("all", "export"):
         join(trainer, out)
         robot = every_primitive() if policies else None
-        save_folder(model, tokenizer, out / "model", name, "brief" if policies else "brief_words", robot)
+        save_folder(model, tokenizer, out / "model", name, "brief" if policies else "brief_words", robot, turns.usual())
 
 
 def begin(out: Path, origin: ModelFolder | None) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:

@@ -13,7 +13,7 @@ from vlp.core.observation import RobotState
 from vlp.nano import wording as brief
 from vlp.nano.keeping import policy_words
 from vlp.nano.scene import quoted, reasoned
-from vlp.nano.training.data import LabelledScene
+from vlp.nano.training.data import LabelledScene, imagined_scene
 from vlp.nano.training.packing import Turn
 from vlp.nano.training.unknown_words import disguised
 from vlp.nano.training.writing import Pieces, copy_turn, each_turn, fill_turn, look_turn
@@ -95,6 +95,15 @@ class TurnSource:
         reply = policy_text(policy) if self.writing is None else policy_words(policy)
         heard = replace(task, instruction=self._instruction(task, rng))
         return Turn(plan_prompt(truth, heard, failed), self._quote(scene, task), reply, task.family)
+
+    def usual(self, scenes: int = 300) -> list[str]:
+        """Return a long reply to an instruction of each family, for the folder of the model (see `ModelFolder.drafts`)."""
+        rng, found = Random(0), dict[str, str]()
+        for _ in range(scenes):
+            turn = self.policy(imagined_scene(rng), rng)
+            if turn is not None:
+                found[turn.kind] = max(found.get(turn.kind, ""), turn.reply, key=len)
+        return list(found.values())
 
     def wanted(self, scene: LabelledScene, rng: Random) -> Turn | None:
         """Return the question what an instruction wants to be so, or which things it is about, in words and in JSON."""
