@@ -3,8 +3,8 @@
 `Qwen2_5_VLProcessor` does the same but needs torchvision for its video part, which does not install beside every torch.
 """
 
-import functools
 import hashlib
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,15 +49,12 @@ class Pixels:
     Args:
         values: (patches, channels * frames * side * side) float32.
         grid: frames, rows and columns of patches.
+        digest: a hash of the image that was cut.
     """
 
     values: NDArray[np.float32]
     grid: tuple[int, int, int]
-
-    @functools.cached_property
-    def digest(self) -> str:
-        """A hash of the content."""
-        return hashlib.sha256(self.values.tobytes() + repr(self.grid).encode()).hexdigest()
+    digest: str
 
 
 class Chat:
@@ -73,6 +70,7 @@ class Chat:
         self.tokenizer = tokenizer
         self.image_processor = image_processor
         self.image_token = image_token
+        self._cut: OrderedDict[str, Pixels] = OrderedDict()
         self._pad = tokenizer.convert_ids_to_tokens(image_token)
         self._special = sorted({t.content for t in tokenizer.added_tokens_decoder.values() if t.special}, key=len)
 
@@ -102,12 +100,19 @@ class Chat:
         return self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
 
     def pixels(self, rgb: NDArray[np.uint8]) -> Pixels:
-        """Return one image as patches."""
+        """Return one image as patches; the last few are remembered by all of their content."""
         from PIL import Image as Pil
 
+        digest = hashlib.sha256(rgb.tobytes() + repr(rgb.shape).encode()).hexdigest()
+        if digest in self._cut:
+            self._cut.move_to_end(digest)
+            return self._cut[digest]
         done = self.image_processor(Pil.fromarray(rgb), return_tensors="np")
         frames, rows, columns = (int(n) for n in done["image_grid_thw"][0])
-        return Pixels(np.asarray(done["pixel_values"], dtype=np.float32), (frames, rows, columns))
+        self._cut[digest] = Pixels(np.asarray(done["pixel_values"], dtype=np.float32), (frames, rows, columns), digest)
+        while len(self._cut) > 4:
+            self._cut.popitem(last=False)
+        return self._cut[digest]
 
     def view(self) -> ImageView:
         """Return the sizes to which this folder's image processor resizes; boxes in the model's replies are in those pixels."""

@@ -38,7 +38,7 @@ class Engine:
         self.marks: list[Mark] = []
         self._head = model.lm_head
         self._layers = [_Layer(block, config, joined) for block in decoder.layers]
-        self._norm = _norm(decoder.norm)
+        self._norm = normed(decoder.norm)
         self._rope = _Rope(decoder.rotary_emb, config)
         heads, width = config.num_key_value_heads, config.hidden_size // config.num_attention_heads
         like = decoder.embed_tokens.weight
@@ -91,8 +91,8 @@ class _Layer:
     """One layer: attention and a gated feed-forward network, each with what goes past it."""
 
     def __init__(self, block: Any, config: Any, joined: bool) -> None:
-        attention, forward, side_by_side = block.self_attn, block.mlp, _joined if joined else _beside
-        self.before, self.between = _norm(block.input_layernorm), _norm(block.post_attention_layernorm)
+        attention, forward, side_by_side = block.self_attn, block.mlp, joined_up if joined else beside
+        self.before, self.between = normed(block.input_layernorm), normed(block.post_attention_layernorm)
         self.asked = side_by_side(attention.q_proj, attention.k_proj, attention.v_proj)
         self.answered = attention.o_proj
         self.gated = side_by_side(forward.gate_proj, forward.up_proj)
@@ -104,7 +104,7 @@ class _Layer:
         whole = before + x.shape[1]
         heads = self.asked(self.before(x)).view(1, x.shape[1], -1, self.width).transpose(1, 2)
         turning = self.queries + self.keys
-        asking = _turn(heads[:, :turning], turned)
+        asking = turn(heads[:, :turning], turned)
         held[0, :, :, before:whole], held[1, :, :, before:whole] = asking[:, self.queries :], heads[:, turning:]
         found = functional.scaled_dot_product_attention(
             asking[:, : self.queries], held[0, :, :, :whole], held[1, :, :, :whole], mask, enable_gqa=True
@@ -128,12 +128,12 @@ class _Rope:
         return (angles.cos() * self._scale).to(dtype), (angles.sin() * self._scale).to(dtype)
 
 
-def _turn(heads: Tensor, turned: tuple[Tensor, Tensor]) -> Tensor:
+def turn(heads: Tensor, turned: tuple[Tensor, Tensor]) -> Tensor:
     half = heads.shape[-1] // 2
     return heads * turned[0] + torch.cat((-heads[..., half:], heads[..., :half]), dim=-1) * turned[1]
 
 
-def _norm(module: Any) -> Callable[[Tensor], Tensor]:
+def normed(module: Any) -> Callable[[Tensor], Tensor]:
     """Return a norm: torch's own at full precision; narrower numbers are rounded where transformers rounds them."""
     weight, eps = module.weight, module.variance_epsilon
     if weight.dtype != torch.float32:
@@ -141,15 +141,15 @@ def _norm(module: Any) -> Callable[[Tensor], Tensor]:
     return lambda x: functional.rms_norm(x, weight.shape, weight, eps)
 
 
-def _beside(*modules: Any) -> Callable[[Tensor], Tensor]:
+def beside(*modules: Any) -> Callable[[Tensor], Tensor]:
     """Return what linear maps, with or without adapters, make of one input, one behind the other."""
     return lambda x: torch.cat([module(x) for module in modules], dim=-1)
 
 
-def _joined(*modules: Any) -> Callable[[Tensor], Tensor]:
+def joined_up(*modules: Any) -> Callable[[Tensor], Tensor]:
     """Return the same as one product, where there are no adapters."""
     if any(type(module) is not nn.Linear for module in modules):
-        return _beside(*modules)
+        return beside(*modules)
     weight = torch.cat([module.weight.detach() for module in modules])
     bias = None if modules[0].bias is None else torch.cat([module.bias.detach() for module in modules])
     return lambda x: functional.linear(x, weight, bias)

@@ -22,6 +22,7 @@ from vlp.models.folder import check_folder, read_json
 from vlp.models.grammar import Grammars, Vocabulary
 from vlp.models.loading import end_tokens, find_device, find_dtype, load_chat, load_model
 from vlp.models.protocol import TOP, Capabilities, Reply, Trace
+from vlp.models.sight import Sight
 from vlp.models.turns import Turns, make_turns
 
 # Newer releases call the argument `cache`; 5.20, which is admitted too, knows this name only.
@@ -80,6 +81,7 @@ class TransformersModel:
         self._lock = threading.Lock()
         small = sum(p.numel() for p in self.model.parameters()) <= SMALL_MODEL_PARAMETERS
         self.engine = Engine(self.model, joined=small)
+        self.sight = Sight(self.model.model.visual, joined=small)
         self._one_thread = small and self.device.type == "cpu"
 
     def generate(
@@ -155,9 +157,7 @@ class TransformersModel:
         key = pixels.digest
         if key not in self._features:
             values = torch.from_numpy(pixels.values).to(self.device, self.model.dtype)
-            grid = torch.tensor([pixels.grid], device=self.device)
-            found = self.model.model.get_image_features(values, grid, return_dict=True)
-            self._features[key] = torch.cat(tuple(found.pooler_output), dim=0)
+            self._features[key] = self.sight.read(values, pixels.grid)
             while len(self._features) > 4:
                 self._features.popitem(last=False)
         self._features.move_to_end(key)
