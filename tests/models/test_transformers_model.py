@@ -158,7 +158,7 @@ def test_text_cannot_spell_special_tokens(toy: TransformersModel) -> None:
 def test_an_image_of_the_robot_becomes_12_by_9_image_tokens(toy: TransformersModel) -> None:
     assert toy.can.view.seen_size(640, 480) == (288, 216)
     assert sum(toy.chat.prompt(ask()).is_image) == 108
-    assert toy.image_tokens(picture()).shape == (9, 12, toy.model.config.text_config.hidden_size)
+    assert toy.image_tokens([picture()])[0].shape == (9, 12, toy.model.config.text_config.hidden_size)
 
 
 def test_the_model_keeps_the_promises_of_the_protocol(toy: TransformersModel) -> None:

@@ -4,7 +4,6 @@
 """
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from vlp.core.errors import UsageError
 from vlp.core.images import ImageView
 from vlp.core.messages import Message, Part
+from vlp.models.recent import Recent
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Chat:
         self.tokenizer = tokenizer
         self.image_processor = image_processor
         self.image_token = image_token
-        self._cut: OrderedDict[str, Pixels] = OrderedDict()
+        self._cut: Recent[Pixels] = Recent()
         self._pad = tokenizer.convert_ids_to_tokens(image_token)
         self._special = sorted({t.content for t in tokenizer.added_tokens_decoder.values() if t.special}, key=len)
 
@@ -101,18 +101,19 @@ class Chat:
 
     def pixels(self, rgb: NDArray[np.uint8]) -> Pixels:
         """Return one image as patches; the last few are remembered by all of their content."""
+        digest = hashlib.sha256(rgb.tobytes() + repr(rgb.shape).encode()).hexdigest()
+        return self._cut.get(digest, lambda: self._pixels(rgb, digest))
+
+    def _pixels(self, rgb: NDArray[np.uint8], digest: str) -> Pixels:
         from PIL import Image as Pil
 
-        digest = hashlib.sha256(rgb.tobytes() + repr(rgb.shape).encode()).hexdigest()
-        if digest in self._cut:
-            self._cut.move_to_end(digest)
-            return self._cut[digest]
         done = self.image_processor(Pil.fromarray(rgb), return_tensors="np")
         frames, rows, columns = (int(n) for n in done["image_grid_thw"][0])
-        self._cut[digest] = Pixels(np.asarray(done["pixel_values"], dtype=np.float32), (frames, rows, columns), digest)
-        while len(self._cut) > 4:
-            self._cut.popitem(last=False)
-        return self._cut[digest]
+        return Pixels(np.asarray(done["pixel_values"], dtype=np.float32), (frames, rows, columns), digest)
+
+    def forget(self) -> None:
+        """Forget images that were cut."""
+        self._cut.clear()
 
     def view(self) -> ImageView:
         """Return the sizes to which this folder's image processor resizes; boxes in the model's replies are in those pixels."""

@@ -1,7 +1,7 @@
 """The vision tower of a Qwen2.5-VL, run as `vlp.models.engine` runs its language part.
 
-Of nano's tower transformers spends a third in a convolution whose patches do not overlap (a product of matrices here) and asks
-for attention window by window (all windows at once here).
+In a tower of 2 million parameters transformers spends a third of its time in a convolution whose patches do not overlap (here a
+product of matrices), and asks for attention window by window (here for all windows at once).
 """
 
 import functools

@@ -3,8 +3,8 @@
 import threading
 import time
 import warnings
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from vlp.models.folder import check_folder, read_json
 from vlp.models.grammar import Grammars, Vocabulary
 from vlp.models.loading import end_tokens, find_device, find_dtype, load_chat, load_model
 from vlp.models.protocol import TOP, Capabilities, Reply, Trace
+from vlp.models.recent import Recent
 from vlp.models.sight import Sight
 from vlp.models.turns import Turns, make_turns
 
@@ -74,15 +75,25 @@ class TransformersModel:
         self.ends = end_tokens(self.model, self.chat.tokenizer)
         self.vocabulary = Vocabulary(self.chat.tokenizer, self.model.get_output_embeddings().out_features, [*self.ends])
         self._grammars = Grammars(self.vocabulary)
-        self._written = Texts(most=20_000)
-        for text in checked.drafts:
-            self._written.add(self.vocabulary.encode(text))
-        self._features: OrderedDict[str, torch.Tensor] = OrderedDict()
+        self._drafts = [self.vocabulary.encode(text) for text in checked.drafts]
+        self._written = Texts()
+        self._features: Recent[torch.Tensor] = Recent()
         self._lock = threading.Lock()
         small = sum(p.numel() for p in self.model.parameters()) <= SMALL_MODEL_PARAMETERS
         self.engine = Engine(self.model, joined=small)
         self.sight = Sight(self.model.model.visual, joined=small)
         self._one_thread = small and self.device.type == "cpu"
+
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what was read and written, as if just opened; replies stay the same, the next one takes longer."""
+        self.engine.keep([0])
+        self._features.clear()
+        self.chat.forget()
+        self._written = Texts(most=20_000)
+        for draft in self._drafts:
+            self._written.add(draft)
 
     def generate(
         self,
@@ -144,24 +155,27 @@ class TransformersModel:
                 tops.append({int(token): float(row[token]) for token in best})
         return Trace(len(prompt.ids), tuple(tokens), tuple(tops), bool(tokens) and tokens[-1] in self.ends)
 
-    def image_tokens(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return what the vision tower makes of an image: (rows, columns, width), one vector per image token."""
-        with self._lock, self._threads(), torch.inference_mode():
-            pixels = self.chat.pixels(rgb)
-            merge = self.chat.image_processor.merge_size
-            tokens = self.features(pixels).float().cpu().numpy()
+    def image_tokens(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
+        """Return what the vision tower makes of images, each on a thread of its own: (rows, columns, width) for each."""
+        merge = self.chat.image_processor.merge_size
+
+        def look(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+            with torch.inference_mode():
+                pixels = self.chat.pixels(rgb)
+                tokens = self.features(pixels).float().cpu().numpy()
             return tokens.reshape(pixels.grid[1] // merge, pixels.grid[2] // merge, -1)
+
+        with self._lock, self._threads(), ThreadPoolExecutor(len(images)) as pool:
+            return list(pool.map(look, images))
 
     def features(self, pixels: Pixels) -> torch.Tensor:
         """Return the image tokens (n, width) of one image; the last few images are remembered."""
-        key = pixels.digest
-        if key not in self._features:
+
+        def read() -> torch.Tensor:
             values = torch.from_numpy(pixels.values).to(self.device, self.model.dtype)
-            self._features[key] = self.sight.read(values, pixels.grid)
-            while len(self._features) > 4:
-                self._features.popitem(last=False)
-        self._features.move_to_end(key)
-        return self._features[key]
+            return self.sight.read(values, pixels.grid)
+
+        return self._features.get(pixels.digest, read)
 
     def positions(self, prompt: Prompt) -> torch.Tensor:
         """Return where the tokens of a prompt stand: (3, n) in time, height and width."""

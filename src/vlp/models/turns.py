@@ -25,8 +25,8 @@ LEAST_S = 0.1
 class Tower(Protocol):
     """What turns read images with: a model in process, of which only the vision tower is needed."""
 
-    def image_tokens(self, rgb: Any) -> Any:
-        """Return what the vision tower makes of an image: (rows, columns, width), one vector per image token."""
+    def image_tokens(self, images: Sequence[Any]) -> Sequence[Any]:
+        """Return what the vision tower makes of images: (rows, columns, width) for each, one vector per image token."""
         ...
 
 

@@ -183,17 +183,18 @@ def encode(objects: Sequence[SeenObject]) -> Array:
     return code
 
 
-def seen_twice(look: Callable[[Rgb], Array], rgb: Rgb) -> Array:
+def seen_twice(look: Callable[[Sequence[Rgb]], Sequence[Array]], rgb: Rgb) -> Array:
     """Return the code of an image, the mean of what is seen in it and in its mirror image.
 
     Args:
-        look: from an image to its code (rows, columns, at least CHANNELS).
+        look: from images to their codes (rows, columns, at least CHANNELS).
         rgb: the image; looked at last, so that a model's cache holds it for what is asked next.
     """
-    mirrored = look(np.ascontiguousarray(rgb[:, ::-1]))[:, ::-1, :CHANNELS].copy()
+    twin, code = look([np.ascontiguousarray(rgb[:, ::-1]), rgb])
+    mirrored = twin[:, ::-1, :CHANNELS].copy()
     for slot in SLOTS:
         mirrored[..., slot.box.start] *= -1
-    mean: Array = 0.5 * (look(rgb)[..., :CHANNELS] + mirrored)
+    mean: Array = 0.5 * (code[..., :CHANNELS] + mirrored)
     return mean
 
 

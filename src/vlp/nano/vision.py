@@ -3,6 +3,7 @@
 Two passes of 2.4 million parameters find every object of an image; no text is decoded.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from vlp.core.images import Rgb
 from vlp.core.observation import Box
 from vlp.models.folder import check_folder
 from vlp.models.loading import load_model
+from vlp.models.sight import Sight
 from vlp.nano import folders
 from vlp.nano.code import CHANNELS, GRID, Array, SeenObject, decode, seen_twice
 from vlp.sim.worlds.tabletop.words import phrases_in
@@ -29,19 +31,19 @@ class Detector:
 
     def __init__(self, folder: str | Path | None = None) -> None:
         checked = check_folder(Path(folder) if folder else folders.shipped())
-        self.visual = load_model(checked, None, torch.device("cpu"), torch.float32).model.visual
+        self.sight = Sight(load_model(checked, None, torch.device("cpu"), torch.float32).model.visual, joined=True)
         self._last: tuple[Rgb, Array] | None = None
-        self.grid = torch.tensor([[1, GRID.height_px // GRID.patch_px, GRID.width_px // GRID.patch_px]])
+        self.grid = (1, GRID.height_px // GRID.patch_px, GRID.width_px // GRID.patch_px)
 
     def see(self, rgb: Rgb) -> list[SeenObject]:
         """Return the objects in an image, best first, with boxes in pixels of 432 x 324."""
         return decode(seen_twice(self.code, rgb))
 
-    def code(self, rgb: Rgb) -> Array:
-        """Return the scene code (rows, columns, CHANNELS) that the tower writes for an image."""
+    def code(self, images: Sequence[Rgb]) -> list[Array]:
+        """Return the scene codes (rows, columns, CHANNELS) that the tower writes for images."""
         with torch.inference_mode():
-            tokens = self.visual(patches(rgb), grid_thw=self.grid).pooler_output
-        return tokens[:, :CHANNELS].float().numpy().reshape(GRID.rows, GRID.columns, CHANNELS)
+            tokens = [self.sight.read(patches(rgb), self.grid) for rgb in images]
+        return [each[:, :CHANNELS].numpy().reshape(GRID.rows, GRID.columns, CHANNELS) for each in tokens]
 
     def detect(self, rgb: Rgb, phrase: str = "") -> list[tuple[str, str, float, Box]]:
         """Return (colour, kind, score, box in pixels of the image) of every object, best first.

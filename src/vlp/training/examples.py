@@ -225,7 +225,7 @@ class Batcher:
     def _feature(self, row: TrainingExample) -> Tensor:
         if row.image in self._features:
             return self._features[row.image]
-        tokens = self.examples.model.image_tokens(self.examples.rgb(row))
+        tokens = self.examples.model.image_tokens([self.examples.rgb(row)])[0]
         found = torch.from_numpy(tokens.reshape(-1, tokens.shape[-1])).to(self.examples.model.model.dtype)
         if self._kept_bytes + found.nbytes <= self.max_kept_bytes:
             self._features[row.image] = found

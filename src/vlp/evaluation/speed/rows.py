@@ -68,7 +68,11 @@ class Effort:
     folder: Path
 
 
-ROWS: dict[str, str] = {}
+ROWS: dict[str, str] = {
+    "P1": "replanning:new_policies",
+    "P2": "replanning:passes",
+    "P3": "replanning:reading",
+}
 """Row -> "module:function" under `vlp.evaluation.speed`: takes `Effort`, returns its `Measured`."""
 
 
@@ -89,13 +93,14 @@ def measure(names: Sequence[str], effort: Effort, tell: Callable[[Measured], Non
     for name, entry in entries.items():
         module, _, function = entry.partition(":")
         found: list[Measured] = getattr(importlib.import_module(f"vlp.evaluation.speed.{module}"), function)(effort)
-        kept = sorted([*(one for one in kept if one.row != name), *found], key=lambda one: list(ROWS).index(one.row))
+        anew = {name, *(one.row for one in found)}
+        kept = sorted([*(one for one in kept if one.row not in anew), *found], key=lambda one: one.row)
         effort.folder.mkdir(parents=True, exist_ok=True)
         write_whole(file, json.dumps({"machine": machine(), "rows": [asdict(one) for one in kept]}, indent=1) + "\n")
         write_whole(effort.folder / "speed.md", page(kept))
         for one in found:
             tell(one)
-    return [one for one in kept if one.row in entries]
+    return kept
 
 
 def page(rows: Sequence[Measured]) -> str:
