@@ -158,6 +158,7 @@ SHIPPED = re.compile(
 )
 SPEAK_OF_IT = {
     "cli/main.py": "examples of commands",
+    "evaluation/speed/starting.py": "the first command of the README",
     "evaluation/stress/malformed.py": "broken policies for the shipped robot",
     "evaluation/stress/journal.py": "a scripted run of the fake robot",
     "data/import_folder.py": "a table of samples",

@@ -1,5 +1,6 @@
 """The engine's numbers are transformers' own, however the tokens are cut into calls, and whatever was kept."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ def test_more_tokens_than_there_was_room_for_leave_those_before_as_they_were(mod
 
 
 def test_a_sliding_window_is_refused(toy: TransformersModel) -> None:
-    model = type(toy.model)(toy.model.config)
+    model = type(toy.model)(copy.deepcopy(toy.model.config))
     model.config.text_config.layer_types = ["sliding_attention", "full_attention"]
     with pytest.raises(UsageError, match="sliding window"):
         Engine(model)

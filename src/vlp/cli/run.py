@@ -109,6 +109,8 @@ def launch(
         ask_person=keyboard.ask if keyboard else None, token=robot_token(token),
         ask_checks=options["check"] == "model",
     )  # fmt: skip
+    if simulation is not None:
+        _draw_ahead(simulation)
     with _closing(robot) as faults, _held_here(spec.robot, robot):
         if model is not None:
             Gate.of(model, robot.describe())  # refuses before anything of an earlier run is moved
@@ -141,6 +143,17 @@ def launch(
         latched = served and outcome.outcome in ("stopped", "timeout") and _latched(robot)
     _tell(console, out, shown, outcome, spec.robot if latched else "")
     return status_of(outcome, signals) or int(bool(faults))
+
+
+def _draw_ahead(simulation: Simulation) -> None:
+    """Make the first drawing, which compiles shaders, while the run is put together; what fails fails again when it looks."""
+    from vlp.sim.render import Camera
+
+    def draw() -> None:
+        with contextlib.suppress(Exception):
+            Camera(simulation.model, simulation.embodiment.camera).rgb_and_depth(simulation.data)
+
+    threading.Thread(target=draw, name="first-drawing", daemon=True).start()
 
 
 def _latched(robot: Robot) -> bool:

@@ -142,7 +142,8 @@ def open_shipped(spec: str, **options: Any) -> Model:
     if spec not in FOLDERS:
         word = spec.partition(":")[0]
         raise UsageError(f"no model {spec[:200]!r}: the embedded model is called {word!r}, with nothing behind it.")
-    return _in_process(find_folder(spec), **options)
+    folder = find_folder(spec)
+    return _in_process(folder, **options) if options.keys() - {"profile"} else _with_turns(_in_numpy()(folder, **options))
 
 
 def open_scripted(spec: str, **options: Any) -> Model:
@@ -196,7 +197,8 @@ def open_served(
             f"{model.name!r} is told in words what the vision tower {asks.tower} sees; {here}.",
             "Name the folder of the served model in the environment's VLP_MODEL_SIGHT.",
         )
-    return ModelWithTurns(model, make_turns(asks.turns, _back_end()(towers[asks.tower])))
+    tower = _back_end()(towers[asks.tower]) if sight else _in_numpy()(towers[asks.tower])
+    return ModelWithTurns(model, make_turns(asks.turns, tower))
 
 
 @contextmanager
@@ -220,8 +222,23 @@ def _back_end() -> Any:
     return TransformersModel
 
 
+def _in_numpy() -> Any:
+    """Return the class of the package's own models where nothing is asked of them that needs torch."""
+    try:
+        import jinja2  # noqa: F401
+        import tokenizers  # noqa: F401
+    except ImportError as error:
+        raise not_installed("a model in process needs", error, "models") from None
+    from vlp.models.numpy_model import NumpyModel
+
+    return NumpyModel
+
+
 def _in_process(folder: Path, **options: Any) -> Model:
-    model: Any = _call(_back_end(), folder, options)
+    return _with_turns(_call(_back_end(), folder, options))
+
+
+def _with_turns(model: Any) -> Model:
     if model.turns is None:
         return model
     from vlp.models.turns import ModelWithTurns

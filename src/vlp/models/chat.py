@@ -101,7 +101,7 @@ class Chat:
 
     def pixels(self, rgb: NDArray[np.uint8]) -> Pixels:
         """Return one image as patches; the last few are remembered by all of their content."""
-        digest = hashlib.sha256(rgb.tobytes() + repr(rgb.shape).encode()).hexdigest()
+        digest = digest_of(rgb)
         return self._cut.get(digest, lambda: self._pixels(rgb, digest))
 
     def _pixels(self, rgb: NDArray[np.uint8], digest: str) -> Pixels:
@@ -133,3 +133,8 @@ class Chat:
         for token in self._special:
             text = text.replace(token, f"{token[0]} {token[1:]}")
         return text
+
+
+def digest_of(rgb: NDArray[np.uint8]) -> str:
+    """Return a hash of all of an image."""
+    return hashlib.sha256(rgb.tobytes() + repr(rgb.shape).encode()).hexdigest()

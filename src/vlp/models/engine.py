@@ -13,20 +13,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vlp.core.errors import UsageError
-
-Mark = int | str
-"""What a token of the buffer stands for: its id, or the digest of the image of which it shows a piece."""
+from vlp.models.in_process import Mark, Marks
 
 
-class Engine:
+class Engine(Marks):
     """A language part with the keys and values of all that it was fed.
 
     Args:
         model: a `Qwen2_5_VLForConditionalGeneration`, with or without an adapter beside its weights.
         joined: copy linear maps of one input into one; for a small model, whose passes are calls more than arithmetic.
-
-    Attributes:
-        marks: of the tokens whose keys and values are held.
 
     Raises:
         UsageError: the model attends to a sliding window.
@@ -36,7 +31,7 @@ class Engine:
         decoder, config = model.model.language_model, model.config.text_config
         if {*config.layer_types} - {"full_attention"}:
             raise UsageError("the model attends to a sliding window.", "Set use_sliding_window to false in its config.json.")
-        self.marks: list[Mark] = []
+        super().__init__()
         self._head = model.lm_head
         self._layers = [_Layer(block, config, joined) for block in decoder.layers]
         self._norm = normed(decoder.norm)
@@ -44,21 +39,6 @@ class Engine:
         heads, width = config.num_key_value_heads, config.hidden_size // config.num_attention_heads
         like = decoder.embed_tokens.weight
         self._held = torch.empty((len(self._layers), 2, 1, heads, 0, width), dtype=like.dtype, device=like.device)
-
-    def keep(self, marks: Sequence[Mark]) -> int:
-        """Forget all but what a prompt has in common with what is held, and return how many tokens that is.
-
-        Args:
-            marks: of the prompt; its last token is always read anew, for what follows from it.
-        """
-        most = min(len(self.marks), len(marks) - 1)
-        same = next((i for i in range(most) if self.marks[i] != marks[i]), most)
-        del self.marks[same:]
-        return same
-
-    def forget(self, count: int) -> None:
-        """Forget the last tokens."""
-        del self.marks[len(self.marks) - count :]
 
     def feed(self, embedded: Tensor, positions: Tensor, marks: Sequence[Mark], keep: int) -> Tensor:
         """Read tokens, and return the logits (keep, vocabulary) of the last ones.

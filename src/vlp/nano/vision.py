@@ -7,16 +7,13 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from PIL import Image
 
 from vlp.core.images import Rgb
 from vlp.core.observation import Box
-from vlp.models.folder import check_folder
-from vlp.models.loading import load_model
-from vlp.models.sight import Sight
+from vlp.models.chat import digest_of
+from vlp.models.folder import read_json
+from vlp.models.numpy_model import PatchCutter, tower_of
 from vlp.nano import folders
 from vlp.nano.code import CHANNELS, GRID, Array, SeenObject, decode, seen_twice
 from vlp.sim.worlds.tabletop.words import phrases_in
@@ -30,20 +27,25 @@ class Detector:
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
-        checked = check_folder(Path(folder) if folder else folders.shipped())
-        self.sight = Sight(load_model(checked, None, torch.device("cpu"), torch.float32).model.visual, joined=True)
+        folder = Path(folder) if folder else folders.shipped()
+        self.visual, self._cutter = tower_of(folder), PatchCutter(read_json(folder / "preprocessor_config.json"))
         self._last: tuple[Rgb, Array] | None = None
-        self.grid = (1, GRID.height_px // GRID.patch_px, GRID.width_px // GRID.patch_px)
 
     def see(self, rgb: Rgb) -> list[SeenObject]:
-        """Return the objects in an image, best first, with boxes in pixels of 432 x 324."""
+        """Return the objects in an image, best first, with boxes in pixels of 432 x 324, whatever its shape."""
         return decode(seen_twice(self.code, rgb))
 
     def code(self, images: Sequence[Rgb]) -> list[Array]:
         """Return the scene codes (rows, columns, CHANNELS) that the tower writes for images."""
-        with torch.inference_mode():
-            tokens = [self.sight.read(patches(rgb), self.grid) for rgb in images]
-        return [each[:, :CHANNELS].numpy().reshape(GRID.rows, GRID.columns, CHANNELS) for each in tokens]
+        grid = (1, GRID.rows * GRID.merge, GRID.columns * GRID.merge)
+
+        def look(rgb: Rgb) -> Array:
+            size, bicubic = (GRID.width_px, GRID.height_px), Image.Resampling.BICUBIC
+            return self.visual.seen(
+                digest_of(rgb), grid, lambda: self._cutter.cut(Image.fromarray(rgb).resize(size, bicubic))[0]
+            )
+
+        return [look(rgb)[:, :CHANNELS].reshape(GRID.rows, GRID.columns, CHANNELS) for rgb in images]
 
     def detect(self, rgb: Rgb, phrase: str = "") -> list[tuple[str, str, float, Box]]:
         """Return (colour, kind, score, box in pixels of the image) of every object, best first.
@@ -59,14 +61,8 @@ class Detector:
         return [(o.colour, o.kind, o.score, (o.box[0] * sx, o.box[1] * sy, o.box[2] * sx, o.box[3] * sy)) for o in found]
 
 
-def patches(rgb: Rgb) -> torch.Tensor:
-    """Return the image's patches as the stock image processor lays them out, at 432 x 324 whatever its shape."""
-    small = Image.fromarray(rgb).resize((GRID.width_px, GRID.height_px), Image.Resampling.BICUBIC)
-    pixels: NDArray[np.float32] = np.asarray(small, np.float32).transpose(2, 0, 1) / 127.5 - 1.0
-    merge, patch = GRID.merge, GRID.patch_px
-    x = pixels.reshape(3, GRID.rows, merge, patch, GRID.columns, merge, patch).transpose(1, 4, 2, 5, 0, 3, 6)
-    x = x.reshape(-1, 3, 1, patch * patch).repeat(2, axis=2)
-    return torch.from_numpy(np.ascontiguousarray(x.reshape(len(x), -1)))
+def _small(rgb: Rgb) -> Image.Image:
+    return Image.fromarray(rgb).resize((GRID.width_px, GRID.height_px), Image.Resampling.BICUBIC)
 
 
 @cache

@@ -206,6 +206,13 @@ class RemoteRobot:
             raise self._refusal(refused) from None
         return _result(reply)
 
+    def life(self) -> str:
+        """Return what changes when the server forgets its keys, as it was when the lease was taken; "" without a lease.
+
+        No later life of the server takes a step under this lease. Nobody is asked.
+        """
+        return self._beat.life if self._beat.held else ""
+
     def health(self) -> HealthBody:
         """Return whether the robot is stopped or busy and who holds it; raises MissingComponent."""
         return self._parse(HealthBody, self._ask("GET", "/health"))
@@ -232,7 +239,9 @@ class RemoteRobot:
         repeated = False
         while True:
             try:
-                reply = self._http.call("POST", "/executions", body, {"sent_s": time.monotonic()})
+                # A short step is answered by its end; of a long one it is soon known that it is under way.
+                params = {"sent_s": time.monotonic(), "wait_s": min(1.0, self._poll_s)}
+                reply = self._http.call("POST", "/executions", body, params)
                 return self._parse(ExecutionBody, reply)
             except RobotUnreachable as error:
                 if time.monotonic() > end:
@@ -324,7 +333,7 @@ class _Heartbeat:
         self._epoch: int | None = None
         self._gone = False
         self.stop_port: int | None = None
-        self._silence_s, self._manifest_hash = math.inf, ""
+        self._silence_s, self._manifest_hash, self.life = math.inf, "", ""
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -349,6 +358,11 @@ class _Heartbeat:
                 self._thread = threading.Thread(target=self._beat, args=(self._end,), name="lease", daemon=True)
                 self._thread.start()
             return self._epoch
+
+    @property
+    def held(self) -> bool:
+        """Whether there is a lease, as far as is known here."""
+        return self._epoch is not None
 
     def end(self) -> None:
         """Stop renewing: the lease runs out by itself, and the next `epoch` acquires a new one."""
@@ -384,7 +398,7 @@ class _Heartbeat:
     def _meet(self) -> None:
         """Learn how the server wants to be treated, and whether it still has the same robot; raises Refusal when not."""
         health = self._health()
-        known, self._manifest_hash = self._manifest_hash, health.manifest_hash
+        known, self._manifest_hash, self.life = self._manifest_hash, health.manifest_hash, health.instance
         self.stop_port, self._silence_s = health.stop_port, health.silence_s or math.inf
         if known and health.manifest_hash != known:
             self.end()

@@ -10,7 +10,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from queue import SimpleQueue
 from typing import Any, Literal, TypeVar
 
@@ -77,6 +77,7 @@ class Execution:
     started_s: float = 0.0
     result: StepResult | None = None
     cancelled: bool = False
+    ended: "Future[None]" = field(default_factory=Future)
 
     def to_json(self) -> dict[str, Any]:
         """Return the execution as `ExecutionBody` data."""
@@ -322,6 +323,7 @@ class Executor:
             execution.result, execution.state = result, "finished"
             self._moved_s = self._clock()
             self._event(execution)
+        execution.ended.set_result(None)
 
     def _execute(self, step: Step) -> StepResult:
         try:

@@ -192,10 +192,10 @@ def _add_reading(app: FastAPI) -> None:
 
 def _add_executions(app: FastAPI) -> None:
     @app.post("/executions", status_code=202, response_model=ExecutionBody)
-    async def create(request: ExecutionRequest, here: Here, sent_s: Sent = None) -> Any:
+    async def create(request: ExecutionRequest, here: Here, sent_s: Sent = None, wait_s: Wait = 0.0) -> Any:
         """Carry out one step. The same key never acts twice: a repeated request gets the execution there is."""
         step = Step(request.primitive, request.arguments, request.key, request.epoch, request.timeout_s)
-        return here.executor.submit(step, sent_s).to_json()
+        return await _finished(here.executor.submit(step, sent_s), wait_s)
 
     @app.get("/executions", response_model=ExecutionBody)
     async def by_key(here: Here, key: Annotated[str, Query(min_length=1, max_length=100)]) -> Any:
@@ -214,10 +214,8 @@ def _add_executions(app: FastAPI) -> None:
 
 
 async def _finished(execution: Execution, wait_s: float) -> dict[str, Any]:
-    loop = asyncio.get_running_loop()
-    end = loop.time() + wait_s
-    while execution.state != "finished" and loop.time() < end:
-        await asyncio.sleep(0.01)
+    if wait_s and execution.state != "finished":
+        await asyncio.wait([asyncio.wrap_future(execution.ended)], timeout=wait_s)
     return execution.to_json()
 
 

@@ -7,7 +7,7 @@ import time
 import uuid
 import weakref
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -94,13 +94,17 @@ class Worker:
         future: Future[T] = Future()
         self._jobs.put((work, what, future))
         end_s = time.monotonic() + limit_s
-        while not wait([future], timeout=max(0.0, min(SLICE_S, end_s - time.monotonic()))).done:
+        while True:
+            try:
+                return future.result(max(0.0, min(SLICE_S, end_s - time.monotonic())))
+            except TimeoutError:
+                if future.done():
+                    return future.result()
             if not wanted():
                 raise Abandoned(f"nobody waits for {what} any more.")
             if time.monotonic() >= end_s:
                 self._hung = f"the {self.name} did not give {what} within {limit_s:g} s."
                 raise Overrun(self._hung)
-        return future.result()
 
     def close(self) -> None:
         """End the thread after the calls it has."""
@@ -245,7 +249,8 @@ class Body:
             own = _INSTANCES.setdefault(inner, uuid.uuid4().hex)
         except TypeError:  # a class without weak references
             own = self._own
-        return str(getattr(self.ask("health"), "instance", own))
+        life = self.offers("life")  # of a served robot that is held: known without asking, step by step
+        return str((life() if life else "") or getattr(self.ask("health"), "instance", own))
 
     def offers(self, method: str) -> Callable[..., Any] | None:
         """Return a method that not every robot has, from the robot or the one that it wraps; None when none has it."""

@@ -129,7 +129,8 @@ def not_done(moment: Moment) -> str | None:
     if not done or moment.memory.progress.failed:
         return None
     step = done[-1].step
-    effect = denied(moment.memory.primitives[step.do], moment.memory.situation.said(step), moment.state)
+    primitive = moment.memory.primitives[step.do]
+    effect = denied(primitive, moment.memory.situation.said(step), moment.state) if primitive.makes else None
     if effect is None:
         return None
     held, said = moment.state.holding, " ".join(effect.words)

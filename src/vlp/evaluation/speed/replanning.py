@@ -17,6 +17,7 @@ from vlp.evaluation.speed.rows import Effort, Measured
 from vlp.evaluation.speed.turns import Interval, Timed
 from vlp.models.catalogue import find_folder, open_model
 from vlp.models.folder import check_folder
+from vlp.models.in_process import InProcess
 from vlp.models.protocol import Model, Reply
 from vlp.models.transformers_model import TransformersModel
 from vlp.models.turns import ModelWithTurns, make_turns
@@ -67,7 +68,8 @@ class PlainModel:
 def new_policies(effort: Effort) -> list[Measured]:
     """P1: from a trigger to the checked policy, against `generate` of the whole prompt; the picture is a new one each time."""
     ours, inner = _opened(effort.base)
-    plain = _with_turns(PlainModel(inner), effort.base)
+    usual = inner if isinstance(inner, TransformersModel) else TransformersModel(find_folder(effort.base), device="cpu")
+    plain = _with_turns(PlainModel(usual), effort.base)
     calls = [call for call in recorded(ours, 8 * effort.repeats, effort.folder / "recorded") if call.draft]
     seconds: dict[str, list[float]] = {"ours": [], "plain": []}
     unlike = 0
@@ -151,7 +153,7 @@ def reading(effort: Effort) -> list[Measured]:
     return rows
 
 
-def _warm_over_cold(model: Model, inner: TransformersModel, first: Call, then: list[Message]) -> float:
+def _warm_over_cold(model: Model, inner: InProcess, first: Call, then: list[Message]) -> float:
     taken = list[float]()
     for warm in (True, False):
         inner.forget()
@@ -174,7 +176,7 @@ def _said(picture: Call, sentence: Call) -> list[Message]:
 class _Heard:
     """A model in process whose every reply is kept, those of its own turns too."""
 
-    def __init__(self, model: TransformersModel) -> None:
+    def __init__(self, model: InProcess) -> None:
         self.model, self.replies = model, list[Reply]()
         self.name, self.profile, self.can = model.name, model.profile, model.can
         self.image_tokens = model.image_tokens
@@ -184,11 +186,11 @@ class _Heard:
         return self.replies[-1]
 
 
-def _opened(base: str) -> tuple[Model, TransformersModel]:
+def _opened(base: str) -> tuple[Model, InProcess]:
     """Return a model in process, and what of it has no turns of its own."""
     model = open_model(base)
     inner = model.model if isinstance(model, ModelWithTurns) else model
-    if not isinstance(inner, TransformersModel):
+    if not isinstance(inner, InProcess):
         raise UsageError(f"{base!r} does not run in process.", "Name a model folder.")
     return model, inner
 

@@ -72,6 +72,8 @@ ROWS: dict[str, str] = {
     "P1": "replanning:new_policies",
     "P2": "replanning:passes",
     "P3": "replanning:reading",
+    "P10": "stepping:overhead",
+    "P12": "starting:start",
 }
 """Row -> "module:function" under `vlp.evaluation.speed`: takes `Effort`, returns its `Measured`."""
 

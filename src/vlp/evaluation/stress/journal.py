@@ -108,7 +108,9 @@ def make_journals(folder: Path) -> None:
     """Make the journals that are to be damaged, one directory each, of a scripted run of the fake robot."""
     whole = folder / "whole"
     model = ScriptedModel([json.dumps(POLICY)])
-    Run(whole, Spec(Instruction.of(POLICY["goal"])), FakeRobot(), model, subscribers=[_Killing(whole, folder)]).go()
+    run = Run(whole, Spec(Instruction.of(POLICY["goal"])), FakeRobot(), model, subscribers=[_Killing(whole, folder)])
+    run.journal.log_s = 0.0  # as where steps take their time
+    run.go()
     shutil.copytree(folder / "killed early", folder / "killed, no lock")
     (folder / "killed, no lock" / LOCK).unlink()
 

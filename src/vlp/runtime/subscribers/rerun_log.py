@@ -1,6 +1,8 @@
 """run.rrd: camera, depth, boxes, poses and steps on one time line, for the Rerun viewer."""
 
 import contextlib
+import importlib.util
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ LEVELS = {"trigger": "WARN", "report": "WARN", "world": "WARN", "end": "INFO"}
 
 
 class RerunLog:
-    """Records a run for Rerun.
+    """Records a run for Rerun, whose import takes a third of a run's start: it waits until the robot has moved.
 
     Args:
         out: the run's directory.
@@ -27,17 +29,43 @@ class RerunLog:
 
     def __init__(self, out: str | Path) -> None:
         try:
-            import rerun
+            found = importlib.util.find_spec("rerun")
         except ImportError:
-            raise MissingComponent("recordings need rerun-sdk.", "pip install 'vlp[view]'") from None
+            found = None
+        if found is None:
+            raise MissingComponent("recordings need rerun-sdk.", "pip install 'vlp[view]'")
         Path(out).mkdir(parents=True, exist_ok=True)
-        self._rr: Any = rerun
+        self._rr: Any = None
         self._path = Path(out) / FILE_NAME
         self._story = Story()
-        self._begin()
+        self._recorded: Any = None
+        self._waiting: list[Event] = []
+        self._importing = threading.Thread(target=_import, name="rerun", daemon=True)
 
     def on_event(self, event: Event) -> None:
-        """Record what one event shows."""
+        """Record what one event shows; raises MissingComponent where Rerun does not load."""
+        self._waiting.append(event)
+        ended = event.kind == "run-finished"
+        if self._importing.ident is None and (ended or event.data.get("kind") == "action"):  # the end of an action
+            self._importing.start()
+        if self._importing.ident is not None and (ended or not self._importing.is_alive()):
+            self._record_all()
+
+    def _record_all(self) -> None:
+        """Record what has waited."""
+        self._importing.join()
+        if self._rr is None:
+            try:
+                import rerun
+            except ImportError as error:
+                raise MissingComponent(f"recordings need rerun-sdk, which does not load: {error}.") from None
+            self._rr = rerun
+            self._begin()
+        waiting, self._waiting = self._waiting, []
+        for event in waiting:
+            self._record(event)
+
+    def _record(self, event: Event) -> None:
         if event.kind == "run-resumed" and self._recorded is None:
             self._begin()  # what came before is written: the past of a resumed run ends with that run's own end
         shown = len(self._story.moments)
@@ -54,6 +82,10 @@ class RerunLog:
     def close(self) -> None:
         """Write the recording of a run that ended without an end; does nothing the second time."""
         with contextlib.suppress(MissingComponent):
+            if self._waiting:
+                if self._importing.ident is None:
+                    self._importing.start()
+                self._record_all()
             self._write()
 
     def _begin(self) -> None:
@@ -123,6 +155,11 @@ class RerunLog:
         x1, y1, x2, y2 = at.box
         box = rr.Boxes2D(mins=[(x1, y1)], sizes=[(x2 - x1, y2 - y1)], labels=[at.phrase])
         self._to.log(f"world/base/camera/image/boxes/{_name(at.phrase)}", box)
+
+
+def _import() -> None:
+    with contextlib.suppress(ImportError):  # told by whoever imports it next
+        import rerun  # noqa: F401
 
 
 def _base(rr: Any, base_in_world: tuple[float, float, float]) -> Any:

@@ -1,0 +1,192 @@
+"""A small model that comes with the package, in numpy: there at once, and as fast on one core as on a GPU."""
+
+import functools
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlp.core.images import ImageView
+from vlp.models.chat import Chat, Pixels, Prompt
+from vlp.models.folder import ModelFolder, check_folder, read_json
+from vlp.models.grammar import Vocabulary
+from vlp.models.in_process import InProcess
+from vlp.models.numpy_parts import Array, Decoder, VisionTower, read_weights
+from vlp.models.protocol import Capabilities
+from vlp.models.text_checks import check_template
+from vlp.models.turns import make_turns
+
+
+@functools.cache
+def opened(folder: Path) -> tuple[ModelFolder, Mapping[str, Array]]:
+    """Return a folder whose hashes are recorded, checked and read once in this process, and its weights; raises UsageError."""
+    checked = check_folder(folder)
+    return checked, read_weights(checked.path / "model.safetensors")
+
+
+@functools.cache
+def tower_of(folder: Path) -> VisionTower:
+    """Return the vision tower of such a folder, made once in this process; raises UsageError."""
+    return VisionTower(opened(folder)[1], read_json(folder / "config.json")["vision_config"])
+
+
+class NumpyModel(InProcess):
+    """A model of the package, decoding greedily at full precision: the same prompt gives the same reply.
+
+    Args:
+        folder: one of `vlp.models.catalogue.FOLDERS`.
+        profile: the wording of its prompts; "" for the one that the folder asks for.
+
+    Raises:
+        UsageError: the folder is not as it was recorded.
+        MissingComponent: a package is not installed.
+    """
+
+    engine: Decoder
+
+    def __init__(self, folder: Path, profile: str = "") -> None:
+        super().__init__()
+        checked, weights = opened(folder)
+        config, asks = read_json(folder / "config.json"), read_json(folder / "tokenizer_config.json")
+        self.name, self.profile = checked.name, profile or checked.profile
+        self.turns = make_turns(checked.turns, self) if checked.turns else None
+        template = (folder / "chat_template.jinja").read_text()
+        check_template(template, checked.name)
+        tokenizer = BareTokenizer(folder / "tokenizer.json", asks["eos_token"], template)
+        self.chat = Chat(tokenizer, PatchCutter(read_json(folder / "preprocessor_config.json")), config["image_token_id"])
+        self.tower, self.engine = tower_of(folder), Decoder(weights, config["text_config"])
+        self.can = Capabilities(made_for=checked.made_for, view=self.chat.view())
+        self.ends = frozenset({tokenizer.eos_token_id, read_json(folder / "generation_config.json")["eos_token_id"]})
+        self.prepare(Vocabulary(tokenizer, len(self.engine.embedding), [*self.ends]), checked.drafts)
+        self.most_tokens = config["text_config"]["max_position_embeddings"]
+
+    def session(self, prompt: Prompt) -> "_Session":
+        """Return the model with a prompt, of which what it has in common with the last one is not read again."""
+        return _Session(self, prompt)
+
+    def features(self, pixels: Pixels) -> Array:
+        """Return the image tokens (n, width) of one image; the last few images are remembered."""
+        return self.tower.seen(pixels.digest, pixels.grid, lambda: pixels.values)
+
+    def forget_images(self) -> None:
+        """Forget image tokens."""
+        self.tower.recent.clear()
+
+
+class _Session:
+    """One prompt in a model."""
+
+    def __init__(self, owner: NumpyModel, prompt: Prompt) -> None:
+        self._engine = owner.engine
+        marks = prompt.marks()
+        known = self._engine.keep(marks)
+        is_image = np.array(prompt.is_image)
+        embedded = self._engine.embedding[prompt.ids[known:]]
+        if is_image[known:].any():
+            seen = np.concatenate([owner.features(image) for image in prompt.images])
+            embedded[is_image[known:]] = seen[is_image[:known].sum() :]
+        placed = positions(prompt, owner.chat.image_processor.merge_size)
+        self._next_position = int(placed.max()) + 1
+        self._unfed: tuple[Array, NDArray[np.int64], list[int | str]] = (embedded, placed[:, known:], marks[known:])
+
+    def forward(self, tokens: Sequence[int], keep: int) -> Array:
+        """Feed tokens, before the first of them the prompt; return the logits of the last `keep`."""
+        embedded, placed, marks = self._unfed
+        after = np.arange(self._next_position, self._next_position + len(tokens)) + np.zeros((3, 1), np.int64)
+        embedded = np.concatenate([embedded, self._engine.embedding[list(tokens)]]) if tokens else embedded
+        rows = self._engine.feed(embedded, np.concatenate([placed, after], 1), [*marks, *tokens], keep)
+        self._next_position += len(tokens)
+        self._unfed = (embedded[:0], placed[:, :0], [])
+        return rows
+
+    def rewind(self, count: int) -> None:
+        """Forget the last `count` tokens."""
+        self._next_position -= count
+        self._engine.forget(count)
+
+
+def positions(prompt: Prompt, merge: int) -> NDArray[np.int64]:
+    """Return where the tokens of a prompt stand: (3, n) in time, height and width; those of an image are in its rows."""
+    parts: list[NDArray[np.int64]] = []
+    first, images = 0, iter(prompt.images)
+    for is_image, run in itertools.groupby(prompt.is_image):
+        if is_image:
+            rows, columns = (n // merge for n in next(images).grid[1:])
+            parts.append(first + np.stack(np.meshgrid([0], np.arange(rows), np.arange(columns), indexing="ij")).reshape(3, -1))
+            first += max(rows, columns)
+        else:
+            n = len(list(run))
+            parts.append(np.tile(np.arange(first, first + n), (3, 1)))
+            first += n
+    return np.concatenate(parts, 1)
+
+
+class BareTokenizer:
+    """What `Chat`, `Vocabulary` and decoding need of transformers' fast tokenizer, over the same library.
+
+    Args:
+        file: tokenizer.json.
+        end: the token that ends a turn.
+        template: a checked chat template.
+    """
+
+    def __init__(self, file: Path, end: str, template: str) -> None:
+        import jinja2.sandbox
+        from tokenizers import Tokenizer as Backend
+
+        self.backend_tokenizer: Any = Backend.from_file(str(file))
+        self.eos_token, self.eos_token_id = end, self.backend_tokenizer.token_to_id(end)
+        self.added_tokens_decoder = self.backend_tokenizer.get_added_tokens_decoder()
+        sandbox = jinja2.sandbox.ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        self._template = sandbox.from_string(template)
+
+    def __call__(self, text: str, add_special_tokens: bool = False) -> dict[str, list[int]]:
+        """Return the ids of a text."""
+        return {"input_ids": self.backend_tokenizer.encode(text, add_special_tokens=add_special_tokens).ids}
+
+    def convert_ids_to_tokens(self, token: int) -> str:
+        """Return how a token is spelled."""
+        return self.backend_tokenizer.id_to_token(token)
+
+    def apply_chat_template(self, turns: Sequence[Mapping[str, Any]], tokenize: bool, add_generation_prompt: bool) -> str:
+        """Return a conversation as text."""
+        del tokenize
+        return self._template.render(messages=turns, add_generation_prompt=add_generation_prompt)
+
+    def decode(self, tokens: Sequence[int], skip_special_tokens: bool, clean_up_tokenization_spaces: bool) -> str:
+        """Return the text of tokens."""
+        del clean_up_tokenization_spaces
+        return self.backend_tokenizer.decode(tokens, skip_special_tokens=skip_special_tokens)
+
+
+class PatchCutter:
+    """Images as patches, as `Qwen2VLImageProcessorPil` makes them.
+
+    Args:
+        config: preprocessor_config.json.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.size, self.patch_size, self.merge_size = config["size"], config["patch_size"], config["merge_size"]
+        self._view = ImageView(self.patch_size * self.merge_size, self.size["shortest_edge"], self.size["longest_edge"])
+        self._frames, self._resample, self._factor = config["temporal_patch_size"], config["resample"], config["rescale_factor"]
+        self._mean, self._std = (np.array(config[f"image_{name}"], np.float32)[:, None, None] for name in ("mean", "std"))
+
+    def __call__(self, image: Any, return_tensors: str) -> dict[str, Any]:
+        """Return the patches of a picture of Pillow, and their grid."""
+        del return_tensors
+        values, grid = self.cut(image.resize(self._view.seen_size(*image.size), self._resample))
+        return {"pixel_values": values, "image_grid_thw": np.array([grid])}
+
+    def cut(self, small: Any) -> tuple[Array, tuple[int, int, int]]:
+        """Return the patches of a picture of Pillow that has its size already, and their grid."""
+        width, height = small.size
+        pixels = (np.asarray(small).transpose(2, 0, 1) * self._factor).astype(np.float32)
+        pixels = (pixels - self._mean) / self._std
+        rows, columns, merge, side = height // self.patch_size, width // self.patch_size, self.merge_size, self.patch_size
+        x = pixels.reshape(3, rows // merge, merge, side, columns // merge, merge, side).transpose(1, 4, 2, 5, 0, 3, 6)
+        x = x.reshape(rows * columns, 3, 1, side * side).repeat(self._frames, axis=2)
+        return x.reshape(rows * columns, -1), (1, rows, columns)

@@ -1,0 +1,233 @@
+"""A small Qwen2.5-VL in numpy: without torch and transformers, whose import takes longer than a first policy.
+
+The layout is transformers' (`modeling_qwen2_5_vl.py`), at full precision. Numbers agree with it to rounding, the tokens chosen
+are the same.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlp.models.in_process import Mark, Marks
+from vlp.models.recent import Recent
+
+Array = NDArray[Any]
+"""Of 32 bit numbers, which numpy's types lose sight of."""
+Turned = tuple[Array, Array]
+
+
+def read_weights(file: Path) -> dict[str, Array]:
+    """Return the tensors of a checked safetensors file, by name, at full precision."""
+    data = file.read_bytes()
+    begins = 8 + int.from_bytes(data[:8], "little")
+    header: dict[str, Any] = json.loads(data[8:begins])
+    header.pop("__metadata__", None)
+    found: dict[str, Array] = {}
+    for name, entry in header.items():
+        first, last = entry["data_offsets"]
+        found[name] = widened(data[begins + first : begins + last], entry["dtype"]).reshape(entry["shape"])
+    return found
+
+
+def widened(data: bytes, dtype: str) -> Array:
+    """Return floating point numbers of a safetensors file, as 32 bits each."""
+    if dtype == "BF16":  # the upper half of a 32 bit number
+        return (np.frombuffer(data, "<u2").astype("<u4") << 16).view(np.float32)
+    return np.frombuffer(data, {"F16": "<f2", "F32": "<f4"}[dtype]).astype(np.float32)
+
+
+class Decoder(Marks):
+    """The language part, with the keys and values of all that it was fed.
+
+    Args:
+        weights: as `read_weights` gives them.
+        config: `text_config` of the folder.
+    """
+
+    def __init__(self, weights: Mapping[str, Array], config: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.embedding = weights["model.embed_tokens.weight"]
+        self._head = weights.get("lm_head.weight", self.embedding)
+        self._norm, self._eps = weights["model.norm.weight"], config["rms_norm_eps"]
+        self._queries, self._keys = config["num_attention_heads"], config["num_key_value_heads"]
+        self._width = config["hidden_size"] // self._queries
+        layers = range(config["num_hidden_layers"])
+        self._layers = [_part(weights, f"model.layers.{i}.") for i in layers]
+        self._axis = np.repeat(np.arange(3), config["rope_parameters"]["mrope_section"])
+        self._frequencies = _frequencies(config["rope_parameters"]["rope_theta"], self._width)
+        self._held = np.empty((len(layers), 2, self._keys, 0, self._width), np.float32)
+
+    def feed(self, embedded: Array, positions: NDArray[np.int64], marks: Sequence[Mark], keep: int) -> Array:
+        """Read tokens, and return the logits (keep, vocabulary) of the last ones.
+
+        Args:
+            embedded: (n, width) in place of their ids.
+            positions: (3, n) in time, height and width.
+            marks: n of them.
+            keep: how many of the last tokens are asked about.
+        """
+        before, n = len(self.marks), len(marks)
+        self._make_room(before + n)
+        turned = _turning(positions[self._axis].T * self._frequencies)
+        # Each new token sees all that is held and the new ones up to itself; one alone needs no mask.
+        later = None if n == 1 else np.triu(np.full((n, n), -np.inf, np.float32), 1)
+        x = embedded
+        for layer, held in zip(self._layers, self._held, strict=True):
+            x = self._layer(x, layer, turned, held, later)
+        self.marks += marks
+        return _normed(x[n - keep :], self._norm, self._eps) @ self._head.T
+
+    def _layer(self, x: Array, layer: Mapping[str, Array], turned: Turned, held: Array, later: Array | None) -> Array:
+        n, before = len(x), len(self.marks)
+        whole, turning = before + n, self._queries + self._keys
+        normed = _normed(x, layer["input_layernorm.weight"], self._eps)
+        heads = (normed @ layer["asked.weight"].T + layer["asked.bias"]).reshape(n, -1, self._width).transpose(1, 0, 2)
+        asking = _turn(heads[:turning], turned)
+        held[0, :, before:whole], held[1, :, before:whole] = asking[self._queries :], heads[turning:]
+        queries = asking[: self._queries].reshape(self._keys, -1, self._width)  # those that look at one head of keys
+        scores = (queries @ held[0, :, :whole].swapaxes(1, 2)).reshape(self._queries, n, whole)
+        found = _attended(scores, self._width, later).reshape(self._keys, -1, whole) @ held[1, :, :whole]
+        found = found.reshape(self._queries, n, self._width).transpose(1, 0, 2).reshape(n, -1)
+        x = x + found @ layer["self_attn.o_proj.weight"].T
+        gate, up = np.split(_normed(x, layer["post_attention_layernorm.weight"], self._eps) @ layer["gated.weight"].T, 2, -1)
+        return x + (_silu(gate) * up) @ layer["mlp.down_proj.weight"].T
+
+    def _make_room(self, tokens: int) -> None:
+        room = self._held.shape[-2]
+        if tokens > room:
+            more = (*self._held.shape[:-2], max(tokens, 2 * room, 512) - room, self._width)
+            self._held = np.concatenate([self._held, np.empty(more, np.float32)], axis=-2)
+
+
+class VisionTower:
+    """The vision tower.
+
+    Args:
+        weights: as `read_weights` gives them.
+        config: `vision_config` of the folder.
+    """
+
+    def __init__(self, weights: Mapping[str, Array], config: Mapping[str, Any]) -> None:
+        self._heads, self._merge = config["num_heads"], config["spatial_merge_size"]
+        self._window = config["window_size"] // config["patch_size"] // self._merge
+        self._whole = frozenset(config["fullatt_block_indexes"])
+        self._patch = weights["visual.patch_embed.proj.weight"].reshape(config["hidden_size"], -1)
+        self._blocks = [_part(weights, f"visual.blocks.{i}.") for i in range(config["depth"])]
+        self._merger = _part(weights, "visual.merger.")
+        width = config["hidden_size"] // self._heads
+        self._frequencies = _frequencies(config["rope_parameters"]["rope_theta"], width // 2)
+        self.recent: Recent[Array] = Recent()
+
+    def seen(self, digest: str, grid: tuple[int, int, int], cut: Callable[[], Array]) -> Array:
+        """Return the image tokens (n, width) of one image; the last few are remembered, whoever asks for them.
+
+        A scene in which nothing moves is looked at by planner, grounder and triggers.
+
+        Args:
+            digest: of the image.
+            grid: 1, rows and columns of patches.
+            cut: gives its patches.
+        """
+        return self.recent.get(f"{digest} {grid}", lambda: self(cut(), grid))
+
+    def __call__(self, values: Array, grid: tuple[int, int, int]) -> Array:
+        """Return the image tokens (n, width).
+
+        Args:
+            values: (patches, channels * frames * side * side), those of a token together.
+            grid: 1, rows and columns of patches.
+        """
+        unit, rows, columns = self._merge**2, grid[1] // self._merge, grid[2] // self._merge
+        # Tokens in the order of windows, row by row.
+        window = np.arange(rows)[:, None] // self._window * -(-columns // self._window) + np.arange(columns) // self._window
+        order = np.argsort(window.ravel(), kind="stable")
+        ends = np.cumsum(np.bincount(window.ravel())) * unit
+        at = np.stack(np.meshgrid(np.arange(grid[1]), np.arange(grid[2]), indexing="ij"), -1)
+        at = at.reshape(rows, self._merge, columns, self._merge, 2).swapaxes(1, 2).reshape(-1, unit, 2)[order].reshape(-1, 2)
+        angles = at[:, :, None] * self._frequencies
+        turned = _turning(angles.reshape(len(at), -1).astype(np.float32))
+        x = values.reshape(-1, unit, values.shape[-1])[order].reshape(len(values), -1) @ self._patch.T
+        for i, block in enumerate(self._blocks):
+            x = self._block(x, block, turned, [len(x)] if i in self._whole else ends)
+        m = self._merger
+        x = _normed(x, m["ln_q.weight"], 1e-6).reshape(len(x) // unit, -1) @ m["mlp.0.weight"].T + m["mlp.0.bias"]
+        x = _gelu(x) @ m["mlp.2.weight"].T + m["mlp.2.bias"]
+        return x[np.argsort(order)]
+
+    def _block(self, x: Array, block: Mapping[str, Array], turned: Turned, ends: Sequence[int]) -> Array:
+        n, width = len(x), x.shape[1] // self._heads
+        asked = _normed(x, block["norm1.weight"], 1e-6) @ block["attn.qkv.weight"].T + block["attn.qkv.bias"]
+        heads = asked.reshape(n, 3 * self._heads, width).transpose(1, 0, 2)
+        turning = _turn(heads[: 2 * self._heads], turned)
+        found = np.empty((n, self._heads, width), np.float32)
+        begin = 0
+        for end in ends:
+            q, k = turning[: self._heads, begin:end], turning[self._heads :, begin:end]
+            seen = _attended(q @ k.swapaxes(1, 2), width) @ heads[2 * self._heads :, begin:end]
+            found[begin:end] = seen.transpose(1, 0, 2)
+            begin = end
+        x = x + found.reshape(n, -1) @ block["attn.proj.weight"].T + block["attn.proj.bias"]
+        gate, up = np.split(_normed(x, block["norm2.weight"], 1e-6) @ block["gated.weight"].T + block["gated.bias"], 2, -1)
+        return x + (_silu(gate) * up) @ block["mlp.down_proj.weight"].T + block["mlp.down_proj.bias"]
+
+
+def _part(weights: Mapping[str, Array], prefix: str) -> dict[str, Array]:
+    """Return what is below a name; linear maps of one input are joined into one."""
+    joined = {
+        "asked": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+        "gated": ("mlp.gate_proj", "mlp.up_proj"),
+    }
+    part = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+    for name, parts in joined.items():
+        for end in (".weight", ".bias"):
+            if parts[0] + end in part:
+                part[name + end] = np.concatenate([part.pop(one + end) for one in parts])
+    return part
+
+
+def _frequencies(base: float, width: int) -> Array:
+    return (1.0 / base ** (np.arange(0, width, 2, dtype=np.float32) / width)).astype(np.float32)
+
+
+def _turning(angles: Array) -> Turned:
+    angles = np.concatenate((angles, angles), -1, dtype=np.float32)
+    return np.cos(angles), np.sin(angles)
+
+
+def _turn(heads: Array, turned: Turned) -> Array:
+    half = heads.shape[-1] // 2
+    return heads * turned[0] + np.concatenate((-heads[..., half:], heads[..., :half]), -1) * turned[1]
+
+
+def _normed(x: Array, weight: Array, eps: float) -> Array:
+    return x / np.sqrt(np.einsum("ij,ij->i", x, x) / x.shape[-1] + np.float32(eps), dtype=np.float32)[:, None] * weight
+
+
+def _attended(scores: Array, width: int, later: Array | None = None) -> Array:
+    """Return the weights of attention; `later` is added to the last columns."""
+    scores *= np.float32(width**-0.5)
+    if later is not None:
+        scores[..., -len(later) :] += later
+    scores -= scores.max(-1, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(-1, keepdims=True)
+    return scores
+
+
+def _silu(x: Array) -> Array:
+    with np.errstate(over="ignore"):  # of a number far below 0, nothing is left
+        return x / (1 + np.exp(-x))
+
+
+def _gelu(x: Array) -> Array:
+    """Return x * Phi(x); erf by the rational approximation that XLA takes, exact to 2 units of the last place."""
+    z = np.clip(x * np.float32(0.5**0.5), -4, 4)
+    over = (-2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05)
+    over += (-7.34990630326855e-04, -2.95459980854025e-03, -1.60960333262415e-02)
+    under = (-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03, -1.42647390514189e-02)
+    erf = z * np.polyval(np.array(over, np.float32), z * z) / np.polyval(np.array(under, np.float32), z * z)
+    return np.float32(0.5) * x * (1 + erf)
