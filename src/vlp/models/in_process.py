@@ -63,7 +63,7 @@ class InProcess:
         most_tokens: of prompt and reply.
     """
 
-    engine: Marks
+    engine: Any
     name: str
     profile: str
     turns: Turns | None

@@ -34,10 +34,11 @@ def overhead(effort: Effort, steps: int = 100) -> list[Measured]:
     """
     out = effort.folder / "steps"
     taken: dict[str, list[list[float]]] = {"run": [], "call": []}
-    with served(out) as address:
+    with served(out) as address, contextlib.closing(RemoteRobot(address.url, address.token)) as robot:
+        looks = harmless(list(robot.describe().places), steps)
         arms: dict[str, Callable[[int], list[float]]] = {
-            "run": lambda turn: of_run(out / f"run-{turn}", address, harmless(steps)),
-            "call": lambda turn: of_calls(f"call-{turn}", address, harmless(steps)),
+            "run": lambda turn: of_run(out / f"run-{turn}", address, looks),
+            "call": lambda turn: of_calls(f"call-{turn}", address, looks),
         }
         for turn in range(effort.repeats + 1):  # the first one warms up
             for name in arms if turn % 2 else reversed(arms):
@@ -61,9 +62,9 @@ def overhead(effort: Effort, steps: int = 100) -> list[Measured]:
     ]
 
 
-def harmless(steps: int) -> list[dict[str, Any]]:
-    """Return steps that only turn a head, back and forth."""
-    return [{"do": "look_at", "target": ("start", "table")[n % 2]} for n in range(steps)]
+def harmless(places: Sequence[str], steps: int) -> list[dict[str, Any]]:
+    """Return steps that only turn a head, from place to place."""
+    return [{"do": "look_at", "target": places[n % len(places)]} for n in range(steps)]
 
 
 def of_run(out: Path, address: Address, steps: Sequence[dict[str, Any]]) -> list[float]:
