@@ -11,8 +11,8 @@ import torch
 from vlp.core.errors import UsageError
 from vlp.core.images import Rgb
 from vlp.core.messages import Message
-from vlp.evaluation.planning import manifest
-from vlp.evaluation.speed.recorded import Call, recorded
+from vlp.evaluation.planning import manifest, prompt, prompt_messages
+from vlp.evaluation.speed.recorded import recorded
 from vlp.evaluation.speed.rows import Effort, Measured
 from vlp.evaluation.speed.turns import Interval, Timed
 from vlp.models.catalogue import find_folder, open_model
@@ -67,7 +67,7 @@ class PlainModel:
 
 def new_policies(effort: Effort) -> list[Measured]:
     """P1: from a trigger to the checked policy, against `generate` of the whole prompt; the picture is a new one each time."""
-    ours, inner = _opened(effort.base)
+    ours, inner = opened(effort.base)
     usual = inner if isinstance(inner, TransformersModel) else TransformersModel(find_folder(effort.base), device="cpu")
     plain = _with_turns(PlainModel(usual), effort.base)
     calls = [call for call in recorded(ours, 8 * effort.repeats, effort.folder / "recorded") if call.draft]
@@ -102,7 +102,7 @@ def new_policies(effort: Effort) -> list[Measured]:
 
 def passes(effort: Effort) -> list[Measured]:
     """P2 and P2b: passes of the model for each token that it writes, words before the policy and the end of turns included."""
-    model, inner = _opened(effort.base)
+    model, inner = opened(effort.base)
     found: dict[bool, list[float]] = {False: [], True: []}
     tokens, counted = {False: 0, True: 0}, {False: 0, True: 0}
 
@@ -142,35 +142,37 @@ def passes(effort: Effort) -> list[Measured]:
 
 def reading(effort: Effort) -> list[Measured]:
     """P3: time to the first token of a policy, with what is kept of the prompt before, over the time without."""
-    model, inner = _opened(effort.base)
-    calls = list(recorded(model, 4 * effort.repeats, effort.folder / "recorded"))
-    arms = {"another picture": lambda a, b: (a, b.messages), "the same picture": lambda a, b: (a, _said(a, b))}
+    model, inner = opened(effort.base)
+    asked = [prompt_messages(*prompt(i, "test", "test"), model.profile) for i in range(2 * effort.repeats)]
     rows = []
-    for (name, pair), most in zip(arms.items(), (0.5, 0.2), strict=True):
-        ratios = [_warm_over_cold(model, inner, *pair(a, b)) for a, b in pairwise(calls)]
-        said = f"{len(ratios)} pairs of prompts of dynamic episodes; the second after the first, over the second alone."
+    for name, most in (("another picture", 0.5), ("the same picture", 0.2)):
+        same = name.startswith("the same")
+        pairs = [(a, _shown(a, b) if same else b) for a, b in pairwise(asked)]
+        ratios = [_warm_over_cold(model, inner, a, b) for a, b in pairs]
+        said = (
+            f"{len(ratios)} pairs of prompts for scenes of the test split, each with another sentence; the second after the"
+            f" first, over the second alone. {inner.name!r}, wording {model.profile!r}."
+        )
         rows.append(Measured("P3", f"first token, warm over cold, {name}", Interval.of(ratios), said, at_most=most))
     return rows
 
 
-def _warm_over_cold(model: Model, inner: InProcess, first: Call, then: list[Message]) -> float:
+def _warm_over_cold(model: Model, inner: InProcess, first: list[Message], then: list[Message]) -> float:
     taken = list[float]()
     for warm in (True, False):
         inner.forget()
         if warm:
-            model.generate(first.messages, max_tokens=1)
+            model.generate(first, max_tokens=1)
         began = time.perf_counter()
         model.generate(then, max_tokens=1)
         taken.append(time.perf_counter() - began)
     return taken[0] / taken[1]
 
 
-def _said(picture: Call, sentence: Call) -> list[Message]:
-    """Return the prompt of one call with the sentence of another."""
-    first, *rest = picture.messages
-    image = next(part for part in first.parts if not isinstance(part, str))
-    parts = tuple(image if not isinstance(part, str) else part for part in sentence.messages[0].parts)
-    return [Message(first.role, parts), *rest]
+def _shown(picture: Sequence[Message], sentence: Sequence[Message]) -> list[Message]:
+    """Return a prompt with the image of another."""
+    image = next(part for message in picture for part in message.parts if not isinstance(part, str))
+    return [Message(one.role, tuple(part if isinstance(part, str) else image for part in one.parts)) for one in sentence]
 
 
 class _Heard:
@@ -186,7 +188,7 @@ class _Heard:
         return self.replies[-1]
 
 
-def _opened(base: str) -> tuple[Model, InProcess]:
+def opened(base: str) -> tuple[Model, InProcess]:
     """Return a model in process, and what of it has no turns of its own."""
     model = open_model(base)
     inner = model.model if isinstance(model, ModelWithTurns) else model

@@ -72,6 +72,7 @@ ROWS: dict[str, str] = {
     "P1": "replanning:new_policies",
     "P2": "replanning:passes",
     "P3": "replanning:reading",
+    "P4": "imposed:constrained",
     "P10": "stepping:overhead",
     "P12": "starting:start",
 }
