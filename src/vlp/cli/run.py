@@ -29,7 +29,7 @@ from vlp.models.catalogue import DEFAULT_MODEL, OPEN_S, open_for_person, with_na
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.prompt.render import WORDINGS
-from vlp.robot.protocol import Robot, is_own, offered
+from vlp.robot.protocol import Robot, innermost, is_own, offered
 from vlp.runtime.body import Budget, ProgramFault, fault_of
 from vlp.runtime.loop import Change
 from vlp.runtime.run import Run, Spec, Unsettled, read_run
@@ -193,13 +193,6 @@ def _confirmed(question: str) -> bool:
 def robot_token(token: str) -> str:
     """Return the token given, else the environment's."""
     return token or os.environ.get("VLP_ROBOT_TOKEN", "")
-
-
-def innermost(robot: Any) -> Any:
-    """Return the robot inside all that wraps it."""
-    while (inner := getattr(robot, "robot", None)) is not None:
-        robot = inner
-    return robot
 
 
 def status_of(outcome: Outcome, signals: Sequence[int] = ()) -> int:

@@ -1,8 +1,8 @@
 """What a robot sees: cameras, observations, things found in them with their pose and size, and how large things can be."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,6 +114,30 @@ class Observation:
     state: RobotState
     stamp_s: float
     scene_text: tuple[str, ...] = ()
+
+    @classmethod
+    def on_demand(
+        cls, rgb: Callable[[], NDArray[np.uint8]], depth_m: Callable[[], NDArray[np.float32]], **others: Any
+    ) -> "Observation":
+        """Return an observation whose images are made when they are first read: who wants the state alone pays for none.
+
+        Args:
+            rgb, depth_m: make the images.
+            others: the other fields.
+        """
+        seen = object.__new__(cls)
+        vars(seen).update(others, _later={"rgb": rgb, "depth_m": depth_m})
+        return seen
+
+    if not TYPE_CHECKING:  # a misspelt name stays an error of types
+
+        def __getattr__(self, name: str) -> Any:
+            """Make an image that is not there yet."""
+            later = vars(self).get("_later", {})
+            if name not in later:
+                raise AttributeError(f"an Observation has no {name!r}")
+            vars(self)[name] = later[name]()
+            return vars(self)[name]
 
     def geometry(self) -> tuple[NDArray[np.float32], Intrinsics, NDArray[np.float64]]:
         """Return depth, intrinsics and camera pose, from which places in metres follow.

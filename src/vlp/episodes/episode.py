@@ -70,7 +70,7 @@ def run_episode(episode: Episode, system: System, out: Path, watch: Watch | None
     began = time.monotonic()
     folder = out / f"{episode.kind}-{episode.seed}"
     shutil.rmtree(folder, ignore_errors=True)
-    run, simulation, account = _run(episode, system, folder, watch)
+    run, simulation, account = set_up(episode, system, folder, watch)
     outcome = run.go()
     events = read_events(folder)
     moved = any(e.kind == "step-finished" and e.data["kind"] == "action" for e in events)
@@ -102,8 +102,13 @@ def run_episode(episode: Episode, system: System, out: Path, watch: Watch | None
     return row
 
 
-def _run(episode: Episode, system: System, folder: Path, watch: Watch | None) -> tuple[Run, Simulation, Account | None]:
-    """Return a run of an episode, its world and who can tell about it; without re-planning nobody hears a new instruction."""
+def set_up(
+    episode: Episode, system: System, folder: Path, watch: Watch | None = None
+) -> tuple[Run, Simulation, Account | None]:
+    """Return a run of an episode, its world and who can tell about it; arguments as in `run_episode`.
+
+    Without re-planning nobody hears a new instruction.
+    """
     model = None if system.model is None else system.model()
     robot, simulation = open_robot(seed=episode.scene_seed, grounder=system.grounder, model=model)
     assert simulation is not None

@@ -10,7 +10,7 @@ from vlp.core.observation import Located, Observation
 from vlp.models.protocol import Model
 from vlp.perception.grounder import ANYTHING, Detection, Grounder
 from vlp.perception.looks import colour_of, has_colour, shape_of
-from vlp.perception.points import Cloud, cloud
+from vlp.perception.points import Cloud
 from vlp.perception.relations import RELATIONS, bottom, over, top
 from vlp.primitives.facts import Fact
 from vlp.primitives.manifest import Place
@@ -23,7 +23,15 @@ Verdict = tuple[bool, str]
 class LookLike(Protocol):
     """One observation in which things can be grounded and located."""
 
-    observation: Observation
+    @property
+    def observation(self) -> Observation:
+        """What the robot saw."""
+        ...
+
+    @property
+    def scene(self) -> Cloud:
+        """Every pixel of it as a point."""
+        ...
 
     def ground(self, grounder: Grounder, phrase: str, also: Sequence[str] = ()) -> list[Detection]:
         """Return what matches a phrase; `also` names what is asked for next."""
@@ -86,7 +94,7 @@ def _between(sight: Sight, relation: str, subject: str, other: str) -> Verdict:
     if item is not None and RELATIONS[relation](item, target):
         return True, _where(item, target)
     if relation in ("in", "on") and shape_of(target.phrase).container:
-        pixels = colour_inside(cloud(sight.look.observation), sight.look.observation, target, subject)
+        pixels = colour_inside(sight.look.scene, sight.look.observation, target, subject)
         if pixels >= 20 and (item is None or over(item, target, 0.03)):
             return True, f"{pixels} pixels of its colour inside the {other}"
     if item is not None:
@@ -135,7 +143,7 @@ def _on_surface(sight: Sight, subject: str, place: Place) -> Verdict:
     item = sight.find(subject)
     if item is None:
         return False, f"the {subject} is not in view"
-    measured = cloud(sight.look.observation).support_z_m
+    measured = sight.look.scene.support_z_m
     height = bottom(item) - (measured if place.surface_height_m is None else place.surface_height_m)
     return abs(height) < 0.03, f"the {subject} is {height * 100:.0f} cm above the {place.name}"
 

@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, cast
 
 from vlp.core.errors import MissingComponent, UsageError, VlpError, closest
@@ -25,19 +26,56 @@ from vlp.robot.protocol import Robot, Step, StepResult, offered
 
 
 @dataclass
-class OneLook:
-    """One observation with what has been found in it so far, and the time that took.
+class Places:
+    """Where things are in one observation: its points, and the pose of each detection, each worked out once.
 
     Args:
-        observation: what the robot saw.
-        timings_s: seconds by stage: "observe", "ground", "pose".
+        observation: with depth.
         sizes: how large things are, where that is known.
     """
 
     observation: Observation
-    timings_s: dict[str, float] = field(default_factory=dict)
     sizes: Sizes | None = None
-    scene: Cloud | None = None
+    known: dict[Detection, Located | None] = field(default_factory=dict)
+
+    @cached_property
+    def scene(self) -> Cloud:
+        """Every pixel as a point."""
+        return cloud(self.observation)
+
+    def of(self, detection: Detection) -> Located | None:
+        """Return where a detection is, None when depth shows nothing there."""
+        if detection not in self.known:
+            self.known[detection] = locate(self.observation, detection, self.scene, self.sizes)
+        return self.known[detection]
+
+    def hold(self, observation: Observation) -> bool:
+        """Return whether another observation is this very one; arrays that can be written may hold another image by now."""
+        depth_m = vars(self.observation).get("depth_m")
+        return observation is self.observation and (depth_m is None or not depth_m.flags.writeable)
+
+
+@dataclass
+class OneLook:
+    """One observation with what has been found in it so far, and the time that took.
+
+    Args:
+        places: of the observation that the robot made.
+        timings_s: seconds by stage: "observe", "ground", "pose".
+    """
+
+    places: Places
+    timings_s: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def observation(self) -> Observation:
+        """What the robot saw."""
+        return self.places.observation
+
+    @property
+    def scene(self) -> Cloud:
+        """Every pixel of it as a point."""
+        return self._timed("pose", lambda: self.places.scene)
 
     def ground(self, grounder: Grounder, phrase: str, also: Sequence[str] = ()) -> list[Detection]:
         """Return what matches a phrase in this image, best first; `also` names what is asked for next."""
@@ -45,8 +83,7 @@ class OneLook:
 
     def pose(self, detection: Detection) -> Located | None:
         """Return where a detection is, None when depth shows nothing there."""
-        self.scene = self.scene or self._timed("pose", lambda: cloud(self.observation))
-        return self._timed("pose", lambda: locate(self.observation, detection, self.scene, self.sizes))
+        return self._timed("pose", lambda: self.places.of(detection))
 
     def _timed(self, stage: str, work: Callable[[], Any]) -> Any:
         start = time.perf_counter()
@@ -77,6 +114,7 @@ class PerceivingRobot:
     ) -> None:
         self.robot = robot
         self._sizes = sizes
+        self._places: Places | None = None
         self._grounder = grounder
         self._model = model
         self._person = Person(ask_person)
@@ -189,7 +227,9 @@ class PerceivingRobot:
     def _look(self) -> OneLook:
         start = time.perf_counter()
         observation = self.robot.observe()
-        return OneLook(observation, {"observe": time.perf_counter() - start}, self._sizes)
+        if self._places is None or not self._places.hold(observation):
+            self._places = Places(observation, self._sizes)
+        return OneLook(self._places, {"observe": time.perf_counter() - start})
 
     def _locate(self, step: Step) -> StepResult:
         phrase = str(step.arguments["object"])

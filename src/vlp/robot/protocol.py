@@ -100,6 +100,13 @@ def offered(robot: Robot, method: str) -> Callable[..., Any] | None:
     return None
 
 
+def innermost(robot: Any) -> Any:
+    """Return the robot inside all that wraps it."""
+    while (inner := getattr(robot, "robot", None)) is not None:
+        robot = inner
+    return robot
+
+
 def plain(value: Any) -> Any:
     """Return data as JSON can carry it: numpy as numbers and lists, tuples as lists, None for numbers out of bounds."""
     if isinstance(value, np.ndarray | np.generic):
@@ -165,8 +172,7 @@ def plain_observation(seen: Any) -> Observation:
     Raises:
         ValueError: it is no observation; says what was found and what was expected.
     """
-    if not isinstance(seen, Observation):
-        raise ValueError(f"it gave back {in_words(seen)}; expected an Observation")
+    state = plain_state(seen)
     rgb, texts = seen.rgb, seen.scene_text
     if not (isinstance(rgb, np.ndarray) and rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3 and rgb.size):
         raise ValueError(f"rgb is {in_words(rgb)}; expected an image of (height, width, 3) in uint8")
@@ -177,12 +183,20 @@ def plain_observation(seen: Any) -> Observation:
         raise ValueError(f"scene_text is {in_words(texts)}; expected a tuple of texts")
     if not _is_number(seen.stamp_s) or not_finite(seen.stamp_s, "stamp_s"):
         raise ValueError(f"stamp_s is {in_words(seen.stamp_s)}; expected a finite number of seconds")
-    return replace(seen, state=_plain_state(seen.state), stamp_s=plain(seen.stamp_s), scene_text=tuple(plain(list(texts))))
+    return replace(seen, state=state, stamp_s=plain(seen.stamp_s), scene_text=tuple(plain(list(texts))))
 
 
-def _plain_state(state: Any) -> RobotState:
+def plain_state(seen: Any) -> RobotState:
+    """Return the state in what `observe` gave back as plain data; its images are not looked at.
+
+    Raises:
+        ValueError: it is no observation, or its state is none; says what was found and what was expected.
+    """
     from pydantic import ValidationError
 
+    if not isinstance(seen, Observation):
+        raise ValueError(f"it gave back {in_words(seen)}; expected an Observation")
+    state: Any = seen.state
     if not isinstance(state, RobotState):
         raise ValueError(f"state is {in_words(state)}; expected a RobotState")
     data = state.to_json()

@@ -15,7 +15,17 @@ from vlp.core.errors import MissingComponent, VlpError
 from vlp.core.observation import Located, Observation, RobotState
 from vlp.journal import Event
 from vlp.policy.model import PolicyStep
-from vlp.robot.protocol import Robot, Step, StepResult, offered, plain_observation, plain_result, result_fault
+from vlp.robot.protocol import (
+    Robot,
+    Step,
+    StepResult,
+    innermost,
+    offered,
+    plain_observation,
+    plain_result,
+    plain_state,
+    result_fault,
+)
 
 T = TypeVar("T")
 SLICE_S = 0.2
@@ -242,9 +252,7 @@ class Body:
 
     def instance(self) -> str:
         """Return what changes when a robot's keys are forgotten: its server starts anew, or it lived in a process that died."""
-        inner: Any = self.robot
-        while getattr(inner, "robot", None) is not None:
-            inner = inner.robot
+        inner = innermost(self.robot)
         try:
             own = _INSTANCES.setdefault(inner, uuid.uuid4().hex)
         except TypeError:  # a class without weak references
@@ -294,9 +302,10 @@ class Body:
     def state(self) -> RobotState:
         """Return proprioception."""
         start = time.monotonic()
-        seen = self._call(lambda: observed(self.robot), self._budget.observe_s, "an observation")
+        what = "an observation"  # whose image stays unread, so that a simulated robot need not draw it
+        state = self._call(lambda: _taken(plain_state, self.robot.observe(), what), self._budget.observe_s, what)
         self._looking_s += time.monotonic() - start
-        return seen.state
+        return state
 
     def locate(self, phrase: str) -> Located | None:
         """Return where a thing is now, None when it is not in view."""

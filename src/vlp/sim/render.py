@@ -6,10 +6,12 @@ time: making a context takes longer than drawing several pictures.
 
 import atexit
 import threading
+import weakref
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,8 @@ from vlp.core.observation import Box
 from vlp.sim import opengl
 from vlp.sim.opengl import mujoco
 
+drawn: Counter[str] = Counter()
+"""How many pictures this process has drawn: "image" and "bodies"."""
 _LOCK = threading.RLock()
 _STATE: dict[str, Any] = {}
 
@@ -42,6 +46,8 @@ class Camera:
         self.model, self.name, self.width, self.height = model, name, width, height
         self._rect = mujoco.MjrRect(0, 0, width, height)
         self._scene: Any = None
+        self._frame: Frame | None = None
+        self._spare: list[Any] = []
         self._option = mujoco.MjvOption()
         self._view = mujoco.MjvCamera()
         self._view.type = mujoco.mjtCamera.mjCAMERA_FIXED
@@ -49,11 +55,24 @@ class Camera:
 
     def rgb(self, data: mujoco.MjData) -> Rgb:
         """Return (height, width, 3) uint8."""
-        return self._draw(data, depth=False)[0]
+        return self._draw(self._shown(data), depth=False)[0]
 
     def rgb_and_depth(self, data: mujoco.MjData) -> tuple[Rgb, Depth]:
         """Return the colour image and exact depth along the optical axis in metres, from one drawing."""
-        rgb, raw = self._draw(data, depth=True)
+        return self._rgb_and_depth(self._shown(data))
+
+    def frame(self, data: mujoco.MjData) -> "Frame":
+        """Return what is to be seen now without drawing it: the same frame as before as long as nothing has moved."""
+        looks = _looks(self.model, data)
+        if self._frame is None or self._frame.looks != looks:
+            self._frame = None  # where nobody else holds it, its scene comes back
+            scene = self._spare.pop() if self._spare else _scene(self.model)  # a new one takes a millisecond
+            self._frame = Frame(self, self._update(data, scene), looks)
+            weakref.finalize(self._frame, self._spare.append, scene)
+        return self._frame
+
+    def _rgb_and_depth(self, scene: mujoco.MjvScene) -> tuple[Rgb, Depth]:
+        rgb, raw = self._draw(scene, depth=True)
         assert raw is not None
         extent = self.model.stat.extent
         near, far = self.model.vis.map.znear * extent, self.model.vis.map.zfar * extent
@@ -62,8 +81,11 @@ class Camera:
 
     def bodies(self, data: mujoco.MjData) -> NDArray[np.int32]:
         """Return (height, width) int32: the id of the body seen at each pixel, -1 where there is none."""
+        return self._bodies(self._shown(data))
+
+    def _bodies(self, scene: mujoco.MjvScene) -> NDArray[np.int32]:
+        drawn["bodies"] += 1
         with _context(self.model) as context:
-            scene = self._update(data)
             scene.flags[mujoco.mjtRndFlag.mjRND_SEGMENT] = scene.flags[mujoco.mjtRndFlag.mjRND_IDCOLOR] = 1
             mujoco.mjr_render(self._rect, scene, context)
             scene.flags[mujoco.mjtRndFlag.mjRND_SEGMENT] = scene.flags[mujoco.mjtRndFlag.mjRND_IDCOLOR] = 0
@@ -100,20 +122,66 @@ class Camera:
             seen[phrase] = Visible(box, pixels, min(1.0, pixels / max(whole, 1.0)))
         return seen
 
-    def _draw(self, data: mujoco.MjData, *, depth: bool) -> tuple[Rgb, Depth | None]:
+    def _draw(self, scene: mujoco.MjvScene, *, depth: bool) -> tuple[Rgb, Depth | None]:
+        drawn["image"] += 1
         with _context(self.model) as context:
-            mujoco.mjr_render(self._rect, self._update(data), context)
+            mujoco.mjr_render(self._rect, scene, context)
             rgb = np.empty((self.height, self.width, 3), np.uint8)
             raw = np.empty((self.height, self.width), np.float32) if depth else None
             mujoco.mjr_readPixels(rgb, raw, self._rect, context)
         return np.ascontiguousarray(rgb[::-1]), None if raw is None else raw[::-1]
 
-    def _update(self, data: mujoco.MjData) -> mujoco.MjvScene:
-        if self._scene is None:
-            self._scene = mujoco.MjvScene(self.model, maxgeom=1000)
-            self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
-        mujoco.mjv_updateScene(self.model, data, self._option, None, self._view, int(mujoco.mjtCatBit.mjCAT_ALL), self._scene)
-        return self._scene
+    def _shown(self, data: mujoco.MjData) -> mujoco.MjvScene:
+        self._scene = self._scene or _scene(self.model)
+        return self._update(data, self._scene)
+
+    def _update(self, data: mujoco.MjData, scene: mujoco.MjvScene) -> mujoco.MjvScene:
+        mujoco.mjv_updateScene(self.model, data, self._option, None, self._view, int(mujoco.mjtCatBit.mjCAT_ALL), scene)
+        return scene
+
+
+class Frame:
+    """One moment before a camera: drawn when somebody first asks for a picture, also after the world has gone on.
+
+    Taking a moment down costs 0.01 ms, drawing it in software 45 ms. The pictures are read-only, since readers share them.
+
+    Args:
+        camera: draws it.
+        scene: what stands before the camera.
+        looks: tells whether anything has moved.
+    """
+
+    def __init__(self, camera: Camera, scene: mujoco.MjvScene, looks: bytes) -> None:
+        self._camera, self._scene, self.looks = camera, scene, looks
+
+    @cached_property
+    def rgb_and_depth(self) -> tuple[Rgb, Depth]:
+        """The colour image and exact depth in metres."""
+        rgb, depth_m = self._camera._rgb_and_depth(self._scene)
+        return frozen(rgb), frozen(depth_m)
+
+    @cached_property
+    def bodies(self) -> NDArray[np.int32]:
+        """The id of the body seen at each pixel, -1 where there is none."""
+        return frozen(self._camera._bodies(self._scene))
+
+
+def frozen(array: Any) -> Any:
+    """Return an array that can no longer be written."""
+    array.flags.writeable = False
+    return array
+
+
+def _scene(model: mujoco.MjModel) -> mujoco.MjvScene:
+    scene = mujoco.MjvScene(model, maxgeom=1000)
+    scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
+    return scene
+
+
+def _looks(model: mujoco.MjModel, data: mujoco.MjData) -> bytes:
+    """Return all that a picture follows from: where things, lights and cameras are, and the colours."""
+    places = (data.geom_xpos, data.geom_xmat, data.site_xpos, data.site_xmat, data.cam_xpos, data.cam_xmat)
+    return b"".join(a.tobytes() for a in (*places, data.light_xpos, data.light_xdir, model.geom_rgba))
 
 
 @contextmanager

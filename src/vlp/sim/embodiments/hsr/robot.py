@@ -4,6 +4,7 @@ import base64
 import json
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from vlp.sim.embodiments.hsr.motion import Failed, Motion, OutOfTime, Stopped
 from vlp.sim.embodiments.hsr.reach import HAND, Reach, Slab
 from vlp.sim.heightmap import HeightMap
 from vlp.sim.opengl import mujoco
-from vlp.sim.render import Camera, noisy_depth
+from vlp.sim.render import Camera, Frame, frozen, noisy_depth
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.protocol import Station
 
@@ -64,6 +65,7 @@ class SimRobot:
         self.memory = ActionMemory(at=simulation.at() or self._map.home)
         self._manifest = manifest(simulation.world.places)
         self._camera: Camera | None = None
+        self._seen: tuple[Frame, Observation] | None = None
         self._once = Once()
         self._cancelled: set[str] = set()
         self._running = ""
@@ -75,15 +77,26 @@ class SimRobot:
         return self._manifest
 
     def observe(self) -> Observation:
-        """Return a rendered image, depth as a sensor gives it, and proprioception; no time passes."""
-        data = self.simulation.data
+        """Return an image and depth as a sensor gives it, both drawn when read, and proprioception; no time passes.
+
+        As long as nothing changes it is the same observation, so that what was made of it can be kept.
+        """
+        data, state = self.simulation.data, self._state()
         if self._camera is None:
             self._camera = Camera(self.simulation.model, CAMERA, INTRINSICS.width, INTRINSICS.height)
-        rgb, depth = self._camera.rgb_and_depth(data)
+        frame, now_s = self._camera.frame(data), float(data.time)
+        if self._seen is None or (frame, now_s, state) != (self._seen[0], self._seen[1].stamp_s, self._seen[1].state):
+            sensor = self._in_base("head_rgbd_sensor_link")
+            self._seen = frame, Observation.on_demand(
+                lambda: frame.rgb_and_depth[0], partial(self._depth, frame, now_s),
+                intrinsics=INTRINSICS, camera_in_base=sensor, state=state, stamp_s=now_s,
+            )  # fmt: skip
+        return self._seen[1]
+
+    def _depth(self, frame: Frame, now_s: float) -> NDArray[np.float32]:
         # The noise follows from scene and time, so that a restored run sees what the first one saw.
-        rng = np.random.default_rng([self.simulation.scene.seed, round(data.time * 1000), 5])
-        sensor = self._in_base("head_rgbd_sensor_link")
-        return Observation(rgb, noisy_depth(depth, rng), INTRINSICS, sensor, self._state(), float(data.time))
+        rng = np.random.default_rng([self.simulation.scene.seed, round(now_s * 1000), 5])
+        return frozen(noisy_depth(frame.rgb_and_depth[1], rng))
 
     def execute(self, step: Step) -> StepResult:
         """Carry out one step once per key; a repeated key returns the first result.
