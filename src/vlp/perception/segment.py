@@ -48,24 +48,21 @@ def pieces(mask: Mask) -> NDArray[np.int64]:
     """Return labels of the 4-connected pieces: 0 outside, else a number per piece."""
     labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
     while True:
-        spread = labels.copy()
-        for axis in (0, 1):
-            for reverse in (False, True):
-                spread = _sweep(spread, mask, axis, reverse)
+        spread = _spread(_spread(labels, mask).T, mask.T).T
         if (spread == labels).all():
             return labels
         labels = spread
 
 
-def _sweep(labels: NDArray[np.int64], mask: Mask, axis: int, reverse: bool) -> NDArray[np.int64]:
-    """Carry the highest label along the rows (or columns), each line from one end to the other."""
-    lines = np.moveaxis(labels, axis, 0)
-    inside = np.moveaxis(mask, axis, 0)
-    order = range(len(lines) - 2, -1, -1) if reverse else range(1, len(lines))
-    step = 1 if reverse else -1
-    for i in order:
-        lines[i] = np.where(inside[i], np.maximum(lines[i], np.where(inside[i + step], lines[i + step], 0)), 0)
-    return np.moveaxis(lines, 0, axis)
+def _spread(labels: NDArray[np.int64], mask: Mask) -> NDArray[np.int64]:
+    """Return the labels with the highest of every unbroken part of a row all over it."""
+    begins = mask.copy()
+    begins[:, 1:] &= ~mask[:, :-1]
+    values, starts = labels[mask], np.flatnonzero(begins[mask])
+    spread = np.zeros_like(labels)
+    if len(starts):
+        spread[mask] = np.repeat(np.maximum.reduceat(values, starts), np.diff(starts, append=len(values)))
+    return spread
 
 
 def open_close(mask: Mask) -> Mask:

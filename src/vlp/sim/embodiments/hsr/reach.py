@@ -44,6 +44,8 @@ class Reach:
         self.model = spec.compile()
         self.configuration = mink.Configuration(self.model)
         self._body = mujoco.MjData(self.model)
+        self._palm_id = self.model.body(HAND).id
+        self._palm: tuple[list[float], tuple[float, float, float]] = ([], (0.0, 0.0, 0.0))
         self._addresses = [int(self.model.joint(name).qposadr[0]) for name in JOINTS]
         self._hand = mink.FrameTask(HAND, "body", position_cost=10.0, orientation_cost=3.0)
         # The posture keeps the arm stretched and the base straight; lift, base and wrist roll follow the hand.
@@ -73,10 +75,13 @@ class Reach:
 
     def palm(self, joints: dict[str, float]) -> tuple[float, float, float]:
         """Return x, y, z of the palm in the world at these joints; the solver's own stay as they are."""
-        self._body.qpos[self._addresses] = [joints[name] for name in JOINTS]
-        mujoco.mj_kinematics(self.model, self._body)
-        x, y, z = self._body.body(HAND).xpos.tolist()
-        return x, y, z
+        q = [joints[name] for name in JOINTS]
+        if q != self._palm[0]:  # a tick begins where the one before ended
+            self._body.qpos[self._addresses] = q
+            mujoco.mj_kinematics(self.model, self._body)
+            x, y, z = self._body.xpos[self._palm_id].tolist()
+            self._palm = q, (x, y, z)
+        return self._palm[1]
 
     def toward(self, pose: Array, posture: dict[str, float], dt_s: float) -> dict[str, float]:
         """Return joints after one step of `dt_s` towards a palm pose, within joint, velocity and collision limits.
