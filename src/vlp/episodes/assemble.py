@@ -101,7 +101,7 @@ def true_boxes(simulation: Simulation) -> Callable[[], Mapping[str, Box]]:
 
         if not cameras:
             cameras.append(Camera(simulation.model, simulation.embodiment.camera))
-        bodies = cameras[0].frame(simulation.data).bodies
+        bodies = cameras[0].shot(simulation.data).bodies
         seen = cameras[0].visible(simulation.data, list(simulation.truth().objects), bodies)
         return {name: v.box for name, v in seen.items() if v.pixels >= 40}
 

@@ -27,7 +27,8 @@ from vlp.sim.open import manifest_of
 from vlp.sim.symbolic import is_right
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.seeds import seed_of
-from vlp.sim.worlds.tabletop.frames import arranged, render_frame
+from vlp.sim.worlds.tabletop.frames import arranged
+from vlp.sim.worlds.tabletop.kept import kept_frame
 from vlp.sim.worlds.tabletop.labels import seen_truth
 from vlp.sim.worlds.tabletop.true_state import truth_of
 
@@ -137,7 +138,7 @@ def prompt(index: int, seeds: str, phrasing: Split) -> tuple[Rgb, Truth, Task]:
         # Rendering takes 60 ms: it is done where the family may well find a task.
         if sample_task(_before_settling(seed), rng, phrasing, wanted) is None:
             continue
-        frame = render_frame(seed)
+        frame = kept_frame(seed)
         truth = seen_truth(frame.labels())
         task = sample_task(truth, rng, phrasing, wanted) if frame.before_things else None
         if task is not None and rng.random() < 0.2:  # the instruction corrects an earlier one

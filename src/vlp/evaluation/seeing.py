@@ -18,7 +18,7 @@ from vlp.perception.points import cloud
 from vlp.perception.pose import locate
 from vlp.prompt.render import question_messages
 from vlp.sim.worlds.seeds import seed_of
-from vlp.sim.worlds.tabletop.frames import render_frame
+from vlp.sim.worlds.tabletop.kept import kept_frame
 from vlp.sim.worlds.tabletop.labels import seen_rows, seen_truth
 from vlp.sim.worlds.tabletop.words import COLOURS, KINDS
 
@@ -31,7 +31,7 @@ def opened_grounder(name: str, model: str) -> Grounder:
 
 def grounding(index: int, options: Options, out: Path) -> list[Row]:
     """Ask for everything that is to be seen in one image, and for one thing that is not there."""
-    frame = render_frame(seed_of(options.split, index))
+    frame = kept_frame(seed_of(options.split, index))
     grounder, rows = opened_grounder(options.grounder, options.model), []
     for phrase, seen in seen_rows(frame.labels()).items():
         box = tuple(seen["box"])
@@ -96,10 +96,10 @@ def draw_question(index: int, seeds: str) -> tuple[Rgb, str, str, str]:
     from vlp.sim.language.questions import sample_question
 
     rng = Random(f"questions {seeds} {index}")
-    frame = render_frame(seed_of(seeds, index))
+    frame = kept_frame(seed_of(seeds, index))
     for attempt in range(1, 9):  # from elsewhere nothing is to be asked
         if not frame.before_things:
-            frame = render_frame(seed_of(seeds, index + 1_000_000 * attempt))
+            frame = kept_frame(seed_of(seeds, index + 1_000_000 * attempt))
     truth = seen_truth(frame.labels())
     asked = sample_question(truth, rng, "test")
     while asked.kind in ("holding", "held"):  # which an image alone does not answer

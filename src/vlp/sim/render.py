@@ -46,7 +46,7 @@ class Camera:
         self.model, self.name, self.width, self.height = model, name, width, height
         self._rect = mujoco.MjrRect(0, 0, width, height)
         self._scene: Any = None
-        self._frame: Frame | None = None
+        self._shot: Shot | None = None
         self._spare: list[Any] = []
         self._option = mujoco.MjvOption()
         self._view = mujoco.MjvCamera()
@@ -61,15 +61,15 @@ class Camera:
         """Return the colour image and exact depth along the optical axis in metres, from one drawing."""
         return self._rgb_and_depth(self._shown(data))
 
-    def frame(self, data: mujoco.MjData) -> "Frame":
-        """Return what is to be seen now without drawing it: the same frame as before as long as nothing has moved."""
+    def shot(self, data: mujoco.MjData) -> "Shot":
+        """Return what is to be seen now without drawing it: the same shot as before as long as nothing has moved."""
         looks = _looks(self.model, data)
-        if self._frame is None or self._frame.looks != looks:
-            self._frame = None  # where nobody else holds it, its scene comes back
+        if self._shot is None or self._shot.looks != looks:
+            self._shot = None  # where nobody else holds it, its scene comes back
             scene = self._spare.pop() if self._spare else _scene(self.model)  # a new one takes a millisecond
-            self._frame = Frame(self, self._update(data, scene), looks)
-            weakref.finalize(self._frame, self._spare.append, scene)
-        return self._frame
+            self._shot = Shot(self, self._update(data, scene), looks)
+            weakref.finalize(self._shot, self._spare.append, scene)
+        return self._shot
 
     def _rgb_and_depth(self, scene: mujoco.MjvScene) -> tuple[Rgb, Depth]:
         rgb, raw = self._draw(scene, depth=True)
@@ -140,7 +140,7 @@ class Camera:
         return scene
 
 
-class Frame:
+class Shot:
     """One moment before a camera: drawn when somebody first asks for a picture, also after the world has gone on.
 
     Taking a moment down costs 0.01 ms, drawing it in software 45 ms. The pictures are read-only, since readers share them.

@@ -22,7 +22,7 @@ from vlp.sim.worlds.seeds import seed_of
 
 
 @dataclass
-class Told:
+class EpisodeTold:
     """What is asserted equal of one episode in both arms, and what was drawn in it.
 
     Args:
@@ -47,10 +47,10 @@ def render_on_demand(effort: Effort) -> list[Measured]:
 
 def _measured(effort: Effort, case: int, system: System, who: str) -> Measured:
     episode = sample_episode(seed_of("validation", case), "static")
-    told: dict[str, Told] = {}
+    told: dict[str, EpisodeTold] = {}
 
-    def arm(name: str, hz: float) -> Callable[[], Told]:
-        def run() -> Told:
+    def arm(name: str, hz: float) -> Callable[[], EpisodeTold]:
+        def run() -> EpisodeTold:
             told[name] = run_with_camera(episode, system, effort.folder / "episode", hz)
             return told[name]
 
@@ -68,7 +68,7 @@ def _measured(effort: Effort, case: int, system: System, who: str) -> Measured:
     )  # fmt: skip
 
 
-def run_with_camera(episode: Episode, system: System, folder: Path, hz: float = 0.0) -> Told:
+def run_with_camera(episode: Episode, system: System, folder: Path, hz: float = 0.0) -> EpisodeTold:
     """Run an episode; its camera is drawn so often in robot time, colour and depth, whoever looks. 0 draws on demand alone."""
     shutil.rmtree(folder, ignore_errors=True)
     before = render.drawn.copy()
@@ -82,7 +82,7 @@ def run_with_camera(episode: Episode, system: System, folder: Path, hz: float = 
     ]  # fmt: skip
     images = [e.blob or b"" for e in events if e.kind == "observation"]
     ended = (outcome.outcome, outcome.claim, outcome.verdict, round(float(simulation.data.time), 3))
-    return Told(ended, steps, images, render.drawn - before)
+    return EpisodeTold(ended, steps, images, render.drawn - before)
 
 
 def _camera(simulation: Simulation, period_s: float) -> Callable[[float], None]:

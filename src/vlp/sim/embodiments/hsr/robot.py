@@ -26,7 +26,7 @@ from vlp.sim.embodiments.hsr.motion import Failed, Motion, OutOfTime, Stopped
 from vlp.sim.embodiments.hsr.reach import HAND, Reach, Slab
 from vlp.sim.heightmap import HeightMap
 from vlp.sim.opengl import mujoco
-from vlp.sim.render import Camera, Frame, frozen, noisy_depth
+from vlp.sim.render import Camera, Shot, frozen, noisy_depth
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.protocol import Station
 
@@ -65,7 +65,7 @@ class SimRobot:
         self.memory = ActionMemory(at=simulation.at() or self._map.home)
         self._manifest = manifest(simulation.world.places)
         self._camera: Camera | None = None
-        self._seen: tuple[Frame, Observation] | None = None
+        self._seen: tuple[Shot, Observation] | None = None
         self._once = Once()
         self._cancelled: set[str] = set()
         self._running = ""
@@ -84,19 +84,19 @@ class SimRobot:
         data, state = self.simulation.data, self._state()
         if self._camera is None:
             self._camera = Camera(self.simulation.model, CAMERA, INTRINSICS.width, INTRINSICS.height)
-        frame, now_s = self._camera.frame(data), float(data.time)
-        if self._seen is None or (frame, now_s, state) != (self._seen[0], self._seen[1].stamp_s, self._seen[1].state):
+        shot, now_s = self._camera.shot(data), float(data.time)
+        if self._seen is None or (shot, now_s, state) != (self._seen[0], self._seen[1].stamp_s, self._seen[1].state):
             sensor = self._in_base("head_rgbd_sensor_link")
-            self._seen = frame, Observation.on_demand(
-                lambda: frame.rgb_and_depth[0], partial(self._depth, frame, now_s),
+            self._seen = shot, Observation.on_demand(
+                lambda: shot.rgb_and_depth[0], partial(self._depth, shot, now_s),
                 intrinsics=INTRINSICS, camera_in_base=sensor, state=state, stamp_s=now_s,
             )  # fmt: skip
         return self._seen[1]
 
-    def _depth(self, frame: Frame, now_s: float) -> NDArray[np.float32]:
+    def _depth(self, shot: Shot, now_s: float) -> NDArray[np.float32]:
         # The noise follows from scene and time, so that a restored run sees what the first one saw.
         rng = np.random.default_rng([self.simulation.scene.seed, round(now_s * 1000), 5])
-        return frozen(noisy_depth(frame.rgb_and_depth[1], rng))
+        return frozen(noisy_depth(shot.rgb_and_depth[1], rng))
 
     def execute(self, step: Step) -> StepResult:
         """Carry out one step once per key; a repeated key returns the first result.
@@ -240,7 +240,7 @@ class SimRobot:
         return RobotState(self.memory.at, holding, joints, (bx, by, yaw), opening, (x, y, z))
 
     def _in_base(self, link: str) -> NDArray[np.float64]:
-        """Return the 4x4 pose of a link in the base frame, from the robot's own joints."""
+        """Return the 4x4 pose of a link in the base shot, from the robot's own joints."""
         data = self.simulation.data
         poses = []
         for name in ("base_footprint", link):
