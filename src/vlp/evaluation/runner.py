@@ -178,11 +178,11 @@ def summarise(name: str, suite: Suite, rows: list[Row], options: Options, cases:
 def _results(name: str, suite: Suite, todo: list[int], options: Options, folder: Path, workers: int) -> Iterator[list[Row]]:
     """Yield the rows of each case as it ends; one worker means this process."""
     if workers == 1:
-        yield from (_case(name, i, options, folder) for i in todo)
+        yield from (run_case(name, i, options, folder) for i in todo)
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # inherited by the workers: two processes share two cores
     try:
-        yield from in_processes(partial(_case, name, options=options, folder=folder), todo, workers)
+        yield from in_processes(partial(run_case, name, options=options, folder=folder), todo, workers)
     except BrokenProcessPool:
         raise TaskFailed("a worker process died.", "Run the same command again: it goes on where it stopped.") from None
 
@@ -213,7 +213,7 @@ def in_processes(call: Callable[[int], T], todo: Sequence[int], workers: int, ca
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _case(name: str, index: int, options: Options, folder: Path) -> list[Row]:
+def run_case(name: str, index: int, options: Options, folder: Path) -> list[Row]:
     """Run one case in a worker; what a person can act on ends the suite, any other error is a row."""
     start = time.monotonic()
     try:

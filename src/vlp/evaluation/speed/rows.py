@@ -73,6 +73,7 @@ ROWS: dict[str, str] = {
     "P2": "replanning:passes",
     "P3": "replanning:reading",
     "P4": "imposed:constrained",
+    "P6": "episodes:episodes_an_hour",
     "P7": "rendering:render_on_demand",
     "P10": "stepping:overhead",
     "P12": "starting:start",

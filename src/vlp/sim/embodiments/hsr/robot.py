@@ -240,7 +240,7 @@ class SimRobot:
         return RobotState(self.memory.at, holding, joints, (bx, by, yaw), opening, (x, y, z))
 
     def _in_base(self, link: str) -> NDArray[np.float64]:
-        """Return the 4x4 pose of a link in the base shot, from the robot's own joints."""
+        """Return the 4x4 pose of a link in the base frame, from the robot's own joints."""
         data = self.simulation.data
         poses = []
         for name in ("base_footprint", link):
