@@ -5,11 +5,13 @@ from functools import partial
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from views import make_view, rotation
 
 from vlp.perception import pose
 from vlp.perception.grounder import Detection
 from vlp.perception.points import cloud, support_plane
+from vlp.perception.segment import pieces
 from vlp.perception.shapes import fit_circle, fit_rectangle, fit_sphere, half_turn
 from vlp.sim.embodiments.hsr.body import CAMERA
 from vlp.sim.embodiments.hsr.robot import SimRobot
@@ -169,3 +171,15 @@ def test_shapes_are_fitted_in_spite_of_strays():
 def test_a_direction_and_its_opposite_are_one():
     assert half_turn(np.pi / 2) == pytest.approx(-np.pi / 2)
     assert half_turn(3.3) == pytest.approx(3.3 - np.pi)
+
+
+def test_pieces_of_a_mask_are_those_that_hang_together():
+    rng = np.random.default_rng(0)
+    for i in range(60):
+        mask = rng.random(rng.integers(1, 60, 2)) < (0.0, 0.3, 0.6, 0.7, 1.0)[i % 5]
+        labels, (known, n) = pieces(mask), ndimage.label(mask)
+        assert (labels[~mask] == 0).all() and len(set(zip(labels[mask], known[mask], strict=True))) == n
+        assert len(np.unique(labels[mask])) == n
+    comb = np.ones((41, 40), bool)  # its teeth hang together at one end only, so that a label goes to and fro
+    comb[1:-1:4, 1:], comb[3:-1:4, :-1] = False, False
+    assert len(np.unique(pieces(comb)[comb])) == 1

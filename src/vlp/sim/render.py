@@ -64,12 +64,13 @@ class Camera:
     def shot(self, data: mujoco.MjData) -> "Shot":
         """Return what is to be seen now without drawing it: the same shot as before as long as nothing has moved."""
         looks = _looks(self.model, data)
-        if self._shot is None or self._shot.looks != looks:
-            self._shot = None  # where nobody else holds it, its scene comes back
-            scene = self._spare.pop() if self._spare else _scene(self.model)  # a new one takes a millisecond
-            self._shot = Shot(self, self._update(data, scene), looks)
-            weakref.finalize(self._shot, self._spare.append, scene)
-        return self._shot
+        with _LOCK:
+            if self._shot is None or self._shot.looks != looks:
+                self._shot = None  # where nobody else holds it, its scene comes back
+                scene = self._spare.pop() if self._spare else _scene(self.model)  # a new one takes a millisecond
+                self._shot = Shot(self, self._update(data, scene), looks)
+                weakref.finalize(self._shot, self._spare.append, scene)
+            return self._shot
 
     def _rgb_and_depth(self, scene: mujoco.MjvScene) -> tuple[Rgb, Depth]:
         rgb, raw = self._draw(scene, depth=True)

@@ -84,14 +84,14 @@ class SimRobot:
         data, state = self.simulation.data, self._state()
         if self._camera is None:
             self._camera = Camera(self.simulation.model, CAMERA, INTRINSICS.width, INTRINSICS.height)
-        shot, now_s = self._camera.shot(data), float(data.time)
-        if self._seen is None or (shot, now_s, state) != (self._seen[0], self._seen[1].stamp_s, self._seen[1].state):
+        shot, now_s, last = self._camera.shot(data), float(data.time), self._seen
+        if last is None or (shot, now_s, state) != (last[0], last[1].stamp_s, last[1].state):
             sensor = self._in_base("head_rgbd_sensor_link")
-            self._seen = shot, Observation.on_demand(
+            self._seen = last = shot, Observation.on_demand(
                 lambda: shot.rgb_and_depth[0], partial(self._depth, shot, now_s),
                 intrinsics=INTRINSICS, camera_in_base=sensor, state=state, stamp_s=now_s,
             )  # fmt: skip
-        return self._seen[1]
+        return last[1]
 
     def _depth(self, shot: Shot, now_s: float) -> NDArray[np.float32]:
         # The noise follows from scene and time, so that a restored run sees what the first one saw.
