@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -57,7 +58,8 @@ class StillRobot:
     """Stands still and shows one view; with flicker, no two images are the same."""
 
     def __init__(self, seed=7, flicker=False):
-        self.seen, self.flicker, self.count = make_view(seed).observation, flicker, 0
+        seen = make_view(seed).observation
+        self.seen, self.flicker, self.count = replace(seen, rgb=seen.rgb.copy()), flicker, 0
 
     def describe(self):
         return manifest_of()

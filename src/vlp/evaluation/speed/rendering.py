@@ -63,7 +63,7 @@ def _measured(effort: Effort, case: int, system: System, who: str) -> Measured:
     images = {name: one.drawn["image"] for name, one in told.items()}
     return Measured(
         "P7", f"wall time of an episode, {who}: drawn on demand against a camera at 20 Hz", timed.ratio("camera", "on demand"),
-        f"one episode with a camera that gives colour and a sensor's depth every 0.05 s of robot time, and without: case {case}, "
+        f"one episode with a camera that gives colour and sensor depth every 0.05 s of robot time, and without: case {case}, "
         f"{robot_s:.0f} s of robot time, {timed.median_s('camera'):.1f} s and {timed.median_s('on demand'):.2f} s, "
         f"{images['camera']} and {images['on demand']} images drawn. Same outcome, steps and images in the journal.",
         at_least=8.0, more={"drawn": {name: dict(one.drawn) for name, one in told.items()}, "seconds": timed.seconds},
