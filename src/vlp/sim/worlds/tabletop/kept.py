@@ -80,7 +80,7 @@ def _write(file: Path, frame: Frame) -> None:
 
 
 def trim(folder: Path, most_bytes: int = 512 * 2**20) -> None:
-    """Remove the oldest files of a folder until the rest is no larger than that, by default some 3000 frames."""
+    """Remove the oldest files of a folder until the rest is no larger than that, by default some 11,000 frames."""
     found = sorted((entry.stat().st_mtime_ns, entry.stat().st_size, entry.path) for entry in os.scandir(folder))
     over = sum(size for _, size, _ in found) - most_bytes
     for _, size, path in found:
