@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -177,7 +178,8 @@ def test_pieces_of_a_mask_are_those_that_hang_together():
     rng = np.random.default_rng(0)
     for i in range(60):
         mask = rng.random(rng.integers(1, 60, 2)) < (0.0, 0.3, 0.6, 0.7, 1.0)[i % 5]
-        labels, (known, n) = pieces(mask), ndimage.label(mask)
+        found: Any = ndimage.label(mask)
+        labels, (known, n) = pieces(mask), found
         assert (labels[~mask] == 0).all() and len(set(zip(labels[mask], known[mask], strict=True))) == n
         assert len(np.unique(labels[mask])) == n
     comb = np.ones((41, 40), bool)  # its teeth hang together at one end only, so that a label goes to and fro
