@@ -10,7 +10,7 @@ import torch
 from vlp.core.errors import UsageError
 from vlp.core.messages import user
 from vlp.models.engine import Engine
-from vlp.models.sight import Sight
+from vlp.models.sight import VisionEngine
 from vlp.models.transformers_model import TransformersModel
 
 
@@ -89,7 +89,7 @@ def test_image_tokens_are_those_of_transformers_whatever_windows_there_are(
     with torch.inference_mode():
         found = model.model.get_image_features(pixels, torch.tensor([grid]), return_dict=True)
         wanted = torch.cat(tuple(found.pooler_output))
-        got = Sight(model.model.visual, joined).read(pixels, grid)
+        got = VisionEngine(model.model.visual, joined).read(pixels, grid)
     close = 1e-4 if wanted.dtype == torch.float32 else 0.05
     torch.testing.assert_close(got, wanted, atol=close * float(wanted.abs().max()), rtol=0)
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 from vlp.models.engine import beside, joined_up, normed, turn
 
 
-class Sight:
+class VisionEngine:
     """A vision tower.
 
     Args:

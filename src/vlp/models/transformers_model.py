@@ -17,7 +17,7 @@ from vlp.models.in_process import InProcess
 from vlp.models.loading import end_tokens, find_device, find_dtype, load_chat, load_model
 from vlp.models.protocol import Capabilities
 from vlp.models.recent import Recent
-from vlp.models.sight import Sight
+from vlp.models.sight import VisionEngine
 from vlp.models.turns import make_turns
 
 # Newer releases call the argument `cache`; 5.20, which is admitted too, knows this name only.
@@ -70,7 +70,7 @@ class TransformersModel(InProcess):
         self._features: Recent[torch.Tensor] = Recent()
         small = sum(p.numel() for p in self.model.parameters()) <= SMALL_MODEL_PARAMETERS
         self.engine = Engine(self.model, joined=small)
-        self.sight = Sight(self.model.model.visual, joined=small)
+        self.sight = VisionEngine(self.model.model.visual, joined=small)
         self._one_thread = small and self.device.type == "cpu"
 
     def session(self, prompt: Prompt) -> "_Session":

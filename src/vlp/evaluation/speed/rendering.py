@@ -44,9 +44,7 @@ class EpisodeTold:
 def render_on_demand(effort: Effort) -> list[Measured]:
     """Measure one static episode with the expert and the oracle, and one with the model and its own grounder."""
     model = partial(opened_model, effort.base)
-    patient = Budget(
-        run_s=3600.0, step_grace_s=600.0
-    )  # a camera that is always drawn makes steps late
+    patient = Budget(run_s=3600.0, step_grace_s=600.0)  # a camera that is always drawn makes steps late
     upper = _measured(effort, 0, System(None, "oracle", budget=patient), "expert and oracle")
     return [upper, _measured(effort, 2, System(model, budget=patient), f"{effort.base} and its grounder")]
 
