@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from vlp.core.errors import UsageError
+from vlp.core.errors import TaskFailed, UsageError
 from vlp.data.lint import default_checks, lint
 from vlp.data.sample import Sample
 from vlp.data.store import Store, StoreWriter
@@ -189,3 +189,13 @@ def test_several_processes_write_the_same_file_and_going_on_after_a_kill_ends_wi
     collect(tmp_path / "s", N, ORDER, workers=2, resume=True)
     assert samples.read_bytes() == (folder / "samples.jsonl").read_bytes()
     assert lint(tmp_path / "s", sim_checks()).ok
+
+
+def test_a_sample_that_kills_its_process_twice_is_set_aside_and_named(tmp_path, monkeypatch):
+    """A dead process ended the collecting with the words "Run it again", and died again."""
+    drawn = [None if number == 1 else make(ORDER, number) for number in range(3)]
+    come = lambda call, todo, workers, ray: iter([(2, drawn[2]), (1, drawn[1]), (0, drawn[0])])  # noqa: E731
+    monkeypatch.setattr("vlp.episodes.collect.run_calls", come)
+    with pytest.raises(TaskFailed, match=rf"twice: {ORDER.stem(1)}\. All others"):
+        collect(tmp_path / "s", 3, ORDER, workers=2)
+    assert [sample.id.rpartition("-")[0] for sample in Store(tmp_path / "s")] == [ORDER.stem(0), ORDER.stem(2)]

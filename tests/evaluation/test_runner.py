@@ -34,7 +34,7 @@ def test_rows_summary_and_page_are_written(tmp_path):
     seen = []
     summary = run_suite("odd", 6, 0, 1, tmp_path, progress=lambda done, n, rows: seen.append((done, n)))
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
-    assert {row["case"] for row in rows} == set(range(6)) and seen[-1] == (6, 6)
+    assert {row["case"] for row in rows} == set(range(6)) and seen[0] == (0, 6) and seen[-1] == (6, 6)
     assert summary.causes == {"even": 2, "program fault": 1} and summary.faults == 1
     assert summary.rate.n == 11 and summary.rate.successes == 8
     assert summary.groups["group"]["low"].n == 3
@@ -57,11 +57,6 @@ def test_a_suite_goes_on_where_it_stopped_and_a_half_written_row_is_done_again(t
     assert CALLS == [2, 3] and summary.rate.n == 8
 
 
-def test_processes_are_replaced_until_all_is_done():
-    """Hung at case 120 of 150: both processes of a pool had reached their 60 cases, and no new one came."""
-    assert sorted(runner.in_processes(abs, range(10), workers=2, calls_per_process=2)) == list(range(10))
-
-
 def test_rows_of_another_question_are_not_mixed(tmp_path):
     run_suite("odd", 1, 0, 1, tmp_path)
     with pytest.raises(UsageError, match="another suite"):
@@ -76,24 +71,14 @@ def test_bad_requests_are_usage_errors(tmp_path):
             run_suite("odd", n, seed, workers, tmp_path)
 
 
-def test_a_killed_worker_is_a_clear_end_that_keeps_the_rows(tmp_path, monkeypatch):
-    from concurrent.futures.process import BrokenProcessPool
-
-    from vlp.core.errors import TaskFailed
-
-    class Pool:
-        def __init__(self, *args, **options):
-            pass
-
-        def submit(self, *args):
-            raise BrokenProcessPool
-
-        def shutdown(self, **options):
-            pass
-
-    monkeypatch.setattr(runner, "ProcessPoolExecutor", Pool)
-    with pytest.raises(TaskFailed, match="worker process died"):
-        run_suite("odd", 2, 0, 2, tmp_path)
+def test_a_case_that_kills_its_process_twice_is_a_named_fault(tmp_path, monkeypatch):
+    """A dead worker ended the suite with the words "Run the same command again", and killed it again."""
+    rows = {0: [{"case": 0, "of": 1, "success": True}], 1: None}
+    monkeypatch.setattr(runner, "run_calls", lambda call, todo, workers, ray: ((i, rows[i]) for i in todo))
+    summary = run_suite("odd", 2, 0, 2, tmp_path)
+    assert (summary.rate.successes, summary.rate.n, summary.faults) == (1, 2, 1)
+    assert summary.causes == {"case 1 killed its process twice": 1}
+    assert "case 1 killed its process twice" in (tmp_path / "report.html").read_text()
 
 
 def test_the_interval_is_wilsons():
@@ -120,5 +105,7 @@ def test_only_seeds_that_are_never_trained_on_can_be_measured(tmp_path):
         run_suite("odd", 1, 0, 1, tmp_path, split="validatoin")
     with pytest.raises(UsageError, match="draws no cases from a split"):
         run_suite("fuzz", 1, 0, 1, tmp_path, split="validation")
+    with pytest.raises(UsageError, match="on this machine alone"):
+        run_suite("fuzz", 1, 0, 1, tmp_path, ray="auto")
     with pytest.raises(UsageError, match="unknown split 'train'"):
         run_suite("odd", 1, 0, 1, tmp_path, split="train")

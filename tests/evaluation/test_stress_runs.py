@@ -169,6 +169,6 @@ def test_workers_that_differ_and_a_worker_that_was_not_killed_are_found_out(
 ) -> None:
     """A stress that cannot fail shows nothing."""
     rows = [{"case": 0, "robot_s": 1.0}, {"case": 1, "robot_s": 2.0}]
-    monkeypatch.setattr(workers, "_rows", lambda out, suite, n, seed, count: of_four if count == 4 else rows)
+    monkeypatch.setattr(workers, "measured", lambda out, suite, n, seed, count: of_four if count == 4 else rows)
     told = workers.compare(2, 0)
     assert told["faults"] == [said, "no worker was killed in the middle of the suite"]

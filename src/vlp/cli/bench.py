@@ -1,16 +1,15 @@
 """`vlp bench run|speed|step|model`: figures with their intervals, and the failures behind them."""
 
 import json
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vlp.cli.names import BaseModel, Eyes
+from vlp.cli.bars import Bars
+from vlp.cli.names import BaseModel, Cluster, Eyes
 from vlp.core.errors import UsageError, lookup, not_installed
 from vlp.core.messages import counted
 from vlp.evaluation.runner import WHOLE
@@ -23,7 +22,8 @@ def run(
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME", help=f"{', '.join([*SUITES, *WHOLE])}.")],
     n: int = 0,
     seed: int = 0,
-    workers: int = 2,
+    workers: int = 0,
+    ray: Cluster = "",
     out: str = "",
     model: str = DEFAULT_MODEL,
     model_name: str = "",
@@ -37,7 +37,7 @@ def run(
     Args:
         n: cases; 0 takes the suite's own number.
         seed: number of the first case among the seeds of the split.
-        workers: processes.
+        workers: processes; 0 takes two, and on a Ray cluster one for each CPU.
         out: directory; by default runs/bench-NAME.
         model: what `vlp run --model` takes; "expert" is an upper bound.
         model_name: which of a server's models, where it lists several.
@@ -50,9 +50,11 @@ def run(
     lookup(name, dict.fromkeys([*SUITES, *WHOLE]), "suite")
     console = Console(markup=False)
     folder = Path(out or f"runs/bench-{name}")
-    shown = _Shown(console)
-    with shown.bar:
-        summary = run_suite(name, n or None, seed, workers, folder, model, grounder=grounder, split=split, progress=shown.case)
+    processes = workers or (0 if ray else 2)
+    with _Shown() as shown:
+        summary = run_suite(
+            name, n or None, seed, processes, folder, model, grounder=grounder, split=split, ray=ray, progress=shown.case
+        )
     said = f"{name}: {summary.rate}, 95 % interval in brackets; {summary.seconds:.0f} s"
     console.print(said, highlight=False, soft_wrap=True)
     for column, rates in summary.groups.items():
@@ -189,25 +191,17 @@ def _clock(speed: Any) -> str:
     return "" if speed.ours_peak_bytes else " of processor time"
 
 
-class _Shown:
-    """Progress: a bar on a terminal, a line now and then elsewhere."""
+class _Shown(Bars):
+    """How far a suite has come, and how many rows are good."""
 
-    def __init__(self, console: Console) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self.bar = Progress(*columns, console=console, disable=not console.is_terminal)
-        self._console = console
-        self._task = self.bar.add_task("cases", total=None)
+    def __init__(self) -> None:
+        super().__init__()
         self._good = self._rows = 0
-        self._said_s = time.monotonic()
 
     def case(self, done: int, cases: int, rows: list[dict[str, Any]]) -> None:
-        """Take note of one case."""
+        """Take note of the rows of one case, or of those that are there already."""
         self._good, self._rows = self._good + sum(bool(row["success"]) for row in rows), self._rows + len(rows)
-        text = f"{self._good} of {self._rows} rows good"
-        self.bar.update(self._task, completed=done, total=cases, description=text)
-        if not self._console.is_terminal and (time.monotonic() - self._said_s > 30 or done == cases):
-            self._said_s = time.monotonic()
-            self._console.print(f"{done} of {cases} cases, {text}", highlight=False)
+        self.moved("cases", done, cases, f"{self._good} of {self._rows} rows good" if self._rows else "")
 
 
 def speed(

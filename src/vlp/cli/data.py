@@ -2,14 +2,14 @@
 
 import json
 import os
-import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from vlp.cli.names import of_worlds
+from vlp.cli.bars import Bars
+from vlp.cli.names import Cluster, of_worlds
 from vlp.cli.robots import manifest_of
 from vlp.core.errors import UsageError, first, not_installed
 from vlp.core.messages import counted
@@ -33,6 +33,7 @@ def collect(
     split: str = "train",
     seed: int = 0,
     workers: int = 0,
+    ray: Cluster = "",
     seen: bool = False,
     resume: bool = False,
 ) -> int:
@@ -44,7 +45,7 @@ def collect(
         robot: a simulated robot.
         split: train, validation or test: scenes and phrasings of one are never in another.
         seed: number of the first scene in the split.
-        workers: processes; 0 takes one per core.
+        workers: processes; 0 takes one per core, of this machine or of the Ray cluster.
         seen: let policies name the boxes they rest on.
         resume: go on with a folder that holds some of them already.
     """
@@ -54,8 +55,9 @@ def collect(
     except ImportError as error:
         raise not_installed("collecting needs", error, "sim") from None
     order = Order(robot, world, split, seed, seen)
-    with _bar("collecting") as moved:
-        new = run(out, n, order, workers=workers or os.cpu_count() or 1, resume=resume, progress=moved)
+    processes = workers if ray else workers or os.cpu_count() or 1
+    with Bars() as bars:
+        new = run(out, n, order, workers=processes, ray=ray, resume=resume, progress=partial(bars.moved, "samples"))
     splits = [sample.split for sample in Store(out)]
     print(f"{out}: {len(splits)} in the folder, {splits.count(split)} of {split}, {new} of them new.")
     return 0
@@ -171,8 +173,8 @@ def record(
     except ImportError as error:
         raise not_installed("recording needs", error, "sim") from None
     places: dict[str, Any] = {"world": world, "robot": robot, "split": split, "seed": seed, "family": family}
-    with _bar("recording") as moved:
-        count = run(out, n, **places, video=video, strings=strings, progress=moved)
+    with Bars() as bars:
+        count = run(out, n, **places, video=video, strings=strings, progress=partial(bars.moved, "episodes"))
     print(f"{out}: {counted(count, 'episode')}.")
     return 0
 
@@ -279,31 +281,3 @@ def _linted(folder: str, skip: tuple[str, ...] = ()) -> "LintReport":
         if name not in known:
             raise UsageError(f"unknown check {name[:80]!r}.", did_you_mean(name, known))
     return lint(folder, every_check(skip))
-
-
-class _bar:
-    """A progress bar that tells how many are done, and how long the rest will take."""
-
-    def __init__(self, what: str) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        console = Console(stderr=True, markup=False)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._quiet = not console.is_terminal
-        self._progress = Progress(*columns, console=console, disable=self._quiet)
-        self._task = self._progress.add_task(what)
-        self._console, self._said_s = console, time.monotonic()
-
-    def __enter__(self) -> Callable[[int, int], None]:
-        self._progress.start()
-        return self._moved
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def _moved(self, done: int, total: int) -> None:
-        self._progress.update(self._task, completed=done, total=total)
-        if self._quiet and time.monotonic() - self._said_s > 15:
-            self._said_s = time.monotonic()
-            self._console.print(f"{done} of {total} samples", highlight=False)

@@ -31,6 +31,14 @@ Eyes = Annotated[
     tyro.conf.arg(help=f"what finds things in images: {', '.join(GROUNDERS)}; the oracle reads the simulator: an upper bound."),
 ]
 
+Cluster = Annotated[
+    str,
+    tyro.conf.arg(
+        metavar="ADDRESS",
+        help="a Ray cluster: HOST:PORT, auto for the one on this machine, local for one that ends with the command.",
+    ),
+]
+
 
 def is_simulated(robot: str) -> bool:
     """Return whether a robot is named as a simulated one: neither by module:Class nor by a URL."""

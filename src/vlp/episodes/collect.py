@@ -6,18 +6,15 @@ command ends with the same samples.
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from vlp.core.errors import MissingComponent, TaskFailed, UsageError, first, lookup
+from vlp.core.errors import TaskFailed, UsageError, first, lookup
 from vlp.core.images import encode_png
+from vlp.core.workers import run_calls
 from vlp.data.sample import Sample, make_sample
 from vlp.data.store import StoreWriter
 from vlp.episodes.questions import FAMILIES_FOR, Asker, Question
@@ -32,6 +29,8 @@ from vlp.sim import sample as sample_world
 from vlp.sim.open import manifest_of as simulated_manifest
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.seeds import SPLITS, seed_of
+
+T = TypeVar("T")
 
 PATTERN = ("first", "changed", "held", "failed", "first", "first", "changed", "held", "disturbed", "first")
 """Kinds of question in turn: six of ten at the beginning of a task, two of them with something in the hand, four in its middle.
@@ -67,6 +66,7 @@ def collect(
     order: Order,
     *,
     workers: int = 1,
+    ray: str = "",
     resume: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:
@@ -76,15 +76,17 @@ def collect(
         out: a store; made when missing.
         n: how many samples of this order the folder shall hold in the end.
         order: what is collected.
-        workers: processes.
+        workers: processes; on Ray 0 means one for each CPU of the cluster.
+        ray: a Ray cluster that draws the samples, see `vlp.core.workers.run_calls`; "" for processes of this machine.
         resume: go on with a folder that holds samples of this order already.
         progress: told how many of n there are.
 
     Raises:
         UsageError: an unknown name, a number out of bounds, or samples of this order are there and no `resume`.
-        MissingComponent: it cannot be written or drawn, or a worker died.
+        MissingComponent: it cannot be written or drawn, or the cluster is missing.
+        TaskFailed: samples that killed their process twice are left out; all others are there.
     """
-    _check(n, order, workers)
+    _check(n, order, workers, 0 if ray else 1)
     with StoreWriter(out, {order.robot: manifest_of(order.robot)}) as writer:
         there = {name.rpartition("-")[0] for name in writer.ids}
         todo = [number for number in range(n) if order.stem(number) not in there]
@@ -93,14 +95,19 @@ def collect(
                 f"{str(out)[:300]!r} holds {n - len(todo)} of these {n} samples already.",
                 "Go on with --resume, or give another folder or --seed.",
             )
-        done = n - len(todo)
+        done, aside = n - len(todo), list[str]()
         progress(done, n)
-        with _made(order, todo, workers) as made:
-            for sample, png in made:
-                writer.add_image(png)
-                writer.add(sample)
-                done += 1
-                progress(done, n)
+        for number, drawn in _in_order(todo, run_calls(partial(make, order), todo, workers, ray)):
+            if drawn is None:
+                aside.append(order.stem(number))
+                continue
+            sample, png = drawn
+            writer.add_image(png)
+            writer.add(sample)
+            done += 1
+            progress(done, n)
+    if aside:
+        raise TaskFailed(f"set aside, for each killed its process twice: {', '.join(aside)}.", "All others are in the folder.")
     return len(todo)
 
 
@@ -189,38 +196,23 @@ def _passes(sample: Sample, manifest: Manifest) -> bool:
     return check_policy(policy_text(sample.policy), manifest, known)[1].ok
 
 
-@contextmanager
-def _made(order: Order, todo: list[int], workers: int) -> Iterator[Iterator[tuple[Sample, bytes]]]:
-    """Give the samples of numbers in their order, made by so many processes."""
-    if workers == 1 or len(todo) < 2:
-        yield (make(order, number) for number in todo)
-        return
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread)
-    try:
-        yield _from_pool(pool, order, todo)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+def _in_order(todo: list[int], made: Iterator[tuple[int, T]]) -> Iterator[tuple[int, T]]:
+    """Yield what was made in the order of the numbers, however it comes: the folder's file is the same."""
+    early, turn = dict[int, T](), 0
+    for number, one in made:
+        early[number] = one
+        while turn < len(todo) and todo[turn] in early:
+            yield todo[turn], early.pop(todo[turn])
+            turn += 1
 
 
-def _from_pool(pool: ProcessPoolExecutor, order: Order, todo: list[int]) -> Iterator[tuple[Sample, bytes]]:
-    try:
-        yield from pool.map(make, [order] * len(todo), todo, chunksize=4)
-    except BrokenProcessPool:
-        raise MissingComponent("a process that drew samples died.", "Run it again with --resume.") from None
-
-
-def _one_thread() -> None:
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = "1"
-
-
-def _check(n: int, order: Order, workers: int) -> None:
+def _check(n: int, order: Order, workers: int, fewest: int) -> None:
     lookup(order.world, WORLDS, "world")
     lookup(order.robot, EMBODIMENTS, "robot")
     lookup(order.split, SPLITS, "split")
     for name, value, low, high in (
         ("n", n, 1, 1_000_000),
-        ("workers", workers, 1, 256),
+        ("workers", workers, fewest, 256),
         ("seed", order.seed, 0, 8_000_000),
     ):
         if not low <= value <= high:

@@ -2,29 +2,24 @@
 
 import importlib
 import json
-import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from math import sqrt
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from vlp import __version__
-from vlp.core.errors import TaskFailed, UsageError, VlpError, lookup
+from vlp.core.errors import UsageError, VlpError, lookup
 from vlp.core.files import cannot_write, write_whole
+from vlp.core.workers import run_calls
 from vlp.evaluation.report import write_report
 from vlp.evaluation.suites import SUITES, Options, Row, Suite
 from vlp.models.catalogue import DEFAULT_MODEL
 from vlp.models.protocol import NoReply
 from vlp.perception.grounder import DEFAULT_GROUNDER
-
-T = TypeVar("T")
 
 WHOLE: dict[str, tuple[str, int]] = {
     "fuzz": ("vlp.evaluation.stress.fuzz:run_fuzz", 100_000),
@@ -111,6 +106,7 @@ def run_suite(
     *,
     grounder: str = DEFAULT_GROUNDER,
     split: str = "test",
+    ray: str = "",
     progress: Progress = lambda done, cases, rows: None,
 ) -> Summary:
     """Run a suite and write rows.jsonl, summary.json and report.html.
@@ -119,26 +115,28 @@ def run_suite(
         name: a row of `SUITES` or `WHOLE`.
         n: cases; None takes the suite's own number.
         seed: index of the first case among the seeds of the split.
-        workers: processes.
+        workers: processes; on Ray 0 means one for each CPU of the cluster.
         out: directory; rows that lie there already are kept when they come from the same question.
         model, grounder: what is evaluated; suites of the upper bound set their own.
         split: "test", or "validation" while something is still being changed.
-        progress: called after each case with cases done, all cases, and that case's rows.
+        ray: a Ray cluster on which the cases run, see `vlp.core.workers.run_calls`; "" for processes of this machine.
+        progress: called with cases done, all cases, and rows: at first those that are there, then those of each case.
 
     Raises:
         UsageError: no such suite, or the directory holds rows of another question.
-        MissingComponent: weights or an extra are missing, or nothing can be written; the rows so far are kept.
-        TaskFailed: a worker process died; the rows so far are kept.
+        MissingComponent: weights, an extra or the cluster are missing, or nothing can be written; the rows so far are kept.
     """
     folder = Path(out)
     lookup(split, dict.fromkeys(("test", "validation")), "split")
     if name in WHOLE:
         if split != "test":
             raise UsageError(f"the suite {name!r} draws no cases from a split.", "Leave --split out.")
+        if ray:
+            raise UsageError(f"the suite {name!r} runs on this machine alone.", "Leave --ray out.")
         return _whole(name, n, seed, workers, folder)
     suite = lookup(name, SUITES | dict.fromkeys(WHOLE, SUITES["static"]), "suite")
     n = suite.n if n is None else n
-    if n < 1 or workers < 1 or seed < 0:
+    if n < 1 or workers < (0 if ray else 1) or seed < 0:
         raise UsageError("a suite needs at least one case, one worker and a seed from 0 on.")
     options = replace(Options(model, grounder, split), **suite.fixed)
     began = time.monotonic()
@@ -146,7 +144,8 @@ def run_suite(
     todo = [i for i in range(seed, seed + n) if i not in {row["case"] for row in known}]
     rows = [row for row in known if seed <= row["case"] < seed + n]
     done = n - len(todo)
-    for fresh in _results(name, suite, todo, options, folder, workers):
+    progress(done, n, rows)
+    for fresh in _results(name, todo, options, folder, workers, ray):
         _append(folder / "rows.jsonl", "".join(json.dumps(row) + "\n" for row in fresh))
         rows += fresh
         done += 1
@@ -175,42 +174,12 @@ def summarise(name: str, suite: Suite, rows: list[Row], options: Options, cases:
     )  # fmt: skip
 
 
-def _results(name: str, suite: Suite, todo: list[int], options: Options, folder: Path, workers: int) -> Iterator[list[Row]]:
-    """Yield the rows of each case as it ends; one worker means this process."""
-    if workers == 1:
-        yield from (run_case(name, i, options, folder) for i in todo)
-        return
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # inherited by the workers: two processes share two cores
-    try:
-        yield from in_processes(partial(run_case, name, options=options, folder=folder), todo, workers)
-    except BrokenProcessPool:
-        raise TaskFailed("a worker process died.", "Run the same command again: it goes on where it stopped.") from None
-
-
-def in_processes(call: Callable[[int], T], todo: Sequence[int], workers: int, calls_per_process: int = 60) -> Iterator[T]:
-    """Yield what a function returns for each number, as it comes, from processes that are replaced by fresh ones now and then.
-
-    What a suite leaves behind in memory ends with its process. Each set of processes has a pool of its own: one pool whose
-    processes are replaced (`max_tasks_per_child`) hangs when all of them end at once, in Python 3.11 until its mending of 2026
-    (github.com/python/cpython/issues/115634).
-
-    Args:
-        call: a function that can be pickled.
-        todo: its arguments.
-        workers: processes at a time.
-        calls_per_process: calls in the life of one process, about.
-
-    Raises:
-        BrokenProcessPool: a process died.
-    """
-    many = workers * calls_per_process
-    for start in range(0, len(todo), many):
-        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
-        try:
-            for job in as_completed([pool.submit(call, number) for number in todo[start : start + many]]):
-                yield job.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+def _results(name: str, todo: list[int], options: Options, folder: Path, workers: int, ray: str) -> Iterator[list[Row]]:
+    """Yield the rows of each case as it ends; a case that killed its process twice is a fault and not tried a third time."""
+    for index, rows in run_calls(partial(run_case, name, options=options, folder=folder), todo, workers, ray):
+        cause = f"case {index} killed its process twice"
+        died = {"case": index, "of": 1, **SUITES[name].headline, "success": False, "fault": True, "cause": cause}
+        yield [died] if rows is None else rows
 
 
 def run_case(name: str, index: int, options: Options, folder: Path) -> list[Row]:
