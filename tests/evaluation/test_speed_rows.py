@@ -46,3 +46,13 @@ def test_rows_measured_before_stay_on_the_page(tmp_path: Path, monkeypatch: pyte
     assert [row["row"] for row in json.loads((tmp_path / "speed.json").read_text())["rows"]] == ["A", "B"]
     with pytest.raises(UsageError, match="unknown row 'C'"):
         measure(["C"], Effort(3, "nano", tmp_path))
+
+
+@pytest.mark.slow
+def test_a_suite_on_ray_gives_the_rows_of_processes_also_with_a_worker_killed(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'vlp[ray]'")
+    from vlp.evaluation.speed.scaling import scaled_out
+
+    [found] = scaled_out(Effort(1, "nano", tmp_path), cases_a_turn=4)
+    assert found.reached and found.value.median == 0 and found.more["killed"] == 1
+    assert found.more["rows"] > 4 and set(found.more["differ"]) == {"on Ray", "with a worker killed"}

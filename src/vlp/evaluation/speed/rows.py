@@ -77,6 +77,7 @@ ROWS: dict[str, str] = {
     "P7": "rendering:render_on_demand",
     "P10": "stepping:overhead",
     "P12": "starting:start",
+    "P13": "scaling:scaled_out",
 }
 """Row -> "module:function" under `vlp.evaluation.speed`: takes `Effort`, returns its `Measured`."""
 
