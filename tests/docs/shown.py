@@ -12,7 +12,7 @@ KEPT_OUT = ("log.md",)  # what was done once, with files of that day
 GUIDES = sorted(f"docs/{f.name}" for f in (ROOT / "docs").glob("*.md") if f.name not in KEPT_OUT)
 PAGES = ("README.md", *GUIDES, "docs/reference/http.md", HELP)
 
-PROGRAMS = ("vlp", "make", "pip", "python", "sh", "export", "accelerate")
+PROGRAMS = ("vlp", "make", "pip", "python", "sh", "export", "accelerate", "ray")
 STATUS = re.compile(r"exit status (\d+)$")
 COMMENT = re.compile(r"(?:^|\s+)#\s(.*)$")
 

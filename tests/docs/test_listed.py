@@ -5,6 +5,7 @@ import re
 import pytest
 import test_guides
 import test_readme
+import test_scaling_out
 import test_training_guides
 import test_your_robot
 from shown import PAGES, PROGRAMS, Shown, commands, program_of, text_of
@@ -17,6 +18,7 @@ WALKS = (
     (tuple(f"docs/{page}.md" for page in test_guides.PAGES), test_guides.IN_PLACE),
     (tuple(f"docs/{page}.md" for page in test_training_guides.PAGES), test_training_guides.IN_PLACE),
     ((test_your_robot.PAGE,), test_your_robot.IN_PLACE),
+    ((test_scaling_out.PAGE,), test_scaling_out.IN_PLACE),
 )
 TEXT_PAGES = [page for page in PAGES if page != "vlp --help"]
 
