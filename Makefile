@@ -25,7 +25,7 @@ quick: $(VENV)/.dev
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(if $(CHANGED),$(BIN)/pyright --pythonpath $(BIN)/python $(CHANGED))
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(QUICK)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not slow' $(QUICK)
 
 # The checks run beside the tests, which wait for a third of their time.
 test: $(VENV)/.dev

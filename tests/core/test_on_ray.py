@@ -1,8 +1,11 @@
 """Calls on a Ray cluster of two nodes give what they give here; nodes that are not as this machine are named."""
 
 import os
+import signal
 import socket
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -32,24 +35,40 @@ def test_without_ray_the_command_to_install_it_is_told(monkeypatch: pytest.Monke
         list(run_calls(square, range(2), 2, "auto"))
 
 
+def too_long(*_: object) -> None:
+    raise TimeoutError("a cluster was used for 300 s")
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     """A cluster of two nodes with one CPU each, connected: its workers find this file's functions by their code."""
     ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'vlp[ray]'")
     from vlp.evaluation.speed.scaling import two_nodes
 
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(300)
     with two_nodes() as address:
         ray.init(address, logging_level="ERROR")
         ray.cloudpickle.register_pickle_by_value(sys.modules["test_workers"])
         ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
         yield address
         ray.shutdown()
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+    left = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "args="], capture_output=True, text=True).stdout
+    assert "raylet" not in left and "gcs_server" not in left
 
 
-def node_and_folder(number: int) -> tuple[str, str, str]:
+def meet_in_folder(number: int) -> tuple[str, str, str]:
+    """Leave the name of the node in the present folder, and return when a second one has come."""
     import ray  # pyright: ignore[reportMissingImports]
 
-    return ray.get_runtime_context().get_node_id(), os.getcwd(), os.environ["VLP_MODEL_KEY"]
+    (Path.cwd() / (node := ray.get_runtime_context().get_node_id())).touch()
+    for _ in range(600):
+        if len(list(Path.cwd().iterdir())) == 2:
+            break
+        time.sleep(0.1)
+    return node, os.getcwd(), os.environ["VLP_MODEL_KEY"]
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])  # one for each CPU, fewer, and more than have a place at a time
@@ -62,7 +81,7 @@ def test_both_nodes_work_in_the_same_folder_and_environment(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VLP_MODEL_KEY", "of this run")
-    found = [one for _, one in run_calls(node_and_folder, range(4), 2, cluster)]
+    found = [one for _, one in run_calls(meet_in_folder, range(2), 2, cluster)]
     assert {one and one[1:] for one in found} == {(str(tmp_path), "of this run")}
     assert len({one and one[0] for one in found}) == 2
 
@@ -78,6 +97,23 @@ def test_the_call_of_a_worker_that_died_is_made_again_once(
     found = dict(run_calls(partial(die_at, at=3, notes=tmp_path, times=times), range(5), 2, cluster))
     assert found == {0: 0, 1: 1, 2: 4, 3: fourth, 4: 16}
     assert len(list(tmp_path.iterdir())) == min(times, 2)
+
+
+def end_at_once(*_: object) -> type:
+    class Broken:
+        def __init__(self, *_: object) -> None:
+            os._exit(1)
+
+        def start(self) -> None: ...
+
+    return Broken
+
+
+def test_workers_that_do_not_start_are_no_fault_of_a_call(cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each case was set aside as one that kills its worker, on a cluster that took none of our workers."""
+    monkeypatch.setattr(on_ray, "_actor", end_at_once)
+    with pytest.raises(MissingComponent, match="worker processes die when they start"):
+        list(run_calls(square, range(2), 2, cluster))
 
 
 def test_an_error_of_a_call_comes_as_it_is(cluster: str) -> None:

@@ -70,7 +70,7 @@ def test_processes_that_do_not_start_are_no_fault_of_a_call(tmp_path: Path) -> N
     script = tmp_path / "unguarded.py"
     script.write_text("from vlp.core.workers import run_calls\nprint(list(run_calls(abs, range(4), 2)))\n")
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
-    assert "MissingComponent: a worker process does not start." in done.stderr and "__main__" in done.stderr
+    assert "MissingComponent: worker processes die when they start." in done.stderr and "__main__" in done.stderr
 
 
 def test_a_process_that_died_between_two_calls_is_told_like_any_other() -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any
 
@@ -36,7 +36,7 @@ def on_ray(address: str, call: Callable[[int], Any]) -> Iterator[tuple[Callable[
         _connect(ray, address)
     try:
         actor, shared = ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(_actor()), ray.put(call)
-        kept = {name: value for name, value in os.environ.items() if name.startswith(("VLP_", "MUJOCO_GL"))}
+        kept = {name: value for name, value in os.environ.items() if name.startswith(("VLP_MODEL_", "MUJOCO_GL"))}
         cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
         yield lambda: _OnRay(ray, actor.remote([shared], __version__, os.getcwd(), kept)), cpus
     finally:
@@ -76,30 +76,34 @@ def _actor() -> type:
         def __init__(self, shared: list[Any], version: str, folder: str, environment: dict[str, str]) -> None:
             import os
 
-            self.shared, self.version, self.folder, self.call = shared, version, folder, None
+            self.shared, self.version, self.folder = shared, version, folder
             os.environ.update(environment)
 
-        def run(self, number: int) -> tuple[str, Any]:
-            """Return "" and what the call returns, or what is wrong with the node."""
+        def start(self) -> str:
+            """Return what is wrong with the node, "" when calls can come."""
             import os
             import socket
 
             import ray  # pyright: ignore[reportMissingImports]
 
-            if self.call is None:
-                try:
-                    from vlp import __version__ as there
-                except ImportError:
-                    there = "none"
-                if there != self.version:
-                    return f"the node {socket.gethostname()} has vlp {there}, this machine {self.version}", None
-                try:  # names of files mean the same as on the machine that asks
-                    os.makedirs(self.folder, exist_ok=True)
-                    os.chdir(self.folder)
-                except OSError as error:
-                    return f"the node {socket.gethostname()} cannot work in {self.folder}: {error.strerror}", None
-                self.call = ray.get(self.shared[0])
-            return "", self.call(number)
+            node = f"the node {socket.gethostname()}"
+            try:
+                from vlp import __version__ as there
+            except ImportError:
+                there = "none"
+            if there != self.version:
+                return f"{node} has vlp {there}, this machine {self.version}"
+            try:  # names of files mean the same as on the machine that asks
+                os.makedirs(self.folder, exist_ok=True)
+                os.chdir(self.folder)
+            except OSError as error:
+                return f"{node} cannot work in {self.folder}: {error.strerror}"
+            self.call = ray.get(self.shared[0])
+            return ""
+
+        def run(self, number: int) -> Any:
+            """Return what the call returns."""
+            return self.call(number)
 
     return VlpWorker
 
@@ -109,6 +113,7 @@ class _OnRay:
 
     def __init__(self, ray: Any, actor: Any) -> None:
         self._ray, self._actor = ray, actor
+        self.started: Future[Any] = actor.start.remote().future()
 
     def submit(self, number: int) -> Future[Any]:
         return self._actor.run.remote(number).future()
@@ -116,16 +121,17 @@ class _OnRay:
     def result(self, job: Future[Any]) -> Any:
         errors = self._ray.exceptions
         try:
-            wrong, result = job.result()
-        except (errors.RayActorError, errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError):
-            raise WorkerDied from None
+            result = job.result()
+        except (errors.RayActorError, errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError) as error:
+            raise WorkerDied(" ".join(str(error).split())[:400]) from None
         except errors.RayTaskError as error:
             raise error.cause from None
         except errors.RayError as error:
             raise TaskFailed(f"Ray gave up: {' '.join(str(error).split())[:400]}") from None
-        if wrong:
-            raise MissingComponent(f"{wrong}.", "Install the same vlp on every node, and run where all nodes have the folder.")
+        if job is self.started and result:
+            raise MissingComponent(f"{result}.", "Install the same vlp on every node, and run where all nodes have the folder.")
         return result
 
     def stop(self) -> None:
-        self._ray.kill(self._actor)
+        with suppress(self._ray.exceptions.RayError):  # it may be gone, or not have begun
+            self._ray.kill(self._actor)

@@ -18,14 +18,20 @@ class WorkerDied(Exception):
 
 
 class WorkerProcess(Protocol):
-    """A process that makes one call at a time, here or on another machine; it keeps what it opened between them."""
+    """A process that makes one call at a time, here or on another machine; it keeps what it opened between them.
+
+    Attributes:
+        started: done once it can be given calls.
+    """
+
+    started: Future[Any]
 
     def submit(self, number: int) -> Future[Any]:
         """Begin the call of a number."""
         ...
 
     def result(self, job: Future[Any]) -> Any:
-        """Return what a call that has ended gave.
+        """Return what a call that has ended gave, or the start.
 
         Raises:
             WorkerDied: the process did not live to its end.
@@ -57,7 +63,7 @@ def run_calls(call: Callable[[int], T], todo: Sequence[int], workers: int, ray: 
 
         with on_ray(ray, call) as (start, cpus):
             yield from in_turn(start, todo, workers or cpus)
-    elif workers == 1 or len(todo) < 2:
+    elif workers == 1:
         yield from ((number, call(number)) for number in todo)
     else:
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -76,33 +82,45 @@ def in_turn(
         workers: processes at a time.
         calls_per_process: after so many a fresh process takes over: what calls leave behind in memory ends with theirs.
     """
-    waiting, again = deque(todo), set[int]()
+    waiting, left, again, failed = deque(todo), len(todo), set[int](), 0
     free = list[tuple[WorkerProcess, int]]()  # with the number of calls each has had
-    busy = dict[Future[Any], tuple[WorkerProcess, int, int]]()
+    busy = dict[Future[Any], tuple[WorkerProcess, int, int | None]]()  # and the number of the call; None of one that starts
     try:
-        while waiting or busy:
-            while waiting and len(busy) < workers:
-                worker, calls = free.pop() if free else (start(), 0)
+        while left:
+            while waiting and free:
+                worker, calls = free.pop()
                 number = waiting.popleft()
                 busy[worker.submit(number)] = worker, calls + 1, number
-            while free:  # nothing waits: on a full cluster a process that has not started yet gets this one's place
-                free.pop()[0].stop()
+            starting = sum(number is None for *_, number in busy.values())
+            for _ in range(min(workers - len(busy), len(waiting) - starting)):
+                worker = start()
+                busy[worker.started] = worker, 0, None
             job = next(iter(wait(busy, return_when=FIRST_COMPLETED).done))
             worker, calls, number = busy.pop(job)
             try:
                 result = worker.result(job)
-            except WorkerDied:
+            except WorkerDied as error:
                 worker.stop()
+                if number is None:
+                    failed += 1
+                    if failed == 3:  # a node may be lost just then; nothing starts three times in a row
+                        hint = 'A script that starts processes needs `if __name__ == "__main__":`.'
+                        raise MissingComponent(f"worker processes die when they start. {error}".strip(), hint) from None
+                    continue
                 if number not in again:
                     again.add(number)
                     waiting.appendleft(number)
                     continue
                 result = None
             else:
+                failed = 0
                 if calls < calls_per_process:
                     free.append((worker, calls))
                 else:
                     worker.stop()
+                if number is None:
+                    continue
+            left -= 1
             yield number, result
     finally:
         for worker, *_ in [*free, *busy.values()]:
@@ -115,7 +133,7 @@ class _Local:
     def __init__(self, call: Callable[[int], Any]) -> None:
         self._call = call
         self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
-        self._started = self._pool.submit(os.getpid)
+        self.started = self._pool.submit(os.getpid)
 
     def submit(self, number: int) -> Future[Any]:
         try:
@@ -129,9 +147,6 @@ class _Local:
         try:
             return job.result()
         except BrokenProcessPool:
-            if self._started.exception():
-                hint = 'Its own error stands above; a script that starts processes needs `if __name__ == "__main__":`.'
-                raise MissingComponent("a worker process does not start.", hint) from None
             raise WorkerDied from None
 
     def stop(self) -> None:
