@@ -21,11 +21,11 @@ from vlp.core.workers import run_calls
 pytestmark = pytest.mark.slow
 
 
-def test_an_address_where_nobody_is_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_address_where_nobody_is_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'vlp[ray]'")
     assert not ray.is_initialized()
     for address, said in (("127.0.0.1:1", "Connection refused"), ("there", "is no address of Ray"), ("auto", "cannot be used")):
-        assert main(["data", "collect", "--n", "2", "--out", "s", "--ray", address]) == 3
+        assert main(["data", "collect", "--n", "2", "--out", str(tmp_path / "s"), "--ray", address]) == 3
         assert said in capsys.readouterr().err
 
 

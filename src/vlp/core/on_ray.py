@@ -45,11 +45,14 @@ def on_ray(address: str, call: Callable[[int], Any]) -> Iterator[tuple[Callable[
 
 
 def _connect(ray: Any, address: str) -> None:
-    """Connect to a cluster; what cannot be one is told after a minute at most; Ray itself goes on asking for many."""
+    """Connect to a cluster; what is none is told within a minute or so, where Ray itself goes on asking for many."""
     if address == "local":
         ray.init("local", include_dashboard=False, logging_level="ERROR")
         return
-    hint = "On a cluster's first machine run `ray start --head`, on the others `ray start --address HOST:6379`."
+    hint = (
+        "On a cluster's first machine run `ray start --head`, on the others `ray start --address HOST:6379`; where it asks "
+        "for Ray's token, set RAY_AUTH_MODE=token."
+    )
     if address != "auto":
         host, _, port = address.removeprefix("ray://").rpartition(":")
         try:
