@@ -29,7 +29,7 @@ def test_rows_that_differ_are_no_comparison(tmp_path: Path, monkeypatch: pytest.
     def suite(*args, progress, **options) -> None:
         progress(1, 1, [{**row, "steps": 5}])
 
-    monkeypatch.setattr(episodes, "in_processes", lambda call, todo, workers: [[row]])
+    monkeypatch.setattr(episodes, "in_processes", lambda call, todo, workers: [(0, [row])])
     monkeypatch.setattr(episodes, "run_suite", suite)
     with pytest.raises(NotTheSame):
         two_workers(Effort(1, "expert", tmp_path), "satisfied", UPPER, 1)

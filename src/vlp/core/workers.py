@@ -66,9 +66,14 @@ def run_calls(call: Callable[[int], T], todo: Sequence[int], workers: int, ray: 
     elif workers == 1:
         yield from ((number, call(number)) for number in todo)
     else:
-        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-            os.environ.setdefault(name, "1")  # inherited by the workers, which share the cores as they are
-        yield from in_turn(lambda: _Local(call), todo, workers)
+        yield from in_processes(call, todo, workers)
+
+
+def in_processes(call: Callable[[int], T], todo: Sequence[int], workers: int) -> Iterator[tuple[int, T | None]]:
+    """Do as `run_calls` in so many processes of this machine, also in a single one."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")  # inherited by the workers, which share the cores as they are
+    yield from in_turn(lambda: _Local(call), todo, workers)
 
 
 def in_turn(

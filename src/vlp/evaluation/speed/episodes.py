@@ -5,7 +5,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from vlp.evaluation.runner import in_processes, run_case, run_suite
+from vlp.core.workers import in_processes
+from vlp.evaluation.runner import run_case, run_suite
 from vlp.evaluation.speed.rows import Effort, Measured
 from vlp.evaluation.speed.turns import in_turns
 from vlp.evaluation.suites import Options, Row
@@ -30,7 +31,7 @@ def two_workers(effort: Effort, suite: str, options: Options, n: int) -> Measure
 
     def loop() -> list[Row]:
         case = partial(run_case, suite, options=options, folder=folder)
-        return [row for rows in in_processes(case, range(n), 1) for row in rows]
+        return [row for _, rows in in_processes(case, range(n), 1) for row in rows or ()]
 
     def workers() -> list[Row]:
         rows: list[Row] = []
