@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -70,9 +73,6 @@ def test_an_image_is_read_once_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_shipped_model_imports_no_torch(tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
     ask = (
         "import sys; from vlp.models.catalogue import open_model; from vlp.core.messages import user\n"
         "open_model('nano').generate([user('ask: is it red?')], max_tokens=3)\n"
@@ -81,6 +81,21 @@ def test_the_shipped_model_imports_no_torch(tmp_path: Path) -> None:
     )
     told = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert told.stdout.strip() == "[]"
+
+
+def test_numbers_are_the_same_however_many_threads_there_are(tmp_path: Path) -> None:
+    """Against: the last digits of the tower's numbers with two threads, and so other scores on another machine."""
+    ask = (
+        "import hashlib, numpy as np; from vlp.models.catalogue import open_model\n"
+        "rgb = np.random.default_rng(0).integers(0, 255, (480, 640, 3), dtype=np.uint8)\n"
+        "print(hashlib.sha256(open_model('nano').model.image_tokens([rgb])[0].tobytes()).hexdigest())"
+    )
+    told = []
+    for threads in ("1", "2"):
+        env = {**os.environ, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
+        done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True, cwd=tmp_path, env=env)
+        told.append(done.stdout)
+    assert told[0] == told[1]
 
 
 def test_what_needs_torch_is_opened_with_it() -> None:

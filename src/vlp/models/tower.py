@@ -5,9 +5,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from vlp.core.errors import UsageError
+from vlp.models.numpy_parts import widened
 
 
 def tower_digest(folder: Path) -> str:
@@ -32,10 +31,4 @@ def _tower(folder: Path) -> Iterator[tuple[str, bytes]]:
                 if prefix:
                     begin, end = entry["data_offsets"]
                     stream.seek(8 + length + begin)
-                    yield name.removeprefix(prefix), _widened(stream.read(end - begin), entry["dtype"])
-
-
-def _widened(data: bytes, dtype: str) -> bytes:
-    if dtype == "BF16":  # the upper half of a 32 bit number
-        return (np.frombuffer(data, "<u2").astype("<u4") << 16).tobytes()
-    return np.frombuffer(data, {"F16": "<f2", "F32": "<f4"}[dtype]).astype("<f4").tobytes()
+                    yield name.removeprefix(prefix), widened(stream.read(end - begin), entry["dtype"]).tobytes()
