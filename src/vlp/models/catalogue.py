@@ -226,6 +226,7 @@ def _in_numpy() -> Any:
     """Return the class of the package's own models where nothing is asked of them that needs torch."""
     try:
         import jinja2  # noqa: F401
+        import threadpoolctl  # noqa: F401
         import tokenizers  # noqa: F401
     except ImportError as error:
         raise not_installed("a model in process needs", error, "models") from None

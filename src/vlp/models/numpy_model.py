@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from vlp.core.images import ImageView
 from vlp.models.chat import Chat, Pixels, Prompt
 from vlp.models.folder import ModelFolder, check_folder, read_json
 from vlp.models.grammar import Vocabulary
 from vlp.models.in_process import InProcess
-from vlp.models.numpy_parts import Array, Decoder, VisionTower, one_thread, read_weights
+from vlp.models.numpy_parts import Array, Decoder, VisionTower, read_weights
 from vlp.models.protocol import Capabilities
 from vlp.models.text_checks import check_template
 from vlp.models.turns import make_turns
@@ -24,7 +25,7 @@ from vlp.models.turns import make_turns
 def opened(folder: Path) -> tuple[ModelFolder, Mapping[str, Array]]:
     """Return a folder whose hashes are recorded, checked and read once in this process, and its weights; raises UsageError."""
     checked = check_folder(folder)
-    one_thread()
+    threadpool_limits(1, "blas")  # of this process: with two, the last digits of the numbers are others
     return checked, read_weights(checked.path / "model.safetensors")
 
 

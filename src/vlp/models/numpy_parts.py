@@ -4,7 +4,6 @@ The layout is transformers' (`modeling_qwen2_5_vl.py`), at full precision. Numbe
 are the same.
 """
 
-import ctypes
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -39,15 +38,6 @@ def widened(data: bytes, dtype: str) -> Array:
     if dtype == "BF16":  # the upper half of a 32 bit number
         return (np.frombuffer(data, "<u2").astype("<u4") << 16).view(np.float32)
     return np.frombuffer(data, {"F16": "<f2", "F32": "<f4"}[dtype]).astype(np.float32)
-
-
-def one_thread() -> None:
-    """Let the BLAS in numpy's wheels compute on one thread: the last digits depend on how many there are."""
-    for file in (Path(np.__file__).parents[1] / "numpy.libs").glob("libscipy_openblas*"):
-        library = ctypes.CDLL(str(file))  # the one that is loaded already
-        for name in ("scipy_openblas_set_num_threads64_", "scipy_openblas_set_num_threads"):
-            if set_threads := getattr(library, name, None):
-                set_threads(1)
 
 
 class Decoder(Marks):
