@@ -238,7 +238,7 @@ def _run_killed(folder: Path, lives: Lives, kill: tuple[str, float], served: boo
     with lives.served(folder) if served else contextlib.nullcontext() as at:
         died = lives.run(folder, at, kill)
         faults = [] if died in (-signal.SIGKILL, 0) else [f"the run ended with status {died}"]
-        if died == 0:
+        if died == 0 or _end(folder):  # killed behind its last event, it has ended too: there is nothing to take over
             return faults, False
         held = settled(folder, at) if at else False
         if lives.run(folder, at, None) != 0:
