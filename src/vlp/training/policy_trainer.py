@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import PrinterCallback, TrainerCallback
-from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.training_args import ParallelMode
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
@@ -20,7 +19,10 @@ from vlp.core.errors import TaskFailed, UsageError
 from vlp.models.loading import quiet
 from vlp.prompt.target import IGNORED
 from vlp.training import checkpoint as files
+from vlp.training.adapted import TokenLoss
 from vlp.training.curve import add_row
+from vlp.training.known_images import known_images
+from vlp.training.lean import LeanLayers, standing_in
 from vlp.training.recipe import CHECKPOINTS, Recipe, processes
 
 
@@ -113,6 +115,8 @@ class PolicyTrainer(SFTTrainer):
         with quiet():
             super().__init__(**options)
         self.remove_callback(PrinterCallback)
+        inner = _inner(self.model)
+        self._lean = LeanLayers(inner) if hasattr(self.model, "get_base_model") and not self.args.bf16 else None
         self.model_accepts_loss_kwargs = True  # the loss is a mean over all tokens of a step that count, whoever computes them
 
     def compute_loss(
@@ -120,16 +124,19 @@ class PolicyTrainer(SFTTrainer):
     ) -> Any:
         """Return the loss per token that counts; all replies end at the right edge, so only the last columns are scored."""
         labels: Tensor = inputs.pop("labels")
-        features = inputs.pop("image_features", None)
-        if features is not None:
-            merge = self.accelerator.unwrap_model(model).config.vision_config.spatial_merge_size
-            sizes = (inputs["image_grid_thw"].prod(-1) // merge**2).tolist()
-            seen: Any = torch.split(features, sizes)
-            inputs["mm_encoder_outputs"] = {"image": BaseModelOutputWithPooling(pooler_output=seen)}
         scored = labels.shape[1] - int((labels != IGNORED).any(0).int().argmax())
-        outputs = model(**inputs, logits_to_keep=scored + 1, use_cache=False)
-        logits, targets = outputs.logits[:, :-1].flatten(0, 1).float(), labels[:, -scored:].flatten()
-        total = F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")
+        bare = _inner(self.accelerator.unwrap_model(model))
+        standing = known_images(inputs, bare)
+        if self._lean:
+            standing |= self._lean.forwards(scored + 1) | {bare.lm_head: lambda hidden: hidden}
+        with standing_in(standing):
+            outputs = model(**inputs, logits_to_keep=scored + 1, use_cache=False)
+        rows, targets = outputs.logits[:, :-1].flatten(0, 1), labels[:, -scored:].flatten()
+        if self._lean:
+            counted = targets != IGNORED
+            total: Any = TokenLoss.apply(rows[counted], bare.lm_head.weight, targets[counted])
+        else:
+            total = F.cross_entropy(rows.float(), targets, ignore_index=IGNORED, reduction="sum")
         if num_items_in_batch is None:
             loss = total / (targets != IGNORED).sum()
         else:  # processes average their gradients
@@ -194,6 +201,11 @@ class PolicyTrainer(SFTTrainer):
                 total += float(self.compute_loss(model, self._prepare_inputs(batch))) * tokens
             count += tokens
         return total / max(count, 1)
+
+
+def _inner(model: Any) -> Any:
+    """Return the model that an adapter was put into."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 class CurveWriter(TrainerCallback):

@@ -21,6 +21,7 @@ from vlp.models.shape import build_shape, find_config
 from vlp.prompt.target import IGNORED
 from vlp.training import lora
 from vlp.training.examples import as_dataset
+from vlp.training.known_images import frozen_blocks, patch_states
 from vlp.training.memory import free_bytes, memory_need, refuse_what_cannot_fit
 from vlp.training.policy_trainer import PolicyTrainer, trainer_settings
 from vlp.training.recipe import Recipe
@@ -97,8 +98,7 @@ def measure_steps(
     with TemporaryDirectory() as out:
         arms = {name: _arm(kind, model, recipe, Path(out), where, recompute) for name, kind in _arms().items()}
         frozen = dict(batch)
-        if recipe.adapter == "decoder":
-            frozen["image_features"] = tower_features(model, frozen.pop("pixel_values"), frozen["image_grid_thw"], where)
+        _know_images(model, frozen, recipe.adapter, where)
         return _in_turns(arms, {"ours": frozen, "stock": batch}, model, steps, where)
 
 
@@ -216,6 +216,16 @@ def tower_features(model: Any, pixels: Tensor, grids: Tensor, where: torch.devic
     with torch.no_grad():
         found = inner.model.get_image_features(pixels.to(where, inner.dtype), grids.to(where), return_dict=True)
     return torch.cat(tuple(found.pooler_output))
+
+
+def _know_images(model: Any, batch: dict[str, Tensor], adapter: str, where: torch.device) -> None:
+    """Put what our trainer computes once an image in place of a batch's pixels."""
+    grids, inner = batch["image_grid_thw"], model.get_base_model() if hasattr(model, "get_base_model") else model
+    if adapter == "decoder":
+        batch["image_features"] = tower_features(model, batch.pop("pixel_values"), grids, where)
+    elif frozen_blocks(inner.model.visual) is not None:
+        pixels = batch.pop("pixel_values").to(where, inner.dtype)
+        batch["patch_states"] = patch_states(inner.model.visual, pixels, grids.to(where))
 
 
 def _refuse(bare: Any, recipe: Recipe, shape: StepShape, weights: torch.dtype, where: torch.device, recompute: bool) -> None:
