@@ -78,7 +78,7 @@ def test_the_curve_is_that_of_stock_trl(base: Path, samples: Path, whole: Path, 
         model=model.model,
         args=settings,
         train_dataset=as_dataset(order),
-        data_collator=Batcher(examples, rows, frozen_tower=False),
+        data_collator=Batcher(examples, rows),
         processing_class=model.chat.tokenizer,
         peft_config=lora_config(ranks_of(model.model, "decoder")),
     )

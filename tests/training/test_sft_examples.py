@@ -169,8 +169,8 @@ def test_padding_and_features_handed_in_change_no_logits(model: TransformersMode
     examples = Examples(samples, model)
     rows = examples.all(list(Store(samples).samples("train"))[:3])
     rows.sort(key=lambda row: len(row.ids))
-    alone = Batcher(examples, rows, False)([{"row": 0}])
-    together = Batcher(examples, rows, True)([{"row": 0}, {"row": 2}])
+    alone = Batcher(examples, rows)([{"row": 0}])
+    together = Batcher(examples, rows, "image_features")([{"row": 0}, {"row": 2}])
     assert together["input_ids"].shape[1] > alone["input_ids"].shape[1]
     features = together.pop("image_features")
     expected = torch.cat([model.features(model.chat.pixels(examples.rgb(rows[i]))) for i in (0, 2)])
@@ -179,7 +179,7 @@ def test_padding_and_features_handed_in_change_no_logits(model: TransformersMode
     assert [label for label in labels[0][0].tolist() if label >= 0] == [x for x in labels[1][0].tolist() if x >= 0]
     with torch.no_grad():
         one = model.model(**alone).logits[0]
-        pixels = Batcher(examples, rows, False)([{"row": 0}, {"row": 2}])["pixel_values"]
+        pixels = Batcher(examples, rows)([{"row": 0}, {"row": 2}])["pixel_values"]
         two = model.model(**together, pixel_values=pixels).logits[0, -len(one) :]
     assert torch.allclose(one, two, atol=1e-4)
 

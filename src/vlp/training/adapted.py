@@ -148,9 +148,10 @@ class GatedMlp(Function):
         biases = wide.bias(), down.bias()
         for some in _slices(len(flat), GatedMlp.at_a_time):
             normed = (flat[some] * scales[some]).mul_(norm.weight)
-            torch.mm(normed, widen.T, out=kept[some])
-            if biases[0] is not None:
-                kept[some].add_(biases[0])
+            if biases[0] is None:
+                torch.mm(normed, widen.T, out=kept[some])
+            else:
+                torch.addmm(biases[0], normed, widen.T, out=kept[some])
             gate, up = kept[some].chunk(2, 1)
             torch.add(flat[some], F.linear(F.silu(gate).mul_(up), narrow, biases[1]), out=made[some])
         ctx.norm, ctx.wide, ctx.down = norm, wide, down
@@ -167,7 +168,9 @@ class GatedMlp(Function):
             gate, up = kept[some].chunk(2, 1)
             active, inner = F.silu(gate), given[some] @ narrow
             ctx.down.add_gradients(active * up, given[some], factors[4:], found[4:])
-            gated = torch.cat([torch.ops.aten.silu_backward(inner * up, gate), inner.mul_(active)], 1)
+            gated = torch.empty_like(kept[some])
+            torch.mul(inner, active, out=gated[:, active.shape[1] :])
+            torch.ops.aten.silu_backward(inner.mul_(up), gate, grad_input=gated[:, : active.shape[1]])
             normed = (flat[some] * scales[some]).mul_(ctx.norm.weight)
             ctx.wide.add_gradients(normed, gated, factors[:4], found[:4])
             back = _norm_backward(gated @ widen, flat[some], scales[some], ctx.norm.weight)

@@ -26,6 +26,7 @@ from vlp.models.turns import Turns
 from vlp.prompt.render import question_messages
 from vlp.prompt.target import IGNORED, loss_labels, policy_text
 from vlp.training.kept_replies import TIMEOUT_S, KeptReplies
+from vlp.training.known_images import patch_states
 from vlp.training.rehearsal import draw_questions
 
 
@@ -189,14 +190,16 @@ class Batcher:
     Args:
         examples: where images come from.
         rows: the examples, which a batch names by number.
-        frozen_tower: hand over what the tower makes of each image, computed once, instead of pixels.
-        max_kept_bytes: features beyond these are computed again each time: 1.6 MB an image of 640 x 480 for the 3B model.
+        images: what is handed over of them, as `vlp.training.known_images.image_input` names it; all but pixels is computed
+            once an image.
+        max_kept_bytes: what is beyond these is computed again each time. An image of 640 x 480 takes 1.6 MB of the 3B model's
+            features, and 4 MB of its patches' states.
     """
 
     def __init__(
-        self, examples: Examples, rows: Sequence[TrainingExample], frozen_tower: bool, max_kept_bytes: int = 8 * 2**30
+        self, examples: Examples, rows: Sequence[TrainingExample], images: str = "pixel_values", max_kept_bytes: int = 8 * 2**30
     ) -> None:
-        self.examples, self.rows, self.frozen_tower = examples, rows, frozen_tower
+        self.examples, self.rows, self.images = examples, rows, images
         self.max_kept_bytes = max_kept_bytes
         self._features: dict[str, Tensor] = {}
         self._kept_bytes = 0
@@ -217,16 +220,21 @@ class Batcher:
             "mm_token_type_ids": (ids == model.chat.image_token).int(),
             "image_grid_thw": torch.tensor([row.grid for row in rows]),
         }
-        if self.frozen_tower:
-            return batch | {"image_features": torch.cat([self._feature(row) for row in rows])}
-        patches = np.concatenate([model.chat.pixels(self.examples.rgb(row)).values for row in rows])
-        return batch | {"pixel_values": torch.from_numpy(patches)}
+        return batch | {self.images: torch.cat([self._image(row) for row in rows])}
 
-    def _feature(self, row: TrainingExample) -> Tensor:
+    def _image(self, row: TrainingExample) -> Tensor:
         if row.image in self._features:
             return self._features[row.image]
-        tokens = self.examples.model.image_tokens([self.examples.rgb(row)])[0]
-        found = torch.from_numpy(tokens.reshape(-1, tokens.shape[-1])).to(self.examples.model.model.dtype)
+        model, rgb = self.examples.model, self.examples.rgb(row)
+        if self.images == "pixel_values":
+            return torch.from_numpy(model.chat.pixels(rgb).values)
+        if self.images == "patch_states":
+            pixels = model.chat.pixels(rgb)
+            values = torch.from_numpy(pixels.values).to(model.device, model.model.dtype)
+            found = patch_states(model.model.model.visual, values, torch.tensor([pixels.grid], device=model.device)).cpu()
+        else:
+            tokens = model.image_tokens([rgb])[0]
+            found = torch.from_numpy(tokens.reshape(-1, tokens.shape[-1])).to(model.model.dtype)
         if self._kept_bytes + found.nbytes <= self.max_kept_bytes:
             self._features[row.image] = found
             self._kept_bytes += found.nbytes

@@ -1,5 +1,6 @@
 """What is frozen of a vision tower is computed once an image: all of it, or what stands before the first block that is trained."""
 
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -10,10 +11,20 @@ from transformers.vision_utils import get_vision_window_index
 from vlp.training.lean import Forward, standing_in
 
 
-def frozen_blocks(tower: Any) -> int | None:
-    """Return how many blocks stand before the first that is trained; None where the patch embedding is trained itself."""
-    if any(p.requires_grad for p in tower.patch_embed.parameters()):
-        return None
+def image_input(trained: Collection[str]) -> str:
+    """Return what a step needs of images: "image_features", "patch_states" or "pixel_values", by what of the tower is trained.
+
+    Args:
+        trained: names of modules that are trained; none means all.
+    """
+    tower = [name for name in trained if "visual." in name]
+    if not trained or any("patch_embed" in name for name in tower):
+        return "pixel_values"
+    return "patch_states" if tower else "image_features"
+
+
+def frozen_blocks(tower: Any) -> int:
+    """Return how many blocks stand before the first that is trained."""
     trained = (i for i, block in enumerate(tower.blocks) if any(p.requires_grad for p in block.parameters()))
     return next(trained, len(tower.blocks))
 

@@ -30,6 +30,7 @@ from vlp.training.checkpoint import last_checkpoint, write_folder
 from vlp.training.curve import cut_curve, plot_curve, read_curve
 from vlp.training.examples import Batcher, Examples, TrainingExample, as_dataset, training_order
 from vlp.training.export import write_model
+from vlp.training.known_images import image_input
 from vlp.training.memory import free_bytes, memory_need, refuse_what_cannot_fit
 from vlp.training.model_card import model_card
 from vlp.training.policy_trainer import CurveWriter, PolicyTrainer, trainer_settings
@@ -106,7 +107,7 @@ def train_sft(
     held_out = examples.all(islice(store.samples("validation"), 200)) if main else []  # read by the base, too
     model.model.train()
     ranks = lora.ranks_of(model.model, recipe.adapter)
-    batcher = Batcher(examples, rows, frozen_tower=recipe.adapter == "decoder")
+    batcher = Batcher(examples, rows, image_input(ranks))
     order = training_order([len(row.ids) for row in rows], recipe.epochs or 1, recipe.batch, recipe.seed)
     writer = CurveWriter(out / CURVE, -(-len(rows) // recipe.batch), lambda n, all_: progress("training", n, all_))
     trainer = PolicyTrainer(
@@ -251,7 +252,7 @@ def _finish(
     scores = {"training loss, last step": read_curve(out / CURVE)[-1]["loss"]}
     if held_out:
         micro = trainer.args.per_device_train_batch_size
-        batcher = Batcher(examples, held_out, frozen_tower=False)
+        batcher = Batcher(examples, held_out)
         picks = [[{"row": i} for i in range(at, min(at + micro, len(held_out)))] for at in range(0, len(held_out), micro)]
         scores[f"validation loss, {len(held_out)} samples"] = trainer.mean_loss(map(batcher, picks))
     record = record | {"scores": {name: round(value, 5) for name, value in scores.items()}}

@@ -21,7 +21,7 @@ from vlp.models.shape import build_shape, find_config
 from vlp.prompt.target import IGNORED
 from vlp.training import lora
 from vlp.training.examples import as_dataset
-from vlp.training.known_images import frozen_blocks, patch_states
+from vlp.training.known_images import image_input, patch_states
 from vlp.training.memory import free_bytes, memory_need, refuse_what_cannot_fit
 from vlp.training.policy_trainer import PolicyTrainer, trainer_settings
 from vlp.training.recipe import Recipe
@@ -96,10 +96,8 @@ def measure_steps(
     model = lora.attach(open_weights(base, weights, where, random_weights, recipe.seed), recipe.adapter)
     batch = random_batch(model, shape, recipe.seed)
     with TemporaryDirectory() as out:
-        arms = {name: _arm(kind, model, recipe, Path(out), where, recompute) for name, kind in _arms().items()}
-        frozen = dict(batch)
-        _know_images(model, frozen, recipe.adapter, where)
-        return _in_turns(arms, {"ours": frozen, "stock": batch}, model, steps, where)
+        arms = {name: make_arm(name, model, recipe, Path(out), where, recompute) for name in ("ours", "stock")}
+        return _in_turns(arms, {"ours": known(batch, model, where), "stock": batch}, model, steps, where)
 
 
 def open_weights(base: str, weights: torch.dtype, where: torch.device, random_weights: bool, seed: int = 0) -> Any:
@@ -126,7 +124,7 @@ def _in_turns(
         losses = {}
         for name, trainer in arms.items():
             model.zero_grad(set_to_none=True)
-            taken_s, peak, losses[name] = _timed(lambda trainer=trainer, name=name: _step(trainer, batches[name]), where)
+            taken_s, peak, losses[name] = _timed(lambda trainer=trainer, name=name: one_step(trainer, batches[name]), where)
             if step:
                 getattr(found, f"{name}_s").append(taken_s)
             setattr(found, f"{name}_peak_bytes", max(getattr(found, f"{name}_peak_bytes"), peak))
@@ -134,21 +132,25 @@ def _in_turns(
     return found
 
 
-def _arms() -> dict[str, Any]:
-    from trl.trainer.sft_trainer import SFTTrainer
+def make_arm(arm: str, model: Any, recipe: Recipe, out: Path, where: torch.device, recompute: bool) -> Any:
+    """Return our trainer around a model, or TRL's; it is asked for losses only, so what it would train on does not matter.
 
-    return {"ours": PolicyTrainer, "stock": SFTTrainer}
-
-
-def _arm(kind: Any, model: Any, recipe: Recipe, out: Path, where: torch.device, recompute: bool) -> Any:
-    """Return a trainer around the model; it is asked for losses only, so what it would train on does not matter."""
+    Args:
+        arm: "ours" or "stock".
+        model: with its adapter.
+        recipe: of the settings.
+        out: folder of the run.
+        where: the device.
+        recompute: activations are computed again in the backward pass.
+    """
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
     from transformers import PreTrainedTokenizerFast
+    from trl.trainer.sft_trainer import SFTTrainer
 
     words = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(WordLevel({"a": 0}, "a")), pad_token="a", eos_token="a")
     with quiet():
-        return kind(
+        return {"ours": PolicyTrainer, "stock": SFTTrainer}[arm](
             model=model,
             args=trainer_settings(recipe, out, where, recompute),
             train_dataset=as_dataset([0]),
@@ -157,7 +159,8 @@ def _arm(kind: Any, model: Any, recipe: Recipe, out: Path, where: torch.device, 
         )
 
 
-def _step(trainer: Any, batch: dict[str, Tensor]) -> float:
+def one_step(trainer: Any, batch: dict[str, Tensor]) -> float:
+    """Return the loss of a batch, after its backward pass."""
     trainer.model.train()
     inputs = trainer._prepare_inputs(dict(batch))
     with trainer.compute_loss_context_manager(), trainer.accelerator.autocast(), quiet():
@@ -218,14 +221,16 @@ def tower_features(model: Any, pixels: Tensor, grids: Tensor, where: torch.devic
     return torch.cat(tuple(found.pooler_output))
 
 
-def _know_images(model: Any, batch: dict[str, Tensor], adapter: str, where: torch.device) -> None:
-    """Put what our trainer computes once an image in place of a batch's pixels."""
-    grids, inner = batch["image_grid_thw"], model.get_base_model() if hasattr(model, "get_base_model") else model
-    if adapter == "decoder":
-        batch["image_features"] = tower_features(model, batch.pop("pixel_values"), grids, where)
-    elif frozen_blocks(inner.model.visual) is not None:
-        pixels = batch.pop("pixel_values").to(where, inner.dtype)
-        batch["patch_states"] = patch_states(inner.model.visual, pixels, grids.to(where))
+def known(batch: dict[str, Tensor], model: Any, where: torch.device) -> dict[str, Tensor]:
+    """Return a batch with what our trainer computes once an image in place of the pixels."""
+    inner, given = model.get_base_model() if hasattr(model, "get_base_model") else model, dict(batch)
+    images = image_input(lora.trained_modules(model))
+    if images == "image_features":
+        given[images] = tower_features(model, given.pop("pixel_values"), given["image_grid_thw"], where)
+    elif images == "patch_states":
+        pixels = given.pop("pixel_values").to(where, inner.dtype)
+        given[images] = patch_states(inner.model.visual, pixels, given["image_grid_thw"].to(where))
+    return given
 
 
 def _refuse(bare: Any, recipe: Recipe, shape: StepShape, weights: torch.dtype, where: torch.device, recompute: bool) -> None:
