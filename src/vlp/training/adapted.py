@@ -90,8 +90,9 @@ class Heads(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, rows: Tensor, norm: Any, linear: Adapted, heads: list[int], turned: int, cos: Tensor, sin: Tensor, *factors: Tensor
-    ) -> tuple[Tensor, ...]:  # fmt: skip
+        ctx: Any, rows: Tensor, norm: Any, linear: Adapted, heads: list[int], turned: int, *angles_and_factors: Tensor
+    ) -> tuple[Tensor, ...]:
+        cos, sin, *factors = angles_and_factors
         flat = rows.flatten(0, -2)
         scales = _scales(flat, norm.variance_epsilon)
         made = F.linear((flat * scales).mul_(norm.weight), linear.weight(factors), linear.bias())

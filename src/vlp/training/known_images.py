@@ -1,4 +1,4 @@
-"""What is frozen of a vision tower is computed once an image: all of it, or what stands before the first block that is trained."""
+"""What is frozen of a vision tower is computed once an image: all of it, or what comes before the first trained block."""
 
 from collections.abc import Collection
 from typing import Any

@@ -131,8 +131,8 @@ class _VisionBlock(_Lean):
     def compute(self, hidden: Tensor, *, cu_seqlens: Tensor, position_embeddings: Any, **_: Any) -> Tensor:
         cos, sin = (part.unsqueeze(-2) for part in position_embeddings)
         heads = self.layer.attn.num_heads
-        parts = _heads(hidden, self.layer.norm1, self.all, [heads] * 3, 2 * heads, cos, sin)
-        seen = attend_runs(*parts, cu_seqlens.diff().tolist())
+        queries, keys, values = _heads(hidden, self.layer.norm1, self.all, [heads] * 3, 2 * heads, cos, sin)
+        seen = attend_runs(queries, keys, values, cu_seqlens.diff().tolist())
         return self.mlp(_added(hidden, seen.flatten(-2), self.out), self.layer.norm2)
 
 
@@ -148,8 +148,8 @@ def attend_runs(queries: Tensor, keys: Tensor, values: Tensor, lengths: list[int
 
 
 def _attend(queries: Tensor, keys: Tensor, values: Tensor, length: int) -> Tensor:
-    runs = (part.unflatten(0, (-1, length)).transpose(1, 2) for part in (queries, keys, values))
-    return F.scaled_dot_product_attention(*runs).transpose(1, 2).flatten(0, 1)
+    q, k, v = (part.unflatten(0, (-1, length)).transpose(1, 2) for part in (queries, keys, values))
+    return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(0, 1)
 
 
 def _heads(rows: Tensor, norm: Any, linear: Adapted, heads: list[int], turned: int, cos: Tensor, sin: Tensor) -> Any:

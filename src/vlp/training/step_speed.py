@@ -150,6 +150,8 @@ def make_arm(arm: str, model: Any, recipe: Recipe, out: Path, where: torch.devic
 
     words = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(WordLevel({"a": 0}, "a")), pad_token="a", eos_token="a")
     with quiet():
+        if recompute:  # a trainer would turn it on when it begins to train
+            model.gradient_checkpointing_enable()
         return {"ours": PolicyTrainer, "stock": SFTTrainer}[arm](
             model=model,
             args=trainer_settings(recipe, out, where, recompute),

@@ -75,6 +75,7 @@ ROWS: dict[str, str] = {
     "P4": "imposed:constrained",
     "P6": "episodes:episodes_an_hour",
     "P7": "rendering:render_on_demand",
+    "P8": "training_step:lora_step",
     "P10": "stepping:overhead",
     "P12": "starting:start",
     "P13": "scaling:scaled_out",
