@@ -47,17 +47,25 @@ class Adapted:
             rows: what the layers read (n, inputs).
             output: gradient of what they gave (n, outputs).
             factors: A and B of each layer.
-            into: their gradients so far.
+            into: their gradients so far, that of B transposed: added up this way round it takes half the time.
         """
         scaled = [a * scale for a, scale in zip(factors[::2], self.scales, strict=True)]
         down = (rows @ torch.cat(scaled).T).split([a.shape[0] for a in scaled], 1)
         for i, part in enumerate(output.split(self.sizes, 1)):
-            into[2 * i + 1].addmm_(part.T, down[i])
+            into[2 * i + 1].addmm_(down[i].T, part)
             into[2 * i].addmm_((part @ factors[2 * i + 1]).T, rows, alpha=self.scales[i])
 
 
 def _zeros(factors: Sequence[Tensor]) -> list[Tensor]:
-    return [torch.zeros_like(factor) for factor in factors]
+    """Return zeros for `Adapted.add_gradients`."""
+    return [
+        torch.zeros_like(factor.T if i % 2 else factor, memory_format=torch.contiguous_format)
+        for i, factor in enumerate(factors)
+    ]
+
+
+def _turned_back(found: list[Tensor]) -> list[Tensor]:
+    return [gradient.T.contiguous() if i % 2 else gradient for i, gradient in enumerate(found)]
 
 
 def _scales(rows: Tensor, eps: float) -> Tensor:
@@ -111,7 +119,7 @@ class Heads(Function):
         ctx.linear.add_gradients((flat * scales).mul_(ctx.norm.weight), given, factors, found)
         if ctx.needs_input_grad[0]:
             whole = _norm_backward(given @ ctx.linear.weight(factors), flat, scales, ctx.norm.weight).view_as(rows)
-        return whole, None, None, None, None, None, None, *found
+        return whole, None, None, None, None, None, None, *_turned_back(found)
 
 
 class Added(Function):
@@ -129,7 +137,7 @@ class Added(Function):
         rows, *factors = ctx.saved_tensors
         given, flat, found = outputs[0].flatten(0, -2), rows.flatten(0, -2), _zeros(factors)
         ctx.linear.add_gradients(flat, given, factors, found)
-        return outputs[0], (given @ ctx.linear.weight(factors)).view_as(rows), None, *found
+        return outputs[0], (given @ ctx.linear.weight(factors)).view_as(rows), None, *_turned_back(found)
 
 
 class GatedMlp(Function):
@@ -144,7 +152,7 @@ class GatedMlp(Function):
     def forward(ctx: Any, rows: Tensor, norm: Any, wide: Adapted, down: Adapted, *factors: Tensor) -> Tensor:
         flat = rows.flatten(0, -2)
         scales, made = _scales(flat, norm.variance_epsilon), torch.empty_like(flat)
-        kept = flat.new_empty(len(flat), sum(wide.sizes))
+        kept, active = flat.new_empty(len(flat), sum(wide.sizes)), flat.new_empty(len(flat), wide.sizes[0])
         widen, narrow = wide.weight(factors[:4]), down.weight(factors[4:])
         biases = wide.bias(), down.bias()
         for some in _slices(len(flat), GatedMlp.at_a_time):
@@ -154,20 +162,21 @@ class GatedMlp(Function):
             else:
                 torch.addmm(biases[0], normed, widen.T, out=kept[some])
             gate, up = kept[some].chunk(2, 1)
-            torch.add(flat[some], F.linear(F.silu(gate).mul_(up), narrow, biases[1]), out=made[some])
+            torch.ops.aten.silu.out(gate, out=active[some])
+            torch.add(flat[some], F.linear(active[some] * up, narrow, biases[1]), out=made[some])
         ctx.norm, ctx.wide, ctx.down = norm, wide, down
-        ctx.save_for_backward(rows, scales, kept, *factors)
+        ctx.save_for_backward(rows, scales, kept, active, *factors)
         return made.view_as(rows)
 
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> Any:
-        rows, scales, kept, *factors = ctx.saved_tensors
+        rows, scales, kept, silu, *factors = ctx.saved_tensors
         given, flat, found = outputs[0].flatten(0, -2), rows.flatten(0, -2), _zeros(factors)
         whole = torch.empty_like(flat)
         widen, narrow = ctx.wide.weight(factors[:4]), ctx.down.weight(factors[4:])
         for some in _slices(len(flat), GatedMlp.at_a_time):
             gate, up = kept[some].chunk(2, 1)
-            active, inner = F.silu(gate), given[some] @ narrow
+            active, inner = silu[some], given[some] @ narrow
             ctx.down.add_gradients(active * up, given[some], factors[4:], found[4:])
             gated = torch.empty_like(kept[some])
             torch.mul(inner, active, out=gated[:, active.shape[1] :])
@@ -176,7 +185,7 @@ class GatedMlp(Function):
             ctx.wide.add_gradients(normed, gated, factors[:4], found[:4])
             back = _norm_backward(gated @ widen, flat[some], scales[some], ctx.norm.weight)
             torch.add(given[some], back, out=whole[some])
-        return whole.view_as(rows), None, None, None, *found
+        return whole.view_as(rows), None, None, None, *_turned_back(found)
 
 
 class TokenLoss(Function):

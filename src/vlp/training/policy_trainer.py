@@ -115,8 +115,9 @@ class PolicyTrainer(SFTTrainer):
         with quiet():
             super().__init__(**options)
         self.remove_callback(PrinterCallback)
-        inner = _inner(self.model)
-        self._lean = LeanLayers(inner) if hasattr(self.model, "get_base_model") and not self.args.bf16 else None
+        module: Any = self.model
+        self._bare: Any = module.get_base_model() if hasattr(module, "get_base_model") else module
+        self._lean = None if self.args.bf16 else LeanLayers(self._bare)
         self.model_accepts_loss_kwargs = True  # the loss is a mean over all tokens of a step that count, whoever computes them
 
     def compute_loss(
@@ -125,16 +126,15 @@ class PolicyTrainer(SFTTrainer):
         """Return the loss per token that counts; all replies end at the right edge, so only the last columns are scored."""
         labels: Tensor = inputs.pop("labels")
         scored = labels.shape[1] - int((labels != IGNORED).any(0).int().argmax())
-        bare = _inner(self.accelerator.unwrap_model(model))
-        standing = known_images(inputs, bare)
+        standing = known_images(inputs, self._bare)
         if self._lean:
-            standing |= self._lean.forwards(scored + 1) | {bare.lm_head: lambda hidden: hidden}
+            standing |= self._lean.forwards(scored + 1) | {self._bare.lm_head: lambda hidden: hidden}
         with standing_in(standing):
             outputs = model(**inputs, logits_to_keep=scored + 1, use_cache=False)
         rows, targets = outputs.logits[:, :-1].flatten(0, 1), labels[:, -scored:].flatten()
         if self._lean:
             counted = targets != IGNORED
-            total: Any = TokenLoss.apply(rows[counted], bare.lm_head.weight, targets[counted])
+            total: Any = TokenLoss.apply(rows[counted], self._bare.lm_head.weight, targets[counted])
         else:
             total = F.cross_entropy(rows.float(), targets, ignore_index=IGNORED, reduction="sum")
         if num_items_in_batch is None:
@@ -201,11 +201,6 @@ class PolicyTrainer(SFTTrainer):
                 total += float(self.compute_loss(model, self._prepare_inputs(batch))) * tokens
             count += tokens
         return total / max(count, 1)
-
-
-def _inner(model: Any) -> Any:
-    """Return the model that an adapter was put into."""
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 class CurveWriter(TrainerCallback):
