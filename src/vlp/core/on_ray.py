@@ -101,7 +101,7 @@ def _actor() -> type:
                 os.chdir(self.folder)
             except OSError as error:
                 return f"{node} cannot work in {self.folder}: {error.strerror}"
-            self.call = ray.get(self.shared[0])
+            self.call: Callable[[int], Any] = ray.get(self.shared[0])
             return ""
 
         def run(self, number: int) -> Any:
