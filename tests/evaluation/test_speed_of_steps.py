@@ -13,7 +13,7 @@ from vlp.robot.client import RemoteRobot
 from vlp.robot.wire import Http
 
 
-def test_a_step_is_one_request_and_one_durable_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_is_one_request_one_durable_write_and_one_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Against: a POST, two GETs and five fsyncs for each step, and an observation that no trigger needed."""
     asked, durable = Counter[str](), Counter[bool]()
     call, write, tidy = Http._called, Journal._write, Journal._checkpoint
@@ -34,6 +34,7 @@ def test_a_step_is_one_request_and_one_durable_write(tmp_path: Path, monkeypatch
             counted.append((asked.copy(), durable.copy()))
     (few, written), (many, more_written) = counted
     assert many["/executions"] - few["/executions"] == 10
+    assert many["checkpoint"] - few["checkpoint"] == 10, "the file alone lacks at most the step in flight"
     assert {path: n for path, n in (many - few).items() if path not in ("/executions", "/lease", "checkpoint")} == {}
     assert more_written[True] - written[True] == 10 and more_written[False] - written[False] == 10
     started = [e.data for e in read_events(tmp_path / "14") if e.kind == "step-started"]

@@ -204,7 +204,6 @@ def test_an_old_journal_is_read_and_gets_its_chain_when_it_is_written(run: Path,
 def test_the_file_alone_lacks_at_most_the_step_in_flight(tmp_path: Path) -> None:
     """Against: a run that stood wholly in the log, so that a copy of journal.db was "not a journal"."""
     journal = Journal(tmp_path / "run" / "journal.db")
-    journal.log_s = 0.0
     journal.append(
         Event("run-started", dict.fromkeys(("run_id", "robot", "world", "seed", "model", "versions", "options"), ""))
     )

@@ -109,7 +109,6 @@ def make_journals(folder: Path) -> None:
     whole = folder / "whole"
     model = ScriptedModel([json.dumps(POLICY)])
     run = Run(whole, Spec(Instruction.of(POLICY["goal"])), FakeRobot(), model, subscribers=[_Killing(whole, folder)])
-    run.journal.log_s = 0.0  # as where steps take their time
     run.go()
     shutil.copytree(folder / "killed early", folder / "killed, no lock")
     (folder / "killed, no lock" / LOCK).unlink()
