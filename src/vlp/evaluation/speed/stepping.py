@@ -51,8 +51,8 @@ def overhead(effort: Effort, steps: int = 100) -> list[Measured]:
     each_ms = {name: 1e3 * float(np.median(found)) for name, found in medians.items()}
     compared = (
         f"{effort.repeats} turns of {steps} steps that move nothing, with a scripted model and a robot over loopback whose "
-        f"server records every key on disk; a step of the run, its start and its end in a journal on the disk, takes {each_ms['run']:.2f} ms, "
-        f"the same POST by httpx {each_ms['call']:.2f} ms; each step acted once in both."
+        f"server records every key on disk; a step of the run, its start and end in a journal on the disk, takes"
+        f" {each_ms['run']:.2f} ms, the same POST by httpx {each_ms['call']:.2f} ms; each step acted once in both."
     )
     ratio = Interval.of([run / call for run, call in zip(medians["run"], medians["call"], strict=True)])
     more = {"median_ms": each_ms, "overhead_p50_ms": float(np.median(over_ms))}
