@@ -30,20 +30,20 @@ def test_times_of_different_outputs_are_refused() -> None:
 
 def test_rows_measured_before_stay_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def one(asked: Effort) -> list[Measured]:
-        return [Measured("A", "a thing", Interval(9.0, 8.5, 9.5), "This against that.", at_least=8)]
+        return [Measured("P9", "a thing", Interval(9.0, 8.5, 9.5), "This against that.", at_least=8)]
 
     def other(asked: Effort) -> list[Measured]:
-        return [Measured("B", "passes", Interval(0.3, 0.2, 0.4), "Counted.", at_most=0.2, unit="a token")]
+        return [Measured("P10", "passes", Interval(0.3, 0.2, 0.4), "Counted.", at_most=0.2, unit="a token")]
 
-    monkeypatch.setattr(rows, "ROWS", {"A": "test:one", "B": "test:other"})
+    monkeypatch.setattr(rows, "ROWS", {"P9": "test:one", "P10": "test:other"})
     found = type("module", (), {"one": staticmethod(one), "other": staticmethod(other)})
     monkeypatch.setattr(rows.importlib, "import_module", lambda name: found)
-    for name in ("B", "A"):
+    for name in ("P10", "P9"):
         measure([name], Effort(3, "nano", tmp_path))
     page = (tmp_path / "speed.md").read_text()
-    assert "| A | a thing | at least 8 | 9 (8.5 to 9.5) times | reached |" in page
-    assert "| B | passes | at most 0.2 | 0.3 (0.2 to 0.4) a token | **missed** |" in page
-    assert [row["row"] for row in json.loads((tmp_path / "speed.json").read_text())["rows"]] == ["A", "B"]
+    assert "| P9 | a thing | at least 8 | 9 (8.5 to 9.5) times | reached |" in page
+    assert "| P10 | passes | at most 0.2 | 0.3 (0.2 to 0.4) a token | **missed** |" in page
+    assert [row["row"] for row in json.loads((tmp_path / "speed.json").read_text())["rows"]] == ["P9", "P10"]
     with pytest.raises(UsageError, match="unknown row 'C'"):
         measure(["C"], Effort(3, "nano", tmp_path))
 

@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import platform
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -101,7 +102,9 @@ def measure(names: Sequence[str], effort: Effort, tell: Callable[[Measured], Non
         module, _, function = entry.partition(":")
         found: list[Measured] = getattr(importlib.import_module(f"vlp.evaluation.speed.{module}"), function)(effort)
         anew = {name, *(one.row for one in found)}
-        kept = sorted([*(one for one in kept if one.row not in anew), *found], key=lambda one: one.row)
+        kept = sorted(
+            [*(one for one in kept if one.row not in anew), *found], key=lambda one: (int(re.sub(r"\D", "", one.row)), one.row)
+        )
         effort.folder.mkdir(parents=True, exist_ok=True)
         write_whole(file, json.dumps({"machine": machine(), "rows": [asdict(one) for one in kept]}, indent=1) + "\n")
         write_whole(effort.folder / "speed.md", page(kept))
