@@ -135,3 +135,7 @@ def machine() -> str:
 
 def _read(one: dict[str, Any]) -> Measured:
     return Measured(**{**one, "value": Interval(**one["value"])})
+
+
+def _place(one: Measured) -> tuple[int, str]:
+    return int(re.sub(r"\D", "", one.row)), one.row
