@@ -56,3 +56,14 @@ def test_a_suite_on_ray_gives_the_rows_of_processes_also_with_a_worker_killed(tm
     [found] = scaled_out(Effort(1, "nano", tmp_path), cases_a_turn=4)
     assert found.reached and found.value.median == 0 and found.more["killed"] == 1
     assert found.more["rows"] > 4 and set(found.more["differ"]) == {"on Ray", "with a worker killed"}
+
+
+def test_no_turns_and_a_file_of_something_else_are_refused(tmp_path: Path) -> None:
+    """Against: a traceback of the median of nothing, and of somebody else's speed.json."""
+    with pytest.raises(UsageError, match="0 turns"):
+        measure(["P4"], Effort(0, "nano", tmp_path))
+    for text in ("{", "[]", '{"rows": [{"row": "P4"}]}'):
+        (tmp_path / "speed.json").write_text(text)
+        with pytest.raises(UsageError, match="no rows of this command"):
+            measure(["P4"], Effort(1, "nano", tmp_path))
+        assert (tmp_path / "speed.json").read_text() == text

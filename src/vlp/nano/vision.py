@@ -40,10 +40,7 @@ class Detector:
         grid = (1, GRID.rows * GRID.merge, GRID.columns * GRID.merge)
 
         def look(rgb: Rgb) -> Array:
-            size, bicubic = (GRID.width_px, GRID.height_px), Image.Resampling.BICUBIC
-            return self.visual.seen(
-                digest_of(rgb), grid, lambda: self._cutter.cut(Image.fromarray(rgb).resize(size, bicubic))[0]
-            )
+            return self.visual.seen(digest_of(rgb), grid, lambda: self._cutter.cut(_small(rgb))[0])
 
         return [look(rgb)[:, :CHANNELS].reshape(GRID.rows, GRID.columns, CHANNELS) for rgb in images]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vlp import __version__
-from vlp.core.errors import lookup
+from vlp.core.errors import UsageError, lookup
 from vlp.core.files import write_whole
 from vlp.evaluation.speed.turns import Interval
 
@@ -93,11 +93,13 @@ def measure(names: Sequence[str], effort: Effort, tell: Callable[[Measured], Non
         tell: told each figure as it comes.
 
     Raises:
-        UsageError: no such row.
+        UsageError: no such row, no turn at all, or a speed.json that was not written here.
     """
+    if effort.repeats < 1:
+        raise UsageError(f"{effort.repeats} turns measure nothing.", "Give --repeats 1 or more.")
     entries = {name: lookup(name, ROWS, "row") for name in names}
     file = effort.folder / "speed.json"
-    kept = [_read(one) for one in json.loads(file.read_text())["rows"]] if file.is_file() else []
+    kept = _known(file) if file.is_file() else []
     for name, entry in entries.items():
         module, _, function = entry.partition(":")
         found: list[Measured] = getattr(importlib.import_module(f"vlp.evaluation.speed.{module}"), function)(effort)
@@ -133,8 +135,12 @@ def machine() -> str:
     return f"vlp {__version__}, {platform.machine()}, {len(os.sched_getaffinity(0))} cores"
 
 
-def _read(one: dict[str, Any]) -> Measured:
-    return Measured(**{**one, "value": Interval(**one["value"])})
+def _known(file: Path) -> list[Measured]:
+    try:
+        rows = json.loads(file.read_text())["rows"]
+        return [Measured(**{**one, "value": Interval(**one["value"])}) for one in rows]
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(f"{str(file)[:300]!r} holds no rows of this command.", "Choose another --out.") from None
 
 
 def _place(one: Measured) -> tuple[int, str]:
