@@ -28,7 +28,7 @@ def phrasings(file: str, section: str) -> Mapping[str, Phrasings]:
     """Return the phrasings of one section by what they say.
 
     Args:
-        file: "instructions", "corrections", "questions" or "words".
+        file: "instructions", "corrections", "questions", "household" or "words".
         section: a table of that file.
     """
     return {name: Phrasings(_row(said["train"]), _row(said["test"])) for name, said in tables(file)[section].items()}

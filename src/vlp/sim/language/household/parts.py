@@ -1,0 +1,267 @@
+"""Choosing what a part of a command is about, so that it is clear and, unless it is meant not to be, possible."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from random import Random
+from typing import TypeVar
+
+from vlp.sim.language.household.household import Belonging, Household, Resident
+
+About = dict[str, str]
+T = TypeVar("T")
+
+
+class NothingFits(Exception):
+    """The household has nothing that such a part could be about."""
+
+
+@dataclass
+class Context:
+    """What has been said so far.
+
+    Args:
+        household: what is spoken about.
+        rng: decides.
+        possible: whether what is asked for is there.
+        room: the room that was spoken of last, "" for none.
+        thing: the thing found or taken, or its category; "" for none.
+        source: where that thing was.
+        person: who was found or met; None for nobody.
+        cannot: why the command cannot be carried out.
+    """
+
+    household: Household
+    rng: Random
+    possible: bool = True
+    room: str = ""
+    thing: str = ""
+    source: str = ""
+    person: Resident | None = None
+    cannot: str = ""
+
+    def one(self, choices: Iterable[T]) -> T:
+        """Return one of several; raises NothingFits when there are none."""
+        found = list(choices)
+        if not found:
+            raise NothingFits
+        return self.rng.choice(found)
+
+    def surface(self, *without: str) -> str:
+        """Return a place that takes things, other than some."""
+        return self.one(place for place in self.household.takes if place not in without)
+
+    def laden(self) -> str:
+        """Return a place with something on it, in the room that was spoken of where there is one."""
+        return self.one(dict.fromkeys(t.place for t in self.household.things if self._near(t.place)))
+
+    def resident(self) -> Resident:
+        """Return a person, of the room that was spoken of where there is one."""
+        return self.one(p for p in self.household.residents if self.room in ("", p.room))
+
+    def missing(self, place: str) -> str:
+        """Return something that is not at a place, and note that the command cannot be done."""
+        thing = self.one(self.household.absent)
+        self.cannot = f"there is no {thing} at {place}"
+        return thing
+
+    def _near(self, place: str) -> bool:
+        return self.room in ("", self.household.room_of(place))
+
+
+def go(said: Context) -> About:
+    """Go to a room, or to furniture."""
+    room = said.one(said.household.rooms)
+    said.room = room
+    return {"to": said.one((room, *said.household.rooms[room]))}
+
+
+def take(said: Context) -> About:
+    """Take a thing from furniture, or what was found."""
+    if said.thing:
+        return {}
+    said.source = said.laden()
+    if not said.possible:
+        said.thing = said.missing(said.source)
+    else:
+        said.thing = said.one(t.name for t in said.household.at(said.source))
+    return {"thing": said.thing, "from": said.source}
+
+
+def find(said: Context) -> About:
+    """Find a thing, or one of a category, in a room."""
+    said.room = said.room or said.household.room_of(said.laden())
+    if not said.possible:
+        said.thing = said.missing(said.room)
+        return {"thing": said.thing, "room": said.room}
+    found = said.one(said.household.at(said.room))
+    said.source = found.place
+    said.thing = found.category if said.rng.random() < 0.35 else found.name
+    return {"thing": said.thing, "room": said.room}
+
+
+def put(said: Context) -> About:
+    """Put what is held on or in furniture, elsewhere than where it was."""
+    return {"to": said.surface(said.source)}
+
+
+def deliver(said: Context) -> About:
+    """Give the thing to who commands, or to somebody told by name or by looks."""
+    if said.rng.random() < 0.4 or not said.household.residents:
+        return {"person": "me"}
+    person = said.one(said.household.residents)
+    return {"person": _told(said, person), "room": person.room}
+
+
+def bring(said: Context) -> About:
+    """Bring a thing from furniture to who commands."""
+    return {**take(said), "person": "me"}
+
+
+def count(said: Context) -> About:
+    """Count the things of a category on furniture."""
+    place = said.laden()
+    return {"category": said.one(t.category for t in said.household.at(place)), "from": place}
+
+
+def compare(said: Context) -> About:
+    """Name the most of the things on furniture in one respect."""
+    place = said.laden()
+    return {"most": said.one(_clearly_most(said.household.at(place))), "from": place}
+
+
+def compare_category(said: Context) -> About:
+    """Name the most of the things of a category on furniture in one respect."""
+    place = said.laden()
+    category = said.one(t.category for t in said.household.at(place))
+    these = [t for t in said.household.at(place) if t.category == category]
+    return {"most": said.one(_clearly_most(these)), "category": category, "from": place}
+
+
+def meet(said: Context) -> About:
+    """Meet somebody by name at furniture in a room."""
+    said.person = said.resident()
+    said.room = said.person.room
+    where = said.one(({"place": said.person.place}, {"room": said.room}))
+    return {"person": said.person.name, **where}
+
+
+def find_person(said: Context) -> About:
+    """Find somebody told by looks, in a room."""
+    said.person = said.resident()
+    said.room = said.person.room
+    return {"person": said.one(_looks(said, said.person)), "room": said.room}
+
+
+def find_again(said: Context) -> About:
+    """Find who was met in another room, to which they have gone."""
+    return {"room": said.one(room for room in said.household.rooms if room != said.room)}
+
+
+def count_persons(said: Context) -> About:
+    """Count the persons of a description in a room."""
+    person = said.resident()
+    return {"people": said.one(_seen(person)), "room": person.room}
+
+
+def tell_about(said: Context) -> About:
+    """Tell name, pose or gesture of the one person at furniture."""
+    person = said.resident()
+    if sum(other.place == person.place for other in said.household.residents) > 1:
+        raise NothingFits
+    known = {"name": person.name, "pose": person.pose, "gesture": person.gesture}
+    return {"attribute": said.one(name for name, value in known.items() if value), "place": person.place}
+
+
+def greet(said: Context) -> About:
+    """Greet somebody told by name or by looks in a room."""
+    said.person = said.resident()
+    said.room = said.person.room
+    return {"person": _told(said, said.person), "room": said.room}
+
+
+def say(said: Context) -> About:
+    """Tell something to who was met, or to who commands."""
+    return {"person": "them" if said.person else "me", "topic": said.one(("time", "day", "yourself", "team"))}
+
+
+def answer(said: Context) -> About:
+    """Answer a question of who was met."""
+    return {}
+
+
+def follow(said: Context) -> About:
+    """Follow who was met, or who commands, to a room or until told to stop."""
+    who = {"person": "them" if said.person else "me"}
+    elsewhere = said.one(room for room in said.household.rooms if room != said.room)
+    return {**who, "room": elsewhere} if said.rng.random() < 0.6 else who
+
+
+def guide(said: Context) -> About:
+    """Guide who was met, or who commands, to furniture elsewhere."""
+    near = said.person.place if said.person else ""
+    places = [place for furniture in said.household.rooms.values() for place in furniture if place != near]
+    return {"person": "them" if said.person else "me", "to": said.one(places)}
+
+
+def _told(said: Context, person: Resident) -> str:
+    """Return the name of a person, or looks that nobody else in the room has."""
+    return said.one((person.name, *_looks(said, person)))
+
+
+def _looks(said: Context, person: Resident) -> list[str]:
+    """Return what of a person's looks fits nobody else in the room."""
+    return [look for look in _seen(person) if len(said.household.persons(person.room, look)) == 1]
+
+
+def _seen(person: Resident) -> list[str]:
+    return [look for look in (person.pose, person.gesture, person.clothes) if look]
+
+
+@dataclass(frozen=True)
+class Respect:
+    """In what things are compared: by which value, and whether the greatest is meant."""
+
+    value: Callable[[Belonging], float]
+    greatest: bool
+    lead: float = 1.25
+    """How many times the next one's value the most has, or it has that part of it: what can be told by looking or lifting."""
+
+
+def _volume_m3(thing: Belonging) -> float:
+    length, width, height = thing.size_m
+    return length * width * height
+
+
+RESPECTS: dict[str, Respect] = {
+    "biggest": Respect(_volume_m3, True),
+    "smallest": Respect(_volume_m3, False),
+    "thinnest": Respect(lambda thing: min(thing.size_m), False),
+    "heaviest": Respect(lambda thing: thing.mass_kg, True),
+    "lightest": Respect(lambda thing: thing.mass_kg, False),
+}
+"""Respects by their superlative."""
+
+
+def most(things: Iterable[Belonging], respect: str) -> Belonging | None:
+    """Return the thing that clearly leads in a respect; None where none does, or where there is nothing to compare."""
+    how = RESPECTS[respect]
+    order = sorted(things, key=how.value, reverse=how.greatest)
+    if len(order) < 2:
+        return None
+    first, second = how.value(order[0]), how.value(order[1])
+    clear = first >= how.lead * second if how.greatest else how.lead * first <= second
+    return order[0] if clear else None
+
+
+def _clearly_most(things: list[Belonging]) -> list[str]:
+    return [respect for respect in RESPECTS if most(things, respect) is not None]
+
+
+PARTS: dict[str, Callable[[Context], About]] = {
+    one.__name__: one
+    for one in (
+        go, take, find, put, deliver, bring, count, compare, compare_category, meet, find_person, find_again, count_persons,
+        tell_about, greet, say, answer, follow, guide,
+    )
+}  # fmt: skip
+"""What a part may be about, by its name in household.toml."""
