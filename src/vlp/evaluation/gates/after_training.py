@@ -12,8 +12,6 @@ from vlp.evaluation.gates.report import GateReport
 from vlp.evaluation.gates.tuned import find_tuned
 from vlp.training.recipe import read_record
 
-FOLDER = "gates"
-"""Where a run keeps the reports."""
 Progress = Callable[[str, int, int], None]
 
 
@@ -50,7 +48,7 @@ def run_gates(
 
     for gate in (parity_, keeps_) if left_out(run) else (parity_, keeps_, plans_):
         report = gate()
-        report.write(run / FOLDER)
+        report.write(run / "gates")
         yield report
 
 

@@ -22,6 +22,17 @@ class Belonging:
     size_m: tuple[float, float, float]
     mass_kg: float
 
+    @property
+    def volume_m3(self) -> float:
+        """Volume of the box around it."""
+        length, width, height = self.size_m
+        return length * width * height
+
+    @property
+    def thickness_m(self) -> float:
+        """The shortest of its sides."""
+        return min(self.size_m)
+
 
 @dataclass(frozen=True)
 class Resident:

@@ -1,11 +1,12 @@
 """Choosing what a part of a command is about, so that it is clear and, unless it is meant not to be, possible."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from vlp.sim.language.household.household import Belonging, Household, Resident
+from vlp.sim.language.phrasings import tables
 
 About = dict[str, str]
 T = TypeVar("T")
@@ -16,7 +17,7 @@ class NothingFits(Exception):
 
 
 @dataclass
-class Context:
+class SoFar:
     """What has been said so far.
 
     Args:
@@ -68,14 +69,14 @@ class Context:
         return self.room in ("", self.household.room_of(place))
 
 
-def go(said: Context) -> About:
+def go(said: SoFar) -> About:
     """Go to a room, or to furniture."""
     room = said.one(said.household.rooms)
     said.room = room
     return {"to": said.one((room, *said.household.rooms[room]))}
 
 
-def take(said: Context) -> About:
+def take(said: SoFar) -> About:
     """Take a thing from furniture, or what was found."""
     if said.thing:
         return {}
@@ -87,7 +88,7 @@ def take(said: Context) -> About:
     return {"thing": said.thing, "from": said.source}
 
 
-def find(said: Context) -> About:
+def find(said: SoFar) -> About:
     """Find a thing, or one of a category, in a room."""
     said.room = said.room or said.household.room_of(said.laden())
     if not said.possible:
@@ -99,12 +100,12 @@ def find(said: Context) -> About:
     return {"thing": said.thing, "room": said.room}
 
 
-def put(said: Context) -> About:
+def put(said: SoFar) -> About:
     """Put what is held on or in furniture, elsewhere than where it was."""
     return {"to": said.surface(said.source)}
 
 
-def deliver(said: Context) -> About:
+def deliver(said: SoFar) -> About:
     """Give the thing to who commands, or to somebody told by name or by looks."""
     if said.rng.random() < 0.4 or not said.household.residents:
         return {"person": "me"}
@@ -112,24 +113,24 @@ def deliver(said: Context) -> About:
     return {"person": _told(said, person), "room": person.room}
 
 
-def bring(said: Context) -> About:
+def bring(said: SoFar) -> About:
     """Bring a thing from furniture to who commands."""
     return {**take(said), "person": "me"}
 
 
-def count(said: Context) -> About:
+def count(said: SoFar) -> About:
     """Count the things of a category on furniture."""
     place = said.laden()
     return {"category": said.one(t.category for t in said.household.at(place)), "from": place}
 
 
-def compare(said: Context) -> About:
+def compare(said: SoFar) -> About:
     """Name the most of the things on furniture in one respect."""
     place = said.laden()
     return {"most": said.one(_clearly_most(said.household.at(place))), "from": place}
 
 
-def compare_category(said: Context) -> About:
+def compare_category(said: SoFar) -> About:
     """Name the most of the things of a category on furniture in one respect."""
     place = said.laden()
     category = said.one(t.category for t in said.household.at(place))
@@ -137,7 +138,7 @@ def compare_category(said: Context) -> About:
     return {"most": said.one(_clearly_most(these)), "category": category, "from": place}
 
 
-def meet(said: Context) -> About:
+def meet(said: SoFar) -> About:
     """Meet somebody by name at furniture in a room."""
     said.person = said.resident()
     said.room = said.person.room
@@ -145,25 +146,25 @@ def meet(said: Context) -> About:
     return {"person": said.person.name, **where}
 
 
-def find_person(said: Context) -> About:
+def find_person(said: SoFar) -> About:
     """Find somebody told by looks, in a room."""
     said.person = said.resident()
     said.room = said.person.room
     return {"person": said.one(_looks(said, said.person)), "room": said.room}
 
 
-def find_again(said: Context) -> About:
+def find_again(said: SoFar) -> About:
     """Find who was met in another room, to which they have gone."""
     return {"room": said.one(room for room in said.household.rooms if room != said.room)}
 
 
-def count_persons(said: Context) -> About:
+def count_persons(said: SoFar) -> About:
     """Count the persons of a description in a room."""
     person = said.resident()
     return {"people": said.one(_seen(person)), "room": person.room}
 
 
-def tell_about(said: Context) -> About:
+def tell_about(said: SoFar) -> About:
     """Tell name, pose or gesture of the one person at furniture."""
     person = said.resident()
     if sum(other.place == person.place for other in said.household.residents) > 1:
@@ -172,43 +173,43 @@ def tell_about(said: Context) -> About:
     return {"attribute": said.one(name for name, value in known.items() if value), "place": person.place}
 
 
-def greet(said: Context) -> About:
+def greet(said: SoFar) -> About:
     """Greet somebody told by name or by looks in a room."""
     said.person = said.resident()
     said.room = said.person.room
     return {"person": _told(said, said.person), "room": said.room}
 
 
-def say(said: Context) -> About:
+def say(said: SoFar) -> About:
     """Tell something to who was met, or to who commands."""
     return {"person": "them" if said.person else "me", "topic": said.one(("time", "day", "yourself", "team"))}
 
 
-def answer(said: Context) -> About:
+def answer(said: SoFar) -> About:
     """Answer a question of who was met."""
     return {}
 
 
-def follow(said: Context) -> About:
+def follow(said: SoFar) -> About:
     """Follow who was met, or who commands, to a room or until told to stop."""
     who = {"person": "them" if said.person else "me"}
     elsewhere = said.one(room for room in said.household.rooms if room != said.room)
     return {**who, "room": elsewhere} if said.rng.random() < 0.6 else who
 
 
-def guide(said: Context) -> About:
+def guide(said: SoFar) -> About:
     """Guide who was met, or who commands, to furniture elsewhere."""
     near = said.person.place if said.person else ""
     places = [place for furniture in said.household.rooms.values() for place in furniture if place != near]
     return {"person": "them" if said.person else "me", "to": said.one(places)}
 
 
-def _told(said: Context, person: Resident) -> str:
+def _told(said: SoFar, person: Resident) -> str:
     """Return the name of a person, or looks that nobody else in the room has."""
     return said.one((person.name, *_looks(said, person)))
 
 
-def _looks(said: Context, person: Resident) -> list[str]:
+def _looks(said: SoFar, person: Resident) -> list[str]:
     """Return what of a person's looks fits nobody else in the room."""
     return [look for look in _seen(person) if len(said.household.persons(person.room, look)) == 1]
 
@@ -217,47 +218,27 @@ def _seen(person: Resident) -> list[str]:
     return [look for look in (person.pose, person.gesture, person.clothes) if look]
 
 
-@dataclass(frozen=True)
-class Respect:
-    """In what things are compared: by which value, and whether the greatest is meant."""
-
-    value: Callable[[Belonging], float]
-    greatest: bool
-    lead: float = 1.25
-    """How many times the next one's value the most has, or it has that part of it: what can be told by looking or lifting."""
-
-
-def _volume_m3(thing: Belonging) -> float:
-    length, width, height = thing.size_m
-    return length * width * height
-
-
-RESPECTS: dict[str, Respect] = {
-    "biggest": Respect(_volume_m3, True),
-    "smallest": Respect(_volume_m3, False),
-    "thinnest": Respect(lambda thing: min(thing.size_m), False),
-    "heaviest": Respect(lambda thing: thing.mass_kg, True),
-    "lightest": Respect(lambda thing: thing.mass_kg, False),
-}
-"""Respects by their superlative."""
-
-
 def most(things: Iterable[Belonging], respect: str) -> Belonging | None:
-    """Return the thing that clearly leads in a respect; None where none does, or where there is nothing to compare."""
-    how = RESPECTS[respect]
-    order = sorted(things, key=how.value, reverse=how.greatest)
+    """Return the thing that clearly leads in a respect, a row of `respects`; None where none does, or of fewer than two."""
+    how = respects()[respect]
+    order = sorted(things, key=lambda thing: getattr(thing, how["of"]), reverse=how["greatest"])
     if len(order) < 2:
         return None
-    first, second = how.value(order[0]), how.value(order[1])
-    clear = first >= how.lead * second if how.greatest else how.lead * first <= second
+    first, second = (getattr(thing, how["of"]) for thing in order[:2])
+    clear = first >= how["lead"] * second if how["greatest"] else how["lead"] * first <= second
     return order[0] if clear else None
 
 
+def respects() -> Mapping[str, dict[str, Any]]:
+    """Return by what things are compared, by the superlative: a property, whether its greatest is meant, the least lead."""
+    return tables("household")["respects"]
+
+
 def _clearly_most(things: list[Belonging]) -> list[str]:
-    return [respect for respect in RESPECTS if most(things, respect) is not None]
+    return [respect for respect in respects() if most(things, respect) is not None]
 
 
-PARTS: dict[str, Callable[[Context], About]] = {
+PARTS: dict[str, Callable[[SoFar], About]] = {
     one.__name__: one
     for one in (
         go, take, find, put, deliver, bring, count, compare, compare_category, meet, find_person, find_again, count_persons,

@@ -6,7 +6,7 @@ from random import Random
 from vlp.core.messages import plural
 from vlp.sim.language.household.command import Command, Part
 from vlp.sim.language.household.household import Household
-from vlp.sim.language.household.parts import PARTS, Context, NothingFits
+from vlp.sim.language.household.parts import PARTS, NothingFits, SoFar
 from vlp.sim.language.phrasings import Phrasings, phrasings, tables
 from vlp.sim.language.task import Split
 from vlp.sim.language.wording import pieces
@@ -31,7 +31,7 @@ def sample_command(
     """
     for _ in range(40):
         chosen = kind or rng.choice(list(kinds()))
-        said = Context(household, rng, possible=rng.random() >= impossible)
+        said = SoFar(household, rng, possible=rng.random() >= impossible)
         try:
             parts = tuple(Part(name, PARTS[name](said)) for name in kinds()[chosen])
         except NothingFits:
