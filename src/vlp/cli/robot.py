@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,7 +58,7 @@ def serve(
     from vlp.episodes.assemble import open_robot
     from vlp.robot.access import Access, read_grants
     from vlp.robot.record import Record, default_path
-    from vlp.robot.serving import new_token
+    from vlp.robot.serving import new_token, take_precedence
     from vlp.robot.serving import serve as run_server
 
     if robot.startswith(("http://", "https://")):
@@ -73,6 +74,10 @@ def serve(
     bare = grounder == "none"
     body: Any = open_robot(robot, world=world, seed=seed, grounder="oracle" if bare else grounder)[0]
     where = f" in {world} {seed}" if is_simulated(robot) else ""
+
+    if not is_simulated(robot) and not take_precedence():
+        note = "note: this server has no more weight than other programs here; docs/safety.md has how it gets it."
+        print(note, file=sys.stderr, flush=True)
 
     def tell() -> None:
         print(f"{robot}{where} at http://{host}:{port}, Ctrl-C ends it.", flush=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import ipaddress
+import os
 import secrets
 import socket
 import threading
@@ -33,6 +34,23 @@ class Address:
 def new_token() -> str:
     """Return a fresh random token; of digits and letters, since one that begins with "-" is no value of an option."""
     return secrets.token_hex(24)
+
+
+def take_precedence(niceness: int = -10) -> bool:
+    """Give this process more weight than others have; return False where the system does not allow it.
+
+    A stop is as late as the scheduler makes it: beside programs that keep every core busy, at the same weight, the last motion
+    command came up to 36 ms after a stop, and within 15 ms without them. Niceness alone counts among the programs of one
+    terminal where the kernel groups them by session (sched_autogroup), so the session gets the weight too.
+    """
+    group = Path("/proc/self/autogroup")
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, min(niceness, os.getpriority(os.PRIO_PROCESS, 0)))
+        if group.exists():
+            group.write_text(str(niceness))
+    except OSError:  # not permitted
+        return False
+    return True
 
 
 def serve(
