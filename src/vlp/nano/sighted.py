@@ -26,7 +26,7 @@ from vlp.models.turns import LEAST_S, Tower
 from vlp.nano import keeping
 from vlp.nano.code import decode, seen_twice
 from vlp.nano.names import NAMES
-from vlp.nano.scene import scene_text
+from vlp.nano.scene import expected_quote, scene_text
 from vlp.sim.worlds.tabletop.words import phrases_in
 
 SO = "so"
@@ -60,12 +60,13 @@ class SightedTurns:
         """Return the conversation as the model is shown it, its quote, and its words between two turns of the user."""
         until_s = time.monotonic() + timeout_s
 
-        def say(turns: Sequence[Message], max_tokens: int) -> Reply:
-            return model.generate(turns, max_tokens=max_tokens, timeout_s=max(until_s - time.monotonic(), LEAST_S))
+        def say(turns: Sequence[Message], max_tokens: int, draft: str | None = None) -> Reply:
+            left_s = max(until_s - time.monotonic(), LEAST_S)
+            return model.generate(turns, draft=draft, max_tokens=max_tokens, timeout_s=left_s)
 
         shown = [self._spelled_out(message) for message in messages]
         end = 1 + next((i for i, message in enumerate(shown) if message.role == "user"), 0)
-        said = [say(shown[:end], 128)]
+        said = [say(shown[:end], 128, expected_quote(shown[end - 1].text))]
         turns = [*shown[:end], assistant(said[0].text), user(SO)]
         for message in shown[end:]:
             if message.role == turns[-1].role == "user":
