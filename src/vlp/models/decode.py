@@ -5,9 +5,9 @@ counts only where it is the token that the model would have chosen.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from vlp.core.errors import MissingComponent
 from vlp.models.grammar import Matcher
 
-_BREAK = -1
-"""Stands between the draft and what is written, as no token."""
+_BREAK, _ANY_NAME = -1, -2
+"""No tokens: what stands between the draft and what is written, and for any name."""
 TOO_SLOW = "Give it more time, a smaller model, or a shorter memory."
 
 
@@ -53,16 +53,21 @@ class Decoded:
     prefill_s: float = 0.0
 
 
+Names = Mapping[int, Sequence[int]]
+"""The tokens of a name, each spelling of it in its place, by each of them: "red cube" and "red_cube"."""
+
+
 class Texts:
-    """Token sequences one behind the other, and where two tokens in a row stand in them.
+    """Token sequences one behind the other, and where two tokens in a row stand in them, other names in their place or the same.
 
     Args:
+        names: tokens that may stand for one another.
         most: tokens that are kept; the older half goes where there are more. None keeps all.
     """
 
-    def __init__(self, most: int | None = None) -> None:
+    def __init__(self, names: Names | None = None, most: int | None = None) -> None:
         self.tokens: list[int] = []
-        self._most = most
+        self._names, self._most = names or {}, most
         self._ends: dict[tuple[int, int], list[int]] = {}
 
     def add(self, tokens: Sequence[int]) -> None:
@@ -77,25 +82,59 @@ class Texts:
         """Add one token to the last sequence."""
         self.tokens.append(token)
         if len(self.tokens) > 1:
-            self._ends.setdefault((self.tokens[-2], token), []).append(len(self.tokens))
+            for pair in self._pairs(self.tokens):
+                self._ends.setdefault(pair, []).append(len(self.tokens))
 
-    def alike(self, tail: Sequence[int], most: int = 16, tried: int = 24) -> tuple[int, int]:
-        """Return how many of the last tokens of a text stand here in a row, and the place behind them: the last of the longest.
+    def alike(self, tail: Sequence[int], most: int = 24, tried: int = 24) -> "Alike":
+        """Return the place behind what is most like the end of a text, the last such place.
 
         Args:
             tail: the end of the text.
             most: longer ones are as good.
             tried: how many places are looked at.
         """
-        best = (0, 0)
-        for place in reversed(self._ends.get((tail[-2], tail[-1]), [])[-tried:] if len(tail) > 1 else []):
-            if place == len(self.tokens):  # nothing follows
-                continue
-            length = next(
-                (i for i in range(2, min(most, len(tail), place)) if tail[-1 - i] != self.tokens[place - 1 - i]), None
-            )
-            best = max(best, (length or min(most, len(tail), place), place), key=lambda one: one[0])
+        best = Alike(0, 0, {})
+        for pair in self._pairs(tail) if len(tail) > 1 else ():
+            for place in reversed(self._ends.get(pair, [])[-tried:]):
+                if place < len(self.tokens):  # something follows
+                    best = max(best, self._alike(tail, place, most), key=lambda one: one.same)
         return best
+
+    def _alike(self, tail: Sequence[int], place: int, most: int) -> "Alike":
+        same, instead = 0, dict[int, int]()
+        for back in range(1, min(most, len(tail), place) + 1):
+            there, here = self.tokens[place - back], tail[-back]
+            if there in self._names and here in self._names and instead.get(there, here) == here:
+                instead |= exchanged(there, here, self._names)
+            elif there != here:
+                break
+            same += there == here
+        return Alike(same, place, instead)
+
+    def _pairs(self, tail: Sequence[int]) -> Sequence[tuple[int, int]]:
+        """Return the last two tokens, and the same with any name in the place of a name."""
+        first, last = ((_ANY_NAME if token in self._names else token) for token in tail[-2:])
+        pair = (tail[-2], tail[-1])
+        return (pair,) if pair == (first, last) else (pair, (first, last))
+
+
+class Alike(NamedTuple):
+    """A stretch of text like the end of another.
+
+    Args:
+        same: how many of its tokens are the same.
+        place: behind it.
+        instead: what stands in the other text for its names.
+    """
+
+    same: int
+    place: int
+    instead: dict[int, int]
+
+
+def exchanged(there: int, here: int, names: Names) -> dict[int, int]:
+    """Return what to expect for a token where another one stood: of two names, for each spelling."""
+    return dict(zip(names.get(there, (there,)), names.get(here, (here,)), strict=False))
 
 
 class Draft:
@@ -109,11 +148,20 @@ class Draft:
         tokens: the draft; empty for none.
         lead: the last tokens before the reply.
         others: what else may be repeated: the prompt, earlier replies with the tokens before them.
+        names: tokens that may stand for one another.
         most: how many tokens are proposed at most.
     """
 
-    def __init__(self, tokens: Sequence[int], lead: Sequence[int] = (), others: Sequence[Texts] = (), most: int = 64) -> None:
-        self._own = Texts()
+    def __init__(
+        self,
+        tokens: Sequence[int],
+        lead: Sequence[int] = (),
+        others: Sequence[Texts] = (),
+        names: Names | None = None,
+        most: int = 64,
+    ) -> None:
+        self._names = names or {}
+        self._own = Texts(names)
         self._own.add(tokens)
         self._texts = [self._own, *others]
         self._at: tuple[Texts, int] | None = (self._own, 1) if tokens else None
@@ -151,17 +199,16 @@ class Draft:
             self._jump(1)
         elif not self._jump(self._right + 1):
             self._at, self._right = (text, place + 1), 0
-            self._instead[there] = token
+            self._instead |= exchanged(there, token, self._names)
 
     def _jump(self, more_than: int) -> bool:
         """Go on where most of the last tokens stand; False where no more than so many do."""
         tail = self._own.tokens[self._from :]
-        length, place, text = max(((*text.alike(tail), text) for text in self._texts), key=lambda one: one[0])
-        if length <= more_than:
+        found, text = max(((text.alike(tail), text) for text in self._texts), key=lambda one: one[0].same)
+        if found.same <= more_than:
             return False
-        if self._at is None or text is not self._at[0]:
-            self._instead = {}
-        self._at, self._right = (text, place), length
+        kept = self._instead if self._at and text is self._at[0] else {}
+        self._instead, self._at, self._right = kept | found.instead, (text, found.place), found.same
         return True
 
 

@@ -52,6 +52,13 @@ class Vocabulary:
         """Return the bytes a token stands for."""
         return self.inner.decode_bytes([token])
 
+    @functools.cached_property
+    def names(self) -> dict[int, list[int]]:
+        """Names that the tokenizer has whole, as "red cube" and "red_cube": both tokens, in this order, by each of them."""
+        added = {entry.content: token for token, entry in self.backend.get_added_tokens_decoder().items()}
+        pairs = [[token, added[text.replace(" ", "_")]] for text, token in added.items() if text.replace(" ", "_") in added]
+        return {token: pair for pair in pairs if pair[0] != pair[1] for token in pair}
+
     def longer(self, beginning: bytes) -> list[int]:
         """Return the tokens that begin with these bytes and go on."""
         found = []

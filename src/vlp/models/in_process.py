@@ -90,7 +90,7 @@ class InProcess:
         self._written = self._drafted()
 
     def _drafted(self) -> Texts:
-        written = Texts(most=20_000)
+        written = Texts(self.vocabulary.names, most=20_000)
         for draft in self._drafts:
             written.add(draft)
         return written
@@ -130,9 +130,10 @@ class InProcess:
                 prompt = self._prompt(messages)
                 room = min(max_tokens, self.most_tokens - len(prompt.ids))
                 matcher = self._grammars.matcher(grammar) if grammar is not None else None
-                lead, said = prompt.ids[-4:], Texts()
+                lead, said = prompt.ids[-4:], Texts(self.vocabulary.names)
                 said.add(prompt.ids)
-                wanted = Draft(self.vocabulary.encode(draft) if draft else [], lead, (said, self._written))
+                expected = self.vocabulary.encode(draft) if draft else []
+                wanted = Draft(expected, lead, (said, self._written), self.vocabulary.names)
                 prepared = time.monotonic()
                 session = self.session(prompt)
                 read_s = time.monotonic() - prepared
