@@ -4,6 +4,7 @@ The layout is transformers' (`modeling_qwen2_5_vl.py`), at full precision. Numbe
 are the same.
 """
 
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -70,31 +71,32 @@ class Decoder(Marks):
             marks: n of them.
             keep: how many of the last tokens are asked about.
         """
-        before, n = len(self.marks), len(marks)
-        self._make_room(before + n)
+        n = len(marks)
+        self._make_room(len(self.marks) + n)
         turned = _turning(positions[self._axis].T * self._frequencies)
-        # Each new token sees all that is held and the new ones up to itself; one alone needs no mask.
-        later = None if n == 1 else np.triu(np.full((n, n), -np.inf, np.float32), 1)
-        x = embedded
-        for layer, held in zip(self._layers, self._held, strict=True):
-            x = self._layer(x, layer, turned, held, later)
+        x, last = embedded, len(self._layers) - 1
+        for i, (layer, held) in enumerate(zip(self._layers, self._held, strict=True)):
+            # Of the last layer only what is asked about is read; of all other tokens its keys and values are enough.
+            x = self._layer(x, layer, turned, held, keep if i == last else n)
         self.marks += marks
-        return _normed(x[n - keep :], self._norm, self._eps) @ self._head.T
+        return _normed(x, self._norm, self._eps) @ self._head.T
 
-    def _layer(self, x: Array, layer: Mapping[str, Array], turned: Turned, held: Array, later: Array | None) -> Array:
-        n, before = len(x), len(self.marks)
-        whole, turning = before + n, self._queries + self._keys
-        normed = _normed(x, layer["input_layernorm.weight"], self._eps)
-        heads = (normed @ layer["asked.weight"].T + layer["asked.bias"]).reshape(n, -1, self._width).transpose(1, 0, 2)
+    def _layer(self, x: Array, layer: Mapping[str, Array], turned: Turned, held: Array, keep: int) -> Array:
+        """Return what a layer makes of the last `keep` of some tokens, and hold the keys and values of all of them."""
+        n, before, turning = len(x), len(self.marks), self._queries + self._keys
+        heads = _linear(_normed(x, layer["input_layernorm.weight"], self._eps), layer, "asked")
+        heads = heads.reshape(n, -1, self._width).transpose(1, 0, 2)
         asking = _turn(heads[:turning], turned)
-        held[0, :, before:whole], held[1, :, before:whole] = asking[self._queries :], heads[turning:]
-        queries = asking[: self._queries].reshape(self._keys, -1, self._width)  # those that look at one head of keys
-        scores = (queries @ held[0, :, :whole].swapaxes(1, 2)).reshape(self._queries, n, whole)
-        found = _attended(scores, self._width, later).reshape(self._keys, -1, whole) @ held[1, :, :whole]
-        found = found.reshape(self._queries, n, self._width).transpose(1, 0, 2).reshape(n, -1)
-        x = x + found @ layer["self_attn.o_proj.weight"].T
-        gate, up = np.split(_normed(x, layer["post_attention_layernorm.weight"], self._eps) @ layer["gated.weight"].T, 2, -1)
-        return x + (_silu(gate) * up) @ layer["mlp.down_proj.weight"].T
+        held[0, :, before : before + n], held[1, :, before : before + n] = asking[self._queries :], heads[turning:]
+        x, queries = x[n - keep :], asking[: self._queries, n - keep :]
+        found = np.empty((keep, self._keys, self._queries // self._keys, self._width), np.float32)
+        _attend(
+            queries.reshape(self._keys, -1, keep, self._width),  # those that look at one head of keys
+            held[0, :, None, : before + n], held[1, :, None, : before + n],
+            found.transpose(1, 2, 0, 3), before + n - keep,
+        )  # fmt: skip
+        x = x + _linear(found.reshape(keep, -1), layer, "self_attn.o_proj")
+        return x + _gated(_normed(x, layer["post_attention_layernorm.weight"], self._eps), layer)
 
     def _make_room(self, tokens: int) -> None:
         room = self._held.shape[-2]
@@ -142,37 +144,40 @@ class VisionTower:
             grid: 1, rows and columns of patches.
         """
         unit, rows, columns = self._merge**2, grid[1] // self._merge, grid[2] // self._merge
-        # Tokens in the order of windows, row by row.
-        window = np.arange(rows)[:, None] // self._window * -(-columns // self._window) + np.arange(columns) // self._window
-        order = np.argsort(window.ravel(), kind="stable")
-        ends = np.cumsum(np.bincount(window.ravel())) * unit
+        order, groups = self._windows(rows, columns)
         at = np.stack(np.meshgrid(np.arange(grid[1]), np.arange(grid[2]), indexing="ij"), -1)
         at = at.reshape(rows, self._merge, columns, self._merge, 2).swapaxes(1, 2).reshape(-1, unit, 2)[order].reshape(-1, 2)
         angles = at[:, :, None] * self._frequencies
         turned = _turning(angles.reshape(len(at), -1).astype(np.float32))
         x = values.reshape(-1, unit, values.shape[-1])[order].reshape(len(values), -1) @ self._patch.T
         for i, block in enumerate(self._blocks):
-            x = self._block(x, block, turned, [len(x)] if i in self._whole else ends)
+            x = self._block(x, block, turned, [len(x)] if i in self._whole else groups)
         m = self._merger
-        x = _normed(x, m["ln_q.weight"], 1e-6).reshape(len(x) // unit, -1) @ m["mlp.0.weight"].T + m["mlp.0.bias"]
-        x = _gelu(x) @ m["mlp.2.weight"].T + m["mlp.2.bias"]
-        return x[np.argsort(order)]
+        x = _linear(_normed(x, m["ln_q.weight"], 1e-6).reshape(len(x) // unit, -1), m, "mlp.0")
+        return _linear(_gelu(x), m, "mlp.2")[np.argsort(order)]
 
-    def _block(self, x: Array, block: Mapping[str, Array], turned: Turned, ends: Sequence[int]) -> Array:
+    def _windows(self, rows: int, columns: int) -> tuple[NDArray[np.int64], list[int]]:
+        """Return the order of tokens, window by window and those of one size together, and the patches of each window."""
+        window = np.arange(rows)[:, None] // self._window * -(-columns // self._window) + np.arange(columns) // self._window
+        sizes = np.bincount(window.ravel())
+        return np.lexsort((window.ravel(), sizes[window.ravel()])), sorted((sizes * self._merge**2).tolist())
+
+    def _block(self, x: Array, block: Mapping[str, Array], turned: Turned, windows: Sequence[int]) -> Array:
         n, width = len(x), x.shape[1] // self._heads
-        asked = _normed(x, block["norm1.weight"], 1e-6) @ block["attn.qkv.weight"].T + block["attn.qkv.bias"]
+        asked = _linear(_normed(x, block["norm1.weight"], 1e-6), block, "attn.qkv")
         heads = asked.reshape(n, 3 * self._heads, width).transpose(1, 0, 2)
         turning = _turn(heads[: 2 * self._heads], turned)
+        parts = (turning[: self._heads], turning[self._heads :], heads[2 * self._heads :])
         found = np.empty((n, self._heads, width), np.float32)
         begin = 0
-        for end in ends:
-            q, k = turning[: self._heads, begin:end], turning[self._heads :, begin:end]
-            seen = _attended(q @ k.swapaxes(1, 2), width) @ heads[2 * self._heads :, begin:end]
-            found[begin:end] = seen.transpose(1, 0, 2)
+        for size, alike in itertools.groupby(windows):
+            end = begin + size * len(list(alike))
+            parted = (self._heads, -1, size, width)
+            queries, keys, values = (part[:, begin:end].reshape(parted) for part in parts)
+            _attend(queries, keys, values, found[begin:end].transpose(1, 0, 2).reshape(parted))
             begin = end
-        x = x + found.reshape(n, -1) @ block["attn.proj.weight"].T + block["attn.proj.bias"]
-        gate, up = np.split(_normed(x, block["norm2.weight"], 1e-6) @ block["gated.weight"].T + block["gated.bias"], 2, -1)
-        return x + (_silu(gate) * up) @ block["mlp.down_proj.weight"].T + block["mlp.down_proj.bias"]
+        x = x + _linear(found.reshape(n, -1), block, "attn.proj")
+        return x + _gated(_normed(x, block["norm2.weight"], 1e-6), block)
 
 
 def _part(weights: Mapping[str, Array], prefix: str) -> dict[str, Array]:
@@ -207,20 +212,44 @@ def _normed(x: Array, weight: Array, eps: float) -> Array:
     return x / np.sqrt(np.einsum("ij,ij->i", x, x) / x.shape[-1] + np.float32(eps), dtype=np.float32)[:, None] * weight
 
 
-def _attended(scores: Array, width: int, later: Array | None = None) -> Array:
-    """Return the weights of attention; `later` is added to the last columns."""
-    scores *= np.float32(width**-0.5)
-    if later is not None:
-        scores[..., -len(later) :] += later
-    scores -= scores.max(-1, keepdims=True)
-    np.exp(scores, out=scores)
-    scores /= scores.sum(-1, keepdims=True)
-    return scores
+_ROWS = 48
+"""Queries whose scores are made at a time: they stay in the processor's cache."""
+_LATER = np.triu(np.full((_ROWS, _ROWS), -np.inf, np.float32), 1)
 
 
-def _silu(x: Array) -> Array:
+def _attend(queries: Array, keys: Array, values: Array, found: Array, before: int | None = None) -> None:
+    """Write what queries find into `found`.
+
+    Args:
+        queries: (..., n, width).
+        keys, values: (..., m, width).
+        found: (..., n, width).
+        before: keys that the first query sees beside its own; each query sees one more. None shows all to all.
+    """
+    scale = np.float32(queries.shape[-1] ** -0.5)
+    for begin in range(0, queries.shape[-2], _ROWS):
+        some = queries[..., begin : begin + _ROWS, :]
+        n = some.shape[-2]
+        seen = keys.shape[-2] if before is None else before + begin + n
+        scores = (some * scale) @ keys[..., :seen, :].swapaxes(-1, -2)
+        if before is not None and n > 1:
+            scores[..., seen - n :] += _LATER[:n, :n]
+        scores -= scores.max(-1, keepdims=True)
+        np.exp(scores, out=scores)
+        np.divide(scores @ values[..., :seen, :], scores.sum(-1, keepdims=True), out=found[..., begin : begin + n, :])
+
+
+def _linear(x: Array, part: Mapping[str, Array], name: str) -> Array:
+    made = x @ part[f"{name}.weight"].T
+    bias = part.get(f"{name}.bias")
+    return made if bias is None else made + bias
+
+
+def _gated(x: Array, part: Mapping[str, Array]) -> Array:
+    both = _linear(x, part, "gated")
+    gate, up = both[:, : both.shape[1] // 2], both[:, both.shape[1] // 2 :]
     with np.errstate(over="ignore"):  # of a number far below 0, nothing is left
-        return x / (1 + np.exp(-x))
+        return _linear(gate / (1 + np.exp(-gate)) * up, part, "mlp.down_proj")
 
 
 def _gelu(x: Array) -> Array:
