@@ -165,7 +165,7 @@ class BareTokenizer:
 
 
 class PatchCutter:
-    """Images as patches, as `Qwen2VLImageProcessorPil` makes them.
+    """Images as patches, as `Qwen2VLImageProcessorPil` makes them, but for its frames: a picture's are the same, one is made.
 
     Args:
         config: preprocessor_config.json.
@@ -174,8 +174,10 @@ class PatchCutter:
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.size, self.patch_size, self.merge_size = config["size"], config["patch_size"], config["merge_size"]
         self._view = ImageView(self.patch_size * self.merge_size, self.size["shortest_edge"], self.size["longest_edge"])
-        self._frames, self._resample, self._factor = config["temporal_patch_size"], config["resample"], config["rescale_factor"]
-        self._mean, self._std = (np.array(config[f"image_{name}"], np.float32)[:, None, None] for name in ("mean", "std"))
+        self._resample = config["resample"]
+        scaled = (np.arange(256) * config["rescale_factor"]).astype(np.float32)
+        mean, std = (np.array(config[f"image_{name}"], np.float32)[:, None] for name in ("mean", "std"))
+        self._levels = (scaled - mean) / std  # of each channel, what stands for each of its 256 levels
 
     def __call__(self, image: Any, return_tensors: str) -> dict[str, Any]:
         """Return the patches of a picture of Pillow, and their grid."""
@@ -184,11 +186,10 @@ class PatchCutter:
         return {"pixel_values": values, "image_grid_thw": np.array([grid])}
 
     def cut(self, small: Any) -> tuple[Array, tuple[int, int, int]]:
-        """Return the patches of a picture of Pillow that has its size already, and their grid."""
+        """Return the patches (n, channels * side * side) of a picture of Pillow that has its size already, and their grid."""
         width, height = small.size
-        pixels = (np.asarray(small).transpose(2, 0, 1) * self._factor).astype(np.float32)
-        pixels = (pixels - self._mean) / self._std
         rows, columns, merge, side = height // self.patch_size, width // self.patch_size, self.merge_size, self.patch_size
-        x = pixels.reshape(3, rows // merge, merge, side, columns // merge, merge, side).transpose(1, 4, 2, 5, 0, 3, 6)
-        x = x.reshape(rows * columns, 3, 1, side * side).repeat(self._frames, axis=2)
-        return x.reshape(rows * columns, -1), (1, rows, columns)
+        x = np.asarray(small).reshape(rows // merge, merge, side, columns // merge, merge, side, 3)
+        x = x.transpose(0, 3, 1, 4, 6, 2, 5).reshape(rows * columns, 3, side * side)
+        values = np.stack([levels[x[:, i]] for i, levels in enumerate(self._levels)], axis=1)
+        return values.reshape(rows * columns, -1), (1, rows, columns)
