@@ -85,6 +85,36 @@ def test_an_exchange_in_a_draft_is_expected_wherever_the_token_comes_again() -> 
     assert draft.propose() == [4, 5, 9, 6, 9, 7]
 
 
+NAMES = {11: (11, 21), 21: (11, 21), 12: (12, 22), 22: (12, 22), 13: (13, 23), 23: (13, 23)}
+"""Three names, each spelled in two ways."""
+
+
+def test_another_name_is_expected_in_every_spelling() -> None:
+    """Against: a call for "red cube", and another one for "red_cube" in the same step."""
+    draft = Draft([1, 11, 2, 21, 3, 11], names=NAMES)
+    for token in (1, 12):
+        draft.follow(token)
+    assert draft.propose() == [2, 22, 3, 12]
+
+
+def test_a_text_with_other_names_is_followed_with_the_names_of_this_one() -> None:
+    """Against: a plan like one written before, for other things, that cost a call for each of its names."""
+    earlier = Texts(NAMES)
+    earlier.add([1, 11, 2, 12, 3, 4, 21, 5, 22])
+    draft = Draft([], others=[earlier], names=NAMES)
+    for token in (1, 12, 2, 13, 3):
+        draft.follow(token)
+    assert draft.propose() == [4, 22, 5, 23]
+
+
+def test_the_same_name_counts_for_more_than_another_one() -> None:
+    texts = Texts(NAMES)
+    texts.add([7, 11, 1, 2])
+    texts.add([7, 12, 3, 4])
+    assert texts.alike([7, 11]) == (2, 3, {11: 11, 21: 21})
+    assert texts.alike([7, 13]).same == 1
+
+
 def test_two_differences_in_a_row_lead_to_where_the_last_tokens_stand_elsewhere() -> None:
     earlier = Texts()
     earlier.add([8, 2, 9, 9, 5, 6, 7])

@@ -13,7 +13,7 @@ from vlp.models.scripted import ScriptedModel
 from vlp.models.turns import ModelWithTurns
 from vlp.nano.code import SeenObject
 from vlp.nano.keeping import keeping
-from vlp.nano.scene import entries, quoted, reasoned, scene_text, standing
+from vlp.nano.scene import entries, expected_quote, quoted, reasoned, scene_text, standing
 from vlp.nano.sighted import SightedTurns
 from vlp.primitives.schema import policy_schema
 from vlp.primitives.standard import STANDARD, make_manifest
@@ -57,6 +57,22 @@ def test_a_quote_holds_the_entries_asked_for_in_the_order_asked_for():
     assert quoted(told, ["green bowl"]) == "green_bowl 3 3 with red_cube by white_tray"
     assert quoted(told, ["green bowl"], neighbours=False) == "green_bowl 3 3 with red_cube"
     assert quoted(told, ["red can"]) == "nothing"
+
+
+def test_the_quote_that_a_sentence_calls_for_names_its_things_and_then_its_containers():
+    """Against: a quote that cost a call of the model for each entry and more."""
+    near = SeenObject("red", "block", (255, 188, 292, 237))
+    scene = scene_text([CAN, CUBE, BOWL, TRAY, near])
+
+    def expected(line: str) -> str | None:
+        return expected_quote(f"{scene}at: table\ndo: {line}")
+
+    assert expected("onto the white serving tray goes the blue soda can") == "blue_can 5 1; white_tray 1 3"
+    assert expected("put every red one in the trash can") == "red_cube 2 5 in green_bowl; red_block 4 2"
+    assert expected("tidy up") == "red_cube 2 5 in green_bowl; red_block 4 2; blue_can 5 1"
+    assert expected("fetch the black mug") == "nothing"
+    assert expected_quote("ask: is it red?") is None and expected_quote("") is None
+    assert expected_quote(f"{scene_text([])}at: table\ndo: fetch it") == "nothing"
 
 
 def test_a_thing_before_a_bowl_is_not_in_it():

@@ -82,7 +82,7 @@ class Texts:
         """Add one token to the last sequence."""
         self.tokens.append(token)
         if len(self.tokens) > 1:
-            for pair in self._pairs(self.tokens):
+            for pair in self._pairs(self.tokens[-2], token):
                 self._ends.setdefault(pair, []).append(len(self.tokens))
 
     def alike(self, tail: Sequence[int], most: int = 24, tried: int = 24) -> "Alike":
@@ -94,7 +94,7 @@ class Texts:
             tried: how many places are looked at.
         """
         best = Alike(0, 0, {})
-        for pair in self._pairs(tail) if len(tail) > 1 else ():
+        for pair in self._pairs(tail[-2], tail[-1]) if len(tail) > 1 else ():
             for place in reversed(self._ends.get(pair, [])[-tried:]):
                 if place < len(self.tokens):  # something follows
                     best = max(best, self._alike(tail, place, most), key=lambda one: one.same)
@@ -111,11 +111,12 @@ class Texts:
             same += there == here
         return Alike(same, place, instead)
 
-    def _pairs(self, tail: Sequence[int]) -> Sequence[tuple[int, int]]:
-        """Return the last two tokens, and the same with any name in the place of a name."""
-        first, last = ((_ANY_NAME if token in self._names else token) for token in tail[-2:])
-        pair = (tail[-2], tail[-1])
-        return (pair,) if pair == (first, last) else (pair, (first, last))
+    def _pairs(self, first: int, last: int) -> Sequence[tuple[int, int]]:
+        """Return two tokens, and the same with any name in the place of a name."""
+        if first not in self._names and last not in self._names:
+            return ((first, last),)
+        loose = (_ANY_NAME if first in self._names else first, _ANY_NAME if last in self._names else last)
+        return (first, last), loose
 
 
 class Alike(NamedTuple):
