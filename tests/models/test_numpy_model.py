@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from vlp.core.messages import assistant, user
 from vlp.models.catalogue import FOLDERS, find_folder, open_model
 from vlp.models.numpy_model import NumpyModel, positions, tower_of
-from vlp.models.numpy_parts import VisionTower
+from vlp.models.numpy_parts import Array, Decoder, Turned, VisionTower
 from vlp.models.transformers_model import TransformersModel
 
 ANY = np.random.default_rng(7).integers(0, 255, (480, 640, 3), dtype=np.uint8)
@@ -57,6 +58,42 @@ def test_words_and_policies_are_the_same(both: tuple[NumpyModel, TransformersMod
         replies += [model.generate(asked, max_tokens=40), model.generate(asked, grammar=grammar, draft='{"a":"cube"')]
     assert [r.text for r in replies[:2]] == [r.text for r in replies[2:]]
     assert [r.tokens for r in replies[:2]] == [r.tokens for r in replies[2:]]
+
+
+def test_what_is_not_asked_about_and_what_is_read_meanwhile_changes_no_number(
+    both: tuple[NumpyModel, TransformersModel],
+) -> None:
+    plain, _ = both
+    engine = plain.engine
+    ids = np.random.default_rng(3).integers(20, 1000, 300)
+    embedded, places = engine.embedding[ids], np.tile(np.arange(300), (3, 1))
+    rows = []
+    for keep in (300, 150, 5):  # all on one thread, the first half and the first half on another
+        engine.keep([0])
+        rows.append(engine.feed(embedded, places, ids.tolist(), keep)[-5:])
+    engine.forget(295)
+    rows.append(engine.feed(embedded[5:], places[:, 5:], ids[5:].tolist(), 5))
+    for other in rows[1:]:
+        np.testing.assert_allclose(rows[0], other, atol=1e-4)
+
+
+def test_what_fails_on_the_other_thread_is_told(
+    both: tuple[NumpyModel, TransformersModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against: tokens that wait for ever for those before them."""
+    engine = both[0].engine
+    read = Decoder._read
+
+    def short_of_memory(self: Decoder, x: Array, turned: Turned, before: int, keep: int, held: Any) -> Array:
+        if not keep:
+            raise MemoryError
+        return read(self, x, turned, before, keep, held)
+
+    monkeypatch.setattr(Decoder, "_read", short_of_memory)
+    engine.keep([0])
+    with pytest.raises(MemoryError):
+        engine.feed(engine.embedding[:200], np.tile(np.arange(200), (3, 1)), list(range(200)), 1)
+    assert engine.marks == []
 
 
 def test_an_image_is_read_once_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:

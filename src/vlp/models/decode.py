@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from vlp.core.errors import MissingComponent
 from vlp.models.grammar import Matcher
 
-_BREAK, _ANY_NAME = -1, -2
-"""No tokens: what stands between the draft and what is written, and for any name."""
+_BREAK = -1
+"""Stands between the draft and what is written, as no token."""
 TOO_SLOW = "Give it more time, a smaller model, or a shorter memory."
 
 
@@ -58,7 +58,7 @@ Names = Mapping[int, Sequence[int]]
 
 
 class Texts:
-    """Token sequences one behind the other, and where two tokens in a row stand in them, other names in their place or the same.
+    """Token sequences one behind the other, and where two tokens in a row stand in them, with the same names or others.
 
     Args:
         names: tokens that may stand for one another.
@@ -68,7 +68,7 @@ class Texts:
     def __init__(self, names: Names | None = None, most: int | None = None) -> None:
         self.tokens: list[int] = []
         self._names, self._most = names or {}, most
-        self._ends: dict[tuple[int, int], list[int]] = {}
+        self._ends: dict[tuple[int | None, int | None], list[int]] = {}
 
     def add(self, tokens: Sequence[int]) -> None:
         """Add a sequence of its own."""
@@ -111,12 +111,11 @@ class Texts:
             same += there == here
         return Alike(same, place, instead)
 
-    def _pairs(self, first: int, last: int) -> Sequence[tuple[int, int]]:
-        """Return two tokens, and the same with any name in the place of a name."""
+    def _pairs(self, first: int, last: int) -> Sequence[tuple[int | None, int | None]]:
+        """Return two tokens, and the same with None in the place of a name."""
         if first not in self._names and last not in self._names:
             return ((first, last),)
-        loose = (_ANY_NAME if first in self._names else first, _ANY_NAME if last in self._names else last)
-        return (first, last), loose
+        return (first, last), (None if first in self._names else first, None if last in self._names else last)
 
 
 class Alike(NamedTuple):

@@ -4,9 +4,12 @@ The layout is transformers' (`modeling_qwen2_5_vl.py`), at full precision. Numbe
 are the same.
 """
 
+import functools
 import itertools
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +50,12 @@ class Decoder(Marks):
     Args:
         weights: as `read_weights` gives them.
         config: `text_config` of the folder.
+        shared: of so many tokens a second thread reads the first half; handing out fewer costs what it saves.
     """
 
-    def __init__(self, weights: Mapping[str, Array], config: Mapping[str, Any]) -> None:
+    def __init__(self, weights: Mapping[str, Array], config: Mapping[str, Any], shared: int = 128) -> None:
         super().__init__()
+        self._shared = shared
         self.embedding = weights["model.embed_tokens.weight"]
         self._head = weights.get("lm_head.weight", self.embedding)
         self._norm, self._eps = weights["model.norm.weight"], config["rms_norm_eps"]
@@ -71,31 +76,57 @@ class Decoder(Marks):
             marks: n of them.
             keep: how many of the last tokens are asked about.
         """
-        n = len(marks)
-        self._make_room(len(self.marks) + n)
+        before, n = len(self.marks), len(marks)
+        self._make_room(before + n)
         turned = _turning(positions[self._axis].T * self._frequencies)
-        x, last = embedded, len(self._layers) - 1
-        for i, (layer, held) in enumerate(zip(self._layers, self._held, strict=True)):
-            # Of the last layer only what is asked about is read; of all other tokens its keys and values are enough.
-            x = self._layer(x, layer, turned, held, keep if i == last else n)
+        first = min(n * 5 // 9, n - keep) if n >= self._shared else 0  # the rest has more to look back at
+        held = [threading.Event() for _ in self._layers]
+        tell, wait = [event.set for event in held], [event.wait for event in held]
+        with ThreadPoolExecutor(1) as other:
+            if first:  # read meanwhile; where that fails, nobody waits for it
+                ahead = other.submit(self._read, embedded[:first], _part_of(turned, 0, first), before, 0, tell)
+                ahead.add_done_callback(lambda _: [told() for told in tell])
+                x = self._read(embedded[first:], _part_of(turned, first, n), before + first, keep, wait)
+                ahead.result()
+            else:
+                x = self._read(embedded, turned, before, keep, tell)
         self.marks += marks
         return _normed(x, self._norm, self._eps) @ self._head.T
 
-    def _layer(self, x: Array, layer: Mapping[str, Array], turned: Turned, held: Array, keep: int) -> Array:
-        """Return what a layer makes of the last `keep` of some tokens, and hold the keys and values of all of them."""
-        n, before, turning = len(x), len(self.marks), self._queries + self._keys
+    def _read(self, x: Array, turned: Turned, before: int, keep: int, held: Sequence[Callable[[], Any]]) -> Array:
+        """Return what the layers make of the last `keep` of some tokens.
+
+        Of the last layer only these are read; of all other tokens their keys and values are enough.
+
+        Args:
+            x: (n, width).
+            turned: how far they are turned.
+            before: tokens before them.
+            keep: how many are asked about.
+            held: called in each layer once their keys and values are held.
+        """
+        last = len(self._layers) - 1
+        for i, told in enumerate(held):
+            x = self._layer(i, x, turned, before, keep if i == last else len(x), told)
+        return x
+
+    def _layer(self, index: int, x: Array, turned: Turned, before: int, keep: int, told: Callable[[], Any]) -> Array:
+        layer, held = self._layers[index], self._held[index]
+        n, turning = len(x), self._queries + self._keys
         heads = _linear(_normed(x, layer["input_layernorm.weight"], self._eps), layer, "asked")
         heads = heads.reshape(n, -1, self._width).transpose(1, 0, 2)
         asking = _turn(heads[:turning], turned)
         held[0, :, before : before + n], held[1, :, before : before + n] = asking[self._queries :], heads[turning:]
+        told()
         x, queries = x[n - keep :], asking[: self._queries, n - keep :]
-        found = np.empty((keep, self._keys, self._queries // self._keys, self._width), np.float32)
+        group = self._queries // self._keys  # heads of queries that look at one head of keys
+        found = np.empty((keep, self._keys, group, self._width), np.float32)
         _attend(
-            queries.reshape(self._keys, -1, keep, self._width),  # those that look at one head of keys
+            queries.reshape(self._keys, group, keep, self._width),
             held[0, :, None, : before + n], held[1, :, None, : before + n],
             found.transpose(1, 2, 0, 3), before + n - keep,
         )  # fmt: skip
-        x = x + _linear(found.reshape(keep, -1), layer, "self_attn.o_proj")
+        x = x + _linear(found.reshape(keep, self._queries * self._width), layer, "self_attn.o_proj")
         return x + _gated(_normed(x, layer["post_attention_layernorm.weight"], self._eps), layer)
 
     def _make_room(self, tokens: int) -> None:
@@ -205,6 +236,10 @@ def _turning(angles: Array) -> Turned:
     return np.cos(angles), np.sin(angles)
 
 
+def _part_of(turned: Turned, begin: int, end: int) -> Turned:
+    return turned[0][begin:end], turned[1][begin:end]
+
+
 def _turn(heads: Array, turned: Turned) -> Array:
     half = heads.shape[-1] // 2
     return heads * turned[0] + np.concatenate((-heads[..., half:], heads[..., :half]), -1) * turned[1]
@@ -214,12 +249,13 @@ def _normed(x: Array, weight: Array, eps: float) -> Array:
     return x / np.sqrt(np.einsum("ij,ij->i", x, x) / x.shape[-1] + np.float32(eps), dtype=np.float32)[:, None] * weight
 
 
-_ROWS = 48
-"""Queries whose scores are made at a time: they stay in the processor's cache."""
-_LATER = np.triu(np.full((_ROWS, _ROWS), -np.inf, np.float32), 1)
+@functools.cache
+def _later(n: int) -> Array:
+    """Return what hides from each of n tokens those behind it."""
+    return np.triu(np.full((n, n), -np.inf, np.float32), 1)
 
 
-def _attend(queries: Array, keys: Array, values: Array, found: Array, before: int | None = None) -> None:
+def _attend(queries: Array, keys: Array, values: Array, found: Array, before: int | None = None, rows: int = 48) -> None:
     """Write what queries find into `found`.
 
     Args:
@@ -227,15 +263,16 @@ def _attend(queries: Array, keys: Array, values: Array, found: Array, before: in
         keys, values: (..., m, width).
         found: (..., n, width).
         before: keys that the first query sees beside its own; each query sees one more. None shows all to all.
+        rows: queries at a time: their scores stay in the processor's cache.
     """
     scale = np.float32(queries.shape[-1] ** -0.5)
-    for begin in range(0, queries.shape[-2], _ROWS):
-        some = queries[..., begin : begin + _ROWS, :]
+    for begin in range(0, queries.shape[-2], rows):
+        some = queries[..., begin : begin + rows, :]
         n = some.shape[-2]
         seen = keys.shape[-2] if before is None else before + begin + n
         scores = (some * scale) @ keys[..., :seen, :].swapaxes(-1, -2)
         if before is not None and n > 1:
-            scores[..., seen - n :] += _LATER[:n, :n]
+            scores[..., seen - n :] += _later(n)
         scores -= scores.max(-1, keepdims=True)
         np.exp(scores, out=scores)
         np.divide(scores @ values[..., :seen, :], scores.sum(-1, keepdims=True), out=found[..., begin : begin + n, :])

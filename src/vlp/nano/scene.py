@@ -70,12 +70,9 @@ def entries(places: Sequence[Standing]) -> dict[str, str]:
     return found
 
 
-_SEES = "sees: "
-
-
 def told(each: Mapping[str, str]) -> str:
     """Return the scene text of entries."""
-    return f"{_SEES}{quoted(each, each)}\n"
+    return f"sees: {quoted(each, each)}\n"
 
 
 def quoted(each: Mapping[str, str], phrases: Iterable[str], neighbours: bool = True) -> str:
@@ -100,9 +97,9 @@ def expected_quote(asked: str) -> str | None:
         asked: the scene text and the lines behind it.
     """
     scene, *lines = asked.strip().splitlines() or [""]
-    if not scene.startswith(_SEES) or not lines:
+    if not scene.startswith("sees: ") or not lines:
         return None
-    each = {entry.partition(" ")[0].replace("_", " "): entry for entry in scene.removeprefix(_SEES).split("; ")}
+    each = {entry.partition(" ")[0].replace("_", " "): entry for entry in scene.removeprefix("sees: ").split("; ")}
     named = [name for name in _names_of_things().finditer(lines[-1]) if not name["place"]]
     meant = [phrase for name in named for phrase in each if _fits(phrase, name)]
     things = [phrase for phrase in (meant if named else each) if not phrase.endswith(CONTAINERS)]
