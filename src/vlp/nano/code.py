@@ -190,7 +190,8 @@ def seen_twice(look: Callable[[Sequence[Rgb]], Sequence[Array]], rgb: Rgb) -> Ar
         look: from images to their codes (rows, columns, at least CHANNELS).
         rgb: the image; looked at last, so that a model's cache holds it for what is asked next.
     """
-    twin, code = look([np.ascontiguousarray(rgb[:, ::-1]), rgb])
+    mirror = np.ascontiguousarray(rgb).view("V3")[:, ::-1].copy().view(np.uint8)  # by pixels: by numbers it takes 2 ms
+    twin, code = look([mirror, rgb])
     mirrored = twin[:, ::-1, :CHANNELS].copy()
     for slot in SLOTS:
         mirrored[..., slot.box.start] *= -1
