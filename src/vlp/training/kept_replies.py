@@ -44,10 +44,12 @@ class KeptReplies:
             messages: the conversation.
             max_tokens: limit on the reply.
             timeout_s: limit on wall-clock time.
-            options: as `vlp.models.protocol.Model.generate` has them; a reply is kept for the very same ones.
+            options: as `vlp.models.protocol.Model.generate` has them; a reply is kept for the very same ones, whatever the
+                draft, which changes no reply.
         """
         prompt = self.model.chat.prompt(messages)
-        said = [self._base, max_tokens, prompt.ids, [image.digest for image in prompt.images], repr(sorted(options.items()))]
+        asked = sorted((name, value) for name, value in options.items() if name != "draft")
+        said = [self._base, max_tokens, prompt.ids, [image.digest for image in prompt.images], repr(asked)]
         key = hashlib.sha256(json.dumps(said).encode()).hexdigest()
         if key not in self._known:
             reply = self.model.generate(messages, max_tokens=max_tokens, timeout_s=timeout_s, **options)
