@@ -1,12 +1,18 @@
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from vlp.core.errors import UsageError
-from vlp.evaluation.speed import rows
+from vlp.core.errors import MissingComponent, UsageError
+from vlp.core.images import read_image
+from vlp.evaluation.speed import parts, rows
+from vlp.evaluation.speed.figure import colour, draw
 from vlp.evaluation.speed.rows import Effort, Measured, measure
 from vlp.evaluation.speed.turns import Interval, NotTheSame, in_turns
+from vlp.models.protocol import Reply
+from vlp.runtime.planner import Planner
 
 
 def test_arms_are_timed_in_turns_and_their_ratio_is_taken_turn_by_turn() -> None:
@@ -37,13 +43,14 @@ def test_rows_measured_before_stay_on_the_page(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(rows, "ROWS", {"P9": "test:one", "P10": "test:other"})
     found = type("module", (), {"one": staticmethod(one), "other": staticmethod(other)})
-    monkeypatch.setattr(rows.importlib, "import_module", lambda name: found)
+    monkeypatch.setattr(rows, "importlib", SimpleNamespace(import_module=lambda name: found))
     for name in ("P10", "P9"):
         measure([name], Effort(3, "nano", tmp_path))
     page = (tmp_path / "speed.md").read_text()
     assert "| P9 | a thing | at least 8 | 9 (8.5 to 9.5) times | reached |" in page
     assert "| P10 | passes | at most 0.2 | 0.3 (0.2 to 0.4) a token | **missed** |" in page
     assert [row["row"] for row in json.loads((tmp_path / "speed.json").read_text())["rows"]] == ["P9", "P10"]
+    assert "](speed.png)" in page and (tmp_path / "speed.png").is_file()
     with pytest.raises(UsageError, match="unknown row 'C'"):
         measure(["C"], Effort(3, "nano", tmp_path))
 
@@ -67,3 +74,70 @@ def test_no_turns_and_a_file_of_something_else_are_refused(tmp_path: Path) -> No
         with pytest.raises(UsageError, match="no rows of this command"):
             measure(["P4"], Effort(1, "nano", tmp_path))
         assert (tmp_path / "speed.json").read_text() == text
+
+
+def test_the_picture_has_a_bar_for_each_row_in_the_colour_of_its_verdict(tmp_path: Path) -> None:
+    rows_ = [
+        Measured("P1", "more is better", Interval(9.0, 8.5, 9.5), "", at_least=8),
+        Measured("P2", "less is better", Interval(0.3, 0.2, 0.4), "", at_most=0.2, unit=""),
+        Measured("P13", "none differ", Interval(0.0, 0.0, 0.0), "", at_most=0, unit="rows differ"),
+    ]
+    draw(rows_, tmp_path / "speed.png", "three rows")
+    seen = {tuple(colour) for colour in read_image(tmp_path / "speed.png").reshape(-1, 3).tolist()}
+    for verdict, there in (("reached", True), ("missed", True), ("", False)):
+        assert (tuple(bytes.fromhex(colour(verdict)[1:])) in seen) is there, verdict
+
+
+def test_without_what_draws_nothing_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against: an hour of measurements, and then the error."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingComponent, match="view"):
+        measure(["P1"], Effort(1, "no such model", tmp_path))
+
+
+def test_where_the_time_goes_stands_below_the_table() -> None:
+    page = rows.page(
+        [Measured("P1b", "a re-plan", Interval(40.0, 30.0, 50.0), "As they happen.", unit="ms", parts={"a": 30, "b": 10})]
+    )
+    assert "| P1b | a re-plan |  | 40 (30 to 50) ms |  |" in page
+    assert "| a | 30 | 75 % |\n| b | 10 | 25 % |" in page
+
+
+def test_no_part_of_a_policy_counts_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against: the grammar's time given to the grammar and to the decoding that called it."""
+    now_s = [0.0]
+    monkeypatch.setattr(parts.time, "perf_counter", lambda: now_s[0])
+
+    def wait(seconds: float) -> None:
+        now_s[0] += seconds
+
+    seams = parts.Seams()
+    watch = parts.Watch(seams)
+    grammar = watch.timed("", "grammar", lambda: wait(2.0))
+
+    def reply() -> Reply:
+        wait(5.0)
+        grammar()
+        return Reply("", {"prefill": 3.0})
+
+    decode, journal = watch.timed("", "decode", reply), watch.timed("", "journal", lambda: wait(1.0))
+    journal()  # before it begins
+    watch.timed(seams.begin, "look", lambda: wait(4.0))()
+
+    def plan() -> None:
+        wait(0.5)  # in no part
+        decode()
+        journal()
+
+    watch.timed(seams.end, "", plan)()
+    journal()
+    [(whole_s, seconds)] = watch.policies
+    assert whole_s == 12.5
+    assert seconds == {"look": 4.0, "grammar": 2.0, "prefill": 3.0, "decode": 2.0, "journal": 1.0, "": 0.5}
+
+
+def test_the_functions_of_the_parts_exist_and_are_put_back() -> None:
+    plain = Planner.plan
+    with parts.watched(parts.Seams()):
+        assert Planner.plan is not plain
+    assert Planner.plan is plain

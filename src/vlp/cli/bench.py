@@ -212,7 +212,8 @@ def speed(
 ) -> int:
     """Measure how fast vlp is as ratios against named baselines, both arms in turns with equal outputs.
 
-    Writes speed.md and speed.json; rows measured before stay in them. Exit status 0 when all were measured, whatever they say.
+    Writes speed.md, speed.png and speed.json; rows measured before stay in them. Exit status 0 when all were measured, whatever
+    they say.
 
     Args:
         repeats: turns of each arm.
@@ -228,5 +229,5 @@ def speed(
         console.print(f"{one.row} {one.what}: {one.value} {one.unit}{wanted}", highlight=False, soft_wrap=True)
 
     measure(rows or list(ROWS), Effort(repeats, base, Path(out)), tell)
-    console.print(f"written to {out}: speed.md, speed.json", highlight=False)
+    console.print(f"written to {out}: speed.md, speed.png, speed.json", highlight=False)
     return 0
