@@ -1,4 +1,4 @@
-"""Rows P10 and P12: what is counted in them, not how long it takes."""
+"""Rows P10 to P12: what is counted in them, not how long it takes."""
 
 from collections import Counter
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 from vlp.evaluation.speed.rows import Effort
 from vlp.evaluation.speed.starting import start
 from vlp.evaluation.speed.stepping import harmless, of_calls, of_run, overhead, served
+from vlp.evaluation.speed.stopping import stop
 from vlp.journal import Journal, read_events
 from vlp.robot.client import RemoteRobot
 from vlp.robot.wire import Http
@@ -53,6 +54,15 @@ def test_the_rows_of_steps(tmp_path: Path) -> None:
     ratio, over = overhead(Effort(1, "", tmp_path), steps=3)
     assert (ratio.row, ratio.unit, ratio.at_most) == ("P10", "times", 1.25) and ratio.value.median > 0
     assert (over.unit, over.at_most) == ("ms", 3.0) and set(ratio.more["median_ms"]) == {"run", "call"}
+
+
+def test_the_row_of_stops_has_every_load_and_no_idle_machine(tmp_path: Path) -> None:
+    (row,) = stop(Effort(1, "", tmp_path), trials_a_turn=3)
+    assert (row.row, row.at_most, row.unit) == ("P11", 20.0, "ms")
+    assert set(row.more) == {"n", "busy", "flooded", "frozen"} and row.more["n"] == 3
+    assert row.compared.startswith("3 stops") and row.compared.endswith("`--repeats 667`."), (
+        "how many there were, and how to make 2,000"
+    )
 
 
 def test_the_row_of_the_start_ends_with_the_first_motion(tmp_path: Path) -> None:

@@ -87,6 +87,7 @@ ROWS: dict[str, str] = {
     "P7": "rendering:render_on_demand",
     "P8": "training_step:lora_step",
     "P10": "stepping:overhead",
+    "P11": "stopping:stop",
     "P12": "starting:start",
     "P13": "scaling:scaled_out",
 }

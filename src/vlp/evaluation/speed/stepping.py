@@ -47,7 +47,7 @@ def overhead(effort: Effort, steps: int = 100) -> list[Measured]:
                     taken[name].append(seconds)
     medians = {name: [float(np.median(one)) for one in runs] for name, runs in taken.items()}
     over_ms = [1e3 * (s - call) for run, call in zip(taken["run"], medians["call"], strict=True) for s in run]
-    p99 = Interval.of([float(np.quantile(over_ms, 0.99))])
+    p99 = Interval.of(over_ms, 0.99)
     each_ms = {name: 1e3 * float(np.median(found)) for name, found in medians.items()}
     compared = (
         f"{effort.repeats} turns of {steps} steps that move nothing, with a scripted model and a robot over loopback whose "

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,18 +13,24 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True)
 class Interval:
-    """A median with its 95 % interval."""
+    """A median, or the quantile that its row names, with its 95 % interval."""
 
     median: float
     low: float
     high: float
 
     @classmethod
-    def of(cls, values: list[float], resamples: int = 2000) -> "Interval":
-        """Return the median of some values, and the interval that a bootstrap over them gives."""
+    def of(cls, values: Sequence[float], share: float = 0.5, resamples: int = 2000) -> "Interval":
+        """Return a quantile of some values, and the interval that a bootstrap over them gives.
+
+        Args:
+            values: at least one.
+            share: of them that is below; 0.5 for the median.
+            resamples: of the bootstrap.
+        """
         drawn = np.random.default_rng(0).choice(values, (resamples, len(values)))
-        low, high = np.quantile(np.median(drawn, axis=1), (0.025, 0.975))
-        return cls(statistics.median(values), float(low), float(high))
+        low, high = np.quantile(np.quantile(drawn, share, axis=1), (0.025, 0.975))
+        return cls(float(np.quantile(values, share)), float(low), float(high))
 
     def __str__(self) -> str:
         return f"{self.median:.3g} ({self.low:.3g} to {self.high:.3g})"
