@@ -23,6 +23,7 @@ CALLS: list[tuple[str, str, Role, Any]] = [
     ("GET", "/manifest", "observe", None),
     ("GET", "/health", "observe", None),
     ("GET", "/observation", "observe", None),
+    ("GET", "/state", "observe", None),
     ("GET", "/executions/none", "observe", None),
     ("POST", "/reachable", "operate", {"primitive": "home", "thing": {}}),
     ("POST", "/lease", "operate", {"holder": "x"}),

@@ -195,7 +195,7 @@ def test_one_step_at_a_time(served: Served) -> None:
     served.fake.script("home", Script(delay_s=0.3))
     id = served.post("home", "a", epoch).json()["id"]
     assert code(served.post("home", "b", epoch)) == "busy"
-    assert code(served.http.get("/observation")) == "busy"
+    assert code(served.http.get("/observation")) == code(served.http.get("/state")) == "busy"
     served.wait(id)
     assert served.http.get("/observation").status_code == 200
 

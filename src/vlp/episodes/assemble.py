@@ -74,6 +74,8 @@ class OwnRobot:
 
     def __init__(self, robot: Robot) -> None:
         self.robot = robot
+        if callable(state := getattr(robot, "observe_state", None)):
+            self.observe_state = state
 
     def describe(self) -> Manifest:
         """Return what the robot says of itself."""

@@ -124,6 +124,8 @@ class PerceivingRobot:
         self._manifest: Manifest | None = None
         self._here: set[str] = set()
         """The perceptions that are answered here."""
+        if callable(state := getattr(robot, "observe_state", None)):
+            self.observe_state = state
         if offered(robot, "snapshot") and offered(robot, "restore"):  # else it offers neither, as the robot inside
             self.snapshot, self.restore = self._snapshot, self._put_back
 

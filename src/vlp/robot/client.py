@@ -1,6 +1,7 @@
 """A robot at the other end of HTTP, as a `Robot`, and the lease under which it is held."""
 
 import contextlib
+import logging
 import math
 import os
 import threading
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ValidationError
 
 from vlp.core.errors import MissingComponent, SimulationFault, UsageError, VlpError
-from vlp.core.observation import Located, Observation
+from vlp.core.observation import Located, Observation, RobotState
 from vlp.primitives.manifest import Manifest
 from vlp.robot.protocol import Step, StepResult, plain
 from vlp.robot.wire import (
@@ -23,12 +24,17 @@ from vlp.robot.wire import (
     ReachBody,
     Refusal,
     RobotUnreachable,
+    StateBody,
     StopBody,
     check_token,
     decode_observation,
+    decode_state,
+    host_in,
+    is_address,
 )
 
 B = TypeVar("B", bound=BaseModel)
+log = logging.getLogger(__name__)
 
 
 class RemoteRobot:
@@ -61,7 +67,7 @@ class RemoteRobot:
         timeout_s: float = 10.0,
         give_up_s: float = 10.0,
     ) -> None:
-        if not _is_address(url):
+        if not is_address(url):
             raise UsageError(f"{url[:200]!r} is not a robot's address.", "Expected e.g. http://127.0.0.1:8765.")
         check_token(token)
         self.url = url.rstrip("/")
@@ -72,6 +78,7 @@ class RemoteRobot:
         self._give_up_s = give_up_s
         self._poll_s = min(5.0, timeout_s / 2)
         self._manifest: Manifest | None = None
+        self._tells_state = True  # until it is known that its server is too old
 
     # The four methods.
 
@@ -94,17 +101,10 @@ class RemoteRobot:
         Raises:
             MissingComponent: nobody answers, or not with an observation.
         """
-        end = time.monotonic() + 10.0  # a step that is under way may end by then
-        while True:
-            try:
-                reply = self._http.call("GET", "/observation")
-                return decode_observation(ObservationBody.model_validate(reply))
-            except Refusal as refused:
-                if refused.code != "busy" or time.monotonic() > end:
-                    raise self._refusal(refused) from None
-                time.sleep(0.05)
-            except (ValueError, UsageError) as error:
-                raise self._garbage("an observation", error) from None
+        try:
+            return decode_observation(ObservationBody.model_validate(self._looked("/observation")))
+        except (ValueError, UsageError) as error:
+            raise self._garbage("an observation", error) from None
 
     def execute(self, step: Step) -> StepResult:
         """Carry out one step and return what was really done; never raises for a failed step.
@@ -141,7 +141,7 @@ class RemoteRobot:
         """
         button = "Use the robot's own stop button."
         line = self._beat.stop_port
-        ways = ([f"{urlsplit(self.url).scheme}://{_host(self.url)}:{line}"] if line else []) + [self.url]
+        ways = ([f"{urlsplit(self.url).scheme}://{host_in(self.url)}:{line}"] if line else []) + [self.url]
         reply, error = None, None
         for url in ways:
             try:
@@ -184,6 +184,25 @@ class RemoteRobot:
                 return ""
             raise self._refusal(refused) from None
         return self._parse(ReachBody, reply).reason
+
+    def observe_state(self) -> RobotState:
+        """Return the robot's state without its images; waits a little while a step is under way.
+
+        A server from before there was `GET /state` is asked for observations from then on, which a warning tells once.
+
+        Raises:
+            MissingComponent: nobody answers, or not with a state.
+        """
+        reply = self._looked("/state") if self._tells_state else None
+        try:
+            if reply is not None:
+                return decode_state(StateBody.model_validate(reply))
+            if self._tells_state:
+                self._tells_state = False
+                log.warning("the robot's server at %s has no GET /state: images come with every look at its state.", self.url)
+            return decode_state(ObservationBody.model_validate(self._looked("/observation")))
+        except ValueError as error:
+            raise self._garbage("a state", error) from None
 
     def hold_as(self, holder: str) -> None:
         """Name who holds the robot from the next lease on, so that a run that is taken over need not wait for its own lease."""
@@ -292,6 +311,19 @@ class RemoteRobot:
         return manifest.primitives[step.do].timeout_s if step.do in manifest.primitives else 60.0
 
     # Replies and errors.
+
+    def _looked(self, path: str) -> Any:
+        """Return the answer to a look, None where there is no such route; asked again while a step is under way."""
+        end = time.monotonic() + 10.0  # a step that is under way may end by then
+        while True:
+            try:
+                return self._http.call("GET", path)
+            except Refusal as refused:
+                if refused.code == "no-such-route":
+                    return None
+                if refused.code != "busy" or time.monotonic() > end:
+                    raise self._refusal(refused) from None
+                time.sleep(0.05)
 
     def _ask(self, method: str, path: str, body: Any = None, params: dict[str, Any] | None = None) -> Any:
         try:
@@ -435,20 +467,6 @@ class _Heartbeat:
                     break
         if not end.is_set() and self._epoch == epoch:
             self._epoch, self._gone = None, True
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not parts.query
-    except ValueError:  # unbalanced brackets, a port that is no port
-        return False
-
-
-def _host(url: str) -> str:
-    """Return the host of an address as it stands in one."""
-    name = urlsplit(url).hostname or ""
-    return f"[{name}]" if ":" in name else name
 
 
 class _Unknown(Exception):

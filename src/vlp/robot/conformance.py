@@ -5,7 +5,7 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import closing
 from dataclasses import asdict, fields, is_dataclass
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from vlp.core.errors import Issue, Report, did_you_mean
-from vlp.core.observation import Observation
+from vlp.core.observation import Observation, RobotState
 from vlp.primitives.facts import sensing_faults, told_by_state
 from vlp.primitives.manifest import Manifest, Primitive, manifest_types
 from vlp.robot.arguments import check_arguments
@@ -28,6 +28,7 @@ from vlp.robot.protocol import (
     offered,
     plain_observation,
     plain_result,
+    plain_state,
     raised,
     result_fault,
 )
@@ -187,7 +188,7 @@ def _check_manifest(report: Report, robot: Robot, manifest: Manifest) -> None:
     report.issues += check_declarations(manifest).issues
 
 
-def _check_observation(report: Report, robot: Robot, manifest: Manifest) -> None:
+def _check_observation(report: Report, robot: "_Timely", manifest: Manifest) -> None:
     path = "/observe"
     first, second = _observation(report, robot), _observation(report, robot)
     if first is None or second is None:
@@ -214,11 +215,27 @@ def _check_observation(report: Report, robot: Robot, manifest: Manifest) -> None
             "depth-values": bool(np.isfinite(depth).all() and (depth >= 0).all()),
             "calibrated": k is not None and first.camera_in_base is not None,
         }
+    if robot.observe_state is not None:
+        _check_state(report, robot.observe_state, (first.state, second.state))
     if manifest.sees_depth and depth is None:
         report.add(path, "no-depth", "a camera of the manifest measures depth, and the observation has none.")
     for fact, holds in facts.items():
         if not holds:
             report.add(path, fact, f"{fact} is not as `Observation` says.")
+
+
+def _check_state(report: Report, state: Callable[[], Any], seen: Sequence[RobotState]) -> None:
+    """See that the state that is told without an image is that of an observation, in what does not change between two looks."""
+    given: list[Any] = []
+    path = "/observe_state"
+    _guarded(report, path, lambda: given.append(state()))
+    try:
+        kept = [(one.at, one.holding, dict(one.facts)) for one in (*seen, *map(plain_state, given))]
+    except (ValueError, RecursionError) as error:
+        report.add(path, "wrong-type", f"{error}.")
+        return
+    if given and kept[0] == kept[1] != kept[2]:
+        report.add(path, "state", "where it is, what it holds or what it senses is not what `observe` says.")
 
 
 def _observation(report: Report, robot: Robot) -> Observation | None:
@@ -371,11 +388,14 @@ class _Timely:
 
     Attributes:
         hangs: the method that did not return, "" while none was.
+        observe_state: of a robot that has it.
     """
 
     def __init__(self, robot: Robot, limit_s: float) -> None:
         self.robot, self.hangs = robot, ""
         self._limit_s = limit_s
+        state = getattr(robot, "observe_state", None)
+        self.observe_state = (lambda: self._call("observe_state", state)) if callable(state) else None
         self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = queue.SimpleQueue()
         threading.Thread(target=self._serve, name="robot", daemon=True).start()
 

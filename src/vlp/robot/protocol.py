@@ -86,7 +86,7 @@ class Robot(Protocol):
 def methods() -> tuple[str, ...]:
     """Return the names of what a robot has or may have; no primitive is called so, since a policy would reach past the step."""
     four = ("describe", "observe", "execute", "stop")
-    return (*four, "reset_stop", "cancel", "result_of", "health", "snapshot", "restore", "reachable")
+    return (*four, "reset_stop", "cancel", "result_of", "health", "snapshot", "restore", "reachable", "observe_state")
 
 
 def offered(robot: Robot, method: str) -> Callable[..., Any] | None:
@@ -172,7 +172,7 @@ def plain_observation(seen: Any) -> Observation:
     Raises:
         ValueError: it is no observation; says what was found and what was expected.
     """
-    state = plain_state(seen)
+    state = _state_in(seen)
     rgb, texts = seen.rgb, seen.scene_text
     if not (isinstance(rgb, np.ndarray) and rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3 and rgb.size):
         raise ValueError(f"rgb is {in_words(rgb)}; expected an image of (height, width, 3) in uint8")
@@ -186,17 +186,34 @@ def plain_observation(seen: Any) -> Observation:
     return replace(seen, state=state, stamp_s=plain(seen.stamp_s), scene_text=tuple(plain(list(texts))))
 
 
-def plain_state(seen: Any) -> RobotState:
-    """Return the state in what `observe` gave back as plain data; its images are not looked at.
+def state_now(robot: Robot) -> RobotState:
+    """Return the state of a robot as plain data, without its images where it can leave them out.
+
+    A wrapper that has no `observe_state` of its own is asked for an observation, whatever the robot inside has: the state in
+    it may be another one.
 
     Raises:
-        ValueError: it is no observation, or its state is none; says what was found and what was expected.
+        ValueError: what it gave back is none; says what was found and what was expected.
+    """
+    asked = getattr(robot, "observe_state", None)
+    return plain_state(asked()) if callable(asked) else _state_in(robot.observe())
+
+
+def _state_in(seen: Any) -> RobotState:
+    """Return the state in what `observe` gave back; its images are not looked at."""
+    if not isinstance(seen, Observation):
+        raise ValueError(f"it gave back {in_words(seen)}; expected an Observation")
+    return plain_state(seen.state)
+
+
+def plain_state(state: Any) -> RobotState:
+    """Return a state as plain data.
+
+    Raises:
+        ValueError: it is none; says what was found and what was expected.
     """
     from pydantic import ValidationError
 
-    if not isinstance(seen, Observation):
-        raise ValueError(f"it gave back {in_words(seen)}; expected an Observation")
-    state: Any = seen.state
     if not isinstance(state, RobotState):
         raise ValueError(f"state is {in_words(state)}; expected a RobotState")
     data = state.to_json()

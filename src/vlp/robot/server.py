@@ -20,7 +20,7 @@ from vlp.robot.access import Access
 from vlp.robot.audit import Audit
 from vlp.robot.executor import Execution, Executor
 from vlp.robot.guard import Guard, Receive, Scope, Send
-from vlp.robot.protocol import Step, offered, plain, raised
+from vlp.robot.protocol import Step, offered, plain, raised, state_now
 from vlp.robot.stop_line import CONFIRM_S
 from vlp.robot.wire import (
     CancelRequest,
@@ -35,6 +35,7 @@ from vlp.robot.wire import (
     ReachRequest,
     Refusal,
     ReleaseRequest,
+    StateBody,
     StopBody,
     StopRequest,
     encode_observation,
@@ -171,6 +172,12 @@ def _add_reading(app: FastAPI) -> None:
         """What the robot perceives now; refused with 409 while a step is under way."""
         executor = here.executor
         return await asked(executor, "observe", lambda: encode_observation(executor.robot.observe()))
+
+    @app.get("/state", response_model=StateBody)
+    async def state(here: Here) -> Any:
+        """What the robot knows of itself now, without an image; refused with 409 while a step is under way."""
+        executor = here.executor
+        return await asked(executor, "tell its state", lambda: {"state": state_now(executor.robot).to_json()})
 
     @app.post("/reachable", response_model=ReachBody)
     async def reachable(request: ReachRequest, here: Here) -> Any:

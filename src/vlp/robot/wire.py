@@ -7,6 +7,7 @@ import json
 import time
 from dataclasses import asdict
 from typing import Annotated, Any, Literal, NoReturn
+from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -35,6 +36,21 @@ def check_token(token: str) -> None:
             f"the robot's token has {token[odd - 1]!r} at place {odd}; tokens are printable ASCII without spaces.",
             "The server prints it when it starts.",
         )
+
+
+def is_address(url: str) -> bool:
+    """Return whether a text is http(s)://host[:port]."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not parts.query
+    except ValueError:  # unbalanced brackets, a port that is no port
+        return False
+
+
+def host_in(url: str) -> str:
+    """Return the host of an address as it stands in one."""
+    name = urlsplit(url).hostname or ""
+    return f"[{name}]" if ":" in name else name
 
 
 def check_server_token(token: str) -> None:
@@ -225,6 +241,12 @@ class ObservationBody(RequestBody):
     scene_text: list[Annotated[str, Field(max_length=200)]] = Field(default=[], max_length=16)
 
 
+class StateBody(RequestBody):
+    """What the robot knows of itself, in metres and radians: `state` of an observation, without its images."""
+
+    state: dict[str, Any]
+
+
 class Http:
     """Connections to one server, with the token in every request.
 
@@ -356,8 +378,12 @@ def decode_observation(body: ObservationBody) -> Observation:
         raise ValueError("camera_in_base is not a pose")
     if depth is not None and (intrinsics is None or pose is None):
         raise ValueError("depth without intrinsics and camera_in_base")
-    state = TypeAdapter(RobotState).validate_python(body.state)
-    return Observation(rgb, depth, intrinsics, pose, state, body.stamp_s, tuple(body.scene_text))
+    return Observation(rgb, depth, intrinsics, pose, decode_state(body), body.stamp_s, tuple(body.scene_text))
+
+
+def decode_state(body: StateBody | ObservationBody) -> RobotState:
+    """Return the state in a reply; raises ValueError (pydantic's) where it is none."""
+    return TypeAdapter(RobotState).validate_python(body.state)
 
 
 def _png(pixels: NDArray[Any]) -> bytes:

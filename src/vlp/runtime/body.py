@@ -23,8 +23,8 @@ from vlp.robot.protocol import (
     offered,
     plain_observation,
     plain_result,
-    plain_state,
     result_fault,
+    state_now,
 )
 
 T = TypeVar("T")
@@ -302,8 +302,8 @@ class Body:
     def state(self) -> RobotState:
         """Return proprioception."""
         start = time.monotonic()
-        what = "an observation"  # whose image stays unread, so that a simulated robot need not draw it
-        state = self._call(lambda: _taken(plain_state, self.robot.observe(), what), self._budget.observe_s, what)
+        what = "its state"  # images stay unread, so that a simulated robot need not draw them
+        state = self._call(lambda: _taken(state_now, self.robot, what), self._budget.observe_s, what)
         self._looking_s += time.monotonic() - start
         return state
 
