@@ -175,3 +175,31 @@ def test_an_adapter_is_served_beside_the_weights_or_merged(vlp: Any, fake: Path,
     assert json.loads(beside[beside.index("--lora-modules") + 1])["name"] == "planner@brief"
     merged = shlex.split(vlp(*words, "--merge").out)
     assert "--enable-lora" not in merged and not Path(merged[merged.index("--model") + 1]).exists(), "it was temporary"
+
+
+def test_flags_are_chosen_by_measurement_and_taken_from_then_on(vlp: Any, fake: Path, toy: Path, tmp_path: Path, monkeypatch):
+    """Against: a choice that nobody takes, and one that is taken for another vLLM or without a word."""
+    from vlp.cli import serve
+    from vlp.core.messages import user
+    from vlp.models.tuning import Requests, Trial, Tuning, keep, read_tuning, tuning_file
+    from vlp.models.vllm import Flags
+
+    monkeypatch.chdir(tmp_path)
+    grammar = {"type": "object", "properties": {"word": {"enum": ["yes"]}}}
+    monkeypatch.setattr(serve, "_requests", lambda folder, model: Requests([([user("Say yes.")], grammar)], 2, 1))
+    words = ("serve", "--model", toy, "--python", fake, "--port", free_port())
+    vlp(*words, "--tune", "--dry-run").refused(2, "--dry-run")
+    told = vlp(*words, "--tune")
+    name = next(iter(told.out.splitlines()[-1].rpartition("written to ")[2:]))
+    found = read_tuning("toy@brief", Path(name))
+    assert told.status == 0 and Path(name) == tuning_file("toy@brief") and found is not None
+    assert found.tried[0].flags == Flags(sequences=8) and not [one.fault for one in found.tried if one.fault]
+    assert {one.flags.drafted for one in found.tried} >= {0, 2, 4, 8}
+
+    chosen = Flags(drafted=4, sequences=8)
+    keep(Tuning("toy@brief", "0.32.0", True, chosen, 1.5, (Trial(chosen, 1.0),)), Path(name))
+    told = vlp(*words, "--dry-run")
+    assert "--speculative-config" in told.out and f"flags from {name}, 1.50 times as fast" in told.err
+    keep(Tuning("toy@brief", "0.31.0", True, chosen, 1.5, (Trial(chosen, 1.0),)), Path(name))
+    told = vlp(*words, "--dry-run")
+    assert "--speculative-config" not in told.out and "measured with vLLM 0.31.0 on a CPU, and is not used" in told.err

@@ -8,6 +8,10 @@ import shutil
 import socket
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -15,13 +19,17 @@ from rich.console import Console
 from vlp.cli.names import BaseModel
 from vlp.core.errors import MissingComponent, UsageError, VlpError, lookup, not_installed
 from vlp.models.adapter import check_adapter, check_base
-from vlp.models.catalogue import DEFAULT_MODEL, find_folder
+from vlp.models.catalogue import DEFAULT_MODEL, find_folder, open_model
 from vlp.models.endpoint import checked_key
 from vlp.models.folder import check_folder
-from vlp.models.vllm import Offer, Vllm, check_served_adapter, command, environment, find_vllm
+from vlp.models.protocol import Model
+from vlp.models.tuning import Requests, Trial, keep, read_tuning, tuning_file
+from vlp.models.tuning import tune as run_tuning
+from vlp.models.vllm import Flags, Offer, Vllm, check_served_adapter, command, environment, find_vllm
 from vlp.models.vllm_process import ServerProcess, warm_up
 
 DTYPES = ("float32", "bfloat16", "float16")
+Serving = Callable[[Offer], AbstractContextManager[tuple[ServerProcess, float]]]
 
 
 def serve(
@@ -34,6 +42,7 @@ def serve(
     python: str = "",
     log: str = "vllm.log",
     timeout_s: float = 900.0,
+    tune: bool = False,
     dry_run: bool = False,
 ) -> int:
     """Serve a model with vLLM, for `vlp run --model http://127.0.0.1:8000/v1` and anything that speaks the OpenAI protocol.
@@ -51,6 +60,8 @@ def serve(
         python: the Python that has vLLM; by default the environment's VLP_VLLM_PYTHON, else the one that runs vlp.
         log: file that vLLM writes to.
         timeout_s: limit on its start, in seconds.
+        tune: do not serve, but find out which of vLLM's flags are fastest here, with requests of three simulated episodes and a
+            dozen starts of vLLM; `vlp serve` takes them from runs/serve from then on.
         dry_run: only print the command line.
     """
     if not 1 <= port <= 65535:
@@ -59,6 +70,8 @@ def serve(
         lookup(dtype, dict.fromkeys(DTYPES), "dtype")
     if merge and not adapter:
         raise UsageError("--merge adds an adapter into the weights, and none is named.", "Name one with --adapter.")
+    if tune and dry_run:
+        raise UsageError("--tune has to start vLLM, and --dry-run does not.", "Leave one of them out.")
     key = checked_key(os.environ.get("VLP_MODEL_KEY")) or ""
     _must_be_guarded(host, port, key)
     plain = Offer(check_folder(find_folder(model)), None, host, port, dtype)
@@ -70,21 +83,80 @@ def serve(
         if not dry_run:
             _must_be_free(host, port)
         offer = _offer(stack, model, adapter, merge, plain)
-        words = command(vllm, offer)
+        serving = partial(_served, vllm, key, Path(log), timeout_s)
+        if tune:
+            return _tune(vllm, offer, serving, console)
+        offer = replace(offer, flags=_flags(vllm, offer))
         if dry_run:
-            print(shlex.join(words))
+            print(shlex.join(command(vllm, offer)))
             return 0
         console.print(f"starting vLLM {vllm.version} for {offer.name} (log: {log})")
-        server = stack.enter_context(ServerProcess(words, environment(vllm, key), Path(log)))
         with console.status("loading the model"):
-            server.wait_until_healthy(offer.url, timeout_s)
-            try:
-                seconds = warm_up(offer.url, key)
-            except VlpError as error:
-                hint = f"{server.complaint()} The whole story is in {log!r}.".strip()
-                raise MissingComponent(f"the model loads but does not serve: {error.message}", hint) from None
+            server, seconds = stack.enter_context(serving(offer))
         print(f"ready: {offer.url} serves {offer.name} (warmed up in {seconds:.1f} s)", flush=True)
         server.wait()
+
+
+@contextlib.contextmanager
+def _served(vllm: Vllm, key: str, log: Path, timeout_s: float, offer: Offer) -> Iterator[tuple[ServerProcess, float]]:
+    """Serve an offer while the context is open; give the process, and the seconds of its first replies."""
+    with ServerProcess(command(vllm, offer), environment(vllm, key), log) as server:
+        server.wait_until_healthy(offer.url, timeout_s)
+        try:
+            seconds = warm_up(offer.url, key)
+        except VlpError as error:
+            hint = f"{server.complaint()} The whole story is in {str(log)!r}.".strip()
+            raise MissingComponent(f"the model loads but does not serve: {error.message}", hint) from None
+        yield server, seconds
+
+
+def _flags(vllm: Vllm, offer: Offer) -> Flags:
+    """Return the flags that were chosen for an offer, else the usual ones; what was found is told beside the output."""
+    file = tuning_file(offer.name)
+    found = read_tuning(offer.name, file)
+    if found is None:
+        return Flags.usual(vllm)
+    notes = Console(stderr=True, highlight=False, soft_wrap=True)
+    if not found.fits(vllm):
+        there = f"vLLM {found.vllm} on a {'CPU' if found.cpu else 'GPU'}"
+        notes.print(f"note: {file} was measured with {there}, and is not used; --tune measures anew.", style="yellow")
+        return Flags.usual(vllm)
+    notes.print(
+        f"flags from {file}, {found.times_faster:.2f} times as fast as the usual ones: {shlex.join(found.flags.words())}"
+    )
+    return found.flags
+
+
+def _tune(vllm: Vllm, offer: Offer, serving: Serving, console: Console) -> int:
+    """Choose flags for an offer by measurement, and write them down."""
+    file = tuning_file(offer.name)
+
+    @contextlib.contextmanager
+    def start(flags: Flags) -> Iterator[Model]:
+        with serving(replace(offer, flags=flags)):
+            yield open_model(offer.url)
+
+    def tell(trial: Trial) -> None:
+        said = f"{trial.seconds:.2f} s" if trial.seconds is not None else f"not to be used: {trial.fault}"
+        console.print(f"{shlex.join(trial.flags.words())}: {said}", markup=False)
+
+    found = run_tuning(offer.name, vllm, start, partial(_requests, file.with_suffix("")), tell)
+    keep(found, file)
+    chosen = shlex.join(found.flags.words())
+    console.print(f"{chosen}: {found.times_faster:.2f} times as fast as the usual flags; written to {file}", markup=False)
+    return 0
+
+
+def _requests(folder: Path, model: Model) -> Requests:
+    """Return what a model is asked in three dynamic episodes, which are kept in a folder."""
+    try:
+        from vlp.evaluation.speed.recorded import recorded
+    except ImportError as error:
+        raise not_installed("--tune runs simulated episodes, which need", error, "sim,models") from None
+    asked = [(call.messages, call.grammar) for call in recorded(model, 3, folder)]
+    if not asked:
+        raise MissingComponent("the model was asked nothing in three episodes.", f"See the runs in {str(folder)!r}.")
+    return Requests(asked)
 
 
 def _find_vllm(python: str, dry_run: bool) -> Vllm:

@@ -80,6 +80,38 @@ def find_vllm(python: str = "") -> Vllm:
 
 
 @dataclass(frozen=True)
+class Flags:
+    """What makes vLLM faster or slower and changes no greedy reply but at a tie; `vlp.models.tuning` chooses among them.
+
+    Args:
+        drafted: tokens proposed at a time from what prompt and reply repeat (n-gram speculation); 0 for none.
+        prefix_caching: whether what prompts begin with is read once; rules and manifest stand first in every prompt.
+        chunked_prefill: whether a prompt is read in pieces between the tokens of other replies; None leaves it to vLLM.
+        sequences: replies at a time; None leaves it to vLLM.
+    """
+
+    drafted: int = 0
+    prefix_caching: bool = True
+    chunked_prefill: bool | None = None
+    sequences: int | None = None
+
+    @classmethod
+    def usual(cls, vllm: Vllm) -> "Flags":
+        """Return those that nobody has chosen."""
+        return cls(sequences=8 if vllm.cpu else None)
+
+    def words(self) -> list[str]:
+        """Return the words of the command line."""
+        words = ["--enable-prefix-caching" if self.prefix_caching else "--no-enable-prefix-caching"]
+        if self.drafted:
+            draft = {"method": "ngram", "num_speculative_tokens": self.drafted, "prompt_lookup_max": 4}
+            words += ["--speculative-config", json.dumps(draft)]
+        if self.chunked_prefill is not None:
+            words += ["--enable-chunked-prefill" if self.chunked_prefill else "--no-enable-chunked-prefill"]
+        return [*words, "--max-num-seqs", str(self.sequences)] if self.sequences else words
+
+
+@dataclass(frozen=True)
 class Offer:
     """What is served.
 
@@ -88,6 +120,7 @@ class Offer:
         adapter: a LoRA adapter that fits it and is computed beside it; None for none.
         host, port: where.
         dtype: of the weights: "float32", "bfloat16" or "float16"; "" takes what runs in process: float32 on a CPU.
+        flags: that were chosen for it; None takes the usual ones.
     """
 
     folder: ModelFolder
@@ -95,6 +128,7 @@ class Offer:
     host: str = "127.0.0.1"
     port: int = 8000
     dtype: str = ""
+    flags: Flags | None = None
 
     @property
     def name(self) -> str:
@@ -161,13 +195,13 @@ def command(vllm: Vllm, offer: Offer) -> list[str]:
     words += ["--limit-mm-per-prompt", json.dumps({"image": 8, "video": 0})]
     # No server fetches what a client names: a domain that cannot exist is the only one it may fetch from.
     words += ["--allowed-media-domains", "none.invalid"]
-    words += ["--enable-prefix-caching"]  # rules and manifest stand first in every prompt
+    words += (offer.flags or Flags.usual(vllm)).words()
     # "auto" takes no such option, and xgrammar 0.2.8 writes white space all the same.
     words += ["--structured-outputs-config", json.dumps({"backend": "guidance", "disable_any_whitespace": True})]
     # The folder's generation_config may hold a repetition penalty, which would change greedy replies; in process none is used.
     words += ["--generation-config", "vllm"]
     if vllm.cpu:
-        words += ["--enforce-eager", "--max-num-seqs", "8"]
+        words += ["--enforce-eager"]
     if offer.adapter is None:
         return [*words, "--served-model-name", offer.name]
     words += ["--served-model-name", offer.folder.name.replace("@", "-"), "--enable-lora", "--max-loras", "1"]

@@ -1,0 +1,195 @@
+"""vLLM's flags chosen by measurement: requests of a planner, each flag in turn, and the file that keeps what was found."""
+
+import json
+import re
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vlp.core.errors import MissingComponent, UsageError, VlpError
+from vlp.core.files import write_whole
+from vlp.core.messages import Message
+from vlp.models.protocol import Model
+from vlp.models.vllm import Flags, Vllm
+from vlp.primitives.schema import Schema
+
+Start = Callable[[Flags], AbstractContextManager[Model]]
+"""Serves a model under flags while the context is open."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of some flags.
+
+    Args:
+        flags: that were tried.
+        seconds: that the requests took; None where they cannot be used.
+        fault: why they cannot: vLLM did not start, or the model gave other replies.
+    """
+
+    flags: Flags
+    seconds: float | None
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What was found for a model.
+
+    Args:
+        name: under which it is served.
+        vllm: version that it was measured with; on a CPU where `cpu`.
+        cpu: whether that is a build for CPUs.
+        flags: that were chosen.
+        times_faster: than the usual ones, measured once more after the choice; 1 for the usual ones.
+        tried: all trials, in order.
+    """
+
+    name: str
+    vllm: str
+    cpu: bool
+    flags: Flags
+    times_faster: float
+    tried: tuple[Trial, ...]
+
+    def fits(self, vllm: Vllm) -> bool:
+        """Whether it says something of an installed vLLM."""
+        return (self.vllm, self.cpu) == (vllm.version, vllm.cpu)
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Requests for policies, asked one after the other as by one robot, and several at once as by a few.
+
+    Args:
+        asked: conversations with the grammars of their replies.
+        clients: that ask at once.
+        rounds: of which the median counts; one more before them is not timed.
+    """
+
+    asked: Sequence[tuple[Sequence[Message], Schema]]
+    clients: int = 4
+    rounds: int = 3
+
+    def answered(self, model: Model) -> tuple[float, list[str]]:
+        """Return the seconds of a round, and the replies of the last one when asked one after the other."""
+
+        def ask(one: tuple[Sequence[Message], Schema]) -> str:
+            return model.generate(one[0], grammar=one[1], max_tokens=1024, timeout_s=600.0).text
+
+        taken, alone = list[float](), list[str]()
+        with ThreadPoolExecutor(self.clients) as pool:
+            for _ in range(1 + self.rounds):
+                began = time.perf_counter()
+                alone = [ask(one) for one in self.asked]
+                list(pool.map(ask, self.asked))  # in a batch, replies may differ at a tie
+                taken.append(time.perf_counter() - began)
+        return statistics.median(taken[1:]), alone
+
+
+def tune(
+    name: str,
+    vllm: Vllm,
+    start: Start,
+    requests: Callable[[Model], Requests],
+    tell: Callable[[Trial], None] = lambda trial: None,
+) -> Tuning:
+    """Try each flag in turn, keep what is faster by 5 % and gives the same replies, and measure the choice once more.
+
+    Args:
+        name: of the model.
+        vllm: that serves it.
+        start: serves the model; what it raises says that flags cannot be used.
+        requests: what is asked, by the model as it is usually served.
+        tell: told of each trial.
+
+    Raises:
+        VlpError: the model cannot be served under the usual flags.
+    """
+    tried, usual = list[Trial](), Flags.usual(vllm)
+    with start(usual) as model:
+        wanted = requests(model)
+        seconds, expected = wanted.answered(model)
+
+    def told(trial: Trial) -> Trial:
+        tried.append(trial)
+        tell(trial)
+        return trial
+
+    def measured(flags: Flags) -> Trial:
+        try:
+            with start(flags) as model:
+                taken_s, replies = wanted.answered(model)
+        except VlpError as error:
+            return told(Trial(flags, None, str(error)[:300]))
+        differ = sum(one != other for one, other in zip(replies, expected, strict=True))
+        if differ:
+            return told(Trial(flags, None, f"{differ} of {len(expected)} replies differ"))
+        return told(Trial(flags, taken_s))
+
+    best = told(Trial(usual, seconds))
+    others: Mapping[str, Sequence[Any]] = {
+        "drafted": (2, 4, 8),
+        "prefix_caching": (False,),
+        "chunked_prefill": (True, False),
+        "sequences": (4, 16),
+    }
+    for flag, values in others.items():
+        for value in values:
+            trial = measured(replace(best.flags, **{flag: value}))
+            if _faster(trial, best):
+                best = trial
+    # The least of several noisy times is too small: the choice counts as what it is when measured again.
+    again = best if best.flags == usual else measured(best.flags)
+    against = again if best.flags == usual else measured(usual)
+    if not _faster(again, against):
+        return Tuning(name, vllm.version, vllm.cpu, usual, 1.0, tuple(tried))
+    return Tuning(name, vllm.version, vllm.cpu, best.flags, _ratio(against, again), tuple(tried))
+
+
+def _faster(one: Trial, other: Trial) -> bool:
+    return one.seconds is not None and other.seconds is not None and one.seconds < 0.95 * other.seconds
+
+
+def _ratio(over: Trial, under: Trial) -> float:
+    assert over.seconds and under.seconds
+    return over.seconds / under.seconds
+
+
+def tuning_file(name: str, folder: Path = Path("runs/serve")) -> Path:
+    """Return where the tuning of a model stands."""
+    return folder / f"{re.sub(r'[^A-Za-z0-9._-]', '-', name)[:120]}.json"
+
+
+def keep(tuning: Tuning, file: Path) -> None:
+    """Write a tuning; raises MissingComponent where that cannot be done."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MissingComponent(f"cannot make {str(file.parent)!r}: {error.strerror}.") from None
+    write_whole(file, json.dumps(asdict(tuning), indent=1) + "\n")
+
+
+def read_tuning(name: str, file: Path) -> Tuning | None:
+    """Return the tuning of a model that stands in a file, None where there is none.
+
+    Raises:
+        UsageError: the file holds something else.
+    """
+    if not file.is_file():
+        return None
+    try:
+        data = json.loads(file.read_text())
+        tried = tuple(Trial(**{**one, "flags": Flags(**one["flags"])}) for one in data.pop("tried"))
+        found = Tuning(**{**data, "flags": Flags(**data["flags"]), "tried": tried})
+        found.flags.words()
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UsageError(f"{str(file)!r} holds no flags for vLLM.", "Delete it, or measure anew: --tune.") from None
+    if found.name != name:
+        raise UsageError(f"{str(file)!r} is of {found.name[:120]!r}, not of {name!r}.", "Delete it.")
+    return found
