@@ -61,6 +61,7 @@ NAMES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "folder of no model": ((*RUN, "--model", "."), ("is no model folder: it has no config.json",)),
     "kind of server": ((*RUN, "--model", "http://127.0.0.1:9/v1", "--server", "vlmm"), ("Did you mean 'vllm'?",)),
     "no time for the model": ((*RUN, "--model-timeout-s", "0"), ("--model-timeout-s 0 is no time greater",)),
+    "early, and asked first": ((*RUN, "--early", "--confirm", "always"), ("--early begins a step before --confirm always",)),
     "robot's address": (("robot", "look", "--robot", "hsr"), ("not the URL",)),
 }
 

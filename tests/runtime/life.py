@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from types import SimpleNamespace
 
-from run_kit import FakeJudge
+from run_kit import FakeJudge, Streaming, put
 
 from vlp.core.messages import Instruction
 from vlp.journal import Event, read_events
@@ -103,3 +103,22 @@ def main(out: Path, kind: str, kill_s: float | None) -> None:
 
     subscribers = [] if kill_s is None else [Killer(kill_s)]
     Run(out, spec, robot, model, judge=FakeJudge(judge), subscribers=subscribers, past=events).go()
+
+
+def die_looking(out: Path, kind: str, after: bool) -> None:
+    """Begin a run, or take it over; the first life dies in its early look, before or after the robot has it done."""
+    inner = FakeRobot() if kind == "simulated" else Outliving(out.parent / "world.json")
+    begun = (out / "journal.db").exists()
+    look = inner.execute
+
+    def execute(step):
+        if after:
+            look(step)
+        if ".early." in step.key and not begun:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return look(step)
+
+    inner.execute = execute
+    spec, past = read_run(out) if begun else (Spec(Instruction.of("put the red cube in the green bowl"), robot=kind), [])
+    outcome = Run(out, spec, inner, Streaming([put("red cube", "green bowl")]), past=past, early=True).go()
+    assert outcome.outcome == "success"

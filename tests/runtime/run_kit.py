@@ -1,10 +1,12 @@
 """A run in a temporary directory with the fake robot and a scripted model."""
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 from vlp.core.messages import Instruction
+from vlp.models.protocol import Capabilities, Reply
 from vlp.models.scripted import ScriptedModel
 from vlp.runtime import run as runtime
 from vlp.runtime.loop import Change
@@ -41,6 +43,38 @@ def asked(sentence: str = "put the red cube in the green bowl", **more) -> runti
 def change(after_steps: int, sentence: str) -> Change:
     """Return a new instruction midway."""
     return Change(after_steps, Instruction.of(sentence))
+
+
+def behind_first_step(text: str) -> int:
+    """Return where the first step of a policy ends in its text."""
+    return text.index("}") + 1
+
+
+class Streaming:
+    """A fake model that writes its replies in two pieces, the first of which ends with the first step.
+
+    Args:
+        replies: policies or texts, one by one.
+        between: called between the two pieces, with the number of the reply from 0 on.
+    """
+
+    name, profile, can = "streaming", "full", Capabilities(reads=False)
+
+    def __init__(self, replies, between=lambda number: None) -> None:
+        self.replies = [reply if isinstance(reply, str) else say(reply) for reply in replies]
+        self.between, self.asked, self.written = between, 0, threading.Event()
+
+    def generate(self, messages, *, on_text=None, **options) -> Reply:
+        text = self.replies[self.asked]
+        self.asked += 1
+        end = behind_first_step(text) if "}" in text[:-1] else len(text)
+        if on_text:
+            on_text(text[:end])
+        self.between(self.asked - 1)
+        if on_text:
+            on_text(text[end:])
+        self.written.set()
+        return Reply(text)
 
 
 class FakeJudge:

@@ -92,6 +92,7 @@ def launch(
         "check": "",
         "profile": "",
         "server": "",
+        "early": False,
         **spec.options,
     }
     always = options["confirm"] == "always"
@@ -131,7 +132,7 @@ def launch(
         asker = {"always": "always", "yes": _confirmed}.get(options["confirm"], keyboard.confirm if keyboard else None)
         run = Run(
             out, spec, robot, model or _expert(simulation, judge), judge=judge, subscribers=watchers, on_text=terminal.on_text,
-            confirm=asker, past=past, looked=looked,
+            confirm=asker, past=past, looked=looked, early=options["early"],
         )  # fmt: skip
         listener = keyboard or lines
         with (
@@ -388,6 +389,7 @@ def run(
     force: bool = False,
     no_recordings: bool = False,
     confirm: Literal["ask", "yes", "always"] = "ask",
+    early: bool = False,
     token: str = "",
     timeout_s: float = 1800.0,
     model_timeout_s: float = 120.0,
@@ -413,6 +415,7 @@ def run(
         confirm: where a general model may have misunderstood, "ask" the person at the terminal (without one nothing moves), or
             go on: "yes", also with what cannot be undone. "always" waits before the first step of every policy for yes, no, an
             edit or another sentence.
+        early: begin the first step of a policy while the rest is still being written, where it only looks.
         token: of a robot's server; by default the environment's VLP_ROBOT_TOKEN.
         timeout_s: limit on the whole run, in seconds of real time.
         model_timeout_s: limit on opening a model's server, and on each reply.
@@ -426,8 +429,10 @@ def run(
     for name, seconds in {"--timeout-s": timeout_s, "--model-timeout-s": model_timeout_s}.items():
         if not 0 < seconds < math.inf:
             raise UsageError(f"{name} {seconds:g} is no time greater than 0.", "Give the longest time, in seconds.")
+    if early and confirm == "always":
+        raise UsageError("--early begins a step before --confirm always has asked.", "Leave one of them out.")
     options = {"adapter": adapter, "grounder": grounder, "recordings": not no_recordings, "confirm": confirm}
-    chosen = {"profile": profile, "server": server, "check": check if check == "model" else ""}
+    chosen = {"profile": profile, "server": server, "check": check if check == "model" else "", "early": early}
     options |= {name: value for name, value in chosen.items() if value}
     if model == EXPERT or grounder == "oracle":
         options["upper_bound"] = True

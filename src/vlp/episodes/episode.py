@@ -50,12 +50,14 @@ class System:
         grounder: a row of `GROUNDERS`.
         replan: False for the ablation: the first policy is followed to its end or its first failed step.
         budget: bounds of one run.
+        early: whether a policy's first step is begun while the rest is written, where it only looks.
     """
 
     model: Callable[[], Model] | None
     grounder: str = DEFAULT_GROUNDER
     replan: bool = True
     budget: Budget = field(default_factory=lambda: Budget(run_s=900.0))
+    early: bool = False
 
 
 def run_episode(episode: Episode, system: System, out: Path, watch: Watch | None = None) -> Row:
@@ -125,6 +127,7 @@ def set_up(
     run = Run(
         folder, spec, robot, model or ExpertModel(simulation.truth, lambda: verdict.task), judge=verdict,
         subscribers=[account] if account else [], triggers=[t for t in TRIGGERS if system.replan or t.name == "step-failed"],
+        early=system.early,
     )  # fmt: skip
     return run, simulation, account
 

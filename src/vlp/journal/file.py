@@ -38,6 +38,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     "confirm-asked": ("revision", "text", "steps", "final"),
     # The answer ("yes", "no", "edit", "instruction") and through what it came.
     "confirm-answered": ("revision", "answer", "by"),
+    # A perception about to be sent while its policy is still being written; a policy that begins with it names its key.
+    "step-begun": ("key", "do", "arguments", "text"),
     # A step about to be sent.
     "step-started": ("revision", "id", "key", "do", "arguments", "epoch"),
     # What a step did.

@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -85,25 +85,49 @@ class Worker:
         self._thread.start()
 
     def call(self, work: Callable[[], T], limit_s: float, what: str, wanted: Callable[[], bool] = lambda: True) -> T:
-        """Return `work()`, carried out in the thread.
+        """Return `work()`, carried out in the thread (see `wait`)."""
+        return self.wait(self.begin(work, what), limit_s, what, wanted)
+
+    def begin(self, work: Callable[[], T], what: str) -> Future[T]:
+        """Return what ends with `work()`, carried out in the thread.
 
         Args:
             work: the call.
-            limit_s: how long to wait for it.
             what: the words for the call in messages, e.g. "an observation".
-            wanted: asked now and then; waiting ends when it says no.
 
         Raises:
-            Overrun: no answer in time; the thread is lost and every later call raises at once.
-            Abandoned: no longer wanted; the thread goes on by itself.
-            VlpError: whatever `work` raised of that kind.
-            ProgramFault: `work` raised anything else.
+            Overrun: an earlier call has not ended in time; the thread is lost.
         """
         if self._hung:
             raise Overrun(self._hung)
         future: Future[T] = Future()
         self._jobs.put((work, what, future))
-        end_s = time.monotonic() + limit_s
+        return future
+
+    def wait(
+        self,
+        future: Future[T],
+        limit_s: float,
+        what: str,
+        wanted: Callable[[], bool] = lambda: True,
+        began_s: float | None = None,
+    ) -> T:
+        """Return what a call gives.
+
+        Args:
+            future: from `begin`.
+            limit_s: how long to wait for it.
+            what: the words for the call in messages.
+            wanted: asked now and then; waiting ends when it says no.
+            began_s: since when it has been waited for, by `time.monotonic()`; None for now.
+
+        Raises:
+            Overrun: no answer in time; the thread is lost and every later call raises at once.
+            Abandoned: no longer wanted; the thread goes on by itself.
+            VlpError: whatever the call raised of that kind.
+            ProgramFault: the call raised anything else.
+        """
+        end_s = (time.monotonic() if began_s is None else began_s) + limit_s
         while True:
             try:
                 return future.result(max(0.0, min(SLICE_S, end_s - time.monotonic())))
@@ -206,6 +230,7 @@ class Body:
         self._worker = Worker("robot")
         self._looking_s = 0.0
         self._own = uuid.uuid4().hex
+        self._begun: tuple[Step, Future[tuple[StepResult, bytes | None]]] | None = None
         self.stop_fault = ""
         self.manifest = self._call(robot.describe, budget.observe_s, "its manifest")
 
@@ -217,15 +242,31 @@ class Body:
         data = {"purpose": purpose, "state": seen.state.to_json(), "seconds": seconds, "stamp_s": seen.stamp_s}
         return seen, Event("observation", data, blob=encode_jpeg(seen), live=seen)
 
+    def begin(self, step: Step) -> None:
+        """Send a step and do not wait for its end: `execute` of the same step gives it, any other call waits for it first."""
+        self._rest()
+        self._begun = step, self._send(step)
+
+    def begun(self) -> StepResult:
+        """Return the result of the step that was begun last, once it has ended."""
+        assert self._begun is not None
+        self._rest()
+        step, future = self._begun
+        return self.checked(step.do, future.result()[0])
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step that was begun is still under way."""
+        begun = self._begun
+        return begun is not None and not begun[1].done()
+
     def execute(self, step: Step) -> tuple[StepResult, bytes | None]:
         """Carry out a step; return its result and, where the robot can give one, its state afterwards."""
-        limit_s = self._limit_s(step)
-        snapshot = self.offers("snapshot")
-
-        def work() -> tuple[StepResult, bytes | None]:
-            return executed(self.robot, step), snapshot() if snapshot else None
-
-        result, after = self._call(work, limit_s, f"the end of {step.do!r}")
+        begun, self._begun = self._begun, None
+        if begun is not None and begun[0] != step:
+            self._ended(*begun)
+            begun = None
+        result, after = self._ended(step, begun[1] if begun else self._send(step))
         result = self.checked(step.do, result)
         if result.code == "another-robot":
             raise MissingComponent(result.message)
@@ -338,9 +379,38 @@ class Body:
         grace_s = self._budget.step_grace_s * (12 if primitive.kind == "perception" else 1)
         return (step.timeout_s or primitive.timeout_s) + grace_s
 
+    def _send(self, step: Step) -> Future[tuple[StepResult, bytes | None]]:
+        snapshot = self.offers("snapshot")
+
+        def work() -> tuple[StepResult, bytes | None]:
+            return executed(self.robot, step), snapshot() if snapshot else None
+
+        with self._stopping():
+            return self._worker.begin(work, f"the end of {step.do!r}")
+
+    def _ended(self, step: Step, future: Future[T]) -> T:
+        with self._stopping():
+            return self._worker.wait(future, self._limit_s(step), f"the end of {step.do!r}")
+
+    def _rest(self) -> None:
+        """Wait for the end of a step that was begun: the robot does one thing at a time, and each has its own time limit."""
+        if self._begun is not None:
+            try:
+                self._ended(*self._begun)
+            except VlpError:
+                self._begun = None
+                raise
+
     def _call(self, work: Callable[[], T], limit_s: float, what: str) -> T:
-        try:
+        self._rest()
+        with self._stopping():
             return self._worker.call(work, limit_s, what)
+
+    @contextlib.contextmanager
+    def _stopping(self) -> Iterator[None]:
+        """Stop a robot that hangs, or whose program fails."""
+        try:
+            yield
         except (Overrun, ProgramFault):
             with contextlib.suppress(StopFailed):  # told at the end of the run
                 self.stop()

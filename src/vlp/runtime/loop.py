@@ -193,7 +193,7 @@ class Loop:
 
     def _time_out(self) -> None:
         with self._stopped:
-            moving, self._late = self._moving, self._late or not self._stop
+            moving, self._late = self._moving or self.body.busy, self._late or not self._stop
             self._stop = self._stop or f"the run took longer than {self.budget.run_s:g} s."
         if moving:
             self._halt(self._stop)
@@ -343,14 +343,13 @@ class Loop:
 
     def _carried_out(self, step: PlanStep) -> StepResult:
         revision = self.memory.progress.revision
-        # The key is the same for the same step of the same policy, in any process.
-        sent = Step(step.step.do, self.memory.resolve(step), f"{self.run_id}.{revision}.{step.id}")
+        sent = Step(step.step.do, self.memory.resolve(step), self.memory.key(self.run_id, step))
         refused = self._refused(step, sent)
         if refused:
             self.ended(step, refused, 0.0)
             return refused
         data = {"revision": revision, "id": step.id, "key": sent.key, "do": sent.do, "arguments": sent.arguments}
-        data |= {"epoch": sent.epoch, "instance": self.body.instance()}
+        data |= {"epoch": sent.epoch, "instance": self.body.instance(), **self._begun_early(sent.key)}
         self.journal.emit(Event("step-started", data))
         start = time.monotonic()
         result, snapshot = self.body.execute(sent)
@@ -369,9 +368,13 @@ class Loop:
             "result": asdict(result),
             "seconds": seconds,
             "looks_s": self.body.spent(),
+            **self._begun_early(result.key),
         }
         after = [Event("snapshot", {"after": result.key}, blob=snapshot)] if snapshot is not None else []
         self.journal.emit(Event("step-finished", data), *after)
+
+    def _begun_early(self, key: str) -> dict[str, bool]:
+        return {"early": True} if key and key == self.memory.early else {}
 
     def _refused(self, step: PlanStep, sent: Step) -> StepResult | None:
         """Return why a step must not start, None when it may.
@@ -405,6 +408,8 @@ class Loop:
 
     def finish(self, outcome: Outcome) -> Outcome:
         """Look once more, ask the judge, write down how the run ended, and return it."""
+        if self.planner.early is not None:
+            self.planner.early.drop("the run ended before the policy was carried out")
         end: list[Event] = []
         verdict: bool | None = None
         with self._stopped:  # whether the robot stopped is part of how it ended

@@ -115,6 +115,7 @@ class RunMemory:
         undoable: final steps that were done, or may have been, as `deed_text` writes them: none is done twice unasked.
         asked_anew: how many instructions came before the last one that is no answer.
         planned_on_s: when the image of the present plan was taken, in seconds since the epoch.
+        early: the key under which the first step of the present plan was begun while the rest was written; "" for none.
     """
 
     def __init__(self, primitives: Mapping[str, Primitive]) -> None:
@@ -129,6 +130,7 @@ class RunMemory:
         self.asked_anew = 0
         self.declined = ""
         self.planned_on_s = 0.0
+        self.early = ""
 
     def on_event(self, event: Event) -> None:
         """Take one event in; kinds without a row in the table change nothing."""
@@ -157,6 +159,16 @@ class RunMemory:
         """Return where the robot stands and what it holds by its own state, in the words of what is known."""
         at = state.at or ("" if self.tells_place else self.knowledge.at)
         return at, (state.holding == "something" and self.knowledge.holding) or state.holding
+
+    def key(self, keys: str, step: PlanStep) -> str:
+        """Return the key of a step of the present plan: the same in any process.
+
+        Args:
+            keys: with which the run's keys begin.
+            step: the step.
+        """
+        first = self.progress.plan is not None and self.progress.plan.steps[0].id == step.id
+        return self.early if self.early and first else f"{keys}.{self.progress.revision}.{step.id}"
 
     def references(self, step: PlanStep) -> dict[str, Located]:
         """Return the located things that a step refers to, by argument, as they were when they were located."""
@@ -216,6 +228,7 @@ class RunMemory:
     def _policy(self, event: Event) -> None:
         p = self.progress
         self.situation.names.clear()  # what a name stands for ends with its policy
+        self.early = event.data.get("early", "")
         self.progress = Progress(
             revision=event.data["revision"],
             plan=event.live or Plan.from_json(event.data["policy"]),

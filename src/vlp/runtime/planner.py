@@ -15,6 +15,7 @@ from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import CHECK, Schema, guided, policy_schema
 from vlp.prompt.render import plan_messages, repair_messages
 from vlp.runtime.body import Abandoned, Budget, Overrun, Worker
+from vlp.runtime.early import Early, FirstStep
 from vlp.runtime.memory import ForGood, RunMemory, alike, deed_text
 from vlp.runtime.story import Outcome
 from vlp.understanding.final import Deed
@@ -169,6 +170,7 @@ class Planner:
         names: the only things that the robot finds in its images; None for whatever can be named.
         confirm: asks a person whether to go on; None where nobody is there.
         reachable: tells why the robot cannot get to a thing; None where it does not say.
+        early: begins the first step of a policy while the rest is written; None begins nothing before the policy is whole.
     """
 
     def __init__(
@@ -183,7 +185,9 @@ class Planner:
         confirm: Callable[[str], bool] | None = None,
         names: Names | None = None,
         reachable: Reachable | None = None,
+        early: Early | None = None,
     ) -> None:
+        self.early = early
         self._reachable = reachable
         self._names = names
         self.gate, self._confirm = gate, confirm
@@ -222,20 +226,27 @@ class Planner:
         known = replace(self.memory.state(refuted), at=seen.state.at)
         fresh = self.memory.progress.instruction != memory.instruction
         checks = (*CHECKS, *self.gate.checks(memory.instructions, fresh), self._not_again, self._not_declined)
+
+        def checked(text: str) -> tuple[Plan | None, Report]:
+            return check_policy(text, self.manifest, known, self._reachable, checks)
+
         messages, report, said = first, Report(), ""
         for attempt in range(1, self.budget.replies + 1):
-            reply = self._ask(messages, attempt, self._grammars[refuted])
+            reply = self._ask(messages, attempt, self._grammars[refuted], checked)
             start = time.perf_counter()
-            plan, report = check_policy(reply.text, self.manifest, known, self._reachable, checks)
+            plan, report = checked(reply.text)
             check_s = time.perf_counter() - start
             if plan is not None:
                 if not plan.policy.question:  # a model that asks has not gone on with a misunderstanding
                     self._ask_person(plan, known)
-                self.journal.emit(self._policy_event(plan, check_s), self._understood(plan, known))
+                key = self.early.taken(plan) if self.early else ""
+                self.journal.emit(self._policy_event(plan, check_s, key), self._understood(plan, known))
                 return plan
             if reply.finish == "length":
                 report.add("", "cut-off", f"the reply was cut off at {self.budget.reply_tokens} tokens.", "Write less.")
             self.journal.emit(Event("report", {"attempt": attempt, **report.to_json(), "check_s": check_s}))
+            if self.early:
+                self.early.drop("the reply was refused")
             said = " ".join(reply.text.split())[:60]
             messages = repair_messages(first, reply.text, report, self._profile, self.model.can.turns)
         worst = next((issue for issue in report.issues if issue.code == "cut-off"), report.issues[0])
@@ -297,6 +308,8 @@ class Planner:
         if not doubt:
             return
         self.journal.emit(Event("note", {"text": doubt}))
+        if self.early:
+            self.early.drop("a person is asked first")
         if self._confirm is None:
             raise NoPolicy(f"{doubt} Nobody is there to be asked: say it in other words, or confirm it (`--confirm yes`).")
         confirm, question = self._confirm, f"{doubt} It means to do: {plan.policy.goal}. Go on? (yes or no)"
@@ -371,24 +384,33 @@ class Planner:
         """Let the model's thread end."""
         self._worker.close()
 
-    def _ask(self, messages: Sequence[Message], attempt: int, grammar: Schema) -> Reply:
+    def _ask(
+        self,
+        messages: Sequence[Message],
+        attempt: int,
+        grammar: Schema,
+        checked: Callable[[str], tuple[Plan | None, Report]],
+    ) -> Reply:
         start, old, limit_s = time.monotonic(), self.memory.progress.plan, self.budget.model_s
         draft = compact(old.policy) if old else None
 
         def replied() -> Reply:
-            return self._worker.call(
+            what, began_s = "a reply", time.monotonic()
+            first = FirstStep(self._on_text) if self.early else None
+            reply = self._worker.begin(
                 lambda: self.model.generate(
                     messages,
                     grammar=grammar,
                     draft=draft,
                     max_tokens=self.budget.reply_tokens,
                     timeout_s=limit_s,
-                    on_text=self._on_text,
+                    on_text=first.add if first else self._on_text,
                 ),
-                limit_s + HANG_GRACE_S,
-                "a reply",
-                self.wanted,
+                what,
             )
+            if self.early and first:
+                self.early.follow(reply, first, lambda text: checked(text)[0], self.wanted, limit_s)
+            return self._worker.wait(reply, limit_s + HANG_GRACE_S, what, self.wanted, began_s)
 
         try:
             reply = replied()
@@ -412,7 +434,7 @@ class Planner:
         ids = [step.id for step in final_steps(plan, self.manifest, known)]
         return Event("understood", {"revision": self.memory.progress.revision + 1, "text": understood(plan, ids), "final": ids})
 
-    def _policy_event(self, plan: Plan, check_s: float) -> Event:
+    def _policy_event(self, plan: Plan, check_s: float, early: str = "") -> Event:
         progress = self.memory.progress
         old = progress.plan
         change = diff(old, plan, self.manifest, [s.id for s in progress.done]) if old else None
@@ -424,6 +446,7 @@ class Planner:
             "claim": claim_of(plan.policy, progress.steps, self.manifest),
             "triggers": list(progress.triggers),
             "check_s": check_s,
+            **({"early": early} if early else {}),
         }
         return Event("policy", data, live=plan)
 

@@ -20,6 +20,7 @@ from vlp.journal import Event, Journal, Subscriber, read_events
 from vlp.models.protocol import Model
 from vlp.robot.protocol import Robot, Status, Step, StepResult
 from vlp.runtime.body import UNKNOWN, Body, Budget
+from vlp.runtime.early import Early
 from vlp.runtime.loop import Change, Judge, Loop
 from vlp.runtime.memory import RunMemory, reading
 from vlp.runtime.planner import Planner
@@ -106,9 +107,11 @@ class Run:
             first step of every new policy that has an action; None where nobody is there.
         past: events of a run to be taken over.
         looked: whether a person has looked at the robot since then: nothing that was known of it counts any more.
+        early: whether a policy's first step is begun while the rest is still written, where it only looks (`runtime.early`).
 
     Raises:
-        UsageError: the directory holds a run already, or the model was made for another robot.
+        UsageError: the directory holds a run already, or the model was made for another robot, or a step is to begin early and
+            a person to be asked before the first one.
         JournalError: the directory cannot be written.
     """
 
@@ -126,8 +129,13 @@ class Run:
         confirm: Callable[[str], bool] | Literal["always"] | None = None,
         past: Sequence[Event] = (),
         looked: bool = False,
+        early: bool = False,
     ) -> None:
         self.spec, self._past, self._looked = spec, list(past), looked
+        if early and confirm == "always":
+            raise UsageError(
+                "no step begins before a person has said yes, so none can begin early.", 'Leave out early, or confirm="always".'
+            )
         events = [change.what for change in spec.changes if isinstance(change.what, str)]
         if events and judge is None:
             raise UsageError(f"this robot's world takes no events: {events[0][:100]!r}.")
@@ -139,7 +147,8 @@ class Run:
         anew = [event.data["keys"] for event in past if event.kind == "trigger" and "keys" in event.data]
         keys = anew[-1] if anew else self.run_id
         # The robot first: one that does not answer must leave no empty journal behind.
-        self.body = Body(robot, spec.budget, f"{keys}.{len(past)}")
+        tag = f"{keys}.{len(past)}"
+        self.body = Body(robot, spec.budget, tag)
         if hold_as := self.body.offers("hold_as"):
             hold_as(f"vlp-{self.run_id}")
         self.gate = Gate.of(model, self.body.manifest)
@@ -151,8 +160,19 @@ class Run:
         reachable = self.body.reachable if self.body.offers("reachable") else None
         always = isinstance(confirm, str)
         doubts = (lambda question: True) if isinstance(confirm, str) else confirm  # whoever is asked anyway is asked once
+        begins = Early(self.body, self.journal, self.memory, tag) if early else None
         self.planner = Planner(
-            model, self.body.manifest, self.journal, self.memory, spec.budget, on_text, self.gate, doubts, names, reachable
+            model,
+            self.body.manifest,
+            self.journal,
+            self.memory,
+            spec.budget,
+            on_text,
+            self.gate,
+            doubts,
+            names,
+            reachable,
+            begins,
         )
         self.confirming: Confirming | None = None
         if always:
@@ -381,7 +401,7 @@ def _regain(events: Sequence[Event], loop: Loop) -> str:
     known: list[str] = []
     while progress.remaining and not progress.failed:
         step = progress.remaining[0]
-        result = body.ask("result_of", f"{keys}.{progress.revision}.{step.id}")
+        result = body.ask("result_of", loop.memory.key(keys, step))
         if result is None or result.code in UNKNOWN:
             break
         result = body.checked(step.step.do, result)

@@ -312,6 +312,9 @@ class Story:
         self._say("confirm", told)
         self.waiting, self.asking = "", False
 
+    def _step_begun(self, event: Event) -> None:
+        self._say("step", f"begun while the policy is written: {event.data['text']}")
+
     def _step_started(self, event: Event) -> None:
         row = self._row(event)
         if row:
@@ -365,6 +368,7 @@ _FOLDS = {
     "understood": Story._understood,
     "confirm-asked": Story._asked,
     "confirm-answered": Story._answered,
+    "step-begun": Story._step_begun,
     "step-started": Story._step_started,
     "step-finished": Story._step_finished,
     "trigger": Story._trigger,

@@ -1,20 +1,26 @@
-"""P4: time a token with the grammar against time a token without, the model's choice imposed, so that any weights will do.
+"""A model's choice imposed, so that any weights will do; and P4: time a token with the grammar against time without.
 
 What a grammar forces costs no pass of its own; what it leaves open costs a look at which tokens it allows.
 """
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vlp.core.messages import Message
 from vlp.evaluation.planning import grammar, prompt, prompt_messages
 from vlp.evaluation.speed.replanning import opened
 from vlp.evaluation.speed.rows import Effort, Measured
 from vlp.evaluation.speed.turns import NotTheSame, Timed
+from vlp.models.chat import Prompt
 from vlp.models.decode import Draft, Session, decode
 from vlp.models.grammar import Grammars, Vocabulary
+from vlp.models.in_process import InProcess
+from vlp.models.protocol import Capabilities, Model, Reply
+from vlp.primitives.schema import Schema
 from vlp.prompt.target import policy_text
 from vlp.sim import expert
 
@@ -54,6 +60,43 @@ class Imposed:
             rest = self._text[len(written) :].decode(errors="ignore")
             self._tokens[len(written)] = self._vocabulary.encode(rest)[0] if rest else self._end
         return self._tokens[len(written)]
+
+
+class ImposedModel:
+    """A model in process that writes what another one writes; it computes whatever it would for a reply of its own.
+
+    Args:
+        inner: the model.
+
+    Attributes:
+        writes: says what it is to write; set before it is asked.
+    """
+
+    can = Capabilities(reads=False)
+    writes: Model
+
+    def __init__(self, inner: InProcess) -> None:
+        self.inner, self.name, self.profile = inner, inner.name, inner.profile
+
+    def generate(self, messages: Sequence[Message], *, grammar: Schema | None = None, **options: Any) -> Reply:
+        """Return the imposed reply, with the model's own timings (see `vlp.models.protocol.Model.generate`).
+
+        Raises:
+            NotTheSame: it cannot write that, e.g. as the grammar does not admit it.
+        """
+        text, session = self.writes.generate(messages, grammar=grammar).text, self.inner.session
+
+        def imposed(prompt: Prompt) -> Session:
+            return Imposed(session(prompt), self.inner.vocabulary, text, min(self.inner.ends))
+
+        self.inner.session = imposed
+        try:
+            reply = self.inner.generate(messages, grammar=grammar, **options)
+        finally:
+            self.inner.session = session
+        if reply.text != text:
+            raise NotTheSame(f"{self.name} wrote {reply.text[:80]!r}, not {text[:80]!r}")
+        return reply
 
 
 def constrained(effort: Effort) -> list[Measured]:

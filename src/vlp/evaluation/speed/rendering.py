@@ -82,7 +82,7 @@ def run_with_camera(episode: Episode, system: System, folder: Path, hz: float = 
     outcome = run.go()
     events = read_events(folder)
     steps = [
-        (e.data["do"], e.data["status"], _timeless(e.data["result"])) for e in events if e.kind == "step-finished"
+        (e.data["do"], e.data["status"], timeless(e.data["result"])) for e in events if e.kind == "step-finished"
     ]  # fmt: skip
     images = [e.blob or b"" for e in events if e.kind == "observation"]
     ended = (outcome.outcome, outcome.claim, outcome.verdict, round(float(simulation.data.time), 3))
@@ -103,7 +103,7 @@ def _camera(simulation: Simulation, period_s: float) -> Callable[[float], None]:
     return tick
 
 
-def _timeless(result: dict[str, Any]) -> dict[str, Any]:
+def timeless(result: dict[str, Any]) -> dict[str, Any]:
     """Return a result without its key, which is another in each run, and without wall-clock seconds."""
     done = {name: value for name, value in result["done"].items() if name != "timings_s"}
     return {name: value for name, value in result.items() if name not in ("key", "duration_s")} | {"done": done}

@@ -83,6 +83,7 @@ ROWS: dict[str, str] = {
     "P2": "replanning:passes",
     "P3": "replanning:reading",
     "P4": "imposed:constrained",
+    "P5": "early:first_step",
     "P6": "episodes:episodes_an_hour",
     "P7": "rendering:render_on_demand",
     "P8": "training_step:lora_step",
