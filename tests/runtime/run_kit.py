@@ -46,12 +46,12 @@ def change(after_steps: int, sentence: str) -> Change:
 
 
 def behind_first_step(text: str) -> int:
-    """Return where the first step of a policy ends in its text."""
-    return text.index("}") + 1
+    """Return where it is known what the first step of a policy does: in its text, before the name of its result."""
+    return min(text.index(end) + len(end) for end in ("}", ',"as":') if end in text)
 
 
 class Streaming:
-    """A fake model that writes its replies in two pieces, the first of which ends with the first step.
+    """A fake model that writes its replies in two pieces, the first of which says what the first step does.
 
     Args:
         replies: policies or texts, one by one.

@@ -400,21 +400,22 @@ def test_a_process_killed_in_the_look_is_taken_over(tmp_path, kind, after):
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "rest", "closed"),
     [
-        '{"goal":"a } in [","seen":[["cube",[1,2,3,4]]],"subtasks":[{"name":"say \\"}\\" }","steps":[{"do":"find","n":["a"]}',
-        ' {\n "goal" : "x" , "subtasks" : [ { "name" : "y" , "steps" : [ { "do" : "locate" }',
+        ('{"goal":"a } in [","seen":[["cube",[1,2,3,4]]],"subtasks":[{"name":"say \\"}\\" }","steps":[{"do":"find"', "}", "}"),
+        (' {\n "goal" : "x" , "subtasks" : [ { "name" : "y" , "steps" : [ { "do" : "locate" , "as" : "cube"', " }", " }"),
+        ('{"goal":"x","subtasks":[{"name":"y","steps":[{"do":"find","n":["a",{"as":1}]', ',"as":"b"}', ',"as":"it"}'),
     ],
 )
-def test_the_first_step_closes_once_wherever_the_text_is_cut(text):
-    whole = text + ',{"do":"grasp"}]}]}'
+def test_the_first_step_closes_once_wherever_the_text_is_cut(text, rest, closed):
+    whole = text + rest + ',{"do":"grasp","as":"c"}]}]}'
     for size in (1, 2, 7, len(whole)):
-        heard, first = [], FirstStep(lambda piece: heard.append(piece))  # noqa: B023
+        heard = list[str]()
+        first = FirstStep(heard.append)
         for start in range(0, len(whole), size):
             first.add(whole[start : start + size])
-        assert first.closed.get_nowait() == text + "]}]}" and first.closed.empty()
-        assert "".join(heard) == whole
-        json.loads(text + "]}]}")
+        assert first.closed.get_nowait() == text + closed + "]}]}" and first.closed.empty()
+        assert "".join(heard) == whole and json.loads(text + closed + "]}]}")
 
 
 def test_text_without_a_step_closes_nothing():

@@ -16,13 +16,13 @@ from vlp.understanding.lexicon import listed
 
 
 class FirstStep:
-    """Reads a reply as it grows, up to the end of its first step.
+    """Reads a reply as it grows, up to where it is known what its first step does: before the name of its result, at its end.
 
     Args:
         on_text: told each piece too; None for nobody.
 
     Attributes:
-        closed: gets, once, the reply up to there as the policy of that step alone.
+        closed: gets, once, the reply up to there as the policy of that step alone, whatever its result will be called.
     """
 
     def __init__(self, on_text: Callable[[str], None] | None = None) -> None:
@@ -33,24 +33,27 @@ class FirstStep:
 
     def add(self, piece: str) -> None:
         """Take one more piece in, from the model's thread."""
-        for end, character in enumerate(piece if not self._done else "", 1):
-            if self._ends(character):
+        for character in piece if not self._done else "":
+            self._text += character
+            if step := self._whole(character):
                 self._done = True
-                self.closed.put(f"{self._text}{piece[:end]}]}}]}}")  # of steps, subtask, subtasks and policy
+                self.closed.put(f"{step}]}}]}}")  # of steps, subtask, subtasks and policy
                 break
-        self._text += piece if not self._done else ""
         if self._on_text:
             self._on_text(piece)
 
-    def _ends(self, character: str) -> bool:
-        """Return whether a step ends with this character: the objects in the list in the objects in the policy's list."""
+    def _whole(self, character: str) -> str:
+        """Return the text with its first step closed, "" while it goes on: an object in a list in an object in a list."""
         if self._quoted:
             self._quoted = self._escaped or character != '"'
             self._escaped = character == "\\" and not self._escaped
-            return False
+            return ""
         self._quoted = character == '"'
         self._depth += (character in "[{") - (character in "]}")
-        return character == "}" and self._depth == 4
+        if character == "}" and self._depth == 4:
+            return self._text
+        named = character == ":" and self._depth == 5 and self._text.endswith(',"as":')
+        return f'{self._text}"it"}}' if named else ""
 
 
 class Early:

@@ -18,6 +18,7 @@ from vlp.evaluation.speed.turns import Interval, NotTheSame
 from vlp.journal import Event, read_events
 from vlp.models.in_process import InProcess
 from vlp.runtime.body import Budget
+from vlp.runtime.early import FirstStep
 from vlp.sim.worlds.seeds import seed_of
 
 
@@ -29,6 +30,7 @@ class FirstSent:
         done: what is asserted equal in both arms: how the run ended, its policies, its steps with their results.
         sent_s, written_s: from the request to the first primitive, and to the whole policy.
         read_s: from the request to the first token of the policy.
+        tokens: of the policy, up to where it is known what its first step does, and in all.
         early: whether the first primitive was begun while the policy was written.
     """
 
@@ -36,6 +38,7 @@ class FirstSent:
     sent_s: float = field(compare=False)
     written_s: float = field(compare=False)
     read_s: float = field(compare=False)
+    tokens: tuple[int, int] = field(compare=False)
     early: bool = field(compare=False)
 
 
@@ -53,10 +56,13 @@ def first_step(effort: Effort) -> list[Measured]:
     more = {"seconds": {"early": _seconds(early), "usual": _seconds(usual)}}
     from_request = Interval.of([one.sent_s / one.written_s for one in early])
     from_token = Interval.of([(one.sent_s - one.read_s) / (one.written_s - one.read_s) for one in early])
+    tokens = Interval.of([one.tokens[0] / one.tokens[1] for one in early])
     said = "The same runs without the time in which the prompt is read."
+    counted = "Counted in the same policies: what it comes to where a prompt is known and every token takes a pass of its own."
     return [
         Measured("P5", "first primitive sent over policy written", from_request, compared, at_most=0.3, more=more),
         Measured("P5", "first primitive sent over policy written, from the first token", from_token, said),
+        Measured("P5", "tokens of the policy before the first primitive can be sent, over all", tokens, counted),
     ]
 
 
@@ -90,14 +96,25 @@ def sent_first(episode: Episode, inner: InProcess, folder: Path, early: bool) ->
     steps = [(e.data["do"], e.data["status"], timeless(e.data["result"])) for e in events if e.kind == "step-finished"]
     asked, reply = (_first(events, kind) for kind in ("observation", "reply"))
     sent = _first(events, "step-started", "step-begun")
-    timings_s = reply.data["timings_s"]
+    timings_s, text, encode = reply.data["timings_s"], reply.data["text"], inner.vocabulary.encode
     return FirstSent(
         done=(ended, policies, steps),
         sent_s=sent.wall_s - asked.wall_s,
         written_s=reply.wall_s - asked.wall_s,
         read_s=timings_s["prompt"] + timings_s["prefill"],
+        tokens=(len(encode(text[: known_at(text)])), len(encode(text))),
         early=sent.kind == "step-begun",
     )
+
+
+def known_at(text: str) -> int:
+    """Return how many characters of a policy are written when its first step can be begun; all of them where none can be."""
+    first = FirstStep()
+    for written, character in enumerate(text, 1):
+        first.add(character)
+        if not first.closed.empty():
+            return written
+    return len(text)
 
 
 def _first(events: Sequence[Event], *kinds: str) -> Event:
