@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import signal
 import threading
+import time
 from collections import Counter
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -192,7 +193,7 @@ def test_a_reply_that_is_asked_for_again_may_begin_otherwise(tmp_path):
 
     class Breaking(Streaming):
         def generate(self, messages, *, on_text=None, **options):
-            text = self.replies[self.asked]
+            text, on_text = self.replies[self.asked], on_text or (lambda piece: None)
             on_text(text[: behind_first_step(text)])
             self.asked += 1
             if self.asked == 1:
@@ -278,6 +279,17 @@ def test_a_stop_ends_the_look_too(tmp_path):
     outcome = run.go()
     assert (outcome.outcome, outcome.reason, run.done) == ("stopped", "enough", ["locate"])
     assert not run.of("step-started") and "is not used" in run.of("note")[-1]["text"]
+
+
+def test_after_a_stop_nothing_begins(tmp_path):
+    class Late(Streaming):
+        def generate(self, messages, **options):
+            time.sleep(0.1)  # the run waits for its words by then
+            run.run.stop("enough")
+            return super().generate(messages, **options)
+
+    run = Run(tmp_path / "run", Late([CUBE_IN_BOWL]), early=True)
+    assert (run.go().outcome, run.done, run.of("step-begun")) == ("stopped", [], [])
 
 
 def test_the_end_of_the_runs_time_ends_the_look_too(tmp_path):
