@@ -15,6 +15,7 @@ from vlp.robot.keys import Once
 from vlp.robot.protocol import StepResult
 from vlp.sim.render import Camera
 from vlp.sim.truth import TrueObject, Truth
+from vlp.sim.worlds.floor import FloorPlan
 from vlp.sim.worlds.protocol import Happening, Station
 
 JOINTS = ("base_x", "base_y", "base_yaw")
@@ -68,6 +69,13 @@ class Room:
         del scene
         stands = {"door": (0.0, 0.0, 0.0), "window": (0.5, 1.5, 0.5)}
         return {name: Station(stand, (*stand[:2], 0.0)) for name, stand in stands.items()}
+
+    def react(self, simulation):
+        del simulation
+
+    def floor(self, scene):
+        crates = tuple(((x - 0.15, y - 0.15), (x + 0.15, y + 0.15)) for x, y in (crate.at for crate in scene.objects))
+        return FloorPlan((-4.0, -4.0), (4.0, 4.0), crates)
 
     def truth(self, simulation, held=None):
         del held

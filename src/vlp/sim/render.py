@@ -53,9 +53,18 @@ class Camera:
         self._view.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self._view.fixedcamid = model.camera(name).id
 
-    def rgb(self, data: mujoco.MjData) -> Rgb:
-        """Return (height, width, 3) uint8."""
-        return self._draw(self._shown(data), depth=False)[0]
+    def rgb(self, data: mujoco.MjData, oversample: int = 1) -> Rgb:
+        """Return (height, width, 3) uint8.
+
+        Args:
+            data: the state that is drawn.
+            oversample: draws so many times as wide and high and takes means, for smooth edges in films and pictures.
+        """
+        if oversample == 1:
+            return self._draw(self._shown(data), depth=False)[0]
+        large = Camera(self.model, self.name, oversample * self.width, oversample * self.height)
+        blocks = large.rgb(data).reshape(self.height, oversample, self.width, oversample, 3)
+        return np.round(blocks.mean(axis=(1, 3))).astype(np.uint8)
 
     def rgb_and_depth(self, data: mujoco.MjData) -> tuple[Rgb, Depth]:
         """Return the colour image and exact depth along the optical axis in metres, from one drawing."""
@@ -182,7 +191,8 @@ def _scene(model: mujoco.MjModel) -> mujoco.MjvScene:
 def _looks(model: mujoco.MjModel, data: mujoco.MjData) -> bytes:
     """Return all that a picture follows from: where things, lights and cameras are, and the colours."""
     places = (data.geom_xpos, data.geom_xmat, data.site_xpos, data.site_xmat, data.cam_xpos, data.cam_xmat)
-    return b"".join(a.tobytes() for a in (*places, data.light_xpos, data.light_xdir, model.geom_rgba))
+    lights = (data.light_xpos, data.light_xdir, model.light_diffuse)
+    return b"".join(a.tobytes() for a in (*places, *lights, model.geom_rgba, model.mat_emission))
 
 
 @contextmanager
@@ -235,15 +245,18 @@ def _release() -> None:
 
 
 def _drawing_context(model: mujoco.MjModel) -> mujoco.MjrContext:
-    """Return a context that fits the model; models alike in textures and quality share one, textures re-uploaded."""
+    """Return a context that fits the model; models alike in textures, meshes and quality share one, textures re-uploaded."""
     quality, size = model.vis.quality, model.vis.global_
     key = (
         size.offwidth, size.offheight, quality.offsamples, quality.shadowsize, quality.numslices, quality.numstacks,
-        model.ntex, tuple(model.tex_width), tuple(model.tex_height), model.nmesh, model.nhfield, model.nskin,
+        model.ntex, tuple(model.tex_width), tuple(model.tex_height), model.nhfield, model.nskin,
+        hash(model.mesh_vert.tobytes()), hash(model.mesh_face.tobytes()), hash(model.mesh_texcoord.tobytes()),
     )  # fmt: skip
     contexts = _STATE.setdefault("contexts", {})
-    has_shapes = model.nmesh + model.nhfield + model.nskin > 0
+    has_shapes = model.nhfield + model.nskin > 0
     if key not in contexts or (has_shapes and contexts[key][1] is not model):
+        while len(contexts) >= 4:  # worlds of many meshes need one for each scene
+            contexts.pop(next(iter(contexts)))[0].free()
         context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50.value)
         context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
         contexts[key] = (context, model)
@@ -310,6 +323,12 @@ def outline_points(model: mujoco.MjModel, data: mujoco.MjData, body: int) -> NDA
         elif kind == mujoco.mjtGeom.mjGEOM_CAPSULE:
             ends = np.sign(_ball_points()) * np.array([0, 0, sy])
             local = _ball_points() * np.array([sx, sx, sx]) + ends
+        elif kind == mujoco.mjtGeom.mjGEOM_ELLIPSOID:
+            local = _ball_points() * np.array([sx, sy, sz])
+        elif kind == mujoco.mjtGeom.mjGEOM_MESH:
+            mesh = model.geom_dataid[geom]
+            first = model.mesh_vertadr[mesh]
+            local = model.mesh_vert[first : first + model.mesh_vertnum[mesh]].astype(np.float64)
         else:
             raise ValueError(f"a {kind.name} has no outline here.")
         points.append(local @ data.geom_xmat[geom].reshape(3, 3).T + data.geom_xpos[geom])

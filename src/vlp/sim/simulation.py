@@ -60,16 +60,18 @@ class Simulation:
         """
         for _ in range(n):
             mujoco.mj_step(self.model, self.data)
+            self.world.react(self)
         self.check()
 
     def check(self) -> None:
-        """Raise SimulationFault when the state is broken; call it after stepping `data` yourself."""
+        """Raise SimulationFault when the state is broken, else let the world react; call it after stepping `data` yourself."""
         if why := broken(self.model, self.data):
             raise SimulationFault(
                 f"the simulation diverged at {self.data.time:.2f} s: {why}.",
                 f"Report the scene's seed, {self.scene.seed}.",
                 dump(self, self._good, why),
             )
+        self.world.react(self)
         self._good = state_of(self.model, self.data)
 
     def at(self) -> str:
@@ -104,6 +106,7 @@ class Simulation:
             raise UsageError("this is not a whole snapshot of this world.", "Build the simulation from the same scene.")
         mujoco.mj_setState(self.model, self.data, np.frombuffer(body, "<f8").copy(), STATE)
         mujoco.mj_forward(self.model, self.data)
+        self.world.react(self)
         self._good = state_of(self.model, self.data)
 
     # What a person does to the scene while the robot works, or what builds it; never a robot.

@@ -67,6 +67,10 @@ def _check_places(report: Report, simulation: Simulation) -> None:
         numbers = [*place.stand, *place.middle, *place.low, *place.high]
         if not np.isfinite(numbers).all() or any(a > b for a, b in zip(place.low, place.high, strict=True)):
             report.add(f"/stations/{name}", "numbers", "poses must be finite, and low below high.")
+    floor = world.floor(simulation.scene)
+    for name, place in simulation.places.items():
+        if floor.clearance_m([place.stand[:2]])[0] <= 0:
+            report.add(f"/stations/{name}", "floor", "a robot that stands there stands in an obstacle or off the floor.")
     if simulation.at() != names[0]:
         report.add("/stations", "start", f"the robot starts at {simulation.at()!r}, not at {names[0]!r}.")
 

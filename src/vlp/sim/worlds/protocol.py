@@ -12,6 +12,7 @@ from vlp.core.observation import Sizes
 from vlp.primitives.manifest import Place
 from vlp.sim.opengl import mujoco
 from vlp.sim.truth import Truth
+from vlp.sim.worlds.floor import FloorPlan
 
 if TYPE_CHECKING:
     from vlp.sim.simulation import Simulation
@@ -115,6 +116,18 @@ class World(Protocol):
 
     def stations(self, scene: Any) -> dict[str, Station]:
         """Return where the places are in a scene, one for each of `places`."""
+        ...
+
+    def react(self, simulation: Simulation) -> None:
+        """Let happen what follows by itself from the state, e.g. that a button switches a lamp.
+
+        It is called after time steps and after a restored snapshot, also twice in one state. What it keeps from one call to
+        the next belongs into MuJoCo's state, so that snapshots hold it. It changes no joints, speeds or forces.
+        """
+        ...
+
+    def floor(self, scene: Any) -> FloorPlan:
+        """Return the floor of a scene with what stands on it, for bodies that drive."""
         ...
 
     def truth(self, simulation: Simulation, held: str | None = None) -> Truth:

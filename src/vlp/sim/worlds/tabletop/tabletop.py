@@ -4,6 +4,7 @@ from vlp.core.observation import Sizes
 from vlp.sim.opengl import mujoco
 from vlp.sim.simulation import Simulation
 from vlp.sim.truth import Truth
+from vlp.sim.worlds.floor import FloorPlan
 from vlp.sim.worlds.protocol import Station
 from vlp.sim.worlds.seeds import split_of
 from vlp.sim.worlds.tabletop.building import AUDIENCE, BIN, build
@@ -45,6 +46,15 @@ class Tabletop:
             ),
             "start": Station(stand=(-0.6, 0.0, 0.0), middle=(-0.6, 0.0, 0.0)),
         }  # fmt: skip
+
+    def react(self, simulation: Simulation) -> None:
+        """Do nothing: nothing here changes by itself."""
+
+    def floor(self, scene: Scene) -> FloorPlan:
+        """Return a square of floor with the table and the bin."""
+        t, (x, y), (half_x, half_y) = scene.table, BIN.at_m, BIN.half_m
+        table = (t.near_m, -t.width_m / 2), (t.near_m + t.depth_m, t.width_m / 2)
+        return FloorPlan((-2.0, -2.35), (2.05, 2.35), (table, ((x - half_x, y - half_y), (x + half_x, y + half_y))))
 
     def truth(self, simulation: Simulation, held: str | None = None) -> Truth:
         """Return the true state, read from the physics."""

@@ -8,6 +8,7 @@ import numpy as np
 from vlp.sim.embodiments.protocol import Fingers
 from vlp.sim.opengl import mujoco
 from vlp.sim.truth import TrueObject, Truth
+from vlp.sim.worlds.contacts import carrier, contacts, held_by, of_hand
 from vlp.sim.worlds.tabletop.objects import SceneObject
 from vlp.sim.worlds.tabletop.scene import Scene
 from vlp.sim.worlds.tabletop.words import CONTAINERS, FLAT_TOPPED, PUT_RELATION
@@ -32,9 +33,9 @@ def read_truth(
         held: what the hand holds where that is known beforehand; None looks at the contacts.
     """
     present = {o.phrase: o for o in objects if data.body(o.phrase).xpos[0] > -10.0}  # farther: a person took it away
-    touching = _contacts(model, data, present)
+    touching = contacts(model, data, present)
     hand = fingers or Fingers("", (), "", ())
-    holding = _held(touching, hand) if held is None else held
+    holding = held_by(touching, hand) if held is None else held
     supports: dict[str, str] = {}
     for phrase in present:
         carriers = {n: up for n, up in touching[phrase].items() if n in present or n in ("table", "bin", "world")}
@@ -43,50 +44,9 @@ def read_truth(
     return Truth(objects=made, holding=holding, at=at)
 
 
-def _contacts(model: mujoco.MjModel, data: mujoco.MjData, present: dict[str, SceneObject]) -> dict[str, dict[str, float]]:
-    """Return, for each object, the upward force in newtons from each body it touches."""
-    names = {model.body(p).id: p for p in present}
-    touching: dict[str, dict[str, float]] = {p: {} for p in present}
-    force = np.zeros(6)
-    for i in range(data.ncon):
-        contact = data.contact[i]
-        if contact.efc_address < 0:
-            continue
-        bodies = [int(model.geom_bodyid[g]) for g in contact.geom]
-        if bodies[0] not in names and bodies[1] not in names:
-            continue
-        mujoco.mj_contactForce(model, data, i, force)
-        up = float(contact.frame.reshape(3, 3).T[2] @ force[:3])  # on the second geom
-        for mine, other, upward in ((bodies[0], bodies[1], -up), (bodies[1], bodies[0], up)):
-            if mine in names:
-                found = touching[names[mine]]
-                found[model.body(other).name] = found.get(model.body(other).name, 0.0) + upward
-    return touching
-
-
-def _held(touching: dict[str, dict[str, float]], hand: Fingers) -> str:
-    """Return the object that all fingers touch and nothing else carries, or ""."""
-    for phrase, partners in touching.items():
-        fingers = [any(name.startswith(finger) for name in partners) for finger in hand.each]
-        carried = any(upward > 0.02 for name, upward in partners.items() if not _of_hand(name, hand))
-        if fingers and all(fingers) and not carried:
-            return phrase
-    return ""
-
-
-def _of_hand(body: str, hand: Fingers) -> bool:
-    return bool(hand.hand) and body.startswith(hand.hand)
-
-
 def _support(model: mujoco.MjModel, data: mujoco.MjData, phrase: str, partners: dict[str, float], hand: Fingers) -> str:
-    pushing = {name: up for name, up in partners.items() if up > 0.02}
-    if pushing:
-        return _place_name(max(pushing, key=lambda name: pushing[name]))
-    hit = np.array([-1], dtype=np.int32)
-    body = model.body(phrase).id
-    mujoco.mj_ray(model, data, data.xpos[body], np.array([0.0, 0.0, -1.0]), None, 1, body, hit)
-    below = model.body(model.geom_bodyid[hit[0]]).name if hit[0] >= 0 else "world"
-    return "hand" if _of_hand(below, hand) else _place_name(below)
+    below = carrier(model, data, phrase, partners)
+    return "hand" if of_hand(below, hand) else _place_name(below)
 
 
 def _place_name(body: str) -> str:
