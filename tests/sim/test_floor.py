@@ -52,7 +52,7 @@ def test_a_closed_room_has_no_way_out():
         closed.path((1.0, 1.0), (3.0, 1.0), 0.3)
 
 
-@pytest.mark.parametrize("world", ["tabletop"])
+@pytest.mark.parametrize("world", ["tabletop", "home"])
 def test_paths_of_the_worlds_stay_clear_between_their_places(world: str):
     scene = sample(world, 1)
     floor, stations = open_world(world).floor(scene), open_world(world).stations(scene)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from vlp.sim import open_world, sample
 from vlp.sim.worlds.home.catalogue import products
 from vlp.sim.worlds.home.places import places, stations, surfaces
 from vlp.sim.worlds.home.rooms import floor_plan
@@ -103,3 +104,11 @@ def test_every_place_can_be_driven_to_from_every_other_with_30_centimetres_to_ev
             found.add(int(near.max()))
             assert len(set(near[near > 0].tolist())) == 1
         assert len(found) == 1, scene.seed
+
+
+def test_a_listing_names_everything():
+    text = open_world("home").describe(sample("home", 5))
+    for thing in SCENES[5].objects:
+        line = next(line for line in text.splitlines() if line.startswith(thing.name))
+        assert line.endswith(f"{thing.relation} {thing.support}")
+    assert all(person.name in text for person in SCENES[5].persons) and "seed 5, train split" in text

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 EMBODIMENTS: dict[str, str] = {"hsr": "vlp.sim.embodiments.hsr.embodiment:Hsr"}
 """Objects or classes that fit `vlp.sim.embodiments.protocol.Embodiment`; the first row is the default."""
 
-WORLDS: dict[str, str] = {"tabletop": "vlp.sim.worlds.tabletop.tabletop:Tabletop"}
+WORLDS: dict[str, str] = {
+    "tabletop": "vlp.sim.worlds.tabletop.tabletop:Tabletop",
+    "home": "vlp.sim.worlds.home.home:Home",
+}
 """Objects or classes that fit `vlp.sim.worlds.protocol.World`; the first row is the default."""
 
 

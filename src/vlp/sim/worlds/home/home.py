@@ -1,0 +1,71 @@
+"""The world `home`: a living room and a kitchen with furniture, things to carry, switches, gauges and people."""
+
+from functools import cache
+
+from vlp.core.observation import SizeBounds, Sizes
+from vlp.sim.opengl import mujoco
+from vlp.sim.simulation import Simulation
+from vlp.sim.worlds.floor import FloorPlan
+from vlp.sim.worlds.home.building import build
+from vlp.sim.worlds.home.catalogue import products
+from vlp.sim.worlds.home.events import events, scene_of
+from vlp.sim.worlds.home.places import places, stations
+from vlp.sim.worlds.home.reacting import react
+from vlp.sim.worlds.home.rooms import floor_plan
+from vlp.sim.worlds.home.sampling import sample_home
+from vlp.sim.worlds.home.scene import HomeScene
+from vlp.sim.worlds.home.telling import describe
+from vlp.sim.worlds.home.true_state import HomeTruth, read_truth
+from vlp.sim.worlds.protocol import Station
+
+
+class Home:
+    """A `World`."""
+
+    name = "home"
+    audience = "audience"
+    places = places()
+    events = events()
+
+    def sample(self, seed: int) -> HomeScene:
+        """Return the home of a seed."""
+        return sample_home(seed)
+
+    def build(self, scene: HomeScene, robot: mujoco.MjSpec) -> mujoco.MjModel:
+        """Return the compiled model of a home around a robot."""
+        return build(scene, robot, self.audience)
+
+    def stations(self, scene: HomeScene) -> dict[str, Station]:
+        """Return where the places are."""
+        return stations(scene)
+
+    def react(self, simulation: Simulation) -> None:
+        """Switch the lamp where somebody has pushed the button."""
+        react(simulation.model, simulation.data, scene_of(simulation).fixtures.lamp_on)
+
+    def floor(self, scene: HomeScene) -> FloorPlan:
+        """Return both rooms with walls, furniture and people."""
+        return floor_plan(scene)
+
+    def truth(self, simulation: Simulation, held: str | None = None) -> HomeTruth:
+        """Return the true state, read from the physics."""
+        scene, fingers = scene_of(simulation), simulation.embodiment.fingers
+        return read_truth(simulation.model, simulation.data, scene, fingers, simulation.at(), held)
+
+    def sizes(self) -> Sizes:
+        """Return the largest extents of things by their nouns."""
+        return _sizes()
+
+    def describe(self, scene: HomeScene, truth: HomeTruth | None = None) -> str:
+        """Return things, people and fixtures, a line each."""
+        return describe(scene, truth)
+
+
+@cache
+def _sizes() -> Sizes:
+    found: dict[str, SizeBounds] = {}
+    for kind in sorted({product.kind for product in products().values()}):
+        sizes = [product.size_m for product in products().values() if product.kind == kind]
+        margin = 1.15
+        found[kind] = SizeBounds(tallest_m=margin * max(s[2] for s in sizes), span_m=margin * max(max(s) for s in sizes))
+    return found
