@@ -7,7 +7,7 @@ from neighbours import know_extras, serve_robot, take_token
 from shown import ROOT, text_of
 from walk import InPlace, Walk
 
-PAGES = ("getting_started", "understanding", "policy_language", "data", "reference/http", "runtime", "measuring")
+PAGES = ("getting_started", "understanding", "policy_language", "data", "reference/http", "runtime", "measuring", "home")
 LONG = "it takes minutes; fewer stand for it"
 IN_PLACE = {
     "make demo": InPlace("it installs; what it runs then is among the README's commands", f"make -n -C {ROOT} demo"),
@@ -32,6 +32,6 @@ IN_PLACE = {
 @pytest.mark.slow
 def test_every_command_of_the_guides_runs(walk: Walk) -> None:
     walk.along([f"docs/{page}.md" for page in PAGES], IN_PLACE)
-    for page in ("data", "understanding"):  # docs/robot_api.md has a test of its own
+    for page in ("data", "understanding", "home"):  # docs/robot_api.md has a test of its own
         for code in re.findall(r"^```python\n(.*?)^```$", text_of(f"docs/{page}.md"), re.M | re.S):
             exec(code, {})

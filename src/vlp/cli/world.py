@@ -13,20 +13,25 @@ from vlp.sim import EMBODIMENTS, WORLDS
 
 
 def show(
-    world: Annotated[str, of_worlds] = first(WORLDS), seed: int = 0, robot: str = first(EMBODIMENTS), out: str = ""
+    world: Annotated[str, of_worlds] = first(WORLDS),
+    seed: int = 0,
+    robot: str = first(EMBODIMENTS),
+    audience: bool = False,
+    out: str = "",
 ) -> int:
     """Draw what the robot sees of a simulated world, with boxes, and list what the world holds.
 
     Args:
         seed: which of its scenes.
         robot: whose camera.
+        audience: draw robot and scene as films show them instead, without boxes.
         out: the picture's file; by default world-NAME-SEED.png here.
     """
     try:
         from vlp.sim.show import show as draw
     except ImportError as error:
         raise not_installed("simulation needs", error, "sim") from None
-    rgb, text = draw(seed, world, robot)
+    rgb, text = draw(seed, world, robot, audience)
     file = Path(out or f"world-{world}-{seed}.png")
     write_whole(file, encode_png(rgb))
     print(text)

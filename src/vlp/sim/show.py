@@ -5,20 +5,29 @@ from vlp.sim.render import Camera, Rgb
 from vlp.sim.simulation import Simulation
 
 
-def show(seed: int, world: str = "", embodiment: str = "") -> tuple[Rgb, str]:
+def show(seed: int, world: str = "", embodiment: str = "", audience: bool = False) -> tuple[Rgb, str]:
     """Return what the robot sees at its station, with every object's box and name, and what the world holds, as text.
 
     Args:
         seed: the scene's seed.
         world: a row of `vlp.sim.WORLDS`; "" takes the first.
         embodiment: a row of `vlp.sim.EMBODIMENTS`; "" takes the first.
+        audience: whether to draw robot and scene as films show them instead, with smooth edges and without boxes.
 
     Raises:
         UsageError: no such world or embodiment.
         MissingComponent: there is no OpenGL to draw with.
     """
     simulation = Simulation(sample(world, seed), embodiment, world)
-    return draw_boxes(simulation), simulation.world.describe(simulation.scene, simulation.truth())
+    picture = draw_audience(simulation) if audience else draw_boxes(simulation)
+    return picture, simulation.world.describe(simulation.scene, simulation.truth())
+
+
+def draw_audience(simulation: Simulation) -> Rgb:
+    """Return what the camera for films sees, half as large as the model can be drawn, with smooth edges."""
+    largest = simulation.model.vis.global_
+    camera = Camera(simulation.model, simulation.world.audience, largest.offwidth // 2, largest.offheight // 2)
+    return camera.rgb(simulation.data, oversample=2)
 
 
 def draw_boxes(simulation: Simulation) -> Rgb:

@@ -29,7 +29,7 @@ def build(scene: HomeScene, robot: mujoco.MjSpec, audience: str) -> mujoco.MjMod
     spec.nuserdata = 2  # of the lamp, see `reacting`
     quality = spec.visual.quality
     quality.offsamples, quality.shadowsize, quality.numslices, quality.numstacks = 0, 1536, 18, 6
-    spec.visual.map.shadowscale = 1.0
+    spec.visual.map.shadowscale = 0.66
     spec.visual.global_.offwidth, spec.visual.global_.offheight = 2560, 1440  # films are drawn large and shrunk
     spec.visual.headlight.ambient = [look.ambient] * 3
     spec.visual.headlight.diffuse = [0.20] * 3
@@ -42,7 +42,7 @@ def build(scene: HomeScene, robot: mujoco.MjSpec, audience: str) -> mujoco.MjMod
     _add_materials(spec, look)
     _add_rooms(spec)
     eye, aim = np.array([2.45, -8.4, 5.6]), np.array([2.45, 0.0, 0.78])
-    spec.worldbody.add_camera(name=audience, pos=eye, quat=_looking(eye, aim), fovy=34)
+    spec.worldbody.add_camera(name=audience, pos=eye, quat=_looking(eye, aim), fovy=36)
     add_furniture(spec, scene)
     for person in scene.persons:
         add_person(spec, person)
@@ -70,12 +70,12 @@ def _add_light(spec: mujoco.MjSpec, look: HomeLook) -> None:
     # High above the open rooms, so that no wall throws its shadow into them.
     spec.worldbody.add_light(
         name="ceiling", pos=(x, y, z), dir=aim / np.linalg.norm(aim), diffuse=[look.light_strength] * 3, specular=[0.25] * 3,
-        castshadow=True, cutoff=45, exponent=0,
+        castshadow=True, cutoff=58, exponent=0,
     )  # fmt: skip
     for name, side in (("left fill", 0.6), ("right fill", -0.6)):  # so that walls of every side are lit
         spec.worldbody.add_light(
             name=name, type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, pos=(2, -6, 4), dir=(side, 0.55, -0.45), castshadow=False,
-            diffuse=[0.13, 0.13, 0.14], specular=[0.0] * 3,
+            diffuse=[0.19, 0.19, 0.20], specular=[0.0] * 3,
         )  # fmt: skip
     spec.add_texture(
         name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT, width=64, height=384,
@@ -86,7 +86,7 @@ def _add_light(spec: mujoco.MjSpec, look: HomeLook) -> None:
 def _add_materials(spec: mujoco.MjSpec, look: HomeLook) -> None:
     for name, picture, rgb, gloss in (
         ("floor", wood(3, 8), look.floor_rgb, 0.15),
-        ("tiles", tiles(), tuple(0.5 + c / 2.4 for c in look.wall_rgb), 0.2),
+        ("tiles", tiles(), tuple(0.45 + c / 2.2 for c in look.wall_rgb), 0.2),
         ("wood", wood(4), look.wood_rgb, 0.2),
         ("basket", weave(), (0.78, 0.60, 0.38), 0.0),
         ("rug", rug_picture(), look.rug_rgb, 0.0),

@@ -94,8 +94,8 @@ def _trunk(spec: mujoco.MjSpec, draw: _Sketch, b: Build, person: HomePerson) -> 
     seat = [(0, -0.11), (0.07, -0.10), (0.125, -0.05), (0.148, 0.02), (0.142, 0.07), (0.0, 0.08)]
     shirt = [(0.0, -0.02), (0.154, -0.02), (0.150, 0.03), (0.132, 0.11), (0.140, 0.19), (0.168, 0.30), (0.178, 0.37)]
     shirt += [(0.150, 0.43), (0.085, 0.465), (0.048, 0.49), (0.0, 0.50)]
-    draw.turned("seat", seat, (0.78, 1.0, 1.0), (0, 0, b.hips_m), "trousers")
-    draw.turned("shirt", shirt, (0.66, 1.0, 1.0), (0, 0, b.hips_m), "shirt")
+    draw.turned("seat", seat, (0.68, 0.97, 1.0), (0, 0, b.hips_m), "trousers")
+    draw.turned("shirt", shirt, (0.70, 1.0, 1.0), (0, 0, b.hips_m), "shirt")
     draw.limb((0, 0, b.shoulders_m + 0.03), (0, 0, b.head_m - 0.06), 0.042, "skin")
     draw.round((0.090, 0.076, 0.112), (0.005, 0, b.head_m), "skin")
     draw.round((0.095, 0.083, 0.088), (-0.020, 0, b.head_m + 0.042), "hair")
@@ -108,7 +108,7 @@ def _trunk(spec: mujoco.MjSpec, draw: _Sketch, b: Build, person: HomePerson) -> 
     draw.hull((0, 0, b.head_m), (0, 0, b.head_m + 0.02), 0.10)
     tag = add_texture(spec, f"{person.name}/tag", tag_picture(person.name))
     panel = add_panel(spec, f"{person.name}/tag", 0.072, 0.027)
-    add_mesh_geom(draw.body, panel, tag, pos=(0.113, 0.060, b.hips_m + 0.335), quat=facing(0.25))
+    add_mesh_geom(draw.body, panel, tag, pos=(0.119, 0.062, b.hips_m + 0.335), quat=facing(0.25))
 
 
 def _straight_legs(draw: _Sketch, b: Build) -> None:

@@ -171,14 +171,14 @@ def _sample_look(rng: np.random.Generator, spread: float) -> HomeLook:
     sofa = float(rng.choice([0.02, 0.09, 0.35, 0.56, 0.62, 0.75]))
     return HomeLook(
         floor_rgb=tone((0.06, 0.10), (0.30, 0.48), (0.55, 0.85)),
-        wall_rgb=tone((0.08, 0.14), (0.03, 0.08), (0.86, 0.95)),
+        wall_rgb=tone((0.08, 0.14), (0.03, 0.08), (0.78, 0.88)),
         accent_rgb=tone((accent - 0.02, accent + 0.02), (0.12, 0.26), (0.72, 0.86)),
         wood_rgb=tone((0.06, 0.09), (0.35, 0.55), (0.60, 0.90)),
         front_rgb=tone((0.0, 1.0), (0.0, 0.10), (0.80, 0.95)),
         sofa_rgb=tone((sofa - 0.02, sofa + 0.02), (0.25, 0.50), (0.40, 0.65)),
         rug_rgb=tone((sofa + 0.4, sofa + 0.6), (0.15, 0.35), (0.70, 0.88)),
         light_position_m=(_within(rng, 1.6, 3.2, spread), _within(rng, -0.8, 0.4, spread), _within(rng, 6.6, 7.6, spread)),
-        light_strength=_within(rng, 0.44, 0.58, spread),
+        light_strength=_within(rng, 0.40, 0.54, spread),
         ambient=_within(rng, 0.26, 0.34, spread),
         camera_shift_m=three(0.004),
         camera_turn_rad=three(0.006),

@@ -20,7 +20,7 @@ def add_texture(spec: mujoco.MjSpec, name: str, picture: Picture, *, cube: bool 
     Args:
         spec: the specification that takes it.
         name: of both.
-        picture: (height, width, 3); six square faces one below the other for a cube: right, left, front, back, up, down.
+        picture: (height, width, 3); six square faces one below the other for a cube: those of +x, -x, +y, -y, +z, -z.
         cube: whether it goes around a box.
     """
     height, width, _ = picture.shape
@@ -149,9 +149,8 @@ def carton_faces(name: str) -> Picture:
 
     plain = Image.new("RGB", (size, size), _bytes(product.rgb))
     wide, narrow = side(length), side(width)
-    faces = [  # turned so that each stands upright where MuJoCo puts it
-        narrow.rotate(90), narrow.rotate(-90), wide, wide.rotate(180), plain, plain,
-    ]  # fmt: skip
+    # Turned so that each stands upright where MuJoCo puts it.
+    faces = [narrow.rotate(90), narrow.rotate(-90), wide.rotate(180), wide, plain, plain]
     return np.concatenate([np.asarray(face) for face in faces])
 
 

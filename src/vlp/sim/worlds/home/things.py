@@ -239,8 +239,8 @@ def _mug(m: Maker) -> None:
     edge = r + reach - 0.005
     m.solid(Geom.mjGEOM_CAPSULE, (0.0055, h * 0.36), (edge, 0, 0), material=ear)
     for side in (1, -1):
-        at, turn = (r + reach / 2 - 0.003, 0.0, side * h * 0.45), (0.0, math.pi / 2 + side * 0.2, 0.0)
-        m.skin(Geom.mjGEOM_CAPSULE, (0.0055, reach / 2), at, ear, turn)
+        at, turn = (r + reach / 2 + 0.001, 0.0, side * h * 0.45), (0.0, math.pi / 2 + side * 0.2, 0.0)
+        m.skin(Geom.mjGEOM_CAPSULE, (0.0055, reach / 2 - 0.003), at, ear, turn)
 
 
 def _ring(m: Maker, low: float, high: float, z: tuple[float, float], thick: float, n: int) -> None:
