@@ -64,6 +64,23 @@ def test_things_stay_where_they_are_and_the_truth_says_what_the_scene_was_built_
         assert (now.pose, now.gesture, now.shirt, now.holds) == (person.pose, person.gesture, person.shirt, person.holds)
 
 
+def test_a_home_at_rest_is_lean(simulation: Simulation):
+    """What steps and pictures cost follows from these counts: a shape that takes too many contacts shows here."""
+    busy = max(range(60), key=lambda seed: len(sample_home(seed).objects) + 4 * len(sample_home(seed).persons))
+    for each in (simulation, home(busy)):
+        each.step(50)
+        assert each.data.ncon < 110 and each.model.nv < 200
+        assert (each.model.geom_group < 3).sum() < 420
+
+
+def test_a_wall_stops_a_robot(simulation: Simulation):
+    simulation.embodiment.set_home(simulation.model, simulation.data, (1.8, 1.8, 0.0))
+    for x in np.arange(1.8, 2.4, 0.006):
+        simulation.data.actuator("base_x").ctrl[0] = x
+        simulation.step(10)
+    assert simulation.embodiment.base(simulation.data)[0] < simulation.world.floor(simulation.scene).obstacles[0][0][0] - 0.2
+
+
 def _push(simulation: Simulation, joint: str, force: float, steps: int) -> None:
     dof = int(simulation.model.joint(joint).dofadr[0])
     simulation.data.qfrc_applied[dof] = force

@@ -35,6 +35,12 @@ def test_the_picture_is_the_cameras_with_boxes_drawn_in():
     assert 0 < np.mean(changed) < 0.2 and text
 
 
+def test_an_audience_sees_the_scene_without_boxes():
+    picture, _ = show(14, audience=True)
+    simulation = Simulation(sample("tabletop", 14))
+    assert (picture == Camera(simulation.model, "audience").rgb(simulation.data, oversample=2)).all()
+
+
 @pytest.mark.parametrize(("world", "seed", "words"), [("tabeltop", 1, "tabletop"), ("tabletop", -1, "negative")])
 def test_unknown_worlds_and_negative_seeds_get_one_line(world: str, seed: int, words: str):
     with pytest.raises(UsageError) as error:

@@ -244,7 +244,10 @@ def _mug(m: Maker) -> None:
 
 
 def _ring(m: Maker, low: float, high: float, z: tuple[float, float], thick: float, n: int) -> None:
-    """Add n plates that take contacts and nobody sees: a wall from one radius and height to another."""
+    """Add n plates that take contacts and nobody sees: a wall from one radius and height to another.
+
+    It begins above the bottom: plates that stood on the table as well would take 20 contacts instead of 4.
+    """
     rise, run = z[1] - z[0], high - low
     tilt, slant, middle = math.atan2(run, rise), math.hypot(rise, run), (low + high) / 2 - thick / 2
     half = (high + thick) * math.tan(math.pi / n)
@@ -258,7 +261,7 @@ def _bowl(m: Maker) -> None:
     r, _, h = _halves(m)
     low = 0.62 * r
     m.solid(Geom.mjGEOM_CYLINDER, (low, 0.0035), (0, 0, -h + 0.0035))
-    _ring(m, low, r, (-h, h), 0.007, 10)
+    _ring(m, low + 0.006, r, (-h + 0.006, h), 0.007, 10)
     ware = _label(m) if m.thing.product.pattern else m.paint("ware", m.thing.product.rgb, 0.5)
     outside = [
         (0, -h + 0.003),
@@ -276,7 +279,7 @@ def _bowl(m: Maker) -> None:
 def _plate(m: Maker) -> None:
     r, _, h = _halves(m)
     m.solid(Geom.mjGEOM_CYLINDER, (0.70 * r, 0.0035), (0, 0, -h + 0.0035))
-    _ring(m, 0.70 * r, r, (-h + 0.002, h), 0.006, 10)
+    _ring(m, 0.70 * r, r, (-h + 0.0065, h), 0.006, 10)
     ware = m.paint("ware", m.thing.product.rgb, 0.5)
     m.turned([(0, -h), (0.62 * r, -h), (0.70 * r, -h + 0.003), (0.94 * r, h - 0.006), (r, h - 0.002)], ware)
     top = [(r, h - 0.002), (r - 0.003, h), (0.92 * r, h - 0.002), (0.70 * r, -h + 0.009), (0.64 * r, -h + 0.007)]
@@ -287,7 +290,7 @@ def _cup(m: Maker) -> None:
     r, _, h = _halves(m)
     low = 0.76 * r
     m.solid(Geom.mjGEOM_CYLINDER, (low, 0.003), (0, 0, -h + 0.003))
-    _ring(m, low, r, (-h, h), 0.005, 8)
+    _ring(m, low, r, (-h + 0.005, h), 0.005, 8)
     ware, inside = m.paint("ware", m.thing.product.rgb, 0.4), m.paint("inside", m.thing.product.rgb2, 0.3)
     m.turned([(0, -h + 0.002), (low * 0.94, -h), (low, -h + 0.003), (r, h - 0.002), (r + 0.001, h - 0.001)], ware)
     m.turned(
