@@ -4,17 +4,21 @@ import json
 import math
 from collections import Counter
 from itertools import combinations
+from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from vlp.sim import open_world, sample
+from vlp.sim.language.household.sample import kinds, sample_command
 from vlp.sim.worlds.home.catalogue import products
 from vlp.sim.worlds.home.places import places, stations, surfaces
 from vlp.sim.worlds.home.rooms import floor_plan
 from vlp.sim.worlds.home.sampling import reach_m, sample_home
 from vlp.sim.worlds.home.scene import HomeScene
+from vlp.sim.worlds.home.spoken import household_of
 
 SCENES = [sample_home(seed) for seed in range(200)]
 
@@ -33,7 +37,7 @@ def test_things_are_many_and_of_every_category():
     seen = Counter(thing.name for scene in SCENES for thing in scene.objects)
     assert set(seen) == set(products()) and min(seen.values()) >= 10
     assert len({p.kind for p in products().values()}) >= 20
-    wanted = {"cleaning supplies", "drinks", "food", "fruits", "snacks", "dishes", "toys"}
+    wanted = {"cleaning supply", "drink", "food", "fruit", "snack", "dish", "toy"}
     assert {p.category for p in products().values()} == wanted
 
 
@@ -94,7 +98,8 @@ def test_every_place_can_be_driven_to_from_every_other_with_30_centimetres_to_ev
         low, size = np.array(floor.low), 0.10
         shape = np.ceil((np.array(floor.high) - low) / size).astype(int)
         centres = (np.indices(tuple(shape)).reshape(2, -1).T + 0.5) * size + low
-        colours = np.asarray(ndimage.label((floor.clearance_m(centres) >= 0.30).reshape(tuple(shape)))[0])
+        labelled: Any = ndimage.label((floor.clearance_m(centres) >= 0.30).reshape(tuple(shape)))
+        colours = labelled[0]
         stands = np.array([place.stand[:2] for place in stations(scene).values()])
         assert floor.clearance_m(stands).min() >= 0.30
         found = set()
@@ -104,6 +109,19 @@ def test_every_place_can_be_driven_to_from_every_other_with_30_centimetres_to_ev
             found.add(int(near.max()))
             assert len(set(near[near > 0].tolist())) == 1
         assert len(found) == 1, scene.seed
+
+
+def test_commands_of_every_kind_speak_of_a_home():
+    """Words of the world and of the commands had to be the same: categories, gestures, places."""
+    for kind in kinds():
+        found = [sample_command(household_of(scene), Random(scene.seed), kind=kind) for scene in SCENES[:12]]
+        assert sum(command is not None for command in found) >= 6, kind
+    for scene in SCENES[:50]:
+        told = household_of(scene)
+        names = {place.name for place in places()}
+        assert set(told.takes) <= names and all(thing.place in told.takes for thing in told.things)
+        assert len(told.things) + sum(bool(p.holds) for p in scene.persons) == len(scene.objects)
+        assert not {thing.name for thing in told.things} & set(told.absent)
 
 
 def test_a_listing_names_everything():

@@ -168,7 +168,7 @@ def thing_mass(simulation: Simulation, name: str) -> float:
 
 
 def test_a_person_holds_out_a_hand_when_asked():
-    seed = next(s for s in range(50) if sample_home(s).persons[0].gesture == "none")
+    seed = next(s for s in range(50) if sample_home(s).persons[0].gesture == "")
     simulation = home(seed)
     name = simulation.scene.persons[0].name
     below = simulation.truth().persons[name].hand_in_world

@@ -15,7 +15,7 @@ class Product:
     """One thing as the shop sells it: every one of its name is alike.
 
     Args:
-        category: RoboCup@Home's, e.g. "drinks".
+        category: one of RoboCup@Home's, e.g. "drink".
         kind: the noun, e.g. "box" of "cereal box".
         shape: how it is built, a row of `vlp.sim.worlds.home.things.SHAPES`.
         size_m: length, width and height.

@@ -48,15 +48,15 @@ class ArmPose:
 
 
 def gestures() -> dict[str, tuple[ArmPose, ArmPose]]:
-    """Return the right and the left arm of each gesture; left and right are the mannequin's own."""
+    """Return the right and the left arm of each gesture, "" for none; left and right are the mannequin's own."""
     rest, up, aside = ArmPose(), ArmPose(0.0, 2.85, 0.0, 0.10), ArmPose(0.0, 1.50, 0.0, 0.05)
     return {
-        "none": (rest, rest),
+        "": (rest, rest),
         "waving": (ArmPose(0.0, 1.45, -1.57, 1.80), rest),
-        "right arm raised": (up, rest),
-        "left arm raised": (rest, up),
-        "pointing right": (aside, rest),
-        "pointing left": (rest, aside),
+        "raising the right arm": (up, rest),
+        "raising the left arm": (rest, up),
+        "pointing to the right": (aside, rest),
+        "pointing to the left": (rest, aside),
         "offering": (ArmPose(0.25, 0.0, 0.0, math.pi / 2 - 0.25), rest),
     }
 

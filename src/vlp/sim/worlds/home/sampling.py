@@ -92,7 +92,7 @@ def _sample_things(
             if len(placed) < 17:
                 placed += filter(None, [place_thing(rest.pop(), (place,), tops, placed, rng)])
     for bowl in (t for t in tuple(placed) if t.product.shape == "bowl"):
-        fruit = next((n for n in rest if products()[n].category == "fruits" and max(products()[n].size_m) < 0.08), "")
+        fruit = next((n for n in rest if products()[n].category == "fruit" and max(products()[n].size_m) < 0.08), "")
         if fruit and rng.random() < 0.3:
             rest.remove(fruit)
             floor_m = bowl.position_m[2] - bowl.size_m[2] / 2 + 0.0075

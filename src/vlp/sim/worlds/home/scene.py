@@ -90,7 +90,7 @@ class HomePerson:
         spot: where, one of `vlp.sim.worlds.home.people.spots`.
         x_m, y_m, yaw_rad: where the feet are (the hips of one who sits or lies), and where the front faces.
         pose: "standing", "sitting" or "lying".
-        gesture: one of `vlp.sim.worlds.home.people.GESTURES`.
+        gesture: one of `vlp.sim.worlds.home.people.gestures`, "" for none.
         shirt: the word for its colour.
         shirt_rgb, skin_rgb, hair_rgb, trousers_rgb: colours.
         holds: the name of the thing in the open hand, or "".

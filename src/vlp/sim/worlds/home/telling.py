@@ -2,7 +2,7 @@
 
 from vlp.sim.worlds.home.rooms import Rooms
 from vlp.sim.worlds.home.scene import HomeScene
-from vlp.sim.worlds.home.true_state import HomeTruth
+from vlp.sim.worlds.home.true_state import HomeTruth, place_of
 from vlp.sim.worlds.seeds import split_of
 
 
@@ -23,8 +23,7 @@ def describe(scene: HomeScene, truth: HomeTruth | None = None) -> str:
     for person in scene.persons:
         now = truth.persons[person.name] if truth else None
         gesture, holds = (now.gesture, now.holds) if now else (person.gesture, person.holds)
-        where = "sofa" if person.spot.startswith("sofa") else Rooms().room_of(person.x_m, person.y_m)
-        people.append((person.name, person.pose, gesture or "moving", person.shirt, holds or "nothing", where))
+        people.append((person.name, person.pose, gesture or "none", person.shirt, holds or "nothing", place_of(person)))
     return "\n".join([head, *_table(rows), "", *_table(people), "", _fixtures(scene, truth)])
 
 

@@ -175,7 +175,7 @@ def _spray(m: Maker) -> None:
 def _ball(m: Maker) -> None:
     r = m.thing.size_m[0] / 2
     m.solid(Geom.mjGEOM_SPHERE, (r,), material=m.paint("skin", m.thing.product.rgb, 0.15), rolls=True)
-    if m.thing.product.category == "toys":
+    if m.thing.product.category == "toy":
         seam = m.paint("seam", m.thing.product.rgb2, 0.1)
         for side in (-1, 1):
             m.skin(Geom.mjGEOM_CYLINDER, (r * 0.905, 0.0015), (side * 0.45 * r, 0, 0), seam, (0, math.pi / 2, 0))

@@ -45,7 +45,7 @@ class TruePerson:
 
     Args:
         name, pose, shirt: as in `vlp.sim.worlds.home.scene.HomePerson`.
-        gesture: of the arms as they are now, "" for one that has no name.
+        gesture: of the arms as they are now, "" for none, "moving" for one that has no name.
         place: "sofa", or the room.
         position_in_world: x and y of the middle in metres, and the height of the face.
         hand_in_world: x, y, z of the middle of the right palm.
@@ -180,7 +180,7 @@ def _person(data: mujoco.MjData, person: HomePerson, objects: dict[str, HomeObje
         same = [
             name for name, (arm, other) in gestures().items() if np.abs(held - arm.angles()).max() < near_rad and other == left
         ]
-        gesture = same[0] if same else ""
+        gesture = same[0] if same else "moving"
     build, hand = Build(), data.body(hand_of(person.name))
     palm = hand.xpos + hand.xmat.reshape(3, 3) @ (0.0, 0.0, -build.forearm_m - build.palm_m)
     eye = data.body(person.name)
@@ -188,7 +188,7 @@ def _person(data: mujoco.MjData, person: HomePerson, objects: dict[str, HomeObje
     holds = next((name for name, item in objects.items() if item.support == hand_of(person.name)), "")
     return TruePerson(
         person.name, person.pose, gesture, person.shirt,
-        "sofa" if person.spot.startswith("sofa") else Rooms().room_of(person.x_m, person.y_m),
+        place_of(person),
         (person.x_m, person.y_m, float(face[2])), (float(palm[0]), float(palm[1]), float(palm[2])), holds,
     )  # fmt: skip
 
@@ -220,3 +220,8 @@ def _inside(data: mujoco.MjData, point: np.ndarray, host: Thing) -> bool:
     local = body.xmat.reshape(3, 3).T @ (point - body.xpos)
     over_m = 0.012  # a ball that a heap holds over the rim counts too
     return bool(math.hypot(local[0], local[1]) < length / 2 and -height / 2 < local[2] < height / 2 + over_m)
+
+
+def place_of(person: HomePerson) -> str:
+    """Return the sofa or the room that a person is in."""
+    return "sofa" if person.spot.startswith("sofa") else Rooms().room_of(person.x_m, person.y_m)
