@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlp.core.errors import MissingComponent
-from vlp.models.decode import Decoded, Draft, Texts, decode
+from vlp.models.decode import Decoded, Decoding, Draft, Feed, Logits, Texts, decode
 
 END, SIZE = 0, 8
 
@@ -15,30 +15,38 @@ END, SIZE = 0, 8
 class Chain:
     """A model of which the next token depends on the last two: enough to notice a wrong cache."""
 
-    def __init__(self, seed: int, end_after: int = 60) -> None:
+    def __init__(self, seed: int, end_after: int = 60, room: int = 1000) -> None:
         self.table = np.random.default_rng(seed).normal(size=(SIZE, SIZE, SIZE)).astype(np.float32)
         self.table[:, :, END] = -10
         self.fed = [1, 2]
         self.calls = 0
-        self.end_after = end_after
+        self.end_after, self.room = end_after, room
 
-    def forward(self, tokens: Sequence[int], keep: int) -> np.ndarray:
+    def feed(self, feed: Feed) -> Logits:
         self.calls += 1
-        self.fed += tokens
+        del self.fed[len(self.fed) - feed.forget :]
+        guess = feed.guess[: self.room]
+        self.fed += [*feed.tokens, *guess]
         rows = []
-        for upto in range(len(self.fed) - keep + 1, len(self.fed) + 1):
+        for upto in range(len(self.fed) - len(guess), len(self.fed) + 1):
             row = self.table[self.fed[upto - 2], self.fed[upto - 1]].copy()
             if upto - 2 >= self.end_after:
                 row[END] = 10
             rows.append(row)
-        return np.stack(rows)
+        return Logits([int(row.argmax()) for row in rows], lambda i: rows[i])
 
-    def rewind(self, count: int) -> None:
-        del self.fed[len(self.fed) - count :]
+
+def written(model: Chain, decoding: Decoding[Decoded]) -> Decoded:
+    feed = next(decoding)
+    while True:
+        try:
+            feed = decoding.send(model.feed(feed))
+        except StopIteration as done:
+            return done.value
 
 
 def run(seed: int, draft: Sequence[int] = (), max_tokens: int = 200) -> Decoded:
-    return decode(Chain(seed), None, Draft(draft), frozenset([END]), max_tokens, 60)
+    return written(Chain(seed), decode(None, Draft(draft), frozenset([END]), max_tokens, 60))
 
 
 @settings(max_examples=60, deadline=None)
@@ -51,12 +59,21 @@ def test_no_draft_whatever_it_says_changes_the_reply(seed: int, noise: list[int]
         assert got.finish == ("length" if len(plain) == max_tokens else "stop")
 
 
+@pytest.mark.parametrize("room", [0, 1, 5])
+def test_a_draft_of_which_a_pass_takes_less_changes_no_reply(room: int) -> None:
+    plain = greedy(3, 50)
+    for draft in (plain, [*plain[:20], 7, 7, *plain[22:]]):
+        model = Chain(3, room=room)
+        got = written(model, decode(None, Draft(draft), frozenset([END]), 50, 60))
+        assert got.tokens == plain and model.calls >= 50 // (room + 1)
+
+
 def greedy(seed: int, max_tokens: int) -> list[int]:
     model, out = Chain(seed), []
-    row = model.forward([], 1)[0]
-    while len(out) < max_tokens and int(row.argmax()) != END:
-        out.append(int(row.argmax()))
-        row = model.forward(out[-1:], 1)[0]
+    best = model.feed(Feed(0, [])).best[0]
+    while len(out) < max_tokens and best != END:
+        out.append(best)
+        best = model.feed(Feed(0, out[-1:])).best[0]
     return out
 
 
@@ -150,13 +167,13 @@ def test_a_reply_that_repeats_itself_is_its_own_draft() -> None:
 
 def test_a_deadline_that_has_passed_ends_the_reply() -> None:
     with pytest.raises(MissingComponent, match="did not finish"):
-        decode(Chain(0), None, Draft([]), frozenset([END]), 10, 0, asked_s=time.monotonic() - 1)
+        next(decode(None, Draft([]), frozenset([END]), 10, 0, asked_s=time.monotonic() - 1))
 
 
 def test_numbers_that_are_none_are_named() -> None:
     class Broken(Chain):
-        def forward(self, tokens: Sequence[int], keep: int) -> np.ndarray:
-            return np.full((keep, SIZE), np.nan, np.float32)
+        def feed(self, feed: Feed) -> Logits:
+            return Logits([-1] * (len(feed.guess) + 1), np.empty)
 
     with pytest.raises(MissingComponent, match="not a number"):
-        decode(Broken(0), None, Draft([]), frozenset([END]), 10, 9)
+        written(Broken(0), decode(None, Draft([]), frozenset([END]), 10, 9))

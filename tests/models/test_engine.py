@@ -9,6 +9,7 @@ import torch
 
 from vlp.core.errors import UsageError
 from vlp.core.messages import user
+from vlp.models.batching import Cache, Segment
 from vlp.models.engine import Engine
 from vlp.models.sight import VisionEngine
 from vlp.models.transformers_model import TransformersModel
@@ -31,6 +32,11 @@ def prompt(model: Any, n: int = 30) -> tuple[torch.Tensor, torch.Tensor]:
     return model.get_input_embeddings()(ids), places
 
 
+def fed(engine: Engine, cache: Cache, embedded: torch.Tensor, places: torch.Tensor, at: int, n: int, keep: int) -> torch.Tensor:
+    """Feed n of the tokens from the place `at` on, marked by their places."""
+    return engine.feed([Segment(cache, embedded[at : at + n], places[:, at : at + n], list(range(at, at + n)), keep)])
+
+
 @pytest.mark.parametrize("joined", [False, True])
 @pytest.mark.parametrize("cuts", [(30,), (1, 29), (11, 1, 1, 17)])
 def test_logits_are_those_of_transformers_however_tokens_are_cut(model: Any, joined: bool, cuts: tuple[int, ...]) -> None:
@@ -39,8 +45,9 @@ def test_logits_are_those_of_transformers_however_tokens_are_cut(model: Any, joi
         out = model.model.language_model(inputs_embeds=embedded[None], position_ids=places[:, None], use_cache=False)
         wanted = model.lm_head(out.last_hidden_state[0])
         engine, got, at = Engine(model, joined), [], 0
+        cache = engine.cache()
         for n in cuts:
-            got.append(engine.feed(embedded[at : at + n], places[:, at : at + n], list(range(at, at + n)), n))
+            got.append(fed(engine, cache, embedded, places, at, n, n))
             at += n
     close = 1e-4 if wanted.dtype == torch.float32 else 0.05
     assert wanted.float().std() > 0.1
@@ -51,13 +58,14 @@ def test_what_is_kept_is_what_prompts_have_in_common(model: Any) -> None:
     with torch.inference_mode():
         embedded, places = prompt(model)
         engine = Engine(model)
-        engine.feed(embedded, places, list(range(30)), 1)
-        assert engine.keep([*range(20), 99, 98]) == 20 and engine.marks == list(range(20))
-        assert engine.keep(list(range(20))) == 19, "the last token is read anew, for what follows from it"
-        again = engine.feed(embedded[19:], places[:, 19:], list(range(19, 30)), 3)
-        engine.forget(2)
-        assert engine.marks == list(range(28))
-        once_more = engine.feed(embedded[28:], places[:, 28:], [28, 29], 2)
+        cache = engine.cache()
+        fed(engine, cache, embedded, places, 0, 30, 1)
+        assert cache.keep([*range(20), 99, 98]) == 20 and cache.marks == list(range(20))
+        assert cache.keep(list(range(20))) == 19, "the last token is read anew, for what follows from it"
+        again = fed(engine, cache, embedded, places, 19, 11, 3)
+        cache.forget(2)
+        assert cache.marks == list(range(28))
+        once_more = fed(engine, cache, embedded, places, 28, 2, 2)
     torch.testing.assert_close(once_more, again[1:], atol=0.05 * float(again.abs().max()), rtol=0)
 
 
@@ -65,10 +73,35 @@ def test_more_tokens_than_there_was_room_for_leave_those_before_as_they_were(mod
     with torch.inference_mode():
         embedded, places = prompt(model, 700)
         engine, whole = Engine(model), Engine(model)
-        engine.feed(embedded[:500], places[:, :500], list(range(500)), 1)
-        got = engine.feed(embedded[500:], places[:, 500:], list(range(500, 700)), 1)
-        wanted = whole.feed(embedded, places, list(range(700)), 1)
+        cache = engine.cache()
+        fed(engine, cache, embedded, places, 0, 500, 1)
+        got = fed(engine, cache, embedded, places, 500, 200, 1)
+        wanted = fed(whole, whole.cache(), embedded, places, 0, 700, 1)
     torch.testing.assert_close(got, wanted, atol=0.05 * float(wanted.abs().max()), rtol=0)
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_segments_of_one_pass_see_nothing_of_each_other(model: Any, padded: bool) -> None:
+    """Against: keys and values of one request in another's, or a place that is hidden being looked at."""
+    lengths = ((30, 1, 1), (200, 5, 3), (7, 9, 9), (40, 150, 2))  # held before, new, asked about; the last is read on its own
+    with torch.inference_mode():
+        embedded, places = prompt(model, 400)
+        engine, alone, segments, wanted = Engine(model, padded=padded), Engine(model), [], []
+        for k, (before, n, keep) in enumerate(lengths):
+            here, single = embedded[40 * k :], alone.cache()
+            segments.append((engine.cache(), here, before, n, keep))
+            fed(engine, segments[-1][0], here, places, 0, before, 1)
+            fed(alone, single, here, places, 0, before, 1)
+            wanted.append(fed(alone, single, here, places, before, n, keep))
+        got = engine.feed(
+            [
+                Segment(cache, x[at : at + n], places[:, at : at + n], list(range(at, at + n)), keep)
+                for cache, x, at, n, keep in segments
+            ]
+        )
+    close = 1e-4 if got.dtype == torch.float32 else 0.05
+    torch.testing.assert_close(got, torch.cat(wanted), atol=close * float(got.abs().max()), rtol=0)
+    assert [len(cache.marks) for cache, *_ in segments] == [before + n for before, n, _ in lengths]
 
 
 def test_a_sliding_window_is_refused(toy: TransformersModel) -> None:
@@ -101,6 +134,9 @@ def test_one_pixel_makes_another_image(toy: TransformersModel) -> None:
     second[240, 320, 1] ^= 64
     here, there = toy.image_tokens([first, second])
     assert not np.array_equal(here, there)
-    toy.generate([user(first, "what is this?")], max_tokens=1)
-    assert toy.engine.keep(toy.chat.prompt([user(second, "what is this?")]).marks()) < 10
+    read = toy.chat.prompt([user(first, "what is this?")]).marks()
+    cache = Cache()
+    cache.marks = [*read]
+    assert cache.keep(read) == len(read) - 1
+    assert cache.keep(toy.chat.prompt([user(second, "what is this?")]).marks()) < 10
     assert np.array_equal(toy.image_tokens([first.copy()])[0], here)

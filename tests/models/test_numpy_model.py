@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from vlp.core.messages import assistant, user
+from vlp.models.batching import Segment
 from vlp.models.catalogue import FOLDERS, find_folder, open_model
 from vlp.models.numpy_model import NumpyModel, positions, tower_of
 from vlp.models.numpy_parts import Array, Decoder, Turned, VisionTower
@@ -64,15 +65,14 @@ def test_what_is_not_asked_about_and_what_is_read_meanwhile_changes_no_number(
     both: tuple[NumpyModel, TransformersModel],
 ) -> None:
     plain, _ = both
-    engine = plain.engine
     ids = np.random.default_rng(3).integers(20, 1000, 300)
-    embedded, places = engine.embedding[ids], np.tile(np.arange(300), (3, 1))
+    embedded, places = plain.engine.embedding[ids], np.tile(np.arange(300), (3, 1))
     rows = []
     for keep in (300, 150, 5):  # all on one thread, the first half and the first half on another
-        engine.keep([0])
-        rows.append(engine.feed(embedded, places, ids.tolist(), keep)[-5:])
-    engine.forget(295)
-    rows.append(engine.feed(embedded[5:], places[:, 5:], ids[5:].tolist(), 5))
+        cache = plain.engine.cache()
+        rows.append(plain.engine.feed([Segment(cache, embedded, places, ids.tolist(), keep)])[-5:])
+    cache.forget(295)
+    rows.append(plain.engine.feed([Segment(cache, embedded[5:], places[:, 5:], ids[5:].tolist(), 5)]))
     for other in rows[1:]:
         np.testing.assert_allclose(rows[0], other, atol=1e-4)
 
@@ -84,16 +84,16 @@ def test_what_fails_on_the_other_thread_is_told(
     engine = both[0].engine
     read = Decoder._read
 
-    def short_of_memory(self: Decoder, x: Array, turned: Turned, before: int, keep: int, held: Any) -> Array:
-        if not keep:
+    def short_of_memory(self: Decoder, x: Array, turned: Turned, spans: Any, held: Any) -> Array:
+        if not spans[0].keep:
             raise MemoryError
-        return read(self, x, turned, before, keep, held)
+        return read(self, x, turned, spans, held)
 
     monkeypatch.setattr(Decoder, "_read", short_of_memory)
-    engine.keep([0])
+    cache = engine.cache()
     with pytest.raises(MemoryError):
-        engine.feed(engine.embedding[:200], np.tile(np.arange(200), (3, 1)), list(range(200)), 1)
-    assert engine.marks == []
+        engine.feed([Segment(cache, engine.embedding[:200], np.tile(np.arange(200), (3, 1)), list(range(200)), 1)])
+    assert cache.marks == []
 
 
 def test_an_image_is_read_once_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,7 +142,7 @@ def test_the_kept_beginning_of_a_prompt_changes_nothing(toy: TransformersModel) 
     ]
     fresh = []
     for messages in prompts:
-        toy.engine.keep([0])
+        toy.forget()
         fresh.append(toy.generate(messages, max_tokens=20).text)
     assert [toy.generate(p, max_tokens=20).text for p in prompts] == fresh
     again = toy.generate(prompts[0], grammar=tight(SCHEMA), max_tokens=30)

@@ -4,7 +4,7 @@
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from vlp.core.errors import UsageError
 from vlp.core.images import ImageView
 from vlp.core.messages import Message, Part
-from vlp.models.recent import Recent
 
 
 @dataclass(frozen=True)
@@ -44,17 +43,22 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Pixels:
-    """One image cut into patches.
+    """One image as patches, cut when they are asked for: whoever remembers what was made of an image needs none.
 
     Args:
-        values: (patches, channels * frames * side * side) float32.
         grid: frames, rows and columns of patches.
-        digest: a hash of the image that was cut.
+        digest: a hash of the image.
+        cut: gives its patches.
     """
 
-    values: NDArray[np.float32]
     grid: tuple[int, int, int]
     digest: str
+    cut: Callable[[], NDArray[np.float32]]
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """Return the patches (patches, channels * frames * side * side)."""
+        return self.cut()
 
 
 class Chat:
@@ -70,7 +74,6 @@ class Chat:
         self.tokenizer = tokenizer
         self.image_processor = image_processor
         self.image_token = image_token
-        self._cut: Recent[Pixels] = Recent()
         self._pad = tokenizer.convert_ids_to_tokens(image_token)
         self._special = sorted({t.content for t in tokenizer.added_tokens_decoder.values() if t.special}, key=len)
 
@@ -100,20 +103,15 @@ class Chat:
         return self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
 
     def pixels(self, rgb: NDArray[np.uint8]) -> Pixels:
-        """Return one image as patches; the last few are remembered by all of their content."""
-        digest = digest_of(rgb)
-        return self._cut.get(digest, lambda: self._pixels(rgb, digest))
+        """Return one image as patches."""
+        side = self.image_processor.patch_size
+        width, height = self.view().seen_size(rgb.shape[1], rgb.shape[0])
+        return Pixels((1, height // side, width // side), digest_of(rgb), lambda: self._cut(rgb))
 
-    def _pixels(self, rgb: NDArray[np.uint8], digest: str) -> Pixels:
+    def _cut(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         from PIL import Image as Pil
 
-        done = self.image_processor(Pil.fromarray(rgb), return_tensors="np")
-        frames, rows, columns = (int(n) for n in done["image_grid_thw"][0])
-        return Pixels(np.asarray(done["pixel_values"], dtype=np.float32), (frames, rows, columns), digest)
-
-    def forget(self) -> None:
-        """Forget images that were cut."""
-        self._cut.clear()
+        return np.asarray(self.image_processor(Pil.fromarray(rgb), return_tensors="np")["pixel_values"], dtype=np.float32)
 
     def view(self) -> ImageView:
         """Return the sizes to which this folder's image processor resizes; boxes in the model's replies are in those pixels."""

@@ -5,9 +5,9 @@ counts only where it is the token that the model would have chosen.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +20,39 @@ _BREAK = -1
 TOO_SLOW = "Give it more time, a smaller model, or a shorter memory."
 
 
-class Session(Protocol):
-    """A model that has been given a prompt."""
+T = TypeVar("T")
 
-    def forward(self, tokens: Sequence[int], keep: int) -> NDArray[np.float32]:
-        """Feed tokens, before the first of them the prompt; return the logits (keep, vocabulary) of the last ones."""
-        ...
 
-    def rewind(self, count: int) -> None:
-        """Forget the last `count` tokens that were fed."""
-        ...
+@dataclass(frozen=True)
+class Logits:
+    """What the model makes of the tokens that were asked about.
+
+    Args:
+        best: the most likely token behind each of them; -1 where its numbers are none.
+        row: gives all numbers behind one of them; they may have to be fetched from a GPU.
+    """
+
+    best: list[int]
+    row: Callable[[int], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What a reply needs of the model before it can go on.
+
+    Args:
+        forget: how many of the last tokens that were fed are forgotten first.
+        tokens: fed then, and before the first of them the prompt; the last one is asked about.
+        guess: fed behind them and asked about as well, as far as there is room.
+    """
+
+    forget: int
+    tokens: list[int]
+    guess: list[int] = field(default_factory=list[int])
+
+
+Decoding = Generator[Feed, Logits, T]
+"""A reply in the making: yields what the model is to be fed, is sent the logits, returns the reply."""
 
 
 @dataclass
@@ -40,9 +63,9 @@ class Decoded:
         tokens: the reply, without the end of the turn.
         forced: how many of them the grammar left no choice about.
         drafted: how many were taken from the draft.
-        forwards: calls of the model.
+        forwards: passes of the model.
         finish: "stop" or "length".
-        prefill_s: time of the first call, which reads the prompt.
+        prefill_s: time from being asked to the first logits: the prompt has been read.
     """
 
     tokens: list[int]
@@ -218,15 +241,16 @@ class _Run:
     Attributes:
         pending: tokens written that the model has not been fed.
         guess: draft tokens that it has been fed; `taken` of them have been written.
+        refused: draft tokens that it has been fed and is to forget.
     """
 
-    def __init__(self, session: Session, matcher: Matcher | None, draft: Draft) -> None:
-        self.session, self.matcher, self.draft = session, matcher, draft
+    def __init__(self, matcher: Matcher | None, draft: Draft) -> None:
+        self.matcher, self.draft = matcher, draft
         self.out = Decoded([])
         self.pending: list[int] = []
         self.guess: list[int] = []
-        self.taken = 0
-        self.rows: NDArray[np.float32] | None = None
+        self.taken = self.refused = 0
+        self.rows = Logits([], np.empty)
 
     def write(self, token: int) -> None:
         """Append one token to the reply."""
@@ -242,27 +266,34 @@ class _Run:
         self.pending.append(token)
 
     def drop_guess(self) -> None:
-        """Make the model forget the draft tokens that were not written."""
+        """Have the model forget the draft tokens that were not written."""
         if self.guess:
-            self.session.rewind(len(self.guess) - self.taken)
+            self.refused += len(self.guess) - self.taken
             self.draft.learn(len(self.guess), self.taken)
             self.guess, self.taken = [], 0
 
-    def logits(self, room: int) -> NDArray[np.float32]:
-        """Return the logits of the next token; the model is called when they are not at hand."""
-        if self.rows is None or self.pending:
+    def best(self, room: int) -> Decoding[int]:
+        """Return the next token; the model is fed when its logits are not at hand."""
+        if self.pending or not self.rows.best:
             self.drop_guess()
             guess = self.draft.propose()[: max(0, room)]
             if self.matcher:
                 guess = guess[: self.matcher.admits(guess)]
-            self.rows = self.session.forward([*self.pending, *guess], len(guess) + 1)
+            self.rows = yield Feed(self.refused, self.pending, guess)
+            self.pending, self.guess, self.refused = [], guess[: len(self.rows.best) - 1], 0
             self.out.forwards += 1
-            self.pending, self.guess = [], guess
-        return self.rows[self.taken]
+        best = self.rows.best[self.taken]
+        if best < 0:
+            raise MissingComponent("the model's output is not a number.", "Its weights are broken, or its dtype is too narrow.")
+        if self.matcher is None or self.matcher.admits([best]):  # most often; cheaper than asking which tokens are allowed
+            return best
+        allowed = self.matcher.allowed()
+        if not allowed.any():
+            raise MissingComponent("the grammar allows no token here.", "Does the tokenizer cover every byte?")
+        return int(np.where(allowed, self.rows.row(self.taken), -np.inf).argmax())
 
 
 def decode(
-    session: Session,
     matcher: Matcher | None,
     draft: Draft,
     ends: frozenset[int],
@@ -270,11 +301,10 @@ def decode(
     timeout_s: float,
     on_tokens: Callable[[list[int]], None] | None = None,
     asked_s: float | None = None,
-) -> Decoded:
-    """Return the greedy reply.
+) -> Decoding[Decoded]:
+    """Write the greedy reply.
 
     Args:
-        session: the model with its prompt.
         matcher: the grammar at its start; None for free text.
         draft: proposes tokens.
         ends: tokens that end the turn.
@@ -286,9 +316,9 @@ def decode(
     Raises:
         MissingComponent: the deadline passed, or the model gave numbers that are none.
     """
-    run = _Run(session, matcher, draft)
-    started = time.monotonic()
-    deadline_s = (started if asked_s is None else asked_s) + timeout_s
+    run = _Run(matcher, draft)
+    asked_s = time.monotonic() if asked_s is None else asked_s
+    deadline_s = asked_s + timeout_s
     while len(run.out.tokens) < max_tokens:
         if time.monotonic() > deadline_s:
             raise MissingComponent(f"the model did not finish within {timeout_s:.1f} s.", TOO_SLOW)
@@ -299,8 +329,8 @@ def decode(
         if not forced:
             if matcher and matcher.done:
                 return _finished(run)
-            token = _best(run.logits(max_tokens - len(run.out.tokens) - 1), matcher)
-            run.out.prefill_s = run.out.prefill_s or time.monotonic() - started
+            token = yield from run.best(max_tokens - len(run.out.tokens) - 1)
+            run.out.prefill_s = run.out.prefill_s or time.monotonic() - asked_s
             if token in ends:
                 return _finished(run)
             run.write(token)
@@ -313,15 +343,3 @@ def decode(
 def _finished(run: _Run) -> Decoded:
     run.out.finish = "stop"
     return run.out
-
-
-def _best(row: NDArray[np.float32], matcher: Matcher | None) -> int:
-    if not np.isfinite(row).all():
-        raise MissingComponent("the model's output is not a number.", "Its weights are broken, or its dtype is too narrow.")
-    best = int(row.argmax())
-    if matcher is None or matcher.admits([best]):  # most often; cheaper than asking which of all tokens are allowed
-        return best
-    allowed = matcher.allowed()
-    if not allowed.any():
-        raise MissingComponent("the grammar allows no token here.", "Does the tokenizer cover every byte?")
-    return int(np.where(allowed, row, -np.inf).argmax())

@@ -7,7 +7,6 @@ import bisect
 import functools
 import hashlib
 import json
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlp.core.errors import MissingComponent, UsageError
+from vlp.models.recent import Recent
 
 
 class FastTokenizer(Protocol):
@@ -165,7 +165,7 @@ class Grammars:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
-        self._compiled: OrderedDict[str, Any] = OrderedDict()
+        self._compiled: Recent[Any] = Recent(16)
 
     def matcher(self, schema: dict[str, Any]) -> Matcher:
         """Return a fresh matcher for a JSON Schema.
@@ -178,12 +178,7 @@ class Grammars:
         if len(text) > most_chars:
             raise UsageError(f"the grammar has {len(text):,} characters; at most {most_chars:,} are compiled.")
         key = hashlib.sha256(text.encode()).hexdigest()
-        if key not in self._compiled:
-            self._compiled[key] = self._compile(text)
-            while len(self._compiled) > 16:
-                self._compiled.popitem(last=False)
-        self._compiled.move_to_end(key)
-        return Matcher(self._compiled[key].deep_copy(), self.vocabulary)
+        return Matcher(self._compiled.get(key, lambda: self._compile(text)).deep_copy(), self.vocabulary)
 
     def _compile(self, text: str) -> Any:
         from llguidance import LLMatcher

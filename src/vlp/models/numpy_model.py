@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from vlp.core.images import ImageView
+from vlp.models.batching import Cache, Mark, Segment
 from vlp.models.chat import Chat, Pixels, Prompt
+from vlp.models.decode import Feed
 from vlp.models.folder import ModelFolder, check_folder, read_json
 from vlp.models.grammar import Vocabulary
 from vlp.models.in_process import InProcess
@@ -50,7 +52,6 @@ class NumpyModel(InProcess):
     engine: Decoder
 
     def __init__(self, folder: Path, profile: str = "") -> None:
-        super().__init__()
         checked, weights = opened(folder)
         config, asks = read_json(folder / "config.json"), read_json(folder / "tokenizer_config.json")
         self.name, self.profile = checked.name, profile or checked.profile
@@ -66,12 +67,12 @@ class NumpyModel(InProcess):
         self.most_tokens = config["text_config"]["max_position_embeddings"]
 
     def session(self, prompt: Prompt) -> "_Session":
-        """Return the model with a prompt, of which what it has in common with the last one is not read again."""
+        """Return a prompt, ready to be read."""
         return _Session(self, prompt)
 
     def features(self, pixels: Pixels) -> Array:
         """Return the image tokens (n, width) of one image; the last few images are remembered."""
-        return self.tower.seen(pixels.digest, pixels.grid, lambda: pixels.values)
+        return self.tower.seen(pixels.digest, pixels.grid, pixels.cut)
 
     def forget_images(self) -> None:
         """Forget image tokens."""
@@ -82,32 +83,30 @@ class _Session:
     """One prompt in a model."""
 
     def __init__(self, owner: NumpyModel, prompt: Prompt) -> None:
-        self._engine = owner.engine
-        marks = prompt.marks()
-        known = self._engine.keep(marks)
-        is_image = np.array(prompt.is_image)
-        embedded = self._engine.embedding[prompt.ids[known:]]
-        if is_image[known:].any():
-            seen = np.concatenate([owner.features(image) for image in prompt.images])
-            embedded[is_image[known:]] = seen[is_image[:known].sum() :]
+        self._embedding, self.marks = owner.engine.embedding, prompt.marks()
+        embedded = self._embedding[prompt.ids]
+        if prompt.images:
+            embedded[np.array(prompt.is_image)] = np.concatenate([owner.features(image) for image in prompt.images])
         placed = positions(prompt, owner.chat.image_processor.merge_size)
         self._next_position = int(placed.max()) + 1
-        self._unfed: tuple[Array, NDArray[np.int64], list[int | str]] = (embedded, placed[:, known:], marks[known:])
+        self._unfed: tuple[Array, NDArray[np.int64], list[Mark]] = (embedded, placed, self.marks)
 
-    def forward(self, tokens: Sequence[int], keep: int) -> Array:
-        """Feed tokens, before the first of them the prompt; return the logits of the last `keep`."""
+    def begin(self, cache: Cache) -> None:
+        """Take a cache; what it holds of the prompt is not read again."""
+        self._cache, known = cache, cache.keep(self.marks)
         embedded, placed, marks = self._unfed
-        after = np.arange(self._next_position, self._next_position + len(tokens)) + np.zeros((3, 1), np.int64)
-        embedded = np.concatenate([embedded, self._engine.embedding[list(tokens)]]) if tokens else embedded
-        rows = self._engine.feed(embedded, np.concatenate([placed, after], 1), [*marks, *tokens], keep)
-        self._next_position += len(tokens)
-        self._unfed = (embedded[:0], placed[:, :0], [])
-        return rows
+        self._unfed = (embedded[known:], placed[:, known:], marks[known:])
 
-    def rewind(self, count: int) -> None:
-        """Forget the last `count` tokens."""
-        self._next_position -= count
-        self._engine.forget(count)
+    def segment(self, feed: Feed) -> Segment:
+        """Return what the next pass takes, at first the prompt before the tokens."""
+        self._cache.forget(feed.forget)
+        tokens, first = [*feed.tokens, *feed.guess], self._next_position - feed.forget
+        self._next_position = first + len(tokens)
+        embedded, placed, marks = self._unfed
+        after = np.arange(first, self._next_position) + np.zeros((3, 1), np.int64)
+        embedded = np.concatenate([embedded, self._embedding[tokens]]) if tokens else embedded
+        self._unfed = (embedded[:0], placed[:, :0], [])
+        return Segment(self._cache, embedded, np.concatenate([placed, after], 1), [*marks, *tokens], len(feed.guess) + 1)
 
 
 def positions(prompt: Prompt, merge: int) -> NDArray[np.int64]:
@@ -180,16 +179,15 @@ class PatchCutter:
         self._levels = (scaled - mean) / std  # of each channel, what stands for each of its 256 levels
 
     def __call__(self, image: Any, return_tensors: str) -> dict[str, Any]:
-        """Return the patches of a picture of Pillow, and their grid."""
+        """Return the patches of a picture of Pillow."""
         del return_tensors
-        values, grid = self.cut(image.resize(self._view.seen_size(*image.size), self._resample))
-        return {"pixel_values": values, "image_grid_thw": np.array([grid])}
+        return {"pixel_values": self.cut(image.resize(self._view.seen_size(*image.size), self._resample))}
 
-    def cut(self, small: Any) -> tuple[Array, tuple[int, int, int]]:
-        """Return the patches (n, channels * side * side) of a picture of Pillow that has its size already, and their grid."""
+    def cut(self, small: Any) -> Array:
+        """Return the patches (n, channels * side * side) of a picture of Pillow that has its size already."""
         width, height = small.size
         rows, columns, merge, side = height // self.patch_size, width // self.patch_size, self.merge_size, self.patch_size
         x = np.asarray(small).reshape(rows // merge, merge, side, columns // merge, merge, side, 3)
         x = x.transpose(0, 3, 1, 4, 6, 2, 5).reshape(rows * columns, 3, side * side)
         values = np.stack([levels[x[:, i]] for i, levels in enumerate(self._levels)], axis=1)
-        return values.reshape(rows * columns, -1), (1, rows, columns)
+        return values.reshape(rows * columns, -1)

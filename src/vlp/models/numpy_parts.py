@@ -11,12 +11,12 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp.models.in_process import Mark, Marks
+from vlp.models.batching import BatchLimits, Cache, Segment
 from vlp.models.recent import Recent
 
 Array = NDArray[Any]
@@ -44,96 +44,141 @@ def widened(data: bytes, dtype: str) -> Array:
     return np.frombuffer(data, {"F16": "<f2", "F32": "<f4"}[dtype]).astype(np.float32)
 
 
-class Decoder(Marks):
-    """The language part, with the keys and values of all that it was fed.
+class _Cache(Cache):
+    """Keys and values: (layers, 2, heads of keys, room, width)."""
+
+    def __init__(self, layers: int, keys: int, width: int) -> None:
+        super().__init__()
+        self.held = np.empty((layers, 2, keys, 0, width), np.float32)
+
+    def make_room(self, tokens: int) -> None:
+        room = self.held.shape[-2]
+        if tokens > room:
+            more = (*self.held.shape[:-2], max(tokens, 2 * room, 512) - room, self.held.shape[-1])
+            self.held = np.concatenate([self.held, np.empty(more, np.float32)], axis=-2)
+
+
+class _Span(NamedTuple):
+    """Where the tokens of one request lie in a pass.
+
+    Args:
+        held: keys and values of the request.
+        rows: of the pass.
+        before: tokens that are held before them.
+        keep: how many of the last are asked about.
+    """
+
+    held: Array
+    rows: slice
+    before: int
+    keep: int
+
+    @property
+    def asked(self) -> slice:
+        """The rows that are asked about."""
+        return slice(self.rows.stop - self.keep, self.rows.stop)
+
+    @property
+    def whole(self) -> int:
+        """How many tokens are held with them."""
+        return self.before + self.rows.stop - self.rows.start
+
+
+class Decoder:
+    """The language part.
 
     Args:
         weights: as `read_weights` gives them.
         config: `text_config` of the folder.
-        shared: of so many tokens a second thread reads the first half; handing out fewer costs what it saves.
+        shared: of so many tokens of one request a second thread reads the first half; handing out fewer costs what it saves.
     """
 
     def __init__(self, weights: Mapping[str, Array], config: Mapping[str, Any], shared: int = 128) -> None:
-        super().__init__()
         self._shared = shared
         self.embedding = weights["model.embed_tokens.weight"]
         self._head = weights.get("lm_head.weight", self.embedding)
         self._norm, self._eps = weights["model.norm.weight"], config["rms_norm_eps"]
         self._queries, self._keys = config["num_attention_heads"], config["num_key_value_heads"]
         self._width = config["hidden_size"] // self._queries
-        layers = range(config["num_hidden_layers"])
-        self._layers = [_part(weights, f"model.layers.{i}.") for i in layers]
+        self._layers = [_part(weights, f"model.layers.{i}.") for i in range(config["num_hidden_layers"])]
         self._axis = np.repeat(np.arange(3), config["rope_parameters"]["mrope_section"])
         self._frequencies = _frequencies(config["rope_parameters"]["rope_theta"], self._width)
-        self._held = np.empty((len(layers), 2, self._keys, 0, self._width), np.float32)
 
-    def feed(self, embedded: Array, positions: NDArray[np.int64], marks: Sequence[Mark], keep: int) -> Array:
-        """Read tokens, and return the logits (keep, vocabulary) of the last ones.
+    def cache(self) -> _Cache:
+        """Return an empty cache for one request."""
+        return _Cache(len(self._layers), self._keys, self._width)
 
-        Args:
-            embedded: (n, width) in place of their ids.
-            positions: (3, n) in time, height and width.
-            marks: n of them.
-            keep: how many of the last tokens are asked about.
-        """
-        before, n = len(self.marks), len(marks)
-        self._make_room(before + n)
-        turned = _turning(positions[self._axis].T * self._frequencies)
-        first = min(n * 5 // 9, n - keep) if n >= self._shared else 0  # the rest has more to look back at
+    def feed(self, segments: Sequence[Segment]) -> Array:
+        """Read the tokens of some requests in one pass; return the logits (rows, vocabulary) of the last `keep` of each."""
+        spans, begin = list[_Span](), 0
+        for one in segments:
+            before, end = len(one.cache.marks), begin + len(one.marks)
+            one.cache.make_room(before + len(one.marks))
+            spans.append(_Span(one.cache.held, slice(begin, end), before, one.keep))
+            begin = end
+        positions = _joined([one.positions for one in segments], 1)
+        turned, x = _turning(positions[self._axis].T * self._frequencies), _joined([one.embedded for one in segments])
+        long = len(spans) == 1 and len(x) >= self._shared and spans[0].keep < len(x)
+        x = self._read_in_two(x, turned, spans[0]) if long else self._read(x, turned, spans, [_nothing] * len(self._layers))
+        for one in segments:
+            one.cache.marks += one.marks
+        return _normed(x, self._norm, self._eps) @ self._head.T
+
+    def _read_in_two(self, x: Array, turned: Turned, span: _Span) -> Array:
+        """Read a long prompt, its first part on another thread; each layer of the rest waits for what it looks back at."""
+        n = len(x)
+        first = min(n * 5 // 9, n - span.keep)  # the rest has more to look back at
+        ahead_of = _Span(span.held, slice(0, first), span.before, 0)
+        rest = _Span(span.held, slice(0, n - first), span.before + first, span.keep)
         held = [threading.Event() for _ in self._layers]
         tell, wait = [event.set for event in held], [event.wait for event in held]
         with ThreadPoolExecutor(1) as other:
-            if first:  # read meanwhile; where that fails, nobody waits for it
-                ahead = other.submit(self._read, embedded[:first], _part_of(turned, 0, first), before, 0, tell)
-                ahead.add_done_callback(lambda _: [told() for told in tell])
-                x = self._read(embedded[first:], _part_of(turned, first, n), before + first, keep, wait)
-                ahead.result()
-            else:
-                x = self._read(embedded, turned, before, keep, tell)
-        self.marks += marks
-        return _normed(x, self._norm, self._eps) @ self._head.T
+            ahead = other.submit(self._read, x[:first], _part_of(turned, 0, first), [ahead_of], tell)
+            ahead.add_done_callback(lambda _: [told() for told in tell])  # where it fails, nobody waits for it
+            found = self._read(x[first:], _part_of(turned, first, n), [rest], wait)
+            ahead.result()
+        return found
 
-    def _read(self, x: Array, turned: Turned, before: int, keep: int, held: Sequence[Callable[[], Any]]) -> Array:
-        """Return what the layers make of the last `keep` of some tokens.
-
-        Of the last layer only these are read; of all other tokens their keys and values are enough.
+    def _read(self, x: Array, turned: Turned, spans: Sequence[_Span], held: Sequence[Callable[[], Any]]) -> Array:
+        """Return what the layers make of the tokens that are asked about.
 
         Args:
             x: (n, width).
             turned: how far they are turned.
-            before: tokens before them.
-            keep: how many are asked about.
+            spans: whose they are.
             held: called in each layer once their keys and values are held.
         """
-        last = len(self._layers) - 1
         for i, told in enumerate(held):
-            x = self._layer(i, x, turned, before, keep if i == last else len(x), told)
+            x = self._layer(i, x, turned, spans, told)
         return x
 
-    def _layer(self, index: int, x: Array, turned: Turned, before: int, keep: int, told: Callable[[], Any]) -> Array:
-        layer, held = self._layers[index], self._held[index]
-        n, turning = len(x), self._queries + self._keys
+    def _layer(self, index: int, x: Array, turned: Turned, spans: Sequence[_Span], told: Callable[[], Any]) -> Array:
+        layer, turning = self._layers[index], self._queries + self._keys
         heads = _linear(_normed(x, layer["input_layernorm.weight"], self._eps), layer, "asked")
-        heads = heads.reshape(n, -1, self._width).transpose(1, 0, 2)
+        heads = heads.reshape(len(x), -1, self._width).transpose(1, 0, 2)
         asking = _turn(heads[:turning], turned)
-        held[0, :, before : before + n], held[1, :, before : before + n] = asking[self._queries :], heads[turning:]
+        for one in spans:
+            keys, values = one.held[index][:, :, one.before : one.whole]
+            keys[:], values[:] = asking[self._queries :, one.rows], heads[turning:, one.rows]
         told()
-        x, queries = x[n - keep :], asking[: self._queries, n - keep :]
-        group = self._queries // self._keys  # heads of queries that look at one head of keys
-        found = np.empty((keep, self._keys, group, self._width), np.float32)
-        _attend(
-            queries.reshape(self._keys, group, keep, self._width),
-            held[0, :, None, : before + n], held[1, :, None, : before + n],
-            found.transpose(1, 2, 0, 3), before + n - keep,
-        )  # fmt: skip
-        x = x + _linear(found.reshape(keep, self._queries * self._width), layer, "self_attn.o_proj")
+        # Of the last layer only what is asked about is read; of all other tokens their keys and values are enough.
+        last = index == len(self._layers) - 1
+        rows = [one.asked if last else one.rows for one in spans]
+        queries = asking[: self._queries]
+        found = [self._look(queries[:, some], one.held[index], one.whole) for some, one in zip(rows, spans, strict=True)]
+        x = _joined([x[some] for some in rows]) + _linear(_joined(found), layer, "self_attn.o_proj")
         return x + _gated(_normed(x, layer["post_attention_layernorm.weight"], self._eps), layer)
 
-    def _make_room(self, tokens: int) -> None:
-        room = self._held.shape[-2]
-        if tokens > room:
-            more = (*self._held.shape[:-2], max(tokens, 2 * room, 512) - room, self._width)
-            self._held = np.concatenate([self._held, np.empty(more, np.float32)], axis=-2)
+    def _look(self, queries: Array, held: Array, whole: int) -> Array:
+        """Return what the last tokens of one request find in what is held of it, (n, heads * width)."""
+        n, group = queries.shape[1], self._queries // self._keys  # heads of queries that look at one head of keys
+        found = np.empty((n, self._keys, group, self._width), np.float32)
+        _attend(
+            queries.reshape(self._keys, group, n, self._width),
+            held[0, :, None, :whole], held[1, :, None, :whole],
+            found.transpose(1, 2, 0, 3), whole - n,
+        )  # fmt: skip
+        return found.reshape(n, self._queries * self._width)
 
 
 class VisionTower:
@@ -154,7 +199,7 @@ class VisionTower:
         self._merger = _part(weights, "visual.merger.")
         width = config["hidden_size"] // self._heads
         self._frequencies = _frequencies(config["rope_parameters"]["rope_theta"], width // 2)
-        self.recent: Recent[Array] = Recent()
+        self.recent: Recent[Array] = Recent(2 * BatchLimits().requests)  # a request may look at a mirror image, too
 
     def seen(self, digest: str, grid: tuple[int, int, int], cut: Callable[[], Array]) -> Array:
         """Return the image tokens (n, width) of one image; the last few are remembered, whoever asks for them.
@@ -210,6 +255,14 @@ class VisionTower:
             begin = end
         x = x + _linear(found.reshape(n, -1), block, "attn.proj")
         return x + _gated(_normed(x, block["norm2.weight"], 1e-6), block)
+
+
+def _nothing() -> None:
+    """Nobody waits."""
+
+
+def _joined(parts: Sequence[Array], axis: int = 0) -> Array:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis)
 
 
 def _part(weights: Mapping[str, Array], prefix: str) -> dict[str, Array]:

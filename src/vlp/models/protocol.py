@@ -29,7 +29,7 @@ class NotInTime(MissingComponent):
 
 
 class Busy(MissingComponent):
-    """The model's server is there and asks to come back: it loads its model, or limits requests.
+    """The model is there and asks to come back: its server loads it, or limits requests.
 
     Args:
         message: what it said.

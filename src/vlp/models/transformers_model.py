@@ -1,5 +1,6 @@
 """Qwen2.5-VL in process: any folder of that architecture, on a CPU or a GPU, with or without an adapter."""
 
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vlp.models.batching import BatchLimits, Cache, Segment
 from vlp.models.chat import Pixels, Prompt
+from vlp.models.decode import Feed
 from vlp.models.engine import Engine
 from vlp.models.folder import check_folder, read_json
 from vlp.models.grammar import Vocabulary
@@ -53,7 +56,6 @@ class TransformersModel(InProcess):
         merged: bool = True,
         profile: str = "",
     ) -> None:
-        super().__init__()
         checked = check_folder(Path(folder))
         self.name, self.profile = checked.name, profile or checked.profile
         self.turns = make_turns(checked.turns, self) if checked.turns else None
@@ -64,18 +66,22 @@ class TransformersModel(InProcess):
         self.model = load_model(checked, adapter, self.device, find_dtype(dtype, self.device), merged)
         self.can = Capabilities(made_for=checked.made_for if adapter is None else {}, view=self.chat.view())
         self.ends = end_tokens(self.model, self.chat.tokenizer)
-        size = self.model.get_output_embeddings().out_features
-        self.prepare(Vocabulary(self.chat.tokenizer, size, [*self.ends]), checked.drafts)
         self.most_tokens = int(self.model.config.text_config.max_position_embeddings)
-        self._features: Recent[torch.Tensor] = Recent()
         small = sum(p.numel() for p in self.model.parameters()) <= SMALL_MODEL_PARAMETERS
-        self.engine = Engine(self.model, joined=small)
+        self.engine = Engine(self.model, joined=small, padded=self.device.type != "cpu")
         self.sight = VisionEngine(self.model.model.visual, joined=small)
-        self._one_thread = small and self.device.type == "cpu"
+        self._one_thread, self._usual_threads = small and self.device.type == "cpu", torch.get_num_threads()
+        self._lock, self._inside = threading.Lock(), 0
+        size = self.model.get_output_embeddings().out_features
+        # A GPU reads its weights once a pass: some hundred tokens more cost it little.
+        limits = BatchLimits() if self.device.type == "cpu" else BatchLimits(draft_tokens=512)
+        self.prepare(Vocabulary(self.chat.tokenizer, size, [*self.ends]), checked.drafts, limits)
+        self._features: Recent[torch.Tensor] = Recent(2 * self.batch.limits.requests)
 
     def session(self, prompt: Prompt) -> "_Session":
-        """Return the model with a prompt, of which what it has in common with the last one is not read again."""
-        return _Session(self, prompt)
+        """Return a prompt, ready to be read."""
+        with self.computing():
+            return _Session(self, prompt)
 
     def features(self, pixels: Pixels) -> torch.Tensor:
         """Return the image tokens (n, width) of one image; the last few images are remembered."""
@@ -99,50 +105,57 @@ class TransformersModel(InProcess):
     @contextmanager
     def computing(self) -> Iterator[None]:
         """Run small matrices on one thread: handing them out costs more than it saves."""
-        before = torch.get_num_threads()
+        with self._lock:
+            if not self._inside:  # whoever comes next meets the one thread
+                self._usual_threads = torch.get_num_threads()
+            self._inside += 1
         if self._one_thread:
             torch.set_num_threads(1)
         try:
             with torch.inference_mode():
                 yield
         finally:
-            torch.set_num_threads(before)
+            torch.set_num_threads(self._usual_threads)
+            with self._lock:
+                self._inside -= 1
 
     def _numbers(self, values: torch.Tensor) -> NDArray[np.float32]:
         return values.float().cpu().numpy()
 
+    def _best(self, rows: torch.Tensor) -> list[int]:
+        return torch.where(torch.isfinite(rows).all(1), rows.argmax(1), -1).tolist()
+
 
 class _Session:
-    """One prompt in a model. What it has in common with the last one is not read again, be it images or text."""
+    """One prompt in a model."""
 
     def __init__(self, owner: TransformersModel, prompt: Prompt) -> None:
-        self._owner = owner
-        marks = prompt.marks()
-        known = owner.engine.keep(marks)
-        embedded, is_image = self._embed(prompt.ids[known:]), torch.tensor(prompt.is_image, device=owner.device)
-        if any(prompt.is_image[known:]):
+        self._owner, self.marks = owner, prompt.marks()
+        embedded = self._embed(prompt.ids)
+        if prompt.images:
             seen = torch.cat([owner.features(image) for image in prompt.images])
-            embedded[is_image[known:]] = seen[int(is_image[:known].sum()) :].to(embedded.dtype)
+            embedded[torch.tensor(prompt.is_image, device=owner.device)] = seen.to(embedded.dtype)
         positions = owner.positions(prompt)
         self._next_position = int(positions.max()) + 1
-        self._unfed = (embedded, positions[:, known:], marks[known:])
+        self._unfed = (embedded, positions, self.marks)
 
-    def forward(self, tokens: Sequence[int], keep: int) -> NDArray[np.float32]:
-        """Feed tokens, before the first of them the prompt; return the logits of the last `keep`."""
+    def begin(self, cache: Cache) -> None:
+        """Take a cache; what it holds of the prompt is not read again."""
+        self._cache, known = cache, cache.keep(self.marks)
         embedded, positions, marks = self._unfed
-        first, engine = self._next_position, self._owner.engine
-        if tokens:
-            after = torch.arange(first, first + len(tokens), device=self._owner.device).expand(3, -1)
-            embedded, positions = torch.cat([embedded, self._embed(tokens)]), torch.cat([positions, after], dim=1)
-        rows = engine.feed(embedded, positions, [*marks, *tokens], keep).float().cpu().numpy()
-        self._next_position += len(tokens)
-        self._unfed = (embedded[:0], positions[:, :0], [])
-        return rows
+        self._unfed = (embedded[known:], positions[:, known:], marks[known:])
 
-    def rewind(self, count: int) -> None:
-        """Forget the last `count` tokens."""
-        self._next_position -= count
-        self._owner.engine.forget(count)
+    def segment(self, feed: Feed) -> Segment:
+        """Return what the next pass takes, at first the prompt before the tokens."""
+        self._cache.forget(feed.forget)
+        tokens, first = [*feed.tokens, *feed.guess], self._next_position - feed.forget
+        self._next_position = first + len(tokens)
+        embedded, positions, marks = self._unfed
+        if tokens:
+            after = torch.arange(first, self._next_position, device=self._owner.device).expand(3, -1)
+            embedded, positions = torch.cat([embedded, self._embed(tokens)]), torch.cat([positions, after], dim=1)
+        self._unfed = (embedded[:0], positions[:, :0], [])
+        return Segment(self._cache, embedded, positions, [*marks, *tokens], len(feed.guess) + 1)
 
     def _embed(self, tokens: Sequence[int]) -> torch.Tensor:
         return self._owner.model.model.get_input_embeddings()(torch.tensor(tokens, dtype=torch.long, device=self._owner.device))

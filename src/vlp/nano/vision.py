@@ -40,7 +40,7 @@ class Detector:
         grid = (1, GRID.rows * GRID.merge, GRID.columns * GRID.merge)
 
         def look(rgb: Rgb) -> Array:
-            return self.visual.seen(digest_of(rgb), grid, lambda: self._cutter.cut(_small(rgb))[0])
+            return self.visual.seen(digest_of(rgb), grid, lambda: self._cutter.cut(_small(rgb)))
 
         return [look(rgb)[:, :CHANNELS].reshape(GRID.rows, GRID.columns, CHANNELS) for rgb in images]
 
@@ -51,10 +51,11 @@ class Detector:
             rgb: the image; looked at once, however often it is asked about.
             phrase: what is looked for; a thing named in it is likely to be there.
         """
-        if self._last is None or self._last[0] is not rgb:
-            self._last = (rgb, seen_twice(self.code, rgb))
+        last = self._last
+        if last is None or last[0] is not rgb:
+            last = self._last = (rgb, seen_twice(self.code, rgb))  # of two threads, each has its own
         sx, sy = rgb.shape[1] / GRID.width_px, rgb.shape[0] / GRID.height_px
-        found = decode(self._last[1], phrases_in(phrase))
+        found = decode(last[1], phrases_in(phrase))
         return [(o.colour, o.kind, o.score, (o.box[0] * sx, o.box[1] * sy, o.box[2] * sx, o.box[3] * sy)) for o in found]
 
 

@@ -15,8 +15,8 @@ from vlp.evaluation.planning import grammar, prompt, prompt_messages
 from vlp.evaluation.speed.replanning import opened
 from vlp.evaluation.speed.rows import Effort, Measured
 from vlp.evaluation.speed.turns import NotTheSame, Timed
-from vlp.models.chat import Prompt
-from vlp.models.decode import Draft, Session, decode
+from vlp.models.batching import Session
+from vlp.models.decode import Decoded, Decoding, Draft, Logits, decode
 from vlp.models.grammar import Grammars, Vocabulary
 from vlp.models.in_process import InProcess
 from vlp.models.protocol import Capabilities, Model, Reply
@@ -26,31 +26,33 @@ from vlp.sim import expert
 
 
 class Imposed:
-    """A session whose model always wants to write one text; all that it computes is computed all the same.
+    """Has the model write one text, whatever it wants; all that it computes is computed all the same.
 
     Args:
-        session: the model with a prompt.
         vocabulary: its tokens.
         text: what it is to write.
         end: the token behind it.
     """
 
-    def __init__(self, session: Session, vocabulary: Vocabulary, text: str, end: int) -> None:
-        self._session, self._vocabulary, self._end = session, vocabulary, end
+    def __init__(self, vocabulary: Vocabulary, text: str, end: int) -> None:
+        self._vocabulary, self._end = vocabulary, end
         self._text, self._fed, self._tokens = text.encode(), list[int](), dict[int, int]()
 
-    def forward(self, tokens: Sequence[int], keep: int) -> NDArray[np.float32]:
-        """Feed tokens; return the model's logits with those of the text raised above all others."""
-        rows = np.array(self._session.forward(tokens, keep))
-        self._fed += tokens
-        for row in range(keep):
-            rows[row, self._next(len(self._fed) - (keep - 1 - row))] = 1e9
-        return rows
+    def upon(self, decoding: Decoding[Decoded]) -> Decoding[Decoded]:
+        """Return a reply in the making whose model writes that text."""
+        feed = next(decoding)
+        while True:
+            rows = len((yield feed).best)
+            del self._fed[len(self._fed) - feed.forget :]
+            self._fed += [*feed.tokens, *feed.guess[: rows - 1]]
+            best = [self._next(len(self._fed) - left) for left in range(rows - 1, -1, -1)]
+            try:
+                feed = decoding.send(Logits(best, lambda i, best=best: self._row(best[i])))
+            except StopIteration as done:
+                return done.value
 
-    def rewind(self, count: int) -> None:
-        """Forget the last `count` tokens."""
-        self._session.rewind(count)
-        del self._fed[len(self._fed) - count :]
+    def _row(self, token: int) -> NDArray[np.float32]:
+        return np.eye(1, self._vocabulary.size, token, dtype=np.float32)[0]
 
     def _next(self, fed: int) -> int:
         written = b"".join(map(self._vocabulary.bytes_of, self._fed[:fed]))
@@ -84,16 +86,17 @@ class ImposedModel:
         Raises:
             NotTheSame: it cannot write that, e.g. as the grammar does not admit it.
         """
-        text, session = self.writes.generate(messages, grammar=grammar).text, self.inner.session
+        text, plain = self.writes.generate(messages, grammar=grammar).text, self.inner.batch.decode
+        imposed = Imposed(self.inner.vocabulary, text, min(self.inner.ends))
 
-        def imposed(prompt: Prompt) -> Session:
-            return Imposed(session(prompt), self.inner.vocabulary, text, min(self.inner.ends))
+        def decoded(session: Session, decoding: Decoding[Decoded], *more: Any) -> Decoded:
+            return plain(session, imposed.upon(decoding), *more)
 
-        self.inner.session = imposed
+        self.inner.batch.decode = decoded  # pyright: ignore[reportAttributeAccessIssue]
         try:
             reply = self.inner.generate(messages, grammar=grammar, **options)
         finally:
-            self.inner.session = session
+            self.inner.batch.decode = plain
         if reply.text != text:
             raise NotTheSame(f"{self.name} wrote {reply.text[:80]!r}, not {text[:80]!r}")
         return reply
@@ -105,25 +108,23 @@ def constrained(effort: Effort) -> list[Measured]:
     grammars, end = Grammars(inner.vocabulary), min(inner.ends)
     seconds: dict[str, list[float]] = {"free": [], "constrained": []}
     tokens, passes = dict.fromkeys(seconds, 0), dict.fromkeys(seconds, 0)
-    with inner.computing():
-        for turn in range(effort.repeats + 1):
-            rgb, truth, task = prompt(turn, "test", "test")
-            asked, text = (
-                inner.chat.prompt(prompt_messages(rgb, truth, task, inner.profile)),
-                policy_text(expert.plan(truth, task)),
-            )
-            for arm in list(seconds) if turn % 2 else reversed(list(seconds)):
-                matcher = grammars.matcher(grammar()) if arm == "constrained" else None
-                session = Imposed(inner.session(asked), inner.vocabulary, text, end)
-                began = time.perf_counter()
-                done = decode(session, matcher, Draft([]), frozenset({end}), 2048, 3600.0)
-                taken_s = time.perf_counter() - began - done.prefill_s
-                if b"".join(map(inner.vocabulary.bytes_of, done.tokens)).decode() != text:
-                    raise NotTheSame(f"{arm} wrote another text than {text[:80]!r}")
-                if turn:  # the first one warms caches
-                    seconds[arm].append(taken_s / len(done.tokens))
-                    tokens[arm] += len(done.tokens)
-                    passes[arm] += done.forwards
+    for turn in range(effort.repeats + 1):
+        rgb, truth, task = prompt(turn, "test", "test")
+        asked = inner.chat.prompt(prompt_messages(rgb, truth, task, inner.profile))
+        text = policy_text(expert.plan(truth, task))
+        for arm in list(seconds) if turn % 2 else reversed(list(seconds)):
+            matcher = grammars.matcher(grammar()) if arm == "constrained" else None
+            session, imposed = inner.session(asked), Imposed(inner.vocabulary, text, end)
+            began = time.perf_counter()
+            decoding = imposed.upon(decode(matcher, Draft([]), frozenset({end}), 2048, 3600.0))
+            done = inner.batch.decode(session, decoding, 3600.0)
+            taken_s = time.perf_counter() - began - done.prefill_s
+            if b"".join(map(inner.vocabulary.bytes_of, done.tokens)).decode() != text:
+                raise NotTheSame(f"{arm} wrote another text than {text[:80]!r}")
+            if turn:  # the first one warms caches
+                seconds[arm].append(taken_s / len(done.tokens))
+                tokens[arm] += len(done.tokens)
+                passes[arm] += done.forwards
     said = (
         f"{effort.repeats} policies of the expert for scenes of the test split, {tokens['constrained']:,} tokens, imposed on"
         f" {inner.name!r} whatever its weights, without drafts; {passes['constrained']:,} passes with the grammar,"

@@ -39,7 +39,6 @@ class PlainModel:
     def generate(self, messages: Sequence[Message], *, max_tokens: int = 1024, **options: Any) -> Reply:
         """Return the greedy reply; the other options are passed over."""
         chat, model = self.model.chat, self.model.model
-        chat.forget()
         prompt = chat.prompt(messages)
         with torch.inference_mode():
             ids = torch.tensor([prompt.ids])
@@ -54,7 +53,6 @@ class PlainModel:
 
     def image_tokens(self, images: Sequence[Rgb]) -> list[np.ndarray[Any, Any]]:
         """Return what the tower makes of images (see `vlp.models.turns.Tower`)."""
-        self.model.chat.forget()
         merge, tower = self.model.chat.image_processor.merge_size, self.model.model.model
         found = []
         for pixels in map(self.model.chat.pixels, images):

@@ -87,6 +87,7 @@ ROWS: dict[str, str] = {
     "P6": "episodes:episodes_an_hour",
     "P7": "rendering:render_on_demand",
     "P8": "training_step:lora_step",
+    "P9": "several_robots:policies_a_second",
     "P10": "stepping:overhead",
     "P11": "stopping:stop",
     "P12": "starting:start",
