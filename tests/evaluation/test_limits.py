@@ -11,9 +11,8 @@ from vlp.core.observation import Located
 from vlp.evaluation.stress import limits as stress
 from vlp.evaluation.suites import Options
 from vlp.robot.protocol import Step
-from vlp.sim.embodiments.hsr.actions import grasp
 from vlp.sim.embodiments.hsr.actions.scope import READY
-from vlp.sim.embodiments.hsr.motion import Failed
+from vlp.sim.embodiments.motion import Failed
 from vlp.sim.open import simulated
 
 pytestmark = pytest.mark.slow
@@ -103,9 +102,10 @@ def test_a_load_is_what_is_carried_for_a_tick():
     assert 1.2 < gauge.most["payload_kg"] < 1.6 and [text.split(" ")[0] for text in gauge.breaches()] == ["payload_kg"]
 
 
-def test_a_robot_that_felt_no_weight_would_break_the_payload(monkeypatch):
-    monkeypatch.setattr(grasp, "BOUNDS", replace(grasp.BOUNDS, payload_kg=50.0))
+def test_a_robot_that_felt_no_weight_would_break_the_payload():
     robot, simulation, gauge = gauged()
+    mechanics = robot.motion.mechanics
+    robot.motion.mechanics = replace(mechanics, bounds=replace(mechanics.bounds, payload_kg=50.0))
     phrase = thing(simulation)
     stress.make_heavy(simulation, phrase, 1.5)
     assert robot.execute(Step("grasp", {"target": seen(simulation, phrase)}, "heavy")).status == "succeeded"

@@ -8,8 +8,9 @@ import pytest
 
 from vlp.core.observation import Located
 from vlp.robot.protocol import Step
-from vlp.sim.embodiments.hsr.body import BASE_JOINTS, GRIPPER, HOME
-from vlp.sim.embodiments.hsr.robot import SimRobot
+from vlp.sim.embodiments.hsr.body import GRIPPER, HOME
+from vlp.sim.embodiments.hsr.robot import robot as hsr_in
+from vlp.sim.embodiments.mechanics import BASE_JOINTS
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.tabletop.kinds import colours
 from vlp.sim.worlds.tabletop.layout import stand_at
@@ -31,7 +32,7 @@ def world(*things):
     for phrase, x, y, yaw in things:
         colour, kind = phrase.split()
         objects.append(stand_at(SceneObject(colour, kind, SIZES[kind], colours()[colour]), x, y, yaw, TABLE.height_m))
-    return SimRobot(Simulation(Scene(1, tuple(objects), TABLE, LOOK)))
+    return hsr_in(Simulation(Scene(1, tuple(objects), TABLE, LOOK)))
 
 
 def see(robot, phrase, error_m=(0.004, -0.004, 0.003), **changes):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from vlp.core.observation import Located
-from vlp.sim.embodiments.hsr.actions.spots import inner_spot, mug_spot
+from vlp.sim.embodiments.actions.spots import inner_spot, mug_spot
 from vlp.sim.heightmap import HeightMap
 
 TRAY = Located("white tray", (0.0, 0.0, 1.0, 1.0), (0.6, 0.0, 0.445), (0.22, 0.16, 0.03), 0.0, 1.0, 0.0)

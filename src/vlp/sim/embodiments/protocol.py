@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fingers:
-    """The bodies of a hand by how their names begin; a thing that all fingers touch and nothing else carries is held.
+    """The bodies of a hand by how their names may begin; a thing that all fingers touch and nothing else carries is held.
 
     Args:
         hand: of everything that belongs to the hand.
@@ -29,8 +29,8 @@ class Fingers:
         tips: the outermost body of each finger.
     """
 
-    hand: str
-    each: tuple[str, ...]
+    hand: tuple[str, ...]
+    each: tuple[tuple[str, ...], ...]
     palm: str
     tips: tuple[str, ...]
 

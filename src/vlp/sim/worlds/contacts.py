@@ -49,7 +49,7 @@ def held_by(touching: Touching, hand: Fingers) -> str:
 
 def of_hand(body: str, hand: Fingers) -> bool:
     """Return whether a body belongs to the hand."""
-    return bool(hand.hand) and body.startswith(hand.hand)
+    return body.startswith(hand.hand)
 
 
 def carrier(model: mujoco.MjModel, data: mujoco.MjData, thing: str, partners: Mapping[str, float]) -> str:

@@ -1,20 +1,20 @@
 """The Toyota HSR-B: holonomic base, lift, four-joint arm, two-finger gripper, pan-tilt head with an RGB-D camera."""
 
-from dataclasses import dataclass
-from typing import NamedTuple
+import math
 
 import numpy as np
 
 from vlp.core.observation import Intrinsics
-from vlp.primitives.manifest import Limits
-from vlp.sim.embodiments.hsr.shapes import add_shapes
+from vlp.sim.embodiments.gripper import Gripper
+from vlp.sim.embodiments.hsr.shapes import shapes
 from vlp.sim.embodiments.kinematics import add_tree, field_of_view_deg, load_facts
+from vlp.sim.embodiments.mechanics import BASE_JOINTS, Bounds, Mechanics, Solving
+from vlp.sim.embodiments.servos import Servo, add_servos, set_physics
+from vlp.sim.embodiments.shapes import add_shapes
 from vlp.sim.opengl import mujoco
 
 CAMERA = "head_rgbd"
 INTRINSICS = Intrinsics(640, 480, 554.38, 554.38, 320.0, 240.0)
-BASE_JOINTS = ("base_x", "base_y", "base_yaw")
-"""Holonomic base: x and y in metres, then yaw in radians, from the odometry origin."""
 ARM_JOINTS = ("arm_lift_joint", "arm_flex_joint", "arm_roll_joint", "wrist_flex_joint", "wrist_roll_joint")
 HEAD_JOINTS = ("head_pan_joint", "head_tilt_joint")
 GRIPPER = "hand_motor_joint"
@@ -30,16 +30,6 @@ HOME: dict[str, float] = {
     "hand_motor_joint": 0.6,
 }
 """Carry posture: the arm upright, the hand out to the left of the camera's view, the head looking down on the table."""
-
-
-class Servo(NamedTuple):
-    """A position servo: stiffness, damping, the highest force or torque (N, Nm), and the highest speed (m/s, rad/s)."""
-
-    stiffness: float
-    damping: float
-    force: float
-    speed: float
-
 
 SERVOS: dict[str, Servo] = {
     "base_x": Servo(60_000, 6_000, 1_500, 0.4),
@@ -57,38 +47,11 @@ SERVOS: dict[str, Servo] = {
 """The commanded joints. Speeds are the facts' for arm and head, our own for the base."""
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """What the HSR keeps to, whatever it is told.
-
-    Args:
-        base_m_s, hand_m_s: highest speeds.
-        low_m, high_m: corners of the workspace of the hand.
-        own_m: from the base's axis: the space above the robot itself, in which the hand is carried wherever the base stands.
-        payload_kg: heaviest load.
-    """
-
-    base_m_s: float = 0.4
-    hand_m_s: float = 0.6
-    low_m: tuple[float, float, float] = (0.20, -1.40, 0.0)
-    high_m: tuple[float, float, float] = (1.00, 0.70, 1.20)
-    own_m: float = 0.35
-    payload_kg: float = 1.2
-
-    def declared(self) -> Limits:
-        """Return them as a manifest tells them."""
-        speeds = self.base_m_s, self.hand_m_s
-        return Limits(self.low_m, self.high_m, *speeds, grip_force_n=20.0, gripper_opening_m=0.13, payload_kg=self.payload_kg)
-
-
-BOUNDS = Bounds()
-
-
 def spec() -> mujoco.MjSpec:
     """Return the HSR standing alone at the origin, its joints and links named as in the facts."""
     made = mujoco.MjSpec()
     made.modelname = "hsr"
-    _set_physics(made)
+    set_physics(made)
     root = made.worldbody.add_body(name="base_footprint", mass=0.1, inertia=[0.01] * 3, explicitinertial=True)
     slide, hinge = mujoco.mjtJoint.mjJNT_SLIDE, mujoco.mjtJoint.mjJNT_HINGE
     for name, kind, axis in zip(BASE_JOINTS, (slide, slide, hinge), np.eye(3), strict=True):
@@ -97,10 +60,10 @@ def spec() -> mujoco.MjSpec:
     casters = (f"base_{side}_passive_wheel_{axis}" for side in "rl" for axis in ("x_frame_joint", "y_frame_joint", "z_joint"))
     wheels = ("base_roll_joint", "base_r_drive_wheel_joint", "base_l_drive_wheel_joint", *casters)
     add_tree(made, root, load_facts("hsrb.json"), welded=wheels)
-    add_shapes(made)
+    add_shapes(made, shapes())
     _set_joints(made)
     _set_contacts(made)
-    _add_servos(made)
+    add_servos(made, SERVOS)
     made.body("head_rgbd_sensor_link").add_camera(
         name=CAMERA,
         quat=[0, 1, 0, 0],  # MuJoCo cameras look along -z with y up; the optical frame has z forward and y down
@@ -108,6 +71,41 @@ def spec() -> mujoco.MjSpec:
         resolution=[INTRINSICS.width, INTRINSICS.height],
     )
     return made
+
+
+def mechanics() -> Mechanics:
+    """Return what the shared motions know of the HSR."""
+    lean_rad = 0.087  # of the fingers' tips
+    return Mechanics(
+        spec=spec,
+        servos=SERVOS,
+        joints=BASE_JOINTS + ARM_JOINTS,
+        home=HOME,
+        hand="hand_palm_link",
+        closer=GRIPPER,
+        fingers=tuple((f"hand_{side}_proximal_joint", f"hand_{side}_spring_proximal_joint") for side in "lr"),
+        gripper=Gripper(
+            knuckle_y_m=0.0245, knuckle_z_m=-0.0175, length_m=0.07, ahead_rad=0.0,
+            tip_y_m=0.01865 * math.cos(lean_rad) + 0.04289 * math.sin(lean_rad),
+            tip_z_m=0.04289 * math.cos(lean_rad) - 0.01865 * math.sin(lean_rad),
+            widest_m=0.128, resting_m=0.083, thick_m=0.012, knuckle_m=0.010, pad_m=0.034, deepest_m=0.060,
+            knuckle_over_tip_m=0.03, closed_rad=-0.15, empty_m=0.008,
+        ),
+        bounds=Bounds(
+            base_m_s=0.4, hand_m_s=0.6, low_m=(0.20, -1.40, 0.0), high_m=(1.00, 0.70, 1.20), own_m=0.35, payload_kg=1.2,
+            grip_force_n=20.0, opening_m=0.13,
+        ),
+        solving=Solving(
+            frozen=(),
+            # The posture keeps the arm stretched and the base straight; lift, base and wrist roll follow the hand.
+            posture_cost={"base_yaw": 0.3, "arm_flex_joint": 0.3, "arm_roll_joint": 0.3, "wrist_flex_joint": 0.1},
+            arm=("upper_arm_collision", "elbow_collision", "wrist_collision", "palm_collision"),
+            rest=("torso_collision", "base_collision"),
+            usual_m_s=0.19,
+            usual_rad_s=1.2,
+        ),
+        lag={"base_x": 0.03, "base_y": 0.03, "base_yaw": 0.08, "arm_lift_joint": 0.02},
+    )  # fmt: skip
 
 
 def set_home(model: mujoco.MjModel, data: mujoco.MjData, base: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> None:
@@ -130,20 +128,6 @@ def set_home(model: mujoco.MjModel, data: mujoco.MjData, base: tuple[float, floa
     mujoco.mj_forward(model, data)
 
 
-def _set_physics(made: mujoco.MjSpec) -> None:
-    made.compiler.degree = False
-    made.option.timestep = 0.002
-    made.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
-    made.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
-    made.option.impratio = 10.0
-    made.option.iterations = 30
-    made.visual.global_.offwidth = 1280
-    made.visual.global_.offheight = 960
-    made.visual.map.znear = 0.01
-    made.visual.map.zfar = 20.0
-    made.stat.extent = 1.0  # clip planes are given in units of the extent
-
-
 def _set_joints(made: mujoco.MjSpec) -> None:
     for joint in made.joints:
         if joint.name.startswith("hand_"):
@@ -164,15 +148,3 @@ def _set_contacts(made: mujoco.MjSpec) -> None:
         pad.condim, pad.priority = 4, 1
         pad.solref, pad.solimp = [0.006, 1.0], [0.95, 0.99, 0.001, 0.5, 2.0]
     made.add_pair(geomname1="pad_l_collision", geomname2="pad_r_collision", condim=1, name="pads")
-
-
-def _add_servos(made: mujoco.MjSpec) -> None:
-    for name, (stiffness, damping, force, _) in SERVOS.items():
-        servo = made.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
-        servo.set_to_position(kp=stiffness, kv=damping)
-        servo.forcelimited = True
-        servo.forcerange = [-force, force]
-        joint = made.joint(name)
-        if joint.limited == mujoco.mjtLimited.mjLIMITED_TRUE:
-            servo.ctrllimited = True
-            servo.ctrlrange = joint.range

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from vlp.primitives.manifest import Manifest, Place
-from vlp.sim.embodiments.hsr import body, posing
-from vlp.sim.embodiments.hsr.reach import HAND
-from vlp.sim.embodiments.hsr.robot import SimRobot, manifest
+from vlp.sim.embodiments.hsr import body, posing, robot
+from vlp.sim.embodiments.mechanics import BASE_JOINTS
 from vlp.sim.embodiments.protocol import Fingers
+from vlp.sim.embodiments.robot import SimRobot
 from vlp.sim.opengl import mujoco
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.protocol import Pose2, Station
@@ -20,8 +20,8 @@ class Hsr:
     name = "hsr"
     camera = body.CAMERA
     intrinsics = body.INTRINSICS
-    fingers = Fingers("hand_", ("hand_l_", "hand_r_"), HAND, ("hand_l_distal_link", "hand_r_distal_link"))
-    own_m = body.BOUNDS.own_m
+    fingers = Fingers(("hand_",), (("hand_l_",), ("hand_r_",)), "hand_palm_link", ("hand_l_distal_link", "hand_r_distal_link"))
+    own_m = body.mechanics().bounds.own_m
 
     def spec(self) -> mujoco.MjSpec:
         """Return the HSR standing alone at the origin."""
@@ -33,7 +33,7 @@ class Hsr:
 
     def base(self, data: mujoco.MjData) -> Pose2:
         """Return the base's pose."""
-        x, y, yaw = (float(data.joint(name).qpos[0]) for name in body.BASE_JOINTS)
+        x, y, yaw = (float(data.joint(name).qpos[0]) for name in BASE_JOINTS)
         return x, y, yaw
 
     def stations(self, places: Mapping[str, Station]) -> dict[str, Pose2]:
@@ -42,11 +42,11 @@ class Hsr:
 
     def robot(self, simulation: Simulation) -> SimRobot:
         """Return the robot that moves this body."""
-        return SimRobot(simulation)
+        return robot.robot(simulation)
 
     def manifest(self, places: Sequence[Place]) -> Manifest:
         """Return what the HSR says of itself."""
-        return manifest(places)
+        return robot.manifest(places)
 
     def pose_near(self, model: mujoco.MjModel, data: mujoco.MjData, base: Pose2, rng: np.random.Generator) -> Pose2:
         """Pose the robot as a drive to a base pose would leave it."""

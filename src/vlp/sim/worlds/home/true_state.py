@@ -96,7 +96,7 @@ def read_truth(
         held: what its hand holds where that is known beforehand; None looks at the contacts.
     """
     present = {thing.phrase: thing for thing in scene.objects if data.body(thing.phrase).xpos[0] > -10.0}
-    hand, touching = fingers or Fingers("", (), "", ()), contacts(model, data, present)
+    hand, touching = fingers or Fingers((), (), "", ()), contacts(model, data, present)
     holding = held_by(touching, hand) if held is None else held
     carrying = {*present, *_carriers(scene)}
     direct: dict[str, str] = {}

@@ -34,7 +34,7 @@ def read_truth(
     """
     present = {o.phrase: o for o in objects if data.body(o.phrase).xpos[0] > -10.0}  # farther: a person took it away
     touching = contacts(model, data, present)
-    hand = fingers or Fingers("", (), "", ())
+    hand = fingers or Fingers((), (), "", ())
     holding = held_by(touching, hand) if held is None else held
     supports: dict[str, str] = {}
     for phrase in present:

@@ -10,18 +10,18 @@ from importlib import import_module
 from typing import Any
 
 from vlp.core.errors import lookup
-from vlp.sim.embodiments.hsr.actions.scope import Scope
+from vlp.sim.embodiments.actions.scope import Scope
 
 ActionFunction = Callable[[Scope, dict[str, Any]], dict[str, Any]]
 
 ACTIONS: dict[str, str] = {
     "go_to": "vlp.sim.embodiments.hsr.actions.drive:go_to",
     "look_at": "vlp.sim.embodiments.hsr.actions.head:look_at",
-    "grasp": "vlp.sim.embodiments.hsr.actions.grasp:grasp",
+    "grasp": "vlp.sim.embodiments.actions.grasp:grasp",
     "lift": "vlp.sim.embodiments.hsr.actions.lift:lift",
-    "place": "vlp.sim.embodiments.hsr.actions.place:place",
-    "release": "vlp.sim.embodiments.hsr.actions.place:release",
-    "push": "vlp.sim.embodiments.hsr.actions.push:push",
+    "place": "vlp.sim.embodiments.actions.place:place",
+    "release": "vlp.sim.embodiments.actions.place:release",
+    "push": "vlp.sim.embodiments.actions.push:push",
     "home": "vlp.sim.embodiments.hsr.actions.drive:home",
 }
 

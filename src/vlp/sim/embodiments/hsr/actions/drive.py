@@ -3,8 +3,8 @@
 from typing import Any
 
 from vlp.core.errors import did_you_mean
-from vlp.sim.embodiments.hsr.actions.scope import TRAVEL_MOST_M, Scope
-from vlp.sim.embodiments.hsr.motion import Failed
+from vlp.sim.embodiments.actions.scope import Scope
+from vlp.sim.embodiments.motion import Failed
 
 
 def go_to(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -12,7 +12,7 @@ def go_to(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     place = arguments["place"]
     if place not in scope.map.stations:
         raise Failed("unknown-place", f"there is no place {place!r}. {did_you_mean(place, scope.map.stations)}")
-    scope.travel_m = TRAVEL_MOST_M
+    scope.travel_m = scope.travel_most_m
     scope.carry()
     scope.drive_to(place)
     return {"at": place}
@@ -20,6 +20,6 @@ def go_to(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
 
 def home(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     """Bring arm and head to carry posture at the present station."""
-    scope.travel_m = TRAVEL_MOST_M
+    scope.travel_m = scope.travel_most_m
     scope.carry()
     return {}

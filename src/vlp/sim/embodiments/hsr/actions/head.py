@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from vlp.sim.embodiments.hsr.actions.scope import Scope, located
+from vlp.sim.embodiments.actions.scope import Scope, located
 from vlp.sim.embodiments.hsr.body import HEAD_JOINTS, HOME
 
 

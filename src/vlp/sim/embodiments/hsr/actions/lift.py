@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from vlp.sim.embodiments.hsr.actions.scope import LIFT_RANGE_M, Scope
+from vlp.sim.embodiments.actions.scope import Scope
+from vlp.sim.embodiments.hsr.actions.scope import LIFT_RANGE_M
 from vlp.sim.embodiments.hsr.body import HOME
-from vlp.sim.embodiments.hsr.hand import FINGERS
-from vlp.sim.embodiments.hsr.motion import Failed
+from vlp.sim.embodiments.motion import Failed
 
 
 def lift(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def lift(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     scope.motion.follow({"arm_lift_joint": top})
     reached = scope.motion.joints()["arm_lift_joint"] - HOME["arm_lift_joint"]
     scope.motion.follow({"arm_lift_joint": HOME["arm_lift_joint"]})
-    if scope.motion.opening() < FINGERS.empty_m:
+    if scope.motion.opening() < scope.gripper.empty_m:
         scope.memory.held = None
         raise Failed("slipped", f"the {held.phrase} is no longer between the fingers.")
     return {"height_m": round(reached, 3)}

@@ -1,188 +1,42 @@
-"""What actions work with: motion, map, memory, a fresh look at the table; and the moves they share."""
+"""The HSR's moves between actions and over the table: it drives while the arm, which points ahead, unfolds or folds."""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import numpy as np
 
-from vlp.core.observation import Located
-from vlp.sim.embodiments.hsr.body import BASE_JOINTS, GRIPPER, HOME
-from vlp.sim.embodiments.hsr.hand import angle_for, downward, tip_reach
-from vlp.sim.embodiments.hsr.motion import Failed, Motion
-from vlp.sim.heightmap import HeightMap
-from vlp.sim.worlds.protocol import Station
+from vlp.sim.embodiments.actions.scope import SIDEWAYS_RAD, Scope
+from vlp.sim.embodiments.hsr.body import GRIPPER, HOME
+from vlp.sim.embodiments.mechanics import BASE_JOINTS
+from vlp.sim.embodiments.motion import Failed
 
 READY: dict[str, float] = {"arm_flex_joint": -math.pi / 2, "arm_roll_joint": 0.0, "wrist_flex_joint": -math.pi / 2}
-"""The arm stretched out level to the front, the hand pointing down."""
-CLOSING_UNROLLED_RAD = -math.pi / 2
-"""Direction in which the fingers close in `READY`, about z in the world."""
+"""The arm stretched out level to the front, the hand pointing down; the fingers close sideways at a wrist roll of 0."""
 LIFT_RANGE_M = (0.0, 0.69)
-TRAVEL_MOST_M = 0.78
-"""The highest that open finger tips can travel in `READY`."""
 
 
-@dataclass(frozen=True)
-class Map:
-    """What the robot knows of its surroundings without looking.
+class HsrScope(Scope):
+    """The HSR in the midst of an action."""
 
-    Args:
-        places: what there is, and where.
-        stations: x, y, yaw of the base at each place.
-    """
-
-    places: Mapping[str, Station]
-    stations: Mapping[str, tuple[float, float, float]]
-
-    @property
-    def home(self) -> str:
-        """The place to work at: the first that things stand on, else the first of all."""
-        return next((name for name, place in self.places.items() if place.takes == "on"), next(iter(self.places)))
-
-    @property
-    def table(self) -> Station:
-        """The surface to work on."""
-        place = self.places[self.home]
-        if place.takes != "on":
-            raise Failed("unreachable", "there is no surface here that things stand on.")
-        return place
-
-    @property
-    def table_m(self) -> float:
-        """Its height."""
-        return self.table.middle[2]
-
-    def takes(self, place: str) -> str:
-        """Return "on", "in" or "": how things can be put at a place."""
-        return self.places[place].takes if place in self.places else ""
-
-
-@dataclass
-class Held:
-    """What is in the hand, as remembered from grasping it.
-
-    Args:
-        phrase: its name.
-        size_m: length, width, height as it stood.
-        below_tip_m: how far its bottom is below the finger tips.
-        opening_m: distance of the tips that hold it.
-        let_go_m: distance of the tips that sets it free without pushing its neighbours.
-        taken_from: x, y where it was grasped.
-        turn_rad: direction of its length, or of a mug's handle, from the direction in which the fingers closed.
-    """
-
-    phrase: str
-    size_m: tuple[float, float, float]
-    below_tip_m: float
-    opening_m: float
-    let_go_m: float
-    taken_from: tuple[float, float]
-    turn_rad: float = 0.0
-
-
-@dataclass
-class ActionMemory:
-    """What the robot remembers between actions.
-
-    Args:
-        at: the place it stands at, "" between places.
-        held: what it holds.
-        binned: how many things it has put into the bin.
-        blocked: the thing that could not be grasped or put down because the hand touched something, and how often in a row;
-            the next try goes about it differently.
-    """
-
-    at: str = ""
-    held: Held | None = None
-    binned: int = 0
-    blocked: tuple[str, int] = ("", 0)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the memory as plain data."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "ActionMemory":
-        """Return the memory that `to_json` wrote."""
-        held = data["held"]
-        if held:
-            held = Held(**{**held, "size_m": tuple(held["size_m"]), "taken_from": tuple(held["taken_from"])})
-        return cls(data["at"], held, int(data["binned"]), (str(data["blocked"][0]), int(data["blocked"][1])))
-
-
-@dataclass
-class Scope:
-    """One robot in the midst of an action.
-
-    Args:
-        motion: moves joints and hand.
-        map: the world's places.
-        memory: place and held thing; actions keep it true.
-        look: takes a depth image and returns the height map of the table.
-        travel_m: height of the finger tips at which the hand travels over the table, set by `survey`.
-    """
-
-    motion: Motion
-    map: Map
-    memory: ActionMemory
-    look: Callable[[], HeightMap]
-    travel_m: float = 0.0
-    heights: HeightMap | None = field(default=None, repr=False)
-
-    def survey(self) -> HeightMap:
-        """Look at the table from the station and choose a safe travelling height for hand and load."""
-        self.heights = self.look()
-        below = self.memory.held.below_tip_m if self.memory.held else 0.0
-        self.travel_m = min(self.heights.highest_m + 0.05 + below, TRAVEL_MOST_M)
-        return self.heights
-
-    def is_home(self) -> bool:
-        """Return whether arm and base are where every action leaves them."""
-        if not self.memory.at:
-            return False
-        wanted = {**HOME, **dict(zip(BASE_JOINTS, self.map.stations[self.memory.at], strict=True))}
-        return all(abs(self.motion.target[n] - value) < 0.02 for n, value in wanted.items() if n != GRIPPER)
-
-    def recover(self) -> None:
-        """After a stop or a time-out midway: back to carry posture at the station, the working place's if between places."""
-        self.travel_m = TRAVEL_MOST_M
-        self.carry()
-        self.memory.at = self.memory.at or self.map.home
-
-    # Shared moves.
-
-    def drive_to(self, place: str) -> None:
-        """Drive to a named place in carry posture."""
-        self.memory.at = ""
-        self.motion.follow(dict(zip(BASE_JOINTS, self.map.stations[place], strict=True)))
-        self.memory.at = place
+    travel_most_m = 0.78
 
     def carry(self) -> None:
-        """From anywhere above the table: raise the hand, then drive back to the station while the arm folds up.
+        """Raise the hand, then drive back to the station while the arm folds up.
 
         Folding lifts the load faster than the drive moves it sideways, so it clears what it passes.
         """
         motion = self.motion
         station = dict(zip(BASE_JOINTS, self.map.stations[self.memory.at or self.map.home], strict=True))
-        if motion.target["arm_flex_joint"] < -0.2 and tip_height(motion.target["arm_lift_joint"]) < self.travel_m:
-            motion.follow({"arm_lift_joint": _lift_at(self.travel_m)}, speed=0.9)
+        if motion.target["arm_flex_joint"] < -0.2 and self._tip_height(motion.target["arm_lift_joint"]) < self.travel_m:
+            motion.follow({"arm_lift_joint": self._lift_at(self.travel_m)}, speed=0.9)
         posture = {name: value for name, value in HOME.items() if name != GRIPPER}
         motion.follow({**posture, **station})
         motion.wait(0.2)
 
     def reach_over(self, x: float, y: float, closing_rad: float, opening_m: float) -> float:
-        """From carry posture: drive and unfold the arm until the hand is over a point at travelling height.
-
-        Returns:
-            the closing direction taken, which may be turned by half a turn.
-
-        Raises:
-            Failed: "unreachable" when the torso would have to stand in the table.
-        """
+        """Drive and unfold the arm until the hand is over a point; the torso must not stand in the table."""
         roll, closing = wrist_roll(closing_rad)
         motion = self.motion
-        joints = {**READY, "wrist_roll_joint": roll, "arm_lift_joint": _lift_at(self.travel_m)}
+        joints = {**READY, "wrist_roll_joint": roll, "arm_lift_joint": self._lift_at(self.travel_m)}
         palm = motion.reach.hand({**motion.target, **joints})[:2, 3]
         joints["base_x"] = motion.target["base_x"] + float(x - palm[0])
         joints["base_y"] = motion.target["base_y"] + float(y - palm[1])
@@ -190,61 +44,29 @@ class Scope:
         if self.map.takes(self.memory.at) != "in" and joints["base_x"] > self.map.table.low[0] - torso_ahead_m:
             raise Failed("unreachable", "it lies too far across the table.")
         if self.memory.held is None:
-            joints[GRIPPER] = angle_for(opening_m)
+            joints[GRIPPER] = self.gripper.angle_for(opening_m)
         motion.follow(joints)
         return closing
-
-    def lower_to(
-        self,
-        tip: tuple[float, float, float],
-        closing_rad: float,
-        opening_m: float,
-        speed: float = 1.0,
-        touch_n: float | None = None,
-        most_n: float | None = None,
-    ) -> bool:
-        """Move the hand straight until the tips are at a point; returns True when what it felt stopped it before."""
-        return self.motion.move_hand(downward(tip, closing_rad, opening_m), speed, touch_n, most_n)
 
     def let_go(self, opening_m: float) -> None:
         """Open the fingers with the tips kept at their height: by themselves they rise and could catch on a cap."""
         motion = self.motion
-        rise_m = tip_reach(motion.opening()) - tip_reach(opening_m)
+        rise_m = self.gripper.tip_reach(motion.opening()) - self.gripper.tip_reach(opening_m)
         lift_m = max(LIFT_RANGE_M[0], motion.target["arm_lift_joint"] - rise_m)
-        motion.follow({GRIPPER: angle_for(opening_m), "arm_lift_joint": lift_m})
+        motion.follow({GRIPPER: self.gripper.angle_for(opening_m), "arm_lift_joint": lift_m})
+
+    def _tip_height(self, lift_m: float) -> float:
+        """Return the height of the closed tips in `READY` at a lift position."""
+        palm_over_lift_m = 0.34 - 0.005 - 0.1405
+        return lift_m + palm_over_lift_m - self.gripper.tip_reach(0.0)
+
+    def _lift_at(self, tip_m: float) -> float:
+        return float(np.clip(tip_m - self._tip_height(0.0), *LIFT_RANGE_M))
 
 
 def wrist_roll(closing_rad: float) -> tuple[float, float]:
     """Return the wrist roll for a closing direction in `READY`, and that direction, which half a turn may change."""
-    roll = (CLOSING_UNROLLED_RAD - closing_rad + math.pi / 2) % math.pi - math.pi / 2
+    roll = (SIDEWAYS_RAD - closing_rad + math.pi / 2) % math.pi - math.pi / 2
     if roll < -1.90:  # the wrist turns no further
         roll += math.pi
-    return roll, CLOSING_UNROLLED_RAD - roll
-
-
-def tip_height(lift_m: float, opening_m: float = 0.0) -> float:
-    """Return the height of the tips in `READY` at a lift position."""
-    palm_over_lift_m = 0.34 - 0.005 - 0.1405
-    return lift_m + palm_over_lift_m - tip_reach(opening_m)
-
-
-def _lift_at(tip_m: float) -> float:
-    return float(np.clip(tip_m - tip_height(0.0), *LIFT_RANGE_M))
-
-
-def located(value: Any) -> Located:
-    """Return the located thing in a step's arguments."""
-    try:
-        return Located.from_json(value)
-    except (KeyError, TypeError, ValueError):
-        raise Failed("bad-target", "the target is not a located thing; locate it first.") from None
-
-
-def kind_of(phrase: str) -> str:
-    """Return the last word of a phrase, which names the kind."""
-    return phrase.split()[-1] if phrase.split() else ""
-
-
-def is_round(phrase: str) -> bool:
-    """Return whether a thing looks the same from all sides, so that its yaw does not matter."""
-    return kind_of(phrase) in ("ball", "can", "bottle")
+    return roll, SIDEWAYS_RAD - roll

@@ -4,9 +4,9 @@ import math
 from typing import Any
 
 from vlp.core.observation import Located
-from vlp.sim.embodiments.hsr.actions.grasp import bottom_of
-from vlp.sim.embodiments.hsr.actions.scope import Scope, kind_of, located
-from vlp.sim.embodiments.hsr.motion import Failed
+from vlp.sim.embodiments.actions.grasp import bottom_of
+from vlp.sim.embodiments.actions.scope import Scope, kind_of, located
+from vlp.sim.embodiments.motion import Failed
 from vlp.sim.heightmap import HeightMap
 from vlp.sim.worlds.tabletop.words import CONTAINERS
 
@@ -48,7 +48,7 @@ def push(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     finally:
         if not scope.motion.stop.is_set():
             scope.carry()
-    scope.motion.open_to(0.083)
+    scope.motion.open_to(scope.gripper.resting_m)
     _check_end(scope, target, (dx, dy), distance)
     return {"distance_m": round(distance, 3), "direction": arguments["direction"]}
 

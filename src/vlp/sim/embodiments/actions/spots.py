@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlp.core.observation import Located
-from vlp.sim.embodiments.hsr.actions.scope import kind_of
-from vlp.sim.embodiments.hsr.motion import Failed
+from vlp.sim.embodiments.actions.scope import kind_of
+from vlp.sim.embodiments.motion import Failed
 from vlp.sim.heightmap import CELL_M, HeightMap
 
 Array = NDArray[np.float64]

@@ -6,19 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlp.core.observation import Located
-from vlp.sim.embodiments.hsr.actions.grasp import bottom_of
-from vlp.sim.embodiments.hsr.actions.scope import (
-    CLOSING_UNROLLED_RAD,
-    TRAVEL_MOST_M,
-    Held,
-    Scope,
-    is_round,
-    kind_of,
-    located,
-)
-from vlp.sim.embodiments.hsr.actions.spots import INSIDES, beside_spot, free_spot, inner_spot, mug_spot
-from vlp.sim.embodiments.hsr.hand import FINGERS
-from vlp.sim.embodiments.hsr.motion import Failed
+from vlp.sim.embodiments.actions.grasp import bottom_of
+from vlp.sim.embodiments.actions.scope import SIDEWAYS_RAD, Held, Scope, is_round, kind_of, located
+from vlp.sim.embodiments.actions.spots import INSIDES, beside_spot, free_spot, inner_spot, mug_spot
+from vlp.sim.embodiments.motion import Failed
 from vlp.sim.worlds.tabletop.words import CONTAINERS
 
 
@@ -37,7 +28,7 @@ class Spot:
     x: float
     y: float
     floor_m: float
-    closing_rad: float = CLOSING_UNROLLED_RAD
+    closing_rad: float = SIDEWAYS_RAD
     clear_m: float = 0.0
     inside: bool = False
 
@@ -67,7 +58,7 @@ def release(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
 
 def _held(scope: Scope) -> Held:
     held = scope.memory.held
-    if held is None or scope.motion.opening() < FINGERS.empty_m:
+    if held is None or scope.motion.opening() < scope.gripper.empty_m:
         scope.memory.held = None
         raise Failed("hand-empty", "nothing is held that could be put down.")
     return held
@@ -93,7 +84,7 @@ def _put(scope: Scope, held: Held, choose: Callable[[], Spot]) -> dict[str, Any]
         raise
     scope.memory.blocked = ("", 0)
     scope.carry()
-    scope.motion.open_to(0.083)
+    scope.motion.open_to(scope.gripper.resting_m)
     return {"x_m": round(spot.x, 3), "y_m": round(spot.y, 3), "touched": touched}
 
 
@@ -122,7 +113,7 @@ def by_the_neck(held: Held) -> bool:
 def _into_bin(scope: Scope, held: Held, name: str) -> dict[str, Any]:
     """Lower the thing into the bin until it touches, at another spot than the last time, and let go."""
     if scope.memory.at != name:
-        scope.travel_m = TRAVEL_MOST_M
+        scope.travel_m = scope.travel_most_m
         scope.drive_to(name)
     middle_x, middle_y, rim_m = scope.map.places[name].middle
     spots_m = ((0.05, 0.05), (-0.06, -0.06), (-0.06, 0.05), (0.05, -0.06))
@@ -130,7 +121,7 @@ def _into_bin(scope: Scope, held: Held, name: str) -> dict[str, Any]:
     x, y = middle_x + dx, middle_y + dy
     scope.travel_m = max(0.62, rim_m + held.below_tip_m + 0.10)
     try:
-        closing = scope.reach_over(x, y, CLOSING_UNROLLED_RAD, held.opening_m)
+        closing = scope.reach_over(x, y, SIDEWAYS_RAD, held.opening_m)
         lowest_m = 0.12
         tip_m = max(lowest_m, held.below_tip_m + 0.015)
         scope.lower_to((x, y, tip_m), closing, held.opening_m, speed=0.8, touch_n=12.0)
@@ -143,7 +134,7 @@ def _into_bin(scope: Scope, held: Held, name: str) -> dict[str, Any]:
         if not scope.motion.stop.is_set():
             scope.carry()
             scope.drive_to(scope.map.home)
-    scope.motion.open_to(0.083)
+    scope.motion.open_to(scope.gripper.resting_m)
     return {"x_m": round(x, 3), "y_m": round(y, 3)}
 
 
@@ -216,11 +207,11 @@ def _into(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
 def _aligned(held: Held, target: Located) -> float:
     """Return the closing direction that lays the held thing's sides along the target's."""
     if is_round(held.phrase) or is_round(target.phrase):
-        return CLOSING_UNROLLED_RAD
+        return SIDEWAYS_RAD
     across = target.yaw_rad + math.pi / 2
     square = held.size_m[0] < 1.15 * held.size_m[1] or target.size_m[0] < 1.15 * target.size_m[1]
     choices = [across, across + math.pi / 2] if square else [across]
-    return min(choices, key=lambda closing: abs(math.remainder(closing - CLOSING_UNROLLED_RAD, math.pi)))
+    return min(choices, key=lambda closing: abs(math.remainder(closing - SIDEWAYS_RAD, math.pi)))
 
 
 SPOTS: dict[str, Callable[[Scope, Held, Located, str], Spot]] = {

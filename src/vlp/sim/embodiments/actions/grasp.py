@@ -4,10 +4,9 @@ import math
 from typing import Any
 
 from vlp.core.observation import Located
-from vlp.sim.embodiments.hsr.actions.scope import TRAVEL_MOST_M, Held, Map, Scope, is_round, kind_of, located
-from vlp.sim.embodiments.hsr.body import BOUNDS, GRIPPER
-from vlp.sim.embodiments.hsr.hand import FINGERS, knuckle_reach
-from vlp.sim.embodiments.hsr.motion import Failed
+from vlp.sim.embodiments.actions.scope import Held, Map, Scope, is_round, kind_of, located
+from vlp.sim.embodiments.gripper import Gripper
+from vlp.sim.embodiments.motion import Failed
 from vlp.sim.heightmap import HeightMap
 from vlp.sim.worlds.tabletop.words import CONTAINERS
 
@@ -19,26 +18,26 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
         raise Failed("hand-full", f"the hand already holds the {scope.memory.held.phrase}.")
     if kind_of(target.phrase) in CONTAINERS:
         raise Failed("too-large", f"the {target.phrase} is too large for the hand.")
-    width = target.size_m[1]
-    if width + 2 * 0.006 > FINGERS.widest_m:
+    width, gripper = target.size_m[1], scope.gripper
+    if width + 2 * 0.006 > gripper.widest_m:
         found = f"the {target.phrase} is {width * 100:.0f} cm wide"
-        raise Failed("too-large", f"{found}; the hand opens {FINGERS.widest_m * 100:.0f} cm.")
+        raise Failed("too-large", f"{found}; the hand opens {gripper.widest_m * 100:.0f} cm.")
     if not on_table(target, scope.map):
         raise Failed("unreachable", f"the {target.phrase} is not on the table.")
     if scope.memory.at != scope.map.home:
         scope.drive_to(scope.map.home)
     heights = scope.survey()
     tries = scope.memory.blocked[1] if scope.memory.blocked[0] == target.phrase else 0
-    closing, opening = choose_closing(target, heights, tries)
+    closing, opening = choose_closing(gripper, target, heights, tries)
     x, y, _ = target.position_in_world
-    tip_m = tip_level(target, heights, closing, opening, scope.map.table_m)
+    tip_m = tip_level(gripper, target, heights, closing, opening, scope.map.table_m)
     try:
         closing = scope.reach_over(x, y, closing, opening)
         squeezed = expected_opening(target)
         if scope.lower_to((x, y, tip_m), closing, squeezed, touch_n=20.0):
             raise Failed("blocked", f"the hand touches something above the {target.phrase}.")
         found = scope.motion.close()
-        if found < FINGERS.empty_m:
+        if found < gripper.empty_m:
             raise Failed("slipped", f"the fingers closed on nothing where the {target.phrase} should be.")
         bottom = bottom_of(target, scope.map.table_m)
         each_m = 0.010  # how far a finger opens to let go; a bottle's cap is wider than the neck that it is held by
@@ -54,7 +53,7 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     scope.memory.blocked = ("", 0)
     scope.carry()
     still = scope.motion.opening()
-    if still < FINGERS.empty_m:
+    if still < gripper.empty_m:
         scope.memory.held = None
         raise Failed("slipped", f"the {target.phrase} slipped out of the fingers.")
     return {"opening_m": round(still, 4), "closing_rad": round(closing, 3), "tip_m": round(tip_m, 4)}
@@ -66,7 +65,7 @@ def on_table(target: Located, known: Map) -> bool:
     return low[0] < x < high[0] and low[1] < y < high[1] and z > known.table_m - 0.02
 
 
-def choose_closing(target: Located, heights: HeightMap, tries: int = 0) -> tuple[float, float]:
+def choose_closing(gripper: Gripper, target: Located, heights: HeightMap, tries: int = 0) -> tuple[float, float]:
     """Return the direction along which to close and the opening to come down with.
 
     Across the width, or for round things wherever the fingers, and the knuckles above them, have most free space;
@@ -83,20 +82,20 @@ def choose_closing(target: Located, heights: HeightMap, tries: int = 0) -> tuple
         directions = [across, across + math.pi / 2]
     else:
         directions = [across]
-    tip_m = max(lowest_tip(target, heights.floor_m), target.position_in_world[2] + height / 2 - FINGERS.deepest_m)
+    tip_m = max(lowest_tip(target, heights.floor_m), target.position_in_world[2] + height / 2 - gripper.deepest_m)
     rooms_m = 0.015, 0.009  # on each side of the thing when the fingers come down; the second where neighbours are close
 
     def cost(choice: tuple[float, float]) -> float:
         closing, room = choice
-        half = min(width + 2 * room, FINGERS.widest_m) / 2
+        half = min(width + 2 * room, gripper.widest_m) / 2
         turn = abs(math.remainder(closing - math.pi / 2, math.pi))
-        fingers = beside(target, heights, closing, width / 2 + 0.008, half + FINGERS.thick_m) - tip_m
-        knuckles = beside(target, heights, closing, half, knuckle_reach(2 * half)) - tip_m - FINGERS.knuckle_over_tip_m
+        fingers = beside(target, heights, closing, width / 2 + 0.008, half + gripper.thick_m) - tip_m
+        knuckles = beside(target, heights, closing, half, gripper.knuckle_reach(2 * half)) - tip_m - gripper.knuckle_over_tip_m
         return 100 * (max(0.0, fingers) + max(0.0, knuckles)) + turn + 40 * (rooms_m[0] - room)
 
     choices = sorted(((c, r) for c in directions for r in rooms_m), key=cost)
     closing, room = choices[tries * max(1, len(choices) // 6) % len(choices)]
-    return closing, min(width + 2 * room, FINGERS.widest_m)
+    return closing, min(width + 2 * room, gripper.widest_m)
 
 
 def beside(target: Located, heights: HeightMap, closing: float, inner_m: float, outer_m: float) -> float:
@@ -128,29 +127,29 @@ def expected_opening(target: Located) -> float:
     return 0.45 * target.size_m[1] if is_upright_bottle(target) else target.size_m[1]
 
 
-def tip_level(target: Located, heights: HeightMap, closing: float, opening_m: float, table_m: float) -> float:
+def tip_level(gripper: Gripper, target: Located, heights: HeightMap, closing: float, opening_m: float, table_m: float) -> float:
     """Return the height to which the tips go down: deep enough to hold, clear of what lies beside the thing."""
     height = target.size_m[2]
     top = target.position_in_world[2] + height / 2
-    deep = 0.355 * height if is_upright_bottle(target) else min(FINGERS.deepest_m, height / 2 + FINGERS.pad_m / 2)
+    deep = 0.355 * height if is_upright_bottle(target) else min(gripper.deepest_m, height / 2 + gripper.pad_m / 2)
     wanted = max(top - deep, lowest_tip(target, table_m))
-    near = beside(target, heights, closing, target.size_m[1] / 2 + 0.008, opening_m / 2 + FINGERS.thick_m)
+    near = beside(target, heights, closing, target.size_m[1] / 2 + 0.008, opening_m / 2 + gripper.thick_m)
     if near > wanted - 0.004 and near > table_m + 0.02:
         wanted = max(wanted, min(near + 0.006, top - 0.02))
-    knuckles = beside(target, heights, closing, opening_m / 2, knuckle_reach(opening_m)) - FINGERS.knuckle_over_tip_m
+    knuckles = beside(target, heights, closing, opening_m / 2, gripper.knuckle_reach(opening_m)) - gripper.knuckle_over_tip_m
     return max(wanted, min(knuckles + 0.004, top - 0.6 * height))
 
 
 def _raise(scope: Scope, x: float, y: float, closing: float, tip_m: float) -> None:
     """Raise what is held out of its place, slowly at first."""
     squeezed = scope.memory.held.opening_m if scope.memory.held else 0.0
-    scope.travel_m = min(scope.travel_m + (scope.memory.held.below_tip_m if scope.memory.held else 0.0), TRAVEL_MOST_M)
+    scope.travel_m = min(scope.travel_m + (scope.memory.held.below_tip_m if scope.memory.held else 0.0), scope.travel_most_m)
     # Felt once a tick, a weight is known a little late: slowly at first, and well below the payload.
-    most_n, ways = 0.5 * 9.81 * BOUNDS.payload_kg, ((0.008, 0.05), (0.04, 0.25))
+    most_n, ways = 0.5 * 9.81 * scope.motion.mechanics.bounds.payload_kg, ((0.008, 0.05), (0.04, 0.25))
     if any(scope.lower_to((x, y, tip_m + up_m), closing, squeezed, speed, most_n=most_n) for up_m, speed in ways):
         _put_back(scope, x, y, closing, tip_m)
         raise Failed("too-heavy", "it is stuck, or heavier than the arm may carry.")
-    if scope.motion.opening() < FINGERS.empty_m:
+    if scope.motion.opening() < scope.gripper.empty_m:
         raise Failed("slipped", "it slipped out of the fingers when they rose.")
     scope.lower_to((x, y, max(scope.travel_m, tip_m + 0.05)), closing, squeezed)
 
@@ -167,8 +166,9 @@ def _put_back(scope: Scope, x: float, y: float, closing: float, tip_m: float) ->
 
 def _give_up(scope: Scope) -> None:
     """Go back to carry posture without opening the fingers on the way: among walls they would hook on and lift them."""
-    if scope.motion.opening() < FINGERS.empty_m or scope.motion.target[GRIPPER] > FINGERS.closed_rad + 0.01:
+    motion, gripper = scope.motion, scope.gripper
+    if motion.opening() < gripper.empty_m or motion.target[motion.mechanics.closer] > gripper.closed_rad + 0.01:
         scope.memory.held = None
     scope.carry()
     if scope.memory.held is None:
-        scope.motion.open_to(0.083)
+        motion.open_to(gripper.resting_m)

@@ -1,0 +1,91 @@
+"""What the shared motions know of a body: its joints by what they do, its servos, its hand, and the bounds it keeps to."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from vlp.primitives.manifest import Limits
+from vlp.sim.embodiments.gripper import Gripper
+from vlp.sim.embodiments.servos import Servo
+from vlp.sim.opengl import mujoco
+
+BASE_JOINTS = ("base_x", "base_y", "base_yaw")
+"""The joints that every body's base is driven by: x and y in metres, then yaw in radians, from the odometry origin."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a body keeps to, whatever it is told.
+
+    Args:
+        base_m_s, hand_m_s: highest speeds.
+        low_m, high_m: corners of the workspace of the hand.
+        own_m: from the base's axis: the space above the robot itself, in which the hand is carried wherever the base stands.
+        payload_kg: heaviest load.
+        grip_force_n: highest force of the gripper.
+        opening_m: widest opening of the gripper.
+    """
+
+    base_m_s: float
+    hand_m_s: float
+    low_m: tuple[float, float, float]
+    high_m: tuple[float, float, float]
+    own_m: float
+    payload_kg: float
+    grip_force_n: float
+    opening_m: float
+
+    def declared(self) -> Limits:
+        """Return them as a manifest tells them."""
+        speeds, grip = (self.base_m_s, self.hand_m_s), (self.grip_force_n, self.opening_m)
+        return Limits(self.low_m, self.high_m, *speeds, *grip, payload_kg=self.payload_kg)
+
+
+@dataclass(frozen=True)
+class Solving:
+    """How the inverse kinematics of a body are set up.
+
+    Args:
+        frozen: joints that it leaves where they are.
+        posture_cost: by joint, how much it is kept where it was while the hand's pose leaves a choice; others hardly at all.
+        arm: the arm's shapes, which keep clear of the rest and of what the map knows.
+        rest: the body's own shapes, which keep clear of what the map knows.
+        usual_m_s, usual_rad_s: speeds of the hand on a straight way.
+    """
+
+    frozen: tuple[str, ...]
+    posture_cost: Mapping[str, float]
+    arm: tuple[str, ...]
+    rest: tuple[str, ...]
+    usual_m_s: float
+    usual_rad_s: float
+
+
+@dataclass(frozen=True)
+class Mechanics:
+    """What the shared motions know of a body.
+
+    Args:
+        spec: makes a fresh specification of the body.
+        servos: the commanded joints by name.
+        joints: those that the hand's pose follows from, the base's first, in the order of the specification.
+        home: the resting posture, by joint.
+        hand: the link whose pose is the hand's: z along the fingers, y along which they close.
+        closer: the joint that closes the fingers; a smaller angle closes them further.
+        fingers: by finger, the joints whose sum is its angle.
+        gripper: the sizes of hand and fingers.
+        bounds: what it keeps to.
+        solving: its inverse kinematics.
+        lag: how far a joint may be behind its set point before something is in its way, in metres and radians.
+    """
+
+    spec: Callable[[], mujoco.MjSpec]
+    servos: Mapping[str, Servo]
+    joints: tuple[str, ...]
+    home: Mapping[str, float]
+    hand: str
+    closer: str
+    fingers: tuple[tuple[str, ...], ...]
+    gripper: Gripper
+    bounds: Bounds
+    solving: Solving
+    lag: Mapping[str, float] = field(default_factory=dict)
