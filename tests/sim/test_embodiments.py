@@ -3,6 +3,7 @@
 import mujoco
 import numpy as np
 import pytest
+from by_facts import forward_kinematics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,38 +14,6 @@ from vlp.sim.embodiments.kinematics import load_facts
 
 FACTS = load_facts("hsrb.json")
 MODEL = open_embodiment("hsr").spec().compile()
-
-
-def rotation(axis, angle):
-    x, y, z = np.asarray(axis, float) / np.linalg.norm(axis)
-    k = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(angle) * k + (1 - np.cos(angle)) * k @ k
-
-
-def pose(r, p):
-    out = np.eye(4)
-    out[:3, :3], out[:3, 3] = r, p
-    return out
-
-
-def forward_kinematics(q):
-    """Poses of all links by the facts alone, written without the code under test."""
-    links, waiting = {"base_footprint": np.eye(4)}, list(FACTS["joints"])
-    while waiting:
-        joint = waiting.pop(0)
-        if joint["parent"] not in links:
-            waiting.append(joint)
-            continue
-        roll, pitch, yaw = joint["origin_rpy_rad"]
-        fixed = rotation([0, 0, 1], yaw) @ rotation([0, 1, 0], pitch) @ rotation([1, 0, 0], roll)
-        link = links[joint["parent"]] @ pose(fixed, joint["origin_xyz_m"])
-        value = q.get(joint["name"], 0.0)
-        if joint["type"] == "prismatic":
-            link = link @ pose(np.eye(3), np.asarray(joint["axis"]) * value)
-        elif joint["type"] != "fixed":
-            link = link @ pose(rotation(joint["axis"], value), [0, 0, 0])
-        links[joint["child"]] = link
-    return links
 
 
 @settings(max_examples=60, deadline=None)
@@ -58,7 +27,7 @@ def test_every_link_is_where_the_facts_put_it(seed):
         if not name.startswith("base_"):
             q[name] = data.qpos[MODEL.jnt_qposadr[i]] = rng.uniform(*MODEL.jnt_range[i])
     mujoco.mj_kinematics(MODEL, data)
-    for link, expected in forward_kinematics(q).items():
+    for link, expected in forward_kinematics(FACTS, "base_footprint", q).items():
         found = data.body(link)
         assert np.abs(found.xpos - expected[:3, 3]).max() < 1e-6, link
         assert np.abs(found.xmat.reshape(3, 3) - expected[:3, :3]).max() < 1e-5, link

@@ -5,7 +5,6 @@ import pytest
 
 from vlp.core.errors import SimulationFault, UsageError
 from vlp.sim.embodiments.hsr import body as hsr
-from vlp.sim.embodiments.hsr.posing import put_in_hand
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.tabletop.events import block, knock_out, move
 from vlp.sim.worlds.tabletop.words import CONTAINERS
@@ -83,7 +82,8 @@ def test_a_broken_state_is_an_outcome_of_its_own(simulation: Simulation, value: 
 
 def test_fingers_that_close_on_a_thing_hold_it(simulation: Simulation):
     name = next(n for n, o in simulation.objects.items() if o.kind in ("cube", "can", "block", "mug", "bottle"))
-    put_in_hand(simulation.model, simulation.data, name, simulation.objects[name].size_m, np.random.default_rng(0))
+    size_m, rng = simulation.objects[name].size_m, np.random.default_rng(0)
+    simulation.embodiment.put_in_hand(simulation.model, simulation.data, name, size_m, rng)
     simulation.data.actuator(hsr.GRIPPER).ctrl[0] = -0.7
     simulation.step(400)
     truth = simulation.truth()

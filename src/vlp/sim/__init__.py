@@ -8,7 +8,10 @@ if TYPE_CHECKING:
     from vlp.sim.embodiments.protocol import Embodiment
     from vlp.sim.worlds.protocol import Sampled, World
 
-EMBODIMENTS: dict[str, str] = {"hsr": "vlp.sim.embodiments.hsr.embodiment:Hsr"}
+EMBODIMENTS: dict[str, str] = {
+    "hsr": "vlp.sim.embodiments.hsr.embodiment:Hsr",
+    "anymal": "vlp.sim.embodiments.anymal.embodiment:Anymal",
+}
 """Objects or classes that fit `vlp.sim.embodiments.protocol.Embodiment`; the first row is the default."""
 
 WORLDS: dict[str, str] = {

@@ -121,9 +121,9 @@ class Motion(ABC):
             self.hold()
             raise OutOfTime
         moves = self._kept(joints)
-        self.moved(moves)
         for name, move in moves.items():
             self.lead(name, self.target[name] + move, move)
+        self.moved(moves)
         self._press_gently()
         for _ in range(self._steps if self.on_step else 1):
             mujoco.mj_step(self.model, self.data, 1 if self.on_step else self._steps)

@@ -7,6 +7,7 @@ import numpy as np
 from vlp.primitives.manifest import Manifest, Place
 from vlp.sim.embodiments.hsr import body, posing, robot
 from vlp.sim.embodiments.mechanics import BASE_JOINTS
+from vlp.sim.embodiments.posing import Size, put_in_hand
 from vlp.sim.embodiments.protocol import Fingers
 from vlp.sim.embodiments.robot import SimRobot
 from vlp.sim.opengl import mujoco
@@ -53,7 +54,8 @@ class Hsr:
         return posing.pose_near(model, data, base, rng)
 
     def put_in_hand(
-        self, model: mujoco.MjModel, data: mujoco.MjData, name: str, size_m: posing.Point, rng: np.random.Generator
+        self, model: mujoco.MjModel, data: mujoco.MjData, name: str, size_m: Size, rng: np.random.Generator
     ) -> None:
         """Close the fingers on a thing and pose it between them."""
-        posing.put_in_hand(model, data, name, size_m, rng)
+        pads = ("pad_l_collision", "pad_r_collision")
+        put_in_hand(model, data, name, size_m, rng, posing.set_fingers, (0.0, 1.2), pads, "hand_palm_link")

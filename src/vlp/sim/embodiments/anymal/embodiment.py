@@ -1,0 +1,79 @@
+"""ANYmal as a body that stands in any world."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from vlp.primitives.manifest import Manifest, Place
+from vlp.sim.embodiments import posing
+from vlp.sim.embodiments.anymal import body, robot
+from vlp.sim.embodiments.mechanics import BASE_JOINTS
+from vlp.sim.embodiments.protocol import Fingers
+from vlp.sim.embodiments.robot import SimRobot
+from vlp.sim.opengl import mujoco
+from vlp.sim.simulation import Simulation
+from vlp.sim.worlds.protocol import Pose2, Station
+
+
+class Anymal:
+    """An `Embodiment`."""
+
+    name = "anymal"
+    camera = "wrist_rgbd"
+    intrinsics = body.intrinsics()
+    fingers = Fingers(
+        hand=("j2s6s200_link_6", "j2s6s200_link_finger"),
+        each=tuple((f"j2s6s200_link_finger_{i}", f"j2s6s200_link_finger_tip_{i}") for i in (1, 2)),
+        palm="hand",
+        tips=("j2s6s200_link_finger_tip_1", "j2s6s200_link_finger_tip_2"),
+    )
+    own_m = body.mechanics().bounds.own_m
+
+    def spec(self) -> mujoco.MjSpec:
+        """Return ANYmal standing alone at the origin."""
+        return body.spec()
+
+    def set_home(self, model: mujoco.MjModel, data: mujoco.MjData, base: Pose2 = (0.0, 0.0, 0.0)) -> None:
+        """Let the robot stand in carry posture."""
+        body.set_home(model, data, base)
+
+    def base(self, data: mujoco.MjData) -> Pose2:
+        """Return the base's pose."""
+        x, y, yaw = (float(data.joint(name).qpos[0]) for name in BASE_JOINTS)
+        return x, y, yaw
+
+    def stations(self, places: Mapping[str, Station]) -> dict[str, Pose2]:
+        """Return the world's own stands, moved along their direction until the body stands just before what takes things."""
+        return {name: _before(place) if place.takes else place.stand for name, place in places.items()}
+
+    def robot(self, simulation: Simulation) -> SimRobot:
+        """Return the robot that moves this body."""
+        return robot.robot(simulation)
+
+    def manifest(self, places: Sequence[Place]) -> Manifest:
+        """Return what ANYmal says of itself."""
+        return robot.manifest(places)
+
+    def pose_near(self, model: mujoco.MjModel, data: mujoco.MjData, base: Pose2, rng: np.random.Generator) -> Pose2:
+        """Pose the robot as a walk to a base pose would leave it, not quite where it meant to be; return its base pose."""
+        x, y, yaw = (value + float(rng.normal(0, sd)) for value, sd in zip(base, (0.02, 0.02, math.radians(2)), strict=True))
+        body.set_home(model, data, (x, y, yaw))
+        return x, y, yaw
+
+    def put_in_hand(
+        self, model: mujoco.MjModel, data: mujoco.MjData, name: str, size_m: posing.Size, rng: np.random.Generator
+    ) -> None:
+        """Close the fingers on a thing and pose it between them."""
+        angles, pads = (-1.5, 0.0), ("pad_1_collision", "pad_2_collision")
+        posing.put_in_hand(model, data, name, size_m, rng, body.set_fingers, angles, pads, "hand")
+
+
+def _before(place: Station) -> Pose2:
+    """Return the pose in which the body's front is before the nearest edge of a surface or a container."""
+    clear_m = 0.45  # from the base's axis; the head reaches 0.37 m
+    x, y, yaw = place.stand
+    c, s = math.cos(yaw), math.sin(yaw)
+    corners = [(px, py) for px in (place.low[0], place.high[0]) for py in (place.low[1], place.high[1])]
+    ahead = min(c * (px - x) + s * (py - y) for px, py in corners) - clear_m
+    return x + c * ahead, y + s * ahead, yaw

@@ -1,0 +1,45 @@
+"""ANYmal's motions: its legs step as its base is driven, and a force sensor in the wrist feels what the hand bears."""
+
+from typing import Any
+
+from vlp.sim.embodiments.anymal.body import leg_joints
+from vlp.sim.embodiments.anymal.gait import Gait
+from vlp.sim.embodiments.mechanics import BASE_JOINTS
+from vlp.sim.embodiments.motion import TICK_S, Motion
+
+
+class AnymalMotion(Motion):
+    """ANYmal's motions."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        x, y, yaw = (self.target[name] for name in BASE_JOINTS)
+        self.gait = Gait.standing((x, y, yaw))
+        self._weight_n = 9.81 * float(self.model.body_subtreemass[self.model.body("j2s6s200_link_6").id])
+
+    def moved(self, moves: dict[str, float]) -> None:
+        """Let the legs follow the base to where it is told to be."""
+        x, y, yaw = (self.target[name] for name in BASE_JOINTS)
+        self.gait.advance((x, y, yaw), TICK_S)
+        for leg, angles in self.gait.angles(self.target["base_height"]).items():
+            for name, angle in zip(leg_joints(leg), angles, strict=True):
+                self.lead(name, angle, angle - self.target[name])
+
+    def settle(self) -> None:
+        """Wait until all four feet stand where they belong and the joints have come to rest."""
+        while not self.gait.rests:
+            self.tick(self.target.copy())
+        super().settle()
+
+    def lift_force(self) -> float:
+        """Return the upward force in newtons in the wrist, without the weight of the hand itself."""
+        up = self.data.site("wrist_force").xmat.reshape(3, 3)[2]
+        return float(self.data.sensor("wrist_force").data @ up) - self._weight_n
+
+    def own_state(self) -> dict[str, Any]:
+        """Return the gait."""
+        return self.gait.to_json()
+
+    def load_own_state(self, state: dict[str, Any]) -> None:
+        """Put back the gait."""
+        self.gait = Gait.from_json(state)
