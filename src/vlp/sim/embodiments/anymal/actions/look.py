@@ -22,10 +22,9 @@ def look_at(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     eye_ahead_m, eye_m = 0.50, 1.14  # where the camera is in carry posture
     sight = math.atan2(math.hypot(x - base_x, y - base_y) - eye_ahead_m, eye_m - z)  # from straight down
     tilt = min(max(sight - math.radians(17), -0.3), 1.2)
-    home = motion.mechanics.home
-    motion.follow(
-        {"base_yaw": yaw + bearing - pan, ARM_JOINTS[0]: home[ARM_JOINTS[0]] - pan, ARM_JOINTS[4]: home[ARM_JOINTS[4]] + tilt}
-    )
+    resting = {name: motion.mechanics.home[name] for name in (ARM_JOINTS[0], ARM_JOINTS[4])}
+    turned = dict(zip(resting, (resting[ARM_JOINTS[0]] - pan, resting[ARM_JOINTS[4]] - tilt), strict=True))
+    motion.follow({"base_yaw": yaw + bearing - pan, **turned})
     motion.wait(0.5)
-    motion.follow({"base_yaw": yaw, **{name: home[name] for name in (ARM_JOINTS[0], ARM_JOINTS[4])}})
+    motion.follow({"base_yaw": yaw, **resting})
     return {"pan_rad": round(bearing, 3), "tilt_rad": round(tilt, 3)}
