@@ -131,8 +131,8 @@ def launch(
             watchers += _recordings(out, robot, simulation, console)
         asker = {"always": "always", "yes": _confirmed}.get(options["confirm"], keyboard.confirm if keyboard else None)
         run = Run(
-            out, spec, robot, model or _expert(simulation, judge), judge=judge, subscribers=watchers, on_text=terminal.on_text,
-            confirm=asker, past=past, looked=looked, early=options["early"],
+            out, spec, robot, model or _expert(simulation, judge, robot), judge=judge, subscribers=watchers,
+            on_text=terminal.on_text, confirm=asker, past=past, looked=looked, early=options["early"],
         )  # fmt: skip
         listener = keyboard or lines
         with (
@@ -221,11 +221,11 @@ def _judge(spec: Spec, robot: Robot, simulation: Simulation | None, resumed: boo
     return Verdict(simulation, spec.instruction, seed=spec.seed, restore=offered(robot, "restore") if resumed else None)
 
 
-def _expert(simulation: Simulation | None, judge: Verdict | None) -> Model:
+def _expert(simulation: Simulation | None, judge: Verdict | None, robot: Robot) -> Model:
     from vlp.episodes.expert_model import ExpertModel
 
     assert simulation is not None and judge is not None
-    return ExpertModel(simulation.truth, lambda: judge.task)
+    return ExpertModel(simulation.truth, lambda: judge.task, robot.describe())
 
 
 def _labels(spec: Spec) -> list[str]:

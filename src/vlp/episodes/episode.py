@@ -125,7 +125,7 @@ def set_up(
         system.budget if system.replan else replace(system.budget, replans=0),
     )  # fmt: skip
     run = Run(
-        folder, spec, robot, model or ExpertModel(simulation.truth, lambda: verdict.task), judge=verdict,
+        folder, spec, robot, model or ExpertModel(simulation.truth, lambda: verdict.task, robot.describe()), judge=verdict,
         subscribers=[account] if account else [], triggers=[t for t in TRIGGERS if system.replan or t.name == "step-failed"],
         early=system.early,
     )  # fmt: skip

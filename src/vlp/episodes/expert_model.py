@@ -10,7 +10,8 @@ from jsonschema import Draft202012Validator
 
 from vlp.core.messages import Message
 from vlp.models.protocol import Capabilities, Reply
-from vlp.sim.expert import plan
+from vlp.primitives.manifest import Manifest
+from vlp.sim.expert import for_robot, plan
 from vlp.sim.language.relations import OUT_OF_SIGHT, elsewhere
 from vlp.sim.language.task import Task
 from vlp.sim.truth import Truth
@@ -22,6 +23,7 @@ class ExpertModel:
     Args:
         truth: gives the true state now.
         task: gives the task in force now.
+        manifest: the robot's; None for one with the standard primitives.
     """
 
     name = "expert"
@@ -29,9 +31,10 @@ class ExpertModel:
     can = Capabilities(reads=False)
     """It goes by the task that a sentence was read as, not by its words."""
 
-    def __init__(self, truth: Callable[[], Truth], task: Callable[[], Task | None]) -> None:
+    def __init__(self, truth: Callable[[], Truth], task: Callable[[], Task | None], manifest: Manifest | None = None) -> None:
         self._truth = truth
         self._task = task
+        self._manifest = manifest
 
     def generate(
         self,
@@ -52,13 +55,17 @@ class ExpertModel:
         if task is None:
             policy: dict[str, Any] = {"goal": "what was said", "cannot": "the instruction belongs to no task"}
         else:
-            policy = plan(self._truth(), task)
+            policy = self._plan(self._truth(), task)
             if grammar is not None and _claims(policy) and not Draft202012Validator(grammar).is_valid(policy):
-                policy = plan(_undone(self._truth(), task, messages), replace(task, satisfied=False))
+                policy = self._plan(_undone(self._truth(), task, messages), replace(task, satisfied=False))
         text = json.dumps(policy, separators=(",", ":"))
         if on_text:
             on_text(text)
         return Reply(text, {"total": time.perf_counter() - start})
+
+    def _plan(self, truth: Truth, task: Task) -> dict[str, Any]:
+        policy = plan(truth, task)
+        return for_robot(policy, self._manifest) if self._manifest is not None else policy
 
 
 def _claims(policy: dict[str, Any]) -> bool:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from vlp.primitives.manifest import Manifest, Primitive
+from vlp.primitives.standard import STANDARD
 from vlp.sim.language.references import is_place
 from vlp.sim.language.task import Goal, Task
 from vlp.sim.language.wording import listed
@@ -43,6 +45,38 @@ def plan(truth: Truth, task: Task) -> Json:
     if clears(task):
         writer.subtasks.append(_see_clear())
     return {"goal": goal_text(truth, task, pending), "subtasks": writer.subtasks}
+
+
+def for_robot(policy: Json, manifest: Manifest) -> Json:
+    """Return a policy of the expert's with its steps as a robot calls them, or what the robot cannot do of it.
+
+    A robot's own primitive stands for a standard one of another name when it takes the same arguments, needs the same and
+    makes the same true, if anything.
+
+    Args:
+        policy: as `plan` writes it, over the standard primitives.
+        manifest: the robot's.
+    """
+    subtasks = [{**subtask, "steps": [dict(step) for step in subtask["steps"]]} for subtask in policy.get("subtasks", ())]
+    for step in (step for subtask in subtasks for step in subtask["steps"]):
+        own = _counterpart(step["do"], manifest)
+        if not own:
+            return {"goal": policy["goal"], "cannot": f"this robot cannot {step['do'].replace('_', ' ')}"}
+        step["do"] = own
+    return {**policy, "subtasks": subtasks} if subtasks else policy
+
+
+def _counterpart(name: str, manifest: Manifest) -> str:
+    """Return what a robot calls a standard primitive, "" when it has none like it."""
+    if name in manifest.primitives:
+        return name
+    wanted = STANDARD[name]
+    return next((own.name for own in manifest.primitives.values() if wanted.makes and _alike(own, wanted)), "")
+
+
+def _alike(own: Primitive, wanted: Primitive) -> bool:
+    arguments = [{argument.name for argument in primitive.arguments} for primitive in (own, wanted)]
+    return (own.needs, own.makes) == (wanted.needs, wanted.makes) and arguments[0] == arguments[1]
 
 
 def clears(task: Task) -> bool:

@@ -152,17 +152,18 @@ class Gauge:
             self.most[name], self.during[name] = float(value), self.step
 
 
-def limits(index: int, options: Options, out: Path, *, policies: int = 10) -> list[Row]:
+def limits(index: int, options: Options, out: Path, *, policies: int = 10, body: str = "") -> list[Row]:
     """Run hostile policies in one scene, each beginning where the last one ended; a row each.
 
     Args:
-        index: of the scene, on the first robot and world of their tables.
+        index: of the scene, in the first world.
         options, out: not read; suites have them in common.
         policies: how many in a row.
+        body: a row of `vlp.sim.EMBODIMENTS`; "" takes the first.
     """
     del options, out
     rng = random.Random(f"limits {index}")
-    robot, simulation = simulated(seed=rng.randrange(10_000_000))
+    robot, simulation = simulated(body, seed=rng.randrange(10_000_000))
     for phrase in simulation.objects:
         if rng.random() < 0.3:  # around and beyond what the arm may carry
             make_heavy(simulation, phrase, rng.uniform(0.5, 3.0))

@@ -1,0 +1,109 @@
+"""The simulated ANYmal walks, grasps and puts down by contact alone, keeps its limits, and stops at once."""
+
+import threading
+
+import numpy as np
+import pytest
+from on_table import do, robot_before, see
+
+from vlp.evaluation.stress.limits import Gauge
+from vlp.robot.protocol import Step
+from vlp.sim.embodiments.anymal.body import HOME
+
+
+def world(*things):
+    return robot_before("anymal", *things)
+
+
+def gauged(robot):
+    gauge = Gauge(robot.simulation, robot.describe().limits)
+    robot.on_step.append(gauge.after_step)
+    robot.on_tick.append(gauge.after_tick)
+    return gauge
+
+
+def stands_at(robot, place):
+    joints, station = robot.motion.joints(), robot.simulation.stations[place]
+    there = np.allclose(robot.simulation.embodiment.base(robot.simulation.data), station, atol=0.01)
+    return there and all(abs(joints[name] - value) < 0.02 for name, value in HOME.items() if name != "finger_1")
+
+
+def test_a_thing_is_grasped_from_above_and_carried():
+    robot = world(("red cube", 0.62, -0.3, 0.7))
+    result = do(robot, "grasp", target=see(robot, "red cube"))
+    assert result.status == "succeeded", result
+    assert robot.simulation.truth().holding == robot.observe().state.holding == "red cube"
+    assert stands_at(robot, "table")
+
+
+def test_a_thing_goes_into_a_bowl_and_grasping_and_walking_break_no_limit():
+    robot = world(("red cube", 0.52, 0.2, 0.3), ("blue bowl", 0.66, -0.15, 0.2))
+    gauge = gauged(robot)
+    assert do(robot, "grasp", target=see(robot, "red cube")).status == "succeeded"
+    assert do(robot, "lift", height_m=0.1).done["height_m"] == pytest.approx(0.1, abs=0.01)
+    gauge_on_step = robot.on_step.pop()  # it takes three quarters of the time
+    result = do(robot, "place", target=see(robot, "blue bowl"), relation="in")
+    assert result.status == "succeeded", result
+    truth = robot.simulation.truth()
+    assert truth.objects["red cube"].support == "blue bowl" and truth.holding == "" and stands_at(robot, "table")
+    robot.on_step.append(gauge_on_step)
+    assert do(robot, "walk_to", place="bin").status == "succeeded" and robot.simulation.at() == "bin"
+    assert gauge.breaches() == []
+    assert gauge.most["base_speed_m_s"] > 0.3 and gauge.most["hand_speed_m_s"] > 0.2 and gauge.most["grip_force_n"] > 5
+
+
+def test_it_sits_looks_about_and_stands_up_for_the_next_action():
+    robot = world()
+    assert do(robot, "sit").done == {"height_m": 0.22}
+    assert robot.motion.joints()["base_height"] == pytest.approx(0.22, abs=0.002)
+    assert do(robot, "look_at", target="bin").status == "succeeded" and stands_at(robot, "table")
+    assert do(robot, "walk_to", place="start").status == "succeeded" and stands_at(robot, "start")
+
+
+def test_the_wrist_camera_sees_the_whole_table_past_what_is_held_and_the_bin_takes_it():
+    """Guards against a carry posture in which the load hangs before the camera and reads as something high on the table."""
+    robot = world(("red bottle", 0.6, 0.0, 0.0), ("blue cube", 0.42, 0.3, 0.0), ("green cube", 0.74, -0.3, 0.0))
+    do(robot, "grasp", target=see(robot, "red bottle"))
+    heights = robot._look()
+    assert heights.highest_m < 0.5
+    assert heights.highest_within(0.42, 0.3, 0.01, 0.01, 0.0) > 0.47
+    assert heights.highest_within(0.74, -0.3, 0.01, 0.01, 0.0) > 0.47
+    assert do(robot, "place", target="bin", relation="in").status == "succeeded"
+    assert robot.simulation.truth().objects["red bottle"].support == "bin" and stands_at(robot, "table")
+
+
+def test_stop_ends_a_walk_at_the_next_tick_latches_and_the_next_action_recovers():
+    robot = world()
+    robot.on_tick.append(lambda now_s: threading.Thread(target=robot.stop).start() if now_s > 1.5 else None)
+    result = do(robot, "walk_to", place="start")
+    assert result.status == "stopped" and result.duration_s < 1.6
+    assert do(robot, "stand").status == "stopped"
+    robot.on_tick.clear()
+    robot.reset_stop()
+    assert do(robot, "walk_to", place="bin").status == "succeeded" and stands_at(robot, "bin")
+
+
+def test_a_cancelled_walk_ends_and_leaves_the_latch_open():
+    robot = world()
+    robot.on_tick.append(lambda now_s: robot.cancel("k") if now_s > 1.0 else None)
+    assert do(robot, "walk_to", key="k", place="start").status == "stopped"
+    robot.on_tick.clear()
+    assert do(robot, "stand").status == "succeeded"
+
+
+def test_a_robot_restored_in_mid_stride_goes_on_exactly_as_the_first_did():
+    """Guards against a gait that is forgotten: the feet that were in the air would jump."""
+    first, second = world(("red cube", 0.6, 0.0, 0.0)), world(("red cube", 0.6, 0.0, 0.0))
+    first.execute(Step("walk_to", {"place": "start"}, "k", timeout_s=1.3))
+    assert first.motion.gait.swinging is not None
+    second.restore(first.snapshot())
+    for robot in (first, second):
+        assert do(robot, "walk_to", key="again", place="bin").status == "succeeded"
+    assert np.array_equal(first.simulation.data.qpos, second.simulation.data.qpos)
+
+
+def test_what_is_too_far_is_refused():
+    robot = world(("red cube", 0.6, 0.0, 0.0))
+    target = see(robot, "red cube", position_in_world=(0.82, 0.0, 0.46))
+    robot.simulation.stations["table"] = robot._map.stations["table"] = (-0.2, 0.0, 0.0)
+    assert do(robot, "grasp", target=target).code == "unreachable"
