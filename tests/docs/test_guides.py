@@ -7,7 +7,9 @@ from neighbours import know_extras, serve_robot, take_token
 from shown import ROOT, text_of
 from walk import InPlace, Walk
 
-PAGES = ("getting_started", "understanding", "policy_language", "data", "reference/http", "runtime", "measuring", "home")
+PAGES = (
+    "getting_started", "understanding", "policy_language", "data", "reference/http", "runtime", "measuring", "home", "anymal",
+)  # fmt: skip
 LONG = "it takes minutes; fewer stand for it"
 IN_PLACE = {
     "make demo": InPlace("it installs; what it runs then is among the README's commands", f"make -n -C {ROOT} demo"),
