@@ -50,7 +50,9 @@ PICK = Task("pick", {"a": "red cube"}, (Goal("holding", "red cube"),))
 
 def test_the_expert_calls_primitives_as_the_robot_does() -> None:
     """A second body walks where the first one drives; the expert told both to `go_to`."""
-    policy = json.loads(ExpertModel(lambda: CUBE_ALONE, lambda: PICK, with_perceptions(manifest_of("anymal"))).generate([]).text)
+    policy = json.loads(
+        ExpertModel(lambda: CUBE_ALONE, lambda: PICK, with_perceptions(manifest_of("anymal"))).generate([]).text
+    )
     steps = [step for subtask in policy["subtasks"] for step in subtask["steps"]]
     assert steps[0] == {"do": "walk_to", "place": "table"}
     assert [step["do"] for step in steps[1:]] == ["locate", "grasp", "lift", "check"]

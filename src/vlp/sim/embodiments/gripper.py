@@ -1,4 +1,4 @@
-"""Geometry of a two-finger gripper whose tips stay parallel, and the poses of a hand that points straight down."""
+"""Geometry of a two-finger gripper whose tips stay parallel, and the poses of a hand by where it points."""
 
 import math
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Vec = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Gripper:
         out_m = self.length_m * math.sin(self.angle_for(opening_m) - self.ahead_rad)
         return self.knuckle_y_m + out_m + self.knuckle_m
 
-    def downward(self, tip: tuple[float, float, float] | Array, closing_rad: float, opening_m: float) -> Array:
+    def downward(self, tip: Vec | Array, closing_rad: float, opening_m: float) -> Array:
         """Return the hand's 4x4 pose in the world when it points down.
 
         Args:
@@ -71,9 +72,21 @@ class Gripper:
             closing_rad: direction about z along which the fingers close.
             opening_m: distance between the tips when they are at `tip`.
         """
+        closing = math.cos(closing_rad), math.sin(closing_rad), 0.0
+        return self.pointing((0.0, 0.0, -1.0), tip, closing, opening_m)
+
+    def pointing(self, sight: Vec, tip: Vec | Array, closing: Vec, opening_m: float) -> Array:
+        """Return the hand's 4x4 pose in the world when it points along a direction.
+
+        Args:
+            sight: unit vector along the fingers.
+            tip: the point between the finger tips.
+            closing: unit vector along which the fingers close, across `sight`.
+            opening_m: distance between the tips when they are at `tip`.
+        """
         pose = np.eye(4)
-        pose[:3, 1] = math.cos(closing_rad), math.sin(closing_rad), 0.0
-        pose[:3, 2] = 0.0, 0.0, -1.0
+        pose[:3, 1] = closing
+        pose[:3, 2] = sight
         pose[:3, 0] = np.cross(pose[:3, 1], pose[:3, 2])
-        pose[:3, 3] = np.array([0.0, 0.0, self.tip_reach(opening_m)]) + tip
+        pose[:3, 3] = np.array(tip) - self.tip_reach(opening_m) * np.array(sight)
         return pose

@@ -181,12 +181,16 @@ class Motion(ABC):
         for _ in range(max(1, round(seconds / TICK_S))):
             self.tick(self.target.copy())
 
-    def follow(self, joints: dict[str, float], speed: float = 1.0) -> None:
+    def follow(self, joints: dict[str, float], speed: float = 1.0, until: Callable[[], bool] | None = None) -> bool:
         """Move joints smoothly and together to their goals; the slowest one decides the time.
 
         Args:
             joints: goals by name, in metres and radians.
             speed: share of the highest speeds.
+            until: asked after each tick whether to stop there; None goes on to the goals.
+
+        Returns:
+            True when it was stopped by `until`.
         """
         start = {name: self.target[name] for name in joints}
         longest = max(abs(goal - start[name]) / (self.mechanics.servos[name].speed * speed) for name, goal in joints.items())
@@ -197,7 +201,11 @@ class Motion(ABC):
         for i in range(1, ticks + 1):
             share = _ease(i / ticks)
             self.tick({name: start[name] + share * (goal - start[name]) for name, goal in joints.items()})
+            if until is not None and until():
+                self.hold()
+                return True
         self.settle()
+        return False
 
     def _haste(self, start: dict[str, float], goal: dict[str, float], ticks: int) -> float:
         """Return by how much base or hand would be faster than they may be on a way of so many ticks, at its fastest."""
@@ -219,7 +227,14 @@ class Motion(ABC):
             if all(abs(self.data.qpos[self._q[n]] - self.target[n]) < 0.002 for n in self.mechanics.joints):
                 return
 
-    def move_hand(self, pose: Array, speed: float = 1.0, touch_n: float | None = None, most_n: float | None = None) -> bool:
+    def move_hand(
+        self,
+        pose: Array,
+        speed: float = 1.0,
+        touch_n: float | None = None,
+        most_n: float | None = None,
+        until: Callable[[], bool] | None = None,
+    ) -> bool:
         """Move the palm in a straight line to a pose.
 
         Args:
@@ -227,6 +242,7 @@ class Motion(ABC):
             speed: share of the usual hand speed.
             touch_n: stop where the lift feels so much more force than at the start; None does not feel.
             most_n: stop where the lift bears so much in all.
+            until: asked after each tick whether to stop there.
 
         Returns:
             True when the hand was stopped by what it felt.
@@ -249,7 +265,7 @@ class Motion(ABC):
             waypoint[:3, :3] = start[:3, :3] @ _rotation(turn * share)
             self.tick(self.reach.toward(waypoint, posture, TICK_S))
             touched = touch_n is not None and i > 5 and abs(self.lift_force() - force) > touch_n
-            if touched or (most_n is not None and i > 5 and self.lift_force() > most_n):
+            if touched or (most_n is not None and i > 5 and self.lift_force() > most_n) or (until is not None and until()):
                 self.hold()
                 return True
             if i >= ticks and self.reach.error(pose)[0] < 0.001:

@@ -33,8 +33,12 @@ class AnymalMotion(Motion):
 
     def lift_force(self) -> float:
         """Return the upward force in newtons in the wrist, without the weight of the hand itself."""
-        up = self.data.site("wrist_force").xmat.reshape(3, 3)[2]
-        return float(self.data.sensor("wrist_force").data @ up) - self._weight_n
+        return self.push_force((0.0, 0.0, 1.0)) - self._weight_n
+
+    def push_force(self, direction: tuple[float, float, float]) -> float:
+        """Return the force in newtons with which the arm pushes its hand along a direction of the world."""
+        turn = self.data.site("wrist_force").xmat.reshape(3, 3)
+        return float(turn @ self.data.sensor("wrist_force").data @ direction)
 
     def own_state(self) -> dict[str, Any]:
         """Return the gait."""

@@ -20,6 +20,9 @@ ACTIONS: dict[str, str] = {
     "place": "vlp.sim.embodiments.actions.place:place",
     "release": "vlp.sim.embodiments.actions.place:release",
     "push": "vlp.sim.embodiments.actions.push:push",
+    "press": "vlp.sim.embodiments.anymal.actions.fixtures:press",
+    "open": "vlp.sim.embodiments.anymal.actions.fixtures:open_drawer",
+    "close": "vlp.sim.embodiments.anymal.actions.fixtures:close_drawer",
     "home": "vlp.sim.embodiments.anymal.actions.walk:stand",
 }
 
@@ -34,6 +37,7 @@ def primitives() -> list[Primitive]:
     """Return what ANYmal can do: its own primitives and the standard ones, one for each of `ACTIONS`."""
     place = Argument("place", "place", "The place to walk to.")
     target = Argument("target", "target", "A $name bound by an earlier locate, or a named place.")
+    handle = Argument("target", "reference", "A $name bound by an earlier locate: the handle.")
     own = {
         primitive.name: primitive
         for primitive in (
@@ -45,6 +49,19 @@ def primitives() -> list[Primitive]:
             Primitive(
                 "look_at", "action", "Turn the camera on the wrist, or the body, towards a located thing or a named place.",
                 (target,), timeout_s=20.0,
+            ),
+            Primitive(
+                "press", "action", "Press a button before the robot with the closed fingers, until it gives way no further.",
+                (target,), needs=("hand_empty",), timeout_s=60.0, interruptible=False,
+            ),
+            Primitive(
+                "open", "action", "Pull a drawer open by its located handle, walking backwards.",
+                (handle, Argument("distance_m", "number", "How far, in metres.", minimum=0.05, maximum=0.40, default=0.25)),
+                needs=("hand_empty",), makes=("open target",), timeout_s=90.0, interruptible=False,
+            ),
+            Primitive(
+                "close", "action", "Push a drawer shut at its located handle, walking forwards, until it gives way no further.",
+                (handle,), needs=("hand_empty",), makes=("not open target",), timeout_s=90.0, interruptible=False,
             ),
             Primitive("home", "action", "Bring arm and body to their resting posture.", timeout_s=20.0),
         )
