@@ -13,6 +13,7 @@ from vlp.sim.embodiments.anymal.embodiment import Anymal
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.protocol import Station
 
+pytestmark = pytest.mark.slow
 WALL_M, YAW_RAD = 1.08, 0.2
 """How far ahead of the robot the wall stands, and in which direction."""
 

@@ -36,6 +36,7 @@ def test_a_thing_is_grasped_from_above_and_carried():
     assert stands_at(robot, "table")
 
 
+@pytest.mark.slow
 def test_a_thing_goes_into_a_bowl_and_grasping_and_walking_break_no_limit():
     robot = world(("red cube", 0.52, 0.2, 0.3), ("blue bowl", 0.66, -0.15, 0.2))
     gauge = gauged(robot)
