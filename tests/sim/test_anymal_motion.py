@@ -108,3 +108,29 @@ def test_what_is_too_far_is_refused():
     target = see(robot, "red cube", position_in_world=(0.82, 0.0, 0.46))
     robot.simulation.stations["table"] = robot._map.stations["table"] = (-0.2, 0.0, 0.0)
     assert do(robot, "grasp", target=target).code == "unreachable"
+
+
+def test_what_is_inspected_is_close_before_the_camera_until_the_next_action():
+    robot = world(("red cube", 0.55, 0.25, 0.3))
+    assert do(robot, "inspect", target=see(robot, "red cube")).status == "succeeded"
+    optical, cube = robot.simulation.data.body("wrist_rgbd_optical_frame"), robot.simulation.data.body("red cube")
+    x, y, z = optical.xmat.reshape(3, 3).T @ (cube.xpos - optical.xpos)
+    assert z == pytest.approx(0.4, abs=0.03) and abs(x) < 0.03 and abs(y) < 0.03
+    assert do(robot, "stand").status == "succeeded" and stands_at(robot, "table")
+
+
+@pytest.mark.slow
+def test_what_is_held_out_is_let_go_when_it_is_pulled_and_else_kept():
+    robot = world(("red can", 0.55, 0.0, 0.0))
+    do(robot, "grasp", target=see(robot, "red can"))
+    force = robot.simulation.data.body("red can").xfrc_applied
+    assert do(robot, "handover").code == "not-taken" and robot.simulation.truth().holding == "red can"
+    began_s = float(robot.simulation.data.time)
+
+    def person(now_s):
+        closed = robot.motion.target["finger_1"] < -1.3
+        force[0] = 10.0 if now_s > began_s + 12.0 and closed else 0.0
+
+    robot.on_tick.append(person)
+    assert do(robot, "handover").status == "succeeded"
+    assert robot.simulation.truth().holding == robot.observe().state.holding == ""

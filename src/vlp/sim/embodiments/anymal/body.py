@@ -1,6 +1,7 @@
 """ANYmal B with a Kinova j2s6s200 arm: a driven base on four legs, a six-joint arm, two fingers, two RGB-D cameras."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,17 @@ HOME: dict[str, float] = {
 }
 """Carry posture: all four feet on the floor, the elbow drawn back, the hand before the body pointing down, so that the wrist's
 camera looks past it down on a table."""
+
+
+class Mounting(NamedTuple):
+    """How far a camera is ahead of the hand's axis and behind the knuckles, and how far it looks ahead of that axis."""
+
+    ahead_m: float
+    behind_m: float
+    tilt_rad: float
+
+
+CAMERA_ON_WRIST = Mounting(0.078, 0.18857, math.radians(17))
 
 
 def intrinsics() -> Intrinsics:
@@ -57,7 +69,7 @@ def mechanics() -> Mechanics:
             deepest_m=0.060, knuckle_over_tip_m=0.03, closed_rad=-1.45, empty_m=0.008,
         ),
         bounds=Bounds(
-            base_m_s=0.5, hand_m_s=0.6, low_m=(0.10, -1.60, 0.0), high_m=(1.10, 1.00, 1.30), own_m=0.55, payload_kg=1.2,
+            base_m_s=0.5, hand_m_s=0.6, low_m=(-0.30, -1.60, 0.0), high_m=(1.20, 1.20, 1.30), own_m=0.55, payload_kg=1.2,
             grip_force_n=20.0, opening_m=0.112,
         ),
         solving=Solving(
@@ -172,10 +184,16 @@ def _set_contacts(made: mujoco.MjSpec) -> None:
 
 def _add_cameras(made: mujoco.MjSpec) -> None:
     """Put an RGB-D camera on the front and one on the wrist, each in a link of its own with z along the line of sight."""
-    front, wrist, k = math.radians(12), math.radians(17), intrinsics()  # down from level; ahead of the hand's axis
+    front, mount, k = math.radians(12), CAMERA_ON_WRIST, intrinsics()  # down from level
+    wrist, wrist_to_knuckles_m = mount.tilt_rad, 0.10375 + 0.11482
     sights = {
         "front_rgbd": ("base", (0.372, 0.0, 0.006), (0.0, -1.0, 0.0), (math.cos(front), 0.0, -math.sin(front))),
-        "wrist_rgbd": ("j2s6s200_link_5", (0.078, 0.030, 0.0), (0.0, 0.0, -1.0), (math.sin(wrist), math.cos(wrist), 0.0)),
+        "wrist_rgbd": (
+            "j2s6s200_link_5",
+            (mount.ahead_m, wrist_to_knuckles_m - mount.behind_m, 0.0),
+            (0.0, 0.0, -1.0),
+            (math.sin(wrist), math.cos(wrist), 0.0),
+        ),
     }
     for name, (link, at, right, sight) in sights.items():
         turn, quat = np.stack([right, np.cross(sight, right), sight], axis=1), np.zeros(4)

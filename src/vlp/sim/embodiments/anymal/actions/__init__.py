@@ -20,6 +20,8 @@ ACTIONS: dict[str, str] = {
     "place": "vlp.sim.embodiments.actions.place:place",
     "release": "vlp.sim.embodiments.actions.place:release",
     "push": "vlp.sim.embodiments.actions.push:push",
+    "inspect": "vlp.sim.embodiments.anymal.actions.inspect:inspect",
+    "handover": "vlp.sim.embodiments.anymal.actions.handover:handover",
     "press": "vlp.sim.embodiments.anymal.actions.fixtures:press",
     "open": "vlp.sim.embodiments.anymal.actions.fixtures:open_drawer",
     "close": "vlp.sim.embodiments.anymal.actions.fixtures:close_drawer",
@@ -49,6 +51,14 @@ def primitives() -> list[Primitive]:
             Primitive(
                 "look_at", "action", "Turn the camera on the wrist, or the body, towards a located thing or a named place.",
                 (target,), timeout_s=20.0,
+            ),
+            Primitive(
+                "inspect", "action", "Bring the camera on the wrist close before a thing or a place, and keep looking at it.",
+                (target,), needs=("hand_empty",), timeout_s=40.0,
+            ),
+            Primitive(
+                "handover", "action", "Hold out what is held to a person, and let go when they take it.",
+                needs=("holding",), makes=("moved held", "hand_empty"), timeout_s=60.0, interruptible=False,
             ),
             Primitive(
                 "press", "action", "Press a button before the robot with the closed fingers, until it gives way no further.",

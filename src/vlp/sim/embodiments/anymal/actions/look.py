@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from vlp.sim.embodiments.actions.scope import Scope, located
-from vlp.sim.embodiments.anymal.body import ARM_JOINTS
+from vlp.sim.embodiments.anymal.body import ARM_JOINTS, CAMERA_ON_WRIST
 from vlp.sim.embodiments.mechanics import BASE_JOINTS
 
 
@@ -21,7 +21,7 @@ def look_at(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     pan = min(max(bearing, -widest_rad), widest_rad)
     eye_ahead_m, eye_m = 0.50, 1.14  # where the camera is in carry posture
     sight = math.atan2(math.hypot(x - base_x, y - base_y) - eye_ahead_m, eye_m - z)  # from straight down
-    tilt = min(max(sight - math.radians(17), -0.3), 1.2)
+    tilt = min(max(sight - CAMERA_ON_WRIST.tilt_rad, -0.3), 1.2)
     resting = {name: motion.mechanics.home[name] for name in (ARM_JOINTS[0], ARM_JOINTS[4])}
     turned = dict(zip(resting, (resting[ARM_JOINTS[0]] - pan, resting[ARM_JOINTS[4]] - tilt), strict=True))
     motion.follow({"base_yaw": yaw + bearing - pan, **turned})

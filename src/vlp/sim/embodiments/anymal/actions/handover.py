@@ -1,0 +1,41 @@
+"""handover: hold out what is held, and let go when somebody takes it."""
+
+import math
+from typing import Any
+
+from vlp.sim.embodiments.actions.scope import Scope
+from vlp.sim.embodiments.anymal.motion import AnymalMotion
+from vlp.sim.embodiments.mechanics import BASE_JOINTS
+from vlp.sim.embodiments.motion import TICK_S, Failed
+
+
+def handover(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Stretch the hand out ahead, wait until the wrist feels a pull, and open the fingers.
+
+    Raises:
+        Failed: "hand-empty"; "not-taken" when nobody pulls in time, and the thing is still held.
+    """
+    del arguments
+    held, motion = scope.memory.held, scope.motion
+    assert isinstance(motion, AnymalMotion)
+    if held is None:
+        raise Failed("hand-empty", "nothing is held that could be handed over.")
+    x, y, yaw = (motion.target[name] for name in BASE_JOINTS)
+    reach_m, height_m, pull_n, wait_s = 0.85, 0.95, 5.0, 15.0
+    tip = x + reach_m * math.cos(yaw), y + reach_m * math.sin(yaw), height_m
+    closing = (math.sin(yaw), -math.cos(yaw), 0.0)
+    motion.move_hand(scope.gripper.pointing((math.cos(yaw), math.sin(yaw), 0.0), tip, closing, held.opening_m))
+    motion.wait(0.3)
+    still = motion.wrist_force()
+    for _ in range(round(wait_s / TICK_S)):
+        motion.wait(TICK_S)
+        if math.dist(motion.wrist_force(), still) > pull_n:
+            break
+    else:
+        scope.carry()
+        raise Failed("not-taken", f"nobody took the {held.phrase}; it is still in the hand.")
+    motion.open_to(scope.gripper.resting_m)
+    motion.wait(0.5)
+    scope.memory.held = None
+    scope.carry()
+    return {"handed_over": held.phrase}
