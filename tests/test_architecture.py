@@ -156,7 +156,7 @@ def _texts(tree: ast.AST) -> list[ast.Constant]:
 
 
 SHIPPED = re.compile(
-    r"(?:hsr|tabletop|table|bin)|.*vlp\.sim\.(?:embodiments|worlds)\.\w+.*"
+    r"(?:hsr|anymal|tabletop|table|bin)|.*vlp\.sim\.(?:embodiments|worlds)\.\w+.*"
     r"|.*\b(?:red|green|blue|yellow|orange|purple|white|black) (?:cube|block|ball|can|bottle|mug|bowl|plate|tray|box)\b.*",
     re.DOTALL,
 )

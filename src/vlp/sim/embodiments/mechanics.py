@@ -9,7 +9,7 @@ from vlp.sim.embodiments.servos import Servo
 from vlp.sim.opengl import mujoco
 
 BASE_JOINTS = ("base_x", "base_y", "base_yaw")
-"""The joints that every body's base is driven by: x and y in metres, then yaw in radians, from the odometry origin."""
+"""The joints that drive a body's link `base_footprint`, its base frame on the floor: x and y in metres, then yaw in radians."""
 
 
 @dataclass(frozen=True)
