@@ -9,7 +9,7 @@ from on_table import do, robot_before, see
 
 from vlp.robot.protocol import Step
 from vlp.sim.embodiments.hsr.body import GRIPPER, HOME
-from vlp.sim.embodiments.mechanics import BASE_JOINTS
+from vlp.sim.embodiments.mechanics import Mechanics
 
 
 def world(*things):
@@ -17,7 +17,7 @@ def world(*things):
 
 
 def at_home(robot):
-    wanted = {**HOME, **dict.fromkeys(BASE_JOINTS, 0.0)}
+    wanted = {**HOME, **dict.fromkeys(Mechanics.base_joints, 0.0)}
     return all(abs(robot.motion.joints()[n] - v) < 0.02 for n, v in wanted.items() if n != GRIPPER)
 
 

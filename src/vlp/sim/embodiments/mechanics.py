@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from vlp.primitives.manifest import Limits
 from vlp.sim.embodiments.gripper import Gripper
 from vlp.sim.embodiments.servos import Servo
 from vlp.sim.opengl import mujoco
-
-BASE_JOINTS = ("base_x", "base_y", "base_yaw")
-"""The joints that drive a body's link `base_footprint`, its base frame on the floor: x and y in metres, then yaw in radians."""
 
 
 @dataclass(frozen=True)
@@ -89,3 +87,5 @@ class Mechanics:
     bounds: Bounds
     solving: Solving
     lag: Mapping[str, float] = field(default_factory=dict)
+    base_joints: ClassVar[tuple[str, str, str]] = ("base_x", "base_y", "base_yaw")
+    """The joints that drive every body's link `base_footprint`, its base frame on the floor: x, y in metres, yaw in radians."""

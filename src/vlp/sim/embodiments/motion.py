@@ -5,18 +5,16 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp.sim.embodiments.mechanics import BASE_JOINTS, Bounds, Mechanics
+from vlp.sim.embodiments.mechanics import Bounds, Mechanics
 from vlp.sim.embodiments.reach import Reach
 from vlp.sim.opengl import mujoco
 
 Array = NDArray[np.float64]
-TICK_S = 0.02
-"""From one set point to the next."""
 Point = tuple[float, float, float]
 
 
@@ -47,6 +45,9 @@ class Motion(ABC):
         after_tick: called after each control tick with the simulated time in seconds.
     """
 
+    tick_s: ClassVar[float] = 0.02
+    """From one set point to the next."""
+
     def __init__(
         self,
         mechanics: Mechanics,
@@ -60,7 +61,7 @@ class Motion(ABC):
         self.deadline_s = math.inf
         self.on_step: list[Callable[[], None]] = []
         self._after_tick = after_tick
-        self._steps = round(TICK_S / model.opt.timestep)
+        self._steps = round(self.tick_s / model.opt.timestep)
         self._q = {name: int(model.joint(name).qposadr[0]) for name in mechanics.servos}
         self._servo = {name: model.actuator(name).id for name in mechanics.servos}
         self._fingers = [[int(model.joint(name).qposadr[0]) for name in finger] for finger in mechanics.fingers]
@@ -137,22 +138,22 @@ class Motion(ABC):
         self.target[name] = goal
         stiffness, damping, *_ = self.mechanics.servos[name]
         # Damping acts on the whole speed; feeding the wanted speed forward keeps the joint from trailing behind.
-        feed = 0.0 if name == self.mechanics.closer else damping / stiffness * move / TICK_S
+        feed = 0.0 if name == self.mechanics.closer else damping / stiffness * move / self.tick_s
         self.data.ctrl[self._servo[name]] = goal + feed
 
     def _kept(self, joints: dict[str, float]) -> dict[str, float]:
         """Return how far each set point may move in one tick towards `joints` within the limits of joints, base and hand."""
-        most = {name: self.mechanics.servos[name].speed * TICK_S for name in joints}
+        most = {name: self.mechanics.servos[name].speed * self.tick_s for name in joints}
         moves = {name: min(max(goal - self.target[name], -most[name]), most[name]) for name, goal in joints.items()}
         if not any(moves.get(name) for name in self.mechanics.joints):
             return moves
         before = self.reach.palm(self.target)
         after = self.reach.palm({**self.target, **{n: self.target[n] + move for n, move in moves.items()}})
-        fastest = max(math.dist(before, after) / self._hand_m_s, _base_way(moves) / self._base_m_s) / TICK_S
+        fastest = max(math.dist(before, after) / self._hand_m_s, _base_way(moves) / self._base_m_s) / self.tick_s
         if fastest > 1:
             moves = {name: move if name == self.mechanics.closer else move / fastest for name, move in moves.items()}
             after = self.reach.palm({**self.target, **{n: self.target[n] + move for n, move in moves.items()}})
-        base_after = tuple(self.target[name] + moves.get(name, 0.0) for name in BASE_JOINTS[:2])
+        base_after = tuple(self.target[name] + moves.get(name, 0.0) for name in Mechanics.base_joints[:2])
         inset_m = 0.02  # servos overshoot
         outside_m = workspace_exit(self.mechanics.bounds, after, base_after, inset_m)
         base_before = self.target["base_x"], self.target["base_y"]
@@ -178,7 +179,7 @@ class Motion(ABC):
 
     def wait(self, seconds: float) -> None:
         """Let time pass, holding the set points."""
-        for _ in range(max(1, round(seconds / TICK_S))):
+        for _ in range(max(1, round(seconds / self.tick_s))):
             self.tick(self.target.copy())
 
     def follow(self, joints: dict[str, float], speed: float = 1.0, until: Callable[[], bool] | None = None) -> bool:
@@ -194,9 +195,9 @@ class Motion(ABC):
         """
         start = {name: self.target[name] for name in joints}
         longest = max(abs(goal - start[name]) / (self.mechanics.servos[name].speed * speed) for name, goal in joints.items())
-        ticks = max(1, math.ceil(1.5 * longest / TICK_S))
+        ticks = max(1, math.ceil(1.5 * longest / self.tick_s))
         # A short way of the base must not be over in an instant: its servos overshoot the speed that a jerk asks for.
-        ticks = max(ticks, math.ceil(math.sqrt(6 * _base_way({n: joints[n] - start[n] for n in joints}) / 1.0) / TICK_S))
+        ticks = max(ticks, math.ceil(math.sqrt(6 * _base_way({n: joints[n] - start[n] for n in joints}) / 1.0) / self.tick_s))
         ticks = max(ticks, math.ceil(ticks * self._haste(start, joints, ticks)))
         for i in range(1, ticks + 1):
             share = _ease(i / ticks)
@@ -218,7 +219,7 @@ class Motion(ABC):
         hand_m = max(math.dist(a, b) for a, b in pairwise(palms))
         way = {name: goal[name] - start[name] for name in goal}
         base_m = _base_way(way) * max(b - a for a, b in pairwise(shares))
-        return max(hand_m / self._hand_m_s, base_m / self._base_m_s) / TICK_S
+        return max(hand_m / self._hand_m_s, base_m / self._base_m_s) / self.tick_s
 
     def settle(self) -> None:
         """Wait until the joints have come to rest, at most a fifth of a second."""
@@ -256,14 +257,14 @@ class Motion(ABC):
         turn = _rotation_vector(start[:3, :3].T @ pose[:3, :3])
         usual = self.mechanics.solving
         time_s = 1.875 * max(way_m / (usual.usual_m_s * speed), float(np.linalg.norm(turn)) / usual.usual_rad_s)
-        ticks = max(1, math.ceil(time_s / TICK_S))
+        ticks = max(1, math.ceil(time_s / self.tick_s))
         force = self.lift_force()
         for i in range(1, ticks + 16):
             share = _gentle(min(1.0, i / ticks))
             waypoint = np.eye(4)
             waypoint[:3, 3] = start[:3, 3] + share * (pose[:3, 3] - start[:3, 3])
             waypoint[:3, :3] = start[:3, :3] @ _rotation(turn * share)
-            self.tick(self.reach.toward(waypoint, posture, TICK_S))
+            self.tick(self.reach.toward(waypoint, posture, self.tick_s))
             touched = touch_n is not None and i > 5 and abs(self.lift_force() - force) > touch_n
             if touched or (most_n is not None and i > 5 and self.lift_force() > most_n) or (until is not None and until()):
                 self.hold()
@@ -285,7 +286,7 @@ class Motion(ABC):
         closer, closed_rad = self.mechanics.closer, self.mechanics.gripper.closed_rad
         self.target[closer] = self.joints()[closer]
         before, still = self.opening(), 0
-        for _ in range(round(2.5 / TICK_S)):
+        for _ in range(round(2.5 / self.tick_s)):
             self.tick({closer: closed_rad})
             still = still + 1 if abs(self.opening() - before) < 1e-4 else 0
             before = self.opening()

@@ -19,7 +19,7 @@ from vlp.robot.keys import Once
 from vlp.robot.protocol import Step, StepResult
 from vlp.sim.embodiments.actions.grasp import on_table
 from vlp.sim.embodiments.actions.scope import ActionMemory, Map, Scope
-from vlp.sim.embodiments.mechanics import BASE_JOINTS, Mechanics
+from vlp.sim.embodiments.mechanics import Mechanics
 from vlp.sim.embodiments.motion import Failed, Motion, OutOfTime, Stopped
 from vlp.sim.embodiments.reach import Reach, Slab
 from vlp.sim.heightmap import HeightMap
@@ -259,7 +259,7 @@ class SimRobot:
             else ""
         )
         x, y, z = self._in_base(mechanics.hand)[:3, 3].tolist()
-        bx, by, yaw = (joints[name] for name in BASE_JOINTS)
+        bx, by, yaw = (joints[name] for name in Mechanics.base_joints)
         return RobotState(self.memory.at, holding, joints, (bx, by, yaw), opening, (x, y, z))
 
     def _in_base(self, link: str) -> NDArray[np.float64]:

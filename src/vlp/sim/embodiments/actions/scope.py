@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from vlp.core.observation import Located
 from vlp.sim.embodiments.gripper import Gripper
-from vlp.sim.embodiments.mechanics import BASE_JOINTS
+from vlp.sim.embodiments.mechanics import Mechanics
 from vlp.sim.embodiments.motion import Failed, Motion
 from vlp.sim.heightmap import HeightMap
 from vlp.sim.worlds.protocol import Station
@@ -143,7 +143,7 @@ class Scope(ABC):
         if not self.memory.at:
             return False
         mechanics = self.motion.mechanics
-        wanted = {**mechanics.home, **dict(zip(BASE_JOINTS, self.map.stations[self.memory.at], strict=True))}
+        wanted = {**mechanics.home, **dict(zip(Mechanics.base_joints, self.map.stations[self.memory.at], strict=True))}
         return all(abs(self.motion.target[n] - value) < 0.02 for n, value in wanted.items() if n != mechanics.closer)
 
     def recover(self) -> None:
@@ -157,7 +157,7 @@ class Scope(ABC):
     def drive_to(self, place: str) -> None:
         """Drive to a named place in carry posture."""
         self.memory.at = ""
-        self.motion.follow(dict(zip(BASE_JOINTS, self.map.stations[place], strict=True)))
+        self.motion.follow(dict(zip(Mechanics.base_joints, self.map.stations[place], strict=True)))
         self.memory.at = place
 
     @abstractmethod

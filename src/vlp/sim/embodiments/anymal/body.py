@@ -10,7 +10,7 @@ from vlp.sim.embodiments.anymal.gait import Gait, legs
 from vlp.sim.embodiments.anymal.shapes import shapes
 from vlp.sim.embodiments.gripper import Gripper
 from vlp.sim.embodiments.kinematics import add_tree, field_of_view_deg, load_facts
-from vlp.sim.embodiments.mechanics import BASE_JOINTS, Bounds, Mechanics, Solving
+from vlp.sim.embodiments.mechanics import Bounds, Mechanics, Solving
 from vlp.sim.embodiments.servos import Servo, add_servos, set_physics
 from vlp.sim.embodiments.shapes import add_shapes
 from vlp.sim.opengl import mujoco
@@ -58,7 +58,7 @@ def mechanics() -> Mechanics:
             "finger_1": Servo(60, 3, 1.2, 1.0),
             **leg_servos,
         },
-        joints=(*BASE_JOINTS, "base_height", *ARM_JOINTS),
+        joints=(*Mechanics.base_joints, "base_height", *ARM_JOINTS),
         home=HOME,
         hand="hand",
         closer="finger_1",
@@ -73,7 +73,7 @@ def mechanics() -> Mechanics:
             grip_force_n=20.0, opening_m=0.112,
         ),
         solving=Solving(
-            frozen=(*BASE_JOINTS, "base_height"),
+            frozen=(*Mechanics.base_joints, "base_height"),
             posture_cost={},
             arm=("upper_arm_collision", "elbow_collision", "forearm_collision", "wrist_collision", "palm_collision"),
             rest=("torso_collision",),
@@ -91,7 +91,7 @@ def spec() -> mujoco.MjSpec:
     set_physics(made)
     root = made.worldbody.add_body(name="base_footprint", mass=0.1, inertia=[0.01] * 3, explicitinertial=True)
     slide, hinge = mujoco.mjtJoint.mjJNT_SLIDE, mujoco.mjtJoint.mjJNT_HINGE
-    for name, kind, axis in zip(BASE_JOINTS, (slide, slide, hinge), np.eye(3), strict=True):
+    for name, kind, axis in zip(Mechanics.base_joints, (slide, slide, hinge), np.eye(3), strict=True):
         root.add_joint(name=name, type=kind, axis=axis)
     base = root.add_body(name="base")
     base.add_joint(name="base_height", type=slide, axis=[0, 0, 1])
@@ -116,7 +116,7 @@ def set_home(model: mujoco.MjModel, data: mujoco.MjData, base: Pose2 = (0.0, 0.0
         model, data: any world that holds this robot.
         base: x, y, yaw in the world.
     """
-    wanted = {**HOME, **dict(zip(BASE_JOINTS, base, strict=True))}
+    wanted = {**HOME, **dict(zip(Mechanics.base_joints, base, strict=True))}
     for leg, angles in Gait.standing(base).angles(HOME["base_height"]).items():
         wanted |= dict(zip(leg_joints(leg), angles, strict=True))
     for name, value in wanted.items():

@@ -4,8 +4,8 @@ from typing import Any
 
 from vlp.sim.embodiments.anymal.body import leg_joints
 from vlp.sim.embodiments.anymal.gait import Gait
-from vlp.sim.embodiments.mechanics import BASE_JOINTS
-from vlp.sim.embodiments.motion import TICK_S, Motion, Point
+from vlp.sim.embodiments.mechanics import Mechanics
+from vlp.sim.embodiments.motion import Motion, Point
 
 
 class AnymalMotion(Motion):
@@ -13,14 +13,14 @@ class AnymalMotion(Motion):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        x, y, yaw = (self.target[name] for name in BASE_JOINTS)
+        x, y, yaw = (self.target[name] for name in Mechanics.base_joints)
         self.gait = Gait.standing((x, y, yaw))
         self._weight_n = 9.81 * float(self.model.body_subtreemass[self.model.body("j2s6s200_link_6").id])
 
     def moved(self, moves: dict[str, float]) -> None:
         """Let the legs follow the base to where it is told to be."""
-        x, y, yaw = (self.target[name] for name in BASE_JOINTS)
-        self.gait.advance((x, y, yaw), TICK_S)
+        x, y, yaw = (self.target[name] for name in Mechanics.base_joints)
+        self.gait.advance((x, y, yaw), self.tick_s)
         for leg, angles in self.gait.angles(self.target["base_height"]).items():
             for name, angle in zip(leg_joints(leg), angles, strict=True):
                 self.lead(name, angle, angle - self.target[name])

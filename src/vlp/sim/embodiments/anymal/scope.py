@@ -3,7 +3,7 @@
 import math
 
 from vlp.sim.embodiments.actions.scope import Scope
-from vlp.sim.embodiments.mechanics import BASE_JOINTS
+from vlp.sim.embodiments.mechanics import Mechanics
 from vlp.sim.embodiments.motion import Failed
 
 
@@ -17,19 +17,19 @@ class AnymalScope(Scope):
         motion, mechanics = self.motion, self.motion.mechanics
         pose = motion.reach.hand(motion.target)
         height_m = self.travel_m + self.gripper.tip_reach(motion.opening())
-        base = [motion.target[name] for name in BASE_JOINTS[:2]]
+        base = [motion.target[name] for name in Mechanics.base_joints[:2]]
         stretched_m = 0.50  # from the base's axis; in carry posture the hand is nearer
         if math.dist(pose[:2, 3], base) > stretched_m and pose[2, 3] < height_m - 0.005:
             pose[2, 3] = height_m
             motion.move_hand(pose)
-        station = dict(zip(BASE_JOINTS, self.map.stations[self.memory.at or self.map.home], strict=True))
+        station = dict(zip(Mechanics.base_joints, self.map.stations[self.memory.at or self.map.home], strict=True))
         motion.follow({**{name: value for name, value in mechanics.home.items() if name != mechanics.closer}, **station})
         motion.wait(0.2)
 
     def reach_over(self, x: float, y: float, closing_rad: float, opening_m: float) -> float:
         """Step aside until the point lies ahead, and stretch the arm out to it."""
         motion = self.motion
-        base_x, base_y, yaw = (motion.target[name] for name in BASE_JOINTS)
+        base_x, base_y, yaw = (motion.target[name] for name in Mechanics.base_joints)
         c, s = math.cos(yaw), math.sin(yaw)
         ahead = c * (x - base_x) + s * (y - base_y)
         aside = -s * (x - base_x) + c * (y - base_y)

@@ -8,7 +8,7 @@ from vlp.core.observation import Intrinsics
 from vlp.sim.embodiments.gripper import Gripper
 from vlp.sim.embodiments.hsr.shapes import shapes
 from vlp.sim.embodiments.kinematics import add_tree, field_of_view_deg, load_facts
-from vlp.sim.embodiments.mechanics import BASE_JOINTS, Bounds, Mechanics, Solving
+from vlp.sim.embodiments.mechanics import Bounds, Mechanics, Solving
 from vlp.sim.embodiments.servos import Servo, add_servos, set_physics
 from vlp.sim.embodiments.shapes import add_shapes
 from vlp.sim.opengl import mujoco
@@ -54,7 +54,7 @@ def spec() -> mujoco.MjSpec:
     set_physics(made)
     root = made.worldbody.add_body(name="base_footprint", mass=0.1, inertia=[0.01] * 3, explicitinertial=True)
     slide, hinge = mujoco.mjtJoint.mjJNT_SLIDE, mujoco.mjtJoint.mjJNT_HINGE
-    for name, kind, axis in zip(BASE_JOINTS, (slide, slide, hinge), np.eye(3), strict=True):
+    for name, kind, axis in zip(Mechanics.base_joints, (slide, slide, hinge), np.eye(3), strict=True):
         root.add_joint(name=name, type=kind, axis=axis)
     # Wheels and casters roll under the shell; the base is driven as three joints, so theirs stay at zero.
     casters = (f"base_{side}_passive_wheel_{axis}" for side in "rl" for axis in ("x_frame_joint", "y_frame_joint", "z_joint"))
@@ -79,7 +79,7 @@ def mechanics() -> Mechanics:
     return Mechanics(
         spec=spec,
         servos=SERVOS,
-        joints=BASE_JOINTS + ARM_JOINTS,
+        joints=Mechanics.base_joints + ARM_JOINTS,
         home=HOME,
         hand="hand_palm_link",
         closer=GRIPPER,
@@ -115,7 +115,7 @@ def set_home(model: mujoco.MjModel, data: mujoco.MjData, base: tuple[float, floa
         model, data: any world that holds this robot.
         base: x, y, yaw in the world.
     """
-    wanted = {**HOME, **dict(zip(BASE_JOINTS, base, strict=True))}
+    wanted = {**HOME, **dict(zip(Mechanics.base_joints, base, strict=True))}
     for name, value in wanted.items():
         data.joint(name).qpos[0] = value
         data.actuator(name).ctrl[0] = value

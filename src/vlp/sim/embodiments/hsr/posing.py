@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from vlp.sim.embodiments.hsr import body as hsr
-from vlp.sim.embodiments.mechanics import BASE_JOINTS
+from vlp.sim.embodiments.mechanics import Mechanics
 from vlp.sim.opengl import mujoco
 from vlp.sim.worlds.protocol import Pose2
 
@@ -14,7 +14,7 @@ def pose_near(model: mujoco.MjModel, data: mujoco.MjData, base: Pose2, rng: np.r
     """Pose the robot as a drive to a base pose would leave it, not quite where it meant to be; return its base pose."""
     hsr.set_home(model, data, base)
     noise = (rng.normal(0, 0.02), rng.normal(0, 0.02), rng.normal(0, math.radians(2)))
-    for name, offset in zip(BASE_JOINTS, noise, strict=True):
+    for name, offset in zip(Mechanics.base_joints, noise, strict=True):
         data.joint(name).qpos[0] += float(np.clip(offset, -0.05, 0.05))
     for name in hsr.HEAD_JOINTS:
         data.joint(name).qpos[0] += rng.normal(0, 0.008)
@@ -26,7 +26,7 @@ def pose_near(model: mujoco.MjModel, data: mujoco.MjData, base: Pose2, rng: np.r
     data.joint("arm_lift_joint").qpos[0] = max(0.0, float(data.joint("arm_lift_joint").qpos[0]))
     data.joint("torso_lift_joint").qpos[0] = 0.5 * data.joint("arm_lift_joint").qpos[0]
     set_fingers(data, float(rng.uniform(0.3, 0.9)))
-    x, y, yaw = (float(data.joint(name).qpos[0]) for name in BASE_JOINTS)
+    x, y, yaw = (float(data.joint(name).qpos[0]) for name in Mechanics.base_joints)
     return x, y, yaw
 
 

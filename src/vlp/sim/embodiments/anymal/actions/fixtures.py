@@ -6,7 +6,7 @@ from typing import Any
 
 from vlp.sim.embodiments.actions.scope import Scope, located
 from vlp.sim.embodiments.anymal.motion import AnymalMotion
-from vlp.sim.embodiments.mechanics import BASE_JOINTS
+from vlp.sim.embodiments.mechanics import Mechanics
 from vlp.sim.embodiments.motion import Failed
 
 Point = tuple[float, float, float]
@@ -90,7 +90,7 @@ class _Ahead:
         if scope.memory.held is not None:
             raise Failed("hand-full", f"the hand holds the {scope.memory.held.phrase}; put it down first.")
         self.scope, self.motion, self.point = scope, scope.motion, point
-        yaw = self.motion.target[BASE_JOINTS[2]]
+        yaw = self.motion.target[Mechanics.base_joints[2]]
         self.sight: Point = (math.cos(yaw), math.sin(yaw), 0.0)
         self.sideways: Point = (math.sin(yaw), -math.cos(yaw), 0.0)
 
@@ -111,12 +111,13 @@ class _Ahead:
 
     def walk(self, ahead_m: float, **until: Any) -> bool:
         """Walk straight ahead, or backwards, with the arm held still; returns whether `until` stopped it."""
-        base = [self.motion.target[name] + ahead_m * s for name, s in zip(BASE_JOINTS[:2], self.sight[:2], strict=True)]
-        return self.motion.follow(dict(zip(BASE_JOINTS[:2], base, strict=True)), speed=0.15, **until)
+        x, y = (self.motion.target[name] for name in Mechanics.base_joints[:2])
+        base = {"base_x": x + ahead_m * self.sight[0], "base_y": y + ahead_m * self.sight[1]}
+        return self.motion.follow(base, speed=0.15, **until)
 
     def walked_m(self) -> float:
         """Return how far the base has walked since the approach."""
-        return math.dist([self.motion.target[name] for name in BASE_JOINTS[:2]], self._base)
+        return math.dist([self.motion.target[name] for name in Mechanics.base_joints[:2]], self._base)
 
     def force_n(self) -> float:
         """Return the force in newtons with which the hand pushes ahead, against that before it touched anything."""

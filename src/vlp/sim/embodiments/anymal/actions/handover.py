@@ -5,8 +5,8 @@ from typing import Any
 
 from vlp.sim.embodiments.actions.scope import Scope
 from vlp.sim.embodiments.anymal.motion import AnymalMotion
-from vlp.sim.embodiments.mechanics import BASE_JOINTS
-from vlp.sim.embodiments.motion import TICK_S, Failed
+from vlp.sim.embodiments.mechanics import Mechanics
+from vlp.sim.embodiments.motion import Failed
 
 
 def handover(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -20,15 +20,15 @@ def handover(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     assert isinstance(motion, AnymalMotion)
     if held is None:
         raise Failed("hand-empty", "nothing is held that could be handed over.")
-    x, y, yaw = (motion.target[name] for name in BASE_JOINTS)
+    x, y, yaw = (motion.target[name] for name in Mechanics.base_joints)
     reach_m, height_m, pull_n, wait_s = 0.85, 0.95, 5.0, 15.0
     tip = x + reach_m * math.cos(yaw), y + reach_m * math.sin(yaw), height_m
     closing = (math.sin(yaw), -math.cos(yaw), 0.0)
     motion.move_hand(scope.gripper.pointing((math.cos(yaw), math.sin(yaw), 0.0), tip, closing, held.opening_m))
     motion.wait(0.3)
     still = motion.wrist_force()
-    for _ in range(round(wait_s / TICK_S)):
-        motion.wait(TICK_S)
+    for _ in range(round(wait_s / motion.tick_s)):
+        motion.wait(motion.tick_s)
         if math.dist(motion.wrist_force(), still) > pull_n:
             break
     else:

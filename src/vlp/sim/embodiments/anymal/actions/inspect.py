@@ -7,7 +7,7 @@ import numpy as np
 
 from vlp.sim.embodiments.actions.scope import Scope, located
 from vlp.sim.embodiments.anymal.body import CAMERA_ON_WRIST
-from vlp.sim.embodiments.mechanics import BASE_JOINTS
+from vlp.sim.embodiments.mechanics import Mechanics
 
 
 def inspect(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def inspect(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     point = np.array(scope.map.places[target].middle if isinstance(target, str) else located(target).position_in_world)
     distance_m, high_m = 0.40, 0.75
     pitch = 0.0 if point[2] > high_m else math.radians(50)
-    x, y, yaw = (motion.target[name] for name in BASE_JOINTS)
+    x, y, yaw = (motion.target[name] for name in Mechanics.base_joints)
     ahead, up = np.array([math.cos(yaw), math.sin(yaw), 0.0]), np.array([0.0, 0.0, 1.0])
     sight = math.cos(pitch) * ahead - math.sin(pitch) * up
     below = pitch + CAMERA_ON_WRIST.tilt_rad  # the hand points further down than the camera looks

@@ -5,7 +5,7 @@ from typing import Any
 
 from vlp.sim.embodiments.actions.scope import Scope, located
 from vlp.sim.embodiments.anymal.body import ARM_JOINTS, CAMERA_ON_WRIST
-from vlp.sim.embodiments.mechanics import BASE_JOINTS
+from vlp.sim.embodiments.mechanics import Mechanics
 
 
 def look_at(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def look_at(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     """
     target, motion = arguments["target"], scope.motion
     x, y, z = scope.map.places[target].middle if isinstance(target, str) else located(target).position_in_world
-    base_x, base_y, yaw = (motion.target[name] for name in BASE_JOINTS)
+    base_x, base_y, yaw = (motion.target[name] for name in Mechanics.base_joints)
     bearing = math.remainder(math.atan2(y - base_y, x - base_x) - yaw, 2 * math.pi)
     widest_rad = 0.6
     pan = min(max(bearing, -widest_rad), widest_rad)

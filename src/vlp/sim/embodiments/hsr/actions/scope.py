@@ -6,7 +6,7 @@ import numpy as np
 
 from vlp.sim.embodiments.actions.scope import SIDEWAYS_RAD, Scope
 from vlp.sim.embodiments.hsr.body import GRIPPER, HOME
-from vlp.sim.embodiments.mechanics import BASE_JOINTS
+from vlp.sim.embodiments.mechanics import Mechanics
 from vlp.sim.embodiments.motion import Failed
 
 READY: dict[str, float] = {"arm_flex_joint": -math.pi / 2, "arm_roll_joint": 0.0, "wrist_flex_joint": -math.pi / 2}
@@ -25,7 +25,7 @@ class HsrScope(Scope):
         Folding lifts the load faster than the drive moves it sideways, so it clears what it passes.
         """
         motion = self.motion
-        station = dict(zip(BASE_JOINTS, self.map.stations[self.memory.at or self.map.home], strict=True))
+        station = dict(zip(Mechanics.base_joints, self.map.stations[self.memory.at or self.map.home], strict=True))
         if motion.target["arm_flex_joint"] < -0.2 and self._tip_height(motion.target["arm_lift_joint"]) < self.travel_m:
             motion.follow({"arm_lift_joint": self._lift_at(self.travel_m)}, speed=0.9)
         posture = {name: value for name, value in HOME.items() if name != GRIPPER}
