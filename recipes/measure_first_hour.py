@@ -43,7 +43,6 @@ from vlp.policy.model import State
 from vlp.primitives.schema import policy_schema
 from vlp.prompt.render import Memory, plan_messages
 from vlp.runtime.run import Run, Spec
-from vlp.sim.embodiments.hsr.robot import SimRobot
 from vlp.sim.open import manifest_of
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.seeds import seed_of
@@ -170,7 +169,8 @@ def look_at(phrases: list[str], seed: int) -> Observation:
         objects = [SceneObject(colour, kind, sample_size(kind, rng), sample_rgb(colour, rng)) for colour, kind in names]
         placed = arrange(objects, base.table, rng, (1.0,))
         if len(placed) == len(phrases):
-            return SimRobot(Simulation(Scene(base.seed, placed, base.table, sample_look(rng)))).observe()
+            simulation = Simulation(Scene(base.seed, placed, base.table, sample_look(rng)))
+            return simulation.embodiment.robot(simulation).observe()
     raise RuntimeError(f"no room for {phrases}")
 
 

@@ -23,7 +23,6 @@ import numpy as np
 from vlp.core.observation import Located
 from vlp.evaluation.runner import wilson
 from vlp.robot.protocol import Step
-from vlp.sim.embodiments.hsr.robot import SimRobot
 from vlp.sim.language.relations import DIRECTIONS, holds
 from vlp.sim.simulation import Simulation
 from vlp.sim.truth import Truth
@@ -62,7 +61,7 @@ def grasp_case(scene: Scene, rng: np.random.Generator) -> dict[str, Any] | None:
         return None
     thing = things[int(rng.integers(len(things)))]
     simulation = Simulation(scene)
-    robot = SimRobot(simulation)
+    robot = simulation.embodiment.robot(simulation)
     result = robot.execute(Step("grasp", {"target": see(simulation, thing.phrase, rng)}, "grasp"))
     ok = result.status == "succeeded" and simulation.truth().holding == thing.phrase
     return {"what": f"grasp {thing.kind}", "ok": ok, "case": thing.phrase, "code": result.code, "why": result.message}
@@ -79,7 +78,7 @@ def put_case(scene: Scene, rng: np.random.Generator) -> dict[str, Any] | None:
         return None
     a, relation, b = jobs[int(rng.integers(len(jobs)))]
     simulation = Simulation(scene)
-    robot = SimRobot(simulation)
+    robot = simulation.embodiment.robot(simulation)
     first = simulation.truth()
     grasped = robot.execute(Step("grasp", {"target": see(simulation, a.phrase, rng)}, "grasp"))
     arguments = {"target": see(simulation, b.phrase, rng), "relation": relation}
@@ -99,7 +98,7 @@ def push_case(scene: Scene, rng: np.random.Generator) -> dict[str, Any] | None:
     thing = things[int(rng.integers(len(things)))]
     direction = str(rng.choice(["left", "right", "forward", "back"]))
     simulation = Simulation(scene)
-    robot = SimRobot(simulation)
+    robot = simulation.embodiment.robot(simulation)
     first = simulation.truth()
     arguments = {"direction": direction, "distance_m": round(float(rng.uniform(0.03, 0.15)), 3)}
     result = robot.execute(Step("push", {"target": see(simulation, thing.phrase, rng), **arguments}, "push"))

@@ -15,7 +15,6 @@ from vlp.perception.points import cloud, support_plane
 from vlp.perception.segment import pieces
 from vlp.perception.shapes import fit_circle, fit_rectangle, fit_sphere, half_turn
 from vlp.sim.embodiments.hsr.body import CAMERA
-from vlp.sim.embodiments.hsr.robot import SimRobot
 from vlp.sim.render import Camera
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.tabletop.events import things_now
@@ -111,7 +110,7 @@ def test_a_bottle_that_lies_is_taken_by_its_body():
     simulation.data.joint("purple bottle").qpos[3:] = [np.cos(np.pi / 4), 0.0, np.sin(np.pi / 4), 0.0]
     simulation.step(200)
     box = Camera(simulation.model, CAMERA).visible(simulation.data, ["purple bottle"])["purple bottle"].box
-    found = locate(SimRobot(simulation).observe(), Detection("purple bottle", box, 1.0))
+    found = locate(simulation.embodiment.robot(simulation).observe(), Detection("purple bottle", box, 1.0))
     assert found is not None
     true = things_now(simulation)["purple bottle"].position_m
     assert found.size_m[1] == pytest.approx(bottle.size_m[1], abs=0.012) and found.size_m[2] < 0.07

@@ -1,12 +1,18 @@
 """What stands on things is read from images: text, digits, and where a needle points."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from vlp.core.images import Rgb
 from vlp.perception.dial import dial_value
+from vlp.perception.grounder import ANYTHING, Detection
+from vlp.perception.perceiving import PerceivingRobot
 from vlp.perception.reading import Ocr, TextLine, read
+from vlp.robot.protocol import Step
+from vlp.sim.fake.robot import FakeRobot
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +83,42 @@ def test_numbers_around_no_needle_are_no_value() -> None:
 def test_what_is_hardly_legible_is_not_told() -> None:
     """A blurred dial of 80 pixels was read as one Chinese character."""
 
-    class FakeFinder:
+    class FakeBlur:
         def lines(self, rgb: Rgb) -> list[TextLine]:
             return [TextLine("R", (0.0, 0.0, 9.0, 9.0), 0.55)]
 
-    assert read(plate(""), (200, 150, 440, 270), FakeFinder()) == ""
+    assert read(plate(""), (200, 150, 440, 270), FakeBlur()) == ""
+
+
+class FakeGrounder:
+    """Finds one thing, at one place."""
+
+    names, looks = None, 1
+
+    def ground(self, rgb: Rgb, phrase: str, also: Sequence[str] = ()) -> list[Detection]:
+        return [Detection("display", (200.0, 150.0, 440.0, 270.0), 1.0)] if phrase in ("display", ANYTHING) else []
+
+
+class FakeFinder:
+    """Reads the same line wherever it looks."""
+
+    def __init__(self, *texts: str) -> None:
+        self.texts = texts
+
+    def lines(self, rgb: Rgb) -> list[TextLine]:
+        return [TextLine(text, (0.0, 0.0, 9.0, 9.0), 0.99) for text in self.texts]
+
+
+@pytest.mark.parametrize(
+    ("thing", "texts", "told"),
+    [("display", ["37.4"], "37.4"), ("display", [], "not-legible"), ("gauge", ["37.4"], "not-found")],
+)
+def test_the_primitive_tells_what_stands_there_or_why_not(thing: str, texts: list[str], told: str) -> None:
+    robot = PerceivingRobot(FakeRobot(), FakeGrounder(), reader=FakeFinder(*texts))
+    assert "read" in robot.describe().primitives
+    result = robot.execute(Step("read", {"object": thing}, "1"))
+    assert (result.value if result.status == "succeeded" else result.code) == told
+
+
+def test_a_robot_without_a_reader_has_no_such_primitive() -> None:
+    assert "read" not in PerceivingRobot(FakeRobot(), FakeGrounder()).describe().primitives

@@ -10,7 +10,6 @@ import numpy as np
 
 from vlp.core.observation import Box, Observation
 from vlp.sim.embodiments.hsr.body import CAMERA
-from vlp.sim.embodiments.hsr.robot import SimRobot
 from vlp.sim.render import Camera
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.tabletop.events import things_now
@@ -31,7 +30,7 @@ class View:
 def make_view(seed: int) -> View:
     """Return the view of a seed; only what shows at least a third of its outline has a box."""
     simulation = Simulation(sample_scene(seed))
-    robot = SimRobot(simulation)
+    robot = simulation.embodiment.robot(simulation)
     seen = Camera(simulation.model, CAMERA).visible(simulation.data, list(simulation.objects))
     boxes = {name: v.box for name, v in seen.items() if v.fraction > 0.34 and v.pixels > 100}
     return View(robot.observe(), things_now(simulation), boxes)

@@ -50,6 +50,7 @@ def shove(simulation, rng, named):
 class Room:
     name, audience, places = "room", "ceiling", (Place("door"), Place("window"))
     events: ClassVar = {"shove": Happening(r"shove (?:the )?(\w+ \w+)", "shove red crate", shove)}
+    legible = False
 
     def sample(self, seed):
         x = float(np.random.default_rng(seed).uniform(1.5, 2.0))

@@ -58,11 +58,13 @@ def open_robot(
         eyes = make_grounder(grounder, Sources(model=model)) if manifest.sees_depth else None
         return PerceivingRobot(real, eyes, judge, ask_person), None
     from vlp.perception.perceiving import PerceivingRobot
+    from vlp.perception.reading import Ocr
     from vlp.sim.open import simulated
 
     acting, simulation = simulated(robot, world, seed)
     eyes = make_grounder(grounder, Sources(boxes=true_boxes(simulation), model=model))
-    return PerceivingRobot(acting, eyes, judge, ask_person, sizes=simulation.world.sizes()), simulation
+    reader = Ocr() if simulation.world.legible else None
+    return PerceivingRobot(acting, eyes, judge, ask_person, simulation.world.sizes(), reader), simulation
 
 
 class OwnRobot:

@@ -1,4 +1,4 @@
-"""Any robot that can observe, with the primitives that look: locate, find_all, check and ask."""
+"""Any robot that can observe, with the primitives that look: locate, find_all, check, read and ask."""
 
 import base64
 import json
@@ -19,6 +19,7 @@ from vlp.perception.grounder import ANYTHING, Detection, Grounder
 from vlp.perception.person import Person
 from vlp.perception.points import Cloud, cloud
 from vlp.perception.pose import locate
+from vlp.perception.reading import TextFinder, read, reading
 from vlp.primitives.facts import Facts
 from vlp.primitives.manifest import Manifest, Primitive
 from vlp.primitives.standard import STANDARD
@@ -102,6 +103,7 @@ class PerceivingRobot:
         model: answers `check` of relations between things; None measures them in depth.
         ask_person: question -> answer; None when nobody is there to ask.
         sizes: how large things are by their nouns, where that is known.
+        reader: finds text in images; None for a robot that is not to read.
     """
 
     def __init__(
@@ -111,8 +113,9 @@ class PerceivingRobot:
         model: Model | None = None,
         ask_person: Callable[[str], str | None] | None = None,
         sizes: Sizes | None = None,
+        reader: TextFinder | None = None,
     ) -> None:
-        self.robot = robot
+        self.robot, self._reader = robot, reader
         self._sizes = sizes
         self._places: Places | None = None
         self._grounder = grounder
@@ -144,7 +147,7 @@ class PerceivingRobot:
     def describe(self) -> Manifest:
         """Return the robot's manifest with the perceptions added."""
         inner = self.robot.describe()
-        self._manifest = with_perceptions(inner)
+        self._manifest = with_perceptions(inner, reads=self._reader is not None)
         self._here = set(self._manifest.primitives) - set(inner.primitives)
         asked = (("ask", self._person.present), ("check", self._model is not None))
         self._here |= {name for name, wanted in asked if wanted and name in self._manifest.primitives}
@@ -165,7 +168,9 @@ class PerceivingRobot:
             self.describe()
         if step.do not in self._here:
             return self._act(step)
-        answers = {"locate": self._locate, "find_all": self._find_all, "check": self._check, "ask": self._ask}
+        answers = {
+            "locate": self._locate, "find_all": self._find_all, "check": self._check, "read": self._read, "ask": self._ask,
+        }  # fmt: skip
         with self._lock:
             if step.key in self._results:
                 return self._results[step.key]
@@ -271,6 +276,19 @@ class PerceivingRobot:
         asked = f"{subject} {relation.replace('_', ' ')} {other}".strip()
         return StepResult(step.key, "failed", done, False, "check-failed", f"not so: {asked}; {evidence}.")
 
+    def _read(self, step: Step) -> StepResult:
+        assert self._reader is not None
+        phrase, look = str(step.arguments["object"]), self._look()
+        found = look.ground(self.grounder, phrase)
+        if not found:
+            seen = [d.phrase for d in look.ground(self.grounder, ANYTHING)]
+            return StepResult(step.key, "failed", {"object": phrase}, code="not-found", message=not_found(phrase, seen))
+        done = {"object": phrase, "box": [round(side, 1) for side in found[0].box], "timings_s": look.timings_s}
+        if text := read(look.observation.rgb, found[0].box, self._reader)[:200]:
+            return StepResult(step.key, "succeeded", done, text)
+        message = f"nothing on the {phrase} is legible from here; go closer, or look at it from the front."
+        return StepResult(step.key, "failed", done, code="not-legible", message=message)
+
     def _ask(self, step: Step) -> StepResult:
         question = str(step.arguments["question"])
         if not self._person.present:
@@ -285,13 +303,19 @@ class PerceivingRobot:
         return StepResult(step.key, "succeeded", {"question": question}, answer)
 
 
-def with_perceptions(manifest: Manifest) -> Manifest:
+def with_perceptions(manifest: Manifest, reads: bool = False) -> Manifest:
     """Return the manifest of a robot with the primitives added that its cameras and a person give it.
 
     Things are located by depth: a robot without it gets `ask` alone. One without a hand has no check of what it holds.
+
+    Args:
+        manifest: the robot's own.
+        reads: whether text in its images is read.
     """
     able = ("locate", "find_all", "check", "ask") if manifest.sees_depth else ("ask",)
     added = {name: STANDARD[name] for name in able if name not in manifest.primitives}
+    if reads and manifest.sees_depth and "read" not in manifest.primitives:
+        added["read"] = reading()
     if "check" in added and not manifest.has_hand:
         added["check"] = without_choice(added["check"], "holding")
     known = manifest.primitives | added

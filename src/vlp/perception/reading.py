@@ -1,6 +1,7 @@
 """Reading what stands in an image: words and digits, and the value that a needle points at among the numbers of a dial."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,6 +11,7 @@ from vlp.core.errors import not_installed
 from vlp.core.images import Rgb
 from vlp.core.observation import Box
 from vlp.perception.dial import dial_value
+from vlp.primitives.manifest import Argument, Primitive
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,10 @@ class TextFinder(Protocol):
 
 
 class Ocr:
-    """A `TextFinder` by RapidOCR: the detector and the recogniser of PaddleOCR, on the CPU, with the weights of the package.
+    """A `TextFinder` by RapidOCR: the detector and the recogniser of PaddleOCR, on the CPU, with the weights of the package."""
 
-    Raises:
-        MissingComponent: the package is not installed.
-    """
-
-    def __init__(self) -> None:
+    @cached_property
+    def _engine(self) -> Any:
         try:
             from rapidocr import RapidOCR
         except ImportError as error:
@@ -59,11 +58,15 @@ class Ocr:
             "Global.log_level": "critical", "Global.use_cls": False, "Det.limit_side_len": 320,
             "EngineConfig.onnxruntime.intra_op_num_threads": 1, "EngineConfig.onnxruntime.inter_op_num_threads": 1,
         }  # fmt: skip
-        self._engine = RapidOCR(params=settings)
+        return RapidOCR(params=settings)
 
     def lines(self, rgb: Rgb) -> list[TextLine]:
-        """Return every line that is legible, from top to bottom."""
-        found: Any = self._engine(np.ascontiguousarray(rgb[..., ::-1]))  # the engine takes blue first
+        """Return every line that is legible, from top to bottom.
+
+        Raises:
+            MissingComponent: the package is not installed.
+        """
+        found = self._engine(np.ascontiguousarray(rgb[..., ::-1]))  # the engine takes blue first
         if found.txts is None or found.boxes is None or found.scores is None:
             return []
         lines: list[TextLine] = []
@@ -71,6 +74,13 @@ class Ocr:
             (left, top), (right, bottom) = corners.min(0).tolist(), corners.max(0).tolist()
             lines.append(TextLine(text, (left, top, right, bottom), float(score)))
         return sorted(lines, key=lambda line: line.box[1])
+
+
+def reading() -> Primitive:
+    """Return the perception of a robot that reads."""
+    said = "Read what stands on one thing: text, digits, or where the needle of a gauge points."
+    what = Argument("object", "phrase", 'What to read, e.g. "gauge".')
+    return Primitive("read", "perception", said, (what,), result="answer", timeout_s=30.0)
 
 
 def read(rgb: Rgb, box: Box, finder: TextFinder) -> str:

@@ -105,6 +105,8 @@ class World(Protocol):
     """Named places that a policy may speak of, the same in every scene; the robot starts at the first."""
     events: Mapping[str, Happening]
     """What people can do here, by the first word of how it is said."""
+    legible: bool
+    """Whether there is something to read here, e.g. a sign or a gauge."""
 
     def sample(self, seed: int) -> Sampled:
         """Return the scene of a seed, 0 or greater; the same seed gives the same scene on every machine."""

@@ -26,6 +26,7 @@ class Home:
     audience = "audience"
     places = places()
     events = events()
+    legible = True
 
     def sample(self, seed: int) -> HomeScene:
         """Return the home of a seed."""

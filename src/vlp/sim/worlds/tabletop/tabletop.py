@@ -23,6 +23,7 @@ class Tabletop:
     audience = AUDIENCE
     places = PLACES
     events = EVENTS
+    legible = False
 
     def sample(self, seed: int) -> Scene:
         """Return the scene of a seed."""
