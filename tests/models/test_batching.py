@@ -237,3 +237,40 @@ def test_replies_are_those_of_each_prompt_alone_and_passes_those_of_the_longest(
     longest = max(reply.tokens["forwards"] for reply in replies)
     assert longest <= model.batch.work.passes <= longest + 1, "one may have begun before the others came"
     assert model.batch.work.segments == sum(reply.tokens["forwards"] for reply in replies) > longest
+
+
+def test_what_fails_outside_a_pass_is_told_and_the_next_request_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No memory for a cache ended the thread: that request waited for ever, and all after it heard that the model is busy."""
+    model, full = FakeModel(), [MemoryError("no room")]
+    model.let_go.set()
+
+    def cache() -> Cache:
+        if full:
+            raise full.pop()
+        return Cache()
+
+    model.batch = Batch(model.feed, cache, nullcontext)
+    with pytest.raises(MemoryError):
+        model.batch.decode(FakePrompt(), writing(2), LATE_S)
+    assert model.batch.requests == 0
+    assert model.batch.decode(FakePrompt(), writing(2), LATE_S) == 2
+
+    start, refused = threading.Thread.start, [RuntimeError("can't start new thread")]
+
+    def started(self: threading.Thread) -> None:
+        if refused:
+            raise refused.pop()
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", started)
+    wait_for(lambda: model.batch._thread is None)
+    with pytest.raises(Busy, match="can't start"):
+        model.batch.decode(FakePrompt(), writing(2), LATE_S)
+    assert model.batch.decode(FakePrompt(), writing(2), LATE_S) == 2
+
+
+def test_a_limit_beyond_what_a_clock_can_wait_is_no_error() -> None:
+    """A limit of 1e11 s was "a fault in the program": OverflowError."""
+    model = FakeModel()
+    model.let_go.set()
+    assert model.batch.decode(FakePrompt(), writing(2), 1e11) == 2

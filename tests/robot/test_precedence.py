@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
-ASK = "from vlp.robot.serving import take_precedence; print(take_precedence(), os.getpriority(os.PRIO_PROCESS, 0))"
+ASK = """
+from vlp.robot.serving import precedence
+with precedence() as given:
+    print(given, os.getpriority(os.PRIO_PROCESS, 0))
+"""
 
 
 def asked(before: str = "pass", then: str = "pass") -> list[str]:
-    code = f"import os; {before}; {ASK}; {then}"
+    code = f"import os\n{before}\n{ASK}\n{then}"
     command = [sys.executable, "-c", code]
     return subprocess.run(command, capture_output=True, text=True, check=True, start_new_session=True).stdout.split()
 
@@ -26,7 +30,8 @@ def test_more_weight_than_that_is_kept() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel does not group programs by session")
-def test_the_session_gets_the_weight_where_the_kernel_goes_by_sessions() -> None:
+def test_the_session_gets_the_weight_for_as_long_where_the_kernel_goes_by_sessions() -> None:
     """With niceness -10 and eight programs at 19 in other terminals, a server got a ninth of the processor."""
-    told, _, *group = asked(then="print(open('/proc/self/autogroup').read())")
-    assert told == "False" or group[-1] == "-10"
+    show = "open('/proc/self/autogroup').read().split()[-1]"
+    told, _, *groups = asked(f"print({show})", f"with precedence(): print({show})\nprint({show})")[1:]
+    assert told == "False" or groups == ["-10", "0"]

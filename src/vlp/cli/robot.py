@@ -58,7 +58,7 @@ def serve(
     from vlp.episodes.assemble import open_robot
     from vlp.robot.access import Access, read_grants
     from vlp.robot.record import Record, default_path
-    from vlp.robot.serving import new_token, take_precedence
+    from vlp.robot.serving import new_token, precedence
     from vlp.robot.serving import serve as run_server
 
     if robot.startswith(("http://", "https://")):
@@ -72,12 +72,7 @@ def serve(
     if kept:
         Record(kept).close()  # refuses what another process has, before its driver is touched
     bare = grounder == "none"
-    body: Any = open_robot(robot, world=world, seed=seed, grounder="oracle" if bare else grounder)[0]
     where = f" in {world} {seed}" if is_simulated(robot) else ""
-
-    if not is_simulated(robot) and not take_precedence():
-        note = "note: this server has no more weight than other programs here; docs/safety.md has how it gets it."
-        print(note, file=sys.stderr, flush=True)
 
     def tell() -> None:
         print(f"{robot}{where} at http://{host}:{port}, Ctrl-C ends it.", flush=True)
@@ -89,7 +84,12 @@ def serve(
             print("After a stop, who stands beside the robot opens its latch:", flush=True)
             print(f"  VLP_ROBOT_RESET_TOKEN={reset_token} vlp robot reset --robot http://{host}:{port}", flush=True)
 
-    run_server(body.robot if bare else body, access, host, port, stop_port, allow_remote, kept, tell)
+    with contextlib.nullcontext(True) if is_simulated(robot) else precedence() as given:
+        if not given:
+            note = "note: this server has no more weight than other programs here; docs/safety.md has how it gets it."
+            print(note, file=sys.stderr, flush=True)
+        body: Any = open_robot(robot, world=world, seed=seed, grounder="oracle" if bare else grounder)[0]
+        run_server(body.robot if bare else body, access, host, port, stop_port, allow_remote, kept, tell)
     return 0
 
 

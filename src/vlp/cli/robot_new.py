@@ -42,6 +42,6 @@ def new(name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")
         write_whole(file, text.format(name=name, kind=kind).encode())
     print(f"written: {', '.join(map(str, written))}. Try:")
     print(f"  vlp robot check {name}:{kind}")
-    print(f"  python -m pytest test_{name}.py")
+    print(f"  python -m pytest test_{name}.py          # pip install pytest")
     print(f'  vlp run "measure the temperature at the desk" --robot {name}:{kind} --model scripted:{name}_replies.json')
     return 0

@@ -25,14 +25,14 @@ def show(
         seed: which of its scenes.
         robot: whose camera.
         audience: draw robot and scene as films show them instead, without boxes.
-        out: the picture's file; by default world-NAME-SEED.png here.
+        out: the picture's file; by default world-NAME-SEED.png here, with -audience where it is one.
     """
     try:
         from vlp.sim.show import show as draw
     except ImportError as error:
         raise not_installed("simulation needs", error, "sim") from None
     rgb, text = draw(seed, world, robot, audience)
-    file = Path(out or f"world-{world}-{seed}.png")
+    file = Path(out or f"world-{world}-{seed}{'-audience' if audience else ''}.png")
     write_whole(file, encode_png(rgb))
     print(text)
     print(f"\ndrawn to {file}")

@@ -74,6 +74,8 @@ def run_episode(episode: Episode, system: System, out: Path, watch: Watch | None
     shutil.rmtree(folder, ignore_errors=True)
     run, simulation, account = set_up(episode, system, folder, watch)
     outcome = run.go()
+    if (outcome.outcome, outcome.reason) == ("stopped", "interrupted"):
+        raise KeyboardInterrupt  # whoever interrupted it wants no row of it, and no further episode
     events = read_events(folder)
     moved = any(e.kind == "step-finished" and e.data["kind"] == "action" for e in events)
     success = _success(episode, outcome, moved)

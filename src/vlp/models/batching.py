@@ -202,7 +202,8 @@ class Batch:
         self._submit(request)
         try:
             try:
-                tokens = request.told.get(timeout=max(timeout_s, 0.1))  # one that is late already ends by its own limit
+                wait_s = min(max(timeout_s, 0.1), threading.TIMEOUT_MAX)  # one that is late already ends by its own limit
+                tokens = request.told.get(timeout=wait_s)
             except Empty:
                 if self._withdrawn(request):
                     raise MissingComponent("the model was busy with other requests up to the time limit.", TOO_SLOW) from None
@@ -228,10 +229,14 @@ class Batch:
             if len(self._waiting) >= self.limits.waiting:
                 said = f"the model decodes {self.limits.requests} requests together, and {len(self._waiting)} wait already."
                 raise Busy(said, "Ask again later, or open the model a second time.")
+            if self._thread is None or not self._thread.is_alive():  # none yet, or left behind by a fork
+                thread = threading.Thread(target=self._serve, name="vlp-batch", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    raise Busy(f"the model cannot start a thread to decode on: {error}.", "Ask again later.") from None
+                self._thread = thread
             self._waiting.append(request)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._serve, name="vlp-batch", daemon=True)
-                self._thread.start()
 
     def _withdrawn(self, request: _Request[Any]) -> bool:
         with self._lock:
@@ -241,14 +246,27 @@ class Batch:
             return True
 
     def _serve(self) -> None:
-        while True:
-            with self._computing():
-                while self._admit():
-                    self._pass()
+        try:
+            while self._served():
+                pass
+        except BaseException as error:  # no memory for a cache, or no device: whoever waits is told, the next one begins anew
             with self._lock:
-                if not self._waiting:
-                    self._thread = None
-                    return
+                left = [one for one in (*self._open, *self._waiting) if not one.ended]
+                self._open.clear()
+                self._waiting.clear()
+                self._thread = None
+            for request in left:
+                request.end(error=error)
+
+    def _served(self) -> bool:
+        """Decode until nothing is open; return whether somebody waits again, and let go of the thread where nobody does."""
+        with self._computing():
+            while self._admit():
+                self._pass()
+        with self._lock:
+            if not self._waiting:
+                self._thread = None
+            return bool(self._waiting)
 
     def _admit(self) -> bool:
         """Let go of requests that ended and take on those whose turn it is; False when there are none."""

@@ -185,6 +185,7 @@ def _hold(path: Path) -> int:
         os.close(descriptor)
         raise UsageError(
             f"{holder(lock)} has this robot already, with {str(path)!r}.",
-            "End it; a second robot of this kind is served with a record of its own, --record PATH.",
+            "Command it there (--robot URL) if it serves the robot, else end it. A second robot of this kind is served with a"
+            " record of its own, --record PATH.",
         ) from None
     return descriptor

@@ -116,9 +116,8 @@ class Early:
             return
         self._count += 1
         sent = self._sent(step, f"{self._tag}.early.{self._count}")
-        self._journal.emit(
-            Event("step-begun", {"key": sent.key, "do": sent.do, "arguments": sent.arguments, "text": say(step)})
-        )
+        said = say(PolicyStep(step.do, step.arguments))  # the name of its result is not known yet
+        self._journal.emit(Event("step-begun", {"key": sent.key, "do": sent.do, "arguments": sent.arguments, "text": said}))
         self._body.begin(sent)
         self._begun = sent
 

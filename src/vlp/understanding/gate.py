@@ -440,11 +440,12 @@ def check_made_for(name: str, made_for: Mapping[str, Sequence[str]], manifest: M
     here = {"primitives": list(manifest.primitives), "places": list(manifest.places)}
     lacks = {part: sorted(set(made_for[part]) - set(here[part])) for part in here}
     adds = {part: sorted(set(here[part]) - set(made_for[part])) for part in here}
-    told = [f"it lacks the {part} {', '.join(names)}" for part, names in lacks.items() if names]
-    told += [f"it also has the {part} {', '.join(names)}" for part, names in adds.items() if names]
+    told = [f"it expects the {part} {', '.join(names)}" for part, names in lacks.items() if names]
+    told += [f"it does not know the {part} {', '.join(names)}" for part, names in adds.items() if names]
     if told:
         way = "Name a general model (--model URL or folder), or fine-tune one on samples of this robot (`vlp train sft`)."
-        raise UsageError(f"{name} was made for another robot than {manifest.robot!r}: {'; '.join(told)}.", way)
+        where = f"{name} was made for another robot or world than {manifest.robot!r} where it stands"
+        raise UsageError(f"{where}: {'; '.join(told)}.", way)
 
 
 OPEN = Gate()

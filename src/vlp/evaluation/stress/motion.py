@@ -28,7 +28,7 @@ from vlp.evaluation.stress.command import quantiles
 from vlp.robot.access import Access, Grant
 from vlp.robot.client import RemoteRobot
 from vlp.robot.protocol import Step, StepResult
-from vlp.robot.serving import running_server, take_precedence
+from vlp.robot.serving import precedence, running_server
 from vlp.sim.fake.robot import FakeRobot
 
 TOKEN = "a-token-for-the-stress"
@@ -195,9 +195,8 @@ def served(*observers: str) -> Iterator[Served]:
 
 def _serve(last_s: "Synchronized[float]", pipe: Any, observers: tuple[str, ...]) -> None:
     parent = os.getppid()
-    take_precedence()  # as `vlp robot serve` does
     grants = [Grant.of(TOKEN, ("operate", "reset")), *(Grant.of(token, ("observe",)) for token in observers)]
-    with running_server(TickingRobot(last_s), TOKEN, access=Access(grants)) as at:
+    with precedence(), running_server(TickingRobot(last_s), TOKEN, access=Access(grants)) as at:  # as `vlp robot serve` does
         pipe.send(urlsplit(at.url).port)
         while os.getppid() == parent:  # it ends with whoever measures, however that dies
             time.sleep(0.5)
