@@ -14,6 +14,7 @@ from vlp.primitives.standard import make_manifest
 from vlp.sim.language.task import Goal, Task
 from vlp.sim.open import manifest_of
 from vlp.sim.truth import TrueObject, Truth
+from vlp.sim.worlds.tabletop.tasks import TableTasks
 
 BLOCK = TrueObject("green", "block", (0.6, 0.3, 0.45), (0.1, 0.05, 0.05), 0.0)
 CUBE = TrueObject("green", "cube", (0.6, 0.3, 0.5), (0.05, 0.05, 0.05), 0.0, support="green block", relation="on")
@@ -32,7 +33,7 @@ def test_what_a_check_denies_is_done_again(goal: Goal, other: TrueObject) -> Non
     truth = Truth({"green block": BLOCK, "green cube": CUBE, "red can": other}, "", "table")
     task = Task("put", {"a": goal.subject, "relation": goal.relation, "b": goal.target}, (goal,), satisfied=True)
     assert goal.holds(truth)
-    model = ExpertModel(lambda: truth, lambda: task)
+    model = ExpertModel(TableTasks(), lambda: truth, lambda: task)
     asked = [user(f"at: table\nholding: nothing\nfailed: check {goal.subject} (check-failed)\ndo: it")]
     first = json.loads(model.generate(asked, grammar=policy_schema(manifest())).text)
     assert [step["do"] for subtask in first["subtasks"] for step in subtask["steps"]] == ["check"]
@@ -51,7 +52,7 @@ PICK = Task("pick", {"a": "red cube"}, (Goal("holding", "red cube"),))
 def test_the_expert_calls_primitives_as_the_robot_does() -> None:
     """A second body walks where the first one drives; the expert told both to `go_to`."""
     policy = json.loads(
-        ExpertModel(lambda: CUBE_ALONE, lambda: PICK, with_perceptions(manifest_of("anymal"))).generate([]).text
+        ExpertModel(TableTasks(), lambda: CUBE_ALONE, lambda: PICK, with_perceptions(manifest_of("anymal"))).generate([]).text
     )
     steps = [step for subtask in policy["subtasks"] for step in subtask["steps"]]
     assert steps[0] == {"do": "walk_to", "place": "table"}
@@ -60,5 +61,5 @@ def test_the_expert_calls_primitives_as_the_robot_does() -> None:
 
 def test_what_a_robot_has_no_primitive_for_it_cannot_do() -> None:
     rover = make_manifest("rover", ("go_to", "locate", "check"), ("table", "start"))
-    policy = json.loads(ExpertModel(lambda: CUBE_ALONE, lambda: PICK, rover).generate([]).text)
+    policy = json.loads(ExpertModel(TableTasks(), lambda: CUBE_ALONE, lambda: PICK, rover).generate([]).text)
     assert policy == {"goal": "the red cube is held", "cannot": "this robot cannot grasp"}

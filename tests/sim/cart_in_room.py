@@ -49,6 +49,7 @@ def shove(simulation, rng, named):
 
 class Room:
     name, audience, places = "room", "ceiling", (Place("door"), Place("window"))
+    tasks = None
     events: ClassVar = {"shove": Happening(r"shove (?:the )?(\w+ \w+)", "shove red crate", shove)}
     legible = False
 

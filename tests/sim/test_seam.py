@@ -8,11 +8,15 @@ from cart_in_room import Cart, Room
 
 from vlp.cli.main import main
 from vlp.core.errors import UsageError
+from vlp.core.messages import Instruction
+from vlp.episodes.expert_model import ExpertModel
+from vlp.episodes.verdict import Verdict
 from vlp.episodes.world_events import check_event, happen
 from vlp.robot.conformance import check_robot
 from vlp.sim import EMBODIMENTS, WORLDS, open_embodiment, open_world, sample
 from vlp.sim.open import manifest_of, simulated
 from vlp.sim.simulation import Simulation
+from vlp.sim.truth import Truth
 from vlp.sim.worlds.conformance import check_world
 
 
@@ -99,3 +103,11 @@ class Drifting(Room):
 def test_a_world_that_breaks_its_contract_is_told_where():
     codes = {issue.code for issue in check_world(Drifting(), Cart(), seeds=(5,)).issues}
     assert {"chance", "seed", "places", "rest"} <= codes
+
+
+def test_a_world_without_tasks_has_no_expert_and_no_verdict(tmp_path):
+    words = ["run", "drive to the window", "--robot", "cart", "--world", "room", "--grounder", "oracle", "--confirm", "yes"]
+    with pytest.raises(UsageError, match="no tasks, and so no expert"):
+        ExpertModel(Room().tasks, Truth, lambda: None)
+    assert main([*words, "--model", "expert", "--no-recordings", "--out", f"{tmp_path}/run"]) != 0
+    assert Verdict(Simulation(sample("room", 3), Cart(), Room()), Instruction.of("shove the red crate"))() is None

@@ -225,7 +225,7 @@ def _expert(simulation: Simulation | None, judge: Verdict | None, robot: Robot) 
     from vlp.episodes.expert_model import ExpertModel
 
     assert simulation is not None and judge is not None
-    return ExpertModel(simulation.truth, lambda: judge.task, robot.describe())
+    return ExpertModel(simulation.world.tasks, simulation.truth, lambda: judge.task, robot.describe())
 
 
 def _labels(spec: Spec) -> list[str]:

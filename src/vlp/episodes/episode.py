@@ -126,8 +126,9 @@ def set_up(
         tuple(Change(e.step, Instruction.of(words_of(e)) if e.kind == "instruct" else words_of(e)) for e in heard),
         system.budget if system.replan else replace(system.budget, replans=0),
     )  # fmt: skip
+    planner = model or ExpertModel(simulation.world.tasks, simulation.truth, lambda: verdict.task, robot.describe())
     run = Run(
-        folder, spec, robot, model or ExpertModel(simulation.truth, lambda: verdict.task, robot.describe()), judge=verdict,
+        folder, spec, robot, planner, judge=verdict,
         subscribers=[account] if account else [], triggers=[t for t in TRIGGERS if system.replan or t.name == "step-failed"],
         early=system.early,
     )  # fmt: skip

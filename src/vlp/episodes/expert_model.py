@@ -3,27 +3,29 @@
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from vlp.core.errors import UsageError
 from vlp.core.messages import Message
 from vlp.models.protocol import Capabilities, Reply
 from vlp.primitives.manifest import Manifest
-from vlp.sim.expert import for_robot, plan
-from vlp.sim.language.relations import OUT_OF_SIGHT, elsewhere
-from vlp.sim.language.task import Task
 from vlp.sim.truth import Truth
+from vlp.sim.worlds.tasks import Tasks, WorldTask
 
 
 class ExpertModel:
     """A `Model` that reads nothing of its prompt but a check that failed: upper baseline of what a model could write.
 
     Args:
+        tasks: those of the world, whose expert it is.
         truth: gives the true state now.
         task: gives the task in force now.
-        manifest: the robot's; None for one with the standard primitives.
+        manifest: the robot's; None for one with every primitive that a task needs.
+
+    Raises:
+        UsageError: a world without tasks.
     """
 
     name = "expert"
@@ -31,7 +33,16 @@ class ExpertModel:
     can = Capabilities(reads=False)
     """It goes by the task that a sentence was read as, not by its words."""
 
-    def __init__(self, truth: Callable[[], Truth], task: Callable[[], Task | None], manifest: Manifest | None = None) -> None:
+    def __init__(
+        self,
+        tasks: Tasks | None,
+        truth: Callable[[], Truth],
+        task: Callable[[], WorldTask | None],
+        manifest: Manifest | None = None,
+    ) -> None:
+        if tasks is None:
+            raise UsageError("this world has no tasks, and so no expert.", "Name a model with --model.")
+        self._tasks = tasks
         self._truth = truth
         self._task = task
         self._manifest = manifest
@@ -55,17 +66,14 @@ class ExpertModel:
         if task is None:
             policy: dict[str, Any] = {"goal": "what was said", "cannot": "the instruction belongs to no task"}
         else:
-            policy = self._plan(self._truth(), task)
+            truth = self._truth()
+            policy = self._tasks.policy(truth, task, self._manifest)
             if grammar is not None and _claims(policy) and not Draft202012Validator(grammar).is_valid(policy):
-                policy = self._plan(_undone(self._truth(), task, messages), replace(task, satisfied=False))
+                policy = self._tasks.policy(truth, task, self._manifest, _doubted(task, messages))
         text = json.dumps(policy, separators=(",", ":"))
         if on_text:
             on_text(text)
         return Reply(text, {"total": time.perf_counter() - start})
-
-    def _plan(self, truth: Truth, task: Task) -> dict[str, Any]:
-        policy = plan(truth, task)
-        return for_robot(policy, self._manifest) if self._manifest is not None else policy
 
 
 def _claims(policy: dict[str, Any]) -> bool:
@@ -73,9 +81,7 @@ def _claims(policy: dict[str, Any]) -> bool:
     return all(step["do"] == "check" for subtask in policy.get("subtasks", ()) for step in subtask["steps"])
 
 
-def _undone(truth: Truth, task: Task, messages: Sequence[Message]) -> Truth:
-    """Return the state as if what the failed check looked at lay elsewhere."""
+def _doubted(task: WorldTask, messages: Sequence[Message]) -> list[str]:
+    """Return the things that the failed check was about; all of the task's where it says of none."""
     said = "\n".join(message.text for message in messages)
-    in_sight = [n for n in task.subjects if n in truth.objects and truth.objects[n].support not in OUT_OF_SIGHT]
-    doubted = [name for name in in_sight if f"failed: check {name} " in said] or in_sight
-    return elsewhere(truth, doubted, 10.0)  # farther than any relation allows
+    return [name for name in task.subjects if f"failed: check {name} " in said] or list(task.subjects)

@@ -12,9 +12,9 @@ from vlp.episodes.world_events import happen
 from vlp.journal import Event
 
 if TYPE_CHECKING:
-    from vlp.sim.language.task import Task
     from vlp.sim.simulation import Simulation
     from vlp.sim.truth import Truth
+    from vlp.sim.worlds.tasks import WorldTask
 
 
 class Verdict:
@@ -23,7 +23,7 @@ class Verdict:
     Args:
         simulation: the world.
         asked: the first instruction, or its task where that is known; None, or a sentence that belongs to no family of tasks,
-            has no verdict.
+            has no verdict, nor has any in a world without tasks.
         following: the tasks of the scripted instructions, in order; others are read from their words.
         final: what is judged in the end; None for the task in force.
         seed: decides what events leave open.
@@ -37,10 +37,10 @@ class Verdict:
     def __init__(
         self,
         simulation: Simulation,
-        asked: Instruction | Task | None,
-        following: Sequence[Task] = (),
+        asked: Instruction | WorldTask | None,
+        following: Sequence[WorldTask] = (),
         *,
-        final: Task | None = None,
+        final: WorldTask | None = None,
         seed: int = 0,
         restore: Callable[[bytes], None] | None = None,
     ) -> None:
@@ -52,22 +52,22 @@ class Verdict:
         self._events = 0
         self._sentences = 0
         self._moved_before: tuple[str, ...] = ()
-        self._task: Task | None = None
-        self._heard: list[tuple[str | Task | None, Truth]] = []
+        self._task: WorldTask | None = None
+        self._heard: list[tuple[str | WorldTask | None, Truth]] = []
+        self._said: list[str] = []
+        self._saying: dict[str, str] = {}
         self.disturbed: list[str] = []
         self._hear(asked.text if isinstance(asked, Instruction) else asked)
 
     @property
-    def task(self) -> Task | None:
+    def task(self) -> WorldTask | None:
         """The task in force; sentences are read here, when somebody wants to know, each by the state it was said in."""
-        from vlp.sim.language.corrections import recognise_correction
-        from vlp.sim.language.recognise import recognise
-
-        for said, then in self._heard:
-            if not isinstance(said, str):
-                self._task = said
+        tasks = self._simulation.world.tasks
+        for heard, then in self._heard:
+            if isinstance(heard, str):
+                self._task = tasks.read(heard, then, self._task) if tasks else None
             else:
-                self._task = recognise(said, then) if self._task is None else recognise_correction(said, self._task, then)
+                self._task = heard
         self._heard.clear()
         return self._task
 
@@ -79,25 +79,31 @@ class Verdict:
         return list(moved)
 
     def on_event(self, event: Event) -> None:
-        """Take note of new instructions and, in a run that is taken over, of what happened before."""
+        """Take note of new instructions, of what people are told and, in a run taken over, of what was before."""
         if event.kind == "instruction":
             self._sentences += 1
             if self._sentences > 1:
                 self._instruct(event)
+        elif event.kind == "step-started" and event.data["do"] == "say":
+            self._saying[event.data["key"]] = " ".join(str(value) for value in event.data["arguments"].values())
+        elif event.kind == "step-finished" and event.data["key"] in self._saying:
+            words = self._saying.pop(event.data["key"])
+            self._said += [words] if event.data["status"] == "succeeded" else []
         elif self._restore is not None:
             self._again(event)
 
     def __call__(self) -> bool | None:
         """Return whether the task is done now; None when nobody can say."""
         task = self._final or self.task
-        return None if task is None else task.success(self.start, self._simulation.truth())
+        return None if task is None else task.success(self.start, self._simulation.truth(), self._said)
 
     def _instruct(self, event: Event) -> None:
         scripted = event.data["source"].startswith("scheduled") and self._following
         self._hear(self._following.pop(0) if scripted else event.data["text"])
 
-    def _hear(self, said: str | Task | None) -> None:
+    def _hear(self, said: str | WorldTask | None) -> None:
         self.start = self._simulation.truth()
+        self._said = []
         self._heard.append((said, self.start))
 
     def _disturb(self, moved: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from vlp.episodes.verdict import Verdict
 from vlp.journal import Event
 from vlp.runtime.story import Outcome
 from vlp.sim.language.relations import OUT_OF_SIGHT, holds
+from vlp.sim.language.task import Task
 from vlp.sim.simulation import Simulation
 from vlp.sim.symbolic import is_right
 from vlp.sim.truth import Truth
@@ -75,7 +76,7 @@ class Witness:
         if event.kind == "policy":
             self._revision += 1
             task = self._verdict.task
-            if task is not None and not self._expert:
+            if isinstance(task, Task) and not self._expert:
                 right, why = is_right(event.data["policy"], self._simulation.truth(), task)
                 if not right:
                     self._add("wrong policy", why)

@@ -88,7 +88,7 @@ def sent_first(episode: Episode, inner: InProcess, folder: Path, early: bool) ->
     run, simulation, _ = set_up(episode, System(lambda: model, "oracle", budget=patient, early=early), folder)
     assert isinstance(run.loop.judge, Verdict)
     judge = run.loop.judge
-    model.writes = ExpertModel(simulation.truth, lambda: judge.task)
+    model.writes = ExpertModel(simulation.world.tasks, simulation.truth, lambda: judge.task)
     outcome = run.go()
     events = read_events(folder, blobs=False)
     ended = (outcome.outcome, outcome.claim, outcome.verdict, round(float(simulation.data.time), 3))

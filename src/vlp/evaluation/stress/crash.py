@@ -268,7 +268,7 @@ def live(out: Path, world: int, kill: tuple[str, float] | None) -> str:
         raise UsageError("no world had a task.")
     known = read_run(out) if (out / "journal.db").exists() else None
     spec, past = known or (Spec(Instruction.of(task.instruction), first(EMBODIMENTS), first(WORLDS), "expert", world), [])
-    expert = ExpertModel(simulation.truth, lambda: task)
+    expert = ExpertModel(simulation.world.tasks, simulation.truth, lambda: task)
     when, number = kill or ("", 0.0)
     killers = [_Killer(number)] if when == "moment" else []
     run = Run(out, spec, robot, expert, judge=Verdict(simulation, task), subscribers=killers, past=past)

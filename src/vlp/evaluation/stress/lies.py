@@ -83,7 +83,7 @@ def case(index: int, seed: int, out: Path) -> dict[str, Any]:
     verdict = Verdict(simulation, episode.task, [], final=episode.final_task, seed=episode.seed)
     nothing: Callable[[], Mapping[str, Box]] | None = None
     witness = Witness(simulation, verdict, nothing, expert=True)
-    expert = ExpertModel(simulation.truth, lambda: verdict.task)
+    expert = ExpertModel(simulation.world.tasks, simulation.truth, lambda: verdict.task)
     run = Run(folder, Spec(Instruction.of(episode.task.instruction)), robot, expert, judge=verdict, subscribers=[witness])
     outcome = run.go()
     events = read_events(folder, blobs=False)

@@ -1,17 +1,16 @@
 """What a task is: an instruction, what must be true at its end, and the test for that on the true state."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import hypot
 from random import Random
-from typing import Any, Literal
+from typing import Any
 
 from vlp.sim.language.phrasings import Phrasings, phrasings
 from vlp.sim.language.relations import holds, rests_on
 from vlp.sim.language.wording import word
 from vlp.sim.truth import Truth
-
-Split = Literal["train", "test"]
+from vlp.sim.worlds.tasks import Split
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ class Task:
         """The things to be moved, in the order of the goals."""
         return tuple(goal.subject for goal in self.goals)
 
-    def success(self, start: Truth, now: Truth) -> bool:
+    def success(self, start: Truth, now: Truth, said: Sequence[str] = ()) -> bool:
         """Return whether the task is done: all goals hold and nothing else was put anywhere but out of the way.
 
         A thing that a person took from the world has no goal any more.
@@ -83,7 +82,9 @@ class Task:
         Args:
             start: the true state when the instruction was given.
             now: the true state at the end.
+            said: what the robot has told people; no task here asks for it.
         """
+        del said
         if self.cannot or self.satisfied:
             return untouched(start, now)
         if not all(goal.holds(now) for goal in self.goals if goal.subject in now.objects):

@@ -13,6 +13,7 @@ from vlp.primitives.manifest import Place
 from vlp.sim.opengl import mujoco
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.floor import FloorPlan
+from vlp.sim.worlds.tasks import Tasks
 
 if TYPE_CHECKING:
     from vlp.sim.simulation import Simulation
@@ -107,6 +108,8 @@ class World(Protocol):
     """What people can do here, by the first word of how it is said."""
     legible: bool
     """Whether there is something to read here, e.g. a sign or a gauge."""
+    tasks: Tasks | None
+    """What can be asked for here; None for a world without tasks, where sentences have no verdict and there is no expert."""
 
     def sample(self, seed: int) -> Sampled:
         """Return the scene of a seed, 0 or greater; the same seed gives the same scene on every machine."""

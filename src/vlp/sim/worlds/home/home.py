@@ -27,6 +27,7 @@ class Home:
     places = places()
     events = events()
     legible = True
+    tasks = None
 
     def sample(self, seed: int) -> HomeScene:
         """Return the home of a seed."""

@@ -12,6 +12,7 @@ from vlp.sim.worlds.tabletop.events import EVENTS, scene_of
 from vlp.sim.worlds.tabletop.places import PLACES
 from vlp.sim.worlds.tabletop.scene import Scene
 from vlp.sim.worlds.tabletop.sizes import sizes
+from vlp.sim.worlds.tabletop.tasks import TableTasks
 from vlp.sim.worlds.tabletop.true_state import read_truth
 from vlp.sim.worlds.tabletop.world import sample_scene
 
@@ -24,6 +25,7 @@ class Tabletop:
     places = PLACES
     events = EVENTS
     legible = False
+    tasks = TableTasks()
 
     def sample(self, seed: int) -> Scene:
         """Return the scene of a seed."""

@@ -1,0 +1,50 @@
+"""The tasks of the table: the families of `vlp.sim.language`, and the expert for them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+from vlp.primitives.manifest import Manifest
+from vlp.sim.expert import for_robot, plan
+from vlp.sim.language.corrections import recognise_correction
+from vlp.sim.language.families import sample_task
+from vlp.sim.language.recognise import recognise
+from vlp.sim.language.relations import OUT_OF_SIGHT, elsewhere
+from vlp.sim.language.task import Task
+from vlp.sim.truth import Truth
+from vlp.sim.worlds.tasks import Split, WorldTask
+
+
+class TableTasks:
+    """`vlp.sim.worlds.tasks.Tasks` of the world `tabletop`."""
+
+    def draw(self, truth: Truth, rng: Random, split: Split = "train") -> Task | None:
+        """Return a task of a family drawn by weight."""
+        return sample_task(truth, rng, split)
+
+    def read(self, sentence: str, truth: Truth, before: WorldTask | None = None) -> Task | None:
+        """Return what a sentence means, or what it makes of the task before."""
+        return recognise(sentence, truth) if before is None else recognise_correction(sentence, _own(before), truth)
+
+    def policy(
+        self, truth: Truth, task: WorldTask, manifest: Manifest | None = None, doubted: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Return the canonical policy; doubted things that are in sight count as lying elsewhere."""
+        own = _own(task)
+        policy = plan(*_doubting(truth, own, doubted)) if doubted else plan(truth, own)
+        return for_robot(policy, manifest) if manifest is not None else policy
+
+
+def _doubting(truth: Truth, task: Task, doubted: Sequence[str]) -> tuple[Truth, Task]:
+    """Return state and task as if what is doubted lay elsewhere; all in sight where of that nothing is doubted."""
+    in_sight = [n for n in task.subjects if n in truth.objects and truth.objects[n].support not in OUT_OF_SIGHT]
+    denied = [name for name in in_sight if name in doubted] or in_sight
+    far_m = 10.0  # farther than any relation allows
+    return elsewhere(truth, denied, far_m), replace(task, satisfied=False)
+
+
+def _own(task: WorldTask) -> Task:
+    if not isinstance(task, Task):
+        raise TypeError(f"a {type(task).__name__} is no task of the table")
+    return task
