@@ -14,6 +14,7 @@ from vlp.sim.worlds.home.reacting import react
 from vlp.sim.worlds.home.rooms import floor_plan
 from vlp.sim.worlds.home.sampling import sample_home
 from vlp.sim.worlds.home.scene import HomeScene
+from vlp.sim.worlds.home.tasks.tasks import HomeTasks
 from vlp.sim.worlds.home.telling import describe
 from vlp.sim.worlds.home.true_state import HomeTruth, read_truth
 from vlp.sim.worlds.protocol import Station
@@ -27,7 +28,7 @@ class Home:
     places = places()
     events = events()
     legible = True
-    tasks = None
+    tasks = HomeTasks()
 
     def sample(self, seed: int) -> HomeScene:
         """Return the home of a seed."""

@@ -83,6 +83,11 @@ def shirts() -> dict[str, Rgb]:
     }  # fmt: skip
 
 
+def first_names() -> list[str]:
+    """Return the names that people may have."""
+    return ["Adel", "Angel", "Axel", "Charlie", "Jane", "Jules", "Morgan", "Paris", "Robin", "Simone"]
+
+
 def sample_persons(sofa: Furniture, rng: np.random.Generator) -> tuple[HomePerson, ...]:
     """Return one to four persons with names and shirts of their own; the first one stands.
 
@@ -91,7 +96,7 @@ def sample_persons(sofa: Furniture, rng: np.random.Generator) -> tuple[HomePerso
         rng: decides.
     """
     n = int(rng.choice([1, 2, 3, 4], p=[0.25, 0.30, 0.25, 0.20]))
-    names = rng.permutation(["Adel", "Angel", "Axel", "Charlie", "Jane", "Jules", "Morgan", "Paris", "Robin", "Simone"])
+    names = rng.permutation(first_names())
     worn = rng.permutation(list(shirts()))
     where, lies = spots(sofa), rng.random() < 0.4
     standing = [str(s) for s in rng.permutation([spot for spot in where if not spot.startswith("sofa")])]

@@ -10,7 +10,7 @@ from vlp.sim.opengl import mujoco
 from vlp.sim.truth import TrueObject, Truth
 from vlp.sim.worlds.contacts import carrier, contacts, held_by, of_hand
 from vlp.sim.worlds.home.mannequins import hand_of, joint_names
-from vlp.sim.worlds.home.people import Build, gestures
+from vlp.sim.worlds.home.people import Build, gestures, seat_height_m, upturned_hand
 from vlp.sim.worlds.home.places import Cabinet, shelf_levels
 from vlp.sim.worlds.home.reacting import is_lamp_on
 from vlp.sim.worlds.home.rooms import Rooms
@@ -116,6 +116,41 @@ def read_truth(
         gauges={"needle": f.needle, "digits": f.digits},
         sign=f.sign,
         balls=_balls(model, data, present),
+    )
+
+
+def truth_of(scene: HomeScene) -> HomeTruth:
+    """Return the true state of a home that nobody has touched yet, without physics; arms and faces of people only nearly."""
+    build, f = Build(), scene.fixtures
+    objects = {
+        thing.phrase: HomeObject(
+            colour=thing.product.colour,
+            kind=thing.product.kind,
+            position_in_world=thing.position_m,
+            size_m=thing.size_m,
+            yaw_rad=thing.yaw_rad,
+            support=thing.support,
+            relation=thing.relation,
+            name=thing.name,
+            category=thing.product.category,
+            room=Rooms().room_of(*thing.position_m[:2]),
+        )
+        for thing in scene.objects
+    }
+    persons = {}
+    for p in scene.persons:
+        face_m = seat_height_m(p) + (build.head_m if p.pose != "lying" else 0.0)
+        at, held = (p.x_m, p.y_m, face_m), upturned_hand(p)
+        persons[p.name] = TruePerson(p.name, p.pose, p.gesture, p.shirt, place_of(p), at, held, p.holds)
+    return HomeTruth(
+        objects=dict(objects),
+        at="start",
+        persons=persons,
+        opened={"drawer": f.drawer, "cabinet door": f.door},
+        lamp_on=f.lamp_on,
+        gauges={"needle": f.needle, "digits": f.digits},
+        sign=f.sign,
+        balls={t.phrase: f.balls if t.phrase == f.ball_cup else 0 for t in scene.objects if t.product.holds},
     )
 
 

@@ -1,0 +1,271 @@
+"""The expert of the home: sees the true state and writes the right policy, from any state a task may be in."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from vlp.sim.worlds.home.tasks import steps
+from vlp.sim.worlds.home.tasks.families import why_not
+from vlp.sim.worlds.home.tasks.goals import (
+    Enough,
+    Given,
+    HomeGoal,
+    Lit,
+    Rests,
+    Shut,
+    ToldPlace,
+    ToldReading,
+    fixture_of,
+    is_at,
+    is_open,
+    place_under,
+    relation_of,
+    room_of,
+    takes,
+    told_place,
+)
+from vlp.sim.worlds.home.tasks.symbolic import SymbolicHome, handles
+from vlp.sim.worlds.home.tasks.task import HomeTask
+from vlp.sim.worlds.home.true_state import HomeTruth
+
+Json = dict[str, Any]
+
+
+class Unreachable(Exception):
+    """A goal that can no longer be reached, and why."""
+
+
+def plan(truth: HomeTruth, task: HomeTask, doubted: Sequence[str] = ()) -> Json:
+    """Return the canonical policy for a task from the present state.
+
+    Goals that hold already are skipped. What is held goes where it belongs first, or is put down where the robot is when it is
+    in the way. Then things are fetched, room by room from where the robot is; then the lamp is switched and dials are read;
+    then the drawer and the door are shut.
+
+    Args:
+        truth: the state now, which may be one midway.
+        task: what to do.
+        doubted: things that are put where they belong although they seem to be there.
+
+    Returns:
+        plain data, keys in the order of the policy language.
+    """
+    if task.cannot:
+        return {"goal": _goal_text(task.goals) or task.cannot, "cannot": task.cannot}
+    writer = _Writer(truth)
+    todo = [goal for goal in task.goals if not goal.holds(truth) or set(goal.subjects) & set(doubted)]
+    todo += [goal for goal in task.goals if isinstance(goal, Shut) and goal not in todo]  # it may have to be opened
+    if task.satisfied and not doubted:
+        todo = []
+    gone: list[str] = []
+    while todo:
+        goal = _next(writer.home.truth, todo)
+        todo.remove(goal)
+        try:
+            _reach(writer, goal, todo)
+        except Unreachable as why:
+            gone.append(str(why))
+    if gone and not writer.moves:
+        return {"goal": _goal_text(task.goals), "cannot": gone[0]}
+    writer.free_hand()
+    if writer.moves:
+        _look_over(writer, task.goals)
+    return {"goal": _goal_text(task.goals), "subtasks": writer.subtasks}
+
+
+def _goal_text(goals: Sequence[HomeGoal]) -> str:
+    """Return what will be true in one short line."""
+    said = list(dict.fromkeys(goal.text() for goal in goals if not isinstance(goal, Shut))) or [goal.text() for goal in goals]
+    text, longest = ", ".join(said[:4]), 180
+    return text if len(said) <= 4 and len(text) <= longest else f"{', '.join(said[:2])}, and so on for {len(said) - 2} more"
+
+
+def _next(truth: HomeTruth, todo: Sequence[HomeGoal]) -> HomeGoal:
+    """Return the goal to reach next."""
+
+    def rank(goal: HomeGoal) -> tuple[bool, bool, bool, bool, int]:
+        held = truth.holding in goal.subjects if truth.holding else False
+        sources = [place_under(truth, name) for name in goal.subjects]
+        here = any(place in takes() and room_of(place) == room_of(truth.at) for place in sources)
+        at_hand = any(is_at(place, truth.at) for place in sources)
+        return isinstance(goal, Shut), not held, not goal.subjects, not here, not at_hand
+
+    return min(todo, key=rank)
+
+
+class _Writer:
+    """The policy so far, and the home as it will be after it."""
+
+    def __init__(self, truth: HomeTruth) -> None:
+        self.home = SymbolicHome(truth)
+        self.subtasks: list[Json] = []
+
+    @property
+    def moves(self) -> bool:
+        """Whether anything is done so far."""
+        return bool(self.subtasks)
+
+    def add(self, name: str, *made: Json) -> None:
+        """Add a subtask and carry it out on the symbolic home."""
+        for step in made:
+            self.home.do(step)
+        self.subtasks.append({"name": name, "steps": list(made)})
+
+    def to(self, place: str) -> list[Json]:
+        """Return the step of going to a place, none where the robot is there."""
+        return [] if self.home.truth.at == place else [steps.go_to(place)]
+
+    def free_hand(self) -> None:
+        """Put what is held down on the nearest furniture."""
+        truth = self.home.truth
+        if truth.holding:
+            here = truth.at if takes().get(truth.at) == "on" else _table_of(room_of(truth.at))
+            self.add(f"put the {truth.holding} down", *self.to(here), steps.place(here, "on"))
+
+    def opened(self, place: str) -> None:
+        """Open a drawer or door where it is not open, with a free hand."""
+        if not is_open(self.home.truth, place):
+            self.free_hand()
+            handle = _handle(place)
+            self.add(f"open the {fixture_of(place)}", *self.to(place), steps.locate(handle), steps.open_(handle))
+
+
+def _reach(writer: _Writer, goal: HomeGoal, todo: list[HomeGoal]) -> None:
+    """Write what reaches one goal; what covers a thing and has a goal of its own goes there first."""
+    rows: dict[type, Callable[[], None]] = {
+        Rests: lambda: _bring(writer, goal.subjects[0], goal, todo),
+        Given: lambda: _bring(writer, goal.subjects[0], goal, todo),
+        Enough: lambda: _bring_enough(writer, goal, todo),
+        Lit: lambda: _press(writer),
+        ToldReading: lambda: _read(writer, goal),
+        ToldPlace: lambda: _tell_place(writer, goal),
+        Shut: lambda: _shut(writer, goal),
+    }
+    rows[type(goal)]()
+
+
+def _bring(writer: _Writer, name: str, goal: HomeGoal, todo: list[HomeGoal]) -> None:
+    """Take a thing to where its goal says."""
+    place = goal.place if isinstance(goal, Rests | Enough) else ""
+    person = goal.person if isinstance(goal, Given) else ""
+    _check_reachable(writer.home.truth, name)
+    if person:
+        _check_person(writer.home.truth, person)
+    else:
+        writer.opened(place)
+    if writer.home.truth.holding != name:
+        writer.free_hand()
+        writer.opened(place_under(writer.home.truth, name))
+        _uncover(writer, name, todo)
+    truth = writer.home.truth
+    made: list[Json] = []
+    if truth.holding != name:
+        made = [*writer.to(place_under(truth, name)), steps.locate(name), steps.grasp(name), steps.lift()]
+    if person:
+        there = [steps.go_to(truth.persons[person].place), steps.locate(person), steps.handover(person)]
+        writer.add(f"hand the {name} to {person}", *made, *there)
+    else:
+        came = made[0]["place"] if made and made[0]["do"] == "go_to" else truth.at
+        there = [] if came == place else [steps.go_to(place)]
+        what = f"put the {name} {relation_of(place)} the {told_place(place)}"
+        writer.add(what, *made, *there, steps.place(place, relation_of(place)))
+
+
+def _bring_enough(writer: _Writer, goal: HomeGoal, todo: list[HomeGoal]) -> None:
+    """Bring things until there are enough: what is held first, then those of the room that the robot is in."""
+    assert isinstance(goal, Enough)
+    while not goal.holds(writer.home.truth):
+        truth = writer.home.truth
+        rest = [name for name in goal.things if name in truth.objects and name not in goal.there(truth)]
+        able = [name for name in rest if not why_not(truth, name)]
+        if not able:
+            raise Unreachable(why_not(truth, rest[0]))
+        _bring(writer, min(able, key=lambda name: _rank(truth, name)), goal, todo)
+
+
+def _look_over(writer: _Writer, goals: Sequence[HomeGoal]) -> None:
+    """Look at everything that was to be brought in numbers, at its place."""
+    for place in dict.fromkeys(goal.place for goal in goals if isinstance(goal, Enough)):
+        wanted = [goal for goal in goals if isinstance(goal, Enough) and goal.place == place]
+        there = [name for goal in wanted for name in goal.there(writer.home.truth)]
+        checks = [steps.check(relation_of(place), name, place) for name in dict.fromkeys(there)]
+        if checks:
+            writer.add(f"look over the {told_place(place)}", *writer.to(place), *checks)
+
+
+def _rank(truth: HomeTruth, name: str) -> tuple[bool, bool, bool, str]:
+    place = place_under(truth, name)
+    shut = place in takes() and not is_open(truth, place)
+    return name != truth.holding, shut, place in takes() and room_of(place) != room_of(truth.at), place
+
+
+def _uncover(writer: _Writer, name: str, todo: list[HomeGoal]) -> None:
+    """Take away what rests on a thing: to where it belongs if it has a goal of its own, else beside it."""
+    for cover in writer.home.truth.inside(name):
+        own = next((goal for goal in todo if isinstance(goal, Rests | Given) and cover in goal.subjects), None)
+        if own is not None:
+            todo.remove(own)
+            _bring(writer, cover, own, todo)
+            continue
+        _uncover(writer, cover, todo)
+        place = place_under(writer.home.truth, cover)
+        taken = [*writer.to(place), steps.locate(cover), steps.grasp(cover), steps.lift()]
+        writer.add(f"take the {cover} off the {name}", *taken, steps.place(place, relation_of(place)))
+
+
+def _press(writer: _Writer) -> None:
+    writer.free_hand()
+    writer.add("press the button", *writer.to("button"), steps.press("button"))
+
+
+def _read(writer: _Writer, goal: HomeGoal) -> None:
+    assert isinstance(goal, ToldReading)
+    told = steps.say(f"the {goal.dial} shows", "reading")
+    writer.add(f"read the {goal.dial}", *writer.to("gauges"), steps.read(goal.dial), told)
+
+
+def _tell_place(writer: _Writer, goal: HomeGoal) -> None:
+    assert isinstance(goal, ToldPlace)
+    _check_reachable(writer.home.truth, goal.thing)
+    place = place_under(writer.home.truth, goal.thing)
+    writer.opened(place)
+    told = f"the {goal.thing} is {relation_of(place)} the {told_place(place)}"
+    writer.add(f"find the {goal.thing}", *writer.to(place), steps.locate(goal.thing), steps.say(told))
+
+
+def _shut(writer: _Writer, goal: HomeGoal) -> None:
+    assert isinstance(goal, Shut)
+    if goal.holds(writer.home.truth):
+        return
+    writer.free_hand()
+    place = next(place for place in handles().values() if fixture_of(place) == goal.fixture)
+    handle = _handle(place)
+    writer.add(f"close the {goal.fixture}", *writer.to(place), steps.locate(handle), steps.close(handle))
+
+
+def _check_reachable(truth: HomeTruth, name: str) -> None:
+    if why := why_not(truth, name):
+        raise Unreachable(why)
+
+
+def _check_person(truth: HomeTruth, name: str) -> None:
+    person = truth.persons.get(name)
+    if person is None:
+        raise Unreachable(f"{name} is not here")
+    if person.pose == "lying":
+        raise Unreachable(f"{name} lies down and takes nothing")
+    if person.holds:
+        raise Unreachable(f"{name} holds the {person.holds}")
+
+
+def _table_of(room: str) -> str:
+    return {"living room": "coffee table", "kitchen": "kitchen table"}[room]
+
+
+def _handle(place: str) -> str:
+    return next(handle for handle, where in handles().items() if where == place)
+
+
+def all_steps(policy: Json) -> Iterator[Json]:
+    """Yield the steps of a policy in order."""
+    for subtask in policy.get("subtasks", ()):
+        yield from subtask["steps"]

@@ -1,0 +1,70 @@
+"""The steps of policies for the home, by role; the one place that knows the arguments of primitives."""
+
+from typing import Any
+
+Json = dict[str, Any]
+
+
+def go_to(place: str) -> Json:
+    """Go to a named place."""
+    return {"do": "go_to", "place": place}
+
+
+def locate(name: str) -> Json:
+    """Look for a thing, a person or a handle; it is bound to its own name."""
+    return {"do": "locate", "object": name, "as": bound(name)}
+
+
+def grasp(name: str) -> Json:
+    """Take hold of what was located."""
+    return {"do": "grasp", "target": f"${bound(name)}"}
+
+
+def lift() -> Json:
+    """Raise what is held."""
+    return {"do": "lift", "height_m": 0.1}
+
+
+def place(where: str, relation: str) -> Json:
+    """Put what is held on or in a named place."""
+    return {"do": "place", "target": where, "relation": relation}
+
+
+def open_(handle: str) -> Json:
+    """Open what a located handle belongs to."""
+    return {"do": "open", "target": f"${bound(handle)}"}
+
+
+def close(handle: str) -> Json:
+    """Close what a located handle belongs to."""
+    return {"do": "close", "target": f"${bound(handle)}"}
+
+
+def press(where: str) -> Json:
+    """Press the button at a named place."""
+    return {"do": "press", "target": where}
+
+
+def handover(person: str) -> Json:
+    """Hand what is held to a located person."""
+    return {"do": "handover", "target": f"${bound(person)}"}
+
+
+def read(what: str) -> Json:
+    """Read what is shown; the reading is bound to "reading"."""
+    return {"do": "read", "object": what, "as": "reading"}
+
+
+def say(text: str, value: str = "") -> Json:
+    """Tell people a text, and behind it what a name stands for."""
+    return {"do": "say", "text": text, "value": f"${value}"} if value else {"do": "say", "text": text}
+
+
+def check(relation: str, name: str, where: str) -> Json:
+    """Look whether a thing is on or in a named place."""
+    return {"do": "check", "relation": relation, "subject": name, "object": where}
+
+
+def bound(name: str) -> str:
+    """Return the name that a result about something is bound to."""
+    return name.lower().replace(" ", "_")

@@ -1,0 +1,68 @@
+"""A task of the home, and its success test."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from vlp.sim.truth import Truth
+from vlp.sim.worlds.home.tasks.goals import HomeGoal, Lit, Shut, place_under, takes
+from vlp.sim.worlds.home.true_state import HomeTruth
+
+
+@dataclass(frozen=True)
+class HomeTask:
+    """An instruction with its meaning in one home; a `vlp.sim.worlds.tasks.WorldTask`.
+
+    Args:
+        family: its name in `vlp.sim.worlds.home.tasks.families`.
+        arguments: names of things, places and persons by slot of the sentence.
+        goals: what must be true in the end, in the order in which the expert reaches them where nothing speaks against it.
+        cannot: why it cannot be done; "" when it can.
+        satisfied: whether all of it is true already.
+        instruction: the sentence.
+    """
+
+    family: str
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    goals: tuple[HomeGoal, ...] = ()
+    cannot: str = ""
+    satisfied: bool = False
+    instruction: str = ""
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The things that may have to be moved."""
+        return tuple(dict.fromkeys(name for goal in self.goals for name in goal.subjects))
+
+    def success(self, start: Truth, now: Truth, said: Sequence[str] = ()) -> bool:
+        """Return whether all goals hold and all else is as it was.
+
+        What a person took from the world has no goal any more. What lay on a thing that had to be moved, and what was in the
+        hand at the start, may lie on or in any furniture but the bin.
+        """
+        was, is_ = home(start), home(now)
+        if self.cannot or self.satisfied:
+            return self._kept(was, is_) and was.holding == is_.holding
+        goals = [goal for goal in self.goals if not goal.subjects or any(name in is_.objects for name in goal.subjects)]
+        return all(goal.holds(is_, said) for goal in goals) and not is_.holding and self._kept(was, is_)
+
+    def _kept(self, was: HomeTruth, now: HomeTruth) -> bool:
+        """Return whether everything that no goal speaks of is as it was."""
+        lamp = was.lamp_on == now.lamp_on or any(isinstance(goal, Lit) for goal in self.goals)
+        shut = all(Shut(name).holds(was) == Shut(name).holds(now) or Shut(name) in self.goals for name in was.opened)
+        balls = all(now.balls[name] == n for name, n in was.balls.items() if name in now.balls)
+        return lamp and shut and balls and all(self._may_be(was, now, name) for name in was.objects if name in now.objects)
+
+    def _may_be(self, was: HomeTruth, now: HomeTruth, name: str) -> bool:
+        before, after = was.objects[name].support, now.objects[name].support
+        place = place_under(now, name)
+        if after == before or any(goal.allows(name, place) for goal in self.goals):
+            return True
+        in_the_way = before == "hand" or before in self.subjects
+        return in_the_way and place in takes() and place != "bin"
+
+
+def home(truth: Truth) -> HomeTruth:
+    """Return a true state that must be a home's; raises TypeError for another world's."""
+    if not isinstance(truth, HomeTruth):
+        raise TypeError(f"a {type(truth).__name__} is no state of a home")
+    return truth
