@@ -54,7 +54,7 @@ def for_robot(policy: Json, manifest: Manifest) -> Json:
     makes the same true, if anything.
 
     Args:
-        policy: as `plan` writes it, over the standard primitives.
+        policy: as an expert writes it.
         manifest: the robot's.
     """
     subtasks = [{**subtask, "steps": [dict(step) for step in subtask["steps"]]} for subtask in policy.get("subtasks", ())]
@@ -67,11 +67,13 @@ def for_robot(policy: Json, manifest: Manifest) -> Json:
 
 
 def _counterpart(name: str, manifest: Manifest) -> str:
-    """Return what a robot calls a standard primitive, "" when it has none like it."""
+    """Return what a robot calls a primitive of the expert's, "" when it has none like it."""
     if name in manifest.primitives:
         return name
-    wanted = STANDARD[name]
-    return next((own.name for own in manifest.primitives.values() if wanted.makes and _alike(own, wanted)), "")
+    wanted = STANDARD.get(name)
+    if wanted is None or not wanted.makes:
+        return ""
+    return next((own.name for own in manifest.primitives.values() if _alike(own, wanted)), "")
 
 
 def _alike(own: Primitive, wanted: Primitive) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ def check_world(world: World, embodiment: Embodiment | str = "", seeds: Sequence
     """Return where a world breaks its contract; empty when nowhere.
 
     Looks at scenes (the same for the same seed, plain data), at the model built from them (the things' bodies, the camera
-    for films), at places, at the true state, at rest, at events, and at snapshots that go on as the original did.
+    for films), at places, at the true state, at rest, at tasks, at events, and at snapshots that go on as the original did.
 
     Args:
         world: the world.
@@ -35,6 +36,7 @@ def check_world(world: World, embodiment: Embodiment | str = "", seeds: Sequence
             _check_things(report, simulation)
             _check_rest(report, simulation)
             _check_snapshot(report, world, simulation)
+            _check_tasks(report, simulation)
             _check_events(report, simulation)
     return report
 
@@ -110,6 +112,26 @@ def _check_snapshot(report: Report, world: World, simulation: Simulation) -> Non
         each.step(50)
     if not np.array_equal(simulation.data.qpos, other.data.qpos):
         report.add("/build", "restored", "a restored snapshot goes on in another way than the original.")
+
+
+def _check_tasks(report: Report, simulation: Simulation) -> None:
+    tasks, truth = simulation.world.tasks, simulation.truth()
+    if tasks is None:
+        return
+    task = _guarded(report, "/tasks/draw", lambda: tasks.draw(truth, Random(simulation.scene.seed)))
+    if task is None:
+        return
+    read = _guarded(report, "/tasks/read", lambda: tasks.read(task.instruction, truth))
+    if read is None:
+        report.add("/tasks/read", "unread", f"{task.instruction!r} was drawn and is read as no task.")
+    if _guarded(report, "/tasks/success", lambda: task.success(truth, truth)):
+        report.add("/tasks/draw", "done", f"{task.instruction!r} is done before anything happened.")
+    manifest = simulation.embodiment.manifest(simulation.world.places)
+    policy = _guarded(report, "/tasks/policy", lambda: tasks.policy(truth, task, manifest))
+    known = manifest.primitives
+    unknown = [s["do"] for part in (policy or {}).get("subtasks", ()) for s in part["steps"] if s["do"] not in known]
+    if unknown:
+        report.add("/tasks/policy", "primitive", f"the expert uses {unknown[0]!r}, which {manifest.robot} has not.")
 
 
 def _check_events(report: Report, simulation: Simulation) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from vlp.primitives.manifest import Manifest
 from vlp.sim.expert import for_robot, plan
 from vlp.sim.language.corrections import recognise_correction
-from vlp.sim.language.families import sample_task
+from vlp.sim.language.families import PLAIN, sample_task
 from vlp.sim.language.recognise import recognise
 from vlp.sim.language.relations import OUT_OF_SIGHT, elsewhere
 from vlp.sim.language.task import Task
@@ -20,8 +20,8 @@ class TableTasks:
     """`vlp.sim.worlds.tasks.Tasks` of the world `tabletop`."""
 
     def draw(self, truth: Truth, rng: Random, split: Split = "train") -> Task | None:
-        """Return a task of a family drawn by weight."""
-        return sample_task(truth, rng, split)
+        """Return a task of one of the plain families, drawn by weight."""
+        return sample_task(truth, rng, split, {family.name: family.often for family in PLAIN.values()})
 
     def read(self, sentence: str, truth: Truth, before: WorldTask | None = None) -> Task | None:
         """Return what a sentence means, or what it makes of the task before."""

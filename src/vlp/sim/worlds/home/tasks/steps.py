@@ -46,8 +46,8 @@ def press(where: str) -> Json:
 
 
 def handover(person: str) -> Json:
-    """Hand what is held to a located person."""
-    return {"do": "handover", "target": f"${bound(person)}"}
+    """Hand what is held to a located person, or to who is before the robot where none is named."""
+    return {"do": "handover", "target": f"${bound(person)}"} if person else {"do": "handover"}
 
 
 def read(what: str) -> Json:

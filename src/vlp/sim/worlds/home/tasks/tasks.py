@@ -5,8 +5,10 @@ from random import Random
 from typing import Any
 
 from vlp.primitives.manifest import Manifest
+from vlp.sim.expert import for_robot
 from vlp.sim.truth import Truth
-from vlp.sim.worlds.home.tasks.expert import all_steps, plan
+from vlp.sim.worlds.home.tasks import steps
+from vlp.sim.worlds.home.tasks.expert import plan
 from vlp.sim.worlds.home.tasks.families import draw_task
 from vlp.sim.worlds.home.tasks.reading import read_task
 from vlp.sim.worlds.home.tasks.task import HomeTask, home
@@ -32,7 +34,16 @@ class HomeTasks:
         if not isinstance(task, HomeTask):
             raise TypeError(f"a {type(task).__name__} is no task of the home")
         policy = plan(home(truth), task, doubted)
-        if manifest is None:
-            return policy
-        lacking = [step["do"] for step in all_steps(policy) if step["do"] not in manifest.primitives]
-        return {"goal": policy["goal"], "cannot": f"this robot cannot {lacking[0].replace('_', ' ')}"} if lacking else policy
+        return policy if manifest is None else for_robot(_to_whom(policy, manifest), manifest)
+
+
+def _to_whom(policy: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
+    """Return a policy whose `handover` names nobody where the robot's takes no target: it hands to who is before it."""
+    handover = manifest.primitives.get("handover")
+    if handover is None or any(argument.name == "target" for argument in handover.arguments):
+        return policy
+    unnamed = [
+        {**subtask, "steps": [steps.handover("") if step["do"] == "handover" else step for step in subtask["steps"]]}
+        for subtask in policy.get("subtasks", ())
+    ]
+    return {**policy, "subtasks": unnamed} if unnamed else policy
