@@ -15,6 +15,7 @@ from vlp.sim.worlds.home.events import hold_out_hand, move, switch_lamp
 from vlp.sim.worlds.home.mannequins import force_on_n, hand_of
 from vlp.sim.worlds.home.sampling import sample_home
 from vlp.sim.worlds.home.textures import digits_picture, needle_rad
+from vlp.sim.worlds.home.true_state import truth_of
 
 
 def home(seed: int, **fixtures: object) -> Simulation:
@@ -213,3 +214,22 @@ def test_a_smooth_picture_is_the_mean_of_a_larger_one(simulation: Simulation):
     smooth = small.rgb(simulation.data, oversample=2)
     mean = large.rgb(simulation.data).reshape(80, 2, 160, 2, 3).mean(axis=(1, 3))
     assert np.abs(smooth - mean).max() <= 0.5
+
+
+def test_the_true_state_is_told_without_physics_as_physics_tells_it():
+    """Tasks are drawn and planned in thousands of homes, none of which is built."""
+    for seed in (83, 601):
+        simulation = home(seed)
+        told, real = truth_of(simulation.scene), simulation.truth()
+        assert set(told.objects) == set(real.objects) and set(told.persons) == set(real.persons)
+        for name, item in real.objects.items():
+            same = told.objects[name]
+            assert replace(same, position_in_world=item.position_in_world, yaw_rad=item.yaw_rad) == item
+            assert same.position_in_world == pytest.approx(item.position_in_world, abs=0.005), name
+        for name, person in real.persons.items():
+            near = replace(told.persons[name], position_in_world=person.position_in_world, hand_in_world=person.hand_in_world)
+            assert near == person
+            if person.gesture == "offering":
+                assert told.persons[name].hand_in_world == pytest.approx(person.hand_in_world, abs=0.03)
+        assert told.opened == pytest.approx(real.opened, abs=0.02)
+        assert replace(told, objects={}, persons={}, opened={}) == replace(real, objects={}, persons={}, opened={})

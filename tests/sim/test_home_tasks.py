@@ -2,15 +2,24 @@
 
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
+from jsonschema import validate
 
+from vlp.primitives.manifest import Argument, Primitive
+from vlp.primitives.schema import MAX_STEPS, policy_schema
+from vlp.primitives.standard import make_manifest
+from vlp.sim import open_world
 from vlp.sim.worlds.home.sampling import sample_home
+from vlp.sim.worlds.home.tasks import steps
 from vlp.sim.worlds.home.tasks.expert import all_steps, plan
 from vlp.sim.worlds.home.tasks.families import draw_task, families
+from vlp.sim.worlds.home.tasks.goals import place_under, relation_of
 from vlp.sim.worlds.home.tasks.reading import read_task
 from vlp.sim.worlds.home.tasks.symbolic import execute, midway
 from vlp.sim.worlds.home.tasks.task import HomeTask
+from vlp.sim.worlds.home.tasks.tasks import HomeTasks
 from vlp.sim.worlds.home.true_state import HomeTruth, truth_of
 from vlp.sim.worlds.tasks import Split
 
@@ -54,3 +63,155 @@ def test_what_is_done_already_is_done_no_more(family: str) -> None:
         goals = [goal for goal in task.goals if goal.holds(truth) or not goal.holds(then.truth)]
         again = plan(then.truth, replace(task, goals=tuple(goal for goal in task.goals if goal not in goals)))
         assert not [step for step in all_steps(again)], task.instruction
+
+
+TRUTH = TRUTHS[1]
+"""Two people on the sofa and one by the window; drawer with a red mug and cupboard with an apple, both shut; lamp off."""
+
+
+def task_of(family: str, **about: str) -> HomeTask:
+    return families()[family].build(TRUTH, about)
+
+
+def after(*made: dict[str, Any], start: HomeTruth = TRUTH) -> HomeTruth:
+    """Return the state after steps that all succeed."""
+    then, failure = execute({"subtasks": [{"name": "do", "steps": list(made)}]}, start)
+    assert not failure
+    return then.truth
+
+
+def bring(name: str, place: str) -> list[dict[str, Any]]:
+    fetch = [steps.go_to(place_under(TRUTH, name)), steps.locate(name), steps.grasp(name)]
+    return [*fetch, steps.go_to(place), steps.place(place, relation_of(place))]
+
+
+def open_at(place: str, handle: str) -> list[dict[str, Any]]:
+    return [steps.go_to(place), steps.locate(handle), steps.open_(handle)]
+
+
+DRAWER = open_at("drawer", "drawer handle")
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        ([steps.go_to("drawer"), steps.locate("red mug")], "no red mug in view from the drawer"),
+        ([*DRAWER, steps.go_to("kitchen table"), steps.locate("red mug")], "no red mug in view from the kitchen table"),
+        ([steps.go_to("coffee table"), steps.locate("drawer handle")], "no drawer handle in view"),
+        ([*bring("tomato soup", "sofa")[:2], steps.go_to("sofa"), steps.grasp("tomato soup")], "no tomato soup"),
+        ([*bring("tomato soup", "sofa")[:3], *DRAWER], "the hand holds the tomato soup"),
+        ([*bring("tomato soup", "sofa")[:3], steps.go_to("button"), steps.press("button")], "the hand holds the tomato soup"),
+        ([*bring("tomato soup", "drawer")], "the drawer cannot be reached"),
+        ([*bring("white bowl", "sofa")], "the plum is on the white bowl"),
+        ([steps.go_to("kitchen table"), steps.locate("Jane")], "no Jane in view"),
+        ([steps.go_to("sofa"), steps.locate("Jane"), steps.handover("Jane")], "the hand is empty"),
+        ([steps.go_to("kitchen"), steps.read("gauge")], "no gauge in view"),
+        ([steps.press("button")], "within reach"),
+        ([steps.check("on", "plum", "coffee table")], "is not on the coffee table"),
+        ([steps.say("it shows", "reading")], "not bound"),
+        ([{"do": "fly"}], "no such primitive"),
+    ],
+)  # fmt: skip
+def test_what_a_robot_would_report_as_failed_fails(made: list[dict[str, Any]], why: str) -> None:
+    _, failure = execute({"subtasks": [{"name": "do", "steps": made}]}, TRUTH)
+    assert why in failure
+
+
+def test_what_had_not_to_be_moved_must_stay() -> None:
+    task = task_of("put", thing="tomato soup", place="kitchen table")
+    right = after(*bring("tomato soup", "kitchen table"))
+    assert task.success(TRUTH, right) and not task.success(TRUTH, TRUTH)
+    assert not task.success(TRUTH, after(*bring("banana", "sofa"), start=right))  # another thing
+    assert not task.success(TRUTH, after(*DRAWER, start=right))  # left open
+    assert not task.success(TRUTH, after(steps.go_to("button"), steps.press("button"), start=right))
+    assert not task.success(TRUTH, after(*bring("banana", "sofa")[:3], start=right))  # still held
+    spilt = replace(right, balls={**right.balls, "orange cup": right.balls["orange cup"] - 1, "floor": 1})
+    assert not task.success(TRUTH, spilt)
+    lost = replace(right, objects={name: item for name, item in right.objects.items() if name != "tomato soup"})
+    assert task.success(TRUTH, lost)  # a person took it
+
+
+def test_what_lay_on_a_thing_that_had_to_go_may_lie_elsewhere_but_not_in_the_bin() -> None:
+    task = task_of("put", thing="white bowl", place="sofa")
+    aside = after(*bring("plum", "kitchen table"))
+    assert task.success(TRUTH, after(*bring("white bowl", "sofa"), start=aside))
+    thrown = after(*bring("plum", "bin"))
+    assert not task.success(TRUTH, after(*bring("white bowl", "sofa"), start=thrown))
+
+
+def test_readings_and_places_must_be_told_rightly() -> None:
+    shown = TRUTH.gauges["needle"]
+    assert task_of("inspect", dial="gauge").success(TRUTH, TRUTH, [f"the gauge shows {shown + 0.2:g}"])
+    for said in ([], ["the gauge shows nothing"], [f"the gauge shows {shown + 1}"]):
+        assert not task_of("inspect", dial="gauge").success(TRUTH, TRUTH, said)
+    find = task_of("find", thing="red mug")
+    assert find.success(TRUTH, TRUTH, ["The red mug is in the drawer"])
+    assert not find.success(TRUTH, TRUTH, ["The red mug is on the shelf", "something else is in the drawer"])
+
+
+@pytest.mark.parametrize(
+    ("family", "about", "why"),
+    [
+        ("put", {"thing": "cola can", "place": "sofa"}, "there is no cola can"),
+        ("hand", {"thing": "plum", "person": "Simone"}, "Simone is not here"),
+        ("put_away", {"thing": "cereal box"}, "the cereal box does not fit into the drawer"),
+        ("take_out", {"thing": "apple", "inside": "drawer", "place": "sofa"}, "there is no apple in the drawer"),
+    ],
+)
+def test_what_cannot_be_done_is_answered_so_and_nothing_may_move(family: str, about: dict[str, str], why: str) -> None:
+    task = task_of(family, **about)
+    assert plan(TRUTH, task)["cannot"] == task.cannot == why
+    assert task.success(TRUTH, TRUTH) and not task.success(TRUTH, after(*bring("plum", "sofa")))
+
+
+def test_what_becomes_impossible_midway_is_said() -> None:
+    task = task_of("put", thing="tomato soup", place="kitchen table")
+    thrown = after(*bring("tomato soup", "bin"))
+    assert plan(thrown, task)["cannot"] == "there is no tomato soup"
+
+
+def test_a_doubted_thing_is_put_there_again() -> None:
+    task = task_of("put", thing="tomato soup", place="kitchen table")
+    done = after(*bring("tomato soup", "kitchen table"))
+    assert [step["do"] for step in all_steps(plan(done, task))] == []
+    assert "place" in [step["do"] for step in all_steps(plan(done, task, ["tomato soup"]))]
+
+
+def test_setting_the_table_is_a_long_task() -> None:
+    lengths: dict[str, list[int]] = {"1": [], "6": []}
+    for number, found in lengths.items():
+        for truth in TRUTHS:
+            task = families()["lay"].build(truth, {"number": number})
+            lacking = [goal for goal in task.goals if not goal.holds(truth)]
+            if not task.cannot and len(lacking) >= 2:
+                found.append(len(list(all_steps(plan(truth, task)))))
+    assert min(lengths["1"]) >= 12 and max(lengths["6"]) > 90  # as far as there are things
+    drawn_ones = [task for truth, task in drawn("lay") if len(list(all_steps(plan(truth, task)))) < 12]
+    assert not drawn_ones and max(lengths["6"]) <= MAX_STEPS
+
+
+def test_the_policy_is_written_for_the_robot_that_is_to_follow_it() -> None:
+    basic = ("go_to", "locate", "grasp", "lift", "place", "check")
+    can = {
+        "opens": Primitive("open", "action", "Open.", (Argument("target", "reference", "The handle."),)),
+        "hands": Primitive("handover", "action", "Hand over."),
+    }
+    places = open_world("home").places
+    tasks = HomeTasks()
+    plain = make_manifest("porter", basic, places)
+    put = tasks.policy(TRUTH, task_of("put", thing="tomato soup", place="kitchen table"), plain)
+    assert "cannot" not in put and validate(put, policy_schema(plain)) is None
+    for family, about, lacks in (
+        ("take_out", {"thing": "red mug", "inside": "drawer", "place": "sofa"}, "open"),
+        ("lamp", {"state": "on"}, "press"),
+        ("hand", {"thing": "tomato soup", "person": "Jane"}, "handover"),
+        ("inspect", {"dial": "gauge"}, "read"),
+        ("find", {"thing": "banana"}, "say"),
+    ):
+        assert tasks.policy(TRUTH, task_of(family, **about), plain)["cannot"] == f"this robot cannot {lacks}"
+    opener = make_manifest("opener", (*basic, can["opens"]), places)
+    assert tasks.policy(TRUTH, task_of("put_away", thing="plum"), opener)["cannot"] == "this robot cannot close"
+    giver = make_manifest("giver", (*basic, can["hands"]), places)
+    given = tasks.policy(TRUTH, task_of("hand", thing="tomato soup", person="Jane"), giver)
+    assert list(all_steps(given))[-1] == {"do": "handover"}  # this one hands to who is before it
+    validate(given, policy_schema(giver))
