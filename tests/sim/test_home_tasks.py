@@ -15,7 +15,7 @@ from vlp.sim.worlds.home.sampling import sample_home
 from vlp.sim.worlds.home.tasks import steps
 from vlp.sim.worlds.home.tasks.expert import all_steps, plan
 from vlp.sim.worlds.home.tasks.families import draw_task, families
-from vlp.sim.worlds.home.tasks.goals import place_under, relation_of
+from vlp.sim.worlds.home.tasks.goals import place_under, relation_of, takes
 from vlp.sim.worlds.home.tasks.reading import read_task
 from vlp.sim.worlds.home.tasks.symbolic import execute, midway
 from vlp.sim.worlds.home.tasks.task import HomeTask
@@ -47,6 +47,20 @@ def test_the_experts_policy_reaches_the_goal_from_the_start_and_from_every_state
             then, failure = execute(plan(state, task), state)
             assert not failure, f"{task.instruction}, from step {i}: {failure}"
             assert task.success(truth, then.truth, [*said, *then.said]), f"{task.instruction}, from step {i}"
+
+
+@pytest.mark.parametrize("family", families())
+def test_what_is_held_at_the_start_is_dealt_with_first(family: str) -> None:
+    rng = Random(family)
+    for begun in TRUTHS[:30]:
+        loose = [name for name in begun.objects if takes().get(place_under(begun, name)) == "on" and not begun.inside(name)]
+        name = rng.choice(loose)
+        truth = after(steps.go_to(place_under(begun, name)), steps.locate(name), steps.grasp(name), start=begun)
+        truth = replace(truth, at=rng.choice((truth.at, "start", "")))
+        task = draw_task(truth, rng, "train", {family: 1.0})
+        if task is not None:
+            then, failure = execute(plan(truth, task), truth)
+            assert not failure and task.success(truth, then.truth, then.said), task
 
 
 @pytest.mark.parametrize("family", families())
@@ -168,6 +182,27 @@ def test_what_becomes_impossible_midway_is_said() -> None:
     task = task_of("put", thing="tomato soup", place="kitchen table")
     thrown = after(*bring("tomato soup", "bin"))
     assert plan(thrown, task)["cannot"] == "there is no tomato soup"
+
+
+def test_what_a_person_took_is_not_asked_for_any_more() -> None:
+    tidy = task_of("tidy")
+    then, _ = execute(plan(TRUTH, tidy), TRUTH)
+    rest = {name: item for name, item in then.truth.objects.items() if name != "puzzle cube"}
+    left = replace(then.truth, objects=rest)
+    assert plan(left, tidy)["subtasks"] == [] and tidy.success(TRUTH, left)
+
+
+def test_what_is_in_the_hand_is_put_down_and_told_of() -> None:
+    held = after(*bring("plum", "sofa")[:3])
+    find = families()["find"].build(held, {"thing": "plum"})
+    then, failure = execute(plan(held, find), held)
+    assert not failure and find.success(held, then.truth, then.said)
+
+
+def test_what_is_so_already_is_left_alone_whatever_is_held() -> None:
+    held = after(*bring("plum", "sofa")[:3])
+    put = families()["put"].build(held, {"thing": "banana", "place": "kitchen table"})
+    assert put.satisfied and plan(held, put)["subtasks"] == [] and put.success(held, held)
 
 
 def test_a_doubted_thing_is_put_there_again() -> None:

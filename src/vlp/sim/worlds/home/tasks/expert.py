@@ -55,7 +55,7 @@ def plan(truth: HomeTruth, task: HomeTask, doubted: Sequence[str] = ()) -> Json:
     todo = [goal for goal in task.goals if not goal.holds(truth) or set(goal.subjects) & set(doubted)]
     todo += [goal for goal in task.goals if isinstance(goal, Shut) and goal not in todo]  # it may have to be opened
     if task.satisfied and not doubted:
-        todo = []
+        return {"goal": _goal_text(task.goals), "subtasks": []}
     gone: list[str] = []
     while todo:
         goal = _next(writer.home.truth, todo)
@@ -64,10 +64,10 @@ def plan(truth: HomeTruth, task: HomeTask, doubted: Sequence[str] = ()) -> Json:
             _reach(writer, goal, todo)
         except Unreachable as why:
             gone.append(str(why))
-    if gone and not writer.moves:
+    if gone and len(gone) == sum(not isinstance(goal, Shut) for goal in task.goals):
         return {"goal": _goal_text(task.goals), "cannot": gone[0]}
     writer.free_hand()
-    if writer.moves:
+    if writer.subtasks:
         _look_over(writer, task.goals)
     return {"goal": _goal_text(task.goals), "subtasks": writer.subtasks}
 
@@ -99,11 +99,6 @@ class _Writer:
         self.home = SymbolicHome(truth)
         self.subtasks: list[Json] = []
 
-    @property
-    def moves(self) -> bool:
-        """Whether anything is done so far."""
-        return bool(self.subtasks)
-
     def add(self, name: str, *made: Json) -> None:
         """Add a subtask and carry it out on the symbolic home."""
         for step in made:
@@ -118,7 +113,7 @@ class _Writer:
         """Put what is held down on the nearest furniture."""
         truth = self.home.truth
         if truth.holding:
-            here = truth.at if takes().get(truth.at) == "on" else _table_of(room_of(truth.at))
+            here = truth.at if takes().get(truth.at) == "on" else _table_near(truth.at)
             self.add(f"put the {truth.holding} down", *self.to(here), steps.place(here, "on"))
 
     def opened(self, place: str) -> None:
@@ -226,6 +221,8 @@ def _read(writer: _Writer, goal: HomeGoal) -> None:
 def _tell_place(writer: _Writer, goal: HomeGoal) -> None:
     assert isinstance(goal, ToldPlace)
     _check_reachable(writer.home.truth, goal.thing)
+    if writer.home.truth.holding == goal.thing:
+        writer.free_hand()
     place = place_under(writer.home.truth, goal.thing)
     writer.opened(place)
     told = f"the {goal.thing} is {relation_of(place)} the {told_place(place)}"
@@ -257,8 +254,8 @@ def _check_person(truth: HomeTruth, name: str) -> None:
         raise Unreachable(f"{name} holds the {person.holds}")
 
 
-def _table_of(room: str) -> str:
-    return {"living room": "coffee table", "kitchen": "kitchen table"}[room]
+def _table_near(place: str) -> str:
+    return "kitchen table" if room_of(place) == "kitchen" else "coffee table"
 
 
 def _handle(place: str) -> str:

@@ -124,6 +124,10 @@ def _fits_into_drawer(name: str) -> bool:
     return height <= headroom_m and max(length, width) <= longest_m
 
 
+def _too_large(name: str) -> str:
+    return "" if _fits_into_drawer(name) else f"the {name} does not fit into the drawer"
+
+
 def _propose_put(truth: HomeTruth, rng: Random) -> Arguments:
     thing = _one(rng, _in_open(truth))
     room = room_of(place_under(truth, thing))
@@ -133,7 +137,8 @@ def _propose_put(truth: HomeTruth, rng: Random) -> Arguments:
 
 
 def _mean_put(truth: HomeTruth, about: Arguments) -> tuple[tuple[HomeGoal, ...], str]:
-    return (Rests(about["thing"], about["place"]),), why_not(truth, about["thing"])
+    thing, place = about["thing"], about["place"]
+    return (Rests(thing, place),), why_not(truth, thing) or (_too_large(thing) if place == "drawer" else "")
 
 
 def _propose_hand(truth: HomeTruth, rng: Random) -> Arguments:
@@ -159,9 +164,7 @@ def _propose_put_away(truth: HomeTruth, rng: Random) -> Arguments:
 
 def _mean_put_away(truth: HomeTruth, about: Arguments) -> tuple[tuple[HomeGoal, ...], str]:
     thing = about["thing"]
-    why = why_not(truth, thing)
-    too_large = "" if why or _fits_into_drawer(thing) else f"the {thing} does not fit into the drawer"
-    return (Rests(thing, "drawer"), Shut("drawer")), why or too_large
+    return (Rests(thing, "drawer"), Shut("drawer")), why_not(truth, thing) or _too_large(thing)
 
 
 def _propose_take_out(truth: HomeTruth, rng: Random) -> Arguments:

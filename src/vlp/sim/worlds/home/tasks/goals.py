@@ -243,10 +243,14 @@ def is_open(truth: HomeTruth, place: str) -> bool:
     return not fixture or truth.opened[fixture] >= 0.5
 
 
-@cache
 def room_of(place: str) -> str:
-    """Return the room in which a robot stands at a place: the same in every home."""
-    return Rooms().room_of(*stations(sample_home(0))[place].stand[:2])
+    """Return the room in which a robot stands at a place, "" for no place of the home; it is the same in every home."""
+    return _rooms().get(place, "")
+
+
+@cache
+def _rooms() -> dict[str, str]:
+    return {name: Rooms().room_of(*place.stand[:2]) for name, place in stations(sample_home(0)).items()}
 
 
 @cache
