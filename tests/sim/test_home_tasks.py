@@ -205,6 +205,24 @@ def test_what_is_so_already_is_left_alone_whatever_is_held() -> None:
     assert put.satisfied and plan(held, put)["subtasks"] == [] and put.success(held, held)
 
 
+@pytest.mark.parametrize("family", families())
+def test_after_what_people_do_meanwhile_the_task_is_finished_all_the_same(family: str) -> None:
+    """A person switches the lamp and moves a thing, one of the task's where it has some, in the midst of it."""
+    rng = Random(family)
+    for truth, task in drawn(family):
+        states = list(midway(plan(truth, task), truth))
+        now, said = rng.choice(states)
+        movable = [n for n in task.subjects or now.objects if takes().get(place_under(now, n)) == "on" and not now.inside(n)]
+        name = rng.choice([name for name in movable if name != now.holding] or ["lamp"])
+        moved = dict(now.objects)
+        if name in moved:
+            moved[name] = replace(moved[name], support=rng.choice(("sofa", "cabinet", "shelf: lower")), relation="on")
+        now = replace(now, objects=moved, lamp_on=not now.lamp_on)
+        start = truth.rebased(now, (name, "lamp"))
+        then, failure = execute(plan(now, task), now)
+        assert not failure and task.success(start, then.truth, [*said, *then.said]), task
+
+
 def test_a_doubted_thing_is_put_there_again() -> None:
     task = task_of("put", thing="tomato soup", place="kitchen table")
     done = after(*bring("tomato soup", "kitchen table"))

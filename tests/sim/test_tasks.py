@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from vlp.episodes.events import expected, rebase, sample_event
+from vlp.episodes.events import expected, sample_event
 from vlp.sim.language.changes import sample_change
 from vlp.sim.language.families import FAMILIES, PLAIN, sample_task
 from vlp.sim.language.fitting import has_room, has_spot
@@ -213,7 +213,7 @@ def test_what_a_person_moved_is_not_held_against_the_robot() -> None:
     now = replace(TABLE, objects={**blocked, "red cube": replace(TABLE.objects["red cube"], support="white tray")})
     task = Task("put", {}, (Goal("on", "red cube", "white tray"),))
     assert not task.success(TABLE, now)
-    assert task.success(rebase(TABLE, replace(TABLE, objects=blocked), ("blue can",)), now)
+    assert task.success(TABLE.rebased(replace(TABLE, objects=blocked), ("blue can",)), now)
 
 
 def test_there_is_room_only_where_the_load_leaves_it() -> None:

@@ -1,7 +1,7 @@
 """Scripted events of dynamic episodes, as plain data: what a person does to the scene or says while the robot works."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 
 from vlp.sim.expert import plan
@@ -45,13 +45,6 @@ class Expected:
     step: int
     truth: Truth
     task: Task
-
-
-def rebase(start: Truth, now: Truth, touched: tuple[str, ...]) -> Truth:
-    """Return the state to judge success from after an event: the start, with what a person moved as it is now."""
-    kept = {name: item for name, item in start.objects.items() if name not in touched}
-    moved = {name: item for name, item in now.objects.items() if name in touched}
-    return replace(start, objects={**kept, **moved})
 
 
 def sample_event(truth: Truth, task: Task, rng: Random, split: Split = "train", kind: str = "") -> ScriptedEvent | None:

@@ -107,10 +107,8 @@ class Verdict:
         self._heard.append((said, self.start))
 
     def _disturb(self, moved: Sequence[str]) -> None:
-        from vlp.episodes.events import rebase
-
         self.disturbed += moved
-        self.start = rebase(self.start, self._simulation.truth(), tuple(moved))
+        self.start = self.start.rebased(self._simulation.truth(), moved)
 
     def _again(self, event: Event) -> None:
         """Go through the past of a run that is taken over; it ends with the event that says so."""

@@ -1,7 +1,8 @@
 """The true state of a simulated world: for experts, the oracle grounder and success tests only."""
 
-from dataclasses import dataclass, field
-from typing import ClassVar
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Self
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,12 @@ class Truth:
     def inside(self, phrase: str) -> list[str]:
         """Return the phrases of what rests in or on an object or place."""
         return [name for name, item in self.objects.items() if item.support == phrase]
+
+    def rebased(self, now: Self, touched: Collection[str]) -> Self:
+        """Return this state with what a person touched as it is now: the state to judge success from after that."""
+        kept = {name: item for name, item in self.objects.items() if name not in touched}
+        moved = {name: item for name, item in now.objects.items() if name in touched}
+        return replace(self, objects={**kept, **moved})
 
 
 class ToldTruth(Truth):

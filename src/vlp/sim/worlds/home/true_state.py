@@ -1,7 +1,9 @@
 """The true state of a home, read from the physics: things and what carries them, what is open, lit and shown, and people."""
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 
@@ -81,6 +83,11 @@ class HomeTruth(Truth):
     gauges: dict[str, float] = field(default_factory=dict)
     sign: str = ""
     balls: dict[str, int] = field(default_factory=dict)
+
+    def rebased(self, now: Self, touched: Collection[str]) -> Self:
+        """Return this state with things and the lamp, where they were touched, and people as they are now."""
+        lamp_on = now.lamp_on if "lamp" in touched else self.lamp_on
+        return replace(super().rebased(now, touched), persons=now.persons, lamp_on=lamp_on)
 
 
 def read_truth(
