@@ -49,7 +49,7 @@ class Truth:
         """Return the phrases of what rests in or on an object or place."""
         return [name for name, item in self.objects.items() if item.support == phrase]
 
-    def rebased(self, now: Self, touched: Collection[str]) -> Self:
+    def rebased(self, now: "Truth", touched: Collection[str]) -> Self:
         """Return this state with what a person touched as it is now: the state to judge success from after that."""
         kept = {name: item for name, item in self.objects.items() if name not in touched}
         moved = {name: item for name, item in now.objects.items() if name in touched}

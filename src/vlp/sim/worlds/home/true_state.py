@@ -84,8 +84,9 @@ class HomeTruth(Truth):
     sign: str = ""
     balls: dict[str, int] = field(default_factory=dict)
 
-    def rebased(self, now: Self, touched: Collection[str]) -> Self:
+    def rebased(self, now: Truth, touched: Collection[str]) -> Self:
         """Return this state with things and the lamp, where they were touched, and people as they are now."""
+        assert isinstance(now, HomeTruth)
         lamp_on = now.lamp_on if "lamp" in touched else self.lamp_on
         return replace(super().rebased(now, touched), persons=now.persons, lamp_on=lamp_on)
 
