@@ -9,7 +9,7 @@ from vlp.sim.language.household.command import Command, Part
 from vlp.sim.language.household.sample import kinds, sample_command
 from vlp.sim.worlds.home.sampling import sample_home
 from vlp.sim.worlds.home.spoken import household_of
-from vlp.sim.worlds.home.tasks.commands import PARTS_DONE, Deed, numbers, undone
+from vlp.sim.worlds.home.tasks.commands import PARTS_DONE, AccountEntry, numbers, undone
 from vlp.sim.worlds.home.true_state import HomeObject, HomeTruth, truth_of
 
 SCENE = sample_home(1)
@@ -35,9 +35,13 @@ SOUP_TO_SOFA = command(("take", {"thing": "tomato soup", "from": "coffee table"}
 SOUP_TO_JANE = command(
     ("take", {"thing": "tomato soup", "from": "coffee table"}), ("deliver", {"person": "Jane", "room": "living room"})
 )
-TOOK, TOOK_OTHER = Deed("took", "tomato soup", where="coffee table"), Deed("took", "milk carton", where="coffee table")
-JANE, MORGAN = Deed("met", whom="Jane", where="sofa"), Deed("met", whom="Morgan", where="living room")
-FOLLOWED = Deed("followed", whom="me", where="kitchen")
+TOOK, TOOK_OTHER = (
+    AccountEntry("took", "tomato soup", where="coffee table"),
+    AccountEntry("took", "milk carton", where="coffee table"),
+)
+JANE, MORGAN = AccountEntry("met", whom="Jane", where="sofa"), AccountEntry("met", whom="Morgan", where="living room")
+FOLLOWED = AccountEntry("followed", whom="me", where="kitchen")
+GUIDED = AccountEntry("guided", whom="me", where="sofa")
 
 
 def test_a_thing_must_have_been_taken_and_lie_where_it_was_to_be_put() -> None:
@@ -55,7 +59,7 @@ def test_a_thing_must_have_been_taken_and_lie_where_it_was_to_be_put() -> None:
 
 
 def test_a_thing_must_be_in_the_hand_of_the_person_meant() -> None:
-    given = Deed("handed", "tomato soup", "Jane", "sofa")
+    given = AccountEntry("handed", "tomato soup", "Jane", "sofa")
     assert undone(SOUP_TO_JANE, HOUSEHOLD, START, brought("tomato soup", "Jane's hand", "Jane"), [TOOK, given]) == ""
     assert "does not hold" in undone(SOUP_TO_JANE, HOUSEHOLD, START, brought("tomato soup", "floor"), [TOOK, given])
     assert "did not give" in undone(
@@ -71,18 +75,18 @@ def test_a_thing_must_be_in_the_hand_of_the_person_meant() -> None:
 
 def test_what_is_found_by_its_category_is_what_is_given() -> None:
     asked = command(("find", {"thing": "food", "room": "living room"}), ("take", {}), ("put", {"to": "sofa"}))
-    found = Deed("found", "tomato soup", where="coffee table")
+    found = AccountEntry("found", "tomato soup", where="coffee table")
     assert undone(asked, HOUSEHOLD, START, brought("tomato soup", "sofa"), [found, TOOK]) == ""
     assert "did not take" in undone(asked, HOUSEHOLD, START, brought("milk carton", "sofa"), [found, TOOK_OTHER])
-    kitchen = Deed("found", "mustard bottle", where="kitchen table")
+    kitchen = AccountEntry("found", "mustard bottle", where="kitchen table")
     assert "did not find the food" in undone(asked, HOUSEHOLD, START, START, [kitchen])
 
 
 @pytest.mark.parametrize(
     ("part", "right", "wrong"),
     [
-        (("go", {"to": "kitchen"}), Deed("went", where="shelf: upper"), Deed("went", where="sofa")),
-        (("go", {"to": "shelf"}), Deed("went", where="shelf: upper"), Deed("went", where="kitchen")),
+        (("go", {"to": "kitchen"}), AccountEntry("went", where="shelf: upper"), AccountEntry("went", where="sofa")),
+        (("go", {"to": "shelf"}), AccountEntry("went", where="shelf: upper"), AccountEntry("went", where="kitchen")),
         (("meet", {"person": "Jane", "room": "living room"}), JANE, MORGAN),
         (("find_person", {"person": "standing", "room": "living room"}), MORGAN, JANE),
         (("count", {"category": "food", "from": "coffee table"}), "there is one food", "there are 2 foods"),
@@ -93,13 +97,15 @@ def test_what_is_found_by_its_category_is_what_is_given() -> None:
         (("say", {"person": "me", "topic": "time"}), "it is 10:35", "it is late"),
         (("say", {"person": "me", "topic": "day"}), "today is Monday", "today is a day"),
         (("follow", {"person": "me", "room": "kitchen"}), FOLLOWED, replace(FOLLOWED, where="sofa")),
-        (("guide", {"person": "me", "to": "sofa"}), Deed("guided", "", "me", "sofa"), Deed("guided", "", "me", "bin")),
+        (("guide", {"person": "me", "to": "sofa"}), GUIDED, replace(GUIDED, where="bin")),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )  # fmt: skip
-def test_each_part_is_told_done_from_undone(part: tuple[str, dict[str, str]], right: Deed | str, wrong: Deed | str) -> None:
-    def told(deed: Deed | str) -> Deed:
-        return Deed("said", deed, "me") if isinstance(deed, str) else deed
+def test_each_part_is_told_done_from_undone(
+    part: tuple[str, dict[str, str]], right: AccountEntry | str, wrong: AccountEntry | str
+) -> None:
+    def told(deed: AccountEntry | str) -> AccountEntry:
+        return AccountEntry("said", deed, "me") if isinstance(deed, str) else deed
 
     asked = command(part)
     assert undone(asked, HOUSEHOLD, START, START, []).startswith(part[0])
@@ -111,27 +117,27 @@ def test_who_was_met_is_who_is_spoken_to_and_the_order_counts() -> None:
     asked = command(
         ("meet", {"person": "Jane", "room": "living room"}), ("answer", {}), ("guide", {"person": "them", "to": "bin"})
     )
-    answered, guided = Deed("said", "it is blue", "Jane"), Deed("guided", whom="Jane", where="bin")
+    answered, guided = AccountEntry("said", "it is blue", "Jane"), AccountEntry("guided", whom="Jane", where="bin")
     assert undone(asked, HOUSEHOLD, START, START, [JANE, answered, guided]) == ""
     assert undone(asked, HOUSEHOLD, START, START, [MORGAN, JANE, MORGAN, answered, guided]) == ""  # others may be met, too
     assert "did not tell Jane" in undone(asked, HOUSEHOLD, START, START, [JANE, replace(answered, whom="Axel"), guided])
     assert "did not tell Jane" in undone(asked, HOUSEHOLD, START, START, [answered, JANE, guided])
     greeting = command(("greet", {"person": "Morgan", "room": "living room"}))
-    assert undone(greeting, HOUSEHOLD, START, START, [MORGAN, Deed("said", "Hello Morgan", "Morgan")]) == ""
+    assert undone(greeting, HOUSEHOLD, START, START, [MORGAN, AccountEntry("said", "Hello Morgan", "Morgan")]) == ""
     assert "greeting" in undone(greeting, HOUSEHOLD, START, START, [MORGAN])
 
 
 def test_the_most_of_several_must_be_the_only_one_that_is_named() -> None:
     asked = command(("compare", {"most": "lightest", "from": "kitchen table"}))
     for text, right in (("It is the plum", True), ("the plum or the mustard bottle", False), ("the mustard bottle", False)):
-        assert (undone(asked, HOUSEHOLD, START, START, [Deed("said", text, "me")]) == "") is right
+        assert (undone(asked, HOUSEHOLD, START, START, [AccountEntry("said", text, "me")]) == "") is right
 
 
 def test_of_what_is_not_there_who_commands_is_told() -> None:
     asked = command(
         ("take", {"thing": "cola can", "from": "sofa"}), ("put", {"to": "cabinet"}), cannot="there is no cola can at sofa"
     )
-    told = Deed("said", "There is no cola can on the sofa", "me")
+    told = AccountEntry("said", "There is no cola can on the sofa", "me")
     assert undone(asked, HOUSEHOLD, START, START, [told]) == ""
     assert "did not say" in undone(asked, HOUSEHOLD, START, START, [replace(told, whom="Jane")])
     assert undone(asked, HOUSEHOLD, START, START, [TOOK, told]) == "took the tomato soup"

@@ -17,8 +17,8 @@ COMMANDER = "me"
 
 
 @dataclass(frozen=True)
-class Deed:
-    """One thing that the robot did, as its journal and the true state tell together.
+class AccountEntry:
+    """One thing that the robot did or said, as its journal and the true state tell together.
 
     Args:
         did: "went" to a place, "found" or "took" a thing, "met" a person (stood before them and looked at them), "said" a text
@@ -38,21 +38,21 @@ class _NotDone(Exception):
     """What a part asks for and the account has not."""
 
 
-def undone(command: Command, household: Household, start: HomeTruth, now: HomeTruth, deeds: Sequence[Deed]) -> str:
+def undone(command: Command, household: Household, start: HomeTruth, now: HomeTruth, account: Sequence[AccountEntry]) -> str:
     """Return what of a command was not done, "" when all of it was.
 
-    The parts must have been done in the order in which they were said; other deeds may lie between. Of what cannot be done,
+    The parts must have been done in the order in which they were said; other entries may lie between. Of what cannot be done,
     who commands must be told, and nothing may be taken. Things that no part moves must be where they were.
 
     Args:
         command: what was said.
         household: the home as commands speak of it, when it was said.
         start, now: the true state when it was said, and at the end.
-        deeds: what the robot has done and said since, in order.
+        account: what the robot has done and said since, in order.
     """
     if command.cannot:
-        return _unrefused(command, deeds)
-    following = _Following(household, now, deeds)
+        return _unrefused(command, account)
+    following = _Following(household, now, account)
     for part in command.parts:
         try:
             PARTS_DONE[part.do](following, part)
@@ -66,28 +66,28 @@ def undone(command: Command, household: Household, start: HomeTruth, now: HomeTr
     return f"moved the {strays[0]}" if strays else f"still holds the {now.holding}" if now.holding else ""
 
 
-def _unrefused(command: Command, deeds: Sequence[Deed]) -> str:
+def _unrefused(command: Command, account: Sequence[AccountEntry]) -> str:
     missing = next((part.about["thing"] for part in command.parts if "thing" in part.about), "")
-    told = any(deed.did == "said" and deed.whom == COMMANDER and missing in deed.what.lower() for deed in deeds)
-    taken = next((deed.what for deed in deeds if deed.did in ("took", "handed")), "")
+    told = any(entry.did == "said" and entry.whom == COMMANDER and missing in entry.what.lower() for entry in account)
+    taken = next((entry.what for entry in account if entry.did in ("took", "handed")), "")
     return f"took the {taken}" if taken else "" if told else f"did not say that {command.cannot}"
 
 
 class _Following:
     """The account so far as it has been used up, and what the parts before have found, taken and met."""
 
-    def __init__(self, household: Household, now: HomeTruth, deeds: Sequence[Deed]) -> None:
+    def __init__(self, household: Household, now: HomeTruth, account: Sequence[AccountEntry]) -> None:
         self.household, self.now = household, now
-        self._deeds, self._used = deeds, 0
+        self._account, self._used = account, 0
         self.thing, self.person = "", COMMANDER
         self.moved: set[str] = set()
 
-    def deed(self, did: str, fits: Callable[[Deed], bool], missing: str) -> Deed:
-        """Return the next deed of a kind that fits, and go on behind it; raises _NotDone."""
-        for i in range(self._used, len(self._deeds)):
-            if self._deeds[i].did == did and fits(self._deeds[i]):
+    def entry(self, did: str, fits: Callable[[AccountEntry], bool], missing: str) -> AccountEntry:
+        """Return the next entry of a kind that fits, and go on behind it; raises _NotDone."""
+        for i in range(self._used, len(self._account)):
+            if self._account[i].did == did and fits(self._account[i]):
                 self._used = i + 1
-                return self._deeds[i]
+                return self._account[i]
         raise _NotDone(missing)
 
     def took(self, part: Part) -> str:
@@ -95,19 +95,21 @@ class _Following:
         about = part.about
         wanted = [t for t in self.household.things if about.get("from") in (None, t.place)]
         names = [t.name for t in wanted if about.get("thing", self.thing) in (t.name, t.category)]
-        deed = self.deed("took", lambda deed: deed.what in names, f"did not take the {about.get('thing', self.thing)}")
-        self.thing = deed.what
-        self.moved.add(deed.what)
-        return deed.what
+        entry = self.entry("took", lambda entry: entry.what in names, f"did not take the {about.get('thing', self.thing)}")
+        self.thing = entry.what
+        self.moved.add(entry.what)
+        return entry.what
 
     def meet(self, names: Sequence[str], where: str = "") -> None:
         """Note that one of some people was met, at a place or in a room where one is given."""
-        deed = self.deed("met", lambda deed: deed.whom in names and self.near(deed.where, where), f"did not meet {names[0]}")
-        self.person = deed.whom
+        entry = self.entry(
+            "met", lambda entry: entry.whom in names and self.near(entry.where, where), f"did not meet {names[0]}"
+        )
+        self.person = entry.whom
 
     def tell(self, whom: str, right: Callable[[str], bool], what: str) -> None:
         """Note that a person was told something right."""
-        self.deed("said", lambda deed: deed.whom == whom and right(deed.what.lower()), f"did not tell {whom} {what}")
+        self.entry("said", lambda entry: entry.whom == whom and right(entry.what.lower()), f"did not tell {whom} {what}")
 
     def whom(self, part: Part) -> str:
         """Return the person that a part means: who commands, who was met before, or one told by name or looks."""
@@ -130,7 +132,7 @@ class _Following:
 
 def _go(following: _Following, part: Part) -> None:
     to = part.about["to"]
-    following.deed("went", lambda deed: following.near(deed.where, to), f"did not go to the {to}")
+    following.entry("went", lambda entry: following.near(entry.where, to), f"did not go to the {to}")
 
 
 def _take(following: _Following, part: Part) -> None:
@@ -140,7 +142,7 @@ def _take(following: _Following, part: Part) -> None:
 def _find(following: _Following, part: Part) -> None:
     thing, room = part.about["thing"], part.about["room"]
     names = [t.name for t in following.household.at(room) if thing in (t.name, t.category)]
-    following.thing = following.deed("found", lambda deed: deed.what in names, f"did not find the {thing}").what
+    following.thing = following.entry("found", lambda entry: entry.what in names, f"did not find the {thing}").what
 
 
 def _put(following: _Following, part: Part) -> None:
@@ -151,7 +153,7 @@ def _put(following: _Following, part: Part) -> None:
 
 def _deliver(following: _Following, part: Part) -> None:
     whom, thing = following.whom(part), following.thing
-    following.deed("handed", lambda deed: (deed.whom, deed.what) == (whom, thing), f"did not give {whom} the {thing}")
+    following.entry("handed", lambda entry: (entry.whom, entry.what) == (whom, thing), f"did not give {whom} the {thing}")
     following.moved.add(thing)
     if whom != COMMANDER and following.now.persons[whom].holds != thing:
         raise _NotDone(f"{whom} does not hold the {thing}")
@@ -228,13 +230,15 @@ def _answer(following: _Following, part: Part) -> None:
 
 def _follow(following: _Following, part: Part) -> None:
     whom, room = following.whom(part), part.about.get("room", "")
-    following.deed("followed", lambda deed: deed.whom == whom and following.near(deed.where, room), f"did not follow {whom}")
+    following.entry(
+        "followed", lambda entry: entry.whom == whom and following.near(entry.where, room), f"did not follow {whom}"
+    )
 
 
 def _guide(following: _Following, part: Part) -> None:
     whom, to = following.whom(part), part.about["to"]
     guided = f"did not guide {whom} to the {to}"
-    following.deed("guided", lambda deed: deed.whom == whom and following.near(deed.where, to), guided)
+    following.entry("guided", lambda entry: entry.whom == whom and following.near(entry.where, to), guided)
 
 
 PARTS_DONE: dict[str, Callable[[_Following, Part], None]] = {

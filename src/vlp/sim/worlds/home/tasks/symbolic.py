@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Seen:
+class Bound:
     """What a `$name` stands for: a thing with what it rested on, a person, a handle, or a reading."""
 
     name: str
@@ -29,7 +29,7 @@ class SymbolicHome:
     """The state while a policy runs: the true state, the names bound so far, and what people were told."""
 
     truth: HomeTruth
-    names: dict[str, Seen] = field(default_factory=dict)
+    names: dict[str, Bound] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
 
     def do(self, step: Json) -> None:
@@ -39,7 +39,7 @@ class SymbolicHome:
             raise StepNotPossible(f"no such primitive: {step['do']}")
         actions[step["do"]](self, step)
 
-    def seen(self, reference: str) -> Seen:
+    def seen(self, reference: str) -> Bound:
         """Return what a reference such as "$plum" was bound to."""
         if reference[:1] != "$" or reference[1:] not in self.names:
             raise StepNotPossible(f"{reference} is not bound")
@@ -110,9 +110,9 @@ def _locate(state: SymbolicHome, step: Json) -> None:
         support = truth.objects[name].support
         if not state.in_reach(place_under(truth, name)):
             raise StepNotPossible(f"no {name} in view from the {truth.at}")
-        found = Seen(name, support)
+        found = Bound(name, support)
     elif (person and person.place == truth.at) or handles().get(name) == truth.at:
-        found = Seen(name)
+        found = Bound(name)
     else:
         raise StepNotPossible(f"no {name} in view from the {truth.at}")
     if "as" in step:
@@ -200,7 +200,7 @@ def _read(state: SymbolicHome, step: Json) -> None:
     if state.truth.at != "gauges" or step["object"] not in dials():
         raise StepNotPossible(f"no {step['object']} in view from the {state.truth.at}")
     shows, _ = dials()[step["object"]]
-    state.names[step["as"]] = Seen(f"{state.truth.gauges[shows]:g}")
+    state.names[step["as"]] = Bound(f"{state.truth.gauges[shows]:g}")
 
 
 def _say(state: SymbolicHome, step: Json) -> None:
