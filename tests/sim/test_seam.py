@@ -14,6 +14,7 @@ from vlp.episodes.verdict import Verdict
 from vlp.episodes.world_events import check_event, happen
 from vlp.robot.conformance import check_robot
 from vlp.sim import EMBODIMENTS, WORLDS, open_embodiment, open_world, sample
+from vlp.sim.language.task import Task
 from vlp.sim.open import manifest_of, simulated
 from vlp.sim.simulation import Simulation
 from vlp.sim.truth import Truth
@@ -111,3 +112,27 @@ def test_a_world_without_tasks_has_no_expert_and_no_verdict(tmp_path):
         ExpertModel(Room().tasks, Truth, lambda: None)
     assert main([*words, "--model", "expert", "--no-recordings", "--out", f"{tmp_path}/run"]) != 0
     assert Verdict(Simulation(sample("room", 3), Cart(), Room()), Instruction.of("shove the red crate"))() is None
+
+
+class WrongTasks:
+    """Breaks the contract of tasks: what it draws is done already, is read as nothing, and is planned with what nobody can."""
+
+    def draw(self, truth, rng, split="train"):
+        del truth, rng, split
+        return Task("nothing", {}, satisfied=True, instruction="do nothing")
+
+    def read(self, sentence, truth, before=None):
+        del sentence, truth, before
+
+    def policy(self, truth, task, manifest=None, doubted=()):
+        del truth, task, manifest, doubted
+        return {"goal": "the cart flies", "subtasks": [{"name": "fly", "steps": [{"do": "fly"}]}]}
+
+
+class Restless(Room):
+    tasks = WrongTasks()
+
+
+def test_a_world_whose_tasks_break_their_contract_is_told_where():
+    codes = {issue.code for issue in check_world(Restless(), Cart(), seeds=(5,)).issues}
+    assert codes == {"unread", "done", "primitive"}

@@ -33,20 +33,8 @@ class HomeGoal(Protocol):
         ...
 
 
-class _StillGoal:
-    """What moves no thing."""
-
-    @property
-    def subjects(self) -> tuple[str, ...]:
-        return ()
-
-    def allows(self, name: str, place: str) -> bool:
-        del name, place
-        return False
-
-
 @dataclass(frozen=True)
-class Rests(_StillGoal):
+class Rests:
     """A thing is on or in a place; "shelf" is any of its boards."""
 
     thing: str
@@ -72,7 +60,7 @@ class Rests(_StillGoal):
 
 
 @dataclass(frozen=True)
-class Given(_StillGoal):
+class Given:
     """A person holds a thing."""
 
     thing: str
@@ -98,7 +86,7 @@ class Given(_StillGoal):
 
 
 @dataclass(frozen=True)
-class Enough(_StillGoal):
+class Enough:
     """At least so many of some things are at a place.
 
     Args:
@@ -134,6 +122,20 @@ class Enough(_StillGoal):
     def text(self) -> str:
         """Return "something to drink is on the kitchen table, 2 times"."""
         return f"{self.word} is {relation_of(self.place)} the {told_place(self.place)}, {self.number} times"
+
+
+class _StillGoal:
+    """A goal for which no thing is moved."""
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def allows(self, name: str, place: str) -> bool:
+        """Allow nothing."""
+        del name, place
+        return False
 
 
 @dataclass(frozen=True)
