@@ -38,6 +38,7 @@ IN_PLACE = {
     "vlp serve --model my-planner": InPlace(
         "it needs vLLM; tests/cli/test_cli_serve.py starts it with a stand-in", "vlp serve --model my-planner --dry-run"
     ),
+    "vlp serve --model my-planner --tune": InPlace("it needs vLLM; tests/models/test_tuning.py tunes a stand-in"),
     'vlp run "put the red cube in the green bowl" --model http://127.0.0.1:8000/v1 --seed 20009802': InPlace(
         "it needs vLLM; a stand-in serves", None, serve_models(8000, "stand-in")
     ),

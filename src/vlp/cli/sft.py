@@ -134,7 +134,7 @@ def _gates(base: str, data: str, out: Path, device: str, quiet: bool) -> dict[st
         for report in gates.run_gates(out, base, data, device or None, bars.moved):
             passed[report.gate] = report.passed
             if not quiet:
-                tell(report, out / gates.FOLDER)
+                tell(report, out / "gates")
     return passed
 
 
