@@ -139,7 +139,8 @@ ROWS = {
     ),
     "saving": Row(
         "Killed while saving, or the disk full: what was there is whole",
-        "saving", 2000, "8 kinds of files; every file operation and page, at most 250 a kind: all there are but for the pages of a model",
+        "saving", 2000,
+        "8 kinds of files; every file operation and page, at most 250 a kind: all there are but for the pages of a model",
     ),
     "planted": Row(
         "A fault in a model, an adapter or samples is named before anything is loaded",
