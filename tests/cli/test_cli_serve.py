@@ -203,3 +203,5 @@ def test_flags_are_chosen_by_measurement_and_taken_from_then_on(vlp: Any, fake: 
     keep(Tuning("toy@brief", "0.31.0", True, chosen, 1.5, (Trial(chosen, 1.0),)), Path(name))
     told = vlp(*words, "--dry-run")
     assert "--speculative-config" not in told.out and "measured with vLLM 0.31.0 on a CPU, and is not used" in told.err
+    Path(name).write_text(Path(name).read_text().replace('"drafted": 4', '"drafted": "--host 0.0.0.0"'))
+    vlp(*words, "--dry-run").refused(2, name, "/flags/drafted: found '--host 0.0.0.0'", "Delete it, or measure anew: --tune.")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,67 @@ def test_what_was_found_is_read_back_for_the_same_vllm_alone(tmp_path: Path) -> 
     assert found.fits(CPU) and not found.fits(replace(CPU, version="0.33.0")) and not found.fits(replace(CPU, cpu=False))
     with pytest.raises(UsageError, match="is of 'toy@brief"):
         read_tuning("toy@brief-sight-0a", file)
-    for text in ("", "[]", "{}", file.read_text().replace('"drafted": 4', '"draft": 4')):
-        file.write_text(text)
-        with pytest.raises(UsageError, match="holds no flags"):
-            read_tuning("toy@brief+sight:0a", file)
+
+
+NAME = "toy@brief"
+BROKEN: dict[str, tuple[dict[str, Any], str]] = {
+    "another type of name": ({"name": 5}, "/name"),
+    "no name": ({"name": None}, "/name"),
+    "markup in place of a version": ({"vllm": "[bold red]x[/nope]"}, "/vllm"),
+    "cpu as a word": ({"cpu": "no"}, "/cpu"),
+    "no trials": ({"tried": []}, "/tried"),
+    "a trial that took no time": ({"tried": [{"flags": {}, "seconds": 0, "fault": ""}]}, "/tried/0"),
+    **{f"times_faster {x!r}": ({"times_faster": x}, "/times_faster") for x in ("fast", None, float("nan"), 0.5, 1e9)},
+    **{
+        f"{flag} {value!r}": ({"flags": asdict(Flags()) | {flag: value}}, f"/flags/{flag}")
+        for flag, values in {
+            "sequences": ("--trust-remote-code", -1, 4.5, 5, [1, 2], 10**30),
+            "drafted": ("--host 0.0.0.0", -4, {"a": 1}, True, None),
+            "prefix_caching": ("no", 1, None),
+            "chunked_prefill": ("yes", 0),
+            "host": ("0.0.0.0",),
+        }.items()
+        for value in values
+    },
+}
+
+
+def refused(file: Path) -> str:
+    """Claim that a file is refused in one line that names it and says what to do, and return that line."""
+    with pytest.raises(UsageError) as error:
+        read_tuning(NAME, file)
+    said = str(error.value)
+    assert repr(str(file)) in said and "Delete it, or measure anew: --tune." in said and len(said.splitlines()) == 1
+    return said
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_file_that_tune_did_not_write_is_refused(case: str, tmp_path: Path) -> None:
+    """Against: words of a file that go onto vLLM's command line unchecked, "no" that counts as yes, and tracebacks."""
+    changed, path = BROKEN[case]
+    file = tuning_file(NAME, tmp_path)
+    good = asdict(Tuning(NAME, "0.32.0", True, Flags(drafted=4), 1.3, (Trial(Flags(), 2.0),)))
+    file.write_text(json.dumps(good))
+    assert read_tuning(NAME, file) is not None
+    file.write_text(json.dumps(good | changed))
+    assert path in refused(file)
+
+
+def test_a_file_that_is_no_json_or_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    """Against: RecursionError and OSError tracebacks."""
+    file = tuning_file(NAME, tmp_path)
+    for data in (b"", b"{}", b"[]", b"null", b"[" * 100_000, b"\xff\xfe"):
+        file.write_bytes(data)
+        assert "holds no flags for vLLM" in refused(file)
+    file.unlink()
+    file.mkdir()
+    assert "cannot read" in refused(file)
+
+
+def test_whatever_tune_tries_can_be_read_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Against: bounds of the file that refuse what was measured."""
+    file = tuning_file(NAME, tmp_path)
+    for taken in (lambda flags, n: 1.0, lambda flags, n: 1.0 / n):  # nothing is faster; each is faster than the one before
+        found = FakeServer(monkeypatch, taken, broken=lambda flags: flags.drafted == 2).tuned()
+        keep(found, file)
+        assert read_tuning(NAME, file) == found

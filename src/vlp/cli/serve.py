@@ -90,7 +90,7 @@ def serve(
         if dry_run:
             print(shlex.join(command(vllm, offer)))
             return 0
-        console.print(f"starting vLLM {vllm.version} for {offer.name} (log: {log})")
+        console.print(f"starting vLLM {vllm.version} for {offer.name} (log: {log})", markup=False)
         with console.status("loading the model"):
             server, seconds = stack.enter_context(serving(offer))
         print(f"ready: {offer.url} serves {offer.name} (warmed up in {seconds:.1f} s)", flush=True)
@@ -119,11 +119,11 @@ def _flags(vllm: Vllm, offer: Offer) -> Flags:
     notes = Console(stderr=True, highlight=False, soft_wrap=True)
     if not found.fits(vllm):
         there = f"vLLM {found.vllm} on a {'CPU' if found.cpu else 'GPU'}"
-        notes.print(f"note: {file} was measured with {there}, and is not used; --tune measures anew.", style="yellow")
+        said = f"note: {file} was measured with {there}, and is not used; --tune measures anew."
+        notes.print(said, style="yellow", markup=False)
         return Flags.usual(vllm)
-    notes.print(
-        f"flags from {file}, {found.times_faster:.2f} times as fast as the usual ones: {shlex.join(found.flags.words())}"
-    )
+    faster = f"{found.times_faster:.2f} times as fast as the usual ones"
+    notes.print(f"flags from {file}, {faster}: {shlex.join(found.flags.words())}", markup=False)
     return found.flags
 
 

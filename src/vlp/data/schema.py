@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
 from vlp.core.errors import UsageError
 from vlp.core.messages import Instruction
 from vlp.core.observation import Located, RobotState
+from vlp.core.strict import Strict, first_fault
 from vlp.prompt.render import Memory, StepRecord
 
 _T = TypeVar("_T")
@@ -19,7 +20,7 @@ UpTo200 = Annotated[_T, Field(max_length=200)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = Strict.model_config
 
 
 class _State(_Strict):
@@ -114,7 +115,7 @@ def read_json(text: str | bytes) -> dict[str, Any]:
     try:
         read = _Sample.model_validate_json(text)
     except ValidationError as error:
-        raise UsageError(_first(error)) from None
+        raise UsageError(first_fault(error)) from None
     state, memory = read.state, read.memory
     return {
         "id": read.id,
@@ -138,26 +139,3 @@ def read_json(text: str | bytes) -> dict[str, Any]:
         "split": read.split,
         "version": read.version,
     }
-
-
-def _first(error: ValidationError) -> str:
-    """Return the first fault as one sentence, and how many more there are."""
-    faults = error.errors(include_url=False, include_context=False)
-    fault = faults[0]
-    path = "/" + "/".join(str(part)[:80] for part in fault["loc"])
-    expected = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    more = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
-    if fault["type"] == "json_invalid":
-        return f"not JSON: {expected.removeprefix('Invalid JSON: ')[:120]}."
-    if fault["type"] == "missing":
-        return f"{path}: nothing found; expected a value{more}."
-    if fault["type"] == "extra_forbidden":
-        return f"{path}: unknown key; expected none{more}."
-    return f"{path}: found {_short(fault['input'])}; expected: {expected[:200]}{more}."
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, list | dict):
-        return f"{'a list' if isinstance(value, list) else 'an object'} of {len(value)}"
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -9,11 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
 
 from vlp.core.errors import MissingComponent, UsageError, VlpError
 from vlp.core.files import write_whole
 from vlp.core.messages import Message
+from vlp.core.strict import Strict, first_fault
 from vlp.models.protocol import Model
 from vlp.models.vllm import Flags, Vllm
 from vlp.primitives.schema import Schema
@@ -179,17 +182,50 @@ def read_tuning(name: str, file: Path) -> Tuning | None:
     """Return the tuning of a model that stands in a file, None where there is none.
 
     Raises:
-        UsageError: the file holds something else.
+        UsageError: the file cannot be read, or holds what `tune` does not write: its values go onto vLLM's command line.
     """
-    if not file.is_file():
-        return None
     try:
-        data = json.loads(file.read_text())
-        tried = tuple(Trial(**{**one, "flags": Flags(**one["flags"])}) for one in data.pop("tried"))
-        found = Tuning(**{**data, "flags": Flags(**data["flags"]), "tried": tried})
-        found.flags.words()
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise UsageError(f"{str(file)!r} holds no flags for vLLM.", "Delete it, or measure anew: --tune.") from None
-    if found.name != name:
-        raise UsageError(f"{str(file)!r} is of {found.name[:120]!r}, not of {name!r}.", "Delete it.")
-    return found
+        read = _Tuning.model_validate_json(file.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise UsageError(f"cannot read {str(file)!r}: {error.strerror}.", "Delete it, or measure anew: --tune.") from None
+    except ValidationError as error:
+        said = f"{str(file)!r} holds no flags for vLLM: {first_fault(error)}"
+        raise UsageError(said, "Delete it, or measure anew: --tune.") from None
+    if read.name != name:
+        raise UsageError(f"{str(file)!r} is of {read.name!r}, not of {name!r}.", "Delete it, or measure anew: --tune.")
+    return read.plain()
+
+
+class _Flags(Strict):
+    """The values that `tune` tries, and the usual ones."""
+
+    drafted: Literal[0, 2, 4, 8]
+    prefix_caching: bool
+    chunked_prefill: bool | None
+    sequences: Literal[4, 8, 16] | None
+
+    def plain(self) -> Flags:
+        return Flags(self.drafted, self.prefix_caching, self.chunked_prefill, self.sequences)
+
+
+class _Trial(Strict):
+    flags: _Flags
+    seconds: Annotated[float, Field(gt=0, le=1e6)] | None
+    fault: Annotated[str, Field(max_length=300)]
+
+
+class _Tuning(Strict):
+    """The schema of a tuning's file."""
+
+    name: Annotated[str, Field(min_length=1, max_length=300)]
+    vllm: Annotated[str, Field(pattern=r"^[0-9A-Za-z.+!_-]{1,80}$")]
+    cpu: bool
+    flags: _Flags
+    times_faster: Annotated[float, Field(ge=1, le=1000)]
+    tried: Annotated[list[_Trial], Field(min_length=1, max_length=100)]
+
+    def plain(self) -> Tuning:
+        tried = tuple(Trial(one.flags.plain(), one.seconds, one.fault) for one in self.tried)
+        return Tuning(self.name, self.vllm, self.cpu, self.flags.plain(), self.times_faster, tried)
