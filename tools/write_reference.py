@@ -112,7 +112,7 @@ def _default(value: Any) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", "<br>")
 
 
 if __name__ == "__main__":

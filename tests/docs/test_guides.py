@@ -28,6 +28,7 @@ IN_PLACE = {
     "vlp bench run static --n 200 --workers 2 --out runs/static": InPlace(
         LONG, "vlp bench run static --n 1 --workers 1 --out runs/static"
     ),
+    "vlp bench speed P3 P12": InPlace(LONG, "vlp bench speed P3 --repeats 1"),
 }
 
 

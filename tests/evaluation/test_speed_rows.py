@@ -1,7 +1,8 @@
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,8 @@ from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.images import read_image
 from vlp.evaluation.speed import parts, rows
 from vlp.evaluation.speed.figure import colour, draw
-from vlp.evaluation.speed.rows import Effort, Measured, measure
+from vlp.evaluation.speed.recorded import recorded
+from vlp.evaluation.speed.rows import ROWS, Effort, Measured, SpeedRow, measure, row_named
 from vlp.evaluation.speed.turns import Interval, NotTheSame, in_turns
 from vlp.models.protocol import Reply
 from vlp.runtime.planner import Planner
@@ -41,9 +43,10 @@ def test_rows_measured_before_stay_on_the_page(tmp_path: Path, monkeypatch: pyte
     def other(asked: Effort) -> list[Measured]:
         return [Measured("P10", "passes", Interval(0.3, 0.2, 0.4), "Counted.", at_most=0.2, unit="a token")]
 
-    monkeypatch.setattr(rows, "ROWS", {"P9": "test:one", "P10": "test:other"})
+    table = {"P9": SpeedRow("test:one", "a thing", 1), "P10": SpeedRow("test:other", "passes", 1)}
+    monkeypatch.setattr(rows, "ROWS", table)
     found = type("module", (), {"one": staticmethod(one), "other": staticmethod(other)})
-    monkeypatch.setattr(rows, "importlib", SimpleNamespace(import_module=lambda name: found))
+    monkeypatch.setattr(rows, "import_module", lambda name: found)
     for name in ("P10", "P9"):
         measure([name], Effort(3, "nano", tmp_path))
     page = (tmp_path / "speed.md").read_text()
@@ -66,14 +69,82 @@ def test_a_suite_on_ray_gives_the_rows_of_processes_also_with_a_worker_killed(tm
 
 
 def test_no_turns_and_a_file_of_something_else_are_refused(tmp_path: Path) -> None:
-    """Against: a traceback of the median of nothing, and of somebody else's speed.json."""
+    """Against: a traceback of the median of nothing, and of somebody else's speed.json, some after a row was measured."""
     with pytest.raises(UsageError, match="0 turns"):
         measure(["P4"], Effort(0, "nano", tmp_path))
-    for text in ("{", "[]", '{"rows": [{"row": "P4"}]}'):
+    good = asdict(Measured("P4", "a thing", Interval(1.0, 0.9, 1.1), "This against that."))
+    changes = [
+        {"row": "Px"}, {"row": 5}, {"value": "fast"}, {"value": {"median": float("nan"), "low": 0.0, "high": 1.0}},
+        {"value": {"median": 1.0, "low": 0.0, "high": float("inf")}}, {"value": {"median": 1.0, "low": 0.0, "high": 1e308}},
+        {"parts": {"a": 0.0}}, {"parts": {"a": "b"}}, {"parts": []}, {"at_least": "8"}, {"what": "a\nb"}, {"other": 1},
+    ]  # fmt: skip
+    foreign = ["", "{", "[]", "[" * 100_000, '{"rows": {}}', '{"machine": "", "rows": {}}', '{"rows": [{"row": "P4"}]}']
+    foreign += [json.dumps({"machine": "m", "rows": [good, good | change]}) for change in changes]
+    for text in foreign:
         (tmp_path / "speed.json").write_text(text)
-        with pytest.raises(UsageError, match="no rows of this command"):
-            measure(["P4"], Effort(1, "nano", tmp_path))
+        with pytest.raises(UsageError, match="no rows of this command") as error:
+            measure(["P4"], Effort(1, "no such model", tmp_path))
+        assert len(str(error.value).splitlines()) == 1 and "--out" in str(error.value)
         assert (tmp_path / "speed.json").read_text() == text
+
+
+def test_what_this_command_wrote_is_taken(tmp_path: Path) -> None:
+    """Against: a check of speed.json that refuses its own rows."""
+    rows_ = [
+        Measured("P1b", "a re-plan", Interval(40.0, 30.0, 50.0), "As they happen.", unit="ms", parts={"a": 30, "rest": -1}),
+        Measured("P2", "passes $ a {token", Interval(1.0, 1.0, 1.0), "Counted.", at_most=1, unit="", more={"a": {"b": [1]}}),
+    ]
+    (tmp_path / "speed.json").write_text(json.dumps({"machine": "m", "rows": [asdict(one) for one in rows_]}))
+    assert measure([], Effort(1, "nano", tmp_path)) == rows_
+    draw(rows_, tmp_path / "speed.png", "a dollar is no formula")
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    """Against: a traceback for --out /proc/foo, after the measurement."""
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "taken" / "speed.png").mkdir(parents=True)
+    for folder in (Path("/proc/foo"), Path("/dev/null/x"), tmp_path / "file", tmp_path / "taken", tmp_path / ("x" * 300)):
+        with pytest.raises(UsageError, match="--out"):
+            measure(["P4"], Effort(1, "no such model", folder))
+    measure([], Effort(1, "no such model", tmp_path / "new"))
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_rows_are_listed_and_found_in_small_letters() -> None:
+    """Against: an error for `p2`, and one for an unknown row that lists names alone, P10 before P2."""
+    assert row_named("p2") == "P2" and row_named("p1B") == "P1b"
+    with pytest.raises(UsageError) as error:
+        row_named("p2b")
+    said = str(error.value)
+    assert "Did you mean 'P2'?" in said and len(said.splitlines()) == 1
+    listed = [said.index(f"{name}: {row.what} ({row.minutes} min)") for name, row in ROWS.items()]
+    assert listed == sorted(listed) and list(ROWS)[:3] == ["P1", "P1b", "P2"]
+
+
+def test_one_value_has_no_interval_and_no_unit_no_space() -> None:
+    """Against: "3.11 (3.11 to 3.11) times", and a space behind a figure without a unit."""
+    assert Measured("P1", "", Interval.of([3.114]), "").told == "3.11 times"
+    bare = Measured("P2", "passes", Interval(0.05, 0.02, 0.1), "", at_most=0.2, unit="")
+    assert bare.told == "0.05 (0.02 to 0.1)" and "| 0.05 (0.02 to 0.1) | reached |" in rows.page([bare])
+
+
+def test_long_rows_tell_how_far_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against: twelve minutes without a word."""
+    told = list[tuple[str, int, int]]()
+
+    def slow(effort: Effort) -> list[Measured]:
+        for n in range(2):  # as if they were recorded before
+            (tmp_path / f"{n}.json").write_text("[]")
+        model: Any = None
+        assert list(recorded(model, 2, tmp_path, progress=effort.counting("episodes recorded"))) == []
+        in_turns({"a": lambda: 1}, 1, progress=effort.counting("turns"))
+        return []
+
+    monkeypatch.setattr(rows, "ROWS", {"P2": SpeedRow("test:slow", "slow", 12)})
+    monkeypatch.setattr(rows, "import_module", lambda name: type("module", (), {"slow": staticmethod(slow)}))
+    measure(["P2"], Effort(1, "nano", tmp_path, lambda *one: told.append(one)))
+    recording, turns = [("P2: episodes recorded", n, 2) for n in (1, 2)], [("P2: turns", n, 2) for n in (1, 2)]
+    assert told == recording + turns
 
 
 def test_the_picture_has_a_bar_for_each_row_in_the_colour_of_its_verdict(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """`vlp bench run|speed|step|model`: figures with their intervals, and the failures behind them."""
 
 import json
+import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +15,7 @@ from vlp.cli.names import BaseModel, Cluster, Eyes
 from vlp.core.errors import UsageError, lookup, not_installed
 from vlp.core.messages import counted
 from vlp.evaluation.runner import WHOLE
+from vlp.evaluation.speed.rows import ROWS, Effort, Measured, measure
 from vlp.evaluation.suites import SUITES
 from vlp.models.catalogue import DEFAULT_MODEL
 from vlp.perception.grounder import DEFAULT_GROUNDER
@@ -204,8 +207,12 @@ class _Shown(Bars):
         self.moved("cases", done, cases, f"{self._good} of {self._rows} rows good" if self._rows else "")
 
 
+def _rows() -> str:
+    return "\n".join(["by default all:", *(f"{name}: {row}" for name, row in ROWS.items())])
+
+
 def speed(
-    rows: Annotated[list[str] | None, tyro.conf.Positional, tyro.conf.arg(metavar="[ROW ...]", help="by default all.")] = None,
+    rows: Annotated[list[str] | None, tyro.conf.Positional, tyro.conf.arg(metavar="[ROW ...]", help=_rows())] = None,
     repeats: int = 7,
     base: BaseModel = DEFAULT_MODEL,
     out: str = "runs/speed",
@@ -220,14 +227,20 @@ def speed(
         base: the model.
         out: directory.
     """
-    from vlp.evaluation.speed.rows import ROWS, Effort, Measured, measure
+    said_s = [time.monotonic()]
+
+    def progress(what: str, done: int, total: int) -> None:
+        # A line now and then, and no bar: what draws it would compute beside what is measured.
+        if done in (1, total) or time.monotonic() - said_s[0] > 15:
+            said_s[0] = time.monotonic()
+            print(f"{what}: {done} of {total}", file=sys.stderr, flush=True)
 
     console = Console(markup=False)
 
     def tell(one: Measured) -> None:
         wanted = f"; wanted {one.wanted}" if one.wanted else ""
-        console.print(f"{one.row} {one.what}: {one.value} {one.unit}{wanted}", highlight=False, soft_wrap=True)
+        console.print(f"{one.row} {one.what}: {one.told}{wanted}", highlight=False, soft_wrap=True)
 
-    measure(rows or list(ROWS), Effort(repeats, base, Path(out)), tell)
+    measure(rows or list(ROWS), Effort(repeats, base, Path(out), progress), tell)
     console.print(f"written to {out}: speed.md, speed.png, speed.json", highlight=False)
     return 0

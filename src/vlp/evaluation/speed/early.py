@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vlp.core.messages import counted
 from vlp.episodes.cases import Episode, sample_episode
 from vlp.episodes.episode import System, set_up
 from vlp.episodes.expert_model import ExpertModel
@@ -45,24 +46,28 @@ class FirstSent:
 def first_step(effort: Effort) -> list[Measured]:
     """Measure static episodes with the expert's policies imposed on the model, each begun early and not."""
     _, inner = opened(effort.base)
-    pairs = [_both(n, inner, effort.folder / "early") for n in range(effort.repeats)]
+    pairs, progress = list[dict[bool, FirstSent]](), effort.counting("episodes")
+    for n in range(effort.repeats):
+        pairs.append(_both(n, inner, effort.folder / "early"))
+        progress(n + 1, effort.repeats)
     early, usual = [pair[True] for pair in pairs], [pair[False] for pair in pairs]
     waited = Interval.of([one.sent_s / one.written_s for one in usual])
     compared = (
-        f"first policies of {len(pairs)} static episodes of the test split, the expert's, imposed on {inner.name!r} whatever"
-        f" its weights, with nothing kept of an earlier prompt; {sum(one.early for one in early)} begun early. Where the policy"
-        f" is waited for: {waited}. Same policies, steps, results and ends."
+        f"first policies of {counted(len(pairs), 'static episode')} of the test split, the expert's, imposed on"
+        f" {inner.name!r} whatever its weights, with nothing kept of an earlier prompt;"
+        f" {sum(one.early for one in early)} begun early. Where the policy is waited for: {waited}."
+        " Same policies, steps, results and ends."
     )
     more = {"seconds": {"early": _seconds(early), "usual": _seconds(usual)}}
     from_request = Interval.of([one.sent_s / one.written_s for one in early])
     from_token = Interval.of([(one.sent_s - one.read_s) / (one.written_s - one.read_s) for one in early])
     tokens = Interval.of([one.tokens[0] / one.tokens[1] for one in early])
     said = "The same runs without the time in which the prompt is read."
-    counted = "Counted in the same policies: what it comes to where a prompt is known and every token takes a pass of its own."
+    known = "Counted in the same policies: what it comes to where a prompt is known and every token takes a pass of its own."
     return [
         Measured("P5", "first primitive sent over policy written", from_request, compared, at_most=0.3, more=more),
         Measured("P5", "first primitive sent over policy written, from the first token", from_token, said),
-        Measured("P5", "tokens of the policy before the first primitive can be sent, over all", tokens, counted),
+        Measured("P5", "tokens of the policy before the first primitive can be sent, over all", tokens, known),
     ]
 
 

@@ -41,7 +41,9 @@ def two_workers(effort: Effort, suite: str, options: Options, n: int) -> Measure
         )  # fmt: skip
         return rows
 
-    timed = in_turns({"loop": fresh(loop), "workers": fresh(workers)}, effort.repeats, warm=0)
+    timed = in_turns(
+        {"loop": fresh(loop), "workers": fresh(workers)}, effort.repeats, warm=0, progress=effort.counting("turns")
+    )
     hourly = {name: 3600 * n / timed.median_s(name) for name in ("loop", "workers")}
     return Measured(
         "P6", f"episodes an hour, {options.model}, two workers against a plain loop", timed.ratio("loop", "workers"),

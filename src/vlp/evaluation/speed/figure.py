@@ -65,6 +65,7 @@ def _draw_row(panel: Any, one: "Measured") -> None:
     for side in ("top", "left", "right"):
         panel.spines[side].set_visible(False)
     name = "\n".join(textwrap.wrap(f"{one.row}  {one.what.replace('`', '')}", 46)[:3])
-    panel.text(-0.015, 0.5, name, transform=panel.transAxes, ha="right", va="center", fontsize=7)
+    panel.text(-0.015, 0.5, name, transform=panel.transAxes, ha="right", va="center", fontsize=7, parse_math=False)
     wanted = f"\nwanted {one.wanted}" if one.wanted else ""
-    panel.text(1.015, 0.5, f"{value.median:.3g} {one.unit}{wanted}", transform=panel.transAxes, va="center", fontsize=7)
+    said = f"{value.median:.3g} {one.unit}{wanted}"
+    panel.text(1.015, 0.5, said, transform=panel.transAxes, va="center", fontsize=7, parse_math=False)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp.core.messages import Message
+from vlp.core.messages import Message, counted
 from vlp.evaluation.planning import grammar, prompt, prompt_messages
 from vlp.evaluation.speed.replanning import opened
 from vlp.evaluation.speed.rows import Effort, Measured
@@ -126,8 +126,8 @@ def constrained(effort: Effort) -> list[Measured]:
                 tokens[arm] += len(done.tokens)
                 passes[arm] += done.forwards
     said = (
-        f"{effort.repeats} policies of the expert for scenes of the test split, {tokens['constrained']:,} tokens, imposed on"
-        f" {inner.name!r} whatever its weights, without drafts; {passes['constrained']:,} passes with the grammar,"
+        f"{counted(effort.repeats, 'policy')} of the expert for scenes of the test split, {tokens['constrained']:,} tokens,"
+        f" imposed on {inner.name!r} whatever its weights, without drafts; {passes['constrained']:,} passes with the grammar,"
         f" {passes['free']:,} without. The prompt's own time is left out. The vocabulary has {inner.vocabulary.size:,} tokens."
     )
     ratio = Timed(seconds).ratio("constrained", "free")

@@ -62,7 +62,7 @@ def whole_replan(effort: Effort) -> list[Measured]:
     """
     model, inner = opened(effort.base)
     whole: list[float] = []
-    seams = Seams()
+    seams, progress = Seams(), effort.counting("episodes")
     parts: dict[str, list[float]] = {name: [] for name in seams.parts}
     with watched(seams) as watch:
         for index in range(3 * effort.repeats):
@@ -76,6 +76,7 @@ def whole_replan(effort: Effort) -> list[Measured]:
                 whole.append(1000 * whole_s)
                 for name, values in parts.items():
                     values.append(1000 * seconds[name])
+            progress(index + 1, 3 * effort.repeats)
     said = (
         f"{len(whole)} re-plans of {3 * effort.repeats} dynamic episodes of the test split, as they happen: from the look at"
         " the scene to the checked policy in the journal. The parts are means, of which none counts twice."

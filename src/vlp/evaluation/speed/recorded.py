@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,10 @@ class Call:
     reply: str
 
 
-def recorded(base: Model, episodes: int, folder: Path, split: str = "test") -> Iterator[Call]:
+def recorded(
+    base: Model, episodes: int, folder: Path, split: str = "test",
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[Call]:  # fmt: skip
     """Yield the requests for policies of dynamic episodes; episodes that a folder lacks are run first.
 
     Args:
@@ -46,6 +49,7 @@ def recorded(base: Model, episodes: int, folder: Path, split: str = "test") -> I
         episodes: how many.
         folder: keeps them, with the images.
         split: of their seeds.
+        progress: told how many episodes are recorded, of how many.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for index in range(episodes):
@@ -56,6 +60,7 @@ def recorded(base: Model, episodes: int, folder: Path, split: str = "test") -> I
                 sample_episode(seed_of(split, index), "dynamic"), System(lambda model=listening: model), folder / "runs"
             )
             write_whole(file, json.dumps(listening.calls))
+        progress(index + 1, episodes)
         for call in json.loads(file.read_text()):
             messages = [Message(one["role"], tuple(_part(part, folder) for part in one["parts"])) for one in call["messages"]]
             yield Call(index, messages, call["grammar"], call["draft"], call["reply"])

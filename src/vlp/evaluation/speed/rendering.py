@@ -60,7 +60,11 @@ def _measured(effort: Effort, case: int, system: System, who: str) -> Measured:
 
         return run
 
-    timed = in_turns({"camera": arm("camera", 20.0), "on demand": arm("on demand", 0.0)}, effort.repeats)
+    timed = in_turns(
+        {"camera": arm("camera", 20.0), "on demand": arm("on demand", 0.0)},
+        effort.repeats,
+        progress=effort.counting(f"turns with {who}"),
+    )
     robot_s = told["camera"].outcome[-1]
     images = {name: one.drawn["image"] for name, one in told.items()}
     return Measured(

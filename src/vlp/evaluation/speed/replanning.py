@@ -10,7 +10,7 @@ import torch
 
 from vlp.core.errors import UsageError
 from vlp.core.images import Rgb
-from vlp.core.messages import Message
+from vlp.core.messages import Message, counted
 from vlp.evaluation.planning import manifest, prompt, prompt_messages
 from vlp.evaluation.speed.recorded import recorded
 from vlp.evaluation.speed.rows import Effort, Measured
@@ -68,10 +68,12 @@ def new_policies(effort: Effort) -> list[Measured]:
     ours, inner = opened(effort.base)
     usual = inner if isinstance(inner, TransformersModel) else TransformersModel(find_folder(effort.base), device="cpu")
     plain = _with_turns(PlainModel(usual), effort.base)
-    calls = [call for call in recorded(ours, 8 * effort.repeats, effort.folder / "recorded") if call.draft]
+    progress = effort.counting("episodes recorded")
+    calls = recorded(ours, 8 * effort.repeats, effort.folder / "recorded", progress=progress)
+    replans = [call for call in calls if call.draft]
     seconds: dict[str, list[float]] = {"ours": [], "plain": []}
     unlike = 0
-    for turn, call in enumerate(calls[: 8 * effort.repeats]):
+    for turn, call in enumerate(replans[: 8 * effort.repeats]):
         texts: dict[str, str] = {}
         taken: dict[str, float] = {}
         for arm, model in sorted({"ours": ours, "plain": plain}.items(), reverse=bool(turn % 2)):
@@ -102,13 +104,14 @@ def passes(effort: Effort) -> list[Measured]:
     """P2 and P2b: passes of the model for each token that it writes, words before the policy and the end of turns included."""
     model, inner = opened(effort.base)
     found: dict[bool, list[float]] = {False: [], True: []}
-    tokens, counted = {False: 0, True: 0}, {False: 0, True: 0}
+    tokens, forwards = {False: 0, True: 0}, {False: 0, True: 0}
 
     def count(reply: Reply, again: bool) -> None:
         tokens[again] += reply.tokens["reply"] + 1
-        counted[again] += reply.tokens["forwards"]
+        forwards[again] += reply.tokens["forwards"]
 
-    episodes = recorded(model, 14 * effort.repeats, effort.folder / "recorded")
+    progress = effort.counting("episodes recorded and asked again")
+    episodes = recorded(model, 14 * effort.repeats, effort.folder / "recorded", progress=progress)
     heard = _Heard(inner)
     asked = _with_turns(heard, effort.base)
     for _, calls in groupby(episodes, key=lambda call: call.episode):
@@ -127,12 +130,12 @@ def passes(effort: Effort) -> list[Measured]:
         " they were then: the same replies. What earlier episodes wrote is forgotten."
     )
     told = {
-        again: said.format(n=len(found[again]), episodes=14 * effort.repeats, tokens=tokens[again], passes=counted[again])
+        again: said.format(n=len(found[again]), episodes=14 * effort.repeats, tokens=tokens[again], passes=forwards[again])
         for again in found
     }
     rows = []
     for again, what, most in ((True, "re-plans", 0.2), (False, "first policies", 0.35)):
-        more = {"whole": counted[again] / max(tokens[again], 1)}
+        more = {"whole": forwards[again] / max(tokens[again], 1)}
         name = "P2" if again else "P2b"
         rows.append(Measured(name, f"passes a token, {what}", Interval.of(found[again]), told[again], None, most, "", more))
     return rows
@@ -148,8 +151,8 @@ def reading(effort: Effort) -> list[Measured]:
         pairs = [(a, _shown(a, b) if same else b) for a, b in pairwise(asked)]
         ratios = [_warm_over_cold(model, inner, a, b) for a, b in pairs]
         said = (
-            f"{len(ratios)} pairs of prompts for scenes of the test split, each with another sentence; the second after the"
-            f" first, over the second alone. {inner.name!r}, wording {model.profile!r}."
+            f"{counted(len(ratios), 'pair')} of prompts for scenes of the test split, each with another sentence; the second"
+            f" after the first, over the second alone. {inner.name!r}, wording {model.profile!r}."
         )
         rows.append(Measured("P3", f"first token, warm over cold, {name}", Interval.of(ratios), said, at_most=most))
     return rows

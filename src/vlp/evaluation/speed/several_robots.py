@@ -47,7 +47,11 @@ def policies_a_second(effort: Effort, policies_a_robot: int = 3) -> list[Measure
         work[arm] = {name: count - before[name] for name, count in asdict(inner.batch.work).items()}
         return [found[i % number][i // number] for i in range(len(asked))]
 
-    timed = in_turns({"one": lambda: ask("one", 1), "several": lambda: ask("several", robots)}, effort.repeats)
+    timed = in_turns(
+        {"one": lambda: ask("one", 1), "several": lambda: ask("several", robots)},
+        effort.repeats,
+        progress=effort.counting("turns"),
+    )
     p95 = {
         arm: float(np.quantile(values[len(asked) :], 0.95)) for arm, values in taken_s.items()
     }  # but for the turn that warms

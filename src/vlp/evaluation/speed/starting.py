@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from vlp.core.errors import MissingComponent, UsageError
+from vlp.core.messages import counted
 from vlp.evaluation.speed.rows import Effort, Measured
 from vlp.evaluation.speed.turns import Interval
 from vlp.journal import Event, read_events
@@ -28,7 +29,7 @@ def start(effort: Effort) -> list[Measured]:
     ends = {name: median(run[name] for run in runs) for name in runs[0]}
     told = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in ends.items())
     parts = {f"to {name}": at_s - before_s for (name, at_s), before_s in zip(ends.items(), [0.0, *ends.values()], strict=False)}
-    compared = f"{len(runs)} fresh processes of `vlp {shlex.join(words[:4])}`, by the clock of their journals: {told}."
+    compared = f"{counted(len(runs), 'fresh start')} of `vlp {shlex.join(words[:4])}`, by the clock of their journals: {told}."
     value = Interval.of([run["motion"] for run in runs])
     return [Measured("P12", "Enter to first motion", value, compared, at_most=2.0, unit="s", parts=parts)]
 

@@ -15,7 +15,7 @@ import httpx
 import numpy as np
 
 from vlp.core.errors import MissingComponent
-from vlp.core.messages import Instruction
+from vlp.core.messages import Instruction, counted
 from vlp.evaluation.speed.rows import Effort, Measured
 from vlp.evaluation.speed.turns import Interval
 from vlp.journal import Event
@@ -53,8 +53,8 @@ def overhead(effort: Effort, steps: int = 100) -> list[Measured]:
     each_ms = {name: 1e3 * float(np.median(found)) for name, found in medians.items()}
     sync_p99 = 1e3 * float(np.quantile(np.concatenate(taken["sync"]), 0.99))
     compared = (
-        f"{effort.repeats} turns of {steps} steps that move nothing, with a scripted model and a robot over loopback whose "
-        f"server records every key on disk; a step of the run, its start and end in a journal on the disk, takes"
+        f"{counted(effort.repeats, 'turn')} of {steps} steps that move nothing, with a scripted model and a robot over loopback"
+        f" whose server records every key on disk; a step of the run, its start and end in a journal on the disk, takes"
         f" {each_ms['run']:.2f} ms, the same POST by httpx {each_ms['call']:.2f} ms; each step acted once in both. The journal"
         f" syncs four times a step; one sync of 4 kB more takes {each_ms['sync']:.2f} ms here, {sync_p99:.2f} ms at p99."
     )

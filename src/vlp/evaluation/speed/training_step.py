@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from vlp.core.messages import counted
 from vlp.evaluation.speed.rows import Effort, Measured
 from vlp.evaluation.speed.turns import Interval, NotTheSame
 from vlp.training.recipe import Recipe
@@ -32,7 +33,7 @@ def _time(adapter: str, effort: Effort, shape: StepShape) -> Measured:
     _same(adapter, speed.loss_difference)
     ratios = [stock / ours for ours, stock in zip(speed.ours_s, speed.stock_s, strict=True)]
     same = f"losses differ by {speed.loss_difference:.0e}"
-    said = f"processor time of {_arms(adapter, effort, shape)}; {same}; {effort.repeats} turns."
+    said = f"processor time of {_arms(adapter, effort, shape)}; {same}; {counted(effort.repeats, 'turn')}."
     more = {"ours_s": speed.ours_s, "stock_s": speed.stock_s}
     least = {"decoder": 1.8, "vision+decoder": 1.5}.get(adapter)
     return Measured("P8", f"`{adapter}`: a step's time", Interval.of(ratios), said, at_least=least, more=more)
@@ -47,7 +48,7 @@ def _memory(adapter: str, effort: Effort, shape: StepShape) -> Measured:
             sizes.append(size)
         _same(adapter, abs(losses["ours"] - losses["stock"]))
     shares = [ours / stock for ours, stock in zip(grown["ours"], grown["stock"], strict=True)]
-    said = f"by how much a process of its own grows in {_arms(adapter, effort, shape)}; {len(shares)} turns."
+    said = f"by how much a process of its own grows in {_arms(adapter, effort, shape)}; {counted(len(shares), 'turn')}."
     more = {f"{arm}_bytes": sizes for arm, sizes in grown.items()}
     return Measured("P8", f"`{adapter}`: a step's memory", Interval.of(shares), said, at_most=0.6, more=more)
 

@@ -33,7 +33,8 @@ class Interval:
         return cls(float(np.quantile(values, share)), float(low), float(high))
 
     def __str__(self) -> str:
-        return f"{self.median:.3g} ({self.low:.3g} to {self.high:.3g})"
+        # One value, or the same every time: an interval around it would be none.
+        return f"{self.median:.3g}" + ("" if self.low == self.high else f" ({self.low:.3g} to {self.high:.3g})")
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,9 @@ class NotTheSame(AssertionError):
 
 
 def in_turns(
-    arms: Mapping[str, Callable[[], Any]], repeats: int, clock: Clock = time.perf_counter, warm: int = 1, same: bool = True
-) -> Timed:
+    arms: Mapping[str, Callable[[], Any]], repeats: int, clock: Clock = time.perf_counter, warm: int = 1, same: bool = True,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Timed:  # fmt: skip
     """Time some ways to do one thing, each once in every turn; the order changes from turn to turn.
 
     Args:
@@ -66,6 +68,7 @@ def in_turns(
         clock: seconds; `time.process_time` for work of this process alone.
         warm: turns before them.
         same: whether the outputs of a turn must be equal.
+        progress: told after each turn how many are done, of how many.
 
     Raises:
         NotTheSame: they are not.
@@ -82,4 +85,5 @@ def in_turns(
         first = next(iter(outputs.values()))
         if same and any(output != first for output in outputs.values()):
             raise NotTheSame(f"turn {turn}: {', '.join(f'{name} gave {str(one)[:80]!r}' for name, one in outputs.items())}")
+        progress(turn + 1, warm + repeats)
     return Timed(seconds)
