@@ -11,7 +11,7 @@ from vlp.training.step_speed import StepShape
 
 
 def test_time_and_memory_of_a_step_are_told_with_both_arms(tmp_path: Path) -> None:
-    assert ROWS["P8"] == "training_step:lora_step"
+    assert ROWS["P8"].entry == "training_step:lora_step"
     shape = StepShape(examples=2, text_tokens=200, policy_tokens=60)
     time, memory = training_step.lora_step(Effort(1, "nano-base", tmp_path), shape, ["vision+decoder"])
     assert (time.row, time.at_least, memory.at_most) == ("P8", 1.5, 0.6)
