@@ -79,6 +79,9 @@ class Room:
         crates = tuple(((x - 0.15, y - 0.15), (x + 0.15, y + 0.15)) for x, y in (crate.at for crate in scene.objects))
         return FloorPlan((-4.0, -4.0), (4.0, 4.0), crates)
 
+    def is_container(self, phrase):
+        return False
+
     def truth(self, simulation, held=None):
         del held
         found = {}

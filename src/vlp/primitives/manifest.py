@@ -134,6 +134,7 @@ class Place:
         final: whether what is put there, or done there where nothing is put, cannot be taken back.
         surface_height_m: height above the floor of what things stand on there; None where it is measured by looking.
         doc: one sentence for people and models, or "".
+        affords: names of primitives that only make sense where something answers to them, as a button does to "press".
     """
 
     name: str
@@ -144,6 +145,12 @@ class Place:
     surface_height_m: float | None = None
     doc: str = ""
     final: bool = False
+    affords: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the place as plain data."""
+        data = asdict(self)
+        return data if self.affords else {name: value for name, value in data.items() if name != "affords"}
 
 
 @dataclass(frozen=True)
@@ -153,6 +160,8 @@ class Limits:
     Args:
         workspace_min_m, workspace_max_m: corners of the box, in the base frame at the station, that the hand may enter;
             the space above the robot's own base is exempt, since the hand is carried there wherever the base stands.
+        workspace_at: "place" where every place has this box before its own stand; None where the world has one station, in
+            whose frame all positions are.
         base_speed_m_s, hand_speed_m_s: highest speeds.
         grip_force_n: highest force of the gripper.
         gripper_opening_m: widest opening.
@@ -166,11 +175,15 @@ class Limits:
     grip_force_n: float | None = None
     gripper_opening_m: float | None = None
     payload_kg: float | None = None
+    workspace_at: Literal["place"] | None = None
 
     @property
     def workspace(self) -> tuple[Point, Point] | None:
-        """The lowest and the highest corner, None for a robot without a hand."""
-        if self.workspace_min_m is None or self.workspace_max_m is None:
+        """The lowest and the highest corner in the world.
+
+        None for a robot without a hand, and for one that has a workspace at each place: that one checks it itself.
+        """
+        if self.workspace_min_m is None or self.workspace_max_m is None or self.workspace_at is not None:
             return None
         return self.workspace_min_m, self.workspace_max_m
 
@@ -226,7 +239,7 @@ class Manifest:
             "robot": self.robot,
             "version": self.version,
             "primitives": {name: p.to_json() for name, p in self.primitives.items()},
-            "places": {name: asdict(place) for name, place in self.places.items()},
+            "places": {name: place.to_json() for name, place in self.places.items()},
             "limits": self.limits.declared(),
             "frames": list(self.frames),
             "cameras": self.cameras,

@@ -62,7 +62,7 @@ def _check_argument(report: Report, at: str, argument: Argument, manifest: Manif
         report.add(at, "type", f"unknown type {argument.type!r}.", did_you_mean(argument.type, CHECKERS))
         return
     _check_doc(report, at, argument.doc)
-    numbers = [name for name, value in manifest.limits.declared().items() if not isinstance(value, tuple)]
+    numbers = [name for name, value in manifest.limits.declared().items() if isinstance(value, int | float)]
     if argument.limit and argument.limit not in numbers:
         hint = did_you_mean(argument.limit, numbers) if numbers else ""
         report.add(at, "limit", f"it is bounded by {argument.limit!r}, which the robot does not declare as a number.", hint)
@@ -157,6 +157,7 @@ def _check_limits(report: Report, manifest: Manifest) -> None:
     keeps = {
         "workspace_min_m": (reaches, "no primitive goes to a located thing"),
         "workspace_max_m": (reaches, "no primitive goes to a located thing"),
+        "workspace_at": (reaches, "no primitive goes to a located thing"),
         "base_speed_m_s": (drives, "no primitive makes 'at ...', so nothing drives"),
         "hand_speed_m_s": (reaches, "no primitive goes to a located thing"),
         "grip_force_n": (manifest.has_hand, "no primitive makes 'holding ...', so nothing is gripped"),
@@ -169,7 +170,7 @@ def _check_limits(report: Report, manifest: Manifest) -> None:
         if not kept and name not in bounded:
             hint = "Leave the limit out, or let an argument be bounded by it (`limit`)."
             report.add(where, "limit", f"nothing can keep it: {why}.", hint)
-        if not isinstance(value, tuple) and value <= 0:
+        if isinstance(value, int | float) and value <= 0:
             report.add(where, "limit", f"it is {value:g}; it must be above 0.", "Leave out a limit that the body has not.")
     if (limits.workspace_min_m is None) != (limits.workspace_max_m is None):
         report.add("/describe/limits", "workspace", "a workspace has two corners; one is missing.")

@@ -15,11 +15,19 @@ class HeightMap:
 
     Args:
         observation: taken with the arm out of view.
-        low, high: corners (x, y) of the rectangle in the world, in metres.
+        low, high: corners (x, y) of the rectangle, in metres.
         floor_m: height of the table top.
+        frame: x, y, yaw of the frame in the world in which low, high and all heights are; the world's by default.
     """
 
-    def __init__(self, observation: Observation, low: tuple[float, float], high: tuple[float, float], floor_m: float) -> None:
+    def __init__(
+        self,
+        observation: Observation,
+        low: tuple[float, float],
+        high: tuple[float, float],
+        floor_m: float,
+        frame: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    ) -> None:
         self.low, self.floor_m = np.array(low), floor_m
         shape = np.ceil((np.array(high) - self.low) / CELL_M).astype(int)
         depth_m, intrinsics, camera_in_base = observation.geometry()
@@ -28,7 +36,7 @@ class HeightMap:
         seen = depth > 0
         pixels = np.stack([columns[seen] + 0.5, rows[seen] + 0.5], axis=1)
         points = transform(deproject(pixels, depth[seen], intrinsics), camera_in_base)
-        points = transform(points, _base_in_world(observation))
+        points = transform(points, np.linalg.inv(_pose(frame)) @ _pose(observation.state.base_in_world))
         cells = np.floor((points[:, :2] - self.low) / CELL_M).astype(int)
         inside = ((cells >= 0) & (cells < shape)).all(axis=1) & (points[:, 2] > floor_m - 0.05)
         heights = np.full(tuple(shape), -np.inf)
@@ -70,8 +78,8 @@ class HeightMap:
         return distance[20:-20, 20:-20] * CELL_M
 
 
-def _base_in_world(observation: Observation) -> Array:
-    x, y, yaw = observation.state.base_in_world
+def _pose(flat: tuple[float, float, float]) -> Array:
+    x, y, yaw = flat
     pose = np.eye(4)
     pose[:2, :2] = [[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]]
     pose[:2, 3] = x, y

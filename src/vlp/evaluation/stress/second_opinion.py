@@ -100,9 +100,8 @@ class SecondOpinion:
 
     def _out(self, thing: Located, primitive: Primitive) -> str:
         limits = self.manifest.limits
-        low, high = limits.workspace_min_m, limits.workspace_max_m
-        if low is not None and high is not None:
-            for a, p, b in zip(low, thing.position_in_world, high, strict=True):
+        if limits.workspace_min_m is not None and limits.workspace_max_m is not None and limits.workspace_at is None:
+            for a, p, b in zip(limits.workspace_min_m, thing.position_in_world, limits.workspace_max_m, strict=True):
                 if not a <= p <= b:
                     return f"at {thing.position_in_world}, outside the workspace"
         wide = limits.gripper_opening_m

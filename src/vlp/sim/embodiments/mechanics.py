@@ -1,10 +1,10 @@
 """What the shared motions know of a body: its joints by what they do, its servos, its hand, and the bounds it keeps to."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from vlp.primitives.manifest import Limits
+from vlp.primitives.manifest import Limits, Place
 from vlp.sim.embodiments.gripper import Gripper
 from vlp.sim.embodiments.servos import Servo
 from vlp.sim.opengl import mujoco
@@ -21,6 +21,7 @@ class Bounds:
         payload_kg: heaviest load.
         grip_force_n: highest force of the gripper.
         opening_m: widest opening of the gripper.
+        radius_m: of the disc on the floor that covers the body where it turns, in carry posture.
     """
 
     base_m_s: float
@@ -31,11 +32,14 @@ class Bounds:
     payload_kg: float
     grip_force_n: float
     opening_m: float
+    radius_m: float
 
-    def declared(self) -> Limits:
-        """Return them as a manifest tells them."""
+    def declared(self, places: Sequence[Place]) -> Limits:
+        """Return them as a manifest tells them in a world with these places."""
         speeds, grip = (self.base_m_s, self.hand_m_s), (self.grip_force_n, self.opening_m)
-        return Limits(self.low_m, self.high_m, *speeds, *grip, payload_kg=self.payload_kg)
+        many = sum("on" in place.relations for place in places) > 1
+        at = "place" if many else None
+        return Limits(self.low_m, self.high_m, *speeds, *grip, payload_kg=self.payload_kg, workspace_at=at)
 
 
 @dataclass(frozen=True)

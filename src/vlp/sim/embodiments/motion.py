@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vlp.sim.embodiments.mechanics import Bounds, Mechanics
 from vlp.sim.embodiments.reach import Reach
 from vlp.sim.opengl import mujoco
+from vlp.sim.worlds.protocol import Pose2
 
 Array = NDArray[np.float64]
 Point = tuple[float, float, float]
@@ -43,6 +44,9 @@ class Motion(ABC):
         model, data: the world that holds the robot.
         reach: the robot's model of itself and of its map.
         after_tick: called after each control tick with the simulated time in seconds.
+
+    Attributes:
+        frame: the pose in the world that the workspace is told from.
     """
 
     tick_s: ClassVar[float] = 0.02
@@ -67,6 +71,7 @@ class Motion(ABC):
         self._fingers = [[int(model.joint(name).qposadr[0]) for name in finger] for finger in mechanics.fingers]
         # What set points keep to, so that the servos, which overshoot a little, keep to the limits.
         self._base_m_s, self._hand_m_s = 0.92 * mechanics.bounds.base_m_s, 0.85 * mechanics.bounds.hand_m_s
+        self.frame: Pose2 = (0.0, 0.0, 0.0)
         self.target = {name: 0.0 for name in mechanics.servos}
         self.reload()
 
@@ -155,9 +160,9 @@ class Motion(ABC):
             after = self.reach.palm({**self.target, **{n: self.target[n] + move for n, move in moves.items()}})
         base_after = tuple(self.target[name] + moves.get(name, 0.0) for name in Mechanics.base_joints[:2])
         inset_m = 0.02  # servos overshoot
-        outside_m = workspace_exit(self.mechanics.bounds, after, base_after, inset_m)
+        outside_m = workspace_exit(self.mechanics.bounds, after, base_after, self.frame, inset_m)
         base_before = self.target["base_x"], self.target["base_y"]
-        if outside_m > max(0.0, workspace_exit(self.mechanics.bounds, before, base_before, inset_m)):
+        if outside_m > max(0.0, workspace_exit(self.mechanics.bounds, before, base_before, self.frame, inset_m)):
             self.hold()
             raise Failed("out-of-workspace", "the hand would leave the space that it may work in.")
         return moves
@@ -301,18 +306,21 @@ class Motion(ABC):
                 raise Failed("blocked", "something is in the way of the robot.")
 
 
-def workspace_exit(bounds: Bounds, hand: Point, base: tuple[float, ...], inset_m: float = 0.0) -> float:
+def workspace_exit(bounds: Bounds, hand: Point, base: tuple[float, ...], frame: Pose2, inset_m: float = 0.0) -> float:
     """Return how far in metres the hand is outside of where it may be; 0 inside, and above the robot's own base.
 
     Args:
         bounds: with the workspace.
         hand: x, y, z of the palm in the world.
         base: x, y of the base.
+        frame: the pose in the world that the workspace is told from.
         inset_m: how much smaller than declared the workspace is taken.
     """
     if math.dist(hand[:2], base[:2]) < bounds.own_m:
         return 0.0
-    corners = zip(bounds.low_m, hand, bounds.high_m, strict=True)
+    c, s = math.cos(frame[2]), math.sin(frame[2])
+    dx, dy = hand[0] - frame[0], hand[1] - frame[1]
+    corners = zip(bounds.low_m, (c * dx + s * dy, c * dy - s * dx, hand[2]), bounds.high_m, strict=True)
     return max(0.0, *(max(a + inset_m - p, p - b + inset_m) for a, p, b in corners))
 
 

@@ -17,8 +17,8 @@ from vlp.primitives.manifest import Manifest
 from vlp.robot.arguments import check_arguments
 from vlp.robot.keys import Once
 from vlp.robot.protocol import Step, StepResult
-from vlp.sim.embodiments.actions.grasp import on_table
-from vlp.sim.embodiments.actions.scope import ActionMemory, Map, Scope
+from vlp.sim.embodiments.actions.map import Map
+from vlp.sim.embodiments.actions.scope import ActionMemory, Scope
 from vlp.sim.embodiments.mechanics import Mechanics
 from vlp.sim.embodiments.motion import Failed, Motion, OutOfTime, Stopped
 from vlp.sim.embodiments.reach import Reach, Slab
@@ -26,7 +26,7 @@ from vlp.sim.heightmap import HeightMap
 from vlp.sim.opengl import mujoco
 from vlp.sim.render import Camera, Shot, frozen, noisy_depth
 from vlp.sim.simulation import Simulation
-from vlp.sim.worlds.protocol import Station
+from vlp.sim.worlds.protocol import Pose2, Station
 
 ActionFunction = Callable[[Any, dict[str, Any]], dict[str, Any]]
 """Takes a `Scope` of its body and a step's arguments, moves the robot, and returns what it reached as plain data."""
@@ -73,7 +73,8 @@ class SimRobot:
     def __init__(self, simulation: Simulation, acting: Acting) -> None:
         self.simulation, self._acting = simulation, acting
         self.on_tick: list[Callable[[float], None]] = []
-        self._map = Map(simulation.places, simulation.stations)
+        world, scene = simulation.world, simulation.scene
+        self._map = Map(simulation.places, simulation.stations, world.floor(scene), world.is_container)
         slabs = tuple(_slab(place) for place in simulation.places.values() if place.takes == "on")
         self.motion = acting.motion(
             acting.mechanics, simulation.model, simulation.data, Reach(acting.mechanics, slabs), self._ticked
@@ -151,7 +152,8 @@ class SimRobot:
         if step.do != "grasp":
             return ""
         try:
-            return "" if on_table(thing, self._map) else "it is not on the surface that the arm works over"
+            under = self._map.surface_under(thing.position_in_world, self.memory.at)
+            return "" if under else "it is not on the surface that the arm works over"
         except Failed as failure:
             return failure.message.rstrip(".")
 
@@ -222,13 +224,13 @@ class SimRobot:
             raise Stopped
         self._feel()
         scope = self._acting.scope(self.motion, self._map, self.memory, self._look)
+        self.motion.frame = scope.frame
         if not scope.is_home():
             scope.recover()
         return self._acting.action(step.do)(scope, step.arguments)
 
-    def _look(self) -> HeightMap:
-        table = self._map.table
-        return HeightMap(self.observe(), table.low, table.high, table.middle[2])
+    def _look(self, frame: Pose2, surface: Station) -> HeightMap:
+        return HeightMap(self.observe(), surface.low, surface.high, surface.middle[2], frame)
 
     def _ticked(self, now_s: float) -> None:
         self.simulation.check()

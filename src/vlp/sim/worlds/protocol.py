@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -31,6 +32,10 @@ class Station:
         middle: x, y, z of what is there: of a surface's top, of a container's rim, of the floor.
         takes: "on" for a surface that things stand on, "in" for an open container, "" where nothing can be put.
         low, high: corners (x, y) of the surface or the opening.
+        floor_m: height on which what is put into a container comes to rest.
+        under_m: how far behind its near edge a low base can drive under a surface.
+        headroom_m: how high things can be there; a hand that comes from above needs more.
+        slides: whether it is a drawer, which is pulled out towards the stand and lies there as the scene begins.
     """
 
     stand: Pose2
@@ -38,6 +43,10 @@ class Station:
     takes: Literal["on", "in", ""] = ""
     low: tuple[float, float] = (0.0, 0.0)
     high: tuple[float, float] = (0.0, 0.0)
+    floor_m: float = 0.0
+    under_m: float = math.inf
+    headroom_m: float = math.inf
+    slides: bool = False
 
 
 class SampledThing(Protocol):
@@ -133,6 +142,10 @@ class World(Protocol):
 
     def floor(self, scene: Any) -> FloorPlan:
         """Return the floor of a scene with what stands on it, for bodies that drive."""
+        ...
+
+    def is_container(self, phrase: str) -> bool:
+        """Return whether a thing of this name is an open vessel that things are put into or onto, too large for a hand."""
         ...
 
     def truth(self, simulation: Simulation, held: str | None = None) -> Truth:

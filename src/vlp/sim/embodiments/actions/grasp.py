@@ -4,11 +4,10 @@ import math
 from typing import Any
 
 from vlp.core.observation import Located
-from vlp.sim.embodiments.actions.scope import Held, Map, Scope, is_round, kind_of, located
+from vlp.sim.embodiments.actions.scope import Held, Scope, is_round, kind_of, located
 from vlp.sim.embodiments.gripper import Gripper
 from vlp.sim.embodiments.motion import Failed
 from vlp.sim.heightmap import HeightMap
-from vlp.sim.worlds.tabletop.words import CONTAINERS
 
 
 def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -16,21 +15,24 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     target = located(arguments["target"])
     if scope.memory.held is not None:
         raise Failed("hand-full", f"the hand already holds the {scope.memory.held.phrase}.")
-    if kind_of(target.phrase) in CONTAINERS:
+    if scope.map.is_container(target.phrase):
         raise Failed("too-large", f"the {target.phrase} is too large for the hand.")
     width, gripper = target.size_m[1], scope.gripper
     if width + 2 * 0.006 > gripper.widest_m:
         found = f"the {target.phrase} is {width * 100:.0f} cm wide"
         raise Failed("too-large", f"{found}; the hand opens {gripper.widest_m * 100:.0f} cm.")
-    if not on_table(target, scope.map):
-        raise Failed("unreachable", f"the {target.phrase} is not on the table.")
-    if scope.memory.at != scope.map.home:
-        scope.drive_to(scope.map.home)
+    place = scope.map.surface_under(target.position_in_world, scope.memory.at)
+    if not place:
+        raise Failed("unreachable", f"the {target.phrase} is not {scope.map.surfaces_in_words()}.")
+    if scope.map.places[place].headroom_m < math.inf:
+        raise Failed("unreachable", f"the board above leaves the hand no room over the {target.phrase}.")
+    scope.work_at(place)
+    target, table_m = scope.located(arguments["target"]), scope.surface_m
     heights = scope.survey()
     tries = scope.memory.blocked[1] if scope.memory.blocked[0] == target.phrase else 0
     closing, opening = choose_closing(gripper, target, heights, tries)
     x, y, _ = target.position_in_world
-    tip_m = tip_level(gripper, target, heights, closing, opening, scope.map.table_m)
+    tip_m = tip_level(gripper, target, heights, closing, opening, table_m)
     try:
         closing = scope.reach_over(x, y, closing, opening)
         squeezed = expected_opening(target)
@@ -39,12 +41,12 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
         found = scope.motion.close()
         if found < gripper.empty_m:
             raise Failed("slipped", f"the fingers closed on nothing where the {target.phrase} should be.")
-        bottom = bottom_of(target, scope.map.table_m)
+        bottom = bottom_of(target, table_m)
         each_m = 0.010  # how far a finger opens to let go; a bottle's cap is wider than the neck that it is held by
         let_go = max(found + 2 * each_m, 0.9 * width if is_upright_bottle(target) else 0.0)
         below = max(0.0, tip_m - bottom)
         turn = target.yaw_rad - closing
-        scope.memory.held = Held(target.phrase, target.size_m, below, found, let_go, (x, y), turn)
+        scope.memory.held = Held(target.phrase, target.size_m, below, found, let_go, scope.in_world(x, y), turn)
         _raise(scope, x, y, closing, tip_m)
     except Failed as failure:
         scope.memory.blocked = (target.phrase, tries + 1) if failure.code == "blocked" else ("", 0)
@@ -57,12 +59,6 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
         scope.memory.held = None
         raise Failed("slipped", f"the {target.phrase} slipped out of the fingers.")
     return {"opening_m": round(still, 4), "closing_rad": round(closing, 3), "tip_m": round(tip_m, 4)}
-
-
-def on_table(target: Located, known: Map) -> bool:
-    """Return whether the thing's middle is above the table."""
-    (x, y, z), low, high = target.position_in_world, known.table.low, known.table.high
-    return low[0] < x < high[0] and low[1] < y < high[1] and z > known.table_m - 0.02
 
 
 def choose_closing(gripper: Gripper, target: Located, heights: HeightMap, tries: int = 0) -> tuple[float, float]:

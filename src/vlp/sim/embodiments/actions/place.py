@@ -7,10 +7,10 @@ from typing import Any
 
 from vlp.core.observation import Located
 from vlp.sim.embodiments.actions.grasp import bottom_of
+from vlp.sim.embodiments.actions.map import into
 from vlp.sim.embodiments.actions.scope import SIDEWAYS_RAD, Held, Scope, is_round, kind_of, located
 from vlp.sim.embodiments.actions.spots import INSIDES, beside_spot, free_spot, inner_spot, mug_spot
 from vlp.sim.embodiments.motion import Failed
-from vlp.sim.worlds.tabletop.words import CONTAINERS
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Spot:
     """Where the held thing's bottom goes.
 
     Args:
-        x, y: where its middle goes, in the world.
+        x, y: where its middle goes, in the frame.
         floor_m: height of what it will rest on.
         closing_rad: direction of the fingers.
         clear_m: the tips are kept above this height, e.g. a rim.
@@ -39,21 +39,26 @@ def place(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     target, relation = arguments["target"], arguments["relation"]
     if isinstance(target, str):
         if scope.map.takes(target) == "in":
-            return _into_bin(scope, held, target)
-        if target == scope.map.home:
-            return _put(scope, held, lambda: _on_table(scope, held))
+            return _into(scope, held, target)
+        if scope.map.takes(target) == "on":
+            return _put(scope, held, target, lambda: _on_surface(scope, held))
         raise Failed("bad-target", f"nothing can be put at {target!r}.")
     thing = located(target)
     spot = SPOTS.get(relation)
     if spot is None:
         raise Failed("bad-relation", f"there is no relation {relation!r}.")
-    return _put(scope, held, lambda: spot(scope, held, thing, relation))
+    place = scope.map.surface_under(thing.position_in_world, scope.memory.at) or scope.map.home
+    return _put(scope, held, place, lambda: spot(scope, held, scope.located(target), relation))
 
 
 def release(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Let go of what is held: on a free spot of the table, set down by feel, or at a bin into it."""
+    """Let go of what is held: on a free spot of the surface, set down by feel, or at a container into it."""
     held, at = _held(scope), scope.memory.at
-    return _into_bin(scope, held, at) if scope.map.takes(at) == "in" else _put(scope, held, lambda: _on_table(scope, held))
+    if scope.map.takes(at) == "in":
+        return _into(scope, held, at)
+    if not scope.map.takes(at) and not scope.map.is_one_workspace:
+        raise Failed("no-surface", f"nothing can be put down at the {at}; go to {', '.join(scope.map.surfaces)} first.")
+    return _put(scope, held, scope.work, lambda: _on_surface(scope, held))
 
 
 def _held(scope: Scope) -> Held:
@@ -64,9 +69,10 @@ def _held(scope: Scope) -> Held:
     return held
 
 
-def _put(scope: Scope, held: Held, choose: Callable[[], Spot]) -> dict[str, Any]:
-    if scope.memory.at != scope.map.home:
-        scope.drive_to(scope.map.home)
+def _put(scope: Scope, held: Held, place: str, choose: Callable[[], Spot]) -> dict[str, Any]:
+    if scope.map.places[place].headroom_m < math.inf:
+        raise Failed("unreachable", f"the board above leaves the hand no room over the {place}.")
+    scope.work_at(place)
     scope.survey()
     spot = choose()
     try:
@@ -85,7 +91,8 @@ def _put(scope: Scope, held: Held, choose: Callable[[], Spot]) -> dict[str, Any]
     scope.memory.blocked = ("", 0)
     scope.carry()
     scope.motion.open_to(scope.gripper.resting_m)
-    return {"x_m": round(spot.x, 3), "y_m": round(spot.y, 3), "touched": touched}
+    x, y = scope.in_world(spot.x, spot.y)
+    return {"x_m": round(x, 3), "y_m": round(y, 3), "touched": touched}
 
 
 def _tries(scope: Scope, held: Held) -> int:
@@ -110,20 +117,25 @@ def by_the_neck(held: Held) -> bool:
     return held.opening_m < 0.7 * held.size_m[1]
 
 
-def _into_bin(scope: Scope, held: Held, name: str) -> dict[str, Any]:
-    """Lower the thing into the bin until it touches, at another spot than the last time, and let go."""
+def _into(scope: Scope, held: Held, name: str) -> dict[str, Any]:
+    """Lower the thing into a container until it touches, at another spot than the last time, and let go."""
+    if scope.map.places[name].headroom_m < math.inf:
+        raise Failed("unreachable", f"the hand has no room from above in the {name}.")
     if scope.memory.at != name:
         scope.travel_m = scope.travel_most_m
         scope.drive_to(name)
-    middle_x, middle_y, rim_m = scope.map.places[name].middle
+    there = scope.surface
+    if there.slides and scope.see().highest_within(*there.middle[:2], 0.05, 0.05, 0.0) > there.middle[2] + 0.04:
+        raise Failed("closed", f"the {name} is not open.")
+    middle_x, middle_y, rim_m = there.middle
     spots_m = ((0.05, 0.05), (-0.06, -0.06), (-0.06, 0.05), (0.05, -0.06))
     dx, dy = spots_m[scope.memory.binned % len(spots_m)]
     x, y = middle_x + dx, middle_y + dy
     scope.travel_m = max(0.62, rim_m + held.below_tip_m + 0.10)
     try:
         closing = scope.reach_over(x, y, SIDEWAYS_RAD, held.opening_m)
-        lowest_m = 0.12
-        tip_m = max(lowest_m, held.below_tip_m + 0.015)
+        lowest_m = 0.06 if there.slides else 0.12  # a drawer is shallow, and a bin fills up
+        tip_m = there.floor_m + max(lowest_m, held.below_tip_m + 0.015)
         scope.lower_to((x, y, tip_m), closing, held.opening_m, speed=0.8, touch_n=12.0)
         scope.let_go(0.10)  # wide: a bottle that leaned on a finger was hooked by its cap and carried out again
         scope.motion.wait(0.2)
@@ -133,8 +145,10 @@ def _into_bin(scope: Scope, held: Held, name: str) -> dict[str, Any]:
     finally:
         if not scope.motion.stop.is_set():
             scope.carry()
-            scope.drive_to(scope.map.home)
+            if scope.map.is_one_workspace:
+                scope.drive_to(scope.map.home)
     scope.motion.open_to(scope.gripper.resting_m)
+    x, y = scope.in_world(x, y)
     return {"x_m": round(x, 3), "y_m": round(y, 3)}
 
 
@@ -142,23 +156,23 @@ def _radius(held: Held) -> float:
     return held.size_m[1] / 2 if is_round(held.phrase) else math.hypot(held.size_m[0], held.size_m[1]) / 2
 
 
-def _on_table(scope: Scope, held: Held) -> Spot:
+def _on_surface(scope: Scope, held: Held) -> Spot:
     assert scope.heights is not None
-    x, y = free_spot(scope.heights, _radius(held), held.taken_from)
-    return Spot(x, y, scope.map.table_m)
+    x, y = free_spot(scope.heights, _radius(held), into(scope.frame, *held.taken_from))
+    return Spot(x, y, scope.surface_m)
 
 
 def _beside(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
     assert scope.heights is not None
     x, y = beside_spot(scope.heights, relation, target, _radius(held))
-    return Spot(x, y, scope.map.table_m)
+    return Spot(x, y, scope.surface_m)
 
 
 def _at(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
     """Where the target was when it was seen; by now it must be gone."""
     assert scope.heights is not None
     x, y, _ = target.position_in_world
-    bottom = bottom_of(target, scope.map.table_m)
+    bottom = bottom_of(target, scope.surface_m)
     half = 0.7 * min(held.size_m[1], target.size_m[1]) / 2
     if scope.heights.highest_within(x, y, half, half, 0.0) > bottom + 0.025:
         raise Failed("no-room", f"the spot where the {target.phrase} was is not free.")
@@ -167,18 +181,18 @@ def _at(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
 
 def _onto(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
     x, y, z = target.position_in_world
-    if kind_of(target.phrase) in CONTAINERS:
-        return _into(scope, held, target, relation)
+    if scope.map.is_container(target.phrase):
+        return _inside(scope, held, target, relation)
     return Spot(x, y, z + target.size_m[2] / 2, _aligned(held, target))
 
 
-def _into(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
+def _inside(scope: Scope, held: Held, target: Located, relation: str) -> Spot:
     assert scope.heights is not None
-    kind = kind_of(target.phrase)
-    inside = INSIDES.get(kind)
-    if inside is None:
+    if not scope.map.is_container(target.phrase):
         return _onto(scope, held, target, relation)
-    bottom = bottom_of(target, scope.map.table_m)
+    kind = kind_of(target.phrase)
+    inside = INSIDES[kind]
+    bottom = bottom_of(target, scope.surface_m)
     # Between upright walls the fingers have no room to open: let go with the tips at the rim.
     clear_m = bottom + target.size_m[2] + 0.004 if kind == "box" else 0.0
     again = _tries(scope, held) % 2 == 1  # the other way round than the last time
@@ -215,7 +229,7 @@ def _aligned(held: Held, target: Located) -> float:
 
 
 SPOTS: dict[str, Callable[[Scope, Held, Located, str], Spot]] = {
-    "in": _into,
+    "in": _inside,
     "on": _onto,
     "next_to": _beside,
     "left_of": _beside,

@@ -1,55 +1,21 @@
-"""What actions work with: motion, map, memory, a fresh look at the table; and the moves they share."""
+"""What actions work with: motion, map, memory, a fresh look at the surface; and the moves they share."""
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from vlp.core.observation import Located
+from vlp.sim.embodiments.actions.map import Map, into, out_of, turned_to
 from vlp.sim.embodiments.gripper import Gripper
 from vlp.sim.embodiments.mechanics import Mechanics
 from vlp.sim.embodiments.motion import Failed, Motion
 from vlp.sim.heightmap import HeightMap
-from vlp.sim.worlds.protocol import Station
+from vlp.sim.worlds.protocol import Pose2, Station
 
 SIDEWAYS_RAD = -math.pi / 2
-"""Direction about z in the world in which the fingers close when nothing asks for another."""
-
-
-@dataclass(frozen=True)
-class Map:
-    """What the robot knows of its surroundings without looking.
-
-    Args:
-        places: what there is, and where.
-        stations: x, y, yaw of the base at each place.
-    """
-
-    places: Mapping[str, Station]
-    stations: Mapping[str, tuple[float, float, float]]
-
-    @property
-    def home(self) -> str:
-        """The place to work at: the first that things stand on, else the first of all."""
-        return next((name for name, place in self.places.items() if place.takes == "on"), next(iter(self.places)))
-
-    @property
-    def table(self) -> Station:
-        """The surface to work on."""
-        place = self.places[self.home]
-        if place.takes != "on":
-            raise Failed("unreachable", "there is no surface here that things stand on.")
-        return place
-
-    @property
-    def table_m(self) -> float:
-        """Its height."""
-        return self.table.middle[2]
-
-    def takes(self, place: str) -> str:
-        """Return "on", "in" or "": how things can be put at a place."""
-        return self.places[place].takes if place in self.places else ""
+"""Direction about z in the frame in which the fingers close when nothing asks for another."""
 
 
 @dataclass
@@ -62,7 +28,7 @@ class Held:
         below_tip_m: how far its bottom is below the finger tips.
         opening_m: distance of the tips that hold it.
         let_go_m: distance of the tips that sets it free without pushing its neighbours.
-        taken_from: x, y where it was grasped.
+        taken_from: x, y in the world where it was grasped.
         turn_rad: direction of its length, or of a mug's handle, from the direction in which the fingers closed.
     """
 
@@ -83,6 +49,7 @@ class ActionMemory:
         at: the place it stands at, "" between places.
         held: what it holds.
         binned: how many things it has put into the bin.
+        pulled_m: by place, how far it has pulled a drawer out since the scene began.
         blocked: the thing that could not be grasped or put down because the hand touched something, and how often in a row;
             the next try goes about it differently.
     """
@@ -91,10 +58,12 @@ class ActionMemory:
     held: Held | None = None
     binned: int = 0
     blocked: tuple[str, int] = ("", 0)
+    pulled_m: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the memory as plain data."""
-        return asdict(self)
+        """Return the memory as plain data, without drawers where none was touched."""
+        data = asdict(self)
+        return data if self.pulled_m else {name: value for name, value in data.items() if name != "pulled_m"}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "ActionMemory":
@@ -102,63 +71,139 @@ class ActionMemory:
         held = data["held"]
         if held:
             held = Held(**{**held, "size_m": tuple(held["size_m"]), "taken_from": tuple(held["taken_from"])})
-        return cls(data["at"], held, int(data["binned"]), (str(data["blocked"][0]), int(data["blocked"][1])))
+        blocked = str(data["blocked"][0]), int(data["blocked"][1])
+        pulled_m = {str(place): float(far) for place, far in dict(data.get("pulled_m", {})).items()}
+        return cls(data["at"], held, int(data["binned"]), blocked, pulled_m)
 
 
 @dataclass
 class Scope(ABC):
-    """One robot in the midst of an action; each body adds how it reaches over the table and comes back.
+    """One robot in the midst of an action; each body adds how it reaches over a surface and comes back.
+
+    Actions think in the frame of the place that is worked at (x ahead, y to the left, see `Map.frame`): what `located`,
+    `surface` and `survey` return and what `reach_over` and `lower_to` take is in that frame.
 
     Args:
         motion: moves joints and hand.
         map: the world's places.
         memory: place and held thing; actions keep it true.
-        look: takes a depth image and returns the height map of the table.
+        look: takes a depth image and returns the height map of a surface in a frame.
         travel_m: height of the finger tips at which the hand travels over the table, set by `survey`.
     """
 
     motion: Motion
     map: Map
     memory: ActionMemory
-    look: Callable[[], HeightMap]
+    look: Callable[[Pose2, Station], HeightMap]
     travel_m: float = 0.0
     heights: HeightMap | None = field(default=None, repr=False)
-    travel_most_m: ClassVar[float]
-    """The highest that open finger tips can travel over the table."""
 
     @property
     def gripper(self) -> Gripper:
         """The sizes of hand and fingers."""
         return self.motion.mechanics.gripper
 
+    @property
+    def work(self) -> str:
+        """The place that is worked at: where the robot stands, or the map's where that takes nothing."""
+        return self.memory.at if self.map.takes(self.memory.at) else self.map.home
+
+    @property
+    def frame(self) -> Pose2:
+        """The frame in which actions think."""
+        return self.map.frame(self.work)
+
+    @property
+    def surface(self) -> Station:
+        """The surface or the container that is worked at, in the frame."""
+        return self.map.seen_from(self.frame, self.work, self.memory.pulled_m.get(self.work, 0.0))
+
+    @property
+    def surface_m(self) -> float:
+        """Its height, a container's rim."""
+        return self.surface.middle[2]
+
+    @property
+    @abstractmethod
+    def travel_most_m(self) -> float:
+        """The highest that open finger tips can travel over what is worked at."""
+
+    def located(self, value: Any) -> Located:
+        """Return the located thing in a step's arguments, in the frame."""
+        thing, (_, _, turn) = located(value), self.frame
+        x, y = into(self.frame, *thing.position_in_world[:2])
+        yaw = math.remainder(thing.yaw_rad - turn, 2 * math.pi) if turn else thing.yaw_rad
+        return replace(thing, position_in_world=(x, y, thing.position_in_world[2]), yaw_rad=yaw)
+
+    def in_world(self, x: float, y: float) -> tuple[float, float]:
+        """Return a point of the frame in the world."""
+        return out_of(self.frame, x, y)
+
+    def see(self) -> HeightMap:
+        """Return the heights over the surface as it is now."""
+        return self.look(self.frame, self.surface)
+
     def survey(self) -> HeightMap:
-        """Look at the table from the station and choose a safe travelling height for hand and load."""
-        self.heights = self.look()
+        """Look at the surface from the station and choose a safe travelling height for hand and load."""
+        self.heights = self.see()
         below = self.memory.held.below_tip_m if self.memory.held else 0.0
         self.travel_m = min(self.heights.highest_m + 0.05 + below, self.travel_most_m)
         return self.heights
+
+    def posture(self, place: str) -> dict[str, float]:
+        """Return arm and head as they rest at a place, by joint, without the fingers."""
+        del place
+        return {name: value for name, value in self.motion.mechanics.home.items() if name != self.motion.mechanics.closer}
+
+    def station(self) -> dict[str, float]:
+        """Return the base's joints at the place where the robot stands; where it is now when on its way."""
+        now = [self.motion.target[name] for name in Mechanics.base_joints]
+        here = now[0], now[1], now[2]
+        if self.memory.at or self.map.is_one_workspace:
+            here = turned_to(self.map.stations[self.memory.at or self.map.home], here[2])
+        return dict(zip(Mechanics.base_joints, here, strict=True))
 
     def is_home(self) -> bool:
         """Return whether arm and base are where every action leaves them."""
         if not self.memory.at:
             return False
-        mechanics = self.motion.mechanics
-        wanted = {**mechanics.home, **dict(zip(Mechanics.base_joints, self.map.stations[self.memory.at], strict=True))}
-        return all(abs(self.motion.target[n] - value) < 0.02 for n, value in wanted.items() if n != mechanics.closer)
+        wanted = {**self.posture(self.memory.at), **self.station()}
+        return all(abs(self.motion.target[n] - value) < 0.02 for n, value in wanted.items())
 
     def recover(self) -> None:
         """After a stop or a time-out midway: back to carry posture at the station, the working place's if between places."""
         self.travel_m = self.travel_most_m
         self.carry()
+        if not self.memory.at and not self.map.is_one_workspace:
+            self.drive_to(self.map.home)
         self.memory.at = self.memory.at or self.map.home
 
     # Shared moves.
 
     def drive_to(self, place: str) -> None:
-        """Drive to a named place in carry posture."""
+        """Drive to a named place in carry posture, around what stands on the floor.
+
+        Raises:
+            Failed: "no-way", before anything moves.
+        """
+        x, y, yaw = (self.motion.target[name] for name in Mechanics.base_joints)
+        way = self.map.way((x, y, yaw), self.map.stations[place], self.motion.mechanics.bounds.radius_m)
         self.memory.at = ""
-        self.motion.follow(dict(zip(Mechanics.base_joints, self.map.stations[place], strict=True)))
+        for pose in way:
+            self.motion.follow(dict(zip(Mechanics.base_joints, turned_to(pose, self._yaw()), strict=True)))
         self.memory.at = place
+        self.motion.frame = self.frame
+        turned = {name: value for name, value in self.posture(place).items() if self.motion.target[name] != value}
+        if turned and not self.map.is_one_workspace:
+            self.motion.follow(turned)
+
+    def work_at(self, place: str) -> None:
+        """Drive to a place where the robot does not stand there already."""
+        if self.memory.at != place:
+            self.drive_to(place)
+
+    def _yaw(self) -> float:
+        return self.motion.target[Mechanics.base_joints[2]]
 
     @abstractmethod
     def carry(self) -> None:
@@ -166,13 +211,13 @@ class Scope(ABC):
 
     @abstractmethod
     def reach_over(self, x: float, y: float, closing_rad: float, opening_m: float) -> float:
-        """From carry posture: bring the hand over a point of the table, pointing down, at travelling height.
+        """From carry posture: bring the hand over a point of the surface, pointing down, at travelling height.
 
         Returns:
             the closing direction taken, which may be turned by half a turn.
 
         Raises:
-            Failed: "unreachable" when the point lies too far across the table.
+            Failed: "unreachable" when the point lies too far across the surface.
         """
 
     @abstractmethod
@@ -189,7 +234,9 @@ class Scope(ABC):
         most_n: float | None = None,
     ) -> bool:
         """Move the hand straight until the tips are at a point; returns True when what it felt stopped it before."""
-        return self.motion.move_hand(self.gripper.downward(tip, closing_rad, opening_m), speed, touch_n, most_n)
+        point = *self.in_world(*tip[:2]), tip[2]
+        pose = self.gripper.downward(point, closing_rad + self.frame[2], opening_m)
+        return self.motion.move_hand(pose, speed, touch_n, most_n)
 
 
 def located(value: Any) -> Located:

@@ -78,10 +78,16 @@ def free_spot(heights: HeightMap, radius_m: float, taken_from: tuple[float, floa
         Failed: "no-room".
     """
     centres = heights.centres()
-    middle_m = (0.56, 0.0)
+    middle_m = (0.56 + _beyond(heights), 0.0)
     cost = np.hypot(*np.moveaxis(centres - middle_m, -1, 0))
     away = np.hypot(*np.moveaxis(centres - taken_from, -1, 0)) > 2 * radius_m + 0.08
     return _best(heights, away, np.ones_like(away), cost, radius_m, "no free spot on the table")
+
+
+def _beyond(heights: HeightMap) -> float:
+    """Return how much farther off than a table a surface begins; the robot drives so much nearer."""
+    table_m = 0.42
+    return max(0.0, float(heights.low[0]) - table_m)
 
 
 def _best(heights: HeightMap, near: Mask, far: Mask, cost: Array, radius_m: float, failure: str) -> tuple[float, float]:
@@ -89,7 +95,8 @@ def _best(heights: HeightMap, near: Mask, far: Mask, cost: Array, radius_m: floa
     x, y = centres[..., 0], centres[..., 1]
     high = np.array(heights.low) + np.array(heights.heights.shape) * CELL_M
     edge = np.minimum.reduce([x - heights.low[0], high[0] - x, y - heights.low[1], high[1] - y]) - 0.01
-    zone = (x > 0.38) & (x < 0.77) & (y > -0.38) & (y < 0.38) & (edge > radius_m)  # in reach and in view
+    beyond_m = _beyond(heights)
+    zone = (x > 0.38 + beyond_m) & (x < 0.77 + beyond_m) & (y > -0.38) & (y < 0.38) & (edge > radius_m)  # in reach and in view
     room = {seen: heights.clearance(seen=seen) for seen in (True, False)}
     wishes = (
         Wish(0.040, near=True, seen=True),

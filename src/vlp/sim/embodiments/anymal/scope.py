@@ -10,11 +10,15 @@ from vlp.sim.embodiments.motion import Failed
 class AnymalScope(Scope):
     """ANYmal in the midst of an action."""
 
-    travel_most_m = 0.75
+    @property
+    def travel_most_m(self) -> float:
+        """The highest that open finger tips can travel."""
+        low_m = 0.50
+        return 0.75 if self.surface_m < low_m else 0.95
 
     def carry(self) -> None:
         """Raise the hand, then fold the arm while the legs step back to the station."""
-        motion, mechanics = self.motion, self.motion.mechanics
+        motion = self.motion
         pose = motion.reach.hand(motion.target)
         height_m = self.travel_m + self.gripper.tip_reach(motion.opening())
         base = [motion.target[name] for name in Mechanics.base_joints[:2]]
@@ -22,20 +26,20 @@ class AnymalScope(Scope):
         if math.dist(pose[:2, 3], base) > stretched_m and pose[2, 3] < height_m - 0.005:
             pose[2, 3] = height_m
             motion.move_hand(pose)
-        station = dict(zip(Mechanics.base_joints, self.map.stations[self.memory.at or self.map.home], strict=True))
-        motion.follow({**{name: value for name, value in mechanics.home.items() if name != mechanics.closer}, **station})
+        motion.follow({**self.posture(self.memory.at), **self.station()})
         motion.wait(0.2)
 
     def reach_over(self, x: float, y: float, closing_rad: float, opening_m: float) -> float:
         """Step aside until the point lies ahead, and stretch the arm out to it."""
         motion = self.motion
+        (x, y), closing_rad = self.in_world(x, y), closing_rad + self.frame[2]
         base_x, base_y, yaw = (motion.target[name] for name in Mechanics.base_joints)
         c, s = math.cos(yaw), math.sin(yaw)
         ahead = c * (x - base_x) + s * (y - base_y)
         aside = -s * (x - base_x) + c * (y - base_y)
         farthest_m, straight_m = 0.96, 0.10
         if ahead > farthest_m:
-            raise Failed("unreachable", "it lies too far across the table.")
+            raise Failed("unreachable", f"it lies too far across the {self.work}.")
         joints = {}
         if abs(aside) > straight_m:
             joints = {"base_x": base_x - s * aside, "base_y": base_y + c * aside}
@@ -46,7 +50,7 @@ class AnymalScope(Scope):
         along = motion.reach.hand(motion.target)[:2, 1]
         closing = closing_rad + math.pi * round((math.atan2(along[1], along[0]) - closing_rad) / math.pi)
         motion.move_hand(self.gripper.downward((x, y, self.travel_m), closing, opening_m))
-        return closing
+        return closing - self.frame[2]
 
     def let_go(self, opening_m: float) -> None:
         """Open the fingers; their tips rise by less than half a centimetre."""

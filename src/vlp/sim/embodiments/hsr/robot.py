@@ -15,7 +15,7 @@ from vlp.sim.simulation import Simulation
 def manifest(places: Sequence[Place]) -> Manifest:
     """Return what the HSR says of itself: its actions, places and limits; perception adds what it can see."""
     cameras = {CAMERA: {**INTRINSICS.to_json(), "depth": True}}
-    return make_manifest("hsr", ACTIONS, places, mechanics().bounds.declared(), ("base", "world"), cameras)
+    return make_manifest("hsr", ACTIONS, places, mechanics().bounds.declared(places), ("base", "world"), cameras)
 
 
 def robot(simulation: Simulation) -> SimRobot:

@@ -50,6 +50,11 @@ class Home:
         """Return both rooms with walls, furniture and people."""
         return floor_plan(scene)
 
+    def is_container(self, phrase: str) -> bool:
+        """Return whether it is a bowl or a plate; a cup fits into a hand."""
+        product = products().get(phrase)
+        return product is not None and product.shape in ("bowl", "plate")
+
     def truth(self, simulation: Simulation, held: str | None = None) -> HomeTruth:
         """Return the true state, read from the physics."""
         scene, fingers = scene_of(simulation), simulation.embodiment.fingers

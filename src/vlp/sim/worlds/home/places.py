@@ -1,5 +1,6 @@
 """The named places of this world, and the surfaces that things stand on or lie in."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,16 +55,16 @@ def places() -> tuple[Place, ...]:
         Place("shelf", on, visible=True, doc="The shelf in the kitchen: any of its boards."),
         *(Place(f"shelf: {level}", on, visible=True, doc=f"The {level} board of the shelf.") for level in shelf_levels()),
         Place("cabinet", on, visible=True, doc="The top of the cabinet in the kitchen."),
-        Place("drawer", inside, doc="The drawer of the cabinet; it must be open."),
+        Place("drawer", inside, doc="The drawer of the cabinet; it must be open.", affords=("open", "close")),
         Place("cupboard", inside, doc="Behind the cabinet's door; it must be open."),
         Place("bin", inside, final=True, doc="The waste bin in the kitchen."),
         Place("basket", inside, doc="The basket in the living room."),
         Place("sofa", on, doc="The sofa in the living room."),
-        Place("button", doc="The button on the wall that switches the lamp."),
+        Place("button", doc="The button on the wall that switches the lamp.", affords=("press",)),
         Place("gauges", doc="The gauge and the display on the kitchen's wall."),
         Place("door", doc="The opening between the rooms, on the living room's side."),
-        Place("living room"),
-        Place("kitchen"),
+        Place("living room", affords=("handover",)),
+        Place("kitchen", affords=("handover",)),
     )
 
 
@@ -123,14 +124,24 @@ def stations(scene: HomeScene) -> dict[str, Station]:
         stand, top = stands[place.name], tops.get(place.name)
         if top is not None:
             x, y = (top.low[0] + top.high[0]) / 2, (top.low[1] + top.high[1]) / 2
-            rim_m = furniture[place.name].height_m if place.name in ("bin", "basket") else top.floor_m
-            made[place.name] = Station(stand, (x, y, rim_m), top.relation, top.low, top.high)
+            made[place.name] = Station(
+                stand, (x, y, _top_m(place.name, furniture, top)), top.relation, top.low, top.high, top.floor_m,
+                math.inf if "table" in place.name else 0.0, top.headroom_m if "shelf" in place.name or place.name == "cupboard" else math.inf,
+                place.name == "drawer",
+            )  # fmt: skip
         elif place.name in furniture:
             piece = furniture[place.name]
             made[place.name] = Station(stand, (piece.x_m, piece.y_m, piece.height_m))
         else:
             made[place.name] = Station(stand, (stand[0], stand[1], 0.0))
     return made
+
+
+def _top_m(name: str, furniture: dict[str, Furniture], top: Surface) -> float:
+    """Return the height of a container's rim, or of a surface."""
+    return {"bin": furniture["bin"].height_m, "basket": furniture["basket"].height_m}.get(
+        name, top.floor_m + (Cabinet().drawer_high_m if name == "drawer" else 0.0)
+    )
 
 
 def _beside(piece: Furniture, along_m: float, across_m: float) -> Pose2:

@@ -14,6 +14,7 @@ from vlp.sim.worlds.tabletop.scene import Scene
 from vlp.sim.worlds.tabletop.sizes import sizes
 from vlp.sim.worlds.tabletop.tasks import TableTasks
 from vlp.sim.worlds.tabletop.true_state import read_truth
+from vlp.sim.worlds.tabletop.words import CONTAINERS
 from vlp.sim.worlds.tabletop.world import sample_scene
 
 
@@ -58,6 +59,10 @@ class Tabletop:
         t, (x, y), (half_x, half_y) = scene.table, BIN.at_m, BIN.half_m
         table = (t.near_m, -t.width_m / 2), (t.near_m + t.depth_m, t.width_m / 2)
         return FloorPlan((-2.0, -2.35), (2.05, 2.35), (table, ((x - half_x, y - half_y), (x + half_x, y + half_y))))
+
+    def is_container(self, phrase: str) -> bool:
+        """Return whether the last word names a bowl, a plate, a tray or a box."""
+        return any(kind in CONTAINERS for kind in phrase.split()[-1:])
 
     def truth(self, simulation: Simulation, held: str | None = None) -> Truth:
         """Return the true state, read from the physics."""

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from vlp.sim.embodiments.actions.scope import Scope, located
-from vlp.sim.embodiments.hsr.body import HEAD_JOINTS, HOME
+from vlp.sim.embodiments.hsr.body import HEAD_JOINTS
 
 
 def look_at(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -22,5 +22,6 @@ def look_at(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     pan, tilt = min(max(pan, -3.8), 1.7), min(max(tilt, -1.5), 0.5)  # what the joints allow
     scope.motion.follow(dict(zip(HEAD_JOINTS, (pan, tilt), strict=True)))
     scope.motion.wait(0.5)
-    scope.motion.follow({name: HOME[name] for name in HEAD_JOINTS})
+    resting = scope.posture(scope.memory.at)
+    scope.motion.follow({name: resting[name] for name in HEAD_JOINTS})
     return {"pan_rad": round(pan, 3), "tilt_rad": round(tilt, 3)}

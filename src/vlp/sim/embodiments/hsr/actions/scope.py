@@ -4,20 +4,39 @@ import math
 
 import numpy as np
 
+from vlp.sim.embodiments.actions.map import into
 from vlp.sim.embodiments.actions.scope import SIDEWAYS_RAD, Scope
-from vlp.sim.embodiments.hsr.body import GRIPPER, HOME
-from vlp.sim.embodiments.mechanics import Mechanics
+from vlp.sim.embodiments.hsr.body import GRIPPER
 from vlp.sim.embodiments.motion import Failed
 
 READY: dict[str, float] = {"arm_flex_joint": -math.pi / 2, "arm_roll_joint": 0.0, "wrist_flex_joint": -math.pi / 2}
 """The arm stretched out level to the front, the hand pointing down; the fingers close sideways at a wrist roll of 0."""
+RAISED: dict[str, float] = {**READY, "arm_flex_joint": -1.25, "wrist_flex_joint": 1.25 - math.pi}
+"""The same with the arm slanting upwards, as far as the wrist bends, for the tops of high furniture."""
 LIFT_RANGE_M = (0.0, 0.69)
+RISE_M = 0.345 * math.cos(1.25)
+"""How much higher that holds the hand."""
+LOW_M = 0.50
+"""Up to this height of a surface the level arm passes over what stands there."""
 
 
 class HsrScope(Scope):
     """The HSR in the midst of an action."""
 
-    travel_most_m = 0.78
+    @property
+    def travel_most_m(self) -> float:
+        """The highest that open finger tips can travel, which the lift's end decides."""
+        return 0.78 if self.surface_m < LOW_M else 0.88
+
+    def posture(self, place: str) -> dict[str, float]:
+        """Return arm and head as they rest; the head looks at the middle of a place that it would not see otherwise."""
+        resting = super().posture(place)
+        if self.map.is_one_workspace or not self.map.takes(place):
+            return resting
+        x, _, z = self.map.seen_from(self.map.stations[place], place).middle
+        eye_m, ahead_m, seen_rad = 1.05, 0.05, 0.30  # of the camera; half of what it sees from the top to the bottom is 0.41
+        tilt = -math.atan2(eye_m - z, x - ahead_m)
+        return resting if abs(tilt - resting["head_tilt_joint"]) < seen_rad else {**resting, "head_tilt_joint": tilt}
 
     def carry(self) -> None:
         """Raise the hand, then drive back to the station while the arm folds up.
@@ -25,24 +44,26 @@ class HsrScope(Scope):
         Folding lifts the load faster than the drive moves it sideways, so it clears what it passes.
         """
         motion = self.motion
-        station = dict(zip(Mechanics.base_joints, self.map.stations[self.memory.at or self.map.home], strict=True))
         if motion.target["arm_flex_joint"] < -0.2 and self._tip_height(motion.target["arm_lift_joint"]) < self.travel_m:
             motion.follow({"arm_lift_joint": self._lift_at(self.travel_m)}, speed=0.9)
-        posture = {name: value for name, value in HOME.items() if name != GRIPPER}
-        motion.follow({**posture, **station})
+        motion.follow({**self.posture(self.memory.at), **self.station()})
         motion.wait(0.2)
 
     def reach_over(self, x: float, y: float, closing_rad: float, opening_m: float) -> float:
         """Drive and unfold the arm until the hand is over a point; the torso must not stand in the table."""
         roll, closing = wrist_roll(closing_rad)
-        motion = self.motion
-        joints = {**READY, "wrist_roll_joint": roll, "arm_lift_joint": self._lift_at(self.travel_m)}
+        motion, surface = self.motion, self.surface
+        low = surface.middle[2] < LOW_M
+        lift_m = self._lift_at(self.travel_m) if low else self._lift_at(self.travel_m - RISE_M)
+        joints = {**(READY if low else RAISED), "wrist_roll_joint": roll, "arm_lift_joint": lift_m}
         palm = motion.reach.hand({**motion.target, **joints})[:2, 3]
-        joints["base_x"] = motion.target["base_x"] + float(x - palm[0])
-        joints["base_y"] = motion.target["base_y"] + float(y - palm[1])
-        torso_ahead_m = 0.03  # of the base's centre, with a margin; the base itself drives under the table
-        if self.map.takes(self.memory.at) != "in" and joints["base_x"] > self.map.table.low[0] - torso_ahead_m:
-            raise Failed("unreachable", "it lies too far across the table.")
+        over = self.in_world(x, y)
+        joints["base_x"] = motion.target["base_x"] + float(over[0] - palm[0])
+        joints["base_y"] = motion.target["base_y"] + float(over[1] - palm[1])
+        ahead_m, _ = into(self.frame, joints["base_x"], joints["base_y"])
+        torso_m, base_m = 0.03, 0.24  # ahead of the base's centre, with a margin; the base itself may drive under a table
+        if surface.takes == "on" and ahead_m > surface.low[0] + min(-torso_m, surface.under_m - base_m):
+            raise Failed("unreachable", f"it lies too far across the {self.work}.")
         if self.memory.held is None:
             joints[GRIPPER] = self.gripper.angle_for(opening_m)
         motion.follow(joints)
