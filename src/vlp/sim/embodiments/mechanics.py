@@ -1,7 +1,7 @@
 """What the shared motions know of a body: its joints by what they do, its servos, its hand, and the bounds it keeps to."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from vlp.primitives.manifest import Limits, Place
@@ -22,6 +22,8 @@ class Bounds:
         grip_force_n: highest force of the gripper.
         opening_m: widest opening of the gripper.
         radius_m: of the disc on the floor that covers the body where it turns, in carry posture.
+        back_m: how much farther back the workspace begins where every place has its own: the robot steps back from what it
+            pulls open.
     """
 
     base_m_s: float
@@ -33,13 +35,19 @@ class Bounds:
     grip_force_n: float
     opening_m: float
     radius_m: float
+    back_m: float
+
+    def at_places(self) -> "Bounds":
+        """Return the bounds in a world where every place has a workspace of its own."""
+        x, y, z = self.low_m
+        return replace(self, low_m=(x - self.back_m, y, z))
 
     def declared(self, places: Sequence[Place]) -> Limits:
         """Return them as a manifest tells them in a world with these places."""
-        speeds, grip = (self.base_m_s, self.hand_m_s), (self.grip_force_n, self.opening_m)
         many = sum("on" in place.relations for place in places) > 1
-        at = "place" if many else None
-        return Limits(self.low_m, self.high_m, *speeds, *grip, payload_kg=self.payload_kg, workspace_at=at)
+        low_m, at = (self.at_places().low_m, "place") if many else (self.low_m, None)
+        speeds, grip = (self.base_m_s, self.hand_m_s), (self.grip_force_n, self.opening_m)
+        return Limits(low_m, self.high_m, *speeds, *grip, payload_kg=self.payload_kg, workspace_at=at)
 
 
 @dataclass(frozen=True)

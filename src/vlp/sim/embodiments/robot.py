@@ -4,7 +4,7 @@ import base64
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -76,9 +76,10 @@ class SimRobot:
         world, scene = simulation.world, simulation.scene
         self._map = Map(simulation.places, simulation.stations, world.floor(scene), world.is_container)
         slabs = tuple(_slab(place) for place in simulation.places.values() if place.takes == "on")
-        self.motion = acting.motion(
-            acting.mechanics, simulation.model, simulation.data, Reach(acting.mechanics, slabs), self._ticked
-        )
+        mechanics = acting.mechanics
+        if not self._map.is_one_workspace:
+            mechanics = replace(mechanics, bounds=mechanics.bounds.at_places())
+        self.motion = acting.motion(mechanics, simulation.model, simulation.data, Reach(mechanics, slabs), self._ticked)
         self.on_step = self.motion.on_step
         self.memory = ActionMemory(at=simulation.at() or self._map.home)
         self._manifest = simulation.embodiment.manifest(simulation.world.places)
@@ -227,7 +228,7 @@ class SimRobot:
         self.motion.frame = scope.frame
         if not scope.is_home():
             scope.recover()
-        return self._acting.action(step.do)(scope, step.arguments)
+        return self._acting.action(step.do)(scope, self._manifest.primitives[step.do].filled(step.arguments))
 
     def _look(self, frame: Pose2, surface: Station) -> HeightMap:
         return HeightMap(self.observe(), surface.low, surface.high, surface.middle[2], frame)

@@ -35,7 +35,7 @@ class Station:
         floor_m: height on which what is put into a container comes to rest.
         under_m: how far behind its near edge a low base can drive under a surface.
         headroom_m: how high things can be there; a hand that comes from above needs more.
-        slides: whether it is a drawer, which is pulled out towards the stand and lies there as the scene begins.
+        out_m: how far a drawer has been pulled out towards the stand as the scene begins; None for what is no drawer.
     """
 
     stand: Pose2
@@ -46,7 +46,7 @@ class Station:
     floor_m: float = 0.0
     under_m: float = math.inf
     headroom_m: float = math.inf
-    slides: bool = False
+    out_m: float | None = None
 
 
 class SampledThing(Protocol):

@@ -61,6 +61,11 @@ class Map:
         ]
         return max(found, key=lambda name: (self.places[name].middle[2], name == at), default="")
 
+    def drawer_behind(self, handle: Point) -> str:
+        """Return the drawer nearest to its handle, "" where there is none."""
+        near = {name: math.dist(place.middle[:2], handle[:2]) for name, place in self.places.items() if place.out_m is not None}
+        return min(near, key=near.__getitem__, default="")
+
     def surfaces_in_words(self) -> str:
         """Return the surfaces as a sentence names them."""
         return f"on the {self.home}" if self.is_one_workspace else f"on any of {', '.join(self.surfaces)}"
@@ -68,16 +73,22 @@ class Map:
     def seen_from(self, frame: Pose2, place: str, out_m: float = 0.0) -> Station:
         """Return a place with its rectangle and middle in a frame that is turned by a multiple of a right angle.
 
+        Of a drawer it is the part that lies open.
+
         Args:
             frame: see `frame`.
             place: which.
-            out_m: how far it has been pulled out towards who stands before it.
+            out_m: how far it has been pulled out towards who stands before it, since the scene began.
         """
         there = self.places[place]
         corners = [into(frame, *corner) for corner in (there.low, there.high)]
         (ax, bx), (ay, by) = (sorted(values) for values in zip(*corners, strict=True))
         x, y = into(frame, *there.middle[:2])
-        return replace(there, low=(ax - out_m, ay), high=(bx - out_m, by), middle=(x - out_m, y, there.middle[2]))
+        if there.out_m is not None:
+            ax, board_m = ax - out_m, 0.05  # of the furniture, over its inner end
+            bx = ax + max(0.0, there.out_m + out_m - board_m)
+            x = (ax + bx) / 2
+        return replace(there, low=(ax, ay), high=(bx, by), middle=(x, y, there.middle[2]))
 
     def way(self, start: Pose2, goal: Pose2, radius_m: float) -> list[Pose2]:
         """Return the base poses that lead from one to another; straight where that is free.

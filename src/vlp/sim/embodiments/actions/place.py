@@ -11,6 +11,7 @@ from vlp.sim.embodiments.actions.map import into
 from vlp.sim.embodiments.actions.scope import SIDEWAYS_RAD, Held, Scope, is_round, kind_of, located
 from vlp.sim.embodiments.actions.spots import INSIDES, beside_spot, free_spot, inner_spot, mug_spot
 from vlp.sim.embodiments.motion import Failed
+from vlp.sim.worlds.protocol import Station
 
 
 @dataclass(frozen=True)
@@ -125,16 +126,19 @@ def _into(scope: Scope, held: Held, name: str) -> dict[str, Any]:
         scope.travel_m = scope.travel_most_m
         scope.drive_to(name)
     there = scope.surface
-    if there.slides and scope.see().highest_within(*there.middle[:2], 0.05, 0.05, 0.0) > there.middle[2] + 0.04:
-        raise Failed("closed", f"the {name} is not open.")
+    if there.out_m is not None and not _lies_open(scope, there):
+        raise Failed("closed", f"the {name} is not open wide enough for the hand.")
     middle_x, middle_y, rim_m = there.middle
-    spots_m = ((0.05, 0.05), (-0.06, -0.06), (-0.06, 0.05), (0.05, -0.06))
+    if there.out_m is None:
+        spots_m = ((0.05, 0.05), (-0.06, -0.06), (-0.06, 0.05), (0.05, -0.06))
+    else:  # side by side: the furniture's top juts out over the far end
+        spots_m = ((-0.02, 0.05), (-0.02, -0.06), (-0.02, 0.14), (-0.02, -0.15))
     dx, dy = spots_m[scope.memory.binned % len(spots_m)]
     x, y = middle_x + dx, middle_y + dy
     scope.travel_m = max(0.62, rim_m + held.below_tip_m + 0.10)
     try:
         closing = scope.reach_over(x, y, SIDEWAYS_RAD, held.opening_m)
-        lowest_m = 0.06 if there.slides else 0.12  # a drawer is shallow, and a bin fills up
+        lowest_m = 0.12 if there.out_m is None else 0.06  # a drawer is shallow, and a bin fills up
         tip_m = there.floor_m + max(lowest_m, held.below_tip_m + 0.015)
         scope.lower_to((x, y, tip_m), closing, held.opening_m, speed=0.8, touch_n=12.0)
         scope.let_go(0.10)  # wide: a bottle that leaned on a finger was hooked by its cap and carried out again
@@ -150,6 +154,13 @@ def _into(scope: Scope, held: Held, name: str) -> dict[str, Any]:
     scope.motion.open_to(scope.gripper.resting_m)
     x, y = scope.in_world(x, y)
     return {"x_m": round(x, 3), "y_m": round(y, 3)}
+
+
+def _lies_open(scope: Scope, drawer: Station) -> bool:
+    """Return whether a drawer has been pulled out far enough for the hand, and nothing is seen over it."""
+    least_m, half_m = 0.12, 0.04
+    wide = drawer.high[0] - drawer.low[0] >= least_m
+    return wide and scope.see().highest_within(*drawer.middle[:2], half_m, half_m, 0.0) < drawer.middle[2] + half_m
 
 
 def _radius(held: Held) -> float:

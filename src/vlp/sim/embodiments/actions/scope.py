@@ -10,7 +10,7 @@ from vlp.core.observation import Located
 from vlp.sim.embodiments.actions.map import Map, into, out_of, turned_to
 from vlp.sim.embodiments.gripper import Gripper
 from vlp.sim.embodiments.mechanics import Mechanics
-from vlp.sim.embodiments.motion import Failed, Motion
+from vlp.sim.embodiments.motion import Failed, Motion, Point
 from vlp.sim.heightmap import HeightMap
 from vlp.sim.worlds.protocol import Pose2, Station
 
@@ -111,7 +111,7 @@ class Scope(ABC):
     @property
     def frame(self) -> Pose2:
         """The frame in which actions think."""
-        return self.map.frame(self.work)
+        return self.map.frame(self.memory.at)
 
     @property
     def surface(self) -> Station:
@@ -218,6 +218,19 @@ class Scope(ABC):
 
         Raises:
             Failed: "unreachable" when the point lies too far across the surface.
+        """
+
+    @abstractmethod
+    def reach_ahead(self, tip: Point, closing: Point, opening_m: float) -> Point:
+        """From carry posture: bring the finger tips to a point, the hand pointing straight ahead from the base.
+
+        Args:
+            tip: the point between the tips, in the world.
+            closing: unit vector in the world along which the fingers close.
+            opening_m: distance between the tips.
+
+        Returns:
+            the closing direction taken, which may be the opposite one.
         """
 
     @abstractmethod

@@ -5,7 +5,7 @@ from typing import Any
 from vlp.sim.embodiments.anymal.body import leg_joints
 from vlp.sim.embodiments.anymal.gait import Gait
 from vlp.sim.embodiments.mechanics import Mechanics
-from vlp.sim.embodiments.motion import Motion, Point
+from vlp.sim.embodiments.motion import Motion
 
 
 class AnymalMotion(Motion):
@@ -34,15 +34,6 @@ class AnymalMotion(Motion):
     def lift_force(self) -> float:
         """Return the upward force in newtons in the wrist, without the weight of the hand itself."""
         return self.wrist_force()[2] - self._weight_n
-
-    def wrist_force(self) -> Point:
-        """Return the force in newtons with which the arm bears its hand, in the world, as the wrist's sensor feels it."""
-        x, y, z = self.data.site("wrist_force").xmat.reshape(3, 3) @ self.data.sensor("wrist_force").data
-        return float(x), float(y), float(z)
-
-    def push_force(self, direction: Point) -> float:
-        """Return the force in newtons with which the arm pushes its hand along a direction of the world."""
-        return sum(force * share for force, share in zip(self.wrist_force(), direction, strict=True))
 
     def own_state(self) -> dict[str, Any]:
         """Return the gait."""

@@ -15,7 +15,7 @@ from vlp.sim.simulation import Simulation
 def manifest(places: Sequence[Place]) -> Manifest:
     """Return what ANYmal says of itself: its actions, places and limits; perception adds what it can see."""
     cameras = {"wrist_rgbd": {**intrinsics().to_json(), "depth": True}}
-    return make_manifest("anymal", primitives(), places, mechanics().bounds.declared(places), ("base", "world"), cameras)
+    return make_manifest("anymal", primitives(places), places, mechanics().bounds.declared(places), ("base", "world"), cameras)
 
 
 def robot(simulation: Simulation) -> SimRobot:

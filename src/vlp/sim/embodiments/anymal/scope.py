@@ -4,7 +4,7 @@ import math
 
 from vlp.sim.embodiments.actions.scope import Scope
 from vlp.sim.embodiments.mechanics import Mechanics
-from vlp.sim.embodiments.motion import Failed
+from vlp.sim.embodiments.motion import Failed, Point
 
 
 class AnymalScope(Scope):
@@ -51,6 +51,17 @@ class AnymalScope(Scope):
         closing = closing_rad + math.pi * round((math.atan2(along[1], along[0]) - closing_rad) / math.pi)
         motion.move_hand(self.gripper.downward((x, y, self.travel_m), closing, opening_m))
         return closing - self.frame[2]
+
+    def reach_ahead(self, tip: Point, closing: Point, opening_m: float) -> Point:
+        """Walk until the point lies straight ahead, and stretch the arm half."""
+        motion, tips_m = self.motion, 0.92  # from the base's axis
+        yaw = motion.target[Mechanics.base_joints[2]]
+        sight = math.cos(yaw), math.sin(yaw), 0.0
+        x, y = (p - tips_m * s for p, s in zip(tip[:2], sight[:2], strict=True))
+        fingers = {} if self.memory.held else {motion.mechanics.closer: self.gripper.angle_for(opening_m)}
+        motion.follow({"base_x": x, "base_y": y, **fingers})
+        motion.move_hand(self.gripper.pointing(sight, tip, closing, opening_m))
+        return closing
 
     def let_go(self, opening_m: float) -> None:
         """Open the fingers; their tips rise by less than half a centimetre."""

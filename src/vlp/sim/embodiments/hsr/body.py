@@ -64,6 +64,10 @@ def spec() -> mujoco.MjSpec:
     _set_joints(made)
     _set_contacts(made)
     add_servos(made, SERVOS)
+    made.body("wrist_roll_link").add_site(name="wrist_force", group=4)
+    made.add_sensor(
+        name="wrist_force", type=mujoco.mjtSensor.mjSENS_FORCE, objtype=mujoco.mjtObj.mjOBJ_SITE, objname="wrist_force"
+    )
     made.body("head_rgbd_sensor_link").add_camera(
         name=CAMERA,
         quat=[0, 1, 0, 0],  # MuJoCo cameras look along -z with y up; the optical frame has z forward and y down
@@ -93,7 +97,7 @@ def mechanics() -> Mechanics:
         ),
         bounds=Bounds(
             base_m_s=0.4, hand_m_s=0.6, low_m=(0.20, -1.40, 0.0), high_m=(1.00, 0.70, 1.20), own_m=0.35, payload_kg=1.2,
-            grip_force_n=20.0, opening_m=0.13, radius_m=0.30,
+            grip_force_n=20.0, opening_m=0.13, radius_m=0.30, back_m=0.60,
         ),
         solving=Solving(
             frozen=(),

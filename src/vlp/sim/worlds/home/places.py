@@ -127,7 +127,7 @@ def stations(scene: HomeScene) -> dict[str, Station]:
             made[place.name] = Station(
                 stand, (x, y, _top_m(place.name, furniture, top)), top.relation, top.low, top.high, top.floor_m,
                 math.inf if "table" in place.name else 0.0, top.headroom_m if "shelf" in place.name or place.name == "cupboard" else math.inf,
-                place.name == "drawer",
+                Cabinet().travel_m * scene.fixtures.drawer if place.name == "drawer" else None,
             )  # fmt: skip
         elif place.name in furniture:
             piece = furniture[place.name]

@@ -3,11 +3,13 @@
 See `vlp.sim.embodiments.robot.ActionFunction`. None reads the simulator's true state.
 """
 
+from collections.abc import Sequence
 from importlib import import_module
 
 from vlp.core.errors import lookup
-from vlp.primitives.manifest import Argument, Primitive
+from vlp.primitives.manifest import Argument, Place, Primitive
 from vlp.primitives.standard import STANDARD
+from vlp.sim.embodiments.actions.declared import FIXTURE_ACTIONS, fixture_primitives
 from vlp.sim.embodiments.robot import ActionFunction
 
 ACTIONS: dict[str, str] = {
@@ -21,10 +23,7 @@ ACTIONS: dict[str, str] = {
     "release": "vlp.sim.embodiments.actions.place:release",
     "push": "vlp.sim.embodiments.actions.push:push",
     "inspect": "vlp.sim.embodiments.anymal.actions.inspect:inspect",
-    "handover": "vlp.sim.embodiments.anymal.actions.handover:handover",
-    "press": "vlp.sim.embodiments.anymal.actions.fixtures:press",
-    "open": "vlp.sim.embodiments.anymal.actions.fixtures:open_drawer",
-    "close": "vlp.sim.embodiments.anymal.actions.fixtures:close_drawer",
+    **FIXTURE_ACTIONS,
     "home": "vlp.sim.embodiments.anymal.actions.walk:stand",
 }
 
@@ -35,11 +34,10 @@ def action(name: str) -> ActionFunction:
     return getattr(import_module(module), function)
 
 
-def primitives() -> list[Primitive]:
-    """Return what ANYmal can do: its own primitives and the standard ones, one for each of `ACTIONS`."""
+def primitives(places: Sequence[Place]) -> list[Primitive]:
+    """Return what ANYmal can do in a world: its own primitives, shared and standard ones, one for each of `ACTIONS`."""
     place = Argument("place", "place", "The place to walk to.")
     target = Argument("target", "target", "A $name bound by an earlier locate, or a named place.")
-    handle = Argument("target", "reference", "A $name bound by an earlier locate: the handle.")
     own = {
         primitive.name: primitive
         for primitive in (
@@ -56,24 +54,8 @@ def primitives() -> list[Primitive]:
                 "inspect", "action", "Bring the camera on the wrist close before a thing or a place, and keep looking at it.",
                 (target,), needs=("hand_empty",), timeout_s=40.0,
             ),
-            Primitive(
-                "handover", "action", "Hold out what is held to a person, and let go when they take it.",
-                needs=("holding",), makes=("moved held", "hand_empty"), timeout_s=60.0, interruptible=False,
-            ),
-            Primitive(
-                "press", "action", "Press a button before the robot with the closed fingers, until it gives way no further.",
-                (target,), needs=("hand_empty",), timeout_s=60.0, interruptible=False,
-            ),
-            Primitive(
-                "open", "action", "Pull a drawer open by its located handle, walking backwards.",
-                (handle, Argument("distance_m", "number", "How far, in metres.", minimum=0.05, maximum=0.40, default=0.25)),
-                needs=("hand_empty",), makes=("open target",), timeout_s=90.0, interruptible=False,
-            ),
-            Primitive(
-                "close", "action", "Push a drawer shut at its located handle, walking forwards, until it gives way no further.",
-                (handle,), needs=("hand_empty",), makes=("not open target",), timeout_s=90.0, interruptible=False,
-            ),
             Primitive("home", "action", "Bring arm and body to their resting posture.", timeout_s=20.0),
         )
     }  # fmt: skip
-    return [own.get(name) or STANDARD[name] for name in ACTIONS]
+    known = {**STANDARD, **fixture_primitives("walking", places), **own}
+    return [known[name] for name in ACTIONS]

@@ -5,11 +5,14 @@ raises `Failed` with a stable code, and ends with the robot back at its station 
 simulator's true state: targets are located things from the camera, the rest is the robot's own joints, depth and map.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
 from vlp.core.errors import lookup
+from vlp.primitives.manifest import Place, Primitive
+from vlp.primitives.standard import STANDARD
+from vlp.sim.embodiments.actions.declared import FIXTURE_ACTIONS, fixture_primitives
 from vlp.sim.embodiments.actions.scope import Scope
 
 ActionFunction = Callable[[Scope, dict[str, Any]], dict[str, Any]]
@@ -22,8 +25,16 @@ ACTIONS: dict[str, str] = {
     "place": "vlp.sim.embodiments.actions.place:place",
     "release": "vlp.sim.embodiments.actions.place:release",
     "push": "vlp.sim.embodiments.actions.push:push",
+    **FIXTURE_ACTIONS,
     "home": "vlp.sim.embodiments.hsr.actions.drive:home",
 }
+
+
+def primitives(places: Sequence[Place]) -> list[Primitive]:
+    """Return what the HSR can do in a world: the standard actions, and what one of its places affords."""
+    afforded = {name for place in places for name in place.affords}
+    shared = fixture_primitives("driving", places)
+    return [shared.get(name) or STANDARD[name] for name in ACTIONS if name not in shared or name in afforded]
 
 
 def action(name: str) -> ActionFunction:

@@ -7,13 +7,15 @@ import numpy as np
 from vlp.sim.embodiments.actions.map import into
 from vlp.sim.embodiments.actions.scope import SIDEWAYS_RAD, Scope
 from vlp.sim.embodiments.hsr.body import GRIPPER
-from vlp.sim.embodiments.motion import Failed
+from vlp.sim.embodiments.motion import Failed, Point
 
 READY: dict[str, float] = {"arm_flex_joint": -math.pi / 2, "arm_roll_joint": 0.0, "wrist_flex_joint": -math.pi / 2}
 """The arm stretched out level to the front, the hand pointing down; the fingers close sideways at a wrist roll of 0."""
 RAISED: dict[str, float] = {**READY, "arm_flex_joint": -1.25, "wrist_flex_joint": 1.25 - math.pi}
 """The same with the arm slanting upwards, as far as the wrist bends, for the tops of high furniture."""
 LIFT_RANGE_M = (0.0, 0.69)
+POINTING: dict[str, float] = {**READY, "wrist_flex_joint": 0.0}
+"""The arm level to the front and the hand with it."""
 RISE_M = 0.345 * math.cos(1.25)
 """How much higher that holds the hand."""
 LOW_M = 0.50
@@ -67,6 +69,27 @@ class HsrScope(Scope):
         if self.memory.held is None:
             joints[GRIPPER] = self.gripper.angle_for(opening_m)
         motion.follow(joints)
+        return closing
+
+    def reach_ahead(self, tip: Point, closing: Point, opening_m: float) -> Point:
+        """Unfold the arm level ahead, then drive up to the point."""
+        motion = self.motion
+        joints = {**POINTING, "arm_lift_joint": 0.0, "wrist_roll_joint": 0.0 if abs(closing[2]) < 0.5 else math.pi / 2}
+        palm = motion.reach.hand({**motion.target, **joints})
+        closing = closing if np.array(closing) @ palm[:3, 1] > 0 else (-closing[0], -closing[1], -closing[2])
+        sight = float(palm[0, 2]), float(palm[1, 2]), float(palm[2, 2])
+        pose = self.gripper.pointing(sight, tip, closing, opening_m)
+        dx, dy, lift_m = (float(a - b) for a, b in zip(pose[:3, 3], palm[:3, 3], strict=True))
+        if not LIFT_RANGE_M[0] <= lift_m <= LIFT_RANGE_M[1]:
+            raise Failed("unreachable", f"the hand points ahead at {palm[2, 3]:.2f} to {palm[2, 3] + LIFT_RANGE_M[1]:.2f} m only.")
+        back_m = 0.12  # the arm unfolds before it comes near
+        joints["arm_lift_joint"] = lift_m
+        joints["base_x"] = motion.target["base_x"] + dx - back_m * sight[0]
+        joints["base_y"] = motion.target["base_y"] + dy - back_m * sight[1]
+        if self.memory.held is None:
+            joints[GRIPPER] = self.gripper.angle_for(opening_m)
+        motion.follow(joints)
+        motion.move_hand(pose)
         return closing
 
     def let_go(self, opening_m: float) -> None:

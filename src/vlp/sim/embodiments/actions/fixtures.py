@@ -1,11 +1,13 @@
-"""press, open and close: what is fixed before the robot, touched with the hand pointing straight ahead."""
+"""press, open and close: what is fixed before the robot, touched with the hand pointing straight ahead.
+
+All three stop by what a force sensor in the wrist feels.
+"""
 
 import math
 from collections.abc import Callable
 from typing import Any
 
 from vlp.sim.embodiments.actions.scope import Scope, located
-from vlp.sim.embodiments.anymal.motion import AnymalMotion
 from vlp.sim.embodiments.mechanics import Mechanics
 from vlp.sim.embodiments.motion import Failed
 
@@ -32,7 +34,7 @@ def press(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def open_drawer(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Take the handle between the fingers and walk backwards by `distance_m`, clipped to the limits.
+    """Take the handle between the fingers and move backwards by `distance_m`, clipped to the limits, or to the drawer's end.
 
     Raises:
         Failed: "slipped" when the fingers hold nothing, "stuck" when it does not give way.
@@ -48,7 +50,10 @@ def open_drawer(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
         if scope.motion.opening() < 0.5 * bar_m:
             raise Failed("slipped", f"the fingers closed on nothing where the {handle.phrase} should be.")
         stuck_n, distance_m = 25.0, min(max(float(arguments["distance_m"]), 0.05), 0.40)  # the grip holds 30 N by friction
-        if hand.walk(-distance_m, until=hand.pushes(-stuck_n)):
+        hand.begin()
+        stuck, least_m = hand.walk(-distance_m, until=hand.pushes(-stuck_n)), 0.03
+        distance_m = hand.walked_m() if stuck else distance_m
+        if distance_m < least_m:
             raise Failed("stuck", f"the {handle.phrase} does not give way.")
         if scope.motion.opening() < 0.5 * bar_m:
             raise Failed("slipped", f"the {handle.phrase} slipped out of the fingers.")
@@ -56,11 +61,13 @@ def open_drawer(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
         hand.let_go()
         raise
     hand.let_go()
+    if place := scope.map.drawer_behind(handle.position_in_world):
+        scope.memory.pulled_m[place] = scope.memory.pulled_m.get(place, 0.0) + distance_m
     return {"distance_m": round(distance_m, 3)}
 
 
 def close_drawer(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Push the handle with the closed fingers, walking forwards, until it gives way no further.
+    """Push the handle with the closed fingers, moving forwards, until it gives way no further.
 
     Raises:
         Failed: "missed" when it never meets resistance.
@@ -74,6 +81,8 @@ def close_drawer(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     hand.leave()
     if not shut:
         raise Failed("missed", f"the {handle.phrase} was pushed {farthest_m * 100:.0f} cm and met no end.")
+    if place := scope.map.drawer_behind(handle.position_in_world):
+        scope.memory.pulled_m[place] = 0.0 - (scope.map.places[place].out_m or 0.0)
     return {"distance_m": round(walked_m, 3)}
 
 
@@ -86,7 +95,6 @@ class _Ahead:
     """
 
     def __init__(self, scope: Scope, point: Point) -> None:
-        assert isinstance(scope.motion, AnymalMotion)
         if scope.memory.held is not None:
             raise Failed("hand-full", f"the hand holds the {scope.memory.held.phrase}; put it down first.")
         self.scope, self.motion, self.point = scope, scope.motion, point
@@ -95,12 +103,10 @@ class _Ahead:
         self.sideways: Point = (math.sin(yaw), -math.cos(yaw), 0.0)
 
     def approach(self, before_m: float, closing: Point, opening_m: float) -> None:
-        """Walk until the point lies straight ahead at arm's length, and bring the tips so far before it."""
-        tips_m = 0.92  # from the base's axis: the arm half stretched
-        x, y = (p - (tips_m + before_m) * s for p, s in zip(self.point[:2], self.sight[:2], strict=True))
-        self.motion.follow({"base_x": x, "base_y": y, self.motion.mechanics.closer: self.scope.gripper.angle_for(opening_m)})
-        self._closing, self._opening_m, self._base = closing, opening_m, (x, y)
-        self.move(-before_m)
+        """Move until the point lies straight ahead at arm's length, and bring the tips so far before it."""
+        x, y, z = (p - before_m * s for p, s in zip(self.point, self.sight, strict=True))
+        self._closing, self._opening_m = self.scope.reach_ahead((x, y, z), closing, opening_m), opening_m
+        self.begin()
         self._still_n = self.motion.push_force(self.sight)
 
     def move(self, beyond_m: float, speed: float = 1.0, **until: Any) -> bool:
@@ -110,13 +116,17 @@ class _Ahead:
         return self.motion.move_hand(pose, speed, **until)
 
     def walk(self, ahead_m: float, **until: Any) -> bool:
-        """Walk straight ahead, or backwards, with the arm held still; returns whether `until` stopped it."""
+        """Move straight ahead, or backwards, with the arm held still; returns whether `until` stopped it."""
         x, y = (self.motion.target[name] for name in Mechanics.base_joints[:2])
         base = {"base_x": x + ahead_m * self.sight[0], "base_y": y + ahead_m * self.sight[1]}
         return self.motion.follow(base, speed=0.15, **until)
 
+    def begin(self) -> None:
+        """Measure from here how far the base moves."""
+        self._base = [self.motion.target[name] for name in Mechanics.base_joints[:2]]
+
     def walked_m(self) -> float:
-        """Return how far the base has walked since the approach."""
+        """Return how far the base has moved since `begin`."""
         return math.dist([self.motion.target[name] for name in Mechanics.base_joints[:2]], self._base)
 
     def force_n(self) -> float:
@@ -143,7 +153,7 @@ class _Ahead:
         self.leave()
 
     def leave(self) -> None:
-        """Walk back a step, then to the station in carry posture."""
+        """Move back a step, then to the station in carry posture."""
         self.walk(-0.12)
         self.scope.travel_m = 0.0  # straight back from here: nothing lies below the hand
         self.scope.carry()

@@ -1,0 +1,47 @@
+"""Actions beyond the standard ones that bodies share, as they declare them: what is pressed, opened, closed and handed over."""
+
+from collections.abc import Sequence
+
+from vlp.primitives.manifest import Argument, Place, Primitive
+
+FIXTURE_ACTIONS: dict[str, str] = {
+    "handover": "vlp.sim.embodiments.actions.handover:handover",
+    "press": "vlp.sim.embodiments.actions.fixtures:press",
+    "open": "vlp.sim.embodiments.actions.fixtures:open_drawer",
+    "close": "vlp.sim.embodiments.actions.fixtures:close_drawer",
+}
+"""The function that carries each of them out."""
+
+
+def fixture_primitives(moving: str, places: Sequence[Place] = ()) -> dict[str, Primitive]:
+    """Return their declarations by name.
+
+    Args:
+        moving: how the body moves, e.g. "walking".
+        places: of the world; where one affords "handover", people stand who can be named.
+    """
+    target = Argument("target", "target", "A $name bound by an earlier locate, or a named place.")
+    handle = Argument("target", "reference", "A $name bound by an earlier locate: the handle.")
+    person = Argument("target", "reference", "A $name bound by an earlier locate: the person to turn to.", required=False)
+    people = any("handover" in place.affords for place in places)
+    declared = (
+        Primitive(
+            "handover", "action", "Hold out what is held to a person, and let go when they take it.",
+            (person,) if people else (), needs=("holding",), makes=("moved held", "hand_empty"), timeout_s=60.0,
+            interruptible=False,
+        ),
+        Primitive(
+            "press", "action", "Press a button before the robot with the closed fingers, until it gives way no further.",
+            (target,), needs=("hand_empty",), timeout_s=60.0, interruptible=False,
+        ),
+        Primitive(
+            "open", "action", f"Pull a drawer open by its located handle, {moving} backwards.",
+            (handle, Argument("distance_m", "number", "How far, in metres.", minimum=0.05, maximum=0.40, default=0.25)),
+            needs=("hand_empty",), makes=("open target",), timeout_s=90.0, interruptible=False,
+        ),
+        Primitive(
+            "close", "action", f"Push a drawer shut at its located handle, {moving} forwards, until it gives way no further.",
+            (handle,), needs=("hand_empty",), makes=("not open target",), timeout_s=90.0, interruptible=False,
+        ),
+    )  # fmt: skip
+    return {primitive.name: primitive for primitive in declared}
