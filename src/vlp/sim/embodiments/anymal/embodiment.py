@@ -44,8 +44,13 @@ class Anymal:
         return x, y, yaw
 
     def stations(self, places: Mapping[str, Station]) -> dict[str, Pose2]:
-        """Return the world's own stands, moved along their direction until the body stands just before what takes things."""
-        return {name: _before(place) if place.takes else place.stand for name, place in places.items()}
+        """Return the world's own stands, moved along their direction until the body stands just before what takes things.
+
+        Before a drawer there is the world's room to pull it out.
+        """
+        return {
+            name: _before(place) if place.takes and place.out_m is None else place.stand for name, place in places.items()
+        }
 
     def robot(self, simulation: Simulation) -> SimRobot:
         """Return the robot that moves this body."""
