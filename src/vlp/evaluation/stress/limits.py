@@ -1,5 +1,6 @@
 """Does a simulated robot keep the limits that it declares? Hostile but well-formed policies, measured in the physics."""
 
+import math
 import random
 from collections import deque
 from collections.abc import Mapping
@@ -104,7 +105,14 @@ class Gauge:
         if low is None or high is None:
             return 0.0
         away = np.hypot(*(hand - base)[:, :2].T) >= self.simulation.embodiment.own_m
-        beyond = np.maximum(low - hand, hand - high).max(axis=1)
+        stands = [(0.0, 0.0, 0.0)]
+        if self.limits.workspace_at == "place":  # in any place's workspace
+            stands = [place.stand for place in self.simulation.places.values()]
+        beyond = np.full(len(hand), np.inf)
+        for x, y, yaw in stands:
+            c, s = math.cos(yaw), math.sin(yaw)
+            local = np.column_stack([(hand[:, :2] - (x, y)) @ np.array([[c, -s], [s, c]]), hand[:, 2]])
+            beyond = np.minimum(beyond, np.maximum(low - local, local - high).max(axis=1))
         return float(np.where(away, beyond, 0.0).max(initial=0.0))
 
     def _pressed(self, contacts: Any, sides: Any) -> dict[int, Any]:
