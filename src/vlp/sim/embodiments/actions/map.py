@@ -108,7 +108,9 @@ class Map:
         narrow_m = min(radius_m, *(float(room) for room in self.floor.clearance_m([out[:2], before[:2]])))
         least = 0.75  # of the radius: straight ahead, a body is narrower than where it turns
         if narrow_m < least * radius_m:
-            raise Failed("no-way", f"there is {max(narrow_m, 0.0):.2f} m of room where the robot needs {radius_m:.2f} m to turn.")
+            raise Failed(
+                "no-way", f"there is {max(narrow_m, 0.0):.2f} m of room where the robot needs {radius_m:.2f} m to turn."
+            )
         corners, why = [], ""
         for room_m in (1.25 * radius_m, radius_m, narrow_m):  # as far from everything as there is room
             try:

@@ -56,7 +56,11 @@ def _check_way(scope: Scope, heights: HeightMap, target: Located, direction: tup
     """Refuse a push that would take the thing, or what stands in its way, off the table or anywhere else unasked."""
     (x, y, z), (dx, dy), table = target.position_in_world, direction, scope.surface
     if kind_of(target.phrase) == "ball" or z - target.size_m[2] / 2 > table.middle[2] + 0.02:
-        rolls = "a ball rolls on when it is pushed" if kind_of(target.phrase) == "ball" else f"it does not stand on the {scope.work}"
+        rolls = (
+            "a ball rolls on when it is pushed"
+            if kind_of(target.phrase) == "ball"
+            else f"it does not stand on the {scope.work}"
+        )
         raise Failed("unstable", f"the {target.phrase} cannot be pushed: {rolls}.")
     along, across = _extent(target.size_m, target.yaw_rad, dx, dy), _extent(target.size_m, target.yaw_rad, dy, dx)
     edge_m = 0.03  # a thing is located to 1 cm, and a push ends 2 cm long

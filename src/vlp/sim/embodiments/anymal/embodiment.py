@@ -48,9 +48,7 @@ class Anymal:
 
         Before a drawer there is the world's room to pull it out.
         """
-        return {
-            name: _before(place) if place.takes and place.out_m is None else place.stand for name, place in places.items()
-        }
+        return {name: _before(place) if place.takes and place.out_m is None else place.stand for name, place in places.items()}
 
     def robot(self, simulation: Simulation) -> SimRobot:
         """Return the robot that moves this body."""

@@ -120,28 +120,29 @@ def stations(scene: HomeScene) -> dict[str, Station]:
         "kitchen": (3.5, -0.6, 0.0),
         "door": (Rooms().wall_x_m[0] - 0.5, sum(Rooms().door_y_m) / 2, 0.0),
     }
+    rims_m = {name: furniture[name].height_m for name in ("bin", "basket")}
+    rims_m["drawer"] = Cabinet().drawer_m + Cabinet().drawer_high_m
     for place in places():
         stand, top = stands[place.name], tops.get(place.name)
         if top is not None:
             x, y = (top.low[0] + top.high[0]) / 2, (top.low[1] + top.high[1]) / 2
             made[place.name] = Station(
-                stand, (x, y, _top_m(place.name, furniture, top)), top.relation, top.low, top.high, top.floor_m,
-                math.inf if "table" in place.name else 0.0, top.headroom_m if "shelf" in place.name or place.name == "cupboard" else math.inf,
-                Cabinet().travel_m * scene.fixtures.drawer if place.name == "drawer" else None,
-            )  # fmt: skip
+                stand,
+                middle=(x, y, rims_m.get(place.name, top.floor_m)),
+                takes=top.relation,
+                low=top.low,
+                high=top.high,
+                floor_m=top.floor_m,
+                under_m=math.inf if "table" in place.name else 0.0,
+                headroom_m=top.headroom_m if place.name.startswith(("shelf", "cupboard")) else math.inf,
+                out_m=Cabinet().travel_m * scene.fixtures.drawer if place.name == "drawer" else None,
+            )
         elif place.name in furniture:
             piece = furniture[place.name]
             made[place.name] = Station(stand, (piece.x_m, piece.y_m, piece.height_m))
         else:
             made[place.name] = Station(stand, (stand[0], stand[1], 0.0))
     return made
-
-
-def _top_m(name: str, furniture: dict[str, Furniture], top: Surface) -> float:
-    """Return the height of a container's rim, or of a surface."""
-    return {"bin": furniture["bin"].height_m, "basket": furniture["basket"].height_m}.get(
-        name, top.floor_m + (Cabinet().drawer_high_m if name == "drawer" else 0.0)
-    )
 
 
 def _beside(piece: Furniture, along_m: float, across_m: float) -> Pose2:

@@ -81,7 +81,8 @@ class HsrScope(Scope):
         pose = self.gripper.pointing(sight, tip, closing, opening_m)
         dx, dy, lift_m = (float(a - b) for a, b in zip(pose[:3, 3], palm[:3, 3], strict=True))
         if not LIFT_RANGE_M[0] <= lift_m <= LIFT_RANGE_M[1]:
-            raise Failed("unreachable", f"the hand points ahead at {palm[2, 3]:.2f} to {palm[2, 3] + LIFT_RANGE_M[1]:.2f} m only.")
+            low_m, high_m = (float(palm[2, 3]) + end_m for end_m in LIFT_RANGE_M)
+            raise Failed("unreachable", f"the hand points ahead at heights of {low_m:.2f} to {high_m:.2f} m only.")
         back_m = 0.12  # the arm unfolds before it comes near
         joints["arm_lift_joint"] = lift_m
         joints["base_x"] = motion.target["base_x"] + dx - back_m * sight[0]
