@@ -304,7 +304,7 @@ def test_nano_is_refused_on_a_robot_it_was_not_made_for():
     robot = with_perceptions(manifest_of())
     made_for = {"primitives": [*robot.primitives], "places": [*robot.places]}
     check_made_for("vlp-nano", made_for, robot)
-    with pytest.raises(UsageError, match=r"another robot.*lacks the primitives wave.*--model"):
+    with pytest.raises(UsageError, match=r"another robot.*expects the primitives .*wave.*--model"):
         check_made_for("vlp-nano", {**made_for, "primitives": [*robot.primitives, "wave"]}, robot)
 
 
