@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+import numpy as np
+
 from vlp.primitives.manifest import Limits, Place
 from vlp.sim.embodiments.gripper import Gripper
 from vlp.sim.embodiments.servos import Servo
@@ -101,3 +103,18 @@ class Mechanics:
     lag: Mapping[str, float] = field(default_factory=dict)
     base_joints: ClassVar[tuple[str, str, str]] = ("base_x", "base_y", "base_yaw")
     """The joints that drive every body's link `base_footprint`, its base frame on the floor: x, y in metres, yaw in radians."""
+
+
+def add_base(made: mujoco.MjSpec) -> mujoco.MjsBody:
+    """Add the link `base_footprint` with the joints that drive it, and return it."""
+    root = made.worldbody.add_body(name="base_footprint", mass=0.1, inertia=[0.01] * 3, explicitinertial=True)
+    slide, hinge = mujoco.mjtJoint.mjJNT_SLIDE, mujoco.mjtJoint.mjJNT_HINGE
+    for name, kind, axis in zip(Mechanics.base_joints, (slide, slide, hinge), np.eye(3), strict=True):
+        root.add_joint(name=name, type=kind, axis=axis)
+    return root
+
+
+def base_pose(data: mujoco.MjData) -> tuple[float, float, float]:
+    """Return the base's x, y in metres and yaw in radians in the world."""
+    x, y, yaw = (float(data.joint(name).qpos[0]) for name in Mechanics.base_joints)
+    return x, y, yaw

@@ -10,7 +10,7 @@ from vlp.sim.embodiments.anymal.gait import Gait, legs
 from vlp.sim.embodiments.anymal.shapes import shapes
 from vlp.sim.embodiments.gripper import Gripper
 from vlp.sim.embodiments.kinematics import add_tree, field_of_view_deg, load_facts
-from vlp.sim.embodiments.mechanics import Bounds, Mechanics, Solving
+from vlp.sim.embodiments.mechanics import Bounds, Mechanics, Solving, add_base
 from vlp.sim.embodiments.servos import Servo, add_servos, set_physics
 from vlp.sim.embodiments.shapes import add_shapes
 from vlp.sim.opengl import mujoco
@@ -89,12 +89,8 @@ def spec() -> mujoco.MjSpec:
     made = mujoco.MjSpec()
     made.modelname = "anymal"
     set_physics(made)
-    root = made.worldbody.add_body(name="base_footprint", mass=0.1, inertia=[0.01] * 3, explicitinertial=True)
-    slide, hinge = mujoco.mjtJoint.mjJNT_SLIDE, mujoco.mjtJoint.mjJNT_HINGE
-    for name, kind, axis in zip(Mechanics.base_joints, (slide, slide, hinge), np.eye(3), strict=True):
-        root.add_joint(name=name, type=kind, axis=axis)
-    base = root.add_body(name="base")
-    base.add_joint(name="base_height", type=slide, axis=[0, 0, 1])
+    base = add_base(made).add_body(name="base")
+    base.add_joint(name="base_height", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[0, 0, 1])
     add_tree(made, base, load_facts("anymal/anymal_kinova.json"), welded=())
     _add_hand(made)
     add_shapes(made, shapes())

@@ -8,7 +8,7 @@ import numpy as np
 from vlp.primitives.manifest import Manifest, Place
 from vlp.sim.embodiments import posing
 from vlp.sim.embodiments.anymal import body, robot
-from vlp.sim.embodiments.mechanics import Mechanics
+from vlp.sim.embodiments.mechanics import base_pose
 from vlp.sim.embodiments.protocol import Fingers
 from vlp.sim.embodiments.robot import SimRobot
 from vlp.sim.opengl import mujoco
@@ -40,8 +40,7 @@ class Anymal:
 
     def base(self, data: mujoco.MjData) -> Pose2:
         """Return the base's pose."""
-        x, y, yaw = (float(data.joint(name).qpos[0]) for name in Mechanics.base_joints)
-        return x, y, yaw
+        return base_pose(data)
 
     def stations(self, places: Mapping[str, Station]) -> dict[str, Pose2]:
         """Return the world's own stands, moved along their direction until the body stands just before what takes things.

@@ -2,13 +2,11 @@
 
 import math
 
-import numpy as np
-
 from vlp.core.observation import Intrinsics
 from vlp.sim.embodiments.gripper import Gripper
 from vlp.sim.embodiments.hsr.shapes import shapes
 from vlp.sim.embodiments.kinematics import add_tree, field_of_view_deg, load_facts
-from vlp.sim.embodiments.mechanics import Bounds, Mechanics, Solving
+from vlp.sim.embodiments.mechanics import Bounds, Mechanics, Solving, add_base
 from vlp.sim.embodiments.servos import Servo, add_servos, set_physics
 from vlp.sim.embodiments.shapes import add_shapes
 from vlp.sim.opengl import mujoco
@@ -52,10 +50,7 @@ def spec() -> mujoco.MjSpec:
     made = mujoco.MjSpec()
     made.modelname = "hsr"
     set_physics(made)
-    root = made.worldbody.add_body(name="base_footprint", mass=0.1, inertia=[0.01] * 3, explicitinertial=True)
-    slide, hinge = mujoco.mjtJoint.mjJNT_SLIDE, mujoco.mjtJoint.mjJNT_HINGE
-    for name, kind, axis in zip(Mechanics.base_joints, (slide, slide, hinge), np.eye(3), strict=True):
-        root.add_joint(name=name, type=kind, axis=axis)
+    root = add_base(made)
     # Wheels and casters roll under the shell; the base is driven as three joints, so theirs stay at zero.
     casters = (f"base_{side}_passive_wheel_{axis}" for side in "rl" for axis in ("x_frame_joint", "y_frame_joint", "z_joint"))
     wheels = ("base_roll_joint", "base_r_drive_wheel_joint", "base_l_drive_wheel_joint", *casters)

@@ -6,7 +6,7 @@ import numpy as np
 
 from vlp.primitives.manifest import Manifest, Place
 from vlp.sim.embodiments.hsr import body, posing, robot
-from vlp.sim.embodiments.mechanics import Mechanics
+from vlp.sim.embodiments.mechanics import base_pose
 from vlp.sim.embodiments.posing import Size, put_in_hand
 from vlp.sim.embodiments.protocol import Fingers
 from vlp.sim.embodiments.robot import SimRobot
@@ -34,8 +34,7 @@ class Hsr:
 
     def base(self, data: mujoco.MjData) -> Pose2:
         """Return the base's pose."""
-        x, y, yaw = (float(data.joint(name).qpos[0]) for name in Mechanics.base_joints)
-        return x, y, yaw
+        return base_pose(data)
 
     def stations(self, places: Mapping[str, Station]) -> dict[str, Pose2]:
         """Return the world's own stands: they suit an arm of this length."""

@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vlp.sim.opengl import mujoco
+from vlp.sim.worlds.aiming import looking
 from vlp.sim.worlds.home.furniture import Joiner, add_furniture, facing
 from vlp.sim.worlds.home.mannequins import add_person
 from vlp.sim.worlds.home.meshes import add_mesh_geom, add_panel
@@ -42,7 +42,7 @@ def build(scene: HomeScene, robot: mujoco.MjSpec, audience: str) -> mujoco.MjMod
     _add_materials(spec, look)
     _add_rooms(spec)
     eye, aim = np.array([2.45, -8.4, 5.6]), np.array([2.45, 0.0, 0.78])
-    spec.worldbody.add_camera(name=audience, pos=eye, quat=_looking(eye, aim), fovy=36)
+    spec.worldbody.add_camera(name=audience, pos=eye, quat=looking(eye, aim), fovy=36)
     add_furniture(spec, scene)
     for person in scene.persons:
         add_person(spec, person)
@@ -52,16 +52,6 @@ def build(scene: HomeScene, robot: mujoco.MjSpec, audience: str) -> mujoco.MjMod
     model = spec.compile()
     show_lamp(model, scene.fixtures.lamp_on)
     return model
-
-
-def _looking(eye: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the quaternion of a MuJoCo camera (it looks along -z, y up) at `eye` that looks at a point."""
-    back = (eye - at) / np.linalg.norm(eye - at)
-    right = np.cross([0.0, 0.0, 1.0], back)
-    right /= np.linalg.norm(right)
-    quat = np.zeros(4)
-    mujoco.mju_mat2Quat(quat, np.stack([right, np.cross(back, right), back], axis=1).ravel())
-    return quat
 
 
 def _add_light(spec: mujoco.MjSpec, look: HomeLook) -> None:

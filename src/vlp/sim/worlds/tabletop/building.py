@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vlp.sim.opengl import mujoco
+from vlp.sim.worlds.aiming import looking
 from vlp.sim.worlds.tabletop.objects import Geom, add_object, quaternion
 from vlp.sim.worlds.tabletop.scene import Look, Scene, brighter
 
@@ -61,21 +61,11 @@ def _add_room(spec: mujoco.MjSpec, scene: Scene) -> None:
         contype=0, conaffinity=0,
     )  # fmt: skip
     eye, aim = np.array([0.95, 2.05, 1.35]), np.array([0.30, -0.20, 0.62])
-    world.add_camera(name=AUDIENCE, pos=eye, quat=_looking(eye, aim), fovy=48)
+    world.add_camera(name=AUDIENCE, pos=eye, quat=looking(eye, aim), fovy=48)
     world.add_geom(
         name="wall", type=Geom.mjGEOM_BOX, size=[0.02, 4, 1.4], pos=[2.1, 0, 1.4], rgba=[*look.wall_rgb, 1],
         contype=0, conaffinity=0,
     )  # fmt: skip
-
-
-def _looking(eye: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the quaternion of a MuJoCo camera (it looks along -z, y up) at `eye` that looks at a point."""
-    back = (eye - at) / np.linalg.norm(eye - at)
-    right = np.cross([0.0, 0.0, 1.0], back)
-    right /= np.linalg.norm(right)
-    quat = np.zeros(4)
-    mujoco.mju_mat2Quat(quat, np.stack([right, np.cross(back, right), back], axis=1).ravel())
-    return quat
 
 
 def _disturb_cameras(spec: mujoco.MjSpec, look: Look) -> None:
