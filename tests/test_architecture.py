@@ -6,6 +6,7 @@ import runpy
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,11 @@ LEVELS = {
 FILE_CAP, FUNCTION_CAP, FIELD_CAP, BRANCH_CAP = 500, 80, 15, 4
 
 
+@cache
+def _tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
 def _package(file: Path) -> str:
     return file.relative_to(ROOT).parts[0].removesuffix(".py")
 
@@ -57,7 +63,7 @@ def test_imports_go_downward(file: Path):
     if package == "__init__":
         return
     assert package in LEVELS, f"{package} has no level; add it to the design and to this table"
-    for name in _imports(ast.parse(file.read_text())):
+    for name in _imports(_tree(file)):
         parts = name.split(".")
         if parts[0] != "vlp" or len(parts) < 2 or parts[1] == package:
             continue
@@ -68,7 +74,7 @@ def test_imports_go_downward(file: Path):
 def test_sizes(file: Path):
     text = file.read_text()
     assert text.count("\n") <= FILE_CAP, f"{file} is longer than {FILE_CAP} lines"
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(_tree(file)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or 0) - node.lineno + 1
             assert length <= FUNCTION_CAP, f"{file}:{node.name} has {length} lines"
@@ -88,7 +94,7 @@ def _compared_name(test: ast.expr) -> str | None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
 def test_no_chains_over_names_where_a_table_would_do(file: Path):
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(_tree(file)):
         length, name, branch = 0, None, node
         while isinstance(branch, ast.If) and (found := _compared_name(branch.test)) and name in (None, found):
             name, length = found, length + 1
@@ -105,7 +111,7 @@ def test_the_embedded_model_is_reached_through_rows_of_tables_alone(file: Path):
     """Guards against the house being built around the one model that lives in it: its turns and words stood in 35 files."""
     if _package(file) == "nano":
         return
-    text, tree = file.read_text(), ast.parse(file.read_text())
+    text, tree = file.read_text(), _tree(file)
     assert not [name for name in _imports(tree) if name.startswith("vlp.nano")], f"{file.name} imports the embedded model"
     if str(file.relative_to(ROOT)) not in NANO_TABLES:
         named = [line for line in text.splitlines() if "nano" in line.lower()]
@@ -125,7 +131,7 @@ def test_no_two_public_classes_have_one_name():
     """Two or three classes each were called Moment, Limits, Fault, Refused: whoever read one had to ask which."""
     found: dict[str, list[str]] = {}
     for file in FILES:
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in ast.walk(_tree(file)):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 found.setdefault(node.name, []).append(str(file.relative_to(ROOT)))
     assert {name: files for name, files in found.items() if len(files) > 1} == {}
@@ -177,11 +183,7 @@ SPEAK_OF_IT = {
 )
 def test_no_name_of_a_body_a_world_or_its_things_outside_the_simulator(file: Path):
     """A second robot and a second world met the first ones everywhere: as defaults, as places, as words for things."""
-    found = [
-        f"line {text.lineno}: {text.value!r}"
-        for text in _texts(ast.parse(file.read_text()))
-        if SHIPPED.fullmatch(str(text.value))
-    ]
+    found = [f"line {text.lineno}: {text.value!r}" for text in _texts(_tree(file)) if SHIPPED.fullmatch(str(text.value))]
     if str(file.relative_to(ROOT)) in SPEAK_OF_IT:
         assert found, f"{file.name} is excused for nothing; take it off the list"
     else:

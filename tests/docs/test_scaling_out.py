@@ -27,7 +27,7 @@ IN_PLACE = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_command_of_the_page_on_scaling_out_runs(walk: Walk) -> None:
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'vlp[ray]'")
     walk.along([PAGE], IN_PLACE)

@@ -1,12 +1,14 @@
 """Every command of the guides to training and serving runs as it stands, the long ones in small."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 from neighbours import have_nano_as, know_extras, serve_models
 from walk import InPlace, Walk
 
 from vlp.nano.training import train as nano
+from vlp.nano.training.pretrain import RECIPE
 
 PAGES = ("fine_tuning", "serving", "nano")
 LONG = "it takes minutes; less stands for it"
@@ -29,6 +31,7 @@ IN_PLACE = {
     f"{LAUNCH} train sft --data samples --base nano --out run2": InPlace(
         "tests/training/test_sft.py trains so", "vlp train sft --base nano --dry-run"
     ),
+    "vlp bench speed P8": InPlace("it takes minutes; tests/evaluation/test_training_step_row.py measures that row in small"),
     "vlp bench step": InPlace(LONG, "vlp bench step --steps 1 --text-tokens 20 --policy-tokens 20 --examples 1"),
     f"vlp bench step {BIG} --examples 1 --recompute yes": InPlace("it needs a GPU", f"vlp bench step {STEP}"),
     f"vlp bench model {BIG} --examples 8 --recompute yes --trace writing.json": InPlace(
@@ -64,5 +67,7 @@ IN_PLACE = {
 def test_every_command_of_the_guides_to_training_and_serving_runs(walk: Walk) -> None:
     walk.patch.setattr(nano, "VALIDATION_FRAMES", 2)
     walk.patch.setattr(nano.load_tokenizer, "__defaults__", (1000,))  # texts that the tokenizer is made from
+    for name, stage in RECIPE.items():
+        walk.patch.setitem(RECIPE, name, replace(stage, batch=2))
     walk.patch.setattr("torch._dynamo.config.disable", True)  # compiling pays after some hundred steps
     walk.along([f"docs/{page}.md" for page in PAGES], IN_PLACE)

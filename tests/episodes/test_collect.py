@@ -70,6 +70,7 @@ def test_a_task_may_begin_with_something_in_the_hand(folder):
     assert not any(s.state.holding for s in Store(folder) if s.source["question"] == "first")
 
 
+@pytest.mark.long
 def test_every_family_of_every_kind_can_be_asked_about():
     # Guards against a kind of question that a family never allows: collecting ended after 400 scenes at sample 48.
     asked = 0

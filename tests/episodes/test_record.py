@@ -11,7 +11,7 @@ from vlp.episodes.record import record
 pq = pytest.importorskip("pyarrow.parquet")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_recorded_episode_holds_frames_actions_subtasks_and_the_plan(tmp_path):
     assert record(tmp_path / "l", 1, seed=1) == 1
     info = json.loads((tmp_path / "l" / "meta" / "info.json").read_text())

@@ -58,7 +58,7 @@ def test_rows_measured_before_stay_on_the_page(tmp_path: Path, monkeypatch: pyte
         measure(["C"], Effort(3, "nano", tmp_path))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_suite_on_ray_gives_the_rows_of_processes_also_with_a_worker_killed(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'vlp[ray]'")
     from vlp.evaluation.speed.scaling import scaled_out

@@ -10,6 +10,7 @@ from vlp.evaluation.speed.turns import NotTheSame
 from vlp.training.step_speed import StepShape
 
 
+@pytest.mark.long
 def test_time_and_memory_of_a_step_are_told_with_both_arms(tmp_path: Path) -> None:
     assert ROWS["P8"].entry == "training_step:lora_step"
     shape = StepShape(examples=2, text_tokens=200, policy_tokens=60)

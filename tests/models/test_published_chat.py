@@ -67,6 +67,7 @@ def test_the_configuration_of_the_published_model_has_these_tokens(tool: Any) ->
     assert config["vision_start_token_id"] == tool.tokenizer().token_to_id("<|vision_start|>")
 
 
+@pytest.mark.long
 def test_a_layer_of_the_real_width_with_random_weights_reads_such_a_prompt(chat: Chat) -> None:
     """Positions and image features fit together at the published sizes; only the depth is cut, to one layer each."""
     import torch

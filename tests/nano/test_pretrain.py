@@ -26,7 +26,10 @@ def trainer() -> Trainer:
     corpus = [f"put the {c} {k} in the box {c}_{k}" for c in COLOURS for k in KINDS] * 20
     tokenizer = words.build_tokenizer(every_primitive(), corpus, 500)
     torch.manual_seed(0)
-    model = Qwen2_5_VLForConditionalGeneration(small_config(tokenizer))
+    config = small_config(tokenizer)
+    config.text_config.num_hidden_layers, config.vision_config.depth = 2, 2  # every kind of layer is there once
+    config.vision_config.fullatt_block_indexes = [1]
+    model = Qwen2_5_VLForConditionalGeneration(config)
     wire(model, tokenizer)
     return Trainer(model, tokenizer)
 
@@ -57,18 +60,18 @@ def test_the_stages_meet_in_one_model(tmp_path: Path) -> None:
 
 def test_taken_up_each_step_is_on_the_curve_once(tmp_path: Path) -> None:
     # Rows written after the last checkpoint stayed on the curve when a run was taken up, and the steps came twice.
+    learn(tmp_path, 1)
+    add_row(tmp_path / "language.jsonl", {"step": 2, "loss": 9.0})  # told, but killed before it was saved
     learn(tmp_path, 2)
-    add_row(tmp_path / "language.jsonl", {"step": 3, "loss": 9.0})  # told, but killed before it was saved
-    learn(tmp_path, 4)
     rows = read_curve(tmp_path / "language.jsonl")
-    assert [row["step"] for row in rows] == [1, 2, 3, 4]
+    assert [row["step"] for row in rows] == [1, 2]
     assert all(row["loss"] != 9.0 for row in rows)
     assert (tmp_path / "language.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_run_that_has_ended_is_its_checkpoint(tmp_path: Path) -> None:
-    learn(tmp_path, 2)
-    again = learn(tmp_path, 2)
+    learn(tmp_path, 1)
+    again = learn(tmp_path, 1)
     saved = load_file(tmp_path / "language.safetensors")
     weights = {f"model.{name}": value for name, value in again.model.state_dict().items() if "language_model" in name}
     assert weights and all(torch.equal(saved[name], value) for name, value in weights.items())

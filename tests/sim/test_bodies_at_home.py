@@ -70,7 +70,7 @@ def test_the_hsr_presses_and_opens_only_where_a_place_affords_it():
     assert Manifest.from_json(json.loads(json.dumps(home.to_json()))) == home
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("body", BODIES)
 def test_a_mug_is_carried_from_the_coffee_table_to_the_kitchen_table(body):
     robot = robot_in_home(body, 83)
@@ -94,7 +94,7 @@ def drawer_handle(robot):
     return Located("drawer handle", (0, 0, 9, 9), tuple(at.tolist()), (0.14, 0.014, 0.014), 0.0, 1.0, 0.0).to_json()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("body", BODIES)
 def test_a_cube_is_put_into_the_drawer_that_was_opened(body):
     robot = robot_in_home(body, 7)

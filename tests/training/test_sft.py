@@ -165,7 +165,7 @@ def test_two_processes_that_take_up_a_run_and_small_bites_take_the_same_steps(
         assert (out / "adapter" / "adapter_model.safetensors").is_file()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_accelerate_launch_with_two_cpu_processes(base: Path, samples: Path, whole: Path, tmp_path: Path) -> None:
     words = ["--batch", "4", "--epochs", "1", "--rate", "5e-3", "--rehearse", "0", "--save-every", "2", "--base", str(base)]
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
@@ -198,6 +198,7 @@ def test_the_tower_learns_at_its_share_of_the_rate(base: Path, samples: Path, tm
     assert moved[0.05][0] == pytest.approx(0.05 * moved[1.0][0], rel=0.02)
 
 
+@pytest.mark.long
 def test_recomputing_and_half_precision_learn_the_same(base: Path, samples: Path, whole: Path, tmp_path: Path) -> None:
     for adapter in ("decoder", "vision+decoder"):
         recipe = Recipe(adapter=adapter, samples=8, recompute="yes", precision="bfloat16", epochs=4, rate=5e-3, rehearse=0)
