@@ -47,6 +47,11 @@ EXPERT = "expert"
 FILM_SPEED = 2.0
 CLOSE_S = 10.0
 """How long the close of a robot may take."""
+DEFAULTS: dict[str, Any] = {
+    "adapter": "", "grounder": DEFAULT_GROUNDER, "recordings": True, "film": "small", "confirm": "ask", "check": "",
+    "profile": "", "server": "", "early": False,
+}  # fmt: skip
+"""Options of a run that its spec does not name."""
 SHOW_CURSOR = b"\x1b[?25h"
 WRITTEN = ("report.html", "run.mp4", "run.rrd", "result.json", "journal.db")
 
@@ -84,17 +89,7 @@ def launch(
     """
     shown = printable(os.path.relpath(out) if out.is_relative_to(Path.cwd()) else str(out))  # a robot may go elsewhere
     console, keyboard = Console(markup=False), Keyboard.of_terminal()
-    options = {
-        "adapter": "",
-        "grounder": DEFAULT_GROUNDER,
-        "recordings": True,
-        "confirm": "ask",
-        "check": "",
-        "profile": "",
-        "server": "",
-        "early": False,
-        **spec.options,
-    }
+    options = DEFAULTS | spec.options
     always = options["confirm"] == "always"
     lines = Lines.of_input() if always and keyboard is None else None  # before anything is loaded: else nobody could answer
     check_run(spec.robot, spec.world, [change.what for change in spec.changes if isinstance(change.what, str)])
@@ -128,7 +123,7 @@ def launch(
         if keyboard:
             keyboard.aside = terminal.aside
         if options["recordings"]:
-            watchers += _recordings(out, robot, simulation, console)
+            watchers += _recordings(out, robot, simulation, console, options["film"])
         asker = {"always": "always", "yes": _confirmed}.get(options["confirm"], keyboard.confirm if keyboard else None)
         run = Run(
             out, spec, robot, model or _expert(simulation, judge, robot), judge=judge, subscribers=watchers,
@@ -240,13 +235,13 @@ def _labels(spec: Spec) -> list[str]:
     return said
 
 
-def _recordings(out: Path, robot: Robot, simulation: Simulation | None, console: Console) -> list[Subscriber]:
+def _recordings(out: Path, robot: Robot, simulation: Simulation | None, console: Console, film: str) -> list[Subscriber]:
     """Return film and recording; where the extra is not installed, say so and go on without."""
     from vlp.runtime.subscribers.rerun_log import RerunLog
 
     keep_aside(out, ("run.mp4", "run.rrd"))
     found: list[Subscriber] = []
-    makers: tuple[Callable[[], Subscriber], ...] = (lambda: _film(out, robot, simulation), lambda: RerunLog(out))
+    makers: tuple[Callable[[], Subscriber], ...] = (lambda: _film(out, robot, simulation, film), lambda: RerunLog(out))
     for make in makers:
         try:
             found.append(make())
@@ -255,21 +250,25 @@ def _recordings(out: Path, robot: Robot, simulation: Simulation | None, console:
     return found
 
 
-def _film(out: Path, robot: Robot, simulation: Simulation | None) -> Subscriber:
+def _film(out: Path, robot: Robot, simulation: Simulation | None, layout: str) -> Subscriber:
+    from vlp.runtime.subscribers.film_frames import LAYOUTS
     from vlp.runtime.subscribers.video import Video
 
     if simulation is None:
-        return Video(out)
+        return Video(out, layout=layout)
+    from vlp.sim.filming import FilmCamera
     from vlp.sim.render import Camera
 
     cameras: list[Camera] = []
 
     def view() -> Any:
         if not cameras:
-            cameras.append(Camera(simulation.model, simulation.world.audience))
+            size_px = LAYOUTS[layout].view_px
+            follows = layout == "wide"
+            cameras.append(FilmCamera(simulation, size_px) if follows else Camera(simulation.model, simulation.world.audience))
         return cameras[0].rgb(simulation.data)
 
-    film = Video(out, view)
+    film = Video(out, view, layout=layout)
     innermost(robot).on_tick.append(film.recorder(FILM_SPEED))
     return film
 
@@ -388,6 +387,7 @@ def run(
     out: str = "",
     force: bool = False,
     no_recordings: bool = False,
+    film: Literal["small", "wide"] = "small",
     confirm: Literal["ask", "yes", "always"] = "ask",
     early: bool = False,
     token: str = "",
@@ -412,6 +412,7 @@ def run(
         out: the directory to write; by default runs/DATE-INSTRUCTION.
         force: when that directory is not empty, move it aside instead of refusing.
         no_recordings: do not write run.mp4 and run.rrd.
+        film: run.mp4 in 640x480, or "wide" in 1280x720 with the plan beside the picture, which takes longer to draw.
         confirm: where a general model may have misunderstood, "ask" the person at the terminal (without one nothing moves), or
             go on: "yes", also with what cannot be undone. "always" waits before the first step of every policy for yes, no, an
             edit or another sentence.
@@ -433,6 +434,7 @@ def run(
         raise UsageError("--early begins a step before --confirm always has asked.", "Leave one of them out.")
     options = {"adapter": adapter, "grounder": grounder, "recordings": not no_recordings, "confirm": confirm}
     chosen = {"profile": profile, "server": server, "check": check if check == "model" else "", "early": early}
+    chosen["film"] = film if film != "small" else ""
     options |= {name: value for name, value in chosen.items() if value}
     if model == EXPERT or grounder == "oracle":
         options["upper_bound"] = True

@@ -17,11 +17,12 @@ from run_kit import Run, asked, change, say
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal import Event, Journal, read_events
 from vlp.runtime.run import read_run
-from vlp.runtime.story import Story
+from vlp.runtime.story import Chapter, Row, Story
+from vlp.runtime.subscribers.film_frames import COLOURS, LAYOUTS, FilmLayout, FilmMoment, in_words
 from vlp.runtime.subscribers.report import ReportFiles, render_report, replay
 from vlp.runtime.subscribers.rerun_log import RerunLog
 from vlp.runtime.subscribers.terminal import Terminal
-from vlp.runtime.subscribers.video import SIZE_PX, Video, compose
+from vlp.runtime.subscribers.video import Video
 from vlp.sim.fake.robot import FakeRobot
 
 BAD = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
@@ -237,16 +238,45 @@ def test_the_video_has_frames_with_captions(told):
     frames, seconds = imageio_ffmpeg.count_frames_and_secs(str(told.out / "run.mp4"))
     assert frames == 8 * 4
     assert seconds == pytest.approx(3.2, abs=0.3)
-    bare = compose(np.full((480, 640, 3), 99, np.uint8), None, "", "")
-    captioned = compose(np.full((480, 640, 3), 99, np.uint8), None, "put it there", "1.1 locate")
-    assert bare.shape == (SIZE_PX[1], SIZE_PX[0], 3)
-    assert (bare != captioned).any()
+
+
+@pytest.mark.parametrize(("layout", "plan_from"), [("small", 640), ("wide", 960)])
+def test_a_frame_shows_sentence_step_and_where_there_is_room_the_plan(told, layout, plan_from):
+    outside, events = np.full((480, 640, 3), 99, np.uint8), read_events(told.out)
+    before = [e for e in events if e.kind == "instruction"]
+    running = next(i for i, e in enumerate(events) if e.kind == "step-started")
+    frames = [
+        LAYOUTS[layout].draw(FilmMoment(outside, None, 0.0, Story.of(part)))
+        for part in ([], before, events[: running + 1], events)
+    ]
+    width, height = LAYOUTS[layout].size_px
+    assert all(frame.shape == (height, width, 3) for frame in frames)
+    assert len({frame.tobytes() for frame in frames}) == len(frames)
+    planned, ended = frames[2][:, plan_from:], frames[3][:, plan_from:]
+    assert (planned != ended).any() == (layout == "wide"), "the steps' marks change"
+
+
+def test_a_step_in_words_has_no_numbers_and_no_names_of_references():
+    assert in_words("1.2 grasp $red_cube") == "grasp red cube"
+    assert in_words("1.1 locate red cube -> $red_cube") == "locate red cube"
+    assert in_words("12.4 check holding subject=red cube") == "check holding red cube"
+
+
+def test_a_long_plan_keeps_the_present_step_in_view():
+    rows = [Row(f"1.{i}", "lay the table", f"1.{i} go_to kitchen", "succeeded" if i < 70 else "") for i in range(1, 101)]
+    rows[70].status = "running"
+    story = Story()
+    story.chapters = [Chapter(1, "lay the table", [], {}, rows)]
+    frame = LAYOUTS["wide"].draw(FilmMoment(np.zeros((480, 640, 3), np.uint8), None, 0.0, story))
+    assert (frame[:, 960:] == COLOURS["running"]).all(axis=2).any()
 
 
 def test_the_inset_says_how_old_it_is(tmp_path, monkeypatch):
     """Against: the last look stood unmarked in a corner while the outer view moved on."""
     ages: list[float] = []
-    monkeypatch.setattr("vlp.runtime.subscribers.video.compose", lambda *parts: (ages.append(parts[-1]), compose(*parts))[1])
+    draw = LAYOUTS["small"].draw
+    seen_by = FilmLayout((640, 480), (640, 480), lambda moment: (ages.append(moment.look_age_s), draw(moment))[1])
+    monkeypatch.setitem(LAYOUTS, "small", seen_by)
     outside, seen = np.full((480, 640, 3), 99, np.uint8), FakeRobot().observe()
     film = Video(tmp_path, lambda: outside)
     tick = film.recorder()
@@ -255,7 +285,7 @@ def test_the_inset_says_how_old_it_is(tmp_path, monkeypatch):
     tick(13.0)
     film.close()
     assert ages == [1.0, 12.0]
-    fresh, old = compose(outside, seen.rgb, "", ""), compose(outside, seen.rgb, "", "", 12.0)
+    fresh, old = (draw(FilmMoment(outside, seen.rgb, age_s, Story())) for age_s in (0.0, 12.0))
     rows = np.flatnonzero((fresh != old).any(axis=(1, 2)))
     below = 12 + 0.3 * 640 * seen.rgb.shape[0] / seen.rgb.shape[1]
     assert below <= rows.min() and rows.max() < below + 20

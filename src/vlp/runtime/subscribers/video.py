@@ -1,4 +1,4 @@
-"""run.mp4: what an audience sees, with the robot's own view in a corner and the present step as a caption."""
+"""run.mp4: what an audience sees while a run goes on."""
 
 import contextlib
 from collections.abc import Callable
@@ -12,12 +12,10 @@ from vlp.core.errors import MissingComponent
 from vlp.core.observation import Observation
 from vlp.journal import Event
 from vlp.runtime.story import Story
+from vlp.runtime.subscribers.film_frames import LAYOUTS, FilmMoment
 
 FILE_NAME = "run.mp4"
 Rgb = NDArray[np.uint8]
-SIZE_PX = (640, 480)
-INSET_SHARE = 0.3
-CAPTION_PX = 56
 STILL_FRAMES = 8
 """Frames for which the picture stands when a policy is written and at the end."""
 
@@ -29,12 +27,15 @@ class Video:
         out: the run's directory.
         audience: returns the picture of this moment; called from the robot's thread. None shows the robot's view alone.
         fps: frames per second of the film.
+        layout: a row of `vlp.runtime.subscribers.film_frames.LAYOUTS`.
 
     Raises:
         MissingComponent: no encoder is installed.
     """
 
-    def __init__(self, out: str | Path, audience: Callable[[], Rgb] | None = None, fps: int = 10) -> None:
+    def __init__(
+        self, out: str | Path, audience: Callable[[], Rgb] | None = None, fps: int = 10, layout: str = "small"
+    ) -> None:
         try:
             import imageio_ffmpeg
         except ImportError:
@@ -42,6 +43,7 @@ class Video:
         self.fps = fps
         self.frames = 0
         self._audience = audience
+        self._layout = LAYOUTS[layout]
         self._story = Story()
         self._inset: Rgb | None = None
         self._now_s = self._looked_s = 0.0  # by the clock of `recorder`
@@ -77,11 +79,12 @@ class Video:
         view = self._audience() if self._audience else self._inset
         if self._ended or view is None:
             return
-        frame = compose(view, self._inset if self._audience else None, *self._captions(), self._now_s - self._looked_s)
+        look = self._inset if self._audience else None
+        frame = self._layout.draw(FilmMoment(view, look, self._now_s - self._looked_s, self._story))
         try:
             if self._writer is None:
                 self._writer = self._encoder(
-                    str(self._path), SIZE_PX, fps=self.fps, codec="libx264", macro_block_size=8, quality=6,
+                    str(self._path), self._layout.size_px, fps=self.fps, codec="libx264", macro_block_size=8, quality=6,
                     ffmpeg_log_level="quiet",
                 )  # fmt: skip
                 self._writer.send(None)
@@ -125,37 +128,3 @@ class Video:
         except (OSError, RuntimeError):  # the encoder says nothing of a disk that was full at the end of the film
             self._path.unlink(missing_ok=True)
             self._fault = f"{self._path.name} could not be written to its end and is deleted. Is the disk full?"
-
-    def _captions(self) -> tuple[str, str]:
-        story = self._story
-        first = story.instructions[-1] if story.instructions else ""
-        if story.end:
-            return first, str(story.end["outcome"])
-        rows = story.chapters[-1].rows if story.chapters else []
-        running = next((row.text for row in rows if row.status == "running"), story.waiting)
-        return first, running
-
-
-def compose(view: Rgb, inset: Rgb | None, first: str, second: str, inset_age_s: float = 0.0) -> Rgb:
-    """Return one frame: the view, an inset with its age at the top right, and two lines of caption at the bottom."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    frame = Image.fromarray(view).resize(SIZE_PX)
-    width, height = SIZE_PX
-    if inset is not None:
-        w = round(INSET_SHARE * width)
-        h = round(w * inset.shape[0] / inset.shape[1])
-        frame.paste((255, 255, 255), (width - w - 14, 10, width - 10, h + 32))
-        frame.paste(Image.fromarray(inset).resize((w, h)), (width - w - 12, 12))
-        age = f", {inset_age_s:.0f} s ago" if inset_age_s >= 0.5 else ""
-        ImageDraw.Draw(frame).text(
-            (width - w - 10, h + 14), f"last look{age}", font=ImageFont.load_default(13), fill=(16, 20, 28)
-        )
-    draw = ImageDraw.Draw(frame, "RGBA")
-    draw.rectangle((0, height - CAPTION_PX, width, height), fill=(16, 20, 28, 200))
-    font = ImageFont.load_default(18)
-    for line, text in enumerate((first, second)):
-        shown = "".join(c for c in text if c.isprintable())[:72]
-        colour = (255, 255, 255) if line == 0 else (150, 205, 255)
-        draw.text((14, height - CAPTION_PX + 5 + 24 * line), shown, font=font, fill=colour)
-    return np.asarray(frame.convert("RGB"))
