@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp.runtime.story import Chapter, Row, Story
+from vlp.runtime.story import Chapter, Story
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
@@ -137,13 +137,8 @@ def _plan(pen: ImageDraw, chapter: Chapter, area: tuple[int, int, int, int]) -> 
         if row.status == "running":
             pen.rounded_rectangle((left + 2, y - 2, right, y + 18), 4, fill=(*COLOURS["running"], 50))
         pen.ellipse((left + 8, y + 4, left + 17, y + 13), fill=colour)
-        pen.text(
-            (left + 26, y), _printable(row.told)[:40], font=_font(14), fill=COLOURS["faint"] if _over(row) else COLOURS["light"]
-        )
-
-
-def _over(row: Row) -> bool:
-    return row.status not in ("", "running")
+        ink = COLOURS["light" if row.status in ("", "running") else "faint"]
+        pen.text((left + 26, y), _printable(row.told)[:40], font=_font(14), fill=ink)
 
 
 def _look_told(moment: FilmMoment) -> str:

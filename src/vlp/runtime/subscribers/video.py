@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vlp.core.errors import MissingComponent
+from vlp.core.errors import MissingComponent, lookup
 from vlp.core.observation import Observation
 from vlp.journal import Event
 from vlp.runtime.story import Story
@@ -30,6 +30,7 @@ class Video:
         layout: a row of `vlp.runtime.subscribers.film_frames.LAYOUTS`.
 
     Raises:
+        UsageError: no such layout.
         MissingComponent: no encoder is installed.
     """
 
@@ -43,7 +44,7 @@ class Video:
         self.fps = fps
         self.frames = 0
         self._audience = audience
-        self._layout = LAYOUTS[layout]
+        self._layout = lookup(layout, LAYOUTS, "film")
         self._story = Story()
         self._inset: Rgb | None = None
         self._now_s = self._looked_s = 0.0  # by the clock of `recorder`
