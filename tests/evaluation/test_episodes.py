@@ -11,13 +11,13 @@ import pytest
 from vlp.core.errors import UsageError
 from vlp.episodes.cases import sample_episode
 from vlp.episodes.episode import System, run_episode, words_of
-from vlp.episodes.events import ScriptedEvent
 from vlp.episodes.verdict import Verdict
 from vlp.episodes.world_events import happen, parse_event
 from vlp.evaluation.attribution import ORDER, Witness
 from vlp.journal import Event
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.tabletop.world import sample_scene
+from vlp.sim.worlds.tasks import ScriptedEvent
 
 UPPER = System(None, "oracle")
 

@@ -92,6 +92,12 @@ class Room:
                 found[crate.phrase] = TrueObject(colour, kind, (x, y, z), crate.size_m, support="floor")
         return Truth(found, at=simulation.at())
 
+    def sights(self, simulation):
+        return {name: (name,) for name in simulation.truth().objects}
+
+    def people(self, scene):
+        return {}
+
     def sizes(self):
         return {}
 

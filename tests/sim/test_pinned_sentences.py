@@ -9,13 +9,13 @@ from random import Random
 
 import pytest
 
-from vlp.episodes.events import sample_event
 from vlp.sim.language.changes import sample_change
 from vlp.sim.language.families import FAMILIES, phrase, sample_task
 from vlp.sim.language.questions import QUESTIONS, sample_question
 from vlp.sim.language.random_truth import sample_truth
 from vlp.sim.language.task import Split
 from vlp.sim.truth import Truth
+from vlp.sim.worlds.tabletop.scripted import sample_event
 
 SEEDS = 200
 SPLITS: tuple[Split, Split] = ("train", "test")

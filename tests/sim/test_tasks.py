@@ -5,7 +5,6 @@ from random import Random
 
 import pytest
 
-from vlp.episodes.events import expected, sample_event
 from vlp.sim.language.changes import sample_change
 from vlp.sim.language.families import FAMILIES, PLAIN, sample_task
 from vlp.sim.language.fitting import has_room, has_spot
@@ -16,6 +15,7 @@ from vlp.sim.language.relations import holds
 from vlp.sim.language.task import Goal, Task
 from vlp.sim.language.wording import typo
 from vlp.sim.truth import TrueObject, Truth
+from vlp.sim.worlds.tabletop.scripted import expected, sample_event
 
 
 def scene(*rows: tuple, holding: str = "") -> Truth:

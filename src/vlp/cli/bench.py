@@ -11,7 +11,7 @@ import tyro
 from rich.console import Console
 
 from vlp.cli.bars import Bars
-from vlp.cli.names import BaseModel, Cluster, Eyes
+from vlp.cli.names import BaseModel, Cluster, Eyes, of_worlds
 from vlp.core.errors import UsageError, lookup, not_installed
 from vlp.core.messages import counted
 from vlp.evaluation.runner import WHOLE
@@ -32,6 +32,9 @@ def run(
     model_name: str = "",
     grounder: Eyes = DEFAULT_GROUNDER,
     split: str = "test",
+    world: Annotated[str, of_worlds] = "",
+    robot: str = "",
+    family: str = "",
 ) -> int:
     """Measure: a row per case (rows.jsonl), summary.json with rates and 95 % intervals, report.html with the failures.
 
@@ -45,6 +48,8 @@ def run(
         model: what `vlp run --model` takes; "expert" is an upper bound.
         model_name: which of a server's models, where it lists several.
         split: test; or validation, to try out changes.
+        robot: a simulated body; by default the first.
+        family: only tasks of this family of the world.
     """
     from vlp.evaluation.runner import run_suite
     from vlp.models.catalogue import with_name
@@ -56,8 +61,9 @@ def run(
     processes = workers or (0 if ray else 2)
     with _Shown() as shown:
         summary = run_suite(
-            name, n or None, seed, processes, folder, model, grounder=grounder, split=split, ray=ray, progress=shown.case
-        )
+            name, n or None, seed, processes, folder, model, grounder=grounder, split=split,
+            world=world, robot=robot, family=family, ray=ray, progress=shown.case,
+        )  # fmt: skip
     said = f"{name}: {summary.rate}, 95 % interval in brackets; {summary.seconds:.0f} s"
     console.print(said, highlight=False, soft_wrap=True)
     for column, rates in summary.groups.items():
@@ -65,7 +71,10 @@ def run(
             console.print(f"  {column} {value:<14} {rate}", highlight=False)
     for column, numbers in summary.numbers.items():
         if numbers:
-            console.print(f"  {column}: median {numbers['median']:g}, 95 % below {numbers['p95']:g}", highlight=False)
+            console.print(
+                f"  {column}: median {numbers['median']:g}, 95 % below {numbers['p95']:g}, at most {numbers['max']:g}",
+                highlight=False,
+            )
     for cause, count in summary.causes.items():
         console.print(f"  failed {counted(count, 'time')}: {cause}", highlight=False)
     written = [file for file in ("report.html", "summary.json", "rows.jsonl") if (folder / file).exists()]

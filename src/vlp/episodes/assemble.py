@@ -67,6 +67,15 @@ def open_robot(
     return PerceivingRobot(acting, eyes, judge, ask_person, simulation.world.sizes(), reader), simulation
 
 
+def manifest_in(robot: str = "", world: str = "") -> Manifest:
+    """Return what a simulated robot says of itself in a world, with what its eyes add; names as in `open_robot`."""
+    from vlp.perception.perceiving import with_perceptions
+    from vlp.sim import open_world
+    from vlp.sim.open import manifest_of
+
+    return with_perceptions(manifest_of(robot, world), open_world(world).legible)
+
+
 class OwnRobot:
     """A robot of one's own, whose answers are checked and made plain before anything that wraps it uses them.
 
@@ -101,13 +110,13 @@ def true_boxes(simulation: Simulation) -> Callable[[], Mapping[str, Box]]:
     cameras: list[Any] = []
 
     def boxes() -> Mapping[str, Box]:
-        from vlp.sim.render import Camera
+        from vlp.sim.render import Camera, boxes_of
 
         if not cameras:
             cameras.append(Camera(simulation.model, simulation.embodiment.camera))
-        bodies = cameras[0].shot(simulation.data).bodies
-        seen = cameras[0].visible(simulation.data, list(simulation.truth().objects), bodies)
-        return {name: v.box for name, v in seen.items() if v.pixels >= 40}
+        shown = boxes_of(simulation.model, cameras[0].shot(simulation.data).bodies, simulation.world.sights(simulation))
+        least_px = 40
+        return {name: box for name, (box, pixels) in shown.items() if pixels >= least_px}
 
     return boxes
 

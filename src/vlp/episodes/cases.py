@@ -1,17 +1,16 @@
 """Episodes: a scene, a task in it and the events to come, all from one seed; what evaluation and demonstrations run."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-from vlp.core.errors import lookup
-from vlp.episodes.events import ScriptedEvent, sample_event
-from vlp.sim.language.families import sample_task, weights
-from vlp.sim.language.task import Split, Task
+from vlp.core.errors import UsageError, first, lookup
+from vlp.primitives.manifest import Manifest
+from vlp.sim import WORLDS, open_world, sample
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.seeds import SPLITS, split_of
-from vlp.sim.worlds.tabletop.true_state import truth_of
-from vlp.sim.worlds.tabletop.world import sample_scene
+from vlp.sim.worlds.tasks import ScriptedEvent, Split, Tasks, WorldTask
 
 Kind = Literal["static", "dynamic", "cannot", "satisfied"]
 
@@ -26,68 +25,80 @@ class Episode:
         kind: static, dynamic, cannot or satisfied.
         task: the instruction and its test.
         events: in the order of their steps; empty unless dynamic.
+        world: a row of `vlp.sim.WORLDS`.
     """
 
     seed: int
     scene_seed: int
     kind: str
-    task: Task
+    task: WorldTask
     events: tuple[ScriptedEvent, ...] = ()
+    world: str = first(WORLDS)
 
     @property
-    def final_task(self) -> Task:
+    def final_task(self) -> WorldTask:
         """The task in force at the end: that of the last new instruction, else the first."""
         return next((event.task for event in reversed(self.events) if event.task is not None), self.task)
 
 
 def sample_episode(
-    seed: int, kind: Kind = "static", phrasing: Split | None = None, families: dict[str, float] | None = None
+    seed: int,
+    kind: Kind = "static",
+    phrasing: Split | None = None,
+    families: Mapping[str, float] | None = None,
+    world: str = "",
+    manifest: Manifest | None = None,
 ) -> Episode:
-    """Return the episode of a seed and kind; the same ones give the same episode.
+    """Return the episode of a seed and kind in a world; the same ones give the same episode.
 
     Args:
         seed: see `vlp.sim.worlds.seeds`.
         kind: what sort of episode.
         phrasing: whose sentences to use; None takes those kept for test when the seed is one of the test split.
         families: weights of families to draw from; None takes those of the kind.
+        world: a row of `vlp.sim.WORLDS`; "" takes the first.
+        manifest: of a robot; what it cannot do is not asked for, unless that is the kind. None asks for whatever can be done.
 
     Raises:
-        UsageError: no such kind.
+        UsageError: no such world, no such kind in it, or a world without tasks.
     """
-    odds = lookup(kind, families_of(), "kind of episode") if families is None else families
+    world = world or first(WORLDS)
+    tasks = tasks_of(world)
+    odds = lookup(kind, tasks.kinds, f"kind of episode in the {world}")
     split: Split = phrasing or ("test" if split_of(seed) == "test" else "train")
     rng = Random(f"{seed} {kind} {split}")
     for attempt in range(1000):
         scene_seed = other_seed(seed, attempt)
-        truth = truth_of(sample_scene(scene_seed))
+        truth = tasks.start(sample(world, scene_seed))
         for _ in range(10):
-            drawn = _draw(truth, kind, odds, rng, split)
-            if drawn is not None:
-                return Episode(seed, scene_seed, kind, *drawn)
+            drawn = _draw(tasks, truth, kind, odds if families is None else families, rng, split)
+            if drawn is not None and (kind == "cannot" or _able(tasks, truth, drawn[0], manifest)):
+                return Episode(seed, scene_seed, kind, *drawn, world)
     raise RuntimeError(f"no {kind} episode for seed {seed}")
 
 
-def families_of() -> dict[str, dict[str, float]]:
-    """Return for each kind of episode the families it draws from, with how often."""
-    static = {name: often for name, often in weights().items() if name not in ("impossible", "satisfied", "unload")}
-    return {
-        "static": {**static, "unload": 0.5},
-        "dynamic": {name: often for name, often in static.items() if name not in ("swap", "pick")},
-        "cannot": {"impossible": 1.0},
-        "satisfied": {"satisfied": 1.0},
-    }
+def tasks_of(world: str) -> Tasks:
+    """Return the tasks of a row of `vlp.sim.WORLDS`; raises UsageError where it has none."""
+    tasks = open_world(world).tasks
+    if tasks is None:
+        raise UsageError(f"the world {world!r} has no tasks.", f"Use e.g. {first(WORLDS)}.")
+    return tasks
+
+
+def _able(tasks: Tasks, truth: Truth, task: WorldTask, manifest: Manifest | None) -> bool:
+    return manifest is None or "cannot" not in tasks.policy(truth, task, manifest)
 
 
 def _draw(
-    truth: Truth, kind: str, odds: dict[str, float], rng: Random, split: Split
-) -> tuple[Task, tuple[ScriptedEvent, ...]] | None:
+    tasks: Tasks, truth: Truth, kind: str, odds: Mapping[str, float], rng: Random, split: Split
+) -> tuple[WorldTask, tuple[ScriptedEvent, ...]] | None:
     """Return a task of the kind and its events, or None when the world does not allow what was drawn."""
-    task = sample_task(truth, rng, split, odds)
+    task = tasks.draw(truth, rng, split, odds)
     if task is None or not {"cannot": bool(task.cannot), "satisfied": task.satisfied}.get(kind, True):
         return None
     if kind != "dynamic":
         return task, ()
-    event = sample_event(truth, task, rng, split)
+    event = tasks.disturb(truth, task, rng, split)
     return None if event is None else (task, (event,))
 
 

@@ -12,19 +12,20 @@ from vlp.core.messages import Instruction
 from vlp.core.observation import Box
 from vlp.episodes.assemble import open_robot, true_boxes
 from vlp.episodes.cases import Episode
-from vlp.episodes.events import ScriptedEvent
 from vlp.episodes.expert_model import ExpertModel
 from vlp.episodes.verdict import Verdict
 from vlp.journal import Subscriber, read_events
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER
+from vlp.robot.protocol import Robot
 from vlp.runtime.body import Budget
 from vlp.runtime.loop import Change
 from vlp.runtime.run import Run, Spec
 from vlp.runtime.story import Outcome
 from vlp.runtime.triggers import TRIGGERS
-from vlp.sim import EMBODIMENTS, WORLDS
+from vlp.sim import EMBODIMENTS
 from vlp.sim.simulation import Simulation
+from vlp.sim.worlds.tasks import ScriptedEvent
 
 Row = dict[str, Any]
 
@@ -41,6 +42,14 @@ Watch = Callable[[Simulation, Verdict, Callable[[], Mapping[str, Box]] | None, b
 """From a world, its judge, its true boxes (None: the robot sees those) and whether the expert plans, to who follows the run."""
 
 
+class Measure(Protocol):
+    """What is measured of a robot while an episode runs."""
+
+    def row(self) -> Row:
+        """Return columns for the episode's row."""
+        ...
+
+
 @dataclass(frozen=True)
 class System:
     """What is evaluated.
@@ -51,6 +60,7 @@ class System:
         replan: False for the ablation: the first policy is followed to its end or its first failed step.
         budget: bounds of one run.
         early: whether a policy's first step is begun while the rest is written, where it only looks.
+        robot: a row of `vlp.sim.EMBODIMENTS`.
     """
 
     model: Callable[[], Model] | None
@@ -58,9 +68,16 @@ class System:
     replan: bool = True
     budget: Budget = field(default_factory=lambda: Budget(run_s=900.0))
     early: bool = False
+    robot: str = first(EMBODIMENTS)
 
 
-def run_episode(episode: Episode, system: System, out: Path, watch: Watch | None = None) -> Row:
+def run_episode(
+    episode: Episode,
+    system: System,
+    out: Path,
+    watch: Watch | None = None,
+    measure: Callable[[Robot, Simulation], Measure] | None = None,
+) -> Row:
     """Return the row of one episode; the run's directory is kept under `out` when it failed.
 
     Args:
@@ -68,11 +85,13 @@ def run_episode(episode: Episode, system: System, out: Path, watch: Watch | None
         system: what runs it.
         out: where the run's directory is made; one left there by a killed process is replaced.
         watch: makes who says why it failed; None leaves `cause` to the run's own reason.
+        measure: makes what gives the row further columns.
     """
     began = time.monotonic()
     folder = out / f"{episode.kind}-{episode.seed}"
     shutil.rmtree(folder, ignore_errors=True)
     run, simulation, account = set_up(episode, system, folder, watch)
+    measured = measure(run.body.robot, simulation) if measure else None
     outcome = run.go()
     if (outcome.outcome, outcome.reason) == ("stopped", "interrupted"):
         raise KeyboardInterrupt  # whoever interrupted it wants no row of it, and no further episode
@@ -82,6 +101,8 @@ def run_episode(episode: Episode, system: System, out: Path, watch: Watch | None
     row: Row = {
         "seed": episode.seed,
         "scene_seed": episode.scene_seed,
+        "world": episode.world,
+        "robot": system.robot,
         "kind": episode.kind,
         "family": episode.final_task.family,
         "instruction": episode.task.instruction,
@@ -97,6 +118,7 @@ def run_episode(episode: Episode, system: System, out: Path, watch: Watch | None
         "robot_s": round(float(simulation.data.time), 2),
         "wall_s": round(time.monotonic() - began, 2),
         "cause": "",
+        **(measured.row() if measured else {}),
     }
     if success:
         shutil.rmtree(folder, ignore_errors=True)
@@ -114,7 +136,9 @@ def set_up(
     Without re-planning nobody hears a new instruction.
     """
     model = None if system.model is None else system.model()
-    robot, simulation = open_robot(seed=episode.scene_seed, grounder=system.grounder, model=model)
+    robot, simulation = open_robot(
+        system.robot, world=episode.world, seed=episode.scene_seed, grounder=system.grounder, model=model
+    )
     assert simulation is not None
     heard = [event for event in episode.events if system.replan or event.kind != "instruct"]
     following = [event.task for event in heard if event.task is not None]
@@ -122,7 +146,7 @@ def set_up(
     boxes = None if system.grounder == "oracle" else true_boxes(simulation)
     account = watch(simulation, verdict, boxes, model is None) if watch else None
     spec = Spec(
-        Instruction.of(episode.task.instruction), first(EMBODIMENTS), first(WORLDS), "", episode.scene_seed,
+        Instruction.of(episode.task.instruction), system.robot, episode.world, "", episode.scene_seed,
         tuple(Change(e.step, Instruction.of(words_of(e)) if e.kind == "instruct" else words_of(e)) for e in heard),
         system.budget if system.replan else replace(system.budget, replans=0),
     )  # fmt: skip
@@ -146,6 +170,7 @@ def words_of(event: ScriptedEvent) -> str:
         "remove": "remove {object}",
         "knock": "knock",
         "block": "block {container} by {by}",
+        "switch": "switch the lamp",
         "instruct": "{instruction}",
     }
     if event.kind not in words:

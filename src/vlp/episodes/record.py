@@ -2,26 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, cast
 
 from vlp.core.errors import UsageError, first, lookup
 from vlp.core.observation import RobotState
 from vlp.data.lerobot import state_names, state_vector, write_lerobot
 from vlp.data.lerobot_schema import Layout, RecordedEpisode, RecordedFrame
-from vlp.episodes.cases import sample_episode
-from vlp.primitives.standard import STANDARD
+from vlp.episodes.assemble import manifest_in, open_robot
+from vlp.episodes.cases import Episode, sample_episode, tasks_of
 from vlp.prompt.target import policy_text
-from vlp.robot.protocol import Step
+from vlp.robot.protocol import Step, innermost
 from vlp.sim import EMBODIMENTS, WORLDS
-from vlp.sim import sample as sample_world
 from vlp.sim.embodiments.protocol import SimulatedRobot
-from vlp.sim.expert import plan
-from vlp.sim.language.families import PLAIN
-from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.seeds import SPLITS, seed_of
-from vlp.sim.worlds.tabletop.midway import MidwayScene
 
 
 def record(
@@ -43,7 +36,7 @@ def record(
         out: must not exist.
         n: episodes.
         world, robot, split, seed: as in `vlp.episodes.collect`.
-        family: a row of `vlp.sim.language.families.PLAIN`.
+        family: of the world's tasks.
         video, strings: see `vlp.data.lerobot_schema.Layout`.
         progress: told how many of n are done.
 
@@ -52,17 +45,19 @@ def record(
         MissingComponent: an extra is missing, or it cannot be written.
     """
     lookup(split, SPLITS, "split")
-    lookup(family, PLAIN, "family")
+    lookup(family, tasks_of(world).kinds["static"], "family")
     if not 1 <= n <= 100_000:
         raise UsageError(f"{n} episodes cannot be recorded.", "Give 1 to 100,000.")
-    body = _stood_up(world, robot, seed_of(split, seed))[1]
-    names, targets = state_names([body.observe().state]), sorted(body.set_points)
+    able = manifest_in(robot, world)
+    body = open_robot(robot, world=world, seed=seed_of(split, seed), grounder="oracle")[0]
+    names, targets = state_names([body.observe().state]), sorted(cast(SimulatedRobot, innermost(body)).set_points)
     layout = Layout(10, robot, names, tuple(f"{t}_set_point" for t in targets), video, strings)
 
     def episodes() -> Iterator[RecordedEpisode]:
         done, number = 0, seed
         while done < n:
-            found = _run(world, robot, seed_of(split, number), family, layout, targets)
+            case = sample_episode(seed_of(split, number), "static", families={family: 1.0}, world=world, manifest=able)
+            found = _run(case, robot, layout, targets)
             number += 1
             if found is not None:
                 done += 1
@@ -72,23 +67,16 @@ def record(
     return write_lerobot(out, episodes(), layout)
 
 
-def _stood_up(world: str, robot: str, seed: int) -> tuple[Simulation, SimulatedRobot]:
-    simulation = Simulation(sample_world(world, seed), robot, world)
-    return simulation, simulation.embodiment.robot(simulation)
-
-
-def _run(world: str, robot: str, seed: int, family: str, layout: Layout, targets: list[str]) -> RecordedEpisode | None:
+def _run(case: Episode, name: str, layout: Layout, targets: list[str]) -> RecordedEpisode | None:
     """Return one episode, None when the task was not done in the end."""
-    case = sample_episode(seed, "static", families={family: 1.0})
-    simulation, body = _stood_up(world, robot, case.scene_seed)
-    start = simulation.truth()
-    policy = plan(start, case.task)
-    rng = np.random.default_rng([seed, 47])
-    eyes = MidwayScene(simulation, rng)
+    robot, simulation = open_robot(name, world=case.world, seed=case.scene_seed, grounder="oracle")
+    assert simulation is not None
+    start, body = simulation.truth(), cast(SimulatedRobot, innermost(robot))
+    policy = tasks_of(case.world).policy(start, case.task, robot.describe())
     frames: list[RecordedFrame] = []
     now: dict[str, Any] = {"subtask": ""}
-    seen: dict[str, Any] = {}
-    primitives = STANDARD | body.describe().primitives
+    bound: dict[str, Any] = {}
+    said: list[str] = []
     due_s = [0.0]
 
     def tick(time_s: float) -> None:
@@ -110,18 +98,16 @@ def _run(world: str, robot: str, seed: int, family: str, layout: Layout, targets
     for i, subtask in enumerate(policy["subtasks"]):
         now["subtask"] = subtask["name"]
         for j, step in enumerate(subtask["steps"]):
-            if step["do"] == "locate":
-                located = eyes.now().located(step["object"], rng)
-                if located is None:
-                    return None
-                seen[step["as"]] = located
-            elif primitives[step["do"]].kind == "action":
-                arguments = {k: v for k, v in step.items() if k not in ("do", "as")}
-                for name, value in arguments.items():
-                    if isinstance(value, str) and value.startswith("$"):
-                        arguments[name] = seen[value[1:]].to_json()
-                if body.execute(Step(step["do"], arguments, f"{seed}.{i}.{j}")).status != "succeeded":
-                    return None
-    if not frames or not case.task.success(start, simulation.truth()):
+            arguments = {k: v for k, v in step.items() if k not in ("do", "as")}
+            for key, value in arguments.items():
+                if isinstance(value, str) and value.startswith("$"):
+                    arguments[key] = bound[value[1:]]
+            result = robot.execute(Step(step["do"], arguments, f"{case.seed}.{i}.{j}"))
+            if result.status != "succeeded":
+                return None
+            said += [" ".join(map(str, arguments.values()))] if step["do"] == "say" else []
+            if "as" in step:
+                bound[step["as"]] = result.value
+    if not frames or not case.task.success(start, simulation.truth(), said):
         return None
     return RecordedEpisode(case.task.instruction, tuple(frames))

@@ -32,6 +32,7 @@ class Verdict:
     Attributes:
         start: the true state from which it is judged: what a person moved counts as having stood there.
         disturbed: what people moved, by phrase.
+        said: what the robot has told people since the instruction in force.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Verdict:
         self._moved_before: tuple[str, ...] = ()
         self._task: WorldTask | None = None
         self._heard: list[tuple[str | WorldTask | None, Truth]] = []
-        self._said: list[str] = []
+        self.said: list[str] = []
         self._saying: dict[str, str] = {}
         self.disturbed: list[str] = []
         self._hear(asked.text if isinstance(asked, Instruction) else asked)
@@ -88,14 +89,14 @@ class Verdict:
             self._saying[event.data["key"]] = " ".join(str(value) for value in event.data["arguments"].values())
         elif event.kind == "step-finished" and event.data["key"] in self._saying:
             words = self._saying.pop(event.data["key"])
-            self._said += [words] if event.data["status"] == "succeeded" else []
+            self.said += [words] if event.data["status"] == "succeeded" else []
         elif self._restore is not None:
             self._again(event)
 
     def __call__(self) -> bool | None:
         """Return whether the task is done now; None when nobody can say."""
         task = self._final or self.task
-        return None if task is None else task.success(self.start, self._simulation.truth(), self._said)
+        return None if task is None else task.success(self.start, self._simulation.truth(), self.said)
 
     def _instruct(self, event: Event) -> None:
         scripted = event.data["source"].startswith("scheduled") and self._following
@@ -103,7 +104,7 @@ class Verdict:
 
     def _hear(self, said: str | WorldTask | None) -> None:
         self.start = self._simulation.truth()
-        self._said = []
+        self.said = []
         self._heard.append((said, self.start))
 
     def _disturb(self, moved: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from vlp.episodes.cases import Episode
 from vlp.episodes.verdict import Verdict
 from vlp.journal import Event
 from vlp.runtime.story import Outcome
-from vlp.sim.language.relations import OUT_OF_SIGHT, holds
+from vlp.sim.language.relations import OUT_OF_SIGHT
 from vlp.sim.language.task import Task
 from vlp.sim.simulation import Simulation
 from vlp.sim.symbolic import is_right
@@ -63,6 +63,8 @@ class Witness:
         self._revision = 0
         self._arguments: dict[str, Any] = {}
         self._held = ""
+        assert simulation.world.tasks is not None
+        self._holds = simulation.world.tasks.holds
         self.findings: list[Finding] = []
         self._look: dict[str, Callable[[Event, Truth], tuple[str, str] | None]] = {
             "locate": self._locate,
@@ -107,11 +109,8 @@ class Witness:
         asked = episode.final_task
         if task is not None and task.instruction != asked.instruction:
             return "the new instruction was not heard"
-        open_goals = [g for g in asked.goals if g.subject in now.objects and not g.holds(now)]
-        if open_goals:
-            goal = open_goals[0]
-            item = now.objects[goal.subject]
-            return f"not reached: the {goal.subject} is {item.relation} the {item.support}; {outcome.reason}".strip("; ")
+        if unmet := asked.unmet(now, self._verdict.said):
+            return f"not reached: {unmet}; {outcome.reason}".strip("; ")
         moved = [
             name
             for name, item in self._verdict.start.objects.items()
@@ -127,8 +126,11 @@ class Witness:
         phrase = str(self._arguments.get("object", ""))
         item = truth.objects.get(phrase)
         seen = item is not None and item.support not in OUT_OF_SIGHT
+        fixed = item is None and phrase in self._simulation.world.sights(self._simulation)  # or a person
         if event.data["status"] != "succeeded":
-            return ("perception missed", f"the {phrase}") if seen and self._shows(phrase) else None
+            return ("perception missed", f"the {phrase}") if (seen or fixed) and self._shows(phrase) else None
+        if fixed:
+            return None
         if item is None or not seen:
             return "perception saw what is not there", f"the {phrase}"
         located = result["value"]
@@ -154,7 +156,7 @@ class Witness:
         target, relation, subject = self._arguments["target"], str(self._arguments["relation"]), self._held
         name = str(target.get("phrase", "")) if isinstance(target, dict) else str(target)
         item = truth.objects.get(subject)
-        if item is None or relation == "at" or holds(truth, relation, subject, name):
+        if item is None or relation == "at" or self._holds(truth, relation, subject, name):
             return None
         return "placement missed", f"the {subject} is {item.relation} the {item.support}, not {relation} the {name}"
 
@@ -162,7 +164,7 @@ class Witness:
         if event.data["status"] == "rejected":
             return "action failed", f"check: {event.data['result']['message']}"
         relation, subject, other = (str(self._arguments.get(k) or "") for k in ("relation", "subject", "object"))
-        true = holds(truth, relation, subject, other)
+        true = self._holds(truth, relation, subject, other)
         said = event.data["status"] == "succeeded"
         words = f"{subject} {relation} {other}".strip()
         if said == true:

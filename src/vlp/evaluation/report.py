@@ -58,9 +58,11 @@ def _groups(column: str, values: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _numbers(numbers: Mapping[str, Mapping[str, float]]) -> str:
     rows = "".join(
-        f"<tr><td>{escape(name)}<td class=n>{q['median']:g}<td class=n>{q['p95']:g}</tr>" for name, q in numbers.items() if q
+        f"<tr><td>{escape(name)}<td class=n>{q['median']:g}<td class=n>{q['p95']:g}<td class=n>{q['max']:g}</tr>"
+        for name, q in numbers.items()
+        if q
     )
-    return f"<h2>Numbers</h2><table><tr><th><th>median<th>95 %</tr>{rows}</table>" if rows else ""
+    return f"<h2>Numbers</h2><table><tr><th><th>median<th>95 %<th>most</tr>{rows}</table>" if rows else ""
 
 
 def _causes(causes: Mapping[str, int]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vlp import __version__
-from vlp.core.errors import UsageError, VlpError, lookup
+from vlp.core.errors import UsageError, VlpError, first, lookup
 from vlp.core.files import cannot_write, write_whole
 from vlp.core.workers import run_calls
 from vlp.evaluation.report import write_report
@@ -20,6 +20,7 @@ from vlp.evaluation.suites import SUITES, Options, Row, Suite
 from vlp.models.catalogue import DEFAULT_MODEL
 from vlp.models.protocol import NoReply
 from vlp.perception.grounder import DEFAULT_GROUNDER
+from vlp.sim import EMBODIMENTS, WORLDS
 
 WHOLE: dict[str, tuple[str, int]] = {
     "fuzz": ("vlp.evaluation.stress.fuzz:run_fuzz", 100_000),
@@ -69,7 +70,7 @@ class Summary:
         suite, doc: its name and what a success is.
         rate: over the rows that the suite is about.
         groups: rates by column and value.
-        numbers: median and 95 % quantile by column.
+        numbers: median, 95 % quantile and maximum by column.
         causes: failures by the first words of their cause.
         faults: rows in which simulator or program broke down; they count as failures.
         cases, seed, options: what was asked.
@@ -106,6 +107,9 @@ def run_suite(
     *,
     grounder: str = DEFAULT_GROUNDER,
     split: str = "test",
+    world: str = "",
+    robot: str = "",
+    family: str = "",
     ray: str = "",
     progress: Progress = lambda done, cases, rows: None,
 ) -> Summary:
@@ -119,6 +123,8 @@ def run_suite(
         out: directory; rows that lie there already are kept when they come from the same question.
         model, grounder: what is evaluated; suites of the upper bound set their own.
         split: "test", or "validation" while something is still being changed.
+        world, robot: rows of `vlp.sim.WORLDS` and `vlp.sim.EMBODIMENTS`; "" takes the first.
+        family: the only family of tasks; "" for all.
         ray: a Ray cluster on which the cases run, see `vlp.core.workers.run_calls`; "" for processes of this machine.
         progress: called with cases done, all cases, and rows: at first those that are there, then those of each case.
 
@@ -138,7 +144,10 @@ def run_suite(
     n = suite.n if n is None else n
     if n < 1 or workers < (0 if ray else 1) or seed < 0:
         raise UsageError("a suite needs at least one case, one worker and a seed from 0 on.")
-    options = replace(Options(model, grounder, split), **suite.fixed)
+    options = replace(
+        Options(model, grounder, split, world or first(WORLDS), robot or first(EMBODIMENTS), family), **suite.fixed
+    )
+    _check_scene(name, suite, options)
     began = time.monotonic()
     known = _known_rows(folder, {"suite": name, "seed": seed, **asdict(options)})
     todo = [i for i in range(seed, seed + n) if i not in {row["case"] for row in known}]
@@ -154,6 +163,21 @@ def run_suite(
     _write_summary(folder, summary)
     write_report(folder, asdict(summary), rows)
     return summary
+
+
+def _check_scene(name: str, suite: Suite, options: Options) -> None:
+    """Refuse a world, a robot or a family that there is not, or that a suite does not take; raises UsageError."""
+    lookup(options.world, WORLDS, "world")
+    lookup(options.robot, EMBODIMENTS, "robot")
+    asked = {"world": options.world, "robot": options.robot, "family": options.family}
+    other = [f"--{option} {value}" for option, value in asked.items() if value != getattr(Options(), option)]
+    if other and not suite.anywhere:
+        able = ", ".join(known for known, row in SUITES.items() if row.anywhere)
+        raise UsageError(f"the suite {name!r} does not take {other[0]}.", f"Suites that do: {able}.")
+    if options.family:
+        from vlp.episodes.cases import tasks_of
+
+        lookup(options.family, tasks_of(options.world).kinds["static"], f"family of tasks in the {options.world}")
 
 
 def summarise(name: str, suite: Suite, rows: list[Row], options: Options, cases: int, seed: int, seconds: float) -> Summary:
@@ -203,7 +227,7 @@ def _known_rows(folder: Path, question: dict[str, Any]) -> list[Row]:
     folder.mkdir(parents=True, exist_ok=True)
     note = folder / "question.json"
     same = {k: v for k, v in question.items() if k != "seed"}
-    if note.exists() and json.loads(note.read_text()) != same:
+    if note.exists() and asdict(Options()) | json.loads(note.read_text()) != asdict(Options()) | same:
         raise UsageError(f"{str(folder)!r} holds rows of another suite, model or grounder.", "Choose another directory.")
     write_whole(note, json.dumps(same))
     file = folder / "rows.jsonl"
@@ -232,6 +256,7 @@ def _quantiles(rows: list[Row], column: str) -> dict[str, float]:
     return {
         "median": round(values[len(values) // 2], 4),
         "p95": round(values[min(len(values) - 1, int(0.95 * len(values)))], 4),
+        "max": round(values[-1], 4),
     }
 
 

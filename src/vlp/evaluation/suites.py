@@ -8,10 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from vlp.core.errors import UsageError
+from vlp.core.errors import UsageError, first
 from vlp.models.catalogue import DEFAULT_MODEL
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER
+from vlp.sim import EMBODIMENTS, WORLDS
 
 Row = dict[str, Any]
 
@@ -24,11 +25,17 @@ class Options:
         model: as `--model` takes it; "expert" puts the expert in its place.
         grounder: a row of `GROUNDERS`.
         split: "test" or "validation": which seeds the cases come from.
+        world: a row of `vlp.sim.WORLDS`.
+        robot: a row of `vlp.sim.EMBODIMENTS`.
+        family: the only family of tasks to draw from; "" for all of the suite's kind.
     """
 
     model: str = DEFAULT_MODEL
     grounder: str = DEFAULT_GROUNDER
     split: str = "test"
+    world: str = first(WORLDS)
+    robot: str = first(EMBODIMENTS)
+    family: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,7 @@ class Suite:
         groups: columns whose values get a rate of their own.
         numbers: columns whose median and 95 % quantile are given.
         fixed: options that this suite sets itself.
+        anywhere: whether its cases come from any world, for any body; else from the first ones alone.
     """
 
     doc: str
@@ -52,6 +60,7 @@ class Suite:
     groups: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
     fixed: Mapping[str, str] = field(default_factory=dict)
+    anywhere: bool = False
 
     def case(self, index: int, options: Options, out: Path) -> list[Row]:
         """Run one case and return its rows."""
@@ -63,25 +72,29 @@ class Suite:
 SUITES: dict[str, Suite] = {
     "static": Suite(
         "The task is done by its own test on the true state; full pipeline.",
-        200, "vlp.evaluation.tasks:static", groups=("family",), numbers=("robot_s", "wall_s"),
+        200, "vlp.evaluation.tasks:static", groups=("family",), numbers=("robot_s", "wall_s"), anywhere=True,
     ),
     "dynamic": Suite(
         "The task in force at the end is done, although instruction or scene changed midway; with and without "
         "re-planning on the same seeds.",
         100, "vlp.evaluation.tasks:dynamic", headline={"replan": True}, groups=("replan", "event"),
-        numbers=("robot_s", "wall_s"),
+        numbers=("robot_s", "wall_s"), anywhere=True,
     ),
     "cannot": Suite("The robot said that it cannot be done and did not move.", 50, "vlp.evaluation.tasks:cannot"),
     "satisfied": Suite("The robot said that all is done already and did not move.", 50, "vlp.evaluation.tasks:satisfied"),
     "upper": Suite(
         "As static, with the expert in place of the model and the oracle in place of the grounder.",
-        200, "vlp.evaluation.tasks:static", groups=("family",), numbers=("robot_s", "wall_s"),
-        fixed={"model": "expert", "grounder": "oracle"},
+        200, "vlp.evaluation.tasks:static", groups=("family",),
+        numbers=(
+            "robot_s", "wall_s", "base_speed_m_s", "hand_speed_m_s", "grip_force_n", "furniture_force_n", "person_force_n",
+            "limit_breaches",
+        ),
+        anywhere=True, fixed={"model": "expert", "grounder": "oracle"},
     ),
     "upper-dynamic": Suite(
         "As dynamic, with the expert in place of the model and the oracle in place of the grounder.",
         100, "vlp.evaluation.tasks:dynamic", headline={"replan": True}, groups=("replan", "event"),
-        numbers=("robot_s", "wall_s"),
+        numbers=("robot_s", "wall_s"), anywhere=True,
         fixed={"model": "expert", "grounder": "oracle"},
     ),
     "limits": Suite(

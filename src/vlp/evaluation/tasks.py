@@ -3,9 +3,11 @@
 from functools import partial
 from pathlib import Path
 
+from vlp.episodes.assemble import manifest_in
 from vlp.episodes.cases import Kind, sample_episode
 from vlp.episodes.episode import System, run_episode
 from vlp.evaluation.attribution import Witness
+from vlp.evaluation.meters import Meters
 from vlp.evaluation.suites import Options, Row, opened_model
 from vlp.sim.worlds.seeds import seed_of
 
@@ -31,8 +33,13 @@ def dynamic(index: int, options: Options, out: Path) -> list[Row]:
 
 
 def _run(kind: Kind, index: int, options: Options, out: Path, replan: bool = True) -> list[Row]:
-    episode = sample_episode(seed_of(options.split, index), kind)
+    families = {options.family: 1.0} if options.family else None
+    episode = sample_episode(
+        seed_of(options.split, index), kind, families=families, world=options.world,
+        manifest=manifest_in(options.robot, options.world),
+    )  # fmt: skip
     open_model = None if options.model == "expert" else partial(opened_model, options.model)
-    system = System(open_model, options.grounder, replan)
-    row = run_episode(episode, system, out / "runs" / ("replan" if replan else "no-replan"), Witness)
+    measure = Meters if options.model == "expert" else None  # a fifth more time, for what the upper bounds are to show
+    system = System(open_model, options.grounder, replan, robot=options.robot)
+    row = run_episode(episode, system, out / "runs" / ("replan" if replan else "no-replan"), Witness, measure)
     return [{**row, "replan": replan, "event": episode.events[0].kind if episode.events else ""}]

@@ -111,7 +111,8 @@ def _clear(sight: Sight, subject: str) -> Verdict:
     if subject in sight.places:
         if not sight.places[subject].clearable:
             return False, f"it cannot be seen whether the {subject} is clear"
-        left = [d.phrase for d in sight.look.ground(sight.grounder, ANYTHING) if not shape_of(d.phrase).container]
+        seen = [d.phrase for d in sight.look.ground(sight.grounder, ANYTHING)]
+        left = [name for name in seen if not (shape_of(name).container or shape_of(name).fixed)]
         return not left, f"the {left[0]} is still there" if left else "nothing is left that can be grasped"
     item = sight.find(subject)
     if item is None:

@@ -25,6 +25,7 @@ class NounShape:
     shallow: bool = False
     flat_top: bool = False
     capped: bool = False
+    fixed: bool = False
 
 
 def noun_of(phrase: str) -> str:
@@ -48,7 +49,8 @@ def matches(phrase: str, name: str) -> bool:
     """Return whether an object called `name` ("red cube") is one of those that `phrase` asks for."""
     words = name.split()
     if phrase == "thing":
-        return bool(noun_of(name)) and not shape_of(name).container
+        shape = shape_of(name)
+        return bool(noun_of(name)) and not (shape.container or shape.fixed)
     return phrase in (ANYTHING, name) or (len(phrase.split()) == 1 and phrase in words)
 
 

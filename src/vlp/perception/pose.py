@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlp.core.observation import Array, Box, Located, Observation, SizeBounds, Sizes
+from vlp.perception.bars import locate_bar
 from vlp.perception.grounder import Detection
 from vlp.perception.looks import NounShape, colour_of, noun_of, shape_of
 from vlp.perception.points import Cloud, cloud
@@ -65,6 +66,8 @@ def locate(
     """
     scene = scene or cloud(observation)
     shape, size = shape_of(detection.phrase), (sizes or {}).get(noun_of(detection.phrase), SizeBounds())
+    if shape.fit == "bar":
+        return locate_bar(observation, detection, scene)
     mask = object_mask(observation.rgb, scene, detection.box, colour_of(detection.phrase), size.span_m or 0.25)
     if size.tallest_m is not None and mask.any():
         lowest = 0.0 if shape.container else float(np.nanquantile(np.r_[scene.height_m[mask], 0.0], 0.02))

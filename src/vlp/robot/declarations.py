@@ -67,8 +67,9 @@ def _check_argument(report: Report, at: str, argument: Argument, manifest: Manif
         hint = did_you_mean(argument.limit, numbers) if numbers else ""
         report.add(at, "limit", f"it is bounded by {argument.limit!r}, which the robot does not declare as a number.", hint)
         return
-    if argument.result not in ("object", *manifest.results):
-        report.add(at, "result", f"no result type {argument.result!r}.", did_you_mean(argument.result, manifest.results))
+    known = ("object", "answer", *manifest.results)
+    if argument.result not in known:
+        report.add(at, "result", f"no result type {argument.result!r}.", did_you_mean(argument.result, known))
     if argument.type == "choice":
         _check_choices(report, at, argument)
     low, high = bounds(argument, manifest)

@@ -8,7 +8,7 @@ import atexit
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -122,14 +122,10 @@ class Camera:
         seen: dict[str, Visible] = {}
         for phrase in phrases:
             body = self.model.body(phrase).id
-            mask = ids == body
-            columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
-            if not len(columns):
-                continue
-            box = (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
-            pixels = int(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].sum())
-            whole = outline_area_px(self.model, data, body, self.name, ids.shape[0])
-            seen[phrase] = Visible(box, pixels, min(1.0, pixels / max(whole, 1.0)))
+            box, pixels = extent(ids == body)
+            if pixels:
+                whole = outline_area_px(self.model, data, body, self.name, ids.shape[0])
+                seen[phrase] = Visible(box, pixels, min(1.0, pixels / max(whole, 1.0)))
         return seen
 
     def _draw(self, scene: mujoco.MjvScene, *, depth: bool) -> tuple[Rgb, Depth | None]:
@@ -307,6 +303,29 @@ class Visible:
     box: Box
     pixels: int
     fraction: float
+
+
+def extent(mask: NDArray[np.bool_]) -> tuple[Box, int]:
+    """Return the tight box around the pixels of a mask, and how many there are; a box without extent where there is none."""
+    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+    if not len(columns):
+        return (0.0, 0.0, 0.0, 0.0), 0
+    box = (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+    return box, int(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].sum())
+
+
+def boxes_of(
+    model: mujoco.MjModel, bodies: NDArray[np.int32], named: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[Box, int]]:
+    """Return the tight box of everything that shows, and its pixels.
+
+    Args:
+        model: whose bodies they are.
+        bodies: what `Camera.bodies` returned.
+        named: names of what is looked for, with the bodies that show it.
+    """
+    found = {name: extent(np.isin(bodies, [model.body(body).id for body in own])) for name, own in named.items()}
+    return {name: shown for name, shown in found.items() if shown[1]}
 
 
 def outline_points(model: mujoco.MjModel, data: mujoco.MjData, body: int) -> NDArray[np.float64]:

@@ -92,6 +92,15 @@ class Task:
         held_is_wanted = any(goal.relation == "holding" for goal in self.goals)
         return (held_is_wanted or not now.holding) and self._others_in_place(start, now)
 
+    def unmet(self, now: Truth, said: Sequence[str] = ()) -> str:
+        """Return where the first thing is that is not where it should be, "" for none."""
+        del said
+        open_goals = [goal for goal in self.goals if goal.subject in now.objects and not goal.holds(now)]
+        if not open_goals:
+            return ""
+        item = now.objects[open_goals[0].subject]
+        return f"the {open_goals[0].subject} is {item.relation} the {item.support}"
+
     def _others_in_place(self, start: Truth, now: Truth) -> bool:
         involved = {name for goal in self.goals for name in (goal.subject, goal.target)}
         for name, item in start.objects.items():

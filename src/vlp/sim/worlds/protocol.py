@@ -157,6 +157,14 @@ class World(Protocol):
         """
         ...
 
+    def sights(self, simulation: Simulation) -> Mapping[str, Sequence[str]]:
+        """Return what can be seen by name, with the bodies that show it: the things that are there now, and what is fixed."""
+        ...
+
+    def people(self, scene: Any) -> Mapping[str, Sequence[str]]:
+        """Return the people in a scene by name, with their bodies."""
+        ...
+
     def sizes(self) -> Sizes:
         """Return how large things are here by their nouns, for whoever measures them in images; empty when not known."""
         ...

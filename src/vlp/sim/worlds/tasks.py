@@ -1,8 +1,9 @@
-"""What people can ask for in a world: tasks by chance or by their sentence, and the expert's policy for them."""
+"""What people can ask for in a world: tasks by chance or by their sentence, what happens midway, and the expert's policy."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal, Protocol
 
@@ -51,12 +52,64 @@ class WorldTask(Protocol):
         """
         ...
 
+    def unmet(self, now: Truth, said: Sequence[str] = ()) -> str:
+        """Return the first of what must be true in the end and is not, in words; "" where all of it is so."""
+        ...
+
+
+@dataclass(frozen=True)
+class ScriptedEvent:
+    """One thing that a person does or says while the robot works, as plain data.
+
+    Args:
+        step: it happens once so many steps have ended since the start of the run, before the next one begins.
+        kind: "instruct", or the first word of one of the world's events.
+        args: {"instruction"} for "instruct", else what the event is about, e.g. {"object"}.
+        task: the task in force from then on, for "instruct" only.
+    """
+
+    step: int
+    kind: str
+    args: dict[str, str] = field(default_factory=dict)
+    task: WorldTask | None = None
+
+    def touched(self, held: str = "") -> tuple[str, ...]:
+        """Return the objects that it moves: not the robot's doing. `held` is what the hand held when it happened."""
+        names = (self.args.get("object", ""), self.args.get("by", ""), held if self.kind == "knock" else "")
+        return tuple(name for name in names if name)
+
 
 class Tasks(Protocol):
     """The tasks of one world. A task goes back only to the world that it came from."""
 
-    def draw(self, truth: Truth, rng: Random, split: Split = "train") -> WorldTask | None:
-        """Return a task that can be done and is not done yet, or None when the state allows none of those drawn."""
+    @property
+    def kinds(self) -> Mapping[str, Mapping[str, float]]:
+        """The families that each kind of episode draws from, with how often; see `vlp.episodes.cases.Kind`."""
+        ...
+
+    def start(self, scene: Any) -> Truth:
+        """Return the true state of a scene that nobody has touched yet, without physics."""
+        ...
+
+    def draw(
+        self, truth: Truth, rng: Random, split: Split = "train", odds: Mapping[str, float] | None = None
+    ) -> WorldTask | None:
+        """Return a task, or None when the state allows none of those drawn.
+
+        Args:
+            truth: the state to speak about.
+            rng: the source of chance.
+            split: whose phrasings are used.
+            odds: families and how often to draw them; None takes those of tasks that can be done and are not done yet.
+        """
+        ...
+
+    def disturb(self, truth: Truth, task: WorldTask, rng: Random, split: Split = "train") -> ScriptedEvent | None:
+        """Return what a person does or says midway, such that the task in force stays feasible; None where nothing fits."""
+        ...
+
+    def holds(self, truth: Truth, relation: str, subject: str, other: str = "") -> bool:
+        """Return whether a relation of the `check` primitive is true."""
         ...
 
     def read(self, sentence: str, truth: Truth, before: WorldTask | None = None) -> WorldTask | None:

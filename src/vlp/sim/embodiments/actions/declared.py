@@ -1,4 +1,4 @@
-"""Actions beyond the standard ones that bodies share, as they declare them: what is pressed, opened, closed and handed over."""
+"""Actions beyond the standard ones that bodies share, as they declare them: press, open, close, hand over and say."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,7 @@ FIXTURE_ACTIONS: dict[str, str] = {
     "press": "vlp.sim.embodiments.actions.fixtures:press",
     "open": "vlp.sim.embodiments.actions.fixtures:open_drawer",
     "close": "vlp.sim.embodiments.actions.fixtures:close_drawer",
+    "say": "vlp.sim.embodiments.actions.say:say",
 }
 """The function that carries each of them out."""
 
@@ -23,6 +24,8 @@ def fixture_primitives(moving: str, places: Sequence[Place] = ()) -> dict[str, P
     target = Argument("target", "target", "A $name bound by an earlier locate, or a named place.")
     handle = Argument("target", "reference", "A $name bound by an earlier locate: the handle.")
     person = Argument("target", "reference", "A $name bound by an earlier locate: the person to turn to.", required=False)
+    text = Argument("text", "text", "What to say, at most 200 characters.")
+    value = Argument("value", "reference", "A $name bound to an answer, to be said behind it.", required=False, result="answer")
     people = any("handover" in place.affords for place in places)
     declared = (
         Primitive(
@@ -43,5 +46,6 @@ def fixture_primitives(moving: str, places: Sequence[Place] = ()) -> dict[str, P
             "close", "action", f"Push a drawer shut at its located handle, {moving} forwards, until it gives way no further.",
             (handle,), needs=("hand_empty",), makes=("not open target",), timeout_s=90.0, interruptible=False,
         ),
+        Primitive("say", "action", "Tell people something.", (text, value), timeout_s=30.0),
     )  # fmt: skip
     return {primitive.name: primitive for primitive in declared}

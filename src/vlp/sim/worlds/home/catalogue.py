@@ -43,6 +43,17 @@ class Product:
         return self.shape in ("bowl", "cup", "plate")
 
     @property
+    def width_m(self) -> float:
+        """How far a hand must open to take it: between walls for a mug, whose handle is no part of that."""
+        return min(self.size_m[:2])
+
+    @property
+    def portable(self) -> bool:
+        """Whether a hand of a usual size takes it; bowls and plates are too wide."""
+        usual_m = 0.10
+        return self.width_m <= usual_m
+
+    @property
     def inner_radius_m(self) -> float:
         """Radius of the floor inside of one that holds things, as its shape is built."""
         return {"bowl": 0.60, "cup": 0.70, "plate": 0.68}.get(self.shape, 0.0) * self.size_m[0] / 2

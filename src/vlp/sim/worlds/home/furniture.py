@@ -101,13 +101,8 @@ def add_furniture(spec: mujoco.MjSpec, scene: HomeScene) -> None:
     for build in (_tables, _shelf, _sofa, _cabinet, _bin, _basket, _fridge, _plant, _button, _lamp, _gauges):
         build(join, scene)
     board = add_texture(spec, "sign", sign_picture(scene.fixtures.sign))
-    add_mesh_geom(
-        spec.worldbody,
-        add_panel(spec, "sign", 0.20, 0.10),
-        board,
-        pos=(Rooms().wall_x_m[0] - 0.002, 0.45, 1.30),
-        quat=facing(math.pi),
-    )
+    hung = spec.worldbody.add_body(name="sign", pos=(Rooms().wall_x_m[0] - 0.002, 0.45, 1.30), quat=facing(math.pi))
+    add_mesh_geom(hung, add_panel(spec, "sign", 0.20, 0.10), board)
 
 
 def _times(rgb: Rgb, factor: float) -> Rgb:
@@ -212,8 +207,9 @@ def _leaf(join: Joiner, scene: HomeScene, piece: Furniture, c: Cabinet) -> None:
     handle(join, body, ((-0.045, y, 0.03), (-0.045, y, 0.17)))
 
 
-def handle(join: Joiner, body: mujoco.MjsBody, ends: tuple[Vec, Vec]) -> None:
-    """Add a bar before a front, with two posts that hold it."""
+def handle(join: Joiner, front: mujoco.MjsBody, ends: tuple[Vec, Vec]) -> None:
+    """Add a bar before a front, with two posts that hold it: a body of its own, which can be told apart in a picture."""
+    body = front.add_body(name=f"{front.name} handle", gravcomp=1)
     join.rod(body, ends, 0.007, "metal", mass_kg=0.05)
     for x, y, z in ends:
         join.rod(body, ((x, y, z), (x + 0.035, y, z)), 0.006, "metal", mass_kg=0.02)
@@ -299,7 +295,8 @@ def _lamp(join: Joiner, scene: HomeScene) -> None:
 
 def _gauges(join: Joiner, scene: HomeScene) -> None:
     piece = scene.furniture["gauges"]
-    body = join.body("gauges", piece)
+    mount = join.body("gauges", piece)
+    body = mount.add_body(name="gauge")
     h, left = piece.height_m, 0.16
     case = quaternion((0, math.pi / 2, 0))
     for radius, half, material in ((0.115, 0.018, "metal"), (0.108, 0.0185, "dark")):
@@ -320,8 +317,9 @@ def _gauges(join: Joiner, scene: HomeScene) -> None:
     body.add_geom(
         type=Geom.mjGEOM_SPHERE, size=(0.009, 0, 0), pos=hub, material="dark", contype=0, conaffinity=0, mass=0.0, group=2
     )
-    join.block(body, (0.016, 0.14, 0.065), (-0.016, -0.16, h), "dark", 0.008)
+    join.block(mount, (0.016, 0.14, 0.065), (-0.016, -0.16, h), "dark", 0.008)
     shown = add_texture(join.spec, "digits", digits_picture(scene.fixtures.digits))
     join.spec.material(shown).emission = 0.6
     x, y = piece.point(-0.0325, -0.16)
-    add_mesh_geom(join.spec.worldbody, add_panel(join.spec, "digits", 0.12, 0.045), shown, pos=(x, y, h), quat=facing(math.pi))
+    screen = join.spec.worldbody.add_body(name="display", pos=(x, y, h), quat=facing(math.pi))
+    add_mesh_geom(screen, add_panel(join.spec, "digits", 0.12, 0.045), shown)

@@ -9,6 +9,7 @@ from vlp.sim.worlds.floor import FloorPlan
 from vlp.sim.worlds.home.building import build
 from vlp.sim.worlds.home.catalogue import products
 from vlp.sim.worlds.home.events import events, scene_of
+from vlp.sim.worlds.home.mannequins import bodies_of
 from vlp.sim.worlds.home.places import places, stations
 from vlp.sim.worlds.home.reacting import react
 from vlp.sim.worlds.home.rooms import floor_plan
@@ -59,6 +60,16 @@ class Home:
         """Return the true state, read from the physics."""
         scene, fingers = scene_of(simulation), simulation.embodiment.fingers
         return read_truth(simulation.model, simulation.data, scene, fingers, simulation.at(), held)
+
+    def sights(self, simulation: Simulation) -> dict[str, tuple[str, ...]]:
+        """Return things and people, and of the furniture handles, button, lamp, dials and sign."""
+        fixed = ("drawer handle", "cabinet door handle", "button", "lamp", "gauge", "display", "sign")
+        named = {name: (name,) for name in (*simulation.truth().objects, *fixed)}
+        return {**named, **self.people(scene_of(simulation))}
+
+    def people(self, scene: HomeScene) -> dict[str, tuple[str, ...]]:
+        """Return the mannequins."""
+        return {person.name: bodies_of(person.name) for person in scene.persons}
 
     def sizes(self) -> Sizes:
         """Return the largest extents of things by their nouns."""

@@ -63,8 +63,8 @@ def places() -> tuple[Place, ...]:
         Place("button", doc="The button on the wall that switches the lamp.", affords=("press",)),
         Place("gauges", doc="The gauge and the display on the kitchen's wall."),
         Place("door", doc="The opening between the rooms, on the living room's side."),
-        Place("living room", affords=("handover",)),
-        Place("kitchen", affords=("handover",)),
+        Place("living room", affords=("handover", "say")),
+        Place("kitchen", affords=("handover", "say")),
     )
 
 

@@ -69,6 +69,14 @@ class Tabletop:
         objects, fingers = scene_of(simulation).objects, simulation.embodiment.fingers
         return read_truth(simulation.model, simulation.data, objects, fingers, at=simulation.at(), held=held)
 
+    def sights(self, simulation: Simulation) -> dict[str, tuple[str, ...]]:
+        """Return the things."""
+        return {name: (name,) for name in simulation.truth().objects}
+
+    def people(self, scene: Scene) -> dict[str, tuple[str, ...]]:
+        """Return nobody."""
+        return {}
+
     def sizes(self) -> Sizes:
         """Return the bounds of `sizes.toml`, by kind."""
         return sizes()

@@ -1,6 +1,6 @@
 """The tasks of the table: the families of `vlp.sim.language`, and the expert for them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -10,18 +10,45 @@ from vlp.sim.expert import for_robot, plan
 from vlp.sim.language.corrections import recognise_correction
 from vlp.sim.language.families import PLAIN, sample_task
 from vlp.sim.language.recognise import recognise
-from vlp.sim.language.relations import OUT_OF_SIGHT, elsewhere
+from vlp.sim.language.relations import OUT_OF_SIGHT, elsewhere, holds
 from vlp.sim.language.task import Task
 from vlp.sim.truth import Truth
-from vlp.sim.worlds.tasks import Split, WorldTask
+from vlp.sim.worlds.tabletop.scene import Scene
+from vlp.sim.worlds.tabletop.scripted import sample_event
+from vlp.sim.worlds.tabletop.true_state import truth_of
+from vlp.sim.worlds.tasks import ScriptedEvent, Split, WorldTask
 
 
 class TableTasks:
     """`vlp.sim.worlds.tasks.Tasks` of the world `tabletop`."""
 
-    def draw(self, truth: Truth, rng: Random, split: Split = "train") -> Task | None:
-        """Return a task of one of the plain families, drawn by weight."""
-        return sample_task(truth, rng, split, {family.name: family.often for family in PLAIN.values()})
+    @property
+    def kinds(self) -> dict[str, dict[str, float]]:
+        """The families of each kind of episode; instructions that swap or pick up are not changed midway."""
+        static = {name: family.often for name, family in PLAIN.items() if name != "unload"}
+        return {
+            "static": {**static, "unload": 0.5},
+            "dynamic": {name: often for name, often in static.items() if name not in ("swap", "pick")},
+            "cannot": {"impossible": 1.0},
+            "satisfied": {"satisfied": 1.0},
+        }
+
+    def start(self, scene: Scene) -> Truth:
+        """Return the true state of a table that nobody has touched yet."""
+        return truth_of(scene)
+
+    def draw(self, truth: Truth, rng: Random, split: Split = "train", odds: Mapping[str, float] | None = None) -> Task | None:
+        """Return a task of one of the plain families, drawn by weight, or of those that are asked for."""
+        plain = {family.name: family.often for family in PLAIN.values()}
+        return sample_task(truth, rng, split, plain if odds is None else dict(odds))
+
+    def disturb(self, truth: Truth, task: WorldTask, rng: Random, split: Split = "train") -> ScriptedEvent | None:
+        """Return what a person does or says midway, see `vlp.sim.worlds.tabletop.scripted`."""
+        return sample_event(truth, _own(task), rng, split)
+
+    def holds(self, truth: Truth, relation: str, subject: str, other: str = "") -> bool:
+        """Return whether a relation is true."""
+        return holds(truth, relation, subject, other)
 
     def read(self, sentence: str, truth: Truth, before: WorldTask | None = None) -> Task | None:
         """Return what a sentence means, or what it makes of the task before."""

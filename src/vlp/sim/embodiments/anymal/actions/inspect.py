@@ -11,10 +11,10 @@ from vlp.sim.embodiments.mechanics import Mechanics
 
 
 def inspect(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Look at `target` (a located thing or a named place) from 0.40 m: level where it is high, else from above."""
+    """Look at `target` from 0.40 m, at a named place, where several things may be, from 0.60 m: level where it is high."""
     target, motion = arguments["target"], scope.motion
     point = np.array(scope.map.places[target].middle if isinstance(target, str) else located(target).position_in_world)
-    distance_m, high_m = 0.40, 0.75
+    distance_m, high_m = 0.60 if isinstance(target, str) else 0.40, 0.75
     pitch = 0.0 if point[2] > high_m else math.radians(50)
     x, y, yaw = (motion.target[name] for name in Mechanics.base_joints)
     ahead, up = np.array([math.cos(yaw), math.sin(yaw), 0.0]), np.array([0.0, 0.0, 1.0])

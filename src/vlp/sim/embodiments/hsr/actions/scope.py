@@ -33,9 +33,12 @@ class HsrScope(Scope):
     def posture(self, place: str) -> dict[str, float]:
         """Return arm and head as they rest; the head looks at the middle of a place that it would not see otherwise."""
         resting = super().posture(place)
-        if self.map.is_one_workspace or not self.map.takes(place):
+        if self.map.is_one_workspace or place not in self.map.places:
             return resting
         x, _, z = self.map.seen_from(self.map.stations[place], place).middle
+        nothing_m = 0.05  # the middle of a place at which there is nothing to see is where one stands
+        if x < nothing_m:
+            return resting
         eye_m, ahead_m, seen_rad = 1.05, 0.05, 0.30  # of the camera; half of what it sees from the top to the bottom is 0.41
         tilt = -math.atan2(eye_m - z, x - ahead_m)
         return resting if abs(tilt - resting["head_tilt_joint"]) < seen_rad else {**resting, "head_tilt_joint": tilt}

@@ -1,8 +1,10 @@
 """The expert of the home: sees the true state and writes the right policy, from any state a task may be in."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from vlp.primitives.schema import MAX_STRING, MAX_SUBTASKS
 from vlp.sim.worlds.home.tasks import steps
 from vlp.sim.worlds.home.tasks.families import why_not
 from vlp.sim.worlds.home.tasks.goals import (
@@ -69,7 +71,19 @@ def plan(truth: HomeTruth, task: HomeTask, doubted: Sequence[str] = ()) -> Json:
     writer.free_hand()
     if writer.subtasks:
         _look_over(writer, task.goals)
-    return {"goal": _goal_text(task.goals), "subtasks": writer.subtasks}
+    return {"goal": _goal_text(task.goals), "subtasks": _grouped(writer.subtasks)}
+
+
+def _grouped(subtasks: list[Json]) -> list[Json]:
+    """Return subtasks such that a policy may have so many: where there are more, neighbours become one."""
+    each = math.ceil(len(subtasks) / MAX_SUBTASKS)
+    if each <= 1:
+        return subtasks
+    groups = [subtasks[i : i + each] for i in range(0, len(subtasks), each)]
+    return [
+        {"name": ", ".join(part["name"] for part in group)[:MAX_STRING], "steps": [s for part in group for s in part["steps"]]}
+        for group in groups
+    ]
 
 
 def _goal_text(goals: Sequence[HomeGoal]) -> str:
@@ -214,6 +228,7 @@ def _press(writer: _Writer) -> None:
 
 def _read(writer: _Writer, goal: HomeGoal) -> None:
     assert isinstance(goal, ToldReading)
+    writer.free_hand()  # a camera on the wrist is brought close
     told = steps.say(f"the {goal.dial} shows", "reading")
     writer.add(f"read the {goal.dial}", *writer.to("gauges"), steps.read(goal.dial), told)
 

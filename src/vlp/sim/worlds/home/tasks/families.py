@@ -114,8 +114,13 @@ def _one(rng: Random, choices: Iterable[T]) -> T:
 
 
 def _in_open(truth: HomeTruth) -> list[str]:
-    """Return the things that stand where everybody sees them."""
-    return [name for name in truth.objects if takes().get(place_under(truth, name)) == "on"]
+    """Return the things that stand where everybody sees them and that a hand can take."""
+    return [name for name in truth.objects if takes().get(place_under(truth, name)) == "on" and products()[name].portable]
+
+
+def _lies_on(truth: HomeTruth, place: str) -> str:
+    """Return who lies on a piece of furniture, so that nothing else has room there; "" for nobody."""
+    return next((name for name, person in truth.persons.items() if person.pose == "lying" and person.place == place), "")
 
 
 def _fits_into_drawer(name: str) -> bool:
@@ -132,13 +137,14 @@ def _propose_put(truth: HomeTruth, rng: Random) -> Arguments:
     thing = _one(rng, _in_open(truth))
     room = room_of(place_under(truth, thing))
     shut_or_final = ("drawer", "cupboard", "bin")
-    place = _one(rng, (place for place in takes() if place not in shut_or_final and room_of(place) != room))
-    return {"thing": thing, "place": place}
+    free = (place for place in takes() if place not in shut_or_final and not _lies_on(truth, place))
+    return {"thing": thing, "place": _one(rng, (place for place in free if room_of(place) != room))}
 
 
 def _mean_put(truth: HomeTruth, about: Arguments) -> tuple[tuple[HomeGoal, ...], str]:
     thing, place = about["thing"], about["place"]
-    return (Rests(thing, place),), why_not(truth, thing) or (_too_large(thing) if place == "drawer" else "")
+    full = f"{person} lies on the {place}" if (person := _lies_on(truth, place)) else ""
+    return (Rests(thing, place),), why_not(truth, thing) or full or (_too_large(thing) if place == "drawer" else "")
 
 
 def _propose_hand(truth: HomeTruth, rng: Random) -> Arguments:
@@ -168,15 +174,17 @@ def _mean_put_away(truth: HomeTruth, about: Arguments) -> tuple[tuple[HomeGoal, 
 
 
 def _propose_take_out(truth: HomeTruth, rng: Random) -> Arguments:
-    thing = _one(rng, (name for name in truth.objects if place_under(truth, name) in rows("inside")))
-    inside = place_under(truth, thing)
-    return {"thing": thing, "inside": inside, "place": _one(rng, (name for name, how in takes().items() if how == "on"))}
+    inside = {name: place_under(truth, name) for name in truth.objects if products()[name].portable}
+    thing = _one(rng, (name for name, place in inside.items() if place in rows("inside")))
+    free = (name for name, how in takes().items() if how == "on" and not _lies_on(truth, name))
+    return {"thing": thing, "inside": inside[thing], "place": _one(rng, free)}
 
 
 def _mean_take_out(truth: HomeTruth, about: Arguments) -> tuple[tuple[HomeGoal, ...], str]:
     goal, now = Rests(about["thing"], about["place"]), place_under(truth, about["thing"])
     elsewhere = "" if now == about["inside"] or goal.holds(truth) else f"there is no {goal.thing} in the {about['inside']}"
-    return (goal,), elsewhere
+    full = f"{person} lies on the {goal.place}" if (person := _lies_on(truth, goal.place)) else ""
+    return (goal,), elsewhere or full
 
 
 def _propose_lamp(truth: HomeTruth, rng: Random) -> Arguments:
@@ -202,7 +210,7 @@ def _mean_inspect(truth: HomeTruth, about: Arguments) -> tuple[tuple[HomeGoal, .
 def _mean_tidy(truth: HomeTruth, about: Arguments) -> tuple[tuple[HomeGoal, ...], str]:
     del about
     tables, kinds = ("coffee table", "kitchen table"), rows("kinds")
-    on_tables = [name for name in truth.objects if place_under(truth, name) in tables]
+    on_tables = [name for name in truth.objects if place_under(truth, name) in tables and products()[name].portable]
     return tuple(Rests(name, kinds[products()[name].category]) for name in on_tables), ""
 
 
@@ -225,6 +233,7 @@ def _mean_lay(truth: HomeTruth, about: Arguments) -> tuple[tuple[HomeGoal, ...],
     for word, kinds in rows("setting").items():
         fit = [n for n, p in products().items() if p.shape in kinds or p.category in kinds]
         fit = [name for name in fit if name in truth.objects and not why_not(truth, name)]
+        fit = [name for name in fit if products()[name].portable or place_under(truth, name) == "kitchen table"]
         if not fit:
             return tuple(goals), f"there is not {word.replace('something', 'anything')}"
         goals.append(Enough(tuple(fit), min(int(about["number"]), len(fit)), "kitchen table", word))

@@ -50,6 +50,11 @@ def handover(person: str) -> Json:
     return {"do": "handover", "target": f"${bound(person)}"} if person else {"do": "handover"}
 
 
+def inspect(where: str) -> Json:
+    """Bring a camera close before a named place, and keep looking at it."""
+    return {"do": "inspect", "target": where}
+
+
 def read(what: str) -> Json:
     """Read what is shown; the reading is bound to "reading"."""
     return {"do": "read", "object": what, "as": "reading"}

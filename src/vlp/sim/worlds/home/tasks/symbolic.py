@@ -103,6 +103,11 @@ def _look_at(state: SymbolicHome, step: Json) -> None:
         state.seen(step["target"])
 
 
+def _inspect(state: SymbolicHome, step: Json) -> None:
+    state.hand_empty()
+    _look_at(state, step)
+
+
 def _locate(state: SymbolicHome, step: Json) -> None:
     name, truth = step["object"], state.truth
     person = truth.persons.get(name)
@@ -218,8 +223,8 @@ def _check(state: SymbolicHome, step: Json) -> None:
 
 def _actions() -> dict[str, Callable[[SymbolicHome, Json], None]]:
     return {
-        "go_to": _go_to, "look_at": _look_at, "locate": _locate, "grasp": _grasp, "lift": _lift, "place": _place,
-        "open": _open, "close": _close, "press": _press, "handover": _handover, "read": _read, "say": _say,
+        "go_to": _go_to, "look_at": _look_at, "inspect": _inspect, "locate": _locate, "grasp": _grasp, "lift": _lift,
+        "place": _place, "open": _open, "close": _close, "press": _press, "handover": _handover, "read": _read, "say": _say,
         "check": _check,
     }  # fmt: skip
 

@@ -45,6 +45,16 @@ class HomeTask:
         goals = [goal for goal in self.goals if not goal.subjects or any(name in is_.objects for name in goal.subjects)]
         return all(goal.holds(is_, said) for goal in goals) and not is_.holding and self._kept(was, is_)
 
+    def unmet(self, now: Truth, said: Sequence[str] = ()) -> str:
+        """Return the first goal that is not reached, and where its things are now; "" for none."""
+        is_ = home(now)
+        goal = next((goal for goal in self.goals if not goal.holds(is_, said)), None)
+        if goal is None:
+            return ""
+        where = [f"the {name} is {is_.objects[name].relation} the {is_.objects[name].support}"
+                 for name in goal.subjects if name in is_.objects]  # fmt: skip
+        return f"not so: {goal.text()}{'; ' if where else ''}{', '.join(where[:2])}"
+
     def _kept(self, was: HomeTruth, now: HomeTruth) -> bool:
         """Return whether everything that no goal speaks of is as it was."""
         lamp = was.lamp_on == now.lamp_on or any(isinstance(goal, Lit) for goal in self.goals)

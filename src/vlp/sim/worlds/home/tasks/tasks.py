@@ -1,26 +1,53 @@
 """The tasks that the world `home` offers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
 from vlp.primitives.manifest import Manifest
 from vlp.sim.expert import for_robot
+from vlp.sim.language.relations import holds
 from vlp.sim.truth import Truth
+from vlp.sim.worlds.home.catalogue import products
 from vlp.sim.worlds.home.tasks import steps
 from vlp.sim.worlds.home.tasks.expert import plan
-from vlp.sim.worlds.home.tasks.families import draw_task
+from vlp.sim.worlds.home.tasks.families import draw_task, families
+from vlp.sim.worlds.home.tasks.goals import is_at, place_under, takes
 from vlp.sim.worlds.home.tasks.reading import read_task
+from vlp.sim.worlds.home.tasks.scripted import sample_event
 from vlp.sim.worlds.home.tasks.task import HomeTask, home
-from vlp.sim.worlds.tasks import Split, WorldTask
+from vlp.sim.worlds.home.true_state import HomeTruth, truth_of
+from vlp.sim.worlds.tasks import ScriptedEvent, Split, WorldTask
 
 
 class HomeTasks:
     """`vlp.sim.worlds.tasks.Tasks` of the world `home`."""
 
-    def draw(self, truth: Truth, rng: Random, split: Split = "train") -> HomeTask | None:
+    @property
+    def kinds(self) -> dict[str, dict[str, float]]:
+        """The families of each kind of episode; while a dial is read or something is found, nothing is changed."""
+        often = {name: family.often for name, family in families().items()}
+        return {"static": often, "dynamic": {name: often[name] for name in ("put", "put_away", "hand", "tidy")}}
+
+    def start(self, scene: Any) -> HomeTruth:
+        """Return the true state of a home that nobody has touched yet."""
+        return truth_of(scene)
+
+    def draw(
+        self, truth: Truth, rng: Random, split: Split = "train", odds: Mapping[str, float] | None = None
+    ) -> HomeTask | None:
         """Return a task of a family drawn by weight."""
-        return draw_task(home(truth), rng, split)
+        return draw_task(home(truth), rng, split, odds)
+
+    def disturb(self, truth: Truth, task: WorldTask, rng: Random, split: Split = "train") -> ScriptedEvent | None:
+        """Return what a person does or says midway, see `vlp.sim.worlds.home.tasks.scripted`."""
+        return sample_event(home(truth), _own(task), rng, split)
+
+    def holds(self, truth: Truth, relation: str, subject: str, other: str = "") -> bool:
+        """Return whether a relation is true; a thing on another one is at that one's place, too."""
+        if takes().get(other) == relation:
+            return is_at(place_under(home(truth), subject), other)
+        return holds(truth, relation, subject, other)
 
     def read(self, sentence: str, truth: Truth, before: WorldTask | None = None) -> HomeTask | None:
         """Return what a sentence means by itself; it takes the place of the task before and corrects no part of it."""
@@ -31,19 +58,45 @@ class HomeTasks:
         self, truth: Truth, task: WorldTask, manifest: Manifest | None = None, doubted: Sequence[str] = ()
     ) -> dict[str, Any]:
         """Return the canonical policy, or `cannot` where the robot lacks a primitive that it needs."""
-        if not isinstance(task, HomeTask):
-            raise TypeError(f"a {type(task).__name__} is no task of the home")
-        policy = plan(home(truth), task, doubted)
-        return policy if manifest is None else for_robot(_to_whom(policy, manifest), manifest)
+        policy = plan(home(truth), _own(task), doubted)
+        if manifest is None:
+            return policy
+        return _too_wide(policy, manifest) or for_robot(_suited(policy, manifest), manifest)
 
 
-def _to_whom(policy: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
-    """Return a policy whose `handover` names nobody where the robot's takes no target: it hands to who is before it."""
+def _own(task: WorldTask) -> HomeTask:
+    if not isinstance(task, HomeTask):
+        raise TypeError(f"a {type(task).__name__} is no task of the home")
+    return task
+
+
+def _too_wide(policy: dict[str, Any], manifest: Manifest) -> dict[str, Any] | None:
+    """Return the refusal of a policy that takes hold of what a robot's hand does not open for; None where it does."""
+    opening_m, spare_m = manifest.limits.gripper_opening_m, 0.016
+    located = [step["object"] for part in policy.get("subtasks", ()) for step in part["steps"] if step["do"] == "locate"]
+    taken = [step["target"] for part in policy.get("subtasks", ()) for step in part["steps"] if step["do"] == "grasp"]
+    for name in located:
+        if opening_m is None or f"${steps.bound(name)}" not in taken or products()[name].width_m <= opening_m - spare_m:
+            continue
+        width = f"{100 * products()[name].width_m:.0f} cm wide, and this hand opens {100 * opening_m:.0f} cm"
+        return {"goal": policy["goal"], "cannot": f"the {name} is {width}"}
+    return None
+
+
+def _suited(policy: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
+    """Return a policy with its steps as a robot's primitives take them.
+
+    A `handover` without a target goes to whoever is before the robot. A robot that can `inspect` does so before it reads.
+    """
     handover = manifest.primitives.get("handover")
-    if handover is None or any(argument.name == "target" for argument in handover.arguments):
-        return policy
-    unnamed = [
-        {**subtask, "steps": [steps.handover("") if step["do"] == "handover" else step for step in subtask["steps"]]}
-        for subtask in policy.get("subtasks", ())
+    unnamed = handover is not None and not any(argument.name == "target" for argument in handover.arguments)
+
+    def suited(step: dict[str, Any]) -> list[dict[str, Any]]:
+        if step["do"] == "handover" and unnamed:
+            return [steps.handover("")]
+        return [steps.inspect("gauges"), step] if step["do"] == "read" and "inspect" in manifest.primitives else [step]
+
+    subtasks = [
+        {**part, "steps": [own for step in part["steps"] for own in suited(step)]} for part in policy.get("subtasks", ())
     ]
-    return {**policy, "subtasks": unnamed} if unnamed else policy
+    return {**policy, "subtasks": subtasks} if subtasks else policy

@@ -1,7 +1,11 @@
-"""Scripted events of dynamic episodes, as plain data: what a person does to the scene or says while the robot works."""
+"""Scripted events of the table: what a person does to the scene or says while the robot works.
+
+"move" puts a thing on another free place, "remove" takes it away, "knock" strikes what is held out of the hand, "block" puts
+another thing in or on a container, "instruct" says another sentence.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 
 from vlp.sim.expert import plan
@@ -13,29 +17,7 @@ from vlp.sim.language.task import Split, Task
 from vlp.sim.symbolic import StepNotPossible, SymbolicTable, do_step, steps_of
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.tabletop.words import THINGS
-
-
-@dataclass(frozen=True)
-class ScriptedEvent:
-    """One thing that happens while the robot works.
-
-    Args:
-        step: it happens once so many steps have ended since the start of the run, before the next one begins.
-        kind: "move" (object goes to another free place on the table), "remove" (object leaves the world), "knock" (what
-            is held falls out of the hand), "block" (another thing is put in or on a container) or "instruct".
-        args: {"object"}, {"object"}, {}, {"container", "by"} or {"instruction"}.
-        task: the task in force from then on, for "instruct" only.
-    """
-
-    step: int
-    kind: str
-    args: dict[str, str] = field(default_factory=dict)
-    task: Task | None = None
-
-    def touched(self, held: str = "") -> tuple[str, ...]:
-        """Return the objects that it moves: not the robot's doing. `held` is what the hand held when it happened."""
-        names = (self.args.get("object", ""), self.args.get("by", ""), held if self.kind == "knock" else "")
-        return tuple(name for name in names if name)
+from vlp.sim.worlds.tasks import ScriptedEvent
 
 
 @dataclass(frozen=True)
