@@ -42,12 +42,15 @@ Watch = Callable[[Simulation, Verdict, Callable[[], Mapping[str, Box]] | None, b
 """From a world, its judge, its true boxes (None: the robot sees those) and whether the expert plans, to who follows the run."""
 
 
-class Measure(Protocol):
-    """What is measured of a robot while an episode runs."""
+class Measure(Subscriber, Protocol):
+    """A subscriber that measures what a robot does while an episode runs."""
 
     def row(self) -> Row:
         """Return columns for the episode's row."""
         ...
+
+
+MakeMeasure = Callable[[Robot, Simulation], Measure]
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class System:
         model: opens the model once per process; None puts the expert in its place.
         grounder: a row of `GROUNDERS`.
         replan: False for the ablation: the first policy is followed to its end or its first failed step.
-        budget: bounds of one run.
+        budget: bounds of one run, by the wall's clock; steps are bounded by simulated time, however slow the machine is.
         early: whether a policy's first step is begun while the rest is written, where it only looks.
         robot: a row of `vlp.sim.EMBODIMENTS`.
     """
@@ -66,7 +69,7 @@ class System:
     model: Callable[[], Model] | None
     grounder: str = DEFAULT_GROUNDER
     replan: bool = True
-    budget: Budget = field(default_factory=lambda: Budget(run_s=900.0))
+    budget: Budget = field(default_factory=lambda: Budget(run_s=3600.0, step_grace_s=300.0))
     early: bool = False
     robot: str = first(EMBODIMENTS)
 
@@ -76,7 +79,7 @@ def run_episode(
     system: System,
     out: Path,
     watch: Watch | None = None,
-    measure: Callable[[Robot, Simulation], Measure] | None = None,
+    measure: MakeMeasure | None = None,
 ) -> Row:
     """Return the row of one episode; the run's directory is kept under `out` when it failed.
 
@@ -90,8 +93,7 @@ def run_episode(
     began = time.monotonic()
     folder = out / f"{episode.kind}-{episode.seed}"
     shutil.rmtree(folder, ignore_errors=True)
-    run, simulation, account = set_up(episode, system, folder, watch)
-    measured = measure(run.body.robot, simulation) if measure else None
+    run, simulation, account, measured = set_up(episode, system, folder, watch, measure)
     outcome = run.go()
     if (outcome.outcome, outcome.reason) == ("stopped", "interrupted"):
         raise KeyboardInterrupt  # whoever interrupted it wants no row of it, and no further episode
@@ -129,9 +131,9 @@ def run_episode(
 
 
 def set_up(
-    episode: Episode, system: System, folder: Path, watch: Watch | None = None
-) -> tuple[Run, Simulation, Account | None]:
-    """Return a run of an episode, its world and who can tell about it; arguments as in `run_episode`.
+    episode: Episode, system: System, folder: Path, watch: Watch | None = None, measure: MakeMeasure | None = None
+) -> tuple[Run, Simulation, Account | None, Measure | None]:
+    """Return a run of an episode, its world, who can tell about it and who measures; arguments as in `run_episode`.
 
     Without re-planning nobody hears a new instruction.
     """
@@ -145,6 +147,7 @@ def set_up(
     verdict = Verdict(simulation, episode.task, following, final=episode.final_task, seed=episode.seed)
     boxes = None if system.grounder == "oracle" else true_boxes(simulation)
     account = watch(simulation, verdict, boxes, model is None) if watch else None
+    measured = measure(robot, simulation) if measure else None
     spec = Spec(
         Instruction.of(episode.task.instruction), system.robot, episode.world, "", episode.scene_seed,
         tuple(Change(e.step, Instruction.of(words_of(e)) if e.kind == "instruct" else words_of(e)) for e in heard),
@@ -153,10 +156,11 @@ def set_up(
     planner = model or ExpertModel(simulation.world.tasks, simulation.truth, lambda: verdict.task, robot.describe())
     run = Run(
         folder, spec, robot, planner, judge=verdict,
-        subscribers=[account] if account else [], triggers=[t for t in TRIGGERS if system.replan or t.name == "step-failed"],
+        subscribers=[follower for follower in (account, measured) if follower],
+        triggers=[t for t in TRIGGERS if system.replan or t.name == "step-failed"],
         early=system.early,
     )  # fmt: skip
-    return run, simulation, account
+    return run, simulation, account, measured
 
 
 def words_of(event: ScriptedEvent) -> str:

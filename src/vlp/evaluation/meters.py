@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from vlp.evaluation.stress.limits import LIMITS, Gauge
+from vlp.journal import Event
 from vlp.robot.protocol import Robot, innermost
 from vlp.sim.opengl import mujoco
 from vlp.sim.simulation import Simulation
@@ -22,7 +23,7 @@ class Meters:
     def __init__(self, robot: Robot, simulation: Simulation) -> None:
         model = simulation.model
         self._simulation, self._acting = simulation, innermost(robot)
-        self._gauge = Gauge(simulation, robot.describe().limits, step="the episode")
+        self._gauge = Gauge(simulation, robot.describe().limits)
         palm = simulation.embodiment.fingers
         assert palm is not None
         self._own = int(model.body_rootid[model.body(palm.palm).id])
@@ -35,6 +36,11 @@ class Meters:
         self._pressed: dict[int, float] = {}
         self._acting.on_step.append(self._after_step)
         self._acting.on_tick.append(self._gauge.after_tick)
+
+    def on_event(self, event: Event) -> None:
+        """Take note of what is carried out from now on."""
+        if event.kind == "step-started":
+            self._gauge.step = str(event.data["do"])
 
     def row(self) -> dict[str, Any]:
         """Return the greatest values so far, by column.

@@ -90,7 +90,7 @@ def sent_first(episode: Episode, inner: InProcess, folder: Path, early: bool) ->
     inner.forget()
     model = ImposedModel(inner)
     patient = Budget(run_s=36_000.0, model_s=3600.0, step_grace_s=600.0)
-    run, simulation, _ = set_up(episode, System(lambda: model, "oracle", budget=patient, early=early), folder)
+    run, simulation, *_ = set_up(episode, System(lambda: model, "oracle", budget=patient, early=early), folder)
     assert isinstance(run.loop.judge, Verdict)
     judge = run.loop.judge
     model.writes = ExpertModel(simulation.world.tasks, simulation.truth, lambda: judge.task)

@@ -80,7 +80,7 @@ def run_with_camera(episode: Episode, system: System, folder: Path, hz: float = 
     """Run an episode; its camera is drawn so often in robot time, colour and depth, whoever looks. 0 draws on demand alone."""
     shutil.rmtree(folder, ignore_errors=True)
     before = render.drawn.copy()
-    run, simulation, _ = set_up(episode, system, folder)
+    run, simulation, *_ = set_up(episode, system, folder)
     if hz:
         innermost(run.body.robot).on_tick.append(_camera(simulation, 1.0 / hz))
     outcome = run.go()

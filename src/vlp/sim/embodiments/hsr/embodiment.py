@@ -1,5 +1,6 @@
 """The HSR as a body that stands in any world."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -37,8 +38,8 @@ class Hsr:
         return base_pose(data)
 
     def stations(self, places: Mapping[str, Station]) -> dict[str, Pose2]:
-        """Return the world's own stands: they suit an arm of this length."""
-        return {name: place.stand for name, place in places.items()}
+        """Return the world's own stands, which suit an arm of this length, farther back where the head would not see it all."""
+        return {name: _overlooking(place) for name, place in places.items()}
 
     def robot(self, simulation: Simulation) -> SimRobot:
         """Return the robot that moves this body."""
@@ -58,3 +59,15 @@ class Hsr:
         """Close the fingers on a thing and pose it between them."""
         pads = ("pad_l_collision", "pad_r_collision")
         put_in_hand(model, data, name, size_m, rng, posing.set_fingers, (0.0, 1.2), pads, "hand_palm_link")
+
+
+def _overlooking(place: Station) -> Pose2:
+    """Return the stand before a place, so far back that the head looks over what is nearly as high as itself."""
+    high_m, least_m = 0.60, 0.60
+    x, y, yaw = place.stand
+    if place.takes != "on" or place.middle[2] < high_m or place.headroom_m < math.inf:
+        return place.stand
+    c, s = math.cos(yaw), math.sin(yaw)
+    corners = [(px, py) for px in (place.low[0], place.high[0]) for py in (place.low[1], place.high[1])]
+    back_m = max(0.0, least_m - min(c * (px - x) + s * (py - y) for px, py in corners))
+    return x - c * back_m, y - s * back_m, yaw
