@@ -18,7 +18,7 @@ import tyro
 from rich.console import Console
 
 from vlp.cli.keyboard import Keyboard, Lines
-from vlp.cli.names import IN_PROCESS, Eyes, check_run, of_worlds, scene
+from vlp.cli.names import IN_PROCESS, Eyes, check_run, is_simulated, of_worlds, scene
 from vlp.cli.out import check_out, default_out, held, keep_aside, surviving_output, take_out
 from vlp.core.errors import MissingComponent, UsageError, VlpError, first, lookup
 from vlp.core.files import check_writable
@@ -439,7 +439,10 @@ def run(
     if model == EXPERT or grounder == "oracle":
         options["upper_bound"] = True
     world, seed = scene(robot, world, seed, grounder)
-    spec = Spec(said, robot, world, model, seed, tuple(changes), Budget(run_s=timeout_s, model_s=model_timeout_s), options)
+    budget = Budget(run_s=timeout_s, model_s=model_timeout_s)
+    if is_simulated(robot):  # its own clock bounds its steps, however slowly pictures and films are drawn
+        budget = replace(budget, step_grace_s=300.0)
+    spec = Spec(said, robot, world, model, seed, tuple(changes), budget, options)
     with contextlib.ExitStack() as until:
         return launch(folder, spec, token, prepare=lambda: take_out(folder, force, until))
 

@@ -259,6 +259,7 @@ def test_a_frame_shows_sentence_step_and_where_there_is_room_the_plan(told, layo
 def test_a_step_in_words_has_no_numbers_and_no_names_of_references():
     assert in_words("1.2 grasp $red_cube") == "grasp red cube"
     assert in_words("1.1 locate red cube -> $red_cube") == "locate red cube"
+    assert in_words("1.5 go_to drawer") == "go to drawer"
     assert in_words("12.4 check holding subject=red cube") == "check holding red cube"
 
 

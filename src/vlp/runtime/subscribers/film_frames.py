@@ -70,7 +70,7 @@ class FilmLayout:
 def in_words(step: str) -> str:
     """Return a step's text without its number, names of references and arguments: "grasp red cube" of "1.2 grasp $red_cube"."""
     text = re.sub(r"^[\d.]+ |-> \$\w+$|\b\w+=", "", step)
-    return re.sub(r"\$(\w+)", lambda name: name[1].replace("_", " "), text).strip()
+    return text.replace("$", "").replace("_", " ").strip()
 
 
 def small(moment: FilmMoment) -> Rgb:
@@ -138,7 +138,7 @@ def _plan(pen: ImageDraw, chapter: Chapter, area: tuple[int, int, int, int]) -> 
             pen.rounded_rectangle((left + 2, y - 2, right, y + 18), 4, fill=(*COLOURS["running"], 50))
         pen.ellipse((left + 8, y + 4, left + 17, y + 13), fill=colour)
         ink = COLOURS["light" if row.status in ("", "running") else "faint"]
-        pen.text((left + 26, y), _printable(row.told)[:40], font=_font(14), fill=ink)
+        pen.text((left + 26, y), _printable(row.told)[:37], font=_font(14), fill=ink)
 
 
 def _look_told(moment: FilmMoment) -> str:
@@ -156,5 +156,5 @@ def _font(size_px: int) -> Any:
     return ImageFont.load_default(size_px)
 
 
-LAYOUTS = {"small": FilmLayout((640, 480), (640, 480), small), "wide": FilmLayout((1280, 720), (1920, 1440), wide)}
+LAYOUTS = {"small": FilmLayout((640, 480), (640, 480), small), "wide": FilmLayout((1280, 720), (1440, 1080), wide)}
 """Films by name, as `vlp run --film` takes it."""
