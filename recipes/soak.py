@@ -83,7 +83,7 @@ ROWS = {
         "clocks", 70, "{injected}; {hangs} with a hang, ended within {longest_hang_s} s",
     ),
     "storms": Row(
-        "New instructions at 1 kHz, or in turn, and plans that always fail: taken together, bounded, ended with the reason",
+        "New instructions at 1 kHz, or in turn, and plans that always fail: merged and bounded; the run ends with the reason",
         "storms", 70,
         "{said:,} sentences, {refused:,} refused at once; at most {policies} policies a run; ended after {seconds:s}",
     ),

@@ -1,4 +1,4 @@
-"""Reasons for new policies without end: they are taken together, bounded, and the run ends with the reason.
+"""Reasons for new policies without end: they are merged and bounded, and the run ends with the reason.
 
     python -m vlp.evaluation.stress.storms --n 100 --out runs/storms
 
