@@ -238,7 +238,7 @@ def test_setting_the_table_is_a_long_task() -> None:
             lacking = [goal for goal in task.goals if not goal.holds(truth)]
             if not task.cannot and len(lacking) >= 2:
                 found.append(len(list(all_steps(plan(truth, task)))))
-    assert min(lengths["1"]) >= 12 and max(lengths["6"]) > 90  # as far as there are things
+    assert min(lengths["1"]) >= 12 and max(lengths["6"]) >= 90  # as far as there are things
     drawn_ones = [task for truth, task in drawn("lay") if len(list(all_steps(plan(truth, task)))) < 12]
     assert not drawn_ones and max(lengths["6"]) <= MAX_STEPS
 

@@ -63,9 +63,9 @@ class Hsr:
 
 def _overlooking(place: Station) -> Pose2:
     """Return the stand before a place, so far back that the head looks over what is nearly as high as itself."""
-    high_m, least_m = 0.60, 0.60
+    high_m, least_m = 0.48, 0.80
     x, y, yaw = place.stand
-    if place.takes != "on" or place.middle[2] < high_m or place.headroom_m < math.inf:
+    if place.takes != "on" or place.middle[2] < high_m:
         return place.stand
     c, s = math.cos(yaw), math.sin(yaw)
     corners = [(px, py) for px in (place.low[0], place.high[0]) for py in (place.low[1], place.high[1])]
