@@ -39,7 +39,7 @@ def fixture_primitives(moving: str, places: Sequence[Place] = ()) -> dict[str, P
         ),
         Primitive(
             "open", "action", f"Pull a drawer open by its located handle, {moving} backwards.",
-            (handle, Argument("distance_m", "number", "How far, in metres.", minimum=0.05, maximum=0.40, default=0.25)),
+            (handle, Argument("distance_m", "number", "How far, in metres.", minimum=0.05, maximum=0.40, default=0.35)),
             needs=("hand_empty",), makes=("open target",), timeout_s=90.0, interruptible=False,
         ),
         Primitive(

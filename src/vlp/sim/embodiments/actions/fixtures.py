@@ -50,7 +50,7 @@ def open_drawer(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
         bar_m = min(handle.size_m[1:])
         if scope.motion.opening() < 0.5 * bar_m:
             raise Failed("slipped", f"the fingers closed on nothing where the {handle.phrase} should be.")
-        stuck_n, distance_m = 25.0, min(max(float(arguments["distance_m"]), 0.05), 0.40)  # the grip holds 30 N by friction
+        stuck_n, distance_m = 20.0, min(max(float(arguments["distance_m"]), 0.05), 0.40)  # the grip holds 26 N by friction
         hand.begin()
         stuck, least_m = hand.walk(-distance_m, until=hand.pushes(-stuck_n)), 0.03
         distance_m = hand.walked_m() if stuck else distance_m

@@ -55,7 +55,7 @@ def mechanics() -> Mechanics:
             "base_yaw": Servo(12_000, 900, 300, 0.7),
             "base_height": Servo(60_000, 6_000, 1_500, 0.15),
             **arm,  # their speeds are the facts'
-            "finger_1": Servo(60, 3, 1.2, 1.0),
+            "finger_1": Servo(60, 3, 0.95, 1.0),  # 11 N at the tips, and 23 N on what lies as deep as the pads reach
             **leg_servos,
         },
         joints=(*Mechanics.base_joints, "base_height", *ARM_JOINTS),
@@ -70,7 +70,7 @@ def mechanics() -> Mechanics:
         ),
         bounds=Bounds(
             base_m_s=0.5, hand_m_s=0.6, low_m=(-0.30, -1.60, 0.0), high_m=(1.20, 1.20, 1.30), own_m=0.55, payload_kg=1.2,
-            grip_force_n=20.0, opening_m=0.112, radius_m=0.40, back_m=0.30,
+            grip_force_n=25.0, opening_m=0.112, radius_m=0.40, back_m=0.30,
         ),
         solving=Solving(
             frozen=(*Mechanics.base_joints, "base_height"),

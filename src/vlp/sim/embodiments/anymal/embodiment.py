@@ -8,6 +8,7 @@ import numpy as np
 from vlp.primitives.manifest import Manifest, Place
 from vlp.sim.embodiments import posing
 from vlp.sim.embodiments.anymal import body, robot
+from vlp.sim.embodiments.anymal.scope import BEFORE_M, HIGH_M
 from vlp.sim.embodiments.mechanics import base_pose
 from vlp.sim.embodiments.protocol import Fingers
 from vlp.sim.embodiments.robot import SimRobot
@@ -45,7 +46,7 @@ class Anymal:
     def stations(self, places: Mapping[str, Station]) -> dict[str, Pose2]:
         """Return the world's own stands, moved along their direction until the body stands just before what takes things.
 
-        Before a drawer there is the world's room to pull it out.
+        Before a drawer there is the world's room to pull it out, before a high surface room to see it all.
         """
         return {name: _before(place) if place.takes and place.out_m is None else place.stand for name, place in places.items()}
 
@@ -73,7 +74,8 @@ class Anymal:
 
 def _before(place: Station) -> Pose2:
     """Return the pose in which the body's front is before the nearest edge of a surface or a container."""
-    clear_m = 0.45  # from the base's axis; the head reaches 0.37 m
+    overlooked = place.takes == "on" and place.middle[2] > HIGH_M and place.headroom_m == math.inf
+    clear_m = BEFORE_M + (0.25 if overlooked else 0.0)
     x, y, yaw = place.stand
     c, s = math.cos(yaw), math.sin(yaw)
     corners = [(px, py) for px in (place.low[0], place.high[0]) for py in (place.low[1], place.high[1])]

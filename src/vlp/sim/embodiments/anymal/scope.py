@@ -2,13 +2,18 @@
 
 import math
 
+from vlp.sim.embodiments.actions.map import into
 from vlp.sim.embodiments.actions.scope import Scope
 from vlp.sim.embodiments.anymal.body import ARM_JOINTS
 from vlp.sim.embodiments.mechanics import Mechanics
 from vlp.sim.embodiments.motion import Failed, Point
 
-OVERLOOKING = dict(zip((ARM_JOINTS[1], ARM_JOINTS[2], ARM_JOINTS[4]), (2.108, 1.597, 5.370), strict=True))
-"""The arm drawn back: the wrist's camera 0.2 m ahead of the base's axis and 1.3 m high, looking 50 degrees down."""
+BEFORE_M = 0.45
+"""From the base's axis to what it works at; the head reaches 0.37 m."""
+HIGH_M = 0.60
+"""From this height of a surface on the wrist's camera is raised to see it all."""
+OVERLOOKING = dict(zip((ARM_JOINTS[1], ARM_JOINTS[2], ARM_JOINTS[4]), (2.080, 1.538, 5.166), strict=True))
+"""The arm drawn back: the wrist's camera 0.2 m ahead of the base's axis and 1.3 m high, looking 40 degrees down."""
 
 
 class AnymalScope(Scope):
@@ -25,8 +30,8 @@ class AnymalScope(Scope):
 
         In carry posture it is 0.4 m over a kitchen table, and saw 0.28 m of it to either side.
         """
-        resting, high_m = super().posture(place), 0.60
-        if self.map.is_one_workspace or self.map.takes(place) != "on" or self.map.places[place].middle[2] < high_m:
+        resting = super().posture(place)
+        if self.map.is_one_workspace or self.map.takes(place) != "on" or self.map.places[place].middle[2] < HIGH_M:
             return resting
         return {**resting, **OVERLOOKING}
 
@@ -44,19 +49,20 @@ class AnymalScope(Scope):
         motion.wait(0.2)
 
     def reach_over(self, x: float, y: float, closing_rad: float, opening_m: float) -> float:
-        """Step aside until the point lies ahead, and stretch the arm out to it."""
+        """Step up to the surface and aside until the point lies ahead, and stretch the arm out to it."""
         motion = self.motion
         (x, y), closing_rad = self.in_world(x, y), closing_rad + self.frame[2]
         base_x, base_y, yaw = (motion.target[name] for name in Mechanics.base_joints)
         c, s = math.cos(yaw), math.sin(yaw)
         ahead = c * (x - base_x) + s * (y - base_y)
         aside = -s * (x - base_x) + c * (y - base_y)
-        farthest_m, straight_m = 0.96, 0.10
-        if ahead > farthest_m:
+        farthest_m, straight_m, surface = 0.96, 0.10, self.surface
+        closer = max(0.0, surface.low[0] - BEFORE_M - into(self.frame, base_x, base_y)[0]) if surface.takes == "on" else 0.0
+        if ahead - closer > farthest_m:
             raise Failed("unreachable", f"it lies too far across the {self.work}.")
         joints = {}
-        if abs(aside) > straight_m:
-            joints = {"base_x": base_x - s * aside, "base_y": base_y + c * aside}
+        if abs(aside) > straight_m or closer > straight_m:
+            joints = {"base_x": base_x + c * closer - s * aside, "base_y": base_y + s * closer + c * aside}
         if self.memory.held is None:
             joints[motion.mechanics.closer] = self.gripper.angle_for(opening_m)
         if joints:

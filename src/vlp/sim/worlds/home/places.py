@@ -82,7 +82,8 @@ def surfaces(furniture: dict[str, Furniture], fixtures: Fixtures) -> dict[str, S
         made[f"shelf: {level}"] = Surface(*furniture["shelf"].corners(0.02), height_m, 0.33, "on")
     piece, c = furniture["cabinet"], Cabinet()
     out_m = c.travel_m * fixtures.drawer
-    drawer = _part(piece, (-piece.depth_m / 2 + 0.03 - out_m, piece.depth_m / 2 - 0.07 - out_m), piece.width_m / 2 - 0.07)
+    front_m, covered_m = -piece.depth_m / 2 + 0.03 - out_m, 0.05  # under the top's edge when it is pulled out
+    drawer = _part(piece, (front_m, front_m + c.travel_m - covered_m), piece.width_m / 2 - 0.07)
     made["drawer"] = Surface(*drawer, c.drawer_m, c.drawer_high_m - 0.02, "in")
     behind = _part(piece, (-piece.depth_m / 2 + 0.03, piece.depth_m / 2 - 0.03), piece.width_m / 4 - 0.04, piece.width_m / 4)
     made["cupboard"] = Surface(*behind, c.cupboard_m, 0.40, "in")
