@@ -29,6 +29,12 @@ def test_a_phrase_finds_what_it_names_and_nothing_else(phrase, names):
     assert {name for name in BOXES if matches(phrase, name)} == names
 
 
+def test_a_thing_whose_name_is_a_word_of_another_is_found_by_its_own():
+    """An orange was looked for, and the orange cup was found."""
+    boxes = {"orange cup": (0.0, 0.0, 9.0, 9.0), "orange": (50.0, 60.0, 90.0, 99.0)}
+    assert [d.phrase for d in OracleGrounder(lambda: boxes).ground(RGB, "orange")] == ["orange"]
+
+
 def test_grounders_are_made_by_name():
     grounder = make_grounder("oracle", Sources(boxes=lambda: BOXES))
     assert [d.box for d in grounder.ground(RGB, "red cube")] == [BOXES["red cube"]]

@@ -26,5 +26,7 @@ class OracleGrounder:
         return cls(sources.boxes)
 
     def ground(self, rgb: Rgb, phrase: str, also: Sequence[str] = ()) -> list[Detection]:
-        """Return the true boxes of what matches; the image is not looked at."""
-        return [Detection(name, box, 1.0) for name, box in self._boxes().items() if matches(phrase, name)]
+        """Return the true boxes of what matches, of what has that very name where there is one; the image is not looked at."""
+        boxes = self._boxes()
+        named = [phrase] if phrase in boxes else [name for name in boxes if matches(phrase, name)]
+        return [Detection(name, boxes[name], 1.0) for name in named]

@@ -1,7 +1,7 @@
 """From a box to a pose: where a thing is, how large and how turned, from depth inside its box."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -68,6 +68,7 @@ def locate(
     shape, size = shape_of(detection.phrase), (sizes or {}).get(noun_of(detection.phrase), SizeBounds())
     if shape.fit == "bar":
         return locate_bar(observation, detection, scene)
+    scene = _on_its_own_floor(scene, detection.box)
     mask = object_mask(observation.rgb, scene, detection.box, colour_of(detection.phrase), size.span_m or 0.25)
     if size.tallest_m is not None and mask.any():
         lowest = 0.0 if shape.container else float(np.nanquantile(np.r_[scene.height_m[mask], 0.0], 0.02))
@@ -92,6 +93,21 @@ def locate(
         score=detection.score,
         stamp_s=observation.stamp_s,
     )
+
+
+def _on_its_own_floor(scene: Cloud, box: Box) -> Cloud:
+    """Return the scene with heights above what a thing stands on, where that is lower than the support.
+
+    What lies in a drawer, or on a board below the widest one, lies below the support, and nothing stood out in its box.
+    """
+    below_m, ground_m = 0.03, 0.13  # what is lower than that is the floor, or a bin's bottom
+    x1, y1, x2, y2 = (round(side) for side in box)
+    part = (slice(max(y1, 0), y2), slice(max(x1, 0), x2))
+    z = scene.height_m[part][scene.valid[part]] + scene.support_z_m
+    if not z.size or not ground_m < float(np.median(z)) < scene.support_z_m - below_m:
+        return scene
+    floor_m = float(np.quantile(z, 0.02))
+    return replace(scene, height_m=scene.height_m + scene.support_z_m - floor_m, support_z_m=floor_m)
 
 
 @dataclass(frozen=True)
