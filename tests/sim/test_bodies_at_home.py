@@ -98,7 +98,7 @@ def drawer_handle(robot):
 @pytest.mark.parametrize("body", BODIES)
 def test_a_cube_is_put_into_the_drawer_that_was_opened(body):
     robot = robot_in_home(body, 7)
-    bumps, simulation = Bumps(robot, "drawer"), robot.simulation
+    bumps, simulation = Bumps(robot, "drawer", "drawer handle"), robot.simulation
     do(robot, BODIES[body], place="drawer")
     assert do(robot, "open", target=drawer_handle(robot)).status == "succeeded" and simulation.truth().opened["drawer"] > 0.7
     do(robot, BODIES[body], place="kitchen table")

@@ -63,7 +63,7 @@ class Hsr:
 
 def _overlooking(place: Station) -> Pose2:
     """Return the stand before a place, so far back that the head looks over what is nearly as high as itself."""
-    high_m, least_m = 0.48, 0.60
+    high_m, least_m = 0.48, 0.75
     x, y, yaw = place.stand
     if place.takes != "on" or place.middle[2] < high_m:
         return place.stand
