@@ -50,7 +50,7 @@ def open_drawer(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
         bar_m = min(handle.size_m[1:])
         if scope.motion.opening() < 0.5 * bar_m:
             raise Failed("slipped", f"the fingers closed on nothing where the {handle.phrase} should be.")
-        # A drawer runs with 7 N. At 20 N the pull wedged the fingers open, which then pressed with 22 N.
+        # A drawer runs with 7 N, and the weaker grip holds 26 N by friction.
         stuck_n, distance_m = 14.0, min(max(float(arguments["distance_m"]), 0.05), 0.40)
         hand.begin()
         stuck, least_m = hand.walk(-distance_m, until=hand.pushes(-stuck_n)), 0.03
