@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from vlp.core.observation import Located
-from vlp.sim.embodiments.actions.scope import Held, Scope, is_round, kind_of, located
+from vlp.sim.embodiments.actions.scope import Held, Scope, is_open_vessel, is_round, kind_of, located
 from vlp.sim.embodiments.gripper import Gripper
 from vlp.sim.embodiments.motion import Failed
 from vlp.sim.heightmap import HeightMap
@@ -128,6 +128,8 @@ def tip_level(gripper: Gripper, target: Located, heights: HeightMap, closing: fl
     height = target.size_m[2]
     top = target.position_in_world[2] + height / 2
     deep = 0.355 * height if is_upright_bottle(target) else min(gripper.deepest_m, height / 2 + gripper.pad_m / 2)
+    if is_open_vessel(target.phrase):  # what is poured out must pass between rim and palm
+        deep = min(deep, gripper.pad_m + 0.002)
     wanted = max(top - deep, lowest_tip(target, table_m))
     near = beside(target, heights, closing, target.size_m[1] / 2 + 0.008, opening_m / 2 + gripper.thick_m)
     if near > wanted - 0.004 and near > table_m + 0.02:

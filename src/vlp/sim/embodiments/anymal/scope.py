@@ -3,7 +3,7 @@
 import math
 
 from vlp.sim.embodiments.actions.scope import Scope
-from vlp.sim.embodiments.anymal.body import ARM_JOINTS
+from vlp.sim.embodiments.anymal.body import ARM_JOINTS, CAMERA_ON_WRIST
 from vlp.sim.embodiments.mechanics import Mechanics
 from vlp.sim.embodiments.motion import Failed, Point
 
@@ -13,6 +13,8 @@ OVERLOOKING = dict(zip((ARM_JOINTS[1], ARM_JOINTS[2], ARM_JOINTS[4]), (2.108, 1.
 
 class AnymalScope(Scope):
     """ANYmal in the midst of an action."""
+
+    low_arm_m = 0.50
 
     @property
     def travel_most_m(self) -> float:
@@ -29,6 +31,31 @@ class AnymalScope(Scope):
         if self.map.is_one_workspace or self.map.takes(place) != "on" or self.map.places[place].middle[2] < high_m:
             return resting
         return {**resting, **OVERLOOKING}
+
+    def bearing(self, point: Point) -> tuple[float, float]:
+        """Return the direction from the base, and the tilt from where the wrist's camera is in carry posture."""
+        x, y, z = point
+        base_x, base_y, yaw = (self.motion.target[name] for name in Mechanics.base_joints)
+        eye_ahead_m, eye_m = 0.50, 1.14
+        pan = math.remainder(math.atan2(y - base_y, x - base_x) - yaw, 2 * math.pi)
+        return pan, math.atan2(math.hypot(x - base_x, y - base_y) - eye_ahead_m, eye_m - z) - math.pi / 2
+
+    def aim(self, pan_rad: float, tilt_rad: float) -> tuple[dict[str, float], tuple[float, float]]:
+        """Return joints of arm and base: the arm turns the camera as far as it can without reaching beside the body."""
+        resting, widest_rad = self.motion.mechanics.home, 0.6
+        yaw = self.station()[Mechanics.base_joints[2]]
+        turned = min(max(pan_rad, -widest_rad), widest_rad)
+        down = -math.pi / 2 + CAMERA_ON_WRIST.tilt_rad  # where the camera looks with the hand pointing down
+        raised = min(max(tilt_rad - down, -0.3), 1.2)
+        first, fifth = ARM_JOINTS[0], ARM_JOINTS[4]
+        joints = {"base_yaw": yaw + pan_rad - turned, first: resting[first] - turned, fifth: resting[fifth] - raised}
+        return joints, (pan_rad, down + raised)
+
+    def aimed(self) -> tuple[float, float]:
+        """Return pan and tilt of the wrist's camera, as far as base and arm were turned from where they rest."""
+        resting, (first, fifth) = self.motion.mechanics.home, (ARM_JOINTS[0], ARM_JOINTS[4])
+        turned = self.motion.target["base_yaw"] - self.station()["base_yaw"] + resting[first] - self.motion.target[first]
+        return turned, resting[fifth] - self.motion.target[fifth] - math.pi / 2 + CAMERA_ON_WRIST.tilt_rad
 
     def carry(self) -> None:
         """Raise the hand, then fold the arm while the legs step back to the station."""
@@ -65,6 +92,15 @@ class AnymalScope(Scope):
         closing = closing_rad + math.pi * round((math.atan2(along[1], along[0]) - closing_rad) / math.pi)
         motion.move_hand(self.gripper.downward((x, y, self.travel_m), closing, opening_m))
         return closing - self.frame[2]
+
+    def turn_hand(self, tip: Point, tilt_rad: float, opening_m: float, speed: float = 1.0) -> None:
+        """Walk until the point lies straight ahead, as far as the arm needs to turn the hand there, and stretch the arm."""
+        motion, ahead_m, near_m = self.motion, 0.92, 0.10  # from the base's axis; what the arm does alone
+        base_x, base_y, yaw = (motion.target[name] for name in Mechanics.base_joints)
+        x, y = tip[0] - ahead_m * math.cos(yaw), tip[1] - ahead_m * math.sin(yaw)
+        if math.dist((x, y), (base_x, base_y)) > near_m:
+            motion.follow({"base_x": x, "base_y": y})
+        motion.move_hand(self.tilted(tip, tilt_rad, opening_m), speed)
 
     def reach_ahead(self, tip: Point, closing: Point, opening_m: float) -> Point:
         """Walk until the point lies straight ahead, and stretch the arm half."""
