@@ -39,6 +39,9 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
         if scope.lower_to((x, y, tip_m), closing, squeezed, touch_n=20.0):
             raise Failed("blocked", f"the hand touches something above the {target.phrase}.")
         found = scope.motion.close()
+        if is_open_vessel(target.phrase) and gripper.empty_m < found < 0.6 * squeezed:  # by the wall, it would hang askew
+            scope.motion.open_to(opening)
+            raise Failed("slipped", f"the fingers took the {target.phrase} by its wall.")
         if found < gripper.empty_m:
             raise Failed("slipped", f"the fingers closed on nothing where the {target.phrase} should be.")
         bottom = bottom_of(target, table_m)
@@ -129,7 +132,7 @@ def tip_level(gripper: Gripper, target: Located, heights: HeightMap, closing: fl
     top = target.position_in_world[2] + height / 2
     deep = 0.355 * height if is_upright_bottle(target) else min(gripper.deepest_m, height / 2 + gripper.pad_m / 2)
     if is_open_vessel(target.phrase):  # what is poured out must pass between rim and palm
-        deep = min(deep, gripper.pad_m + 0.002)
+        deep = min(deep, gripper.rim_m)
     wanted = max(top - deep, lowest_tip(target, table_m))
     near = beside(target, heights, closing, target.size_m[1] / 2 + 0.008, opening_m / 2 + gripper.thick_m)
     if near > wanted - 0.004 and near > table_m + 0.02:

@@ -24,7 +24,7 @@ class Tilting:
 
     Args:
         shut_rad: up to this tilt from upright nothing runs out of a vessel with steep walls.
-        open_rad: at this tilt everything has run out.
+        open_rad: at this tilt everything has run out, also where the vessel has turned in the fingers by 30 degrees.
         step_rad: from one straight motion of the hand to the next.
         behind_m: how far behind the rim, towards the palm, what runs out falls on average.
         over_rim_m: how high the lip is above the rim of what is poured into.
@@ -36,7 +36,7 @@ class Tilting:
     """
 
     shut_rad: float = math.radians(65)
-    open_rad: float = math.radians(112)
+    open_rad: float = math.radians(130)
     step_rad: float = math.radians(10)
     behind_m: float = 0.012
     over_rim_m: float = 0.045

@@ -130,14 +130,12 @@ class HsrScope(Scope):
     def turn_hand(self, tip: Point, tilt_rad: float, opening_m: float, speed: float = 1.0) -> None:
         """Drive, and move the arm, which comes down to the hand as steeply as lift and wrist allow: over what stands before."""
         motion, pose = self.motion, self.tilted(tip, tilt_rad, opening_m)
-        forearm_m, highest_m, steepest_rad = (
-            0.345,
-            0.32 + LIFT_RANGE_M[1],
-            -2.3,
-        )  # the shoulder's height, less the hand's offset
+        forearm_m, highest_m = 0.345, 0.32 + LIFT_RANGE_M[1]  # the shoulder's height, less the hand's offset
+        steepest_rad = max(-2.3, tilt_rad - math.pi - 1.2)  # what the wrist bends back
         rise = (float(pose[2, 3] - HAND_M * pose[2, 2]) - highest_m) / forearm_m
         flex = -math.acos(min(max(rise, math.cos(steepest_rad)), math.cos(RAISED["arm_flex_joint"])))
-        joints = {**READY, "arm_flex_joint": flex, "wrist_flex_joint": tilt_rad - math.pi - flex, "wrist_roll_joint": 0.0}
+        joints = {**READY, "arm_flex_joint": flex, "wrist_flex_joint": tilt_rad - math.pi - flex}
+        joints["wrist_roll_joint"] = math.pi  # the palm's short side down, past which balls fall
         palm = motion.reach.hand({**motion.target, **joints, "arm_lift_joint": 0.0})
         dx, dy, lift_m = (float(a - b) for a, b in zip(pose[:3, 3], palm[:3, 3], strict=True))
         if not LIFT_RANGE_M[0] <= lift_m <= LIFT_RANGE_M[1]:
