@@ -40,7 +40,7 @@ def done(world: str, robot: str, family: str, seed: int, folder: Path) -> bool |
         return None
     verdict = Verdict(simulation, task, final=task, seed=seed)
     planner = ExpertModel(simulation.world.tasks, simulation.truth, lambda: verdict.task, body.describe())
-    spec = Spec(Instruction.of(task.instruction), robot, world, "", seed, (), Budget(run_s=900.0))
+    spec = Spec(Instruction.of(task.instruction), robot, world, "", seed, (), Budget(run_s=900.0, replans=1))
     outcome = Run(folder, spec, body, planner, judge=verdict).go()
     finished = outcome.verdict is True
     print(f"{seed} {'yes' if finished else 'NO '} {task.instruction!r} {outcome.outcome}: {outcome.reason}", flush=True)

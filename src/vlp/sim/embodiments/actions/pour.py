@@ -37,13 +37,13 @@ class Tilting:
 
     shut_rad: float = math.radians(65)
     open_rad: float = math.radians(130)
-    step_rad: float = math.radians(10)
-    behind_m: float = 0.012
+    step_rad: float = math.radians(6)
+    behind_m: float = 0.030
     over_rim_m: float = 0.045
     under_lip_m: float = 0.075
     arm_m: float = 0.06
     highest_fall_m: float = 0.16
-    speed: float = 0.25
+    speed: float = 0.2
     drain_s: float = 1.0
 
 
