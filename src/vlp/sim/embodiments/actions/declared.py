@@ -1,4 +1,4 @@
-"""Actions beyond the standard ones that bodies share, as they declare them: at fixtures, with vessels, for people and for the eye."""
+"""Actions beyond the standard ones that bodies share, as they declare them: at fixtures, with vessels, for people."""
 
 from collections.abc import Sequence
 

@@ -217,12 +217,12 @@ class Scope(ABC):
         """Return pan and tilt in radians at which the camera looks at a point of the world: to the left and up from level."""
 
     @abstractmethod
-    def aim(self, pan_rad: float, tilt_rad: float) -> tuple[dict[str, float], tuple[float, float]]:
-        """Return the joints that bring the camera nearest to a direction, and the direction that it then has."""
+    def aim(self, pan_rad: float | None, tilt_rad: float | None) -> tuple[dict[str, float], dict[str, float]]:
+        """Return what brings the camera nearest to a direction; None leaves pan or tilt as it is at rest.
 
-    @abstractmethod
-    def aimed(self) -> tuple[float, float]:
-        """Return pan and tilt of the camera as it is now."""
+        Returns:
+            the joints, and the `pan_rad` and `tilt_rad` that they reach of those asked for.
+        """
 
     @abstractmethod
     def carry(self) -> None:

@@ -7,23 +7,23 @@ from vlp.sim.embodiments.actions.scope import Scope, located
 
 def look_at(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     """Turn the camera towards `target` (a located thing or a named place) and back, so that all pictures look alike."""
-    joints, (pan, tilt) = scope.aim(*_bearing(scope, arguments["target"]))
+    joints, reached = scope.aim(*_bearing(scope, arguments["target"]))
     resting = {**{name: scope.motion.target[name] for name in joints}, **scope.posture(scope.memory.at)}
     scope.motion.follow(joints)
     scope.motion.wait(0.5)
     scope.motion.follow({name: resting[name] for name in joints})
-    return {"pan_rad": round(pan, 3), "tilt_rad": round(tilt, 3)}
+    return {name: round(turn, 3) for name, turn in reached.items()}
 
 
 def look(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     """Turn the camera towards `target`, or by `pan_rad` and `tilt_rad`, narrow its view, and stay so until the next action."""
-    pan, tilt = _bearing(scope, arguments["target"]) if "target" in arguments else scope.aimed()
-    wanted = float(arguments.get("pan_rad", pan)), float(arguments.get("tilt_rad", tilt))
-    joints, (pan, tilt) = scope.aim(*wanted)
-    scope.motion.follow(joints)
+    pan, tilt = _bearing(scope, arguments["target"]) if "target" in arguments else (None, None)
+    joints, reached = scope.aim(arguments.get("pan_rad", pan), arguments.get("tilt_rad", tilt))
+    if joints:
+        scope.motion.follow(joints)
     scope.motion.wait(0.3)
     scope.memory.zoom = min(max(float(arguments["zoom"]), 1.0), 4.0)
-    return {"pan_rad": round(pan, 3), "tilt_rad": round(tilt, 3), "zoom": scope.memory.zoom}
+    return {**{name: round(turn, 3) for name, turn in reached.items()}, "zoom": scope.memory.zoom}
 
 
 def wait(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -40,22 +40,21 @@ class AnymalScope(Scope):
         pan = math.remainder(math.atan2(y - base_y, x - base_x) - yaw, 2 * math.pi)
         return pan, math.atan2(math.hypot(x - base_x, y - base_y) - eye_ahead_m, eye_m - z) - math.pi / 2
 
-    def aim(self, pan_rad: float, tilt_rad: float) -> tuple[dict[str, float], tuple[float, float]]:
+    def aim(self, pan_rad: float | None, tilt_rad: float | None) -> tuple[dict[str, float], dict[str, float]]:
         """Return joints of arm and base: the arm turns the camera as far as it can without reaching beside the body."""
-        resting, widest_rad = self.motion.mechanics.home, 0.6
-        yaw = self.station()[Mechanics.base_joints[2]]
-        turned = min(max(pan_rad, -widest_rad), widest_rad)
-        down = -math.pi / 2 + CAMERA_ON_WRIST.tilt_rad  # where the camera looks with the hand pointing down
-        raised = min(max(tilt_rad - down, -0.3), 1.2)
-        first, fifth = ARM_JOINTS[0], ARM_JOINTS[4]
-        joints = {"base_yaw": yaw + pan_rad - turned, first: resting[first] - turned, fifth: resting[fifth] - raised}
-        return joints, (pan_rad, down + raised)
-
-    def aimed(self) -> tuple[float, float]:
-        """Return pan and tilt of the wrist's camera, as far as base and arm were turned from where they rest."""
-        resting, (first, fifth) = self.motion.mechanics.home, (ARM_JOINTS[0], ARM_JOINTS[4])
-        turned = self.motion.target["base_yaw"] - self.station()["base_yaw"] + resting[first] - self.motion.target[first]
-        return turned, resting[fifth] - self.motion.target[fifth] - math.pi / 2 + CAMERA_ON_WRIST.tilt_rad
+        joints, reached, (first, fifth) = dict[str, float](), dict[str, float](), (ARM_JOINTS[0], ARM_JOINTS[4])
+        home, widest_rad = self.motion.mechanics.home, 0.6
+        if tilt_rad is not None:
+            down = -math.pi / 2 + CAMERA_ON_WRIST.tilt_rad  # where the camera looks with the hand pointing down
+            raised = min(max(tilt_rad - down, -0.3), 1.2)
+            joints |= {**{name: home[name] for name in ARM_JOINTS}, fifth: home[fifth] - raised}
+            reached["tilt_rad"] = down + raised
+        if pan_rad is not None:
+            turned = min(max(pan_rad, -widest_rad), widest_rad)
+            yaw = self.station()[Mechanics.base_joints[2]]
+            joints |= {"base_yaw": yaw + pan_rad - turned, first: home[first] - turned}
+            reached["pan_rad"] = pan_rad
+        return joints, reached
 
     def carry(self) -> None:
         """Raise the hand, then fold the arm while the legs step back to the station."""

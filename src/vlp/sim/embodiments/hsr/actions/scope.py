@@ -63,15 +63,11 @@ class HsrScope(Scope):
         pan = math.remainder(math.atan2(dy, dx) - joints["base_yaw"], 2 * math.pi)
         return pan, -math.atan2(eye_m - z, max(math.hypot(dx, dy), 0.05))
 
-    def aim(self, pan_rad: float, tilt_rad: float) -> tuple[dict[str, float], tuple[float, float]]:
+    def aim(self, pan_rad: float | None, tilt_rad: float | None) -> tuple[dict[str, float], dict[str, float]]:
         """Return the joints of the head, within their limits."""
-        pan, tilt = min(max(pan_rad, -3.8), 1.7), min(max(tilt_rad, -1.5), 0.5)
-        return dict(zip(HEAD_JOINTS, (pan, tilt), strict=True)), (pan, tilt)
-
-    def aimed(self) -> tuple[float, float]:
-        """Return pan and tilt of the head."""
-        pan, tilt = (self.motion.target[name] for name in HEAD_JOINTS)
-        return pan, tilt
+        wanted = {"pan_rad": (pan_rad, -3.8, 1.7), "tilt_rad": (tilt_rad, -1.5, 0.5)}
+        reached = {name: min(max(turn, low), high) for name, (turn, low, high) in wanted.items() if turn is not None}
+        return {joint: reached[name] for joint, name in zip(HEAD_JOINTS, wanted, strict=True) if name in reached}, reached
 
     def carry(self) -> None:
         """Raise the hand, then drive back to the station while the arm folds up.

@@ -236,7 +236,8 @@ def _check(state: SymbolicHome, step: Json) -> None:
 def _actions() -> dict[str, Callable[[SymbolicHome, Json], None]]:
     return {
         "go_to": _go_to, "look_at": _look_at, "inspect": _inspect, "locate": _locate, "grasp": _grasp, "lift": _lift,
-        "place": _place, "open": _open, "close": _close, "press": _press, "handover": _handover, "pour": _pour, "read": _read, "say": _say,
+        "place": _place, "open": _open, "close": _close, "press": _press, "handover": _handover, "pour": _pour, "read": _read,
+        "say": _say,
         "check": _check,
     }  # fmt: skip
 
