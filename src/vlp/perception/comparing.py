@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from vlp.core.observation import Located
 from vlp.primitives.manifest import Argument, Primitive
-
-COUNT = "count"
-"""The name of the result type of `count`."""
 
 
 @dataclass(frozen=True)
@@ -32,29 +30,33 @@ def _thickness_m(thing: Located) -> float:
     return min(thing.size_m)
 
 
-RESPECTS: dict[str, Respect] = {
-    "biggest": Respect(True, _volume_m3),
-    "smallest": Respect(False, _volume_m3),
-    "thinnest": Respect(False, _thickness_m),
-    "heaviest": Respect(True),
-    "lightest": Respect(False),
-}
-"""What things can be compared by, in the words of a policy."""
+def respects() -> dict[str, Respect]:
+    """Return what things can be compared by, in the words of a policy."""
+    return {
+        "biggest": Respect(True, _volume_m3),
+        "smallest": Respect(False, _volume_m3),
+        "thinnest": Respect(False, _thickness_m),
+        "heaviest": Respect(True),
+        "lightest": Respect(False),
+    }
 
-LIFTING = ("grasp", "weigh", "place")
-"""What a robot does with a thing to tell its weight."""
+
+def weighing(thing: Located) -> dict[str, dict[str, Any]]:
+    """Return what a robot does to tell a thing's weight and to put it back: primitives with their arguments, in order."""
+    target = {"target": thing.to_json()}
+    return {"grasp": target, "weigh": {}, "place": {**target, "relation": "at"}}
 
 
 def counting() -> Primitive:
-    """Return the perception that counts, whose result is a `COUNT` with the field "count"."""
+    """Return the perception that counts; its result type, of the same name, has the field "count"."""
     what = Argument("object", "phrase", 'A phrase, a kind alone, or "thing".')
-    return Primitive(COUNT, "perception", "Count the things in the camera image that fit a phrase.", (what,), result=COUNT)
+    return Primitive("count", "perception", "Count the things in the camera image that fit a phrase.", (what,), result="count")
 
 
 def comparing(primitives: Mapping[str, Primitive]) -> Primitive:
     """Return the primitive that compares; by weight only where the robot's own primitives lift and weigh."""
-    lifts = all(name in primitives for name in LIFTING)
-    by = tuple(name for name, respect in RESPECTS.items() if respect.measure is not None or lifts)
+    lifts = {"grasp", "weigh", "place"} <= set(primitives)
+    by = tuple(name for name, respect in respects().items() if respect.measure is not None or lifts)
     said = "Find which of several things in the camera image is the biggest, smallest or thinnest by its measured size"
     return Primitive(
         "compare", "action" if lifts else "perception",
@@ -69,4 +71,4 @@ def comparing(primitives: Mapping[str, Primitive]) -> Primitive:
 
 def first_of(values: Sequence[float], by: str) -> int:
     """Return which of several measured values has most, or least, of what is compared."""
-    return max(range(len(values)), key=lambda i: values[i] if RESPECTS[by].greatest else -values[i])
+    return max(range(len(values)), key=lambda i: values[i] if respects()[by].greatest else -values[i])

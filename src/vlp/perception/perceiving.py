@@ -15,7 +15,7 @@ from vlp.core.messages import Names
 from vlp.core.observation import Located, Observation, Sizes
 from vlp.models.protocol import Model
 from vlp.perception.checks import Sight, check
-from vlp.perception.comparing import COUNT, LIFTING, RESPECTS, comparing, counting, first_of
+from vlp.perception.comparing import comparing, counting, first_of, respects, weighing
 from vlp.perception.grounder import ANYTHING, Detection, Grounder
 from vlp.perception.person import Person
 from vlp.perception.points import Cloud, cloud
@@ -275,7 +275,7 @@ class PerceivingRobot:
             return StepResult(step.key, "failed", {"objects": phrases}, code="not-found", message=message)
         values: list[float] = []
         for i, thing in enumerate(things):
-            if (measure := RESPECTS[by].measure) is not None:
+            if (measure := respects()[by].measure) is not None:
                 values.append(measure(thing))
                 continue
             weighed = self._weigh(step, thing, f"{step.key}/{i}")
@@ -289,10 +289,8 @@ class PerceivingRobot:
 
     def _weigh(self, step: Step, thing: Located, key: str) -> StepResult:
         """Lift a thing, feel its weight and put it back; return what was felt, or how that failed."""
-        target = {"target": thing.to_json()}
-        arguments = (target, {}, {**target, "relation": "at"})
         results: dict[str, StepResult] = {}
-        for do, given in zip(LIFTING, arguments, strict=True):
+        for do, given in weighing(thing).items():
             results[do] = result = self._act(replace(step, do=do, arguments=given, key=f"{key}/{do}", timeout_s=None))
             if result.status != "succeeded" and do != "weigh":  # what could not be weighed is put back all the same
                 return replace(result, key=step.key)
@@ -393,7 +391,7 @@ def with_perceptions(manifest: Manifest, reads: bool = False) -> Manifest:
         more = [counting(), comparing(manifest.primitives), *([searching()] if going(manifest) else [])]
         afforded = {name for place in manifest.places.values() for name in place.affords} - set(manifest.primitives)
         added |= {primitive.name: primitive for primitive in more if primitive.name in afforded}
-    results = manifest.results | ({COUNT: {"count": "integer"}} if COUNT in added else {})
+    results = manifest.results | ({"count": {"count": "integer"}} if "count" in added else {})
     known = manifest.primitives | added
     ordered = {name: known[name] for name in STANDARD if name in known} | known
     mark = "+perception"

@@ -23,7 +23,7 @@ def searching() -> Primitive:
     return Primitive(
         "search", "action", "Look for one thing from here and then from place after place, until it is seen; stay there.",
         (
-            Argument("object", "phrase", 'What to look for, e.g. "red mug".'),
+            Argument("object", "phrase", "What to look for."),
             Argument("places", "list", "Where to look, the likeliest first; all that can be seen where none are given.",
                      required=False, items="place", max_items=16),
         ),

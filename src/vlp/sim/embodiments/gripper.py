@@ -25,7 +25,6 @@ class Gripper:
         knuckle_m: of one knuckle, from its axis outwards.
         pad_m: length of the rubber pads, upwards from the tips.
         deepest_m: how far the tips go down along a thing.
-        rim_m: how far they go down at most along a vessel, so that a ball passes between its rim and the palm.
         knuckle_over_tip_m: how much higher than the tips the knuckles, which are wider, may meet something.
         closed_rad: the goal of the joint that closes the fingers.
         empty_m: fingers closer than this hold nothing.
@@ -43,7 +42,6 @@ class Gripper:
     knuckle_m: float
     pad_m: float
     deepest_m: float
-    rim_m: float
     knuckle_over_tip_m: float
     closed_rad: float
     empty_m: float

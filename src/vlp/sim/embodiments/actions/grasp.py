@@ -33,6 +33,8 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     closing, opening = choose_closing(gripper, target, heights, tries)
     x, y, _ = target.position_in_world
     tip_m = tip_level(gripper, target, heights, closing, opening, table_m)
+    if is_open_vessel(target.phrase):
+        tip_m = max(tip_m, target.position_in_world[2] + target.size_m[2] / 2 - scope.rim_m)
     try:
         closing = scope.reach_over(x, y, closing, opening)
         squeezed = expected_opening(target)
@@ -131,8 +133,6 @@ def tip_level(gripper: Gripper, target: Located, heights: HeightMap, closing: fl
     height = target.size_m[2]
     top = target.position_in_world[2] + height / 2
     deep = 0.355 * height if is_upright_bottle(target) else min(gripper.deepest_m, height / 2 + gripper.pad_m / 2)
-    if is_open_vessel(target.phrase):  # what is poured out must pass between rim and palm
-        deep = min(deep, gripper.rim_m)
     wanted = max(top - deep, lowest_tip(target, table_m))
     near = beside(target, heights, closing, target.size_m[1] / 2 + 0.008, opening_m / 2 + gripper.thick_m)
     if near > wanted - 0.004 and near > table_m + 0.02:

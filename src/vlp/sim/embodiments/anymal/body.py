@@ -66,7 +66,7 @@ def mechanics() -> Mechanics:
         gripper=Gripper(
             knuckle_y_m=0.03095, knuckle_z_m=0.0, length_m=math.hypot(0.044, 0.003), ahead_rad=-_spread() - math.atan(3 / 44),
             tip_y_m=0.012, tip_z_m=0.0415, widest_m=0.108, resting_m=0.083, thick_m=0.012, knuckle_m=0.010, pad_m=0.034,
-            deepest_m=0.060, rim_m=0.046, knuckle_over_tip_m=0.03, closed_rad=-1.45, empty_m=0.008,
+            deepest_m=0.060, knuckle_over_tip_m=0.03, closed_rad=-1.45, empty_m=0.008,
         ),
         bounds=Bounds(
             base_m_s=0.5, hand_m_s=0.6, low_m=(-0.30, -1.60, 0.0), high_m=(1.20, 1.20, 1.30), own_m=0.55, payload_kg=1.2,

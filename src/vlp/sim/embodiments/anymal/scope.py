@@ -14,7 +14,7 @@ OVERLOOKING = dict(zip((ARM_JOINTS[1], ARM_JOINTS[2], ARM_JOINTS[4]), (2.108, 1.
 class AnymalScope(Scope):
     """ANYmal in the midst of an action."""
 
-    low_arm_m = 0.50
+    low_arm_m, rim_m = 0.50, 0.046
 
     @property
     def travel_most_m(self) -> float:

@@ -87,7 +87,7 @@ def mechanics() -> Mechanics:
             knuckle_y_m=0.0245, knuckle_z_m=-0.0175, length_m=0.07, ahead_rad=0.0,
             tip_y_m=0.01865 * math.cos(lean_rad) + 0.04289 * math.sin(lean_rad),
             tip_z_m=0.04289 * math.cos(lean_rad) - 0.01865 * math.sin(lean_rad),
-            widest_m=0.128, resting_m=0.083, thick_m=0.012, knuckle_m=0.010, pad_m=0.034, deepest_m=0.060, rim_m=0.056,
+            widest_m=0.128, resting_m=0.083, thick_m=0.012, knuckle_m=0.010, pad_m=0.034, deepest_m=0.060,
             knuckle_over_tip_m=0.03, closed_rad=-0.15, empty_m=0.008,
         ),
         bounds=Bounds(
