@@ -42,7 +42,7 @@ class Tilting:
     over_rim_m: float = 0.045
     under_lip_m: float = 0.075
     arm_m: float = 0.06
-    highest_fall_m: float = 0.16
+    highest_fall_m: float = 0.20
     speed: float = 0.2
     drain_s: float = 1.0
 

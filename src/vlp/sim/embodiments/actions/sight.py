@@ -17,10 +17,12 @@ def look_at(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
 
 def look(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     """Turn the camera towards `target`, or by `pan_rad` and `tilt_rad`, narrow its view, and stay so until the next action."""
-    pan, tilt = _bearing(scope, arguments["target"]) if "target" in arguments else (None, None)
-    joints, reached = scope.aim(arguments.get("pan_rad", pan), arguments.get("tilt_rad", tilt))
-    if joints:
-        scope.motion.follow(joints)
+    reached: dict[str, float] = {}
+    for _ in range(2):  # a camera on an arm moves as it turns
+        pan, tilt = _bearing(scope, arguments["target"]) if "target" in arguments else (None, None)
+        joints, reached = scope.aim(arguments.get("pan_rad", pan), arguments.get("tilt_rad", tilt))
+        if joints:
+            scope.motion.follow(joints)
     scope.motion.wait(0.3)
     scope.memory.zoom = min(max(float(arguments["zoom"]), 1.0), 4.0)
     return {**{name: round(turn, 3) for name, turn in reached.items()}, "zoom": scope.memory.zoom}

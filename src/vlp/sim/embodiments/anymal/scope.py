@@ -33,12 +33,12 @@ class AnymalScope(Scope):
         return {**resting, **OVERLOOKING}
 
     def bearing(self, point: Point) -> tuple[float, float]:
-        """Return the direction from the base, and the tilt from where the wrist's camera is in carry posture."""
-        x, y, z = point
-        base_x, base_y, yaw = (self.motion.target[name] for name in Mechanics.base_joints)
-        eye_ahead_m, eye_m = 0.50, 1.14
-        pan = math.remainder(math.atan2(y - base_y, x - base_x) - yaw, 2 * math.pi)
-        return pan, math.atan2(math.hypot(x - base_x, y - base_y) - eye_ahead_m, eye_m - z) - math.pi / 2
+        """Return the direction from where the wrist's camera is now; what is near below it has its pan from the base."""
+        (x, y, z), yaw = point, self.station()[Mechanics.base_joints[2]]
+        eye_x, eye_y, eye_z = self.motion.data.body("wrist_rgbd_optical_frame").xpos.tolist()
+        far_m, near_m = math.hypot(x - eye_x, y - eye_y), 0.5
+        base_x, base_y = (eye_x, eye_y) if far_m > near_m else (self.motion.target[name] for name in Mechanics.base_joints[:2])
+        return math.remainder(math.atan2(y - base_y, x - base_x) - yaw, 2 * math.pi), math.atan2(z - eye_z, far_m)
 
     def aim(self, pan_rad: float | None, tilt_rad: float | None) -> tuple[dict[str, float], dict[str, float]]:
         """Return joints of arm and base: the arm turns the camera as far as it can without reaching beside the body."""

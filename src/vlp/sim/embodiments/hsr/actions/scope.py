@@ -32,7 +32,7 @@ LOW_M = 0.50
 class HsrScope(Scope):
     """The HSR in the midst of an action."""
 
-    low_arm_m, rim_m = 0.32, 0.056
+    low_arm_m, rim_m = 0.26, 0.056
 
     @property
     def travel_most_m(self) -> float:
