@@ -24,11 +24,11 @@ class Tilting:
 
     Args:
         shut_rad: up to this tilt from upright nothing runs out of a vessel with steep walls.
-        open_rad: at this tilt everything has run out, also where the vessel has turned in the fingers by 30 degrees.
+        open_rad: at this tilt everything has run out, also where the vessel has turned in the fingers by 10 degrees.
         step_rad: from one straight motion of the hand to the next.
         behind_m: how far behind the rim, towards the palm, what runs out falls on average.
         over_rim_m: how high the lip is above the rim of what is poured into.
-        under_lip_m: how much lower than the lip wrist and forearm are; what stands there must be lower still.
+        under_lip_m: how much lower than the lip wrist and forearm get; what stands there must be lower still.
         arm_m: half the width of the forearm with some room.
         highest_fall_m: a longer fall would miss the vessel.
         speed: share of the hand's usual speed.
@@ -36,11 +36,11 @@ class Tilting:
     """
 
     shut_rad: float = math.radians(65)
-    open_rad: float = math.radians(130)
+    open_rad: float = math.radians(115)
     step_rad: float = math.radians(6)
     behind_m: float = 0.030
     over_rim_m: float = 0.045
-    under_lip_m: float = 0.075
+    under_lip_m: float = 0.085
     arm_m: float = 0.06
     highest_fall_m: float = 0.20
     speed: float = 0.2
@@ -70,7 +70,7 @@ def pour(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     lip = x + how.behind_m, y, lip_level(heights, target, scope.low_arm_m)
     high = lip[0], y, max(lip[2] + 0.06, heights.highest_m + 0.06)
     try:
-        _tilt(scope, held, high, how.shut_rad)
+        _tilt(scope, held, high, how.shut_rad, 0.5)  # at full speed a full cup presses on the fingers with more than the grip
         _tilt(scope, held, lip, how.shut_rad)
         for tilt_rad in _steps(how.shut_rad, how.open_rad):
             _tilt(scope, held, lip, tilt_rad, how.speed)

@@ -94,7 +94,7 @@ class AnymalScope(Scope):
 
     def turn_hand(self, tip: Point, tilt_rad: float, opening_m: float, speed: float = 1.0) -> None:
         """Walk until the point lies straight ahead, as far as the arm needs to turn the hand there, and stretch the arm."""
-        motion, ahead_m, near_m = self.motion, 0.92, 0.10  # from the base's axis; what the arm does alone
+        motion, ahead_m, near_m = self.motion, 0.85, 0.10  # from the base's axis; what the arm does alone
         base_x, base_y, yaw = (motion.target[name] for name in Mechanics.base_joints)
         x, y = tip[0] - ahead_m * math.cos(yaw), tip[1] - ahead_m * math.sin(yaw)
         if math.dist((x, y), (base_x, base_y)) > near_m:
