@@ -1,4 +1,4 @@
-"""Any robot that can observe, with the primitives that look: locate, find_all, check, read and ask."""
+"""Any robot that can observe, with the primitives that look: locate, find_all, check, count, compare, search, read and ask."""
 
 import base64
 import json
@@ -15,11 +15,13 @@ from vlp.core.messages import Names
 from vlp.core.observation import Located, Observation, Sizes
 from vlp.models.protocol import Model
 from vlp.perception.checks import Sight, check
+from vlp.perception.comparing import comparing, counting, first_of, respects, weighing
 from vlp.perception.grounder import ANYTHING, Detection, Grounder
 from vlp.perception.person import Person
 from vlp.perception.points import Cloud, cloud
 from vlp.perception.pose import locate
 from vlp.perception.reading import TextFinder, read, reading
+from vlp.perception.searching import glances, going, likely, searching
 from vlp.primitives.facts import Facts
 from vlp.primitives.manifest import Manifest, Primitive
 from vlp.primitives.standard import STANDARD
@@ -170,6 +172,7 @@ class PerceivingRobot:
             return self._act(step)
         answers = {
             "locate": self._locate, "find_all": self._find_all, "check": self._check, "read": self._read, "ask": self._ask,
+            "count": self._count, "compare": self._compare, "search": self._search,
         }  # fmt: skip
         with self._lock:
             if step.key in self._results:
@@ -258,6 +261,71 @@ class PerceivingRobot:
         done = {"object": phrase, "count": len(found), "timings_s": look.timings_s}
         return StepResult(step.key, "succeeded", done, [item.to_json() for item in found])
 
+    def _count(self, step: Step) -> StepResult:
+        found = self._find_all(step)
+        return replace(found, value={"count": found.done["count"]})
+
+    def _compare(self, step: Step) -> StepResult:
+        by, look = str(step.arguments["by"]), self._look()
+        phrases = [str(phrase) for phrase in step.arguments["objects"]]
+        seen = {detection.box: detection for phrase in phrases for detection in look.ground(self.grounder, phrase)}
+        things = [thing for detection in seen.values() if (thing := look.pose(detection)) is not None]
+        if not things:
+            message = not_found(phrases[0], [d.phrase for d in look.ground(self.grounder, ANYTHING)])
+            return StepResult(step.key, "failed", {"objects": phrases}, code="not-found", message=message)
+        values: list[float] = []
+        for i, thing in enumerate(things):
+            if (measure := respects()[by].measure) is not None:
+                values.append(measure(thing))
+                continue
+            weighed = self._weigh(step, thing, f"{step.key}/{i}")
+            if weighed.status != "succeeded":
+                return weighed
+            values.append(float(weighed.done["weight_n"]))
+        chosen = things[first_of(values, by)]
+        measured = {thing.phrase: round(value, 6) for thing, value in zip(things, values, strict=True)}
+        done = {"object": chosen.phrase, "by": by, "measured": measured, "timings_s": look.timings_s}
+        return StepResult(step.key, "succeeded", done, chosen.to_json())
+
+    def _weigh(self, step: Step, thing: Located, key: str) -> StepResult:
+        """Lift a thing, feel its weight and put it back; return what was felt, or how that failed."""
+        results: dict[str, StepResult] = {}
+        for do, given in weighing(thing).items():
+            results[do] = result = self._act(replace(step, do=do, arguments=given, key=f"{key}/{do}", timeout_s=None))
+            if result.status != "succeeded" and do != "weigh":  # what could not be weighed is put back all the same
+                return replace(result, key=step.key)
+        return replace(results["weigh"], key=step.key)
+
+    def _search(self, step: Step) -> StepResult:
+        manifest, phrase = self._manifest or self.describe(), str(step.arguments["object"])
+        go = going(manifest)
+        assert go is not None
+        looked: list[str] = []
+        missed: dict[str, str] = {}
+        for place in likely(manifest, step.arguments.get("places") or (), self.robot.observe().state.at):
+            if looked or missed:
+                there = self._act(replace(step, do=go[0], arguments={go[1]: place}, key=f"{step.key}/{place}", timeout_s=None))
+                if there.status == "stopped":
+                    return replace(there, key=step.key)
+                if there.status != "succeeded":
+                    missed[place] = there.message
+                    continue
+            looked.append(place)
+            if found := self._glance(step, phrase, f"{step.key}/{place}"):
+                return StepResult(step.key, "succeeded", {"object": phrase, "at": place, "looked_at": looked}, found.to_json())
+        message = f"there is no {phrase} to be seen from {', '.join(filter(None, looked)) or 'here'}."
+        message += f" Not reached: {'; '.join(f'{place} ({why})' for place, why in missed.items())}" if missed else ""
+        return StepResult(step.key, "failed", {"object": phrase, "looked_at": looked}, code="not-found", message=message)
+
+    def _glance(self, step: Step, phrase: str, key: str) -> Located | None:
+        """Look for a thing straight ahead, then to both sides where the robot turns its camera."""
+        found, _ = self.find(phrase)
+        for i, (do, arguments) in enumerate(() if found else glances((self._manifest or self.describe()).primitives)):
+            turned = self._act(replace(step, do=do, arguments=arguments, key=f"{key}/{i}", timeout_s=None))
+            if turned.status == "succeeded" and (seen := self.find(phrase)[0]):
+                return seen[0]
+        return found[0] if found else None
+
     def _check(self, step: Step) -> StepResult:
         relation, subject = str(step.arguments["relation"]), str(step.arguments["subject"])
         other = str(step.arguments.get("object") or "")
@@ -307,6 +375,7 @@ def with_perceptions(manifest: Manifest, reads: bool = False) -> Manifest:
     """Return the manifest of a robot with the primitives added that its cameras and a person give it.
 
     Things are located by depth: a robot without it gets `ask` alone. One without a hand has no check of what it holds.
+    `count`, `compare` and `search` are added where a place affords them.
 
     Args:
         manifest: the robot's own.
@@ -318,11 +387,16 @@ def with_perceptions(manifest: Manifest, reads: bool = False) -> Manifest:
         added["read"] = reading()
     if "check" in added and not manifest.has_hand:
         added["check"] = without_choice(added["check"], "holding")
+    if manifest.sees_depth:
+        more = [counting(), comparing(manifest.primitives), *([searching()] if going(manifest) else [])]
+        afforded = {name for place in manifest.places.values() for name in place.affords} - set(manifest.primitives)
+        added |= {primitive.name: primitive for primitive in more if primitive.name in afforded}
+    results = manifest.results | ({"count": {"count": "integer"}} if "count" in added else {})
     known = manifest.primitives | added
     ordered = {name: known[name] for name in STANDARD if name in known} | known
     mark = "+perception"
     version = manifest.version.removesuffix(mark) + mark  # a robot that looks by itself may be wrapped once more
-    return replace(manifest, version=version, primitives=ordered)
+    return replace(manifest, version=version, primitives=ordered, results=results)
 
 
 def without_choice(primitive: Primitive, word: str) -> Primitive:

@@ -185,10 +185,10 @@ def _scene(model: mujoco.MjModel) -> mujoco.MjvScene:
 
 
 def _looks(model: mujoco.MjModel, data: mujoco.MjData) -> bytes:
-    """Return all that a picture follows from: where things, lights and cameras are, and the colours."""
+    """Return all that a picture follows from: where things, lights and cameras are, how wide these see, and the colours."""
     places = (data.geom_xpos, data.geom_xmat, data.site_xpos, data.site_xmat, data.cam_xpos, data.cam_xmat)
     lights = (data.light_xpos, data.light_xdir, model.light_diffuse)
-    return b"".join(a.tobytes() for a in (*places, *lights, model.geom_rgba, model.mat_emission))
+    return b"".join(a.tobytes() for a in (*places, *lights, model.cam_fovy, model.geom_rgba, model.mat_emission))
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from vlp.robot.keys import Once
 from vlp.robot.protocol import Step, StepResult
 from vlp.sim.embodiments.actions.map import Map
 from vlp.sim.embodiments.actions.scope import ActionMemory, Scope
+from vlp.sim.embodiments.kinematics import field_of_view_deg
 from vlp.sim.embodiments.mechanics import Mechanics
 from vlp.sim.embodiments.motion import Failed, Motion, OutOfTime, Stopped
 from vlp.sim.embodiments.reach import Reach, Slab
@@ -108,7 +109,7 @@ class SimRobot:
             sensor = self._in_base(self._acting.sight)
             self._seen = last = shot, Observation.on_demand(
                 lambda: shot.rgb_and_depth[0], partial(self._depth, shot, now_s),
-                intrinsics=body.intrinsics, camera_in_base=sensor, state=state, stamp_s=now_s,
+                intrinsics=body.intrinsics.zoomed(self.memory.zoom), camera_in_base=sensor, state=state, stamp_s=now_s,
             )  # fmt: skip
         return last[1]
 
@@ -184,6 +185,7 @@ class SimRobot:
         self.simulation.restore(world)
         self.motion.load_own_state(own)
         self.memory, self.motion.target = memory, set_points
+        self._focus(memory.zoom)
         self._once.load(state["keys"])
         (self.motion.stop.set if state["stopped"] else self.motion.stop.clear)()
 
@@ -224,11 +226,20 @@ class SimRobot:
         if self.motion.stop.is_set():
             raise Stopped
         self._feel()
+        self._focus(1.0)
         scope = self._acting.scope(self.motion, self._map, self.memory, self._look)
         self.motion.frame = scope.frame
         if not scope.is_home():
             scope.recover()
-        return self._acting.action(step.do)(scope, self._manifest.primitives[step.do].filled(step.arguments))
+        done = self._acting.action(step.do)(scope, self._manifest.primitives[step.do].filled(step.arguments))
+        self._focus(self.memory.zoom)
+        return done
+
+    def _focus(self, zoom: float) -> None:
+        """Narrow the view of the camera so many times."""
+        body, self.memory.zoom = self.simulation.embodiment, zoom
+        camera = self.simulation.model.camera(body.camera)
+        camera.fovy[0] = field_of_view_deg(body.intrinsics.height, zoom * body.intrinsics.fy)
 
     def _look(self, frame: Pose2, surface: Station) -> HeightMap:
         return HeightMap(self.observe(), surface.low, surface.high, surface.middle[2], frame)

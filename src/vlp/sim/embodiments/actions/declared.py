@@ -1,4 +1,4 @@
-"""Actions beyond the standard ones that bodies share, as they declare them: press, open, close, hand over and say."""
+"""Actions beyond the standard ones that bodies share, as they declare them: at fixtures, with vessels, for people."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,10 @@ FIXTURE_ACTIONS: dict[str, str] = {
     "open": "vlp.sim.embodiments.actions.fixtures:open_drawer",
     "close": "vlp.sim.embodiments.actions.fixtures:close_drawer",
     "say": "vlp.sim.embodiments.actions.say:say",
+    "pour": "vlp.sim.embodiments.actions.pour:pour",
+    "weigh": "vlp.sim.embodiments.actions.weigh:weigh",
+    "look": "vlp.sim.embodiments.actions.sight:look",
+    "wait": "vlp.sim.embodiments.actions.sight:wait",
 }
 """The function that carries each of them out."""
 
@@ -47,5 +51,30 @@ def fixture_primitives(moving: str, places: Sequence[Place] = ()) -> dict[str, P
             (handle,), needs=("hand_empty",), makes=("not open target",), timeout_s=90.0, interruptible=False,
         ),
         Primitive("say", "action", "Tell people something.", (text, value), timeout_s=30.0),
+        Primitive(
+            "pour", "action",
+            "Pour, tip or empty what is in the held thing into a located vessel, filling that; keep holding it.",
+            (Argument("target", "reference", "A $name bound by an earlier locate: the vessel to pour into."),),
+            needs=("holding",), timeout_s=90.0, interruptible=False,
+        ),
+        Primitive(
+            "weigh", "action", "Feel how heavy what is held is; the weight in newtons stands in the step's result.",
+            needs=("holding",), timeout_s=20.0,
+        ),
+        Primitive(
+            "look", "action", "Take a closer picture: turn the camera to a target or a direction and narrow its view. What is "
+            "located or read next is looked for in that picture; the next action turns the camera back.",
+            (
+                Argument("target", "target", "A $name bound by an earlier locate, or a named place.", required=False),
+                Argument("pan_rad", "number", "To the left of straight ahead.", required=False, minimum=-3.1, maximum=3.1),
+                Argument("tilt_rad", "number", "Upwards from level.", required=False, minimum=-1.5, maximum=0.5),
+                Argument("zoom", "number", "How much narrower the view is.", minimum=1.0, maximum=4.0, default=2.0),
+            ),
+            timeout_s=20.0,
+        ),
+        Primitive(
+            "wait", "action", "Hold still for a while.",
+            (Argument("duration_s", "number", "How long, in seconds.", minimum=0.1, maximum=60.0),), timeout_s=90.0,
+        ),
     )  # fmt: skip
     return {primitive.name: primitive for primitive in declared}

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from vlp.core.observation import Located
-from vlp.sim.embodiments.actions.scope import Held, Scope, is_round, kind_of, located
+from vlp.sim.embodiments.actions.scope import Held, Scope, is_open_vessel, is_round, kind_of, located
 from vlp.sim.embodiments.gripper import Gripper
 from vlp.sim.embodiments.motion import Failed
 from vlp.sim.heightmap import HeightMap
@@ -33,12 +33,17 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     closing, opening = choose_closing(gripper, target, heights, tries)
     x, y, _ = target.position_in_world
     tip_m = tip_level(gripper, target, heights, closing, opening, table_m)
+    if is_open_vessel(target.phrase):
+        tip_m = max(tip_m, target.position_in_world[2] + target.size_m[2] / 2 - scope.rim_m)
     try:
         closing = scope.reach_over(x, y, closing, opening)
         squeezed = expected_opening(target)
         if scope.lower_to((x, y, tip_m), closing, squeezed, touch_n=20.0):
             raise Failed("blocked", f"the hand touches something above the {target.phrase}.")
         found = scope.motion.close()
+        if is_open_vessel(target.phrase) and gripper.empty_m < found < 0.6 * squeezed:  # by the wall, it would hang askew
+            scope.motion.open_to(opening)
+            raise Failed("slipped", f"the fingers took the {target.phrase} by its wall.")
         if found < gripper.empty_m:
             raise Failed("slipped", f"the fingers closed on nothing where the {target.phrase} should be.")
         bottom = bottom_of(target, table_m)

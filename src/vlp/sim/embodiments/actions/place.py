@@ -36,7 +36,7 @@ class Spot:
 
 def place(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     """Put what is held `relation` `target` (a located thing or a place), let go, and return to carry posture."""
-    held = _held(scope)
+    held = what_is_held(scope)
     target, relation = arguments["target"], arguments["relation"]
     if isinstance(target, str):
         if scope.map.takes(target) == "in":
@@ -54,7 +54,7 @@ def place(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
 
 def release(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     """Let go of what is held: on a free spot of the surface, set down by feel, or at a container into it."""
-    held, at = _held(scope), scope.memory.at
+    held, at = what_is_held(scope), scope.memory.at
     if scope.map.takes(at) == "in":
         return _into(scope, held, at)
     if not scope.map.takes(at) and not scope.map.is_one_workspace:
@@ -62,11 +62,12 @@ def release(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     return _put(scope, held, scope.work, lambda: _on_surface(scope, held))
 
 
-def _held(scope: Scope) -> Held:
+def what_is_held(scope: Scope) -> Held:
+    """Return what is held; raises Failed, "hand-empty", where the fingers hold nothing."""
     held = scope.memory.held
     if held is None or scope.motion.opening() < scope.gripper.empty_m:
         scope.memory.held = None
-        raise Failed("hand-empty", "nothing is held that could be put down.")
+        raise Failed("hand-empty", "nothing is held.")
     return held
 
 

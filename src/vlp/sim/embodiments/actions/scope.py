@@ -4,7 +4,10 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vlp.core.observation import Located
 from vlp.sim.embodiments.actions.map import Map, into, out_of, turned_to
@@ -50,6 +53,7 @@ class ActionMemory:
         held: what it holds.
         binned: how many things it has put into the bin.
         pulled_m: by place, how far it has pulled a drawer out since the scene began.
+        zoom: how much narrower than usual the camera's view is.
         blocked: the thing that could not be grasped or put down because the hand touched something, and how often in a row;
             the next try goes about it differently.
     """
@@ -59,11 +63,12 @@ class ActionMemory:
     binned: int = 0
     blocked: tuple[str, int] = ("", 0)
     pulled_m: dict[str, float] = field(default_factory=dict)
+    zoom: float = 1.0
 
     def to_json(self) -> dict[str, Any]:
-        """Return the memory as plain data, without drawers where none was touched."""
-        data = asdict(self)
-        return data if self.pulled_m else {name: value for name, value in data.items() if name != "pulled_m"}
+        """Return the memory as plain data, without drawers where none was touched and without a zoom of 1."""
+        usual = {"pulled_m": {}, "zoom": 1.0}
+        return {name: value for name, value in asdict(self).items() if name not in usual or value != usual[name]}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "ActionMemory":
@@ -73,7 +78,7 @@ class ActionMemory:
             held = Held(**{**held, "size_m": tuple(held["size_m"]), "taken_from": tuple(held["taken_from"])})
         blocked = str(data["blocked"][0]), int(data["blocked"][1])
         pulled_m = {str(place): float(far) for place, far in dict(data.get("pulled_m", {})).items()}
-        return cls(data["at"], held, int(data["binned"]), blocked, pulled_m)
+        return cls(data["at"], held, int(data["binned"]), blocked, pulled_m, float(data.get("zoom", 1.0)))
 
 
 @dataclass
@@ -96,6 +101,10 @@ class Scope(ABC):
     memory: ActionMemory
     look: Callable[[Pose2, Station], HeightMap]
     travel_m: float = 0.0
+    low_arm_m: ClassVar[float] = 0.0
+    """How far behind the finger tips of a turned hand (see `turn_hand`) wrist and forearm are low."""
+    rim_m: ClassVar[float] = 0.0
+    """How far the tips go down along a vessel at most, so that a ball passes between its rim and the palm."""
     heights: HeightMap | None = field(default=None, repr=False)
 
     @property
@@ -206,6 +215,18 @@ class Scope(ABC):
         return self.motion.target[Mechanics.base_joints[2]]
 
     @abstractmethod
+    def bearing(self, point: Point) -> tuple[float, float]:
+        """Return pan and tilt in radians at which the camera looks at a point of the world: to the left and up from level."""
+
+    @abstractmethod
+    def aim(self, pan_rad: float | None, tilt_rad: float | None) -> tuple[dict[str, float], dict[str, float]]:
+        """Return what brings the camera nearest to a direction; None leaves pan or tilt as it is at rest.
+
+        Returns:
+            the joints, and the `pan_rad` and `tilt_rad` that they reach of those asked for.
+        """
+
+    @abstractmethod
     def carry(self) -> None:
         """From anywhere above the table: raise the hand, then bring base and arm back to the station in carry posture."""
 
@@ -219,6 +240,24 @@ class Scope(ABC):
         Raises:
             Failed: "unreachable" when the point lies too far across the surface.
         """
+
+    @abstractmethod
+    def turn_hand(self, tip: Point, tilt_rad: float, opening_m: float, speed: float = 1.0) -> None:
+        """From carry posture or from such a call: bring the finger tips to a point, the hand turned from down towards ahead.
+
+        Args:
+            tip: the point between the tips, in the world.
+            tilt_rad: how far it is turned.
+            opening_m: distance between the tips.
+            speed: share of the usual speed.
+        """
+
+    def tilted(self, tip: Point, tilt_rad: float, opening_m: float) -> NDArray[np.float64]:
+        """Return the hand's 4x4 pose in the world with its tips at a point, turned from down towards ahead."""
+        s, c, yaw = math.sin(tilt_rad), math.cos(tilt_rad), self.frame[2]
+        sight = s * math.cos(yaw), s * math.sin(yaw), -c
+        closing = math.cos(SIDEWAYS_RAD + yaw), math.sin(SIDEWAYS_RAD + yaw), 0.0
+        return self.gripper.pointing(sight, tip, closing, opening_m)
 
     @abstractmethod
     def reach_ahead(self, tip: Point, closing: Point, opening_m: float) -> Point:
@@ -268,3 +307,8 @@ def kind_of(phrase: str) -> str:
 def is_round(phrase: str) -> bool:
     """Return whether a thing looks the same from all sides, so that its yaw does not matter."""
     return kind_of(phrase) in ("ball", "can", "bottle")
+
+
+def is_open_vessel(phrase: str) -> bool:
+    """Return whether a thing may hold loose things that would fall out on its side, so that it is carried upright."""
+    return kind_of(phrase) in ("cup", "glass", "jug")

@@ -4,7 +4,7 @@ import math
 
 from vlp.sim.embodiments.actions.map import into
 from vlp.sim.embodiments.actions.scope import Scope
-from vlp.sim.embodiments.anymal.body import ARM_JOINTS
+from vlp.sim.embodiments.anymal.body import ARM_JOINTS, CAMERA_ON_WRIST
 from vlp.sim.embodiments.mechanics import Mechanics
 from vlp.sim.embodiments.motion import Failed, Point
 
@@ -18,6 +18,8 @@ OVERLOOKING = dict(zip((ARM_JOINTS[1], ARM_JOINTS[2], ARM_JOINTS[4]), (2.080, 1.
 
 class AnymalScope(Scope):
     """ANYmal in the midst of an action."""
+
+    low_arm_m, rim_m = 0.50, 0.046
 
     @property
     def travel_most_m(self) -> float:
@@ -34,6 +36,30 @@ class AnymalScope(Scope):
         if self.map.is_one_workspace or self.map.takes(place) != "on" or self.map.places[place].middle[2] < HIGH_M:
             return resting
         return {**resting, **OVERLOOKING}
+
+    def bearing(self, point: Point) -> tuple[float, float]:
+        """Return the direction from where the wrist's camera is now; what is near below it has its pan from the base."""
+        (x, y, z), yaw = point, self.station()[Mechanics.base_joints[2]]
+        eye_x, eye_y, eye_z = self.motion.data.body("wrist_rgbd_optical_frame").xpos.tolist()
+        far_m, near_m = math.hypot(x - eye_x, y - eye_y), 0.5
+        base_x, base_y = (eye_x, eye_y) if far_m > near_m else (self.motion.target[name] for name in Mechanics.base_joints[:2])
+        return math.remainder(math.atan2(y - base_y, x - base_x) - yaw, 2 * math.pi), math.atan2(z - eye_z, far_m)
+
+    def aim(self, pan_rad: float | None, tilt_rad: float | None) -> tuple[dict[str, float], dict[str, float]]:
+        """Return joints of arm and base: the arm turns the camera as far as it can without reaching beside the body."""
+        joints, reached, (first, fifth) = dict[str, float](), dict[str, float](), (ARM_JOINTS[0], ARM_JOINTS[4])
+        home, widest_rad = self.motion.mechanics.home, 0.6
+        if tilt_rad is not None:
+            down = -math.pi / 2 + CAMERA_ON_WRIST.tilt_rad  # where the camera looks with the hand pointing down
+            raised = min(max(tilt_rad - down, -0.3), 1.2)
+            joints |= {**{name: home[name] for name in ARM_JOINTS}, fifth: home[fifth] - raised}
+            reached["tilt_rad"] = down + raised
+        if pan_rad is not None:
+            turned = min(max(pan_rad, -widest_rad), widest_rad)
+            yaw = self.station()[Mechanics.base_joints[2]]
+            joints |= {"base_yaw": yaw + pan_rad - turned, first: home[first] - turned}
+            reached["pan_rad"] = pan_rad
+        return joints, reached
 
     def carry(self) -> None:
         """Raise the hand, then fold the arm while the legs step back to the station."""
@@ -71,6 +97,15 @@ class AnymalScope(Scope):
         closing = closing_rad + math.pi * round((math.atan2(along[1], along[0]) - closing_rad) / math.pi)
         motion.move_hand(self.gripper.downward((x, y, self.travel_m), closing, opening_m))
         return closing - self.frame[2]
+
+    def turn_hand(self, tip: Point, tilt_rad: float, opening_m: float, speed: float = 1.0) -> None:
+        """Walk until the point lies straight ahead, as far as the arm needs to turn the hand there, and stretch the arm."""
+        motion, ahead_m, near_m = self.motion, 0.85, 0.10  # from the base's axis; what the arm does alone
+        base_x, base_y, yaw = (motion.target[name] for name in Mechanics.base_joints)
+        x, y = tip[0] - ahead_m * math.cos(yaw), tip[1] - ahead_m * math.sin(yaw)
+        if math.dist((x, y), (base_x, base_y)) > near_m:
+            motion.follow({"base_x": x, "base_y": y})
+        motion.move_hand(self.tilted(tip, tilt_rad, opening_m), speed)
 
     def reach_ahead(self, tip: Point, closing: Point, opening_m: float) -> Point:
         """Walk until the point lies straight ahead, and stretch the arm half."""

@@ -47,11 +47,11 @@ class Surface:
 
 def places() -> tuple[Place, ...]:
     """Return the places as a manifest tells them; the robot starts at the first."""
-    on, inside = ("on",), ("in",)
+    on, inside, at_a_table = ("on",), ("in",), ("pour", "weigh", "count", "compare", "search")
     return (
         Place("start", doc="Where the robot starts, in the living room."),
-        Place("coffee table", on, visible=True, clearable=True, doc="The low table in the living room."),
-        Place("kitchen table", on, visible=True, clearable=True, doc="The high table in the kitchen."),
+        Place("coffee table", on, visible=True, clearable=True, doc="The low table in the living room.", affords=at_a_table),
+        Place("kitchen table", on, visible=True, clearable=True, doc="The high table in the kitchen.", affords=at_a_table),
         Place("shelf", on, visible=True, doc="The shelf in the kitchen: any of its boards."),
         *(Place(f"shelf: {level}", on, visible=True, doc=f"The {level} board of the shelf.") for level in shelf_levels()),
         Place("cabinet", on, visible=True, doc="The top of the cabinet in the kitchen."),
@@ -61,10 +61,10 @@ def places() -> tuple[Place, ...]:
         Place("basket", inside, doc="The basket in the living room."),
         Place("sofa", on, doc="The sofa in the living room."),
         Place("button", doc="The button on the wall that switches the lamp.", affords=("press",)),
-        Place("gauges", doc="The gauge and the display on the kitchen's wall."),
+        Place("gauges", doc="The gauge and the display on the kitchen's wall.", affords=("look",)),
         Place("door", doc="The opening between the rooms, on the living room's side."),
-        Place("living room", affords=("handover", "say")),
-        Place("kitchen", affords=("handover", "say")),
+        Place("living room", affords=("handover", "say", "wait")),
+        Place("kitchen", affords=("handover", "say", "wait")),
     )
 
 

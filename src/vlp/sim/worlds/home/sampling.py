@@ -13,6 +13,9 @@ from vlp.sim.worlds.home.places import Surface, surfaces
 from vlp.sim.worlds.home.rooms import Rooms
 from vlp.sim.worlds.home.scene import Fixtures, Furniture, HomeLook, HomePerson, HomeScene, Thing
 
+BALLS_SHARE = 0.4
+"""Of the homes in which small balls are to be poured; each takes contacts all the time."""
+
 
 def sample_home(seed: int, spread: float = 1.0) -> HomeScene:
     """Return the home of a seed; the same seed gives the same home on every machine.
@@ -26,6 +29,8 @@ def sample_home(seed: int, spread: float = 1.0) -> HomeScene:
     fixtures = _sample_fixtures(rng)
     persons = sample_persons(furniture["sofa"], rng)
     things, persons = _sample_things(furniture, fixtures, persons, rng)
+    if np.random.default_rng([seed, 38]).random() > BALLS_SHARE or fixtures.ball_cup not in {thing.name for thing in things}:
+        fixtures = replace(fixtures, balls=0, ball_cup="")
     return HomeScene(seed, furniture, things, persons, fixtures, _sample_look(np.random.default_rng([seed, 31]), spread))
 
 

@@ -36,8 +36,8 @@ def _fixtures(scene: HomeScene, truth: HomeTruth | None) -> str:
     f = scene.fixtures
     drawer, door = (truth.opened["drawer"], truth.opened["cabinet door"]) if truth else (f.drawer, f.door)
     lamp = truth.lamp_on if truth else f.lamp_on
-    balls = {name: n for name, n in truth.balls.items() if n} if truth else {f.ball_cup: f.balls}
-    where = ", ".join(f"{n} in {name}" for name, n in balls.items())
+    balls = {name: n for name, n in truth.balls.items() if n} if truth else {f.ball_cup: f.balls} if f.balls else {}
+    where = ", ".join(f"{n} in {name}" for name, n in balls.items()) or "none"
     return (
         f"drawer {100 * drawer:.0f} % open, cabinet door {100 * door:.0f} % open, lamp {'on' if lamp else 'off'}, "
         f"gauge {f.needle:g}, display {f.digits:.1f}, sign {f.sign!r}; small balls: {where}"

@@ -48,7 +48,7 @@ class Maker:
         )  # fmt: skip
         if material:
             geom.material = material
-        self.solids.append((geom, float(np.prod([max(s, 0.002) for s in size]))))
+        self.solids.append((geom, volume_m3(kind, size)))
 
     def skin(self, kind: mujoco.mjtGeom, size: tuple[float, ...], at: Vec, material: str, turn: Vec = (0, 0, 0)) -> None:
         """Add a shape for the eye alone; round ones have fewer faces than MuJoCo's own."""
@@ -72,6 +72,15 @@ class Maker:
         whole = sum(volume for _, volume in self.solids)
         for geom, volume in self.solids:
             geom.mass = self.thing.product.mass_kg * volume / whole
+
+
+def volume_m3(kind: mujoco.mjtGeom, size: tuple[float, ...]) -> float:
+    """Return the volume of a box, sphere, cylinder or capsule by the sizes that MuJoCo takes."""
+    if kind == Geom.mjGEOM_BOX:
+        return 8 * math.prod(size)
+    ball = 4 / 3 * math.pi * size[0] ** 3
+    round_ = 2 * math.pi * size[0] ** 2 * size[1] if len(size) > 1 else 0.0
+    return {Geom.mjGEOM_SPHERE: ball, Geom.mjGEOM_CYLINDER: round_, Geom.mjGEOM_CAPSULE: round_ + ball}[kind]
 
 
 def add_thing(spec: mujoco.MjSpec, thing: Thing) -> None:

@@ -16,7 +16,7 @@ ACTIONS: dict[str, str] = {
     "walk_to": "vlp.sim.embodiments.anymal.actions.walk:walk_to",
     "stand": "vlp.sim.embodiments.anymal.actions.walk:stand",
     "sit": "vlp.sim.embodiments.anymal.actions.walk:sit",
-    "look_at": "vlp.sim.embodiments.anymal.actions.look:look_at",
+    "look_at": "vlp.sim.embodiments.actions.sight:look_at",
     "grasp": "vlp.sim.embodiments.actions.grasp:grasp",
     "lift": "vlp.sim.embodiments.anymal.actions.lift:lift",
     "place": "vlp.sim.embodiments.actions.place:place",

@@ -19,7 +19,7 @@ ActionFunction = Callable[[Scope, dict[str, Any]], dict[str, Any]]
 
 ACTIONS: dict[str, str] = {
     "go_to": "vlp.sim.embodiments.hsr.actions.drive:go_to",
-    "look_at": "vlp.sim.embodiments.hsr.actions.head:look_at",
+    "look_at": "vlp.sim.embodiments.actions.sight:look_at",
     "grasp": "vlp.sim.embodiments.actions.grasp:grasp",
     "lift": "vlp.sim.embodiments.hsr.actions.lift:lift",
     "place": "vlp.sim.embodiments.actions.place:place",

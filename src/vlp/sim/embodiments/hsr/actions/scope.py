@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from vlp.sim.embodiments.actions.map import into
-from vlp.sim.embodiments.actions.scope import SIDEWAYS_RAD, Scope
-from vlp.sim.embodiments.hsr.body import GRIPPER
+from vlp.sim.embodiments.actions.scope import SIDEWAYS_RAD, Scope, is_open_vessel
+from vlp.sim.embodiments.hsr.body import GRIPPER, HEAD_JOINTS
 from vlp.sim.embodiments.motion import Failed, Point
 
 READY: dict[str, float] = {"arm_flex_joint": -math.pi / 2, "arm_roll_joint": 0.0, "wrist_flex_joint": -math.pi / 2}
@@ -16,6 +16,13 @@ RAISED: dict[str, float] = {**READY, "arm_flex_joint": -1.25, "wrist_flex_joint"
 LIFT_RANGE_M = (0.0, 0.69)
 POINTING: dict[str, float] = {**READY, "wrist_flex_joint": 0.0}
 """The arm level to the front and the hand with it."""
+UPRIGHT: dict[str, float] = {
+    "arm_lift_joint": 0.45, "arm_flex_joint": -0.19, "arm_roll_joint": 0.8, "wrist_flex_joint": -1.90,
+}  # fmt: skip
+"""Carry posture with an open vessel, which leans by 63 degrees, as far from the side as the wrist bends over the base: balls
+stay in a cup up to 80. High, so that it passes over what stands at the edge of a table."""
+HAND_M = 0.1405
+"""From the wrist to the palm."""
 RISE_M = 0.345 * math.cos(1.25)
 """How much higher that holds the hand."""
 LOW_M = 0.50
@@ -25,6 +32,8 @@ LOW_M = 0.50
 class HsrScope(Scope):
     """The HSR in the midst of an action."""
 
+    low_arm_m, rim_m = 0.26, 0.056
+
     @property
     def travel_most_m(self) -> float:
         """The highest that open finger tips can travel, which the lift's end decides."""
@@ -33,6 +42,8 @@ class HsrScope(Scope):
     def posture(self, place: str) -> dict[str, float]:
         """Return arm and head as they rest; the head looks at the middle of a place that it would not see otherwise."""
         resting = super().posture(place)
+        if self.memory.held and is_open_vessel(self.memory.held.phrase):
+            resting |= UPRIGHT
         if self.map.is_one_workspace or place not in self.map.places:
             return resting
         x, _, z = self.map.seen_from(self.map.stations[place], place).middle
@@ -43,13 +54,29 @@ class HsrScope(Scope):
         tilt = -math.atan2(eye_m - z, x - ahead_m)
         return resting if abs(tilt - resting["head_tilt_joint"]) < seen_rad else {**resting, "head_tilt_joint": tilt}
 
+    def bearing(self, point: Point) -> tuple[float, float]:
+        """Return pan and tilt of the head that looks at a point."""
+        x, y, z = point
+        joints = self.motion.joints()
+        dx, dy = x - joints["base_x"], y - joints["base_y"]
+        eye_m = 1.05
+        pan = math.remainder(math.atan2(dy, dx) - joints["base_yaw"], 2 * math.pi)
+        return pan, -math.atan2(eye_m - z, max(math.hypot(dx, dy), 0.05))
+
+    def aim(self, pan_rad: float | None, tilt_rad: float | None) -> tuple[dict[str, float], dict[str, float]]:
+        """Return the joints of the head, within their limits."""
+        wanted = {"pan_rad": (pan_rad, -3.8, 1.7), "tilt_rad": (tilt_rad, -1.5, 0.5)}
+        reached = {name: min(max(turn, low), high) for name, (turn, low, high) in wanted.items() if turn is not None}
+        return {joint: reached[name] for joint, name in zip(HEAD_JOINTS, wanted, strict=True) if name in reached}, reached
+
     def carry(self) -> None:
         """Raise the hand, then drive back to the station while the arm folds up.
 
         Folding lifts the load faster than the drive moves it sideways, so it clears what it passes.
         """
         motion = self.motion
-        if motion.target["arm_flex_joint"] < -0.2 and self._tip_height(motion.target["arm_lift_joint"]) < self.travel_m:
+        reaches_down = motion.target["arm_flex_joint"] < -0.2 and motion.target["wrist_flex_joint"] < -1.3
+        if reaches_down and self._tip_height(motion.target["arm_lift_joint"]) < self.travel_m:
             motion.follow({"arm_lift_joint": self._lift_at(self.travel_m)}, speed=0.9)
         motion.follow({**self.posture(self.memory.at), **self.station()})
         motion.wait(0.2)
@@ -96,6 +123,22 @@ class HsrScope(Scope):
         motion.move_hand(pose)
         return closing
 
+    def turn_hand(self, tip: Point, tilt_rad: float, opening_m: float, speed: float = 1.0) -> None:
+        """Drive, and move the arm, which comes down to the hand as steeply as lift and wrist allow: over what stands before."""
+        motion, pose = self.motion, self.tilted(tip, tilt_rad, opening_m)
+        forearm_m, highest_m = 0.345, 0.32 + LIFT_RANGE_M[1]  # the shoulder's height, less the hand's offset
+        steepest_rad = max(-2.3, tilt_rad - math.pi - 1.2)  # what the wrist bends back
+        rise = (float(pose[2, 3] - HAND_M * pose[2, 2]) - highest_m) / forearm_m
+        flex = -math.acos(min(max(rise, math.cos(steepest_rad)), math.cos(RAISED["arm_flex_joint"])))
+        joints = {**READY, "arm_flex_joint": flex, "wrist_flex_joint": tilt_rad - math.pi - flex}
+        joints["wrist_roll_joint"] = math.pi  # the palm's short side down, past which balls fall
+        palm = motion.reach.hand({**motion.target, **joints, "arm_lift_joint": 0.0})
+        dx, dy, lift_m = (float(a - b) for a, b in zip(pose[:3, 3], palm[:3, 3], strict=True))
+        if not LIFT_RANGE_M[0] <= lift_m <= LIFT_RANGE_M[1]:
+            raise Failed("unreachable", f"the hand does not get to a height of {tip[2]:.2f} m turned like that.")
+        here = {"base_x": motion.target["base_x"] + dx, "base_y": motion.target["base_y"] + dy}
+        motion.follow({**joints, **here, "arm_lift_joint": lift_m}, speed)
+
     def let_go(self, opening_m: float) -> None:
         """Open the fingers with the tips kept at their height: by themselves they rise and could catch on a cap."""
         motion = self.motion
@@ -105,7 +148,7 @@ class HsrScope(Scope):
 
     def _tip_height(self, lift_m: float) -> float:
         """Return the height of the closed tips in `READY` at a lift position."""
-        palm_over_lift_m = 0.34 - 0.005 - 0.1405
+        palm_over_lift_m = 0.34 - 0.005 - HAND_M
         return lift_m + palm_over_lift_m - self.gripper.tip_reach(0.0)
 
     def _lift_at(self, tip_m: float) -> float:

@@ -12,6 +12,7 @@ from vlp.sim.worlds.home.tasks.goals import (
     Given,
     HomeGoal,
     Lit,
+    Poured,
     Rests,
     Shut,
     ToldPlace,
@@ -144,6 +145,7 @@ def _reach(writer: _Writer, goal: HomeGoal, todo: list[HomeGoal]) -> None:
         Rests: lambda: _bring(writer, goal.subjects[0], goal, todo),
         Given: lambda: _bring(writer, goal.subjects[0], goal, todo),
         Enough: lambda: _bring_enough(writer, goal, todo),
+        Poured: lambda: _pour(writer, goal, todo),
         Lit: lambda: _press(writer),
         ToldReading: lambda: _read(writer, goal),
         ToldPlace: lambda: _tell_place(writer, goal),
@@ -177,6 +179,32 @@ def _bring(writer: _Writer, name: str, goal: HomeGoal, todo: list[HomeGoal]) -> 
         there = [] if came == place else [steps.go_to(place)]
         what = f"put the {name} {relation_of(place)} the {told_place(place)}"
         writer.add(what, *made, *there, steps.place(place, relation_of(place)))
+
+
+def _pour(writer: _Writer, goal: HomeGoal, todo: list[HomeGoal]) -> None:
+    """Pour what is in one vessel into another, which is looked for first: a full hand may hide it; then put the vessel down."""
+    assert isinstance(goal, Poured)
+    truth = writer.home.truth
+    for name in (goal.thing, goal.into):
+        _check_reachable(truth, name)
+    if lost := goal.number - sum(truth.balls.get(name, 0) for name in (goal.thing, goal.into)):
+        raise Unreachable(f"{lost} of the small balls are not in the {goal.thing} any more")
+    if goal.into != truth.holding and takes().get(place_under(truth, goal.into)) != "on":
+        raise Unreachable(f"the {goal.into} stands where nothing can be poured")
+    if truth.holding != goal.thing:
+        writer.free_hand()
+        writer.opened(place_under(truth, goal.thing))
+        _uncover(writer, goal.thing, todo)
+    truth = writer.home.truth
+    there, source = place_under(truth, goal.into), place_under(truth, goal.thing)
+    seen = [*writer.to(there), steps.locate(goal.into)]
+    taken: list[Json] = []
+    if truth.holding != goal.thing:
+        on_way = [steps.go_to(source)] if source != there else []
+        taken = [*on_way, steps.locate(goal.thing), steps.grasp(goal.thing), steps.lift()]
+        taken += [steps.go_to(there)] if on_way else []
+    writer.add(f"pour what is in the {goal.thing} into the {goal.into}", *seen, *taken, steps.pour(goal.into))
+    writer.free_hand()
 
 
 def _bring_enough(writer: _Writer, goal: HomeGoal, todo: list[HomeGoal]) -> None:

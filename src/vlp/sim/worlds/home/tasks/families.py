@@ -11,6 +11,7 @@ from vlp.sim.worlds.home.tasks.goals import (
     Given,
     HomeGoal,
     Lit,
+    Poured,
     Rests,
     Shut,
     ToldPlace,
@@ -20,6 +21,7 @@ from vlp.sim.worlds.home.tasks.goals import (
     place_under,
     room_of,
     takes,
+    vessels,
 )
 from vlp.sim.worlds.home.tasks.task import HomeTask
 from vlp.sim.worlds.home.tasks.wording import rows, sentence
@@ -77,6 +79,7 @@ def families() -> dict[str, HomeFamily]:
         HomeFamily("take_out", 1.5, _propose_take_out, _mean_take_out),
         HomeFamily("tidy", 1.0, lambda truth, rng: {}, _mean_tidy),
         HomeFamily("lay", 1.0, _propose_lay, _mean_lay),
+        HomeFamily("pour", 1.5, _propose_pour, _mean_pour),
         HomeFamily("lamp", 1.0, _propose_lamp, _mean_lamp),
         HomeFamily("inspect", 1.0, _propose_inspect, _mean_inspect),
         HomeFamily("put", 3.0, _propose_put, _mean_put),
@@ -185,6 +188,22 @@ def _mean_take_out(truth: HomeTruth, about: Arguments) -> tuple[tuple[HomeGoal, 
     elsewhere = "" if now == about["inside"] or goal.holds(truth) else f"there is no {goal.thing} in the {about['inside']}"
     full = f"{person} lies on the {goal.place}" if (person := _lies_on(truth, goal.place)) else ""
     return (goal,), elsewhere or full
+
+
+def _propose_pour(truth: HomeTruth, rng: Random) -> Arguments:
+    tables = ("coffee table", "kitchen table")  # where there is room over a vessel
+    at_hand = [name for name in vessels() if name in truth.objects and place_under(truth, name) in tables]
+    source = _one(rng, (name for name in at_hand if truth.balls.get(name) and products()[name].shape == "cup"))
+    return {"source": source, "vessel": _one(rng, (name for name in at_hand if name != source and not truth.inside(name)))}
+
+
+def _mean_pour(truth: HomeTruth, about: Arguments) -> tuple[tuple[HomeGoal, ...], str]:
+    source, into = about["source"], about["vessel"]
+    there = truth.balls.get(source, 0)
+    goal = Poured(source, into, there + truth.balls.get(into, 0))
+    same = f"the {source} cannot be poured into itself" if source == into else ""
+    nothing = "" if there else f"there is nothing in the {source} that could be poured"
+    return (goal,), why_not(truth, source) or why_not(truth, into) or same or nothing
 
 
 def _propose_lamp(truth: HomeTruth, rng: Random) -> Arguments:

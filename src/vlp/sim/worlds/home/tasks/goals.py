@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
+from vlp.sim.worlds.home.catalogue import products
 from vlp.sim.worlds.home.places import places, stations
 from vlp.sim.worlds.home.rooms import Rooms
 from vlp.sim.worlds.home.sampling import sample_home
@@ -122,6 +123,39 @@ class Enough:
     def text(self) -> str:
         """Return "something to drink is on the kitchen table, 2 times"."""
         return f"{self.word} is {relation_of(self.place)} the {told_place(self.place)}, {self.number} times"
+
+
+@dataclass(frozen=True)
+class Poured:
+    """The small balls of one vessel are in another.
+
+    Args:
+        thing: the vessel that they were in.
+        into: the vessel that they are to be in.
+        number: how many that makes there.
+    """
+
+    thing: str
+    into: str
+    number: int
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The vessel that they were in."""
+        return (self.thing,)
+
+    def holds(self, truth: HomeTruth, said: Sequence[str] = ()) -> bool:
+        """Return whether not one is left behind or spilt."""
+        del said
+        return not truth.balls.get(self.thing, 0) and truth.balls.get(self.into, 0) >= self.number
+
+    def allows(self, name: str, place: str) -> bool:
+        """Allow the empty vessel on any furniture in the open."""
+        return name == self.thing and takes().get(place) == "on"
+
+    def text(self) -> str:
+        """Return "what was in the orange cup is in the blue bowl"."""
+        return f"what was in the {self.thing} is in the {self.into}"
 
 
 class _StillGoal:
@@ -253,6 +287,12 @@ def room_of(place: str) -> str:
 @cache
 def _rooms() -> dict[str, str]:
     return {name: Rooms().room_of(*place.stand[:2]) for name, place in stations(sample_home(0)).items()}
+
+
+@cache
+def vessels() -> tuple[str, ...]:
+    """Return the things that small balls can be poured into."""
+    return tuple(name for name, product in products().items() if product.shape in ("cup", "bowl"))
 
 
 @cache

@@ -55,6 +55,11 @@ def inspect(where: str) -> Json:
     return {"do": "inspect", "target": where}
 
 
+def pour(vessel: str) -> Json:
+    """Pour what is in the held thing into a located vessel."""
+    return {"do": "pour", "target": f"${bound(vessel)}"}
+
+
 def read(what: str) -> Json:
     """Read what is shown; the reading is bound to "reading"."""
     return {"do": "read", "object": what, "as": "reading"}

@@ -9,7 +9,7 @@ from vlp.sim.symbolic import StepNotPossible, steps_of
 from vlp.sim.worlds.home.catalogue import products
 from vlp.sim.worlds.home.places import places, stations
 from vlp.sim.worlds.home.sampling import sample_home
-from vlp.sim.worlds.home.tasks.goals import dials, fixture_of, is_at, is_open, place_under, room_of, takes
+from vlp.sim.worlds.home.tasks.goals import dials, fixture_of, is_at, is_open, place_under, room_of, takes, vessels
 from vlp.sim.worlds.home.true_state import HomeObject, HomeTruth
 from vlp.sim.worlds.protocol import Station
 
@@ -201,6 +201,18 @@ def _handover(state: SymbolicHome, step: Json) -> None:
     state.truth = replace(state.truth, persons={**state.truth.persons, person.name: replace(person, holds=item.name)})
 
 
+def _pour(state: SymbolicHome, step: Json) -> None:
+    item, seen, truth = state.held(), state.seen(step["target"]), state.truth
+    host = truth.objects.get(seen.name)
+    place = place_under(truth, seen.name)
+    if host is None or host.support != seen.support or not state.in_reach(place):
+        raise StepNotPossible(f"no {seen.name} where it was seen")
+    if seen.name not in vessels() or takes().get(place) != "on":
+        raise StepNotPossible(f"nothing can be poured into the {seen.name} there")
+    both = {seen.name: truth.balls.get(seen.name, 0) + truth.balls.get(item.name, 0), item.name: 0}
+    state.truth = replace(truth, balls={**truth.balls, **both})
+
+
 def _read(state: SymbolicHome, step: Json) -> None:
     if state.truth.at != "gauges" or step["object"] not in dials():
         raise StepNotPossible(f"no {step['object']} in view from the {state.truth.at}")
@@ -224,7 +236,8 @@ def _check(state: SymbolicHome, step: Json) -> None:
 def _actions() -> dict[str, Callable[[SymbolicHome, Json], None]]:
     return {
         "go_to": _go_to, "look_at": _look_at, "inspect": _inspect, "locate": _locate, "grasp": _grasp, "lift": _lift,
-        "place": _place, "open": _open, "close": _close, "press": _press, "handover": _handover, "read": _read, "say": _say,
+        "place": _place, "open": _open, "close": _close, "press": _press, "handover": _handover, "pour": _pour, "read": _read,
+        "say": _say,
         "check": _check,
     }  # fmt: skip
 

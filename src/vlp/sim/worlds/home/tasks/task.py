@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vlp.sim.truth import Truth
-from vlp.sim.worlds.home.tasks.goals import HomeGoal, Lit, Shut, place_under, takes
+from vlp.sim.worlds.home.tasks.goals import HomeGoal, Lit, Poured, Shut, place_under, takes
 from vlp.sim.worlds.home.true_state import HomeTruth
 
 
@@ -59,7 +59,8 @@ class HomeTask:
         """Return whether everything that no goal speaks of is as it was."""
         lamp = was.lamp_on == now.lamp_on or any(isinstance(goal, Lit) for goal in self.goals)
         shut = all(Shut(name).holds(was) == Shut(name).holds(now) or Shut(name) in self.goals for name in was.opened)
-        balls = all(now.balls[name] == n for name, n in was.balls.items() if name in now.balls)
+        poured = {name for goal in self.goals if isinstance(goal, Poured) for name in (goal.thing, goal.into)}
+        balls = all(now.balls[name] == n for name, n in was.balls.items() if name in now.balls and name not in poured)
         return lamp and shut and balls and all(self._may_be(was, now, name) for name in was.objects if name in now.objects)
 
     def _may_be(self, was: HomeTruth, now: HomeTruth, name: str) -> bool:

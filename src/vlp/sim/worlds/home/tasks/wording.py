@@ -11,7 +11,7 @@ from vlp.sim.language.phrasings import Phrasings
 from vlp.sim.language.wording import pieces
 from vlp.sim.worlds.home.catalogue import products
 from vlp.sim.worlds.home.people import first_names
-from vlp.sim.worlds.home.tasks.goals import relation_of, takes, told_place
+from vlp.sim.worlds.home.tasks.goals import relation_of, takes, told_place, vessels
 
 
 def sentence(family: str, about: Mapping[str, str], rng: Random, split: str) -> str:
@@ -42,6 +42,8 @@ def names(slot: str) -> Mapping[str, str]:
         "thing": {name: f"the {name}" for name in products()},
         "place": {name: f"the {told_place(name)}" for name in takes()},
         "person": {name: name for name in first_names()},
+        "source": {name: f"the {name}" for name in vessels() if products()[name].shape == "cup"},
+        "vessel": {name: f"the {name}" for name in vessels()},
     }
     return known[slot] if slot in known else rows("words")[slot]
 
