@@ -25,7 +25,8 @@ class StillSimulation:
 def say(key: str, text: str, value: str, status: str = "succeeded") -> list[Event]:
     step: dict[str, Any] = {"revision": 1, "id": "1.1", "do": "say", "key": key}
     begun = Event("step-started", {**step, "epoch": 0, "arguments": {"text": text, "value": value}})
-    return [begun, Event("step-finished", {**step, "status": status, "result": {}})]
+    result = {"done": {"said": f"{text} {value}"}, "value": None}
+    return [begun, Event("step-finished", {**step, "status": status, "result": result})]
 
 
 def test_what_people_were_told_since_the_instruction_counts() -> None:

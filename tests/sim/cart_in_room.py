@@ -75,9 +75,12 @@ class Room:
     def react(self, simulation):
         del simulation
 
-    def floor(self, scene):
+    def floor(self, scene, data=None):
         crates = tuple(((x - 0.15, y - 0.15), (x + 0.15, y + 0.15)) for x, y in (crate.at for crate in scene.objects))
         return FloorPlan((-4.0, -4.0), (4.0, 4.0), crates)
+
+    def described(self, truth):
+        return {}
 
     def is_container(self, phrase):
         return False

@@ -13,7 +13,8 @@ from vlp.sim.worlds.home.tasks.commands import PARTS_DONE, AccountEntry, numbers
 from vlp.sim.worlds.home.true_state import HomeObject, HomeTruth, truth_of
 
 SCENE = sample_home(1)
-START, HOUSEHOLD = truth_of(SCENE), household_of(SCENE)
+START = truth_of(SCENE)
+HOUSEHOLD = household_of(START)
 """Morgan stands in the living room, Jane and Axel sit on the sofa; coffee table with one food, kitchen table with two."""
 
 
@@ -70,7 +71,12 @@ def test_a_thing_must_be_in_the_hand_of_the_person_meant() -> None:
         SOUP_TO_JANE, HOUSEHOLD, START, brought("tomato soup", "Axel's hand", "Axel"), [TOOK, wrong]
     )
     me = command(("bring", {"thing": "tomato soup", "from": "coffee table", "person": "me"}))
-    assert undone(me, HOUSEHOLD, START, brought("tomato soup", "hand"), [TOOK, replace(given, whom="me")]) == ""
+    assert HOUSEHOLD.commander == "Morgan"
+    for told in ("me", "Morgan"):
+        now = brought("tomato soup", "Morgan's hand", "Morgan")
+        assert undone(me, HOUSEHOLD, START, now, [TOOK, replace(given, whom=told)]) == ""
+    kept = undone(me, HOUSEHOLD, START, brought("tomato soup", "hand"), [TOOK, replace(given, whom="me")])
+    assert kept == "bring: Morgan does not hold the tomato soup"
 
 
 def test_what_is_found_by_its_category_is_what_is_given() -> None:
@@ -149,10 +155,10 @@ def test_every_kind_of_command_has_a_test_that_inaction_does_not_pass() -> None:
     for seed in range(12):
         scene = sample_home(seed)
         for kind in kinds():
-            drawn = sample_command(household_of(scene), rng, kind=kind)
+            drawn = sample_command(household_of(truth_of(scene)), rng, kind=kind)
             if drawn is not None:
                 seen.add(kind)
-                assert undone(drawn, household_of(scene), truth_of(scene), truth_of(scene), []), drawn.sentence
+                assert undone(drawn, household_of(truth_of(scene)), truth_of(scene), truth_of(scene), []), drawn.sentence
     assert seen == set(kinds())
 
 

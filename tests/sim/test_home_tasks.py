@@ -257,7 +257,7 @@ def test_the_policy_is_written_for_the_robot_that_is_to_follow_it() -> None:
     for family, about, lacks in (
         ("take_out", {"thing": "red mug", "inside": "drawer", "place": "sofa"}, "open"),
         ("lamp", {"state": "on"}, "press"),
-        ("hand", {"thing": "tomato soup", "person": "Jane"}, "handover"),
+        ("hand", {"thing": "tomato soup", "person": "Jane"}, "locate person"),
         ("inspect", {"dial": "gauge"}, "read"),
         ("find", {"thing": "banana"}, "say"),
     ):

@@ -126,6 +126,8 @@ def plural(noun: str) -> str:
     head, _, last = noun.rpartition(" ")
     irregular = {"dice": "dice", "knife": "knives", "shelf": "shelves"}
     regular = f"{last}es" if last.endswith(("s", "x", "z", "ch", "sh")) else f"{last}s"
+    if last.endswith("y") and last[-2:-1] not in ("", *"aeiou"):
+        regular = f"{last[:-1]}ies"
     return f"{head} {irregular.get(last, regular)}".strip()
 
 

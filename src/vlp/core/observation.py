@@ -165,7 +165,8 @@ class Located:
         box: where it is in the image.
         position_in_world: x, y, z of its centre in metres, in the robot's odometry frame (z up, 0 at the floor).
         size_m: length, width and height along its own axes; length >= width.
-        yaw_rad: direction of its length about z, in [-pi/2, pi/2); a mug's is its handle's, in [-pi, pi].
+        yaw_rad: direction of its length about z, in [-pi/2, pi/2); a mug's is its handle's, a person's where they face, both
+            in [-pi, pi].
         score: the grounder's confidence, 0 to 1.
         stamp_s: the observation's time.
     """
@@ -194,6 +195,19 @@ class Located:
             score=float(data["score"]),
             stamp_s=float(data["stamp_s"]),
         )
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a simulator knows of a thing or a person beside its name.
+
+    Args:
+        phrases: what else it may be called by, e.g. "drink", "person waving".
+        facing_rad: where a person faces in the world; None for a thing.
+    """
+
+    phrases: tuple[str, ...]
+    facing_rad: float | None = None
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vlp.core.errors import UsageError
-from vlp.core.observation import Box, Observation
+from vlp.core.observation import Box, Described, Observation
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER, Sources, make_grounder
 from vlp.primitives.manifest import Manifest
@@ -62,9 +63,10 @@ def open_robot(
     from vlp.sim.open import simulated
 
     acting, simulation = simulated(robot, world, seed)
-    eyes = make_grounder(grounder, Sources(boxes=true_boxes(simulation), model=model))
-    reader = Ocr() if simulation.world.legible else None
-    return PerceivingRobot(acting, eyes, judge, ask_person, simulation.world.sizes(), reader), simulation
+    stage, described = simulation.world, partial(_described, simulation)
+    eyes = make_grounder(grounder, Sources(true_boxes(simulation), described, model))
+    reader = Ocr() if stage.legible else None
+    return PerceivingRobot(acting, eyes, judge, ask_person, stage.sizes(), reader), simulation
 
 
 def manifest_in(robot: str = "", world: str = "") -> Manifest:
@@ -119,6 +121,10 @@ def true_boxes(simulation: Simulation) -> Callable[[], Mapping[str, Box]]:
         return {name: box for name, (box, pixels) in shown.items() if pixels >= least_px}
 
     return boxes
+
+
+def _described(simulation: Simulation) -> Mapping[str, Described]:
+    return simulation.world.described(simulation.truth())
 
 
 def _own(name: str) -> Robot:

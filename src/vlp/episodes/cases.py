@@ -12,7 +12,7 @@ from vlp.sim.truth import Truth
 from vlp.sim.worlds.seeds import SPLITS, split_of
 from vlp.sim.worlds.tasks import ScriptedEvent, Split, Tasks, WorldTask
 
-Kind = Literal["static", "dynamic", "cannot", "satisfied"]
+Kind = Literal["static", "dynamic", "cannot", "satisfied", "household"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Episode:
     Args:
         seed: what it was asked by.
         scene_seed: seed of the world; another one than `seed` when that world allowed no such episode.
-        kind: static, dynamic, cannot or satisfied.
+        kind: static, dynamic, cannot, satisfied or household.
         task: the instruction and its test.
         events: in the order of their steps; empty unless dynamic.
         world: a row of `vlp.sim.WORLDS`.

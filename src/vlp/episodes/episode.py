@@ -74,12 +74,17 @@ class System:
     robot: str = first(EMBODIMENTS)
 
 
+Stage = tuple[Robot, Simulation]
+"""A robot that perceives, and the world that it stands in."""
+
+
 def run_episode(
     episode: Episode,
     system: System,
     out: Path,
     watch: Watch | None = None,
     measure: MakeMeasure | None = None,
+    stage: Stage | None = None,
 ) -> Row:
     """Return the row of one episode; the run's directory is kept under `out` when it failed.
 
@@ -89,11 +94,12 @@ def run_episode(
         out: where the run's directory is made; one left there by a killed process is replaced.
         watch: makes who says why it failed; None leaves `cause` to the run's own reason.
         measure: makes what gives the row further columns.
+        stage: a robot in a world as an earlier episode left them; None opens both.
     """
     began = time.monotonic()
     folder = out / f"{episode.kind}-{episode.seed}"
     shutil.rmtree(folder, ignore_errors=True)
-    run, simulation, account, measured = set_up(episode, system, folder, watch, measure)
+    run, simulation, account, measured = set_up(episode, system, folder, watch, measure, stage)
     outcome = run.go()
     if (outcome.outcome, outcome.reason) == ("stopped", "interrupted"):
         raise KeyboardInterrupt  # whoever interrupted it wants no row of it, and no further episode
@@ -131,17 +137,19 @@ def run_episode(
 
 
 def set_up(
-    episode: Episode, system: System, folder: Path, watch: Watch | None = None, measure: MakeMeasure | None = None
+    episode: Episode,
+    system: System,
+    folder: Path,
+    watch: Watch | None = None,
+    measure: MakeMeasure | None = None,
+    stage: Stage | None = None,
 ) -> tuple[Run, Simulation, Account | None, Measure | None]:
     """Return a run of an episode, its world, who can tell about it and who measures; arguments as in `run_episode`.
 
     Without re-planning nobody hears a new instruction.
     """
     model = None if system.model is None else system.model()
-    robot, simulation = open_robot(
-        system.robot, world=episode.world, seed=episode.scene_seed, grounder=system.grounder, model=model
-    )
-    assert simulation is not None
+    robot, simulation = stage or open_stage(episode.scene_seed, episode.world, system, model)
     heard = [event for event in episode.events if system.replan or event.kind != "instruct"]
     following = [event.task for event in heard if event.task is not None]
     verdict = Verdict(simulation, episode.task, following, final=episode.final_task, seed=episode.seed)
@@ -161,6 +169,13 @@ def set_up(
         early=system.early,
     )  # fmt: skip
     return run, simulation, account, measured
+
+
+def open_stage(seed: int, world: str, system: System, model: Model | None = None) -> Stage:
+    """Return the robot of a system and the world of a seed that it stands in."""
+    robot, simulation = open_robot(system.robot, world=world, seed=seed, grounder=system.grounder, model=model)
+    assert simulation is not None
+    return robot, simulation
 
 
 def words_of(event: ScriptedEvent) -> str:

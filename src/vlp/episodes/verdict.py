@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vlp.core.messages import Instruction
 from vlp.episodes.world_events import happen
 from vlp.journal import Event
+from vlp.sim.worlds.tasks import AccountedTask, DoneStep
 
 if TYPE_CHECKING:
     from vlp.sim.simulation import Simulation
     from vlp.sim.truth import Truth
-    from vlp.sim.worlds.tasks import WorldTask
+    from vlp.sim.worlds.tasks import Cue, WorldTask
 
 
 class Verdict:
@@ -56,9 +57,11 @@ class Verdict:
         self._task: WorldTask | None = None
         self._heard: list[tuple[str | WorldTask | None, Truth]] = []
         self.said: list[str] = []
-        self._saying: dict[str, str] = {}
+        self._begun: dict[str, Any] = {}
         self.disturbed: list[str] = []
         self._hear(asked.text if isinstance(asked, Instruction) else asked)
+        if isinstance(asked, AccountedTask):
+            self._cue(asked, {})
 
     @property
     def task(self) -> WorldTask | None:
@@ -85,18 +88,39 @@ class Verdict:
             self._sentences += 1
             if self._sentences > 1:
                 self._instruct(event)
-        elif event.kind == "step-started" and event.data["do"] == "say":
-            self._saying[event.data["key"]] = " ".join(str(value) for value in event.data["arguments"].values())
-        elif event.kind == "step-finished" and event.data["key"] in self._saying:
-            words = self._saying.pop(event.data["key"])
-            self.said += [words] if event.data["status"] == "succeeded" else []
+        elif event.kind == "step-started":
+            self._begun = dict(event.data["arguments"])
+        elif event.kind == "step-finished" and event.data["status"] == "succeeded":
+            self._done(event)
+        elif event.kind == "policy" and (reason := event.data["policy"]["policy"].get("cannot")):
+            if isinstance(task := self.task, AccountedTask):
+                self._account(task.refused(reason))
         elif self._restore is not None:
             self._again(event)
 
     def __call__(self) -> bool | None:
         """Return whether the task is done now; None when nobody can say."""
-        task = self._final or self.task
+        task = self.task if isinstance(self.task, AccountedTask) else self._final or self.task
         return None if task is None else task.success(self.start, self._simulation.truth(), self.said)
+
+    def _done(self, event: Event) -> None:
+        """Take note of a step that succeeded: of what was said, and of all of it for a task that keeps an account."""
+        do, result = event.data["do"], event.data["result"]
+        self.said += [str(result["done"]["said"])] if do == "say" else []
+        if isinstance(task := self.task, AccountedTask):
+            x, y, _ = self._simulation.embodiment.base(self._simulation.data)
+            deed = DoneStep(do, self._begun, result["done"], result["value"], self._simulation.at(), (x, y))
+            self._account(task.after(deed, self._simulation.truth()))
+
+    def _account(self, task: AccountedTask) -> None:
+        """Put a task with a longer account in the place of the one in force, and let people begin with what is due by now."""
+        before = self.task.due() if isinstance(self.task, AccountedTask) else {}
+        self._task = task
+        self._cue(task, before)
+
+    def _cue(self, task: AccountedTask, before: Mapping[str, Cue]) -> None:
+        for name in sorted(set(task.due()) - set(before)):
+            task.cue(self._simulation, name)
 
     def _instruct(self, event: Event) -> None:
         scripted = event.data["source"].startswith("scheduled") and self._following

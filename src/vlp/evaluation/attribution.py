@@ -16,6 +16,7 @@ from vlp.sim.language.task import Task
 from vlp.sim.simulation import Simulation
 from vlp.sim.symbolic import is_right
 from vlp.sim.truth import Truth
+from vlp.sim.worlds.tasks import AccountedTask
 
 ORDER = (
     "wrong policy",
@@ -106,7 +107,7 @@ class Witness:
 
     def _unreached(self, episode: Episode, outcome: Outcome) -> str:
         now, task = self._simulation.truth(), self._verdict.task
-        asked = episode.final_task
+        asked = task if isinstance(task, AccountedTask) else episode.final_task
         if task is not None and task.instruction != asked.instruction:
             return "the new instruction was not heard"
         if unmet := asked.unmet(now, self._verdict.said):

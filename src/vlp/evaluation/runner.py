@@ -177,7 +177,8 @@ def _check_scene(name: str, suite: Suite, options: Options) -> None:
     if options.family:
         from vlp.episodes.cases import tasks_of
 
-        lookup(options.family, tasks_of(options.world).kinds["static"], f"family of tasks in the {options.world}")
+        known = {name: often for odds in tasks_of(options.world).kinds.values() for name, often in odds.items()}
+        lookup(options.family, known, f"family of tasks in the {options.world}")
 
 
 def summarise(name: str, suite: Suite, rows: list[Row], options: Options, cases: int, seed: int, seconds: float) -> Summary:

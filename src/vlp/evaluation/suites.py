@@ -91,6 +91,19 @@ SUITES: dict[str, Suite] = {
         ),
         anywhere=True, fixed={"model": "expert", "grounder": "oracle"},
     ),
+    "household": Suite(
+        "A household command is done, by the true state and the account of what was done and said; kind after kind, with "
+        "the expert in place of the model and the oracle in place of the grounder.",
+        31, "vlp.evaluation.tasks:household", groups=("family",),
+        numbers=("robot_s", "wall_s", "furniture_force_n", "person_force_n", "limit_breaches"), anywhere=True,
+        fixed={"model": "expert", "grounder": "oracle", "world": "home"},
+    ),
+    "household-day": Suite(
+        "As household, ten commands one after the other in one world, without putting anything back; a case is a day.",
+        10, "vlp.evaluation.tasks:day", groups=("family", "command"),
+        numbers=("wall_s", "furniture_force_n", "person_force_n", "limit_breaches"), anywhere=True,
+        fixed={"model": "expert", "grounder": "oracle", "world": "home"},
+    ),
     "upper-dynamic": Suite(
         "As dynamic, with the expert in place of the model and the oracle in place of the grounder.",
         100, "vlp.evaluation.tasks:dynamic", headline={"replan": True}, groups=("replan", "event"),

@@ -1,10 +1,12 @@
 """Suites of whole episodes: from a sentence to a finished task."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from vlp.episodes.assemble import manifest_in
-from vlp.episodes.cases import Kind, sample_episode
+from vlp.episodes.cases import Kind, sample_episode, tasks_of
+from vlp.episodes.day import run_day
 from vlp.episodes.episode import System, run_episode
 from vlp.evaluation.attribution import Witness
 from vlp.evaluation.meters import Meters
@@ -30,6 +32,21 @@ def satisfied(index: int, options: Options, out: Path) -> list[Row]:
 def dynamic(index: int, options: Options, out: Path) -> list[Row]:
     """Run one episode with a change midway, with re-planning and without."""
     return _run("dynamic", index, options, out) + _run("dynamic", index, options, out, replan=False)
+
+
+def household(index: int, options: Options, out: Path) -> list[Row]:
+    """Run one household command, of the kind whose turn it is."""
+    kinds = list(tasks_of(options.world).kinds["household"])
+    return _run("household", index, replace(options, family=options.family or kinds[index % len(kinds)]), out)
+
+
+def day(index: int, options: Options, out: Path) -> list[Row]:
+    """Run ten household commands in one world, without putting anything back in between."""
+    system = System(
+        None if options.model == "expert" else partial(opened_model, options.model), options.grounder, robot=options.robot
+    )
+    seed = seed_of(options.split, index)
+    return run_day(seed, system, out / "runs" / f"day-{seed}", options.world, watch=Witness, measure=Meters)
 
 
 def _run(kind: Kind, index: int, options: Options, out: Path, replan: bool = True) -> list[Row]:

@@ -8,7 +8,7 @@ from typing import Protocol
 from vlp.core.errors import lookup
 from vlp.core.images import Rgb
 from vlp.core.messages import Names
-from vlp.core.observation import Box
+from vlp.core.observation import Box, Described
 from vlp.models.protocol import Model
 
 ANYTHING = "anything"
@@ -23,11 +23,18 @@ class Detection:
         phrase: what it is, as precisely as the grounder knows, e.g. "red cube" although "cube" was asked for.
         box: where, in pixels of the image given.
         score: confidence, 0 to 1.
+        facing_rad: where a person faces in the world; None for a thing, and where the grounder does not know.
     """
 
     phrase: str
     box: Box
     score: float
+    facing_rad: float | None = None
+
+    @property
+    def is_person(self) -> bool:
+        """Whether it is a person: by what the grounder knows, or by the phrase."""
+        return self.facing_rad is not None or self.phrase.split()[:1] == ["person"]
 
 
 class Grounder(Protocol):
@@ -61,10 +68,12 @@ class Sources:
 
     Args:
         boxes: the true visible boxes by phrase, from a simulator.
+        described: what else it knows of those things and persons, by the same phrases.
         model: any model that can be asked.
     """
 
     boxes: Callable[[], Mapping[str, Box]] | None = None
+    described: Callable[[], Mapping[str, Described]] = dict
     model: Model | None = None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from vlp.core.errors import MissingComponent
 from vlp.core.images import Rgb
-from vlp.core.observation import Box
+from vlp.core.observation import Box, Described
 from vlp.perception.grounder import DEFAULT_GROUNDER, Detection, Sources
 from vlp.perception.looks import matches
 
@@ -14,8 +14,8 @@ class OracleGrounder:
 
     names, looks = None, 2
 
-    def __init__(self, boxes: Callable[[], Mapping[str, Box]]) -> None:
-        self._boxes = boxes
+    def __init__(self, boxes: Callable[[], Mapping[str, Box]], described: Callable[[], Mapping[str, Described]] = dict) -> None:
+        self._boxes, self._described = boxes, described
 
     @classmethod
     def build(cls, sources: Sources) -> "OracleGrounder":
@@ -23,10 +23,14 @@ class OracleGrounder:
         if sources.boxes is None:
             hint = f"Use the grounder {DEFAULT_GROUNDER!r} or 'model'."
             raise MissingComponent("the oracle grounder needs a simulator.", hint)
-        return cls(sources.boxes)
+        return cls(sources.boxes, sources.described)
 
     def ground(self, rgb: Rgb, phrase: str, also: Sequence[str] = ()) -> list[Detection]:
         """Return the true boxes of what matches, of what has that very name where there is one; the image is not looked at."""
-        boxes = self._boxes()
-        named = [phrase] if phrase in boxes else [name for name in boxes if matches(phrase, name)]
-        return [Detection(name, boxes[name], 1.0) for name in named]
+        boxes, known, found = self._boxes(), self._described(), []
+        for name in [phrase] if phrase in boxes else boxes:
+            about = known.get(name, Described(()))
+            person = about.facing_rad is not None
+            if name == phrase or phrase in about.phrases or (not person and matches(phrase, name)):
+                found.append(Detection(name, boxes[name], 1.0, about.facing_rad))
+        return found

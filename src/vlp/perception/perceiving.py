@@ -17,6 +17,7 @@ from vlp.models.protocol import Model
 from vlp.perception.checks import Sight, check
 from vlp.perception.comparing import comparing, counting, first_of, respects, weighing
 from vlp.perception.grounder import ANYTHING, Detection, Grounder
+from vlp.perception.people import locate_person, meeting
 from vlp.perception.person import Person
 from vlp.perception.points import Cloud, cloud
 from vlp.perception.pose import locate
@@ -49,7 +50,11 @@ class Places:
     def of(self, detection: Detection) -> Located | None:
         """Return where a detection is, None when depth shows nothing there."""
         if detection not in self.known:
-            self.known[detection] = locate(self.observation, detection, self.scene, self.sizes)
+            self.known[detection] = (
+                locate_person(self.scene, detection, self.observation.stamp_s)
+                if detection.is_person
+                else locate(self.observation, detection, self.scene, self.sizes)
+            )
         return self.known[detection]
 
     def hold(self, observation: Observation) -> bool:
@@ -172,6 +177,7 @@ class PerceivingRobot:
             return self._act(step)
         answers = {
             "locate": self._locate, "find_all": self._find_all, "check": self._check, "read": self._read, "ask": self._ask,
+            "locate_person": self._locate,
             "count": self._count, "compare": self._compare, "search": self._search,
         }  # fmt: skip
         with self._lock:
@@ -242,7 +248,7 @@ class PerceivingRobot:
         return OneLook(self._places, {"observe": time.perf_counter() - start})
 
     def _locate(self, step: Step) -> StepResult:
-        phrase = str(step.arguments["object"])
+        phrase = str(step.arguments["object" if step.do == "locate" else "person"])
         timings: dict[str, float] = {}
         seen: list[str] = []
         for attempt in range(1, self.grounder.looks + 1):
@@ -375,7 +381,7 @@ def with_perceptions(manifest: Manifest, reads: bool = False) -> Manifest:
     """Return the manifest of a robot with the primitives added that its cameras and a person give it.
 
     Things are located by depth: a robot without it gets `ask` alone. One without a hand has no check of what it holds.
-    `count`, `compare` and `search` are added where a place affords them.
+    `count`, `compare`, `search` and `locate_person` are added where a place affords them.
 
     Args:
         manifest: the robot's own.
@@ -388,7 +394,7 @@ def with_perceptions(manifest: Manifest, reads: bool = False) -> Manifest:
     if "check" in added and not manifest.has_hand:
         added["check"] = without_choice(added["check"], "holding")
     if manifest.sees_depth:
-        more = [counting(), comparing(manifest.primitives), *([searching()] if going(manifest) else [])]
+        more = [counting(), comparing(manifest.primitives), meeting(), *([searching()] if going(manifest) else [])]
         afforded = {name for place in manifest.places.values() for name in place.affords} - set(manifest.primitives)
         added |= {primitive.name: primitive for primitive in more if primitive.name in afforded}
     results = manifest.results | ({"count": {"count": "integer"}} if "count" in added else {})

@@ -62,7 +62,7 @@ def types(policy: Policy, context: Context) -> Iterator[Issue]:
     for path, step in walk(policy):
         wanted = {a.name: a.result for a in context.manifest.primitives[step.do].arguments}
         for argument, name in references(step):
-            if results.get(name, wanted[argument]) != wanted[argument]:
+            if wanted[argument] and results.get(name, wanted[argument]) != wanted[argument]:
                 thing = wanted[argument] == "object"
                 what = "one located object" if thing else f"the result {wanted[argument]!r}"
                 message = f"'${name}' is bound to {results[name]}; {step.do} takes {what}."

@@ -29,7 +29,8 @@ class Argument:
         default: what holds where it is left out; None for none.
         items: the type of each entry of a "list": "phrase", "place", "text", "number" or "integer".
         max_items: most entries of a "list".
-        result: the type of the result that a "reference" stands for: "object", "answer", or one that the manifest declares.
+        result: the type of the result that a "reference" stands for: "object", "answer", or one that the manifest declares;
+            "" for any.
         limit: the field of the robot's `Limits` that bounds a "number" too, e.g. "base_speed_m_s"; "" for none.
     """
 

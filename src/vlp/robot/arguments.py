@@ -108,6 +108,8 @@ def _list(argument: Argument, value: Any, manifest: Manifest) -> Fault | None:
 
 
 def _reference(argument: Argument, value: Any, manifest: Manifest) -> Fault | None:
+    if not argument.result:
+        return None
     if argument.result == "answer":
         return _text(argument, value, manifest)
     if argument.result in manifest.results:

@@ -68,7 +68,7 @@ def _check_argument(report: Report, at: str, argument: Argument, manifest: Manif
         report.add(at, "limit", f"it is bounded by {argument.limit!r}, which the robot does not declare as a number.", hint)
         return
     known = ("object", "answer", *manifest.results)
-    if argument.result not in known:
+    if argument.result and argument.result not in known:
         report.add(at, "result", f"no result type {argument.result!r}.", did_you_mean(argument.result, known))
     if argument.type == "choice":
         _check_choices(report, at, argument)

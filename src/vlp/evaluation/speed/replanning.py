@@ -137,7 +137,9 @@ def passes(effort: Effort) -> list[Measured]:
     for again, what, most in ((True, "re-plans", 0.2), (False, "first policies", 0.35)):
         more = {"whole": forwards[again] / max(tokens[again], 1)}
         name = "P2" if again else "P2b"
-        rows.append(Measured(name, f"forward passes a token, {what}", Interval.of(found[again]), told[again], None, most, "", more))
+        rows.append(
+            Measured(name, f"forward passes a token, {what}", Interval.of(found[again]), told[again], None, most, "", more)
+        )
     return rows
 
 

@@ -226,6 +226,7 @@ class SimRobot:
         if self.motion.stop.is_set():
             raise Stopped
         self._feel()
+        self._map = self._map.with_floor(self.simulation.world.floor(self.simulation.scene, self.simulation.data))
         self._focus(1.0)
         scope = self._acting.scope(self.motion, self._map, self.memory, self._look)
         self.motion.frame = scope.frame

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from vlp.core.observation import Sizes
+from vlp.core.observation import Described, Sizes
 from vlp.primitives.manifest import Place
 from vlp.sim.opengl import mujoco
 from vlp.sim.truth import Truth
@@ -133,15 +133,21 @@ class World(Protocol):
         ...
 
     def react(self, simulation: Simulation) -> None:
-        """Let happen what follows by itself from the state, e.g. that a button switches a lamp.
+        """Let happen what follows by itself from the state, e.g. that a button switches a lamp, or that people take something.
 
         It is called after time steps and after a restored snapshot, also twice in one state. What it keeps from one call to
-        the next belongs into MuJoCo's state, so that snapshots hold it. It changes no joints, speeds or forces.
+        the next belongs into MuJoCo's state, so that snapshots hold it. It moves things by servos and constraints of the
+        world's own alone: it changes no joints, speeds or forces, and nothing of the robot's.
         """
         ...
 
-    def floor(self, scene: Any) -> FloorPlan:
-        """Return the floor of a scene with what stands on it, for bodies that drive."""
+    def floor(self, scene: Any, data: mujoco.MjData | None = None) -> FloorPlan:
+        """Return the floor of a scene with what stands on it, for bodies that drive.
+
+        Args:
+            scene: a scene of this world.
+            data: its state, by which people stand where they are now; None takes the scene as it begins.
+        """
         ...
 
     def is_container(self, phrase: str) -> bool:
@@ -163,6 +169,10 @@ class World(Protocol):
 
     def people(self, scene: Any) -> Mapping[str, Sequence[str]]:
         """Return the people in a scene by name, with their bodies."""
+        ...
+
+    def described(self, truth: Truth) -> Mapping[str, Described]:
+        """Return what the oracle grounder knows of things and persons beside their names; empty for a world of plain names."""
         ...
 
     def sizes(self) -> Sizes:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from vlp.primitives.manifest import Manifest
 from vlp.sim.truth import Truth
+
+if TYPE_CHECKING:
+    from vlp.sim.simulation import Simulation
 
 Split = Literal["train", "test"]
 """Whose phrasings are used: those of training, or those kept for test, which no model is trained on."""
@@ -77,6 +80,61 @@ class ScriptedEvent:
         """Return the objects that it moves: not the robot's doing. `held` is what the hand held when it happened."""
         names = (self.args.get("object", ""), self.args.get("by", ""), held if self.kind == "knock" else "")
         return tuple(name for name in names if name)
+
+
+@dataclass(frozen=True)
+class DoneStep:
+    """A step that a robot has carried out.
+
+    Args:
+        do: the primitive.
+        arguments: with what each `$name` stood for in its place.
+        done: what the robot reports.
+        value: what was bound by "as"; None for nothing.
+        at: the named place where the robot stands now, "" between places.
+        base_m: x, y of its base in the world.
+    """
+
+    do: str
+    arguments: Mapping[str, Any]
+    done: Mapping[str, Any]
+    value: Any
+    at: str
+    base_m: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Cue:
+    """What a person is to begin with.
+
+    Args:
+        how: a word of the world's, e.g. "leads".
+        place: where to, "" for nowhere in particular.
+    """
+
+    how: str
+    place: str = ""
+
+
+@runtime_checkable
+class AccountedTask(WorldTask, Protocol):
+    """A task that is judged by what was done and said on the way too."""
+
+    def after(self, deed: DoneStep, now: Truth) -> AccountedTask:
+        """Return the task with a deed in its account; `now` is the true state after it."""
+        ...
+
+    def refused(self, reason: str) -> AccountedTask:
+        """Return the task with the robot's refusal in its account."""
+        ...
+
+    def due(self) -> Mapping[str, Cue]:
+        """Return what people are to do by now, by name."""
+        ...
+
+    def cue(self, simulation: Simulation, name: str) -> None:
+        """Let a person begin with what is due."""
+        ...
 
 
 class Tasks(Protocol):

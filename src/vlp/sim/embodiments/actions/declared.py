@@ -17,6 +17,12 @@ FIXTURE_ACTIONS: dict[str, str] = {
 }
 """The function that carries each of them out."""
 
+PEOPLE_ACTIONS: dict[str, str] = {
+    "follow": "vlp.sim.embodiments.actions.people:follow",
+    "guide": "vlp.sim.embodiments.actions.people:guide",
+}
+"""The same for what is done where people walk."""
+
 
 def fixture_primitives(moving: str, places: Sequence[Place] = ()) -> dict[str, Primitive]:
     """Return their declarations by name.
@@ -29,13 +35,23 @@ def fixture_primitives(moving: str, places: Sequence[Place] = ()) -> dict[str, P
     handle = Argument("target", "reference", "A $name bound by an earlier locate: the handle.")
     person = Argument("target", "reference", "A $name bound by an earlier locate: the person to turn to.", required=False)
     text = Argument("text", "text", "What to say, at most 200 characters.")
-    value = Argument("value", "reference", "A $name bound to an answer, to be said behind it.", required=False, result="answer")
+    value = Argument("value", "reference", "A $name whose result is to be said behind it.", required=False, result="")
+    hearer = Argument("target", "reference", "A $name bound by an earlier locate_person: who is spoken to.", required=False)
+    whom = Argument("target", "reference", "A $name bound by an earlier locate_person.")
     people = any("handover" in place.affords for place in places)
     declared = (
         Primitive(
             "handover", "action", "Hold out what is held to a person, and let go when they take it.",
-            (person,) if people else (), needs=("holding",), makes=("moved held", "hand_empty"), timeout_s=60.0,
+            (person,) if people else (), needs=("holding",), makes=("moved held", "hand_empty"), timeout_s=120.0,
             interruptible=False,
+        ),
+        Primitive(
+            "follow", "action", "Go behind a located person until they have stood still for a while.",
+            (whom,), timeout_s=180.0,
+        ),
+        Primitive(
+            "guide", "action", "Lead a located person to a named place, slowly enough for them to keep up.",
+            (whom, Argument("place", "place", "Where to lead them.")), makes=("at place",), timeout_s=180.0,
         ),
         Primitive(
             "press", "action", "Press a button before the robot with the closed fingers, until it gives way no further.",
@@ -50,7 +66,9 @@ def fixture_primitives(moving: str, places: Sequence[Place] = ()) -> dict[str, P
             "close", "action", f"Push a drawer shut at its located handle, {moving} forwards, until it gives way no further.",
             (handle,), needs=("hand_empty",), makes=("not open target",), timeout_s=90.0, interruptible=False,
         ),
-        Primitive("say", "action", "Tell people something.", (text, value), timeout_s=30.0),
+        Primitive(
+            "say", "action", "Tell something to who commands, or to a located person.", (text, value, hearer), timeout_s=30.0,
+        ),
         Primitive(
             "pour", "action",
             "Pour, tip or empty what is in the held thing into a located vessel, filling that; keep holding it.",

@@ -19,7 +19,7 @@ class Map:
     Args:
         places: what there is, and where.
         stations: x, y, yaw of the base at each place.
-        floor: with what stands on it.
+        floor: with what stands on it, people where the scanner shows them.
         is_container: whether a thing of a name is a vessel that things are put into, see `World.is_container`.
     """
 
@@ -27,6 +27,10 @@ class Map:
     stations: Mapping[str, Pose2]
     floor: FloorPlan
     is_container: Callable[[str], bool]
+
+    def with_floor(self, floor: FloorPlan) -> "Map":
+        """Return the map with another floor; with the same one, the map itself with all that it has worked out."""
+        return self if floor == self.floor else replace(self, floor=floor)
 
     @property
     def surfaces(self) -> list[str]:

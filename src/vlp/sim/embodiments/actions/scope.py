@@ -189,22 +189,30 @@ class Scope(ABC):
 
     # Shared moves.
 
-    def drive_to(self, place: str) -> None:
-        """Drive to a named place in carry posture, around what stands on the floor.
+    def drive_to(self, place: str, speed: float = 1.0) -> None:
+        """Drive to a named place in carry posture, around what stands on the floor, at a share of the highest speed.
 
         Raises:
             Failed: "no-way", before anything moves.
         """
-        x, y, yaw = (self.motion.target[name] for name in Mechanics.base_joints)
-        way = self.map.way((x, y, yaw), self.map.stations[place], self.motion.mechanics.bounds.radius_m)
-        self.memory.at = ""
-        for pose in way:
-            self.motion.follow(dict(zip(Mechanics.base_joints, turned_to(pose, self._yaw()), strict=True)))
+        self._drive(self.map.stations[place], speed)
         self.memory.at = place
         self.motion.frame = self.frame
         turned = {name: value for name, value in self.posture(place).items() if self.motion.target[name] != value}
         if turned and not self.map.is_one_workspace:
             self.motion.follow(turned)
+
+    def drive_up_to(self, pose: Pose2) -> None:
+        """Drive to a pose between the named places; what the hand may do is told from there. Raises as `drive_to` does."""
+        self._drive(pose)
+        self.motion.frame = pose
+
+    def _drive(self, goal: Pose2, speed: float = 1.0) -> None:
+        x, y, yaw = (self.motion.target[name] for name in Mechanics.base_joints)
+        way = self.map.way((x, y, yaw), goal, self.motion.mechanics.bounds.radius_m)
+        self.memory.at = ""
+        for pose in way:
+            self.motion.follow(dict(zip(Mechanics.base_joints, turned_to(pose, self._yaw()), strict=True)), speed)
 
     def work_at(self, place: str) -> None:
         """Drive to a place where the robot does not stand there already."""

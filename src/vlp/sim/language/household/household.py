@@ -14,6 +14,7 @@ class Belonging:
         place: the furniture that it stands on or in.
         size_m: length, width and height.
         mass_kg: its mass.
+        portable: whether a hand can take it.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Belonging:
     place: str
     size_m: tuple[float, float, float]
     mass_kg: float
+    portable: bool = True
 
     @property
     def volume_m3(self) -> float:
@@ -45,6 +47,8 @@ class Resident:
         pose: "sitting", "standing" or "lying".
         gesture: e.g. "waving"; "" for none.
         clothes: colour and garment, e.g. "red shirt".
+        takes: whether the person can take something into the hand.
+        walks: whether the person can go elsewhere.
     """
 
     name: str
@@ -53,6 +57,8 @@ class Resident:
     pose: str
     gesture: str = ""
     clothes: str = ""
+    takes: bool = True
+    walks: bool = True
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ class Household:
         things: the things that can be seen or found.
         residents: the persons.
         absent: names of things by category that such households have, and this one has not.
+        commander: which of the residents commands; "" for somebody else.
     """
 
     rooms: Mapping[str, Sequence[str]]
@@ -72,6 +79,12 @@ class Household:
     things: Sequence[Belonging]
     residents: Sequence[Resident] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
+    commander: str = ""
+
+    @property
+    def commander_takes(self) -> bool:
+        """Whether who commands can take something into the hand."""
+        return all(person.takes for person in self.residents if person.name == self.commander)
 
     def room_of(self, place: str) -> str:
         """Return the room of a piece of furniture, or the room itself; raises KeyError for neither."""

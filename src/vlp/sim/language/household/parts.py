@@ -51,13 +51,19 @@ class SoFar:
         """Return a place that takes things, other than some."""
         return self.one(place for place in self.household.takes if place not in without)
 
-    def laden(self) -> str:
-        """Return a place with something on it, in the room that was spoken of where there is one."""
-        return self.one(dict.fromkeys(t.place for t in self.household.things if self._near(t.place)))
+    def laden(self, portable: bool = False) -> str:
+        """Return a place with something on it, or something to take, in the room that was spoken of where there is one."""
+        things = [thing for thing in self.household.things if thing.portable or not portable]
+        return self.one(dict.fromkeys(t.place for t in things if self._near(t.place)))
+
+    def portable(self, where: str) -> Belonging:
+        """Return something at a piece of furniture or in a room that a hand can take."""
+        return self.one(thing for thing in self.household.at(where) if thing.portable)
 
     def resident(self) -> Resident:
-        """Return a person, of the room that was spoken of where there is one."""
-        return self.one(p for p in self.household.residents if self.room in ("", p.room))
+        """Return a person other than who commands, of the room that was spoken of where there is one."""
+        others = [person for person in self.household.residents if person.name != self.household.commander]
+        return self.one(p for p in others if self.room in ("", p.room))
 
     def missing(self, place: str) -> str:
         """Return something that is not at a place, and note that the command cannot be done."""
@@ -80,21 +86,18 @@ def take(said: SoFar) -> About:
     """Take a thing from furniture, or what was found."""
     if said.thing:
         return {}
-    said.source = said.laden()
-    if not said.possible:
-        said.thing = said.missing(said.source)
-    else:
-        said.thing = said.one(t.name for t in said.household.at(said.source))
+    said.source = said.laden(portable=True)
+    said.thing = said.portable(said.source).name if said.possible else said.missing(said.source)
     return {"thing": said.thing, "from": said.source}
 
 
 def find(said: SoFar) -> About:
     """Find a thing, or one of a category, in a room."""
-    said.room = said.room or said.household.room_of(said.laden())
+    said.room = said.room or said.household.room_of(said.laden(portable=True))
     if not said.possible:
         said.thing = said.missing(said.room)
         return {"thing": said.thing, "room": said.room}
-    found = said.one(said.household.at(said.room))
+    found = said.portable(said.room)
     said.source = found.place
     said.thing = found.category if said.rng.random() < 0.35 else found.name
     return {"thing": said.thing, "room": said.room}
@@ -107,15 +110,16 @@ def put(said: SoFar) -> About:
 
 def deliver(said: SoFar) -> About:
     """Give the thing to who commands, or to somebody told by name or by looks."""
-    if said.rng.random() < 0.4 or not said.household.residents:
-        return {"person": "me"}
-    person = said.one(said.household.residents)
+    others = [p for p in said.household.residents if p.takes and p.name != said.household.commander]
+    if said.rng.random() < 0.4 or not others:
+        return _to_me(said)
+    person = said.one(others)
     return {"person": _told(said, person), "room": person.room}
 
 
 def bring(said: SoFar) -> About:
     """Bring a thing from furniture to who commands."""
-    return {**take(said), "person": "me"}
+    return {**take(said), **_to_me(said)}
 
 
 def count(said: SoFar) -> About:
@@ -155,6 +159,7 @@ def find_person(said: SoFar) -> About:
 
 def find_again(said: SoFar) -> About:
     """Find who was met in another room, to which they have gone."""
+    _who_walks(said)
     return {"room": said.one(room for room in said.household.rooms if room != said.room)}
 
 
@@ -192,7 +197,7 @@ def answer(said: SoFar) -> About:
 
 def follow(said: SoFar) -> About:
     """Follow who was met, or who commands, to a room or until told to stop."""
-    who = {"person": "them" if said.person else "me"}
+    who = _who_walks(said)
     elsewhere = said.one(room for room in said.household.rooms if room != said.room)
     return {**who, "room": elsewhere} if said.rng.random() < 0.6 else who
 
@@ -201,7 +206,21 @@ def guide(said: SoFar) -> About:
     """Guide who was met, or who commands, to furniture elsewhere."""
     near = said.person.place if said.person else ""
     places = [place for furniture in said.household.rooms.values() for place in furniture if place != near]
-    return {"person": "them" if said.person else "me", "to": said.one(places)}
+    return {**_who_walks(said), "to": said.one(places)}
+
+
+def _to_me(said: SoFar) -> About:
+    """Return who commands as the one who is given something."""
+    if not said.household.commander_takes:
+        raise NothingFits
+    return {"person": "me"}
+
+
+def _who_walks(said: SoFar) -> About:
+    """Return who was met, or who commands, as the one who goes somewhere."""
+    if said.person is not None and not said.person.walks:
+        raise NothingFits
+    return {"person": "them" if said.person else "me"}
 
 
 def _told(said: SoFar, person: Resident) -> str:

@@ -9,9 +9,10 @@ from vlp.sim.worlds.aiming import looking
 from vlp.sim.worlds.home.furniture import Joiner, add_furniture, facing
 from vlp.sim.worlds.home.mannequins import add_person
 from vlp.sim.worlds.home.meshes import add_mesh_geom, add_panel
-from vlp.sim.worlds.home.reacting import show_lamp
+from vlp.sim.worlds.home.reacting import n_remembered, show_lamp
 from vlp.sim.worlds.home.rooms import Rooms
 from vlp.sim.worlds.home.scene import HomeLook, HomeScene
+from vlp.sim.worlds.home.taking import add_grip
 from vlp.sim.worlds.home.textures import add_texture, painting_picture, rug_picture, tiles, weave, window_picture, wood
 from vlp.sim.worlds.home.things import Geom, Vec, add_thing, quaternion
 
@@ -26,7 +27,7 @@ def build(scene: HomeScene, robot: mujoco.MjSpec, audience: str) -> mujoco.MjMod
     """
     spec, look = robot, scene.look
     spec.modelname = "home"
-    spec.nuserdata = 2  # of the lamp, see `reacting`
+    spec.nuserdata = n_remembered(scene)
     quality = spec.visual.quality
     quality.offsamples, quality.shadowsize, quality.numslices, quality.numstacks = 0, 1536, 18, 6
     spec.visual.map.shadowscale = 0.66
@@ -48,6 +49,8 @@ def build(scene: HomeScene, robot: mujoco.MjSpec, audience: str) -> mujoco.MjMod
         add_person(spec, person)
     for thing in scene.objects:
         add_thing(spec, thing)
+    for person in scene.persons:
+        add_grip(spec, person, scene)
     _add_balls(spec, scene)
     model = spec.compile()
     show_lamp(model, scene.fixtures.lamp_on)

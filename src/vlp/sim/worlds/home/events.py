@@ -10,8 +10,10 @@ from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.home.mannequins import move_arm
 from vlp.sim.worlds.home.people import gestures
 from vlp.sim.worlds.home.places import surfaces
+from vlp.sim.worlds.home.reacting import people_from
 from vlp.sim.worlds.home.sampling import place_thing
 from vlp.sim.worlds.home.scene import HomeScene, Thing
+from vlp.sim.worlds.home.taking import let_go
 from vlp.sim.worlds.protocol import Happening
 
 
@@ -45,6 +47,7 @@ def move(simulation: Simulation, phrase: str, rng: np.random.Generator, place: s
     open_ = [place] if place else ["coffee table", "kitchen table", "cabinet", "shelf: middle", "shelf: upper"]
     spot = place_thing(phrase, open_, tops, [t for name, t in now.items() if name != phrase], rng)
     if spot is not None:
+        let_go(simulation.model, simulation.data, scene, people_from(), phrase)
         simulation.put(phrase, spot.position_m, spot.yaw_rad)
     return spot is not None
 
@@ -70,6 +73,7 @@ def _move(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]
 
 def _remove(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]) -> tuple[str, ...]:
     del rng
+    let_go(simulation.model, simulation.data, scene_of(simulation), people_from(), named[0])
     simulation.remove(named[0])
     return (named[0],)
 

@@ -2,9 +2,10 @@
 
 from functools import cache
 
-from vlp.core.observation import SizeBounds, Sizes
+from vlp.core.observation import Described, SizeBounds, Sizes
 from vlp.sim.opengl import mujoco
 from vlp.sim.simulation import Simulation
+from vlp.sim.truth import Truth
 from vlp.sim.worlds.floor import FloorPlan
 from vlp.sim.worlds.home.building import build
 from vlp.sim.worlds.home.catalogue import products
@@ -15,9 +16,12 @@ from vlp.sim.worlds.home.reacting import react
 from vlp.sim.worlds.home.rooms import floor_plan
 from vlp.sim.worlds.home.sampling import sample_home
 from vlp.sim.worlds.home.scene import HomeScene
+from vlp.sim.worlds.home.tasks.symbolic_people import looks
+from vlp.sim.worlds.home.tasks.task import home
 from vlp.sim.worlds.home.tasks.tasks import HomeTasks
 from vlp.sim.worlds.home.telling import describe
 from vlp.sim.worlds.home.true_state import HomeTruth, read_truth
+from vlp.sim.worlds.home.walking import floor_now
 from vlp.sim.worlds.protocol import Station
 
 
@@ -44,12 +48,13 @@ class Home:
         return stations(scene)
 
     def react(self, simulation: Simulation) -> None:
-        """Switch the lamp where somebody has pushed the button."""
-        react(simulation.model, simulation.data, scene_of(simulation).fixtures.lamp_on)
+        """Switch the lamp where somebody has pushed the button, let people take what is held out to them, and walk."""
+        body, data = simulation.embodiment, simulation.data
+        react(simulation.model, data, scene_of(simulation), body.fingers, body.base(data))
 
-    def floor(self, scene: HomeScene) -> FloorPlan:
+    def floor(self, scene: HomeScene, data: mujoco.MjData | None = None) -> FloorPlan:
         """Return both rooms with walls, furniture and people."""
-        return floor_plan(scene)
+        return floor_plan(scene) if data is None else floor_now(data, scene)
 
     def is_container(self, phrase: str) -> bool:
         """Return whether it is a bowl or a plate; a cup fits into a hand."""
@@ -70,6 +75,13 @@ class Home:
     def people(self, scene: HomeScene) -> dict[str, tuple[str, ...]]:
         """Return the mannequins."""
         return {person.name: bodies_of(person.name) for person in scene.persons}
+
+    def described(self, truth: Truth) -> dict[str, Described]:
+        """Return the categories of things, and what people look like."""
+        now = home(truth)
+        things = {name: Described((products()[name].category,)) for name in now.objects}
+        people = {name: Described(looks(person), person.facing_rad) for name, person in now.persons.items()}
+        return {**things, **people}
 
     def sizes(self) -> Sizes:
         """Return the largest extents of things by their nouns."""

@@ -43,7 +43,7 @@ def add_person(spec: mujoco.MjSpec, person: HomePerson) -> None:
         q = lain
         c, s = math.cos(person.yaw_rad), math.sin(person.yaw_rad)
         at = person.x_m + build.hips_m * c, person.y_m + build.hips_m * s, z
-    body = spec.worldbody.add_body(name=person.name, pos=at, quat=q)
+    body = spec.worldbody.add_body(name=person.name, pos=at, quat=q, mocap=person.pose == "standing")  # who stands may walk
     draw = _Sketch(spec, body, person.name)
     _trunk(spec, draw, build, person)
     (_sitting_legs if person.pose == "sitting" else _straight_legs)(draw, build)

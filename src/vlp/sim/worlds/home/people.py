@@ -1,11 +1,13 @@
 """Who may be at home: spots, poses, gestures, clothes, and the measures of a mannequin's body."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from vlp.sim.worlds.home.catalogue import Rgb
+from vlp.sim.worlds.home.rooms import Rooms
 from vlp.sim.worlds.home.scene import Furniture, HomePerson
 
 
@@ -61,14 +63,35 @@ def gestures() -> dict[str, tuple[ArmPose, ArmPose]]:
     }
 
 
-def spots(sofa: Furniture) -> dict[str, tuple[float, float, float]]:
-    """Return x, y and yaw of where persons may be; on the sofa those of the hips."""
-    to_front = sofa.yaw_rad + math.pi
+def standing_spots() -> dict[str, tuple[float, float, float]]:
+    """Return x, y and yaw of where persons may stand, the same in every home."""
     return {
         "by the window": (1.25, 1.92, -math.pi / 2),
         "by the plant": (-1.80, -0.65, 0.0),
         "by the kitchen's entrance": (3.40, -1.98, math.pi / 2),
         "by the kitchen's wall": (5.45, -1.95, math.pi / 2),
+    }
+
+
+def free_spot(room: str, others: Sequence[tuple[float, ...]]) -> tuple[float, float, float] | None:
+    """Return the first spot in a room at which nobody stands, None where there is none.
+
+    Args:
+        room: which.
+        others: x, y of people.
+    """
+    apart_m, up = 0.6, math.pi / 2
+    for pose in (*standing_spots().values(), (0.6, -1.8, up), (6.3, -1.8, up)):
+        if Rooms().room_of(*pose[:2]) == room and all(math.dist(pose[:2], other) > apart_m for other in others):
+            return pose
+    return None
+
+
+def spots(sofa: Furniture) -> dict[str, tuple[float, float, float]]:
+    """Return x, y and yaw of where persons may be; on the sofa those of the hips."""
+    to_front = sofa.yaw_rad + math.pi
+    return {
+        **standing_spots(),
         "sofa: left": (*sofa.point(-sofa.depth_m / 2 + 0.34, 0.45), to_front),
         "sofa: right": (*sofa.point(-sofa.depth_m / 2 + 0.34, -0.45), to_front),
         "sofa": (*sofa.point(-sofa.depth_m / 2 + 0.32, 0.0), sofa.yaw_rad + math.pi / 2),

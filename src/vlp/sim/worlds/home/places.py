@@ -47,7 +47,8 @@ class Surface:
 
 def places() -> tuple[Place, ...]:
     """Return the places as a manifest tells them; the robot starts at the first."""
-    on, inside, at_a_table = ("on",), ("in",), ("pour", "weigh", "count", "compare", "search")
+    on, inside, people = ("on",), ("in",), ("handover", "wait", "say", "follow", "guide", "locate_person")
+    at_a_table = ("pour", "weigh", "count", "compare", "search")
     return (
         Place("start", doc="Where the robot starts, in the living room."),
         Place("coffee table", on, visible=True, clearable=True, doc="The low table in the living room.", affords=at_a_table),
@@ -63,8 +64,8 @@ def places() -> tuple[Place, ...]:
         Place("button", doc="The button on the wall that switches the lamp.", affords=("press",)),
         Place("gauges", doc="The gauge and the display on the kitchen's wall.", affords=("look",)),
         Place("door", doc="The opening between the rooms, on the living room's side."),
-        Place("living room", affords=("handover", "say", "wait")),
-        Place("kitchen", affords=("handover", "say", "wait")),
+        Place("living room", affords=people),
+        Place("kitchen", affords=people),
     )
 
 

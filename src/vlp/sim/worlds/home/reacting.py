@@ -1,13 +1,46 @@
-"""What a home does by itself: its button switches its lamp.
+"""What a home does by itself: its button switches its lamp, people take what is held out to them, and walk.
 
 The lamp's state is MuJoCo's user data, so snapshots keep it: first whether it differs from how the scene begins, then whether
-the button is down.
+the button is down. Behind it stands what people are about, see `taking` and `walking`.
 """
 
+from vlp.sim.embodiments.protocol import Fingers
 from vlp.sim.opengl import mujoco
+from vlp.sim.worlds.home import taking, walking
+from vlp.sim.worlds.home.scene import HomeScene
+from vlp.sim.worlds.protocol import Pose2
 
 
-def react(model: mujoco.MjModel, data: mujoco.MjData, lamp_began_on: bool) -> None:
+def n_remembered(scene: HomeScene) -> int:
+    """Return how many numbers of MuJoCo's user data a home takes."""
+    return walkers_from(scene) + len(scene.persons) * walking.n_remembered()
+
+
+def people_from() -> int:
+    """Return where people's user data begins."""
+    return 2
+
+
+def walkers_from(scene: HomeScene) -> int:
+    """Return where the user data of people as walkers begins."""
+    return people_from() + len(scene.persons) * taking.n_remembered()
+
+
+def react(model: mujoco.MjModel, data: mujoco.MjData, scene: HomeScene, hand: Fingers | None, robot: Pose2) -> None:
+    """Let happen what follows by itself from the state.
+
+    Args:
+        model, data: a home after a time step.
+        scene: what it was built from.
+        hand: the robot's.
+        robot: where its base is.
+    """
+    _switch(model, data, scene.fixtures.lamp_on)
+    taking.take(model, data, scene, hand, people_from())
+    walking.walk(data, scene, robot, walkers_from(scene))
+
+
+def _switch(model: mujoco.MjModel, data: mujoco.MjData, lamp_began_on: bool) -> None:
     """Switch the lamp where the button has just gone down, and let it look as it is."""
     pressed_m = float(data.qpos[model.jnt_qposadr[model.joint("button").id]])
     if pressed_m > 0.007 and not data.userdata[1]:

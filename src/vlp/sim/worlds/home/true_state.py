@@ -14,9 +14,11 @@ from vlp.sim.worlds.contacts import carrier, contacts, held_by, of_hand
 from vlp.sim.worlds.home.mannequins import hand_of, joint_names
 from vlp.sim.worlds.home.people import Build, gestures, seat_height_m, upturned_hand
 from vlp.sim.worlds.home.places import Cabinet, shelf_levels
-from vlp.sim.worlds.home.reacting import is_lamp_on
+from vlp.sim.worlds.home.reacting import is_lamp_on, people_from
 from vlp.sim.worlds.home.rooms import Rooms
 from vlp.sim.worlds.home.scene import HomePerson, HomeScene, Thing
+from vlp.sim.worlds.home.taking import taken
+from vlp.sim.worlds.home.walking import where
 
 Point = tuple[float, float, float]
 
@@ -52,6 +54,7 @@ class TruePerson:
         position_in_world: x and y of the middle in metres, and the height of the face.
         hand_in_world: x, y, z of the middle of the right palm.
         holds: the thing in that hand, or "".
+        facing_rad: where the front faces.
     """
 
     name: str
@@ -62,6 +65,7 @@ class TruePerson:
     position_in_world: Point
     hand_in_world: Point
     holds: str
+    facing_rad: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,11 @@ def read_truth(
     holding = held_by(touching, hand) if held is None else held
     carrying = {*present, *_carriers(scene)}
     direct: dict[str, str] = {}
+    owners = taken(data, scene, people_from())
     for name in present:
+        if name in owners and name != holding:
+            direct[name] = hand_of(owners[name])
+            continue
         below = carrier(model, data, name, {body: up for body, up in touching[name].items() if body in carrying})
         direct[name] = "hand" if name == holding or of_hand(below, hand) else "floor" if below == "world" else below
     objects = {name: _object(data, thing, direct, present) for name, thing in present.items()}
@@ -149,7 +157,7 @@ def truth_of(scene: HomeScene) -> HomeTruth:
     for p in scene.persons:
         face_m = seat_height_m(p) + (build.head_m if p.pose != "lying" else 0.0)
         at, held = (p.x_m, p.y_m, face_m), upturned_hand(p)
-        persons[p.name] = TruePerson(p.name, p.pose, p.gesture, p.shirt, place_of(p), at, held, p.holds)
+        persons[p.name] = TruePerson(p.name, p.pose, p.gesture, p.shirt, place_of(p), at, held, p.holds, p.yaw_rad)
     return HomeTruth(
         objects=dict(objects),
         at="start",
@@ -228,11 +236,12 @@ def _person(data: mujoco.MjData, person: HomePerson, objects: dict[str, HomeObje
     palm = hand.xpos + hand.xmat.reshape(3, 3) @ (0.0, 0.0, -build.forearm_m - build.palm_m)
     eye = data.body(person.name)
     face = eye.xpos + eye.xmat.reshape(3, 3) @ (0.0, 0.0, build.head_m)
+    x, y, yaw = where(data, person)
+    place = Rooms().room_of(x, y) if person.pose == "standing" else place_of(person)
     holds = next((name for name, item in objects.items() if item.support == hand_of(person.name)), "")
     return TruePerson(
-        person.name, person.pose, gesture, person.shirt,
-        place_of(person),
-        (person.x_m, person.y_m, float(face[2])), (float(palm[0]), float(palm[1]), float(palm[2])), holds,
+        person.name, person.pose, gesture, person.shirt, place,
+        (x, y, float(face[2])), (float(palm[0]), float(palm[1]), float(palm[2])), holds, yaw,
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """The world `tabletop`: a table with objects before the robot, a bin beside it, and a place to start from."""
 
-from vlp.core.observation import Sizes
+from vlp.core.observation import Described, Sizes
 from vlp.sim.opengl import mujoco
 from vlp.sim.simulation import Simulation
 from vlp.sim.truth import Truth
@@ -54,8 +54,9 @@ class Tabletop:
     def react(self, simulation: Simulation) -> None:
         """Do nothing: nothing here changes by itself."""
 
-    def floor(self, scene: Scene) -> FloorPlan:
-        """Return a square of floor with the table and the bin."""
+    def floor(self, scene: Scene, data: mujoco.MjData | None = None) -> FloorPlan:
+        """Return a square of floor with the table and the bin, which nobody moves."""
+        del data
         t, (x, y), (half_x, half_y) = scene.table, BIN.at_m, BIN.half_m
         table = (t.near_m, -t.width_m / 2), (t.near_m + t.depth_m, t.width_m / 2)
         return FloorPlan((-2.0, -2.35), (2.05, 2.35), (table, ((x - half_x, y - half_y), (x + half_x, y + half_y))))
@@ -75,6 +76,11 @@ class Tabletop:
 
     def people(self, scene: Scene) -> dict[str, tuple[str, ...]]:
         """Return nobody."""
+        return {}
+
+    def described(self, truth: Truth) -> dict[str, Described]:
+        """Return nothing: names say it all."""
+        del truth
         return {}
 
     def sizes(self) -> Sizes:

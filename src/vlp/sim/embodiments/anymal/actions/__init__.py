@@ -9,7 +9,7 @@ from importlib import import_module
 from vlp.core.errors import lookup
 from vlp.primitives.manifest import Argument, Place, Primitive
 from vlp.primitives.standard import STANDARD
-from vlp.sim.embodiments.actions.declared import FIXTURE_ACTIONS, fixture_primitives
+from vlp.sim.embodiments.actions.declared import FIXTURE_ACTIONS, PEOPLE_ACTIONS, fixture_primitives
 from vlp.sim.embodiments.robot import ActionFunction
 
 ACTIONS: dict[str, str] = {
@@ -24,6 +24,7 @@ ACTIONS: dict[str, str] = {
     "push": "vlp.sim.embodiments.actions.push:push",
     "inspect": "vlp.sim.embodiments.anymal.actions.inspect:inspect",
     **FIXTURE_ACTIONS,
+    **PEOPLE_ACTIONS,
     "home": "vlp.sim.embodiments.anymal.actions.walk:stand",
 }
 
@@ -35,7 +36,7 @@ def action(name: str) -> ActionFunction:
 
 
 def primitives(places: Sequence[Place]) -> list[Primitive]:
-    """Return what ANYmal can do in a world: its own primitives, shared and standard ones, one for each of `ACTIONS`."""
+    """Return what ANYmal can do in a world: its own primitives, shared and standard ones; what people do where they walk."""
     place = Argument("place", "place", "The place to walk to.")
     target = Argument("target", "target", "A $name bound by an earlier locate, or a named place.")
     own = {
@@ -58,4 +59,5 @@ def primitives(places: Sequence[Place]) -> list[Primitive]:
         )
     }  # fmt: skip
     known = {**STANDARD, **fixture_primitives("walking", places), **own}
-    return [known[name] for name in ACTIONS]
+    afforded = {name for place in places for name in place.affords}
+    return [known[name] for name in ACTIONS if name not in PEOPLE_ACTIONS or name in afforded]

@@ -12,7 +12,7 @@ from typing import Any
 from vlp.core.errors import lookup
 from vlp.primitives.manifest import Place, Primitive
 from vlp.primitives.standard import STANDARD
-from vlp.sim.embodiments.actions.declared import FIXTURE_ACTIONS, fixture_primitives
+from vlp.sim.embodiments.actions.declared import FIXTURE_ACTIONS, PEOPLE_ACTIONS, fixture_primitives
 from vlp.sim.embodiments.actions.scope import Scope
 
 ActionFunction = Callable[[Scope, dict[str, Any]], dict[str, Any]]
@@ -26,6 +26,7 @@ ACTIONS: dict[str, str] = {
     "release": "vlp.sim.embodiments.actions.place:release",
     "push": "vlp.sim.embodiments.actions.push:push",
     **FIXTURE_ACTIONS,
+    **PEOPLE_ACTIONS,
     "home": "vlp.sim.embodiments.hsr.actions.drive:home",
 }
 

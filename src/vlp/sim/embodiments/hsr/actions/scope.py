@@ -64,7 +64,11 @@ class HsrScope(Scope):
         return pan, -math.atan2(eye_m - z, max(math.hypot(dx, dy), 0.05))
 
     def aim(self, pan_rad: float | None, tilt_rad: float | None) -> tuple[dict[str, float], dict[str, float]]:
-        """Return the joints of the head, within their limits."""
+        """Return the joints of the head, within their limits; the neck turns farther to the right than to the left."""
+        if pan_rad is not None:
+            low_rad, high_rad, turn_rad = -3.8, 1.7, 2 * math.pi
+            ways = [min(max(pan_rad + whole, low_rad), high_rad) for whole in (0.0, -turn_rad)]
+            pan_rad = min(ways, key=lambda way: abs(math.remainder(way - (pan_rad or 0.0), turn_rad)))
         wanted = {"pan_rad": (pan_rad, -3.8, 1.7), "tilt_rad": (tilt_rad, -1.5, 0.5)}
         reached = {name: min(max(turn, low), high) for name, (turn, low, high) in wanted.items() if turn is not None}
         return {joint: reached[name] for joint, name in zip(HEAD_JOINTS, wanted, strict=True) if name in reached}, reached

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from vlp.sim.language.household.command import Command, Part
@@ -16,6 +16,9 @@ COMMANDER = "me"
 """Who commands, as parts name them."""
 
 
+Did = Literal["went", "found", "took", "met", "said", "handed", "followed", "guided"]
+
+
 @dataclass(frozen=True)
 class AccountEntry:
     """One thing that the robot did or said, as its journal and the true state tell together.
@@ -24,11 +27,11 @@ class AccountEntry:
         did: "went" to a place, "found" or "took" a thing, "met" a person (stood before them and looked at them), "said" a text
             to a person, "handed" a thing to a person, "followed" or "guided" a person to a place.
         what: the thing, or the text.
-        whom: the person; "me" for who commands.
+        whom: the person; who commands may be called by name or "me".
         where: the place of the home where it was done, or ended.
     """
 
-    did: Literal["went", "found", "took", "met", "said", "handed", "followed", "guided"]
+    did: Did
     what: str = ""
     whom: str = ""
     where: str = ""
@@ -50,20 +53,33 @@ def undone(command: Command, household: Household, start: HomeTruth, now: HomeTr
         start, now: the true state when it was said, and at the end.
         account: what the robot has done and said since, in order.
     """
+    account = _as_told(household, account)
     if command.cannot:
         return _unrefused(command, account)
-    following = _Following(household, now, account)
-    for part in command.parts:
-        try:
-            PARTS_DONE[part.do](following, part)
-        except _NotDone as why:
-            return f"{part.do}: {why}"
+    following = Following(household, now, account)
+    done, why = following.through(command.parts)
+    if why:
+        return f"{command.parts[done].do}: {why}"
     strays = [
         name
         for name, item in start.objects.items()
         if name in now.objects and name not in following.moved and now.objects[name].support != item.support
     ]
     return f"moved the {strays[0]}" if strays else f"still holds the {now.holding}" if now.holding else ""
+
+
+def progress(
+    command: Command, household: Household, now: HomeTruth, account: Sequence[AccountEntry]
+) -> tuple[int, "Following"]:
+    """Return how many parts of a command are done, from the first on, and what they found, took and met; see `undone`."""
+    following = Following(household, now, _as_told(household, account))
+    done, _ = following.through(command.parts)
+    return done, following
+
+
+def _as_told(household: Household, account: Sequence[AccountEntry]) -> list[AccountEntry]:
+    """Return an account in which who commands is "me"."""
+    return [replace(entry, whom=COMMANDER) if entry.whom == household.commander != "" else entry for entry in account]
 
 
 def _unrefused(command: Command, account: Sequence[AccountEntry]) -> str:
@@ -73,14 +89,34 @@ def _unrefused(command: Command, account: Sequence[AccountEntry]) -> str:
     return f"took the {taken}" if taken else "" if told else f"did not say that {command.cannot}"
 
 
-class _Following:
-    """The account so far as it has been used up, and what the parts before have found, taken and met."""
+class Following:
+    """The account so far as it has been used up, and what the parts before have found, taken and met.
+
+    Args:
+        household: the home as commands speak of it.
+        now: the true state.
+        account: with "me" for who commands.
+
+    Attributes:
+        thing: what was found or taken last, "" for nothing.
+        person: who was met last; "me" for who commands.
+        moved: what had to be moved.
+    """
 
     def __init__(self, household: Household, now: HomeTruth, account: Sequence[AccountEntry]) -> None:
         self.household, self.now = household, now
         self._account, self._used = account, 0
         self.thing, self.person = "", COMMANDER
         self.moved: set[str] = set()
+
+    def through(self, parts: Sequence[Part]) -> tuple[int, str]:
+        """Go through parts until one has not been done; return how many have, and what is missing of the next."""
+        for i, part in enumerate(parts):
+            try:
+                PARTS_DONE[part.do](self, part)
+            except _NotDone as why:
+                return i, str(why)
+        return len(parts), ""
 
     def entry(self, did: str, fits: Callable[[AccountEntry], bool], missing: str) -> AccountEntry:
         """Return the next entry of a kind that fits, and go on behind it; raises _NotDone."""
@@ -123,64 +159,65 @@ class _Following:
         fit = fit or [person.name for person in self.household.persons(room, told)]
         if not fit:
             raise _NotDone(f"nobody is {told}")
-        return fit[0]
+        return COMMANDER if fit[0] == self.household.commander else fit[0]
 
     def near(self, place: str, wanted: str) -> bool:
         """Return whether a place of the home is a room or furniture that is wanted; any will do for ""."""
         return not wanted or is_at(place, wanted) or (wanted in self.household.rooms and room_of(place) == wanted)
 
 
-def _go(following: _Following, part: Part) -> None:
+def _go(following: Following, part: Part) -> None:
     to = part.about["to"]
     following.entry("went", lambda entry: following.near(entry.where, to), f"did not go to the {to}")
 
 
-def _take(following: _Following, part: Part) -> None:
+def _take(following: Following, part: Part) -> None:
     following.took(part)
 
 
-def _find(following: _Following, part: Part) -> None:
+def _find(following: Following, part: Part) -> None:
     thing, room = part.about["thing"], part.about["room"]
     names = [t.name for t in following.household.at(room) if thing in (t.name, t.category)]
     following.thing = following.entry("found", lambda entry: entry.what in names, f"did not find the {thing}").what
 
 
-def _put(following: _Following, part: Part) -> None:
+def _put(following: Following, part: Part) -> None:
     to = part.about["to"]
     if not is_at(place_under(following.now, following.thing), to):
         raise _NotDone(f"the {following.thing} is not at the {to}")
 
 
-def _deliver(following: _Following, part: Part) -> None:
+def _deliver(following: Following, part: Part) -> None:
     whom, thing = following.whom(part), following.thing
     following.entry("handed", lambda entry: (entry.whom, entry.what) == (whom, thing), f"did not give {whom} the {thing}")
     following.moved.add(thing)
-    if whom != COMMANDER and following.now.persons[whom].holds != thing:
-        raise _NotDone(f"{whom} does not hold the {thing}")
+    holder = following.household.commander if whom == COMMANDER else whom
+    if holder and following.now.persons[holder].holds != thing:
+        raise _NotDone(f"{holder} does not hold the {thing}")
 
 
-def _bring(following: _Following, part: Part) -> None:
+def _bring(following: Following, part: Part) -> None:
     following.took(part)
     _deliver(following, part)
 
 
-def _count(following: _Following, part: Part) -> None:
+def _count(following: Following, part: Part) -> None:
     place, category = part.about["from"], part.about["category"]
     number = sum(t.category == category for t in following.household.at(place))
     following.tell(COMMANDER, lambda text: numbers(text) == [number], f"that there are {number}")
 
 
-def _compare(following: _Following, part: Part) -> None:
+def _compare(following: Following, part: Part) -> None:
     things = following.household.at(part.about["from"])
     _tell_most(following, part, things)
 
 
-def _compare_category(following: _Following, part: Part) -> None:
+def _compare_category(following: Following, part: Part) -> None:
     things = [t for t in following.household.at(part.about["from"]) if t.category == part.about["category"]]
     _tell_most(following, part, things)
 
 
-def _tell_most(following: _Following, part: Part, things: Sequence[Belonging]) -> None:
+def _tell_most(following: Following, part: Part, things: Sequence[Belonging]) -> None:
     found = most(things, part.about["most"])
     if found is None:
         raise _NotDone(f"none is clearly the {part.about['most']}")
@@ -192,20 +229,20 @@ def _tell_most(following: _Following, part: Part, things: Sequence[Belonging]) -
     following.tell(COMMANDER, right, f"that it is the {found.name}")
 
 
-def _meet(following: _Following, part: Part) -> None:
+def _meet(following: Following, part: Part) -> None:
     following.meet([following.whom(part)], part.about.get("room", ""))
 
 
-def _find_again(following: _Following, part: Part) -> None:
+def _find_again(following: Following, part: Part) -> None:
     following.meet([following.person], part.about["room"])
 
 
-def _count_persons(following: _Following, part: Part) -> None:
+def _count_persons(following: Following, part: Part) -> None:
     number = len(following.household.persons(part.about["room"], part.about["people"]))
     following.tell(COMMANDER, lambda text: numbers(text) == [number], f"that there are {number}")
 
 
-def _tell_about(following: _Following, part: Part) -> None:
+def _tell_about(following: Following, part: Part) -> None:
     here = [person for person in following.household.residents if person.place == part.about["place"]]
     if len(here) != 1:
         raise _NotDone(f"{len(here)} people are at the {part.about['place']}")
@@ -213,35 +250,35 @@ def _tell_about(following: _Following, part: Part) -> None:
     following.tell(COMMANDER, lambda text: value.lower() in text, f"that it is {value}")
 
 
-def _greet(following: _Following, part: Part) -> None:
+def _greet(following: Following, part: Part) -> None:
     following.meet([following.whom(part)], part.about["room"])
     following.tell(following.person, bool, "a greeting")
 
 
-def _say(following: _Following, part: Part) -> None:
+def _say(following: Following, part: Part) -> None:
     form = rows("answers")[part.about["topic"]]
     following.tell(following.whom(part), lambda text: re.search(form, text) is not None, part.about["topic"])
 
 
-def _answer(following: _Following, part: Part) -> None:
+def _answer(following: Following, part: Part) -> None:
     del part
     following.tell(following.person, bool, "an answer")
 
 
-def _follow(following: _Following, part: Part) -> None:
+def _follow(following: Following, part: Part) -> None:
     whom, room = following.whom(part), part.about.get("room", "")
     following.entry(
         "followed", lambda entry: entry.whom == whom and following.near(entry.where, room), f"did not follow {whom}"
     )
 
 
-def _guide(following: _Following, part: Part) -> None:
+def _guide(following: Following, part: Part) -> None:
     whom, to = following.whom(part), part.about["to"]
     guided = f"did not guide {whom} to the {to}"
     following.entry("guided", lambda entry: entry.whom == whom and following.near(entry.where, to), guided)
 
 
-PARTS_DONE: dict[str, Callable[[_Following, Part], None]] = {
+PARTS_DONE: dict[str, Callable[[Following, Part], None]] = {
     "go": _go, "take": _take, "find": _find, "put": _put, "deliver": _deliver, "bring": _bring, "count": _count,
     "compare": _compare, "compare_category": _compare_category, "meet": _meet, "find_person": _meet, "find_again": _find_again,
     "count_persons": _count_persons, "tell_about": _tell_about, "greet": _greet, "say": _say, "answer": _answer,

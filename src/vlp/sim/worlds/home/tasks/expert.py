@@ -26,8 +26,9 @@ from vlp.sim.worlds.home.tasks.goals import (
     takes,
     told_place,
 )
-from vlp.sim.worlds.home.tasks.symbolic import SymbolicHome, handles
+from vlp.sim.worlds.home.tasks.symbolic import handles
 from vlp.sim.worlds.home.tasks.task import HomeTask
+from vlp.sim.worlds.home.tasks.writer import Writer
 from vlp.sim.worlds.home.true_state import HomeTruth
 
 Json = dict[str, Any]
@@ -54,7 +55,7 @@ def plan(truth: HomeTruth, task: HomeTask, doubted: Sequence[str] = ()) -> Json:
     """
     if task.cannot:
         return {"goal": _goal_text(task.goals) or task.cannot, "cannot": task.cannot}
-    writer = _Writer(truth)
+    writer = Writer(truth)
     todo = [goal for goal in task.goals if not goal.holds(truth) or set(goal.subjects) & set(doubted)]
     todo += [goal for goal in task.goals if isinstance(goal, Shut) and goal not in todo]  # it may have to be opened
     if task.satisfied and not doubted:
@@ -107,39 +108,7 @@ def _next(truth: HomeTruth, todo: Sequence[HomeGoal]) -> HomeGoal:
     return min(todo, key=rank)
 
 
-class _Writer:
-    """The policy so far, and the home as it will be after it."""
-
-    def __init__(self, truth: HomeTruth) -> None:
-        self.home = SymbolicHome(truth)
-        self.subtasks: list[Json] = []
-
-    def add(self, name: str, *made: Json) -> None:
-        """Add a subtask and carry it out on the symbolic home."""
-        for step in made:
-            self.home.do(step)
-        self.subtasks.append({"name": name, "steps": list(made)})
-
-    def to(self, place: str) -> list[Json]:
-        """Return the step of going to a place, none where the robot is there."""
-        return [] if self.home.truth.at == place else [steps.go_to(place)]
-
-    def free_hand(self) -> None:
-        """Put what is held down on the nearest furniture."""
-        truth = self.home.truth
-        if truth.holding:
-            here = truth.at if takes().get(truth.at) == "on" else _table_near(truth.at)
-            self.add(f"put the {truth.holding} down", *self.to(here), steps.place(here, "on"))
-
-    def opened(self, place: str) -> None:
-        """Open a drawer or door where it is not open, with a free hand."""
-        if not is_open(self.home.truth, place):
-            self.free_hand()
-            handle = _handle(place)
-            self.add(f"open the {fixture_of(place)}", *self.to(place), steps.locate(handle), steps.open_(handle))
-
-
-def _reach(writer: _Writer, goal: HomeGoal, todo: list[HomeGoal]) -> None:
+def _reach(writer: Writer, goal: HomeGoal, todo: list[HomeGoal]) -> None:
     """Write what reaches one goal; what covers a thing and has a goal of its own goes there first."""
     rows: dict[type, Callable[[], None]] = {
         Rests: lambda: _bring(writer, goal.subjects[0], goal, todo),
@@ -154,25 +123,25 @@ def _reach(writer: _Writer, goal: HomeGoal, todo: list[HomeGoal]) -> None:
     rows[type(goal)]()
 
 
-def _bring(writer: _Writer, name: str, goal: HomeGoal, todo: list[HomeGoal]) -> None:
+def _bring(writer: Writer, name: str, goal: HomeGoal, todo: list[HomeGoal]) -> None:
     """Take a thing to where its goal says."""
     place = goal.place if isinstance(goal, Rests | Enough) else ""
     person = goal.person if isinstance(goal, Given) else ""
-    _check_reachable(writer.home.truth, name)
+    check_reachable(writer.home.truth, name)
     if person:
-        _check_person(writer.home.truth, person)
+        check_person(writer.home.truth, person)
     else:
         writer.opened(place)
     if writer.home.truth.holding != name:
         writer.free_hand()
         writer.opened(place_under(writer.home.truth, name))
-        _uncover(writer, name, todo)
+        uncover(writer, name, todo)
     truth = writer.home.truth
     made: list[Json] = []
     if truth.holding != name:
         made = [*writer.to(place_under(truth, name)), steps.locate(name), steps.grasp(name), steps.lift()]
     if person:
-        there = [steps.go_to(truth.persons[person].place), steps.locate(person), steps.handover(person)]
+        there = [steps.go_to(truth.persons[person].place), *writer.seek(person, person), steps.handover("person")]
         writer.add(f"hand the {name} to {person}", *made, *there)
     else:
         came = made[0]["place"] if made and made[0]["do"] == "go_to" else truth.at
@@ -181,12 +150,12 @@ def _bring(writer: _Writer, name: str, goal: HomeGoal, todo: list[HomeGoal]) -> 
         writer.add(what, *made, *there, steps.place(place, relation_of(place)))
 
 
-def _pour(writer: _Writer, goal: HomeGoal, todo: list[HomeGoal]) -> None:
+def _pour(writer: Writer, goal: HomeGoal, todo: list[HomeGoal]) -> None:
     """Pour what is in one vessel into another, which is looked for first: a full hand may hide it; then put the vessel down."""
     assert isinstance(goal, Poured)
     truth = writer.home.truth
     for name in (goal.thing, goal.into):
-        _check_reachable(truth, name)
+        check_reachable(truth, name)
     if lost := goal.number - sum(truth.balls.get(name, 0) for name in (goal.thing, goal.into)):
         raise Unreachable(f"{lost} of the small balls are not in the {goal.thing} any more")
     if goal.into != truth.holding and takes().get(place_under(truth, goal.into)) != "on":
@@ -194,7 +163,7 @@ def _pour(writer: _Writer, goal: HomeGoal, todo: list[HomeGoal]) -> None:
     if truth.holding != goal.thing:
         writer.free_hand()
         writer.opened(place_under(truth, goal.thing))
-        _uncover(writer, goal.thing, todo)
+        uncover(writer, goal.thing, todo)
     truth = writer.home.truth
     there, source = place_under(truth, goal.into), place_under(truth, goal.thing)
     seen = [*writer.to(there), steps.locate(goal.into)]
@@ -207,7 +176,7 @@ def _pour(writer: _Writer, goal: HomeGoal, todo: list[HomeGoal]) -> None:
     writer.free_hand()
 
 
-def _bring_enough(writer: _Writer, goal: HomeGoal, todo: list[HomeGoal]) -> None:
+def _bring_enough(writer: Writer, goal: HomeGoal, todo: list[HomeGoal]) -> None:
     """Bring things until there are enough: what is held first, then those of the room that the robot is in."""
     assert isinstance(goal, Enough)
     while not goal.holds(writer.home.truth):
@@ -219,7 +188,7 @@ def _bring_enough(writer: _Writer, goal: HomeGoal, todo: list[HomeGoal]) -> None
         _bring(writer, min(able, key=lambda name: _rank(truth, name)), goal, todo)
 
 
-def _look_over(writer: _Writer, goals: Sequence[HomeGoal]) -> None:
+def _look_over(writer: Writer, goals: Sequence[HomeGoal]) -> None:
     """Look at everything that was to be brought in numbers, at its place."""
     for place in dict.fromkeys(goal.place for goal in goals if isinstance(goal, Enough)):
         wanted = [goal for goal in goals if isinstance(goal, Enough) and goal.place == place]
@@ -235,7 +204,7 @@ def _rank(truth: HomeTruth, name: str) -> tuple[bool, bool, bool, str]:
     return name != truth.holding, shut, place in takes() and room_of(place) != room_of(truth.at), place
 
 
-def _uncover(writer: _Writer, name: str, todo: list[HomeGoal]) -> None:
+def uncover(writer: Writer, name: str, todo: list[HomeGoal]) -> None:
     """Take away what rests on a thing: to where it belongs if it has a goal of its own, else beside it."""
     for cover in writer.home.truth.inside(name):
         own = next((goal for goal in todo if isinstance(goal, Rests | Given) and cover in goal.subjects), None)
@@ -243,27 +212,27 @@ def _uncover(writer: _Writer, name: str, todo: list[HomeGoal]) -> None:
             todo.remove(own)
             _bring(writer, cover, own, todo)
             continue
-        _uncover(writer, cover, todo)
+        uncover(writer, cover, todo)
         place = place_under(writer.home.truth, cover)
         taken = [*writer.to(place), steps.locate(cover), steps.grasp(cover), steps.lift()]
         writer.add(f"take the {cover} off the {name}", *taken, steps.place(place, relation_of(place)))
 
 
-def _press(writer: _Writer) -> None:
+def _press(writer: Writer) -> None:
     writer.free_hand()
     writer.add("press the button", *writer.to("button"), steps.press("button"))
 
 
-def _read(writer: _Writer, goal: HomeGoal) -> None:
+def _read(writer: Writer, goal: HomeGoal) -> None:
     assert isinstance(goal, ToldReading)
     writer.free_hand()  # a camera on the wrist is brought close
     told = steps.say(f"the {goal.dial} shows", "reading")
     writer.add(f"read the {goal.dial}", *writer.to("gauges"), steps.read(goal.dial), told)
 
 
-def _tell_place(writer: _Writer, goal: HomeGoal) -> None:
+def _tell_place(writer: Writer, goal: HomeGoal) -> None:
     assert isinstance(goal, ToldPlace)
-    _check_reachable(writer.home.truth, goal.thing)
+    check_reachable(writer.home.truth, goal.thing)
     if writer.home.truth.holding == goal.thing:
         writer.free_hand()
     place = place_under(writer.home.truth, goal.thing)
@@ -272,22 +241,20 @@ def _tell_place(writer: _Writer, goal: HomeGoal) -> None:
     writer.add(f"find the {goal.thing}", *writer.to(place), steps.locate(goal.thing), steps.say(told))
 
 
-def _shut(writer: _Writer, goal: HomeGoal) -> None:
+def _shut(writer: Writer, goal: HomeGoal) -> None:
     assert isinstance(goal, Shut)
-    if goal.holds(writer.home.truth):
-        return
-    writer.free_hand()
-    place = next(place for place in handles().values() if fixture_of(place) == goal.fixture)
-    handle = _handle(place)
-    writer.add(f"close the {goal.fixture}", *writer.to(place), steps.locate(handle), steps.close(handle))
+    if not goal.holds(writer.home.truth):
+        writer.shut(next(place for place in handles().values() if fixture_of(place) == goal.fixture))
 
 
-def _check_reachable(truth: HomeTruth, name: str) -> None:
+def check_reachable(truth: HomeTruth, name: str) -> None:
+    """Raise Unreachable where a thing cannot be fetched."""
     if why := why_not(truth, name):
         raise Unreachable(why)
 
 
-def _check_person(truth: HomeTruth, name: str) -> None:
+def check_person(truth: HomeTruth, name: str) -> None:
+    """Raise Unreachable where a person cannot take anything."""
     person = truth.persons.get(name)
     if person is None:
         raise Unreachable(f"{name} is not here")
@@ -295,14 +262,6 @@ def _check_person(truth: HomeTruth, name: str) -> None:
         raise Unreachable(f"{name} lies down and takes nothing")
     if person.holds:
         raise Unreachable(f"{name} holds the {person.holds}")
-
-
-def _table_near(place: str) -> str:
-    return "kitchen table" if room_of(place) == "kitchen" else "coffee table"
-
-
-def _handle(place: str) -> str:
-    return next(handle for handle, where in handles().items() if where == place)
 
 
 def all_steps(policy: Json) -> Iterator[Json]:

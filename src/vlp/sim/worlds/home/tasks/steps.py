@@ -1,5 +1,6 @@
 """The steps of policies for the home, by role; the one place that knows the arguments of primitives."""
 
+from collections.abc import Sequence
 from typing import Any
 
 Json = dict[str, Any]
@@ -65,9 +66,40 @@ def read(what: str) -> Json:
     return {"do": "read", "object": what, "as": "reading"}
 
 
-def say(text: str, value: str = "") -> Json:
-    """Tell people a text, and behind it what a name stands for."""
-    return {"do": "say", "text": text, "value": f"${value}"} if value else {"do": "say", "text": text}
+def say(text: str, value: str = "", to: str = "") -> Json:
+    """Tell who commands, or what person a name stands for, a text, and behind it what a name stands for."""
+    more = {"value": f"${value}"} if value else {}
+    return {"do": "say", "text": text, **more, **({"target": f"${to}"} if to else {})}
+
+
+def look(pan_rad: float) -> Json:
+    """Look level in a direction from where the robot stands, and keep looking there."""
+    return {"do": "look", "pan_rad": pan_rad, "tilt_rad": -0.1, "zoom": 1.0}
+
+
+def locate_person(phrase: str) -> Json:
+    """Look for a person; who is found is bound to "person"."""
+    return {"do": "locate_person", "person": phrase, "as": "person"}
+
+
+def follow() -> Json:
+    """Go behind the located person to where they go."""
+    return {"do": "follow", "target": "$person"}
+
+
+def guide(place: str) -> Json:
+    """Lead the located person to a named place."""
+    return {"do": "guide", "target": "$person", "place": place}
+
+
+def count(what: str) -> Json:
+    """Count things of a category in view; how many there are is bound to "number"."""
+    return {"do": "count", "object": what, "as": "number"}
+
+
+def compare(names: Sequence[str], by: str) -> Json:
+    """Find which of some things in view is the most of them in a respect; it is bound to "most"."""
+    return {"do": "compare", "objects": list(names), "by": by, "as": "most"}
 
 
 def check(relation: str, name: str, where: str) -> Json:

@@ -1,17 +1,26 @@
 """Symbolic execution in the home: what a policy would do to a true state, without physics, and what people are told."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Any
 
 from vlp.sim.symbolic import StepNotPossible, steps_of
 from vlp.sim.worlds.home.catalogue import products
-from vlp.sim.worlds.home.places import places, stations
-from vlp.sim.worlds.home.sampling import sample_home
-from vlp.sim.worlds.home.tasks.goals import dials, fixture_of, is_at, is_open, place_under, room_of, takes, vessels
+from vlp.sim.worlds.home.tasks.commands import AccountEntry, Did
+from vlp.sim.worlds.home.tasks.goals import (
+    dials,
+    fixture_of,
+    is_at,
+    is_open,
+    place_under,
+    places_nearly,
+    room_of,
+    takes,
+    vessels,
+)
+from vlp.sim.worlds.home.tasks.symbolic_people import people_actions
 from vlp.sim.worlds.home.true_state import HomeObject, HomeTruth
-from vlp.sim.worlds.protocol import Station
+from vlp.sim.worlds.tasks import Cue
 
 Json = dict[str, Any]
 
@@ -26,11 +35,21 @@ class Bound:
 
 @dataclass
 class SymbolicHome:
-    """The state while a policy runs: the true state, the names bound so far, and what people were told."""
+    """The state while a policy runs.
+
+    Args:
+        truth: the true state.
+        names: what each `$name` was bound to so far.
+        said: what people were told.
+        account: what was done and said, in order.
+        cues: how people walk, by name: who "leads" when followed, who goes off "alone" once met.
+    """
 
     truth: HomeTruth
     names: dict[str, Bound] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+    account: list[AccountEntry] = field(default_factory=list)
+    cues: Mapping[str, Cue] = field(default_factory=dict)
 
     def do(self, step: Json) -> None:
         """Carry out one step; raises StepNotPossible where the robot would report a failure."""
@@ -39,11 +58,20 @@ class SymbolicHome:
             raise StepNotPossible(f"no such primitive: {step['do']}")
         actions[step["do"]](self, step)
 
+    def did(self, did: Did, what: str = "", whom: str = "") -> None:
+        """Write into the account what was just done, at the place where the robot is."""
+        self.account.append(AccountEntry(did, what, whom, self.truth.at))
+
     def seen(self, reference: str) -> Bound:
         """Return what a reference such as "$plum" was bound to."""
         if reference[:1] != "$" or reference[1:] not in self.names:
             raise StepNotPossible(f"{reference} is not bound")
         return self.names[reference[1:]]
+
+    def bind(self, step: Json, name: str, support: str = "") -> None:
+        """Bind a result to the name that a step gives it, if any."""
+        if "as" in step:
+            self.names[step["as"]] = Bound(name, support)
 
     def in_reach(self, place: str) -> bool:
         """Return whether the robot stands at a place and can look and reach into it."""
@@ -67,9 +95,15 @@ class SymbolicHome:
         self.truth = replace(self.truth, objects={**self.truth.objects, item.name: item}, holding=holding)
 
 
-def execute(policy: Json, truth: HomeTruth) -> tuple[SymbolicHome, str]:
-    """Return the state after a policy, and the failure at which it stopped, "" when every step went well."""
-    state = SymbolicHome(truth)
+def execute(policy: Json, truth: HomeTruth, cues: Mapping[str, Cue] | None = None) -> tuple[SymbolicHome, str]:
+    """Return the state after a policy, and the failure at which it stopped, "" when every step went well.
+
+    Args:
+        policy: plain data in the form of the language.
+        truth: the state before.
+        cues: how people walk, see `SymbolicHome`.
+    """
+    state = SymbolicHome(truth, cues=cues or {})
     for where, step in steps_of(policy):
         try:
             state.do(step)
@@ -93,13 +127,14 @@ def handles() -> dict[str, str]:
 
 
 def _go_to(state: SymbolicHome, step: Json) -> None:
-    if step["place"] not in _stations():
+    if step["place"] not in places_nearly():
         raise StepNotPossible(f"no place {step['place']!r}")
     state.truth = replace(state.truth, at=step["place"])
+    state.did("went")
 
 
 def _look_at(state: SymbolicHome, step: Json) -> None:
-    if step["target"] not in _stations():
+    if step["target"] not in places_nearly():
         state.seen(step["target"])
 
 
@@ -116,12 +151,12 @@ def _locate(state: SymbolicHome, step: Json) -> None:
         if not state.in_reach(place_under(truth, name)):
             raise StepNotPossible(f"no {name} in view from the {truth.at}")
         found = Bound(name, support)
+        state.did("found", name)
     elif (person and person.place == truth.at) or handles().get(name) == truth.at:
         found = Bound(name)
     else:
         raise StepNotPossible(f"no {name} in view from the {truth.at}")
-    if "as" in step:
-        state.names[step["as"]] = found
+    state.bind(step, found.name, found.support)
 
 
 def _grasp(state: SymbolicHome, step: Json) -> None:
@@ -133,6 +168,7 @@ def _grasp(state: SymbolicHome, step: Json) -> None:
     if load := truth.inside(seen.name):
         raise StepNotPossible(f"the {load[0]} is on the {seen.name}")
     state.put(replace(item, support="hand", relation="in", room=room_of(truth.at)), holding=seen.name)
+    state.did("took", seen.name)
 
 
 def _lift(state: SymbolicHome, step: Json) -> None:
@@ -144,13 +180,13 @@ def _lift(state: SymbolicHome, step: Json) -> None:
 def _place(state: SymbolicHome, step: Json) -> None:
     target: str = step["target"]
     item, relation = state.held(), step["relation"]
-    if target in _stations():
+    if target in places_nearly():
         where = "shelf: middle" if target == "shelf" else target
         if takes().get(where) != relation:
             raise StepNotPossible(f"nothing can be put {relation} the {target}")
         if not state.in_reach(where):
             raise StepNotPossible(f"the {target} cannot be reached from the {state.truth.at}, or is shut")
-        x, y, z = _stations()[where].middle
+        x, y, z = places_nearly()[where].middle
         at = x, y, z + item.size_m[2] / 2
         state.put(replace(item, support=where, relation=relation, position_in_world=at, upright=True, room=room_of(where)))
         return
@@ -199,6 +235,7 @@ def _handover(state: SymbolicHome, step: Json) -> None:
         raise StepNotPossible(f"{seen.name} holds the {person.holds}")
     state.put(replace(item, support=f"{person.name}'s hand", relation="on"))
     state.truth = replace(state.truth, persons={**state.truth.persons, person.name: replace(person, holds=item.name)})
+    state.did("handed", item.name, person.name)
 
 
 def _pour(state: SymbolicHome, step: Json) -> None:
@@ -223,7 +260,9 @@ def _read(state: SymbolicHome, step: Json) -> None:
 def _say(state: SymbolicHome, step: Json) -> None:
     if not step["text"]:
         raise StepNotPossible("nothing to say")
-    state.said.append(" ".join([step["text"], *([state.seen(step["value"]).name] if "value" in step else [])]))
+    text = " ".join([step["text"], *([state.seen(step["value"]).name] if "value" in step else [])])
+    state.said.append(text)
+    state.did("said", text, state.seen(step["target"]).name if "target" in step else "me")
 
 
 def _check(state: SymbolicHome, step: Json) -> None:
@@ -237,13 +276,5 @@ def _actions() -> dict[str, Callable[[SymbolicHome, Json], None]]:
     return {
         "go_to": _go_to, "look_at": _look_at, "inspect": _inspect, "locate": _locate, "grasp": _grasp, "lift": _lift,
         "place": _place, "open": _open, "close": _close, "press": _press, "handover": _handover, "pour": _pour, "read": _read,
-        "say": _say,
-        "check": _check,
+        "say": _say, "check": _check, **people_actions(),
     }  # fmt: skip
-
-
-@cache
-def _stations() -> dict[str, Station]:
-    """Return nearly where the places are: of one home; furniture is moved by a tenth of a metre from home to home."""
-    found = stations(sample_home(0))
-    return {place.name: found[place.name] for place in places()}

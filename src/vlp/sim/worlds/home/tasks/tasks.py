@@ -6,13 +6,17 @@ from typing import Any
 
 from vlp.primitives.manifest import Manifest
 from vlp.sim.expert import for_robot
+from vlp.sim.language.household.sample import kinds, sample_command
 from vlp.sim.language.relations import holds
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.home.catalogue import products
+from vlp.sim.worlds.home.spoken import household_of
 from vlp.sim.worlds.home.tasks import steps
+from vlp.sim.worlds.home.tasks.errands import plan_command
 from vlp.sim.worlds.home.tasks.expert import plan
 from vlp.sim.worlds.home.tasks.families import draw_task, families
 from vlp.sim.worlds.home.tasks.goals import is_at, place_under, takes
+from vlp.sim.worlds.home.tasks.household import HouseholdTask, household_family
 from vlp.sim.worlds.home.tasks.reading import read_task
 from vlp.sim.worlds.home.tasks.scripted import sample_event
 from vlp.sim.worlds.home.tasks.task import HomeTask, home
@@ -27,7 +31,8 @@ class HomeTasks:
     def kinds(self) -> dict[str, dict[str, float]]:
         """The families of each kind of episode; while a dial is read or something is found, nothing is changed."""
         often = {name: family.often for name, family in families().items()}
-        return {"static": often, "dynamic": {name: often[name] for name in ("put", "put_away", "hand", "tidy")}}
+        dynamic = {name: often[name] for name in ("put", "put_away", "hand", "tidy")}
+        return {"static": often, "dynamic": dynamic, "household": dict.fromkeys(map(household_family, kinds()), 1.0)}
 
     def start(self, scene: Any) -> HomeTruth:
         """Return the true state of a home that nobody has touched yet."""
@@ -35,9 +40,14 @@ class HomeTasks:
 
     def draw(
         self, truth: Truth, rng: Random, split: Split = "train", odds: Mapping[str, float] | None = None
-    ) -> HomeTask | None:
-        """Return a task of a family drawn by weight."""
-        return draw_task(home(truth), rng, split, odds)
+    ) -> HomeTask | HouseholdTask | None:
+        """Return a task of a family drawn by weight; each kind of household command is a family too."""
+        commands = {household_family(kind): kind for kind in kinds()}
+        if odds is None or not set(odds) <= set(commands):
+            return draw_task(home(truth), rng, split, odds)
+        kind = commands[rng.choices(list(odds), list(odds.values()))[0]]
+        command = sample_command(household_of(home(truth)), rng, split, kind)
+        return None if command is None else HouseholdTask(command, household_of(home(truth)), home(truth))
 
     def disturb(self, truth: Truth, task: WorldTask, rng: Random, split: Split = "train") -> ScriptedEvent | None:
         """Return what a person does or says midway, see `vlp.sim.worlds.home.tasks.scripted`."""
@@ -58,7 +68,8 @@ class HomeTasks:
         self, truth: Truth, task: WorldTask, manifest: Manifest | None = None, doubted: Sequence[str] = ()
     ) -> dict[str, Any]:
         """Return the canonical policy, or `cannot` where the robot lacks a primitive that it needs."""
-        policy = plan(home(truth), _own(task), doubted)
+        said = isinstance(task, HouseholdTask)
+        policy = plan_command(home(truth), task) if said else plan(home(truth), _own(task), doubted)
         if manifest is None:
             return policy
         return _too_wide(policy, manifest) or for_robot(_suited(policy, manifest), manifest)
@@ -86,17 +97,21 @@ def _too_wide(policy: dict[str, Any], manifest: Manifest) -> dict[str, Any] | No
 def _suited(policy: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
     """Return a policy with its steps as a robot's primitives take them.
 
-    A `handover` without a target goes to whoever is before the robot. A robot that can `inspect` does so before it reads.
+    A `handover` without a target goes to whoever is before the robot, who is not looked for. A robot that can `inspect` does so
+    before it reads; one that cannot `look` finds people in the picture that it has.
     """
     handover = manifest.primitives.get("handover")
     unnamed = handover is not None and not any(argument.name == "target" for argument in handover.arguments)
 
-    def suited(step: dict[str, Any]) -> list[dict[str, Any]]:
+    def suited(step: dict[str, Any], part: dict[str, Any]) -> list[dict[str, Any]]:
+        nobody = unnamed and any(other["do"] == "handover" for other in part["steps"])
+        if (nobody and step["do"] in ("look", "locate_person")) or (step["do"] == "look" and "look" not in manifest.primitives):
+            return []
         if step["do"] == "handover" and unnamed:
             return [steps.handover("")]
         return [steps.inspect("gauges"), step] if step["do"] == "read" and "inspect" in manifest.primitives else [step]
 
     subtasks = [
-        {**part, "steps": [own for step in part["steps"] for own in suited(step)]} for part in policy.get("subtasks", ())
+        {**part, "steps": [own for step in part["steps"] for own in suited(step, part)]} for part in policy.get("subtasks", ())
     ]
     return {**policy, "subtasks": subtasks} if subtasks else policy

@@ -1,0 +1,59 @@
+"""locate_person: where somebody is who is told by name or by looks."""
+
+import math
+
+import numpy as np
+
+from vlp.core.observation import Located
+from vlp.perception.grounder import Detection
+from vlp.perception.points import Cloud
+from vlp.primitives.manifest import Argument, Primitive
+
+
+def meeting() -> Primitive:
+    """Return the perception that finds a person."""
+    who = Argument(
+        "person", "phrase", 'A name or looks, e.g. "Jane", "person waving", "person sitting", "person in red shirt".'
+    )
+    doc = "Find one person in the camera image, and their place from depth; fails if not in view."
+    return Primitive("locate_person", "perception", doc, (who,), result="object", timeout_s=30.0)
+
+
+def locate_person(scene: Cloud, detection: Detection, stamp_s: float) -> Located | None:
+    """Return where a person stands, sits or lies, None where depth shows nothing.
+
+    The middle is that of the upper body; yaw is where the front faces, towards the camera where the grounder does not know.
+
+    Args:
+        scene: the points of the image that was grounded.
+        detection: with the person's box.
+        stamp_s: the image's time.
+    """
+    x1, y1, x2, y2 = (int(side) for side in detection.box)
+    within = np.zeros_like(scene.valid)
+    within[y1:y2, x1:x2] = True
+    upper = within.copy()
+    upper[(y1 + y2) // 2 :] = False
+    body, least, deep_m, half_depth_m = scene.points(upper), 12, 0.35, 0.10
+    if len(body) < least:
+        return None
+    away = np.linalg.norm(body[:, :2] - scene.eye[:2], axis=1)
+    body = body[np.abs(away - np.median(away)) < deep_m]  # the rest is what stands behind
+    whole = scene.points(within)
+    whole = whole[np.linalg.norm(whole[:, :2] - np.median(body[:, :2], axis=0), axis=1) < 2 * deep_m]
+    x, y = np.median(body[:, :2], axis=0)
+    ahead = math.atan2(y - scene.eye[1], x - scene.eye[0])
+    x, y = x + half_depth_m * math.cos(ahead), y + half_depth_m * math.sin(ahead)
+    facing = detection.facing_rad if detection.facing_rad is not None else math.remainder(ahead + math.pi, 2 * math.pi)
+    low_m, high_m = (float(v) for v in np.quantile(whole[:, 2], (0.02, 0.98)))
+    across = body[:, :2] @ np.array([-math.sin(ahead), math.cos(ahead)])
+    wide_m = float(np.quantile(across, 0.98) - np.quantile(across, 0.02))
+    return Located(
+        phrase=detection.phrase,
+        box=detection.box,
+        position_in_world=(float(x), float(y), (low_m + high_m) / 2),
+        size_m=(wide_m, 2 * half_depth_m, high_m),
+        yaw_rad=facing,
+        score=detection.score,
+        stamp_s=stamp_s,
+    )

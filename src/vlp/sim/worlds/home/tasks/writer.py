@@ -1,0 +1,71 @@
+"""Writing a policy for the home: each subtask is carried out on a symbolic home as it is written."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from vlp.sim.worlds.home.tasks import steps
+from vlp.sim.worlds.home.tasks.goals import fixture_of, is_open, places_nearly, room_of, takes
+from vlp.sim.worlds.home.tasks.symbolic import SymbolicHome, handles
+from vlp.sim.worlds.home.true_state import HomeTruth
+from vlp.sim.worlds.tasks import Cue
+
+Json = dict[str, Any]
+
+
+class Writer:
+    """The policy so far, and the home as it will be after it.
+
+    Args:
+        truth: the state before the policy.
+        cues: how people walk, see `SymbolicHome`.
+    """
+
+    def __init__(self, truth: HomeTruth, cues: Mapping[str, Cue] | None = None) -> None:
+        self.home = SymbolicHome(truth, cues=cues or {})
+        self.subtasks: list[Json] = []
+
+    def add(self, name: str, *made: Json) -> None:
+        """Add a subtask and carry it out on the symbolic home."""
+        for step in made:
+            self.home.do(step)
+        self.subtasks.append({"name": name, "steps": list(made)})
+
+    def to(self, place: str) -> list[Json]:
+        """Return the step of going to a place, none where the robot is there."""
+        return [] if self.home.truth.at == place else [steps.go_to(place)]
+
+    def seek(self, name: str, phrase: str) -> list[Json]:
+        """Return the steps that look towards a person from their place, and locate them."""
+        person, (x, y, yaw) = self.home.truth.persons[name], places_nearly()[self.home.truth.persons[name].place].stand
+        ahead = math.atan2(person.position_in_world[1] - y, person.position_in_world[0] - x)
+        return [steps.look(round(math.remainder(ahead - yaw, 2 * math.pi), 2)), steps.locate_person(phrase)]
+
+    def free_hand(self) -> None:
+        """Put what is held down on the nearest furniture."""
+        truth = self.home.truth
+        if truth.holding:
+            here = truth.at if takes().get(truth.at) == "on" else _table_near(truth.at)
+            self.add(f"put the {truth.holding} down", *self.to(here), steps.place(here, "on"))
+
+    def opened(self, place: str) -> None:
+        """Open a drawer or door where it is not open, with a free hand."""
+        if not is_open(self.home.truth, place):
+            self.free_hand()
+            handle = handle_of(place)
+            self.add(f"open the {fixture_of(place)}", *self.to(place), steps.locate(handle), steps.open_(handle))
+
+    def shut(self, place: str) -> None:
+        """Close a drawer or door, with a free hand."""
+        self.free_hand()
+        handle = handle_of(place)
+        self.add(f"close the {fixture_of(place)}", *self.to(place), steps.locate(handle), steps.close(handle))
+
+
+def handle_of(place: str) -> str:
+    """Return the handle that opens a place."""
+    return next(handle for handle, where in handles().items() if where == place)
+
+
+def _table_near(place: str) -> str:
+    return "kitchen table" if room_of(place) == "kitchen" else "coffee table"

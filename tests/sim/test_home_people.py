@@ -1,0 +1,102 @@
+"""People in the home: they take what is held out to them, walk alone, lead a robot, and come along with one."""
+
+import math
+
+import numpy as np
+import pytest
+from in_home import Bumps, do, robot_in_home, see
+
+from vlp.core.errors import UsageError
+from vlp.core.observation import Located
+from vlp.sim.embodiments.actions.scope import Held
+from vlp.sim.worlds.home.mannequins import force_on_n, hand_of
+from vlp.sim.worlds.home.reacting import walkers_from
+from vlp.sim.worlds.home.walking import Walk, send
+
+BODIES = ("hsr", "anymal")
+
+
+def person(robot, name):
+    """A person as a camera would locate them."""
+    now = robot.simulation.truth().persons[name]
+    (x, y, face_m), high_m = now.position_in_world, {"standing": 1.55, "sitting": 1.25}[now.pose]
+    return Located(name, (0, 0, 9, 9), (x, y, face_m / 2), (0.4, 0.2, high_m), now.facing_rad, 1.0, 0.0).to_json()
+
+
+def with_in_hand(robot, thing):
+    """Let the robot hold a thing where it stands."""
+    if robot.simulation.embodiment.name != "hsr":  # what is posed in another's hand falls out of it
+        do(robot, "walk_to", place="coffee table")
+        assert do(robot, "grasp", target=see(robot, thing)).status == "succeeded"
+        return
+    simulation, size_m = robot.simulation, robot.simulation.objects[thing].size_m
+    simulation.embodiment.put_in_hand(simulation.model, simulation.data, thing, size_m, np.random.default_rng(0))
+    mechanics = robot.motion.mechanics
+    robot.motion.reload()
+    robot.motion.target[mechanics.closer] = mechanics.gripper.closed_rad
+    robot.motion.wait(0.5)
+    robot.memory.held = Held(thing, size_m, 0.03, min(size_m[:2]), min(size_m[:2]) + 0.02, (0.0, 0.0))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("body", BODIES)
+def test_who_is_handed_something_takes_it_and_is_not_pressed(body):
+    """Guards against a robot that pushed the thing into the person, and against a thing that fell between both hands."""
+    robot = robot_in_home(body, 1)
+    simulation = robot.simulation
+    who, thing = "Jane", "tomato soup"
+    with_in_hand(robot, thing)
+    pressed, began_at = [0.0], simulation.at()
+    robot.on_tick.append(lambda now_s: pressed.append(force_on_n(simulation.model, simulation.data, who, (thing,))))
+    result = do(robot, "handover", target=person(robot, who))
+    assert result.status == "succeeded", result
+    robot.motion.wait(1.5)
+    truth = simulation.truth()
+    assert truth.persons[who].holds == thing and truth.objects[thing].support == hand_of(who) and not truth.holding
+    assert max(pressed) < 10.0 and simulation.at() == began_at
+    saved, before = simulation.snapshot(), truth.objects[thing].position_in_world
+    simulation.restore(saved)
+    simulation.step(100)
+    assert math.dist(simulation.truth().objects[thing].position_in_world, before) < 0.01
+    simulation.world.events["remove"].act(simulation, np.random.default_rng(0), (thing,))
+    simulation.step(50)
+    assert not simulation.truth().persons[who].holds
+
+
+@pytest.mark.slow
+def test_what_is_not_held_out_is_not_taken():
+    robot = robot_in_home("hsr", 1)
+    with_in_hand(robot, "tomato soup")
+    robot.motion.wait(1.0)
+    assert robot.simulation.truth().holding == "tomato soup"
+
+
+def test_who_sits_goes_nowhere():
+    robot = robot_in_home("hsr", 1)
+    with pytest.raises(UsageError, match="nobody 'Jane' who stands"):
+        send(robot.simulation.data, robot.simulation.scene, walkers_from(robot.simulation.scene), "Jane", Walk.ALONE, "kitchen")
+
+
+@pytest.mark.slow
+def test_a_person_is_followed_to_the_other_room():
+    """Guards against a robot that followed the wall behind the person, and one that cut the corner of the doorway."""
+    robot = robot_in_home("hsr", 1)
+    simulation, bumps = robot.simulation, Bumps(robot)
+    send(simulation.data, simulation.scene, walkers_from(simulation.scene), "Morgan", Walk.LEADS, "kitchen")
+    floor = simulation.world.floor(simulation.scene, simulation.data)
+    result = do(robot, "follow", target=person(robot, "Morgan"))
+    assert result.status == "succeeded", result
+    assert simulation.truth().persons["Morgan"].place == "kitchen" and simulation.at() == "kitchen"
+    assert bumps.counted == {} and simulation.world.floor(simulation.scene, simulation.data) != floor
+
+
+@pytest.mark.slow
+def test_a_person_comes_along_where_they_are_guided():
+    robot = robot_in_home("anymal", 1)
+    simulation, bumps = robot.simulation, Bumps(robot)
+    send(simulation.data, simulation.scene, walkers_from(simulation.scene), "Morgan", Walk.COMES)
+    result = do(robot, "guide", target=person(robot, "Morgan"), place="coffee table")
+    assert result.status == "succeeded", result
+    x, y, _ = simulation.embodiment.base(simulation.data)
+    assert math.dist(simulation.truth().persons["Morgan"].position_in_world[:2], (x, y)) < 1.5
+    assert simulation.at() == "coffee table" and bumps.counted == {}
