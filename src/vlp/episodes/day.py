@@ -35,6 +35,7 @@ def run_day(
         truth, task = simulation.truth(), None
         while task is None or "cannot" in tasks.policy(truth, task, robot.describe()):
             task = tasks.draw(truth, rng, "test" if split_of(seed) == "test" else "train", tasks.kinds["household"])
+        acting.reset_stop()  # a command that was stopped is over
         acting.on_step.clear()
         acting.on_tick.clear()
         episode = Episode(seed, seed, "household", task, (), world)

@@ -254,7 +254,9 @@ def respects() -> Mapping[str, dict[str, Any]]:
 
 
 def _clearly_most(things: list[Belonging]) -> list[str]:
-    return [respect for respect in respects() if most(things, respect) is not None]
+    weighable = all(thing.portable for thing in things)  # weight is told by lifting
+    able = [name for name, how in respects().items() if weighable or how["of"] != "mass_kg"]
+    return [respect for respect in able if most(things, respect) is not None]
 
 
 PARTS: dict[str, Callable[[SoFar], About]] = {
