@@ -57,6 +57,18 @@ def do(robot, name, key=None, timeout_s=None, **arguments):
     return robot.execute(Step(name, arguments, key or f"{name}{arguments}", timeout_s=timeout_s))
 
 
+def test_a_thing_in_the_image_that_depth_does_not_show_is_no_thing_out_of_view(body, robot, view):
+    """Against: "there is no red cube in view; closest: red cube; seen: red cube" of a camera that is not calibrated."""
+    phrase, (x1, y1, x2, y2) = next(iter(view.boxes.items()))
+    depth_m = body.seen.depth_m.copy()
+    depth_m[int(y1) : int(y2) + 1, int(x1) : int(x2) + 1] = 0.0
+    body.seen = replace(body.seen, depth_m=depth_m)
+    result = do(robot, "locate", object=phrase)
+    assert (result.status, result.code) == ("failed", "not-located") and phrase in result.done["in_view"]
+    assert f"the image shows a {phrase}, but depth shows nothing" in result.message
+    assert "camera_in_base" in result.message and "there is no" not in result.message
+
+
 def test_a_robot_wrapped_twice_has_the_version_of_one_wrapped_once(robot):
     """A run begun in a terminal against a served robot could not be resumed from a script: "+perception" stood twice."""
     assert PerceivingRobot(robot, robot.grounder).describe().version == robot.describe().version != manifest_of().version

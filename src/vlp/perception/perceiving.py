@@ -251,14 +251,19 @@ class PerceivingRobot:
         phrase = str(step.arguments["object" if step.do == "locate" else "person"])
         timings: dict[str, float] = {}
         seen: list[str] = []
+        boxed: list[Detection] = []
         for attempt in range(1, self.grounder.looks + 1):
-            found, look = self.find(phrase)
+            look = self._look()
+            boxed = look.ground(self.grounder, phrase)
+            found = next((item for detection in boxed if (item := look.pose(detection)) is not None), None)
             _add(timings, look.timings_s)
-            if found:
+            if found is not None:
                 done = {"object": phrase, "attempts": attempt, "timings_s": timings}
-                return StepResult(step.key, "succeeded", done, found[0].to_json())
+                return StepResult(step.key, "succeeded", done, found.to_json())
             seen = [d.phrase for d in look.ground(self.grounder, ANYTHING)]
         done = {"object": phrase, "attempts": self.grounder.looks, "timings_s": timings, "in_view": seen}
+        if boxed:
+            return StepResult(step.key, "failed", done, code="not-located", message=without_depth(boxed[0].phrase))
         return StepResult(step.key, "failed", done, code="not-found", message=not_found(phrase, seen))
 
     def _find_all(self, step: Step) -> StepResult:
@@ -418,6 +423,12 @@ def not_found(phrase: str, seen: list[str]) -> str:
     near = closest(phrase, seen)
     instead = f"closest: {near}; " if near else ""
     return f"there is no {phrase} in view; {instead}seen: {', '.join(sorted(set(seen)))}."
+
+
+def without_depth(phrase: str) -> str:
+    """Return the sentence for a thing that has a box in the image and no shape in depth."""
+    shown = f"the image shows a {phrase}, but depth shows nothing above a surface there"
+    return f"{shown}; check the observation's depth_m, intrinsics and camera_in_base."
 
 
 def _add(total: dict[str, float], more: dict[str, float]) -> None:
