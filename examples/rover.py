@@ -33,30 +33,30 @@ MANIFEST = make_manifest("rover", PRIMITIVES, PLACES, Limits(base_speed_m_s=1.0)
 
 
 class Rover(SkillRobot):
-    simulated = ("place", "battery", "doors", "reports")  # for a rover with wheels, leave this out
+    simulated = ("at", "battery", "doors", "reports")  # for a rover with wheels, leave this out
 
     def __init__(self, pause_s: float = 0.1) -> None:
         super().__init__(MANIFEST)
-        self.place, self.battery, self.doors = "dock", 100, dict.fromkeys(DOOR.choices, "closed")
+        self.at, self.battery, self.doors = "dock", 100, dict.fromkeys(DOOR.choices, "closed")
         self.pause_s, self.reports = pause_s, []
 
     def observe(self) -> Observation:
         doors = {f"open {door}": how == "open" for door, how in self.doors.items()}
-        state = RobotState(self.place, own={"battery_percent": self.battery}, facts=doors)
+        state = RobotState(self.at, own={"battery_percent": self.battery}, facts=doors)
         return Observation(np.zeros((96, 96, 3), np.uint8), None, None, None, state, monotonic())
 
     def go_to(self, place: str, speed_m_s: float) -> None:
-        closed = [d for d in (BEHIND.get(self.place), BEHIND.get(place)) if d and self.doors[d] == "closed"]
-        if closed and place != self.place:
+        closed = [d for d in (BEHIND.get(self.at), BEHIND.get(place)) if d and self.doors[d] == "closed"]
+        if closed and place != self.at:
             raise SkillFailed("door-closed", f"the {closed[0]} is closed.")
         if self.battery < 20 and place != "dock":
             raise SkillFailed("battery-low", f"the battery has {self.battery} percent.")
         self.pause(self.pause_s / speed_m_s)
-        self.place, self.battery = place, self.battery - 5
+        self.at, self.battery = place, self.battery - 5
 
     def open_door(self, door: str, to: str = "open") -> None:
-        if self.place != "hall" and BEHIND.get(self.place) != door:
-            raise SkillFailed("out-of-reach", f"the {door} is out of reach from the {self.place}.")
+        if self.at != "hall" and BEHIND.get(self.at) != door:
+            raise SkillFailed("out-of-reach", f"the {door} is out of reach from the {self.at}.")
         self.pause(self.pause_s)
         self.doors[door] = to
 
@@ -64,10 +64,10 @@ class Rover(SkillRobot):
         self.open_door(door, "closed")
 
     def look(self) -> str:
-        return f"the {self.place}"
+        return f"the {self.at}"
 
     def measure(self, quantity: str) -> dict:
-        return {"value": AIR[self.place][quantity == "humidity"]}
+        return {"value": AIR[self.at][quantity == "humidity"]}
 
     def report(self, message: str, reading: dict | None = None) -> None:
         self.reports.append([message, reading and reading["value"]])

@@ -218,7 +218,7 @@ class RoverJudge:
 
     def __call__(self) -> bool:
         """Return whether the rover stands where the task ends."""
-        return self.rover.place == self.row.task.at
+        return self.rover.at == self.row.task.at
 
 
 def run_task(task: Task, out: Path, model: Model) -> Row:
@@ -242,7 +242,7 @@ def run_task(task: Task, out: Path, model: Model) -> Row:
 def _wrong(task: Task, rover: TroubledRover, row: Row) -> Any:
     """Yield what is not as a task wants it."""
     pairs = {
-        "at": (rover.place, task.at),
+        "at": (rover.at, task.at),
         "reports": ([tuple(told) for told in rover.reports], list(task.reports)),
         "open doors": ({door for door, how in rover.doors.items() if how == "open"}, set(task.opens)),
         "cannot": (row.claim == "cannot", task.cannot),

@@ -69,7 +69,7 @@ def test_a_stop_ends_a_skill_midway() -> None:
     rover.pause_s = 5.0
     Timer(0.2, rover.stop).start()
     result = rover.execute(Step("go_to", {"place": "hall"}, "k"))
-    assert (result.status, rover.place) == ("stopped", "dock")
+    assert (result.status, rover.at) == ("stopped", "dock")
     assert result.duration_s < 3
 
 
@@ -85,7 +85,7 @@ def test_a_primitive_without_a_method_is_named() -> None:
 def test_a_door_that_a_person_opened_can_be_closed_without_opening_it_first(tmp_path: Path) -> None:
     """A door that no step had opened counted as closed, whatever the rover saw: every plan had to open it again."""
     rover = TroubledRover()
-    rover.place, rover.doors["lab door"] = "hall", "open"
+    rover.at, rover.doors["lab door"] = "hall", "open"
     assert _run_close(rover, tmp_path).outcome == "success"
     assert rover.acts == ["close_door lab door"]
 
@@ -99,7 +99,7 @@ def test_a_door_that_a_person_closed_is_not_closed_again(tmp_path: Path) -> None
             return super().look()
 
     rover = Draughty()
-    rover.place = "hall"
+    rover.at = "hall"
     outcome = _run_close(rover, tmp_path, {"do": "open_door", "door": "lab door"}, {"do": "look", "as": "seen"})
     assert outcome.outcome == "failure"
     assert rover.acts[:1] == ["open_door lab door"], outcome
@@ -130,7 +130,7 @@ def test_a_sensed_fact_that_no_primitive_speaks_of_is_told() -> None:
 
 def test_the_robot_itself_refuses_a_step_whose_need_it_senses_to_be_otherwise() -> None:
     rover = TroubledRover()
-    rover.place = "hall"
+    rover.at = "hall"
     result = rover.execute(Step("close_door", {"door": "lab door"}, "k"))
     assert (result.status, result.code) == ("rejected", "unmet-need")
     assert result.message == "close_door needs 'open lab door'; the robot senses that it is otherwise."

@@ -11,7 +11,7 @@ from vlp.primitives.facts import BUILT_IN, Facts, sensed_facts, told_by_state
 from vlp.primitives.manifest import Manifest, Primitive
 from vlp.robot.arguments import check_arguments
 from vlp.robot.keys import Once
-from vlp.robot.protocol import Step, StepResult, methods
+from vlp.robot.protocol import Step, StepResult, in_words, methods
 
 
 class SkillFailed(TaskFailed):
@@ -42,8 +42,8 @@ class SkillRobot:
         stopped: set from `stop` until `reset_stop`.
 
     Raises:
-        UsageError: a primitive has no method, one that cannot be called with its arguments, or the name of what this class
-            has itself; or `observe` is missing.
+        UsageError: a primitive has no method, one that cannot be called with its arguments or that data hide, or the name of
+            what this class has itself; or `observe` is missing.
     """
 
     simulated: ClassVar[tuple[str, ...]] = ()
@@ -51,21 +51,38 @@ class SkillRobot:
     is restored from the journal. A robot with hardware leaves it empty: its state outlives the program."""
 
     def __init__(self, manifest: Manifest) -> None:
-        self.manifest = manifest
         self.once = Once()
         self.stopped = threading.Event()
+        self.manifest = manifest
         for name in manifest.primitives:
-            if hasattr(SkillRobot, name) or name in (*methods(), *vars(self)):  # else {"do": "stop"} would close the latch
+            if hasattr(SkillRobot, name) or name in (
+                *methods(),
+                "once",
+                "stopped",
+                "manifest",
+            ):  # else {"do": "stop"} would close the latch
                 said = f"{type(self).__name__}: no primitive can be called {name!r}, which every robot has."
                 raise UsageError(said, "Give the primitive another name.")
-        missing = [name for name in ("observe", *manifest.primitives) if not callable(getattr(self, name, None))]
+        missing = [name for name in ("observe", *manifest.primitives) if getattr(self, name, None) is None]
         if missing:
             hint = "Write one method for each primitive, named like it, with its arguments."
             raise UsageError(f"{type(self).__name__} has no method {', '.join(missing)}.", hint)
         for primitive in manifest.primitives.values():
+            self._refuse_data(primitive.name, getattr(self, primitive.name))
             _check_signature(f"{type(self).__name__}.{primitive.name}", getattr(self, primitive.name), primitive)
         if self.simulated:
             self.snapshot, self.restore = self._snapshot, self._put_back
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; raises UsageError for data under the name of a primitive, whose method it would hide."""
+        if name in getattr(vars(self).get("manifest"), "primitives", ()):
+            self._refuse_data(name, value)
+        super().__setattr__(name, value)
+
+    def _refuse_data(self, name: str, value: Any) -> None:
+        if not callable(value):
+            said = f"{type(self).__name__}.{name} is {in_words(value)}, which hides the method of the primitive {name!r}."
+            raise UsageError(said, "Give that attribute another name.")
 
     def describe(self) -> Manifest:
         """Return what the robot says of itself."""
