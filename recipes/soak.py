@@ -58,8 +58,8 @@ ROWS = {
         "crash", 100, "{in_flight} with a step in flight, {repeated_steps} steps repeated",
     ),
     "kills": Row(
-        "kill -9 of run or robot's server, before and after each event and under a step: one effect per step; what is not known"
-        " holds until a person has looked",
+        "Resumed after kill -9 of run or robot's server, before and after each event and under a step: one effect per step;"
+        " what is not known holds until a person has looked",
         "kills", 1000,
         "{killed} taken over, {in_flight} with a step in flight, {held} held or latched; resumed after {resume_s:s}",
     ),
