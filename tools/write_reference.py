@@ -24,6 +24,7 @@ PRIMITIVES_HEAD = """# Standard primitives
 This page is written by `tools/write_reference.py` from `vlp.primitives.standard`. A manifest selects from these and may
 add its own. "holding target" stands for "holding" and the thing behind the argument `target`; `held` is the thing in the
 hand. A `check` whose relation does not hold makes its step fail.
+[What a robot's methods receive](../robot_api.md#a-robot-with-an-arm).
 
 """
 

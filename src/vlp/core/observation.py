@@ -93,8 +93,8 @@ class RobotState:
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as plain data, without what the body has not."""
-        said = {name: value for name, value in asdict(self).items() if value is not None}
-        return {name: value for name, value in said.items() if value or name not in ("own", "facts")}
+        said = {n: value for n, value in asdict(self).items() if value is not None or n not in ("gripper_m", "hand_in_base")}
+        return {name: value for name, value in said.items() if name not in ("own", "facts") or value}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from vlp.core.errors import Issue, Report, did_you_mean
 from vlp.core.observation import Observation, RobotState
-from vlp.primitives.facts import sensing_faults, told_by_state
+from vlp.primitives.facts import Condition, denied, sensing_faults, told_by_state
 from vlp.primitives.manifest import Manifest, Primitive, manifest_types
 from vlp.robot.arguments import check_arguments
 from vlp.robot.declarations import check_declarations
@@ -31,6 +31,7 @@ from vlp.robot.protocol import (
     plain_state,
     raised,
     result_fault,
+    state_now,
 )
 
 TOO_DEEP = "contains itself, or is nested too deep; expected JSON data"
@@ -148,7 +149,8 @@ def untried(manifest: Manifest, moves: bool = True, stops: bool = True) -> Itera
             need = "it takes arguments" if primitive.arguments else "it acts"
             need = f"it needs {', '.join(primitive.needs)}" if primitive.needs else need
             example = "an `example` of arguments that are" if primitive.arguments else "`example={}` if it is"
-            yield f"{primitive.name}: {need}; declare {example} safe to try."
+            then = "; after it the state's `holding` must name what is held" if _takes_hold(primitive) else ""
+            yield f"{primitive.name}: {need}; declare {example} safe to try{then}."
 
 
 def _harmless(primitive: Primitive) -> bool:
@@ -168,9 +170,35 @@ def _tried(report: Report, robot: Robot, primitive: Primitive, manifest: Manifes
     if result.status == "rejected":
         where = f"/describe/primitives/{primitive.name}/example"
         report.add(where, "example", f"the robot refused it: {result.message} [{result.code}]")
-    elif result.status == "succeeded" and (fault := result_fault(primitive, result.value, manifest)):
-        report.add(f"/execute/{primitive.name}", "result", f"what it gave back is not what it declares: {fault}.")
+    elif result.status == "succeeded":
+        if fault := result_fault(primitive, result.value, manifest):
+            report.add(f"/execute/{primitive.name}", "result", f"what it gave back is not what it declares: {fault}.")
+        _check_effects(report, robot, primitive)
     return True
+
+
+def _takes_hold(primitive: Primitive) -> bool:
+    return any(effect.split()[:1] == ["holding"] for effect in primitive.makes)
+
+
+def _check_effects(report: Report, robot: Robot, primitive: Primitive) -> None:
+    """See that the robot's own state tells what a primitive that succeeded makes so: later steps are held against it."""
+    state = _guarded(report, "/observe", lambda: state_now(robot)) if primitive.makes else None
+    if state is None:
+        return
+    given = primitive.filled(primitive.example or {})
+    said = {name: value.get("phrase", "") if isinstance(value, dict) else value for name, value in given.items()}
+    path = f"/execute/{primitive.name}"
+    for effect in (Condition.parse(text).grounded(said, "") for text in primitive.makes):
+        held = effect.words[-1]
+        if effect.words[0] == "holding" and effect.positive and state.holding not in (held, "something"):
+            found = f"it succeeded, and the state's `holding` is {state.holding[:64]!r}; expected {held!r}."
+            report.add(path, "holding", found, "Set it in `observe`: what needs something in the hand is refused without it.")
+    if effect := denied(primitive, said, state):
+        found = (
+            f"it succeeded, which makes {str(effect)!r}, and the state denies it: at {state.at!r}, holding {state.holding!r}."
+        )
+        report.add(path, "effect", found, "Tell in `observe` what is so after the step.")
 
 
 def _check_manifest(report: Report, robot: Robot, manifest: Manifest) -> None:
@@ -194,34 +222,44 @@ def _check_observation(report: Report, robot: "_Timely", manifest: Manifest) -> 
     if first is None or second is None:
         return
     k, depth = first.intrinsics, first.depth_m
-    facts = {
-        "clock": second.stamp_s >= first.stamp_s,
-        "own": all(isinstance(v, str | int | float) for v in first.state.own.values()),
-        "facts": all(isinstance(k, str) and isinstance(v, bool) for k, v in first.state.facts.items()),
+    facts: dict[str, tuple[bool, str]] = {
+        "clock": (second.stamp_s >= first.stamp_s, "stamp_s went back between two looks; expected a monotonic clock"),
+        "own": (
+            all(isinstance(v, str | int | float) for v in first.state.own.values()),
+            "own of its state has other values than text, numbers and booleans",
+        ),
+        "facts": (
+            all(isinstance(k, str) and isinstance(v, bool) for k, v in first.state.facts.items()),
+            "facts of its state are not booleans by name",
+        ),
     }
     if first.state.at not in ("", *manifest.places):
         hint = did_you_mean(first.state.at, manifest.places) if manifest.places else "The manifest has no places."
         report.add(path, "place", f"it stands at {first.state.at[:64]!r}, which is no place of the manifest.", hint)
-    for message, hint in sensing_faults(first.state.facts, manifest) if facts["facts"] else ():
+    for message, hint in sensing_faults(first.state.facts, manifest) if facts["facts"][0] else ():
         report.add(path, "sensed-fact", message, hint)
     if k is not None:
-        facts |= {"size": first.rgb.shape[:2] == (k.height, k.width), "intrinsics": k.fx > 0 and k.fy > 0}
+        same = first.rgb.shape[:2] == (k.height, k.width)
+        facts["size"] = same, "rgb has not the height and width of its intrinsics"
+        facts["intrinsics"] = k.fx > 0 and k.fy > 0, "fx and fy of its intrinsics are not above 0"
     if first.camera_in_base is not None:
         pose = np.asarray(first.camera_in_base)
-        facts["pose"] = pose.shape == (4, 4) and np.allclose(pose[:3, :3] @ pose[:3, :3].T, np.eye(3), atol=1e-6)
+        right = pose.shape == (4, 4) and np.allclose(pose[:3, :3] @ pose[:3, :3].T, np.eye(3), atol=1e-6)
+        facts["pose"] = right, "camera_in_base is no 4x4 pose with a rotation in [:3, :3]"
     if depth is not None:
-        facts |= {
-            "depth": depth.dtype == np.float32 and depth.shape == first.rgb.shape[:2],
-            "depth-values": bool(np.isfinite(depth).all() and (depth >= 0).all()),
-            "calibrated": k is not None and first.camera_in_base is not None,
-        }
+        right = depth.dtype == np.float32 and depth.shape == first.rgb.shape[:2]
+        metres = bool(np.isfinite(depth).all() and (depth >= 0).all())
+        calibrated = k is not None and first.camera_in_base is not None
+        facts["depth"] = right, "depth_m is not float32 of the height and width of rgb"
+        facts["depth-values"] = metres, "depth_m is not finite and at least 0 everywhere; expected 0 where there is no return"
+        facts["calibrated"] = calibrated, "depth_m is there without intrinsics and camera_in_base"
     if robot.observe_state is not None:
         _check_state(report, robot.observe_state, (first.state, second.state))
     if manifest.sees_depth and depth is None:
         report.add(path, "no-depth", "a camera of the manifest measures depth, and the observation has none.")
-    for fact, holds in facts.items():
+    for fact, (holds, fault) in facts.items():
         if not holds:
-            report.add(path, fact, f"{fact} is not as `Observation` says.")
+            report.add(path, fact, f"{fault}.")
 
 
 def _check_state(report: Report, state: Callable[[], Any], seen: Sequence[RobotState]) -> None:

@@ -225,9 +225,25 @@ def plain_state(state: Any) -> RobotState:
     try:
         return _states().validate_python(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, ("state", *first["loc"])))
-        raise ValueError(f"{where} is {in_words(first['input'])}; {first['msg'][0].lower()}{first['msg'][1:]}") from None
+        name, *inside = map(str, error.errors()[0]["loc"])
+        where, given = f"state.{name}", getattr(state, name)
+        if inside and isinstance(given, Mapping):
+            where, given = f"{where}.{inside[0]}", given.get(inside[0])
+        raise ValueError(f"{where} is {in_words(given)}; expected {state_fields()[name]}") from None
+
+
+def state_fields() -> dict[str, str]:
+    """Return what each field of a `RobotState` is to be, in words."""
+    return {
+        "at": 'text: the name of a place, or ""',
+        "holding": 'text: the phrase of what is held, or ""',
+        "joints_rad_or_m": "a dict of numbers by joint",
+        "base_in_world": "(x, y, yaw) in metres and radians",
+        "gripper_m": "a number of metres, or None",
+        "hand_in_base": "(x, y, z) in metres, or None",
+        "own": "a dict of text, numbers and booleans by name",
+        "facts": "a dict of booleans by fact",
+    }
 
 
 @cache
