@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 import vlp.cli.bench  # noqa: F401 - its help is made of the rows as they are
+from vlp.core.timing import Interval
 from vlp.evaluation.speed import rows
 from vlp.evaluation.speed.rows import ROWS, Effort, Measured, SpeedRow
-from vlp.evaluation.speed.turns import Interval
 
 
 def test_rows_are_told_on_standard_output_and_progress_on_standard_error(vlp: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,6 +143,24 @@ def test_a_log_that_cannot_be_written_is_refused(vlp: Any, fake: Path, toy: Path
     vlp("serve", "--model", toy, "--python", fake, "--port", free_port(), "--log", "/").refused(2, "cannot write the log '/'")
 
 
+def test_the_log_keeps_every_start_and_its_last_error_is_told_without_codes(tmp_path: Path):
+    """Against: vLLM's colours in the terminal, a log that each trial of --tune emptied, and an error of a trial before."""
+    from vlp.core.errors import MissingComponent
+    from vlp.models.vllm_process import ServerProcess
+
+    log = tmp_path / "log"
+    for script, said in (
+        (r"printf '\033[31mValueError: \033]0;title\007too \033[1mlong\033[0m\033[2J\r\n'; exit 1", "ValueError: too long."),
+        ("echo well; exit 2", "['well']."),
+        ("exit 3", "it wrote nothing."),
+    ):
+        with ServerProcess(["sh", "-c", script], os.environ, log) as server, pytest.raises(MissingComponent) as ended:
+            server.wait()
+        assert ended.value.message.endswith(said)
+    kept = log.read_text().splitlines()
+    assert [line.partition(":")[0] for line in kept if line.startswith("vlp starts")] == ["vlp starts"] * 3 and "well" in kept
+
+
 def test_children_end_with_a_server_that_was_killed(tmp_path: Path):
     """Against: an engine that holds the GPU after its server is gone."""
     from vlp.models.vllm_process import ServerProcess
@@ -193,6 +211,7 @@ def test_flags_are_chosen_by_measurement_and_taken_from_then_on(vlp: Any, fake: 
     name = next(iter(told.out.splitlines()[-1].rpartition("written to ")[2:]))
     found = read_tuning("toy@brief", Path(name))
     assert told.status == 0 and Path(name) == tuning_file("toy@brief") and found is not None
+    assert (tmp_path / "vllm.log").read_text().count("vlp starts: ") == len(found.tried)
     assert found.tried[0].flags == Flags(sequences=8) and not [one.fault for one in found.tried if one.fault]
     assert {one.flags.drafted for one in found.tried} >= {0, 2, 4, 8}
 

@@ -7,10 +7,10 @@ os.environ.setdefault("MUJOCO_GL", "egl")
 
 import pytest
 
+from vlp.core.timing import NotTheSame
 from vlp.evaluation.speed import episodes
 from vlp.evaluation.speed.episodes import two_workers
 from vlp.evaluation.speed.rows import Effort
-from vlp.evaluation.speed.turns import NotTheSame
 from vlp.evaluation.suites import Options
 
 UPPER = Options("expert", "oracle", "validation")

@@ -8,32 +8,13 @@ import pytest
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.images import read_image
+from vlp.core.timing import Interval, in_turns
 from vlp.evaluation.speed import parts, rows
 from vlp.evaluation.speed.figure import colour, draw
 from vlp.evaluation.speed.recorded import recorded
 from vlp.evaluation.speed.rows import ROWS, Effort, Measured, SpeedRow, measure, row_named
-from vlp.evaluation.speed.turns import Interval, NotTheSame, in_turns
 from vlp.models.protocol import Reply
 from vlp.runtime.planner import Planner
-
-
-def test_arms_are_timed_in_turns_and_their_ratio_is_taken_turn_by_turn() -> None:
-    order, now = list[str](), [0.0]
-
-    def arm(name: str, seconds: float) -> str:
-        order.append(name)
-        now[0] += seconds
-        return "the same"
-
-    timed = in_turns({"plain": lambda: arm("plain", 8.0), "ours": lambda: arm("ours", 2.0)}, 4, lambda: now[0])
-    assert order[:4] == ["ours", "plain", "plain", "ours"]
-    assert timed.seconds == {"plain": [8.0] * 4, "ours": [2.0] * 4}
-    assert timed.ratio("plain", "ours") == Interval(4.0, 4.0, 4.0)
-
-
-def test_times_of_different_outputs_are_refused() -> None:
-    with pytest.raises(NotTheSame, match="plain gave '1'"):
-        in_turns({"plain": lambda: 1, "ours": lambda: 2}, 3)
 
 
 def test_rows_measured_before_stay_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

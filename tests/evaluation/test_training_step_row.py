@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from vlp.core.timing import NotTheSame
 from vlp.evaluation.speed import training_step
 from vlp.evaluation.speed.rows import ROWS, Effort
-from vlp.evaluation.speed.turns import NotTheSame
 from vlp.training.step_speed import StepShape
 
 

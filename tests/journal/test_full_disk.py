@@ -1,9 +1,13 @@
 """A full disk is named by its cause, what was written stays, and the run goes on once there is space."""
 
+import contextlib
 import json
+import resource
+import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,6 +95,39 @@ def test_a_journal_that_cannot_be_made_leaves_nothing(tmp_path: Path, monkeypatc
     assert list((tmp_path / "run").iterdir()) == []
     monkeypatch.undo()
     assert Run(tmp_path / "run", CUBE, FakeRobot(), ScriptedModel([json.dumps(POLICY)])).go().outcome == "success"
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_journal_is_read_where_sqlite_has_no_room_for_the_file_beside_it(tmp_path: Path, monkeypatch, ended: bool) -> None:
+    """Against: "cannot be read: disk I/O error" for a run that had ended, and no word of the disk."""
+    journal = Journal(tmp_path / "run" / "journal.db")
+    journal.append(Event("note", {"text": "one"}))
+    kept = tmp_path / "kept"
+    if ended:
+        journal.close()
+    shutil.copytree(tmp_path / "run", kept)
+    (kept / "journal.db-shm").unlink(missing_ok=True)
+    with no_room():
+        if ended:
+            assert [event.data["text"] for event in read_events(kept)] == ["one"]
+        else:  # the event stands in the log alone, and of log and file a copy is needed
+            monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+            with pytest.raises(MissingComponent, match=r"'.*' cannot be read without a copy of it: File too large\. Let files"):
+                read_events(kept)
+        with pytest.raises(MissingComponent, match=r"File too large\. Let files grow"):
+            Journal(kept / "journal.db", must_exist=True)
+    assert [event.data["text"] for event in read_events(kept)] == ["one"]
+
+
+@contextlib.contextmanager
+def no_room() -> Iterator[None]:
+    """Let this process make no file longer, as on a full disk; the system names that otherwise."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_limit_on_the_size_of_files_is_not_called_a_full_disk(tmp_path: Path) -> None:

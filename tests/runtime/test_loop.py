@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from run_kit import asked, change, put, say
+from run_kit import Run, Streaming, asked, change, put, say
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.journal import Event, JournalError, read_events
 from vlp.models.protocol import GENERAL, Reply
 from vlp.robot.protocol import Step
+from vlp.runtime import body
 from vlp.runtime.body import Budget, ProgramFault
 from vlp.sim.fake.robot import FakeRobot, Script, fake_manifest
 
@@ -248,6 +249,47 @@ def test_a_robot_that_hangs_is_stopped(make_run):
     assert outcome.outcome == "timeout"
     assert "the robot did not give the end of 'grasp'" in outcome.reason
     assert robot._stop.is_set()
+
+
+class Gazing(FakeRobot):
+    """A fake robot whose looks, or observations for a policy, hear no stop and end only when the test does."""
+
+    def __init__(self, hangs: str) -> None:
+        super().__init__()
+        self.hangs, self.begun, self.over = hangs, threading.Event(), threading.Event()
+
+    def execute(self, step):
+        self._hang(step.do)
+        return super().execute(step)
+
+    def observe(self):
+        self._hang("observe")
+        return super().observe()
+
+    def _hang(self, do):
+        if do == self.hangs:
+            self.begun.set()
+            assert not self.over.wait(100), "the run waited for a look that hung"
+
+
+@pytest.mark.parametrize("hangs", ["locate", "observe", "find_all"])
+@pytest.mark.parametrize("early", [False, True])
+@pytest.mark.parametrize("how", ["timeout", "stopped"])
+def test_the_end_of_a_run_is_kept_by_a_look_that_hangs(tmp_path, monkeypatch, hangs, early, how):
+    """Against: `--timeout-s 6` that ended after 94 s, in silence, for a perception that heard no stop."""
+    monkeypatch.setattr(body, "STOP_S", 0.3)
+    robot = Gazing(hangs)
+    run = Run(tmp_path / "run", Streaming([CUBE_IN_BOWL]), robot, early=early)
+    ends = {"timeout": run.run.loop._time_out, "stopped": run.run.stop}
+    threading.Thread(target=lambda: robot.begun.wait(10) and ends[how](), daemon=True).start()
+    outcome = run.go()
+    assert not robot.over.is_set() and robot._stop.is_set()
+    why = {"timeout": "the run took longer than 1800 s", "stopped": "stopped by the person"}[how]
+    assert (outcome.outcome, outcome.reason.partition(";")[0].rstrip(".")) == (how, why)
+    told = [data["text"] for data in run.of("note")]
+    waits = "an observation" if hangs == "observe" else f"the end of {hangs!r}"
+    assert f"the run has to end, and waits for {waits}, for 0.3 s at most" in told
+    robot.over.set()
 
 
 def test_a_robot_that_dies_leaves_the_step_in_flight(make_run):

@@ -75,6 +75,15 @@ def test_letting_go_at_a_final_place_counts_and_driving_there_does_not(make_run)
     assert run.of("understood")[0]["final"] == ["2.2"]
 
 
+def test_a_look_at_a_final_place_can_be_undone(make_run):
+    """Against: "cannot be undone: 1.2 look_at bin", and a question to the person about it."""
+    policy = bin_it()
+    policy["subtasks"][1]["steps"].insert(0, {"do": "look_at", "target": "bin"})
+    run = make_run([policy], spec=asked("throw the red cube away"))
+    assert run.go().outcome == "success" and "look_at" in run.done
+    assert run.of("understood")[0]["final"] == ["2.3"]
+
+
 def _dispensing(*more: str) -> dict:
     steps = [{"do": "dispense"}, *({"do": name} for name in more)]
     return {"goal": "a pill is out", "subtasks": [{"name": "all", "steps": steps}]}

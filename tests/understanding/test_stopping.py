@@ -37,6 +37,8 @@ STOP = _sentences(
     रुको | रुकिए! | s\u0336t\u0336o\u0336p | don\u00b4t | don\u02b9t move | don\u02bbt | don\u02c8t | don t | do nt
     go to the desk stop | go to the desk STOP | open the pot STOP now | pick up the cup please HALT | go to the desk sopt
     enough | too much! | that's too much
+    stopit | STOPIT | StopNow | stopplease | pleasestop | stopitnow! | haltnow | waitasecond | ohwait, stop | dontmove | holdon
+    go to the desk. stopit | put the red cube in the bowl, STOPNOW
     stay where you are | stand still | hands off | careful! | pause please | stop. now. | ¡alto! | halt, sofort
     """
 )
@@ -59,6 +61,7 @@ GO_ON = _sentences(
     could you help me? put the red cube in the bowl | is the pot burning? | does it hurt? | go to the fern, wet or not
     go to the next stop | drive to the tram stop | GO TO THE DESK | go to the desk and don't stop | go on to the last stop
     move my hand cream to the shelf | go to the desk, no hurry | no, go to the dock | find the pause button | why not
+    stopwatch | stopper | stoplight | nonstop | take the StopWatch | bring me the doorstop | put the stopper in the box
     go to the waiting room | go non-stop to the desk | do not forget to water the fern
     pick up the cup, but do not touch the mug | the cup is caught behind the desk, pick it up | go back to the desk
     hello my friend! go to the desk | back up the files | greet the people near you | is the dog behind you?
@@ -68,8 +71,8 @@ GO_ON = _sentences(
 
 @pytest.mark.parametrize("text", STOP)
 def test_words_for_stopping_stop(text: str):
-    """Against: cries ("a child!", "ow ow ow"), speech without punctuation ("go to the desk stop") and a listed word with vowel
-    signs ("रुको") left the robot moving."""
+    """Against: cries ("a child!", "ow ow ow"), speech without punctuation ("go to the desk stop"), a listed word with vowel
+    signs ("रुको") and words run together ("stopit") left the robot moving."""
     assert says_stop(text)
 
 

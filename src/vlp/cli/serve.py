@@ -27,6 +27,7 @@ from vlp.models.tuning import Requests, Trial, keep, read_tuning, tuning_file
 from vlp.models.tuning import tune as run_tuning
 from vlp.models.vllm import Flags, Offer, Vllm, check_served_adapter, command, environment, find_vllm
 from vlp.models.vllm_process import ServerProcess, warm_up
+from vlp.runtime.subscribers.terminal import printable
 
 DTYPES = ("float32", "bfloat16", "float16")
 Serving = Callable[[Offer], AbstractContextManager[tuple[ServerProcess, float]]]
@@ -58,10 +59,10 @@ def serve(
             with VLP_MODEL_KEY set.
         dtype: float32, bfloat16 or float16; by default what is used in process: float32 on a CPU, else bfloat16.
         python: the Python that has vLLM; by default the environment's VLP_VLLM_PYTHON, else the one that runs vlp.
-        log: file that vLLM writes to.
+        log: file to which vLLM's output is added.
         timeout_s: limit on its start, in seconds.
-        tune: do not serve, but find out which of vLLM's flags are fastest here, with requests of three simulated episodes and a
-            dozen starts of vLLM; `vlp serve` takes them from runs/serve from then on.
+        tune: do not serve, but find out which of vLLM's flags are fastest here, with requests of three simulated episodes and 9
+            to 19 starts of vLLM; `vlp serve` takes them from runs/serve from then on.
         dry_run: only print the command line.
     """
     if not 1 <= port <= 65535:
@@ -137,7 +138,7 @@ def _tune(vllm: Vllm, offer: Offer, serving: Serving, console: Console) -> int:
             yield open_model(offer.url)
 
     def tell(trial: Trial) -> None:
-        said = f"{trial.seconds:.2f} s" if trial.seconds is not None else f"not to be used: {trial.fault}"
+        said = f"{trial.seconds:.2f} s" if trial.seconds is not None else f"not to be used: {printable(trial.fault)}"
         console.print(f"{shlex.join(trial.flags.words())}: {said}", markup=False)
 
     found = run_tuning(offer.name, vllm, start, partial(_requests, file.with_suffix("")), tell)

@@ -10,6 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from vlp.core.errors import MissingComponent, UsageError
+from vlp.core.files import cannot_write
 from vlp.core.messages import counted
 from vlp.journal.file import (
     APPLICATION_ID,
@@ -220,16 +221,23 @@ def _connected(path: Path, until: contextlib.ExitStack) -> sqlite3.Connection:
         db.execute("PRAGMA user_version")
         return db
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+        code = error.sqlite_errorcode
+        # The disk is too full for the file beside a journal in which readers and a writer meet.
+        full = code in (sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP)
+        if not full and code & 0xFF not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
             raise
     except sqlite3.DatabaseError:
         return db
     if not log.is_file() or not log.stat().st_size:
         return connected(f"{address}?mode=ro&immutable=1")
     # The last events may stand in the log alone, which an immutable file would be read without.
-    folder = Path(until.enter_context(tempfile.TemporaryDirectory(prefix="vlp-journal-")))
-    for file in (path, log):
-        shutil.copyfile(file, folder / file.name)
+    try:
+        folder = Path(until.enter_context(tempfile.TemporaryDirectory(prefix="vlp-journal-")))
+        for file in (path, log):
+            shutil.copyfile(file, folder / file.name)
+    except OSError as error:
+        said = f"the journal {str(path)!r} cannot be read without a copy of it: {error.strerror}."
+        raise MissingComponent(said, cannot_write(path, error).hint) from None
     return connected((folder / path.name).as_uri())
 
 

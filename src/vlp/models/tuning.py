@@ -17,6 +17,7 @@ from vlp.core.errors import MissingComponent, UsageError, VlpError
 from vlp.core.files import write_whole
 from vlp.core.messages import Message
 from vlp.core.strict import Strict, first_fault
+from vlp.core.timing import Interval, Timed
 from vlp.models.protocol import Model
 from vlp.models.vllm import Flags, Vllm
 from vlp.primitives.schema import Schema
@@ -49,7 +50,7 @@ class Tuning:
         vllm: version that it was measured with; on a CPU where `cpu`.
         cpu: whether that is a build for CPUs.
         flags: that were chosen.
-        times_faster: than the usual ones, measured once more after the choice; 1 for the usual ones.
+        times_faster: than the usual ones, measured in turns after the choice; 1 for the usual ones.
         tried: all trials, in order.
     """
 
@@ -73,11 +74,13 @@ class Requests:
         asked: conversations with the grammars of their replies.
         clients: that ask at once.
         rounds: of which the median counts; one more before them is not timed.
+        turns: of the choice and the usual flags at the end, each started anew; of noise alone, 1 of 32 choices stands then.
     """
 
     asked: Sequence[tuple[Sequence[Message], Schema]]
     clients: int = 4
     rounds: int = 3
+    turns: int = 5
 
     def answered(self, model: Model) -> tuple[float, list[str]]:
         """Return the seconds of a round, and the replies of the last one when asked one after the other."""
@@ -102,7 +105,10 @@ def tune(
     requests: Callable[[Model], Requests],
     tell: Callable[[Trial], None] = lambda trial: None,
 ) -> Tuning:
-    """Try each flag in turn, keep what is faster by 5 % and gives the same replies, and measure the choice once more.
+    """Try each flag on top of what is fastest so far by 5 % and gives the same replies, and hold the choice against the usual.
+
+    The fastest of ten noisy trials looks faster than it is. So the choice and the usual flags are measured again in turns, and
+    the choice stands where the 95 % interval of their ratio lies above 1.
 
     Args:
         name: of the model.
@@ -147,21 +153,27 @@ def tune(
             trial = measured(replace(best.flags, **{flag: value}))
             if _faster(trial, best):
                 best = trial
-    # The least of several noisy times is too small: the choice counts as what it is when measured again.
-    again = best if best.flags == usual else measured(best.flags)
-    against = again if best.flags == usual else measured(usual)
-    if not _faster(again, against):
+    ratio = _compared(usual, best.flags, measured, wanted.turns) if best.flags != usual else None
+    if ratio is None or ratio.low <= 1:
         return Tuning(name, vllm.version, vllm.cpu, usual, 1.0, tuple(tried))
-    return Tuning(name, vllm.version, vllm.cpu, best.flags, _ratio(against, again), tuple(tried))
+    return Tuning(name, vllm.version, vllm.cpu, best.flags, ratio.median, tuple(tried))
+
+
+def _compared(usual: Flags, chosen: Flags, measured: Callable[[Flags], Trial], turns: int) -> Interval | None:
+    """Return how many times as fast some flags are as the usual ones; None where one of the trials fails."""
+    arms = {"usual": usual, "chosen": chosen}
+    seconds: dict[str, list[float]] = {name: [] for name in arms}
+    for turn in range(turns):
+        for name in list(arms) if turn % 2 else reversed(list(arms)):
+            trial = measured(arms[name])
+            if trial.seconds is None:
+                return None
+            seconds[name].append(trial.seconds)
+    return Timed(seconds).ratio("usual", "chosen")
 
 
 def _faster(one: Trial, other: Trial) -> bool:
     return one.seconds is not None and other.seconds is not None and one.seconds < 0.95 * other.seconds
-
-
-def _ratio(over: Trial, under: Trial) -> float:
-    assert over.seconds and under.seconds
-    return over.seconds / under.seconds
 
 
 def tuning_file(name: str, folder: Path = Path("runs/serve")) -> Path:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -25,7 +26,7 @@ class ServerProcess:
     Args:
         words: its command line.
         environment: its variables.
-        log: the file that its output goes to.
+        log: the file to which its command line and its output are added.
 
     Raises:
         UsageError: the log cannot be written.
@@ -35,10 +36,13 @@ class ServerProcess:
         self.log = log
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
-            file = log.open("wb")
+            file = log.open("ab")
+            file.write(f"vlp starts: {shlex.join(words)}\n".encode())
+            file.flush()
         except OSError as error:
             raise UsageError(f"cannot write the log {str(log)[:300]!r}: {error.strerror}.", "Choose another --log.") from None
         with file:
+            self._begins = file.tell()
             # A session of its own: Ctrl-C reaches us first, and we end it in order.
             self._process = subprocess.Popen(
                 words, env=dict(environment), stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
@@ -110,8 +114,11 @@ class ServerProcess:
 
     def _lines(self) -> list[str]:
         with self.log.open("rb") as file:
-            file.seek(max(0, self.log.stat().st_size - 100_000))
-            return [line.strip() for line in file.read().decode("utf-8", "replace").splitlines()]
+            file.seek(max(self._begins, self.log.stat().st_size - 100_000))
+            text = file.read().decode("utf-8", "replace")
+        # What tells a terminal of colours, titles and the place of the cursor (ECMA-48).
+        text = re.sub(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])", "", text)
+        return ["".join(c if c.isprintable() else " " for c in line).strip() for line in text.splitlines()]
 
     def _hint(self) -> str:
         return f"The whole story is in {str(self.log)!r}."

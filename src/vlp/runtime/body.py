@@ -8,6 +8,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -167,7 +168,7 @@ class Worker:
 
 JPEG_QUALITY = 80
 STOP_S = 5.0
-"""How long a robot's `stop` may take; it should return at once."""
+"""How long a robot's `stop` may take, which should return at once, and then the end of what is under way."""
 _INSTANCES: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 """Names of the robots that live in this process, and die with it."""
 
@@ -216,7 +217,11 @@ class Body:
         budget: time limits.
         tag: makes the keys of looks at step boundaries unique.
 
+    Attributes:
+        tell: told what is waited for once the run has to end, from the thread that waits; set by the loop.
+
     Raises:
+        Abandoned: from looks, once the run has to end.
         MissingComponent: from any method, when the robot cannot be reached.
         Overrun: from any method, when it did not answer in time; it has been told to stop.
         ProgramFault: from any method, when it raised what it should not; it has been told to stop.
@@ -231,6 +236,8 @@ class Body:
         self._looking_s = 0.0
         self._own = uuid.uuid4().hex
         self._begun: tuple[Step, Future[tuple[StepResult, bytes | None]]] | None = None
+        self._hurried = threading.Event()
+        self.tell: Callable[[str], None] = lambda what: None
         self.stop_fault = ""
         self.manifest = self._call(robot.describe, budget.observe_s, "its manifest")
 
@@ -330,9 +337,25 @@ class Body:
 
     def stop(self) -> None:
         """Stop the robot, from any thread; raises StopFailed, kept as `stop_fault`, where it fails or does not return."""
+        self.hurry()
         if fault := fault_of(self.robot.stop, STOP_S):
             self.stop_fault = f"the robot's stop failed: {fault}; look at the robot"
             raise StopFailed(f"{self.stop_fault}.")
+
+    def hurry(self) -> None:
+        """From now on wait `STOP_S` at most for whatever the robot does, and begin no look: the run has to end."""
+        self._hurried.set()
+
+    def rest(self) -> None:
+        """Wait for a step that was begun; the last looks after it may take their usual time again.
+
+        Raises:
+            Overrun, ProgramFault, MissingComponent: as `execute` does.
+        """
+        try:
+            self._rest()
+        finally:
+            self._hurried.clear()
 
     def close(self) -> None:
         """Let the thread end."""
@@ -366,6 +389,8 @@ class Body:
         return seconds
 
     def _perceive(self, do: str, phrase: str) -> StepResult:
+        if self._hurried.is_set():
+            raise Abandoned("nobody waits for another look any more.")
         self._looks += 1
         step = Step(do, {"object": phrase}, key=f"{self._tag}.look.{self._looks}")
         start = time.monotonic()
@@ -389,8 +414,18 @@ class Body:
             return self._worker.begin(work, f"the end of {step.do!r}")
 
     def _ended(self, step: Step, future: Future[T]) -> T:
+        return self._given(future, self._limit_s(step), f"the end of {step.do!r}")
+
+    def _given(self, future: Future[T], limit_s: float, what: str) -> T:
+        """Return what a call gives; once the run has to end, it is waited for `STOP_S` at most."""
         with self._stopping():
-            return self._worker.wait(future, self._limit_s(step), f"the end of {step.do!r}")
+            try:
+                return self._worker.wait(future, limit_s, what, lambda: not self._hurried.is_set())
+            except Abandoned:
+                began_s = time.monotonic()
+            if not wait_for([future], SLICE_S).done:
+                self.tell(f"{what}, for {STOP_S:g} s at most")
+            return self._worker.wait(future, STOP_S, what, began_s=began_s)
 
     def _rest(self) -> None:
         """Wait for the end of a step that was begun: the robot does one thing at a time, and each has its own time limit."""
@@ -404,7 +439,8 @@ class Body:
     def _call(self, work: Callable[[], T], limit_s: float, what: str) -> T:
         self._rest()
         with self._stopping():
-            return self._worker.call(work, limit_s, what)
+            future = self._worker.begin(work, what)
+        return self._given(future, limit_s, what)
 
     @contextlib.contextmanager
     def _stopping(self) -> Iterator[None]:

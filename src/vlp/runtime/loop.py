@@ -116,6 +116,7 @@ class Loop:
         self._stopped = threading.Condition()
         self._moment: Moment | None = None
         planner.wanted = lambda: not self._stop
+        body.tell = self._waiting
 
     def instruct(self, said: Instruction) -> None:
         """Take an instruction, from any thread, for the next step boundary; raises UsageError when too many wait already."""
@@ -147,12 +148,25 @@ class Loop:
             self.stop(reason)
 
     def run(self) -> Outcome:
-        """Go on until there is an end, write it down and return it."""
+        """Go on until there is an end, write it down and return it.
+
+        When the time of the run is over, a step that is under way is stopped, and nothing is waited for much longer.
+        """
+        clock = threading.Timer(min(self.budget.run_s, threading.TIMEOUT_MAX), self._time_out)
+        clock.daemon = True
+        clock.start()
+        try:
+            return self.finish(self._end())
+        finally:
+            clock.cancel()
+
+    def _end(self) -> Outcome:
+        """Go on until there is an end, and return it."""
         try:
             outcome = self._first()
             if outcome is None:
                 self.body.take()
-                outcome = self._in_time()
+                outcome = self._go()
         except NoPolicy as error:
             outcome = Outcome("failure", str(error))
         except KeyboardInterrupt:
@@ -162,9 +176,14 @@ class Loop:
             outcome = self._stopped_by()
         except Overrun as error:
             outcome = Outcome("timeout", str(error), error=error)
+            if self._stop:  # it was waited for in vain
+                outcome = replace(self._stopped_by(), reason=f"{self._stop.rstrip('.')}; {error}", error=error)
         except VlpError as error:
             outcome = Outcome("stopped", str(error), error=error)
-        return self.finish(outcome)
+        return outcome
+
+    def _waiting(self, what: str) -> None:
+        self.journal.emit(Event("note", {"text": f"the run has to end, and waits for {what}", "waiting": f"waits for {what}"}))
 
     def _first(self) -> Outcome | None:
         """Return how a run ends whose first sentence may not move the robot; None when it may."""
@@ -181,20 +200,11 @@ class Loop:
             return Outcome("stopped", self._stop)
         return Outcome("failure", f"not understood: {why}")
 
-    def _in_time(self) -> Outcome:
-        """Go on until there is an end, or the time of the run is over; a step that is under way then is stopped."""
-        clock = threading.Timer(min(self.budget.run_s, threading.TIMEOUT_MAX), self._time_out)
-        clock.daemon = True
-        clock.start()
-        try:
-            return self._go()
-        finally:
-            clock.cancel()
-
     def _time_out(self) -> None:
         with self._stopped:
             moving, self._late = self._moving or self.body.busy, self._late or not self._stop
             self._stop = self._stop or f"the run took longer than {self.budget.run_s:g} s."
+        self.body.hurry()
         if moving:
             self._halt(self._stop)
 
@@ -415,6 +425,7 @@ class Loop:
         with self._stopped:  # whether the robot stopped is part of how it ended
             self._stopped.wait_for(lambda: not self._stops, STOP_S)
         try:
+            self.body.rest()
             if isinstance(outcome.error, SimulationFault):
                 raise outcome.error  # a broken world shows nothing, and nothing in it is true or false
             end.append(self.body.observe("end")[1])

@@ -92,7 +92,8 @@ def understood(plan: Plan, final: Sequence[str] = ()) -> str:
 def final_steps(plan: Plan, manifest: Manifest, known: State) -> Iterator[PlanStep]:
     """Yield the steps of a plan that cannot be undone: by their primitive, or by the place where they leave what is held.
 
-    A final place that only is driven to makes the drive there one of them.
+    A final place that only is driven to makes the drive there one of them. An action without conditions or effects, such as a
+    look at the place, leaves nothing there.
 
     Args:
         plan: its steps in order.
@@ -104,7 +105,7 @@ def final_steps(plan: Plan, manifest: Manifest, known: State) -> Iterator[PlanSt
         primitive = manifest.primitives[step.step.do]
         named = {place for place in manifest.places.values() if place.name in step.step.arguments.values()}
         carries = any(one.type not in ("place", "number", "integer", "boolean", "text") for one in primitive.arguments)
-        reached = primitive.kind == "action" and any(place.final and (carries or not place.relations) for place in named)
+        reached = primitive.reaches and any(place.final and (carries or not place.relations) for place in named)
         leaves = any("held" in effect.split() for effect in primitive.makes)
         target = str(step.step.arguments.get("target", situation.facts.at))
         if primitive.final or reached or (leaves and target in manifest.places and manifest.places[target].final):

@@ -344,6 +344,7 @@ class Story:
 
     def _note(self, event: Event) -> None:
         self._say("note", event.data["text"])
+        self.waiting = event.data.get("waiting", self.waiting)
 
     def _finished(self, event: Event) -> None:
         self.end = event.data

@@ -197,13 +197,40 @@ def _unmarked(text: str) -> str:
 
 
 def _mended(word: str) -> str:
-    return _misspelt().get(word, word)
+    """Return a word for stopping without a typing error, and words that were run together parted: "stopit", "holdon"."""
+    return _misspelt().get(word) or _parted(word) or word
+
+
+def _parted(word: str) -> str:
+    """Return the words that were run together to one, where a clause of nothing else stops the robot; "" else: "stopwatch"."""
+    if len(word) <= LEAST_LETTERS + 1 or word in _known():
+        return ""
+    ways = {len(word): ""}  # where a part begins -> the rest from there on, of the longest parts that there are
+    for start in range(len(word) - 1, -1, -1):
+        ends = (end for end in sorted(ways, reverse=True) if word[start:end] in _parts())
+        if (end := next(ends, None)) is not None:
+            ways[start] = f"{word[start:end]} {ways[end]}".rstrip()
+    clause = " ".join(tokens(ways.get(0, "")))
+    return clause if " " in clause and (_stops_alone(clause) or _patterns()["mild"].match(_core(clause))) else ""
+
+
+@cache
+def _parts() -> frozenset[str]:
+    """Return the words that such a clause may have."""
+    lists = ("halting", "mild", "tails", "around")
+    listed_words = (word for name in lists for word in re.findall("[a-z]+", " ".join(english()["stopping"][name])))
+    return frozenset({"dont", *listed_words})
+
+
+@cache
+def _known() -> frozenset[str]:
+    return Lexicon().known | real_words()
 
 
 @cache
 def _misspelt() -> dict[str, str]:
     """Return misspelling -> word for stopping; what is a word itself is no misspelling: "about", "shop"."""
-    known, found = Lexicon().known | real_words(), dict[str, str]()
+    known, found = _known(), dict[str, str]()
     for word in english()["stopping"]["spelled"].split():
         shuffled = ["".join((word[0], *rest)) for rest in permutations(word[1:])] if len(word) == 4 else []  # "sopt"
         for wrong in (*neighbours(word), *shuffled):

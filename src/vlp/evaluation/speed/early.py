@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vlp.core.messages import counted
+from vlp.core.timing import Interval, NotTheSame
 from vlp.episodes.cases import Episode, sample_episode
 from vlp.episodes.episode import System, set_up
 from vlp.episodes.expert_model import ExpertModel
@@ -15,7 +16,6 @@ from vlp.evaluation.speed.imposed import ImposedModel
 from vlp.evaluation.speed.rendering import timeless
 from vlp.evaluation.speed.replanning import opened
 from vlp.evaluation.speed.rows import Effort, Measured
-from vlp.evaluation.speed.turns import Interval, NotTheSame
 from vlp.journal import Event, read_events
 from vlp.models.in_process import InProcess
 from vlp.runtime.body import Budget

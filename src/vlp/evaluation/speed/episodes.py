@@ -5,10 +5,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from vlp.core.timing import in_turns
 from vlp.core.workers import in_processes
 from vlp.evaluation.runner import run_case, run_suite
 from vlp.evaluation.speed.rows import Effort, Measured
-from vlp.evaluation.speed.turns import in_turns
 from vlp.evaluation.suites import Options, Row
 
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlp.core.messages import Message, counted
+from vlp.core.timing import NotTheSame, Timed
 from vlp.evaluation.planning import grammar, prompt, prompt_messages
 from vlp.evaluation.speed.replanning import opened
 from vlp.evaluation.speed.rows import Effort, Measured
-from vlp.evaluation.speed.turns import NotTheSame, Timed
 from vlp.models.batching import Session
 from vlp.models.decode import Decoded, Decoding, Draft, Logits, decode
 from vlp.models.grammar import Grammars, Vocabulary

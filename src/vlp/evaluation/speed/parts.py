@@ -12,11 +12,11 @@ from statistics import fmean
 from typing import Any
 
 from vlp.core.errors import TaskFailed
+from vlp.core.timing import Interval
 from vlp.episodes.cases import sample_episode
 from vlp.episodes.episode import System, set_up
 from vlp.evaluation.speed.replanning import opened
 from vlp.evaluation.speed.rows import Effort, Measured
-from vlp.evaluation.speed.turns import Interval
 from vlp.models.protocol import Reply
 from vlp.sim.worlds.seeds import seed_of
 

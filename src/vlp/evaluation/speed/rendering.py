@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from vlp.core.timing import in_turns
 from vlp.episodes.cases import Episode, sample_episode
 from vlp.episodes.episode import System, set_up
 from vlp.evaluation.speed.rows import Effort, Measured
-from vlp.evaluation.speed.turns import in_turns
 from vlp.evaluation.suites import opened_model
 from vlp.journal import read_events
 from vlp.robot.protocol import innermost

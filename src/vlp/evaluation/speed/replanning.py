@@ -11,10 +11,10 @@ import torch
 from vlp.core.errors import UsageError
 from vlp.core.images import Rgb
 from vlp.core.messages import Message, counted
+from vlp.core.timing import Interval, Timed
 from vlp.evaluation.planning import manifest, prompt, prompt_messages
 from vlp.evaluation.speed.recorded import recorded
 from vlp.evaluation.speed.rows import Effort, Measured
-from vlp.evaluation.speed.turns import Interval, Timed
 from vlp.models.catalogue import find_folder, open_model
 from vlp.models.folder import check_folder
 from vlp.models.in_process import InProcess

@@ -18,8 +18,8 @@ from vlp import __version__
 from vlp.core.errors import UsageError, closest
 from vlp.core.files import write_whole
 from vlp.core.strict import Strict, first_fault
+from vlp.core.timing import Interval
 from vlp.evaluation.speed.figure import check_drawable, draw
-from vlp.evaluation.speed.turns import Interval
 
 
 @dataclass(frozen=True)

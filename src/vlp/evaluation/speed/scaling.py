@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from vlp.core.errors import TaskFailed, not_installed
+from vlp.core.timing import Interval
 from vlp.evaluation.speed.rows import Effort, Measured
-from vlp.evaluation.speed.turns import Interval
 from vlp.evaluation.stress.workers import measured
 
 

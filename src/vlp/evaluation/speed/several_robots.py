@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from vlp.core.messages import Message
+from vlp.core.timing import in_turns
 from vlp.evaluation.planning import grammar, prompt, prompt_messages
 from vlp.evaluation.speed.replanning import opened
 from vlp.evaluation.speed.rows import Effort, Measured
-from vlp.evaluation.speed.turns import in_turns
 from vlp.models.transformers_model import TransformersModel
 
 

@@ -13,8 +13,8 @@ from statistics import median
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.messages import counted
+from vlp.core.timing import Interval
 from vlp.evaluation.speed.rows import Effort, Measured
-from vlp.evaluation.speed.turns import Interval
 from vlp.journal import Event, read_events
 from vlp.journal.file import FILE_NAME
 

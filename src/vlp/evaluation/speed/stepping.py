@@ -16,8 +16,8 @@ import numpy as np
 
 from vlp.core.errors import MissingComponent
 from vlp.core.messages import Instruction, counted
+from vlp.core.timing import Interval
 from vlp.evaluation.speed.rows import Effort, Measured
-from vlp.evaluation.speed.turns import Interval
 from vlp.journal import Event
 from vlp.models.scripted import ScriptedModel
 from vlp.robot.access import Access

@@ -3,8 +3,8 @@
 from itertools import cycle, islice
 
 from vlp.core.errors import TaskFailed
+from vlp.core.timing import Interval
 from vlp.evaluation.speed.rows import Effort, Measured
-from vlp.evaluation.speed.turns import Interval
 from vlp.evaluation.stress.command import quantiles
 from vlp.evaluation.stress.motion import LOADS, Halt, served, stops
 

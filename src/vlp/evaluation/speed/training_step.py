@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from vlp.core.messages import counted
+from vlp.core.timing import Interval, NotTheSame
 from vlp.evaluation.speed.rows import Effort, Measured
-from vlp.evaluation.speed.turns import Interval, NotTheSame
 from vlp.training.recipe import Recipe
 from vlp.training.step_memory import step_growth
 from vlp.training.step_speed import StepShape, measure_steps
