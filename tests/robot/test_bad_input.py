@@ -36,6 +36,11 @@ BODIES: dict[str, tuple[bytes, int, str]] = {
     "a field too many": (b'{"primitive":"home","key":"k","epoch":1,"shell":"rm"}', 422, "bad-field"),
     "key with a path": (b'{"primitive":"home","key":"../../x","epoch":1}', 422, "bad-field"),
     "epoch as text": (b'{"primitive":"home","key":"k","epoch":"x"}', 422, "bad-field"),
+    "epoch as truth": (b'{"primitive":"home","key":"k","epoch":true}', 422, "bad-field"),  # it passed as 1
+    "epoch as digits": (b'{"primitive":"home","key":"k","epoch":"1"}', 422, "bad-field"),
+    "epoch with a point": (b'{"primitive":"home","key":"k","epoch":1.0}', 422, "bad-field"),
+    "time limit as truth": (b'{"primitive":"home","key":"k","epoch":1,"timeout_s":true}', 422, "bad-field"),
+    "time limit as text": (b'{"primitive":"home","key":"k","epoch":1,"timeout_s":"5"}', 422, "bad-field"),
     "huge epoch": (b'{"primitive":"home","key":"k","epoch":99999999999999999999}', 422, "bad-field"),
     "time limit below zero": (b'{"primitive":"home","key":"k","epoch":1,"timeout_s":-1}', 422, "bad-field"),
     "unknown primitive": (b'{"primitive":"gras","key":"k","epoch":1}', 422, "unknown-primitive"),

@@ -1,7 +1,10 @@
 """A remote robot is a robot: same results as near by, one action per key, no guess when line or server breaks."""
 
+import base64
 import json
 import multiprocessing
+import os
+import re
 import socket
 import threading
 import time
@@ -15,6 +18,7 @@ import numpy as np
 import pytest
 
 from vlp.core.errors import MissingComponent, SimulationFault, UsageError, VlpError
+from vlp.core.images import encode_png
 from vlp.core.observation import Located, Observation
 from vlp.primitives.manifest import Manifest
 from vlp.robot.access import Access
@@ -80,6 +84,14 @@ def test_a_second_client_is_kept_out_until_the_first_closes(served: Served) -> N
             assert run(first, "home", "a").status == "succeeded"
             assert run(second, "home", "b").code == "lease-held"
         assert run(second, "home", "c").status == "succeeded"
+
+
+def test_two_clients_of_one_process_do_not_share_a_lease(served: Served) -> None:
+    """Both held the robot as "vlp-PID": the second took the first one's lease over."""
+    with served.remote(ttl_s=0.6) as first, served.remote(ttl_s=0.6) as second:
+        first.take_lease()
+        with pytest.raises(MissingComponent, match=f"vlp-{os.getpid()}-[0-9a-f]{{8}} holds the robot"):
+            second.take_lease()
 
 
 def test_the_lease_of_a_client_that_died_is_waited_for(served: Served) -> None:
@@ -263,6 +275,7 @@ def test_a_robot_whose_client_is_killed_stops_by_itself(served: Served) -> None:
     assert result is not None and result.status == "stopped"
 
 
+PIXEL = base64.b64encode(encode_png(np.zeros((1, 1, 3), np.uint8))).decode()
 GARBAGE: dict[str, bytes] = {
     "nothing": b"",
     "no JSON": b"<html>hello</html>",
@@ -273,12 +286,17 @@ GARBAGE: dict[str, bytes] = {
     "a manifest with a word for a number": manifest_with("timeout_s", "soon"),
     "a manifest with an unknown kind": manifest_with("kind", "magic"),
     "a manifest with NaN": manifest_with("timeout_s", float("nan")),
+    "a state of text": json.dumps({"rgb_png": PIXEL, "stamp_s": 1.0, "state": {"base_in_world": "x"}}).encode(),
+    "an execution of text": b'{"id":7,"key":"k","primitive":"home","epoch":"soon","state":"queued"}',
+    "a lease of text": b'{"holder":"h","epoch":"soon","expires_in_s":1.0}',
     "wrong types": b'{"rgb_png":"AAAA","depth_mm_png":"AAAA","intrinsics":{},"camera_in_base":[],"state":{}}',
 }
 
 
 @pytest.mark.parametrize("name", GARBAGE)
 def test_a_server_that_answers_garbage_is_a_missing_component(name: str) -> None:
+    """What was wrong was told in the words of a library: "1 validation error for RobotState ... https://errors.pydantic.d"."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if length := int(self.headers.get("Content-Length", 0)):
@@ -296,10 +314,14 @@ def test_a_server_that_answers_garbage_is_a_missing_component(name: str) -> None
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     robot = RemoteRobot(f"http://127.0.0.1:{server.server_port}", TOKEN, timeout_s=2.0, give_up_s=0.3)
-    for call in (robot.describe, robot.observe, robot.health, robot.stop):
-        with pytest.raises(MissingComponent):
+    said = []
+    for call in (robot.describe, robot.observe, robot.observe_state, robot.health, robot.stop, lambda: robot.result_of("k")):
+        with pytest.raises(MissingComponent) as told:
             call()
-    assert robot.execute(Step("home", {}, "k")).status == "failed"
+        said.append(str(told.value))
+    result = robot.execute(Step("home", {}, "k"))
+    assert result.status == "failed"
+    assert not [text for text in (*said, result.message) if re.search(r"validation error|pydantic|Body|\.\.|\. is\b", text)]
     robot.close()
     server.shutdown()
     server.server_close()

@@ -33,7 +33,7 @@ def test_a_brake_that_fails_is_no_confirmed_stop(served: Served, error: BaseExce
         assert (body["stopped"], body["confirmed"]) == (True, False) and body["standing"].startswith(said)
     with (
         served.remote() as robot,
-        pytest.raises(MissingComponent, match="it has not come to rest: the robot's own stop failed"),
+        pytest.raises(MissingComponent, match="the stop is not confirmed: the robot's own stop failed"),
     ):
         robot.stop()
 

@@ -1,16 +1,18 @@
 """What a robot's server must not forget when it dies."""
 
+import contextlib
+import random
+import sqlite3
 from pathlib import Path
 
 import httpx
 import pytest
 
-from vlp.core.errors import UsageError
+from vlp.core.errors import MissingComponent, UsageError
 from vlp.robot.executor import Executor
 from vlp.robot.protocol import Step, StepResult
 from vlp.robot.record import Record, default_path
 from vlp.robot.serving import running_server
-from vlp.robot.wire import Refusal
 from vlp.sim.fake.robot import FakeRobot, Script
 
 from .conftest import serving
@@ -151,6 +153,48 @@ def test_what_is_no_record_is_refused_by_name(tmp_path: Path) -> None:
         Record(tmp_path / "r.db")
 
 
+@pytest.mark.parametrize("page", range(1, 5))
+def test_a_damaged_record_is_told_by_name_and_its_latch_for_lost(page: int, tmp_path: Path) -> None:
+    """A page of other bytes gave a traceback ("database disk image is malformed"), and "Move it aside." discarded a stop."""
+    record = Record(tmp_path / "r.db")
+    record.keep_stop("a hand in the way")
+    for n in range(100):
+        record.take(f"id-{n}", "tester", Step("home", {}, f"k-{n}", 7))
+    record.close()
+    with open(tmp_path / "r.db", "r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(random.Random(page).randbytes(4096))
+    with pytest.raises(UsageError, match=r"r\.db' is no record of a robot's server, or a damaged one") as told:
+        Record(tmp_path / "r.db")
+    assert "A stop that it keeps is lost with it" in told.value.hint and "look at the robot" in told.value.hint
+
+
+@pytest.mark.parametrize(("name", "value"), [("epoch", "soon"), ("epoch", 1.5), ("epoch", 2**60), ("stop_reason", b"\xff")])
+def test_a_record_with_a_value_of_another_kind_is_told(name: str, value: object, tmp_path: Path) -> None:
+    Record(tmp_path / "r.db").close()
+    write(tmp_path / "r.db", "INSERT INTO state VALUES (?, ?)", name, value)
+    with pytest.raises(UsageError, match="or a damaged one: its"):
+        Record(tmp_path / "r.db")
+
+
+def test_a_record_that_is_damaged_while_it_is_served_is_told(tmp_path: Path) -> None:
+    """A text for the epoch made POST /lease a bare 500."""
+    with running_server(FakeRobot(), TOKEN, record=tmp_path / "r.db", silence_s=60) as at:
+        client = Client(at.url)
+        write(tmp_path / "r.db", "INSERT INTO state VALUES ('epoch', 'soon')")
+        write(tmp_path / "r.db", "INSERT INTO taken (key, id, holder, step) VALUES ('k', 'i', 'h', '{')")
+        lease = client.http.post("/lease", json={"holder": "tester"})
+        for told in (lease, client.http.get("/executions", params={"key": "k"}), client.http.get("/executions/i")):
+            assert (told.status_code, code(told)) == (503, "not-recorded")
+            assert "r.db' is no record of a robot's server, or a damaged one" in told.json()["error"]["message"]
+        assert client.http.post("/stop").json()["stopped"] is True
+
+
+def write(path: Path, sql: str, *values: object) -> None:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute(sql, values)
+
+
 def test_a_step_that_cannot_be_recorded_is_not_carried_out(tmp_path: Path) -> None:
     """What is not on the disk would be done again by the next server."""
     fake, record = FakeRobot(), Record(tmp_path / "r.db")
@@ -158,9 +202,8 @@ def test_a_step_that_cannot_be_recorded_is_not_carried_out(tmp_path: Path) -> No
     executor.start()
     executor.lease.acquire("tester", 30.0)
     record._db.execute("PRAGMA max_page_count = 1")  # a full disk
-    with pytest.raises(Refusal, match="full") as refused:
+    with pytest.raises(MissingComponent, match="full"):
         executor.submit(Step("home", {}, "k" * 5000, executor.lease.epoch))
-    assert (refused.value.status, refused.value.code) == (503, "not-recorded")
     executor.stop("still heeded")
     executor.close()
     record.close()

@@ -139,6 +139,31 @@ def test_the_line_survives_what_is_no_http(data: bytes, served: Served) -> None:
     assert raw(port, request(served.address, b"{not json"))[1]["stopped"] is True
 
 
+def test_the_server_refuses_no_stop_for_what_it_says_either() -> None:
+    """Without a JSON content type it answered 415, to a reason of 201 characters or another field 422: nothing was stopped."""
+    bodies = {
+        b'{"reason":"arm caught"}': "arm caught",
+        b'{"reason":"' + b"x" * 300 + b'"}': "x" * 200,
+        b'{"why":"a hand","reason":"now"}': "now",
+        b'{"reason":7}': "7",
+        b'{"reason":': "",
+        b"[" * 60_000: "",
+        b"\xff": "",
+        b"null": "",
+    }
+    with serving() as served:
+        for body, reason in bodies.items():
+            for kind in ("application/json", "application/x-www-form-urlencoded"):
+                told = served.http.post("/stop", content=body, headers={"Content-Type": kind})
+                assert (told.status_code, told.json()["stopped"]) == (200, True), (body[:40], kind)
+                assert told.json()["reason"] == (reason or "stop was asked for")
+                assert served.http.post("/stop/reset").json()["stopped"] is False
+        assert served.http.post("/stop", content=b"x" * 70_000).status_code == 413
+        assert served.http.post("/stop", content=b"{", headers={"Origin": "http://a.page"}).status_code == 403
+        assert served.http.post("/stop", content=b"{", headers={"Authorization": "Bearer another"}).status_code == 401
+        assert not served.http.get("/health").json()["stopped"]
+
+
 def test_a_driver_that_hangs_in_its_stop_is_said_to_stand(served: Served) -> None:
     class Stuck(FakeRobot):
         def stop(self) -> None:

@@ -7,6 +7,8 @@ import contextlib
 import http.client
 import json
 import os
+import queue
+import threading
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -39,17 +41,39 @@ def stop(robot: str = ADDRESS, token: str = "") -> int:
         raise MissingComponent(f"the robot at {robot[:200]} did not confirm the stop: {str(why)[:500]}", button)
     if told.get("confirmed") is not True:
         standing = str(told.get("standing") or "it does not say why")[:500]
-        raise MissingComponent(f"the robot latched, but it has not come to rest: {standing}.", button)
+        raise MissingComponent(f"the robot latched, but the stop is not confirmed: {standing}.", button)
     print("stopped. Look at the robot, then open the latch with: vlp robot reset")
     return 0
 
 
-def _stopped(url: str, token: str) -> tuple[int, dict[str, Any]]:
-    """Return status and body of a stop, asked for once more when there was no answer."""
+def _stopped(url: str, token: str, within_s: float = 5.0) -> tuple[int, dict[str, Any]]:
+    """Return status and body of a stop, asked for once more when there was no answer.
+
+    In a thread, since time limits of sockets are for each wait: a server that sends a byte now and then outlasts them.
+
+    Raises:
+        OSError: among others TimeoutError, when there is no answer in time.
+    """
+    answers: queue.SimpleQueue[tuple[int, dict[str, Any]] | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        for left in (1, 0):
+            try:
+                answers.put(_post(url, token))
+                return
+            except Exception as error:  # told to whoever waits
+                if not (left and isinstance(error, OSError)):
+                    answers.put(error)
+                    return
+
+    threading.Thread(target=ask, name="robot-stop", daemon=True).start()
     try:
-        return _post(url, token)
-    except OSError:
-        return _post(url, token)
+        answer = answers.get(timeout=within_s)
+    except queue.Empty:
+        raise TimeoutError(f"no answer within {within_s:g} s") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def _post(url: str, token: str) -> tuple[int, dict[str, Any]]:

@@ -66,5 +66,5 @@ class Audit:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with open(self.path, "a", encoding="utf-8") as file:
                 file.write(text)
-        except OSError:
-            log.exception("the audit log was not written")
+        except OSError as error:
+            log.error("the audit log was not written: %s", error)

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import math
 import os
+import secrets
 import threading
 import time
 from typing import Any, TypeVar
@@ -29,6 +30,7 @@ from vlp.robot.wire import (
     check_token,
     decode_observation,
     decode_state,
+    fault_in,
     host_in,
     is_address,
 )
@@ -48,7 +50,7 @@ class RemoteRobot:
         url: e.g. "http://127.0.0.1:8765".
         token: the server's bearer token.
         holder: who holds the lease; the same holder may take its own lease over after a crash. By default the run that it
-            is used in, before that this process.
+            is used in, before that this client alone.
         ttl_s: silence after which the server stops a moving robot.
         timeout_s: time limit of one HTTP exchange.
         give_up_s: how long a step goes on without contact before it fails.
@@ -74,7 +76,8 @@ class RemoteRobot:
         self._token = token
         self._http = Http(self.url, token, timeout_s)
         self._named = holder
-        self._beat = _Heartbeat(Http(self.url, token, min(timeout_s, ttl_s)), holder or f"vlp-{os.getpid()}", ttl_s)
+        mine = holder or f"vlp-{os.getpid()}-{secrets.token_hex(4)}"
+        self._beat = _Heartbeat(Http(self.url, token, min(timeout_s, ttl_s)), mine, ttl_s)
         self._give_up_s = give_up_s
         self._poll_s = min(5.0, timeout_s / 2)
         self._manifest: Manifest | None = None
@@ -132,7 +135,7 @@ class RemoteRobot:
             return StepResult(step.key, "failed", code="outcome-unknown", message=str(error))
 
     def stop(self) -> None:
-        """Stop the robot and latch, over a connection of its own.
+        """Stop the robot and latch, over connections of its own; this takes 6 s at most, whatever answers.
 
         When the server cannot be reached the lease is no longer renewed: a moving robot then stops by its own watchdog.
 
@@ -142,26 +145,25 @@ class RemoteRobot:
         button = "Use the robot's own stop button."
         line = self._beat.stop_port
         ways = ([f"{urlsplit(self.url).scheme}://{host_in(self.url)}:{line}"] if line else []) + [self.url]
-        reply, error = None, None
-        for url in ways:
-            try:
-                reply = self._stopped(url)
+        reply, error, end_s = None, "", time.monotonic() + 6.0
+        for url in ways * 3:
+            left_s = end_s - time.monotonic()
+            if reply is not None or left_s <= 0:
                 break
-            except (Refusal, RobotUnreachable, ValidationError) as refused:
-                error = refused
+            try:
+                with contextlib.closing(Http(url, self._token, min(3.0, left_s))) as http:
+                    reply = StopBody.model_validate(http.call("POST", "/stop", {"reason": "the client asked"}))
+            except ValidationError as odd:
+                error = f"its answer is not one to a stop: {fault_in(odd)}."
+            except (Refusal, RobotUnreachable) as refused:
+                error = str(refused)
+                time.sleep(0.05)
         if reply is None:
             self._beat.end()
             raise MissingComponent(f"the robot at {self.url} did not confirm the stop: {error}", button)
         if not reply.confirmed:
-            said = f"the robot latched, but it has not come to rest: {reply.standing or 'it does not say why'}."
+            said = f"the robot latched, but the stop is not confirmed: {reply.standing or 'it does not say why'}."
             raise MissingComponent(said, button)
-
-    def _stopped(self, url: str) -> StopBody:
-        http = Http(url, self._token, 3.0)
-        try:
-            return StopBody.model_validate(_retry(http, "POST", "/stop", {"reason": "the client asked"}, 3))
-        finally:
-            http.close()
 
     # Beyond the four.
 
@@ -183,7 +185,7 @@ class RemoteRobot:
             if refused.status == 404:  # a server that does not have the question
                 return ""
             raise self._refusal(refused) from None
-        return self._parse(ReachBody, reply).reason
+        return self._parse(ReachBody, reply, "what it reaches").reason
 
     def observe_state(self) -> RobotState:
         """Return the robot's state without its images; waits a little while a step is under way.
@@ -234,7 +236,7 @@ class RemoteRobot:
 
     def health(self) -> HealthBody:
         """Return whether the robot is stopped or busy and who holds it; raises MissingComponent."""
-        return self._parse(HealthBody, self._ask("GET", "/health"))
+        return self._parse(HealthBody, self._ask("GET", "/health"), "its health")
 
     def close(self) -> None:
         """Give the lease back and end the heartbeat. A step still under way is stopped by the robot."""
@@ -331,11 +333,11 @@ class RemoteRobot:
         except Refusal as refused:
             raise self._refusal(refused) from None
 
-    def _parse(self, kind: type[B], reply: Any) -> B:
+    def _parse(self, kind: type[B], reply: Any, expected: str = "an execution") -> B:
         try:
             return kind.model_validate(reply)
         except ValidationError as error:
-            raise self._garbage(f"a {kind.__name__}", error) from None
+            raise self._garbage(expected, error) from None
 
     def _refusal(self, refused: Refusal) -> VlpError:
         if refused.code == "simulation-fault":
@@ -346,7 +348,7 @@ class RemoteRobot:
         return MissingComponent(f"the robot at {self.url} refused: {refused.message}", refused.hint)
 
     def _garbage(self, expected: str, error: object) -> MissingComponent:
-        found = " ".join(str(error).split())[:200]
+        found = " ".join((fault_in(error) if isinstance(error, ValidationError) else str(error)).split())[:200].rstrip(".")
         return MissingComponent(f"the robot at {self.url} did not answer with {expected}: {found}.", "Is it a vlp robot?")
 
 
@@ -471,15 +473,6 @@ class _Heartbeat:
 
 class _Unknown(Exception):
     """Nobody can say whether the step acted."""
-
-
-def _retry(http: Http, method: str, path: str, body: Any, times: int) -> Any:
-    for _ in range(times - 1):
-        try:
-            return http.call(method, path, body)
-        except RobotUnreachable:
-            time.sleep(0.05)
-    return http.call(method, path, body)
 
 
 def _result(execution: ExecutionBody) -> StepResult | None:

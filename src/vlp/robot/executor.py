@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from queue import SimpleQueue
 from typing import Any, Literal, TypeVar
 
-from vlp.core.errors import MissingComponent, SimulationFault
+from vlp.core.errors import SimulationFault, VlpError
 from vlp.robot.arguments import check_arguments
 from vlp.robot.keys import fingerprint
 from vlp.robot.lease import Lease
@@ -35,12 +35,14 @@ class Waits:
         silence_s: how long the client may be silent while it moves before it is stopped.
         observe_wait_s: how long it may take to observe.
         max_stream_s: longest life of one event stream.
+        record_retry_s: pause after the latch could not be written to the record, before it is tried again.
     """
 
     grace_s: float = 5.0
     silence_s: float = 0.5
     observe_wait_s: float = 20.0
     max_stream_s: float = 3600.0
+    record_retry_s: float = 0.5
 
 
 class Stopping(threading.Thread):
@@ -116,6 +118,8 @@ class Executor:
         self._moved_s = -math.inf
         self._lock = threading.Lock()
         self._stop_lock = threading.Lock()  # its own, held for two assignments: a stop waits for nobody
+        self._recorded: str | None = self.stop_reason
+        """The reason that the record holds; None while it is being written."""
         self._keep_latch = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="robot-latch", daemon=True)
         self._stops = 0
@@ -157,10 +161,7 @@ class Executor:
                 raise Refusal(409, "stopped", said, "A person resets it: `vlp robot reset` (POST /stop/reset).")
             self._refuse_when_busy()  # but not for looks: a step waits for those before it, and those after it are refused
             execution = Execution(uuid.uuid4().hex, step, self.lease.holder)
-            try:
-                self.record.take(execution.id, execution.holder, step)
-            except MissingComponent as error:  # without it a restarted server could do this step again
-                raise Refusal(503, "not-recorded", error.message, error.hint) from None
+            self.record.take(execution.id, execution.holder, step)  # it may raise: a restarted server could do it again
             self._latest = execution
             self._event(execution)
             self._jobs.put(lambda: self._carry_out(execution))
@@ -231,10 +232,12 @@ class Executor:
         return stopper
 
     def standing(self, stopper: Stopping) -> str:
-        """Return what has not come to rest since a stop, in words; "" when all has: the driver gives no motion any more."""
+        """Return what a stop has not reached yet, in words; "" when the robot is at rest and a restart finds it latched."""
         if stopper.is_alive():
             return "the robot's own stop has not returned"
-        return stopper.fault or ("the step that was under way has not ended" if self.busy else "")
+        if stopper.fault or self.busy:
+            return stopper.fault or "the step that was under way has not ended"
+        return "" if self.latch_recorded else "the latch is not on the disk yet, so that a restart of the server would open it"
 
     def stop_body(self, standing: str) -> dict[str, Any]:
         """Return the answer to a stop as `StopBody` data."""
@@ -275,6 +278,11 @@ class Executor:
     # Reading.
 
     @property
+    def latch_recorded(self) -> bool:
+        """Whether the record has the latch as it is now."""
+        return self._recorded == self.stop_reason
+
+    @property
     def busy(self) -> bool:
         """Whether a step is under way."""
         latest = self._latest
@@ -292,13 +300,15 @@ class Executor:
             return [event for event in self._events if event[0] > sequence]
 
     def close(self) -> None:
-        """Stop the robot when a step runs, and end the threads; the latch is in the record when this returns."""
+        """Stop the robot when a step runs, write the latch where it is not recorded yet, and end the threads."""
         if self.busy:
             self.stop("the server is closing")
         if not self._closed.is_set():
             self._closed.set()
             self._jobs.put(None)
             self._keeper.join(2.0)  # a disk that hangs keeps no server
+            if not self.latch_recorded:
+                log.error("the latch is not on the disk: a server that is started again takes steps without a reset.")
 
     # Threads.
 
@@ -317,8 +327,8 @@ class Executor:
             result = self._execute(execution.step)
         try:
             self.record.finish(execution.id, result)
-        except Exception:  # the latest one is known without it; a restarted server will call it unknown
-            log.exception("the end of a step was not recorded")
+        except VlpError as error:  # the latest one is known without it; a restarted server will call it unknown
+            log.error("the end of a step was not recorded: %s", error)
         with self._lock:
             execution.result, execution.state = result, "finished"
             self._moved_s = self._clock()
@@ -364,15 +374,30 @@ class Executor:
         return "a step overran its time limit" if late else ""
 
     def _keep(self) -> None:
-        """Write the latch whenever it changed; on a thread of its own, so that no stop waits for a disk."""
-        while not self._closed.is_set() or self._keep_latch.is_set():
-            if not self._keep_latch.wait(0.1):
-                continue
+        """Write the latch whenever it changed, until it is written; on its own thread, so that no stop waits for a disk."""
+        told = False
+        while not self._closed.is_set():
+            self._keep_latch.wait(0.1)
             self._keep_latch.clear()
-            try:
-                self.record.keep_stop(self.stop_reason)
-            except MissingComponent:
-                log.exception("the latch was not recorded")
+            if error := self._write_latch():
+                if not told:
+                    log.error("the latch is not on the disk yet; it is tried again until it is: %s", error)
+                self._closed.wait(self.waits.record_retry_s)
+            told = bool(error)
+        self._write_latch()
+
+    def _write_latch(self) -> VlpError | None:
+        """Write the latch unless the record has it; return why it could not be written."""
+        if self.latch_recorded:
+            return None
+        self._recorded = None  # before the reason is read: nothing else is taken for recorded meanwhile
+        reason = self.stop_reason
+        try:
+            self.record.keep_stop(reason)
+        except VlpError as error:
+            return error
+        self._recorded = reason
+        return None
 
     # Under the lock.
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.files import cannot_write, holder
-from vlp.robot.protocol import Step, StepResult, is_own, plain
+from vlp.robot.protocol import Step, StepResult, in_words, is_own, plain
 
 
 def default_path(robot: str) -> Path:
@@ -73,8 +73,8 @@ class Record:
         path: the file, made when it is not there; None keeps all in memory, which forgets when the process ends.
 
     Raises:
-        UsageError: another server has it, or it is no record.
-        MissingComponent: it cannot be written.
+        UsageError: another server has it, or it is no record, or a damaged one; by every method, where that shows later.
+        MissingComponent: it cannot be read or written; also by every method.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -85,20 +85,50 @@ class Record:
                 if path is not None:
                     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                     opened.callback(os.close, _hold(path))
-                self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=5)
-                opened.callback(self._db.close)
-                self._db.execute("PRAGMA journal_mode = WAL")
-                self._db.execute("PRAGMA synchronous = FULL")
-                self._db.execute("CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID")
-                self._db.execute(
-                    "CREATE TABLE IF NOT EXISTS taken "
-                    "(n INTEGER PRIMARY KEY, key TEXT UNIQUE, id TEXT UNIQUE, holder TEXT, step TEXT, result TEXT) STRICT"
-                )
-            except sqlite3.DatabaseError as error:
-                raise UsageError(f"{str(path)!r} is no record of a robot's server: {error}.", "Move it aside.") from None
             except OSError as error:
                 raise cannot_write(path or Path(), error) from None
+            with self._told():
+                self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=5)
+                opened.callback(self._db.close)
+                self._db.text_factory = bytes.decode
+                self._open()
             self._opened = opened.pop_all()
+
+    def _open(self) -> None:
+        """Make the tables where there are none, and check that what is there is whole."""
+        for sql in (
+            "PRAGMA journal_mode = WAL",
+            "PRAGMA synchronous = FULL",
+            "CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID",
+            "CREATE TABLE IF NOT EXISTS taken "
+            "(n INTEGER PRIMARY KEY, key TEXT UNIQUE, id TEXT UNIQUE, holder TEXT, step TEXT, result TEXT) STRICT",
+        ):
+            self._db.execute(sql)
+        fault = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if fault != "ok":
+            raise ValueError(fault.splitlines()[-1][:200])
+        state = dict(self._db.execute("SELECT name, value FROM state"))
+        epoch, reason = state.get("epoch", 0), state.get("stop_reason", "")
+        if not isinstance(epoch, int) or not 0 <= epoch < 2**53:
+            raise ValueError(f"its epoch is {in_words(epoch)}")
+        if not isinstance(reason, str):
+            raise ValueError(f"its reason for a stop is {in_words(reason)}")
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Raise what the database raises as an error that names the file."""
+        file = repr(str(self.path)[:300])
+        try:
+            yield
+        except sqlite3.OperationalError as error:  # the disk is full or read-only, or somebody else has the file
+            said = f"the record of the robot's server, {file}, cannot be read or written: {error}."
+            raise MissingComponent(said, "Free some space, or see who may write there.") from None
+        except (sqlite3.DatabaseError, ValueError, TypeError) as error:
+            raise UsageError(
+                f"{file} is no record of a robot's server, or a damaged one: {error}.",
+                "A stop that it keeps is lost with it, and a new record does not know of it: look at the robot, and move the"
+                " file aside only when the robot may move.",
+            ) from None
 
     # The latch.
 
@@ -119,10 +149,10 @@ class Record:
         It is at least the wall clock's milliseconds, so that a record that was lost repeats none; a clock that was set back
         changes nothing while the record is there.
         """
-        with self._lock:
+        with self._lock, self._told():
             row = self._db.execute("SELECT value FROM state WHERE name = 'epoch'").fetchone()
             epoch = max((row[0] if row else 0) + 1, int(time.time() * 1000))
-            self._write("INSERT OR REPLACE INTO state VALUES ('epoch', ?)", (epoch,))
+            self._db.execute("INSERT OR REPLACE INTO state VALUES ('epoch', ?)", (epoch,))
         return epoch
 
     # Keys.
@@ -134,24 +164,24 @@ class Record:
             MissingComponent: it could not be written, so the step may not be carried out.
         """
         data = json.dumps(plain(asdict(step)), separators=(",", ":"))
-        with self._lock:
-            self._write("INSERT INTO taken (key, id, holder, step) VALUES (?, ?, ?, ?)", (step.key, id, holder, data))
+        with self._lock, self._told():
+            self._db.execute("INSERT INTO taken (key, id, holder, step) VALUES (?, ?, ?, ?)", (step.key, id, holder, data))
 
     def finish(self, id: str, result: StepResult) -> None:
         """Write how a step ended."""
         data = json.dumps(plain(asdict(result)), separators=(",", ":"))
-        with self._lock:
-            self._write("UPDATE taken SET result = ? WHERE id = ?", (data, id))
+        with self._lock, self._told():
+            self._db.execute("UPDATE taken SET result = ? WHERE id = ?", (data, id))
 
     def find(self, *, key: str = "", id: str = "") -> Taken | None:
         """Return what was taken on under a key or an id, None when nothing was."""
         column, value = ("key", key) if key else ("id", id)
-        with self._lock:
+        with self._lock, self._told():
             row = self._db.execute(f"SELECT id, holder, step, result FROM taken WHERE {column} = ?", (value,)).fetchone()
-        if row is None:
-            return None
-        found, holder_, step, result = row
-        return Taken(found, holder_, Step(**json.loads(step)), StepResult(**json.loads(result)) if result else None)
+            if row is None:
+                return None
+            found, holder_, step, result = row
+            return Taken(found, holder_, Step(**json.loads(step)), StepResult(**json.loads(result)) if result else None)
 
     def close(self) -> None:
         """Close the file and let it go."""
@@ -159,20 +189,13 @@ class Record:
             self._opened.close()
 
     def _get(self, name: str) -> object:
-        with self._lock:
+        with self._lock, self._told():
             row = self._db.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
         return row[0] if row else None
 
     def _set(self, name: str, value: object) -> None:
-        with self._lock:
-            self._write("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, value))
-
-    def _write(self, sql: str, values: tuple[object, ...]) -> None:
-        try:
-            self._db.execute(sql, values)
-        except sqlite3.Error as error:
-            said = f"the record of the robot's server, {str(self.path)!r}, cannot be written: {error}."
-            raise MissingComponent(said, "Free some space, or see who may write there.") from None
+        with self._lock, self._told():
+            self._db.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, value))
 
 
 def _hold(path: Path) -> int:

@@ -14,14 +14,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
-from vlp.core.errors import MissingComponent, SimulationFault, did_you_mean
+from vlp.core.errors import SimulationFault, VlpError, did_you_mean
 from vlp.core.observation import Located
 from vlp.robot.access import Access
 from vlp.robot.audit import Audit
 from vlp.robot.executor import Execution, Executor
 from vlp.robot.guard import Guard, Receive, Scope, Send
 from vlp.robot.protocol import Step, offered, plain, raised, state_now
-from vlp.robot.stop_line import CONFIRM_S
+from vlp.robot.stop_line import CONFIRM_S, reason_in
 from vlp.robot.wire import (
     CancelRequest,
     ErrorBody,
@@ -37,7 +37,6 @@ from vlp.robot.wire import (
     ReleaseRequest,
     StateBody,
     StopBody,
-    StopRequest,
     encode_observation,
 )
 
@@ -106,7 +105,7 @@ def routes() -> FastAPI:
         415: "Not application/json.",
         422: "A field or argument is wrong.",
         429: "Too often, or too many streams.",
-        503: "The robot's driver failed.",
+        503: "The robot's driver failed, or the record cannot be read or written.",
     }
     app = FastAPI(
         title="vlp robot",
@@ -143,6 +142,7 @@ def _add_reading(app: FastAPI) -> None:
             "silence_s": executor.waits.silence_s,
             "stopped": executor.stopped,
             "stop_reason": executor.stop_reason,
+            "latch_recorded": executor.latch_recorded,
             "busy": executor.busy,
             "lease": executor.lease.to_json(),
             "roles": request.scope["roles"],
@@ -227,11 +227,14 @@ async def _finished(execution: Execution, wait_s: float) -> dict[str, Any]:
 
 
 def _add_stop(app: FastAPI) -> None:
-    @app.post("/stop", response_model=StopBody)
-    async def stop(here: Here, request: StopRequest | None = None) -> Any:
+    said = {"type": "object", "properties": {"reason": {"type": "string"}}}
+    may_say = {"description": "Why; any body will do.", "content": {"application/json": {"schema": said}}}
+
+    @app.post("/stop", response_model=StopBody, openapi_extra={"requestBody": may_say})
+    async def stop(here: Here, request: Request) -> Any:
         """Stop all motion and latch. Needs the token only: no lease, no model. Not a certified safety function."""
         executor = here.executor
-        stopper = executor.stop(request.reason if request else "")
+        stopper = executor.stop(reason_in(await request.body()))
         loop = asyncio.get_running_loop()
         end = loop.time() + CONFIRM_S
         while executor.standing(stopper) and loop.time() < end:
@@ -250,14 +253,11 @@ def _add_lease(app: FastAPI) -> None:
     async def lease(request: LeaseRequest, here: Here, sent_s: Sent = None) -> Any:
         """Acquire the robot (no epoch) or renew the lease (its epoch). Silence during a step stops the robot."""
         epoch, who = request.epoch, request.holder
-        try:
-            held = here.executor.with_lease(
-                lambda one: (
-                    one.acquire(who, request.ttl_s, sent_s) if epoch is None else one.renew(who, epoch, request.ttl_s, sent_s)
-                )
+        held = here.executor.with_lease(
+            lambda one: (
+                one.acquire(who, request.ttl_s, sent_s) if epoch is None else one.renew(who, epoch, request.ttl_s, sent_s)
             )
-        except MissingComponent as error:  # an epoch that is not on the disk could be granted twice
-            raise Refusal(503, "not-recorded", error.message, error.hint) from None
+        )
         if held is None:
             said = "the lease has ended by now: this was under way for longer than it lasts."
             raise Refusal(409, "no-lease", said, "Acquire a new one: POST /lease.")
@@ -313,6 +313,10 @@ def _add_refusals(app: FastAPI) -> None:
     @app.exception_handler(Refusal)
     async def refused(request: Request, refusal: Refusal) -> JSONResponse:
         return JSONResponse(plain(refusal.to_json()), refusal.status)
+
+    @app.exception_handler(VlpError)  # of the record: an epoch or a key that is not on the disk could be granted twice
+    async def not_recorded(request: Request, error: VlpError) -> JSONResponse:
+        return JSONResponse(plain(Refusal(503, "not-recorded", error.message, error.hint).to_json()), 503)
 
     @app.exception_handler(HTTPException)
     async def no_route(request: Request, error: HTTPException) -> JSONResponse:

@@ -37,30 +37,38 @@ def new_token() -> str:
 
 
 @contextlib.contextmanager
-def precedence(niceness: int = -10) -> Iterator[bool]:
-    """Give this process more weight than others have; gives False where the system does not allow it.
+def precedence(niceness: int = -10) -> Iterator[str]:
+    """Give this process more weight than others have; gives what it lacks for that in words, "" when it has it.
 
     A stop is as late as the scheduler makes it: beside programs that keep every core busy, at the same weight, the last motion
-    command came up to 36 ms after a stop, and within 15 ms without them. Niceness alone counts among the programs of one
-    terminal where the kernel groups them by session (sched_autogroup), so the session gets the weight too, for as long.
+    command came up to 36 ms after a stop, and within 15 ms without them. Where the kernel groups programs by session
+    (sched_autogroup), niceness counts inside the session alone, so the session gets the weight too; but only by its first
+    process, which ends it. A session that a shell has begun is shared: its weight would outlive this process, and stay for good
+    after a kill.
 
     Threads that were started before keep the weight that they have: enter it before the robot is opened.
     """
     group = Path("/proc/self/autogroup")
-    before = group.read_text().split()[-1] if group.exists() else ""
+    before = group.read_text().split()[-1:] if group.exists() and _by_session() else []
+    leads = os.getsid(0) == os.getpid()
     try:
         os.setpriority(os.PRIO_PROCESS, 0, min(niceness, os.getpriority(os.PRIO_PROCESS, 0)))
-        if before:
-            group.write_text(str(min(niceness, int(before))))
-    except OSError:  # not permitted
-        yield False
+        if before and leads:
+            group.write_text(str(min(niceness, int(before[0]))))
+    except OSError:
+        yield f"niceness {niceness} is not permitted"
         return
     try:
-        yield True
+        yield "" if leads or not before else "this kernel shares the processor by session, and a shell has begun this one"
     finally:
-        if before:
+        if before and leads:
             with contextlib.suppress(OSError):
-                group.write_text(before)
+                group.write_text(before[0])
+
+
+def _by_session() -> bool:
+    enabled = Path("/proc/sys/kernel/sched_autogroup_enabled")
+    return enabled.exists() and enabled.read_text().strip() == "1"
 
 
 def serve(

@@ -122,7 +122,7 @@ class StopLine:
             self._audit.note(by=by, path="stop line", status=refusal.status, code=refusal.code)
             self._answer(line, refusal.status, refusal.to_json())
             return
-        line.stopper = self._executor.stop(_reason(body))
+        line.stopper = self._executor.stop(reason_in(body))
         line.until_s = time.monotonic() + CONFIRM_S
         self._audit.note(by=by, path="stop line", status=200)
 
@@ -172,8 +172,8 @@ def _headers(head: bytes) -> dict[bytes, bytes]:
     return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
-def _reason(body: bytes) -> str:
-    """Return the reason in a body, "" where there is none: a stop is never refused for what it says."""
+def reason_in(body: bytes) -> str:
+    """Return the reason in the body of a stop, "" where there is none: a stop is never refused for what it says."""
     try:
         value = json.loads(body)
         return "".join(c for c in str(value["reason"])[:200] if c.isprintable())

@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 import httpx
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from vlp.core.errors import MissingComponent, UsageError
 from vlp.core.images import MAX_FILE_BYTES, decode_image
 from vlp.core.observation import Intrinsics, Observation, RobotState
-from vlp.robot.protocol import Status, plain
+from vlp.robot.deadline import DeadlineTransport, until
+from vlp.robot.protocol import Status, in_words, plain
 
 MAX_BODY_BYTES = 64 * 1024
 Key = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._:-]+$", description="Idempotency key: acts once.")
@@ -92,14 +93,26 @@ class RobotUnreachable(MissingComponent):
     """
 
     def __init__(self, url: str, why: str, sent: bool) -> None:
-        super().__init__(f"the robot at {url} cannot be reached: {why}.", "Is its server running?")
+        super().__init__(f"the robot at {url} cannot be reached: {why.rstrip('. ')}.", "Is a robot's server running there?")
         self.sent = sent
 
 
 class RequestBody(BaseModel):
-    """A body in which every key is known."""
+    """A body in which every key is known, and every value has the type that it is declared with."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def fault_in(error: ValidationError) -> str:
+    """Return the first fault of a body in words: "epoch is the str 'x'; expected a valid integer"."""
+    first = error.errors()[0]
+    where = ".".join(str(part)[:50] for part in first["loc"]) or "it"
+    if first["type"] in ("missing", "extra_forbidden"):
+        return f"{where} is {'missing' if first['type'] == 'missing' else 'unknown'}"
+    expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    if first["type"] in ("model_type", "dataclass_type"):  # those words name a class
+        expected = "an object"
+    return f"{where} is {in_words(first['input'])}; expected {expected}"
 
 
 class WireFault(RequestBody):
@@ -144,12 +157,6 @@ class CancelRequest(RequestBody):
     """Who wants the execution to end."""
 
     epoch: int = Epoch
-
-
-class StopRequest(RequestBody):
-    """Why the robot should stop."""
-
-    reason: str = Field(default="", max_length=200)
 
 
 class LeaseRequest(RequestBody):
@@ -199,7 +206,7 @@ class ExecutionBody(RequestBody):
 
 
 class HealthBody(RequestBody):
-    """How the robot's server is."""
+    """How the robot's server is; `latch_recorded` is false while its record does not have the latch as it is now."""
 
     robot: str
     manifest_version: str
@@ -209,15 +216,16 @@ class HealthBody(RequestBody):
     silence_s: float | None = None
     stopped: bool
     stop_reason: str
+    latch_recorded: bool = True
     busy: bool
     lease: LeaseBody | None
     roles: list[str] | None = None
 
 
 class StopBody(RequestBody):
-    """Whether the latch is closed, and whether the robot is at rest: its driver gives no motion any more.
+    """Whether the latch is closed, and whether that is confirmed: the robot is at rest, and a restart finds it latched.
 
-    `standing` says in words what has not come to rest.
+    At rest means that its driver gives no motion any more. `standing` says in words what is not confirmed.
     """
 
     stopped: bool
@@ -253,16 +261,16 @@ class Http:
     Args:
         url: the server's address.
         token: bearer token.
-        timeout_s: limit for connecting, for each wait on the answer, and for asking again what was asked too often.
+        timeout_s: limit for one exchange, however its answer comes in, and for asking again what was asked too often.
     """
 
     def __init__(self, url: str, token: str, timeout_s: float) -> None:
         self.url, self._timeout_s = url, timeout_s
         self._client = httpx.Client(
             base_url=url,
-            verify=url.startswith("https"),  # else 60 ms go by for certificates that nobody needs, before each stop
+            # Without https 60 ms would go by for certificates that nobody needs, before each stop.
+            transport=DeadlineTransport(verify=url.startswith("https")),
             headers={"Authorization": f"Bearer {token}"},
-            timeout=timeout_s,
             follow_redirects=False,
             trust_env=False,  # a robot is not reached through a proxy from the environment
         )
@@ -285,7 +293,8 @@ class Http:
 
     def _called(self, method: str, path: str, body: Any, params: dict[str, Any] | None) -> Any:
         try:
-            with self._client.stream(method, path, json=body, params=params) as response:
+            limits = until(time.monotonic() + self._timeout_s)
+            with self._client.stream(method, path, json=body, params=params, timeout=limits) as response:
                 data = bytearray()
                 for chunk in response.iter_bytes():
                     data += chunk

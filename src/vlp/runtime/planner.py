@@ -13,6 +13,7 @@ from vlp.policy.checks import CHECKS, Context, Reachable, check_policy
 from vlp.policy.model import Plan, PlanStep, Policy, PolicyStep, Situation, State, compact, diff, references, walk
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import CHECK, Schema, guided, policy_schema
+from vlp.primitives.standard import STANDARD
 from vlp.prompt.render import plan_messages, repair_messages
 from vlp.runtime.body import Abandoned, Budget, Overrun, Worker
 from vlp.runtime.early import Early, FirstStep
@@ -92,8 +93,8 @@ def understood(plan: Plan, final: Sequence[str] = ()) -> str:
 def final_steps(plan: Plan, manifest: Manifest, known: State) -> Iterator[PlanStep]:
     """Yield the steps of a plan that cannot be undone: by their primitive, or by the place where they leave what is held.
 
-    A final place that only is driven to makes the drive there one of them. An action without conditions or effects, such as a
-    look at the place, leaves nothing there.
+    A final place that only is driven to makes the drive there one of them. A standard action without conditions or effects,
+    such as a look at the place, leaves nothing there; what one of a robot's own does is not known.
 
     Args:
         plan: its steps in order.
@@ -103,9 +104,11 @@ def final_steps(plan: Plan, manifest: Manifest, known: State) -> Iterator[PlanSt
     situation = Situation(known, manifest.primitives)
     for step in plan.steps:
         primitive = manifest.primitives[step.step.do]
+        looks = primitive.name in STANDARD and not primitive.needs and not primitive.makes
+        acts = primitive.kind == "action" and not looks
         named = {place for place in manifest.places.values() if place.name in step.step.arguments.values()}
         carries = any(one.type not in ("place", "number", "integer", "boolean", "text") for one in primitive.arguments)
-        reached = primitive.reaches and any(place.final and (carries or not place.relations) for place in named)
+        reached = acts and any(place.final and (carries or not place.relations) for place in named)
         leaves = any("held" in effect.split() for effect in primitive.makes)
         target = str(step.step.arguments.get("target", situation.facts.at))
         if primitive.final or reached or (leaves and target in manifest.places and manifest.places[target].final):

@@ -195,6 +195,7 @@ def served(*observers: str) -> Iterator[Served]:
 
 def _serve(last_s: "Synchronized[float]", pipe: Any, observers: tuple[str, ...]) -> None:
     parent = os.getppid()
+    os.setsid()  # the first process of its session, as where the session's weight counts (docs/safety.md)
     grants = [Grant.of(TOKEN, ("operate", "reset")), *(Grant.of(token, ("observe",)) for token in observers)]
     with precedence(), running_server(TickingRobot(last_s), TOKEN, access=Access(grants)) as at:  # as `vlp robot serve` does
         pipe.send(urlsplit(at.url).port)
