@@ -93,6 +93,11 @@ class Primitive:
     example: Mapping[str, Any] | None = None
     final: bool = False
 
+    @property
+    def reaches(self) -> bool:
+        """Whether it goes to the thing that it is told: an action with conditions or effects, unlike one that only looks."""
+        return self.kind == "action" and bool(self.needs or self.makes)
+
     def to_json(self) -> dict[str, Any]:
         """Return the declaration as plain data, without fields that say what holds anyway."""
         data = _without_defaults(self)
