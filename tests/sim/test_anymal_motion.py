@@ -106,7 +106,7 @@ def test_a_robot_restored_in_mid_stride_goes_on_exactly_as_the_first_did():
 
 def test_what_is_too_far_is_refused():
     robot = world(("red cube", 0.6, 0.0, 0.0))
-    target = see(robot, "red cube", position_in_world=(0.82, 0.0, 0.46))
+    target = see(robot, "red cube", position_in_world=(1.0, 0.0, 0.46))
     robot.simulation.stations["table"] = robot._map.stations["table"] = (-0.2, 0.0, 0.0)
     assert do(robot, "grasp", target=target).code == "unreachable"
 
