@@ -75,7 +75,8 @@ class SimRobot:
         self.simulation, self._acting = simulation, acting
         self.on_tick: list[Callable[[float], None]] = []
         world, scene = simulation.world, simulation.scene
-        self._map = Map(simulation.places, simulation.stations, world.floor(scene), world.is_container)
+        pressed = frozenset(place.name for place in world.places if "press" in place.affords)
+        self._map = Map(simulation.places, simulation.stations, world.floor(scene), world.is_container, pressed)
         slabs = tuple(_slab(place) for place in simulation.places.values() if place.takes == "on")
         mechanics = acting.mechanics
         if not self._map.is_one_workspace:

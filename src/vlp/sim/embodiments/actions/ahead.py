@@ -89,9 +89,9 @@ class Ahead:
         self.leave()
 
     def leave(self, back_m: float = 0.12) -> None:
-        """Move back a step, fold the arm there, then to the station, which may lie ahead."""
+        """Move back a step, fold the arm and open empty fingers there, then to the station, which may lie ahead."""
         self.walk(-back_m)
-        self.motion.follow(self.scope.posture(self.scope.memory.at))
+        self.motion.follow({**self.scope.posture(self.scope.memory.at), **self.scope.resting_fingers()})
         self.scope.travel_m = 0.0  # straight back from here: nothing lies below the hand
         self.scope.carry()
 

@@ -16,10 +16,13 @@ def press(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     """Push at `target` (a located thing or a named place) until it gives way no further.
 
     Raises:
-        Failed: "missed" where nothing is met.
+        Failed: "bad-target" for a place that is no button, "missed" where nothing is met.
     """
     _check_empty(scope)
     target = arguments["target"]
+    if isinstance(target, str) and target not in scope.map.pressed:
+        buttons = ", ".join(sorted(scope.map.pressed)) or "nothing"
+        raise Failed("bad-target", f"{target!r} cannot be pressed; what can be pressed here: {buttons}.")
     point = scope.map.places[target].middle if isinstance(target, str) else located(target).position_in_world
     hand = Ahead(scope, point)
     hand.approach(before_m=0.12, closing=hand.sideways, opening_m=0.0)

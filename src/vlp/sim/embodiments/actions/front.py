@@ -44,7 +44,6 @@ def grasp_ahead(scope: Scope, target: Located, way: Approach) -> dict[str, Any]:
             motion.open_to(max(motion.opening(), way.opening_m))
         _out(hand, way.before_m, way.steep)
         hand.leave(0.0)
-        motion.open_to(gripper.resting_m)
         raise
     _out(hand, way.before_m, way.steep)
     hand.leave()
@@ -83,7 +82,6 @@ def put_ahead(scope: Scope, held: Held, choose: Callable[[Mask], tuple[float, fl
         if not motion.stop.is_set():
             hand.walk(-hand.walked_m())
             hand.leave()
-    motion.open_to(scope.gripper.resting_m)
     x, y = scope.in_world(x, y)
     return {"x_m": round(x, 3), "y_m": round(y, 3), "touched": touched}
 

@@ -21,12 +21,14 @@ class Map:
         stations: x, y, yaw of the base at each place.
         floor: with what stands on it, people where the scanner shows them.
         is_container: whether a thing of a name is a vessel that things are put into, see `World.is_container`.
+        pressed: the places that can be pressed.
     """
 
     places: Mapping[str, Station]
     stations: Mapping[str, Pose2]
     floor: FloorPlan
     is_container: Callable[[str], bool]
+    pressed: frozenset[str] = frozenset()
 
     def with_floor(self, floor: FloorPlan) -> "Map":
         """Return the map with another floor; with the same one, the map itself with all that it has worked out."""

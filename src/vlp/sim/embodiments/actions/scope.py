@@ -191,6 +191,15 @@ class Scope(ABC):
         del place
         return {name: value for name, value in self.motion.mechanics.home.items() if name != self.motion.mechanics.closer}
 
+    def resting_fingers(self) -> dict[str, float]:
+        """Return the joint of the fingers as it rests, none where they hold something.
+
+        At a single workspace every action opens them itself: above a table and clear of walls.
+        """
+        if self.map.is_one_workspace or self.memory.held is not None or self.motion.squeezes():
+            return {}
+        return {self.motion.mechanics.closer: self.gripper.angle_for(self.gripper.resting_m)}
+
     def station(self) -> dict[str, float]:
         """Return the base's joints at the place where the robot stands; where it is now when on its way."""
         now = [self.motion.target[name] for name in Mechanics.base_joints]
@@ -200,8 +209,8 @@ class Scope(ABC):
         return dict(zip(Mechanics.base_joints, here, strict=True))
 
     def is_home(self) -> bool:
-        """Return whether arm and base are where every action leaves them."""
-        if not self.memory.at:
+        """Return whether arm and base are where every action leaves them, and empty fingers are not shut."""
+        if not self.memory.at or any(self.motion.target[name] < rad - 0.02 for name, rad in self.resting_fingers().items()):
             return False
         wanted = {**self.posture(self.memory.at), **self.station()}
         return all(abs(self.motion.target[n] - value) < 0.02 for n, value in wanted.items())
@@ -210,6 +219,8 @@ class Scope(ABC):
         """After a stop or a time-out midway: back to carry posture at the station, the working place's if between places."""
         self.travel_m = self.travel_most_m
         self.carry()
+        if fingers := self.resting_fingers():
+            self.motion.follow(fingers)
         if not self.memory.at and not self.map.is_one_workspace:
             self.drive_to(self.map.home)
         self.memory.at = self.memory.at or self.map.home
