@@ -26,7 +26,7 @@ def ahead(along_m, aside_m=0.0):
 class Fixtures(Room):
     """A wall with a button, and a drawer below with a bar for a handle."""
 
-    name, places = "fixtures", (Place("wall"), Place("button"))
+    name, places = "fixtures", (Place("wall"), Place("button", affords=("press",)))
 
     def sample(self, seed):
         return RoomScene(seed, ())

@@ -127,3 +127,25 @@ def test_the_button_is_pressed_once_and_the_lamp_switches(body):
     do(robot, BODIES[body], place="button")
     assert do(robot, "press", target="button").status == "succeeded"
     assert robot.simulation.truth().lamp_on != lit and set(bumps.counted) == {"button"}
+    resting_m = robot.motion.mechanics.gripper.resting_m
+    assert robot.motion.opening() == pytest.approx(resting_m, abs=0.005)  # shut fingers were in the way of what came next
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [83, 85])
+def test_the_hsr_drives_away_from_a_button_that_it_has_pressed(seed):
+    """Guards against fingers that stayed shut after `press`: driving away failed, "something is in the way of the robot"."""
+    robot = robot_in_home("hsr", seed)
+    for action, about in (("go_to", {"place": "button"}), ("press", {"target": "button"}), ("go_to", {"place": "bin"})):
+        result = do(robot, action, **about)
+        assert result.status == "succeeded", (action, result)
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_a_place_that_is_no_button_is_not_pressed(body):
+    """Guards against a hand that pushed at furniture until it resisted, and called that a success."""
+    robot = robot_in_home(body, 7)
+    before = robot.simulation.data.time
+    result = do(robot, "press", target="shelf: middle")
+    assert (result.status, result.code) == ("failed", "bad-target") and robot.simulation.data.time == before
+    assert result.message == "'shelf: middle' cannot be pressed; what can be pressed here: button."

@@ -18,6 +18,7 @@ class HeightMap:
         low, high: corners (x, y) of the rectangle, in metres.
         floor_m: height of the table top.
         frame: x, y, yaw of the frame in the world in which low, high and all heights are; the world's by default.
+        headroom_m: what is higher than this over the floor is left out: the board above.
     """
 
     def __init__(
@@ -27,6 +28,7 @@ class HeightMap:
         high: tuple[float, float],
         floor_m: float,
         frame: tuple[float, float, float] = (0.0, 0.0, 0.0),
+        headroom_m: float = np.inf,
     ) -> None:
         self.low, self.floor_m = np.array(low), floor_m
         shape = np.ceil((np.array(high) - self.low) / CELL_M).astype(int)
@@ -39,6 +41,7 @@ class HeightMap:
         points = transform(points, np.linalg.inv(_pose(frame)) @ _pose(observation.state.base_in_world))
         cells = np.floor((points[:, :2] - self.low) / CELL_M).astype(int)
         inside = ((cells >= 0) & (cells < shape)).all(axis=1) & (points[:, 2] > floor_m - 0.05)
+        inside &= points[:, 2] < floor_m + headroom_m
         heights = np.full(tuple(shape), -np.inf)
         np.maximum.at(heights, (cells[inside, 0], cells[inside, 1]), points[inside, 2])
         self.known: NDArray[np.bool_] = np.asarray(ndimage.binary_closing(np.isfinite(heights)), dtype=bool)
@@ -61,6 +64,11 @@ class HeightMap:
         along, across = offset @ (c, s), offset @ (-s, c)
         inside = (np.abs(along) <= half_x) & (np.abs(across) <= half_y)
         return float(self.heights[inside].max()) if inside.any() else self.floor_m
+
+    def way_in(self, half_m: float) -> Array:
+        """Return, for every cell, the greatest height between the near edge and it, so far to both sides."""
+        wide = ndimage.maximum_filter1d(self.heights, 2 * round(half_m / CELL_M) + 1, axis=1, mode="nearest")
+        return np.asarray(np.maximum.accumulate(wide, axis=0), dtype=np.float64)
 
     def clearance(self, above_m: float = 0.015, seen: bool = True) -> Array:
         """Return, for every cell, the distance in metres to the nearest cell that is occupied.

@@ -41,15 +41,15 @@ class Bounds:
 
     def at_places(self) -> "Bounds":
         """Return the bounds in a world where every place has a workspace of its own."""
-        x, y, z = self.low_m
-        return replace(self, low_m=(x - self.back_m, y, z))
+        (x, y, z), (far_x, far_y, far_z), deep_m = self.low_m, self.high_m, 0.15  # it drives up to what is deep in a cupboard
+        return replace(self, low_m=(x - self.back_m, y, z), high_m=(far_x + deep_m, far_y, far_z))
 
     def declared(self, places: Sequence[Place]) -> Limits:
         """Return them as a manifest tells them in a world with these places."""
         many = sum("on" in place.relations for place in places) > 1
-        low_m, at = (self.at_places().low_m, "place") if many else (self.low_m, None)
+        own, at = (self.at_places(), "place") if many else (self, None)
         speeds, grip = (self.base_m_s, self.hand_m_s), (self.grip_force_n, self.opening_m)
-        return Limits(low_m, self.high_m, *speeds, *grip, payload_kg=self.payload_kg, workspace_at=at)
+        return Limits(own.low_m, own.high_m, *speeds, *grip, payload_kg=self.payload_kg, workspace_at=at)
 
 
 @dataclass(frozen=True)

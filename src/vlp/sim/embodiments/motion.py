@@ -222,6 +222,26 @@ class Motion(ABC):
         self.settle()
         return False
 
+    def trace(self, way: Callable[[float], dict[str, float]], time_s: float, until: Callable[[], bool]) -> bool:
+        """Move joints along a curve.
+
+        Args:
+            way: the joints' goals by name at a share of the way, 0 to 1.
+            time_s: how long it takes.
+            until: asked after each tick whether to stop there.
+
+        Returns:
+            True when it was stopped by `until`.
+        """
+        ticks = max(1, math.ceil(time_s / self.tick_s))
+        for i in range(1, ticks + 1):
+            self.tick(way(_ease(i / ticks)))
+            if until():
+                self.hold()
+                return True
+        self.settle()
+        return False
+
     def _haste(self, start: dict[str, float], goal: dict[str, float], ticks: int) -> float:
         """Return by how much base or hand would be faster than they may be on a way of so many ticks, at its fastest."""
         if not any(name in self.mechanics.joints for name in goal):

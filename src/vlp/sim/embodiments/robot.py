@@ -75,7 +75,8 @@ class SimRobot:
         self.simulation, self._acting = simulation, acting
         self.on_tick: list[Callable[[float], None]] = []
         world, scene = simulation.world, simulation.scene
-        self._map = Map(simulation.places, simulation.stations, world.floor(scene), world.is_container)
+        pressed = frozenset(place.name for place in world.places if "press" in place.affords)
+        self._map = Map(simulation.places, simulation.stations, world.floor(scene), world.is_container, pressed)
         slabs = tuple(_slab(place) for place in simulation.places.values() if place.takes == "on")
         mechanics = acting.mechanics
         if not self._map.is_one_workspace:
@@ -154,8 +155,7 @@ class SimRobot:
         if step.do != "grasp":
             return ""
         try:
-            under = self._map.surface_under(thing.position_in_world, self.memory.at)
-            return "" if under else "it is not on the surface that the arm works over"
+            return "" if self._scope().place_of(thing) else "it is not on the surface that the arm works over"
         except Failed as failure:
             return failure.message.rstrip(".")
 
@@ -228,7 +228,7 @@ class SimRobot:
         self._feel()
         self._map = self._map.with_floor(self.simulation.world.floor(self.simulation.scene, self.simulation.data))
         self._focus(1.0)
-        scope = self._acting.scope(self.motion, self._map, self.memory, self._look)
+        scope = self._scope()
         self.motion.frame = scope.frame
         if not scope.is_home():
             scope.recover()
@@ -242,8 +242,11 @@ class SimRobot:
         camera = self.simulation.model.camera(body.camera)
         camera.fovy[0] = field_of_view_deg(body.intrinsics.height, zoom * body.intrinsics.fy)
 
+    def _scope(self) -> Scope:
+        return self._acting.scope(self.motion, self._map, self.memory, self._look)
+
     def _look(self, frame: Pose2, surface: Station) -> HeightMap:
-        return HeightMap(self.observe(), surface.low, surface.high, surface.middle[2], frame)
+        return HeightMap(self.observe(), surface.low, surface.high, surface.middle[2], frame, surface.headroom_m)
 
     def _ticked(self, now_s: float) -> None:
         self.simulation.check()

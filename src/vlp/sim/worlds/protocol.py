@@ -36,6 +36,7 @@ class Station:
         under_m: how far behind its near edge a low base can drive under a surface.
         headroom_m: how high things can be there; a hand that comes from above needs more.
         out_m: how far a drawer has been pulled out towards the stand as the scene begins; None for what is no drawer.
+        hinge: x, y of the upright axis on which a door before it turns; None where there is no door.
     """
 
     stand: Pose2
@@ -47,6 +48,7 @@ class Station:
     under_m: float = math.inf
     headroom_m: float = math.inf
     out_m: float | None = None
+    hinge: tuple[float, float] | None = None
 
 
 class SampledThing(Protocol):

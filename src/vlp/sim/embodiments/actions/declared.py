@@ -7,8 +7,8 @@ from vlp.primitives.manifest import Argument, Place, Primitive
 FIXTURE_ACTIONS: dict[str, str] = {
     "handover": "vlp.sim.embodiments.actions.handover:handover",
     "press": "vlp.sim.embodiments.actions.fixtures:press",
-    "open": "vlp.sim.embodiments.actions.fixtures:open_drawer",
-    "close": "vlp.sim.embodiments.actions.fixtures:close_drawer",
+    "open": "vlp.sim.embodiments.actions.fixtures:open_by_handle",
+    "close": "vlp.sim.embodiments.actions.fixtures:close_by_handle",
     "say": "vlp.sim.embodiments.actions.say:say",
     "pour": "vlp.sim.embodiments.actions.pour:pour",
     "weigh": "vlp.sim.embodiments.actions.weigh:weigh",
@@ -38,6 +38,7 @@ def fixture_primitives(moving: str, places: Sequence[Place] = ()) -> dict[str, P
     value = Argument("value", "reference", "A $name whose result is to be said behind it.", required=False, result="")
     hearer = Argument("target", "reference", "A $name bound by an earlier locate_person: who is spoken to.", required=False)
     whom = Argument("target", "reference", "A $name bound by an earlier locate_person.")
+    far = "How far to pull a drawer, in metres; a door is opened wide."
     people = any("handover" in place.affords for place in places)
     declared = (
         Primitive(
@@ -58,12 +59,12 @@ def fixture_primitives(moving: str, places: Sequence[Place] = ()) -> dict[str, P
             (target,), needs=("hand_empty",), timeout_s=60.0, interruptible=False,
         ),
         Primitive(
-            "open", "action", f"Pull a drawer open by its located handle, {moving} backwards.",
-            (handle, Argument("distance_m", "number", "How far, in metres.", minimum=0.05, maximum=0.40, default=0.35)),
+            "open", "action", f"Pull a drawer, or a door wide open, by its located handle, {moving} backwards.",
+            (handle, Argument("distance_m", "number", far, minimum=0.05, maximum=0.40, default=0.35)),
             needs=("hand_empty",), makes=("open target",), timeout_s=90.0, interruptible=False,
         ),
         Primitive(
-            "close", "action", f"Push a drawer shut at its located handle, {moving} forwards, until it gives way no further.",
+            "close", "action", f"Push a drawer or a door shut at its located handle, {moving}, until it gives way no further.",
             (handle,), needs=("hand_empty",), makes=("not open target",), timeout_s=90.0, interruptible=False,
         ),
         Primitive(

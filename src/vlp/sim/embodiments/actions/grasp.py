@@ -1,9 +1,11 @@
-"""grasp: take hold of a located thing from above and carry it back."""
+"""grasp: take hold of a located thing, from above or from the front, and carry it back."""
 
 import math
 from typing import Any
 
 from vlp.core.observation import Located
+from vlp.sim.embodiments.actions.approach import choose_approach, is_tall
+from vlp.sim.embodiments.actions.front import grasp_ahead
 from vlp.sim.embodiments.actions.scope import Held, Scope, is_open_vessel, is_round, kind_of, located
 from vlp.sim.embodiments.gripper import Gripper
 from vlp.sim.embodiments.motion import Failed
@@ -21,14 +23,35 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     if width + 2 * 0.006 > gripper.widest_m:
         found = f"the {target.phrase} is {width * 100:.0f} cm wide"
         raise Failed("too-large", f"{found}; the hand opens {gripper.widest_m * 100:.0f} cm.")
-    place = scope.map.surface_under(target.position_in_world, scope.memory.at)
+    place = scope.place_of(target)
     if not place:
         raise Failed("unreachable", f"the {target.phrase} is not {scope.map.surfaces_in_words()}.")
-    if scope.map.places[place].headroom_m < math.inf:
-        raise Failed("unreachable", f"the board above leaves the hand no room over the {target.phrase}.")
     scope.work_at(place)
-    target, table_m = scope.located(arguments["target"]), scope.surface_m
+    target = scope.located(arguments["target"])
     heights = scope.survey()
+    if why := _why_from_the_front(scope, target):
+        way = choose_approach(gripper, target, heights, scope.surface, scope.floor_m)
+        if not isinstance(way, str):
+            return grasp_ahead(scope, target, way)
+        if why != "tall":
+            raise Failed("unreachable", f"{why}; {way}.")
+    return _grasp_from_above(scope, target, heights)
+
+
+def _why_from_the_front(scope: Scope, target: Located) -> str:
+    """Return why a thing must be taken from the front, "tall" where it is only better so, "" where it is taken from above."""
+    surface, x = scope.surface, target.position_in_world[0]
+    if surface.headroom_m < math.inf:
+        return f"the board above leaves the hand no room over the {target.phrase}"
+    hand_m = 0.06
+    if surface.out_m is not None and x > surface.high[0] - hand_m:
+        return f"what the drawer slides under leaves the hand no room over the {target.phrase}"
+    tall = is_tall(target) and not is_open_vessel(target.phrase)  # what is poured from hangs in a hand that came from above
+    return "tall" if tall and surface.takes == "on" and not scope.map.is_one_workspace else ""
+
+
+def _grasp_from_above(scope: Scope, target: Located, heights: HeightMap) -> dict[str, Any]:
+    gripper, width, table_m = scope.gripper, target.size_m[1], scope.floor_m
     tries = scope.memory.blocked[1] if scope.memory.blocked[0] == target.phrase else 0
     closing, opening = choose_closing(gripper, target, heights, tries)
     x, y, _ = target.position_in_world

@@ -21,12 +21,14 @@ class Map:
         stations: x, y, yaw of the base at each place.
         floor: with what stands on it, people where the scanner shows them.
         is_container: whether a thing of a name is a vessel that things are put into, see `World.is_container`.
+        pressed: the places that can be pressed.
     """
 
     places: Mapping[str, Station]
     stations: Mapping[str, Pose2]
     floor: FloorPlan
     is_container: Callable[[str], bool]
+    pressed: frozenset[str] = frozenset()
 
     def with_floor(self, floor: FloorPlan) -> "Map":
         """Return the map with another floor; with the same one, the map itself with all that it has worked out."""
@@ -65,10 +67,38 @@ class Map:
         ]
         return max(found, key=lambda name: (self.places[name].middle[2], name == at), default="")
 
+    def inside(self, point: Point, pulled_m: Mapping[str, float]) -> str:
+        """Return the container that a point lies in, "" where there is none.
+
+        Args:
+            point: in the world.
+            pulled_m: by place, how far a drawer has been pulled out since the scene began.
+        """
+        for name, place in self.places.items():
+            if place.takes != "in":
+                continue
+            there = self.seen_from(place.stand, name, pulled_m.get(name, 0.0))
+            x, y = into(place.stand, *point[:2])
+            beyond_m, over_m = (0.10 if place.out_m is not None else 0.0), 0.25  # of a drawer more can be seen than lies open
+            top_m = place.floor_m + min(place.headroom_m, max(place.middle[2] - place.floor_m, over_m))
+            within = there.low[0] < x < there.high[0] + beyond_m and there.low[1] < y < there.high[1]
+            if within and place.floor_m - 0.02 < point[2] < top_m:
+                return name
+        return ""
+
     def drawer_behind(self, handle: Point) -> str:
         """Return the drawer nearest to its handle, "" where there is none."""
         near = {name: math.dist(place.middle[:2], handle[:2]) for name, place in self.places.items() if place.out_m is not None}
         return min(near, key=near.__getitem__, default="")
+
+    def door_of(self, handle: Point) -> Station | None:
+        """Return the place behind the door on a hinge that a handle belongs to, None where it belongs to none."""
+        longest_m, frame_m = 0.55, 0.05
+        for place in self.places.values():
+            high_m = place.floor_m + place.headroom_m + frame_m
+            if place.hinge and math.dist(place.hinge, handle[:2]) < longest_m and place.floor_m < handle[2] < high_m:
+                return place
+        return None
 
     def surfaces_in_words(self) -> str:
         """Return the surfaces as a sentence names them."""
@@ -92,7 +122,8 @@ class Map:
             ax, board_m = ax - out_m, 0.05  # of the furniture, over its inner end
             bx = ax + max(0.0, there.out_m + out_m - board_m)
             x = (ax + bx) / 2
-        return replace(there, low=(ax, ay), high=(bx, by), middle=(x, y, there.middle[2]))
+        hinge = into(frame, *there.hinge) if there.hinge else None
+        return replace(there, low=(ax, ay), high=(bx, by), middle=(x, y, there.middle[2]), hinge=hinge)
 
     def way(self, start: Pose2, goal: Pose2, radius_m: float) -> list[Pose2]:
         """Return the base poses that lead from one to another; straight where that is free.

@@ -5,7 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vlp.core.observation import Located
+from vlp.sim.embodiments.actions.front import put_ahead
 from vlp.sim.embodiments.actions.grasp import bottom_of
 from vlp.sim.embodiments.actions.map import into
 from vlp.sim.embodiments.actions.scope import SIDEWAYS_RAD, Held, Scope, is_round, kind_of, located
@@ -39,22 +43,34 @@ def place(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     held = what_is_held(scope)
     target, relation = arguments["target"], arguments["relation"]
     if isinstance(target, str):
-        if scope.map.takes(target) == "in":
-            return _into(scope, held, target)
-        if scope.map.takes(target) == "on":
-            return _put(scope, held, target, lambda: _on_surface(scope, held))
+        if scope.map.takes(target):
+            return _put_at(scope, held, target)
         raise Failed("bad-target", f"nothing can be put at {target!r}.")
     thing = located(target)
     spot = SPOTS.get(relation)
     if spot is None:
         raise Failed("bad-relation", f"there is no relation {relation!r}.")
-    place = scope.map.surface_under(thing.position_in_world, scope.memory.at) or scope.map.home
-    return _put(scope, held, place, lambda: spot(scope, held, scope.located(target), relation))
+    place = scope.place_of(thing) or scope.map.home
+    rim_m = thing.position_in_world[2] + thing.size_m[2] / 2 if scope.map.is_container(thing.phrase) else 0.0
+    return _put(scope, held, place, lambda: spot(scope, held, scope.located(target), relation), rim_m)
+
+
+def _put_at(scope: Scope, held: Held, name: str) -> dict[str, Any]:
+    """Put what is held at a free spot of a place: down on a surface, into a container."""
+    there = scope.map.places[name]
+    if there.headroom_m < math.inf or (there.takes == "on" and not held.from_above):
+        scope.work_at(name)
+        return put_ahead(scope, held, lambda allowed: (*_free(scope, held, allowed), scope.floor_m))
+    if there.takes == "in":
+        return _into(scope, held, name)
+    return _put(scope, held, name, lambda: _on_surface(scope, held))
 
 
 def release(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     """Let go of what is held: on a free spot of the surface, set down by feel, or at a container into it."""
     held, at = what_is_held(scope), scope.memory.at
+    if scope.map.takes(at) and not scope.map.is_one_workspace:
+        return _put_at(scope, held, at)
     if scope.map.takes(at) == "in":
         return _into(scope, held, at)
     if not scope.map.takes(at) and not scope.map.is_one_workspace:
@@ -71,10 +87,23 @@ def what_is_held(scope: Scope) -> Held:
     return held
 
 
-def _put(scope: Scope, held: Held, place: str, choose: Callable[[], Spot]) -> dict[str, Any]:
-    if scope.map.places[place].headroom_m < math.inf:
-        raise Failed("unreachable", f"the board above leaves the hand no room over the {place}.")
+def _put(scope: Scope, held: Held, place: str, choose: Callable[[], Spot], rim_m: float = 0.0) -> dict[str, Any]:
+    """Put what is held down at a spot that is chosen once the robot stands there.
+
+    Args:
+        scope, held, place: the robot, what it holds and where it works.
+        choose: returns the spot.
+        rim_m: height of the rim around it, over which a hand that comes from the front lets the thing fall in.
+    """
     scope.work_at(place)
+    if scope.surface.headroom_m < math.inf or not held.from_above:
+
+        def over_rim(allowed: NDArray[np.bool_]) -> tuple[float, float, float]:
+            del allowed
+            spot = choose()
+            return spot.x, spot.y, max(spot.floor_m, rim_m)
+
+        return put_ahead(scope, held, over_rim)
     scope.survey()
     spot = choose()
     try:
@@ -121,8 +150,6 @@ def by_the_neck(held: Held) -> bool:
 
 def _into(scope: Scope, held: Held, name: str) -> dict[str, Any]:
     """Lower the thing into a container until it touches, at another spot than the last time, and let go."""
-    if scope.map.places[name].headroom_m < math.inf:
-        raise Failed("unreachable", f"the hand has no room from above in the {name}.")
     if scope.memory.at != name:
         scope.travel_m = scope.travel_most_m
         scope.drive_to(name)
@@ -168,10 +195,13 @@ def _radius(held: Held) -> float:
     return held.size_m[1] / 2 if is_round(held.phrase) else math.hypot(held.size_m[0], held.size_m[1]) / 2
 
 
-def _on_surface(scope: Scope, held: Held) -> Spot:
+def _free(scope: Scope, held: Held, allowed: NDArray[np.bool_] | None = None) -> tuple[float, float]:
     assert scope.heights is not None
-    x, y = free_spot(scope.heights, _radius(held), into(scope.frame, *held.taken_from))
-    return Spot(x, y, scope.surface_m)
+    return free_spot(scope.heights, _radius(held), into(scope.frame, *held.taken_from), allowed)
+
+
+def _on_surface(scope: Scope, held: Held) -> Spot:
+    return Spot(*_free(scope, held), scope.surface_m)
 
 
 def _beside(scope: Scope, held: Held, target: Located, relation: str) -> Spot:

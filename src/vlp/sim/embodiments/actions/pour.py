@@ -54,10 +54,12 @@ def pour(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     """Pour what is in the held thing into `target` (a located vessel), and keep holding the thing.
 
     Raises:
-        Failed: "hand-empty"; "unreachable" where the hand does not get over the target; "no-room" where things stand so high
-            before the target that what is poured would fall too far.
+        Failed: "hand-empty"; "from-the-side" where the hand did not come from above; "unreachable" where it does not get over
+            the target; "no-room" where things stand so high before the target that what is poured would fall too far.
     """
     held, target, how = what_is_held(scope), located(arguments["target"]), TILTING
+    if not held.from_above:
+        raise Failed("from-the-side", f"the {held.phrase} was taken at its side; put it on a table and grasp it again to pour.")
     place = scope.map.surface_under(target.position_in_world, scope.memory.at)
     if not place:
         raise Failed("unreachable", f"the {target.phrase} is not {scope.map.surfaces_in_words()}.")

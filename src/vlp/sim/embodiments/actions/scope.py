@@ -33,6 +33,7 @@ class Held:
         let_go_m: distance of the tips that sets it free without pushing its neighbours.
         taken_from: x, y in the world where it was grasped.
         turn_rad: direction of its length, or of a mug's handle, from the direction in which the fingers closed.
+        slant_rad: how far below level the hand points where the thing is upright; straight down for what was taken from above.
     """
 
     phrase: str
@@ -42,6 +43,12 @@ class Held:
     let_go_m: float
     taken_from: tuple[float, float]
     turn_rad: float = 0.0
+    slant_rad: float = math.pi / 2
+
+    @property
+    def from_above(self) -> bool:
+        """Whether it was taken by a hand that pointed down."""
+        return self.slant_rad > 1.5
 
 
 @dataclass
@@ -133,6 +140,16 @@ class Scope(ABC):
         return self.surface.middle[2]
 
     @property
+    def floor_m(self) -> float:
+        """Height of what things stand on there: the surface, or a container's floor."""
+        return self.surface.floor_m if self.surface.takes == "in" else self.surface_m
+
+    @property
+    @abstractmethod
+    def hand_m(self) -> float:
+        """From the finger tips back to the end of the wrist, which goes where the hand goes."""
+
+    @property
     @abstractmethod
     def travel_most_m(self) -> float:
         """The highest that open finger tips can travel over what is worked at."""
@@ -153,16 +170,35 @@ class Scope(ABC):
         return self.look(self.frame, self.surface)
 
     def survey(self) -> HeightMap:
-        """Look at the surface from the station and choose a safe travelling height for hand and load."""
-        self.heights = self.see()
+        """Look at the surface, or into the container, and choose a safe travelling height for hand and load."""
+        there = self.surface
+        (x, y, high_m), wall_m = there.middle, 0.0
+        if there.takes == "in" and there.headroom_m == math.inf and not self.map.is_one_workspace:
+            wall_m = 0.04  # the fingers must know of the walls
+        low, high = (there.low[0] - wall_m, there.low[1] - wall_m), (there.high[0] + wall_m, there.high[1] + wall_m)
+        self.heights = self.look(self.frame, replace(there, middle=(x, y, self.floor_m), low=low, high=high))
         below = self.memory.held.below_tip_m if self.memory.held else 0.0
-        self.travel_m = min(self.heights.highest_m + 0.05 + below, self.travel_most_m)
+        self.travel_m = min(max(self.heights.highest_m, high_m) + 0.05 + below, self.travel_most_m)
         return self.heights
+
+    def place_of(self, thing: Located) -> str:
+        """Return the place where a thing, located in the world, lies or stands, "" where there is none."""
+        inside = "" if self.map.is_one_workspace else self.map.inside(thing.position_in_world, self.memory.pulled_m)
+        return inside or self.map.surface_under(thing.position_in_world, self.memory.at)
 
     def posture(self, place: str) -> dict[str, float]:
         """Return arm and head as they rest at a place, by joint, without the fingers."""
         del place
         return {name: value for name, value in self.motion.mechanics.home.items() if name != self.motion.mechanics.closer}
+
+    def resting_fingers(self) -> dict[str, float]:
+        """Return the joint of the fingers as it rests, none where they hold something.
+
+        At a single workspace every action opens them itself: above a table and clear of walls.
+        """
+        if self.map.is_one_workspace or self.memory.held is not None or self.motion.squeezes():
+            return {}
+        return {self.motion.mechanics.closer: self.gripper.angle_for(self.gripper.resting_m)}
 
     def station(self) -> dict[str, float]:
         """Return the base's joints at the place where the robot stands; where it is now when on its way."""
@@ -173,8 +209,8 @@ class Scope(ABC):
         return dict(zip(Mechanics.base_joints, here, strict=True))
 
     def is_home(self) -> bool:
-        """Return whether arm and base are where every action leaves them."""
-        if not self.memory.at:
+        """Return whether arm and base are where every action leaves them, and empty fingers are not shut."""
+        if not self.memory.at or any(self.motion.target[name] < rad - 0.02 for name, rad in self.resting_fingers().items()):
             return False
         wanted = {**self.posture(self.memory.at), **self.station()}
         return all(abs(self.motion.target[n] - value) < 0.02 for n, value in wanted.items())
@@ -183,6 +219,8 @@ class Scope(ABC):
         """After a stop or a time-out midway: back to carry posture at the station, the working place's if between places."""
         self.travel_m = self.travel_most_m
         self.carry()
+        if fingers := self.resting_fingers():
+            self.motion.follow(fingers)
         if not self.memory.at and not self.map.is_one_workspace:
             self.drive_to(self.map.home)
         self.memory.at = self.memory.at or self.map.home
@@ -268,16 +306,21 @@ class Scope(ABC):
         return self.gripper.pointing(sight, tip, closing, opening_m)
 
     @abstractmethod
-    def reach_ahead(self, tip: Point, closing: Point, opening_m: float) -> Point:
-        """From carry posture: bring the finger tips to a point, the hand pointing straight ahead from the base.
+    def reach_ahead(self, tip: Point, closing: Point, opening_m: float, sight: Point | None = None) -> Point:
+        """From carry posture: bring the finger tips to a point, the hand pointing straight ahead from the base or slanted.
 
         Args:
             tip: the point between the tips, in the world.
             closing: unit vector in the world along which the fingers close.
             opening_m: distance between the tips.
+            sight: unit vector in the world along the fingers, no lower than 60 degrees; the base turns to it. Straight ahead
+                from the base by default.
 
         Returns:
             the closing direction taken, which may be the opposite one.
+
+        Raises:
+            Failed: "unreachable" when no height of the arm brings the hand there.
         """
 
     @abstractmethod

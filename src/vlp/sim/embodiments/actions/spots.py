@@ -71,8 +71,16 @@ def beside_spot(heights: HeightMap, relation: str, target: Located, radius_m: fl
     return _best(heights, near, far, cost, radius_m, failure)
 
 
-def free_spot(heights: HeightMap, radius_m: float, taken_from: tuple[float, float]) -> tuple[float, float]:
+def free_spot(
+    heights: HeightMap, radius_m: float, taken_from: tuple[float, float], allowed: Mask | None = None
+) -> tuple[float, float]:
     """Return x, y of a free spot near the table's middle, away from where the thing was: that place may be wanted.
+
+    Args:
+        heights: the table as it is now.
+        radius_m: half the diagonal of what is put down.
+        taken_from: where it was.
+        allowed: the cells that the hand can come to; None for all.
 
     Raises:
         Failed: "no-room".
@@ -81,7 +89,8 @@ def free_spot(heights: HeightMap, radius_m: float, taken_from: tuple[float, floa
     middle_m = (0.56 + _beyond(heights), 0.0)
     cost = np.hypot(*np.moveaxis(centres - middle_m, -1, 0))
     away = np.hypot(*np.moveaxis(centres - taken_from, -1, 0)) > 2 * radius_m + 0.08
-    return _best(heights, away, np.ones_like(away), cost, radius_m, "no free spot on the table")
+    there = np.ones_like(away) if allowed is None else allowed
+    return _best(heights, away & there, there, cost, radius_m, "no free spot on the table")
 
 
 def _beyond(heights: HeightMap) -> float:

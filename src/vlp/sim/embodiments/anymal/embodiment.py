@@ -74,8 +74,9 @@ class Anymal:
 
 def _before(place: Station) -> Pose2:
     """Return the pose in which the body's front is before the nearest edge of a surface or a container."""
-    overlooked = place.takes == "on" and place.middle[2] > HIGH_M and place.headroom_m == math.inf
-    clear_m = BEFORE_M + (0.25 if overlooked else 0.0)
+    # From the base's axis. The hand in carry posture, which reaches farther than the head, must stay out of a shelf.
+    high, covered = place.takes == "on" and place.middle[2] > HIGH_M, place.headroom_m < math.inf
+    clear_m = 0.80 if covered else BEFORE_M + (0.25 if high else 0.0)
     x, y, yaw = place.stand
     c, s = math.cos(yaw), math.sin(yaw)
     corners = [(px, py) for px in (place.low[0], place.high[0]) for py in (place.low[1], place.high[1])]

@@ -2,7 +2,7 @@
 
 import math
 
-from vlp.sim.embodiments.actions.map import into
+from vlp.sim.embodiments.actions.map import into, turned_to
 from vlp.sim.embodiments.actions.scope import Scope
 from vlp.sim.embodiments.anymal.body import ARM_JOINTS, CAMERA_ON_WRIST
 from vlp.sim.embodiments.mechanics import Mechanics
@@ -22,18 +22,29 @@ class AnymalScope(Scope):
     low_arm_m, rim_m = 0.50, 0.046
 
     @property
+    def hand_m(self) -> float:
+        """From the finger tips to behind the wrist."""
+        return 0.34
+
+    @property
     def travel_most_m(self) -> float:
         """The highest that open finger tips can travel."""
         low_m = 0.50
         return 0.75 if self.surface_m < low_m else 0.95
 
     def posture(self, place: str) -> dict[str, float]:
-        """Return body and arm as they rest; before a high surface the wrist's camera looks over it from behind and above.
+        """Return body and arm as they rest; the wrist's camera looks into what is covered, and over a high surface.
 
         In carry posture it is 0.4 m over a kitchen table, and saw 0.28 m of it to either side.
         """
-        resting = super().posture(place)
-        if self.map.is_one_workspace or self.map.takes(place) != "on" or self.map.places[place].middle[2] < HIGH_M:
+        resting, takes = super().posture(place), self.map.takes(place)
+        if takes and self.map.places[place].headroom_m < math.inf:
+            x, _, z = self.map.seen_from(self.map.stations[place], place).middle
+            eye_ahead_m, eye_m, most_rad = 0.50, 1.14, 0.9
+            tilt = math.atan2(x - eye_ahead_m, eye_m - z) - CAMERA_ON_WRIST.tilt_rad
+            wrist = ARM_JOINTS[4]
+            return {**resting, wrist: resting[wrist] - min(max(tilt, 0.0), most_rad)}
+        if self.map.is_one_workspace or takes != "on" or self.map.places[place].middle[2] < HIGH_M:
             return resting
         return {**resting, **OVERLOOKING}
 
@@ -107,14 +118,28 @@ class AnymalScope(Scope):
             motion.follow({"base_x": x, "base_y": y})
         motion.move_hand(self.tilted(tip, tilt_rad, opening_m), speed)
 
-    def reach_ahead(self, tip: Point, closing: Point, opening_m: float) -> Point:
-        """Walk until the point lies straight ahead, and stretch the arm half."""
-        motion, tips_m = self.motion, 0.92  # from the base's axis
+    def reach_ahead(self, tip: Point, closing: Point, opening_m: float, sight: Point | None = None) -> Point:
+        """Walk until the point lies straight ahead, lower the body for what is low, and stretch the arm half."""
+        motion = self.motion
         yaw = motion.target[Mechanics.base_joints[2]]
-        sight = math.cos(yaw), math.sin(yaw), 0.0
-        x, y = (p - tips_m * s for p, s in zip(tip[:2], sight[:2], strict=True))
-        fingers = {} if self.memory.held else {motion.mechanics.closer: self.gripper.angle_for(opening_m)}
-        motion.follow({"base_x": x, "base_y": y, **fingers})
+        covered, sight = sight is not None, sight or (math.cos(yaw), math.sin(yaw), 0.0)
+        heading = turned_to((0.0, 0.0, math.atan2(sight[1], sight[0])), yaw)[2]
+        hand_m, shoulder_m = 0.30, 0.815  # from the wrist to the tips; height of the shoulder of a standing body
+        wrist_z = tip[2] - hand_m * sight[2]
+        # The elbow stands out over the line from shoulder to wrist: a shoulder above the wrist pushed it into a shelf.
+        sunk_m = min(max(0.0, shoulder_m - wrist_z), 0.26) if covered else 0.0
+        wrist_m = 0.70 if wrist_z < shoulder_m - 0.35 else 0.62  # from the base's axis
+        tips_m = wrist_m + hand_m * math.hypot(*sight[:2])
+        standing = motion.mechanics.home["base_height"]
+        joints = {
+            "base_x": tip[0] - tips_m * math.cos(heading),
+            "base_y": tip[1] - tips_m * math.sin(heading),
+            "base_yaw": heading,
+            "base_height": standing - sunk_m,
+        }
+        if self.memory.held is None:
+            joints[motion.mechanics.closer] = self.gripper.angle_for(opening_m)
+        motion.follow(joints)
         motion.move_hand(self.gripper.pointing(sight, tip, closing, opening_m))
         return closing
 

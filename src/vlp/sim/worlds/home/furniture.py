@@ -8,7 +8,7 @@ import numpy as np
 from vlp.sim.opengl import mujoco
 from vlp.sim.worlds.home.catalogue import Rgb
 from vlp.sim.worlds.home.meshes import add_capsule, add_ellipsoid, add_lathe, add_mesh_geom, add_panel, add_rounded_box
-from vlp.sim.worlds.home.places import Cabinet, shelf_levels
+from vlp.sim.worlds.home.places import Cabinet, hinge_of_door, shelf_levels
 from vlp.sim.worlds.home.rooms import Rooms
 from vlp.sim.worlds.home.scene import Furniture, HomeScene
 from vlp.sim.worlds.home.textures import add_texture, dial_picture, digits_picture, needle_rad, sign_picture
@@ -194,9 +194,9 @@ def _drawer(join: Joiner, scene: HomeScene, piece: Furniture, c: Cabinet) -> Non
 
 
 def _leaf(join: Joiner, scene: HomeScene, piece: Furniture, c: Cabinet) -> None:
-    d, w, open_rad = piece.depth_m / 2, piece.width_m / 2, c.leaf_rad * scene.fixtures.door
+    open_rad = c.leaf_rad * scene.fixtures.door
     low, high = 0.095, c.drawer_m - 0.026
-    x, y = piece.point(-d - 0.010, w - 0.003)
+    x, y = hinge_of_door(piece)
     body = join.spec.worldbody.add_body(
         name="cabinet door", pos=(x, y, (low + high) / 2), quat=yawed(piece.yaw_rad - open_rad), gravcomp=1
     )

@@ -101,6 +101,11 @@ def _part(piece: Furniture, along: tuple[float, float], half_m: float, across_m:
     return (min(ax, bx), min(ay, by)), (max(ax, bx), max(ay, by))
 
 
+def hinge_of_door(cabinet: Furniture) -> tuple[float, float]:
+    """Return x, y of the upright axis on which the cabinet's door turns."""
+    return cabinet.point(-cabinet.depth_m / 2 - 0.010, cabinet.width_m / 2 - 0.003)
+
+
 def stations(scene: HomeScene) -> dict[str, Station]:
     """Return where the places of a scene are, one for each of `places`.
 
@@ -128,16 +133,18 @@ def stations(scene: HomeScene) -> dict[str, Station]:
         stand, top = stands[place.name], tops.get(place.name)
         if top is not None:
             x, y = (top.low[0] + top.high[0]) / 2, (top.low[1] + top.high[1]) / 2
+            wall_m = 0.02 if place.name == "cupboard" else 0.0  # things stand a finger's width from its walls
             made[place.name] = Station(
                 stand,
                 middle=(x, y, rims_m.get(place.name, top.floor_m)),
                 takes=top.relation,
-                low=top.low,
-                high=top.high,
+                low=(top.low[0] - wall_m, top.low[1] - wall_m),
+                high=(top.high[0] + wall_m, top.high[1] + wall_m),
                 floor_m=top.floor_m,
                 under_m=math.inf if "table" in place.name else 0.0,
                 headroom_m=top.headroom_m if place.name.startswith(("shelf", "cupboard")) else math.inf,
                 out_m=Cabinet().travel_m * scene.fixtures.drawer if place.name == "drawer" else None,
+                hinge=hinge_of_door(cabinet) if place.name == "cupboard" else None,
             )
         elif place.name in furniture:
             piece = furniture[place.name]

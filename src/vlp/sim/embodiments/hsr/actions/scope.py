@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from vlp.sim.embodiments.actions.map import into
+from vlp.sim.embodiments.actions.map import into, turned_to
 from vlp.sim.embodiments.actions.scope import SIDEWAYS_RAD, Scope, is_open_vessel
 from vlp.sim.embodiments.hsr.body import GRIPPER, HEAD_JOINTS
 from vlp.sim.embodiments.motion import Failed, Point
@@ -14,8 +14,6 @@ READY: dict[str, float] = {"arm_flex_joint": -math.pi / 2, "arm_roll_joint": 0.0
 RAISED: dict[str, float] = {**READY, "arm_flex_joint": -1.25, "wrist_flex_joint": 1.25 - math.pi}
 """The same with the arm slanting upwards, as far as the wrist bends, for the tops of high furniture."""
 LIFT_RANGE_M = (0.0, 0.69)
-POINTING: dict[str, float] = {**READY, "wrist_flex_joint": 0.0}
-"""The arm level to the front and the hand with it."""
 UPRIGHT: dict[str, float] = {
     "arm_lift_joint": 0.45, "arm_flex_joint": -0.19, "arm_roll_joint": 0.8, "wrist_flex_joint": -1.90,
 }  # fmt: skip
@@ -29,10 +27,20 @@ LOW_M = 0.50
 """Up to this height of a surface the level arm passes over what stands there."""
 
 
+def pointing(slope_rad: float, hand_rad: float) -> dict[str, float]:
+    """Return the arm stretched out to the front, by how far it and the hand rise over level."""
+    return {**READY, "arm_flex_joint": slope_rad - math.pi / 2, "wrist_flex_joint": hand_rad - slope_rad}
+
+
 class HsrScope(Scope):
     """The HSR in the midst of an action."""
 
     low_arm_m, rim_m = 0.26, 0.056
+
+    @property
+    def hand_m(self) -> float:
+        """From the finger tips to behind the wrist."""
+        return 0.295
 
     @property
     def travel_most_m(self) -> float:
@@ -42,7 +50,7 @@ class HsrScope(Scope):
     def posture(self, place: str) -> dict[str, float]:
         """Return arm and head as they rest; the head looks at the middle of a place that it would not see otherwise."""
         resting = super().posture(place)
-        if self.memory.held and is_open_vessel(self.memory.held.phrase):
+        if self.memory.held and self.memory.held.from_above and is_open_vessel(self.memory.held.phrase):
             resting |= UPRIGHT
         if self.map.is_one_workspace or place not in self.map.places:
             return resting
@@ -79,9 +87,10 @@ class HsrScope(Scope):
         Folding lifts the load faster than the drive moves it sideways, so it clears what it passes.
         """
         motion = self.motion
-        reaches_down = motion.target["arm_flex_joint"] < -0.2 and motion.target["wrist_flex_joint"] < -1.3
-        if reaches_down and self._tip_height(motion.target["arm_lift_joint"]) < self.travel_m:
-            motion.follow({"arm_lift_joint": self._lift_at(self.travel_m)}, speed=0.9)
+        flex, wrist = motion.target["arm_flex_joint"], motion.target["wrist_flex_joint"]
+        down = flex < -0.2 and (wrist < -1.3 or flex + wrist < -2.6)
+        if down and self._tip_height(motion.target["arm_lift_joint"]) - _sunk(flex) < self.travel_m:
+            motion.follow({"arm_lift_joint": self._lift_at(self.travel_m + _sunk(flex))}, speed=0.9)
         motion.follow({**self.posture(self.memory.at), **self.station()})
         motion.wait(0.2)
 
@@ -90,8 +99,13 @@ class HsrScope(Scope):
         roll, closing = wrist_roll(closing_rad)
         motion, surface = self.motion, self.surface
         low = surface.middle[2] < LOW_M
-        lift_m = self._lift_at(self.travel_m) if low else self._lift_at(self.travel_m - RISE_M)
-        joints = {**(READY if low else RAISED), "wrist_roll_joint": roll, "arm_lift_joint": lift_m}
+        if surface.takes == "in" and not self.map.is_one_workspace:  # over the walls, down to the floor
+            arm = pointing(-0.63 if low else 0.0, -math.pi / 2)
+            lift_m = self._lift_at(self.travel_m + _sunk(arm["arm_flex_joint"]))
+        else:
+            arm = READY if low else RAISED
+            lift_m = self._lift_at(self.travel_m) if low else self._lift_at(self.travel_m - RISE_M)
+        joints = {**arm, "wrist_roll_joint": roll, "arm_lift_joint": lift_m}
         palm = motion.reach.hand({**motion.target, **joints})[:2, 3]
         over = self.in_world(x, y)
         joints["base_x"] = motion.target["base_x"] + float(over[0] - palm[0])
@@ -105,22 +119,30 @@ class HsrScope(Scope):
         motion.follow(joints)
         return closing
 
-    def reach_ahead(self, tip: Point, closing: Point, opening_m: float) -> Point:
-        """Unfold the arm level ahead, then drive up to the point."""
+    def reach_ahead(self, tip: Point, closing: Point, opening_m: float, sight: Point | None = None) -> Point:
+        """Unfold the arm ahead, level where the lift allows it, then drive up to the point."""
         motion = self.motion
-        joints = {**POINTING, "arm_lift_joint": 0.0, "wrist_roll_joint": 0.0 if abs(closing[2]) < 0.5 else math.pi / 2}
-        palm = motion.reach.hand({**motion.target, **joints})
+        yaw = motion.target["base_yaw"]
+        x, y, z = sight or (math.cos(yaw), math.sin(yaw), 0.0)
+        heading = turned_to((0.0, 0.0, math.atan2(y, x)), yaw)[2]
+        joints = {"base_yaw": heading, "wrist_roll_joint": 0.0 if abs(closing[2]) < 0.5 else math.pi / 2}
+        rise_m = 0.05  # what is grasped is raised a little where it stands
+        for slope_rad in (0.0, -0.2, -0.4, -0.6, -0.8, -0.95, 0.2, 0.4, 0.6):
+            joints |= {**pointing(slope_rad, math.asin(z)), "arm_lift_joint": 0.0}
+            palm = motion.reach.hand({**motion.target, **joints})
+            sight = float(palm[0, 2]), float(palm[1, 2]), float(palm[2, 2])
+            pose = self.gripper.pointing(sight, tip, closing, opening_m)
+            dx, dy, lift_m = (float(a - b) for a, b in zip(pose[:3, 3], palm[:3, 3], strict=True))
+            if LIFT_RANGE_M[0] <= lift_m <= LIFT_RANGE_M[1] - rise_m:
+                break
+        else:
+            raise Failed("unreachable", f"the hand does not point ahead at a height of {tip[2]:.2f} m.")
         closing = closing if np.array(closing) @ palm[:3, 1] > 0 else (-closing[0], -closing[1], -closing[2])
-        sight = float(palm[0, 2]), float(palm[1, 2]), float(palm[2, 2])
         pose = self.gripper.pointing(sight, tip, closing, opening_m)
-        dx, dy, lift_m = (float(a - b) for a, b in zip(pose[:3, 3], palm[:3, 3], strict=True))
-        if not LIFT_RANGE_M[0] <= lift_m <= LIFT_RANGE_M[1]:
-            low_m, high_m = (float(palm[2, 3]) + end_m for end_m in LIFT_RANGE_M)
-            raise Failed("unreachable", f"the hand points ahead at heights of {low_m:.2f} to {high_m:.2f} m only.")
         back_m = 0.12  # the arm unfolds before it comes near
         joints["arm_lift_joint"] = lift_m
-        joints["base_x"] = motion.target["base_x"] + dx - back_m * sight[0]
-        joints["base_y"] = motion.target["base_y"] + dy - back_m * sight[1]
+        joints["base_x"] = motion.target["base_x"] + dx - back_m * math.cos(heading)
+        joints["base_y"] = motion.target["base_y"] + dy - back_m * math.sin(heading)
         if self.memory.held is None:
             joints[GRIPPER] = self.gripper.angle_for(opening_m)
         motion.follow(joints)
@@ -157,6 +179,11 @@ class HsrScope(Scope):
 
     def _lift_at(self, tip_m: float) -> float:
         return float(np.clip(tip_m - self._tip_height(0.0), *LIFT_RANGE_M))
+
+
+def _sunk(arm_rad: float) -> float:
+    """Return how much lower than stretched out level an arm that slopes down holds the hand."""
+    return 0.345 * max(0.0, math.sin(-math.pi / 2 - arm_rad))
 
 
 def wrist_roll(closing_rad: float) -> tuple[float, float]:

@@ -1,5 +1,6 @@
 """The expert of household commands: sees the true state and writes a policy for the parts that are not done yet."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,18 +10,17 @@ from vlp.sim.language.household.command import Part
 from vlp.sim.language.household.parts import most
 from vlp.sim.worlds.home.tasks import steps
 from vlp.sim.worlds.home.tasks.commands import COMMANDER, progress
-from vlp.sim.worlds.home.tasks.expert import Unreachable, check_person, check_reachable, uncover
-from vlp.sim.worlds.home.tasks.families import why_not
+from vlp.sim.worlds.home.tasks.expert import check_person, uncover
 from vlp.sim.worlds.home.tasks.goals import fixture_of, place_under, relation_of, told_place
 from vlp.sim.worlds.home.tasks.household import HouseholdTask, named, told_looks
 from vlp.sim.worlds.home.tasks.symbolic import handles
-from vlp.sim.worlds.home.tasks.writer import Writer
+from vlp.sim.worlds.home.tasks.writer import Unreachable, Writer
 from vlp.sim.worlds.home.true_state import HomeTruth
 
 Json = dict[str, Any]
 
 
-def plan_command(truth: HomeTruth, task: HouseholdTask) -> Json:
+def plan_command(truth: HomeTruth, task: HouseholdTask, opening_m: float = math.inf) -> Json:
     """Return the canonical policy for what is left of a command; how far it is, its account tells.
 
     A command of which something cannot be done is refused whole, with the reason.
@@ -29,7 +29,7 @@ def plan_command(truth: HomeTruth, task: HouseholdTask) -> Json:
     if command.cannot:
         return {"goal": goal, "cannot": command.cannot}
     done, following = progress(command, task.household, truth, task.account)
-    doing = _Doing(Writer(truth, task.cues), task, following.thing, following.person)
+    doing = _Doing(Writer(truth, task.cues, opening_m), task, following.thing, following.person)
     for i in range(done, len(command.parts)):
         try:
             PARTS_PLANNED[command.parts[i].do](doing, command.parts[i], command.parts[i + 1 :])
@@ -65,15 +65,15 @@ class _Doing:
         """
         known = {thing.name: thing for thing in self.task.household.things}
         fitting = [name for name in where if wanted in (name, known[name].category) and known[name].portable]
-        able = [name for name in fitting if not why_not(self.truth, name)]
+        able = [name for name in fitting if not self.writer.why_not(name)]
         if not able:
-            raise Unreachable(why_not(self.truth, fitting[0]) if fitting else f"there is no {wanted}")
+            raise Unreachable(self.writer.why_not(fitting[0]) if fitting else f"there is no {wanted}")
         return min(able, key=lambda name: place_under(self.truth, name) != self.truth.at)
 
     def fetch(self, name: str, rest: Sequence[Part] = ()) -> None:
         """Take a thing into the hand; what it goes into afterwards is opened first, while the hand is free."""
         writer = self.writer
-        check_reachable(self.truth, name)
+        writer.check_fetched(name)
         if self.truth.holding == name:
             return
         if rest and rest[0].do == "put":

@@ -6,7 +6,6 @@ from typing import Any
 
 from vlp.primitives.schema import MAX_STRING, MAX_SUBTASKS
 from vlp.sim.worlds.home.tasks import steps
-from vlp.sim.worlds.home.tasks.families import why_not
 from vlp.sim.worlds.home.tasks.goals import (
     Enough,
     Given,
@@ -28,17 +27,13 @@ from vlp.sim.worlds.home.tasks.goals import (
 )
 from vlp.sim.worlds.home.tasks.symbolic import handles
 from vlp.sim.worlds.home.tasks.task import HomeTask
-from vlp.sim.worlds.home.tasks.writer import Writer
+from vlp.sim.worlds.home.tasks.writer import Unreachable, Writer
 from vlp.sim.worlds.home.true_state import HomeTruth
 
 Json = dict[str, Any]
 
 
-class Unreachable(Exception):
-    """A goal that can no longer be reached, and why."""
-
-
-def plan(truth: HomeTruth, task: HomeTask, doubted: Sequence[str] = ()) -> Json:
+def plan(truth: HomeTruth, task: HomeTask, doubted: Sequence[str] = (), opening_m: float = math.inf) -> Json:
     """Return the canonical policy for a task from the present state.
 
     Goals that hold already are skipped. What is held goes where it belongs first, or is put down where the robot is when it is
@@ -49,13 +44,14 @@ def plan(truth: HomeTruth, task: HomeTask, doubted: Sequence[str] = ()) -> Json:
         truth: the state now, which may be one midway.
         task: what to do.
         doubted: things that are put where they belong although they seem to be there.
+        opening_m: how wide the robot's hand opens.
 
     Returns:
         plain data, keys in the order of the policy language.
     """
     if task.cannot:
         return {"goal": _goal_text(task.goals) or task.cannot, "cannot": task.cannot}
-    writer = Writer(truth)
+    writer = Writer(truth, opening_m=opening_m)
     todo = [goal for goal in task.goals if not goal.holds(truth) or set(goal.subjects) & set(doubted)]
     todo += [goal for goal in task.goals if isinstance(goal, Shut) and goal not in todo]  # it may have to be opened
     if task.satisfied and not doubted:
@@ -127,7 +123,7 @@ def _bring(writer: Writer, name: str, goal: HomeGoal, todo: list[HomeGoal]) -> N
     """Take a thing to where its goal says."""
     place = goal.place if isinstance(goal, Rests | Enough) else ""
     person = goal.person if isinstance(goal, Given) else ""
-    check_reachable(writer.home.truth, name)
+    writer.check_fetched(name)
     if person:
         check_person(writer.home.truth, person)
     else:
@@ -154,8 +150,8 @@ def _pour(writer: Writer, goal: HomeGoal, todo: list[HomeGoal]) -> None:
     """Pour what is in one vessel into another, which is looked for first: a full hand may hide it; then put the vessel down."""
     assert isinstance(goal, Poured)
     truth = writer.home.truth
-    for name in (goal.thing, goal.into):
-        check_reachable(truth, name)
+    writer.check_fetched(goal.thing)
+    writer.check_there(goal.into)
     if lost := goal.number - sum(truth.balls.get(name, 0) for name in (goal.thing, goal.into)):
         raise Unreachable(f"{lost} of the small balls are not in the {goal.thing} any more")
     if goal.into != truth.holding and takes().get(place_under(truth, goal.into)) != "on":
@@ -182,9 +178,9 @@ def _bring_enough(writer: Writer, goal: HomeGoal, todo: list[HomeGoal]) -> None:
     while not goal.holds(writer.home.truth):
         truth = writer.home.truth
         rest = [name for name in goal.things if name in truth.objects and name not in goal.there(truth)]
-        able = [name for name in rest if not why_not(truth, name)]
+        able = [name for name in rest if not writer.why_not(name)]
         if not able:
-            raise Unreachable(why_not(truth, rest[0]))
+            raise Unreachable(writer.why_not(rest[0]))
         _bring(writer, min(able, key=lambda name: _rank(truth, name)), goal, todo)
 
 
@@ -232,7 +228,7 @@ def _read(writer: Writer, goal: HomeGoal) -> None:
 
 def _tell_place(writer: Writer, goal: HomeGoal) -> None:
     assert isinstance(goal, ToldPlace)
-    check_reachable(writer.home.truth, goal.thing)
+    writer.check_there(goal.thing)
     if writer.home.truth.holding == goal.thing:
         writer.free_hand()
     place = place_under(writer.home.truth, goal.thing)
@@ -245,12 +241,6 @@ def _shut(writer: Writer, goal: HomeGoal) -> None:
     assert isinstance(goal, Shut)
     if not goal.holds(writer.home.truth):
         writer.shut(next(place for place in handles().values() if fixture_of(place) == goal.fixture))
-
-
-def check_reachable(truth: HomeTruth, name: str) -> None:
-    """Raise Unreachable where a thing cannot be fetched."""
-    if why := why_not(truth, name):
-        raise Unreachable(why)
 
 
 def check_person(truth: HomeTruth, name: str) -> None:

@@ -1,5 +1,6 @@
 """What must be true in the end of a task of the home."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -285,9 +286,24 @@ def room_of(place: str) -> str:
     return _rooms().get(place, "")
 
 
+def is_covered(place: str) -> bool:
+    """Return whether a board above a place leaves a hand that comes from above no room."""
+    return place in _stations() and _stations()[place].headroom_m < math.inf
+
+
+def stand_yaw_rad(place: str) -> float:
+    """Return where a robot before a place looks, the same in every home."""
+    return _stations()[place].stand[2]
+
+
 @cache
 def _rooms() -> dict[str, str]:
-    return {name: Rooms().room_of(*place.stand[:2]) for name, place in stations(sample_home(0)).items()}
+    return {name: Rooms().room_of(*place.stand[:2]) for name, place in _stations().items()}
+
+
+@cache
+def _stations() -> dict[str, Station]:
+    return stations(sample_home(0))
 
 
 @cache

@@ -1,5 +1,6 @@
 """The tasks that the world `home` offers."""
 
+import math
 from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
@@ -9,7 +10,6 @@ from vlp.sim.expert import for_robot
 from vlp.sim.language.household.sample import kinds, sample_command
 from vlp.sim.language.relations import holds
 from vlp.sim.truth import Truth
-from vlp.sim.worlds.home.catalogue import products
 from vlp.sim.worlds.home.spoken import household_of
 from vlp.sim.worlds.home.tasks import steps
 from vlp.sim.worlds.home.tasks.errands import plan_command
@@ -68,30 +68,18 @@ class HomeTasks:
         self, truth: Truth, task: WorldTask, manifest: Manifest | None = None, doubted: Sequence[str] = ()
     ) -> dict[str, Any]:
         """Return the canonical policy, or `cannot` where the robot lacks a primitive that it needs."""
-        said = isinstance(task, HouseholdTask)
-        policy = plan_command(home(truth), task) if said else plan(home(truth), _own(task), doubted)
-        if manifest is None:
-            return policy
-        return _too_wide(policy, manifest) or for_robot(_suited(policy, manifest), manifest)
+        opening_m = math.inf if manifest is None else manifest.limits.gripper_opening_m or math.inf
+        if isinstance(task, HouseholdTask):
+            policy = plan_command(home(truth), task, opening_m)
+        else:
+            policy = plan(home(truth), _own(task), doubted, opening_m)
+        return policy if manifest is None else for_robot(_suited(policy, manifest), manifest)
 
 
 def _own(task: WorldTask) -> HomeTask:
     if not isinstance(task, HomeTask):
         raise TypeError(f"a {type(task).__name__} is no task of the home")
     return task
-
-
-def _too_wide(policy: dict[str, Any], manifest: Manifest) -> dict[str, Any] | None:
-    """Return the refusal of a policy that takes hold of what a robot's hand does not open for; None where it does."""
-    opening_m, spare_m = manifest.limits.gripper_opening_m, 0.016
-    located = [step["object"] for part in policy.get("subtasks", ()) for step in part["steps"] if step["do"] == "locate"]
-    taken = [step["target"] for part in policy.get("subtasks", ()) for step in part["steps"] if step["do"] == "grasp"]
-    for name in located:
-        if opening_m is None or f"${steps.bound(name)}" not in taken or products()[name].width_m <= opening_m - spare_m:
-            continue
-        width = f"{100 * products()[name].width_m:.0f} cm wide, and this hand opens {100 * opening_m:.0f} cm"
-        return {"goal": policy["goal"], "cannot": f"the {name} is {width}"}
-    return None
 
 
 def _suited(policy: dict[str, Any], manifest: Manifest) -> dict[str, Any]:

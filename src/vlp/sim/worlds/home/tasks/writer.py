@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vlp.sim.worlds.home.tasks import steps
+from vlp.sim.worlds.home.tasks.families import too_wide, why_not
 from vlp.sim.worlds.home.tasks.goals import fixture_of, is_open, places_nearly, room_of, takes
 from vlp.sim.worlds.home.tasks.symbolic import SymbolicHome, handles
 from vlp.sim.worlds.home.true_state import HomeTruth
@@ -13,16 +14,22 @@ from vlp.sim.worlds.tasks import Cue
 Json = dict[str, Any]
 
 
+class Unreachable(Exception):
+    """A goal that can no longer be reached, and why."""
+
+
 class Writer:
     """The policy so far, and the home as it will be after it.
 
     Args:
         truth: the state before the policy.
         cues: how people walk, see `SymbolicHome`.
+        opening_m: how wide the robot's hand opens.
     """
 
-    def __init__(self, truth: HomeTruth, cues: Mapping[str, Cue] | None = None) -> None:
+    def __init__(self, truth: HomeTruth, cues: Mapping[str, Cue] | None = None, opening_m: float = math.inf) -> None:
         self.home = SymbolicHome(truth, cues=cues or {})
+        self.opening_m = opening_m
         self.subtasks: list[Json] = []
 
     def add(self, name: str, *made: Json) -> None:
@@ -34,6 +41,20 @@ class Writer:
     def to(self, place: str) -> list[Json]:
         """Return the step of going to a place, none where the robot is there."""
         return [] if self.home.truth.at == place else [steps.go_to(place)]
+
+    def why_not(self, name: str) -> str:
+        """Return why a thing cannot be fetched by this hand, "" when it can."""
+        return why_not(self.home.truth, name) or too_wide(self.home.truth, name, self.opening_m)
+
+    def check_fetched(self, name: str) -> None:
+        """Raise Unreachable where a thing cannot be fetched by this hand."""
+        if why := self.why_not(name):
+            raise Unreachable(why)
+
+    def check_there(self, name: str) -> None:
+        """Raise Unreachable where a thing cannot be fetched by any hand."""
+        if why := why_not(self.home.truth, name):
+            raise Unreachable(why)
 
     def seek(self, name: str, phrase: str) -> list[Json]:
         """Return the steps that look towards a person from their place, and locate them."""

@@ -1,0 +1,100 @@
+"""The hand pointing ahead, level or slanted, at a point before the robot: how it comes there, what it feels, how it leaves."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from vlp.sim.embodiments.actions.scope import Scope
+from vlp.sim.embodiments.mechanics import Mechanics
+from vlp.sim.embodiments.motion import Point
+
+
+class Ahead:
+    """The hand pointing ahead at a point, from where the robot stands.
+
+    Args:
+        scope: the robot in the midst of an action.
+        point: in the world.
+        heading_rad: direction about z in the world in which the hand points; the station's yaw by default.
+        slant_rad: how far below level it points.
+        steep: whether it comes to the point along its own direction; else level, as the base drives.
+    """
+
+    def __init__(
+        self, scope: Scope, point: Point, heading_rad: float | None = None, slant_rad: float = 0.0, steep: bool = False
+    ) -> None:
+        self.scope, self.motion, self.point = scope, scope.motion, point
+        yaw = self.motion.target[Mechanics.base_joints[2]] if heading_rad is None else heading_rad
+        c, s, level = math.cos(yaw), math.sin(yaw), math.cos(slant_rad)
+        self.heading: Point = (c, s, 0.0)
+        self.sight: Point = (level * c, level * s, -math.sin(slant_rad))
+        self.sideways: Point = (s, -c, 0.0)
+        self._turned = heading_rad is not None
+        self._way = self.sight if steep else self.heading
+
+    def approach(self, before_m: float, closing: Point, opening_m: float) -> None:
+        """Move until the point lies ahead at arm's length, and bring the tips so far before it."""
+        tip = self._at(-before_m)
+        sight = self.sight if self._turned else None
+        self._closing, self._opening_m = self.scope.reach_ahead(tip, closing, opening_m, sight), opening_m
+        self.begin()
+        self._still_n = self.motion.push_force(self.heading)
+
+    def move(self, beyond_m: float, speed: float = 1.0, **until: Any) -> bool:
+        """Move the tips in a straight line to so far beyond the point; returns whether what was felt stopped it."""
+        pose = self.scope.gripper.pointing(self.sight, self._at(beyond_m), self._closing, self._opening_m)
+        return self.motion.move_hand(pose, speed, **until)
+
+    def rise(self, up_m: float, speed: float = 1.0, **until: Any) -> bool:
+        """Move the hand straight up from where it is; returns whether what was felt stopped it."""
+        pose = self.motion.reach.hand(self.motion.target)
+        pose[2, 3] += up_m
+        return self.motion.move_hand(pose, speed, **until)
+
+    def walk(self, ahead_m: float, speed: float = 0.15, **until: Any) -> bool:
+        """Move straight ahead, or backwards, with the arm held still; returns whether `until` stopped it."""
+        x, y = (self.motion.target[name] for name in Mechanics.base_joints[:2])
+        base = {"base_x": x + ahead_m * self.heading[0], "base_y": y + ahead_m * self.heading[1]}
+        return self.motion.follow(base, speed=speed, **until)
+
+    def begin(self) -> None:
+        """Measure from here how far the base moves."""
+        self._base = [self.motion.target[name] for name in Mechanics.base_joints[:2]]
+
+    def walked_m(self) -> float:
+        """Return how far the base has moved since `begin`."""
+        return math.dist([self.motion.target[name] for name in Mechanics.base_joints[:2]], self._base)
+
+    def force_n(self) -> float:
+        """Return the force in newtons with which the hand pushes ahead, against that before it touched anything."""
+        return self.motion.push_force(self.heading) - self._still_n
+
+    def pushes(self, force_n: float) -> Callable[[], bool]:
+        """Return a function that tells, asked each tick, whether the hand has pushed so hard for two ticks.
+
+        One is the knock of the first touch. A negative force is a pull.
+        """
+        ticks = 0
+
+        def holds() -> bool:
+            nonlocal ticks
+            ticks = ticks + 1 if self.force_n() * math.copysign(1.0, force_n) > abs(force_n) else 0
+            return ticks >= 2
+
+        return holds
+
+    def let_go(self) -> None:
+        """Open the fingers and leave."""
+        self.motion.open_to(self._opening_m)
+        self.leave()
+
+    def leave(self, back_m: float = 0.12) -> None:
+        """Move back a step, fold the arm and open empty fingers there, then to the station, which may lie ahead."""
+        self.walk(-back_m)
+        self.motion.follow({**self.scope.posture(self.scope.memory.at), **self.scope.resting_fingers()})
+        self.scope.travel_m = 0.0  # straight back from here: nothing lies below the hand
+        self.scope.carry()
+
+    def _at(self, beyond_m: float) -> Point:
+        x, y, z = (p + beyond_m * s for p, s in zip(self.point, self._way, strict=True))
+        return x, y, z

@@ -1,0 +1,207 @@
+"""How the hand comes to a thing from the front: level or slanted, past what stands around it."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from vlp.core.observation import Located
+from vlp.sim.embodiments.actions.scope import is_round, kind_of
+from vlp.sim.embodiments.gripper import Gripper
+from vlp.sim.heightmap import HeightMap
+from vlp.sim.worlds.protocol import Station
+
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a hand that points ahead needs around it, in metres and radians.
+
+    Args:
+        level_rad: how far it points below level where it comes in level: the palm must not touch what the thing stands on.
+        steep_rad: how far where it comes in along its own direction, over the wall of a drawer.
+        below_m: from the tips down to the lowest of a hand that points so nearly level.
+        half_m: half of the hand's thickness.
+        beside_m: between a finger and the thing; the second where neighbours are close.
+        widest_rad: how far it turns from straight ahead.
+        before_m: from the edge of what things stand on to the tips before they come in.
+        over_m: how far the tips go beyond the thing's middle.
+        under_m: how far under what covers a drawer's inner end the fingers reach.
+        slack_m: how much of the way may be taken by something: depth shows things too large by as much.
+    """
+
+    level_rad: float = math.radians(20)
+    steep_rad: float = math.radians(50)
+    below_m: float = 0.026
+    half_m: float = 0.050
+    beside_m: tuple[float, float] = (0.012, 0.007)
+    widest_rad: float = math.radians(50)
+    before_m: float = 0.06
+    over_m: float = 0.012
+    under_m: float = 0.035
+    slack_m: float = 0.012
+
+
+@dataclass(frozen=True)
+class Approach:
+    """A way to a thing, in the frame of the place.
+
+    Args:
+        tip: the point between the finger tips where they close.
+        heading_rad: direction about z in which the hand points.
+        slant_rad: how far it points below level.
+        steep: whether it comes along its own direction; else level.
+        before_m: how far before `tip` the way begins.
+        opening_m: of the fingers on the way.
+        extent_m: of the thing between them.
+    """
+
+    tip: Point
+    heading_rad: float
+    slant_rad: float
+    steep: bool
+    before_m: float
+    opening_m: float
+    extent_m: float
+
+
+def is_tall(target: Located) -> bool:
+    """Return whether a thing is better taken at its side than from above."""
+    _, width, height = target.size_m
+    least_m, slender = 0.09, 1.2
+    return height > least_m and height > slender * width
+
+
+def choose_approach(gripper: Gripper, target: Located, heights: HeightMap, surface: Station, floor_m: float) -> Approach | str:
+    """Return the best way to a thing from the front, or in words why there is none.
+
+    Args:
+        gripper: of the hand.
+        target: the thing, in the frame of the place.
+        heights: what stands there, in the same frame.
+        surface: the place, in the same frame.
+        floor_m: height of what the thing stands on there.
+    """
+    found: list[tuple[float, Approach]] = []
+    turned = narrow = False
+    for heading, extent, off in _headings(target):
+        turned = turned or abs(heading) <= Room().widest_rad
+        if abs(heading) > Room().widest_rad or extent + 2 * 0.006 > gripper.widest_m:
+            continue
+        narrow = True
+        for beside_m in Room().beside_m:
+            opening = min(extent + 2 * beside_m, gripper.widest_m)
+            for steep in (False, True):
+                way = _way(target, heading, extent, opening, steep, surface, floor_m)
+                taken_m = _taken(gripper, target, heights, surface, way)
+                if taken_m < Room().slack_m:
+                    cost = (
+                        abs(heading)
+                        + 1.5 * abs(off)
+                        + 40 * (Room().beside_m[0] - beside_m)
+                        + 40 * max(0.0, taken_m)
+                        + (0.5 if steep else 0.0)
+                    )
+                    found.append((cost, way))
+    if found:
+        return min(found, key=lambda choice: choice[0])[1]
+    if not narrow:
+        return f"from the front, the {target.phrase} is wider than the hand opens{'' if turned else ', as it is turned'}"
+    return f"from the front, something stands in the hand's way to the {target.phrase}"
+
+
+def narrowest_m(target: Located) -> float:
+    """Return how wide a thing, told in the frame of its place, is at least for a hand that comes from the front."""
+    return min((extent for heading, extent, _ in _headings(target) if abs(heading) <= Room().widest_rad), default=math.inf)
+
+
+def _headings(target: Located) -> Iterator[tuple[float, float, float]]:
+    """Yield the directions in which the hand could point, how wide the thing is across each, and how far from square to it."""
+    length, width, _ = target.size_m
+    kind, step = kind_of(target.phrase), math.radians(10)
+    if is_round(target.phrase) or length < 1.06 * width:
+        yield from ((k * step, max(length, width) if length < 1.25 * width else width, 0.0) for k in range(-5, 6))
+        if is_round(target.phrase):
+            return
+    if kind == "mug":  # round but for its handle
+        yield from ((math.remainder(target.yaw_rad + k * step, math.pi), width, 0.0) for k in range(-4, 5))
+        return
+    for axis, extent, other in ((target.yaw_rad, width, length), (target.yaw_rad + math.pi / 2, length, width)):
+        aligned = math.remainder(axis, math.pi)
+        for off in (0.0, step, -step, 2 * step, -2 * step):
+            yield aligned + off, extent * math.cos(off) + abs(math.sin(off)) * min(other, extent), off
+
+
+def _way(
+    target: Located, heading: float, extent: float, opening: float, steep: bool, surface: Station, floor_m: float
+) -> Approach:
+    """Return the way in one direction, without regard to what stands there."""
+    (x, y, z), (_, _, height) = target.position_in_world, target.size_m
+    bottom = z - height / 2
+    bottom = floor_m if abs(bottom - floor_m) < 0.02 else bottom
+    slant = Room().steep_rad if steep else Room().level_rad
+    least_m = 0.016 if steep else 0.022  # of the tips over what the thing stands on: half a finger
+    tip_z = bottom + max(least_m, min(0.55 * height, height - 0.02))
+    if steep:
+        tip_z = bottom + max(least_m, min(0.45 * height, height - 0.02))
+    c, s = math.cos(heading), math.sin(heading)
+    over = min(Room().over_m, extent / 4)
+    tip = x + c * over, y + s * over, tip_z
+    if steep:
+        rim_m = max(surface.middle[2], bottom + height) + 0.09
+        before = max(0.10, (rim_m - tip_z) / math.sin(slant))
+    else:
+        before = max(0.10, (tip[0] - surface.low[0] + Room().before_m + 0.5 * max(target.size_m[:2])) / max(c, 0.5))
+    return Approach(tip, heading, slant, steep, before, opening, extent)
+
+
+def _taken(gripper: Gripper, target: Located, heights: HeightMap, surface: Station, way: Approach) -> float:
+    """Return by how much what stands there would reach into the hand on its way, in metres."""
+    (x, y, tip_z), c, s = way.tip, math.cos(way.heading_rad), math.sin(way.heading_rad)
+    wide = gripper.knuckle_reach(way.opening_m)
+    taken = -1.0
+    if surface.headroom_m < math.inf or surface.takes == "in":
+        low, high = surface.low[1], surface.high[1]
+        entry_y = y - (x - surface.low[0]) * s / max(c, 0.1)
+        sides = [min(y, entry_y) - wide, max(y, entry_y) + wide] if surface.headroom_m < math.inf else [y - wide, y + wide]
+        taken = max(taken, low - sides[0], sides[1] - high)
+    if way.steep and surface.headroom_m < math.inf:
+        return 1.0
+    if surface.hinge and (surface.hinge[1] - surface.middle[1]) * way.heading_rad < -1e-3:
+        return 1.0  # the open door stands on that side of the robot
+    if way.steep and surface.takes == "in":
+        back_m = (surface.middle[2] + 0.035 + Room().half_m - tip_z) / math.tan(way.slant_rad)  # the wall before the thing
+        taken = max(taken, back_m - (x - surface.low[0]))
+        taken = max(taken, x - surface.high[0] - Room().under_m)
+    elif surface.takes == "in" and surface.headroom_m == math.inf:
+        return 1.0  # level, the walls are in the way
+
+    def highest(x: float, y: float, half_x: float, half_y: float, yaw_rad: float) -> float:
+        seen_m, noise_m = heights.highest_within(x, y, half_x, half_y, yaw_rad), 0.015
+        return seen_m if seen_m > heights.floor_m + noise_m else -math.inf
+
+    closing, half = way.heading_rad + math.pi / 2, way.extent_m / 2
+    inner, outer = half + 0.010, max(wide, way.opening_m / 2 + gripper.thick_m)
+    for side in (1.0, -1.0):  # fingers and knuckles beside the thing, to 5 cm behind the tips
+        m = side * (inner + outer) / 2
+        ax, ay = x - 0.025 * c + m * math.cos(closing), y - 0.025 * s + m * math.sin(closing)
+        there = highest(ax, ay, max(0.005, (outer - inner) / 2), 0.025, closing)
+        taken = max(taken, there - tip_z + (0.0 if way.steep else Room().below_m))
+    front = _half_depth(target, way.heading_rad) + 0.02
+    for k in range(12):  # the hand before the thing, by 4 cm
+        far = front + 0.02 + 0.04 * k
+        px, py = x - far * c, y - far * s
+        if px < heights.low[0] - 0.02:
+            break
+        lowest = tip_z + far * math.tan(way.slant_rad) - Room().half_m if way.steep else tip_z - Room().below_m
+        taken = max(taken, highest(px, py, 0.02, wide, way.heading_rad) - lowest)
+    return taken
+
+
+def _half_depth(target: Located, heading: float) -> float:
+    """Return how far a thing reaches from its middle along a direction."""
+    length, width, _ = target.size_m
+    if is_round(target.phrase):
+        return max(length, width) / 2
+    turn = heading - target.yaw_rad
+    return abs(math.cos(turn)) * length / 2 + abs(math.sin(turn)) * width / 2
