@@ -39,7 +39,7 @@ def with_in_hand(robot, thing):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("body", ["hsr", pytest.param("anymal", marks=pytest.mark.long)])
 def test_who_is_handed_something_takes_it_and_is_not_pressed(body):
     """Guards against a robot that pushed the thing into the person, and against a thing that fell between both hands."""
     robot = robot_in_home(body, 1)
@@ -90,7 +90,7 @@ def test_a_person_is_followed_to_the_other_room():
     assert bumps.counted == {} and simulation.world.floor(simulation.scene, simulation.data) != floor
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_person_comes_along_where_they_are_guided():
     robot = robot_in_home("anymal", 1)
     simulation, bumps = robot.simulation, Bumps(robot)
