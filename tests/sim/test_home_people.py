@@ -13,8 +13,6 @@ from vlp.sim.worlds.home.mannequins import force_on_n, hand_of
 from vlp.sim.worlds.home.reacting import walkers_from
 from vlp.sim.worlds.home.walking import Walk, send
 
-BODIES = ("hsr", "anymal")
-
 
 def person(robot, name):
     """A person as a camera would locate them."""
