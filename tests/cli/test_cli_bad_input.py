@@ -46,6 +46,7 @@ NAMES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "stage": (("train", "nano", "--stage", "visoin"), ("unknown stage", "Did you mean 'vision'?")),
     "target": (("policy", "convert", "good.json", "--to", "pyton"), ("unknown target", "Did you mean 'python'?")),
     "drawn world": (("world", "show", "--world", "tabeltop"), ("unknown world", "Did you mean 'tabletop'?")),
+    "manifest's world": (("robot", "manifest", "--world", "home"), ("--world home", "of a simulated robot", "--robot hsr")),
     "manifest": (("robot", "manifest", "--robot", "hrs"), ("unknown robot", "Did you mean 'hsr'?")),
     "robot before the model": ((*RUN, "--model", "scripted:none.json", "--robot", "hsrr"), ("'hsr'?", "module:Class", "URL")),
     "world before the model": ((*RUN, "--model", "scripted:none.json", "--world", "tabletob"), ("unknown world",)),

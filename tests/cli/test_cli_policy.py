@@ -27,6 +27,14 @@ def test_diff_tells_what_is_kept_and_what_is_not(vlp, policy_file, tmp_path):
     vlp("policy", "diff", policy_file, other, "--done", "7.1").refused(2, "unknown step '7.1'")
 
 
+def test_a_simulated_robots_manifest_is_that_of_the_world_it_stands_in(vlp):
+    known = {
+        world: json.loads(vlp("robot", "manifest", "--robot", "hsr", *world, "--json").out)["primitives"]
+        for world in ((), ("--world", "home"))
+    }
+    assert {"press", "open", "read", "handover"} <= set(known["--world", "home"]) - set(known[()])
+
+
 @pytest.mark.parametrize("target", ["python", "btxml", "pytrees", "mermaid"])
 def test_convert_writes_each_target(vlp, policy_file, target):
     told = vlp("policy", "convert", policy_file, "--to", target)

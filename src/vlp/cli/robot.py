@@ -93,7 +93,12 @@ def serve(
     return 0
 
 
-def manifest(robot: str = ADDRESS, token: str = "", json_: Annotated[bool, tyro.conf.arg(name="json")] = False) -> int:
+def manifest(
+    robot: str = ADDRESS,
+    world: Annotated[str, of_worlds] = "",
+    token: str = "",
+    json_: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> int:
     """Print what a robot says of itself.
 
     Args:
@@ -101,12 +106,18 @@ def manifest(robot: str = ADDRESS, token: str = "", json_: Annotated[bool, tyro.
         token: by default the environment's VLP_ROBOT_TOKEN.
         json_: print it whole, as JSON.
     """
-    found = manifest_of(robot, token)
+    if world and robot not in EMBODIMENTS:
+        hint = f"Leave it out, or name a simulated robot: --robot {' or '.join(EMBODIMENTS)}."
+        raise UsageError(f"--world {world[:100]} is of a simulated robot, and {robot[:200]!r} is none.", hint)
+    found = manifest_of(robot, token, world)
     if json_:
         print(json.dumps(found.to_json(), indent=2))
         return 0
     _say(f"{found.robot} {found.version}; places: {', '.join(found.places) or 'none'}")
-    limits = ", ".join(f"{name} {value}" for name, value in found.limits.declared().items())
+    declared = found.limits.declared().items()
+    limits = ", ".join(
+        f"{n} {tuple(round(v, 3) for v in value) if isinstance(value, tuple) else value}" for n, value in declared
+    )
     _say(f"limits: {limits or 'none'}; {'sees depth' if found.sees_depth else 'no depth camera'}")
     for p in found.primitives.values():
         arguments = ", ".join(f"[{a.name}]" if a.optional else a.name for a in p.arguments)

@@ -19,20 +19,21 @@ from vlp.robot.conformance import type_faults
 from vlp.robot.declarations import check_declarations
 from vlp.robot.protocol import is_own
 from vlp.sim import EMBODIMENTS
-from vlp.sim.open import check_robot_name
+from vlp.sim.open import check_robot_name, reads_text
 from vlp.sim.open import manifest_of as simulated_manifest
 
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 STANDARD_ROBOT = "standard"
 
 
-def manifest_of(robot: str, token: str = "") -> Manifest:
+def manifest_of(robot: str, token: str = "", world: str = "") -> Manifest:
     """Return a robot's manifest, perceptions included.
 
     Args:
         robot: a row of `vlp.sim.EMBODIMENTS`, "standard", "module:Class" of one's own, the URL of a robot's
             server, or a file that `vlp robot manifest` wrote.
         token: of the server.
+        world: in which a simulated robot stands; "" takes the first.
     """
     if robot.startswith(("http://", "https://")):
         with connect(robot, token) as remote:
@@ -44,7 +45,7 @@ def manifest_of(robot: str, token: str = "") -> Manifest:
 
         return with_perceptions(usable_robot(robot).describe())
     if robot in EMBODIMENTS:
-        return with_perceptions(simulated_manifest(robot))
+        return with_perceptions(simulated_manifest(robot, world), reads=reads_text(world))
     check_no_file(robot)
     if not (robot.endswith(".json") or Path(robot).is_file()):
         check_robot_name(robot, STANDARD_ROBOT)

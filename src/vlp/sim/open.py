@@ -48,6 +48,15 @@ def manifest_of(robot: str = "", world: str = "") -> Manifest:
         raise _missing(error) from None
 
 
+def reads_text(world: str = "") -> bool:
+    """Return whether a world has text that robots in it read; names and errors as in `simulated`."""
+    check_names("", world)
+    try:
+        return open_world(world).legible
+    except ImportError as error:
+        raise _missing(error) from None
+
+
 def happenings(world: str = "") -> Mapping[str, Happening]:
     """Return what can happen in a world, by the first word of its events; names and errors as in `simulated`."""
     check_names("", world)
