@@ -28,6 +28,14 @@ IN_PLACE = {
     "vlp bench run static --n 200 --workers 2 --out runs/static": InPlace(
         LONG, "vlp bench run static --n 1 --workers 1 --out runs/static"
     ),
+    "vlp bench run upper --world home --robot anymal --n 20": InPlace(
+        LONG, "vlp bench run upper --world home --robot anymal --family lamp --n 1 --workers 1"
+    ),
+    "vlp bench run upper --world home --robot hsr --family put_away --n 50": InPlace(
+        "it takes an hour; the one before stands for it"
+    ),
+    "vlp bench run household --robot hsr --n 31": InPlace(LONG, "vlp bench run household --robot hsr --n 1 --workers 1"),
+    "vlp bench run household-day --robot anymal --n 10": InPlace("it takes a night; the one before stands for it"),
     "vlp bench speed P3 P12": InPlace(LONG, "vlp bench speed P3 --repeats 1"),
 }
 
