@@ -18,7 +18,7 @@ from vlp.core import on_ray
 from vlp.core.errors import MissingComponent
 from vlp.core.workers import run_calls
 
-pytestmark, LONG = pytest.mark.slow, pytest.mark.long
+pytestmark = pytest.mark.long
 
 
 def test_an_address_where_nobody_is_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,7 +72,7 @@ def meet_in_folder(number: int) -> tuple[str, str, str]:
 
 
 # One for each CPU, fewer, and more than have a place at a time.
-@pytest.mark.parametrize("count", [0, pytest.param(1, marks=LONG), pytest.param(3, marks=LONG)])
+@pytest.mark.parametrize("count", [0, 1, 3])
 def test_any_number_of_workers_gives_the_same(cluster: str, count: int) -> None:
     assert dict(run_calls(square, [5, 3, 4, 1], count, cluster)) == {5: 25, 3: 9, 4: 16, 1: 1}
 
@@ -91,7 +91,7 @@ def test_a_worker_lives_through_its_calls(cluster: str) -> None:
     assert len({process for _, process in run_calls(process_of, range(6), 1, cluster)}) == 1
 
 
-@pytest.mark.parametrize(("times", "fourth"), [(1, 9), pytest.param(9, None, marks=LONG)])
+@pytest.mark.parametrize(("times", "fourth"), [(1, 9), (9, None)])
 def test_the_call_of_a_worker_that_died_is_made_again_once(
     cluster: str, tmp_path: Path, times: int, fourth: int | None
 ) -> None:

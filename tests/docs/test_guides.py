@@ -40,7 +40,7 @@ IN_PLACE = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_command_of_the_guides_runs(walk: Walk) -> None:
     walk.along([f"docs/{page}.md" for page in PAGES], IN_PLACE)
     for page in ("data", "understanding", "home"):  # docs/robot_api.md has a test of its own

@@ -63,7 +63,7 @@ IN_PLACE = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_command_of_the_guides_to_training_and_serving_runs(walk: Walk) -> None:
     walk.patch.setattr(nano, "VALIDATION_FRAMES", 2)
     walk.patch.setattr(nano.load_tokenizer, "__defaults__", (1000,))  # texts that the tokenizer is made from

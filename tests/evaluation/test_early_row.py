@@ -32,7 +32,7 @@ def test_a_model_writes_what_another_one_writes_and_computes_all_the_same() -> N
     assert usual.text != "the red cube", "its own choice is its own again"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_row_of_the_first_step(tmp_path: Path) -> None:
     request, token, counted = first_step(Effort(1, "nano", tmp_path))
     assert {row.row for row in (request, token, counted)} == {"P5"} and request.at_most == 0.3

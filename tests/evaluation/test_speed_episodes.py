@@ -16,7 +16,7 @@ from vlp.evaluation.suites import Options
 UPPER = Options("expert", "oracle", "validation")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_workers_give_the_rows_of_a_plain_loop(tmp_path: Path) -> None:
     found = two_workers(Effort(1, "expert", tmp_path), "satisfied", UPPER, 3)
     assert found.row == "P6" and len(found.more["seconds"]["loop"]) == len(found.more["seconds"]["workers"]) == 1

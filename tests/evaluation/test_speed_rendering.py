@@ -15,7 +15,7 @@ from vlp.sim import render
 from vlp.sim.open import simulated
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_episode_without_a_camera_that_runs_does_the_same_and_draws_less(tmp_path: Path) -> None:
     episode, system = sample_episode(20_500_001, "static"), System(None, "oracle")
     on_demand = run_with_camera(episode, system, tmp_path / "a")

@@ -9,7 +9,7 @@ from vlp.evaluation.stress.hostile_bodies import asked_wrong, send_bodies
 from vlp.models import openai_model
 from vlp.models.endpoint import _Line
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 def test_a_late_server_is_waited_for_as_long_as_the_limit_says_and_asked_once_more() -> None:

@@ -20,7 +20,7 @@ from vlp.models.scripted import ScriptedModel
 from vlp.runtime.run import Run, Spec
 from vlp.sim.fake.robot import FakeRobot
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 SOAK = runpy.run_path(str(Path(__file__).parents[2] / "recipes" / "soak.py"))
 

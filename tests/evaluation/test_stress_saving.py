@@ -11,7 +11,7 @@ from vlp.evaluation.stress import saving
 from vlp.evaluation.stress.saved import SAVED, Saved
 from vlp.training.curve import add_row
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 def test_what_was_there_is_whole_after_a_kill_and_on_a_full_disk() -> None:

@@ -49,6 +49,7 @@ def learn(out: Path, steps: int, name: str = "language") -> Trainer:
     return made
 
 
+@pytest.mark.long
 def test_the_stages_meet_in_one_model(tmp_path: Path) -> None:
     vision, language, both = learn(tmp_path, 1, "vision"), learn(tmp_path, 1), trainer()
     join(both, tmp_path)

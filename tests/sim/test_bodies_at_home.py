@@ -118,7 +118,7 @@ def test_a_drawer_that_is_shut_takes_nothing():
     assert result.code == "closed" and robot.memory.held is not None
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("body", BODIES)
 def test_the_button_is_pressed_once_and_the_lamp_switches(body):
     """Guards against a button that sprang back from a first knock and was pressed again: the lamp was as before."""

@@ -36,8 +36,8 @@ def with_in_hand(robot, thing):
     robot.memory.held = Held(thing, size_m, 0.03, min(size_m[:2]), min(size_m[:2]) + 0.02, (0.0, 0.0))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("body", ["hsr", pytest.param("anymal", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("body", ["hsr", "anymal"])
 def test_who_is_handed_something_takes_it_and_is_not_pressed(body):
     """Guards against a robot that pushed the thing into the person, and against a thing that fell between both hands."""
     robot = robot_in_home(body, 1)
@@ -61,7 +61,7 @@ def test_who_is_handed_something_takes_it_and_is_not_pressed(body):
     assert not simulation.truth().persons[who].holds
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_is_not_held_out_is_not_taken():
     robot = robot_in_home("hsr", 1)
     with_in_hand(robot, "tomato soup")

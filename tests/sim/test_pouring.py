@@ -38,8 +38,8 @@ def test_the_lip_is_held_over_the_rim_and_over_what_stands_before_it():
     assert failed.value.code == "no-room"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("body", ["hsr", pytest.param("anymal", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("body", BODIES)
 def test_balls_are_poured_from_a_cup_into_a_bowl(body):
     robot = robot_in_home(body, SEED)
     bumps, simulation = Bumps(robot), robot.simulation
@@ -73,7 +73,7 @@ def test_what_is_held_weighs_what_it_weighs(body):
     assert do(robot, "weigh").done["weight_n"] == pytest.approx(9.81 * products()["sugar box"].mass_kg, abs=0.4)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("body", BODIES)
 def test_a_closer_look_shows_the_same_place_larger_until_the_next_action(body):
     robot = robot_in_home(body, SEED)

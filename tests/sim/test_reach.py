@@ -52,7 +52,7 @@ def test_the_expert_says_cannot_where_a_box_under_a_board_is_too_broad_for_the_h
     ("place", "name", "along_m", "open_share"),
     [
         pytest.param("shelf: upper", "cola can", 0.0, 0.0, marks=pytest.mark.long),
-        pytest.param("drawer", "puzzle cube", 0.12, 1.0, marks=pytest.mark.slow),
+        pytest.param("drawer", "puzzle cube", 0.12, 1.0, marks=pytest.mark.long),
     ],
 )
 def test_a_thing_is_taken_from_under_a_board_and_nothing_else_is_touched(place, name, along_m, open_share):
