@@ -83,11 +83,11 @@ def serve(
             print(f"  vlp robot manifest --robot http://{host}:{port}", flush=True)
             print("After a stop, who stands beside the robot opens its latch:", flush=True)
             print(f"  VLP_ROBOT_RESET_TOKEN={reset_token} vlp robot reset --robot http://{host}:{port}", flush=True)
-
-    with contextlib.nullcontext("") if is_simulated(robot) else precedence() as lacks:
         if lacks:
             note = f"note: this server has no more weight than other programs here: {lacks}."
             print(f"{note} docs/safety.md has how it gets it.", file=sys.stderr, flush=True)
+
+    with contextlib.nullcontext("") if is_simulated(robot) else precedence() as lacks:
         body: Any = open_robot(robot, world=world, seed=seed, grounder="oracle" if bare else grounder)[0]
         run_server(body.robot if bare else body, access, host, port, stop_port, allow_remote, kept, tell)
     return 0
