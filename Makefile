@@ -32,7 +32,7 @@ test: $(VENV)/.dev
 	$(MAKE) --no-print-directory -j 2 tests check
 
 # Two processes of one thread each: with two threads each they wait for one another, and a training takes twice as long.
-# Those marked as long are left to `make test-all`: whole guides, clusters, kills by the hundred, bodies at work. They take half of the time.
+# Those marked as long are left to `make test-all`: whole guides, clusters, kills by the hundred, bodies at work.
 TESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 tests: $(VENV)/.dev
 	$(TESTS) -m 'not long'

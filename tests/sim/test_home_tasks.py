@@ -233,12 +233,12 @@ def test_a_doubted_thing_is_put_there_again() -> None:
 def test_setting_the_table_is_a_long_task() -> None:
     lengths: dict[str, list[int]] = {"1": [], "6": []}
     for number, found in lengths.items():
-        for truth in TRUTHS:
+        for truth in (*TRUTHS, *(truth_of(sample_home(seed)) for seed in range(120, 200))):
             task = families()["lay"].build(truth, {"number": number})
             lacking = [goal for goal in task.goals if not goal.holds(truth)]
             if not task.cannot and len(lacking) >= 2:
                 found.append(len(list(all_steps(plan(truth, task)))))
-    assert min(lengths["1"]) >= 12 and max(lengths["6"]) >= 90  # as far as there are things
+    assert min(lengths["1"]) >= 12 and max(lengths["6"]) > 90  # as far as there are things
     drawn_ones = [task for truth, task in drawn("lay") if len(list(all_steps(plan(truth, task)))) < 12]
     assert not drawn_ones and max(lengths["6"]) <= MAX_STEPS
 
