@@ -53,11 +53,6 @@ class Product:
         usual_m = 0.10
         return self.width_m <= usual_m
 
-    @property
-    def inner_radius_m(self) -> float:
-        """Radius of the floor inside of one that holds things, as its shape is built."""
-        return {"bowl": 0.60, "cup": 0.70, "plate": 0.68}.get(self.shape, 0.0) * self.size_m[0] / 2
-
 
 @cache
 def products() -> dict[str, Product]:
