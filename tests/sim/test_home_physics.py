@@ -75,6 +75,23 @@ def test_a_home_at_rest_is_lean(simulation: Simulation):
         assert (each.model.geom_group < 3).sum() < 420
 
 
+def test_what_rests_sleeps_until_it_is_moved_or_touched(simulation: Simulation):
+    """Asleep, things have no contacts and do not move: what is put into the air must fall, and fall onto what sleeps."""
+    simulation.step(400)
+    data, things = simulation.data, [thing.phrase for thing in simulation.scene.objects]
+    trees = {name: int(simulation.model.body_treeid[simulation.model.body(name).id]) for name in things}
+    asleep = [name for name in things if data.tree_asleep[trees[name]] >= 0]
+    assert len(asleep) > 0.8 * len(things)
+    lower = next(name for name in asleep if simulation.truth().objects[name].relation == "on")
+    upper = next(name for name in asleep if name != lower)
+    x, y, z = simulation.truth().objects[lower].position_in_world
+    height_m = (simulation.truth().objects[lower].size_m[2] + simulation.truth().objects[upper].size_m[2]) / 2
+    simulation.put(upper, (x, y, z + height_m + 0.05))
+    simulation.step(100)
+    assert simulation.truth().objects[upper].position_in_world[2] < z + height_m + 0.03
+    assert data.tree_asleep[trees[lower]] < 0
+
+
 def test_a_wall_stops_a_robot(simulation: Simulation):
     simulation.embodiment.set_home(simulation.model, simulation.data, (1.8, 1.8, 0.0))
     for x in np.arange(1.8, 2.4, 0.006):

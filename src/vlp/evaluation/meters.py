@@ -26,12 +26,14 @@ class Meters:
         self._gauge = Gauge(simulation, robot.describe().limits)
         palm = simulation.embodiment.fingers
         assert palm is not None
-        self._own = int(model.body_rootid[model.body(palm.palm).id])
-        self._free = {model.body(phrase).id for phrase in simulation.objects}
+        own = int(model.body_rootid[model.body(palm.palm).id])
+        self._robot, self._body = (model.body_rootid == own).tolist(), model.geom_bodyid.tolist()
+        self._bodies = {phrase: model.body(phrase).id for phrase in simulation.objects}
+        self._free = set(self._bodies.values())
         people = simulation.world.people(simulation.scene).values()
         self._people = {model.body(body).id for bodies in people for body in bodies}
-        joints = [j for j in range(model.njnt) if model.jnt_limited[j] and model.body_rootid[model.jnt_bodyid[j]] == self._own]
-        self._joints, self._q = joints, model.jnt_qposadr[joints]
+        joints = [j for j in range(model.njnt) if model.jnt_limited[j] and model.body_rootid[model.jnt_bodyid[j]] == own]
+        self._q, (self._low, self._high) = model.jnt_qposadr[joints], model.jnt_range[joints].T
         self._beyond = 0.0
         self._pressed: dict[int, float] = {}
         self._acting.on_step.append(self._after_step)
@@ -67,27 +69,24 @@ class Meters:
     def _after_step(self) -> None:
         self._gauge.after_step()
         model, data = self._simulation.model, self._simulation.data
-        places, (low, high) = data.qpos[self._q], model.jnt_range[self._joints].T
-        self._beyond = max(self._beyond, float(np.maximum(low - places, places - high).max(initial=0.0)))
+        places = data.qpos[self._q]
+        self._beyond = max(self._beyond, float(np.maximum(self._low - places, places - self._high).max(initial=0.0)))
         for body, force_n in self._touched(model, data).items():
             self._pressed[body] = max(self._pressed.get(body, 0.0), force_n)
 
     def _touched(self, model: mujoco.MjModel, data: mujoco.MjData) -> Mapping[int, float]:
         """Return the force in newtons of the robot, and of what it holds, on each body that is fixed or a person's."""
-        geoms = data.contact.geom
-        if not len(geoms):
-            return {}
-        bodies = model.geom_bodyid[geoms]
         held = self._acting.memory.held
-        load = model.body(held.phrase).id if held and held.phrase in self._simulation.objects else -1
-        robot = model.body_rootid[bodies] == self._own
-        ours = robot | (bodies == load)
+        load = self._bodies.get(held.phrase, -1) if held else -1
         force, found = np.zeros(6), dict[int, float]()
-        for i in np.flatnonzero((ours[:, 0] != ours[:, 1]) & (data.contact.efc_address >= 0)):
-            other = int(bodies[i, 0] if ours[i, 1] else bodies[i, 1])
-            by_load = not robot[i].any()
-            if other == 0 or other in self._free or (by_load and other not in self._people):
+        for i, (one, two) in enumerate(data.contact.geom.tolist()):
+            a, b = self._body[one], self._body[two]
+            robot = self._robot[a] or self._robot[b]
+            ours = (self._robot[a] or a == load, self._robot[b] or b == load)
+            other = b if ours[0] else a
+            if ours[0] == ours[1] or other == 0 or other in self._free or not (robot or other in self._people):
                 continue
-            mujoco.mj_contactForce(model, data, int(i), force)
-            found[other] = found.get(other, 0.0) + float(np.linalg.norm(force[:3]))
+            if data.contact.efc_address[i] >= 0:
+                mujoco.mj_contactForce(model, data, i, force)
+                found[other] = found.get(other, 0.0) + float(np.linalg.norm(force[:3]))
         return found

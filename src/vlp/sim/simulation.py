@@ -88,7 +88,8 @@ class Simulation:
     # Snapshots: bytes that a later process can go on from.
 
     def snapshot(self) -> bytes:
-        """Return the whole physical state; only a simulation of the same scene and robot can restore it."""
+        """Return the whole physical state, and wake what sleeps; only a simulation of the same scene and robot can restore it."""
+        self._wake()
         state = state_of(self.model, self.data)
         body = state.astype("<f8").tobytes()
         return MAGIC + struct.pack("<I", len(state)) + hashlib.sha256(body).digest()[:8] + body
@@ -106,8 +107,17 @@ class Simulation:
             raise UsageError("this is not a whole snapshot of this world.", "Build the simulation from the same scene.")
         mujoco.mj_setState(self.model, self.data, np.frombuffer(body, "<f8").copy(), STATE)
         mujoco.mj_forward(self.model, self.data)
+        self._wake()
         self.world.react(self)
         self._good = state_of(self.model, self.data)
+
+    def _wake(self) -> None:
+        """Wake what sleeps: which that is belongs to no state, and what is restored must go on as the original does."""
+        if self.data.ntree_awake == self.model.ntree:
+            return
+        usual, self.model.opt.enableflags = self.model.opt.enableflags, 0
+        mujoco.mj_forward(self.model, self.data)
+        self.model.opt.enableflags = usual
 
     # What a person does to the scene while the robot works, or what builds it; never a robot.
 

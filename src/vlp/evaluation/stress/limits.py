@@ -1,6 +1,5 @@
 """Does a simulated robot keep the limits that it declares? Hostile but well-formed policies, measured in the physics."""
 
-import math
 import random
 from collections import deque
 from collections.abc import Mapping
@@ -21,6 +20,9 @@ from vlp.sim.opengl import mujoco
 from vlp.sim.simulation import Simulation
 
 LIMITS = ("base_speed_m_s", "hand_speed_m_s", "grip_force_n", "gripper_opening_m", "payload_kg", "out_of_workspace_m")
+
+Pairs = list[list[int]]
+"""The two geoms of each contact."""
 
 
 @dataclass
@@ -47,13 +49,16 @@ class Gauge:
         model, fingers = self.simulation.model, self.simulation.embodiment.fingers
         assert fingers is not None
         names = [model.body(int(i)).name for i in model.geom_bodyid]
-        self._finger = np.array([next((k for k, f in enumerate(fingers.each) if n.startswith(f)), -1) for n in names])
-        self._hand = np.array([name.startswith(fingers.hand) for name in names])
+        self._body = model.geom_bodyid.tolist()
+        self._finger = [next((k for k, f in enumerate(fingers.each) if n.startswith(f)), -1) for n in names]
+        self._hand = [name.startswith(fingers.hand) for name in names]
         self._things = {model.body(phrase).id for phrase in self.simulation.objects}
         palm = model.body(fingers.palm).id
         self._followed = [model.body_rootid[palm], palm]
         tips = self._tip_bodies = [model.body(tip).id for tip in fingers.tips]
         self._tips = [[g for g in range(model.ngeom) if model.geom_bodyid[g] == tip and model.geom_contype[g]] for tip in tips]
+        stands = [place.stand for place in self.simulation.places.values()]
+        self._stands = np.array(stands if self.limits.workspace_at == "place" else [(0.0, 0.0, 0.0)])
         self._track: list[Any] = []
         tick_s = 0.02
         self._borne_n: deque[float] = deque(maxlen=round(tick_s / model.opt.timestep))
@@ -74,16 +79,14 @@ class Gauge:
     def after_step(self) -> None:
         """Take down where base and hand are (at the beginning of the time step), and read the grip and the load."""
         self._track.append(self.simulation.data.xpos[self._followed])
-        contacts = self.simulation.data.contact
-        sides = self._finger[contacts.geom]
-        pressed: dict[int, Any] = {}
-        if sides.size and sides.max() >= 0:
-            pressed = self._pressed(contacts, sides)
+        geoms = self.simulation.data.contact.geom.tolist()
+        pressed = self._pressed(geoms)
+        if pressed:
             axis = self.simulation.data.xpos[self._tip_bodies[1]] - self.simulation.data.xpos[self._tip_bodies[0]]
             axis = axis / np.linalg.norm(axis)
             for forces in pressed.values():  # a push by both fingers is no grip
                 self._note("grip_force_n", max(0.0, min(float(forces[0] @ axis), float(-forces[1] @ axis))))
-        self._read_load(pressed)
+        self._read_load(geoms, pressed)
 
     def after_tick(self, now_s: float) -> None:
         """Read speeds and places of the time steps since the last tick, and the gap between the finger tips."""
@@ -105,52 +108,46 @@ class Gauge:
         if low is None or high is None:
             return 0.0
         away = np.hypot(*(hand - base)[:, :2].T) >= self.simulation.embodiment.own_m
-        stands = [(0.0, 0.0, 0.0)]
-        if self.limits.workspace_at == "place":  # in any place's workspace
-            stands = [place.stand for place in self.simulation.places.values()]
-        beyond = np.full(len(hand), np.inf)
-        for x, y, yaw in stands:
-            c, s = math.cos(yaw), math.sin(yaw)
-            local = np.column_stack([(hand[:, :2] - (x, y)) @ np.array([[c, -s], [s, c]]), hand[:, 2]])
-            beyond = np.minimum(beyond, np.maximum(low - local, local - high).max(axis=1))
+        x, y, yaw = self._stands.T
+        c, s, dx, dy = np.cos(yaw), np.sin(yaw), hand[:, :1] - x, hand[:, 1:2] - y
+        local = np.stack([c * dx + s * dy, c * dy - s * dx, np.broadcast_to(hand[:, 2:], dx.shape)], axis=-1)
+        beyond = np.maximum(low - local, local - high).max(axis=2).min(axis=1)  # in any place's workspace
         return float(np.where(away, beyond, 0.0).max(initial=0.0))
 
-    def _pressed(self, contacts: Any, sides: Any) -> dict[int, Any]:
+    def _pressed(self, geoms: Pairs) -> dict[int, Any]:
         """Return, for each body that is no part of the hand, the forces of either finger on it: (2, 3), in newtons."""
         model, data, force = self.simulation.model, self.simulation.data, np.zeros(6)
         found: dict[int, Any] = {}
-        for i in np.flatnonzero((sides.max(axis=1) >= 0) & (contacts.efc_address >= 0)):
-            own = 0 if sides[i, 0] >= 0 else 1
-            other = contacts.geom[i, 1 - own]
-            if not self._hand[other]:
-                mujoco.mj_contactForce(model, data, int(i), force)
-                on_second = contacts.frame[i].reshape(3, 3).T @ force[:3]
-                both = found.setdefault(int(model.geom_bodyid[other]), np.zeros((2, 3)))
-                both[sides[i, own]] += on_second if own == 0 else -on_second
+        for i, pair in enumerate(geoms):
+            own = 0 if self._finger[pair[0]] >= 0 else 1
+            finger, other = self._finger[pair[own]], pair[1 - own]
+            if finger >= 0 and not self._hand[other] and data.contact.efc_address[i] >= 0:
+                mujoco.mj_contactForce(model, data, i, force)
+                on_second = data.contact.frame[i].reshape(3, 3).T @ force[:3]
+                both = found.setdefault(self._body[other], np.zeros((2, 3)))
+                both[finger] += on_second if own == 0 else -on_second
         return found
 
-    def _read_load(self, pressed: Mapping[int, Any]) -> None:
+    def _read_load(self, geoms: Pairs, pressed: Mapping[int, Any]) -> None:
         """Note the mass that the fingers bear while nothing else does: the mean over 0.02 s, a control tick.
 
         What is carried is off its support for longer than that. A can of 2.27 kg that the fingers pushed along the table hopped
         by 0.05 mm, for 2 to 8 ms at a time; in those steps friction read up to 13 N upwards, in the steps before and after
         9 N downwards, and the lift's motor bore nothing.
         """
-        if not pressed or not self._only_hand_bears(set(pressed)):
+        if not pressed or not self._only_hand_bears(geoms, set(pressed)):
             self._borne_n.clear()
             return
         self._borne_n.append(float(sum(forces[:, 2].sum() for forces in pressed.values())))
         if len(self._borne_n) == self._borne_n.maxlen:
             self._note("payload_kg", sum(self._borne_n) / len(self._borne_n) / 9.81)
 
-    def _only_hand_bears(self, load: set[int]) -> bool:
+    def _only_hand_bears(self, geoms: Pairs, load: set[int]) -> bool:
         """Return whether bodies, and the things that touch them, touch nothing but the hand and one another."""
-        geoms = self.simulation.data.contact.geom
-        bodies = self.simulation.model.geom_bodyid[geoms]
         while load <= self._things:
-            touching = np.isin(bodies, list(load)).any(axis=1)
-            more = {int(body) for body in bodies[touching][~self._hand[geoms[touching]]]} - load
-            if not more:
+            touching = [pair for pair in geoms if self._body[pair[0]] in load or self._body[pair[1]] in load]
+            more = {self._body[geom] for pair in touching for geom in pair if not self._hand[geom]}
+            if more <= load:
                 return True
             load = load | more
         return False

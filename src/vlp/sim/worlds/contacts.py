@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from vlp.sim.embodiments.protocol import Fingers
+from vlp.sim.faults import STATE
 from vlp.sim.opengl import mujoco
 
 Touching = dict[str, dict[str, float]]
@@ -19,6 +20,7 @@ def contacts(model: mujoco.MjModel, data: mujoco.MjData, things: Iterable[str]) 
         things: names of bodies.
     """
     touching: Touching = {name: {} for name in things}
+    data = awake(model, data)
     names = {model.body(name).id: name for name in touching}
     force = np.zeros(6)
     for i in range(data.ncon):
@@ -35,6 +37,22 @@ def contacts(model: mujoco.MjModel, data: mujoco.MjData, things: Iterable[str]) 
                 found = touching[names[mine]]
                 found[model.body(other).name] = found.get(model.body(other).name, 0.0) + upward
     return touching
+
+
+def awake(model: mujoco.MjModel, data: mujoco.MjData) -> mujoco.MjData:
+    """Return a state in which nothing is asleep: MuJoCo has no contacts between what is.
+
+    Args:
+        model, data: a world after `mj_forward` or `mj_step`. Where all is awake, it is returned itself.
+    """
+    if data.ntree_awake == model.ntree:
+        return data
+    woken = mujoco.MjData(model)
+    state = np.empty(mujoco.mj_stateSize(model, STATE))
+    mujoco.mj_getState(model, data, state, STATE)
+    mujoco.mj_setState(model, woken, state, STATE)
+    mujoco.mj_forward(model, woken)
+    return woken
 
 
 def held_by(touching: Touching, hand: Fingers) -> str:

@@ -204,30 +204,30 @@ class _Taker:
 
     def _held_out(self, hand: Fingers) -> int:
         """Return the thing that a robot holds out within reach of a person with an empty hand, -1 for none."""
-        ids = [self.model.body(thing.phrase).id for thing in self.scene.objects]
-        far = np.linalg.norm(self.data.xpos[ids] - self.data.body(joint_names(self.person.name)[0]).xpos, axis=1)
-        for i in np.flatnonzero(far < self.manner.reach_m):
-            partners, joint = self._partners(ids[i]), self.data.joint(self.scene.objects[i].phrase)
-            fingers = all(any(name.startswith(finger) for name in partners) for finger in hand.each)
+        touching = self._touching()
+        for i, thing in enumerate(self.scene.objects):
+            partners = touching.get(thing.phrase, ())
+            if not all(any(name.startswith(finger) for name in partners) for finger in hand.each):
+                continue
+            shoulder, joint = self.data.body(joint_names(self.person.name)[0]).xpos, self.data.joint(thing.phrase)
+            near = np.linalg.norm(self.data.body(thing.phrase).xpos - shoulder) < self.manner.reach_m
             still = np.linalg.norm(joint.qvel[:3]) < self.manner.still_m_s or self.mind[1] == Phase.REACHES
-            if fingers and still and not self._hand_full(set(ids) - {ids[i]}):
-                return int(i)
+            own = touching.get(hand_of(self.person.name), set())
+            if near and still and not own & ({other.phrase for other in self.scene.objects} - {thing.phrase}):
+                return i
         return -1
 
-    def _hand_full(self, things: set[int]) -> bool:
-        pairs, own = self._pairs(), self.model.body(hand_of(self.person.name)).id
-        return any(int(b if a == own else a) in things for a, b in pairs if own in (a, b))
-
     def _touched_by(self, hand: Fingers) -> bool:
-        partners = self._partners(self.model.body(self._name()).id)
-        return any(name.startswith(hand.hand) for name in partners)
+        return any(name.startswith(hand.hand) for name in self._touching().get(self._name(), ()))
 
-    def _partners(self, body: int) -> set[str]:
-        """Return the names of the bodies that one touches."""
-        return {self.model.body(int(b if a == body else a)).name for a, b in self._pairs() if body in (a, b)}
-
-    def _pairs(self) -> Array:
-        return self.model.geom_bodyid[self.data.contact.geom]
+    def _touching(self) -> dict[str, set[str]]:
+        """Return by body which others it touches; bodies that are asleep are left out."""
+        found: dict[str, set[str]] = {}
+        for pair in self.model.geom_bodyid[self.data.contact.geom].tolist():
+            one, two = (self.model.body(body).name for body in pair)
+            found.setdefault(one, set()).add(two)
+            found.setdefault(two, set()).add(one)
+        return found
 
     def _weld_n(self) -> float:
         """Return the force in newtons in the grip."""
