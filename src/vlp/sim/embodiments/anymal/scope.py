@@ -39,11 +39,11 @@ class AnymalScope(Scope):
         """
         resting, takes = super().posture(place), self.map.takes(place)
         if takes and self.map.places[place].headroom_m < math.inf:
-            x, _, z = self.map.seen_from(self.map.stations[place], place).middle
+            x, y, z = self.map.seen_from(self.map.stations[place], place).middle
             eye_ahead_m, eye_m, most_rad = 0.50, 1.14, 0.9
             tilt = math.atan2(x - eye_ahead_m, eye_m - z) - CAMERA_ON_WRIST.tilt_rad
-            wrist = ARM_JOINTS[4]
-            return {**resting, wrist: resting[wrist] - min(max(tilt, 0.0), most_rad)}
+            first, wrist, pan = ARM_JOINTS[0], ARM_JOINTS[4], math.atan2(y, x)
+            return {**resting, first: resting[first] - pan, wrist: resting[wrist] - min(max(tilt, 0.0), most_rad)}
         if self.map.is_one_workspace or takes != "on" or self.map.places[place].middle[2] < HIGH_M:
             return resting
         return {**resting, **OVERLOOKING}

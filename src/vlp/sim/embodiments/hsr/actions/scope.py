@@ -54,13 +54,16 @@ class HsrScope(Scope):
             resting |= UPRIGHT
         if self.map.is_one_workspace or place not in self.map.places:
             return resting
-        x, _, z = self.map.seen_from(self.map.stations[place], place).middle
+        x, y, z = self.map.seen_from(self.map.stations[place], place).middle
         nothing_m = 0.05  # the middle of a place at which there is nothing to see is where one stands
         if x < nothing_m:
             return resting
         eye_m, ahead_m, seen_rad = 1.05, 0.05, 0.30  # of the camera; half of what it sees from the top to the bottom is 0.41
-        tilt = -math.atan2(eye_m - z, x - ahead_m)
-        return resting if abs(tilt - resting["head_tilt_joint"]) < seen_rad else {**resting, "head_tilt_joint": tilt}
+        tilt, pan = -math.atan2(eye_m - z, x - ahead_m), math.atan2(y, x - ahead_m)
+        if abs(tilt - resting["head_tilt_joint"]) >= seen_rad:
+            resting = {**resting, "head_tilt_joint": tilt}
+        aside_rad = 0.10  # the stands of a shelf's boards are 0.2 m apart: from there its end was out of view
+        return {**resting, "head_pan_joint": pan} if abs(pan) > aside_rad else resting
 
     def bearing(self, point: Point) -> tuple[float, float]:
         """Return pan and tilt of the head that looks at a point."""
