@@ -88,7 +88,7 @@ class Simulation:
     # Snapshots: bytes that a later process can go on from.
 
     def snapshot(self) -> bytes:
-        """Return the whole physical state, and wake what sleeps; only a simulation of the same scene and robot can restore it."""
+        """Return the whole physical state, and wake what sleeps; a simulation of the same scene and robot can restore it."""
         self._wake()
         state = state_of(self.model, self.data)
         body = state.astype("<f8").tobytes()
