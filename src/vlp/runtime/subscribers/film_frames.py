@@ -31,7 +31,7 @@ class FilmMoment:
 
     Args:
         view: what an audience sees, (height, width, 3) uint8 of any size.
-        look: what the robot saw when it last looked; None before, or where `view` is that.
+        look: the picture that the policy was written from; None before, or where `view` is that.
         look_age_s: how old that is, by the robot's clock.
         story: the run so far.
     """
@@ -107,7 +107,7 @@ def wide(moment: FilmMoment) -> Rgb:
         w = right - left
         h = round(w * moment.look.shape[0] / moment.look.shape[1])
         frame.paste(Image.fromarray(moment.look).resize((w, h), Image.Resampling.LANCZOS), (left, top))
-        pen.text((left, top + h + 3), f"the robot's {_look_told(moment)}", font=_font(13), fill=COLOURS["faint"])
+        pen.text((left, top + h + 3), _look_told(moment), font=_font(13), fill=COLOURS["faint"])
         top += h + 30
     for line in textwrap.wrap(f"“{_printable(moment.captions[0])}”", 34)[:4]:
         pen.text((left, top), line, font=_font(17), fill=COLOURS["light"])
@@ -142,8 +142,8 @@ def _plan(pen: ImageDraw, chapter: Chapter, area: tuple[int, int, int, int]) -> 
 
 
 def _look_told(moment: FilmMoment) -> str:
-    """Return how old the robot's last look is, in words."""
-    return f"last look, {moment.look_age_s:.0f} s ago" if moment.look_age_s >= 0.5 else "last look"
+    """Return how old the picture is that the policy was written from, in words."""
+    return f"planned from this, {moment.look_age_s:.0f} s ago" if moment.look_age_s >= 0.5 else "planned from this"
 
 
 def _printable(text: str) -> str:
