@@ -58,6 +58,7 @@ class Verdict:
         self._heard: list[tuple[str | WorldTask | None, Truth]] = []
         self.said: list[str] = []
         self._begun: dict[str, Any] = {}
+        self._ended: Event | None = None
         self.disturbed: list[str] = []
         self._hear(asked.text if isinstance(asked, Instruction) else asked)
         if isinstance(asked, AccountedTask):
@@ -70,6 +71,8 @@ class Verdict:
         for heard, then in self._heard:
             if isinstance(heard, str):
                 self._task = tasks.read(heard, then, self._task) if tasks else None
+                if isinstance(self._task, AccountedTask):
+                    self._cue(self._task, {})
             else:
                 self._task = heard
         self._heard.clear()
@@ -91,7 +94,10 @@ class Verdict:
         elif event.kind == "step-started":
             self._begun = dict(event.data["arguments"])
         elif event.kind == "step-finished" and event.data["status"] == "succeeded":
-            self._done(event)
+            if self._restore is None:
+                self._done(event)
+            else:  # the world comes to the state after it with the snapshot that follows
+                self._ended = event
         elif event.kind == "policy" and (reason := event.data["policy"]["policy"].get("cannot")):
             if isinstance(task := self.task, AccountedTask):
                 self._account(task.refused(reason))
@@ -143,6 +149,9 @@ class Verdict:
             self._moved_before = tuple(event.data.get("detail") or ())
         elif event.kind == "snapshot" and event.blob is not None:
             self._restore(event.blob)
+            if self._ended is not None:
+                self._done(self._ended)
+            self._ended = None
             self._disturb(self._moved_before)
             self._moved_before = ()
         elif event.kind == "run-resumed":

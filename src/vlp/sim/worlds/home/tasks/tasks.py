@@ -7,6 +7,7 @@ from typing import Any
 
 from vlp.primitives.manifest import Manifest
 from vlp.sim.expert import for_robot
+from vlp.sim.language.household.reading import read_command
 from vlp.sim.language.household.sample import kinds, sample_command
 from vlp.sim.language.relations import holds
 from vlp.sim.truth import Truth
@@ -59,10 +60,14 @@ class HomeTasks:
             return is_at(place_under(home(truth), subject), other)
         return holds(truth, relation, subject, other)
 
-    def read(self, sentence: str, truth: Truth, before: WorldTask | None = None) -> HomeTask | None:
+    def read(self, sentence: str, truth: Truth, before: WorldTask | None = None) -> HomeTask | HouseholdTask | None:
         """Return what a sentence means by itself; it takes the place of the task before and corrects no part of it."""
         del before
-        return read_task(sentence, home(truth))
+        household = household_of(home(truth))
+        if (task := read_task(sentence, home(truth))) is not None:
+            return task
+        command = read_command(sentence, household)
+        return None if command is None else HouseholdTask(command, household, home(truth))
 
     def policy(
         self, truth: Truth, task: WorldTask, manifest: Manifest | None = None, doubted: Sequence[str] = ()
