@@ -26,6 +26,7 @@ class NounShape:
     flat_top: bool = False
     capped: bool = False
     fixed: bool = False
+    plain: bool = True
 
 
 def noun_of(phrase: str) -> str:

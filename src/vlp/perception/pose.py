@@ -43,6 +43,20 @@ class Seen:
         spots = self.cloud.on_plane(top if top.sum() >= 12 else self.mask, self.top_z_m)
         return spots + self._edge_shift(spots)
 
+    def shows_top(self) -> bool:
+        """Return whether its top is seen from well above, see `shows_top`."""
+        return shows_top(self.cloud, self.points, self.top_z_m)
+
+    def core(self) -> Array:
+        """Return its points without those of its outermost pixels, which may lie on what is seen past its edges."""
+        core = self.cloud.points(eroded(eroded(self.mask)))
+        return core if len(core) > 36 else self.points
+
+    def above(self, z_m: float) -> "Seen":
+        """Return the part of it that is higher than that."""
+        mask = self.mask & (self.cloud.height_m + self.cloud.support_z_m > z_m)
+        return replace(self, mask=mask) if (mask & self.cloud.valid).sum() >= 36 else self
+
     def _edge_shift(self, spots: Array) -> Array:
         """Return what the nearest outline is off: the tolerance lets a strip of the front count as top."""
         away = spots.mean(axis=0) - self.cloud.eye[:2]
@@ -69,14 +83,16 @@ def locate(
     if shape.fit == "bar":
         return locate_bar(observation, detection, scene)
     scene = _on_its_own_floor(scene, detection.box)
-    mask = object_mask(observation.rgb, scene, detection.box, colour_of(detection.phrase), size.span_m or 0.25)
+    mask = object_mask(
+        observation.rgb, scene, detection.box, colour_of(detection.phrase) if shape.plain else "", size.span_m or 0.25
+    )
     if size.tallest_m is not None and mask.any():
         lowest = 0.0 if shape.container else float(np.nanquantile(np.r_[scene.height_m[mask], 0.0], 0.02))
         mask &= ~(scene.height_m > max(lowest - ON_TABLE_M, 0.0) + size.tallest_m)
     if scene.points(mask).size < 36:
         return None
     lying = size.lying_m is not None and bool(np.nanquantile(scene.height_m[mask], 0.985) < size.lying_m)
-    axis = column(scene, mask) if shape.capped and not lying else None
+    axis = column_of(scene, mask) if shape.capped and not lying else None
     if axis is not None:
         mask |= axis.pixels(scene, detection.box, size.tallest_m or 0.4)
     outline, bottom, top = (fit_upright if lying else FITS.get(shape.fit, fit_upright))(see(scene, mask, shape))
@@ -96,18 +112,30 @@ def locate(
 
 
 def _on_its_own_floor(scene: Cloud, box: Box) -> Cloud:
-    """Return the scene with heights above what a thing stands on, where that is lower than the support.
+    """Return the scene with heights above what a thing stands on, where that is not the support.
 
-    What lies in a drawer, or on a board below the widest one, lies below the support, and nothing stood out in its box.
+    What lies in a drawer, or on a board below the widest one, lies below the support, and nothing stood out in its box. On a
+    board above it everything stood out, the board itself with it.
     """
-    below_m, ground_m = 0.03, 0.13  # what is lower than that is the floor, or a bin's bottom
+    apart_m, ground_m = 0.03, 0.13  # what is lower than that is the floor, or a bin's bottom
     x1, y1, x2, y2 = (round(side) for side in box)
     part = (slice(max(y1, 0), y2), slice(max(x1, 0), x2))
     z = scene.height_m[part][scene.valid[part]] + scene.support_z_m
-    if not z.size or not ground_m < float(np.median(z)) < scene.support_z_m - below_m:
+    if not z.size:
         return scene
-    floor_m = float(np.quantile(z, 0.02))
+    floor_m, below = float(np.quantile(z, 0.02)), ground_m < float(np.median(z)) < scene.support_z_m - apart_m
+    if not below and not (floor_m > scene.support_z_m + apart_m and _is_level(scene, box, floor_m)):
+        return scene
     return replace(scene, height_m=scene.height_m + scene.support_z_m - floor_m, support_z_m=floor_m)
+
+
+def _is_level(scene: Cloud, box: Box, z_m: float) -> bool:
+    """Return whether beside and below a box most of what is seen lies at one height."""
+    x1, y1, x2, y2 = (round(side) for side in box)
+    beside, below, most = (x2 - x1) // 2, (y2 - y1) // 4, 0.5
+    part = (slice(max(y2 - below, 0), y2 + below), slice(max(x1 - beside, 0), x2 + beside))
+    z = scene.height_m[part][scene.valid[part]] + scene.support_z_m
+    return bool(z.size and (np.abs(z - z_m) < 0.012).mean() > most)
 
 
 @dataclass(frozen=True)
@@ -135,7 +163,7 @@ class Column:
         return bool(away < 0.6 * self.radius_m and outline.length_m < 3.2 * self.radius_m)
 
 
-def column(scene: Cloud, mask: Mask) -> Column:
+def column_of(scene: Cloud, mask: Mask) -> Column:
     """Return the column of a mask: its sides give the radius, its nearest points the axis."""
     points = scene.points(mask)
     flat = points[:, :2] - scene.eye[:2]
@@ -172,7 +200,7 @@ def see(scene: Cloud, mask: Mask, shape: NounShape) -> Seen:
     highest = float(np.quantile(z, 0.985))
     lowest = float(np.quantile(z, 0.02))
     top = highest
-    if shape.flat_top:
+    if shape.flat_top and shows_top(scene, points, highest):
         upper = z[z > highest - 0.02]
         counts = np.histogram(upper, bins=np.arange(highest - 0.02, highest + 0.012, 0.002))[0]
         mode = highest - 0.02 + 0.002 * (int(np.convolve(counts, [1, 1, 1], "same").argmax()) + 0.5)
@@ -182,6 +210,13 @@ def see(scene: Cloud, mask: Mask, shape: NounShape) -> Seen:
         mask = mask & ~(scene.height_m + scene.support_z_m > top + RIM_TOLERANCE_M)
     bottom = scene.support_z_m if lowest < scene.support_z_m + ON_TABLE_M else lowest
     return Seen(scene, mask, points, top, min(bottom, top - 0.005))
+
+
+def shows_top(scene: Cloud, points: Array, top_z_m: float) -> bool:
+    """Return whether the eye is so far above a thing's top that depth tells the top from the sides."""
+    least = 0.50  # of slope: at 0.3 a can was a third too wide, from 2 cm below its top a carton was 1.6 m long
+    away_m = float(np.linalg.norm(np.median(points[:, :2], axis=0) - scene.eye[:2]))
+    return bool(scene.eye[2] - top_z_m > least * away_m)
 
 
 def without_strays(mask: Mask) -> Mask:
@@ -208,7 +243,9 @@ def rim_height(scene: Cloud, mask: Mask, highest_m: float) -> float:
 
 
 def fit_block(seen: Seen) -> tuple[Outline, float, float]:
-    """Fit the rectangle of a flat top, all of which is visible from above."""
+    """Fit the rectangle of a flat top, all of which is visible from above; else what the sides show."""
+    if not seen.shows_top():
+        return fit_sides(seen)
     return fit_rectangle(seen.outline_points()), seen.bottom_z_m, seen.top_z_m
 
 
@@ -218,6 +255,20 @@ def fit_cube(seen: Seen) -> tuple[Outline, float, float]:
     if outline.width_m < 0.75 * outline.length_m:
         outline = squared(fit_rectangle(seen.points[:, :2], trim=0.02), seen.cloud.eye)
     return outline, seen.bottom_z_m, seen.top_z_m
+
+
+def fit_sides(seen: Seen) -> tuple[Outline, float, float]:
+    """Fit the rectangle around the visible sides; where only one is seen, it is completed to a square behind it."""
+    outline, thin_m = fit_rectangle(seen.core()[:, :2], hollow=True), 0.025
+    if outline.width_m < thin_m:
+        outline = squared(outline, seen.cloud.eye)
+    return outline, seen.bottom_z_m, seen.top_z_m
+
+
+def fit_silhouette(seen: Seen) -> tuple[Outline, float, float]:
+    """Fit the upright column whose sides are seen."""
+    column = column_of(seen.cloud, seen.mask)
+    return Outline(column.centre, 2 * column.radius_m, 2 * column.radius_m), seen.bottom_z_m, seen.top_z_m
 
 
 def squared(outline: Outline, eye: Array) -> Outline:
@@ -231,12 +282,15 @@ def squared(outline: Outline, eye: Array) -> Outline:
 
 def fit_round(seen: Seen) -> tuple[Outline, float, float]:
     """Fit the circle of a top or rim."""
+    if not seen.shows_top():
+        return fit_silhouette(seen)
     return fit_circle(seen.outline_points()), seen.bottom_z_m, seen.top_z_m
 
 
 def fit_mug(seen: Seen) -> tuple[Outline, float, float]:
     """Fit the circle of the rim; the yaw is the handle's, which a gripper should not close on."""
-    rim = fit_circle(seen.outline_points())
+    rim_m = 0.018  # above every handle
+    rim = fit_circle(seen.outline_points()) if seen.shows_top() else fit_silhouette(seen.above(seen.top_z_m - rim_m))[0]
     flat = seen.points[:, :2] - np.array(rim.centre)
     handle = flat[np.linalg.norm(flat, axis=1) > rim.length_m / 2 + 0.008]
     towards = handle.mean(axis=0) if len(handle) > 15 else np.array(rim.centre) - seen.cloud.eye[:2]
@@ -253,6 +307,8 @@ def fit_ball(seen: Seen) -> tuple[Outline, float, float]:
 
 def fit_bottle(seen: Seen) -> tuple[Outline, float, float]:
     """Fit the circle of the cap for the axis; the body's width comes from its silhouette."""
+    if not seen.shows_top():
+        return fit_silhouette(seen)
     cap = fit_circle(seen.outline_points())
     view = np.array(cap.centre) - seen.cloud.eye[:2]
     across = np.array([-view[1], view[0]]) / np.linalg.norm(view)
@@ -261,9 +317,16 @@ def fit_bottle(seen: Seen) -> tuple[Outline, float, float]:
     return Outline(cap.centre, width, width), seen.bottom_z_m, seen.top_z_m
 
 
+def fit_bear(seen: Seen) -> tuple[Outline, float, float]:
+    """Fit a column below the head, as wide as the whole: arms and legs stand out to one side or the other."""
+    head_m = 0.45 * (seen.top_z_m - seen.bottom_z_m)
+    head, whole = (fit_silhouette(part)[0] for part in (seen.above(seen.top_z_m - head_m), seen))
+    return Outline(head.centre, whole.length_m, whole.width_m), seen.bottom_z_m, seen.top_z_m
+
+
 def fit_upright(seen: Seen) -> tuple[Outline, float, float]:
     """Fit the rectangle around everything visible, for kinds that are not known."""
-    return fit_rectangle(seen.points[:, :2]), seen.bottom_z_m, seen.top_z_m
+    return fit_rectangle(seen.core()[:, :2]), seen.bottom_z_m, seen.top_z_m
 
 
 FITS: dict[str, Fit] = {
@@ -273,5 +336,6 @@ FITS: dict[str, Fit] = {
     "circle": fit_round,
     "handled": fit_mug,
     "bottle": fit_bottle,
+    "bear": fit_bear,
 }
 """How each outline of `nouns.toml` is fitted."""

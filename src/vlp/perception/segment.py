@@ -90,12 +90,13 @@ def _best_pieces(mask: Mask, box: Box, depth: Array, places: Array, span_m: floa
     if not large:
         return np.zeros_like(mask)
     middle = {n: np.median(places[(labels == n) & np.isfinite(depth)], axis=0) for n in large}
-    chosen, best = np.zeros_like(mask), -1.0
+    chosen, best, spare = np.zeros_like(mask), -1.0, 0.03
     for anchor in large:
         near = [n for n in large if np.linalg.norm(middle[n] - middle[anchor]) < 0.75 * span_m]
         for names_chosen in (near, [anchor]):  # alone, where the rest belongs to a neighbour of the same colour
             cluster = np.isin(labels, names_chosen)
-            fit = iou(bounds(cluster), box) + 1e-6 * cluster.sum()
+            # Pieces that widen it by nothing are what is seen past its sides: a wall close behind it, the floor before it.
+            fit = iou(bounds(cluster), box) + (spare if names_chosen == [anchor] else 0.0) + 1e-6 * cluster.sum()
             if fit > best:
                 chosen, best = cluster, fit
     for _ in range(2):

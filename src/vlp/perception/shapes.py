@@ -44,8 +44,15 @@ def fit_circle(points: Array, rounds: int = 60) -> Outline:
     return Outline((float(centre[0]), float(centre[1])), 2 * radius, 2 * radius)
 
 
-def fit_rectangle(points: Array, trim: float = 0.01) -> Outline:
-    """Return the rectangle of least area around points (n, 2), leaving a share `trim` outside at each side."""
+def fit_rectangle(points: Array, trim: float = 0.01, hollow: bool = False) -> Outline:
+    """Return the rectangle around points (n, 2), leaving a share `trim` outside at each side.
+
+    Args:
+        points: of the whole area, around which the rectangle is the smallest; or of some of its edges.
+        trim: share of the points.
+        hollow: whether they lie on edges. Around two sides of a square the smallest may be turned by 45 degrees; this one has
+            the points near its edges (the closeness criterion of Zhang et al., L-shape fitting, IV 2017).
+    """
     middle = points.mean(axis=0)
     centred = points - middle
 
@@ -54,13 +61,22 @@ def fit_rectangle(points: Array, trim: float = 0.01) -> Outline:
         ends = [np.quantile(centred @ axis, [trim, 1 - trim]) for axis in (along, across)]
         return float(ends[0][0]), float(ends[0][1]), float(ends[1][0]), float(ends[1][1])
 
+    few = centred[:: max(1, len(centred) // 500)]
+
     def area(angle: float) -> float:
         a, b, c, d = extents(angle)
         return (b - a) * (d - c)
 
+    def away(angle: float) -> float:
+        a, b, c, d = extents(angle)
+        u, v = few @ np.array([np.cos(angle), np.sin(angle)]), few @ np.array([-np.sin(angle), np.cos(angle)])
+        edges = np.minimum.reduce([abs(u - a), abs(u - b), abs(v - c), abs(v - d)])
+        return -float((1 / np.maximum(edges, 0.003)).sum())
+
+    cost = away if hollow else area
     coarse = np.deg2rad(np.arange(0.0, 90.0, 3.0))
-    angle = float(min(coarse, key=area))
-    angle = float(min(angle + np.deg2rad(np.arange(-3.0, 3.1, 0.5)), key=area))
+    angle = float(min(coarse, key=cost))
+    angle = float(min(angle + np.deg2rad(np.arange(-3.0, 3.1, 0.5)), key=cost))
     a, b, c, d = extents(angle)
     grow = 1.0 / (1.0 - 2 * trim)
     length, width = (b - a) * grow, (d - c) * grow

@@ -249,8 +249,11 @@ class Scope(ABC):
         x, y, yaw = (self.motion.target[name] for name in Mechanics.base_joints)
         way = self.map.way((x, y, yaw), goal, self.motion.mechanics.bounds.radius_m)
         self.memory.at = ""
+        # Raised to look at the upper board, the hand reached out so far that driving on was refused.
+        folded = {} if self.map.is_one_workspace else self.posture("")
         for pose in way:
-            self.motion.follow(dict(zip(Mechanics.base_joints, turned_to(pose, self._yaw()), strict=True)), speed)
+            base = dict(zip(Mechanics.base_joints, turned_to(pose, self._yaw()), strict=True))
+            self.motion.follow({**folded, **base}, speed)
 
     def work_at(self, place: str) -> None:
         """Drive to a place where the robot does not stand there already."""

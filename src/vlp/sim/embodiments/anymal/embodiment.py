@@ -8,8 +8,9 @@ import numpy as np
 from vlp.primitives.manifest import Manifest, Place
 from vlp.sim.embodiments import posing
 from vlp.sim.embodiments.anymal import body, robot
-from vlp.sim.embodiments.anymal.scope import BEFORE_M, HIGH_M
+from vlp.sim.embodiments.anymal.scope import BEFORE_M, HIGH_M, Eye
 from vlp.sim.embodiments.mechanics import base_pose
+from vlp.sim.embodiments.overlooking import front_of, moved_back, seen_from_m
 from vlp.sim.embodiments.protocol import Fingers
 from vlp.sim.embodiments.robot import SimRobot
 from vlp.sim.opengl import mujoco
@@ -74,11 +75,11 @@ class Anymal:
 
 def _before(place: Station) -> Pose2:
     """Return the pose in which the body's front is before the nearest edge of a surface or a container."""
-    # From the base's axis. The hand in carry posture, which reaches farther than the head, must stay out of a shelf.
-    high, covered = place.takes == "on" and place.middle[2] > HIGH_M, place.headroom_m < math.inf
-    clear_m = 0.80 if covered else BEFORE_M + (0.25 if high else 0.0)
-    x, y, yaw = place.stand
-    c, s = math.cos(yaw), math.sin(yaw)
-    corners = [(px, py) for px in (place.low[0], place.high[0]) for py in (place.low[1], place.high[1])]
-    ahead = min(c * (px - x) + s * (py - y) for px, py in corners) - clear_m
-    return x + c * ahead, y + s * ahead, yaw
+    near_m, half_m, eye = *front_of(place), Eye()
+    clear_m = BEFORE_M  # from the base's axis
+    if place.headroom_m < math.inf:  # far enough back to look in under the board above
+        clear_m = 1.00
+    elif place.takes == "on" and place.middle[2] > HIGH_M:
+        seen_m = seen_from_m(half_m, eye.height_m - place.middle[2], body.intrinsics())
+        clear_m = max(BEFORE_M + 0.25, eye.ahead_m + seen_m)
+    return moved_back(place.stand, clear_m - near_m)

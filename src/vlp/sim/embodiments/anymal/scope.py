@@ -1,6 +1,7 @@
 """ANYmal's moves between actions and over the table: it steps aside on its legs, and the arm reaches from where it stands."""
 
 import math
+from typing import NamedTuple
 
 from vlp.sim.embodiments.actions.map import into, turned_to
 from vlp.sim.embodiments.actions.scope import Scope
@@ -13,7 +14,21 @@ BEFORE_M = 0.45
 HIGH_M = 0.60
 """From this height of a surface on the wrist's camera is raised to see it all."""
 OVERLOOKING = dict(zip((ARM_JOINTS[1], ARM_JOINTS[2], ARM_JOINTS[4]), (2.080, 1.538, 5.166), strict=True))
-"""The arm drawn back: the wrist's camera 0.2 m ahead of the base's axis and 1.3 m high, looking 40 degrees down."""
+"""The arm drawn back, see `Eye` for where the wrist's camera is then."""
+SINKS_M = 0.26
+"""How far the body sinks at most."""
+
+
+class Eye(NamedTuple):
+    """Where the wrist's camera is with the arm drawn back: ahead of the base's axis, over the floor, and how far it looks down.
+
+    `over_m` is how high over a board it looks into it best: from farther up, the board above hides what stands at the back.
+    """
+
+    ahead_m: float = 0.20
+    height_m: float = 1.30
+    down_rad: float = math.radians(40)
+    over_m: float = 0.35
 
 
 class AnymalScope(Scope):
@@ -33,20 +48,22 @@ class AnymalScope(Scope):
         return 0.75 if self.surface_m < low_m else 0.95
 
     def posture(self, place: str) -> dict[str, float]:
-        """Return body and arm as they rest; the wrist's camera looks into what is covered, and over a high surface.
+        """Return body and arm as they rest; with the arm drawn back the wrist's camera sees all of a board or a high surface.
 
         In carry posture it is 0.4 m over a kitchen table, and saw 0.28 m of it to either side.
         """
-        resting, takes = super().posture(place), self.map.takes(place)
-        if takes and self.map.places[place].headroom_m < math.inf:
-            x, y, z = self.map.seen_from(self.map.stations[place], place).middle
-            eye_ahead_m, eye_m, most_rad = 0.50, 1.14, 0.9
-            tilt = math.atan2(x - eye_ahead_m, eye_m - z) - CAMERA_ON_WRIST.tilt_rad
-            first, wrist, pan = ARM_JOINTS[0], ARM_JOINTS[4], math.atan2(y, x)
-            return {**resting, first: resting[first] - pan, wrist: resting[wrist] - min(max(tilt, 0.0), most_rad)}
-        if self.map.is_one_workspace or takes != "on" or self.map.places[place].middle[2] < HIGH_M:
+        resting, there, eye = super().posture(place), self.map.places.get(place), Eye()
+        covered = there is not None and there.headroom_m < math.inf
+        if there is None or self.map.is_one_workspace or not (covered or (there.takes == "on" and there.middle[2] > HIGH_M)):
             return resting
-        return {**resting, **OVERLOOKING}
+        x, y, z = self.map.seen_from(self.map.stations[place], place).middle
+        sunk_m = min(max(0.0, eye.height_m - z - eye.over_m), SINKS_M) if covered else 0.0
+        raised = math.atan2(x - eye.ahead_m, eye.height_m - sunk_m - z) - (math.pi / 2 - eye.down_rad)
+        first, wrist = ARM_JOINTS[0], ARM_JOINTS[4]
+        return {
+            **resting, **OVERLOOKING, "base_height": resting["base_height"] - sunk_m,
+            first: resting[first] - math.atan2(y, x), wrist: OVERLOOKING[wrist] - raised,
+        }  # fmt: skip
 
     def bearing(self, point: Point) -> tuple[float, float]:
         """Return the direction from where the wrist's camera is now; what is near below it has its pan from the base."""

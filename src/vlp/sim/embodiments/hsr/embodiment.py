@@ -8,6 +8,7 @@ import numpy as np
 from vlp.primitives.manifest import Manifest, Place
 from vlp.sim.embodiments.hsr import body, posing, robot
 from vlp.sim.embodiments.mechanics import base_pose
+from vlp.sim.embodiments.overlooking import front_of, moved_back, seen_from_m
 from vlp.sim.embodiments.posing import Size, put_in_hand
 from vlp.sim.embodiments.protocol import Fingers
 from vlp.sim.embodiments.robot import SimRobot
@@ -62,12 +63,11 @@ class Hsr:
 
 
 def _overlooking(place: Station) -> Pose2:
-    """Return the stand before a place, so far back that the head looks over what is nearly as high as itself."""
-    high_m, least_m = 0.48, 0.75
-    x, y, yaw = place.stand
+    """Return the stand before a place, so far back that the head sees all of what is nearly as high as itself."""
+    high_m, least_m, eye_m, ahead_m = 0.48, 0.75, 1.05, 0.05
     if place.takes != "on" or place.middle[2] < high_m:
         return place.stand
-    c, s = math.cos(yaw), math.sin(yaw)
-    corners = [(px, py) for px in (place.low[0], place.high[0]) for py in (place.low[1], place.high[1])]
-    back_m = max(0.0, least_m - min(c * (px - x) + s * (py - y) for px, py in corners))
-    return x - c * back_m, y - s * back_m, yaw
+    near_m, half_m = front_of(place)
+    if place.headroom_m == math.inf:  # a board is looked at by turning the head
+        least_m = max(least_m, ahead_m + seen_from_m(half_m, eye_m - place.middle[2], body.INTRINSICS))
+    return moved_back(place.stand, max(0.0, least_m - near_m))

@@ -21,6 +21,8 @@ UPRIGHT: dict[str, float] = {
 stay in a cup up to 80. High, so that it passes over what stands at the edge of a table."""
 HAND_M = 0.1405
 """From the wrist to the palm."""
+EYE_M = 1.05
+"""Height of the head's camera in carry posture."""
 RISE_M = 0.345 * math.cos(1.25)
 """How much higher that holds the hand."""
 LOW_M = 0.50
@@ -58,8 +60,8 @@ class HsrScope(Scope):
         nothing_m = 0.05  # the middle of a place at which there is nothing to see is where one stands
         if x < nothing_m:
             return resting
-        eye_m, ahead_m, seen_rad = 1.05, 0.05, 0.30  # of the camera; half of what it sees from the top to the bottom is 0.41
-        tilt, pan = -math.atan2(eye_m - z, x - ahead_m), math.atan2(y, x - ahead_m)
+        ahead_m, seen_rad = 0.05, 0.30  # half of what it sees from the top to the bottom is 0.41
+        tilt, pan = -math.atan2(EYE_M - z, x - ahead_m), math.atan2(y, x - ahead_m)
         if abs(tilt - resting["head_tilt_joint"]) >= seen_rad:
             resting = {**resting, "head_tilt_joint": tilt}
         aside_rad = 0.10  # the stands of a shelf's boards are 0.2 m apart: from there its end was out of view
@@ -70,9 +72,8 @@ class HsrScope(Scope):
         x, y, z = point
         joints = self.motion.joints()
         dx, dy = x - joints["base_x"], y - joints["base_y"]
-        eye_m = 1.05
         pan = math.remainder(math.atan2(dy, dx) - joints["base_yaw"], 2 * math.pi)
-        return pan, -math.atan2(eye_m - z, max(math.hypot(dx, dy), 0.05))
+        return pan, -math.atan2(EYE_M - z, max(math.hypot(dx, dy), 0.05))
 
     def aim(self, pan_rad: float | None, tilt_rad: float | None) -> tuple[dict[str, float], dict[str, float]]:
         """Return the joints of the head, within their limits; the neck turns farther to the right than to the left."""
