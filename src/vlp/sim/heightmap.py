@@ -59,11 +59,19 @@ class HeightMap:
 
     def highest_within(self, x: float, y: float, half_x: float, half_y: float, yaw_rad: float) -> float:
         """Return the greatest height within a rectangle turned by yaw; the table's where nothing is known."""
+        inside = self._within(x, y, half_x, half_y, yaw_rad)
+        return float(self.heights[inside].max()) if inside.any() else self.floor_m
+
+    def seen_within(self, x: float, y: float, half_x: float, half_y: float) -> float:
+        """Return the share of a rectangle that the camera sees, 0 to 1."""
+        inside = self._within(x, y, half_x, half_y, 0.0)
+        return float(self.known[inside].mean()) if inside.any() else 0.0
+
+    def _within(self, x: float, y: float, half_x: float, half_y: float, yaw_rad: float) -> NDArray[np.bool_]:
         offset = self.centres() - (x, y)
         c, s = np.cos(yaw_rad), np.sin(yaw_rad)
         along, across = offset @ (c, s), offset @ (-s, c)
-        inside = (np.abs(along) <= half_x) & (np.abs(across) <= half_y)
-        return float(self.heights[inside].max()) if inside.any() else self.floor_m
+        return (np.abs(along) <= half_x) & (np.abs(across) <= half_y)
 
     def way_in(self, half_m: float) -> Array:
         """Return, for every cell, the greatest height between the near edge and it, so far to both sides."""

@@ -55,6 +55,10 @@ class Gripper:
         """Return the distance between the tips in metres at a finger's angle."""
         return 2 * (self.knuckle_y_m + self.length_m * math.sin(angle_rad - self.ahead_rad) - self.tip_y_m)
 
+    def torque_per_newton(self, angle_rad: float) -> float:
+        """Return the torque in Nm with which the motor presses both tips together with 1 N, at a finger's angle."""
+        return 2 * self.length_m * math.cos(angle_rad - self.ahead_rad)
+
     def tip_reach(self, opening_m: float) -> float:
         """Return how far the tips stand out beyond the hand's origin, in metres; less when opened wide."""
         return self.knuckle_z_m + self.length_m * math.cos(self.angle_for(opening_m) - self.ahead_rad) + self.tip_z_m

@@ -26,6 +26,7 @@ class Bounds:
         radius_m: of the disc on the floor that covers the body where it turns, in carry posture.
         back_m: how much farther back the workspace begins where every place has its own: the robot steps back from what it
             pulls open.
+        up_m: how much higher it ends there: the arm rises with a head that looks over the front of a drawer.
     """
 
     base_m_s: float
@@ -38,11 +39,12 @@ class Bounds:
     opening_m: float
     radius_m: float
     back_m: float
+    up_m: float
 
     def at_places(self) -> "Bounds":
         """Return the bounds in a world where every place has a workspace of its own."""
         (x, y, z), (far_x, far_y, far_z), deep_m = self.low_m, self.high_m, 0.15  # it drives up to what is deep in a cupboard
-        return replace(self, low_m=(x - self.back_m, y, z), high_m=(far_x + deep_m, far_y, far_z))
+        return replace(self, low_m=(x - self.back_m, y, z), high_m=(far_x + deep_m, far_y, far_z + self.up_m))
 
     def declared(self, places: Sequence[Place]) -> Limits:
         """Return them as a manifest tells them in a world with these places."""

@@ -59,7 +59,7 @@ def _grasp_from_above(scope: Scope, target: Located, heights: HeightMap) -> dict
     if is_open_vessel(target.phrase):
         tip_m = max(tip_m, target.position_in_world[2] + target.size_m[2] / 2 - scope.rim_m)
     try:
-        closing = scope.reach_over(x, y, closing, opening)
+        closing = scope.reach_over((x, y, tip_m), closing, opening)
         squeezed = expected_opening(target)
         if scope.lower_to((x, y, tip_m), closing, squeezed, touch_n=20.0):
             raise Failed("blocked", f"the hand touches something above the {target.phrase}.")

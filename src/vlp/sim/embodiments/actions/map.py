@@ -10,6 +10,8 @@ from vlp.sim.worlds.floor import FloorPlan
 from vlp.sim.worlds.protocol import Pose2, Station
 
 Point = tuple[float, float, float]
+COVERED_M = 0.05
+"""How much of a drawer that is pulled out wide stays under the edge of its furniture's top."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ class Map:
                 continue
             there = self.seen_from(place.stand, name, pulled_m.get(name, 0.0))
             x, y = into(place.stand, *point[:2])
-            beyond_m, over_m = (0.10 if place.out_m is not None else 0.0), 0.25  # of a drawer more can be seen than lies open
+            # Of a drawer more can be seen than lies open, and what stands on the furniture over it is higher.
+            beyond_m, over_m = (0.0, 0.25) if place.out_m is None else (0.10, 0.15)
             top_m = place.floor_m + min(place.headroom_m, max(place.middle[2] - place.floor_m, over_m))
             within = there.low[0] < x < there.high[0] + beyond_m and there.low[1] < y < there.high[1]
             if within and place.floor_m - 0.02 < point[2] < top_m:
@@ -90,6 +93,18 @@ class Map:
         """Return the drawer nearest to its handle, "" where there is none."""
         near = {name: math.dist(place.middle[:2], handle[:2]) for name, place in self.places.items() if place.out_m is not None}
         return min(near, key=near.__getitem__, default="")
+
+    def left_to_pull_m(self, drawer: str, pulled_m: float) -> float:
+        """Return how much farther a drawer can be pulled out.
+
+        Args:
+            drawer: the place.
+            pulled_m: how far it has been pulled out since the scene began.
+        """
+        there = self.places[drawer]
+        (x, y), (_, _, yaw) = (b - a for a, b in zip(there.low, there.high, strict=True)), there.stand
+        travel_m = abs(math.cos(yaw)) * x + abs(math.sin(yaw)) * y + COVERED_M
+        return travel_m - (there.out_m or 0.0) - pulled_m
 
     def door_of(self, handle: Point) -> Station | None:
         """Return the place behind the door on a hinge that a handle belongs to, None where it belongs to none."""
@@ -119,8 +134,8 @@ class Map:
         (ax, bx), (ay, by) = (sorted(values) for values in zip(*corners, strict=True))
         x, y = into(frame, *there.middle[:2])
         if there.out_m is not None:
-            ax, board_m = ax - out_m, 0.05  # of the furniture, over its inner end
-            bx = ax + max(0.0, there.out_m + out_m - board_m)
+            ax -= out_m
+            bx = ax + max(0.0, there.out_m + out_m - COVERED_M)
             x = (ax + bx) / 2
         hinge = into(frame, *there.hinge) if there.hinge else None
         return replace(there, low=(ax, ay), high=(bx, by), middle=(x, y, there.middle[2]), hinge=hinge)
@@ -139,21 +154,20 @@ class Map:
         """
         if self.floor.free(start[:2], goal[:2], radius_m):
             return [goal]
-        out, before = (self._stepped_back(pose, radius_m) for pose in (start, goal))
-        narrow_m = min(radius_m, *(float(room) for room in self.floor.clearance_m([out[:2], before[:2]])))
-        least = 0.75  # of the radius: straight ahead, a body is narrower than where it turns
-        if narrow_m < least * radius_m:
-            raise Failed(
-                "no-way", f"there is {max(narrow_m, 0.0):.2f} m of room where the robot needs {radius_m:.2f} m to turn."
-            )
-        corners, why = [], ""
-        for room_m in (1.25 * radius_m, radius_m, narrow_m):  # as far from everything as there is room
+        why, least = "", 0.75  # of the radius: straight ahead, a body is narrower than where it turns
+        for share in (1.5, 1.25, 1.0):  # as far from everything as there is room: what is held may stand out beyond the radius
+            out, before = (self._stepped_back(pose, share * radius_m) for pose in (start, goal))
+            ends_m = min(float(room) for room in self.floor.clearance_m([out[:2], before[:2]]))
+            if ends_m < least * radius_m:
+                raise Failed(
+                    "no-way", f"there is {max(ends_m, 0.0):.2f} m of room where the robot needs {radius_m:.2f} m to turn."
+                )
             try:
-                corners = list(self.floor.path(out[:2], before[:2], room_m))
+                corners = self.floor.path(out[:2], before[:2], share * radius_m if share > 1 else min(ends_m, radius_m))
                 break
             except UsageError as error:
                 why = error.message
-        if not corners:
+        else:
             raise Failed("no-way", why)
         poses = [out]
         for corner in corners[1:]:
@@ -169,7 +183,11 @@ class Map:
         behind = [k * step_m for k in range(round(farthest_m / step_m) + 1)]
         points = [(x - math.cos(yaw) * far, y - math.sin(yaw) * far) for far in behind]
         rooms = self.floor.clearance_m(points).tolist()
-        best = next((i for i, room_m in enumerate(rooms) if room_m >= radius_m), max(range(len(rooms)), key=rooms.__getitem__))
+        best, nearer_m = 0, 0.10
+        for i, room_m in enumerate(rooms):
+            if rooms[best] >= radius_m or room_m < rooms[best] - nearer_m:  # something comes near from behind
+                break
+            best = i if room_m > rooms[best] else best
         return (*points[best], yaw)
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vlp.core.observation import Located
 from vlp.sim.embodiments.actions.front import put_ahead
 from vlp.sim.embodiments.actions.grasp import bottom_of
+from vlp.sim.embodiments.actions.inside import spot_inside
 from vlp.sim.embodiments.actions.map import into
 from vlp.sim.embodiments.actions.scope import SIDEWAYS_RAD, Held, Scope, is_round, kind_of, located
 from vlp.sim.embodiments.actions.spots import INSIDES, beside_spot, free_spot, inner_spot, mug_spot
@@ -107,7 +108,7 @@ def _put(scope: Scope, held: Held, place: str, choose: Callable[[], Spot], rim_m
     scope.survey()
     spot = choose()
     try:
-        closing = scope.reach_over(spot.x, spot.y, spot.closing_rad, held.opening_m)
+        closing = scope.reach_over((spot.x, spot.y, spot.floor_m + held.below_tip_m), spot.closing_rad, held.opening_m)
         touched = _set_down(scope, held, spot, closing)
         narrow_m = held.opening_m + 0.012
         scope.let_go(narrow_m if spot.inside and not by_the_neck(held) else held.let_go_m)
@@ -149,27 +150,20 @@ def by_the_neck(held: Held) -> bool:
 
 
 def _into(scope: Scope, held: Held, name: str) -> dict[str, Any]:
-    """Lower the thing into a container until it touches, at another spot than the last time, and let go."""
+    """Lower the thing into a container until it touches, at a free spot, and let go."""
     if scope.memory.at != name:
         scope.travel_m = scope.travel_most_m
         scope.drive_to(name)
-    there = scope.surface
-    if there.out_m is not None and not _lies_open(scope, there):
-        raise Failed("closed", f"the {name} is not open wide enough for the hand.")
-    middle_x, middle_y, rim_m = there.middle
-    if there.out_m is None:
-        spots_m = ((0.05, 0.05), (-0.06, -0.06), (-0.06, 0.05), (0.05, -0.06))
-    else:  # side by side: the furniture's top juts out over the far end
-        spots_m = ((-0.02, 0.05), (-0.02, -0.06), (-0.02, 0.14), (-0.02, -0.15))
-    dx, dy = spots_m[scope.memory.binned % len(spots_m)]
-    x, y = middle_x + dx, middle_y + dy
-    scope.travel_m = max(0.62, rim_m + held.below_tip_m + 0.10)
+    if not held.from_above:  # in a hand that points down it lies, along the direction in which the hand pointed
+        held = scope.memory.held = replace(held, below_tip_m=max(held.size_m[:2]) / 2)
+    x, y, floor_m = _blindly(scope, held) if scope.map.is_one_workspace else _at_free_spot(scope, held)
+    tip_m, above_m = floor_m + held.below_tip_m, 0.03
     try:
-        closing = scope.reach_over(x, y, SIDEWAYS_RAD, held.opening_m)
-        lowest_m = 0.12 if there.out_m is None else 0.06  # a drawer is shallow, and a bin fills up
-        tip_m = there.floor_m + max(lowest_m, held.below_tip_m + 0.015)
-        scope.lower_to((x, y, tip_m), closing, held.opening_m, speed=0.8, touch_n=12.0)
-        scope.let_go(0.10)  # wide: a bottle that leaned on a finger was hooked by its cap and carried out again
+        closing = scope.reach_over((x, y, tip_m), SIDEWAYS_RAD, held.opening_m)
+        if not scope.lower_to((x, y, tip_m + above_m), closing, held.opening_m, speed=0.8, touch_n=12.0):
+            scope.lower_to((x, y, tip_m), closing, held.opening_m, speed=0.25, touch_n=6.0)
+        # Wide: a bottle that leaned on a finger was hooked by its cap and carried out again.
+        scope.let_go(max(0.10, held.let_go_m) if scope.map.is_one_workspace else held.let_go_m)
         scope.motion.wait(0.2)
         scope.memory.held = None
         scope.memory.binned += 1
@@ -184,11 +178,40 @@ def _into(scope: Scope, held: Held, name: str) -> dict[str, Any]:
     return {"x_m": round(x, 3), "y_m": round(y, 3)}
 
 
+def _blindly(scope: Scope, held: Held) -> tuple[float, float, float]:
+    """Return x, y and the height of the floor in a bin that is not looked into: another spot than the last time."""
+    there = scope.surface
+    x, y, rim_m = there.middle
+    spots_m = ((0.05, 0.05), (-0.06, -0.06), (-0.06, 0.05), (0.05, -0.06))
+    dx, dy = spots_m[scope.memory.binned % len(spots_m)]
+    scope.travel_m = max(0.62, rim_m + held.below_tip_m + 0.10)
+    lowest_m = 0.12  # a bin fills up
+    return x + dx, y + dy, there.floor_m + max(lowest_m, held.below_tip_m + 0.015) - held.below_tip_m
+
+
+def _at_free_spot(scope: Scope, held: Held) -> tuple[float, float, float]:
+    """Return x, y and the height of what the thing will rest on, where a look into the container shows most room.
+
+    Raises:
+        Failed: "closed" where a drawer is not open wide enough for the hand.
+    """
+    heights, there = scope.survey(), scope.surface
+    if there.out_m is not None and not _lies_open(scope, there):
+        raise Failed("closed", f"the {scope.work} is not open wide enough for the hand.")
+    ahead_m, least_m = 0.06, 0.020  # half of the hand, ahead of and behind the fingers; of the tips over the floor
+    lying = (held.size_m[2] / 2, max(held.size_m[:2]) / 2)
+    thing = (_radius(held), _radius(held)) if held.from_above else lying
+    hand = ahead_m, scope.gripper.knuckle_reach(held.let_go_m)
+    x, y, floor_m = spot_inside(heights, there, thing, hand, held.below_tip_m)
+    return x, y, floor_m + max(0.0, least_m - held.below_tip_m)
+
+
 def _lies_open(scope: Scope, drawer: Station) -> bool:
     """Return whether a drawer has been pulled out far enough for the hand, and nothing is seen over it."""
-    least_m, half_m = 0.12, 0.04
+    least_m, half_m = 0.15, 0.04
+    assert scope.heights is not None
     wide = drawer.high[0] - drawer.low[0] >= least_m
-    return wide and scope.see().highest_within(*drawer.middle[:2], half_m, half_m, 0.0) < drawer.middle[2] + half_m
+    return wide and scope.heights.highest_within(*drawer.middle[:2], half_m, half_m, 0.0) < drawer.middle[2] + half_m
 
 
 def _radius(held: Held) -> float:

@@ -38,7 +38,7 @@ def push(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     if heights.highest_within(*start, 0.015, 0.03, math.atan2(dy, dx)) > low - 0.005:
         raise Failed("blocked", f"there is no room for the hand beside the {target.phrase}.")
     try:
-        closing = scope.reach_over(*start, across, 0.03)
+        closing = scope.reach_over((*start, low), across, 0.03)
         if scope.lower_to((*start, low), closing, 0.03, touch_n=20.0):
             raise Failed("blocked", f"the hand touches something beside the {target.phrase}.")
         scope.lower_to((*end, low), closing, 0.03, speed=0.4)

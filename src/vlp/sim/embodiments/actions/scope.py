@@ -178,7 +178,11 @@ class Scope(ABC):
         low, high = (there.low[0] - wall_m, there.low[1] - wall_m), (there.high[0] + wall_m, there.high[1] + wall_m)
         self.heights = self.look(self.frame, replace(there, middle=(x, y, self.floor_m), low=low, high=high))
         below = self.memory.held.below_tip_m if self.memory.held else 0.0
-        self.travel_m = min(max(self.heights.highest_m, high_m) + 0.05 + below, self.travel_most_m)
+        highest_m, over_m, least_m = self.heights.highest_m, 0.05, 0.0
+        if wall_m:  # not the edge of the furniture; the arm is still unfolding as it comes over a wall
+            half_x, half_y = ((b - a) / 2 for a, b in zip(there.low, there.high, strict=True))
+            highest_m, over_m, least_m = self.heights.highest_within(x, y, half_x, half_y, 0.0), 0.06, 0.50
+        self.travel_m = min(max(max(highest_m, high_m) + over_m + below, least_m), self.travel_most_m)
         return self.heights
 
     def place_of(self, thing: Located) -> str:
@@ -280,14 +284,19 @@ class Scope(ABC):
         """From anywhere above the table: raise the hand, then bring base and arm back to the station in carry posture."""
 
     @abstractmethod
-    def reach_over(self, x: float, y: float, closing_rad: float, opening_m: float) -> float:
-        """From carry posture: bring the hand over a point of the surface, pointing down, at travelling height.
+    def reach_over(self, tip: Point, closing_rad: float, opening_m: float) -> float:
+        """From carry posture: bring the hand over a point, pointing down, at travelling height.
+
+        Args:
+            tip: the point, to which the finger tips will be lowered from there.
+            closing_rad: direction about z along which the fingers close.
+            opening_m: distance between the tips.
 
         Returns:
             the closing direction taken, which may be turned by half a turn.
 
         Raises:
-            Failed: "unreachable" when the point lies too far across the surface.
+            Failed: "unreachable" when the point lies too far across the surface, or behind walls that arm or body would touch.
         """
 
     @abstractmethod

@@ -102,10 +102,10 @@ class AnymalScope(Scope):
         motion.follow({**self.posture(self.memory.at), **self.station()})
         motion.wait(0.2)
 
-    def reach_over(self, x: float, y: float, closing_rad: float, opening_m: float) -> float:
-        """Step up to the surface and aside until the point lies ahead, and stretch the arm out to it."""
+    def reach_over(self, tip: Point, closing_rad: float, opening_m: float) -> float:
+        """Step up to the surface and aside until the point lies ahead, and stretch the arm out over it."""
         motion = self.motion
-        (x, y), closing_rad = self.in_world(x, y), closing_rad + self.frame[2]
+        (x, y), closing_rad = self.in_world(*tip[:2]), closing_rad + self.frame[2]
         base_x, base_y, yaw = (motion.target[name] for name in Mechanics.base_joints)
         c, s = math.cos(yaw), math.sin(yaw)
         ahead = c * (x - base_x) + s * (y - base_y)

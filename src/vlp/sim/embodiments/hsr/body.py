@@ -92,7 +92,7 @@ def mechanics() -> Mechanics:
         ),
         bounds=Bounds(
             base_m_s=0.4, hand_m_s=0.6, low_m=(0.20, -1.40, 0.0), high_m=(1.00, 0.70, 1.20), own_m=0.35, payload_kg=1.2,
-            grip_force_n=20.0, opening_m=0.13, radius_m=0.30, back_m=0.60,
+            grip_force_n=20.0, opening_m=0.13, radius_m=0.30, back_m=0.60, up_m=0.30,
         ),
         solving=Solving(
             frozen=(),

@@ -143,6 +143,8 @@ def place_thing(
             low, high = np.maximum(low, (0.42, -0.33)), np.minimum(high, (0.75, 0.33))
         if place == "kitchen table":
             high[0] = top.low[0] + 0.40
+        if place == "drawer":  # what is seen over its front, and has room for a hand before the cabinet's top
+            low[1], high[1] = low[1] + 0.04, min(high[1], top.high[1] - 0.07)
         if product.size_m[2] > top.headroom_m or (low > high).any():
             continue
         there = [(t.position_m[:2], radius_m + reach_m(t.product) + gap_m) for t in others if t.support == place]

@@ -23,7 +23,9 @@ HAND_M = 0.1405
 """From the wrist to the palm."""
 EYE_M = 1.05
 """Height of the head's camera in carry posture."""
-RISE_M = 0.345 * math.cos(1.25)
+FOREARM_M = 0.345
+"""From the shoulder to the wrist."""
+RISE_M = FOREARM_M * math.cos(1.25)
 """How much higher that holds the hand."""
 LOW_M = 0.50
 """Up to this height of a surface the level arm passes over what stands there."""
@@ -52,6 +54,8 @@ class HsrScope(Scope):
     def posture(self, place: str) -> dict[str, float]:
         """Return arm and head as they rest; the head looks at the middle of a place that it would not see otherwise."""
         resting = super().posture(place)
+        if place in self.map.places and self.map.places[place].out_m is not None:
+            return {**resting, "arm_lift_joint": LIFT_RANGE_M[1]}  # the head rises by half of that: it looks over a drawer's front
         if self.memory.held and self.memory.held.from_above and is_open_vessel(self.memory.held.phrase):
             resting |= UPRIGHT
         if self.map.is_one_workspace or place not in self.map.places:
@@ -72,8 +76,9 @@ class HsrScope(Scope):
         x, y, z = point
         joints = self.motion.joints()
         dx, dy = x - joints["base_x"], y - joints["base_y"]
+        eye_m = 0.95 + 0.5 * joints["arm_lift_joint"]
         pan = math.remainder(math.atan2(dy, dx) - joints["base_yaw"], 2 * math.pi)
-        return pan, -math.atan2(EYE_M - z, max(math.hypot(dx, dy), 0.05))
+        return pan, -math.atan2(eye_m - z, max(math.hypot(dx, dy), 0.05))
 
     def aim(self, pan_rad: float | None, tilt_rad: float | None) -> tuple[dict[str, float], dict[str, float]]:
         """Return the joints of the head, within their limits; the neck turns farther to the right than to the left."""
@@ -98,20 +103,21 @@ class HsrScope(Scope):
         motion.follow({**self.posture(self.memory.at), **self.station()})
         motion.wait(0.2)
 
-    def reach_over(self, x: float, y: float, closing_rad: float, opening_m: float) -> float:
-        """Drive and unfold the arm until the hand is over a point; the torso must not stand in the table."""
+    def reach_over(self, tip: Point, closing_rad: float, opening_m: float) -> float:
+        """Drive and unfold the arm until the hand is over a point; the torso must not stand in the table, nor the base in walls."""
         roll, closing = wrist_roll(closing_rad)
         motion, surface = self.motion, self.surface
         low = surface.middle[2] < LOW_M
-        if surface.takes == "in" and not self.map.is_one_workspace:  # over the walls, down to the floor
-            arm = pointing(-0.63 if low else 0.0, -math.pi / 2)
-            lift_m = self._lift_at(self.travel_m + _sunk(arm["arm_flex_joint"]))
+        if surface.takes == "in" and not self.map.is_one_workspace:
+            slope_rad = self._slope_over_walls(tip)
+            arm = pointing(slope_rad, -math.pi / 2)
+            lift_m = self._lift_at(self.travel_m - FOREARM_M * math.sin(slope_rad))
         else:
             arm = READY if low else RAISED
             lift_m = self._lift_at(self.travel_m) if low else self._lift_at(self.travel_m - RISE_M)
         joints = {**arm, "wrist_roll_joint": roll, "arm_lift_joint": lift_m}
         palm = motion.reach.hand({**motion.target, **joints})[:2, 3]
-        over = self.in_world(x, y)
+        over = self.in_world(*tip[:2])
         joints["base_x"] = motion.target["base_x"] + float(over[0] - palm[0])
         joints["base_y"] = motion.target["base_y"] + float(over[1] - palm[1])
         ahead_m, _ = into(self.frame, joints["base_x"], joints["base_y"])
@@ -122,6 +128,31 @@ class HsrScope(Scope):
             joints[GRIPPER] = self.gripper.angle_for(opening_m)
         motion.follow(joints)
         return closing
+
+    def _slope_over_walls(self, tip: Point) -> float:
+        """Return how the forearm must slope to go over a container's near wall when the tips are at a point inside.
+
+        The gentlest slope will do, since the steeper it is the nearer the base comes. At 0.63 rad, which once was taken for
+        every basket, the base pressed a wall with 635 N.
+
+        Raises:
+            Failed: "unreachable" where base or forearm would touch the wall, or the lift does not go so low or so high.
+        """
+        there, (x, _, z) = self.surface, tip
+        wall_m = 0.015 if there.out_m is None else 0.05  # from the opening to the outside of the wall
+        forearm_m, over_m = 0.040, 0.040  # half of the arm; room between it and the rim, over which a drawer's front stands
+        shoulder_m, base_m, base_high_m, room_m = 0.141, 0.215, 0.28, 0.02  # ahead of the base's axis; its radius and height
+        for slope_rad in (0.0, -0.15, -0.3, -0.45, -0.6, -0.75, 0.15, 0.3):
+            rise_m, ahead_m = FOREARM_M * math.sin(slope_rad), shoulder_m + FOREARM_M * math.cos(slope_rad)
+            lowest_m, highest_m = (height - self._tip_height(0.0) - rise_m for height in (z, self.travel_m))
+            to_wall_m = x - there.low[0] + wall_m
+            arm_m = z + self.gripper.tip_reach(0.0) + HAND_M - to_wall_m * math.tan(slope_rad) - forearm_m
+            clear = arm_m > there.middle[2] + over_m and (
+                there.floor_m > base_high_m or ahead_m > to_wall_m + base_m + room_m
+            )
+            if clear and LIFT_RANGE_M[0] <= lowest_m and highest_m <= LIFT_RANGE_M[1]:
+                return slope_rad
+        raise Failed("unreachable", f"the arm does not come over the walls of the {self.work} to there.")
 
     def reach_ahead(self, tip: Point, closing: Point, opening_m: float, sight: Point | None = None) -> Point:
         """Unfold the arm ahead, level where the lift allows it, then drive up to the point."""
@@ -156,9 +187,9 @@ class HsrScope(Scope):
     def turn_hand(self, tip: Point, tilt_rad: float, opening_m: float, speed: float = 1.0) -> None:
         """Drive, and move the arm, which comes down to the hand as steeply as lift and wrist allow: over what stands before."""
         motion, pose = self.motion, self.tilted(tip, tilt_rad, opening_m)
-        forearm_m, highest_m = 0.345, 0.32 + LIFT_RANGE_M[1]  # the shoulder's height, less the hand's offset
+        highest_m = 0.32 + LIFT_RANGE_M[1]  # the shoulder's height, less the hand's offset
         steepest_rad = max(-2.3, tilt_rad - math.pi - 1.2)  # what the wrist bends back
-        rise = (float(pose[2, 3] - HAND_M * pose[2, 2]) - highest_m) / forearm_m
+        rise = (float(pose[2, 3] - HAND_M * pose[2, 2]) - highest_m) / FOREARM_M
         flex = -math.acos(min(max(rise, math.cos(steepest_rad)), math.cos(RAISED["arm_flex_joint"])))
         joints = {**READY, "arm_flex_joint": flex, "wrist_flex_joint": tilt_rad - math.pi - flex}
         joints["wrist_roll_joint"] = math.pi  # the palm's short side down, past which balls fall
@@ -187,7 +218,7 @@ class HsrScope(Scope):
 
 def _sunk(arm_rad: float) -> float:
     """Return how much lower than stretched out level an arm that slopes down holds the hand."""
-    return 0.345 * max(0.0, math.sin(-math.pi / 2 - arm_rad))
+    return FOREARM_M * max(0.0, math.sin(-math.pi / 2 - arm_rad))
 
 
 def wrist_roll(closing_rad: float) -> tuple[float, float]:
