@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vlp.core.observation import Located
 from vlp.perception.grounder import Detection
@@ -34,13 +35,13 @@ def locate_person(scene: Cloud, detection: Detection, stamp_s: float) -> Located
     within[y1:y2, x1:x2] = True
     upper = within.copy()
     upper[(y1 + y2) // 2 :] = False
-    body, least, deep_m, half_depth_m = scene.points(upper), 12, 0.35, 0.10
+    body, least, half_depth_m = scene.points(upper), 12, 0.10
     if len(body) < least:
         return None
-    away = np.linalg.norm(body[:, :2] - scene.eye[:2], axis=1)
-    body = body[np.abs(away - np.median(away)) < deep_m]  # the rest is what stands behind
+    pixel = float(np.linalg.norm(scene.rays[0, 1] - scene.rays[0, 0]))
+    body = body[_trunk(body[:, :2], scene.eye[:2], (pixel * scene.depth_m[upper & scene.valid]) ** 2)]
     whole = scene.points(within)
-    whole = whole[np.linalg.norm(whole[:, :2] - np.median(body[:, :2], axis=0), axis=1) < 2 * deep_m]
+    whole = whole[np.linalg.norm(whole[:, :2] - np.median(body[:, :2], axis=0), axis=1) < 0.7]
     x, y = np.median(body[:, :2], axis=0)
     ahead = math.atan2(y - scene.eye[1], x - scene.eye[0])
     x, y = x + half_depth_m * math.cos(ahead), y + half_depth_m * math.sin(ahead)
@@ -57,3 +58,31 @@ def locate_person(scene: Cloud, detection: Detection, stamp_s: float) -> Located
         score=detection.score,
         stamp_s=stamp_s,
     )
+
+
+def _trunk(points: NDArray[np.float64], eye: NDArray[np.float64], area_m2: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the points of a box that belong to a person's trunk: beside a raised arm, or one that points, most of it is wall.
+
+    The search begins with the nearest points of which there is so much that it is a person, and goes to where most is in view
+    around it (mean shift): an arm that is held out is nearer.
+
+    Args:
+        points: (n, 2) on the floor.
+        eye: the camera's place.
+        area_m2: what a pixel covers at each point.
+    """
+    least_m2, least = 0.03, 0.12  # more than what somebody may hold before them, and than a pole; a share of the points
+    most = 0.5  # share of the points that need be no area: a face close by
+    deep_m, around_m = 0.35, 0.30
+    away = np.linalg.norm(points - eye, axis=1)
+    order = np.argsort(away)
+    ordered, seen_m2 = away[order], np.concatenate([[0.0], np.cumsum(area_m2[order])])
+    end = np.searchsorted(ordered, ordered + deep_m)
+    area, number = seen_m2[end] - seen_m2[:-1], end - np.arange(len(end))
+    enough = (area >= least_m2) & (number >= least * len(away)) | (number >= min(most * len(away), number.max()))
+    first = int(np.argmax(enough))
+    trunk = order[first : end[first]]
+    for _ in range(4):
+        middle = np.average(points[trunk], axis=0, weights=area_m2[trunk])
+        trunk = np.flatnonzero(np.linalg.norm(points - middle, axis=1) < around_m)
+    return trunk

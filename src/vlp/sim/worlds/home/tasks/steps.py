@@ -72,9 +72,9 @@ def say(text: str, value: str = "", to: str = "") -> Json:
     return {"do": "say", "text": text, **more, **({"target": f"${to}"} if to else {})}
 
 
-def look(pan_rad: float) -> Json:
-    """Look level in a direction from where the robot stands, and keep looking there."""
-    return {"do": "look", "pan_rad": pan_rad, "tilt_rad": -0.1, "zoom": 1.0}
+def look(pan_rad: float, tilt_rad: float) -> Json:
+    """Look in a direction from where the robot stands, and keep looking there."""
+    return {"do": "look", "pan_rad": pan_rad, "tilt_rad": tilt_rad, "zoom": 1.0}
 
 
 def locate_person(phrase: str) -> Json:

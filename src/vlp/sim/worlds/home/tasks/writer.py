@@ -60,7 +60,8 @@ class Writer:
         """Return the steps that look towards a person from their place, and locate them."""
         person, (x, y, yaw) = self.home.truth.persons[name], places_nearly()[self.home.truth.persons[name].place].stand
         ahead = math.atan2(person.position_in_world[1] - y, person.position_in_world[0] - x)
-        return [steps.look(round(math.remainder(ahead - yaw, 2 * math.pi), 2)), steps.locate_person(phrase)]
+        tilt_rad = -0.7 if person.pose == "lying" else -0.1
+        return [steps.look(round(math.remainder(ahead - yaw, 2 * math.pi), 2), tilt_rad), steps.locate_person(phrase)]
 
     def free_hand(self) -> None:
         """Put what is held down on the nearest furniture."""
