@@ -11,16 +11,13 @@ from vlp.core.messages import plural
 from vlp.sim.language.household.command import Command, Part
 from vlp.sim.language.household.household import Household
 from vlp.sim.language.household.parts import respects
-from vlp.sim.language.household.sample import TOLD_BY, kinds
+from vlp.sim.language.household.sample import kinds, told_by
 from vlp.sim.language.phrasings import phrasings
 from vlp.sim.language.recognise import MAX_CHARACTERS, plain_text, without_politeness
 from vlp.sim.language.wording import pieces
 
 Meanings = Mapping[str, str]
 """From plain text to what it means."""
-
-LINK = re.compile(r" (?:and then |then |and |)")
-"""What stands between two parts in plain text."""
 
 
 def read_command(sentence: str, household: Household) -> Command | None:
@@ -67,14 +64,15 @@ class _Reader:
             if match is None:
                 continue
             told = {slot: self._slots[slot][said] for slot, said in match.groupdict().items()}
-            first = Part(names[0], {TOLD_BY.get(slot, slot): meant for slot, meant in told.items()})
+            first = Part(names[0], {told_by(slot): meant for slot, meant in told.items()})
             if not self._suits(first):
                 continue
             if len(names) == 1:
                 if match.end() == len(text):
                     yield (first,)
-            elif link := LINK.match(text, match.end()):
-                yield from ((first, *rest) for rest in self.parts(text[link.end() :], names[1:]))
+                continue
+            following = re.sub(r"^ (and then |then |and |)", "", text[match.end() :])
+            yield from ((first, *rest) for rest in self.parts(following, names[1:]))
 
     def _suits(self, part: Part) -> bool:
         """Return whether who is met is told by name, and who is found by looks: both are said in the same words."""

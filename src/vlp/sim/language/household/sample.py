@@ -11,9 +11,6 @@ from vlp.sim.language.phrasings import Phrasings, phrasings, tables
 from vlp.sim.language.task import Split
 from vlp.sim.language.wording import pieces
 
-TOLD_BY = {"things": "category", "description": "person", "on": "", "onto": ""}
-"""Which argument a slot of a template tells, where it is not the one of its name; "" for none."""
-
 
 def kinds() -> Mapping[str, list[str]]:
     """Return the parts of each kind of command, by the kind's name."""
@@ -61,7 +58,12 @@ def _part(part: Part, household: Household, rng: Random, split: Split) -> str:
 
 def _slots(template: str) -> set[str]:
     """Return which arguments a template tells."""
-    return {TOLD_BY.get(slot, slot) for slot, choices in pieces(template) if not choices} - {""}
+    return {told_by(slot) for slot, choices in pieces(template) if not choices} - {""}
+
+
+def told_by(slot: str) -> str:
+    """Return which argument a slot of a template tells; "" for none."""
+    return {"things": "category", "description": "person", "on": "", "onto": ""}.get(slot, slot)
 
 
 class _Words:

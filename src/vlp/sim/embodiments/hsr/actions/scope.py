@@ -55,7 +55,7 @@ class HsrScope(Scope):
         """Return arm and head as they rest; the head looks at the middle of a place that it would not see otherwise."""
         resting = super().posture(place)
         if place in self.map.places and self.map.places[place].out_m is not None:
-            return {**resting, "arm_lift_joint": LIFT_RANGE_M[1]}  # the head rises by half of that: it looks over a drawer's front
+            return {**resting, "arm_lift_joint": LIFT_RANGE_M[1]}  # the head rises by half of that, over a drawer's front
         if self.memory.held and self.memory.held.from_above and is_open_vessel(self.memory.held.phrase):
             resting |= UPRIGHT
         if self.map.is_one_workspace or place not in self.map.places:
@@ -104,7 +104,7 @@ class HsrScope(Scope):
         motion.wait(0.2)
 
     def reach_over(self, tip: Point, closing_rad: float, opening_m: float) -> float:
-        """Drive and unfold the arm until the hand is over a point; the torso must not stand in the table, nor the base in walls."""
+        """Drive and unfold the arm until the hand is over a point; torso and base must not stand in tables and walls."""
         roll, closing = wrist_roll(closing_rad)
         motion, surface = self.motion, self.surface
         low = surface.middle[2] < LOW_M
@@ -147,9 +147,7 @@ class HsrScope(Scope):
             lowest_m, highest_m = (height - self._tip_height(0.0) - rise_m for height in (z, self.travel_m))
             to_wall_m = x - there.low[0] + wall_m
             arm_m = z + self.gripper.tip_reach(0.0) + HAND_M - to_wall_m * math.tan(slope_rad) - forearm_m
-            clear = arm_m > there.middle[2] + over_m and (
-                there.floor_m > base_high_m or ahead_m > to_wall_m + base_m + room_m
-            )
+            clear = arm_m > there.middle[2] + over_m and (there.floor_m > base_high_m or ahead_m > to_wall_m + base_m + room_m)
             if clear and LIFT_RANGE_M[0] <= lowest_m and highest_m <= LIFT_RANGE_M[1]:
                 return slope_rad
         raise Failed("unreachable", f"the arm does not come over the walls of the {self.work} to there.")
