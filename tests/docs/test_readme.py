@@ -10,6 +10,12 @@ from shown import HELP, ROOT
 from walk import InPlace, Walk
 
 IN_PLACE = {
+    'vlp run "bring the milk carton to the sofa" --robot anymal --world home --seed 83'
+    " --model expert --grounder oracle --film wide": InPlace(
+        "it draws a film for minutes",
+        'vlp run "Tell me how many dishes there are on the coffee table." --robot anymal --world home --seed 83 --model expert'
+        " --grounder oracle --no-recordings",
+    ),
     "make demo": InPlace("it installs; what it runs then is among the commands here", f"make -n -C {ROOT} demo"),
     "make test": InPlace("it is what runs this", f"make -n -C {ROOT} test"),
     'vlp run "pick up the red cube" --seed 20009802 --model Qwen/Qwen2.5-VL-3B-Instruct': InPlace(
