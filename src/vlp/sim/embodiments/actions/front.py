@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vlp.core.observation import Located
 from vlp.sim.embodiments.actions.ahead import Ahead
 from vlp.sim.embodiments.actions.approach import Approach, Room
-from vlp.sim.embodiments.actions.scope import Held, Scope
+from vlp.sim.embodiments.actions.scope import Held, Scope, is_ball
 from vlp.sim.embodiments.motion import Failed
 
 Mask = NDArray[np.bool_]
@@ -132,13 +132,13 @@ def _slant(scope: Scope, held: Held) -> tuple[float, float]:
     """
     if not held.from_above:
         return held.slant_rad, held.below_tip_m
-    height, deep = held.size_m[2], max(held.size_m[:2]) / 2
+    height, deep, ball = held.size_m[2], max(held.size_m[:2]) / 2, is_ball(held.phrase, held.size_m)
     steepest, wrist_m, over_m = math.radians(85), 0.045, 0.04
     for k in range(15):
         slant = steepest - math.radians(5 * k)
         lean = math.pi / 2 - slant
         low_m = held.below_tip_m * math.cos(lean) + deep * math.sin(lean)
-        if math.tan(lean) > 0.85 * min(held.size_m[:2]) / height:
+        if not ball and math.tan(lean) > 0.85 * min(held.size_m[:2]) / height:
             break
         if low_m + (scope.hand_m - wrist_m) * math.sin(slant) + wrist_m + over_m < scope.surface.headroom_m:
             return slant, low_m

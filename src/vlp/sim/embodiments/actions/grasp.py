@@ -6,7 +6,7 @@ from typing import Any
 from vlp.core.observation import Located
 from vlp.sim.embodiments.actions.approach import choose_approach, is_tall
 from vlp.sim.embodiments.actions.front import grasp_ahead
-from vlp.sim.embodiments.actions.scope import Held, Scope, is_open_vessel, is_round, kind_of, located
+from vlp.sim.embodiments.actions.scope import Held, Scope, is_ball, is_open_vessel, is_round, kind_of, located
 from vlp.sim.embodiments.gripper import Gripper
 from vlp.sim.embodiments.motion import Failed
 from vlp.sim.heightmap import HeightMap
@@ -56,6 +56,10 @@ def _grasp_from_above(scope: Scope, target: Located, heights: HeightMap) -> dict
     closing, opening = choose_closing(gripper, target, heights, tries)
     x, y, _ = target.position_in_world
     tip_m = tip_level(gripper, target, heights, closing, opening, table_m)
+    if tip_m > target.position_in_world[2] and is_ball(target.phrase, target.size_m):  # held above its middle, a plum in a bowl slipped out
+        levels = {c: tip_level(gripper, target, heights, c, opening, table_m) for c in all_around()}
+        closing = min(levels, key=levels.__getitem__)
+        tip_m = levels[closing]
     if is_open_vessel(target.phrase):
         tip_m = max(tip_m, target.position_in_world[2] + target.size_m[2] / 2 - scope.rim_m)
     try:
@@ -99,7 +103,7 @@ def choose_closing(gripper: Gripper, target: Located, heights: HeightMap, tries:
     across = target.yaw_rad + math.pi / 2
     kind = kind_of(target.phrase)
     if is_round(target.phrase) and (kind == "ball" or height > 0.9 * width) and length < 1.25 * width:
-        directions = [math.pi / 2 + k * math.pi / 12 for k in range(-6, 6)]
+        directions = all_around()
     elif kind == "mug":  # round but for its handle
         directions = [across + k * math.pi / 12 for k in range(-3, 4)]
     elif length < 1.15 * width:
@@ -120,6 +124,11 @@ def choose_closing(gripper: Gripper, target: Located, heights: HeightMap, tries:
     choices = sorted(((c, r) for c in directions for r in rooms_m), key=cost)
     closing, room = choices[tries * max(1, len(choices) // 6) % len(choices)]
     return closing, min(width + 2 * room, gripper.widest_m)
+
+
+def all_around() -> list[float]:
+    """Return the directions in which a hand can close on what is round."""
+    return [math.pi / 2 + k * math.pi / 12 for k in range(-6, 6)]
 
 
 def beside(target: Located, heights: HeightMap, closing: float, inner_m: float, outer_m: float) -> float:

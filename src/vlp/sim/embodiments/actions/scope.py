@@ -180,7 +180,7 @@ class Scope(ABC):
         below = self.memory.held.below_tip_m if self.memory.held else 0.0
         highest_m, over_m, least_m = self.heights.highest_m, 0.05, 0.0
         if wall_m:  # not the edge of the furniture; the arm is still unfolding as it comes over a wall
-            half_x, half_y = ((b - a) / 2 for a, b in zip(there.low, there.high, strict=True))
+            half_x, half_y = ((b - a) / 2 - 0.03 for a, b in zip(there.low, there.high, strict=True))
             highest_m, over_m, least_m = self.heights.highest_within(x, y, half_x, half_y, 0.0), 0.06, 0.50
         self.travel_m = min(max(max(highest_m, high_m) + over_m + below, least_m), self.travel_most_m)
         return self.heights
@@ -369,7 +369,13 @@ def kind_of(phrase: str) -> str:
 
 def is_round(phrase: str) -> bool:
     """Return whether a thing looks the same from all sides, so that its yaw does not matter."""
-    return kind_of(phrase) in ("ball", "can", "bottle")
+    return kind_of(phrase) in ("ball", "can", "bottle", "apple", "orange", "plum")
+
+
+def is_ball(phrase: str, size_m: tuple[float, float, float]) -> bool:
+    """Return whether a thing is round and about as high as wide, so that nothing about it is upright."""
+    length, width, height = size_m
+    return is_round(phrase) and 0.75 * length < min(width, height) and height < 1.25 * width
 
 
 def is_open_vessel(phrase: str) -> bool:
