@@ -106,6 +106,15 @@ class Mechanics:
     base_joints: ClassVar[tuple[str, str, str]] = ("base_x", "base_y", "base_yaw")
     """The joints that drive every body's link `base_footprint`, its base frame on the floor: x, y in metres, yaw in radians."""
 
+    def grip_torque(self, angle_rad: float) -> float:
+        """Return the torque in Nm with which the fingers' motor presses at most, at a finger's angle.
+
+        Opened wide, fingers press harder with the same torque: 19 N on a box of 10 cm, 24 N as it was carried, where 13 N hold a
+        plum.
+        """
+        usual, full = 0.70, 1.1 * self.servos[self.closer].force  # a share of the highest grip: carrying adds to it
+        return min(full, usual * self.bounds.grip_force_n * self.gripper.torque_per_newton(angle_rad))
+
 
 def add_base(made: mujoco.MjSpec) -> mujoco.MjsBody:
     """Add the link `base_footprint` with the joints that drive it, and return it."""

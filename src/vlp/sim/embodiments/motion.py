@@ -177,15 +177,10 @@ class Motion(ABC):
         return moves
 
     def _press_gently(self) -> None:
-        """Let the fingers' servo lead by no more than full force takes: one that comes free of an edge would slam shut.
-
-        Opened wide, fingers press harder with the same torque: 19 N on a box of 10 cm, where 13 N hold a plum.
-        """
-        closer, gripper, usual = self.mechanics.closer, self.mechanics.gripper, 0.70
-        servo, (stiffness, _, force, _) = self._servo[closer], self.mechanics.servos[closer]
-        angle = float(self.data.qpos[self._q[closer]])
-        most = usual * self.mechanics.bounds.grip_force_n * gripper.torque_per_newton(angle)
-        nearest = angle - min(1.1 * force, most) / stiffness
+        """Let the fingers' servo lead by no more than its force takes: one that comes free of an edge would slam shut."""
+        closer = self.mechanics.closer
+        servo, angle = self._servo[closer], float(self.data.qpos[self._q[closer]])
+        nearest = angle - self.mechanics.grip_torque(angle) / self.mechanics.servos[closer].stiffness
         self.data.ctrl[servo] = max(self.target[closer], nearest)
 
     def hold(self) -> None:

@@ -53,13 +53,8 @@ def _why_from_the_front(scope: Scope, target: Located) -> str:
 def _grasp_from_above(scope: Scope, target: Located, heights: HeightMap) -> dict[str, Any]:
     gripper, width, table_m = scope.gripper, target.size_m[1], scope.floor_m
     tries = scope.memory.blocked[1] if scope.memory.blocked[0] == target.phrase else 0
-    closing, opening = choose_closing(gripper, target, heights, tries)
+    closing, opening, tip_m = choose_hold(gripper, target, heights, table_m, tries)
     x, y, _ = target.position_in_world
-    tip_m = tip_level(gripper, target, heights, closing, opening, table_m)
-    if tip_m > target.position_in_world[2] and is_ball(target.phrase, target.size_m):  # held above its middle, a plum in a bowl slipped out
-        levels = {c: tip_level(gripper, target, heights, c, opening, table_m) for c in all_around()}
-        closing = min(levels, key=levels.__getitem__)
-        tip_m = levels[closing]
     if is_open_vessel(target.phrase):
         tip_m = max(tip_m, target.position_in_world[2] + target.size_m[2] / 2 - scope.rim_m)
     try:
@@ -91,6 +86,20 @@ def _grasp_from_above(scope: Scope, target: Located, heights: HeightMap) -> dict
         scope.memory.held = None
         raise Failed("slipped", f"the {target.phrase} slipped out of the fingers.")
     return {"opening_m": round(still, 4), "closing_rad": round(closing, 3), "tip_m": round(tip_m, 4)}
+
+
+def choose_hold(
+    gripper: Gripper, target: Located, heights: HeightMap, table_m: float, tries: int = 0
+) -> tuple[float, float, float]:
+    """Return the direction along which to close, the opening to come down with, and the height to which the tips go down."""
+    closing, opening = choose_closing(gripper, target, heights, tries)
+    tip_m = tip_level(gripper, target, heights, closing, opening, table_m)
+    if tip_m > target.position_in_world[2] and is_ball(target.phrase, target.size_m):
+        # Held above its middle, a plum that lay in a bowl slipped out of the fingers on the way.
+        levels = {c: tip_level(gripper, target, heights, c, opening, table_m) for c in all_around()}
+        closing = min(levels, key=levels.__getitem__)
+        tip_m = levels[closing]
+    return closing, opening, tip_m
 
 
 def choose_closing(gripper: Gripper, target: Located, heights: HeightMap, tries: int = 0) -> tuple[float, float]:

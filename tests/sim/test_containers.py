@@ -1,0 +1,142 @@
+"""Putting things into drawers, bins and baskets: where they go, and how arm, base and fingers keep clear of the walls."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from test_approach import HANDS, heights, thing
+from test_bodies_at_home import known
+
+from vlp.sim import sample
+from vlp.sim.embodiments.actions import fixtures
+from vlp.sim.embodiments.actions.front import _slant
+from vlp.sim.embodiments.actions.grasp import choose_hold
+from vlp.sim.embodiments.actions.inside import spot_inside
+from vlp.sim.embodiments.actions.scope import ActionMemory, Held
+from vlp.sim.embodiments.anymal.body import mechanics as anymal
+from vlp.sim.embodiments.hsr.actions.scope import FOREARM_M, HsrScope
+from vlp.sim.embodiments.hsr.body import mechanics as hsr
+from vlp.sim.embodiments.motion import Failed
+from vlp.sim.worlds.home.places import Cabinet
+from vlp.sim.worlds.protocol import Station
+
+BOX = Station((0, 0, 0), (0.70, 0.0, 0.695), "in", (0.56, -0.33), (0.83, 0.33), 0.575, out_m=0.32)
+HAND = (0.06, 0.09)
+
+
+def hsr_at(place, seed=41, pulled_m=0.0, travel_m=0.8):
+    """A scope that knows the home and moves nothing."""
+    memory = ActionMemory(at=place, pulled_m={place: pulled_m})
+    motion = SimpleNamespace(mechanics=hsr())
+    return HsrScope(motion, known("hsr", "home", seed), memory, None, travel_m=travel_m)
+
+
+@pytest.mark.parametrize("place", ["basket", "bin"])
+def test_the_base_of_the_hsr_stays_before_the_wall_of_what_it_reaches_into(place):
+    """Guards against a base that was driven into the basket: it pressed the wall with 635 N for 12 s."""
+    scope = hsr_at(place, travel_m=0.50)
+    (low, high), (x, y, _) = (scope.surface.low, scope.surface.high), scope.surface.middle
+    for ahead_m in (-0.06, 0.0, 0.05):
+        slope = scope._slope_over_walls((x + ahead_m, y, scope.floor_m + 0.06))
+        base_x = x + ahead_m - 0.129 - FOREARM_M * math.cos(slope)  # the palm is 12 mm behind the wrist
+        assert base_x + 0.215 < low[0] - 0.015, (ahead_m, slope)
+    with pytest.raises(Failed, match="walls"):  # where a steep arm would bring the base into the wall
+        scope._slope_over_walls((high[0] - 0.01, y, scope.floor_m + 0.01))
+
+
+def test_the_arm_of_the_hsr_goes_over_the_front_of_the_drawer():
+    """Guards against an arm that sloped down to the shoulder and pressed the drawer's front with 35 N."""
+    scope = hsr_at("drawer", pulled_m=Cabinet().travel_m, travel_m=0.79)
+    x, y, rim_m = scope.surface.middle
+    slope = scope._slope_over_walls((x, y, scope.floor_m + 0.02))
+    wrist_m = scope.floor_m + 0.02 + scope.gripper.tip_reach(0.0) + 0.14
+    to_front_m = x - scope.surface.low[0] + 0.05
+    assert wrist_m - to_front_m * math.tan(slope) - 0.04 > rim_m + 0.03
+
+
+def test_a_thing_goes_where_nothing_lies_in_a_drawer_and_in_the_middle_of_an_empty_one():
+    """Guards against an apple that was lowered on a tennis ball: jammed, the physics diverged with 21,758 N on the drawer."""
+    x, y, floor_m = spot_inside(heights(BOX), BOX, (0.04, 0.04), HAND, 0.03)
+    assert (x, y, floor_m) == (pytest.approx(BOX.middle[0], abs=0.02), pytest.approx(0.0, abs=0.02), BOX.floor_m)
+    ball = heights(BOX, (0.70, 0.0, 0.034, 0.067))
+    x, y, floor_m = spot_inside(ball, BOX, (0.04, 0.04), HAND, 0.03)
+    assert floor_m == BOX.floor_m and max(abs(x - 0.70) - 0.06, abs(y) - 0.09) > 0.034 - 0.011  # clear of the fingers, too
+
+
+def test_in_a_full_bin_a_thing_is_let_go_on_what_lies_there():
+    full = heights(BOX, (0.695, 0.0, 0.4, 0.08))
+    assert spot_inside(full, BOX, (0.04, 0.04), HAND, 0.03)[2] == pytest.approx(BOX.floor_m + 0.08)
+
+
+def test_what_stands_on_the_cabinet_is_not_in_its_drawer():
+    """Guards against a toy car on the cabinet's top that was refused: "what the drawer slides under leaves the hand no room"."""
+    home = known("hsr", "home", 41)
+    x, y = home.places["drawer"].middle[:2]
+    top_m = home.places["cabinet"].middle[2]
+    assert home.inside((x, y, top_m + 0.02), {}) == "" and home.inside((x, y - 0.25, 0.60), {"drawer": 0.32}) == "drawer"
+
+
+def test_the_map_knows_how_far_a_drawer_can_still_be_pulled():
+    home = known("hsr", "home", 40)
+    ajar_m = sample("home", 40).fixtures.drawer * Cabinet().travel_m
+    assert home.left_to_pull_m("drawer", 0.05) == pytest.approx(Cabinet().travel_m - ajar_m - 0.05)
+
+
+class FakeHand:
+    """Notes how it is walked, and meets the end at so far."""
+
+    def __init__(self, end_m):
+        self.end_m, self.walked_m, self.walks = end_m, 0.0, []
+
+    def walk(self, ahead_m, speed, until):
+        self.walks.append((round(ahead_m, 3), speed))
+        self.walked_m += abs(ahead_m)
+        return self.walked_m >= self.end_m
+
+
+@pytest.mark.parametrize(("left_m", "walks"), [(0.32, [(-0.29, 0.15), (-0.06, 0.03)]), (0.02, [(-0.35, 0.03)])])
+def test_a_drawer_comes_slowly_to_its_end(left_m, walks):
+    """Guards against 72 N on a handle and 22 N of grip when a drawer was pulled to its end at 6 cm/s."""
+    hand = FakeHand(left_m)
+    assert fixtures._walk_to_the_end(hand, -0.35, left_m, 0.15, lambda: False) and hand.walks == walks
+
+
+def test_a_ball_in_a_bowl_is_held_below_its_middle():
+    """Guards against a plum held by its top, between a bowl's walls, that slipped out of the fingers on the way."""
+    table = Station((0, 0, 0), (0.60, 0.0, 0.43), "on", (0.36, -0.4), (0.84, 0.4), 0.43)
+    seen = heights(table)
+    away = np.hypot(*(seen.centres() - (0.60, 0.0)).transpose(2, 0, 1))
+    seen.heights[:] = table.floor_m + np.where(away < 0.08, np.clip((away - 0.03) * 1.2, 0.008, 0.06), 0.0)
+    seen.heights[away < 0.03] = table.floor_m + 0.06
+    plum = thing("plum", 0.60, 0.0, (0.056, 0.056, 0.056), floor_m=table.floor_m + 0.007)
+    for hand in HANDS.values():
+        assert choose_hold(hand, plum, seen, table.floor_m)[2] < plum.position_in_world[2]
+
+
+@pytest.mark.parametrize("mechanics", [hsr(), anymal()], ids=["hsr", "anymal"])
+def test_fingers_that_are_opened_wide_press_no_harder_than_others(mechanics):
+    """Guards against 24 N on a box of 10 cm, where the HSR declares 20 N."""
+    gripper = mechanics.gripper
+    for opening_m in np.linspace(0.01, gripper.widest_m, 12):
+        angle = gripper.angle_for(float(opening_m))
+        grip_n = mechanics.grip_torque(angle) / gripper.torque_per_newton(angle)
+        assert grip_n <= 0.7 * mechanics.bounds.grip_force_n + 1e-9
+
+
+def test_a_ball_may_be_put_under_a_board_however_it_lies():
+    """Guards against an orange out of the drawer that ANYmal refused to put on the shelf, since it might fall over."""
+    board = Station((0, 0, 0), (0.66, 0.0, 0.88), "on", (0.5, -0.4), (0.82, 0.4), 0.88, headroom_m=0.33)
+    scope = SimpleNamespace(surface=board, hand_m=0.34)
+    orange = Held("orange", (0.072, 0.072, 0.072), 0.03, 0.07, 0.09, (0.0, 0.0))
+    assert _slant(scope, orange)[0] > math.radians(15)
+    with pytest.raises(Failed, match="upright"):
+        _slant(scope, Held("cola can", (0.066, 0.066, 0.115), 0.06, 0.066, 0.09, (0.0, 0.0)))
+
+
+def test_who_turns_in_a_doorway_keeps_clear_by_what_is_held():
+    """Guards against a plum in the HSR's hand that met the door's frame, 36 cm from the base's axis, and was lost."""
+    home = known("hsr", "home", 10000041)
+    way = home.way(home.stations["coffee table"], home.stations["drawer"], hsr().bounds.radius_m)
+    turns = [a[:2] for a, b in zip(way, way[1:], strict=False) if a[:2] == b[:2]]
+    assert home.floor.clearance_m(turns).min() > 0.42
