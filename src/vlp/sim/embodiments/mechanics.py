@@ -112,7 +112,7 @@ class Mechanics:
         Opened wide, fingers press harder with the same torque: 19 N on a box of 10 cm, 24 N as it was carried, where 13 N hold a
         plum.
         """
-        usual, full = 0.70, 1.1 * self.servos[self.closer].force  # a share of the highest grip: carrying adds to it
+        usual, full = 0.66, 1.1 * self.servos[self.closer].force  # a share of the highest grip: carrying adds to it
         return min(full, usual * self.bounds.grip_force_n * self.gripper.torque_per_newton(angle_rad))
 
 
