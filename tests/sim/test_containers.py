@@ -1,6 +1,7 @@
 """Putting things into drawers, bins and baskets: where they go, and how arm, base and fingers keep clear of the walls."""
 
 import math
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -70,7 +71,7 @@ def test_in_a_full_bin_a_thing_is_let_go_on_what_lies_there():
 
 
 def test_what_stands_on_the_cabinet_is_not_in_its_drawer():
-    """Guards against a toy car on the cabinet's top that was refused: "what the drawer slides under leaves the hand no room"."""
+    """Guards against a toy car on the cabinet's top that was refused, as if the drawer slid under something over it."""
     home = known("hsr", "home", 41)
     x, y = home.places["drawer"].middle[:2]
     top_m = home.places["cabinet"].middle[2]
@@ -124,19 +125,19 @@ def test_fingers_that_are_opened_wide_press_no_harder_than_others(mechanics):
         assert grip_n <= 0.7 * mechanics.bounds.grip_force_n + 1e-9
 
 
-def test_a_ball_may_be_put_under_a_board_however_it_lies():
-    """Guards against an orange out of the drawer that ANYmal refused to put on the shelf, since it might fall over."""
+def test_what_was_taken_from_above_is_laid_down_where_a_board_leaves_no_room_to_stand_it_up():
+    """Guards against what came out of the drawer and was refused at the shelf, since it might fall over."""
     board = Station((0, 0, 0), (0.66, 0.0, 0.88), "on", (0.5, -0.4), (0.82, 0.4), 0.88, headroom_m=0.33)
     scope = SimpleNamespace(surface=board, hand_m=0.34)
-    orange = Held("orange", (0.072, 0.072, 0.072), 0.03, 0.07, 0.09, (0.0, 0.0))
-    assert _slant(scope, orange)[0] > math.radians(15)
-    with pytest.raises(Failed, match="upright"):
-        _slant(scope, Held("cola can", (0.066, 0.066, 0.115), 0.06, 0.066, 0.09, (0.0, 0.0)))
+    for phrase, size in (("orange", (0.072, 0.072, 0.072)), ("tomato soup", (0.068, 0.068, 0.10))):
+        assert _slant(scope, Held(phrase, size, 0.04, 0.07, 0.09, (0.0, 0.0)))[0] > math.radians(15)
+    with pytest.raises(Failed, match="no room"):
+        _slant(scope, Held("orange cup", (0.084, 0.084, 0.095), 0.05, 0.08, 0.1, (0.0, 0.0)))
 
 
 def test_who_turns_in_a_doorway_keeps_clear_by_what_is_held():
     """Guards against a plum in the HSR's hand that met the door's frame, 36 cm from the base's axis, and was lost."""
     home = known("hsr", "home", 10000041)
     way = home.way(home.stations["coffee table"], home.stations["drawer"], hsr().bounds.radius_m)
-    turns = [a[:2] for a, b in zip(way, way[1:], strict=False) if a[:2] == b[:2]]
+    turns = [a[:2] for a, b in pairwise(way) if a[:2] == b[:2]]
     assert home.floor.clearance_m(turns).min() > 0.42

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vlp.core.observation import Located
 from vlp.sim.embodiments.actions.ahead import Ahead
 from vlp.sim.embodiments.actions.approach import Approach, Room
-from vlp.sim.embodiments.actions.scope import Held, Scope, is_ball
+from vlp.sim.embodiments.actions.scope import Held, Scope, is_open_vessel
 from vlp.sim.embodiments.motion import Failed
 
 Mask = NDArray[np.bool_]
@@ -125,23 +125,22 @@ def _rise(scope: Scope, hand: Ahead, top_m: float, steep: bool) -> None:
 def _slant(scope: Scope, held: Held) -> tuple[float, float]:
     """Return how far below level the hand points where it puts down, and how far below the tips the thing reaches then.
 
-    What was taken from above is put down upright where there is room, else leaning, as far as it still falls upright.
+    What was taken from above is put down upright where there is room, else leaning as far as it still falls upright, else laid
+    down; a vessel that may be full is not.
 
     Raises:
-        Failed: "unreachable" where it would fall over.
+        Failed: "unreachable" where there is no room.
     """
     if not held.from_above:
         return held.slant_rad, held.below_tip_m
-    height, deep, ball = held.size_m[2], max(held.size_m[:2]) / 2, is_ball(held.phrase, held.size_m)
+    height, deep = held.size_m[2], max(held.size_m[:2]) / 2
     steepest, wrist_m, over_m = math.radians(85), 0.045, 0.04
-    for k in range(15):
-        slant = steepest - math.radians(5 * k)
+    falls_upright_rad = math.atan(0.85 * min(held.size_m[:2]) / height)
+    most_rad = falls_upright_rad if is_open_vessel(held.phrase) else math.radians(75)
+    for slant in (steepest - math.radians(5 * k) for k in range(15)):
         lean = math.pi / 2 - slant
         low_m = held.below_tip_m * math.cos(lean) + deep * math.sin(lean)
-        if not ball and math.tan(lean) > 0.85 * min(held.size_m[:2]) / height:
-            break
-        if low_m + (scope.hand_m - wrist_m) * math.sin(slant) + wrist_m + over_m < scope.surface.headroom_m:
+        room_m = low_m + (scope.hand_m - wrist_m) * math.sin(slant) + wrist_m + over_m
+        if lean < most_rad and room_m < scope.surface.headroom_m:
             return slant, low_m
-    raise Failed(
-        "unreachable", f"the {held.phrase} was taken from above, and under the board there is no room to put it upright."
-    )
+    raise Failed("unreachable", f"under the board there is no room to put down the {held.phrase}, which was taken from above.")
