@@ -109,8 +109,8 @@ class Mechanics:
     def grip_torque(self, angle_rad: float) -> float:
         """Return the torque in Nm with which the fingers' motor presses at most, at a finger's angle.
 
-        Opened wide, fingers press harder with the same torque: where 13 N held a plum, 19 N held a box of 10 cm, and 24 N as the
-        robot drove.
+        Opened wide, fingers press harder with the same torque: where 13 N held a plum, 19 N held a box of 10 cm, and 24 N as
+        the robot drove.
         """
         usual, full = 0.66, 1.1 * self.servos[self.closer].force  # a share of the highest grip: carrying adds to it
         return min(full, usual * self.bounds.grip_force_n * self.gripper.torque_per_newton(angle_rad))
