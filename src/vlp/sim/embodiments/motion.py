@@ -106,10 +106,6 @@ class Motion(ABC):
         x, y, z = self.data.site("wrist_force").xmat.reshape(3, 3) @ self.data.sensor("wrist_force").data
         return float(x), float(y), float(z)
 
-    def push_force(self, direction: Point) -> float:
-        """Return the force in newtons with which the arm pushes its hand along a direction of the world."""
-        return sum(force * share for force, share in zip(self.wrist_force(), direction, strict=True))
-
     def moved(self, moves: dict[str, float]) -> None:
         """Take note of how far set points have just moved, before the time of that tick passes."""
         del moves

@@ -28,6 +28,7 @@ def open_door(scope: Scope, handle: Located, door: Station) -> dict[str, Any]:
     try:
         if scope.motion.opening() < least_m:
             raise Failed("slipped", f"the fingers closed on nothing where the {handle.phrase} should be.")
+        hand.give_way()
         if arc.turn(wide_rad) and arc.angle_rad < enough_rad:
             raise Failed("stuck", f"the {handle.phrase} does not give way.")
         if scope.motion.opening() < least_m:
@@ -115,15 +116,15 @@ class _Arc:
         or from it. At 5e-6 m/N a tick the base swung; at 0.3 rad/s 2e-6 were too few.
         """
         motion, most_n, rad_s, yields_m_n, smooth = self.hand.motion, 25.0, 0.15, 2e-6, 0.5
-        still, begin, start = motion.wrist_force(), self.angle_rad, (motion.target["base_x"], motion.target["base_y"])
+        begin, start = self.angle_rad, (motion.target["base_x"], motion.target["base_y"])
         radius_m, first, felt, ticks = math.hypot(*self.at_m), self.at_m, [0.0, 0.0], 0
         (hx, hy, _), (sx, sy, _) = self.hand.heading, self.hand.sideways
 
         def way(share: float) -> dict[str, float]:
             nonlocal radius_m
             angle = begin + share * (end_rad - begin)
-            for i, (now, then) in enumerate(zip(motion.wrist_force()[:2], still[:2], strict=True)):
-                felt[i] += smooth * (now - then - felt[i])
+            for i, force in enumerate(self.hand.felt()[:2]):
+                felt[i] += smooth * (force - felt[i])
             along, out = self._side * math.cos(angle), math.sin(angle)
             radius_m -= yields_m_n * (felt[0] * (along * sx - out * hx) + felt[1] * (along * sy - out * hy))
             self.at_m = radius_m * math.cos(angle), radius_m * math.sin(angle)
