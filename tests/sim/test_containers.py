@@ -10,7 +10,7 @@ from test_approach import HANDS, heights, thing
 from test_bodies_at_home import known
 
 from vlp.sim import sample
-from vlp.sim.embodiments.actions import fixtures
+from vlp.sim.embodiments.actions.ahead import Ahead
 from vlp.sim.embodiments.actions.front import _slant
 from vlp.sim.embodiments.actions.grasp import choose_hold
 from vlp.sim.embodiments.actions.inside import spot_inside
@@ -84,23 +84,23 @@ def test_the_map_knows_how_far_a_drawer_can_still_be_pulled():
     assert home.left_to_pull_m("drawer", 0.05) == pytest.approx(Cabinet().travel_m - ajar_m - 0.05)
 
 
-class FakeHand:
+class FakeHand(Ahead):
     """Notes how it is walked, and meets the end at so far."""
 
     def __init__(self, end_m):
-        self.end_m, self.walked_m, self.walks = end_m, 0.0, []
+        self.end_m, self.far_m, self.walks = end_m, 0.0, []
 
     def walk(self, ahead_m, speed, until):
         self.walks.append((round(ahead_m, 3), speed))
-        self.walked_m += abs(ahead_m)
-        return self.walked_m >= self.end_m
+        self.far_m += abs(ahead_m)
+        return self.far_m >= self.end_m
 
 
 @pytest.mark.parametrize(("left_m", "walks"), [(0.32, [(-0.29, 0.15), (-0.06, 0.03)]), (0.02, [(-0.35, 0.03)])])
 def test_a_drawer_comes_slowly_to_its_end(left_m, walks):
     """Guards against 72 N on a handle and 22 N of grip when a drawer was pulled to its end at 6 cm/s."""
     hand = FakeHand(left_m)
-    assert fixtures._walk_to_the_end(hand, -0.35, left_m, 0.15, lambda: False) and hand.walks == walks
+    assert hand.walk_to_the_end(-0.35, left_m, 0.15, lambda: False) and hand.walks == walks
 
 
 def test_a_ball_in_a_bowl_is_held_below_its_middle():

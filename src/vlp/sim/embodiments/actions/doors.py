@@ -49,7 +49,7 @@ def close_door(scope: Scope, handle: Located, door: Station) -> dict[str, Any]:
     arc = _Arc(hand, door)
     half_rad, shut_n = 0.60, 12.0
     beside_m, touching_m, along_m = 0.06, 0.03, 0.012  # to the handle's side and ahead of it
-    inwards_m, before_m = 0.08, 0.05  # of the handle, on the front
+    inwards_m, before_m, free_m = 0.08, 0.05, 0.02  # of the handle, on the front; to the side of it before the hand goes back
     wide = arc.angle_rad > half_rad + 0.1
     hand.point = arc.beside(beside_m if wide else inwards_m, along_m if wide else -before_m)
     try:
@@ -58,11 +58,12 @@ def close_door(scope: Scope, handle: Located, door: Station) -> dict[str, Any]:
         if wide and not stuck:
             arc.shift(touching_m - beside_m)
             stuck = arc.turn(half_rad)
+            arc.shift(free_m)  # moved straight back, the rubber took the handle with it and pressed it with 800 N
             hand.walk(-along_m - before_m)
-            arc.shift(inwards_m - touching_m)
+            arc.shift(inwards_m - touching_m - free_m)
         if stuck:
             raise Failed("stuck", f"the {handle.phrase} does not give way.")
-        shut = hand.walk(0.35, speed=0.15, until=hand.pushes(shut_n))
+        shut = hand.walk_to_the_end(0.35, before_m + arc.to_shut_m(inwards_m), 0.15, hand.pushes(shut_n))
     finally:
         if not scope.motion.stop.is_set():
             hand.leave()
@@ -97,6 +98,11 @@ class _Arc:
         """The angle now."""
         return math.atan2(self.at_m[1], self.at_m[0])
 
+    def to_shut_m(self, inwards_m: float) -> float:
+        """Return how far the door's front is from where it is when shut, so far to the hinge's side of the handle."""
+        stands_out_m, radius_m = 0.045, math.hypot(*self.at_m)
+        return max(0.0, self.at_m[1] - stands_out_m) * (1 - inwards_m / radius_m)
+
     def beside(self, aside_m: float, ahead_m: float) -> tuple[float, float, float]:
         """Return a point so far to the hinge's side of the handle, and so far ahead of it."""
         x, y, z = self.hand.point
@@ -113,9 +119,9 @@ class _Arc:
         """Carry the hand along the arc to an angle; returns whether it took too much force before it was there.
 
         The handle is seen a few millimetres off, and the base is stiff: so the radius follows what pulls the hand to the hinge
-        or from it. At 5e-6 m/N a tick the base swung; at 0.3 rad/s 2e-6 were too few.
+        or from it. At 5e-6 m/N a tick the base swung; at 0.15 rad/s 2e-6 were too few, and a bar seen 5 mm off took 25 N.
         """
-        motion, most_n, rad_s, yields_m_n, smooth = self.hand.motion, 25.0, 0.15, 2e-6, 0.5
+        motion, most_n, rad_s, yields_m_n, smooth = self.hand.motion, 25.0, 0.10, 3e-6, 0.5
         begin, start = self.angle_rad, (motion.target["base_x"], motion.target["base_y"])
         radius_m, first, felt, ticks = math.hypot(*self.at_m), self.at_m, [0.0, 0.0], 0
         (hx, hy, _), (sx, sy, _) = self.hand.heading, self.hand.sideways

@@ -4,7 +4,6 @@ All three stop by what a force sensor in the wrist feels.
 """
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 from vlp.core.observation import Located
@@ -80,7 +79,7 @@ def _open_drawer(scope: Scope, handle: Located, distance_m: float) -> dict[str, 
         pulled_m = scope.memory.pulled_m.get(place, 0.0)
         end_m = scope.map.left_to_pull_m(place, pulled_m) if place else math.inf
         hand.begin()
-        stuck = _walk_to_the_end(hand, -distance_m, end_m, 0.15, hand.pushes(-stuck_n))
+        stuck = hand.walk_to_the_end(-distance_m, end_m, 0.15, hand.pushes(-stuck_n))
         distance_m = hand.walked_m() if stuck else distance_m
         if distance_m < least_m:
             raise Failed("stuck", f"the {handle.phrase} does not give way.")
@@ -105,7 +104,7 @@ def _close_drawer(scope: Scope, handle: Located) -> dict[str, Any]:
     before_m, shut_n, farthest_m = 0.06, 12.0, 0.45
     out_m = (scope.map.places[place].out_m or 0.0) + scope.memory.pulled_m.get(place, 0.0) if place else math.inf
     hand.approach(before_m, closing=hand.sideways, opening_m=0.0)
-    shut = _walk_to_the_end(hand, farthest_m, before_m + out_m, 0.08, hand.pushes(shut_n))
+    shut = hand.walk_to_the_end(farthest_m, before_m + out_m, 0.08, hand.pushes(shut_n))
     walked_m = hand.walked_m()
     hand.leave()
     if not shut:
@@ -113,22 +112,3 @@ def _close_drawer(scope: Scope, handle: Located) -> dict[str, Any]:
     if place:
         scope.memory.pulled_m[place] = 0.0 - (scope.map.places[place].out_m or 0.0)
     return {"distance_m": round(walked_m, 3)}
-
-
-def _walk_to_the_end(hand: Ahead, far_m: float, end_m: float, speed: float, met: Callable[[], bool]) -> bool:
-    """Walk with a drawer in or at the hand, slowly where its end is expected; returns whether that or another end was met.
-
-    At 6 cm/s a drawer that came to its end pulled at the hand with 72 N, before the robot had felt it and stopped.
-
-    Args:
-        hand: at the handle.
-        far_m: how far to walk at most; backwards where negative.
-        end_m: how far it is until the drawer's end.
-        speed: until then, as a share of the base's.
-        met: asked each tick whether the end has been met.
-    """
-    near_m, slow = 0.03, 0.03
-    first_m = min(abs(far_m), max(0.0, end_m - near_m))
-    if first_m and hand.walk(math.copysign(first_m, far_m), speed, until=met):
-        return True
-    return hand.walk(math.copysign(abs(far_m) - first_m, far_m), slow, until=met) if first_m < abs(far_m) else False

@@ -43,7 +43,7 @@ def grasp_ahead(scope: Scope, target: Located, way: Approach) -> dict[str, Any]:
         if scope.memory.held is None:
             motion.open_to(max(motion.opening(), way.opening_m))
         _out(hand, way.before_m, way.steep)
-        hand.leave(0.0)
+        hand.leave()
         raise
     _out(hand, way.before_m, way.steep)
     hand.leave()

@@ -110,6 +110,8 @@ class Scope(ABC):
     travel_m: float = 0.0
     low_arm_m: ClassVar[float] = 0.0
     """How far behind the finger tips of a turned hand (see `turn_hand`) wrist and forearm are low."""
+    folds_m: ClassVar[float] = 0.12
+    """How far a hand that points ahead moves back before the arm folds."""
     rim_m: ClassVar[float] = 0.0
     """How far the tips go down along a vessel at most, so that a ball passes between its rim and the palm."""
     heights: HeightMap | None = field(default=None, repr=False)

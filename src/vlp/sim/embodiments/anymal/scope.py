@@ -35,6 +35,7 @@ class AnymalScope(Scope):
     """ANYmal in the midst of an action."""
 
     low_arm_m, rim_m = 0.50, 0.046
+    folds_m = 0.35  # the elbow comes forward first: from 12 cm before a shut door the hand hit the drawer over it with 1,700 N
 
     @property
     def hand_m(self) -> float:
