@@ -11,6 +11,7 @@ from test_bodies_at_home import known
 
 from vlp.sim import sample
 from vlp.sim.embodiments.actions.ahead import Ahead
+from vlp.sim.embodiments.actions.approach import narrowest_m
 from vlp.sim.embodiments.actions.front import _slant
 from vlp.sim.embodiments.actions.grasp import choose_hold
 from vlp.sim.embodiments.actions.inside import spot_inside
@@ -141,3 +142,46 @@ def test_who_turns_in_a_doorway_keeps_clear_by_what_is_held():
     way = home.way(home.stations["coffee table"], home.stations["drawer"], hsr().bounds.radius_m)
     turns = [a[:2] for a, b in pairwise(way) if a[:2] == b[:2]]
     assert home.floor.clearance_m(turns).min() > 0.42
+
+
+def test_a_hand_gives_way_to_what_pushes_it_aside():
+    """Guards against a door's bar that one finger pressed with 26 N, seen 5 mm off: pulling it open took more than 25 N."""
+    hand, stiff_n_m = object.__new__(Ahead), 30_000.0
+    bar_m, base = 0.004, {"base_x": 0.0, "base_y": 0.0}
+
+    def trace(way, time_s, until):
+        for k in range(round(time_s / 0.02)):
+            base.update(way(k / 75))
+            if until():
+                return True
+        return False
+
+    hand.sideways = (0.0, 1.0, 0.0)
+    hand.motion = SimpleNamespace(target=base, trace=trace)
+    hand.felt = lambda: (0.0, min(26.0, max(-26.0, stiff_n_m * (base["base_y"] + bar_m))), 0.0)
+    hand.give_way()
+    assert base["base_y"] == pytest.approx(-bar_m, abs=0.0002) and base["base_x"] == 0.0
+
+
+def test_a_mug_whose_handle_only_leaves_the_side_of_the_open_door_is_no_task_for_a_hand():
+    """Guards against mugs in the cupboard that were asked for although the door stood where the robot would have to."""
+    mug = thing("red mug", 0.88, 0.0, (0.11, 0.079, 0.093), yaw=-1.0)
+    assert narrowest_m(mug) < 0.08 and math.isinf(narrowest_m(mug, hinged=0.2))
+    for seed in range(60):
+        for thing_ in sample("home", seed).objects:
+            if thing_.product.shape == "mug" and thing_.support.startswith(("cupboard", "shelf")):
+                seen = thing(
+                    thing_.name, 0.0, 0.0, thing_.size_m, yaw=math.remainder(thing_.yaw_rad - math.pi / 2, 2 * math.pi)
+                )
+                assert narrowest_m(seen, hinged=0.2) < 0.1, seed
+
+
+def test_what_lies_in_a_drawer_is_seen_over_its_front_and_has_room_for_a_hand():
+    """Guards against things close behind the drawer's front or under the cabinet's top, out of view or out of reach."""
+    for seed in range(120):
+        scene = sample("home", seed)
+        front_m = scene.furniture["cabinet"].point(-scene.furniture["cabinet"].depth_m / 2)[1]
+        for lies in scene.objects:
+            if lies.support == "drawer":
+                deep_m = lies.position_m[1] - front_m + Cabinet().travel_m * scene.fixtures.drawer
+                assert 0.10 < deep_m < 0.24, (seed, lies.name)

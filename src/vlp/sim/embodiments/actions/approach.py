@@ -110,9 +110,17 @@ def choose_approach(gripper: Gripper, target: Located, heights: HeightMap, surfa
     return f"from the front, something stands in the hand's way to the {target.phrase}"
 
 
-def narrowest_m(target: Located) -> float:
-    """Return how wide a thing, told in the frame of its place, is at least for a hand that comes from the front."""
-    return min((extent for heading, extent, _ in _headings(target) if abs(heading) <= Room().widest_rad), default=math.inf)
+def narrowest_m(target: Located, hinged: float = 0.0) -> float:
+    """Return how wide a thing is at least for a hand that comes from the front.
+
+    Args:
+        target: the thing, in the frame of its place.
+        hinged: y of an open door there, on whose side no robot can stand; 0 where there is none.
+    """
+    ways = (
+        extent for heading, extent, _ in _headings(target) if abs(heading) <= Room().widest_rad and heading * hinged > -1e-3
+    )
+    return min(ways, default=math.inf)
 
 
 def _headings(target: Located) -> Iterator[tuple[float, float, float]]:

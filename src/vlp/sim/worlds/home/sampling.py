@@ -161,7 +161,11 @@ def _turn(product: Product, place: str, rng: np.random.Generator) -> float:
     facing = math.pi / 2 if "table" in place else 0.0
     if product.label:
         return float(rng.uniform(-0.6, 0.6) + facing + (math.pi if rng.random() < 0.5 else 0.0))
-    return float(rng.uniform(-math.pi, math.pi))
+    yaw = float(rng.uniform(-math.pi, math.pi))
+    if product.shape == "mug" and place.startswith(("shelf", "cupboard")):  # its handle out of the way of a hand from the front
+        ahead, aside = math.pi / 2, 0.22 + 0.37 * (2 * abs(yaw) / math.pi - 1)
+        return ahead + aside + (math.pi if yaw < 0 else 0.0)
+    return yaw
 
 
 def _sample_look(rng: np.random.Generator, spread: float) -> HomeLook:

@@ -20,6 +20,7 @@ from vlp.sim.worlds.home.tasks.goals import (
     ToldPlace,
     ToldReading,
     dials,
+    hinge_side_m,
     is_at,
     is_covered,
     place_under,
@@ -295,5 +296,6 @@ def too_wide(truth: HomeTruth, name: str, opening_m: float) -> str:
     if not is_covered(place):
         return ""
     turned = math.remainder(thing.yaw_rad - stand_yaw_rad(place), 2 * math.pi)
-    wide_m = narrowest_m(Located(name, (0, 0, 1, 1), thing.position_in_world, thing.size_m, turned, 1.0, 0.0))
+    seen = Located(name, (0, 0, 1, 1), thing.position_in_world, thing.size_m, turned, 1.0, 0.0)
+    wide_m = narrowest_m(seen, hinge_side_m(place))
     return "" if wide_m + finger_m < opening_m else f"the {name} is too wide for this hand as it stands under the board"

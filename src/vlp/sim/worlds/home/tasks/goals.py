@@ -299,6 +299,15 @@ def stand_yaw_rad(place: str) -> float:
     return _stations()[place].stand[2]
 
 
+def hinge_side_m(place: str) -> float:
+    """Return how far to the left of a place's middle its door hangs, for a robot before it; 0 where there is no door."""
+    there, yaw = _stations()[place], stand_yaw_rad(place)
+    if there.hinge is None:
+        return 0.0
+    x, y = (h - m for h, m in zip(there.hinge, there.middle[:2], strict=True))
+    return math.cos(yaw) * y - math.sin(yaw) * x
+
+
 @cache
 def _rooms() -> dict[str, str]:
     return {name: Rooms().room_of(*place.stand[:2]) for name, place in _stations().items()}
