@@ -117,7 +117,7 @@ def _on_its_own_floor(scene: Cloud, box: Box) -> Cloud:
     What lies in a drawer, or on a board below the widest one, lies below the support, and nothing stood out in its box. On a
     board above it everything stood out, the board itself with it.
     """
-    apart_m, ground_m = 0.03, 0.13  # what is lower than that is the floor, or a bin's bottom
+    apart_m, ground_m = 0.03, 0.09  # what is lower than that is the floor or a bin's bottom; a cupboard's is at 0.10
     x1, y1, x2, y2 = (round(side) for side in box)
     part = (slice(max(y1, 0), y2), slice(max(x1, 0), x2))
     z = scene.height_m[part][scene.valid[part]] + scene.support_z_m
