@@ -147,6 +147,13 @@ class Scope(ABC):
         return self.surface.floor_m if self.surface.takes == "in" else self.surface_m
 
     @property
+    def clear_m(self) -> float:
+        """How far from what it does a hand that points ahead must be while the arm folds: beyond a door that stands open."""
+        hinge = self.surface.hinge
+        leaf_m = 2 * abs(hinge[1] - self.surface.middle[1]) if hinge else 0.0
+        return self.folds_m + leaf_m
+
+    @property
     @abstractmethod
     def hand_m(self) -> float:
         """From the finger tips back to the end of the wrist, which goes where the hand goes."""

@@ -172,7 +172,7 @@ class HsrScope(Scope):
             raise Failed("unreachable", f"the hand does not point ahead at a height of {tip[2]:.2f} m.")
         closing = closing if np.array(closing) @ palm[:3, 1] > 0 else (-closing[0], -closing[1], -closing[2])
         pose = self.gripper.pointing(sight, tip, closing, opening_m)
-        back_m = 0.12  # the arm unfolds before it comes near
+        back_m = self.clear_m  # the arm unfolds before it comes near: to the side, where a door may stand open
         joints["arm_lift_joint"] = lift_m
         joints["base_x"] = motion.target["base_x"] + dx - back_m * math.cos(heading)
         joints["base_y"] = motion.target["base_y"] + dy - back_m * math.sin(heading)
