@@ -110,8 +110,6 @@ class Scope(ABC):
     travel_m: float = 0.0
     low_arm_m: ClassVar[float] = 0.0
     """How far behind the finger tips of a turned hand (see `turn_hand`) wrist and forearm are low."""
-    folds_m: ClassVar[float] = 0.12
-    """How far a hand that points ahead moves back before the arm folds."""
     rim_m: ClassVar[float] = 0.0
     """How far the tips go down along a vessel at most, so that a ball passes between its rim and the palm."""
     heights: HeightMap | None = field(default=None, repr=False)
@@ -147,11 +145,9 @@ class Scope(ABC):
         return self.surface.floor_m if self.surface.takes == "in" else self.surface_m
 
     @property
-    def clear_m(self) -> float:
-        """How far from what it does a hand that points ahead must be while the arm folds: beyond a door that stands open."""
-        hinge = self.surface.hinge
-        leaf_m = 2 * abs(hinge[1] - self.surface.middle[1]) if hinge else 0.0
-        return self.folds_m + leaf_m
+    def folds_m(self) -> float:
+        """How far back from what it does a hand that points ahead must be before the arm folds."""
+        return 0.12
 
     @property
     @abstractmethod

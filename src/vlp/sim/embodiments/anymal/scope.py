@@ -35,12 +35,16 @@ class AnymalScope(Scope):
     """ANYmal in the midst of an action."""
 
     low_arm_m, rim_m = 0.50, 0.046
-    folds_m = 0.35  # the elbow comes forward first: from 12 cm before a shut door the hand hit the drawer over it with 1,700 N
 
     @property
     def hand_m(self) -> float:
         """From the finger tips to behind the wrist."""
         return 0.34
+
+    @property
+    def folds_m(self) -> float:
+        """How far back a hand must be: as the arm folds it comes forward first, and hit a shut door and the drawer over it."""
+        return 0.35
 
     @property
     def travel_most_m(self) -> float:
@@ -146,7 +150,9 @@ class AnymalScope(Scope):
         wrist_z = tip[2] - hand_m * sight[2]
         # The elbow stands out over the line from shoulder to wrist: a shoulder above the wrist pushed it into a shelf.
         sunk_m = min(max(0.0, shoulder_m - wrist_z), 0.26) if covered else 0.0
-        wrist_m = 0.70 if wrist_z < shoulder_m - 0.35 else 0.62  # from the base's axis
+        low, wrist_m = wrist_z < shoulder_m - 0.35, 0.62  # from the base's axis
+        if low:  # deep in a cupboard, the elbow of a less stretched arm pressed the drawer over it with 1,700 N
+            wrist_m = 0.82 if covered else 0.70
         tips_m = wrist_m + hand_m * math.hypot(*sight[:2])
         standing = motion.mechanics.home["base_height"]
         joints = {

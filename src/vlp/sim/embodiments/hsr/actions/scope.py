@@ -47,6 +47,13 @@ class HsrScope(Scope):
         return 0.295
 
     @property
+    def folds_m(self) -> float:
+        """How far back a hand must be: it folds to the side, where a door may stand open."""
+        hinge = self.surface.hinge
+        leaf_m = 2 * abs(hinge[1] - self.surface.middle[1]) if hinge else 0.0
+        return super().folds_m + leaf_m
+
+    @property
     def travel_most_m(self) -> float:
         """The highest that open finger tips can travel, which the lift's end decides."""
         return 0.78 if self.surface_m < LOW_M else 0.88
@@ -172,7 +179,7 @@ class HsrScope(Scope):
             raise Failed("unreachable", f"the hand does not point ahead at a height of {tip[2]:.2f} m.")
         closing = closing if np.array(closing) @ palm[:3, 1] > 0 else (-closing[0], -closing[1], -closing[2])
         pose = self.gripper.pointing(sight, tip, closing, opening_m)
-        back_m = self.clear_m  # the arm unfolds before it comes near: to the side, where a door may stand open
+        back_m = self.folds_m  # the arm unfolds before it comes near: to the side, where a door may stand open
         joints["arm_lift_joint"] = lift_m
         joints["base_x"] = motion.target["base_x"] + dx - back_m * math.cos(heading)
         joints["base_y"] = motion.target["base_y"] + dy - back_m * math.sin(heading)
