@@ -133,7 +133,7 @@ class Ahead:
 
     def leave(self) -> None:
         """Move back a step, fold the arm and open empty fingers there, then to the station, which may lie ahead."""
-        self.walk(-self.scope.folds_m)
+        self.walk(-self.scope.folds_m(self._turned))
         self.motion.follow({**self.scope.posture(self.scope.memory.at), **self.scope.resting_fingers()})
         self.scope.travel_m = 0.0  # straight back from here: nothing lies below the hand
         self.scope.carry()

@@ -144,9 +144,13 @@ class Scope(ABC):
         """Height of what things stand on there: the surface, or a container's floor."""
         return self.surface.floor_m if self.surface.takes == "in" else self.surface_m
 
-    @property
-    def folds_m(self) -> float:
-        """How far back from what it does a hand that points ahead must be before the arm folds."""
+    def folds_m(self, inside: bool) -> float:
+        """Return how far back from what it did a hand that points ahead must be before the arm folds.
+
+        Args:
+            inside: whether it reached into the place, past a door that may stand open.
+        """
+        del inside
         return 0.12
 
     @property
@@ -374,13 +378,14 @@ def kind_of(phrase: str) -> str:
 
 def is_round(phrase: str) -> bool:
     """Return whether a thing looks the same from all sides, so that its yaw does not matter."""
-    return kind_of(phrase) in ("ball", "can", "bottle", "apple", "orange", "plum")
+    return kind_of(phrase) in ("ball", "can", "bottle")
 
 
 def is_ball(phrase: str, size_m: tuple[float, float, float]) -> bool:
-    """Return whether a thing is round and about as high as wide, so that nothing about it is upright."""
+    """Return whether a thing is a ball or a round fruit, and about as high as wide: fingers slip off above its middle."""
     length, width, height = size_m
-    return is_round(phrase) and 0.75 * length < min(width, height) and height < 1.25 * width
+    kinds = ("ball", "apple", "orange", "plum")
+    return kind_of(phrase) in kinds and 0.75 * length < min(width, height) and height < 1.25 * width
 
 
 def is_open_vessel(phrase: str) -> bool:

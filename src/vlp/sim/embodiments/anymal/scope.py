@@ -41,9 +41,9 @@ class AnymalScope(Scope):
         """From the finger tips to behind the wrist."""
         return 0.34
 
-    @property
-    def folds_m(self) -> float:
-        """How far back a hand must be: as the arm folds it comes forward first, and hit a shut door and the drawer over it."""
+    def folds_m(self, inside: bool) -> float:
+        """Return how far back a hand must be: as the arm folds it comes forward first, and hit a shut door and a drawer."""
+        del inside
         return 0.35
 
     @property

@@ -46,12 +46,11 @@ class HsrScope(Scope):
         """From the finger tips to behind the wrist."""
         return 0.295
 
-    @property
-    def folds_m(self) -> float:
-        """How far back a hand must be: it folds to the side, where a door may stand open."""
+    def folds_m(self, inside: bool) -> float:
+        """Return how far back a hand must be: it folds to the side, where a door may stand open."""
         hinge = self.surface.hinge
-        leaf_m = 2 * abs(hinge[1] - self.surface.middle[1]) if hinge else 0.0
-        return super().folds_m + leaf_m
+        leaf_m = 2 * abs(hinge[1] - self.surface.middle[1]) if inside and hinge else 0.0
+        return super().folds_m(inside) + leaf_m
 
     @property
     def travel_most_m(self) -> float:
@@ -163,6 +162,7 @@ class HsrScope(Scope):
         """Unfold the arm ahead, level where the lift allows it, then drive up to the point."""
         motion = self.motion
         yaw = motion.target["base_yaw"]
+        back_m = self.folds_m(sight is not None)  # the arm unfolds before it comes near
         x, y, z = sight or (math.cos(yaw), math.sin(yaw), 0.0)
         heading = turned_to((0.0, 0.0, math.atan2(y, x)), yaw)[2]
         joints = {"base_yaw": heading, "wrist_roll_joint": 0.0 if abs(closing[2]) < 0.5 else math.pi / 2}
@@ -179,7 +179,6 @@ class HsrScope(Scope):
             raise Failed("unreachable", f"the hand does not point ahead at a height of {tip[2]:.2f} m.")
         closing = closing if np.array(closing) @ palm[:3, 1] > 0 else (-closing[0], -closing[1], -closing[2])
         pose = self.gripper.pointing(sight, tip, closing, opening_m)
-        back_m = self.folds_m  # the arm unfolds before it comes near: to the side, where a door may stand open
         joints["arm_lift_joint"] = lift_m
         joints["base_x"] = motion.target["base_x"] + dx - back_m * math.cos(heading)
         joints["base_y"] = motion.target["base_y"] + dy - back_m * math.sin(heading)
