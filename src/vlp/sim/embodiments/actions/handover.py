@@ -33,12 +33,13 @@ def handover(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
             from_person_m, lower_m, sitting_m, aside_m = 0.40 + held.below_tip_m / 2, 0.28, 1.3, 0.10
             height_m -= lower_m if person.size_m[2] < sitting_m else 0.0
             stand_before(scope, person.position_in_world[:2], person.yaw_rad, from_person_m + reach_m)
+    motion.wait(0.3)
+    still, taken = motion.wrist_force(), False  # of hand and load, however it is turned: at its end somebody may pull already
     x, y, yaw = (motion.target[name] for name in Mechanics.base_joints)
     c, s = math.cos(yaw), math.sin(yaw)
     tip = x + reach_m * c - aside_m * s, y + reach_m * s + aside_m * c, height_m
     scope.reach_ahead(tip, (s, -c, 0.0), held.opening_m)
     motion.wait(0.3)
-    still, taken = motion.wrist_force(), False
     for _ in range(round(wait_s / motion.tick_s)):
         motion.wait(motion.tick_s)
         taken = math.dist(motion.wrist_force(), still) > pull_n

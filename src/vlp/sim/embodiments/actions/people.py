@@ -34,7 +34,7 @@ def follow(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
         found = track(scope, at)
         if found is not None:
             at, seen_s = found, motion.data.time
-        elif motion.data.time - seen_s > lost_s:
+        elif motion.data.time - seen_s > lost_s and math.dist(at, steering.here) < gap_m:  # else a wall may be between
             raise Failed("lost", f"{person.phrase} is out of sight.")
         if math.dist(at, (trail or [person.position_in_world])[-1][:2]) > apart_m:
             trail.append(at)
