@@ -74,13 +74,17 @@ def stand_before(scope: Scope, person: tuple[float, ...], facing_rad: float, awa
         person: x, y in the world.
         facing_rad: where the person's front faces.
         away_m: from the person's axis to the base's.
-        beside: whether it stands as far aside as it may, out of the person's way; else as straight before as the floor allows.
+        beside: whether it stands as far aside as it may, out of the person's way, or where it comes from when it gets nowhere
+            before them; else as straight before as the floor allows.
 
     Raises:
         Failed: "no-way".
     """
     step_rad, why = 0.35, "there is no room before that person."
     turns = sorted((i * step_rad for i in range(-3, 4)), key=lambda turn: (-abs(turn) if beside else abs(turn), turn))
+    if beside:  # else behind: who stands in a doorway cannot be passed
+        x, y = (scope.motion.target[name] for name in Mechanics.base_joints[:2])
+        turns.append(math.atan2(y - person[1], x - person[0]) - facing_rad)
     for turn in turns:
         bearing = facing_rad + turn
         x, y = person[0] + away_m * math.cos(bearing), person[1] + away_m * math.sin(bearing)

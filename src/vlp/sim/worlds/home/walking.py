@@ -42,6 +42,7 @@ class Pace:
         near_m: who leads waits for a robot that is farther away.
         engaged_m: who leads or comes along begins once a robot has been this near.
         begin_s, still_m: who leads sets off once it has stood still so long, within so much.
+        lost_s: how long who leads waits for a robot that is left behind before it must come up again.
         behind_m: how far they stay behind a robot.
         room_m: what they keep to everything in the free room, where the robot is to follow.
         tight_m: what they keep where there is less room.
@@ -58,6 +59,7 @@ class Pace:
     engaged_m: float = 1.3
     begin_s: float = 2.0
     still_m: float = 0.02
+    lost_s: float = 4.0
     behind_m: float = 1.0
     room_m: float = 0.45
     tight_m: float = 0.24
@@ -176,7 +178,12 @@ class _Walker:
             if away_m > self.pace.engaged_m or math.dist(self.mind[-2:], self.robot) > self.pace.still_m:
                 self.mind[3], self.mind[-2:] = self.data.time, self.robot
             self.mind[4] = self.data.time - self.mind[3] > self.pace.begin_s
-        return bool(self.mind[4]) and away_m < self.pace.near_m
+        near = away_m < self.pace.near_m
+        if self.mind[4] and near:
+            self.mind[3] = self.data.time
+        elif self.data.time - self.mind[3] > self.pace.lost_s:  # then it must come up again
+            self.mind[4] = 0.0
+        return bool(self.mind[4]) and near
 
     def _come(self, away_m: float) -> None:
         """Look for the way to the robot, once it has been near."""
