@@ -28,7 +28,7 @@ def follow(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     gap_m, apart_m, still_s, wait_s, lost_s, look_s = 1.0, 0.15, 3.0, 8.0, 2.0, 0.2
     tight_m = motion.mechanics.bounds.radius_m + 0.10
     at, trail = person.position_in_world[:2], list[Point2]()
-    stand_before(scope, at, person.yaw_rad, 1.15, beside=True)
+    stand_before(scope, at, person.yaw_rad, _away_m(scope), beside=True)
     steering, began_s, seen_s, moved_s = _Steering(scope), motion.data.time, motion.data.time, motion.data.time
     while motion.data.time - moved_s < (still_s if moved_s > began_s else wait_s):
         found = track(scope, at)
@@ -59,11 +59,16 @@ def guide(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
         Failed: "no-way" where it cannot come near the person, or to the place.
     """
     person, place = located(arguments["target"]), str(arguments["place"])
-    stand_before(scope, person.position_in_world[:2], person.yaw_rad, 1.15)
+    stand_before(scope, person.position_in_world[:2], person.yaw_rad, _away_m(scope))
     scope.motion.wait(1.0)
     scope.drive_to(place, speed=0.6)
     scope.motion.wait(3.0)
     return {"guided": person.phrase, "at": place}
+
+
+def _away_m(scope: Scope) -> float:
+    """Return how far before somebody who is about to walk the robot stands: out of reach of arms that they raise."""
+    return 0.86 + scope.motion.mechanics.bounds.radius_m
 
 
 def stand_before(scope: Scope, person: tuple[float, ...], facing_rad: float, away_m: float, beside: bool = False) -> None:
@@ -81,7 +86,7 @@ def stand_before(scope: Scope, person: tuple[float, ...], facing_rad: float, awa
         Failed: "no-way".
     """
     step_rad, why = 0.35, "there is no room before that person."
-    turns = sorted((i * step_rad for i in range(-3, 4)), key=lambda turn: (-abs(turn) if beside else abs(turn), turn))
+    turns = sorted((i * step_rad for i in range(-4, 5)), key=lambda turn: (-abs(turn) if beside else abs(turn), turn))
     if beside:  # else behind: who stands in a doorway cannot be passed
         x, y = (scope.motion.target[name] for name in Mechanics.base_joints[:2])
         turns.append(math.atan2(y - person[1], x - person[0]) - facing_rad)

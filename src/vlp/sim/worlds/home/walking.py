@@ -64,7 +64,7 @@ class Pace:
     room_m: float = 0.45
     tight_m: float = 0.24
     ahead_m: float = 0.5
-    wait_m: float = 0.75
+    wait_m: float = 1.05
     give_way_m: float = 0.85
     again_s: float = 0.5
 
