@@ -8,6 +8,7 @@ from in_home import Bumps, do, robot_in_home, see
 
 from vlp.core.errors import UsageError
 from vlp.core.observation import Located
+from vlp.sim.embodiments.actions import handover
 from vlp.sim.embodiments.actions.people import stand_before
 from vlp.sim.embodiments.actions.scope import Held
 from vlp.sim.embodiments.motion import Failed
@@ -76,6 +77,22 @@ def test_who_sits_goes_nowhere():
     robot = robot_in_home("hsr", 1)
     with pytest.raises(UsageError, match="nobody 'Jane' who stands"):
         send(robot.simulation.data, robot.simulation.scene, walkers_from(robot.simulation.scene), "Jane", Walk.ALONE, "kitchen")
+
+
+@pytest.mark.parametrize(("slant_rad", "sticks_out_m"), [(math.pi / 2, 0.10), (0.35, 0.0)], ids=["from above", "at its side"])
+def test_a_robot_stands_no_farther_away_than_what_sticks_out_of_its_hand(monkeypatch, slant_rad, sticks_out_m):
+    """Guards against a bottle, upright in a hand that points ahead, which nobody reached: it was 5 cm too far away."""
+    robot, stood = robot_in_home("hsr", 1), []
+    robot.memory.held = Held("spray bottle", (0.08, 0.08, 0.22), 0.10, 0.07, 0.09, (0.0, 0.0), slant_rad=slant_rad)
+
+    def stand(scope, person, facing_rad, away_m):
+        stood.append(away_m)
+        raise Failed("no-way", "it stays where it is.")
+
+    monkeypatch.setattr(handover, "stand_before", stand)
+    with pytest.raises(Failed, match="stays"):
+        handover.handover(robot._scope(), {"target": person(robot, "Morgan")})
+    assert stood == [pytest.approx(0.40 + sticks_out_m / 2 + 0.85)]
 
 
 def test_who_leads_sets_off_once_the_robot_stands_still_and_waits_for_one_left_behind():

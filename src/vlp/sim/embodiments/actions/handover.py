@@ -30,7 +30,8 @@ def handover(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
             motion.follow({Mechanics.base_joints[2]: yaw + math.remainder(ahead - yaw, 2 * math.pi)})
         else:
             # Before the right half of the chest, with room for what sticks out of the hand; who sits is lower.
-            from_person_m, lower_m, sitting_m, aside_m = 0.40 + held.below_tip_m / 2, 0.28, 1.3, 0.10
+            ahead_m = held.below_tip_m if held.from_above else 0.0  # what was taken at its side stands upright in the hand
+            from_person_m, lower_m, sitting_m, aside_m = 0.40 + ahead_m / 2, 0.28, 1.3, 0.10
             height_m -= lower_m if person.size_m[2] < sitting_m else 0.0
             stand_before(scope, person.position_in_world[:2], person.yaw_rad, from_person_m + reach_m)
     motion.wait(0.3)
