@@ -7,6 +7,7 @@ import pytest
 
 from vlp.core.errors import UsageError
 from vlp.sim import open_world, sample
+from vlp.sim.embodiments.actions.map import Map
 from vlp.sim.worlds.floor import FloorPlan
 
 WALL = ((1.9, 0.0), (2.1, 2.4))
@@ -59,3 +60,28 @@ def test_paths_of_the_worlds_stay_clear_between_their_places(world: str):
     free = [place.stand[:2] for place in stations.values() if floor.clearance_m([place.stand[:2]])[0] > 0.3]
     for a, b in pairwise(free):
         assert _nearest_m(floor, floor.path(a, b, 0.27)) >= 0.27 - 0.01
+
+
+def test_more_is_kept_on_the_way_than_near_its_ends():
+    """Guards against a way that grazed the wall's corner because the robot stood before something where it began."""
+    start, goal = (0.35, 1.0), (3.0, 1.0)
+    with pytest.raises(UsageError, match="start"):
+        FLOOR.path(start, goal, 0.5)
+    path = FLOOR.path(start, goal, 0.5, 0.3)
+    away = [p for p in path if min(np.hypot(*np.subtract(p, end)) for end in (start, goal)) > 0.6]
+    assert away and float(FLOOR.clearance_m(away).min()) >= 0.5 - 0.01
+    assert FLOOR.free(start, (0.35, 3.5), 0.4, 0.3) is False and FLOOR.free(start, (0.35, 1.4), 0.4, 0.3) is True
+
+
+@pytest.mark.parametrize("radius_m", [0.30, 0.40])
+def test_the_doorway_is_passed_with_room_for_what_the_hand_holds(radius_m: float):
+    """Guards against the HSR's hand, 0.43 m from its axis with a cup in it, on the jamb: ways kept 0.30 m."""
+    scene = sample("home", 10000061)
+    home = open_world("home")
+    floor, stations = home.floor(scene), home.stations(scene)
+    poses = {name: place.stand for name, place in stations.items()}
+    known = Map(stations, poses, floor, lambda name: False)
+    for a, b in (("basket", "shelf: lower"), ("living room", "gauges"), ("cabinet", "button")):
+        points = [poses[a], *known.way(poses[a], poses[b], radius_m)]
+        way = np.concatenate([np.linspace(p[:2], q[:2], 40) for p, q in pairwise(points)])
+        assert float(floor.clearance_m(way[abs(way[:, 0] - 2.45) < 0.6]).min()) > 0.44

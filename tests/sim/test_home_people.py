@@ -8,10 +8,14 @@ from in_home import Bumps, do, robot_in_home, see
 
 from vlp.core.errors import UsageError
 from vlp.core.observation import Located
+from vlp.sim.embodiments.actions import handover
+from vlp.sim.embodiments.actions.people import stand_before
 from vlp.sim.embodiments.actions.scope import Held
+from vlp.sim.embodiments.motion import Failed
+from vlp.sim.opengl import mujoco
 from vlp.sim.worlds.home.mannequins import force_on_n, hand_of
 from vlp.sim.worlds.home.reacting import walkers_from
-from vlp.sim.worlds.home.walking import Walk, send
+from vlp.sim.worlds.home.walking import Walk, send, walk, where
 
 
 def person(robot, name):
@@ -73,6 +77,66 @@ def test_who_sits_goes_nowhere():
     robot = robot_in_home("hsr", 1)
     with pytest.raises(UsageError, match="nobody 'Jane' who stands"):
         send(robot.simulation.data, robot.simulation.scene, walkers_from(robot.simulation.scene), "Jane", Walk.ALONE, "kitchen")
+
+
+@pytest.mark.parametrize(("slant_rad", "sticks_out_m"), [(math.pi / 2, 0.10), (0.35, 0.0)], ids=["from above", "at its side"])
+def test_a_robot_stands_no_farther_away_than_what_sticks_out_of_its_hand(monkeypatch, slant_rad, sticks_out_m):
+    """Guards against a bottle, upright in a hand that points ahead, which nobody reached: it was 5 cm too far away."""
+    robot, stood = robot_in_home("hsr", 1), []
+    robot.memory.held = Held("spray bottle", (0.08, 0.08, 0.22), 0.10, 0.07, 0.09, (0.0, 0.0), slant_rad=slant_rad)
+
+    def stand(scope, person, facing_rad, away_m):
+        stood.append(away_m)
+        raise Failed("no-way", "it stays where it is.")
+
+    monkeypatch.setattr(handover, "stand_before", stand)
+    with pytest.raises(Failed, match="stays"):
+        handover.handover(robot._scope(), {"target": person(robot, "Morgan")})
+    assert stood == [pytest.approx(0.40 + sticks_out_m / 2 + 0.85)]
+
+
+def test_who_leads_sets_off_once_the_robot_stands_still_and_waits_for_one_left_behind():
+    """Guards against a person who left while the robot was still coming up, and was looked for where they had been."""
+    simulation = robot_in_home("hsr", 1).simulation
+    data, scene, first = simulation.data, simulation.scene, walkers_from(simulation.scene)
+    morgan = next(person for person in scene.persons if person.name == "Morgan")
+    x, y, yaw = where(data, morgan)
+    send(data, scene, first, "Morgan", Walk.LEADS, "kitchen")
+
+    def passes(seconds, ahead_m, sway_m=0.0):
+        for i in range(round(10 * seconds)):
+            far_m = ahead_m + sway_m * (i % 2)
+            data.time += 0.1
+            walk(data, scene, (x + far_m * math.cos(yaw), y + far_m * math.sin(yaw), 0.0), first)
+            mujoco.mj_kinematics(simulation.model, data)
+        return math.dist(where(data, morgan)[:2], (x, y))
+
+    assert passes(3.0, 1.2, sway_m=0.05) == 0.0
+    assert passes(1.5, 1.2) == 0.0
+    gone_m = passes(1.5, 1.2)
+    assert gone_m > 0.1
+    assert passes(6.0, 5.0) == gone_m and passes(1.5, 1.4) == gone_m  # left behind: it must come up again
+
+
+def test_a_robot_comes_to_who_stands_in_a_doorway_from_behind():
+    """Guards against a robot that found no way to the far side of a person who filled the door and waited there for it."""
+    robot = robot_in_home("hsr", 1)
+    tried = []
+
+    class Doorway(type(robot._scope())):
+        """A scope of the robot's that gets no farther than the door and drives nowhere."""
+
+        def drive_up_to(self, pose):
+            tried.append(pose)
+            if pose[0] > 2.4:
+                raise Failed("no-way", "somebody stands in the door.")
+
+    scope = Doorway(robot.motion, robot._scope().map, robot.memory, robot._scope().look)
+    stand_before(scope, (2.6, -0.9), 0.0, 1.15, beside=True)
+    x, y, heading = tried[-1]
+    assert x < 1.6 and abs(math.remainder(heading - math.atan2(-0.9 - y, 2.6 - x), 2 * math.pi)) < 1e-6
+    with pytest.raises(Failed, match="door"):
+        stand_before(scope, (2.6, -0.9), 0.0, 1.15)
 
 
 @pytest.mark.slow

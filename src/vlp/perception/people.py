@@ -23,7 +23,7 @@ def meeting() -> Primitive:
 def locate_person(scene: Cloud, detection: Detection, stamp_s: float) -> Located | None:
     """Return where a person stands, sits or lies, None where depth shows nothing.
 
-    The middle is that of the upper body; yaw is where the front faces, towards the camera where the grounder does not know.
+    The middle is that of the trunk; yaw is where the front faces, towards the camera where the grounder does not know.
 
     Args:
         scene: the points of the image that was grounded.
@@ -34,7 +34,9 @@ def locate_person(scene: Cloud, detection: Detection, stamp_s: float) -> Located
     within = np.zeros_like(scene.valid)
     within[y1:y2, x1:x2] = True
     upper = within.copy()
-    upper[(y1 + y2) // 2 :] = False
+    whole_in_view = y2 < len(within) - 1
+    if whole_in_view:  # else its upper half is but the head of somebody near
+        upper[(y1 + y2) // 2 :] = False
     body, least, half_depth_m = scene.points(upper), 12, 0.10
     if len(body) < least:
         return None

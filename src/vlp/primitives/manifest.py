@@ -161,8 +161,8 @@ class Limits:
     Args:
         workspace_min_m, workspace_max_m: corners of the box, in the base frame at the station, that the hand may enter;
             the space above the robot's own base is exempt, since the hand is carried there wherever the base stands.
-        workspace_at: "place" where every place has this box before its own stand; None where the world has one station, in
-            whose frame all positions are.
+        workspace_at: "place" where every place has this box before its own stand, and every person before whom the robot
+            stands; None where the world has one station, in whose frame all positions are.
         base_speed_m_s, hand_speed_m_s: highest speeds.
         grip_force_n: highest force of the gripper.
         gripper_opening_m: widest opening.

@@ -59,6 +59,8 @@ class Gauge:
         self._tips = [[g for g in range(model.ngeom) if model.geom_bodyid[g] == tip and model.geom_contype[g]] for tip in tips]
         stands = [place.stand for place in self.simulation.places.values()]
         self._stands = np.array(stands if self.limits.workspace_at == "place" else [(0.0, 0.0, 0.0)])
+        people = self.simulation.world.people(self.simulation.scene).values() if self.limits.workspace_at else ()
+        self._people = [model.body(bodies[0]).id for bodies in people]
         self._track: list[Any] = []
         tick_s = 0.02
         self._borne_n: deque[float] = deque(maxlen=round(tick_s / model.opt.timestep))
@@ -108,11 +110,18 @@ class Gauge:
         if low is None or high is None:
             return 0.0
         away = np.hypot(*(hand - base)[:, :2].T) >= self.simulation.embodiment.own_m
-        x, y, yaw = self._stands.T
+        x, y, yaw = np.concatenate([self._stands, self._before_people()]).T
         c, s, dx, dy = np.cos(yaw), np.sin(yaw), hand[:, :1] - x, hand[:, 1:2] - y
         local = np.stack([c * dx + s * dy, c * dy - s * dx, np.broadcast_to(hand[:, 2:], dx.shape)], axis=-1)
         beyond = np.maximum(low - local, local - high).max(axis=2).min(axis=1)  # in any place's workspace
         return float(np.where(away, beyond, 0.0).max(initial=0.0))
+
+    def _before_people(self) -> Any:
+        """Return where the base is, if it is before a person: a workspace of its own, as before a place's stand."""
+        near_m, base = 1.6, self.simulation.embodiment.base(self.simulation.data)
+        people = self.simulation.data.xpos[self._people, :2]
+        near = len(people) and (np.linalg.norm(people - base[:2], axis=1) < near_m).any()
+        return np.array([base] if near else []).reshape(-1, 3)
 
     def _pressed(self, geoms: Pairs) -> dict[int, Any]:
         """Return, for each body that is no part of the hand, the forces of either finger on it: (2, 3), in newtons."""

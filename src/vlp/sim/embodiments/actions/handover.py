@@ -30,15 +30,17 @@ def handover(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
             motion.follow({Mechanics.base_joints[2]: yaw + math.remainder(ahead - yaw, 2 * math.pi)})
         else:
             # Before the right half of the chest, with room for what sticks out of the hand; who sits is lower.
-            from_person_m, lower_m, sitting_m, aside_m = 0.40 + held.below_tip_m / 2, 0.28, 1.3, 0.10
+            ahead_m = held.below_tip_m if held.from_above else 0.0  # what was taken at its side stands upright in the hand
+            from_person_m, lower_m, sitting_m, aside_m = 0.40 + ahead_m / 2, 0.28, 1.3, 0.10
             height_m -= lower_m if person.size_m[2] < sitting_m else 0.0
             stand_before(scope, person.position_in_world[:2], person.yaw_rad, from_person_m + reach_m)
+    motion.wait(0.3)
+    still, taken = motion.wrist_force(), False  # of hand and load, however it is turned: at its end somebody may pull already
     x, y, yaw = (motion.target[name] for name in Mechanics.base_joints)
     c, s = math.cos(yaw), math.sin(yaw)
     tip = x + reach_m * c - aside_m * s, y + reach_m * s + aside_m * c, height_m
     scope.reach_ahead(tip, (s, -c, 0.0), held.opening_m)
     motion.wait(0.3)
-    still, taken = motion.wrist_force(), False
     for _ in range(round(wait_s / motion.tick_s)):
         motion.wait(motion.tick_s)
         taken = math.dist(motion.wrist_force(), still) > pull_n

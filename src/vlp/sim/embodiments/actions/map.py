@@ -152,7 +152,8 @@ class Map:
         Raises:
             Failed: "no-way" with what stands in it.
         """
-        if self.floor.free(start[:2], goal[:2], radius_m):
+        wide_m = 1.25 * radius_m  # an arm in carry posture, and what it holds, reach farther than a body that turns
+        if self.floor.free(start[:2], goal[:2], wide_m, radius_m):
             return [goal]
         why, least = "", 0.75  # of the radius: straight ahead, a body is narrower than where it turns
         for share in (1.5, 1.25, 1.0):  # as far from everything as there is room: what is held may stand out beyond the radius
@@ -163,7 +164,8 @@ class Map:
                     "no-way", f"there is {max(ends_m, 0.0):.2f} m of room where the robot needs {radius_m:.2f} m to turn."
                 )
             try:
-                corners = self.floor.path(out[:2], before[:2], share * radius_m if share > 1 else min(ends_m, radius_m))
+                room_m = share * radius_m if share > 1 else min(ends_m, radius_m)
+                corners = self.floor.path(out[:2], before[:2], room_m, ends_m)
                 break
             except UsageError as error:
                 why = error.message

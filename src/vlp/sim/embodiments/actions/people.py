@@ -28,13 +28,13 @@ def follow(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     gap_m, apart_m, still_s, wait_s, lost_s, look_s = 1.0, 0.15, 3.0, 8.0, 2.0, 0.2
     tight_m = motion.mechanics.bounds.radius_m + 0.10
     at, trail = person.position_in_world[:2], list[Point2]()
-    stand_before(scope, at, person.yaw_rad, 1.15, beside=True)
+    stand_before(scope, at, person.yaw_rad, _away_m(scope), beside=True)
     steering, began_s, seen_s, moved_s = _Steering(scope), motion.data.time, motion.data.time, motion.data.time
     while motion.data.time - moved_s < (still_s if moved_s > began_s else wait_s):
         found = track(scope, at)
         if found is not None:
             at, seen_s = found, motion.data.time
-        elif motion.data.time - seen_s > lost_s:
+        elif motion.data.time - seen_s > lost_s and math.dist(at, steering.here) < gap_m:  # else a wall may be between
             raise Failed("lost", f"{person.phrase} is out of sight.")
         if math.dist(at, (trail or [person.position_in_world])[-1][:2]) > apart_m:
             trail.append(at)
@@ -59,11 +59,16 @@ def guide(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
         Failed: "no-way" where it cannot come near the person, or to the place.
     """
     person, place = located(arguments["target"]), str(arguments["place"])
-    stand_before(scope, person.position_in_world[:2], person.yaw_rad, 1.15)
+    stand_before(scope, person.position_in_world[:2], person.yaw_rad, _away_m(scope))
     scope.motion.wait(1.0)
     scope.drive_to(place, speed=0.6)
     scope.motion.wait(3.0)
     return {"guided": person.phrase, "at": place}
+
+
+def _away_m(scope: Scope) -> float:
+    """Return how far before somebody who is about to walk the robot stands: out of reach of arms that they raise."""
+    return 0.86 + scope.motion.mechanics.bounds.radius_m
 
 
 def stand_before(scope: Scope, person: tuple[float, ...], facing_rad: float, away_m: float, beside: bool = False) -> None:
@@ -74,13 +79,17 @@ def stand_before(scope: Scope, person: tuple[float, ...], facing_rad: float, awa
         person: x, y in the world.
         facing_rad: where the person's front faces.
         away_m: from the person's axis to the base's.
-        beside: whether it stands as far aside as it may, out of the person's way; else as straight before as the floor allows.
+        beside: whether it stands as far aside as it may, out of the person's way, or where it comes from when it gets nowhere
+            before them; else as straight before as the floor allows.
 
     Raises:
         Failed: "no-way".
     """
     step_rad, why = 0.35, "there is no room before that person."
-    turns = sorted((i * step_rad for i in range(-3, 4)), key=lambda turn: (-abs(turn) if beside else abs(turn), turn))
+    turns = sorted((i * step_rad for i in range(-4, 5)), key=lambda turn: (-abs(turn) if beside else abs(turn), turn))
+    if beside:  # else behind: who stands in a doorway cannot be passed
+        x, y = (scope.motion.target[name] for name in Mechanics.base_joints[:2])
+        turns.append(math.atan2(y - person[1], x - person[0]) - facing_rad)
     for turn in turns:
         bearing = facing_rad + turn
         x, y = person[0] + away_m * math.cos(bearing), person[1] + away_m * math.sin(bearing)

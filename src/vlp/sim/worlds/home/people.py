@@ -81,7 +81,7 @@ def free_spot(room: str, others: Sequence[tuple[float, ...]]) -> tuple[float, fl
         others: x, y of people.
     """
     apart_m, up = 0.6, math.pi / 2
-    for pose in (*standing_spots().values(), (0.6, -1.8, up), (6.3, -1.8, up)):
+    for pose in (*standing_spots().values(), (1.0, -1.8, up), (6.3, -1.8, up)):
         if Rooms().room_of(*pose[:2]) == room and all(math.dist(pose[:2], other) > apart_m for other in others):
             return pose
     return None

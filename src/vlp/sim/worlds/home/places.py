@@ -123,7 +123,7 @@ def stations(scene: HomeScene) -> dict[str, Station]:
         "drawer": _beside(cabinet, -0.20, 0.0),
         "cupboard": _beside(cabinet, 0.0, cabinet.width_m / 4),
         "start": (-0.2, 0.0, 0.0),
-        "living room": (-0.9, -1.2, 0.0),
+        "living room": (-0.5, -1.3, 0.0),
         "kitchen": (3.5, -0.6, 0.0),
         "door": (Rooms().wall_x_m[0] - 0.5, sum(Rooms().door_y_m) / 2, 0.0),
     }

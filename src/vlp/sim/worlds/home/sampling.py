@@ -55,7 +55,7 @@ def _sample_furniture(rng: np.random.Generator) -> dict[str, Furniture]:
         "fridge": at_back(6.55, 0.62, 0.66, 1.70, 0.60),
         "bin": Furniture(near(6.80, 0.05), near(0.70, 0.1), 0.0, 0.30, 0.34, 0.30, 0.32),
         "basket": Furniture(near(1.90, 0.06), near(-1.93, 0.04), 0.0, 0.30, 0.40, 0.22, 0.34),
-        "sofa": at_back(-0.95, 0.85, 1.75, 0.80, 0.38),
+        "sofa": at_back(-0.95, 0.85, 1.75, 0.80, 0.70),
         "lamp": Furniture(near(0.42, 0.05), near(1.98, 0.05), up, 0.28, 0.28, 1.55, 0.45),
         "plant": Furniture(near(-1.90, 0.04), near(-1.98, 0.04), 0.0, 0.30, 0.30, 0.95, 0.45),
         "button": Furniture(rooms.wall_x_m[0], near(1.30, 0.1), 0.0, 0.05, 0.12, near(0.85, 0.05), 0.50),

@@ -171,7 +171,7 @@ class _Taker:
         low_m = float(np.abs(body.xmat.reshape(3, 3)[2]) @ size_m) / 2
         goal = body.xpos + m.beside_m * self._homewards(body.xpos) - (0.0, 0.0, low_m + m.below_m)
         away = goal - self._palm()
-        if np.linalg.norm(away) < m.near_m:
+        if np.linalg.norm(away) < m.near_m and self._is_still(name):
             self._grip(name)
             self._begin(Phase.PULLS)
             return
@@ -209,13 +209,16 @@ class _Taker:
             partners = touching.get(thing.phrase, ())
             if not all(any(name.startswith(finger) for name in partners) for finger in hand.each):
                 continue
-            shoulder, joint = self.data.body(joint_names(self.person.name)[0]).xpos, self.data.joint(thing.phrase)
+            shoulder = self.data.body(joint_names(self.person.name)[0]).xpos
             near = np.linalg.norm(self.data.body(thing.phrase).xpos - shoulder) < self.manner.reach_m
-            still = np.linalg.norm(joint.qvel[:3]) < self.manner.still_m_s or self.mind[1] == Phase.REACHES
+            still = self._is_still(thing.phrase) or self.mind[1] == Phase.REACHES
             own = touching.get(hand_of(self.person.name), set())
             if near and still and not own & ({other.phrase for other in self.scene.objects} - {thing.phrase}):
                 return i
         return -1
+
+    def _is_still(self, name: str) -> bool:
+        return bool(np.linalg.norm(self.data.joint(name).qvel[:3]) < self.manner.still_m_s)
 
     def _touched_by(self, hand: Fingers) -> bool:
         return any(name.startswith(hand.hand) for name in self._touching().get(self._name(), ()))

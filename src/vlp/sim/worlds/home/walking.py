@@ -41,7 +41,8 @@ class Pace:
         turn_rad_s: how fast they turn.
         near_m: who leads waits for a robot that is farther away.
         engaged_m: who leads or comes along begins once a robot has been this near.
-        begin_s: how long after that who leads sets off.
+        begin_s, still_m: who leads sets off once it has stood still so long, within so much.
+        lost_s: how long who leads waits for a robot that is left behind before it must come up again.
         behind_m: how far they stay behind a robot.
         room_m: what they keep to everything in the free room, where the robot is to follow.
         tight_m: what they keep where there is less room.
@@ -57,11 +58,13 @@ class Pace:
     near_m: float = 1.9
     engaged_m: float = 1.3
     begin_s: float = 2.0
+    still_m: float = 0.02
+    lost_s: float = 4.0
     behind_m: float = 1.0
     room_m: float = 0.45
     tight_m: float = 0.24
     ahead_m: float = 0.5
-    wait_m: float = 0.75
+    wait_m: float = 1.05
     give_way_m: float = 0.85
     again_s: float = 0.5
 
@@ -72,8 +75,11 @@ def most_corners() -> int:
 
 
 def n_remembered() -> int:
-    """Return how many numbers of user data a walker takes: time, gait, yaw in the end, last look, engaged, and corners."""
-    return 6 + 2 * most_corners()
+    """Return how many numbers of user data a walker takes.
+
+    They are time, gait, yaw in the end, last look, engaged, the number of corners, the corners, and where a robot last moved.
+    """
+    return 6 + 2 * most_corners() + 2
 
 
 def where(data: mujoco.MjData, person: HomePerson) -> Pose2:
@@ -167,10 +173,17 @@ class _Walker:
         self._stand()
 
     def _leads(self, away_m: float) -> bool:
-        """Return whether to walk on: some time after a robot came up, and as long as it is not left behind."""
-        if not self.mind[4] and away_m < self.pace.engaged_m:
-            self.mind[3:5] = self.data.time, 1.0
-        return bool(self.mind[4]) and self.data.time - self.mind[3] > self.pace.begin_s and away_m < self.pace.near_m
+        """Return whether to walk on: once a robot that came up has stood still, and as long as it is not left behind."""
+        if not self.mind[4]:
+            if away_m > self.pace.engaged_m or math.dist(self.mind[-2:], self.robot) > self.pace.still_m:
+                self.mind[3], self.mind[-2:] = self.data.time, self.robot
+            self.mind[4] = self.data.time - self.mind[3] > self.pace.begin_s
+        near = away_m < self.pace.near_m
+        if self.mind[4] and near:
+            self.mind[3] = self.data.time
+        elif self.data.time - self.mind[3] > self.pace.lost_s:  # then it must come up again
+            self.mind[4] = 0.0
+        return bool(self.mind[4]) and near
 
     def _come(self, away_m: float) -> None:
         """Look for the way to the robot, once it has been near."""

@@ -101,9 +101,9 @@ class HouseholdTask:
         return made
 
     def due(self) -> dict[str, Cue]:
-        """Return how people walk by now: who leads waits for the robot, others begin once they were met."""
+        """Return how people walk by now: they begin once they were met."""
         met = {entry.whom for entry in self.account if entry.did == "met"}
-        return {name: cue for name, cue in self.cues.items() if cue.how == "leads" or name in met}
+        return {name: cue for name, cue in self.cues.items() if name in met}
 
     def cue(self, simulation: Simulation, name: str) -> None:
         """Let a person begin to walk."""
