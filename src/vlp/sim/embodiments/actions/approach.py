@@ -1,8 +1,8 @@
 """How the hand comes to a thing from the front: level or slanted, past what stands around it."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from vlp.core.observation import Located
 from vlp.sim.embodiments.actions.scope import is_round, kind_of
@@ -22,24 +22,26 @@ class Room:
         steep_rad: how far where it comes in along its own direction, over the wall of a drawer.
         below_m: from the tips down to the lowest of a hand that points so nearly level.
         half_m: half of the hand's thickness.
-        beside_m: between a finger and the thing; the second where neighbours are close.
+        beside_m: between a finger and the thing; the others where neighbours are close.
         widest_rad: how far it turns from straight ahead.
         before_m: from the edge of what things stand on to the tips before they come in.
         over_m: how far the tips go beyond the thing's middle.
         under_m: how far under what covers a drawer's inner end the fingers reach.
-        slack_m: how much of the way may be taken by something: depth shows things too large by as much.
+        slack_m: how much of the way may be taken by things, not by walls: depth shows things too large by as much.
+        held_at: share of a thing's height at which it is held from the front, by kind, "" for all others.
     """
 
     level_rad: float = math.radians(20)
     steep_rad: float = math.radians(50)
     below_m: float = 0.026
     half_m: float = 0.050
-    beside_m: tuple[float, float] = (0.012, 0.007)
+    beside_m: tuple[float, float, float] = (0.024, 0.012, 0.007)
     widest_rad: float = math.radians(50)
     before_m: float = 0.06
     over_m: float = 0.012
     under_m: float = 0.035
     slack_m: float = 0.012
+    held_at: Mapping[str, float] = field(default_factory=lambda: {"": 0.42, "bear": 0.78})
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def choose_approach(gripper: Gripper, target: Located, heights: HeightMap, surfa
                     cost = (
                         abs(heading)
                         + 1.5 * abs(off)
-                        + 40 * (Room().beside_m[0] - beside_m)
+                        + 20 * (Room().beside_m[0] - beside_m)
                         + 40 * max(0.0, taken_m)
                         + (0.5 if steep else 0.0)
                     )
@@ -141,9 +143,9 @@ def _way(
     bottom = floor_m if abs(bottom - floor_m) < 0.02 else bottom
     slant = Room().steep_rad if steep else Room().level_rad
     least_m = 0.016 if steep else 0.022  # of the tips over what the thing stands on: half a finger
-    tip_z = bottom + max(least_m, min(0.55 * height, height - 0.02))
-    if steep:
-        tip_z = bottom + max(least_m, min(0.45 * height, height - 0.02))
+    # Below the middle, where pears do not taper yet; a bear by its head, which is round: between the two both slipped out.
+    held_at = Room().held_at.get(kind_of(target.phrase), Room().held_at[""])
+    tip_z = bottom + max(least_m, min(held_at * height, height - 0.02))
     c, s = math.cos(heading), math.sin(heading)
     over = min(Room().over_m, extent / 4)
     tip = x + c * over, y + s * over, tip_z
@@ -161,10 +163,8 @@ def _taken(gripper: Gripper, target: Located, heights: HeightMap, surface: Stati
     wide = gripper.knuckle_reach(way.opening_m)
     taken = -1.0
     if surface.headroom_m < math.inf or surface.takes == "in":
-        low, high = surface.low[1], surface.high[1]
-        entry_y = y - (x - surface.low[0]) * s / max(c, 0.1)
-        sides = [min(y, entry_y) - wide, max(y, entry_y) + wide] if surface.headroom_m < math.inf else [y - wide, y + wide]
-        taken = max(taken, low - sides[0], sides[1] - high)
+        sides = _sides(gripper, surface, way)
+        taken = max(taken, surface.low[1] - min(sides) + Room().slack_m, max(sides) - surface.high[1] + Room().slack_m)
     if way.steep and surface.headroom_m < math.inf:
         return 1.0
     if surface.hinge and (surface.hinge[1] - surface.middle[1]) * way.heading_rad < -1e-3:
@@ -196,6 +196,19 @@ def _taken(gripper: Gripper, target: Located, heights: HeightMap, surface: Stati
         lowest = tip_z + far * math.tan(way.slant_rad) - Room().half_m if way.steep else tip_z - Room().below_m
         taken = max(taken, highest(px, py, 0.02, wide, way.heading_rad) - lowest)
     return taken
+
+
+def _sides(gripper: Gripper, surface: Station, way: Approach) -> list[float]:
+    """Return how far the hand reaches to both sides on its way: with its finger tips, its knuckles, and where it comes in.
+
+    Turned towards a wall it comes closer to it: the fingers then stand out across by less, and the knuckles are farther back.
+    """
+    (x, y, _), c, s = way.tip, math.cos(way.heading_rad), math.sin(way.heading_rad)
+    wide, knuckle_m = gripper.knuckle_reach(way.opening_m), 0.065  # the second: behind the tips
+    parts = [(y, (way.opening_m / 2 + gripper.thick_m) * c), (y - knuckle_m * s, wide * c)]
+    if surface.headroom_m < math.inf:
+        parts.append((y - max(0.0, x - surface.low[0]) * s / max(c, 0.1), wide / max(c, 0.1)))
+    return [at + sign * half for at, half in parts for sign in (1.0, -1.0)]
 
 
 def _half_depth(target: Located, heading: float) -> float:
