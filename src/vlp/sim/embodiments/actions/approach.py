@@ -67,11 +67,15 @@ class Approach:
     extent_m: float
 
 
+STANDING_M = 0.085
+"""Things lower than that may be put down on any side of theirs."""
+
+
 def is_tall(target: Located) -> bool:
-    """Return whether a thing is better taken at its side than from above."""
+    """Return whether a thing is better taken at its side than from above: it could not be put under a board else."""
     _, width, height = target.size_m
-    least_m, slender = 0.09, 1.2
-    return height > least_m and height > slender * width
+    slender = 1.2
+    return height > STANDING_M and (height > slender * width or kind_of(target.phrase) == "mug")
 
 
 def choose_approach(gripper: Gripper, target: Located, heights: HeightMap, surface: Station, floor_m: float) -> Approach | str:
@@ -126,7 +130,7 @@ def _headings(target: Located) -> Iterator[tuple[float, float, float]]:
         if is_round(target.phrase):
             return
     if kind == "mug":  # round but for its handle
-        yield from ((math.remainder(target.yaw_rad + k * step, math.pi), width, 0.0) for k in range(-4, 5))
+        yield from ((math.remainder(target.yaw_rad + k * step, math.pi), width, 0.0) for k in range(-6, 7))
         return
     for axis, extent, other in ((target.yaw_rad, width, length), (target.yaw_rad + math.pi / 2, length, width)):
         aligned = math.remainder(axis, math.pi)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from vlp.core.observation import Located
 from vlp.sim.embodiments.actions.ahead import Ahead
-from vlp.sim.embodiments.actions.approach import Approach, Room
-from vlp.sim.embodiments.actions.scope import Held, Scope
+from vlp.sim.embodiments.actions.approach import STANDING_M, Approach, Room
+from vlp.sim.embodiments.actions.scope import Held, Scope, is_open_vessel
 from vlp.sim.embodiments.motion import Failed
 
 Mask = NDArray[np.bool_]
@@ -125,20 +125,23 @@ def _rise(scope: Scope, hand: Ahead, top_m: float, steep: bool) -> None:
 def _slant(scope: Scope, held: Held) -> tuple[float, float]:
     """Return how far below level the hand points where it puts down, and how far below the tips the thing reaches then.
 
-    What was taken from above is put down upright where there is room, else leaning, as far as it still falls upright.
+    What was taken from above is put down upright where there is room, else leaning: what is low as far as it takes, what stands
+    as far as it still falls upright.
 
     Raises:
-        Failed: "unreachable" where it would fall over.
+        Failed: "unreachable" where what stands would fall over.
     """
     if not held.from_above:
         return held.slant_rad, held.below_tip_m
     height, deep = held.size_m[2], max(held.size_m[:2]) / 2
-    steepest, wrist_m, over_m = math.radians(85), 0.045, 0.04
-    for k in range(15):
-        slant = steepest - math.radians(5 * k)
+    steepest, flattest, wrist_m, over_m = 85, 20, 0.045, 0.04
+    stands = height >= STANDING_M or is_open_vessel(held.phrase)  # what is low may come to lie on any side
+    most_lean = math.atan(0.85 * min(held.size_m[:2]) / height) if stands else math.pi
+    for degrees in range(steepest, flattest - 1, -1):
+        slant = math.radians(degrees)
         lean = math.pi / 2 - slant
         low_m = held.below_tip_m * math.cos(lean) + deep * math.sin(lean)
-        if math.tan(lean) > 0.85 * min(held.size_m[:2]) / height:
+        if lean > most_lean:
             break
         if low_m + (scope.hand_m - wrist_m) * math.sin(slant) + wrist_m + over_m < scope.surface.headroom_m:
             return slant, low_m

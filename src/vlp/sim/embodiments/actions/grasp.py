@@ -35,7 +35,14 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
             return grasp_ahead(scope, target, way)
         if why != "tall":
             raise Failed("unreachable", f"{why}; {way}.")
-    return _grasp_from_above(scope, target, heights)
+    try:
+        return _grasp_from_above(scope, target, heights)
+    except Failed as failure:
+        across = failure.code == "unreachable" and scope.surface.takes == "on" and not scope.map.is_one_workspace
+        way = choose_approach(gripper, target, heights, scope.surface, scope.floor_m) if across else ""
+        if isinstance(way, str) or is_open_vessel(target.phrase):
+            raise
+        return grasp_ahead(scope, target, way)  # which reaches farther
 
 
 def _why_from_the_front(scope: Scope, target: Located) -> str:
