@@ -3,14 +3,32 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from vlp.core.observation import Located
 from vlp.sim.embodiments.actions.scope import is_round, kind_of
-from vlp.sim.embodiments.gripper import Gripper
 from vlp.sim.heightmap import HeightMap
 from vlp.sim.worlds.protocol import Station
 
 Point = tuple[float, float, float]
+
+
+class Fingers(Protocol):
+    """The sizes of a hand that ways from the front depend on, see `Gripper`."""
+
+    @property
+    def widest_m(self) -> float:
+        """Between the tips when it is open."""
+        ...
+
+    @property
+    def thick_m(self) -> float:
+        """Of one finger."""
+        ...
+
+    def knuckle_reach(self, opening_m: float) -> float:
+        """Return how far the knuckles stand out to each side."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -78,7 +96,7 @@ def is_tall(target: Located) -> bool:
     return height > STANDING_M and (height > slender * width or kind_of(target.phrase) == "mug")
 
 
-def choose_approach(gripper: Gripper, target: Located, heights: HeightMap, surface: Station, floor_m: float) -> Approach | str:
+def choose_approach(gripper: Fingers, target: Located, heights: HeightMap, surface: Station, floor_m: float) -> Approach | str:
     """Return the best way to a thing from the front, or in words why there is none.
 
     Args:
@@ -114,11 +132,6 @@ def choose_approach(gripper: Gripper, target: Located, heights: HeightMap, surfa
     if not narrow:
         return f"from the front, the {target.phrase} is wider than the hand opens{'' if turned else ', as it is turned'}"
     return f"from the front, something stands in the hand's way to the {target.phrase}"
-
-
-def narrowest_m(target: Located) -> float:
-    """Return how wide a thing, told in the frame of its place, is at least for a hand that comes from the front."""
-    return min((extent for heading, extent, _ in _headings(target) if abs(heading) <= Room().widest_rad), default=math.inf)
 
 
 def _headings(target: Located) -> Iterator[tuple[float, float, float]]:
@@ -161,7 +174,7 @@ def _way(
     return Approach(tip, heading, slant, steep, before, opening, extent)
 
 
-def _taken(gripper: Gripper, target: Located, heights: HeightMap, surface: Station, way: Approach) -> float:
+def _taken(gripper: Fingers, target: Located, heights: HeightMap, surface: Station, way: Approach) -> float:
     """Return by how much what stands there would reach into the hand on its way, in metres."""
     (x, y, tip_z), c, s = way.tip, math.cos(way.heading_rad), math.sin(way.heading_rad)
     wide = gripper.knuckle_reach(way.opening_m)
@@ -202,7 +215,7 @@ def _taken(gripper: Gripper, target: Located, heights: HeightMap, surface: Stati
     return taken
 
 
-def _sides(gripper: Gripper, surface: Station, way: Approach) -> list[float]:
+def _sides(gripper: Fingers, surface: Station, way: Approach) -> list[float]:
     """Return how far the hand reaches to both sides on its way: with its finger tips, its knuckles, and where it comes in.
 
     Turned towards a wall it comes closer to it: the fingers then stand out across by less, and the knuckles are farther back.

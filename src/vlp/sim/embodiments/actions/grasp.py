@@ -27,8 +27,8 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     if not place:
         raise Failed("unreachable", f"the {target.phrase} is not {scope.map.surfaces_in_words()}.")
     scope.work_at(place)
-    target = scope.located(arguments["target"])
     heights = scope.survey()
+    target = scope.located(arguments["target"])
     if why := _why_from_the_front(scope, target):
         way = choose_approach(gripper, target, heights, scope.surface, scope.floor_m)
         if not isinstance(way, str):
