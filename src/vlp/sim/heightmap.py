@@ -110,6 +110,7 @@ class HeightMap:
         flat = self.known & (np.abs(self.heights - self.floor_m) < flat_m)
         seen = flat.any(axis=0)
         x, y = flat.argmax(axis=0)[seen] * CELL_M, np.flatnonzero(seen) * CELL_M
+        slope = 0.0
         for _ in range(3):  # without the columns in which something hides or lengthens it
             if len(y) * CELL_M < least_m:
                 return 0.0

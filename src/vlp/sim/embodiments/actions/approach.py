@@ -138,7 +138,7 @@ def _headings(target: Located) -> Iterator[tuple[float, float, float]]:
     """Yield the directions in which the hand could point, how wide the thing is across each, and how far from square to it."""
     length, width, _ = target.size_m
     kind, step = kind_of(target.phrase), math.radians(10)
-    if is_round(target.phrase) or length < 1.06 * width:
+    if is_round(target.phrase) or length - width < 1e-4:  # fitted with a circle; across its corners a square carton is wider
         yield from ((k * step, max(length, width) if length < 1.25 * width else width, 0.0) for k in range(-5, 6))
         if is_round(target.phrase):
             return

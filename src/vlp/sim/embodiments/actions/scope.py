@@ -114,8 +114,8 @@ class Scope(ABC):
     """How far the tips go down along a vessel at most, so that a ball passes between its rim and the palm."""
     heights: HeightMap | None = field(default=None, repr=False)
     askew: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """Where the camera is, x, y in the frame, and by how much what it shows must be turned so that the edge of the surface lies as
-    the map has it, set by `survey`: a mounting that is off by 0.015 rad shows things 2 cm aside at 1.2 m."""
+    """Where the camera is, x, y in the frame, and by how much what it shows must be turned so that the edge of the surface lies
+    as the map has it, set by `survey`: a mounting that is off by 0.015 rad shows things 2 cm aside at 1.2 m."""
 
     @property
     def gripper(self) -> Gripper:

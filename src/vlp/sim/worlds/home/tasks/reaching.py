@@ -49,8 +49,9 @@ def out_of_reach(truth: HomeTruth, name: str, opening_m: float) -> str:
     heights = HeightMap.of_boxes(station.low, station.high, top.floor_m, boxes)
     x, y = into(frame, *thing.position_in_world[:2])
     length, width, height = thing.size_m
+    corners_m = 0.001 if products()[name].square else 0.0  # what is exactly as long as wide is round
     target = Located(name, (0, 0, 1, 1), (x, y, thing.position_in_world[2]), thing.size_m, thing.yaw_rad - frame[2], 1.0, 0.0)
-    target = replace(target, size_m=(length + seen_m, width + seen_m, height))
+    target = replace(target, size_m=(length + seen_m + corners_m, width + seen_m, height))
     way = choose_approach(AnyHand(opening_m), target, heights, station, top.floor_m)
     return f"the {name} stands where this hand does not come to it; {way}" if isinstance(way, str) else ""
 
