@@ -124,6 +124,17 @@ def test_mugs_are_taken_from_the_front_so_that_they_can_be_put_under_a_board():
 
 
 @pytest.mark.parametrize("hand", HANDS.values(), ids=list(HANDS))
+@pytest.mark.parametrize("degrees", range(-180, 180, 30))
+def test_a_mug_is_taken_past_its_handle_however_it_is_turned(hand, degrees):
+    """Guards against a finger that closed on a handle at the near side: the mug fell on the way."""
+    mug = thing("red mug", 0.65, 0.0, (0.078, 0.078, 0.092), math.radians(degrees))
+    way = choose_approach(hand, mug, heights(BOARD), BOARD, 0.5)
+    assert isinstance(way, Approach)
+    beyond = abs(math.remainder(mug.yaw_rad - way.heading_rad, 2 * math.pi))
+    assert beyond < math.radians(61) or beyond > math.radians(159)
+
+
+@pytest.mark.parametrize("hand", HANDS.values(), ids=list(HANDS))
 def test_the_hand_keeps_off_the_walls_of_a_shelf(hand):
     """Guards against a slack for things seen too large that was granted by walls as well: fingers hit the side of the shelf."""
     for y in (0.31, 0.34, 0.36):

@@ -138,13 +138,14 @@ def _headings(target: Located) -> Iterator[tuple[float, float, float]]:
     """Yield the directions in which the hand could point, how wide the thing is across each, and how far from square to it."""
     length, width, _ = target.size_m
     kind, step = kind_of(target.phrase), math.radians(10)
+    if kind == "mug":  # round but for its handle: behind it or between the fingers, which come past its near side
+        for handle, most, dislike in ((target.yaw_rad, 6, 0.0), (target.yaw_rad + math.pi, 2, 0.3)):
+            yield from ((math.remainder(handle + k * step, 2 * math.pi), width, dislike) for k in range(-most, most + 1))
+        return
     if is_round(target.phrase) or length - width < 1e-4:  # fitted with a circle; across its corners a square carton is wider
         yield from ((k * step, max(length, width) if length < 1.25 * width else width, 0.0) for k in range(-5, 6))
         if is_round(target.phrase):
             return
-    if kind == "mug":  # round but for its handle
-        yield from ((math.remainder(target.yaw_rad + k * step, math.pi), width, 0.0) for k in range(-6, 7))
-        return
     for axis, extent, other in ((target.yaw_rad, width, length), (target.yaw_rad + math.pi / 2, length, width)):
         aligned = math.remainder(axis, math.pi)
         for off in (0.0, step, -step, 2 * step, -2 * step):
@@ -164,7 +165,8 @@ def _way(
     held_at = Room().held_at.get(kind_of(target.phrase), Room().held_at[""])
     tip_z = bottom + max(least_m, min(held_at * height, height - 0.02))
     c, s = math.cos(heading), math.sin(heading)
-    over = min(Room().over_m, extent / 4)
+    handle_before = kind_of(target.phrase) == "mug" and math.cos(target.yaw_rad - heading) < 0
+    over = 0.0 if handle_before else min(Room().over_m, extent / 4)  # the handle must not meet the palm
     tip = x + c * over, y + s * over, tip_z
     if steep:
         rim_m = max(surface.middle[2], bottom + height) + 0.09

@@ -46,7 +46,7 @@ class Surface:
 
 
 UNDER_M = {"coffee table": math.inf, "kitchen table": math.inf, "cabinet": -0.035}
-"""How far a low base can drive under a place, 0 for those that are not named: tables stand on legs, the cabinet's front juts out."""
+"""How far a low base can drive under a place, 0 for others: tables stand on legs, the cabinet's front juts out."""
 
 
 def places() -> tuple[Place, ...]:
