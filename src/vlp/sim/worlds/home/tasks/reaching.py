@@ -1,5 +1,6 @@
 """What a hand can take and put where, by the true state: under a board it must come from the front, past what stands there."""
 
+import math
 from dataclasses import dataclass, replace
 
 from vlp.core.observation import Located
@@ -26,14 +27,14 @@ class AnyHand:
 
 
 def out_of_reach(truth: HomeTruth, name: str, opening_m: float) -> str:
-    """Return why a hand that opens so wide cannot take a thing, "" when it can."""
+    """Return why a hand that opens so wide cannot take a thing, "" when it can; an opening of infinity asks for no hand in particular."""
     place, thing, width_m = place_under(truth, name), truth.objects.get(name), products()[name].width_m
     finger_m = 0.016  # room for both fingers, with what a thing is seen too large
     if place == "hand" or thing is None:
         return ""
     if width_m > opening_m - finger_m:
         return f"the {name} is {100 * width_m:.0f} cm wide, and this hand opens {100 * opening_m:.0f} cm"
-    if not is_covered(place) or place not in truth.surfaces:
+    if opening_m == math.inf or not is_covered(place) or place not in truth.surfaces:
         return ""
     top, frame = truth.surfaces[place], (0.0, 0.0, stand_yaw_rad(place))
     corners = [into(frame, *corner) for corner in (top.low, top.high)]
@@ -52,12 +53,13 @@ def out_of_reach(truth: HomeTruth, name: str, opening_m: float) -> str:
     corners_m = 0.001 if products()[name].square else 0.0  # what is exactly as long as wide is round
     target = Located(name, (0, 0, 1, 1), (x, y, thing.position_in_world[2]), thing.size_m, thing.yaw_rad - frame[2], 1.0, 0.0)
     target = replace(target, size_m=(length + seen_m + corners_m, width + seen_m, height))
-    way = choose_approach(AnyHand(opening_m), target, heights, station, top.floor_m)
+    spare_m = 0.004  # what fingers open less than is declared
+    way = choose_approach(AnyHand(opening_m - spare_m), target, heights, station, top.floor_m)
     return f"the {name} stands where this hand does not come to it; {way}" if isinstance(way, str) else ""
 
 
 def cannot_put(name: str, place: str) -> str:
-    """Return why no hand puts a thing at a place, "" when one can: what is carried upright from above does not fit under a board."""
+    """Return why no hand puts a thing at a place, "" when one can: what hangs upright in a hand does not fit under a board."""
     if products()[name].shape == "cup" and is_covered(place):
         return f"the {name} is held from above, and under the board is no room for that"
     return ""
