@@ -49,7 +49,8 @@ def test_all_that_stands_on_boards_and_high_surfaces_is_in_view(body):
         c, s = math.cos(item.yaw_rad), math.sin(item.yaw_rad)
         for sign in np.ndindex(2, 2, 2):
             x, y, z = half * (2 * np.array(sign) - 1)
-            right, up, back = turn.T @ (np.array(item.position_in_world) + (c * x - s * y, s * x + c * y, z) - camera.xpos)
+            corner = np.add(item.position_in_world, (c * x - s * y, s * x + c * y, z))
+            right, up, back = turn.T @ (corner - camera.xpos)
             assert back < 0 and abs(right / back) * k.fx < k.width / 2 and abs(up / back) * k.fy < k.height / 2, name
         hit = np.array([-1], dtype=np.int32)
         eye = camera.xpos + 0.1 * (np.array(item.position_in_world) - camera.xpos)  # beyond the camera's own case

@@ -13,7 +13,7 @@ from vlp.sim.worlds.protocol import Station
 Point = tuple[float, float, float]
 
 
-class Fingers(Protocol):
+class Hand(Protocol):
     """The sizes of a hand that ways from the front depend on, see `Gripper`."""
 
     @property
@@ -96,7 +96,7 @@ def is_tall(target: Located) -> bool:
     return height > STANDING_M and (height > slender * width or kind_of(target.phrase) == "mug")
 
 
-def choose_approach(gripper: Fingers, target: Located, heights: HeightMap, surface: Station, floor_m: float) -> Approach | str:
+def choose_approach(gripper: Hand, target: Located, heights: HeightMap, surface: Station, floor_m: float) -> Approach | str:
     """Return the best way to a thing from the front, or in words why there is none.
 
     Args:
@@ -176,7 +176,7 @@ def _way(
     return Approach(tip, heading, slant, steep, before, opening, extent)
 
 
-def _taken(gripper: Fingers, target: Located, heights: HeightMap, surface: Station, way: Approach) -> float:
+def _taken(gripper: Hand, target: Located, heights: HeightMap, surface: Station, way: Approach) -> float:
     """Return by how much what stands there would reach into the hand on its way, in metres."""
     (x, y, tip_z), c, s = way.tip, math.cos(way.heading_rad), math.sin(way.heading_rad)
     wide = gripper.knuckle_reach(way.opening_m)
@@ -217,7 +217,7 @@ def _taken(gripper: Fingers, target: Located, heights: HeightMap, surface: Stati
     return taken
 
 
-def _sides(gripper: Fingers, surface: Station, way: Approach) -> list[float]:
+def _sides(gripper: Hand, surface: Station, way: Approach) -> list[float]:
     """Return how far the hand reaches to both sides on its way: with its finger tips, its knuckles, and where it comes in.
 
     Turned towards a wall it comes closer to it: the fingers then stand out across by less, and the knuckles are farther back.

@@ -15,7 +15,7 @@ from vlp.sim.worlds.protocol import Station
 
 @dataclass(frozen=True)
 class AnyHand:
-    """A hand of which only the opening is known; a `vlp.sim.embodiments.actions.approach.Fingers`."""
+    """A hand of which only the opening is known; a `vlp.sim.embodiments.actions.approach.Hand`."""
 
     widest_m: float
     thick_m: float = 0.012
@@ -27,7 +27,7 @@ class AnyHand:
 
 
 def out_of_reach(truth: HomeTruth, name: str, opening_m: float) -> str:
-    """Return why a hand that opens so wide cannot take a thing, "" when it can; an opening of infinity asks for no hand in particular."""
+    """Return why a hand that opens so wide cannot take a thing, "" when it can; infinity asks for no hand in particular."""
     place, thing, width_m = place_under(truth, name), truth.objects.get(name), products()[name].width_m
     finger_m = 0.016  # room for both fingers, with what a thing is seen too large
     if place == "hand" or thing is None:
