@@ -1,12 +1,13 @@
 """Surfaces of the home: what is seen of them, what is located there, and what hands can take and put."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import mujoco
 import numpy as np
 import pytest
-from in_home import robot_in_home
+from in_home import do, robot_in_home, see
 from test_approach import BOARD, HANDS, heights, thing
 
 from vlp.episodes.assemble import true_boxes
@@ -144,6 +145,31 @@ def test_the_hand_keeps_off_the_walls_of_a_shelf(hand):
             side = way.tip[1] + (way.opening_m / 2 + hand.thick_m) * math.cos(way.heading_rad)
             assert side <= BOARD.high[1] + 1e-6, y
     assert isinstance(choose_approach(hand, thing("tennis ball", 0.63, 0.36, (0.067,) * 3), heights(BOARD), BOARD, 0.5), str)
+
+
+def test_on_a_table_the_hand_comes_level_or_from_above():
+    """Guards against a palm that met the top of a can, to which the hand came slanted, since a bowl was in its way."""
+    table = replace(BOARD, headroom_m=math.inf)
+    behind = heights(table, (0.65, 0.0, 0.033, 0.115), *((0.55, y, 0.03, 0.06) for y in np.arange(-0.2, 0.21, 0.06)))
+    assert isinstance(
+        choose_approach(HANDS["hsr"], thing("cola can", 0.68, 0.0, (0.066, 0.066, 0.115)), behind, table, 0.5), str
+    )
+
+
+@pytest.mark.long
+def test_what_is_held_does_not_creep_through_the_fingers():
+    """Guards against a bear that slid 7 mm in 10 s towards the palm, jammed there and was pressed with 21 N."""
+    robot = robot_in_home("hsr", 10000042)
+    data, palm = robot.simulation.data, robot.simulation.embodiment.fingers.palm
+    do(robot, "go_to", place="shelf: middle")
+    assert do(robot, "grasp", target=see(robot, "teddy bear")).status == "succeeded"
+
+    def in_hand():
+        return data.body(palm).xmat.reshape(3, 3).T @ (data.body("teddy bear").xpos - data.body(palm).xpos)
+
+    before = in_hand()
+    robot.motion.wait(10.0)
+    assert np.linalg.norm(in_hand() - before) < 0.002
 
 
 def board_scope(hand_m):

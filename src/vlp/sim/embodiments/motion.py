@@ -181,7 +181,7 @@ class Motion(ABC):
 
         Opened wide, fingers press harder with the same torque: 19 N on a box of 10 cm, where 13 N hold a plum.
         """
-        closer, gripper, usual = self.mechanics.closer, self.mechanics.gripper, 0.70
+        closer, gripper, usual = self.mechanics.closer, self.mechanics.gripper, 0.66
         servo, (stiffness, _, force, _) = self._servo[closer], self.mechanics.servos[closer]
         angle = float(self.data.qpos[self._q[closer]])
         most = usual * self.mechanics.bounds.grip_force_n * gripper.torque_per_newton(angle)

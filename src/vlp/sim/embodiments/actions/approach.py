@@ -184,8 +184,8 @@ def _taken(gripper: Hand, target: Located, heights: HeightMap, surface: Station,
     if surface.headroom_m < math.inf or surface.takes == "in":
         sides = _sides(gripper, surface, way)
         taken = max(taken, surface.low[1] - min(sides) + Room().slack_m, max(sides) - surface.high[1] + Room().slack_m)
-    if way.steep and surface.headroom_m < math.inf:
-        return 1.0
+    if way.steep and (surface.takes == "on" or surface.headroom_m < math.inf):
+        return 1.0  # without a wall to come over, its palm meets the top of what is tall
     if surface.hinge and (surface.hinge[1] - surface.middle[1]) * way.heading_rad < -1e-3:
         return 1.0  # the open door stands on that side of the robot
     if way.steep and surface.takes == "in":
