@@ -259,16 +259,24 @@ def fit_cube(seen: Seen) -> tuple[Outline, float, float]:
 
 def fit_sides(seen: Seen) -> tuple[Outline, float, float]:
     """Fit the rectangle around the visible sides; where only one is seen, it is completed to a square behind it."""
-    outline, thin_m = fit_rectangle(seen.core()[:, :2], hollow=True), 0.025
+    outline, thin_m = fit_rectangle(seen.core()[:, :2], hollow=True), 0.035
     if outline.width_m < thin_m:
         outline = squared(outline, seen.cloud.eye)
     return outline, seen.bottom_z_m, seen.top_z_m
 
 
 def fit_silhouette(seen: Seen) -> tuple[Outline, float, float]:
-    """Fit the upright column whose sides are seen."""
-    column = column_of(seen.cloud, seen.mask)
-    return Outline(column.centre, 2 * column.radius_m, 2 * column.radius_m), seen.bottom_z_m, seen.top_z_m
+    """Fit the upright column whose sides are seen: from its outermost points, since a cup is widest at its rim alone."""
+    scene, core = seen.cloud, seen.core()[:, :2] - seen.cloud.eye[:2]
+    ahead = np.median(core, axis=0)
+    away_m = float(np.linalg.norm(ahead))
+    ahead /= away_m
+    across = np.array([-ahead[1], ahead[0]])
+    left, right = (core @ across).min(), (core @ across).max()
+    edge_m = 2 * away_m * float(np.linalg.norm(scene.rays[0, 1] - scene.rays[0, 0]))  # what the core lacks at each side
+    radius = (right - left) / 2 + edge_m
+    x, y = scene.eye[:2] + ahead * (np.quantile(core @ ahead, 0.02) + radius) + across * (left + right) / 2
+    return Outline((float(x), float(y)), 2 * radius, 2 * radius), seen.bottom_z_m, seen.top_z_m
 
 
 def squared(outline: Outline, eye: Array) -> Outline:
@@ -300,7 +308,7 @@ def fit_mug(seen: Seen) -> tuple[Outline, float, float]:
 
 def fit_ball(seen: Seen) -> tuple[Outline, float, float]:
     """Fit a sphere to the visible cap."""
-    centre, radius = fit_sphere(seen.points)
+    centre, radius = fit_sphere(seen.core())
     radius = min(max(radius, 0.01), 0.08)
     return Outline((float(centre[0]), float(centre[1])), 2 * radius, 2 * radius), centre[2] - radius, centre[2] + radius
 

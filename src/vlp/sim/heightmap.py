@@ -1,5 +1,8 @@
 """What the depth image says about the table: the highest point over each square centimetre."""
 
+from collections.abc import Sequence
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -8,6 +11,8 @@ from vlp.core.observation import Observation, deproject, transform
 
 Array = NDArray[np.float64]
 CELL_M = 0.01
+Pose2 = tuple[float, float, float]
+Size = tuple[float, float, float]
 
 
 class HeightMap:
@@ -19,6 +24,7 @@ class HeightMap:
         floor_m: height of the table top.
         frame: x, y, yaw of the frame in the world in which low, high and all heights are; the world's by default.
         headroom_m: what is higher than this over the floor is left out: the board above.
+        turn_rad: by how much what the camera shows is turned about it, where its mounting is known to be off by that.
     """
 
     def __init__(
@@ -29,6 +35,7 @@ class HeightMap:
         floor_m: float,
         frame: tuple[float, float, float] = (0.0, 0.0, 0.0),
         headroom_m: float = np.inf,
+        turn_rad: float = 0.0,
     ) -> None:
         self.low, self.floor_m = np.array(low), floor_m
         shape = np.ceil((np.array(high) - self.low) / CELL_M).astype(int)
@@ -38,7 +45,11 @@ class HeightMap:
         seen = depth > 0
         pixels = np.stack([columns[seen] + 0.5, rows[seen] + 0.5], axis=1)
         points = transform(deproject(pixels, depth[seen], intrinsics), camera_in_base)
-        points = transform(points, np.linalg.inv(_pose(frame)) @ _pose(observation.state.base_in_world))
+        to_frame = np.linalg.inv(_pose(frame)) @ _pose(observation.state.base_in_world)
+        self.eye: Array = transform(camera_in_base[None, :3, 3], to_frame)[0, :2]
+        points = transform(points, to_frame)
+        if turn_rad:
+            points[:, :2] = self.eye + turned(points[:, :2] - self.eye, turn_rad)
         cells = np.floor((points[:, :2] - self.low) / CELL_M).astype(int)
         inside = ((cells >= 0) & (cells < shape)).all(axis=1) & (points[:, 2] > floor_m - 0.05)
         inside &= points[:, 2] < floor_m + headroom_m
@@ -46,6 +57,26 @@ class HeightMap:
         np.maximum.at(heights, (cells[inside, 0], cells[inside, 1]), points[inside, 2])
         self.known: NDArray[np.bool_] = np.asarray(ndimage.binary_closing(np.isfinite(heights)), dtype=bool)
         self.heights: Array = np.where(np.isfinite(heights), heights, floor_m)
+
+    @classmethod
+    def of_boxes(
+        cls, low: tuple[float, float], high: tuple[float, float], floor_m: float, boxes: Sequence[tuple[Pose2, Size]] = ()
+    ) -> Self:
+        """Return the heights over a rectangle on which upright boxes stand, all of it known.
+
+        Args:
+            low, high, floor_m: as above.
+            boxes: x, y, yaw and length, width, height of each.
+        """
+        made = object.__new__(cls)
+        made.low, made.floor_m, made.eye = np.array(low), floor_m, np.zeros(2)
+        shape = tuple(np.ceil((np.array(high) - made.low) / CELL_M).astype(int))
+        made.heights, made.known = np.full(shape, floor_m), np.ones(shape, dtype=bool)
+        for (x, y, yaw), (length, width, height) in boxes:
+            away, (c, s) = made.centres() - (x, y), (np.cos(yaw), np.sin(yaw))
+            under = (np.abs(away @ (c, s)) <= length / 2) & (np.abs(away @ (-s, c)) <= width / 2)
+            made.heights[under] = np.maximum(made.heights[under], floor_m + height)
+        return made
 
     @property
     def highest_m(self) -> float:
@@ -73,6 +104,21 @@ class HeightMap:
         along, across = offset @ (c, s), offset @ (-s, c)
         return (np.abs(along) <= half_x) & (np.abs(across) <= half_y)
 
+    def turn_of_edge(self) -> float:
+        """Return by how much the near edge of the surface is turned from straight across, 0 where little of it is seen."""
+        flat_m, least_m, off_m = 0.015, 0.30, 0.012
+        flat = self.known & (np.abs(self.heights - self.floor_m) < flat_m)
+        seen = flat.any(axis=0)
+        x, y = flat.argmax(axis=0)[seen] * CELL_M, np.flatnonzero(seen) * CELL_M
+        slope = 0.0
+        for _ in range(3):  # without the columns in which something hides or lengthens it
+            if len(y) * CELL_M < least_m:
+                return 0.0
+            slope, at = np.polyfit(y, x, 1)
+            near = np.abs(x - slope * y - at) < off_m
+            x, y = x[near], y[near]
+        return float(np.arctan(slope))
+
     def way_in(self, half_m: float) -> Array:
         """Return, for every cell, the greatest height between the near edge and it, so far to both sides."""
         wide = ndimage.maximum_filter1d(self.heights, 2 * round(half_m / CELL_M) + 1, axis=1, mode="nearest")
@@ -92,6 +138,12 @@ class HeightMap:
             free &= self.known
         distance = np.asarray(ndimage.distance_transform_edt(np.pad(free, 20, constant_values=True)), dtype=np.float64)
         return distance[20:-20, 20:-20] * CELL_M
+
+
+def turned(points: Array, turn_rad: float) -> Array:
+    """Return points (n, 2) turned about the origin."""
+    c, s = np.cos(turn_rad), np.sin(turn_rad)
+    return np.asarray(points @ np.array([[c, s], [-s, c]]), dtype=np.float64)
 
 
 def _pose(flat: tuple[float, float, float]) -> Array:

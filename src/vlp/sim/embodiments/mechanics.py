@@ -42,9 +42,9 @@ class Bounds:
     up_m: float
 
     def at_places(self) -> "Bounds":
-        """Return the bounds in a world where every place has a workspace of its own."""
-        (x, y, z), (far_x, far_y, far_z), deep_m = self.low_m, self.high_m, 0.15  # it drives up to what is deep in a cupboard
-        return replace(self, low_m=(x - self.back_m, y, z), high_m=(far_x + deep_m, far_y, far_z + self.up_m))
+        """Return the bounds in a world where every place has a workspace of its own: as wide to the left as to the right."""
+        (x, y, z), (far_x, _, far_z), deep_m = self.low_m, self.high_m, 0.15  # it drives up to what is deep in a cupboard
+        return replace(self, low_m=(x - self.back_m, y, z), high_m=(far_x + deep_m, -y, far_z + self.up_m))
 
     def declared(self, places: Sequence[Place]) -> Limits:
         """Return them as a manifest tells them in a world with these places."""

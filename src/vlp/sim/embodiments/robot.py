@@ -245,8 +245,8 @@ class SimRobot:
     def _scope(self) -> Scope:
         return self._acting.scope(self.motion, self._map, self.memory, self._look)
 
-    def _look(self, frame: Pose2, surface: Station) -> HeightMap:
-        return HeightMap(self.observe(), surface.low, surface.high, surface.middle[2], frame, surface.headroom_m)
+    def _look(self, frame: Pose2, surface: Station, turn_rad: float) -> HeightMap:
+        return HeightMap(self.observe(), surface.low, surface.high, surface.middle[2], frame, surface.headroom_m, turn_rad)
 
     def _ticked(self, now_s: float) -> None:
         self.simulation.check()

@@ -1,16 +1,34 @@
 """How the hand comes to a thing from the front: level or slanted, past what stands around it."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from vlp.core.observation import Located
 from vlp.sim.embodiments.actions.scope import is_round, kind_of
-from vlp.sim.embodiments.gripper import Gripper
 from vlp.sim.heightmap import HeightMap
 from vlp.sim.worlds.protocol import Station
 
 Point = tuple[float, float, float]
+
+
+class Hand(Protocol):
+    """The sizes of a hand that ways from the front depend on, see `Gripper`."""
+
+    @property
+    def widest_m(self) -> float:
+        """Between the tips when it is open."""
+        ...
+
+    @property
+    def thick_m(self) -> float:
+        """Of one finger."""
+        ...
+
+    def knuckle_reach(self, opening_m: float) -> float:
+        """Return how far the knuckles stand out to each side."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -22,24 +40,26 @@ class Room:
         steep_rad: how far where it comes in along its own direction, over the wall of a drawer.
         below_m: from the tips down to the lowest of a hand that points so nearly level.
         half_m: half of the hand's thickness.
-        beside_m: between a finger and the thing; the second where neighbours are close.
+        beside_m: between a finger and the thing; the others where neighbours are close.
         widest_rad: how far it turns from straight ahead.
         before_m: from the edge of what things stand on to the tips before they come in.
         over_m: how far the tips go beyond the thing's middle.
         under_m: how far under what covers a drawer's inner end the fingers reach.
-        slack_m: how much of the way may be taken by something: depth shows things too large by as much.
+        slack_m: how much of the way may be taken by things, not by walls: depth shows things too large by as much.
+        held_at: share of a thing's height at which it is held from the front, by kind, "" for all others.
     """
 
     level_rad: float = math.radians(20)
     steep_rad: float = math.radians(50)
     below_m: float = 0.026
     half_m: float = 0.050
-    beside_m: tuple[float, float] = (0.012, 0.007)
+    beside_m: tuple[float, float, float] = (0.024, 0.012, 0.007)
     widest_rad: float = math.radians(50)
     before_m: float = 0.06
     over_m: float = 0.012
     under_m: float = 0.035
     slack_m: float = 0.012
+    held_at: Mapping[str, float] = field(default_factory=lambda: {"": 0.42, "bear": 0.78})
 
 
 @dataclass(frozen=True)
@@ -65,14 +85,18 @@ class Approach:
     extent_m: float
 
 
+STANDING_M = 0.085
+"""Things lower than that may be put down on any side of theirs."""
+
+
 def is_tall(target: Located) -> bool:
-    """Return whether a thing is better taken at its side than from above."""
+    """Return whether a thing is better taken at its side than from above: it could not be put under a board else."""
     _, width, height = target.size_m
-    least_m, slender = 0.09, 1.2
-    return height > least_m and height > slender * width
+    slender = 1.2
+    return height > STANDING_M and (height > slender * width or kind_of(target.phrase) == "mug")
 
 
-def choose_approach(gripper: Gripper, target: Located, heights: HeightMap, surface: Station, floor_m: float) -> Approach | str:
+def choose_approach(gripper: Hand, target: Located, heights: HeightMap, surface: Station, floor_m: float) -> Approach | str:
     """Return the best way to a thing from the front, or in words why there is none.
 
     Args:
@@ -98,7 +122,7 @@ def choose_approach(gripper: Gripper, target: Located, heights: HeightMap, surfa
                     cost = (
                         abs(heading)
                         + 1.5 * abs(off)
-                        + 40 * (Room().beside_m[0] - beside_m)
+                        + 20 * (Room().beside_m[0] - beside_m)
                         + 40 * max(0.0, taken_m)
                         + (0.5 if steep else 0.0)
                     )
@@ -110,33 +134,21 @@ def choose_approach(gripper: Gripper, target: Located, heights: HeightMap, surfa
     return f"from the front, something stands in the hand's way to the {target.phrase}"
 
 
-def narrowest_m(target: Located, hinged: float = 0.0) -> float:
-    """Return how wide a thing is at least for a hand that comes from the front.
-
-    Args:
-        target: the thing, in the frame of its place.
-        hinged: y of an open door there, on whose side no robot can stand; 0 where there is none.
-    """
-    ways = (
-        extent for heading, extent, _ in _headings(target) if abs(heading) <= Room().widest_rad and heading * hinged > -1e-3
-    )
-    return min(ways, default=math.inf)
-
-
 def _headings(target: Located) -> Iterator[tuple[float, float, float]]:
     """Yield the directions in which the hand could point, how wide the thing is across each, and how far from square to it."""
     length, width, _ = target.size_m
     kind, step = kind_of(target.phrase), math.radians(10)
-    if is_round(target.phrase) or length < 1.06 * width:
+    if kind == "mug":  # round but for its handle: behind it or between the fingers, which come past its near side
+        for handle, most, dislike in ((target.yaw_rad, 6, 0.0), (target.yaw_rad + math.pi, 2, 0.3)):
+            yield from ((math.remainder(handle + k * step, 2 * math.pi), width, dislike) for k in range(-most, most + 1))
+        return
+    if is_round(target.phrase) or length - width < 1e-4:  # fitted with a circle; across its corners a square carton is wider
         yield from ((k * step, max(length, width) if length < 1.25 * width else width, 0.0) for k in range(-5, 6))
         if is_round(target.phrase):
             return
-    if kind == "mug":  # round but for its handle
-        yield from ((math.remainder(target.yaw_rad + k * step, math.pi), width, 0.0) for k in range(-4, 5))
-        return
     for axis, extent, other in ((target.yaw_rad, width, length), (target.yaw_rad + math.pi / 2, length, width)):
         aligned = math.remainder(axis, math.pi)
-        for off in (0.0, step, -step, 2 * step, -2 * step):
+        for off in (0.0, step, -step):  # at 20 degrees fingers closed on two corners, and a box turned out of them
             yield aligned + off, extent * math.cos(off) + abs(math.sin(off)) * min(other, extent), off
 
 
@@ -149,11 +161,12 @@ def _way(
     bottom = floor_m if abs(bottom - floor_m) < 0.02 else bottom
     slant = Room().steep_rad if steep else Room().level_rad
     least_m = 0.016 if steep else 0.022  # of the tips over what the thing stands on: half a finger
-    tip_z = bottom + max(least_m, min(0.55 * height, height - 0.02))
-    if steep:
-        tip_z = bottom + max(least_m, min(0.45 * height, height - 0.02))
+    # Below the middle, where pears do not taper yet; a bear by its head, which is round: between the two both slipped out.
+    held_at = Room().held_at.get(kind_of(target.phrase), Room().held_at[""])
+    tip_z = bottom + max(least_m, min(held_at * height, height - 0.02))
     c, s = math.cos(heading), math.sin(heading)
-    over = min(Room().over_m, extent / 4)
+    handle_before = kind_of(target.phrase) == "mug" and math.cos(target.yaw_rad - heading) < 0
+    over = 0.0 if handle_before else min(Room().over_m, extent / 4)  # the handle must not meet the palm
     tip = x + c * over, y + s * over, tip_z
     if steep:
         rim_m = max(surface.middle[2], bottom + height) + 0.09
@@ -163,18 +176,16 @@ def _way(
     return Approach(tip, heading, slant, steep, before, opening, extent)
 
 
-def _taken(gripper: Gripper, target: Located, heights: HeightMap, surface: Station, way: Approach) -> float:
+def _taken(gripper: Hand, target: Located, heights: HeightMap, surface: Station, way: Approach) -> float:
     """Return by how much what stands there would reach into the hand on its way, in metres."""
     (x, y, tip_z), c, s = way.tip, math.cos(way.heading_rad), math.sin(way.heading_rad)
     wide = gripper.knuckle_reach(way.opening_m)
     taken = -1.0
     if surface.headroom_m < math.inf or surface.takes == "in":
-        low, high = surface.low[1], surface.high[1]
-        entry_y = y - (x - surface.low[0]) * s / max(c, 0.1)
-        sides = [min(y, entry_y) - wide, max(y, entry_y) + wide] if surface.headroom_m < math.inf else [y - wide, y + wide]
-        taken = max(taken, low - sides[0], sides[1] - high)
-    if way.steep and surface.headroom_m < math.inf:
-        return 1.0
+        sides = _sides(gripper, surface, way)
+        taken = max(taken, surface.low[1] - min(sides) + Room().slack_m, max(sides) - surface.high[1] + Room().slack_m)
+    if way.steep and (surface.takes == "on" or surface.headroom_m < math.inf):
+        return 1.0  # without a wall to come over, its palm meets the top of what is tall
     if surface.hinge and (surface.hinge[1] - surface.middle[1]) * way.heading_rad < -1e-3:
         return 1.0  # the open door stands on that side of the robot
     if way.steep and surface.takes == "in":
@@ -204,6 +215,19 @@ def _taken(gripper: Gripper, target: Located, heights: HeightMap, surface: Stati
         lowest = tip_z + far * math.tan(way.slant_rad) - Room().half_m if way.steep else tip_z - Room().below_m
         taken = max(taken, highest(px, py, 0.02, wide, way.heading_rad) - lowest)
     return taken
+
+
+def _sides(gripper: Hand, surface: Station, way: Approach) -> list[float]:
+    """Return how far the hand reaches to both sides on its way: with its finger tips, its knuckles, and where it comes in.
+
+    Turned towards a wall it comes closer to it: the fingers then stand out across by less, and the knuckles are farther back.
+    """
+    (x, y, _), c, s = way.tip, math.cos(way.heading_rad), math.sin(way.heading_rad)
+    wide, knuckle_m = gripper.knuckle_reach(way.opening_m), 0.065  # the second: behind the tips
+    parts = [(y, (way.opening_m / 2 + gripper.thick_m) * c), (y - knuckle_m * s, wide * c)]
+    if surface.headroom_m < math.inf:
+        parts.append((y - max(0.0, x - surface.low[0]) * s / max(c, 0.1), wide / max(c, 0.1)))
+    return [at + sign * half for at, half in parts for sign in (1.0, -1.0)]
 
 
 def _half_depth(target: Located, heading: float) -> float:

@@ -134,10 +134,10 @@ def _slant(scope: Scope, held: Held) -> tuple[float, float]:
     if not held.from_above:
         return held.slant_rad, held.below_tip_m
     height, deep = held.size_m[2], max(held.size_m[:2]) / 2
-    steepest, wrist_m, over_m = math.radians(85), 0.045, 0.04
+    steepest, wrist_m, over_m = 85, 0.045, 0.04
     falls_upright_rad = math.atan(0.85 * min(held.size_m[:2]) / height)
     most_rad = falls_upright_rad if is_open_vessel(held.phrase) else math.radians(75)
-    for slant in (steepest - math.radians(5 * k) for k in range(15)):
+    for slant in (math.radians(degrees) for degrees in range(steepest, 14, -1)):
         lean = math.pi / 2 - slant
         low_m = held.below_tip_m * math.cos(lean) + deep * math.sin(lean)
         room_m = low_m + (scope.hand_m - wrist_m) * math.sin(slant) + wrist_m + over_m

@@ -27,15 +27,22 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     if not place:
         raise Failed("unreachable", f"the {target.phrase} is not {scope.map.surfaces_in_words()}.")
     scope.work_at(place)
-    target = scope.located(arguments["target"])
     heights = scope.survey()
+    target = scope.located(arguments["target"])
     if why := _why_from_the_front(scope, target):
         way = choose_approach(gripper, target, heights, scope.surface, scope.floor_m)
         if not isinstance(way, str):
             return grasp_ahead(scope, target, way)
         if why != "tall":
             raise Failed("unreachable", f"{why}; {way}.")
-    return _grasp_from_above(scope, target, heights)
+    try:
+        return _grasp_from_above(scope, target, heights)
+    except Failed as failure:
+        across = failure.code == "unreachable" and scope.surface.takes == "on" and not scope.map.is_one_workspace
+        way = choose_approach(gripper, target, heights, scope.surface, scope.floor_m) if across else ""
+        if isinstance(way, str) or is_open_vessel(target.phrase):
+            raise
+        return grasp_ahead(scope, target, way)  # which reaches farther
 
 
 def _why_from_the_front(scope: Scope, target: Located) -> str:

@@ -70,6 +70,10 @@ class AnymalScope(Scope):
             first: resting[first] - math.atan2(y, x), wrist: OVERLOOKING[wrist] - raised,
         }  # fmt: skip
 
+    def on_the_way(self) -> dict[str, float]:
+        """Return body and arm as they are between places: drawn back, since a load in carry posture swept along a wall."""
+        return {**self.posture(""), **OVERLOOKING}
+
     def bearing(self, point: Point) -> tuple[float, float]:
         """Return the direction from where the wrist's camera is now; what is near below it has its pan from the base."""
         (x, y, z), yaw = point, self.station()[Mechanics.base_joints[2]]

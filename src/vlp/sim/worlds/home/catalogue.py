@@ -48,6 +48,11 @@ class Product:
         return min(self.size_m[:2])
 
     @property
+    def square(self) -> bool:
+        """Whether it has corners, seen from above."""
+        return self.shape in ("carton", "sponge", "brick", "car", "puzzle")
+
+    @property
     def portable(self) -> bool:
         """Whether a hand of a usual size takes it; bowls and plates are too wide."""
         usual_m = 0.10

@@ -45,6 +45,10 @@ class Surface:
     relation: Literal["on", "in"]
 
 
+UNDER_M = {"coffee table": math.inf, "kitchen table": math.inf, "cabinet": -0.035}
+"""How far a low base can drive under a place, 0 for others: tables stand on legs, the cabinet's front juts out."""
+
+
 def places() -> tuple[Place, ...]:
     """Return the places as a manifest tells them; the robot starts at the first."""
     on, inside, people = ("on",), ("in",), ("handover", "wait", "say", "follow", "guide", "locate_person")
@@ -141,7 +145,7 @@ def stations(scene: HomeScene) -> dict[str, Station]:
                 low=(top.low[0] - wall_m, top.low[1] - wall_m),
                 high=(top.high[0] + wall_m, top.high[1] + wall_m),
                 floor_m=top.floor_m,
-                under_m=math.inf if "table" in place.name else 0.0,
+                under_m=UNDER_M.get(place.name, 0.0),
                 headroom_m=top.headroom_m if place.name.startswith(("shelf", "cupboard")) else math.inf,
                 out_m=Cabinet().travel_m * scene.fixtures.drawer if place.name == "drawer" else None,
                 hinge=hinge_of_door(cabinet) if place.name == "cupboard" else None,

@@ -118,8 +118,7 @@ def reach_m(product: Product) -> float:
     length, width, _ = product.size_m
     if product.shape == "mug":
         return length - width / 2
-    square = product.shape in ("carton", "sponge", "brick", "car", "puzzle")
-    return math.hypot(length, width) / 2 if square else max(length, width) / 2
+    return math.hypot(length, width) / 2 if product.square else max(length, width) / 2
 
 
 def place_thing(

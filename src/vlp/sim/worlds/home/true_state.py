@@ -1,7 +1,7 @@
 """The true state of a home, read from the physics: things and what carries them, what is open, lit and shown, and people."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -13,7 +13,7 @@ from vlp.sim.truth import TrueObject, Truth
 from vlp.sim.worlds.contacts import carrier, contacts, held_by, of_hand
 from vlp.sim.worlds.home.mannequins import hand_of, joint_names
 from vlp.sim.worlds.home.people import Build, gestures, seat_height_m, upturned_hand
-from vlp.sim.worlds.home.places import Cabinet, shelf_levels
+from vlp.sim.worlds.home.places import Cabinet, Surface, shelf_levels, surfaces
 from vlp.sim.worlds.home.reacting import is_lamp_on, people_from
 from vlp.sim.worlds.home.rooms import Rooms
 from vlp.sim.worlds.home.scene import HomePerson, HomeScene, Thing
@@ -79,6 +79,7 @@ class HomeTruth(Truth):
         gauges: what "needle" and "digits" show.
         sign: what the sign says.
         balls: how many small balls are in or on what, by its name.
+        surfaces: where things can stand or lie, by place.
     """
 
     persons: dict[str, TruePerson] = field(default_factory=dict)
@@ -87,6 +88,7 @@ class HomeTruth(Truth):
     gauges: dict[str, float] = field(default_factory=dict)
     sign: str = ""
     balls: dict[str, int] = field(default_factory=dict)
+    surfaces: Mapping[str, Surface] = field(default_factory=dict)
 
     def rebased(self, now: Truth, touched: Collection[str]) -> Self:
         """Return this state with things and the lamp, where they were touched, and people as they are now."""
@@ -132,6 +134,7 @@ def read_truth(
         gauges={"needle": f.needle, "digits": f.digits},
         sign=f.sign,
         balls=_balls(model, data, present),
+        surfaces=surfaces(scene.furniture, f),
     )
 
 
@@ -167,6 +170,7 @@ def truth_of(scene: HomeScene) -> HomeTruth:
         gauges={"needle": f.needle, "digits": f.digits},
         sign=f.sign,
         balls={t.phrase: f.balls if t.phrase == f.ball_cup else 0 for t in scene.objects if t.product.holds},
+        surfaces=surfaces(scene.furniture, f),
     )
 
 

@@ -157,6 +157,7 @@ def _find(doing: _Doing, part: Part, rest: Sequence[Part]) -> None:
 def _put(doing: _Doing, part: Part, rest: Sequence[Part]) -> None:
     del rest
     to, writer = part.about["to"], doing.writer
+    writer.check_put(doing.thing, to)
     doing.fetch(doing.thing, (part,))
     writer.opened(to)
     doing.fetch(doing.thing)

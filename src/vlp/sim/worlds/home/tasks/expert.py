@@ -127,6 +127,7 @@ def _bring(writer: Writer, name: str, goal: HomeGoal, todo: list[HomeGoal]) -> N
     if person:
         check_person(writer.home.truth, person)
     else:
+        writer.check_put(name, place)
         writer.opened(place)
     if writer.home.truth.holding != name:
         writer.free_hand()

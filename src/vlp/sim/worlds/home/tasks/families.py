@@ -1,13 +1,10 @@
 """The families of tasks of the home: what each is about, drawn by chance, and what it means."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from random import Random
 from typing import TypeVar
 
-from vlp.core.observation import Located
-from vlp.sim.embodiments.actions.approach import narrowest_m
 from vlp.sim.worlds.home.catalogue import products
 from vlp.sim.worlds.home.tasks.goals import (
     Enough,
@@ -20,12 +17,9 @@ from vlp.sim.worlds.home.tasks.goals import (
     ToldPlace,
     ToldReading,
     dials,
-    hinge_side_m,
     is_at,
-    is_covered,
     place_under,
     room_of,
-    stand_yaw_rad,
     takes,
     vessels,
 )
@@ -283,19 +277,3 @@ def why_not(truth: HomeTruth, name: str) -> str:
         return ""
     owner = next((person for person in truth.persons if place == f"{person}'s hand"), "")
     return f"{owner} holds the {name}" if owner else f"there is no {name}"
-
-
-def too_wide(truth: HomeTruth, name: str, opening_m: float) -> str:
-    """Return why a hand that opens so wide cannot take a thing, "" when it can: under a board it must come from the front."""
-    place, thing, width_m = place_under(truth, name), truth.objects.get(name), products()[name].width_m
-    finger_m = 0.016  # room for both fingers, with what a thing is seen too large
-    if place == "hand" or thing is None:
-        return ""
-    if width_m > opening_m - finger_m:
-        return f"the {name} is {100 * width_m:.0f} cm wide, and this hand opens {100 * opening_m:.0f} cm"
-    if not is_covered(place):
-        return ""
-    turned = math.remainder(thing.yaw_rad - stand_yaw_rad(place), 2 * math.pi)
-    seen = Located(name, (0, 0, 1, 1), thing.position_in_world, thing.size_m, turned, 1.0, 0.0)
-    wide_m = narrowest_m(seen, hinge_side_m(place))
-    return "" if wide_m + finger_m < opening_m else f"the {name} is too wide for this hand as it stands under the board"

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from vlp.sim.worlds.home.tasks import steps
-from vlp.sim.worlds.home.tasks.families import too_wide, why_not
+from vlp.sim.worlds.home.tasks.families import why_not
 from vlp.sim.worlds.home.tasks.goals import fixture_of, is_open, places_nearly, room_of, takes
+from vlp.sim.worlds.home.tasks.reaching import cannot_put, out_of_reach
 from vlp.sim.worlds.home.tasks.symbolic import SymbolicHome, handles
 from vlp.sim.worlds.home.true_state import HomeTruth
 from vlp.sim.worlds.tasks import Cue
@@ -44,11 +45,16 @@ class Writer:
 
     def why_not(self, name: str) -> str:
         """Return why a thing cannot be fetched by this hand, "" when it can."""
-        return why_not(self.home.truth, name) or too_wide(self.home.truth, name, self.opening_m)
+        return why_not(self.home.truth, name) or out_of_reach(self.home.truth, name, self.opening_m)
 
     def check_fetched(self, name: str) -> None:
         """Raise Unreachable where a thing cannot be fetched by this hand."""
         if why := self.why_not(name):
+            raise Unreachable(why)
+
+    def check_put(self, name: str, place: str) -> None:
+        """Raise Unreachable where this hand cannot put a thing at a place."""
+        if math.isfinite(self.opening_m) and (why := cannot_put(name, place)):
             raise Unreachable(why)
 
     def check_there(self, name: str) -> None:
