@@ -170,16 +170,17 @@ def test_a_mug_whose_handle_only_leaves_the_side_of_the_open_door_is_no_task_for
     """Guards against mugs in the cupboard that were asked for although the door stood where the robot would have to."""
     board = Station((0.0, 0.0, 0.0), (0.7, 0.0, 0.5), "on", (0.5, -0.4), (0.9, 0.4), 0.5, headroom_m=0.33)
     empty = HeightMap.of_boxes(board.low, board.high, 0.5, [])
-    mug = thing("red mug", 0.7, 0.0, (0.11, 0.079, 0.093), yaw=-1.0)
-    assert isinstance(choose_approach(AnyHand(0.13), mug, empty, board, 0.5), Approach)
-    behind_a_door = replace(board, hinge=(0.5, 0.2))
-    assert isinstance(choose_approach(AnyHand(0.13), mug, empty, behind_a_door, 0.5), str)
+    behind_a_door, hand = replace(board, hinge=(0.5, 0.2)), AnyHand(0.13)
+    mugs = [thing("red mug", 0.7, 0.0, (0.11, 0.079, 0.093), yaw=0.3 * k) for k in range(21)]
+    free, behind = ([choose_approach(hand, mug, empty, at, 0.5) for mug in mugs] for at in (board, behind_a_door))
+    assert any(isinstance(way, Approach) and way.heading_rad < -0.1 for way in free)
+    assert all(isinstance(way, str) or way.heading_rad > -1e-3 for way in behind)
     for seed in range(60):
         for item in sample("home", seed).objects:
             if item.product.shape == "mug" and item.support.startswith(("cupboard", "shelf")):
                 yaw = math.remainder(item.yaw_rad - math.pi / 2, 2 * math.pi)
                 seen = thing(item.name, 0.7, 0.0, item.size_m, yaw=yaw)
-                assert isinstance(choose_approach(AnyHand(0.13), seen, empty, behind_a_door, 0.5), Approach), seed
+                assert isinstance(choose_approach(hand, seen, empty, behind_a_door, 0.5), Approach), seed
 
 
 def test_what_lies_in_a_drawer_is_seen_over_its_front_and_has_room_for_a_hand():
