@@ -192,3 +192,11 @@ def test_what_lies_in_a_drawer_is_seen_over_its_front_and_has_room_for_a_hand():
             if lies.support == "drawer":
                 deep_m = lies.position_m[1] - front_m + Cabinet().travel_m * scene.fixtures.drawer
                 assert 0.10 < deep_m < 0.24, (seed, lies.name)
+
+
+def test_a_hand_that_reaches_into_a_cupboard_keeps_the_body_away_from_its_open_door():
+    """Guards against a base that stood square before the cupboard and pressed the end of its open door with 104 N."""
+    cupboard = Station((0, 0, 0), (0.95, 0, 0.1), "in", (0.71, -0.18), (1.19, 0.18), 0.1, headroom_m=0.4, hinge=(0.69, 0.197))
+    can = thing("cola can", 0.90, -0.05, (0.066, 0.066, 0.115), floor_m=0.1)
+    way = choose_approach(HANDS["hsr"], can, heights(cupboard), cupboard, 0.1)
+    assert isinstance(way, Approach) and math.radians(5) < way.heading_rad < math.radians(15)

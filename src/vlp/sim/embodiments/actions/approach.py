@@ -42,6 +42,7 @@ class Room:
         half_m: half of the hand's thickness.
         beside_m: between a finger and the thing; the others where neighbours are close.
         widest_rad: how far it turns from straight ahead.
+        away_rad: how far it turns where a door stands open beside it, so that the body is away from that.
         before_m: from the edge of what things stand on to the tips before they come in.
         over_m: how far the tips go beyond the thing's middle.
         under_m: how far under what covers a drawer's inner end the fingers reach.
@@ -55,6 +56,7 @@ class Room:
     half_m: float = 0.050
     beside_m: tuple[float, float, float] = (0.024, 0.012, 0.007)
     widest_rad: float = math.radians(50)
+    away_rad: float = math.radians(10)
     before_m: float = 0.06
     over_m: float = 0.012
     under_m: float = 0.035
@@ -107,6 +109,8 @@ def choose_approach(gripper: Hand, target: Located, heights: HeightMap, surface:
         floor_m: height of what the thing stands on there.
     """
     found: list[tuple[float, Approach]] = []
+    # Square before an open cupboard, the HSR's base pressed the end of its door with 104 N.
+    liked = math.copysign(Room().away_rad, surface.hinge[1] - surface.middle[1]) if surface.hinge else 0.0
     turned = narrow = False
     for heading, extent, off in _headings(target):
         turned = turned or abs(heading) <= Room().widest_rad
@@ -120,7 +124,7 @@ def choose_approach(gripper: Hand, target: Located, heights: HeightMap, surface:
                 taken_m = _taken(gripper, target, heights, surface, way)
                 if taken_m < Room().slack_m:
                     cost = (
-                        abs(heading)
+                        abs(heading - liked)
                         + 1.5 * abs(off)
                         + 20 * (Room().beside_m[0] - beside_m)
                         + 40 * max(0.0, taken_m)
