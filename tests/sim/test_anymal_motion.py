@@ -66,7 +66,7 @@ def test_the_wrist_camera_sees_the_whole_table_past_what_is_held_and_the_bin_tak
     robot = world(("red bottle", 0.6, 0.0, 0.0), ("blue cube", 0.42, 0.3, 0.0), ("green cube", 0.74, -0.3, 0.0))
     do(robot, "grasp", target=see(robot, "red bottle"))
     table = robot.simulation.places["table"]
-    heights = robot._look(table.stand, table)
+    heights = robot._look(table.stand, table, 0.0)
     assert heights.highest_m < 0.5
     assert heights.highest_within(0.42, 0.3, 0.01, 0.01, 0.0) > 0.47
     assert heights.highest_within(0.74, -0.3, 0.01, 0.01, 0.0) > 0.47

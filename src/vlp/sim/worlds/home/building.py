@@ -29,9 +29,7 @@ def build(scene: HomeScene, robot: mujoco.MjSpec, audience: str) -> mujoco.MjMod
     spec.modelname = "home"
     spec.nuserdata = n_remembered(scene)
     spec.option.enableflags |= mujoco.mjtEnableBit.mjENBL_SLEEP  # a time step takes 0.08 ms instead of 0.27 where all rest
-    spec.option.impratio = (
-        100.0  # at 10 things creep: a bear slid 4 cm through the fingers in 40 s of driving, and jammed there
-    )
+    spec.option.impratio = 100.0  # at 10 a bear crept 4 cm through the fingers in 40 s of driving, and jammed there
     quality = spec.visual.quality
     quality.offsamples, quality.shadowsize, quality.numslices, quality.numstacks = 0, 1536, 18, 6
     spec.visual.map.shadowscale = 0.66
