@@ -62,7 +62,7 @@ def locate_person(scene: Cloud, detection: Detection, stamp_s: float) -> Located
     )
 
 
-def _trunk(points: NDArray[np.float64], eye: NDArray[np.float64], area_m2: NDArray[np.float64]) -> NDArray[np.float64]:
+def _trunk(points: NDArray[np.float64], eye: NDArray[np.float64], area_m2: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the points of a box that belong to a person's trunk: beside a raised arm, or one that points, most of it is wall.
 
     The search begins with the nearest points of which there is so much that it is a person, and goes to where most is in view
