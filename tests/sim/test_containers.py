@@ -204,7 +204,7 @@ def test_a_hand_that_reaches_into_a_cupboard_keeps_the_body_away_from_its_open_d
 
 
 def test_anymal_steps_back_before_the_cupboard_and_not_into_the_table_behind_it():
-    """Guards against a hand that hit the drawer with 1,700 N as the arm folded, and a body that backed into the kitchen table."""
+    """Guards against a hand that hit the drawer with 1,700 N as the arm folded, and a body that backed into a table."""
     home = known("anymal", "home", 41)
     at = {place: AnymalScope(SimpleNamespace(), home, ActionMemory(at=place), None) for place in ("cupboard", "shelf: upper")}
     assert at["cupboard"].folds_m(True) > 0.3 and at["shelf: upper"].folds_m(True) < 0.15
