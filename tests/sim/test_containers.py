@@ -18,6 +18,7 @@ from vlp.sim.embodiments.actions.grasp import choose_hold
 from vlp.sim.embodiments.actions.inside import spot_inside
 from vlp.sim.embodiments.actions.scope import ActionMemory, Held
 from vlp.sim.embodiments.anymal.body import mechanics as anymal
+from vlp.sim.embodiments.anymal.scope import AnymalScope
 from vlp.sim.embodiments.hsr.actions.scope import FOREARM_M, HsrScope
 from vlp.sim.embodiments.hsr.body import mechanics as hsr
 from vlp.sim.embodiments.motion import Failed
@@ -94,7 +95,7 @@ class FakeHand(Ahead):
     def __init__(self, end_m):
         self.end_m, self.far_m, self.walks = end_m, 0.0, []
 
-    def walk(self, ahead_m, speed, until):
+    def walk(self, ahead_m, speed=0.15, **until):
         self.walks.append((round(ahead_m, 3), speed))
         self.far_m += abs(ahead_m)
         return self.far_m >= self.end_m
@@ -200,3 +201,10 @@ def test_a_hand_that_reaches_into_a_cupboard_keeps_the_body_away_from_its_open_d
     can = thing("cola can", 0.90, -0.05, (0.066, 0.066, 0.115), floor_m=0.1)
     way = choose_approach(HANDS["hsr"], can, heights(cupboard), cupboard, 0.1)
     assert isinstance(way, Approach) and math.radians(5) < way.heading_rad < math.radians(15)
+
+
+def test_anymal_steps_back_before_the_cupboard_and_not_into_the_table_behind_it():
+    """Guards against a hand that hit the drawer with 1,700 N as the arm folded, and a body that backed into a table."""
+    home = known("anymal", "home", 41)
+    at = {place: AnymalScope(SimpleNamespace(), home, ActionMemory(at=place), None) for place in ("cupboard", "shelf: upper")}
+    assert at["cupboard"].folds_m(True) > 0.3 and at["shelf: upper"].folds_m(True) < 0.15

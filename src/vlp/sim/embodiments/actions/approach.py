@@ -111,6 +111,7 @@ def choose_approach(gripper: Hand, target: Located, heights: HeightMap, surface:
     found: list[tuple[float, Approach]] = []
     # Square before an open cupboard, the HSR's base pressed the end of its door with 104 N.
     liked = math.copysign(Room().away_rad, surface.hinge[1] - surface.middle[1]) if surface.hinge else 0.0
+    turning = 3.0 if surface.hinge else 1.0  # matters more there than room for the fingers
     turned = narrow = False
     for heading, extent, off in _headings(target):
         turned = turned or abs(heading) <= Room().widest_rad
@@ -124,7 +125,7 @@ def choose_approach(gripper: Hand, target: Located, heights: HeightMap, surface:
                 taken_m = _taken(gripper, target, heights, surface, way)
                 if taken_m < Room().slack_m:
                     cost = (
-                        abs(heading - liked)
+                        turning * abs(heading - liked)
                         + 1.5 * abs(off)
                         + 20 * (Room().beside_m[0] - beside_m)
                         + 40 * max(0.0, taken_m)

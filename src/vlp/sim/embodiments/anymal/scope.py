@@ -42,9 +42,9 @@ class AnymalScope(Scope):
         return 0.34
 
     def folds_m(self, inside: bool) -> float:
-        """Return how far back a hand must be: as the arm folds it comes forward first, and hit a shut door and a drawer."""
-        del inside
-        return 0.35
+        """Return how far back a hand must be: as the arm folds it comes forward first, below a drawer against its front."""
+        low_m = 0.23
+        return super().folds_m(inside) + (low_m if self.surface.hinge else 0.0)
 
     @property
     def travel_most_m(self) -> float:
