@@ -125,6 +125,13 @@ def test_mugs_are_taken_from_the_front_so_that_they_can_be_put_under_a_board():
     assert is_tall(thing("red mug", 0, 0, (0.078, 0.078, 0.092)))
 
 
+def test_fingers_open_no_wider_than_they_are_long_enough():
+    """Guards against fingers opened so wide, and so short, that the palm met a coffee tin before they were around it."""
+    hand = HANDS["hsr"]
+    way = choose_approach(hand, thing("coffee tin", 0.65, 0.0, (0.09, 0.09, 0.125)), heights(BOARD), BOARD, 0.5)
+    assert isinstance(way, Approach) and hand.tip_reach(way.opening_m) > 0.045 + way.tip[0] - 0.65
+
+
 @pytest.mark.parametrize("hand", HANDS.values(), ids=list(HANDS))
 @pytest.mark.parametrize("degrees", range(-180, 180, 30))
 def test_a_mug_is_taken_past_its_handle_however_it_is_turned(hand, degrees):

@@ -219,12 +219,14 @@ class SizeBounds:
         shortest_m: a standing thing that shows less is hidden below, it does not stand on something.
         lying_m: a thing that shows nothing above this height lies on its side.
         span_m: its largest extent; pieces farther apart are not one thing.
+        wide_m: how wide it is at most across its length, so deep where only one side of it is seen.
     """
 
     tallest_m: float | None = None
     shortest_m: float | None = None
     lying_m: float | None = None
     span_m: float | None = None
+    wide_m: float | None = None
 
 
 Sizes = Mapping[str, SizeBounds]

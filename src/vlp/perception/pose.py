@@ -1,5 +1,6 @@
 """From a box to a pose: where a thing is, how large and how turned, from depth inside its box."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -21,13 +22,14 @@ ON_TABLE_M = 0.02
 
 @dataclass(frozen=True)
 class Seen:
-    """What is known of one thing before its shape is fitted: its pixels, their points and the height of its top."""
+    """What is known of one thing before its shape is fitted: its pixels, their points, heights, and how wide it is at most."""
 
     cloud: Cloud
     mask: Mask
     points: Array
     top_z_m: float
     bottom_z_m: float
+    wide_m: float = math.inf
 
     def top_pixels(self, tolerance_m: float = TOP_TOLERANCE_M) -> Mask:
         """Return the pixels of the thing within a tolerance of its top."""
@@ -95,7 +97,9 @@ def locate(
     axis = column_of(scene, mask) if shape.capped and not lying else None
     if axis is not None:
         mask |= axis.pixels(scene, detection.box, size.tallest_m or 0.4)
-    outline, bottom, top = (fit_upright if lying else FITS.get(shape.fit, fit_upright))(see(scene, mask, shape))
+    outline, bottom, top = (fit_upright if lying else FITS.get(shape.fit, fit_upright))(
+        replace(see(scene, mask, shape), wide_m=size.wide_m or math.inf)
+    )
     if size.shortest_m is not None and not lying:
         bottom = max(min(bottom, top - size.shortest_m), scene.support_z_m)
     if axis is not None and shape.fit != "handled" and not axis.agrees(outline):  # a handle is part of the silhouette
@@ -258,10 +262,10 @@ def fit_cube(seen: Seen) -> tuple[Outline, float, float]:
 
 
 def fit_sides(seen: Seen) -> tuple[Outline, float, float]:
-    """Fit the rectangle around the visible sides; where only one is seen, it is completed to a square behind it."""
+    """Fit the rectangle around the visible sides; where only one is seen, it is completed behind it."""
     outline, thin_m = fit_rectangle(seen.core()[:, :2], hollow=True), 0.035
     if outline.width_m < thin_m:
-        outline = squared(outline, seen.cloud.eye)
+        outline = squared(outline, seen.cloud.eye, seen.wide_m)
     return outline, seen.bottom_z_m, seen.top_z_m
 
 
@@ -279,13 +283,14 @@ def fit_silhouette(seen: Seen) -> tuple[Outline, float, float]:
     return Outline((float(x), float(y)), 2 * radius, 2 * radius), seen.bottom_z_m, seen.top_z_m
 
 
-def squared(outline: Outline, eye: Array) -> Outline:
-    """Return a rectangle of which only the near part was seen as a square that reaches away from the eye."""
+def squared(outline: Outline, eye: Array, deepest_m: float = math.inf) -> Outline:
+    """Return a rectangle of which only the near part was seen as a square that reaches away from the eye, or less deep."""
+    deep_m = min(outline.length_m, max(deepest_m, outline.width_m))
     across = np.array([-np.sin(outline.yaw_rad), np.cos(outline.yaw_rad)])
     if across @ (np.array(outline.centre) - eye[:2]) < 0:
         across = -across
-    x, y = np.array(outline.centre) + across * (outline.length_m - outline.width_m) / 2
-    return Outline((float(x), float(y)), outline.length_m, outline.length_m, outline.yaw_rad)
+    x, y = np.array(outline.centre) + across * (deep_m - outline.width_m) / 2
+    return Outline((float(x), float(y)), outline.length_m, deep_m, outline.yaw_rad)
 
 
 def fit_round(seen: Seen) -> tuple[Outline, float, float]:

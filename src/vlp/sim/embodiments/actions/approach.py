@@ -30,6 +30,10 @@ class Hand(Protocol):
         """Return how far the knuckles stand out to each side."""
         ...
 
+    def tip_reach(self, opening_m: float) -> float:
+        """Return how far the tips stand out beyond the palm."""
+        ...
+
 
 @dataclass(frozen=True)
 class Room:
@@ -119,7 +123,9 @@ def choose_approach(gripper: Hand, target: Located, heights: HeightMap, surface:
             continue
         narrow = True
         for beside_m in Room().beside_m:
-            opening = min(extent + 2 * beside_m, gripper.widest_m)
+            opening, palm_m = min(extent + 2 * beside_m, gripper.widest_m), _half_depth(target, heading) + Room().over_m + 0.008
+            if beside_m > Room().beside_m[-1] and gripper.tip_reach(opening) < palm_m:
+                continue  # opened wider, fingers are shorter: the palm met a coffee tin before they were around it
             for steep in (False, True):
                 way = _way(target, heading, extent, opening, steep, surface, floor_m)
                 taken_m = _taken(gripper, target, heights, surface, way)

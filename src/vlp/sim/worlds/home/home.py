@@ -98,5 +98,9 @@ def _sizes() -> Sizes:
     for kind in sorted({product.kind for product in products().values()}):
         sizes = [product.size_m for product in products().values() if product.kind == kind]
         margin = 1.15
-        found[kind] = SizeBounds(tallest_m=margin * max(s[2] for s in sizes), span_m=margin * max(max(s) for s in sizes))
+        found[kind] = SizeBounds(
+            tallest_m=margin * max(s[2] for s in sizes),
+            span_m=margin * max(max(s) for s in sizes),
+            wide_m=max(min(s[:2]) for s in sizes),
+        )
     return found

@@ -25,6 +25,11 @@ class AnyHand:
         knuckle_m = 0.032
         return opening_m / 2 + knuckle_m
 
+    def tip_reach(self, opening_m: float) -> float:
+        """Return how far its tips stand out beyond the palm, half opened."""
+        del opening_m
+        return 0.085
+
 
 def out_of_reach(truth: HomeTruth, name: str, opening_m: float) -> str:
     """Return why a hand that opens so wide cannot take a thing, "" when it can; infinity asks for no hand in particular."""
