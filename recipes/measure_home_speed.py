@@ -37,7 +37,7 @@ def measure(body: str, index: int) -> dict[str, Any]:
         result = robot.execute(Step(go, {"place": place}, f"{index}.{k}"))
         wall_s += time.perf_counter() - began
         if result.status != "succeeded":
-            raise SystemExit(f"{body} did not get to {place!r} in home {index}: {result.detail}")
+            raise SystemExit(f"{body} did not get to {place!r} in home {index}: {result.message}")
         began = time.perf_counter()
         seen = robot.observe()
         assert seen.rgb.any() and seen.depth_m is not None and seen.depth_m.any()
