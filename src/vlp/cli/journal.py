@@ -1,14 +1,17 @@
-"""`vlp journal verify|repair|export`: whether the record of a run is as it was written, and what to do where it is not."""
+"""`vlp journal verify|repair|export|learn`: whether the record of a run is as it was written, and what it teaches."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from vlp.core.errors import TaskFailed
+from vlp.core.errors import TaskFailed, UsageError
 from vlp.core.messages import counted
-from vlp.journal import DamagedJournal, has_chain, read_rows
+from vlp.journal import DamagedJournal, has_chain, read_events, read_rows
 from vlp.journal.repair import repair as put_good_beginning
+from vlp.runtime.memory import reading
+from vlp.runtime.sequencer import Learned
 
 RunFolder = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 
@@ -44,6 +47,27 @@ def repair(run: RunFolder) -> None:
     lost = f"dropped {dropped}" if done.last != done.seq - 1 else "dropped none"
     print(f"kept {counted(done.good, 'event')}, {lost}: {done.why}")
     print(f"the damaged journal is now {done.kept}")
+
+
+def learn(runs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN")], out: str) -> None:
+    """Learn from runs when a step that failed is worth another try, for `vlp run --sequencer FILE`.
+
+    It counts, by primitive and kind of failure, how often another try helped and how long tries and new policies took. Runs
+    with `--sequencer retry` tell most.
+
+    Args:
+        runs: directories of runs.
+        out: the file to write.
+    """
+    if not runs:
+        raise UsageError("no runs were named.", "Name their directories, e.g. vlp journal learn runs/* --out sequencer.json.")
+    table = Learned()
+    for run in runs:
+        with reading():
+            table.learn(read_events(run, blobs=False))
+    table.save(Path(out))
+    tried = sum(tally.tried for tally in table.ways.values())
+    print(f"{counted(tried, 'try')} and {counted(table.policies.tried, 'new policy')} in {counted(len(runs), 'run')}: {out}")
 
 
 def export(run: RunFolder) -> None:

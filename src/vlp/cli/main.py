@@ -133,6 +133,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "journal verify": ("vlp.cli.journal:verify", "check that the record of a run is as it was written"),
     "journal repair": ("vlp.cli.journal:repair", "keep the good beginning of a damaged journal, to resume from"),
     "journal export": ("vlp.cli.journal:export", "print the events of a run as lines of JSON"),
+    "journal learn": ("vlp.cli.journal:learn", "learn from runs when a failed step is worth another try"),
     "ground": ("vlp.cli.ground:ground", "find in an image what a phrase names"),
     "ask": ("vlp.cli.ask:ask", "ask a model a question about an image"),
     "policy check": ("vlp.cli.policy:check", "check a policy file against a robot"),

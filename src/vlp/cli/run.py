@@ -9,7 +9,7 @@ import signal
 import sys
 import termios
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -33,6 +33,7 @@ from vlp.robot.protocol import Robot, innermost, is_own, offered
 from vlp.runtime.body import Budget, ProgramFault, fault_of
 from vlp.runtime.loop import Change
 from vlp.runtime.run import Run, Spec, Unsettled, read_run
+from vlp.runtime.sequencer import open_sequencer
 from vlp.runtime.story import Outcome
 from vlp.runtime.subscribers.report import ReportFiles
 from vlp.runtime.subscribers.terminal import Terminal, printable
@@ -49,7 +50,7 @@ CLOSE_S = 10.0
 """How long the close of a robot may take."""
 DEFAULTS: dict[str, Any] = {
     "adapter": "", "grounder": DEFAULT_GROUNDER, "recordings": True, "film": "small", "confirm": "ask", "check": "",
-    "profile": "", "server": "", "early": False,
+    "profile": "", "server": "", "early": False, "verify": False, "sequencer": "",
 }  # fmt: skip
 """Options of a run that its spec does not name."""
 SHOW_CURSOR = b"\x1b[?25h"
@@ -90,6 +91,7 @@ def launch(
     shown = printable(os.path.relpath(out) if out.is_relative_to(Path.cwd()) else str(out))  # a robot may go elsewhere
     console, keyboard = Console(markup=False), Keyboard.of_terminal()
     options = DEFAULTS | spec.options
+    sequencer = open_sequencer(options["sequencer"])
     always = options["confirm"] == "always"
     lines = Lines.of_input() if always and keyboard is None else None  # before anything is loaded: else nobody could answer
     check_run(spec.robot, spec.world, [change.what for change in spec.changes if isinstance(change.what, str)])
@@ -128,6 +130,7 @@ def launch(
         run = Run(
             out, spec, robot, model or _expert(simulation, judge, robot), judge=judge, subscribers=watchers,
             on_text=terminal.on_text, confirm=asker, past=past, looked=looked, early=options["early"],
+            verify=options["verify"], sequencer=sequencer,
         )  # fmt: skip
         listener = keyboard or lines
         with (
@@ -390,6 +393,8 @@ def run(
     film: Literal["small", "wide"] = "small",
     confirm: Literal["ask", "yes", "always"] = "ask",
     early: bool = False,
+    verify: bool = False,
+    sequencer: str = "",
     token: str = "",
     timeout_s: float = 1800.0,
     model_timeout_s: float = 120.0,
@@ -417,23 +422,26 @@ def run(
             go on: "yes", also with what cannot be undone. "always" waits before the first step of every policy for yes, no, an
             edit or another sentence.
         early: begin the first step of a policy while the rest is still being written, where it only looks.
+        verify: after each action ask the world whether what it makes is so: what the robot senses, else a look. An action that
+            says it succeeded and did not has failed.
+        sequencer: try a step that failed again before a new policy is asked for: "retry" once after another look and once
+            as it is, or the FILE of `vlp journal learn`, which knows what has helped.
         token: of a robot's server; by default the environment's VLP_ROBOT_TOKEN.
         timeout_s: limit on the whole run, in seconds of real time.
         model_timeout_s: limit on opening a model's server, and on each reply.
     """
     said, model = Instruction.of(instruction), with_name(model, model_name)
-    changes = [Change.parse(text, instruction=True) for text in change]
-    changes += [Change.parse(text, instruction=False) for text in event]
+    changes = [Change.parse(t, instruction=i) for texts, i in ((change, True), (event, False)) for t in texts]
     folder = Path(out) if out else default_out(said.text)
     check_out(folder, force)
     folder = folder.absolute()  # the robot may go elsewhere
-    for name, seconds in {"--timeout-s": timeout_s, "--model-timeout-s": model_timeout_s}.items():
-        if not 0 < seconds < math.inf:
-            raise UsageError(f"{name} {seconds:g} is no time greater than 0.", "Give the longest time, in seconds.")
+    _check_times({"--timeout-s": timeout_s, "--model-timeout-s": model_timeout_s})
+    open_sequencer(sequencer)  # refused before anything is written
     if early and confirm == "always":
         raise UsageError("--early begins a step before --confirm always has asked.", "Leave one of them out.")
     options = {"adapter": adapter, "grounder": grounder, "recordings": not no_recordings, "confirm": confirm}
     chosen = {"profile": profile, "server": server, "check": check if check == "model" else "", "early": early}
+    chosen |= {"verify": verify, "sequencer": sequencer if sequencer in ("", "retry") else str(Path(sequencer).absolute())}
     chosen["film"] = film if film != "small" else ""
     options |= {name: value for name, value in chosen.items() if value}
     if model == EXPERT or grounder == "oracle":
@@ -445,6 +453,12 @@ def run(
     spec = Spec(said, robot, world, model, seed, tuple(changes), budget, options)
     with contextlib.ExitStack() as until:
         return launch(folder, spec, token, prepare=lambda: take_out(folder, force, until))
+
+
+def _check_times(given: Mapping[str, float]) -> None:
+    for name, seconds in given.items():
+        if not 0 < seconds < math.inf:
+            raise UsageError(f"{name} {seconds:g} is no time greater than 0.", "Give the longest time, in seconds.")
 
 
 def resume(

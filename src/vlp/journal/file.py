@@ -44,6 +44,10 @@ KINDS: dict[str, tuple[str, ...]] = {
     "step-started": ("revision", "id", "key", "do", "arguments", "epoch"),
     # What a step did.
     "step-finished": ("revision", "id", "key", "do", "status", "result"),
+    # What looks say of the effects that a step declares, before its end is written.
+    "verified": ("revision", "id", "verdict", "findings"),
+    # The step that failed is tried once more, without a new policy.
+    "retry": ("revision", "id", "tries", "how", "bound"),
     # A reason to ask for a new policy.
     "trigger": ("name", "detail"),
     # Where an object was last seen; null when it was not found.

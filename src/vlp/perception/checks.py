@@ -1,5 +1,6 @@
 """The evidence for a relation: proprioception, geometry, colour inside a container, records, a model's opinion."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,8 +17,8 @@ from vlp.primitives.facts import Fact
 from vlp.primitives.manifest import Place
 from vlp.prompt.render import question_messages
 
-Verdict = tuple[bool, str]
-"""Whether it holds, and a clause that says what was seen."""
+Verdict = tuple[bool | None, str]
+"""Whether it holds, None where that could not be seen, and a clause that says what was seen."""
 
 
 class LookLike(Protocol):
@@ -89,7 +90,7 @@ def check(sight: Sight, relation: str, subject: str, other: str) -> Verdict:
 def _between(sight: Sight, relation: str, subject: str, other: str) -> Verdict:
     target = sight.find(other, also=(subject,))
     if target is None:
-        return False, f"the {other} is not in view"
+        return None, f"the {other} is not in view"
     item = sight.find(subject)
     if item is not None and RELATIONS[relation](item, target):
         return True, _where(item, target)
@@ -99,7 +100,7 @@ def _between(sight: Sight, relation: str, subject: str, other: str) -> Verdict:
             return True, f"{pixels} pixels of its colour inside the {other}"
     if item is not None:
         return False, _where(item, target)
-    return False, f"the {subject} is not in view"
+    return None, f"the {subject} is not in view"
 
 
 def _holding(sight: Sight, subject: str) -> Verdict:
@@ -110,13 +111,13 @@ def _holding(sight: Sight, subject: str) -> Verdict:
 def _clear(sight: Sight, subject: str) -> Verdict:
     if subject in sight.places:
         if not sight.places[subject].clearable:
-            return False, f"it cannot be seen whether the {subject} is clear"
+            return None, f"it cannot be seen whether the {subject} is clear"
         seen = [d.phrase for d in sight.look.ground(sight.grounder, ANYTHING)]
         left = [name for name in seen if not (shape_of(name).container or shape_of(name).fixed)]
         return not left, f"the {left[0]} is still there" if left else "nothing is left that can be grasped"
     item = sight.find(subject)
     if item is None:
-        return False, f"the {subject} is not in view"
+        return None, f"the {subject} is not in view"
     for detection in sight.look.ground(sight.grounder, ANYTHING):
         if detection.phrase == subject or shape_of(detection.phrase).container:
             continue
@@ -140,10 +141,10 @@ def _at_place(sight: Sight, relation: str, subject: str, place: Place) -> Verdic
 def _on_surface(sight: Sight, subject: str, place: Place) -> Verdict:
     at = sight.places.get(sight.look.observation.state.at)
     if place.surface_height_m is None and at is not None and at.visible and at != place:
-        return False, f"the robot looks at the {at.name}, not at the {place.name}"
+        return None, f"the robot looks at the {at.name}, not at the {place.name}"
     item = sight.find(subject)
     if item is None:
-        return False, f"the {subject} is not in view"
+        return None, f"the {subject} is not in view"
     measured = sight.look.scene.support_z_m
     height = bottom(item) - (measured if place.surface_height_m is None else place.surface_height_m)
     return abs(height) < 0.03, f"the {subject} is {height * 100:.0f} cm above the {place.name}"
@@ -183,8 +184,9 @@ def _where(item: Located, target: Located) -> str:
 
 
 def _asked(model: Model, sight: Sight, relation: str, subject: str, other: str) -> Verdict:
-    """Return what a model says of a relation; whatever does not begin with yes is no."""
+    """Return what a model says of a relation; what begins neither with yes nor with no tells nothing."""
     question = f"is the {subject} {relation.replace('_', ' ')} the {other}?"
     messages = question_messages(sight.look.observation.rgb, question, model.profile)
     said = " ".join(model.generate(messages, max_tokens=16, timeout_s=20.0).text.split())
-    return said.lower().startswith("yes"), f"asked {question!r}, the model says {said[:40]!r}"
+    holds = {"yes": True, "no": False}.get(re.split(r"\W", said.lower(), maxsplit=1)[0])
+    return holds, f"asked {question!r}, the model says {said[:40]!r}"

@@ -342,7 +342,7 @@ class PerceivingRobot:
         other = str(step.arguments.get("object") or "")
         places = (self._manifest or self.describe()).places
         timings: dict[str, float] = {}
-        evidence = ""
+        holds, evidence = None, ""
         for _ in range(self.grounder.looks):
             look = self._look()
             sight = Sight(look, self.grounder, self._model, self._facts.lasting, places)
@@ -353,7 +353,7 @@ class PerceivingRobot:
                 return StepResult(step.key, "succeeded", done, True)
         done = {**step.arguments, "evidence": evidence, "timings_s": timings}
         asked = f"{subject} {relation.replace('_', ' ')} {other}".strip()
-        return StepResult(step.key, "failed", done, False, "check-failed", f"not so: {asked}; {evidence}.")
+        return StepResult(step.key, "failed", done, holds, "check-failed", f"not so: {asked}; {evidence}.")
 
     def _read(self, step: Step) -> StepResult:
         assert self._reader is not None

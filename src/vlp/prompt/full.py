@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlp.core.errors import Report
-from vlp.core.messages import Message, Names, user
+from vlp.core.messages import Message, Names, counted, user
 from vlp.policy.checks import check_policy
 from vlp.policy.model import State
 from vlp.primitives.facts import Condition, makers
 from vlp.primitives.manifest import Argument, Manifest, Place, Primitive
 from vlp.primitives.schema import bounds, step_schemas
-from vlp.prompt.render import GroundRequest, Memory, PlanRequest, StepRecord, plain, quoted
+from vlp.prompt.render import GroundRequest, Memory, PlanRequest, StepRecord, plain, quoted, summed_up
 
 THING = "red cup"
 Step = dict[str, Any]
@@ -300,8 +300,13 @@ def _system_text(manifest_json: str, known: tuple[tuple[str, ...], tuple[str, ..
 
 def memory_lines(memory: Memory, now_s: float | None = None) -> list[str]:
     """Return the memory as a bounded number of bounded lines, with every text in quotes."""
+    by_name, one_by_one = 12, 16  # subtasks, and the last steps
     lines = [f"- earlier instruction: {quoted(text)}" for text in memory.instructions[:-1][-4:]]
-    lines += [_step(step) for step in memory.steps[-16:]]
+    subtasks = (*memory.earlier, *summed_up(memory.steps[:-one_by_one]))
+    if (more := len(subtasks) - by_name) > 0:
+        lines.append(f"- {counted(more, 'subtask')} before these")
+    lines += [f"- earlier subtask: {quoted(text, 120)}" for text in subtasks[-by_name:]]
+    lines += [_step(step) for step in memory.steps[-one_by_one:]]
     if memory.beliefs:
         newest = sorted(memory.beliefs.items(), key=lambda item: -item[1].stamp_s)[:24]
         for phrase, seen in newest:

@@ -65,6 +65,7 @@ class Memory:
         trigger: why a new policy is asked for, in one sentence; "" for the first policy.
         failures: sentences about what went wrong, oldest first.
         facts: what primitives have made true and what still holds, e.g. ("open", "front door").
+        earlier: subtasks from before `steps`, as `summed_up` tells them.
     """
 
     instructions: tuple[str, ...]
@@ -76,11 +77,18 @@ class Memory:
     trigger: str = ""
     failures: tuple[str, ...] = ()
     facts: tuple[Fact, ...] = ()
+    earlier: tuple[str, ...] = ()
 
     @property
     def instruction(self) -> str:
         """The instruction that holds now."""
         return self.instructions[-1] if self.instructions else ""
+
+
+def summed_up(steps: Sequence[StepRecord]) -> tuple[str, ...]:
+    """Return a line for each subtask in a row of steps: its name, and whether its last step succeeded."""
+    ends = [step for i, step in enumerate(steps) if i + 1 == len(steps) or steps[i + 1].subtask != step.subtask]
+    return tuple(f"{(step.subtask or step.do)[:150]}: {'done' if step.status == 'succeeded' else 'not done'}" for step in ends)
 
 
 @dataclass(frozen=True)

@@ -373,14 +373,14 @@ class Body:
 
     def locate(self, phrase: str) -> Located | None:
         """Return where a thing is now, None when it is not in view."""
-        result = self._perceive("locate", phrase)
+        result = self.perceive("locate", {"object": phrase})
         return Located.from_json(result.value) if result.status == "succeeded" else None
 
     def things(self) -> list[Located]:
         """Return every thing in view; nothing for a robot that cannot find all."""
         if "find_all" not in self.manifest.primitives:
             return []
-        result = self._perceive("find_all", "thing")
+        result = self.perceive("find_all", {"object": "thing"})
         return [Located.from_json(item) for item in result.value] if result.status == "succeeded" else []
 
     def spent(self) -> float:
@@ -388,11 +388,12 @@ class Body:
         seconds, self._looking_s = self._looking_s, 0.0
         return seconds
 
-    def _perceive(self, do: str, phrase: str) -> StepResult:
+    def perceive(self, do: str, arguments: dict[str, Any]) -> StepResult:
+        """Return what a perception that no policy asked for finds now."""
         if self._hurried.is_set():
             raise Abandoned("nobody waits for another look any more.")
         self._looks += 1
-        step = Step(do, {"object": phrase}, key=f"{self._tag}.look.{self._looks}")
+        step = Step(do, arguments, key=f"{self._tag}.look.{self._looks}")
         start = time.monotonic()
         result = self.checked(do, self._call(lambda: executed(self.robot, step), self._limit_s(step), f"the end of {do!r}"))
         self._looking_s += time.monotonic() - start

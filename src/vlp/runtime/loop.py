@@ -28,6 +28,8 @@ from vlp.understanding.gate import NotUnderstood
 
 if TYPE_CHECKING:
     from vlp.runtime.confirming import Confirming
+    from vlp.runtime.retrying import Retrying
+    from vlp.runtime.verifying import Verifier
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ class Loop:
         judge: lets scripted events happen, and says in the end whether the task is done; None where nobody can.
         triggers: reasons to ask for a new policy.
         confirming: asks a person about every new policy; None to ask about none.
+        verifier: asks the world for the effects of each action that says it succeeded; None believes it.
+        retrying: tries a step that failed again; None asks for a new policy at once.
     """
 
     def __init__(
@@ -103,7 +107,10 @@ class Loop:
         judge: Judge | None = None,
         triggers: Sequence[Trigger] = TRIGGERS,
         confirming: Confirming | None = None,
+        verifier: Verifier | None = None,
+        retrying: Retrying | None = None,
     ) -> None:
+        self.verifier, self.retrying = verifier, retrying
         self.run_id, self.body, self.planner, self.journal, self.memory = run_id, body, planner, journal, memory
         self.budget, self.gate, self.triggers = planner.budget, planner.gate, tuple(triggers)
         self.judge, self.confirming = judge, confirming
@@ -221,6 +228,8 @@ class Loop:
                 return self._stopped_by()
             if (end := self._change() or self._asked()) is not None:
                 return end
+            if self.retrying is not None:
+                self.retrying.again()
             progress = self.memory.progress
             if self._must_plan():
                 if why := self._not_taken_twice():
@@ -363,13 +372,20 @@ class Loop:
         self.journal.emit(Event("step-started", data))
         start = time.monotonic()
         result, snapshot = self.body.execute(sent)
-        self.ended(step, result, time.monotonic() - start, snapshot)
-        return result
+        return self.ended(step, result, time.monotonic() - start, snapshot)
 
-    def ended(self, step: PlanStep, result: StepResult, seconds: float, snapshot: bytes | None = None) -> None:
-        """Write the end of a step and the robot's state after it, both or neither."""
+    def ended(self, step: PlanStep, result: StepResult, seconds: float, snapshot: bytes | None = None) -> StepResult:
+        """Write the end of a step and the robot's state after it, both or neither; it failed where its effects are not so."""
+        revision, looked = self.memory.progress.revision, list[Event]()
+        if self.verifier is not None and result.status == "succeeded" and self.memory.primitives[step.step.do].kind == "action":
+            found = self.verifier.verify(step.step)
+            if found is not None:
+                looked = [Event("verified", {"revision": revision, "id": step.id, **found.to_json()})]
+                if found.verdict == "no":
+                    told = f"{step.step.do} said that it succeeded, and it is not so: {found.evidence}"
+                    result = replace(result, status="failed", value=None, code="not-done", message=told)
         data = {
-            "revision": self.memory.progress.revision,
+            "revision": revision,
             "id": step.id,
             "key": result.key,
             "do": step.step.do,
@@ -381,7 +397,8 @@ class Loop:
             **self._begun_early(result.key),
         }
         after = [Event("snapshot", {"after": result.key}, blob=snapshot)] if snapshot is not None else []
-        self.journal.emit(Event("step-finished", data), *after)
+        self.journal.emit(*looked, Event("step-finished", data), *after)
+        return result
 
     def _begun_early(self, key: str) -> dict[str, bool]:
         return {"early": True} if key and key == self.memory.early else {}

@@ -15,7 +15,7 @@ from vlp.policy.model import Plan, PlanStep, PolicyStep, Situation, State
 from vlp.primitives.facts import Fact, Facts, sensed_facts
 from vlp.primitives.manifest import Primitive
 from vlp.primitives.schema import CHECK
-from vlp.prompt.render import Memory, StepRecord
+from vlp.prompt.render import Memory, StepRecord, summed_up
 from vlp.understanding.final import plain
 from vlp.understanding.prohibitions import declines
 
@@ -115,6 +115,7 @@ class RunMemory:
         undoable: final steps that were done, or may have been, as `deed_text` writes them: none is done twice unasked.
         asked_anew: how many instructions came before the last one that is no answer.
         planned_on_s: when the image of the present plan was taken, in seconds since the epoch.
+        ways: in which the next step, which failed, has been tried again.
         early: the key under which the first step of the present plan was begun while the rest was written; "" for none.
     """
 
@@ -131,6 +132,7 @@ class RunMemory:
         self.declined = ""
         self.planned_on_s = 0.0
         self.early = ""
+        self.ways: tuple[str, ...] = ()
 
     def on_event(self, event: Event) -> None:
         """Take one event in; kinds without a row in the table change nothing."""
@@ -142,7 +144,9 @@ class RunMemory:
         """Return what the model may know: the latest steps and failures, and why a new policy is asked for."""
         k, trigger = self.knowledge, "; ".join(self.progress.triggers.values())
         facts = tuple(sorted(self.situation.facts.lasting - self.sensed.keys()))
-        return replace(k, steps=k.steps[-KEPT_STEPS:], failures=k.failures[-KEPT_FAILURES:], trigger=trigger, facts=facts)
+        last = {"steps": k.steps[-KEPT_STEPS:], "failures": k.failures[-KEPT_FAILURES:]}
+        earlier = summed_up(k.steps[:-KEPT_STEPS])[-100:]  # by their names
+        return replace(k, **last, earlier=earlier, trigger=trigger, facts=facts)
 
     def _know(self, **news: Any) -> None:
         self.knowledge = replace(self.knowledge, **news)
@@ -168,7 +172,8 @@ class RunMemory:
             step: the step.
         """
         first = self.progress.plan is not None and self.progress.plan.steps[0].id == step.id
-        return self.early if self.early and first else f"{keys}.{self.progress.revision}.{step.id}"
+        again = f".{len(self.ways)}" if self.ways else ""
+        return self.early if self.early and first and not again else f"{keys}.{self.progress.revision}.{step.id}{again}"
 
     def references(self, step: PlanStep) -> dict[str, Located]:
         """Return the located things that a step refers to, by argument, as they were when they were located."""
@@ -228,7 +233,7 @@ class RunMemory:
     def _policy(self, event: Event) -> None:
         p = self.progress
         self.situation.names.clear()  # what a name stands for ends with its policy
-        self.early = event.data.get("early", "")
+        self.early, self.ways = event.data.get("early", ""), ()
         self.progress = Progress(
             revision=event.data["revision"],
             plan=event.live or Plan.from_json(event.data["policy"]),
@@ -246,6 +251,13 @@ class RunMemory:
 
     def _started(self, event: Event) -> None:
         self.progress.in_flight = event
+
+    def _retry(self, event: Event) -> None:
+        self.progress.failed, self.ways = False, (*self.ways, event.data["how"])
+        for name, located in event.data["bound"].items():
+            found = Located.from_json(located)
+            self.progress.bindings[name] = found
+            self._saw(found)
 
     def _trigger(self, event: Event) -> None:
         self.progress.triggers[event.data["name"]] = event.data["detail"]
@@ -308,6 +320,7 @@ class RunMemory:
         if data["status"] == "succeeded":
             self._effects(step, result["value"])
             p.finished += 1
+            self.ways = ()
         else:
             p.failed = True
             if step.step.do == CHECK and result["code"] == "check-failed":
@@ -378,6 +391,7 @@ _FOLDS = {
     "confirm-answered": RunMemory._confirmed,
     "step-started": RunMemory._started,
     "step-finished": RunMemory._finished,
+    "retry": RunMemory._retry,
     "trigger": RunMemory._trigger,
     "belief": RunMemory._belief,
     "world-event": RunMemory._world_event,

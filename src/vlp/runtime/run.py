@@ -24,8 +24,11 @@ from vlp.runtime.early import Early
 from vlp.runtime.loop import Change, Judge, Loop
 from vlp.runtime.memory import RunMemory, reading
 from vlp.runtime.planner import Planner
+from vlp.runtime.retrying import Retrying
+from vlp.runtime.sequencer import Sequencer
 from vlp.runtime.story import Outcome
 from vlp.runtime.triggers import TRIGGERS, Trigger
+from vlp.runtime.verifying import Verifier
 from vlp.understanding.gate import Gate
 
 if TYPE_CHECKING:
@@ -108,6 +111,8 @@ class Run:
         past: events of a run to be taken over.
         looked: whether a person has looked at the robot since then: nothing that was known of it counts any more.
         early: whether a policy's first step is begun while the rest is still written, where it only looks (`runtime.early`).
+        verify: whether the effects of each action are asked of the world before it counts as done (`runtime.verifying`).
+        sequencer: decides whether a step that failed is tried again before a new policy is asked for; None never does.
 
     Raises:
         UsageError: the directory holds a run already, or the model was made for another robot, or a step is to begin early and
@@ -130,6 +135,8 @@ class Run:
         past: Sequence[Event] = (),
         looked: bool = False,
         early: bool = False,
+        verify: bool = False,
+        sequencer: Sequencer | None = None,
     ) -> None:
         self.spec, self._past, self._looked = spec, list(past), looked
         if early and confirm == "always":
@@ -179,9 +186,12 @@ class Run:
             from vlp.runtime.confirming import Confirming
 
             self.confirming = Confirming(self.body, self.planner, self.journal, self.memory, self.gate)
+        retrying = Retrying(self.body, self.journal, self.memory, sequencer) if sequencer else None
+        verifier = Verifier(self.body, self.memory) if verify else None
         self.loop = Loop(
-            keys, self.body, self.planner, self.journal, self.memory, spec.changes, judge, triggers, self.confirming
-        )
+            keys, self.body, self.planner, self.journal, self.memory, spec.changes, judge, triggers, self.confirming,
+            verifier, retrying,
+        )  # fmt: skip
 
     def instruct(self, text: str) -> Instruction:
         """Give a new instruction, from any thread, and return it; it holds from the next step boundary on.

@@ -334,6 +334,14 @@ class Story:
             done = "" if row.status == "succeeded" else f": {row.status}, {row.message}"
             self._say("step", f"{row.told}{done}")
 
+    def _verified(self, event: Event) -> None:
+        each = [f"{f['fact']}: {f['verdict']}, {f['evidence']}" for f in event.data["findings"]]
+        self._say("verify", f"{event.data['verdict']} ({'; '.join(each)})")
+
+    def _retry(self, event: Event) -> None:
+        row, how = self._row(event), {"retry": "in the same way", "look": "after another look"}
+        self._say("retry", f"try {event.data['tries']} {how[event.data['how']]}: {row.text if row else event.data['id']}")
+
     def _trigger(self, event: Event) -> None:
         self._triggers.append((event.data["name"], event.data["detail"]))
         self._say("trigger", event.data["detail"])
@@ -372,6 +380,8 @@ _FOLDS = {
     "step-begun": Story._step_begun,
     "step-started": Story._step_started,
     "step-finished": Story._step_finished,
+    "verified": Story._verified,
+    "retry": Story._retry,
     "trigger": Story._trigger,
     "world-event": Story._world_event,
     "note": Story._note,

@@ -1,11 +1,13 @@
 """SIGKILL of runs on the simulated robot, then `resume`: what is finished stays finished.
 
     python -m vlp.evaluation.stress.crash --n 100 --seed 0 --out runs/crash
+    python -m vlp.evaluation.stress.crash --n 100 --seed 0 --changes --out runs/crash-changes
 
 Each case is a run with the expert as its model, in a process that kills itself, at a random moment or before or after a group
-of events is written, and a second process that takes the run over; the same command goes on where it stopped. A case holds when
-no finished step was repeated and the task is done, or the run ended in a clear hold. A world in which the run fails without a
-kill says nothing about kills: it is drawn again, and counted.
+of events is written, and a second process that takes the run over; the same command goes on where it stopped. With `--changes`
+instruction or scene change midway, and the kill comes some time after that. A case holds when no finished step was repeated and
+the task is done, or the run ended in a clear hold. A world in which the run fails without a kill says nothing about kills: it
+is drawn again, and counted.
 """
 
 import argparse
@@ -37,8 +39,8 @@ class Case:
     Args:
         index: its number.
         seed: of its world and task.
-        way: when it was to die: at a "moment", or "before" or "after" a group of events is written.
-        number: seconds from its first event, or number of the group.
+        way: when it was to die: at a "moment", "before" or "after" a group of events is written, or after a "change".
+        number: seconds from its first event, or from the change; number of the group.
         killed: whether it did; a run that ended before is no case and is drawn again.
         events_before: events in the journal at the kill.
         in_flight: whether a step was under way.
@@ -69,7 +71,7 @@ class Case:
         return not self.repeated and (clear_hold or (self.outcome == "success" and self.verdict is True))
 
 
-def run_crash(n: int, seed: int, out: str | Path, workers: int = 1) -> dict[str, Any]:
+def run_crash(n: int, seed: int, out: str | Path, workers: int = 1, changes: bool = False) -> dict[str, Any]:
     """Kill and resume n runs; write rows.jsonl and summary.json.
 
     Args:
@@ -77,6 +79,7 @@ def run_crash(n: int, seed: int, out: str | Path, workers: int = 1) -> dict[str,
         seed: of worlds, tasks and moments.
         out: directory for everything; empty, new, or that of the same stress, which goes on.
         workers: cases at a time.
+        changes: whether instruction or scene change midway, and kills come after that.
 
     Returns:
         the summary: n, held, rate, how many had a step in flight, and the cases that did not hold.
@@ -85,13 +88,13 @@ def run_crash(n: int, seed: int, out: str | Path, workers: int = 1) -> dict[str,
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()) and not (folder / "whole").is_dir():
         raise UsageError(f"{str(folder)!r} is not empty.", "Choose another directory.")
-    usual_s = _whole_life_s(folder / "whole", seed)
+    usual_s = _whole_life_s(folder / "whole", seed, changes)
     coming: dict[int, Future[Case]] = {}
 
     def row(index: int) -> dict[str, Any]:
         for ahead in range(index, min(n, index + workers)):
             if ahead not in coming:
-                coming[ahead] = pool.submit(_case, ahead, seed, usual_s, folder)
+                coming[ahead] = pool.submit(_case, ahead, seed, usual_s, folder, changes)
         case = coming.pop(index).result()
         return {**asdict(case), "holds": case.holds}
 
@@ -114,33 +117,34 @@ def run_crash(n: int, seed: int, out: str | Path, workers: int = 1) -> dict[str,
     return summary
 
 
-def _case(index: int, seed: int, usual_s: float, folder: Path) -> Case:
+def _case(index: int, seed: int, usual_s: float, folder: Path, changes: bool) -> Case:
     """Kill and resume one run, in a world where it would succeed without the kill."""
     world = seed * 100_000 + index + 1
     redrawn: list[int] = []
     while True:
-        case = _killed_run(index, world, usual_s, folder / f"{index:03d}-{world}")
-        if case.holds or case.repeated or len(redrawn) >= 5 or _succeeds(folder / f"whole-{world}", world):
+        case = _killed_run(index, world, usual_s, folder / f"{index:03d}-{world}", changes)
+        if case.holds or case.repeated or len(redrawn) >= 5 or _succeeds(folder / f"whole-{world}", world, changes):
             return replace(case, redrawn=tuple(redrawn))
         redrawn.append(world)
         world += 10_000
 
 
-def _killed_run(index: int, world: int, usual_s: float, folder: Path) -> Case:
+def _killed_run(index: int, world: int, usual_s: float, folder: Path, changes: bool) -> Case:
     """Draw moments until one falls into the run, then resume it and look at its journal."""
     shutil.rmtree(folder, ignore_errors=True)  # what a stress that was stopped has left of it
-    rng, way = random.Random(world), ("moment", "before", "moment", "after")[index % 4]
+    rng, way = random.Random(world), "change" if changes else ("moment", "before", "moment", "after")[index % 4]
     killed, number, out = False, 0.0, folder
     for attempt in range(8):
         out = folder / f"{attempt}"
-        number = rng.uniform(0.0, usual_s / (1 + attempt)) if way == "moment" else rng.randint(2, 3 + 40 // (1 + attempt))
-        killed = _life(out, world, (way, number)) == -signal.SIGKILL
+        seconds = rng.uniform(0.0, usual_s / (1 + attempt + 2 * changes))
+        number = seconds if way in ("moment", "change") else rng.randint(2, 3 + 40 // (1 + attempt))
+        killed = _life(out, world, (way, number), changes) == -signal.SIGKILL
         if killed and _is_under_way(out):
             break
     before = read_events(out, blobs=False)
     keys = {kind: [e.data["key"] for e in before if e.kind == kind] for kind in ("step-started", "step-finished")}
     if killed:
-        _life(out, world, None)
+        _life(out, world, None, changes)
     after = read_events(out, blobs=False)
     end = next((e.data for e in reversed(after) if e.kind == "run-finished"), {})
     return Case(
@@ -179,23 +183,24 @@ def repeated(events: list[Any]) -> tuple[str, ...]:
     return tuple(again)
 
 
-def _succeeds(out: Path, world: int) -> bool:
+def _succeeds(out: Path, world: int, changes: bool) -> bool:
     """Return whether a run that nobody kills reaches its goal."""
-    _life(out, world, None)
+    _life(out, world, None, changes)
     return any(e.kind == "run-finished" and e.data["verdict"] is True for e in read_events(out, blobs=False))
 
 
-def _whole_life_s(out: Path, seed: int) -> float:
+def _whole_life_s(out: Path, seed: int, changes: bool) -> float:
     """Return how long a run takes on this machine now, or took when the stress began, from its first to its last event."""
     if not (out / "journal.db").exists():
-        _life(out, seed * 100_000, None)
+        _life(out, seed * 100_000, None, changes)
     events = read_events(out, blobs=False)
     return events[-1].wall_s - events[0].wall_s
 
 
-def _life(out: Path, world: int, kill: tuple[str, float] | None) -> int:
+def _life(out: Path, world: int, kill: tuple[str, float] | None, changes: bool = False) -> int:
     """Start or resume a run in a process of its own and return its exit status."""
     command = [sys.executable, "-m", "vlp.evaluation.stress.crash", "--life", str(world), "--out", str(out)]
+    command += ["--changes"] if changes else []
     if kill is not None:
         command += ["--kill", *map(str, kill)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -205,15 +210,21 @@ def _life(out: Path, world: int, kill: tuple[str, float] | None) -> int:
 
 
 class _Killer:
-    """Kills this process some time after the run's first event."""
+    """Kills this process some time after an event of the run.
 
-    def __init__(self, after_s: float) -> None:
-        self._after_s = after_s
+    Args:
+        after_s: how long after it.
+        change: whether it is the change midway, and not the first event.
+    """
+
+    def __init__(self, after_s: float, change: bool = False) -> None:
+        self._after_s, self._change = after_s, change
         self._armed = False
 
     def on_event(self, event: Any) -> None:
-        """Arm at the first event."""
-        if not self._armed:
+        """Arm at the first event, or at the change."""
+        changes = event.kind == "world-event" or (event.kind == "instruction" and event.data["source"].startswith("scheduled"))
+        if not self._armed and (changes or not self._change):
             self._armed = True
             threading.Thread(target=self._kill, daemon=True).start()
 
@@ -243,14 +254,52 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def live(out: Path, world: int, kill: tuple[str, float] | None) -> str:
+def live(out: Path, world: int, kill: tuple[str, float] | None, changes: bool = False) -> str:
     """Run a task of a world with the expert as its model, or take it over; return how it ended.
 
     Args:
         out: the run's directory.
         world: seed of world and task.
         kill: when this process kills itself, as `Case` has it; None to let it live.
+        changes: whether instruction or scene change midway.
     """
+    when, number = kill or ("", 0.0)
+    killers = [_Killer(number, when == "change")] if when in ("moment", "change") else []
+    run = _changing(out, world, killers) if changes else _plain(out, world, killers)
+    if when in ("before", "after"):
+        dying(run.journal, "append", int(number), after=when == "after")
+    return run.go().outcome
+
+
+def _changing(out: Path, world: int, killers: list[_Killer]) -> Any:
+    """Return a run of a dynamic episode, or one that takes it over."""
+    from vlp.core.messages import Instruction
+    from vlp.episodes.assemble import open_robot
+    from vlp.episodes.cases import sample_episode
+    from vlp.episodes.episode import words_of
+    from vlp.episodes.expert_model import ExpertModel
+    from vlp.episodes.verdict import Verdict
+    from vlp.robot.protocol import offered
+    from vlp.runtime.loop import Change
+    from vlp.runtime.run import Run, Spec, read_run
+
+    episode = sample_episode(world, "dynamic", "train")
+    robot, simulation = open_robot(seed=episode.scene_seed, grounder="oracle")
+    assert simulation is not None
+    events = [(e, words_of(e)) for e in episode.events]
+    changes = [Change(e.step, Instruction.of(words) if e.kind == "instruct" else words) for e, words in events]
+    asked = Instruction.of(episode.task.instruction)
+    fresh = Spec(asked, first(EMBODIMENTS), episode.world, "expert", episode.scene_seed, tuple(changes))
+    spec, past = read_run(out) if (out / "journal.db").exists() else (fresh, [])
+    following = [e.task for e in episode.events if e.task is not None]
+    restore = offered(robot, "restore") if past else None
+    verdict = Verdict(simulation, episode.task, following, final=episode.final_task, seed=episode.seed, restore=restore)
+    expert = ExpertModel(simulation.world.tasks, simulation.truth, lambda: verdict.task)
+    return Run(out, spec, robot, expert, judge=verdict, subscribers=killers, past=past)
+
+
+def _plain(out: Path, world: int, killers: list[_Killer]) -> Any:
+    """Return a run of a task that nothing changes, or one that takes it over."""
     from vlp.core.messages import Instruction
     from vlp.episodes.assemble import open_robot
     from vlp.episodes.expert_model import ExpertModel
@@ -269,12 +318,7 @@ def live(out: Path, world: int, kill: tuple[str, float] | None) -> str:
     known = read_run(out) if (out / "journal.db").exists() else None
     spec, past = known or (Spec(Instruction.of(task.instruction), first(EMBODIMENTS), first(WORLDS), "expert", world), [])
     expert = ExpertModel(simulation.world.tasks, simulation.truth, lambda: task)
-    when, number = kill or ("", 0.0)
-    killers = [_Killer(number)] if when == "moment" else []
-    run = Run(out, spec, robot, expert, judge=Verdict(simulation, task), subscribers=killers, past=past)
-    if when in ("before", "after"):
-        dying(run.journal, "append", int(number), after=when == "after")
-    return run.go().outcome
+    return Run(out, spec, robot, expert, judge=Verdict(simulation, task), subscribers=killers, past=past)
 
 
 def main() -> None:
@@ -283,14 +327,15 @@ def main() -> None:
     reader.add_argument("--n", type=int, default=100)
     reader.add_argument("--seed", type=int, default=0)
     reader.add_argument("--workers", type=int, default=1)
+    reader.add_argument("--changes", action="store_true", help="instruction or scene change midway, and kills come after that")
     reader.add_argument("--out", type=Path, required=True)
     reader.add_argument("--life", type=int, help=argparse.SUPPRESS)
     reader.add_argument("--kill", nargs=2, help=argparse.SUPPRESS)
     given = reader.parse_args()
     if given.life is not None:
-        print(live(given.out, given.life, (given.kill[0], float(given.kill[1])) if given.kill else None))
+        print(live(given.out, given.life, (given.kill[0], float(given.kill[1])) if given.kill else None, given.changes))
         return
-    summary = run_crash(given.n, given.seed, given.out, given.workers)
+    summary = run_crash(given.n, given.seed, given.out, given.workers, given.changes)
     print(json.dumps(summary, indent=2))
     sys.exit(0 if not summary["faults"] else 1)
 
