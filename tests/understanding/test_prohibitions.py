@@ -89,6 +89,15 @@ BROKEN = [
     ("go to the fern but not to the cactus", ["go_to fern", "go_to cactus"]),
     ("go to the desk, but do not take a photo", ["go_to desk", "take_photo"]),
     ("take the cube to the desk, without taking photos", ["go_to desk", "take_photo"]),
+    # Each of these was moved by a policy for a later sentence, since none of them was read as a prohibition.
+    ("pick up the red cube, keep your hand off the mug", ["push mug"]),
+    ("pick up the red cube, leave the blue things where they are", ["push blue bottle"]),
+    ("pick up the red cube, spare the mug", ["push mug"]),
+    ("pick up the red cube and nothing blue", ["push blue bottle"]),
+    ("pick up the red cube, none of the blue ones", ["push blue bottle"]),
+    ("pick up the red cube, let the mug be", ["push mug"]),
+    ("pick up the red cube, the mug is fine where it is", ["push mug"]),
+    ("pick up the red cube, the blue ones are not yours to take", ["push blue bottle"]),
 ]
 KEPT = [
     ("pick up the red cube, but do not touch the blue bottle", ["pick_up red cube"]),
@@ -190,6 +199,24 @@ def test_what_is_to_be_left_at_a_place_goes_nowhere_else(names: Names | None, sa
     plan, report = check_policy(policy, manifest, State(), checks=(*CHECKS, *gate.checks((said,), True)))
     assert (plan is not None) is kept, report.issues
     assert kept or "forbidden" in {issue.code for issue in report.issues}
+
+
+def test_things_that_share_a_word_with_a_place_are_not_asked_for_by_it():
+    """After "not the green ones", "put the cube into the green bowl" let the robot take the green bottle."""
+    said = ("pick up the red cube, not the green ones", "put the blue cube beside the green bowl")
+    assert [i.code for i in _issues(GENERAL, _policy("pick_up green bottle"), *said)] == ["forbidden"]
+    assert _issues(GENERAL, _policy("pick_up green bottle"), *said, "now take the green bottle") == []
+    assert _issues(GENERAL, _policy("pick_up green bottle"), *said, "take the green ones, too") == []
+
+
+def test_what_a_sentence_tells_of_a_thing_is_no_order_for_it():
+    """After "the mug is dear to me", a policy for "clear the desk" took the mug, and nobody was asked."""
+    said = ["pick up the red cube, the mug is dear to me", "push everything aside"]
+    policy, _ = check_policy(json.dumps(_policy("push mug")), ROBOT, State())
+    assert policy is not None
+    assert any("asks for nothing of the mug" in why for why in GENERAL.doubts(said, policy.policy).values())
+    kept = GENERAL.doubts([*said, "push the mug, too"], policy.policy)
+    assert not any("asks for nothing of the mug" in why for why in kept.values())
 
 
 def test_a_prohibition_holds_on_until_what_it_forbids_is_asked_for():

@@ -6,16 +6,16 @@ lock the door                       `unlock_door` is its opposite
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from vlp.policy.model import Policy, PolicyStep
+from vlp.policy.model import Policy, PolicyStep, references
 from vlp.understanding.explaining import Own
 from vlp.understanding.final import small
 from vlp.understanding.lexicon import BREAKS, act_of, english, forms, listed, role, tokens
 from vlp.understanding.meaning import means
-from vlp.understanding.prohibitions import deed_asked, is_verb, plain_words, same_word, words_of
+from vlp.understanding.prohibitions import deed_asked, is_verb, may_be, plain_words, requests, same_word, words_of
 
 
 @dataclass(frozen=True)
@@ -162,3 +162,29 @@ def _says(side: dict[str, str], asked: str) -> bool:
 
 def _among(word: str, words: list[str]) -> bool:
     return any(same_word(word, other) for other in words)
+
+
+def spoken_of(sentences: Sequence[str], policy: Policy, primitives: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield each sentence that tells how a thing is and asks for nothing of it, and what a policy handles of that all the same.
+
+    "The mug is dear to me" may be meant to spare it, unless that sentence or a later one asks for the mug.
+
+    Args:
+        sentences: every instruction so far.
+        policy: what the model means to do.
+        primitives: names of what the robot can do.
+    """
+    found = {step.as_: str(value) for step in policy.steps if step.as_ for value in step.arguments.values()}
+    handled = {found.get(name, "") for step in policy.steps for _, name in references(step)} - {""}
+    tells = (
+        rf"(?:^|(?<=[{re.escape(BREAKS)}] )|(?<=\bbut )|(?<=\band ))the ([a-z ]{{2,40}}?) (?:is|are) (?!to\b|in\b|on\b)[a-z]"
+    )
+    for i, text in enumerate(sentences):
+        words = " ".join(tokens(text))
+        for match in re.finditer(tells, words):
+            thing, behind = match[1].split(), words[match.end() :]
+            hit = next((phrase for phrase in sorted(handled) if may_be(thing, phrase)), "")
+            later = " ; ".join([words[: match.start()], behind, *sentences[i + 1 :]])
+            pointed = re.search(r"\b(?:it|them|that one|those)\b(?! (?:is|are|stands?)\b)", behind)
+            if hit and not pointed and not requests(later, [thing], primitives, hit):
+                yield text, hit

@@ -17,7 +17,7 @@ from vlp.policy.checks import Check
 from vlp.policy.model import Policy
 from vlp.primitives.manifest import Manifest
 from vlp.understanding.as_asked import AsAsked, Stays
-from vlp.understanding.contrary import corrected, left_out, opposite, unmentioned
+from vlp.understanding.contrary import corrected, left_out, opposite, spoken_of, unmentioned
 from vlp.understanding.explaining import Done, Explaining, Own, unconditional
 from vlp.understanding.final import Deed, asks_more, small, swapped, unasked
 from vlp.understanding.lexicon import (
@@ -358,6 +358,9 @@ class Gate:
                 text: f"Nothing that the robot sees settles {_listed(ends)}."
                 for text, ends in self._open(sentences, policy, done)
             }
+        if self.reads and steps:
+            for text, hit in spoken_of(sentences, policy, self.primitives):
+                told[text] = f"{told.get(text, '')} {text[:60]!r} asks for nothing of the {hit}.".strip()
         if self.reads and steps and last not in told and (why := self._against(sentences, policy, done)):
             told[last] = why
         return told

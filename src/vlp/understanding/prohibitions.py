@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import ClassVar
 
 from vlp.core.errors import Issue
 from vlp.policy.checks import Context
@@ -25,7 +26,8 @@ class Prohibition:
     Args:
         text: its words.
         deed: the words of what is not to be done, without those of the thing; none where only a thing is named.
-        things: the things named, each as its words; a thing in another's place ("put it in the bin") where that is a pronoun.
+        things: the things named, each as its words, "ones" behind words that fit several ("the green things"); a thing in
+            another's place ("put it in the bin") where that is a pronoun.
         rest: whether it forbids all that is not asked for: "leave the rest", "only the red cube".
         but: the things that such a one speaks of as allowed.
         state: how the things are to stay: "closed". What brings them there is no breach of it.
@@ -40,6 +42,7 @@ class Prohibition:
     open_end: bool = False
     but: tuple[tuple[str, ...], ...] = ()
     state: str = ""
+    several: ClassVar[str] = "ones"
     whole: bool = False
 
     @property
@@ -78,8 +81,8 @@ def same_word(part: str, word: str) -> bool:
 
 def may_be(thing: Sequence[str], phrase: str) -> bool:
     """Return whether a phrase of a policy may mean a thing, given as its words, or the other way round."""
-    other = plain_words(phrase)
-    return bool(thing and other) and (_within(thing, other) or _within(other, thing))
+    own, other = [word for word in thing if word != Prohibition.several], plain_words(phrase)
+    return bool(own and other) and (_within(own, other) or _within(other, own))
 
 
 def _within(some: Iterable[str], words: Iterable[str]) -> bool:
@@ -259,7 +262,9 @@ def _things(words: Sequence[str]) -> tuple[tuple[tuple[str, ...], ...], list[str
     found, thing = list[tuple[str, ...]](), list[str]()
     relations, skip = listed("roles", "relations"), listed("prohibitions", "no_things")
     for word in [*words, ","]:
-        if word in ("and", "or", "nor", *BREAKS) or (word in relations and thing):
+        if word in listed("prohibitions", "generic"):
+            thing += [Prohibition.several] if thing else []
+        elif word in ("and", "or", "nor", *BREAKS) or (word in relations and thing):
             if thing:
                 found.append(tuple(thing))
             thing = []
@@ -325,7 +330,7 @@ class _Doing:
         # "keep the oven off": `turn_off` may be what keeps it so
         ways = english()["prohibitions"]["brings"].get(one.state, one.state).split()
         brings = bool(one.state) and any(same_word(part, way) for part in do.lower().split("_") for way in ways)
-        if acts and hit and not brings and not requests(asked, one.things, self.known):
+        if acts and hit and not brings and not requests(asked, one.things, self.known, hit):
             return f"{do} does something with the {hit}"
         if acts and not hit and not brings and not deed_asked(do, asked) and (thing := self._own_thing(one)):
             return f"{do} does something with the {thing}"
@@ -340,7 +345,9 @@ class _Doing:
         Where a step says nothing of what it is about, that is in the primitive's description.
         """
         own = {*words_of(self.primitive.name), *(() if self.phrases else plain_words(self.primitive.doc))}
-        return next((" ".join(thing) for thing in one.things if _within(thing[-1:], own)), "")
+        return next(
+            (" ".join(thing) for thing in one.things if thing[-1] != Prohibition.several and _within(thing[-1:], own)), ""
+        )
 
     def _beyond(self, one: Prohibition, asked: str, about: Sequence[str]) -> str:
         """Return how the step does more than was asked for, where nothing else may be done; "" where it does not.
@@ -370,15 +377,18 @@ def _noun_in_name(one: Prohibition, do: str) -> bool:
     return any(same_word(part, word) for thing in one.things for word in thing for part in parts)
 
 
-def requests(asked: str, things: Sequence[Sequence[str]], primitives: Iterable[str]) -> bool:
+def requests(asked: str, things: Sequence[Sequence[str]], primitives: Iterable[str], hit: str = "") -> bool:
     """Return whether words ask to do something with one of the things: "lift the mug", and not "go around the mug".
 
     Args:
         asked: the words.
         things: each as its words.
         primitives: names of what the robot can do.
+        hit: what a step names of things of which several fit: only with this name, or as so many things, they are asked for;
+            "the green bowl" asks for none of "the green ones" but the bowl.
     """
     parts = {part for name in primitives for part in words_of(name)}
+    own = plain_words(hit)
 
     def acts(word: str) -> bool:
         return word in act_of() or word in _touching() or any(same_word(part, word) for part in parts)
@@ -387,7 +397,8 @@ def requests(asked: str, things: Sequence[Sequence[str]], primitives: Iterable[s
         words = clause.split()
         for thing in things:
             for i in range(len(words) - len(thing) + 1):
-                if not all(_within([mine], [word]) for mine, word in zip(thing, words[i:], strict=False)):
+                pairs = zip(thing, words[i:], strict=False)
+                if not all(_names_it(mine, word, own) for mine, word in pairs):
                     continue
                 before, behind = words[:i], words[i + len(thing) :]
                 verb = next((j for j in reversed(range(i)) if acts(words[j]) or is_verb(words[j])), None)
@@ -396,6 +407,13 @@ def requests(asked: str, things: Sequence[Sequence[str]], primitives: Iterable[s
                 if lifts or needs or {*before, *behind} <= listed("prohibitions", "answers"):
                     return True
     return False
+
+
+def _names_it(mine: str, word: str, own: Sequence[str]) -> bool:
+    """Return whether a word is that of a thing, or, where several things fit, any of them or a word of the thing's own name."""
+    if mine == Prohibition.several:
+        return word in listed("prohibitions", "generic") or _within([word], own)
+    return _within([mine], [word])
 
 
 def deed_asked(do: str, asked: str, loosely: bool = False) -> bool:

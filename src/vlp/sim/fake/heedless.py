@@ -37,6 +37,9 @@ class Heedless(ScriptedModel):
         robot: whose world it moves everything of.
         spared: what the constraint spares.
         rng: decides whether a reply moves that, too.
+
+    Attributes:
+        heeds: whether its last reply moves nothing that is spared.
     """
 
     can = GENERAL
@@ -44,6 +47,7 @@ class Heedless(ScriptedModel):
     def __init__(self, robot: FakeRobot, spared: Sequence[str], rng: Random) -> None:
         super().__init__(self._write)
         self._robot, self._spared, self._rng = robot, spared, rng
+        self.heeds = True
 
     def _write(self, messages: Sequence[Message]) -> str:
         del messages
@@ -57,6 +61,7 @@ class Heedless(ScriptedModel):
             take = [{"do": "locate", "object": name, "as": "thing"}, {"do": "grasp", "target": "$thing"}]
             steps = [*take, {"do": "place", "target": "bin", "relation": "in"}]
             subtasks.append({"name": f"put the {name} into the bin", "steps": steps})
+        self.heeds = bool(spare) or not {*self._spared} & {*there}
         held = world.holding
         if held:
             subtasks.insert(0, {"name": "put it down", "steps": [{"do": "place", "target": "table", "relation": "on"}]})
