@@ -65,6 +65,7 @@ class _Memory(_Strict):
     trigger: Annotated[str, Field(max_length=4000)] = ""
     failures: UpTo200[list[Annotated[str, Field(max_length=2000)]]] = []
     facts: UpTo200[list[Annotated[list[Word], Field(min_length=1, max_length=8)]]] = []
+    lessons: UpTo200[list[Annotated[str, Field(max_length=1000)]]] = []
 
 
 class _Sample(_Strict):
@@ -133,6 +134,7 @@ def read_json(text: str | bytes) -> dict[str, Any]:
             trigger=memory.trigger,
             failures=tuple(memory.failures),
             facts=tuple(map(tuple, memory.facts)),
+            lessons=tuple(memory.lessons),
         ),
         "policy": read.policy,
         "source": read.source,

@@ -217,6 +217,7 @@ class Full:
     """The full wording, as `vlp.prompt.render.Wording` has it."""
 
     lists = True
+    recalls = True
 
     def plan(self, request: PlanRequest) -> list[Message]:
         """Return the rules with manifest and example, then the image with state, memory, scene text and instruction."""
@@ -301,6 +302,7 @@ def _system_text(manifest_json: str, known: tuple[tuple[str, ...], tuple[str, ..
 def memory_lines(memory: Memory, now_s: float | None = None) -> list[str]:
     """Return the memory as a bounded number of bounded lines, with every text in quotes."""
     lines = [f"- earlier instruction: {quoted(text)}" for text in memory.instructions[:-1][-4:]]
+    lines += [f"- lesson of earlier runs, which may not hold here: {quoted(text, 500)}" for text in memory.lessons[:3]]
     lines += [_step(step) for step in memory.steps[-16:]]
     if memory.beliefs:
         newest = sorted(memory.beliefs.items(), key=lambda item: -item[1].stamp_s)[:24]

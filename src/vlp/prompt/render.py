@@ -65,6 +65,7 @@ class Memory:
         trigger: why a new policy is asked for, in one sentence; "" for the first policy.
         failures: sentences about what went wrong, oldest first.
         facts: what primitives have made true and what still holds, e.g. ("open", "front door").
+        lessons: what earlier runs teach of it, a line each, the one that fits best first.
     """
 
     instructions: tuple[str, ...]
@@ -76,6 +77,7 @@ class Memory:
     trigger: str = ""
     failures: tuple[str, ...] = ()
     facts: tuple[Fact, ...] = ()
+    lessons: tuple[str, ...] = ()
 
     @property
     def instruction(self) -> str:
@@ -129,6 +131,11 @@ class Wording(Protocol):
     @property
     def lists(self) -> bool:
         """Whether a model that is asked so finds several things in one reply, and lists all that is in view."""
+        ...
+
+    @property
+    def recalls(self) -> bool:
+        """Whether its prompts tell of lessons of earlier runs."""
         ...
 
     def plan(self, request: PlanRequest) -> list[Message]:
