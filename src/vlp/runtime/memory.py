@@ -116,6 +116,7 @@ class RunMemory:
         asked_anew: how many instructions came before the last one that is no answer.
         planned_on_s: when the image of the present plan was taken, in seconds since the epoch.
         early: the key under which the first step of the present plan was begun while the rest was written; "" for none.
+        recalled: what lessons were looked for since the last policy; None for nothing yet.
     """
 
     def __init__(self, primitives: Mapping[str, Primitive]) -> None:
@@ -131,6 +132,7 @@ class RunMemory:
         self.declined = ""
         self.planned_on_s = 0.0
         self.early = ""
+        self.recalled: dict[str, Any] | None = None
 
     def on_event(self, event: Event) -> None:
         """Take one event in; kinds without a row in the table change nothing."""
@@ -229,6 +231,7 @@ class RunMemory:
         p = self.progress
         self.situation.names.clear()  # what a name stands for ends with its policy
         self.early = event.data.get("early", "")
+        self.recalled = None
         self.progress = Progress(
             revision=event.data["revision"],
             plan=event.live or Plan.from_json(event.data["policy"]),
@@ -240,6 +243,10 @@ class RunMemory:
             said=p.said,
             asks=p.asks,
         )
+
+    def _lessons(self, event: Event) -> None:
+        self.recalled = event.data["asked"]
+        self._know(lessons=tuple(str(lesson["text"]) for lesson in event.data["shown"]))
 
     def _confirmed(self, event: Event) -> None:
         self.progress.agreed = event.data["answer"] == "yes"
@@ -374,6 +381,7 @@ def _told(value: Any, result: str) -> str:
 _FOLDS = {
     "instruction": RunMemory._instruction,
     "observation": RunMemory._observation,
+    "lessons": RunMemory._lessons,
     "policy": RunMemory._policy,
     "confirm-answered": RunMemory._confirmed,
     "step-started": RunMemory._started,

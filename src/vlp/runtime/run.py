@@ -18,9 +18,12 @@ from vlp.core.files import write_whole
 from vlp.core.messages import Instruction, Names
 from vlp.journal import Event, Journal, Subscriber, read_events
 from vlp.models.protocol import Model
+from vlp.prompt.render import find_wording
 from vlp.robot.protocol import Robot, Status, Step, StepResult
 from vlp.runtime.body import UNKNOWN, Body, Budget
 from vlp.runtime.early import Early
+from vlp.runtime.lessons.in_run import RunLessons
+from vlp.runtime.lessons.store import LessonStore
 from vlp.runtime.loop import Change, Judge, Loop
 from vlp.runtime.memory import RunMemory, reading
 from vlp.runtime.planner import Planner
@@ -108,6 +111,7 @@ class Run:
         past: events of a run to be taken over.
         looked: whether a person has looked at the robot since then: nothing that was known of it counts any more.
         early: whether a policy's first step is begun while the rest is still written, where it only looks (`runtime.early`).
+        lessons: what earlier runs teach, shown to the model and added to; None for neither.
 
     Raises:
         UsageError: the directory holds a run already, or the model was made for another robot, or a step is to begin early and
@@ -130,6 +134,7 @@ class Run:
         past: Sequence[Event] = (),
         looked: bool = False,
         early: bool = False,
+        lessons: LessonStore | None = None,
     ) -> None:
         self.spec, self._past, self._looked = spec, list(past), looked
         if early and confirm == "always":
@@ -161,6 +166,10 @@ class Run:
         always = isinstance(confirm, str)
         doubts = (lambda question: True) if isinstance(confirm, str) else confirm  # whoever is asked anyway is asked once
         begins = Early(self.body, self.journal, self.memory, tag) if early else None
+        recalls = None
+        if lessons is not None:
+            told = find_wording(model.profile).recalls
+            recalls = RunLessons(lessons, self.body.manifest, self.memory, self.journal, told)
         self.planner = Planner(
             model,
             self.body.manifest,
@@ -173,6 +182,7 @@ class Run:
             names,
             reachable,
             begins,
+            recalls,
         )
         self.confirming: Confirming | None = None
         if always:
