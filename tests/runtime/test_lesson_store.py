@@ -5,8 +5,12 @@ import os
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 
@@ -125,6 +129,28 @@ def test_processes_that_learn_at_once_lose_nothing(tmp_path: Path) -> None:
     assert [process.exitcode for process in processes] == [0, 0, 0]
     (kept,) = LessonStore(path).all()
     assert kept.seen == 24
+
+
+class Raced(sqlite3.Connection):
+    """Another process does something right behind the first look at the file."""
+
+    others: ClassVar[list[Callable[[], object]]] = []
+
+    def execute(self, sql, *values):  # type: ignore[override]
+        if not Raced.others:
+            return super().execute(sql, *values)
+        rows = super().execute(sql, *values).fetchall()
+        Raced.others.pop()()
+        return SimpleNamespace(fetchone=lambda: rows[0])
+
+
+def test_a_file_that_another_process_makes_meanwhile_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against: of runs that began at once one was refused: the tables of another one were there, and its mark read before."""
+    path = tmp_path / "lessons.db"
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Raced))
+    Raced.others.append(lambda: LessonStore(path).learn([lesson()]))
+    LessonStore(path).learn([lesson(run="r2")])
+    assert Raced.others == [] and LessonStore(path).all()[0].seen == 2
 
 
 def test_a_file_that_is_something_else_is_refused_and_left_as_it_is(tmp_path: Path) -> None:

@@ -127,8 +127,10 @@ class LessonStore:
 
     def _check(self, db: sqlite3.Connection) -> None:
         mark = 0x564C504C  # "VLPL"
+        # In this order: tables that another process makes meanwhile come with their mark.
+        tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         found = db.execute("PRAGMA application_id").fetchone()[0]
-        if found != mark and (found or db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]):
+        if found != mark and (found or tables):
             raise self._not_ours("is something else than a store of lessons")
         if db.execute("PRAGMA user_version").fetchone()[0] > 1:
             raise self._not_ours("was written by a newer version of vlp")
