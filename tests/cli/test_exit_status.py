@@ -23,6 +23,10 @@ STATUSES: dict[str, dict[int, list[str]]] = {
     "journal verify": {1: ["journal", "verify", "damaged"], 2: ["journal", "verify", "none"]},
     "journal repair": {2: ["journal", "repair", "none"]},
     "journal export": {2: ["journal", "export", "damaged"]},
+    "journal learn": {2: ["journal", "learn", "none", "--out", "x"]},
+    "memory list": {2: ["memory", "list", "--lessons", "p.png"]},
+    "memory show": {2: ["memory", "show", "7"]},
+    "memory forget": {2: ["memory", "forget", "7"]},
     "ground": {2: ["ground", "none.png", "red cube"], 3: ["ground", "p.png", "cube", "--model", f"{NOBODY}/v1"]},
     "ask": {2: ["ask", "none.png", "what is there?"], 3: ["ask", "p.png", "what is there?", "--model", f"{NOBODY}/v1"]},
     "policy check": {

@@ -34,7 +34,9 @@ def test_what_was_written_is_read(folder):
 
 def test_json_round_trip_keeps_everything():
     steps = (StepRecord("grasp", {"target": "$red_cube"}, "failed", "it slipped", code="slipped"),)
-    memory = Memory(("put it away", "no, the mug"), steps, gone=("red cube",), failures=("it slipped",), trigger="new")
+    memory = Memory(
+        ("put it away", "no, the mug"), steps, gone=("red cube",), failures=("it slipped",), trigger="new", lessons=("x",)
+    )
     plain = kit.example(3, "a" * 64)
     state = replace(plain.state, own={"battery_percent": 80}, facts={"open lab door": False})
     sample = make_sample("x", ["a" * 64], "no, the mug", "hsr", state, memory, plain.policy, {"kind": "run"}, "test")

@@ -142,6 +142,7 @@ MEMORY = st.builds(
     at=ANY,
     trigger=ANY,
     failures=st.lists(ANY, max_size=12).map(tuple),
+    lessons=st.lists(ANY, max_size=8).map(tuple),
 )
 
 

@@ -9,10 +9,11 @@ from typing import Annotated
 
 import tyro
 
-from vlp.core.errors import UsageError, first
+from vlp.core.errors import UsageError, closest, first
 from vlp.models.catalogue import FOLDERS
 from vlp.perception.grounder import GROUNDERS
 from vlp.robot.protocol import is_own
+from vlp.runtime.lessons.store import own_lessons
 from vlp.sim import EMBODIMENTS, WORLDS
 
 IN_PROCESS = f"{', '.join(FOLDERS)}, a model folder"
@@ -31,6 +32,11 @@ Eyes = Annotated[
     tyro.conf.arg(help=f"what finds things in images: {', '.join(GROUNDERS)}; the oracle reads the simulator: an upper bound."),
 ]
 
+LessonFile = Annotated[
+    str,
+    tyro.conf.arg(metavar="FILE", help='lessons of earlier runs: "on" for your own, a file for others, "off" for none.'),
+]
+
 Cluster = Annotated[
     str,
     tyro.conf.arg(
@@ -38,6 +44,25 @@ Cluster = Annotated[
         help="a Ray cluster: HOST:PORT, auto for the one on this machine, local for one that ends with the command.",
     ),
 ]
+
+
+def lessons_at(given: str) -> Path | None:
+    """Return the file of lessons that an option names: the person's own for "on", None for "off".
+
+    Raises:
+        UsageError: another word, which is no path, or a folder.
+    """
+    words = {"on": own_lessons(), "off": None}
+    if given in words:
+        return words[given]
+    if Path(given).is_dir():
+        raise UsageError(f"--lessons {given[:300]!r} is a folder.", "Name a file in it, such as lessons.db.")
+    if not Path(given).suffix and "/" not in given:
+        near = f"Did you mean {near!r}? " if (near := closest(given, words)) else ""
+        raise UsageError(
+            f"--lessons {given[:100]!r} is neither on nor off.", f"{near}A file has an ending, such as lessons.db."
+        )
+    return Path(given).absolute()
 
 
 def is_simulated(robot: str) -> bool:

@@ -18,7 +18,7 @@ import tyro
 from rich.console import Console
 
 from vlp.cli.keyboard import Keyboard, Lines
-from vlp.cli.names import IN_PROCESS, Eyes, check_run, is_simulated, of_worlds, scene
+from vlp.cli.names import IN_PROCESS, Eyes, LessonFile, check_run, is_simulated, lessons_at, of_worlds, scene
 from vlp.cli.out import check_out, default_out, held, keep_aside, surviving_output, take_out
 from vlp.core.errors import MissingComponent, UsageError, VlpError, first, lookup
 from vlp.core.files import check_writable
@@ -31,6 +31,7 @@ from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.prompt.render import WORDINGS
 from vlp.robot.protocol import Robot, innermost, is_own, offered
 from vlp.runtime.body import Budget, ProgramFault, fault_of
+from vlp.runtime.lessons.store import LessonStore
 from vlp.runtime.loop import Change
 from vlp.runtime.run import Run, Spec, Unsettled, read_run
 from vlp.runtime.sequencer import open_sequencer
@@ -50,7 +51,7 @@ CLOSE_S = 10.0
 """How long the close of a robot may take."""
 DEFAULTS: dict[str, Any] = {
     "adapter": "", "grounder": DEFAULT_GROUNDER, "recordings": True, "film": "small", "confirm": "ask", "check": "",
-    "profile": "", "server": "", "early": False, "verify": False, "sequencer": "",
+    "profile": "", "server": "", "early": False, "verify": False, "sequencer": "", "lessons": "",
 }  # fmt: skip
 """Options of a run that its spec does not name."""
 SHOW_CURSOR = b"\x1b[?25h"
@@ -95,6 +96,7 @@ def launch(
     always = options["confirm"] == "always"
     lines = Lines.of_input() if always and keyboard is None else None  # before anything is loaded: else nobody could answer
     check_run(spec.robot, spec.world, [change.what for change in spec.changes if isinstance(change.what, str)])
+    lessons = LessonStore(Path(str(options["lessons"]))) if options["lessons"] else None
     model = None
     if spec.model != EXPERT:
         how = options["adapter"], options["profile"], options["server"]
@@ -129,7 +131,7 @@ def launch(
         asker = {"always": "always", "yes": _confirmed}.get(options["confirm"], keyboard.confirm if keyboard else None)
         run = Run(
             out, spec, robot, model or _expert(simulation, judge, robot), judge=judge, subscribers=watchers,
-            on_text=terminal.on_text, confirm=asker, past=past, looked=looked, early=options["early"],
+            on_text=terminal.on_text, confirm=asker, past=past, looked=looked, early=options["early"], lessons=lessons,
             verify=options["verify"], sequencer=sequencer,
         )  # fmt: skip
         listener = keyboard or lines
@@ -395,6 +397,7 @@ def run(
     early: bool = False,
     verify: bool = False,
     sequencer: str = "",
+    lessons: LessonFile = "off",
     token: str = "",
     timeout_s: float = 1800.0,
     model_timeout_s: float = 120.0,
@@ -436,13 +439,11 @@ def run(
     check_out(folder, force)
     folder = folder.absolute()  # the robot may go elsewhere
     _check_times({"--timeout-s": timeout_s, "--model-timeout-s": model_timeout_s})
-    open_sequencer(sequencer)  # refused before anything is written
-    if early and confirm == "always":
-        raise UsageError("--early begins a step before --confirm always has asked.", "Leave one of them out.")
     options = {"adapter": adapter, "grounder": grounder, "recordings": not no_recordings, "confirm": confirm}
     chosen = {"profile": profile, "server": server, "check": check if check == "model" else "", "early": early}
     chosen |= {"verify": verify, "sequencer": sequencer if sequencer in ("", "retry") else str(Path(sequencer).absolute())}
-    chosen["film"] = film if film != "small" else ""
+    chosen |= {"film": film if film != "small" else "", "lessons": str(lessons_at(lessons) or "")}
+    _check_together(model, confirm, chosen)
     options |= {name: value for name, value in chosen.items() if value}
     if model == EXPERT or grounder == "oracle":
         options["upper_bound"] = True
@@ -453,6 +454,15 @@ def run(
     spec = Spec(said, robot, world, model, seed, tuple(changes), budget, options)
     with contextlib.ExitStack() as until:
         return launch(folder, spec, token, prepare=lambda: take_out(folder, force, until))
+
+
+def _check_together(model: str, confirm: str, chosen: Mapping[str, Any]) -> None:
+    """Raise UsageError for options that do not go together, before anything is written."""
+    if chosen["early"] and confirm == "always":
+        raise UsageError("--early begins a step before --confirm always has asked.", "Leave one of them out.")
+    if model == EXPERT and chosen["lessons"]:
+        raise UsageError("the expert reads no lessons, and teaches none.", "Leave out --lessons, or name another --model.")
+    open_sequencer(str(chosen["sequencer"]))
 
 
 def _check_times(given: Mapping[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, what to do when they cannot be, who holds a locked one, and which one was meant."""
+"""Files: whole or not there, what to do when one cannot be written, where state is kept, who holds one, which one was meant."""
 
 import contextlib
 import errno
@@ -25,6 +25,12 @@ def write_whole(path: Path, data: bytes | str) -> None:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
         raise cannot_write(path, error) from None
+
+
+def state_folder() -> Path:
+    """Return where is kept what outlives a command: below XDG_STATE_HOME, by default ~/.local/state."""
+    home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(home) / "vlp"
 
 
 def cannot_write(path: Path, error: OSError) -> MissingComponent:

@@ -66,6 +66,7 @@ class _Memory(_Strict):
     failures: UpTo200[list[Annotated[str, Field(max_length=2000)]]] = []
     facts: UpTo200[list[Annotated[list[Word], Field(min_length=1, max_length=8)]]] = []
     earlier: UpTo200[list[Annotated[str, Field(max_length=200)]]] = []
+    lessons: UpTo200[list[Annotated[str, Field(max_length=1000)]]] = []
 
 
 class _Sample(_Strict):
@@ -135,6 +136,7 @@ def read_json(text: str | bytes) -> dict[str, Any]:
             failures=tuple(memory.failures),
             facts=tuple(map(tuple, memory.facts)),
             earlier=tuple(memory.earlier),
+            lessons=tuple(memory.lessons),
         ),
         "policy": read.policy,
         "source": read.source,

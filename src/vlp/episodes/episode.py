@@ -19,6 +19,7 @@ from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER
 from vlp.robot.protocol import Robot
 from vlp.runtime.body import Budget
+from vlp.runtime.lessons.store import LessonStore
 from vlp.runtime.loop import Change
 from vlp.runtime.run import Run, Spec
 from vlp.runtime.story import Outcome
@@ -64,6 +65,8 @@ class System:
         budget: bounds of one run, by the wall's clock; steps are bounded by simulated time, however slow the machine is.
         early: whether a policy's first step is begun while the rest is written, where it only looks.
         robot: a row of `vlp.sim.EMBODIMENTS`.
+        lessons: a file of lessons that the episodes are told of and add to; None for none. In several processes, what is told
+            hangs on which episode ends first.
     """
 
     model: Callable[[], Model] | None
@@ -72,6 +75,7 @@ class System:
     budget: Budget = field(default_factory=lambda: Budget(run_s=3600.0, step_grace_s=300.0))
     early: bool = False
     robot: str = first(EMBODIMENTS)
+    lessons: Path | None = None
 
 
 Stage = tuple[Robot, Simulation]
@@ -166,7 +170,7 @@ def set_up(
         folder, spec, robot, planner, judge=verdict,
         subscribers=[follower for follower in (account, measured) if follower],
         triggers=[t for t in TRIGGERS if system.replan or t.name == "step-failed"],
-        early=system.early,
+        early=system.early, lessons=LessonStore(system.lessons) if system.lessons else None,
     )  # fmt: skip
     return run, simulation, account, measured
 

@@ -56,6 +56,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     "world-event": ("text", "after_steps"),
     # State of a simulated robot (blob), valid after all events before it. Only the last two keep their blob.
     "snapshot": ("after",),
+    # What was looked for among the lessons of earlier runs, and those that the next prompt shows.
+    "lessons": ("asked", "shown"),
     # A remark for people.
     "note": ("text",),
     # How the run ended.

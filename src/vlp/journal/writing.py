@@ -126,7 +126,7 @@ class Journal:
             ]
             # On the disk before anything else happens, but for what a power cut may take: it moves nothing. A step's end gets
             # there with the checkpoint behind it: where it is lost, the step is in flight, and is asked about.
-            passing = ("observation", "reply", "report", "belief", "note", "snapshot", "step-begun", "step-finished")
+            passing = ("observation", "lessons", "reply", "report", "belief", "note", "snapshot", "step-begun", "step-finished")
             kinds = {event.kind for event in events}
             self._write([StoredEvent.of(event) for event in numbered], durable=not kinds <= {*passing})
             if kinds & {"run-started", "step-finished"}:

@@ -92,6 +92,7 @@ class Brief:
 
     words_first: bool = False
     lists = False
+    recalls = False
 
     def plan(self, request: PlanRequest) -> list[Message]:
         """Return `plan`, with words first `plan_after_words`."""

@@ -217,6 +217,7 @@ class Full:
     """The full wording, as `vlp.prompt.render.Wording` has it."""
 
     lists = True
+    recalls = True
 
     def plan(self, request: PlanRequest) -> list[Message]:
         """Return the rules with manifest and example, then the image with state, memory, scene text and instruction."""
@@ -307,6 +308,7 @@ def memory_lines(memory: Memory, now_s: float | None = None) -> list[str]:
         lines.append(f"- {counted(more, 'subtask')} before these")
     lines += [f"- earlier subtask: {quoted(text, 120)}" for text in subtasks[-by_name:]]
     lines += [_step(step) for step in memory.steps[-one_by_one:]]
+    lines += [f"- lesson of earlier runs, which may not hold here: {quoted(text, 500)}" for text in memory.lessons[:3]]
     if memory.beliefs:
         newest = sorted(memory.beliefs.items(), key=lambda item: -item[1].stamp_s)[:24]
         for phrase, seen in newest:

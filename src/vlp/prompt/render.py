@@ -66,6 +66,7 @@ class Memory:
         failures: sentences about what went wrong, oldest first.
         facts: what primitives have made true and what still holds, e.g. ("open", "front door").
         earlier: subtasks from before `steps`, as `summed_up` tells them.
+        lessons: what earlier runs teach of it, a line each, the one that fits best first.
     """
 
     instructions: tuple[str, ...]
@@ -78,6 +79,7 @@ class Memory:
     failures: tuple[str, ...] = ()
     facts: tuple[Fact, ...] = ()
     earlier: tuple[str, ...] = ()
+    lessons: tuple[str, ...] = ()
 
     @property
     def instruction(self) -> str:
@@ -137,6 +139,11 @@ class Wording(Protocol):
     @property
     def lists(self) -> bool:
         """Whether a model that is asked so finds several things in one reply, and lists all that is in view."""
+        ...
+
+    @property
+    def recalls(self) -> bool:
+        """Whether its prompts tell of lessons of earlier runs."""
         ...
 
     def plan(self, request: PlanRequest) -> list[Message]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vlp.core.errors import MissingComponent, UsageError
-from vlp.core.files import cannot_write, holder
+from vlp.core.files import cannot_write, holder, state_folder
 from vlp.robot.protocol import Step, StepResult, in_words, is_own, plain
 
 
@@ -22,9 +22,8 @@ def default_path(robot: str) -> Path:
 
     The latch is the robot's, whatever port it is served on.
     """
-    home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     name = "".join(c if c.isalnum() or c in "-_." else "-" for c in robot)[:80]
-    return Path(home) / "vlp" / "robots" / f"{name}.db"
+    return state_folder() / "robots" / f"{name}.db"
 
 
 @contextlib.contextmanager

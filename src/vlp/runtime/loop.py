@@ -468,7 +468,9 @@ class Loop:
         data |= {"never_given": ungiven}
         data |= {"checked": outcome.checked, "account": outcome.account}
         data["error"] = type(outcome.error).__name__ if outcome.error else ""
-        self.journal.emit(*end, Event("run-finished", data))
+        finished = Event("run-finished", data)
+        end += self.planner.lessons.learned(finished) if self.planner.lessons else []
+        self.journal.emit(*end, finished)
         return outcome
 
     def _checked(self) -> int:

@@ -117,6 +117,7 @@ class RunMemory:
         planned_on_s: when the image of the present plan was taken, in seconds since the epoch.
         ways: in which the next step, which failed, has been tried again.
         early: the key under which the first step of the present plan was begun while the rest was written; "" for none.
+        recalled: what lessons were looked for since the last policy; None for nothing yet.
     """
 
     def __init__(self, primitives: Mapping[str, Primitive]) -> None:
@@ -133,6 +134,7 @@ class RunMemory:
         self.planned_on_s = 0.0
         self.early = ""
         self.ways: tuple[str, ...] = ()
+        self.recalled: dict[str, Any] | None = None
 
     def on_event(self, event: Event) -> None:
         """Take one event in; kinds without a row in the table change nothing."""
@@ -233,7 +235,7 @@ class RunMemory:
     def _policy(self, event: Event) -> None:
         p = self.progress
         self.situation.names.clear()  # what a name stands for ends with its policy
-        self.early, self.ways = event.data.get("early", ""), ()
+        self.early, self.ways, self.recalled = event.data.get("early", ""), (), None
         self.progress = Progress(
             revision=event.data["revision"],
             plan=event.live or Plan.from_json(event.data["policy"]),
@@ -245,6 +247,10 @@ class RunMemory:
             said=p.said,
             asks=p.asks,
         )
+
+    def _lessons(self, event: Event) -> None:
+        self.recalled = event.data["asked"]
+        self._know(lessons=tuple(str(lesson["text"]) for lesson in event.data["shown"]))
 
     def _confirmed(self, event: Event) -> None:
         self.progress.agreed = event.data["answer"] == "yes"
@@ -387,6 +393,7 @@ def _told(value: Any, result: str) -> str:
 _FOLDS = {
     "instruction": RunMemory._instruction,
     "observation": RunMemory._observation,
+    "lessons": RunMemory._lessons,
     "policy": RunMemory._policy,
     "confirm-answered": RunMemory._confirmed,
     "step-started": RunMemory._started,

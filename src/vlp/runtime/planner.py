@@ -17,6 +17,7 @@ from vlp.primitives.standard import STANDARD
 from vlp.prompt.render import plan_messages, repair_messages
 from vlp.runtime.body import Abandoned, Budget, Overrun, Worker
 from vlp.runtime.early import Early, FirstStep
+from vlp.runtime.lessons.in_run import RunLessons
 from vlp.runtime.memory import ForGood, RunMemory, alike, deed_text
 from vlp.runtime.story import Outcome
 from vlp.understanding.final import Deed
@@ -175,6 +176,7 @@ class Planner:
         confirm: asks a person whether to go on; None where nobody is there.
         reachable: tells why the robot cannot get to a thing; None where it does not say.
         early: begins the first step of a policy while the rest is written; None begins nothing before the policy is whole.
+        lessons: looks for lessons of earlier runs before each policy; None where the run has none.
     """
 
     def __init__(
@@ -190,8 +192,9 @@ class Planner:
         names: Names | None = None,
         reachable: Reachable | None = None,
         early: Early | None = None,
+        lessons: RunLessons | None = None,
     ) -> None:
-        self.early = early
+        self.early, self.lessons = early, lessons
         self._reachable = reachable
         self._names = names
         self.gate, self._confirm = gate, confirm
@@ -212,6 +215,8 @@ class Planner:
             Overrun: the model hung.
             MissingComponent: the model cannot be reached.
         """
+        if self.lessons:
+            self.lessons.recall()
         memory = self.memory.memory()
         first = plan_messages(
             seen.rgb,

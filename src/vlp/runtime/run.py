@@ -18,9 +18,12 @@ from vlp.core.files import write_whole
 from vlp.core.messages import Instruction, Names
 from vlp.journal import Event, Journal, Subscriber, read_events
 from vlp.models.protocol import Model
+from vlp.prompt.render import find_wording
 from vlp.robot.protocol import Robot, Status, Step, StepResult
 from vlp.runtime.body import UNKNOWN, Body, Budget
 from vlp.runtime.early import Early
+from vlp.runtime.lessons.in_run import RunLessons
+from vlp.runtime.lessons.store import LessonStore
 from vlp.runtime.loop import Change, Judge, Loop
 from vlp.runtime.memory import RunMemory, reading
 from vlp.runtime.planner import Planner
@@ -113,6 +116,7 @@ class Run:
         early: whether a policy's first step is begun while the rest is still written, where it only looks (`runtime.early`).
         verify: whether the effects of each action are asked of the world before it counts as done (`runtime.verifying`).
         sequencer: decides whether a step that failed is tried again before a new policy is asked for; None never does.
+        lessons: what earlier runs teach, shown to the model and added to; None for neither.
 
     Raises:
         UsageError: the directory holds a run already, or the model was made for another robot, or a step is to begin early and
@@ -137,6 +141,7 @@ class Run:
         early: bool = False,
         verify: bool = False,
         sequencer: Sequencer | None = None,
+        lessons: LessonStore | None = None,
     ) -> None:
         self.spec, self._past, self._looked = spec, list(past), looked
         if early and confirm == "always":
@@ -168,6 +173,10 @@ class Run:
         always = isinstance(confirm, str)
         doubts = (lambda question: True) if isinstance(confirm, str) else confirm  # whoever is asked anyway is asked once
         begins = Early(self.body, self.journal, self.memory, tag) if early else None
+        recalls = None
+        if lessons is not None:
+            told = find_wording(model.profile).recalls
+            recalls = RunLessons(lessons, self.body.manifest, self.memory, self.journal, told)
         self.planner = Planner(
             model,
             self.body.manifest,
@@ -180,6 +189,7 @@ class Run:
             names,
             reachable,
             begins,
+            recalls,
         )
         self.confirming: Confirming | None = None
         if always:

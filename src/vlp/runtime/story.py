@@ -268,6 +268,10 @@ class Story:
         self._say("report", f"reply {event.data['attempt']} refused: {lines[0] if lines else ''}")
         self.waiting = f"the model writes again, reply {event.data['attempt']} was refused"
 
+    def _lessons(self, event: Event) -> None:
+        for lesson in event.data["shown"]:
+            self._say("lesson", f"told of lesson {lesson['id']}: {lesson['text']}")
+
     def _policy(self, event: Event) -> None:
         data = event.data
         self.times_s["checks"] += data.get("check_s", 0.0)
@@ -373,6 +377,7 @@ _FOLDS = {
     "observation": Story._observation,
     "reply": Story._reply,
     "report": Story._report,
+    "lessons": Story._lessons,
     "policy": Story._policy,
     "understood": Story._understood,
     "confirm-asked": Story._asked,
