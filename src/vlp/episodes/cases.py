@@ -6,6 +6,7 @@ from random import Random
 from typing import Literal
 
 from vlp.core.errors import UsageError, first, lookup
+from vlp.episodes.faults import look_alike
 from vlp.primitives.manifest import Manifest
 from vlp.sim import WORLDS, open_world, sample
 from vlp.sim.truth import Truth
@@ -85,7 +86,7 @@ def sample_episode(
         truth = tasks.start(sample(world, scene_seed))
         for _ in range(10):
             task = _draw(tasks, truth, kind, odds if families is None else families, rng, split)
-            if task is None:
+            if task is None or (fault == "look-alike" and not any(look_alike(truth, name) for name in task.subjects)):
                 continue
             events: tuple[ScriptedEvent | None, ...] = ()
             if kind == "dynamic" and not fault:

@@ -183,8 +183,9 @@ def set_up(
 def _faulty(robot: Robot, simulation: Simulation, episode: Episode, verdict: Verdict) -> FaultyRobot:
     """Return a robot that gets one step of an episode wrong; what slips counts as moved by no doing of the robot."""
     rng = Random(f"{episode.seed} {episode.fault}")
+    share = 0.5 if episode.fault == "no-effect" else 1.0  # there are many actions, and few looks and loads
     return FaultyRobot(
-        robot, episode.fault, rng, most=1, slip=lambda: verdict.apply("knock"),
+        robot, episode.fault, rng, share, most=1, slip=lambda: verdict.apply("knock"),
         look_alike=lambda phrase: look_alike(simulation.truth(), phrase),
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from vlp.sim.worlds.home.people import free_spot
 from vlp.sim.worlds.home.tasks.changes import home_changes
 from vlp.sim.worlds.home.tasks.expert import plan
 from vlp.sim.worlds.home.tasks.families import draw_task, families, in_open
-from vlp.sim.worlds.home.tasks.goals import Given, Rests, fixture_of, is_open, place_under, room_of, takes
+from vlp.sim.worlds.home.tasks.goals import Given, Rests, fixture_of, is_at, is_open, place_under, room_of, takes
 from vlp.sim.worlds.home.tasks.symbolic import execute, midway
 from vlp.sim.worlds.home.tasks.task import HomeTask
 from vlp.sim.worlds.home.true_state import HomeTruth
@@ -78,7 +78,7 @@ def sample_event(
     for _ in range(20):
         draw = draws()[change] if change else rng.choice(usual)
         step, state = moments[rng.randrange(1, len(moments) - 1)]
-        event = draw(_Moment(step, state, moments[-1][1], task, rng, split, opening_m))
+        event = draw(_Moment(step, state, moments[-1][1], task, rng, split, opening_m if change else math.inf))
         if event is not None:
             return event
     return None
@@ -116,6 +116,8 @@ def _new_task(moment: _Moment) -> ScriptedEvent | None:
     change = draw_task(state, moment.rng, moment.split, often)
     if change is None or change.success(state, moment.end) or any(not place_under(state, n) for n in change.subjects):
         return None
+    if math.isfinite(moment.opening_m) and "cannot" in plan(state, change, opening_m=moment.opening_m):
+        return None
     return ScriptedEvent(moment.step, "instruct", {"instruction": change.instruction}, change, "new-task")
 
 
@@ -141,17 +143,21 @@ def _knock(moment: _Moment) -> ScriptedEvent | None:
 
 
 def _swap(moment: _Moment) -> ScriptedEvent | None:
-    """Exchange a thing to be fetched and one of nearly its size that no goal speaks of; not a cup with balls in it."""
+    """Exchange a thing to be fetched and one of nearly its size that no goal speaks of; not a cup with balls in it.
+
+    It must not come to where it is wanted: else the exchange would do the robot's work.
+    """
     state = moment.state
     able = [name for name in in_open(state) if _stands_alone(state, name) and not state.balls.get(name)]
     others = [name for name in able if name not in moment.task.subjects]
-    pairs = [
-        (one, other)
-        for one in _to_fetch(moment)
-        if one in able
-        for other in others
-        if alike(state.objects[one], state.objects[other])
-    ]
+    wanted = {(goal.thing, goal.place) for goal in moment.task.goals if isinstance(goal, Rests)}
+
+    def fits(one: str, other: str) -> bool:
+        there = place_under(state, other)
+        at_goal = any(name == one and is_at(there, place) for name, place in wanted)
+        return alike(state.objects[one], state.objects[other]) and not at_goal
+
+    pairs = [(one, other) for one in _to_fetch(moment) if one in able for other in others if fits(one, other)]
     if not pairs:
         return None
     one, other = moment.rng.choice(pairs)
