@@ -8,7 +8,8 @@ from shown import ROOT, text_of
 from walk import InPlace, Walk
 
 PAGES = (
-    "getting_started", "understanding", "policy_language", "data", "reference/http", "runtime", "measuring", "home", "anymal",
+    "getting_started", "understanding", "policy_language", "data", "reference/http", "runtime", "measuring", "changes", "home",
+    "anymal",
 )  # fmt: skip
 LONG = "it takes minutes; fewer stand for it"
 IN_PLACE = {
@@ -27,6 +28,9 @@ IN_PLACE = {
     ),
     "vlp bench run static --n 200 --workers 2 --out runs/static": InPlace(
         LONG, "vlp bench run static --n 1 --workers 1 --out runs/static"
+    ),
+    "vlp bench run changes --world home --n 20": InPlace(
+        LONG, "vlp bench run changes --change shut --world home --n 1 --workers 1"
     ),
     "vlp bench run upper --world home --robot anymal --n 20": InPlace(
         LONG, "vlp bench run upper --world home --robot anymal --family lamp --n 1 --workers 1"

@@ -100,6 +100,14 @@ def test_every_suite_names_a_function_that_exists_and_a_sensible_number():
     assert Path(runner.__file__).name == "runner.py"
 
 
+def test_a_kind_of_change_is_asked_for_where_something_changes(tmp_path):
+    """Guards against an option that a suite takes and does not heed."""
+    with pytest.raises(UsageError, match=r"'upper' nothing changes midway.*dynamic, upper-dynamic, changes"):
+        run_suite("upper", 1, 0, 1, tmp_path, change="moved")
+    with pytest.raises(UsageError, match=r"unknown kind of change in the home 'put-bak'.*put-back"):
+        run_suite("changes", 1, 0, 1, tmp_path, world="home", change="put-bak")
+
+
 def test_only_seeds_that_are_never_trained_on_can_be_measured(tmp_path):
     with pytest.raises(UsageError, match="Did you mean 'validation'"):
         run_suite("odd", 1, 0, 1, tmp_path, split="validatoin")

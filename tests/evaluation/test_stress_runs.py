@@ -10,10 +10,11 @@ from typing import Any, get_args
 import pytest
 
 from vlp.core.messages import Instruction
+from vlp.episodes.faults import FaultyRobot
 from vlp.evaluation.stress import clocks, flood, kills, late, starts, storms, workers
 from vlp.evaluation.stress.command import kept_rows, quantiles
 from vlp.evaluation.stress.journal import POLICY
-from vlp.evaluation.stress.lies import LyingRobot, tell
+from vlp.evaluation.stress.lies import tell
 from vlp.evaluation.stress.motion import served
 from vlp.journal import read_events
 from vlp.models.scripted import ScriptedModel
@@ -104,19 +105,13 @@ def test_what_a_start_leaves_behind_is_found_out() -> None:
 
 
 def test_an_action_that_lies_is_found_by_a_look(tmp_path: Path) -> None:
-    robot = LyingRobot(FakeRobot(), Random(0), share=1.0)
-    robot.execute = _only_actions(robot)  # type: ignore[method-assign]
+    robot = FaultyRobot(FakeRobot(), "no-effect", Random(0), share=1.0)
     model = ScriptedModel([json.dumps(POLICY)], repeat=True)
     outcome = Run(tmp_path / "run", Spec(Instruction.of(POLICY["goal"])), robot, model).go()
     events = read_events(tmp_path / "run", blobs=False)
     found = [event.data["detail"] for event in events if event.kind == "trigger"]
-    assert robot.lies and outcome.outcome == "failure"
+    assert robot.wrong and outcome.outcome == "failure"
     assert found[0] == f"the {POLICY['subtasks'][0]['steps'][0]['object']} was lost from the gripper"
-
-
-def _only_actions(robot: LyingRobot) -> Any:
-    lie, manifest = robot.execute, robot.describe()
-    return lambda step: (lie if manifest.primitives[step.do].kind == "action" else robot.robot.execute)(step)
 
 
 def test_a_lie_that_nobody_found_is_counted() -> None:

@@ -1,9 +1,11 @@
 """A body in a home, what it sees of the things there, and what it has bumped into."""
 
+import numpy as np
 from on_table import see
 
 from vlp.robot.protocol import Step
 from vlp.sim import sample
+from vlp.sim.embodiments.actions.scope import Held
 from vlp.sim.simulation import Simulation
 
 
@@ -46,4 +48,19 @@ def do(robot, what, **arguments):
     return robot.execute(Step(what, arguments, f"{what}{robot.simulation.data.time}"))
 
 
-__all__ = ["Bumps", "do", "robot_in_home", "see"]
+def with_in_hand(robot, thing):
+    """Let the robot hold a thing where it stands."""
+    if robot.simulation.embodiment.name != "hsr":  # what is posed in another's hand falls out of it
+        do(robot, "walk_to", place="coffee table")
+        assert do(robot, "grasp", target=see(robot, thing)).status == "succeeded"
+        return
+    simulation, size_m = robot.simulation, robot.simulation.objects[thing].size_m
+    simulation.embodiment.put_in_hand(simulation.model, simulation.data, thing, size_m, np.random.default_rng(0))
+    mechanics = robot.motion.mechanics
+    robot.motion.reload()
+    robot.motion.target[mechanics.closer] = mechanics.gripper.closed_rad
+    robot.motion.wait(0.5)
+    robot.memory.held = Held(thing, size_m, 0.03, min(size_m[:2]), min(size_m[:2]) + 0.02, (0.0, 0.0))
+
+
+__all__ = ["Bumps", "do", "robot_in_home", "see", "with_in_hand"]

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from in_home import Bumps, do, robot_in_home, see
+from in_home import Bumps, do, robot_in_home, with_in_hand
 
 from vlp.core.errors import UsageError
 from vlp.core.observation import Located
@@ -23,21 +23,6 @@ def person(robot, name):
     now = robot.simulation.truth().persons[name]
     (x, y, face_m), high_m = now.position_in_world, {"standing": 1.55, "sitting": 1.25}[now.pose]
     return Located(name, (0, 0, 9, 9), (x, y, face_m / 2), (0.4, 0.2, high_m), now.facing_rad, 1.0, 0.0).to_json()
-
-
-def with_in_hand(robot, thing):
-    """Let the robot hold a thing where it stands."""
-    if robot.simulation.embodiment.name != "hsr":  # what is posed in another's hand falls out of it
-        do(robot, "walk_to", place="coffee table")
-        assert do(robot, "grasp", target=see(robot, thing)).status == "succeeded"
-        return
-    simulation, size_m = robot.simulation, robot.simulation.objects[thing].size_m
-    simulation.embodiment.put_in_hand(simulation.model, simulation.data, thing, size_m, np.random.default_rng(0))
-    mechanics = robot.motion.mechanics
-    robot.motion.reload()
-    robot.motion.target[mechanics.closer] = mechanics.gripper.closed_rad
-    robot.motion.wait(0.5)
-    robot.memory.held = Held(thing, size_m, 0.03, min(size_m[:2]), min(size_m[:2]) + 0.02, (0.0, 0.0))
 
 
 @pytest.mark.long

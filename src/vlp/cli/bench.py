@@ -35,6 +35,7 @@ def run(
     world: Annotated[str, of_worlds] = "",
     robot: str = "",
     family: str = "",
+    change: str = "",
 ) -> int:
     """Measure: a row per case (rows.jsonl), summary.json with rates and 95 % intervals, report.html with the failures.
 
@@ -50,6 +51,7 @@ def run(
         split: test; or validation, to try out changes.
         robot: a simulated body; by default the first.
         family: only tasks of this family of the world.
+        change: only this kind of change midway, e.g. put-back (dynamic, upper-dynamic, changes).
     """
     from vlp.evaluation.runner import run_suite
     from vlp.models.catalogue import with_name
@@ -62,7 +64,7 @@ def run(
     with _Shown() as shown:
         summary = run_suite(
             name, n or None, seed, processes, folder, model, grounder=grounder, split=split,
-            world=world, robot=robot, family=family, ray=ray, progress=shown.case,
+            world=world, robot=robot, family=family, change=change, ray=ray, progress=shown.case,
         )  # fmt: skip
     said = f"{name}: {summary.rate}, 95 % interval in brackets; {summary.seconds:.0f} s"
     console.print(said, highlight=False, soft_wrap=True)

@@ -6,9 +6,11 @@ from random import Random
 from typing import Literal
 
 from vlp.core.errors import UsageError, first, lookup
+from vlp.episodes.faults import look_alike
 from vlp.primitives.manifest import Manifest
 from vlp.sim import WORLDS, open_world, sample
 from vlp.sim.truth import Truth
+from vlp.sim.worlds.changes import robot_changes
 from vlp.sim.worlds.seeds import SPLITS, split_of
 from vlp.sim.worlds.tasks import ScriptedEvent, Split, Tasks, WorldTask
 
@@ -26,6 +28,7 @@ class Episode:
         task: the instruction and its test.
         events: in the order of their steps; empty unless dynamic.
         world: a row of `vlp.sim.WORLDS`.
+        fault: what the robot does wrong, one of `vlp.sim.worlds.changes.robot_changes`; "" for nothing.
     """
 
     seed: int
@@ -34,6 +37,12 @@ class Episode:
     task: WorldTask
     events: tuple[ScriptedEvent, ...] = ()
     world: str = first(WORLDS)
+    fault: str = ""
+
+    @property
+    def change(self) -> str:
+        """What kind of change it has, a row of `vlp.sim.worlds.changes.change_kinds`; "" for none."""
+        return self.fault or next((event.change for event in self.events), "")
 
     @property
     def final_task(self) -> WorldTask:
@@ -48,6 +57,7 @@ def sample_episode(
     families: Mapping[str, float] | None = None,
     world: str = "",
     manifest: Manifest | None = None,
+    change: str = "",
 ) -> Episode:
     """Return the episode of a seed and kind in a world; the same ones give the same episode.
 
@@ -58,23 +68,52 @@ def sample_episode(
         families: weights of families to draw from; None takes those of the kind.
         world: a row of `vlp.sim.WORLDS`; "" takes the first.
         manifest: of a robot; what it cannot do is not asked for, unless that is the kind. None asks for whatever can be done.
+        change: the only kind of change to draw for a dynamic episode, one of `changes_in`; "" draws those of the suites.
 
     Raises:
-        UsageError: no such world, no such kind in it, or a world without tasks.
+        UsageError: no such world, no such kind or change in it, or a world without tasks.
     """
     world = world or first(WORLDS)
     tasks = tasks_of(world)
     odds = lookup(kind, tasks.kinds, f"kind of episode in the {world}")
+    if change:
+        check_change(change, kind, world)
+    fault = change if change in robot_changes() else ""
     split: Split = phrasing or ("test" if split_of(seed) == "test" else "train")
     rng = Random(f"{seed} {kind} {split}")
     for attempt in range(1000):
         scene_seed = other_seed(seed, attempt)
         truth = tasks.start(sample(world, scene_seed))
         for _ in range(10):
-            drawn = _draw(tasks, truth, kind, odds if families is None else families, rng, split)
-            if drawn is not None and (kind == "cannot" or _able(tasks, truth, drawn[0], manifest)):
-                return Episode(seed, scene_seed, kind, *drawn, world)
-    raise RuntimeError(f"no {kind} episode for seed {seed}")
+            task = _draw(tasks, truth, kind, odds if families is None else families, rng, split)
+            if task is None or (fault == "look-alike" and not any(look_alike(truth, name) for name in task.subjects)):
+                continue
+            events: tuple[ScriptedEvent | None, ...] = ()
+            if kind == "dynamic" and not fault:
+                events = (tasks.disturb(truth, task, rng, split, change, manifest),)
+            if None not in events and (kind == "cannot" or _able(tasks, truth, task, manifest)):
+                return Episode(seed, scene_seed, kind, task, tuple(filter(None, events)), world, fault)
+    raise RuntimeError(f"no {kind} episode{change and f' with the change {change}'} for seed {seed}")
+
+
+def check_change(change: str, kind: str, world: str) -> None:
+    """Refuse a kind of change that episodes of a kind have not in a world; raises UsageError."""
+    if kind != "dynamic":
+        raise UsageError(f"nothing changes in episodes of the kind {kind!r}.", "Kinds of change are for dynamic ones.")
+    lookup(change, dict.fromkeys(changes_in(world)), f"kind of change in the {world}")
+
+
+def changes_in(world: str) -> list[str]:
+    """Return the kinds of change that dynamic episodes of a world can have: those of people, and those of the robot."""
+    return [*tasks_of(world).changes, *robot_changes()]
+
+
+def _draw(tasks: Tasks, truth: Truth, kind: str, odds: Mapping[str, float], rng: Random, split: Split) -> WorldTask | None:
+    """Return a task of the kind, or None when the world does not allow what was drawn."""
+    task = tasks.draw(truth, rng, split, odds)
+    if task is None or not {"cannot": bool(task.cannot), "satisfied": task.satisfied}.get(kind, True):
+        return None
+    return task
 
 
 def tasks_of(world: str) -> Tasks:
@@ -87,19 +126,6 @@ def tasks_of(world: str) -> Tasks:
 
 def _able(tasks: Tasks, truth: Truth, task: WorldTask, manifest: Manifest | None) -> bool:
     return manifest is None or "cannot" not in tasks.policy(truth, task, manifest)
-
-
-def _draw(
-    tasks: Tasks, truth: Truth, kind: str, odds: Mapping[str, float], rng: Random, split: Split
-) -> tuple[WorldTask, tuple[ScriptedEvent, ...]] | None:
-    """Return a task of the kind and its events, or None when the world does not allow what was drawn."""
-    task = tasks.draw(truth, rng, split, odds)
-    if task is None or not {"cannot": bool(task.cannot), "satisfied": task.satisfied}.get(kind, True):
-        return None
-    if kind != "dynamic":
-        return task, ()
-    event = tasks.disturb(truth, task, rng, split)
-    return None if event is None else (task, (event,))
 
 
 def other_seed(seed: int, attempt: int) -> int:

@@ -4,8 +4,7 @@ from pathlib import Path
 from random import Random
 
 from vlp.episodes.cases import Episode, tasks_of
-from vlp.episodes.episode import MakeMeasure, Row, System, Watch, open_stage, run_episode
-from vlp.robot.protocol import innermost
+from vlp.episodes.episode import MakeMeasure, Row, System, Watch, made_ready, open_stage, run_episode
 from vlp.sim.worlds.seeds import split_of
 
 
@@ -30,14 +29,11 @@ def run_day(
     """
     tasks, rng, rows = tasks_of(world), Random(f"{seed} day"), list[Row]()
     robot, simulation = stage = open_stage(seed, world, system)
-    acting = innermost(robot)
     for n in range(commands):
         truth, task = simulation.truth(), None
         while task is None or "cannot" in tasks.policy(truth, task, robot.describe()):
             task = tasks.draw(truth, rng, "test" if split_of(seed) == "test" else "train", tasks.kinds["household"])
-        acting.reset_stop()  # a command that was stopped is over
-        acting.on_step.clear()
-        acting.on_tick.clear()
+        made_ready(robot)  # a command that was stopped is over
         episode = Episode(seed, seed, "household", task, (), world)
         rows.append(run_episode(episode, system, out / f"command-{n + 1}", watch, measure, stage) | {"command": n + 1})
     return rows

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from random import Random
 from typing import Any, Protocol
 
 from vlp.core.errors import SimulationFault, UsageError, first
@@ -13,11 +14,12 @@ from vlp.core.observation import Box
 from vlp.episodes.assemble import open_robot, true_boxes
 from vlp.episodes.cases import Episode
 from vlp.episodes.expert_model import ExpertModel
+from vlp.episodes.faults import FaultyRobot, look_alike
 from vlp.episodes.verdict import Verdict
 from vlp.journal import Subscriber, read_events
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER
-from vlp.robot.protocol import Robot
+from vlp.robot.protocol import Robot, innermost
 from vlp.runtime.body import Budget
 from vlp.runtime.lessons.store import LessonStore
 from vlp.runtime.loop import Change
@@ -107,6 +109,10 @@ def run_episode(
     outcome = run.go()
     if (outcome.outcome, outcome.reason) == ("stopped", "interrupted"):
         raise KeyboardInterrupt  # whoever interrupted it wants no row of it, and no further episode
+    if episode.change == "stopped" and outcome.outcome == "stopped" and system.replan:  # and now it is told to go on
+        rested = replace(episode, events=())
+        row = run_episode(rested, system, out, watch, measure, (made_ready(run.body.robot), simulation))
+        return {**row, "change": words_of(episode.events[0])}
     events = read_events(folder)
     moved = any(e.kind == "step-finished" and e.data["kind"] == "action" for e in events)
     success = _success(episode, outcome, moved)
@@ -119,6 +125,7 @@ def run_episode(
         "family": episode.final_task.family,
         "instruction": episode.task.instruction,
         "change": "; ".join(words_of(event) for event in episode.events),
+        **({"went_wrong": len(run.body.robot.wrong)} if isinstance(run.body.robot, FaultyRobot) else {}),
         "success": success,
         "outcome": outcome.outcome,
         "claim": outcome.claim,
@@ -150,13 +157,15 @@ def set_up(
 ) -> tuple[Run, Simulation, Account | None, Measure | None]:
     """Return a run of an episode, its world, who can tell about it and who measures; arguments as in `run_episode`.
 
-    Without re-planning nobody hears a new instruction.
+    Without re-planning nobody hears a new instruction, but a word for stopping stops every run.
     """
     model = None if system.model is None else system.model()
     robot, simulation = stage or open_stage(episode.scene_seed, episode.world, system, model)
-    heard = [event for event in episode.events if system.replan or event.kind != "instruct"]
+    heard = [event for event in episode.events if system.replan or event.kind != "instruct" or event.change == "stopped"]
     following = [event.task for event in heard if event.task is not None]
     verdict = Verdict(simulation, episode.task, following, final=episode.final_task, seed=episode.seed)
+    if episode.fault:
+        robot = _faulty(robot, simulation, episode, verdict)
     boxes = None if system.grounder == "oracle" else true_boxes(simulation)
     account = watch(simulation, verdict, boxes, model is None) if watch else None
     measured = measure(robot, simulation) if measure else None
@@ -173,6 +182,25 @@ def set_up(
         early=system.early, lessons=LessonStore(system.lessons) if system.lessons else None,
     )  # fmt: skip
     return run, simulation, account, measured
+
+
+def _faulty(robot: Robot, simulation: Simulation, episode: Episode, verdict: Verdict) -> FaultyRobot:
+    """Return a robot that gets one step of an episode wrong; what slips counts as moved by no doing of the robot."""
+    rng = Random(f"{episode.seed} {episode.fault}")
+    share = 0.5 if episode.fault == "no-effect" else 1.0  # there are many actions, and few looks and loads
+    return FaultyRobot(
+        robot, episode.fault, rng, share, most=1, slip=lambda: verdict.apply("knock"),
+        look_alike=lambda phrase: look_alike(simulation.truth(), phrase),
+    )  # fmt: skip
+
+
+def made_ready(robot: Robot) -> Robot:
+    """Return a simulated robot as it is before a run: not stopped, and followed by nobody."""
+    acting = innermost(robot)
+    acting.reset_stop()
+    acting.on_step.clear()
+    acting.on_tick.clear()
+    return robot
 
 
 def open_stage(seed: int, world: str, system: System, model: Model | None = None) -> Stage:
@@ -193,6 +221,9 @@ def words_of(event: ScriptedEvent) -> str:
         "remove": "remove {object}",
         "knock": "knock",
         "block": "block {container} by {by}",
+        "swap": "swap {object} with {other}",
+        "shut": "shut the {fixture}",
+        "send": "send {person} away",
         "switch": "switch the lamp",
         "instruct": "{instruction}",
     }

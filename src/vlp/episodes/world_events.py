@@ -39,12 +39,12 @@ def parse_event(text: str, events: Mapping[str, Happening]) -> tuple[Happening, 
 
 
 def check_event(simulation: Simulation, text: str) -> tuple[Happening, tuple[str, ...]]:
-    """Return what an event means, as `parse_event` does; raises UsageError also for an object that is not there now."""
+    """Return what an event means and the names in it; raises UsageError also for what is not there now."""
     event, phrases = parse_event(text, simulation.world.events)
-    now = simulation.truth().objects
-    for phrase in filter(None, phrases):
-        lookup(phrase, now, "object")
-    return event, phrases
+    groups = [about(simulation) for about in event.about] or [simulation.truth().objects] * len(phrases)
+    known = [{name.lower(): name for name in names} for names in groups]
+    what = "name" if event.about else "object"
+    return event, tuple(phrase and lookup(phrase, names, what) for phrase, names in zip(phrases, known, strict=True))
 
 
 def happen(simulation: Simulation, text: str, rng: np.random.Generator) -> tuple[str, ...]:

@@ -110,6 +110,7 @@ def run_suite(
     world: str = "",
     robot: str = "",
     family: str = "",
+    change: str = "",
     ray: str = "",
     progress: Progress = lambda done, cases, rows: None,
 ) -> Summary:
@@ -125,6 +126,7 @@ def run_suite(
         split: "test", or "validation" while something is still being changed.
         world, robot: rows of `vlp.sim.WORLDS` and `vlp.sim.EMBODIMENTS`; "" takes the first.
         family: the only family of tasks; "" for all.
+        change: the only kind of change midway, see `vlp.episodes.cases.changes_in`; "" for those of the suite.
         ray: a Ray cluster on which the cases run, see `vlp.core.workers.run_calls`; "" for processes of this machine.
         progress: called with cases done, all cases, and rows: at first those that are there, then those of each case.
 
@@ -145,7 +147,7 @@ def run_suite(
     if n < 1 or workers < (0 if ray else 1) or seed < 0:
         raise UsageError("a suite needs at least one case, one worker and a seed from 0 on.")
     options = replace(
-        Options(model, grounder, split, world or first(WORLDS), robot or first(EMBODIMENTS), family), **suite.fixed
+        Options(model, grounder, split, world or first(WORLDS), robot or first(EMBODIMENTS), family, change), **suite.fixed
     )
     _check_scene(name, suite, options)
     began = time.monotonic()
@@ -166,7 +168,7 @@ def run_suite(
 
 
 def _check_scene(name: str, suite: Suite, options: Options) -> None:
-    """Refuse a world, a robot or a family that there is not, or that a suite does not take; raises UsageError."""
+    """Refuse a world, a robot, a family or a change that there is not, or that a suite does not take; raises UsageError."""
     lookup(options.world, WORLDS, "world")
     lookup(options.robot, EMBODIMENTS, "robot")
     asked = {"world": options.world, "robot": options.robot, "family": options.family}
@@ -179,6 +181,13 @@ def _check_scene(name: str, suite: Suite, options: Options) -> None:
 
         known = {name: often for odds in tasks_of(options.world).kinds.values() for name, often in odds.items()}
         lookup(options.family, known, f"family of tasks in the {options.world}")
+    if options.change:
+        if not suite.midway:
+            able = ", ".join(known for known, row in SUITES.items() if row.midway)
+            raise UsageError(f"in the suite {name!r} nothing changes midway.", f"Suites that take --change: {able}.")
+        from vlp.episodes.cases import check_change
+
+        check_change(options.change, "dynamic", options.world)
 
 
 def summarise(name: str, suite: Suite, rows: list[Row], options: Options, cases: int, seed: int, seconds: float) -> Summary:

@@ -28,6 +28,7 @@ class Options:
         world: a row of `vlp.sim.WORLDS`.
         robot: a row of `vlp.sim.EMBODIMENTS`.
         family: the only family of tasks to draw from; "" for all of the suite's kind.
+        change: the only kind of change midway; "" for those of the suite.
     """
 
     model: str = DEFAULT_MODEL
@@ -36,6 +37,7 @@ class Options:
     world: str = first(WORLDS)
     robot: str = first(EMBODIMENTS)
     family: str = ""
+    change: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Suite:
         numbers: columns whose median and 95 % quantile are given.
         fixed: options that this suite sets itself.
         anywhere: whether its cases come from any world, for any body; else from the first ones alone.
+        midway: whether something changes midway in its cases, so that a kind of change can be asked for.
     """
 
     doc: str
@@ -61,6 +64,7 @@ class Suite:
     numbers: tuple[str, ...] = ()
     fixed: Mapping[str, str] = field(default_factory=dict)
     anywhere: bool = False
+    midway: bool = False
 
     def case(self, index: int, options: Options, out: Path) -> list[Row]:
         """Run one case and return its rows."""
@@ -78,7 +82,7 @@ SUITES: dict[str, Suite] = {
         "The task in force at the end is done, although instruction or scene changed midway; with and without "
         "re-planning on the same seeds.",
         100, "vlp.evaluation.tasks:dynamic", headline={"replan": True}, groups=("replan", "event"),
-        numbers=("robot_s", "wall_s"), anywhere=True,
+        numbers=("robot_s", "wall_s"), anywhere=True, midway=True,
     ),
     "cannot": Suite("The robot said that it cannot be done and did not move.", 50, "vlp.evaluation.tasks:cannot"),
     "satisfied": Suite("The robot said that all is done already and did not move.", 50, "vlp.evaluation.tasks:satisfied"),
@@ -107,7 +111,13 @@ SUITES: dict[str, Suite] = {
     "upper-dynamic": Suite(
         "As dynamic, with the expert in place of the model and the oracle in place of the grounder.",
         100, "vlp.evaluation.tasks:dynamic", headline={"replan": True}, groups=("replan", "event"),
-        numbers=("robot_s", "wall_s"), anywhere=True,
+        numbers=("robot_s", "wall_s"), anywhere=True, midway=True,
+        fixed={"model": "expert", "grounder": "oracle"},
+    ),
+    "changes": Suite(
+        "As upper-dynamic, over every kind of change that the world has, one after the other.",
+        150, "vlp.evaluation.tasks:changes", headline={"replan": True}, groups=("replan", "event"),
+        numbers=("robot_s", "wall_s"), anywhere=True, midway=True,
         fixed={"model": "expert", "grounder": "oracle"},
     ),
     "limits": Suite(

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from vlp.episodes.assemble import manifest_in
-from vlp.episodes.cases import Kind, sample_episode, tasks_of
+from vlp.episodes.cases import Kind, changes_in, sample_episode, tasks_of
 from vlp.episodes.day import run_day
 from vlp.episodes.episode import System, run_episode
 from vlp.evaluation.attribution import Witness
@@ -34,6 +34,12 @@ def dynamic(index: int, options: Options, out: Path) -> list[Row]:
     return _run("dynamic", index, options, out) + _run("dynamic", index, options, out, replan=False)
 
 
+def changes(index: int, options: Options, out: Path) -> list[Row]:
+    """Run one episode with the kind of change whose turn it is, with re-planning and without."""
+    kinds = changes_in(options.world)
+    return dynamic(index, replace(options, change=options.change or kinds[index % len(kinds)]), out)
+
+
 def household(index: int, options: Options, out: Path) -> list[Row]:
     """Run one household command, of the kind whose turn it is."""
     kinds = list(tasks_of(options.world).kinds["household"])
@@ -53,10 +59,10 @@ def _run(kind: Kind, index: int, options: Options, out: Path, replan: bool = Tru
     families = {options.family: 1.0} if options.family else None
     episode = sample_episode(
         seed_of(options.split, index), kind, families=families, world=options.world,
-        manifest=manifest_in(options.robot, options.world),
+        manifest=manifest_in(options.robot, options.world), change=options.change if kind == "dynamic" else "",
     )  # fmt: skip
     open_model = None if options.model == "expert" else partial(opened_model, options.model)
     measure = Meters if options.model == "expert" else None  # a fifth more time, for what the upper bounds are to show
     system = System(open_model, options.grounder, replan, robot=options.robot)
     row = run_episode(episode, system, out / "runs" / ("replan" if replan else "no-replan"), Witness, measure)
-    return [{**row, "replan": replan, "event": episode.events[0].kind if episode.events else ""}]
+    return [{**row, "replan": replan, "event": episode.change}]

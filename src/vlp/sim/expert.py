@@ -149,6 +149,8 @@ def goal_text(truth: Truth, task: Task, goals: list[Goal]) -> str:
     if task.ordered:
         return ", ".join(f"the {g.subject} is on the {g.target}" for g in goals)
     order = sorted(goals, key=lambda goal: _rank(truth, goal))
+    if len({(goal.relation, goal.target) for goal in goals}) > 1:
+        return listed([f"the {g.subject} is {_said(g.relation)} the {g.target}" for g in order])
     names = listed([f"the {g.subject}" for g in order])
     verb = "is" if len(order) == 1 else "are"
     if order[0].relation == "holding":

@@ -3,6 +3,7 @@
 import hashlib
 import math
 import struct
+from collections.abc import Collection
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from vlp.sim import open_embodiment, open_world
 from vlp.sim.embodiments.protocol import Embodiment
 from vlp.sim.faults import STATE, broken, dump, state_of
 from vlp.sim.opengl import mujoco
-from vlp.sim.truth import Truth
+from vlp.sim.truth import Truth, alike
 from vlp.sim.worlds.protocol import Sampled, SampledThing, World
 
 MAGIC = b"vlpsim01"
@@ -135,6 +136,25 @@ class Simulation:
         """
         size_m = lookup(phrase, self.truth().objects, "object").size_m
         self.put(phrase, (-20.0 - list(self.objects).index(phrase), 0.0, size_m[2] / 2))
+
+
+def exchange(simulation: Simulation, one: str, other: str, surfaces: Collection[str]) -> bool:
+    """Let two things change places, upright; return False where they are not of one size, or one does not stand by itself.
+
+    Args:
+        simulation: the world.
+        one, other: their phrases.
+        surfaces: what they may stand on.
+    """
+    truth = simulation.truth()
+    now = truth.objects
+    free = all(now[name].support in surfaces and not truth.inside(name) for name in (one, other))
+    if one == other or not free or not alike(now[one], now[other]):
+        return False
+    for name, there in ((one, now[other]), (other, now[one])):
+        x, y, z = there.position_in_world
+        simulation.put(name, (x, y, z + (now[name].size_m[2] - there.size_m[2]) / 2 + 0.001), there.yaw_rad)
+    return True
 
 
 def _ignore(_: str) -> None:

@@ -35,6 +35,13 @@ class TrueObject:
         return f"{self.colour} {self.kind}"
 
 
+def alike(one: TrueObject, other: TrueObject) -> bool:
+    """Return whether two things are nearly of one size, so that each has room where the other stands."""
+    near_m = 0.02
+    sizes = ([*sorted(item.size_m[:2]), item.size_m[2]] for item in (one, other))
+    return all(abs(a - b) <= near_m for a, b in zip(*sizes, strict=True))
+
+
 @dataclass(frozen=True)
 class Truth:
     """Every object by phrase, what is held ("" for nothing) and the place the robot stands at."""

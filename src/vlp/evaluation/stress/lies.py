@@ -19,48 +19,12 @@ from vlp.core.observation import Box
 from vlp.episodes.assemble import open_robot
 from vlp.episodes.cases import sample_episode
 from vlp.episodes.expert_model import ExpertModel
+from vlp.episodes.faults import FaultyRobot
 from vlp.episodes.verdict import Verdict
 from vlp.evaluation.attribution import Witness
 from vlp.evaluation.stress.command import rows_command
 from vlp.journal import read_events
-from vlp.primitives.manifest import Manifest
-from vlp.robot.protocol import Robot, Step, StepResult
 from vlp.runtime.run import Run, Spec
-
-
-class LyingRobot:
-    """A robot of which some actions do nothing and say that they succeeded.
-
-    Args:
-        robot: the honest one.
-        rng: draws which.
-        share: of the actions.
-    """
-
-    def __init__(self, robot: Robot, rng: Random, share: float = 0.2) -> None:
-        self.robot, self._rng, self._share = robot, rng, share
-        self.lies: list[str] = []
-        self.actions = 0
-
-    def describe(self) -> Manifest:
-        """Return what the robot says of itself."""
-        return self.robot.describe()
-
-    def observe(self) -> Any:
-        """Return what the robot perceives now."""
-        return self.robot.observe()
-
-    def stop(self) -> None:
-        """Stop the robot."""
-        self.robot.stop()
-
-    def execute(self, step: Step) -> StepResult:
-        """Carry out a step, or lie about it."""
-        self.actions += 1
-        if self._rng.random() >= self._share:
-            return self.robot.execute(step)
-        self.lies.append(step.key)
-        return StepResult(step.key, "succeeded", dict(step.arguments), duration_s=1.0)
 
 
 def case(index: int, seed: int, out: Path) -> dict[str, Any]:
@@ -78,20 +42,19 @@ def case(index: int, seed: int, out: Path) -> dict[str, Any]:
     episode = sample_episode(index)
     robot, simulation = open_robot(seed=episode.scene_seed, grounder="oracle")
     assert simulation is not None
-    liar = LyingRobot(robot.robot, Random(f"{seed} {index}"))  # type: ignore[attr-defined]
-    robot.robot = liar  # type: ignore[attr-defined]
+    liar = FaultyRobot(robot, "no-effect", Random(f"{seed} {index}"), share=0.2)
     verdict = Verdict(simulation, episode.task, [], final=episode.final_task, seed=episode.seed)
     nothing: Callable[[], Mapping[str, Box]] | None = None
     witness = Witness(simulation, verdict, nothing, expert=True)
     expert = ExpertModel(simulation.world.tasks, simulation.truth, lambda: verdict.task)
-    run = Run(folder, Spec(Instruction.of(episode.task.instruction)), robot, expert, judge=verdict, subscribers=[witness])
+    run = Run(folder, Spec(Instruction.of(episode.task.instruction)), liar, expert, judge=verdict, subscribers=[witness])
     outcome = run.go()
     events = read_events(folder, blobs=False)
     shutil.rmtree(folder, ignore_errors=True)
-    rows = [_told(key, events, witness) for key in liar.lies]
+    rows = [_told(key, events, witness) for key in liar.wrong]
     believed = outcome.outcome == "success" and outcome.verdict is not True
     faults = [f"success was claimed after a lie of {[row['do'] for row in rows]}"] if believed and rows else []
-    row = {"actions": liar.actions, "lies": rows, "outcome": outcome.outcome, "verdict": outcome.verdict}
+    row = {"actions": liar.met, "lies": rows, "outcome": outcome.outcome, "verdict": outcome.verdict}
     return {**row, "reason": outcome.reason[:200], "seconds": round(time.monotonic() - began, 1), "faults": faults}
 
 

@@ -37,6 +37,15 @@ def sample_change(truth: Truth, task: Task, rng: Random, split: Split = "train")
     return None
 
 
+def kind_of_change(change: Task, before: Task) -> str:
+    """Return what kind of change of mind a task of `sample_change` is, as `vlp.sim.worlds.changes` names them."""
+    if change.family != "change":
+        return "new-task"
+    if change.arguments.get("b") == "table" and set(change.subjects) <= set(before.subjects):
+        return "put-back"
+    return "other-place" if set(change.subjects) <= set(before.subjects) else "other-thing"
+
+
 def _open_to_change(truth: Truth, task: Task) -> bool:
     """Return whether "it" and "there" are clear: a put of which the state still shows what was meant."""
     short = ("put", "pick", "throw", "unload", "group", "spatial", "relative", "size", "change")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -96,15 +96,17 @@ class Happening:
     """Something that people do to a world while the robot works.
 
     Args:
-        form: regular expression of its words; its groups are phrases of things.
+        form: regular expression of its words, in small letters; its groups are phrases of things.
         example: its words, for people.
         act: does it with the phrases found ("" for a group that was left out); returns the phrases of what moved, none
             when there was no room for it.
+        about: what each group of its form may name now; none for the things that are there.
     """
 
     form: str
     example: str
     act: Act
+    about: Sequence[Callable[[Simulation], Collection[str]]] = ()
 
 
 class World(Protocol):

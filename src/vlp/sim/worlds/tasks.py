@@ -69,17 +69,14 @@ class ScriptedEvent:
         kind: "instruct", or the first word of one of the world's events.
         args: {"instruction"} for "instruct", else what the event is about, e.g. {"object"}.
         task: the task in force from then on, for "instruct" only.
+        change: what kind of change it is, a row of `vlp.sim.worlds.changes.change_kinds`; "" where nobody says.
     """
 
     step: int
     kind: str
     args: dict[str, str] = field(default_factory=dict)
     task: WorldTask | None = None
-
-    def touched(self, held: str = "") -> tuple[str, ...]:
-        """Return the objects that it moves: not the robot's doing. `held` is what the hand held when it happened."""
-        names = (self.args.get("object", ""), self.args.get("by", ""), held if self.kind == "knock" else "")
-        return tuple(name for name in names if name)
+    change: str = field(default="", repr=False)  # what is drawn is pinned by its repr, which is older
 
 
 @dataclass(frozen=True)
@@ -162,8 +159,30 @@ class Tasks(Protocol):
         """
         ...
 
-    def disturb(self, truth: Truth, task: WorldTask, rng: Random, split: Split = "train") -> ScriptedEvent | None:
-        """Return what a person does or says midway, such that the task in force stays feasible; None where nothing fits."""
+    @property
+    def changes(self) -> Sequence[str]:
+        """The kinds of change that people bring about here: rows of `vlp.sim.worlds.changes.change_kinds`."""
+        ...
+
+    def disturb(
+        self,
+        truth: Truth,
+        task: WorldTask,
+        rng: Random,
+        split: Split = "train",
+        change: str = "",
+        manifest: Manifest | None = None,
+    ) -> ScriptedEvent | None:
+        """Return what a person does or says midway, such that the task in force stays feasible; None where nothing fits.
+
+        Args:
+            truth: the state when the task begins.
+            task: what is being done.
+            rng: the source of chance.
+            split: whose phrasings a new instruction takes.
+            change: the only kind of change to draw, one of `changes`; "" draws one.
+            manifest: of a robot: what it cannot do is not asked for by a `change`. None asks for whatever can be done.
+        """
         ...
 
     def holds(self, truth: Truth, relation: str, subject: str, other: str = "") -> bool:

@@ -207,11 +207,17 @@ def _at_free_spot(scope: Scope, held: Held) -> tuple[float, float, float]:
 
 
 def _lies_open(scope: Scope, drawer: Station) -> bool:
-    """Return whether a drawer has been pulled out far enough for the hand, and nothing is seen over it."""
-    least_m, half_m = 0.15, 0.04
+    """Return whether a drawer has been pulled out far enough for the hand, and nothing is seen over it.
+
+    Where the room's floor is seen in its place somebody has shut it, and it counts as shut from then on.
+    """
+    least_m, half_m, across_m, seen = 0.15, 0.04, 0.15, 0.1  # open, a third of it is seen or more
     assert scope.heights is not None
-    wide = drawer.high[0] - drawer.low[0] >= least_m
-    return wide and scope.heights.highest_within(*drawer.middle[:2], half_m, half_m, 0.0) < drawer.middle[2] + half_m
+    wide_m, middle = drawer.high[0] - drawer.low[0], drawer.middle[:2]
+    if scope.heights.seen_within(*middle, wide_m / 4, across_m) < seen:
+        scope.memory.pulled_m[scope.work] = -(scope.map.places[scope.work].out_m or 0.0)
+        return False
+    return wide_m >= least_m and scope.heights.highest_within(*middle, half_m, half_m, 0.0) < drawer.middle[2] + half_m
 
 
 def _radius(held: Held) -> float:

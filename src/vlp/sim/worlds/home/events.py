@@ -1,4 +1,4 @@
-"""What people do in the home while the robot works: move, take away, put into a hand, switch the lamp, hold out a hand."""
+"""What people do in the home while the robot works: to things, to drawer, door and lamp, and where they go themselves."""
 
 from collections.abc import Sequence
 
@@ -6,14 +6,16 @@ import numpy as np
 
 from vlp.core.errors import UsageError, lookup
 from vlp.sim.opengl import mujoco
-from vlp.sim.simulation import Simulation
+from vlp.sim.simulation import Simulation, exchange
 from vlp.sim.worlds.home.mannequins import move_arm
 from vlp.sim.worlds.home.people import gestures
-from vlp.sim.worlds.home.places import surfaces
-from vlp.sim.worlds.home.reacting import people_from
+from vlp.sim.worlds.home.places import places, surfaces
+from vlp.sim.worlds.home.reacting import people_from, walkers_from
+from vlp.sim.worlds.home.rooms import Rooms
 from vlp.sim.worlds.home.sampling import place_thing
 from vlp.sim.worlds.home.scene import HomeScene, Thing
 from vlp.sim.worlds.home.taking import let_go
+from vlp.sim.worlds.home.walking import Walk, send, where
 from vlp.sim.worlds.protocol import Happening
 
 
@@ -32,24 +34,65 @@ def things_now(simulation: Simulation) -> dict[str, Thing]:
     }
 
 
-def move(simulation: Simulation, phrase: str, rng: np.random.Generator, place: str = "") -> bool:
+def move(simulation: Simulation, phrase: str, rng: np.random.Generator, *onto: str) -> bool:
     """Put a thing elsewhere, upright; return False when there is no free place.
 
     Args:
         simulation: a home.
         phrase: the thing.
         rng: decides where.
-        place: the surface; by default one of those in the open.
+        onto: the surfaces that will do; by default some of those in the open.
     """
     now, scene = things_now(simulation), scene_of(simulation)
     lookup(phrase, now, "object")
     tops = surfaces(scene.furniture, scene.fixtures)
-    open_ = [place] if place else ["coffee table", "kitchen table", "cabinet", "shelf: middle", "shelf: upper"]
+    open_ = onto or ("coffee table", "kitchen table", "cabinet", "shelf: middle", "shelf: upper")
     spot = place_thing(phrase, open_, tops, [t for name, t in now.items() if name != phrase], rng)
     if spot is not None:
         let_go(simulation.model, simulation.data, scene, people_from(), phrase)
         simulation.put(phrase, spot.position_m, spot.yaw_rad)
     return spot is not None
+
+
+def knock_out(simulation: Simulation, rng: np.random.Generator) -> str:
+    """Knock what the robot holds onto the table of the room that it is in; return its phrase, "" when nothing is held."""
+    held, (x, y, _) = simulation.truth().holding, simulation.embodiment.base(simulation.data)
+    table = {"living room": "coffee table", "kitchen": "kitchen table"}[Rooms().room_of(x, y)]
+    return held if held and move(simulation, held, rng, table) else ""
+
+
+def swap(simulation: Simulation, one: str, other: str) -> bool:
+    """Let two things change places; return False where they are not of one size, or do not both stand in the open."""
+    open_ = {place.name for place in places() if "on" in place.relations}
+    return exchange(simulation, one, other, open_)
+
+
+def shut(simulation: Simulation, fixture: str) -> bool:
+    """Push the drawer or the cabinet door shut, with what lies in it; return False while a robot stands before it."""
+    if simulation.at() in ("drawer", "cupboard", "cabinet"):
+        return False
+    joint, dt_s = simulation.data.joint(fixture), simulation.model.opt.timestep
+    speed = {"drawer": 0.25, "cabinet door": 0.8}[fixture]  # m/s, rad/s
+    for _ in range(round(4.0 / dt_s)):
+        if joint.qpos[0] < 0.002:
+            break
+        joint.qvel[0] = -speed
+        simulation.step()
+    joint.qvel[0] = 0.0
+    return True
+
+
+def send_away(simulation: Simulation, name: str) -> bool:
+    """Let a person who stands walk to the other room; return False where there is no way, or no room to stand."""
+    scene, data = scene_of(simulation), simulation.data
+    people = {person.name: person for person in scene.persons if person.name in _standing(simulation)}
+    x, y, _ = where(data, lookup(name, people, "person who stands"))
+    other = {"living room": "kitchen", "kitchen": "living room"}[Rooms().room_of(x, y)]
+    try:
+        send(data, scene, walkers_from(scene), name, Walk.ALONE, other)
+    except UsageError:
+        return False
+    return True
 
 
 def switch_lamp(simulation: Simulation) -> None:
@@ -91,11 +134,63 @@ def _offer(simulation: Simulation, rng: np.random.Generator, named: Sequence[str
     return (free[0],)
 
 
+def _knock(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]) -> tuple[str, ...]:
+    del named
+    return tuple(filter(None, [knock_out(simulation, rng)]))
+
+
+def _swap(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]) -> tuple[str, ...]:
+    del rng
+    return (named[0], named[1]) if swap(simulation, *named) else ()
+
+
+def _block(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]) -> tuple[str, ...]:
+    place, thing = named
+    return (thing,) if move(simulation, thing, rng, place) else ()
+
+
+def _shut(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]) -> tuple[str, ...]:
+    del rng
+    return (named[0],) if shut(simulation, named[0]) else ()
+
+
+def _send(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]) -> tuple[str, ...]:
+    del rng
+    return (named[0],) if send_away(simulation, named[0]) else ()
+
+
+def _open_places(simulation: Simulation) -> list[str]:
+    """Return the surfaces and boxes that things can be put on or in without opening anything."""
+    del simulation
+    closed = ("drawer", "cupboard", "shelf")  # of the shelf each board has a name of its own
+    return [place.name for place in places() if place.relations and place.name not in closed]
+
+
+def _things(simulation: Simulation) -> list[str]:
+    return list(simulation.truth().objects)
+
+
+def _fixtures(simulation: Simulation) -> list[str]:
+    del simulation
+    return ["drawer", "cabinet door"]
+
+
+def _standing(simulation: Simulation) -> list[str]:
+    return [person.name for person in scene_of(simulation).persons if person.pose == "standing"]
+
+
 def events() -> dict[str, Happening]:
     """Return the events by the first word of how they are said."""
     return {
         "move": Happening(r"move (?:the )?(.+)", "move cereal box", _move),
         "remove": Happening(r"remove (?:the )?(.+)", "remove cereal box", _remove),
+        "knock": Happening(r"knock", "knock", _knock),
+        "swap": Happening(r"swap (?:the )?(.+?) (?:with|and) (?:the )?(.+)", "swap cola can with lemonade can", _swap),
+        "block": Happening(
+            r"block (?:the )?(.+?) (?:by|with) (?:the )?(.+)", "block sofa by cola can", _block, (_open_places, _things)
+        ),
+        "shut": Happening(r"shut (?:the )?(.+)", "shut the drawer", _shut, (_fixtures,)),
+        "send": Happening(r"send (\w+) away", "send Jane away", _send, (_standing,)),
         "switch": Happening(r"switch the lamp", "switch the lamp", _switch),
         "offer": Happening(r"offer a hand", "offer a hand", _offer),
     }

@@ -91,10 +91,11 @@ class HomeTruth(Truth):
     surfaces: Mapping[str, Surface] = field(default_factory=dict)
 
     def rebased(self, now: Truth, touched: Collection[str]) -> Self:
-        """Return this state with things and the lamp, where they were touched, and people as they are now."""
+        """Return this state with things, drawer, door and lamp, where they were touched, and people as they are now."""
         assert isinstance(now, HomeTruth)
         lamp_on = now.lamp_on if "lamp" in touched else self.lamp_on
-        return replace(super().rebased(now, touched), persons=now.persons, lamp_on=lamp_on)
+        opened = {name: now.opened[name] if name in touched else share for name, share in self.opened.items()}
+        return replace(super().rebased(now, touched), persons=now.persons, lamp_on=lamp_on, opened=opened)
 
 
 def read_truth(

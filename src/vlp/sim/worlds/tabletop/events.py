@@ -1,4 +1,4 @@
-"""What people do at the table while the robot works: move, take away, knock out of the hand, block a container."""
+"""What people do at the table while the robot works: move, take away, exchange, knock out of the hand, block a container."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from vlp.core.errors import UsageError, lookup
-from vlp.sim.simulation import Simulation
+from vlp.sim.simulation import Simulation, exchange
 from vlp.sim.worlds.protocol import Happening
 from vlp.sim.worlds.tabletop.layout import fits
 from vlp.sim.worlds.tabletop.objects import SceneObject
@@ -107,9 +107,15 @@ def _block(simulation: Simulation, rng: np.random.Generator, named: Sequence[str
     return tuple(filter(None, [block(simulation, named[0], rng, named[1])]))
 
 
+def _swap(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]) -> tuple[str, ...]:
+    del rng
+    return (named[0], named[1]) if exchange(simulation, named[0], named[1], ("table",)) else ()
+
+
 EVENTS: dict[str, Happening] = {
     "move": Happening(r"move (?:the )?(\w+ \w+)", "move red cube", _move),
     "remove": Happening(r"remove (?:the )?(\w+ \w+)", "remove red cube", _remove),
     "knock": Happening(r"knock", "knock", _knock),
+    "swap": Happening(r"swap (?:the )?(\w+ \w+) (?:with|and) (?:the )?(\w+ \w+)", "swap red cube with blue cube", _swap),
     "block": Happening(r"block (?:the )?(\w+ \w+)(?: (?:by|with) (?:the )?(\w+ \w+))?", "block green bowl by red can", _block),
 }

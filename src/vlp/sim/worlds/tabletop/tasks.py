@@ -7,6 +7,7 @@ from typing import Any
 
 from vlp.primitives.manifest import Manifest
 from vlp.sim.expert import for_robot, plan
+from vlp.sim.language.amending import recognise_amendment
 from vlp.sim.language.corrections import recognise_correction
 from vlp.sim.language.families import PLAIN, sample_task
 from vlp.sim.language.recognise import recognise
@@ -14,7 +15,7 @@ from vlp.sim.language.relations import OUT_OF_SIGHT, elsewhere, holds
 from vlp.sim.language.task import Task
 from vlp.sim.truth import Truth
 from vlp.sim.worlds.tabletop.scene import Scene
-from vlp.sim.worlds.tabletop.scripted import sample_event
+from vlp.sim.worlds.tabletop.scripted import changes, sample_event
 from vlp.sim.worlds.tabletop.true_state import truth_of
 from vlp.sim.worlds.tasks import ScriptedEvent, Split, WorldTask
 
@@ -42,9 +43,23 @@ class TableTasks:
         plain = {family.name: family.often for family in PLAIN.values()}
         return sample_task(truth, rng, split, plain if odds is None else dict(odds))
 
-    def disturb(self, truth: Truth, task: WorldTask, rng: Random, split: Split = "train") -> ScriptedEvent | None:
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What can change midway."""
+        return tuple(changes())
+
+    def disturb(
+        self,
+        truth: Truth,
+        task: WorldTask,
+        rng: Random,
+        split: Split = "train",
+        change: str = "",
+        manifest: Manifest | None = None,
+    ) -> ScriptedEvent | None:
         """Return what a person does or says midway, see `vlp.sim.worlds.tabletop.scripted`."""
-        return sample_event(truth, _own(task), rng, split)
+        del manifest  # every body that comes to a table can do whatever is asked for there
+        return sample_event(truth, _own(task), rng, split, change=change)
 
     def holds(self, truth: Truth, relation: str, subject: str, other: str = "") -> bool:
         """Return whether a relation is true."""
@@ -52,7 +67,9 @@ class TableTasks:
 
     def read(self, sentence: str, truth: Truth, before: WorldTask | None = None) -> Task | None:
         """Return what a sentence means, or what it makes of the task before."""
-        return recognise(sentence, truth) if before is None else recognise_correction(sentence, _own(before), truth)
+        if before is None:
+            return recognise(sentence, truth)
+        return recognise_amendment(sentence, _own(before), truth) or recognise_correction(sentence, _own(before), truth)
 
     def policy(
         self, truth: Truth, task: WorldTask, manifest: Manifest | None = None, doubted: Sequence[str] = ()

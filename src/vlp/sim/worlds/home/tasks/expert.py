@@ -37,8 +37,8 @@ def plan(truth: HomeTruth, task: HomeTask, doubted: Sequence[str] = (), opening_
     """Return the canonical policy for a task from the present state.
 
     Goals that hold already are skipped. What is held goes where it belongs first, or is put down where the robot is when it is
-    in the way. Then things are fetched, room by room from where the robot is; then the lamp is switched and dials are read;
-    then the drawer and the door are shut.
+    in the way. Then what was done for an earlier sentence is undone; then things are fetched, room by room from where the robot
+    is; then the lamp is switched and dials are read; then the drawer and the door are shut.
 
     Args:
         truth: the state now, which may be one midway.
@@ -49,27 +49,28 @@ def plan(truth: HomeTruth, task: HomeTask, doubted: Sequence[str] = (), opening_
     Returns:
         plain data, keys in the order of the policy language.
     """
+    said = _goal_text([goal for goal in task.goals if goal not in task.undo or not goal.holds(truth)] or task.goals)
     if task.cannot:
-        return {"goal": _goal_text(task.goals) or task.cannot, "cannot": task.cannot}
+        return {"goal": said or task.cannot, "cannot": task.cannot}
     writer = Writer(truth, opening_m=opening_m)
     todo = [goal for goal in task.goals if not goal.holds(truth) or set(goal.subjects) & set(doubted)]
     todo += [goal for goal in task.goals if isinstance(goal, Shut) and goal not in todo]  # it may have to be opened
     if task.satisfied and not doubted:
-        return {"goal": _goal_text(task.goals), "subtasks": []}
+        return {"goal": said, "subtasks": []}
     gone: list[str] = []
     while todo:
-        goal = _next(writer.home.truth, todo)
+        goal = _next(writer.home.truth, todo, task.undo)
         todo.remove(goal)
         try:
             _reach(writer, goal, todo)
         except Unreachable as why:
-            gone.append(str(why))
-    if gone and len(gone) == sum(not isinstance(goal, Shut) for goal in task.goals):
-        return {"goal": _goal_text(task.goals), "cannot": gone[0]}
+            gone += [] if goal in task.undo else [str(why)]
+    if gone and len(gone) == sum(not isinstance(goal, Shut) and goal not in task.undo for goal in task.goals):
+        return {"goal": said, "cannot": gone[0]}
     writer.free_hand()
     if writer.subtasks:
         _look_over(writer, task.goals)
-    return {"goal": _goal_text(task.goals), "subtasks": _grouped(writer.subtasks)}
+    return {"goal": said, "subtasks": _grouped(writer.subtasks)}
 
 
 def _grouped(subtasks: list[Json]) -> list[Json]:
@@ -91,15 +92,15 @@ def _goal_text(goals: Sequence[HomeGoal]) -> str:
     return text if len(said) <= 4 and len(text) <= longest else f"{', '.join(said[:2])}, and so on for {len(said) - 2} more"
 
 
-def _next(truth: HomeTruth, todo: Sequence[HomeGoal]) -> HomeGoal:
+def _next(truth: HomeTruth, todo: Sequence[HomeGoal], undo: Sequence[HomeGoal]) -> HomeGoal:
     """Return the goal to reach next."""
 
-    def rank(goal: HomeGoal) -> tuple[bool, bool, bool, bool, int]:
+    def rank(goal: HomeGoal) -> tuple[bool, bool, bool, bool, bool, bool]:
         held = truth.holding in goal.subjects if truth.holding else False
         sources = [place_under(truth, name) for name in goal.subjects]
         here = any(place in takes() and room_of(place) == room_of(truth.at) for place in sources)
         at_hand = any(is_at(place, truth.at) for place in sources)
-        return isinstance(goal, Shut), not held, not goal.subjects, not here, not at_hand
+        return isinstance(goal, Shut), not held, goal not in undo, not goal.subjects, not here, not at_hand
 
     return min(todo, key=rank)
 

@@ -58,7 +58,7 @@ class HomeFamily:
         told = any(isinstance(goal, ToldPlace | ToldReading) for goal in goals)
         satisfied = not cannot and not told and all(goal.holds(truth) for goal in goals)
         shut = tuple(Shut(name) for name in truth.opened if Shut(name).holds(truth) and Shut(name) not in goals)
-        return HomeTask(self.name, arguments, (*goals, *shut), cannot, satisfied, instruction)
+        return HomeTask(self.name, arguments, (*goals, *shut), cannot, satisfied, instruction, began=truth)
 
     def sample(self, truth: HomeTruth, rng: Random, split: Split) -> HomeTask | None:
         """Return a task that can be done and is not done yet, or None when the home allows none."""
@@ -109,19 +109,20 @@ def draw_task(
     return None
 
 
-def _one(rng: Random, choices: Iterable[T]) -> T:
+def one_of(rng: Random, choices: Iterable[T]) -> T:
+    """Return one of several, drawn by chance; raises NotHere when there are none."""
     found = list(choices)
     if not found:
         raise NotHere
     return rng.choice(found)
 
 
-def _in_open(truth: HomeTruth) -> list[str]:
+def in_open(truth: HomeTruth) -> list[str]:
     """Return the things that stand where everybody sees them and that a hand can take."""
     return [name for name in truth.objects if takes().get(place_under(truth, name)) == "on" and products()[name].portable]
 
 
-def _lies_on(truth: HomeTruth, place: str) -> str:
+def lies_on(truth: HomeTruth, place: str) -> str:
     """Return who lies on a piece of furniture, so that nothing else has room there; "" for nobody."""
     return next((name for name, person in truth.persons.items() if person.pose == "lying" and person.place == place), "")
 
@@ -137,22 +138,22 @@ def _too_large(name: str) -> str:
 
 
 def _propose_put(truth: HomeTruth, rng: Random) -> Arguments:
-    thing = _one(rng, _in_open(truth))
+    thing = one_of(rng, in_open(truth))
     room = room_of(place_under(truth, thing))
     shut_or_final = ("drawer", "cupboard", "bin")
-    free = (place for place in takes() if place not in shut_or_final and not _lies_on(truth, place))
-    return {"thing": thing, "place": _one(rng, (place for place in free if room_of(place) != room))}
+    free = (place for place in takes() if place not in shut_or_final and not lies_on(truth, place))
+    return {"thing": thing, "place": one_of(rng, (place for place in free if room_of(place) != room))}
 
 
 def _mean_put(truth: HomeTruth, about: Arguments) -> tuple[tuple[HomeGoal, ...], str]:
     thing, place = about["thing"], about["place"]
-    full = f"{person} lies on the {place}" if (person := _lies_on(truth, place)) else ""
+    full = f"{person} lies on the {place}" if (person := lies_on(truth, place)) else ""
     return (Rests(thing, place),), why_not(truth, thing) or full or (_too_large(thing) if place == "drawer" else "")
 
 
 def _propose_hand(truth: HomeTruth, rng: Random) -> Arguments:
     able = (name for name, person in truth.persons.items() if person.pose != "lying" and not person.holds)
-    return {"thing": _one(rng, _in_open(truth)), "person": _one(rng, able)}
+    return {"thing": one_of(rng, in_open(truth)), "person": one_of(rng, able)}
 
 
 def _mean_hand(truth: HomeTruth, about: Arguments) -> tuple[tuple[HomeGoal, ...], str]:
@@ -168,7 +169,7 @@ def _mean_hand(truth: HomeTruth, about: Arguments) -> tuple[tuple[HomeGoal, ...]
 
 
 def _propose_put_away(truth: HomeTruth, rng: Random) -> Arguments:
-    return {"thing": _one(rng, (name for name in _in_open(truth) if _fits_into_drawer(name)))}
+    return {"thing": one_of(rng, (name for name in in_open(truth) if _fits_into_drawer(name)))}
 
 
 def _mean_put_away(truth: HomeTruth, about: Arguments) -> tuple[tuple[HomeGoal, ...], str]:
@@ -178,23 +179,23 @@ def _mean_put_away(truth: HomeTruth, about: Arguments) -> tuple[tuple[HomeGoal, 
 
 def _propose_take_out(truth: HomeTruth, rng: Random) -> Arguments:
     inside = {name: place_under(truth, name) for name in truth.objects if products()[name].portable}
-    thing = _one(rng, (name for name, place in inside.items() if place in rows("inside")))
-    free = (name for name, how in takes().items() if how == "on" and not _lies_on(truth, name))
-    return {"thing": thing, "inside": inside[thing], "place": _one(rng, free)}
+    thing = one_of(rng, (name for name, place in inside.items() if place in rows("inside")))
+    free = (name for name, how in takes().items() if how == "on" and not lies_on(truth, name))
+    return {"thing": thing, "inside": inside[thing], "place": one_of(rng, free)}
 
 
 def _mean_take_out(truth: HomeTruth, about: Arguments) -> tuple[tuple[HomeGoal, ...], str]:
     goal, now = Rests(about["thing"], about["place"]), place_under(truth, about["thing"])
     elsewhere = "" if now == about["inside"] or goal.holds(truth) else f"there is no {goal.thing} in the {about['inside']}"
-    full = f"{person} lies on the {goal.place}" if (person := _lies_on(truth, goal.place)) else ""
+    full = f"{person} lies on the {goal.place}" if (person := lies_on(truth, goal.place)) else ""
     return (goal,), elsewhere or full
 
 
 def _propose_pour(truth: HomeTruth, rng: Random) -> Arguments:
     tables = ("coffee table", "kitchen table")  # where there is room over a vessel
     at_hand = [name for name in vessels() if name in truth.objects and place_under(truth, name) in tables]
-    source = _one(rng, (name for name in at_hand if truth.balls.get(name) and products()[name].shape == "cup"))
-    return {"source": source, "vessel": _one(rng, (name for name in at_hand if name != source and not truth.inside(name)))}
+    source = one_of(rng, (name for name in at_hand if truth.balls.get(name) and products()[name].shape == "cup"))
+    return {"source": source, "vessel": one_of(rng, (name for name in at_hand if name != source and not truth.inside(name)))}
 
 
 def _mean_pour(truth: HomeTruth, about: Arguments) -> tuple[tuple[HomeGoal, ...], str]:
@@ -218,7 +219,7 @@ def _mean_lamp(truth: HomeTruth, about: Arguments) -> tuple[tuple[HomeGoal, ...]
 
 def _propose_inspect(truth: HomeTruth, rng: Random) -> Arguments:
     del truth
-    return {"dial": _one(rng, dials())}
+    return {"dial": one_of(rng, dials())}
 
 
 def _mean_inspect(truth: HomeTruth, about: Arguments) -> tuple[tuple[HomeGoal, ...], str]:
@@ -263,7 +264,7 @@ def _propose_find(truth: HomeTruth, rng: Random) -> Arguments:
     at = {name: place_under(truth, name) for name in truth.objects}
     hidden = [name for name, place in at.items() if place in rows("inside")]
     elsewhere = [name for name, place in at.items() if place in takes() and room_of(place) != room_of(truth.at)]
-    return {"thing": _one(rng, hidden if hidden and rng.random() < 0.5 else elsewhere)}
+    return {"thing": one_of(rng, hidden if hidden and rng.random() < 0.5 else elsewhere)}
 
 
 def _mean_find(truth: HomeTruth, about: Arguments) -> tuple[tuple[HomeGoal, ...], str]:

@@ -19,6 +19,8 @@ class HomeTask:
         cannot: why it cannot be done; "" when it can.
         satisfied: whether all of it is true already.
         instruction: the sentence.
+        began: the home when the first sentence came, which this one may have changed: where things go back to.
+        undo: those of the goals that bring back what was moved for an earlier sentence and is not wanted any more.
     """
 
     family: str
@@ -27,6 +29,8 @@ class HomeTask:
     cannot: str = ""
     satisfied: bool = False
     instruction: str = ""
+    began: HomeTruth | None = field(default=None, repr=False)
+    undo: tuple[HomeGoal, ...] = ()
 
     @property
     def subjects(self) -> tuple[str, ...]:

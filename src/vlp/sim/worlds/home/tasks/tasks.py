@@ -19,7 +19,7 @@ from vlp.sim.worlds.home.tasks.families import draw_task, families
 from vlp.sim.worlds.home.tasks.goals import is_at, place_under, takes
 from vlp.sim.worlds.home.tasks.household import HouseholdTask, household_family
 from vlp.sim.worlds.home.tasks.reading import read_task
-from vlp.sim.worlds.home.tasks.scripted import sample_event
+from vlp.sim.worlds.home.tasks.scripted import draws, sample_event
 from vlp.sim.worlds.home.tasks.task import HomeTask, home
 from vlp.sim.worlds.home.true_state import HomeTruth, truth_of
 from vlp.sim.worlds.tasks import ScriptedEvent, Split, WorldTask
@@ -50,9 +50,22 @@ class HomeTasks:
         command = sample_command(household_of(home(truth)), rng, split, kind)
         return None if command is None else HouseholdTask(command, household_of(home(truth)), home(truth))
 
-    def disturb(self, truth: Truth, task: WorldTask, rng: Random, split: Split = "train") -> ScriptedEvent | None:
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What can change midway. No order of errands can: of two that are done, no true state tells which came first."""
+        return tuple(draws())
+
+    def disturb(
+        self,
+        truth: Truth,
+        task: WorldTask,
+        rng: Random,
+        split: Split = "train",
+        change: str = "",
+        manifest: Manifest | None = None,
+    ) -> ScriptedEvent | None:
         """Return what a person does or says midway, see `vlp.sim.worlds.home.tasks.scripted`."""
-        return sample_event(home(truth), _own(task), rng, split)
+        return sample_event(home(truth), _own(task), rng, split, change, _opening_m(manifest))
 
     def holds(self, truth: Truth, relation: str, subject: str, other: str = "") -> bool:
         """Return whether a relation is true; a thing on another one is at that one's place, too."""
@@ -61,10 +74,9 @@ class HomeTasks:
         return holds(truth, relation, subject, other)
 
     def read(self, sentence: str, truth: Truth, before: WorldTask | None = None) -> HomeTask | HouseholdTask | None:
-        """Return what a sentence means by itself; it takes the place of the task before and corrects no part of it."""
-        del before
+        """Return what a sentence means, or what it makes of the task before; a household command is replaced, not changed."""
         household = household_of(home(truth))
-        if (task := read_task(sentence, home(truth))) is not None:
+        if (task := read_task(sentence, home(truth), before if isinstance(before, HomeTask) else None)) is not None:
             return task
         command = read_command(sentence, household)
         return None if command is None else HouseholdTask(command, household, home(truth))
@@ -73,12 +85,16 @@ class HomeTasks:
         self, truth: Truth, task: WorldTask, manifest: Manifest | None = None, doubted: Sequence[str] = ()
     ) -> dict[str, Any]:
         """Return the canonical policy, or `cannot` where the robot lacks a primitive that it needs."""
-        opening_m = math.inf if manifest is None else manifest.limits.gripper_opening_m or math.inf
+        opening_m = _opening_m(manifest)
         if isinstance(task, HouseholdTask):
             policy = plan_command(home(truth), task, opening_m)
         else:
             policy = plan(home(truth), _own(task), doubted, opening_m)
         return policy if manifest is None else for_robot(_suited(policy, manifest), manifest)
+
+
+def _opening_m(manifest: Manifest | None) -> float:
+    return math.inf if manifest is None else manifest.limits.gripper_opening_m or math.inf
 
 
 def _own(task: WorldTask) -> HomeTask:

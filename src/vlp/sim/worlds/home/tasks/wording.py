@@ -1,4 +1,4 @@
-"""From names to sentences about the home, and the data file that both directions read."""
+"""From names to sentences about the home, and the data files that both directions read."""
 
 import tomllib
 from collections.abc import Mapping
@@ -14,16 +14,17 @@ from vlp.sim.worlds.home.people import first_names
 from vlp.sim.worlds.home.tasks.goals import relation_of, takes, told_place, vessels
 
 
-def sentence(family: str, about: Mapping[str, str], rng: Random, split: str) -> str:
-    """Return a sentence of a family.
+def sentence(family: str, about: Mapping[str, str], rng: Random, split: str, section: str = "families") -> str:
+    """Return a sentence of a family of tasks, or of a kind of change.
 
     Args:
-        family: a row of `families` in tasks.toml.
+        family: a row of the section.
         about: what each slot is about.
         rng: the source of chance.
         split: "train", or "test" for phrasings that are never trained on.
+        section: "families" of tasks.toml, or "changes" of changes.toml.
     """
-    template = rng.choice(templates()[family].of(split))
+    template = rng.choice(templates(section)[family].of(split))
     said = []
     for slot, choices in pieces(template.removeprefix("!")):
         relation = relation_of(about.get("place", ""))
@@ -45,17 +46,19 @@ def names(slot: str) -> Mapping[str, str]:
         "source": {name: f"the {name}" for name in vessels() if products()[name].shape == "cup"},
         "vessel": {name: f"the {name}" for name in vessels()},
     }
-    return known[slot] if slot in known else rows("words")[slot]
+    return known[slot] if slot in known else rows(slot)
 
 
 @cache
-def templates() -> Mapping[str, Phrasings]:
-    """Return the templates of sentences by family."""
-    return {name: Phrasings(tuple(row["train"]), tuple(row["test"])) for name, row in rows("families").items()}
+def templates(section: str = "families") -> Mapping[str, Phrasings]:
+    """Return the templates of sentences by family of tasks, or by kind of change for "changes"."""
+    return {name: Phrasings(tuple(row["train"]), tuple(row["test"])) for name, row in rows(section).items()}
 
 
 @cache
 def rows(section: str) -> dict[str, Any]:
-    """Return a section of tasks.toml as it is written; "inside" and "number" are rows of its words."""
-    data = tomllib.loads(resources.files("vlp.sim.worlds.home.tasks").joinpath("tasks.toml").read_text("utf-8"))
+    """Return a section of tasks.toml or changes.toml as it is written; "inside" and "number" are rows of words."""
+    folder, data = resources.files("vlp.sim.worlds.home.tasks"), dict[str, Any]()
+    for file in ("tasks.toml", "changes.toml"):
+        data |= tomllib.loads(folder.joinpath(file).read_text("utf-8"))
     return data[section] if section in data else data["words"][section]
