@@ -18,11 +18,13 @@ class FaultyRobot:
     Args:
         robot: the one that does right; a robot that looks for itself, or one that perception is wrapped around.
         fault: "no-effect", an action does nothing and says that it succeeded; "slipped", what is held is lost at the end of a
-            step that carries it; "look-alike", a `locate` finds another thing in the place of the one asked for.
+            step that carries it; "misplaced", what was put down is elsewhere at the end of the step; "look-alike", a `locate`
+            finds another thing in the place of the one asked for.
         rng: draws which steps.
         share: of the steps that can go wrong so.
         most: how many steps go wrong.
-        slip: takes what is held out of the hand, and returns what was lost; for "slipped".
+        slip: takes what is held out of the hand, or what was put down from its place, and returns what was lost; for "slipped"
+            and "misplaced".
         look_alike: from a phrase to that of what is taken for it, "" for nothing; for "look-alike".
 
     Attributes:
@@ -43,7 +45,7 @@ class FaultyRobot:
         slip: Callable[[], list[str]] = list,
         look_alike: Callable[[str], str] = lambda phrase: "",
     ) -> None:
-        ways = {"no-effect": self._lie, "slipped": self._lose, "look-alike": self._mistake}
+        ways = {"no-effect": self._lie, "slipped": self._lose, "misplaced": self._miss, "look-alike": self._mistake}
         self._do_wrong = lookup(fault, ways, "fault of a robot")
         self.robot, self._rng, self._share, self._most = robot, rng, share, most
         self._slip, self._look_alike = slip, look_alike
@@ -93,6 +95,15 @@ class FaultyRobot:
             return result
         carried, self._held = self._held, bool(self.robot.observe().state.holding)
         if carried and self._held and self._now() and self._slip():
+            self.wrong.append(step.key)
+        return result
+
+    def _miss(self, step: Step) -> StepResult:
+        result = self.robot.execute(step)
+        if self._primitives[step.do].kind != "action":
+            return result
+        carried, self._held = self._held, bool(self.robot.observe().state.holding)
+        if carried and not self._held and result.status == "succeeded" and self._now() and self._slip():
             self.wrong.append(step.key)
         return result
 

@@ -3,8 +3,9 @@
     python -m vlp.evaluation.verification --n 60 --out runs/verification
 
 Episodes in simulation with the expert for a model and the oracle for a grounder; each is run twice with the same faults, with
-verification and without. A quarter of the grasps and placements are faulty: they do nothing, let go on the way, or miss, and
-say that they succeeded. A verdict "no" is right where an effect that was asked for is not so in the true state.
+verification and without. In every second episode a quarter of the actions do nothing and say that they succeeded, in the others
+half of what is put down is elsewhere at the end of the step. A verdict "no" is right where an effect that was asked for is not
+so in the true state.
 """
 
 import shutil
@@ -20,86 +21,44 @@ from vlp.core.messages import Instruction
 from vlp.episodes.assemble import open_robot
 from vlp.episodes.cases import sample_episode
 from vlp.episodes.expert_model import ExpertModel
+from vlp.episodes.faults import FaultyRobot
 from vlp.episodes.verdict import Verdict
 from vlp.episodes.world_events import happen
 from vlp.evaluation.runner import wilson
 from vlp.evaluation.stress.command import rows_command
 from vlp.journal import Event
 from vlp.primitives.facts import SPATIAL
-from vlp.primitives.manifest import Manifest
-from vlp.robot.protocol import Robot, Step, StepResult
 from vlp.runtime.run import Run, Spec
+from vlp.runtime.story import Outcome
 from vlp.sim.language.relations import holds
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.seeds import seed_of
 
 
-class FaultyRobot:
-    """A robot of which some grasps and placements go wrong, and say that they succeeded.
+class TrueVerdicts:
+    """Compares each verdict with the true state at that moment.
 
     Args:
-        robot: the one that does them.
-        simulation: its world.
-        seed: of the faults.
-        share: of grasps and placements that are faulty.
+        simulation: the world.
 
     Attributes:
-        faults: what went wrong, in order.
+        rows: what was said and what is so.
+        held: what was in the hand before the step under way, or some step before it.
     """
-
-    def __init__(self, robot: Robot, simulation: Simulation, seed: int, share: float = 0.25) -> None:
-        self.robot, self._simulation = robot, simulation
-        self._rng, self._chance = Random(f"faulty {seed}"), np.random.default_rng([seed, 77])
-        self._share = share
-        self.faults: list[str] = []
-
-    def describe(self) -> Manifest:
-        """Return what the robot says of itself."""
-        return self.robot.describe()
-
-    def observe(self) -> Any:
-        """Return what the robot perceives now."""
-        return self.robot.observe()
-
-    def stop(self) -> None:
-        """Stop the robot."""
-        self.robot.stop()
-
-    def execute(self, step: Step) -> StepResult:
-        """Carry out a step, or get it wrong."""
-        if step.do not in ("grasp", "place") or self._rng.random() >= self._share:
-            return self.robot.execute(step)
-        how = self._rng.choice(("lies", "lets go" if step.do == "grasp" else "misses"))
-        if how == "lies":
-            self.faults.append(f"{step.do} {how}")
-            return StepResult(step.key, "succeeded", dict(step.arguments), duration_s=1.0)
-        held = self._simulation.truth().holding
-        result = self.robot.execute(step)
-        held = held or self._simulation.truth().holding
-        if result.status == "succeeded" and held and happen(self._simulation, self._event(how, held), self._chance):
-            self.faults.append(f"{step.do} {how}")
-        return result
-
-    def _event(self, how: str, held: str) -> str:
-        return "knock" if how == "lets go" else f"move {held}"
-
-
-class TrueVerdicts:
-    """Compares each verdict with the true state at that moment."""
 
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
         self.rows: list[dict[str, Any]] = []
+        self.held = ""
 
     def on_event(self, event: Event) -> None:
         """Take note of what was found and of what is so."""
-        if event.kind == "verified":
+        if event.kind == "step-started":
+            self.held = self._simulation.truth().holding or self.held
+        elif event.kind == "verified":
             truth = self._simulation.truth()
             so = all(_is_so(f["fact"], truth) for f in event.data["findings"])
             self.rows.append({"said": event.data["verdict"], "so": so, "looks": event.data["looks"]})
-
-    def close(self) -> None:
-        """There is nothing to close."""
 
 
 def _is_so(fact: str, truth: Any) -> bool:
@@ -124,27 +83,35 @@ def case(index: int, seed: int, out: Path) -> dict[str, Any]:
         seed: of the faults.
         out: the runs' directories are made here, and deleted.
     """
-    began_s = time.monotonic()
-    row: dict[str, Any] = {"verdicts": [], "faults": []}
+    began_s, said, row = time.monotonic(), list[dict[str, Any]](), dict[str, Any]()
     for verify in (True, False):
         folder = out / f"run-{index}-{verify}"
         shutil.rmtree(folder, ignore_errors=True)
-        episode = sample_episode(seed_of("test", index))
-        robot, simulation = open_robot(seed=episode.scene_seed, grounder="oracle")
-        assert simulation is not None
-        inner: Any = robot
-        faulty = inner.robot = FaultyRobot(inner.robot, simulation, 1000 * seed + index)
-        verdict = Verdict(simulation, episode.task, [], final=episode.final_task, seed=episode.seed)
-        expert = ExpertModel(simulation.world.tasks, simulation.truth, lambda verdict=verdict: verdict.task)
-        true = TrueVerdicts(simulation)
-        spec = Spec(Instruction.of(episode.task.instruction))
-        outcome = Run(folder, spec, robot, expert, judge=verdict, subscribers=[true], verify=verify).go()
+        outcome, verdicts, wrong = _run(index, seed, folder, verify)
         shutil.rmtree(folder, ignore_errors=True)
         name = "with" if verify else "without"
         row |= {name: outcome.verdict is True, f"believed_{name}": outcome.outcome == "success" and outcome.verdict is not True}
-        row |= {f"went_wrong_{name}": faulty.faults, f"robot_s_{name}": round(float(simulation.data.time), 1)}
-        row["verdicts"] += true.rows
-    return {**row, "seconds": round(time.monotonic() - began_s, 1)}
+        row |= {f"went_wrong_{name}": wrong}
+        said += verdicts
+    return {**row, "verdicts": said, "faults": [], "seconds": round(time.monotonic() - began_s, 1)}
+
+
+def _run(index: int, seed: int, folder: Path, verify: bool) -> tuple[Outcome, list[dict[str, Any]], int]:
+    """Run one episode; return how it ended, its verdicts, and how many steps went wrong."""
+    episode = sample_episode(seed_of("test", index))
+    robot, simulation = open_robot(seed=episode.scene_seed, grounder="oracle")
+    assert simulation is not None
+    true, chance = TrueVerdicts(simulation), np.random.default_rng([seed, index])
+    fault, share = (("no-effect", 0.25), ("misplaced", 0.5))[index % 2]
+    inner: Any = robot
+    faulty = inner.robot = FaultyRobot(
+        inner.robot, fault, Random(f"{seed} {index}"), share, slip=lambda: list(happen(simulation, f"move {true.held}", chance))
+    )
+    verdict = Verdict(simulation, episode.task, [], final=episode.final_task, seed=episode.seed)
+    expert = ExpertModel(simulation.world.tasks, simulation.truth, lambda: verdict.task)
+    spec = Spec(Instruction.of(episode.task.instruction))
+    outcome = Run(folder, spec, robot, expert, judge=verdict, subscribers=[true], verify=verify).go()
+    return outcome, true.rows, len(faulty.wrong)
 
 
 def tell(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -159,7 +126,7 @@ def tell(rows: list[dict[str, Any]]) -> dict[str, Any]:
     for name in ("with", "without"):
         told[f"done_{name}"] = _rate(sum(row[name] for row in rows), len(rows))
         told[f"believed_{name}"] = sum(row[f"believed_{name}"] for row in rows)
-        told[f"faults_{name}"] = sum(len(row[f"went_wrong_{name}"]) for row in rows)
+        told[f"faults_{name}"] = sum(row[f"went_wrong_{name}"] for row in rows)
     return told
 
 
