@@ -1,7 +1,7 @@
 """Episodes: a scene, a task in it and the events to come, all from one seed; what evaluation and demonstrations run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
 
@@ -90,10 +90,17 @@ def sample_episode(
                 continue
             events: tuple[ScriptedEvent | None, ...] = ()
             if kind == "dynamic" and not fault:
-                events = (tasks.disturb(truth, task, rng, split, change, manifest),)
+                event = tasks.disturb(truth, task, rng, split, change, manifest)
+                events = (_timed(event, rng) if event and change else event,)
             if None not in events and (kind == "cannot" or _able(tasks, truth, task, manifest)):
                 return Episode(seed, scene_seed, kind, task, tuple(filter(None, events)), world, fault)
     raise RuntimeError(f"no {kind} episode{change and f' with the change {change}'} for seed {seed}")
+
+
+def _timed(event: ScriptedEvent, rng: Random) -> ScriptedEvent:
+    """Return an event at the moment at which it happens: every second one that takes no time comes within a step."""
+    at_once = event.kind in ("move", "remove", "knock", "swap", "block", "send")
+    return replace(event, within_s=round(rng.uniform(0.5, 3.0), 1)) if at_once and rng.random() < 0.5 else event
 
 
 def check_change(change: str, kind: str, world: str) -> None:

@@ -16,6 +16,7 @@ from vlp.episodes.cases import Episode
 from vlp.episodes.expert_model import ExpertModel
 from vlp.episodes.faults import FaultyRobot, look_alike
 from vlp.episodes.verdict import Verdict
+from vlp.episodes.within import WithinStep
 from vlp.journal import Subscriber, read_events
 from vlp.models.protocol import Model
 from vlp.perception.grounder import DEFAULT_GROUNDER
@@ -125,6 +126,7 @@ def run_episode(
         "family": episode.final_task.family,
         "instruction": episode.task.instruction,
         "change": "; ".join(words_of(event) for event in episode.events),
+        "within_s": max((event.within_s for event in episode.events), default=0.0),
         **({"went_wrong": len(run.body.robot.wrong)} if isinstance(run.body.robot, FaultyRobot) else {}),
         "success": success,
         "outcome": outcome.outcome,
@@ -169,15 +171,18 @@ def set_up(
     boxes = None if system.grounder == "oracle" else true_boxes(simulation)
     account = watch(simulation, verdict, boxes, model is None) if watch else None
     measured = measure(robot, simulation) if measure else None
+    sudden = [(words_of(event), event.step, event.within_s) for event in heard if event.within_s]
+    within = WithinStep(robot, verdict, sudden) if sudden else None
+    between = [event for event in heard if not event.within_s]
     spec = Spec(
         Instruction.of(episode.task.instruction), system.robot, episode.world, "", episode.scene_seed,
-        tuple(Change(e.step, Instruction.of(words_of(e)) if e.kind == "instruct" else words_of(e)) for e in heard),
+        tuple(Change(e.step, Instruction.of(words_of(e)) if e.kind == "instruct" else words_of(e)) for e in between),
         system.budget if system.replan else replace(system.budget, replans=0),
     )  # fmt: skip
     planner = model or ExpertModel(simulation.world.tasks, simulation.truth, lambda: verdict.task, robot.describe())
     run = Run(
         folder, spec, robot, planner, judge=verdict,
-        subscribers=[follower for follower in (account, measured) if follower],
+        subscribers=[follower for follower in (account, measured, within) if follower],
         triggers=[t for t in TRIGGERS if system.replan or t.name == "step-failed"],
         early=system.early, lessons=LessonStore(system.lessons) if system.lessons else None,
     )  # fmt: skip

@@ -78,10 +78,10 @@ class Verdict:
         self._heard.clear()
         return self._task
 
-    def apply(self, text: str) -> list[str]:
-        """Carry out a scripted event and return the phrases of what was moved."""
+    def apply(self, text: str, settle: bool = True) -> list[str]:
+        """Carry out a scripted event and return the phrases of what was moved; arguments as in `happen`."""
         self._events += 1
-        moved = happen(self._simulation, text, np.random.default_rng([self._seed, self._events]))
+        moved = happen(self._simulation, text, np.random.default_rng([self._seed, self._events]), settle)
         self._disturb(moved)
         return list(moved)
 

@@ -47,14 +47,20 @@ def check_event(simulation: Simulation, text: str) -> tuple[Happening, tuple[str
     return event, tuple(phrase and lookup(phrase, names, what) for phrase, names in zip(phrases, known, strict=True))
 
 
-def happen(simulation: Simulation, text: str, rng: np.random.Generator) -> tuple[str, ...]:
+def happen(simulation: Simulation, text: str, rng: np.random.Generator, settle: bool = True) -> tuple[str, ...]:
     """Carry out an event and return the phrases of what a person moved; none when there was no room for it.
+
+    Args:
+        simulation: the world.
+        text: the event's words.
+        rng: decides what they leave open.
+        settle: whether to wait until things have come to rest; not while the robot moves.
 
     Raises:
         UsageError: no such event, or no such object in the world.
     """
     event, phrases = check_event(simulation, text)
     moved = event.act(simulation, rng, phrases)
-    settle_s = 0.5  # things come to rest, and empty fingers close
+    settle_s = 0.5 if settle else 0.0  # things come to rest, and empty fingers close
     simulation.step(round(settle_s / simulation.model.opt.timestep))
     return moved

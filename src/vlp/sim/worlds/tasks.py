@@ -70,6 +70,7 @@ class ScriptedEvent:
         args: {"instruction"} for "instruct", else what the event is about, e.g. {"object"}.
         task: the task in force from then on, for "instruct" only.
         change: what kind of change it is, a row of `vlp.sim.worlds.changes.change_kinds`; "" where nobody says.
+        within_s: it happens so many seconds into the next step, by the robot's clock; 0 before that step begins.
     """
 
     step: int
@@ -77,6 +78,7 @@ class ScriptedEvent:
     args: dict[str, str] = field(default_factory=dict)
     task: WorldTask | None = None
     change: str = field(default="", repr=False)  # what is drawn is pinned by its repr, which is older
+    within_s: float = field(default=0.0, repr=False)
 
 
 @dataclass(frozen=True)
