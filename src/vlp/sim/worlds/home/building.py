@@ -31,7 +31,7 @@ def build(scene: HomeScene, robot: mujoco.MjSpec, audience: str) -> mujoco.MjMod
     spec.option.enableflags |= mujoco.mjtEnableBit.mjENBL_SLEEP  # a time step takes 0.08 ms instead of 0.27 where all rest
     spec.option.impratio = 100.0  # at 10 a bear crept 4 cm through the fingers in 40 s of driving, and jammed there
     quality = spec.visual.quality
-    quality.offsamples, quality.shadowsize, quality.numslices, quality.numstacks = 0, 1536, 18, 6
+    quality.offsamples, quality.shadowsize, quality.numslices, quality.numstacks = 0, 1280, 18, 6
     spec.visual.map.shadowscale = 0.66
     spec.visual.global_.offwidth, spec.visual.global_.offheight = 2560, 1440  # films are drawn large and shrunk
     spec.visual.headlight.ambient = [look.ambient] * 3
