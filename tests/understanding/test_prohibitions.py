@@ -93,6 +93,7 @@ BROKEN = [
     ("pick up the red cube, keep your hand off the mug", ["push mug"]),
     ("pick up the red cube, leave the blue things where they are", ["push blue bottle"]),
     ("pick up the red cube, spare the mug", ["push mug"]),
+    ("pick up the red cube, do not bother with the mug", ["push mug"]),
     ("pick up the red cube and nothing blue", ["push blue bottle"]),
     ("pick up the red cube, none of the blue ones", ["push blue bottle"]),
     ("pick up the red cube, let the mug be", ["push mug"]),
