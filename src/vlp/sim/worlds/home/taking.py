@@ -170,13 +170,11 @@ class _Taker:
         body = self.data.body(name)
         low_m = float(np.abs(body.xmat.reshape(3, 3)[2]) @ size_m) / 2
         goal = body.xpos + m.beside_m * self._homewards(body.xpos) - (0.0, 0.0, low_m + m.below_m)
-        away = goal - self._palm()
-        if np.linalg.norm(away) < m.near_m and self._is_still(name):
+        if np.linalg.norm(goal - self._palm()) < m.near_m and self._is_still(name):
             self._grip(name)
             self._begin(Phase.PULLS)
             return
-        if np.linalg.norm(away[:2]) > 0.06:  # from below, so that the hand meets nothing on its way
-            away[2] -= 0.06
+        away = self._way_under(goal) - self._palm()
         self._move_palm(4.0 * away, m.hand_m_s, dt_s)
 
     def _pull(self, hand: Fingers, dt_s: float) -> None:
@@ -199,6 +197,19 @@ class _Taker:
         elif self._since_s() > gone_s:
             was, offered = (gestures()[name][0].angles() for name in (self.person.gesture, "offering"))
             self._arm_towards(tuple(b - a for a, b in zip(was, offered, strict=True)), dt_s)
+
+    def _way_under(self, goal: Array) -> Array:
+        """Return where the palm goes next on its way to a point below a thing, so that it meets nothing.
+
+        A raised hand comes down on its person's side of the thing first: straight down to the point below it, it struck
+        bottles out of the fingers that held them.
+        """
+        palm, below_m, clear_m, near_m = self._palm(), 0.10, 0.16, 0.06
+        far_m = np.linalg.norm((goal - palm)[:2])
+        if far_m < near_m:
+            return goal
+        lowered = goal - (0.0, 0.0, below_m)
+        return lowered + clear_m * self._homewards(goal) if palm[2] > goal[2] else lowered
 
     # What the person sees and feels.
 
@@ -287,6 +298,8 @@ class _Taker:
         mujoco.mju_mulQuat(turned, back, body.xquat)
         self.mind[4:7], self.mind[7:11] = hand.xmat.reshape(3, 3).T @ (body.xpos - hand.xpos), turned
         self._show_grip()
+        for joint in joint_names(self.person.name):  # from here on they pull: servos on their way pressed a mug with 53 N
+            self.data.ctrl[self.model.actuator(joint).id] = self.data.joint(joint).qpos[0]
 
     def _show_grip(self) -> None:
         """Let the weld be what is remembered; a restored snapshot has another model."""
