@@ -51,6 +51,16 @@ def test_the_hand_turns_past_what_stands_before_a_thing_and_says_so_where_it_can
     assert "in the hand's way" in str(choose_approach(hand, can(0.70, 0.0), heights(BOARD, target, *wall), BOARD, 0.5))
 
 
+def test_a_thing_is_not_in_the_way_to_itself():
+    """Guards against a sponge that was said to stand in the hand's way to it: its edges were seen 2 cm from where they are."""
+    sponge = thing("sponge", 0.60, 0.12, (0.096, 0.060, 0.038), math.radians(25))
+    seen = HeightMap.of_boxes(BOARD.low, BOARD.high, 0.5, [((0.597, 0.130, math.radians(25)), (0.108, 0.076, 0.040))])
+    way = choose_approach(HANDS["hsr"], sponge, seen, BOARD, 0.5)
+    assert isinstance(way, Approach)
+    high = HeightMap.of_boxes(BOARD.low, BOARD.high, 0.5, [((0.597, 0.130, math.radians(25)), (0.108, 0.076, 0.150))])
+    assert "in the hand's way" in str(choose_approach(HANDS["hsr"], sponge, high, BOARD, 0.5))
+
+
 def test_a_wide_box_is_taken_along_its_length_where_it_is_turned_enough():
     hand, size = HANDS["hsr"], (0.15, 0.056, 0.2)
     square = choose_approach(hand, thing("cereal box", 0.65, 0.0, size, math.pi / 2), heights(BOARD), BOARD, 0.5)

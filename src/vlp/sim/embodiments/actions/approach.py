@@ -51,6 +51,7 @@ class Room:
         over_m: how far the tips go beyond the thing's middle.
         under_m: how far under what covers a drawer's inner end the fingers reach.
         slack_m: how much of the way may be taken by things, not by walls: depth shows things too large by as much.
+        own_m: what is so near the thing, and no higher, is the thing itself: nobody's edges are seen where they are.
         held_at: share of a thing's height at which it is held from the front, by kind, "" for all others.
     """
 
@@ -65,6 +66,7 @@ class Room:
     over_m: float = 0.012
     under_m: float = 0.035
     slack_m: float = 0.012
+    own_m: float = 0.020
     held_at: Mapping[str, float] = field(default_factory=lambda: {"": 0.42, "bear": 0.78})
 
 
@@ -113,6 +115,8 @@ def choose_approach(gripper: Hand, target: Located, heights: HeightMap, surface:
         floor_m: height of what the thing stands on there.
     """
     found: list[tuple[float, Approach]] = []
+    (x, y, z), (length, width, height), own_m = target.position_in_world, target.size_m, Room().own_m
+    heights = heights.without(x, y, length / 2 + own_m, width / 2 + own_m, target.yaw_rad, z + height / 2 + own_m)
     # Square before an open cupboard, the HSR's base pressed the end of its door with 104 N.
     liked = math.copysign(Room().away_rad, surface.hinge[1] - surface.middle[1]) if surface.hinge else 0.0
     turning = 3.0 if surface.hinge else 1.0  # matters more there than room for the fingers
