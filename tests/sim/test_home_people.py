@@ -13,8 +13,9 @@ from vlp.sim.embodiments.actions.people import stand_before
 from vlp.sim.embodiments.actions.scope import Held
 from vlp.sim.embodiments.motion import Failed
 from vlp.sim.opengl import mujoco
+from vlp.sim.worlds.home import taking
 from vlp.sim.worlds.home.mannequins import force_on_n, hand_of
-from vlp.sim.worlds.home.reacting import walkers_from
+from vlp.sim.worlds.home.reacting import people_from, walkers_from
 from vlp.sim.worlds.home.walking import Walk, send, walk, where
 
 
@@ -69,6 +70,36 @@ def test_no_hand_strikes_or_presses_another_in_a_handover(seed, who, thing):
     result = do(robot, "handover", target=person(robot, who))
     assert result.status == "succeeded", result
     assert simulation.truth().persons[who].holds == thing and max(pressed) < 20.0 and max(borne) < 40.0
+
+
+def test_an_arm_that_was_raised_comes_under_a_thing_with_its_elbow_low(monkeypatch):
+    """Guards against a forearm that hung from a raised elbow and struck the sponge that the hand went under."""
+    simulation = robot_in_home("hsr", 12).simulation
+    who, thing = "Angel", "blue brick"
+    model, data, scene = simulation.model, simulation.data, simulation.scene
+    monkeypatch.setattr(
+        taking._Taker, "_held_out", lambda self, hand: list(simulation.objects).index(thing) if self.person.name == who else -1
+    )
+    monkeypatch.setattr(taking._Taker, "_touched_by", lambda self, hand: True)
+    at, facing = data.body(who).xpos.copy(), simulation.truth().persons[who].facing_rad
+    ahead_m, high_m, joint, half = 0.36, 1.0, data.joint(thing), facing / 2
+    struck, pair = False, {model.body(thing).id, model.body(hand_of(who)).id}
+    for _ in range(600):
+        joint.qpos[:] = (
+            at[0] + ahead_m * math.cos(facing),
+            at[1] + ahead_m * math.sin(facing),
+            high_m,
+            math.cos(half),
+            0,
+            0,
+            math.sin(half),
+        )
+        joint.qvel[:] = 0.0
+        simulation.step(10)
+        struck = struck or any(set(model.geom_bodyid[contact]) == pair for contact in data.contact.geom)
+        if thing in taking.taken(data, scene, people_from()):
+            break
+    assert taking.taken(data, scene, people_from()) == {thing: who} and not struck
 
 
 @pytest.mark.long

@@ -57,10 +57,11 @@ class Phase(IntEnum):
 
     IDLE = 0
     SEES = 1
-    REACHES = 2
-    PULLS = 3
-    HOLDS = 4
-    LOWERS = 5
+    READIES = 2
+    REACHES = 3
+    PULLS = 4
+    HOLDS = 5
+    LOWERS = 6
 
 
 def n_remembered() -> int:
@@ -139,6 +140,8 @@ class _Taker:
         phase = int(self.mind[1])
         if phase in (Phase.IDLE, Phase.SEES):
             self._watch(hand)
+        elif phase == Phase.READIES:
+            self._ready(hand, dt_s)
         elif phase == Phase.REACHES:
             self._reach(hand, dt_s)
         elif phase == Phase.PULLS:
@@ -157,6 +160,16 @@ class _Taker:
             self.mind[3] = thing
             self._begin(Phase.SEES)
         elif self._since_s() > self.manner.wait_s:
+            self._begin(Phase.READIES)
+
+    def _ready(self, hand: Fingers, dt_s: float) -> None:
+        """Bring an arm that is not below the thing to where a hand is held out, its elbow low.
+
+        An arm that had been raised kept its elbow up, and its forearm struck the thing that its hand went under.
+        """
+        if self._held_out(hand) != int(self.mind[3]):
+            self._begin(Phase.LOWERS)
+        elif self._palm()[2] < self.data.body(self._name()).xpos[2] - 0.15 or self._arm_towards(self._offering(), dt_s):
             self._begin(Phase.REACHES)
 
     def _reach(self, hand: Fingers, dt_s: float) -> None:
@@ -195,13 +208,12 @@ class _Taker:
         if self._torn():
             self._drop()
         elif self._since_s() > gone_s:
-            was, offered = (gestures()[name][0].angles() for name in (self.person.gesture, "offering"))
-            self._arm_towards(tuple(b - a for a, b in zip(was, offered, strict=True)), dt_s)
+            self._arm_towards(self._offering(), dt_s)
 
     def _way_under(self, goal: Array) -> Array:
         """Return where the palm goes next on its way to a point below a thing, so that it meets nothing.
 
-        A raised hand comes down on its person's side of the thing first: straight down to the point below it, it struck
+        A hand that is higher comes down on its person's side of the thing first: straight down to the point below it, it struck
         bottles out of the fingers that held them.
         """
         palm, below_m, clear_m, near_m = self._palm(), 0.10, 0.16, 0.06
@@ -222,7 +234,7 @@ class _Taker:
                 continue
             shoulder = self.data.body(joint_names(self.person.name)[0]).xpos
             near = np.linalg.norm(self.data.body(thing.phrase).xpos - shoulder) < self.manner.reach_m
-            still = self._is_still(thing.phrase) or self.mind[1] == Phase.REACHES
+            still = self._is_still(thing.phrase) or self.mind[1] in (Phase.READIES, Phase.REACHES)
             own = touching.get(hand_of(self.person.name), set())
             if near and still and not own & ({other.phrase for other in self.scene.objects} - {thing.phrase}):
                 return i
@@ -289,6 +301,11 @@ class _Taker:
             self.data.ctrl[servo] += min(max(goal - self.data.ctrl[servo], -step), step)
             far = max(far, abs(goal - self.data.ctrl[servo]))
         return far < 1e-6
+
+    def _offering(self) -> tuple[float, ...]:
+        """Return the angles, from the gesture, of an arm that holds its hand out."""
+        was, offered = (gestures()[name][0].angles() for name in (self.person.gesture, "offering"))
+        return tuple(b - a for a, b in zip(was, offered, strict=True))
 
     def _grip(self, name: str) -> None:
         """Take hold of a thing as it lies in the hand now."""
