@@ -117,7 +117,7 @@ def choose_approach(gripper: Hand, target: Located, heights: HeightMap, surface:
     found: list[tuple[float, Approach]] = []
     (x, y, z), (length, width, height), own_m = target.position_in_world, target.size_m, Room().own_m
     heights = heights.without(x, y, length / 2 + own_m, width / 2 + own_m, target.yaw_rad, z + height / 2 + own_m)
-    # Square before an open cupboard, the HSR's base pressed the end of its door with 104 N.
+    # Square before an open cupboard, the HSR's base pressed the end of its door with 104 N; turned to it, with 1,415 N.
     liked = math.copysign(Room().away_rad, surface.hinge[1] - surface.middle[1]) if surface.hinge else 0.0
     turning = 3.0 if surface.hinge else 1.0  # matters more there than room for the fingers
     turned = narrow = False
@@ -140,6 +140,7 @@ def choose_approach(gripper: Hand, target: Located, heights: HeightMap, surface:
                         + 20 * (Room().beside_m[0] - beside_m)
                         + 40 * max(0.0, taken_m)
                         + (0.5 if steep else 0.0)
+                        + (2.0 if _beside_door(surface, heading) else 0.0)
                     )
                     found.append((cost, way))
     if found:
@@ -157,7 +158,7 @@ def _headings(target: Located) -> Iterator[tuple[float, float, float]]:
         for handle, most, dislike in ((target.yaw_rad, 6, 0.0), (target.yaw_rad + math.pi, 2, 0.3)):
             yield from ((math.remainder(handle + k * step, 2 * math.pi), width, dislike) for k in range(-most, most + 1))
         return
-    if is_round(target.phrase) or length - width < 1e-4:  # fitted with a circle; across its corners a square carton is wider
+    if is_round(target.phrase) or length == width:  # fitted with a circle; across its corners a square carton is wider
         yield from ((k * step, max(length, width) if length < 1.25 * width else width, 0.0) for k in range(-5, 6))
         if is_round(target.phrase):
             return
@@ -201,8 +202,8 @@ def _taken(gripper: Hand, target: Located, heights: HeightMap, surface: Station,
         taken = max(taken, surface.low[1] - min(sides) + Room().slack_m, max(sides) - surface.high[1] + Room().slack_m)
     if way.steep and (surface.takes == "on" or surface.headroom_m < math.inf):
         return 1.0  # without a wall to come over, its palm meets the top of what is tall
-    if surface.hinge and (surface.hinge[1] - surface.middle[1]) * way.heading_rad < -1e-3:
-        return 1.0  # the open door stands on that side of the robot
+    if _beside_door(surface, way.heading_rad) and surface.headroom_m < math.inf:
+        return 1.0  # below the top of the furniture it may well be shut
     if way.steep and surface.takes == "in":
         back_m = (surface.middle[2] + 0.035 + Room().half_m - tip_z) / math.tan(way.slant_rad)  # the wall before the thing
         taken = max(taken, back_m - (x - surface.low[0]))
@@ -230,6 +231,11 @@ def _taken(gripper: Hand, target: Located, heights: HeightMap, surface: Station,
         lowest = tip_z + far * math.tan(way.slant_rad) - Room().half_m if way.steep else tip_z - Room().below_m
         taken = max(taken, highest(px, py, 0.02, wide, way.heading_rad) - lowest)
     return taken
+
+
+def _beside_door(surface: Station, heading_rad: float) -> bool:
+    """Return whether a body behind a hand that points so stands on the side on which a door of the furniture opens."""
+    return surface.hinge is not None and (surface.hinge[1] - surface.middle[1]) * heading_rad < -1e-3
 
 
 def _sides(gripper: Hand, surface: Station, way: Approach) -> list[float]:
