@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vlp.sim.embodiments.protocol import Fingers
 from vlp.sim.opengl import mujoco
 from vlp.sim.worlds.home.mannequins import hand_of, joint_names
-from vlp.sim.worlds.home.people import Build, gestures
+from vlp.sim.worlds.home.people import ArmPose, Build, gestures
 from vlp.sim.worlds.home.scene import HomePerson, HomeScene
 
 Array = NDArray[np.float64]
@@ -163,13 +163,14 @@ class _Taker:
             self._begin(Phase.READIES)
 
     def _ready(self, hand: Fingers, dt_s: float) -> None:
-        """Bring an arm that is not below the thing to where a hand is held out, its elbow low.
+        """Bring an arm that is not below the thing before the body, its elbow low and its hand below what is held out.
 
         An arm that had been raised kept its elbow up, and its forearm struck the thing that its hand went under.
         """
+        low_m, low = 0.15, self._turns_to(ArmPose(0.25, 0.0, 0.0, 0.6))
         if self._held_out(hand) != int(self.mind[3]):
             self._begin(Phase.LOWERS)
-        elif self._palm()[2] < self.data.body(self._name()).xpos[2] - 0.15 or self._arm_towards(self._offering(), dt_s):
+        elif self._palm()[2] < self.data.body(self._name()).xpos[2] - low_m or self._arm_towards(low, dt_s):
             self._begin(Phase.REACHES)
 
     def _reach(self, hand: Fingers, dt_s: float) -> None:
@@ -208,7 +209,7 @@ class _Taker:
         if self._torn():
             self._drop()
         elif self._since_s() > gone_s:
-            self._arm_towards(self._offering(), dt_s)
+            self._arm_towards(self._turns_to(gestures()["offering"][0]), dt_s)
 
     def _way_under(self, goal: Array) -> Array:
         """Return where the palm goes next on its way to a point below a thing, so that it meets nothing.
@@ -302,10 +303,10 @@ class _Taker:
             far = max(far, abs(goal - self.data.ctrl[servo]))
         return far < 1e-6
 
-    def _offering(self) -> tuple[float, ...]:
-        """Return the angles, from the gesture, of an arm that holds its hand out."""
-        was, offered = (gestures()[name][0].angles() for name in (self.person.gesture, "offering"))
-        return tuple(b - a for a, b in zip(was, offered, strict=True))
+    def _turns_to(self, pose: ArmPose) -> tuple[float, ...]:
+        """Return the angles of a pose from those of the gesture."""
+        was = gestures()[self.person.gesture][0].angles()
+        return tuple(b - a for a, b in zip(was, pose.angles(), strict=True))
 
     def _grip(self, name: str) -> None:
         """Take hold of a thing as it lies in the hand now."""
