@@ -8,6 +8,7 @@ from in_home import Bumps, do, robot_in_home, with_in_hand
 
 from vlp.core.errors import UsageError
 from vlp.core.observation import Located
+from vlp.evaluation.meters import Meters
 from vlp.sim.embodiments.actions import handover
 from vlp.sim.embodiments.actions.people import stand_before
 from vlp.sim.embodiments.actions.scope import Held
@@ -59,7 +60,7 @@ def test_no_hand_strikes_or_presses_another_in_a_handover(seed, who, thing):
     """Guards against a raised hand that came straight down on a bottle, and fingers that met a hand held out by who sat.
 
     The one struck the bottle out of the fingers with 86 N, the other pressed the hand with 300 N. Who took hold pressed what
-    the robot held with 53 N before they pulled: their arm's servos were still on their way.
+    the robot held with 53 N before they pulled: their arm's servos were still on their way. And their pull counted as payload.
     """
     robot = robot_in_home("hsr", seed)
     simulation, pressed, borne = robot.simulation, [], []
@@ -67,9 +68,11 @@ def test_no_hand_strikes_or_presses_another_in_a_handover(seed, who, thing):
     assert do(robot, "grasp", target=see(robot, thing)).status == "succeeded"
     robot.on_tick.append(lambda now_s: pressed.append(force_on_n(simulation.model, simulation.data, who)))
     robot.on_tick.append(lambda now_s: borne.append(math.hypot(*robot.motion.wrist_force())))
+    meters = Meters(robot, simulation)
     result = do(robot, "handover", target=person(robot, who))
     assert result.status == "succeeded", result
     assert simulation.truth().persons[who].holds == thing and max(pressed) < 20.0 and max(borne) < 40.0
+    assert meters.row()["breaches"] == []
 
 
 def test_an_arm_that_was_raised_comes_under_a_thing_with_its_elbow_low(monkeypatch):
