@@ -1,7 +1,7 @@
 """How the hand comes to a thing from the front: level or slanted, past what stands around it."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -104,7 +104,14 @@ def is_tall(target: Located) -> bool:
     return height > STANDING_M and (height > slender * width or kind_of(target.phrase) == "mug")
 
 
-def choose_approach(gripper: Hand, target: Located, heights: HeightMap, surface: Station, floor_m: float) -> Approach | str:
+def choose_approach(
+    gripper: Hand,
+    target: Located,
+    heights: HeightMap,
+    surface: Station,
+    floor_m: float,
+    stands: Callable[[Approach], bool] = lambda way: True,
+) -> Approach | str:
     """Return the best way to a thing from the front, or in words why there is none.
 
     Args:
@@ -113,6 +120,7 @@ def choose_approach(gripper: Hand, target: Located, heights: HeightMap, surface:
         heights: what stands there, in the same frame.
         surface: the place, in the same frame.
         floor_m: height of what the thing stands on there.
+        stands: tells whether the body has room on the floor behind a way.
     """
     found: list[tuple[float, Approach]] = []
     (x, y, z), (length, width, height), own_m = target.position_in_world, target.size_m, Room().own_m
@@ -133,7 +141,7 @@ def choose_approach(gripper: Hand, target: Located, heights: HeightMap, surface:
             for steep in (False, True):
                 way = _way(target, heading, extent, opening, steep, surface, floor_m)
                 taken_m = _taken(gripper, target, heights, surface, way)
-                if taken_m < Room().slack_m:
+                if taken_m < Room().slack_m and stands(way):
                     cost = (
                         turning * abs(heading - liked)
                         + 1.5 * abs(off)

@@ -39,7 +39,7 @@ def pointing(slope_rad: float, hand_rad: float) -> dict[str, float]:
 class HsrScope(Scope):
     """The HSR in the midst of an action."""
 
-    low_arm_m, rim_m = 0.26, 0.056
+    low_arm_m, rim_m, arm_ahead_m, base_m = 0.26, 0.056, 0.73, 0.235
 
     @property
     def hand_m(self) -> float:
