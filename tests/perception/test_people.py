@@ -41,9 +41,14 @@ TRUNK = (2.45, -0.19, 0.19, 0.3, 1.55)
     (((2.5, 0.19, 0.85, 1.15, 1.25),), (2.45, -0.19, 0.85, 0.3, 1.55)),
     (((2.5, 0.25, 0.35, 1.2, 2.05),), (2.45, -0.19, 0.35, 0.3, 2.05)),
     (((2.1, 0.12, 0.26, 0.9, 1.05),), (2.45, -0.19, 0.26, 0.3, 1.55)),
-], ids=["none", "one that points", "one that is raised", "one that is held out"])  # fmt: skip
+    (((2.2, 0.19, 0.80, 1.15, 1.25), (1.9, 0.45, 0.70, 1.05, 1.40)), (2.45, -0.19, 0.90, 0.3, 1.55)),
+], ids=["none", "one that points", "one that is raised", "one that is held out", "one that points past a lamp"])  # fmt: skip
 def test_a_person_is_where_the_trunk_is(arms, around):
-    """Guards against the wall behind: beside an arm it is most of the box, and people were located up to 1.2 m too far."""
+    """Guards against the wall behind: beside an arm it is most of the box, and people were located up to 1.2 m too far.
+
+    And against an arm that pointed past a lamp's shade: the two were nearer than the trunk, who pointed was located 0.7 m
+    aside, and took nothing.
+    """
     found = locate_person(seen(TRUNK, *arms), Detection("Jane", box(*around), 1.0, math.pi), 0.0)
     assert found is not None
     x, y, _ = found.position_in_world

@@ -51,6 +51,35 @@ def test_the_hand_turns_past_what_stands_before_a_thing_and_says_so_where_it_can
     assert "in the hand's way" in str(choose_approach(hand, can(0.70, 0.0), heights(BOARD, target, *wall), BOARD, 0.5))
 
 
+def test_a_thing_is_not_in_the_way_to_itself():
+    """Guards against a sponge that was said to stand in the hand's way to it: its edges were seen 2 cm from where they are."""
+    sponge = thing("sponge", 0.60, 0.12, (0.096, 0.060, 0.038), math.radians(25))
+    seen = HeightMap.of_boxes(BOARD.low, BOARD.high, 0.5, [((0.597, 0.130, math.radians(25)), (0.108, 0.076, 0.040))])
+    way = choose_approach(HANDS["hsr"], sponge, seen, BOARD, 0.5)
+    assert isinstance(way, Approach)
+    high = HeightMap.of_boxes(BOARD.low, BOARD.high, 0.5, [((0.597, 0.130, math.radians(25)), (0.108, 0.076, 0.150))])
+    assert "in the hand's way" in str(choose_approach(HANDS["hsr"], sponge, high, BOARD, 0.5))
+
+
+def test_a_square_carton_is_not_taken_by_its_corners():
+    """Guards against a carton that was seen 0.1 mm longer than wide, counted as round, and slipped out by two corners."""
+    carton = thing("orange juice", 0.65, 0.0, (0.07221, 0.07212, 0.2), math.radians(30))
+    way = choose_approach(HANDS["hsr"], carton, heights(BOARD), BOARD, 0.5)
+    assert isinstance(way, Approach) and abs(way.heading_rad - math.radians(30)) <= math.radians(11)
+
+
+def test_on_top_of_a_cabinet_the_body_stands_away_from_its_door():
+    """Guards against a base beside an open door: the HSR, turned away from it, pressed the end of the leaf with 1,415 N."""
+    from test_bodies_at_home import known
+
+    home = known("hsr", "home", 3)
+    top = home.seen_from(home.frame("cabinet"), "cabinet")
+    x, y, floor_m = top.low[0] + 0.18, top.middle[1] + 0.02, top.floor_m
+    carton = thing("orange juice", x, y, (0.0721, 0.072, 0.2), math.radians(50), floor_m)
+    way = choose_approach(HANDS["hsr"], carton, HeightMap.of_boxes(top.low, top.high, floor_m), top, floor_m)
+    assert isinstance(way, Approach) and way.heading_rad > 0.0
+
+
 def test_a_wide_box_is_taken_along_its_length_where_it_is_turned_enough():
     hand, size = HANDS["hsr"], (0.15, 0.056, 0.2)
     square = choose_approach(hand, thing("cereal box", 0.65, 0.0, size, math.pi / 2), heights(BOARD), BOARD, 0.5)

@@ -154,6 +154,15 @@ def test_the_hand_keeps_off_the_walls_of_a_shelf(hand):
     assert isinstance(choose_approach(hand, thing("tennis ball", 0.63, 0.36, (0.067,) * 3), heights(BOARD), BOARD, 0.5), str)
 
 
+def test_the_base_does_not_stand_in_the_sofa_to_take_something_from_the_table():
+    """Guards against a can at the table's left end that was taken from the left: the base pressed the sofa with 1,508 N."""
+    robot = robot_in_home("hsr", 10000163)
+    stand(robot, "coffee table")
+    scope = robot._scope()
+    lemonade = 0.689 - scope.frame[0], 0.287, 0.50
+    assert scope.stands_free(lemonade, 0.0, 0.5) and not scope.stands_free(lemonade, -0.83, 0.5)
+
+
 def test_on_a_table_the_hand_comes_level_or_from_above():
     """Guards against a palm that met the top of a can, to which the hand came slanted, since a bowl was in its way."""
     table = replace(BOARD, headroom_m=math.inf)

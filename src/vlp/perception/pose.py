@@ -263,9 +263,11 @@ def fit_cube(seen: Seen) -> tuple[Outline, float, float]:
 
 def fit_sides(seen: Seen) -> tuple[Outline, float, float]:
     """Fit the rectangle around the visible sides; where only one is seen, it is completed behind it."""
-    outline, thin_m = fit_rectangle(seen.core()[:, :2], hollow=True), 0.035
+    outline, thin_m, least_m = fit_rectangle(seen.core()[:, :2], hollow=True), 0.035, 0.001
     if outline.width_m < thin_m:
         outline = squared(outline, seen.cloud.eye, seen.wide_m)
+        # What is exactly as long as wide counts as round: a square carton was taken by two of its corners, and slipped.
+        outline = replace(outline, width_m=min(outline.width_m, outline.length_m - least_m))
     return outline, seen.bottom_z_m, seen.top_z_m
 
 

@@ -1,6 +1,7 @@
 """What the depth image says about the table: the highest point over each square centimetre."""
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Self
 
 import numpy as np
@@ -118,6 +119,13 @@ class HeightMap:
             near = np.abs(x - slope * y - at) < off_m
             x, y = x[near], y[near]
         return float(np.arctan(slope))
+
+    def without(self, x: float, y: float, half_x: float, half_y: float, yaw_rad: float, up_to_m: float) -> Self:
+        """Return the map without what is within a turned rectangle and no higher than that."""
+        made = copy(self)
+        gone = self._within(x, y, half_x, half_y, yaw_rad) & (self.heights < up_to_m)
+        made.heights = np.where(gone, self.floor_m, self.heights)
+        return made
 
     def way_in(self, half_m: float) -> Array:
         """Return, for every cell, the greatest height between the near edge and it, so far to both sides."""

@@ -152,7 +152,11 @@ class Gauge:
             self._note("payload_kg", sum(self._borne_n) / len(self._borne_n) / 9.81)
 
     def _only_hand_bears(self, geoms: Pairs, load: set[int]) -> bool:
-        """Return whether bodies, and the things that touch them, touch nothing but the hand and one another."""
+        """Return whether bodies, and the things that touch them, touch only the hand and one another, and nobody pulls."""
+        model, data = self.simulation.model, self.simulation.data
+        welds = (model.eq_type == mujoco.mjtEq.mjEQ_WELD) & (data.eq_active != 0)
+        if load & {*model.eq_obj1id[welds].tolist(), *model.eq_obj2id[welds].tolist()}:  # a person's grip
+            return False
         while load <= self._things:
             touching = [pair for pair in geoms if self._body[pair[0]] in load or self._body[pair[1]] in load]
             more = {self._body[geom] for pair in touching for geom in pair if not self._hand[geom]}

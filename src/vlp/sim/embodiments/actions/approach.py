@@ -1,7 +1,7 @@
 """How the hand comes to a thing from the front: level or slanted, past what stands around it."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -51,6 +51,7 @@ class Room:
         over_m: how far the tips go beyond the thing's middle.
         under_m: how far under what covers a drawer's inner end the fingers reach.
         slack_m: how much of the way may be taken by things, not by walls: depth shows things too large by as much.
+        own_m: what is so near the thing, and no higher, is the thing itself: nobody's edges are seen where they are.
         held_at: share of a thing's height at which it is held from the front, by kind, "" for all others.
     """
 
@@ -65,6 +66,7 @@ class Room:
     over_m: float = 0.012
     under_m: float = 0.035
     slack_m: float = 0.012
+    own_m: float = 0.020
     held_at: Mapping[str, float] = field(default_factory=lambda: {"": 0.42, "bear": 0.78})
 
 
@@ -102,7 +104,14 @@ def is_tall(target: Located) -> bool:
     return height > STANDING_M and (height > slender * width or kind_of(target.phrase) == "mug")
 
 
-def choose_approach(gripper: Hand, target: Located, heights: HeightMap, surface: Station, floor_m: float) -> Approach | str:
+def choose_approach(
+    gripper: Hand,
+    target: Located,
+    heights: HeightMap,
+    surface: Station,
+    floor_m: float,
+    stands: Callable[[Approach], bool] = lambda way: True,
+) -> Approach | str:
     """Return the best way to a thing from the front, or in words why there is none.
 
     Args:
@@ -111,9 +120,12 @@ def choose_approach(gripper: Hand, target: Located, heights: HeightMap, surface:
         heights: what stands there, in the same frame.
         surface: the place, in the same frame.
         floor_m: height of what the thing stands on there.
+        stands: tells whether the body has room on the floor behind a way.
     """
     found: list[tuple[float, Approach]] = []
-    # Square before an open cupboard, the HSR's base pressed the end of its door with 104 N.
+    (x, y, z), (length, width, height), own_m = target.position_in_world, target.size_m, Room().own_m
+    heights = heights.without(x, y, length / 2 + own_m, width / 2 + own_m, target.yaw_rad, z + height / 2 + own_m)
+    # Square before an open cupboard, the HSR's base pressed the end of its door with 104 N; turned to it, with 1,415 N.
     liked = math.copysign(Room().away_rad, surface.hinge[1] - surface.middle[1]) if surface.hinge else 0.0
     turning = 3.0 if surface.hinge else 1.0  # matters more there than room for the fingers
     turned = narrow = False
@@ -129,13 +141,14 @@ def choose_approach(gripper: Hand, target: Located, heights: HeightMap, surface:
             for steep in (False, True):
                 way = _way(target, heading, extent, opening, steep, surface, floor_m)
                 taken_m = _taken(gripper, target, heights, surface, way)
-                if taken_m < Room().slack_m:
+                if taken_m < Room().slack_m and stands(way):
                     cost = (
                         turning * abs(heading - liked)
                         + 1.5 * abs(off)
                         + 20 * (Room().beside_m[0] - beside_m)
                         + 40 * max(0.0, taken_m)
                         + (0.5 if steep else 0.0)
+                        + (2.0 if _beside_door(surface, heading) else 0.0)
                     )
                     found.append((cost, way))
     if found:
@@ -153,7 +166,7 @@ def _headings(target: Located) -> Iterator[tuple[float, float, float]]:
         for handle, most, dislike in ((target.yaw_rad, 6, 0.0), (target.yaw_rad + math.pi, 2, 0.3)):
             yield from ((math.remainder(handle + k * step, 2 * math.pi), width, dislike) for k in range(-most, most + 1))
         return
-    if is_round(target.phrase) or length - width < 1e-4:  # fitted with a circle; across its corners a square carton is wider
+    if is_round(target.phrase) or length == width:  # fitted with a circle; across its corners a square carton is wider
         yield from ((k * step, max(length, width) if length < 1.25 * width else width, 0.0) for k in range(-5, 6))
         if is_round(target.phrase):
             return
@@ -197,8 +210,8 @@ def _taken(gripper: Hand, target: Located, heights: HeightMap, surface: Station,
         taken = max(taken, surface.low[1] - min(sides) + Room().slack_m, max(sides) - surface.high[1] + Room().slack_m)
     if way.steep and (surface.takes == "on" or surface.headroom_m < math.inf):
         return 1.0  # without a wall to come over, its palm meets the top of what is tall
-    if surface.hinge and (surface.hinge[1] - surface.middle[1]) * way.heading_rad < -1e-3:
-        return 1.0  # the open door stands on that side of the robot
+    if _beside_door(surface, way.heading_rad) and surface.headroom_m < math.inf:
+        return 1.0  # below the top of the furniture it may well be shut
     if way.steep and surface.takes == "in":
         back_m = (surface.middle[2] + 0.035 + Room().half_m - tip_z) / math.tan(way.slant_rad)  # the wall before the thing
         taken = max(taken, back_m - (x - surface.low[0]))
@@ -226,6 +239,11 @@ def _taken(gripper: Hand, target: Located, heights: HeightMap, surface: Station,
         lowest = tip_z + far * math.tan(way.slant_rad) - Room().half_m if way.steep else tip_z - Room().below_m
         taken = max(taken, highest(px, py, 0.02, wide, way.heading_rad) - lowest)
     return taken
+
+
+def _beside_door(surface: Station, heading_rad: float) -> bool:
+    """Return whether a body behind a hand that points so stands on the side on which a door of the furniture opens."""
+    return surface.hinge is not None and (surface.hinge[1] - surface.middle[1]) * heading_rad < -1e-3
 
 
 def _sides(gripper: Hand, surface: Station, way: Approach) -> list[float]:

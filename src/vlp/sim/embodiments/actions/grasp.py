@@ -1,10 +1,11 @@
 """grasp: take hold of a located thing, from above or from the front, and carry it back."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from vlp.core.observation import Located
-from vlp.sim.embodiments.actions.approach import choose_approach, is_tall
+from vlp.sim.embodiments.actions.approach import Approach, choose_approach, is_tall
 from vlp.sim.embodiments.actions.front import grasp_ahead
 from vlp.sim.embodiments.actions.scope import Held, Scope, is_ball, is_open_vessel, is_round, kind_of, located
 from vlp.sim.embodiments.gripper import Gripper
@@ -30,7 +31,7 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
     heights = scope.survey()
     target = scope.located(arguments["target"])
     if why := _why_from_the_front(scope, target):
-        way = choose_approach(gripper, target, heights, scope.surface, scope.floor_m)
+        way = choose_approach(gripper, target, heights, scope.surface, scope.floor_m, _stands(scope))
         if not isinstance(way, str):
             return grasp_ahead(scope, target, way)
         if why != "tall":
@@ -39,10 +40,15 @@ def grasp(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
         return _grasp_from_above(scope, target, heights)
     except Failed as failure:
         across = failure.code == "unreachable" and scope.surface.takes == "on" and not scope.map.is_one_workspace
-        way = choose_approach(gripper, target, heights, scope.surface, scope.floor_m) if across else ""
+        way = choose_approach(gripper, target, heights, scope.surface, scope.floor_m, _stands(scope)) if across else ""
         if isinstance(way, str) or is_open_vessel(target.phrase):
             raise
         return grasp_ahead(scope, target, way)  # which reaches farther
+
+
+def _stands(scope: Scope) -> Callable[[Approach], bool]:
+    """Return what tells whether the base has room on the floor behind a way."""
+    return lambda way: scope.stands_free(way.tip, way.heading_rad, way.before_m)
 
 
 def _why_from_the_front(scope: Scope, target: Located) -> str:

@@ -110,6 +110,10 @@ class Scope(ABC):
     travel_m: float = 0.0
     low_arm_m: ClassVar[float] = 0.0
     """How far behind the finger tips of a turned hand (see `turn_hand`) wrist and forearm are low."""
+    arm_ahead_m: ClassVar[float] = 0.0
+    """From the base's axis to the tips of a hand that points ahead; 0 leaves out whether the base has room behind it."""
+    base_m: ClassVar[float] = 0.0
+    """The base's radius, with a margin."""
     rim_m: ClassVar[float] = 0.0
     """How far the tips go down along a vessel at most, so that a ball passes between its rim and the palm."""
     heights: HeightMap | None = field(default=None, repr=False)
@@ -177,6 +181,22 @@ class Scope(ABC):
         turn -= askew
         yaw = math.remainder(thing.yaw_rad - turn, 2 * math.pi) if turn else thing.yaw_rad
         return replace(thing, position_in_world=(x, y, thing.position_in_world[2]), yaw_rad=yaw)
+
+    def stands_free(self, tip: Point, heading_rad: float, before_m: float) -> bool:
+        """Return whether the base has room behind a hand that points ahead, beside what is worked at.
+
+        Args:
+            tip: of the fingers in the end, in the frame.
+            heading_rad: where the hand points, about z in the frame.
+            before_m: how far before that it begins its way.
+        """
+        c, s, unfolds_m = math.cos(heading_rad), math.sin(heading_rad), 0.12
+        ends = self.arm_ahead_m, self.arm_ahead_m + before_m + unfolds_m
+        points = [self.in_world(tip[0] - far * c, tip[1] - far * s) for far in ends]
+        own, floor = self.map.places[self.work].middle[:2], self.map.floor
+        others = tuple(o for o in floor.obstacles if not all(a <= v <= b for a, v, b in zip(o[0], own, o[1], strict=True)))
+        room_m = float(replace(floor, obstacles=others).clearance_m(points).min())
+        return not self.arm_ahead_m or room_m > self.base_m
 
     def in_world(self, x: float, y: float) -> tuple[float, float]:
         """Return a point of the frame in the world."""

@@ -44,7 +44,7 @@ class AnymalScope(Scope):
     def folds_m(self, inside: bool) -> float:
         """Return how far back a hand must be: as the arm folds it comes forward first, below a drawer against its front."""
         low_m = 0.23
-        return super().folds_m(inside) + (low_m if self.surface.hinge else 0.0)
+        return super().folds_m(inside) + (low_m if self.surface.hinge and self.surface.headroom_m < math.inf else 0.0)
 
     @property
     def travel_most_m(self) -> float:

@@ -148,7 +148,7 @@ def stations(scene: HomeScene) -> dict[str, Station]:
                 under_m=UNDER_M.get(place.name, 0.0),
                 headroom_m=top.headroom_m if place.name.startswith(("shelf", "cupboard")) else math.inf,
                 out_m=Cabinet().travel_m * scene.fixtures.drawer if place.name == "drawer" else None,
-                hinge=hinge_of_door(cabinet) if place.name == "cupboard" else None,
+                hinge=hinge_of_door(cabinet) if place.name in ("cupboard", "cabinet") else None,
             )
         elif place.name in furniture:
             piece = furniture[place.name]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vlp.sim.embodiments.protocol import Fingers
 from vlp.sim.opengl import mujoco
 from vlp.sim.worlds.home.mannequins import hand_of, joint_names
-from vlp.sim.worlds.home.people import Build, gestures
+from vlp.sim.worlds.home.people import ArmPose, Build, gestures
 from vlp.sim.worlds.home.scene import HomePerson, HomeScene
 
 Array = NDArray[np.float64]
@@ -57,10 +57,11 @@ class Phase(IntEnum):
 
     IDLE = 0
     SEES = 1
-    REACHES = 2
-    PULLS = 3
-    HOLDS = 4
-    LOWERS = 5
+    READIES = 2
+    REACHES = 3
+    PULLS = 4
+    HOLDS = 5
+    LOWERS = 6
 
 
 def n_remembered() -> int:
@@ -139,6 +140,8 @@ class _Taker:
         phase = int(self.mind[1])
         if phase in (Phase.IDLE, Phase.SEES):
             self._watch(hand)
+        elif phase == Phase.READIES:
+            self._ready(hand, dt_s)
         elif phase == Phase.REACHES:
             self._reach(hand, dt_s)
         elif phase == Phase.PULLS:
@@ -157,6 +160,17 @@ class _Taker:
             self.mind[3] = thing
             self._begin(Phase.SEES)
         elif self._since_s() > self.manner.wait_s:
+            self._begin(Phase.READIES)
+
+    def _ready(self, hand: Fingers, dt_s: float) -> None:
+        """Bring an arm that is not below the thing before the body, its elbow low and its hand below what is held out.
+
+        An arm that had been raised kept its elbow up, and its forearm struck the thing that its hand went under.
+        """
+        low_m, low = 0.15, self._turns_to(ArmPose(0.25, 0.0, 0.0, 0.6))
+        if self._held_out(hand) != int(self.mind[3]):
+            self._begin(Phase.LOWERS)
+        elif self._palm()[2] < self.data.body(self._name()).xpos[2] - low_m or self._arm_towards(low, dt_s):
             self._begin(Phase.REACHES)
 
     def _reach(self, hand: Fingers, dt_s: float) -> None:
@@ -170,13 +184,11 @@ class _Taker:
         body = self.data.body(name)
         low_m = float(np.abs(body.xmat.reshape(3, 3)[2]) @ size_m) / 2
         goal = body.xpos + m.beside_m * self._homewards(body.xpos) - (0.0, 0.0, low_m + m.below_m)
-        away = goal - self._palm()
-        if np.linalg.norm(away) < m.near_m and self._is_still(name):
+        if np.linalg.norm(goal - self._palm()) < m.near_m and self._is_still(name):
             self._grip(name)
             self._begin(Phase.PULLS)
             return
-        if np.linalg.norm(away[:2]) > 0.06:  # from below, so that the hand meets nothing on its way
-            away[2] -= 0.06
+        away = self._way_under(goal) - self._palm()
         self._move_palm(4.0 * away, m.hand_m_s, dt_s)
 
     def _pull(self, hand: Fingers, dt_s: float) -> None:
@@ -197,8 +209,20 @@ class _Taker:
         if self._torn():
             self._drop()
         elif self._since_s() > gone_s:
-            was, offered = (gestures()[name][0].angles() for name in (self.person.gesture, "offering"))
-            self._arm_towards(tuple(b - a for a, b in zip(was, offered, strict=True)), dt_s)
+            self._arm_towards(self._turns_to(gestures()["offering"][0]), dt_s)
+
+    def _way_under(self, goal: Array) -> Array:
+        """Return where the palm goes next on its way to a point below a thing, so that it meets nothing.
+
+        A hand that is higher comes down on its person's side of the thing first: straight down to the point below it, it struck
+        bottles out of the fingers that held them.
+        """
+        palm, below_m, clear_m, near_m = self._palm(), 0.10, 0.16, 0.06
+        far_m = np.linalg.norm((goal - palm)[:2])
+        if far_m < near_m:
+            return goal
+        lowered = goal - (0.0, 0.0, below_m)
+        return lowered + clear_m * self._homewards(goal) if palm[2] > goal[2] else lowered
 
     # What the person sees and feels.
 
@@ -211,7 +235,7 @@ class _Taker:
                 continue
             shoulder = self.data.body(joint_names(self.person.name)[0]).xpos
             near = np.linalg.norm(self.data.body(thing.phrase).xpos - shoulder) < self.manner.reach_m
-            still = self._is_still(thing.phrase) or self.mind[1] == Phase.REACHES
+            still = self._is_still(thing.phrase) or self.mind[1] in (Phase.READIES, Phase.REACHES)
             own = touching.get(hand_of(self.person.name), set())
             if near and still and not own & ({other.phrase for other in self.scene.objects} - {thing.phrase}):
                 return i
@@ -279,6 +303,11 @@ class _Taker:
             far = max(far, abs(goal - self.data.ctrl[servo]))
         return far < 1e-6
 
+    def _turns_to(self, pose: ArmPose) -> tuple[float, ...]:
+        """Return the angles of a pose from those of the gesture."""
+        was = gestures()[self.person.gesture][0].angles()
+        return tuple(b - a for a, b in zip(was, pose.angles(), strict=True))
+
     def _grip(self, name: str) -> None:
         """Take hold of a thing as it lies in the hand now."""
         hand, body = self.data.body(hand_of(self.person.name)), self.data.body(name)
@@ -287,6 +316,8 @@ class _Taker:
         mujoco.mju_mulQuat(turned, back, body.xquat)
         self.mind[4:7], self.mind[7:11] = hand.xmat.reshape(3, 3).T @ (body.xpos - hand.xpos), turned
         self._show_grip()
+        for joint in joint_names(self.person.name):  # from here on they pull: servos on their way pressed a mug with 53 N
+            self.data.ctrl[self.model.actuator(joint).id] = self.data.joint(joint).qpos[0]
 
     def _show_grip(self) -> None:
         """Let the weld be what is remembered; a restored snapshot has another model."""

@@ -39,7 +39,7 @@ def pointing(slope_rad: float, hand_rad: float) -> dict[str, float]:
 class HsrScope(Scope):
     """The HSR in the midst of an action."""
 
-    low_arm_m, rim_m = 0.26, 0.056
+    low_arm_m, rim_m, arm_ahead_m, base_m = 0.26, 0.056, 0.73, 0.235
 
     @property
     def hand_m(self) -> float:
@@ -48,8 +48,8 @@ class HsrScope(Scope):
 
     def folds_m(self, inside: bool) -> float:
         """Return how far back a hand must be: it folds to the side, where a door may stand open."""
-        hinge = self.surface.hinge
-        leaf_m = 2 * abs(hinge[1] - self.surface.middle[1]) if inside and hinge else 0.0
+        hinge, covered = self.surface.hinge, self.surface.headroom_m < math.inf  # over the furniture the hand is over its door
+        leaf_m = 2 * abs(hinge[1] - self.surface.middle[1]) if inside and hinge and covered else 0.0
         return super().folds_m(inside) + leaf_m
 
     @property
