@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from in_home import Bumps, do, robot_in_home, with_in_hand
+from in_home import Bumps, do, robot_in_home, see, with_in_hand
 
 from vlp.core.errors import UsageError
 from vlp.core.observation import Located
