@@ -110,6 +110,7 @@ KEPT = [
     ("do not forget to water the fern", ["go_to fern", "water"]),
     ("don't just stand there, water the fern", ["go_to fern", "water"]),
     ("go to the fern and do not stop", ["go_to fern"]),
+    ("go to the desk and stay there until i call", ["go_to desk"]),  # "the desk and stay" was read as a desk to be left alone
     ("go to the desk, but do not take a photo", ["go_to desk"]),
     ("push the mug, not too far", ["push mug"]),
     ("pick up the mug and the ball, but do not pick up the can", ["pick_up mug", "pick_up ball"]),
