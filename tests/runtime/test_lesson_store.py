@@ -209,3 +209,16 @@ def test_a_folder_that_cannot_be_written_is_told_by_every_method_not_at_the_begi
     finally:
         os.seteuid(user)
         shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("column", ["last_s = 1e300", "last_s = -1e18", "seen = -5", "solved = 99"])
+def test_a_row_that_no_run_wrote_is_refused_in_a_sentence(store: LessonStore, column: str) -> None:
+    """One odd number in a row that another program had changed ended `vlp memory list`, and runs, with a traceback."""
+    store.learn([lesson()])
+    with sqlite3.connect(store.path) as db:
+        db.execute(f"UPDATE lesson SET {column}")
+    db.close()
+    with pytest.raises(UsageError, match="no store of lessons, or a damaged one"):
+        store.all()
+    with pytest.raises(UsageError, match="no store of lessons, or a damaged one"):
+        store.fitting("fake", ["cube"], [])

@@ -14,6 +14,7 @@ from vlp.models.protocol import GENERAL, Reply
 from vlp.robot.protocol import Step
 from vlp.runtime import body
 from vlp.runtime.body import Budget, ProgramFault
+from vlp.runtime.loop import Change
 from vlp.sim.fake.robot import FakeRobot, Script, fake_manifest
 
 CUBE_IN_BOWL = put("red cube", "green bowl")
@@ -556,3 +557,15 @@ def test_steps_are_checked_again_when_they_start(make_run):
     assert run.done == ["locate"]
     assert run.of("step-finished")[1]["status"] == "rejected"
     assert run.of("step-finished")[1]["result"]["code"] == "out-of-workspace"
+
+
+def test_an_event_about_what_is_gone_does_not_happen_and_ends_nothing(make_run):
+    """Of a bowl that an earlier event had taken away, a later one ended the run as bad usage, and every resume of it."""
+
+    def gone(text):
+        raise UsageError("unknown object 'green bowl'.")
+
+    spec = asked(changes=(Change(1, "move green bowl"),))
+    run = make_run([CUBE_IN_BOWL], spec=spec, apply_event=gone)
+    assert run.go().outcome == "success"
+    assert [n["text"] for n in run.of("note")] == ["did not happen: 'move green bowl': unknown object 'green bowl'."]

@@ -93,6 +93,20 @@ def test_a_killed_run_goes_on_in_the_midst_of_its_tries(make_run, tmp_path):
     assert sent[-len(keys) + 1 :] == keys[1:] and len(set(sent)) == len(sent)
 
 
+def test_a_sequencer_that_raises_leads_to_a_new_policy(make_run):
+    """A table with a number of 400 digits ended the run with a traceback; nothing of its end was written."""
+
+    class Broken:
+        def decide(self, failed):
+            raise OverflowError("too large")
+
+    robot = FakeRobot()
+    robot.fail_next("grasp", "slipped")
+    run = make_run([CUBE_IN_BOWL, CUBE_IN_BOWL], robot=robot, sequencer=Broken())
+    assert run.go().outcome == "success" and len(run.of("policy")) == 2
+    assert any("the sequencer failed: OverflowError" in note["text"] for note in run.of("note"))
+
+
 def test_learned_leaves_what_never_helps(tmp_path):
     table = Learned()
     for way, code, helped in (("retry", "slipped", True), ("retry", "moved", False), ("look", "moved", True)):
@@ -119,7 +133,11 @@ def test_tries_are_read_from_a_journal(make_run):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", '{"format": "other"}', '{"format": "vlp-sequencer-1", "policies": [1, -1], "ways": []}',
+    "text", ["", "{}", '{"format": "vlp-sequencer-1", "policies": [0, 0], "ways": {}}',
+             '{"format": "vlp-sequencer-1", "policies": [0, 0], "ways": [["retry", "grasp", "x", 1e999, 1, 1, 1]]}',
+             f'{{"format": "vlp-sequencer-1", "policies": [{"9" * 401}, 1], "ways": []}}',
+             f'{{"format": "vlp-sequencer-1", "policies": [1, {"9" * 401}], "ways": []}}',
+             '{"format": "other"}', '{"format": "vlp-sequencer-1", "policies": [1, -1], "ways": []}',
              '{"format": "vlp-sequencer-1", "policies": [0, 0], "ways": [["run", "grasp", "x", 1, 1, 1, 1]]}',
              '{"format": "vlp-sequencer-1", "policies": [0, 0], "ways": [["retry", "grasp", "x", 1, 1, 2, 1]]}', "[" * 10_000],
 )  # fmt: skip
@@ -133,5 +151,5 @@ def test_what_is_no_table_is_refused_in_a_sentence(tmp_path, text):
 def test_names_of_sequencers(tmp_path):
     assert open_sequencer("") is None and open_sequencer("retry") == Retry()
     assert Replan().decide(FailedStep("grasp", "slipped")) == "replan"
-    with pytest.raises(UsageError, match="cannot be read"):
-        open_sequencer(str(tmp_path / "none.json"))
+    with pytest.raises(UsageError, match=r"there is no file .*Did you mean 'retry'"):
+        open_sequencer(str(tmp_path / "retrry"))

@@ -8,7 +8,7 @@ import tyro
 
 from vlp.core.errors import TaskFailed, UsageError
 from vlp.core.messages import counted
-from vlp.journal import DamagedJournal, has_chain, read_events, read_rows
+from vlp.journal import DamagedJournal, has_chain, journal_path, read_events, read_rows
 from vlp.journal.repair import repair as put_good_beginning
 from vlp.runtime.memory import reading
 from vlp.runtime.sequencer import Learned
@@ -57,17 +57,21 @@ def learn(runs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(m
 
     Args:
         runs: directories of runs.
-        out: the file to write.
+        out: the file to write; of what is there already only another such table is replaced.
     """
     if not runs:
         raise UsageError("no runs were named.", "Name their directories, e.g. vlp journal learn runs/* --out sequencer.json.")
-    table = Learned()
-    for run in runs:
+    if not Path(out).name or Path(out).is_dir():
+        raise UsageError(f"{out[:300]!r} is a folder.", "Name the file to write, e.g. --out sequencer.json.")
+    if Path(out).exists():
+        Learned.load(Path(out))  # nothing else than another table is replaced
+    table, each = Learned(), dict.fromkeys(journal_path(run).resolve() for run in runs)  # a run named twice counts once
+    for run in each:
         with reading():
             table.learn(read_events(run, blobs=False))
     table.save(Path(out))
     tried = sum(tally.tried for tally in table.ways.values())
-    print(f"{counted(tried, 'try')} and {counted(table.policies.tried, 'new policy')} in {counted(len(runs), 'run')}: {out}")
+    print(f"{counted(tried, 'try')} and {counted(table.policies.tried, 'new policy')} in {counted(len(each), 'run')}: {out}")
 
 
 def export(run: RunFolder) -> None:

@@ -270,7 +270,11 @@ class Loop:
     def _happen(self, mark: str, change: Change, text: str) -> None:
         """Let a scripted event happen, and write it down with the state after it."""
         assert self.judge is not None
-        detail = self.body.call(partial(self.judge.apply, text), "a change of the scene")
+        try:
+            detail = self.body.call(partial(self.judge.apply, text), "a change of the scene")
+        except UsageError as error:  # about something that is there no longer
+            self.journal.emit(Event("note", {"text": f"did not happen: {text!r}: {error}", "source": mark}))
+            return
         event = Event("world-event", {"text": text, "after_steps": change.after_steps, "source": mark, "detail": detail})
         snapshot = self.body.ask("snapshot")
         after = [Event("snapshot", {"after": mark}, blob=snapshot)] if snapshot is not None else []

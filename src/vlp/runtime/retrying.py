@@ -41,8 +41,13 @@ class Retrying:
         if not self._able(primitive):
             return False
         acts_on = self._memory.references(step) if "locate" in self._body.manifest.primitives else {}
-        way = self._sequencer.decide(FailedStep(step.step.do, last.code, self._memory.ways, bool(acts_on)))
-        if way == "replan":
+        failed = FailedStep(step.step.do, last.code, self._memory.ways, bool(acts_on))
+        try:
+            way = self._sequencer.decide(failed)
+        except Exception as error:  # one of a person's own; what it does not decide, a new policy does
+            self._journal.emit(Event("note", {"text": f"the sequencer failed: {type(error).__name__}: {error}"[:300]}))
+            return False
+        if way not in failed.left:  # "replan", or a way that was taken before
             return False
         bound: dict[str, Any] = {}
         if way == "look":

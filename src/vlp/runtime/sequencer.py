@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, get_args
 
@@ -152,30 +153,35 @@ class Learned:
             said = json.loads(path.read_bytes())
             if said["format"] != cls.format:
                 raise ValueError(f"format {said['format']!r}")
+            if not isinstance(said["ways"], list):
+                raise ValueError("ways is no list")
             made = cls(policies=_tally(said["policies"][0], said["policies"][0], said["policies"][1]))
             for way, do, code, tries, *counts in said["ways"]:
-                if way not in get_args(Decision) or not (isinstance(do, str) and isinstance(code, str)) or tries < 1:
+                if way not in get_args(Decision) or not (isinstance(do, str) and isinstance(code, str)) or not 1 <= tries < 100:
                     raise ValueError(f"row {[way, do, code, tries]!r}")
                 made.ways[way, do, code, int(tries)] = _tally(*counts)
             return made
         except OSError as error:
             raise UsageError(f"{str(path)[:300]!r} cannot be read: {error.strerror}.") from None
-        except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-            raise UsageError(
-                f"{str(path)[:300]!r} is no table of a sequencer: {str(error)[:80]}.", "`vlp journal learn` writes one."
-            ) from None
+        except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError):
+            hint = "`vlp journal learn` writes one."
+            raise UsageError(f"{str(path)[:300]!r} is no table of a sequencer, or a damaged one.", hint) from None
 
 
 def open_sequencer(name: str) -> Sequencer | None:
     """Return the sequencer of `--sequencer`: None for "", "retry" or the file of a learned one; raises UsageError."""
     if name in ("", "retry"):
         return Retry() if name else None
+    if not Path(name).is_file():
+        near = "Did you mean 'retry'? " if get_close_matches(Path(name).name.lower(), ["retry"]) else ""
+        raise UsageError(f"there is no file {name[:300]!r}.", f'{near}Expected "retry", or a table of `vlp journal learn`.')
     return Learned.load(Path(name))
 
 
 def _tally(tried: Any, helped: Any, seconds: Any) -> Tally:
-    if not (type(tried) is int and type(helped) is int and 0 <= helped <= tried and 0 <= float(seconds) < math.inf):
-        raise ValueError(f"counts {[tried, helped, seconds]!r}")
+    whole = type(tried) is int and type(helped) is int and 0 <= helped <= tried < 10**12
+    if not (whole and type(seconds) in (int, float) and 0 <= seconds < 1e12):
+        raise ValueError("counts out of bounds")
     return Tally(tried, helped, float(seconds))
 
 

@@ -227,10 +227,20 @@ def _columns(of: str = "") -> str:
 
 
 def _lesson(row: Sequence[str | int | float]) -> Lesson:
-    """Return the lesson of a row; texts are bounded again, for the file may have been changed by another program."""
+    """Return the lesson of a row; it is checked and bounded again, for the file may have been changed by another program.
+
+    Raises:
+        sqlite3.DatabaseError: a row that no lesson was written as.
+    """
     bounds = {"failed": 80, "worked": 330, "about": 200, "place": 200}
-    named = zip((one.name for one in fields(Lesson)), row, strict=True)
-    return Lesson(**{n: plain(v, bounds.get(n, 64)) if isinstance(v, str) else v for n, v in named})  # type: ignore[arg-type]
+    named = dict(zip((one.name for one in fields(Lesson)), row, strict=True))
+    whole = [named[name] for name in ("seen", "solved", "id")]
+    latest_s = 1e11  # some thousand years on
+    fits = all(type(number) is int and 0 <= number < 10**12 for number in whole) and named["solved"] <= named["seen"]
+    fits = fits and isinstance(named["last_s"], int | float) and 0 <= named["last_s"] < latest_s
+    if not fits or any(not isinstance(v, str) for n, v in named.items() if n not in ("seen", "solved", "id", "last_s")):
+        raise sqlite3.DatabaseError(f"row {str(named['id'])[:40]} is no lesson")
+    return Lesson(**{n: plain(v, bounds.get(n, 64)) if isinstance(v, str) else v for n, v in named.items()})  # type: ignore[arg-type]
 
 
 def _term(text: str) -> str:
