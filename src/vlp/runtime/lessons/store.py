@@ -234,9 +234,9 @@ def _lesson(row: Sequence[str | int | float]) -> Lesson:
     """
     bounds = {"failed": 80, "worked": 330, "about": 200, "place": 200}
     named = dict(zip((one.name for one in fields(Lesson)), row, strict=True))
-    whole = [named[name] for name in ("seen", "solved", "id")]
+    counts = [number for name in ("solved", "seen", "id") if isinstance(number := named[name], int)]
     latest_s = 1e11  # some thousand years on
-    fits = all(type(number) is int and 0 <= number < 10**12 for number in whole) and named["solved"] <= named["seen"]
+    fits = len(counts) == 3 and all(0 <= number < 10**12 for number in counts) and counts[0] <= counts[1]
     fits = fits and isinstance(named["last_s"], int | float) and 0 <= named["last_s"] < latest_s
     if not fits or any(not isinstance(v, str) for n, v in named.items() if n not in ("seen", "solved", "id", "last_s")):
         raise sqlite3.DatabaseError(f"row {str(named['id'])[:40]} is no lesson")
