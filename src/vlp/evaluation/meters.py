@@ -33,7 +33,7 @@ class Meters:
         people = simulation.world.people(simulation.scene).values()
         self._people = {model.body(body).id for bodies in people for body in bodies}
         joints = [j for j in range(model.njnt) if model.jnt_limited[j] and model.body_rootid[model.jnt_bodyid[j]] == own]
-        self._q, (self._low, self._high) = model.jnt_qposadr[joints], model.jnt_range[joints].T
+        self._q, self._range = model.jnt_qposadr[joints], model.jnt_range[joints].tolist()
         self._beyond = 0.0
         self._pressed: dict[int, float] = {}
         self._acting.on_step.append(self._after_step)
@@ -69,8 +69,8 @@ class Meters:
     def _after_step(self) -> None:
         self._gauge.after_step()
         model, data = self._simulation.model, self._simulation.data
-        places = data.qpos[self._q]
-        self._beyond = max(self._beyond, float(np.maximum(self._low - places, places - self._high).max(initial=0.0)))
+        for place, (low, high) in zip(data.qpos[self._q].tolist(), self._range, strict=True):
+            self._beyond = max(self._beyond, low - place, place - high)
         for body, force_n in self._touched(model, data).items():
             self._pressed[body] = max(self._pressed.get(body, 0.0), force_n)
 
@@ -82,6 +82,8 @@ class Meters:
         for i, (one, two) in enumerate(data.contact.geom.tolist()):
             a, b = self._body[one], self._body[two]
             robot = self._robot[a] or self._robot[b]
+            if not robot and load not in (a, b):
+                continue
             ours = (self._robot[a] or a == load, self._robot[b] or b == load)
             other = b if ours[0] else a
             if ours[0] == ours[1] or other == 0 or other in self._free or not (robot or other in self._people):

@@ -1,9 +1,11 @@
 """Does a simulated robot keep the limits that it declares? Hostile but well-formed policies, measured in the physics."""
 
+import math
 import random
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,14 @@ from vlp.robot.protocol import Step
 from vlp.sim.open import simulated
 from vlp.sim.opengl import mujoco
 from vlp.sim.simulation import Simulation
+from vlp.sim.worlds.protocol import Pose2
 
 LIMITS = ("base_speed_m_s", "hand_speed_m_s", "grip_force_n", "gripper_opening_m", "payload_kg", "out_of_workspace_m")
 
 Pairs = list[list[int]]
 """The two geoms of each contact."""
+Pressed = dict[int, tuple[list[float], list[float]]]
+"""By body, the forces of the first and the second finger on it."""
 
 
 @dataclass
@@ -58,10 +63,11 @@ class Gauge:
         tips = self._tip_bodies = [model.body(tip).id for tip in fingers.tips]
         self._tips = [[g for g in range(model.ngeom) if model.geom_bodyid[g] == tip and model.geom_contype[g]] for tip in tips]
         stands = [place.stand for place in self.simulation.places.values()]
-        self._stands = np.array(stands if self.limits.workspace_at == "place" else [(0.0, 0.0, 0.0)])
+        self._stands: list[Pose2] = stands if self.limits.workspace_at == "place" else [(0.0, 0.0, 0.0)]
+        self._welds: list[int] = np.flatnonzero(model.eq_type == mujoco.mjtEq.mjEQ_WELD).tolist()
         people = self.simulation.world.people(self.simulation.scene).values() if self.limits.workspace_at else ()
         self._people = [model.body(bodies[0]).id for bodies in people]
-        self._track: list[Any] = []
+        self._track: list[list[list[float]]] = []
         tick_s = 0.02
         self._borne_n: deque[float] = deque(maxlen=round(tick_s / model.opt.timestep))
 
@@ -79,65 +85,77 @@ class Gauge:
         ]
 
     def after_step(self) -> None:
-        """Take down where base and hand are (at the beginning of the time step), and read the grip and the load."""
-        self._track.append(self.simulation.data.xpos[self._followed])
-        geoms = self.simulation.data.contact.geom.tolist()
+        """Take down where base and hand are (at the beginning of the time step), and read the grip and the load.
+
+        Plain numbers instead of arrays: these would be too short to gain by them, and an episode
+        spent as much time here as in the physics.
+        """
+        data = self.simulation.data
+        self._track.append(data.xpos[self._followed].tolist())
+        geoms = data.contact.geom.tolist()
         pressed = self._pressed(geoms)
         if pressed:
-            axis = self.simulation.data.xpos[self._tip_bodies[1]] - self.simulation.data.xpos[self._tip_bodies[0]]
-            axis = axis / np.linalg.norm(axis)
+            one, two = data.xpos[self._tip_bodies].tolist()
+            gap_m = math.dist(one, two)
+            axis = [(b - a) / gap_m for a, b in zip(one, two, strict=True)]
             for forces in pressed.values():  # a push by both fingers is no grip
-                self._note("grip_force_n", max(0.0, min(float(forces[0] @ axis), float(-forces[1] @ axis))))
+                self._note("grip_force_n", max(0.0, min(_dot(forces[0], axis), -_dot(forces[1], axis))))
         self._read_load(geoms, pressed)
 
     def after_tick(self, now_s: float) -> None:
         """Read speeds and places of the time steps since the last tick, and the gap between the finger tips."""
         del now_s
-        model, data = self.simulation.model, self.simulation.data
-        track = np.array(self._track)
-        speeds = np.diff(track, axis=0) / model.opt.timestep
-        self._note("base_speed_m_s", np.hypot(speeds[:, 0, 0], speeds[:, 0, 1]).max(initial=0.0))
-        self._note("hand_speed_m_s", np.linalg.norm(speeds[:, 1], axis=1).max(initial=0.0))
-        self._note("out_of_workspace_m", self._outside(track[:, 0], track[:, 1]))
-        self._track = self._track[-1:]
+        model, data, track = self.simulation.model, self.simulation.data, self._track
+        step_s = model.opt.timestep
+        self._note("base_speed_m_s", max((math.dist(a[0][:2], b[0][:2]) for a, b in pairwise(track)), default=0.0) / step_s)
+        self._note("hand_speed_m_s", max((math.dist(a[1], b[1]) for a, b in pairwise(track)), default=0.0) / step_s)
+        self._note("out_of_workspace_m", self._outside())
+        self._track = track[-1:]
         ends = np.zeros(6)
         gaps = [mujoco.mj_geomDistance(model, data, a, b, 1.0, ends) for a in self._tips[0] for b in self._tips[1]]
         self._note("gripper_opening_m", min(gaps))
 
-    def _outside(self, base: Any, hand: Any) -> float:
-        """Return how far the hand is outside the workspace at most, unless it is above the body itself."""
+    def _outside(self) -> float:
+        """Return how far the hand was outside the workspace at most, unless it was above the body itself."""
         low, high = self.limits.workspace_min_m, self.limits.workspace_max_m
         if low is None or high is None:
             return 0.0
-        away = np.hypot(*(hand - base)[:, :2].T) >= self.simulation.embodiment.own_m
-        x, y, yaw = np.concatenate([self._stands, self._before_people()]).T
-        c, s, dx, dy = np.cos(yaw), np.sin(yaw), hand[:, :1] - x, hand[:, 1:2] - y
-        local = np.stack([c * dx + s * dy, c * dy - s * dx, np.broadcast_to(hand[:, 2:], dx.shape)], axis=-1)
-        beyond = np.maximum(low - local, local - high).max(axis=2).min(axis=1)  # in any place's workspace
-        return float(np.where(away, beyond, 0.0).max(initial=0.0))
+        stands, own_m = [*self._stands, *self._before_people()], self.simulation.embodiment.own_m
+        most = 0.0
+        for base, hand in self._track:
+            if math.dist(base[:2], hand[:2]) >= own_m:
+                most = max(most, min(_beyond(low, high, stand, hand) for stand in stands))
+        return most
 
-    def _before_people(self) -> Any:
+    def _before_people(self) -> list[Pose2]:
         """Return where the base is, if it is before a person: a workspace of its own, as before a place's stand."""
         near_m, base = 1.6, self.simulation.embodiment.base(self.simulation.data)
-        people = self.simulation.data.xpos[self._people, :2]
-        near = len(people) and (np.linalg.norm(people - base[:2], axis=1) < near_m).any()
-        return np.array([base] if near else []).reshape(-1, 3)
+        people = self.simulation.data.xpos[self._people, :2].tolist()
+        return [base] if any(math.dist(person, base[:2]) < near_m for person in people) else []
 
-    def _pressed(self, geoms: Pairs) -> dict[int, Any]:
-        """Return, for each body that is no part of the hand, the forces of either finger on it: (2, 3), in newtons."""
+    def _pressed(self, geoms: Pairs) -> Pressed:
+        """Return, for each body that is no part of the hand, the forces of either finger on it, in newtons in the world."""
         model, data, force = self.simulation.model, self.simulation.data, np.zeros(6)
-        found: dict[int, Any] = {}
-        for i, pair in enumerate(geoms):
-            own = 0 if self._finger[pair[0]] >= 0 else 1
-            finger, other = self._finger[pair[own]], pair[1 - own]
-            if finger >= 0 and not self._hand[other] and data.contact.efc_address[i] >= 0:
-                mujoco.mj_contactForce(model, data, i, force)
-                on_second = data.contact.frame[i].reshape(3, 3).T @ force[:3]
-                both = found.setdefault(self._body[other], np.zeros((2, 3)))
-                both[finger] += on_second if own == 0 else -on_second
+        finger, hand = self._finger, self._hand
+        touching = [i for i, (a, b) in enumerate(geoms) if (finger[a] >= 0 and not hand[b]) or (finger[b] >= 0 and not hand[a])]
+        found: Pressed = {}
+        if not touching:
+            return found
+        rows, frames = data.contact.efc_address, data.contact.frame
+        for i in touching:
+            if rows[i] < 0:
+                continue
+            own = 0 if finger[geoms[i][0]] >= 0 else 1
+            mujoco.mj_contactForce(model, data, i, force)
+            sign = 1.0 if own == 0 else -1.0  # the force is on the second geom
+            f, frame = force.tolist(), frames[i].tolist()
+            both = found.setdefault(self._body[geoms[i][1 - own]], ([0.0] * 3, [0.0] * 3))
+            on = both[finger[geoms[i][own]]]
+            for k in range(3):
+                on[k] += sign * (frame[k] * f[0] + frame[3 + k] * f[1] + frame[6 + k] * f[2])
         return found
 
-    def _read_load(self, geoms: Pairs, pressed: Mapping[int, Any]) -> None:
+    def _read_load(self, geoms: Pairs, pressed: Pressed) -> None:
         """Note the mass that the fingers bear while nothing else does: the mean over 0.02 s, a control tick.
 
         What is carried is off its support for longer than that. A can of 2.27 kg that the fingers pushed along the table hopped
@@ -147,16 +165,16 @@ class Gauge:
         if not pressed or not self._only_hand_bears(geoms, set(pressed)):
             self._borne_n.clear()
             return
-        self._borne_n.append(float(sum(forces[:, 2].sum() for forces in pressed.values())))
+        self._borne_n.append(sum(one[2] + two[2] for one, two in pressed.values()))
         if len(self._borne_n) == self._borne_n.maxlen:
             self._note("payload_kg", sum(self._borne_n) / len(self._borne_n) / 9.81)
 
     def _only_hand_bears(self, geoms: Pairs, load: set[int]) -> bool:
         """Return whether bodies, and the things that touch them, touch only the hand and one another, and nobody pulls."""
-        model, data = self.simulation.model, self.simulation.data
-        welds = (model.eq_type == mujoco.mjtEq.mjEQ_WELD) & (data.eq_active != 0)
-        if load & {*model.eq_obj1id[welds].tolist(), *model.eq_obj2id[welds].tolist()}:  # a person's grip
-            return False
+        model, active = self.simulation.model, self.simulation.data.eq_active
+        for weld in self._welds:  # a person's grip, whose ends change when a hand takes hold
+            if active[weld] and load & {int(model.eq_obj1id[weld]), int(model.eq_obj2id[weld])}:
+                return False
         while load <= self._things:
             touching = [pair for pair in geoms if self._body[pair[0]] in load or self._body[pair[1]] in load]
             more = {self._body[geom] for pair in touching for geom in pair if not self._hand[geom]}
@@ -168,6 +186,18 @@ class Gauge:
     def _note(self, name: str, value: float) -> None:
         if value > self.most.get(name, -1.0):
             self.most[name], self.during[name] = float(value), self.step
+
+
+def _dot(a: Sequence[float], b: Sequence[float]) -> float:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def _beyond(low: Sequence[float], high: Sequence[float], stand: Pose2, hand: Sequence[float]) -> float:
+    """Return how far a hand is outside a box around a stand, below 0 inside, in metres along the axis where it is farthest."""
+    x, y, yaw = stand
+    c, s, dx, dy = math.cos(yaw), math.sin(yaw), hand[0] - x, hand[1] - y
+    local = (c * dx + s * dy, c * dy - s * dx, hand[2])
+    return max(max(low[k] - local[k], local[k] - high[k]) for k in range(3))
 
 
 def limits(index: int, options: Options, out: Path, *, policies: int = 10, body: str = "") -> list[Row]:

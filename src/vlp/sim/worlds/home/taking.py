@@ -5,6 +5,7 @@ thing, as they are at that moment.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -111,9 +112,22 @@ def take(model: mujoco.MjModel, data: mujoco.MjData, scene: HomeScene, hand: Fin
         hand: the robot's.
         first: where people's user data begins.
     """
+    if hand is None or not scene.objects:
+        return
+    touching = _touching(model, data)
     for i, person in enumerate(scene.persons):
-        if hand is not None and scene.objects and person.pose != "lying":
-            _Taker(model, data, scene, person, _mind(data, first, i)).go_on(hand)
+        if person.pose != "lying":
+            _Taker(model, data, scene, person, _mind(data, first, i), touching).go_on(hand)
+
+
+def _touching(model: mujoco.MjModel, data: mujoco.MjData) -> dict[str, set[str]]:
+    """Return by body which others it touches; bodies that are asleep are left out."""
+    found: dict[str, set[str]] = {}
+    for pair in model.geom_bodyid[data.contact.geom].tolist():
+        one, two = (model.body(body).name for body in pair)
+        found.setdefault(one, set()).add(two)
+        found.setdefault(two, set()).add(one)
+    return found
 
 
 def _mind(data: mujoco.MjData, first: int, i: int) -> Array:
@@ -127,10 +141,20 @@ class _Taker:
         model, data, scene: the home.
         person: who.
         mind: what the person remembers, a view of the user data.
+        touching: by body which others it touches.
     """
 
-    def __init__(self, model: mujoco.MjModel, data: mujoco.MjData, scene: HomeScene, person: HomePerson, mind: Array) -> None:
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        data: mujoco.MjData,
+        scene: HomeScene,
+        person: HomePerson,
+        mind: Array,
+        touching: Mapping[str, set[str]],
+    ) -> None:
         self.model, self.data, self.scene, self.person, self.mind = model, data, scene, person, mind
+        self.touching = touching
         self.manner = Manner()
 
     def go_on(self, hand: Fingers) -> None:
@@ -228,15 +252,14 @@ class _Taker:
 
     def _held_out(self, hand: Fingers) -> int:
         """Return the thing that a robot holds out within reach of a person with an empty hand, -1 for none."""
-        touching = self._touching()
         for i, thing in enumerate(self.scene.objects):
-            partners = touching.get(thing.phrase, ())
-            if not all(any(name.startswith(finger) for name in partners) for finger in hand.each):
+            partners = self.touching.get(thing.phrase)
+            if not partners or not all(any(name.startswith(finger) for name in partners) for finger in hand.each):
                 continue
             shoulder = self.data.body(joint_names(self.person.name)[0]).xpos
             near = np.linalg.norm(self.data.body(thing.phrase).xpos - shoulder) < self.manner.reach_m
             still = self._is_still(thing.phrase) or self.mind[1] in (Phase.READIES, Phase.REACHES)
-            own = touching.get(hand_of(self.person.name), set())
+            own = self.touching.get(hand_of(self.person.name), set())
             if near and still and not own & ({other.phrase for other in self.scene.objects} - {thing.phrase}):
                 return i
         return -1
@@ -245,16 +268,7 @@ class _Taker:
         return bool(np.linalg.norm(self.data.joint(name).qvel[:3]) < self.manner.still_m_s)
 
     def _touched_by(self, hand: Fingers) -> bool:
-        return any(name.startswith(hand.hand) for name in self._touching().get(self._name(), ()))
-
-    def _touching(self) -> dict[str, set[str]]:
-        """Return by body which others it touches; bodies that are asleep are left out."""
-        found: dict[str, set[str]] = {}
-        for pair in self.model.geom_bodyid[self.data.contact.geom].tolist():
-            one, two = (self.model.body(body).name for body in pair)
-            found.setdefault(one, set()).add(two)
-            found.setdefault(two, set()).add(one)
-        return found
+        return any(name.startswith(hand.hand) for name in self.touching.get(self._name(), ()))
 
     def _weld_n(self) -> float:
         """Return the force in newtons in the grip."""
