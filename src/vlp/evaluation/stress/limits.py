@@ -91,7 +91,8 @@ class Gauge:
         spent as much time here as in the physics.
         """
         data = self.simulation.data
-        self._track.append(data.xpos[self._followed].tolist())
+        places = data.xpos
+        self._track.append([places[body].tolist() for body in self._followed])
         geoms = data.contact.geom.tolist()
         pressed = self._pressed(geoms)
         if pressed:
@@ -121,10 +122,17 @@ class Gauge:
         if low is None or high is None:
             return 0.0
         stands, own_m = [*self._stands, *self._before_people()], self.simulation.embodiment.own_m
+        stands.sort(key=lambda stand: math.dist(stand[:2], self._track[-1][0][:2]))  # the hand is mostly before the nearest
         most = 0.0
         for base, hand in self._track:
-            if math.dist(base[:2], hand[:2]) >= own_m:
-                most = max(most, min(_beyond(low, high, stand, hand) for stand in stands))
+            if math.dist(base[:2], hand[:2]) < own_m:
+                continue
+            least = math.inf
+            for stand in stands:
+                least = min(least, _beyond(low, high, stand, hand))
+                if least <= 0.0:
+                    break
+            most = max(most, least)
         return most
 
     def _before_people(self) -> list[Pose2]:
@@ -196,8 +204,8 @@ def _beyond(low: Sequence[float], high: Sequence[float], stand: Pose2, hand: Seq
     """Return how far a hand is outside a box around a stand, below 0 inside, in metres along the axis where it is farthest."""
     x, y, yaw = stand
     c, s, dx, dy = math.cos(yaw), math.sin(yaw), hand[0] - x, hand[1] - y
-    local = (c * dx + s * dy, c * dy - s * dx, hand[2])
-    return max(max(low[k] - local[k], local[k] - high[k]) for k in range(3))
+    ahead, left, up = c * dx + s * dy, c * dy - s * dx, hand[2]
+    return max(low[0] - ahead, ahead - high[0], low[1] - left, left - high[1], low[2] - up, up - high[2])
 
 
 def limits(index: int, options: Options, out: Path, *, policies: int = 10, body: str = "") -> list[Row]:
