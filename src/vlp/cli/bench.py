@@ -36,6 +36,7 @@ def run(
     robot: str = "",
     family: str = "",
     change: str = "",
+    without: str = "",
 ) -> int:
     """Measure: a row per case (rows.jsonl), summary.json with rates and 95 % intervals, report.html with the failures.
 
@@ -52,6 +53,8 @@ def run(
         robot: a simulated body; by default the first.
         family: only tasks of this family of the world.
         change: only this kind of change midway, e.g. put-back (dynamic, upper-dynamic, changes).
+        without: what the second run of each case lacks: replan, memory, instructions (a new sentence leads to no new policy) or
+            state (failed steps and what is sensed lead to none); by default replan.
     """
     from vlp.evaluation.runner import run_suite
     from vlp.models.catalogue import with_name
@@ -64,7 +67,7 @@ def run(
     with _Shown() as shown:
         summary = run_suite(
             name, n or None, seed, processes, folder, model, grounder=grounder, split=split,
-            world=world, robot=robot, family=family, change=change, ray=ray, progress=shown.case,
+            world=world, robot=robot, family=family, change=change, without=without, ray=ray, progress=shown.case,
         )  # fmt: skip
     said = f"{name}: {summary.rate}, 95 % interval in brackets; {summary.seconds:.0f} s"
     console.print(said, highlight=False, soft_wrap=True)

@@ -8,9 +8,11 @@ from pathlib import Path
 from random import Random
 from typing import Any, Protocol
 
-from vlp.core.errors import SimulationFault, UsageError, first
+from vlp.core.errors import SimulationFault, UsageError, first, lookup
 from vlp.core.messages import Instruction
 from vlp.core.observation import Box
+from vlp.episodes.ablations import Ablation, ablations
+from vlp.episodes.after_change import stale_steps
 from vlp.episodes.assemble import open_robot, true_boxes
 from vlp.episodes.cases import Episode
 from vlp.episodes.expert_model import ExpertModel
@@ -26,7 +28,6 @@ from vlp.runtime.lessons.store import LessonStore
 from vlp.runtime.loop import Change
 from vlp.runtime.run import Run, Spec
 from vlp.runtime.story import Outcome
-from vlp.runtime.triggers import TRIGGERS
 from vlp.sim import EMBODIMENTS
 from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.tasks import ScriptedEvent
@@ -54,7 +55,7 @@ class Measure(Subscriber, Protocol):
         ...
 
 
-MakeMeasure = Callable[[Robot, Simulation], Measure]
+MakeMeasure = Callable[[Robot, Simulation, Verdict], Measure]
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class System:
     Args:
         model: opens the model once per process; None puts the expert in its place.
         grounder: a row of `GROUNDERS`.
-        replan: False for the ablation: the first policy is followed to its end or its first failed step.
+        without: the part of re-planning that is taken away, a row of `vlp.episodes.ablations.ablations`; "" for none.
         budget: bounds of one run, by the wall's clock; steps are bounded by simulated time, however slow the machine is.
         early: whether a policy's first step is begun while the rest is written, where it only looks.
         robot: a row of `vlp.sim.EMBODIMENTS`.
@@ -74,11 +75,16 @@ class System:
 
     model: Callable[[], Model] | None
     grounder: str = DEFAULT_GROUNDER
-    replan: bool = True
+    without: str = ""
     budget: Budget = field(default_factory=lambda: Budget(run_s=3600.0, step_grace_s=300.0))
     early: bool = False
     robot: str = first(EMBODIMENTS)
     lessons: Path | None = None
+
+    @property
+    def left(self) -> Ablation:
+        """What is left of re-planning; raises UsageError where there is no such part to take away."""
+        return lookup(self.without, ablations(), "part of re-planning")
 
 
 Stage = tuple[Robot, Simulation]
@@ -110,7 +116,7 @@ def run_episode(
     outcome = run.go()
     if (outcome.outcome, outcome.reason) == ("stopped", "interrupted"):
         raise KeyboardInterrupt  # whoever interrupted it wants no row of it, and no further episode
-    if episode.change == "stopped" and outcome.outcome == "stopped" and system.replan:  # and now it is told to go on
+    if episode.change == "stopped" and outcome.outcome == "stopped" and system.left.goes_on:  # and now it is told to go on
         rested = replace(episode, events=())
         row = run_episode(rested, system, out, watch, measure, (made_ready(run.body.robot), simulation))
         return {**row, "change": words_of(episode.events[0])}
@@ -136,6 +142,8 @@ def run_episode(
         "moved": moved,
         "policies": sum(e.kind == "policy" for e in events),
         "steps": sum(e.kind == "step-finished" for e in events),
+        "triggers": sorted({e.data["name"] for e in events if e.kind == "trigger"}),
+        "stale_steps": stale_steps(events),
         "robot_s": round(float(simulation.data.time), 2),
         "wall_s": round(time.monotonic() - began, 2),
         "cause": "",
@@ -159,32 +167,36 @@ def set_up(
 ) -> tuple[Run, Simulation, Account | None, Measure | None]:
     """Return a run of an episode, its world, who can tell about it and who measures; arguments as in `run_episode`.
 
-    Without re-planning nobody hears a new instruction, but a word for stopping stops every run.
+    Without re-planning nobody hears a new instruction, but a word for stopping stops every run. Without memory the expert goes
+    by what the last sentence means by itself.
     """
+    left = system.left
     model = None if system.model is None else system.model()
     robot, simulation = stage or open_stage(episode.scene_seed, episode.world, system, model)
-    heard = [event for event in episode.events if system.replan or event.kind != "instruct" or event.change == "stopped"]
+    heard = [event for event in episode.events if left.hears or event.kind != "instruct" or event.change == "stopped"]
     following = [event.task for event in heard if event.task is not None]
     verdict = Verdict(simulation, episode.task, following, final=episode.final_task, seed=episode.seed)
     if episode.fault:
         robot = _faulty(robot, simulation, episode, verdict)
     boxes = None if system.grounder == "oracle" else true_boxes(simulation)
     account = watch(simulation, verdict, boxes, model is None) if watch else None
-    measured = measure(robot, simulation) if measure else None
+    measured = measure(robot, simulation, verdict) if measure else None
     sudden = [(words_of(event), event.step, event.within_s) for event in heard if event.within_s]
     within = WithinStep(robot, verdict, sudden) if sudden else None
     between = [event for event in heard if not event.within_s]
     spec = Spec(
         Instruction.of(episode.task.instruction), system.robot, episode.world, "", episode.scene_seed,
         tuple(Change(e.step, Instruction.of(words_of(e)) if e.kind == "instruct" else words_of(e)) for e in between),
-        system.budget if system.replan else replace(system.budget, replans=0),
+        system.budget if left.replans else replace(system.budget, replans=0),
     )  # fmt: skip
-    planner = model or ExpertModel(simulation.world.tasks, simulation.truth, lambda: verdict.task, robot.describe())
+    planner = model or ExpertModel(
+        simulation.world.tasks, simulation.truth, lambda: verdict.task if left.remembers else verdict.alone, robot.describe()
+    )
     run = Run(
         folder, spec, robot, planner, judge=verdict,
         subscribers=[follower for follower in (account, measured, within) if follower],
-        triggers=[t for t in TRIGGERS if system.replan or t.name == "step-failed"],
-        early=system.early, lessons=LessonStore(system.lessons) if system.lessons else None,
+        triggers=left.triggers, remembers=left.remembers, early=system.early,
+        lessons=LessonStore(system.lessons) if system.lessons else None,
     )  # fmt: skip
     return run, simulation, account, measured
 

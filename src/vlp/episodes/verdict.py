@@ -33,6 +33,7 @@ class Verdict:
     Attributes:
         start: the true state from which it is judged: what a person moved counts as having stood there.
         disturbed: what people moved, by phrase.
+        happened: how many scripted events of the world there were.
         said: what the robot has told people since the instruction in force.
     """
 
@@ -51,7 +52,7 @@ class Verdict:
         self._final = final
         self._seed = seed
         self._restore = restore
-        self._events = 0
+        self.happened = 0
         self._sentences = 0
         self._moved_before: tuple[str, ...] = ()
         self._task: WorldTask | None = None
@@ -78,10 +79,16 @@ class Verdict:
         self._heard.clear()
         return self._task
 
+    @property
+    def alone(self) -> WorldTask | None:
+        """What the last sentence means by itself as things are now: the task for whoever remembers nothing."""
+        task, tasks = self.task, self._simulation.world.tasks
+        return tasks.read(task.instruction, self._simulation.truth()) if task and tasks else None
+
     def apply(self, text: str, settle: bool = True) -> list[str]:
         """Carry out a scripted event and return the phrases of what was moved; arguments as in `happen`."""
-        self._events += 1
-        moved = happen(self._simulation, text, np.random.default_rng([self._seed, self._events]), settle)
+        self.happened += 1
+        moved = happen(self._simulation, text, np.random.default_rng([self._seed, self.happened]), settle)
         self._disturb(moved)
         return list(moved)
 
@@ -145,7 +152,7 @@ class Verdict:
         """Go through the past of a run that is taken over; it ends with the event that says so."""
         assert self._restore is not None
         if event.kind == "world-event":
-            self._events += 1
+            self.happened += 1
             self._moved_before = tuple(event.data.get("detail") or ())
         elif event.kind == "snapshot" and event.blob is not None:
             self._restore(event.blob)

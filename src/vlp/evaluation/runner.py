@@ -4,7 +4,7 @@ import importlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from math import sqrt
@@ -38,6 +38,31 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
     middle = (rate + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * sqrt(rate * (1 - rate) / n + z**2 / (4 * n * n)) / (1 + z**2 / n)
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def paired(first: Sequence[bool], second: Sequence[bool]) -> tuple[float, float, float]:
+    """Return by how much the rate of the first is above that of the second on the same cases, and its 95 % interval.
+
+    The interval is Newcombe's hybrid of Wilson's for each rate, with what the cases have in common (his method 10, 1998);
+    (0, -1, 1) when there are no cases.
+
+    Args:
+        first, second: whether each case succeeded, in the same order.
+    """
+    n, pairs = len(first), Counter(zip(first, second, strict=True))
+    if not n:
+        return 0.0, -1.0, 1.0
+    both, one, other, neither = (pairs[pair] for pair in ((True, True), (True, False), (False, True), (False, False)))
+    (p, low, high), (q, less, more) = ((k / n, *wilson(k, n)) for k in (both + one, both + other))
+    alike = both * neither - one * other
+    alike = max(alike - n / 2, 0.0) if alike > 0 else alike
+    margins = (both + one) * (other + neither) * (both + other) * (one + neither)
+    phi = alike / sqrt(margins) if margins else 0.0
+
+    def reach(up: float, down: float) -> float:
+        return sqrt(max(0.0, up * up - 2 * phi * up * down + down * down))
+
+    return p - q, p - q - reach(p - low, more - q), p - q + reach(high - p, q - less)
 
 
 @dataclass(frozen=True)
@@ -111,6 +136,7 @@ def run_suite(
     robot: str = "",
     family: str = "",
     change: str = "",
+    without: str = "",
     ray: str = "",
     progress: Progress = lambda done, cases, rows: None,
 ) -> Summary:
@@ -127,6 +153,8 @@ def run_suite(
         world, robot: rows of `vlp.sim.WORLDS` and `vlp.sim.EMBODIMENTS`; "" takes the first.
         family: the only family of tasks; "" for all.
         change: the only kind of change midway, see `vlp.episodes.cases.changes_in`; "" for those of the suite.
+        without: where something changes midway, what the second run of each case lacks, see `vlp.episodes.ablations`; "" for
+            re-planning as a whole.
         ray: a Ray cluster on which the cases run, see `vlp.core.workers.run_calls`; "" for processes of this machine.
         progress: called with cases done, all cases, and rows: at first those that are there, then those of each case.
 
@@ -147,8 +175,12 @@ def run_suite(
     if n < 1 or workers < (0 if ray else 1) or seed < 0:
         raise UsageError("a suite needs at least one case, one worker and a seed from 0 on.")
     options = replace(
-        Options(model, grounder, split, world or first(WORLDS), robot or first(EMBODIMENTS), family, change), **suite.fixed
-    )
+        Options(
+            model, grounder, split, world or first(WORLDS), robot or first(EMBODIMENTS), family, change,
+            without or Options.without,
+        ),
+        **suite.fixed,
+    )  # fmt: skip
     _check_scene(name, suite, options)
     began = time.monotonic()
     known = _known_rows(folder, {"suite": name, "seed": seed, **asdict(options)})
@@ -168,7 +200,7 @@ def run_suite(
 
 
 def _check_scene(name: str, suite: Suite, options: Options) -> None:
-    """Refuse a world, a robot, a family or a change that there is not, or that a suite does not take; raises UsageError."""
+    """Refuse a world, robot, family, change or part that there is not, or that a suite does not take; raises UsageError."""
     lookup(options.world, WORLDS, "world")
     lookup(options.robot, EMBODIMENTS, "robot")
     asked = {"world": options.world, "robot": options.robot, "family": options.family}
@@ -181,10 +213,16 @@ def _check_scene(name: str, suite: Suite, options: Options) -> None:
 
         known = {name: often for odds in tasks_of(options.world).kinds.values() for name, often in odds.items()}
         lookup(options.family, known, f"family of tasks in the {options.world}")
+    parts = {"change": options.change, "without": options.without}
+    midway = [option for option, value in parts.items() if value != getattr(Options(), option)]
+    if midway and not suite.midway:
+        able = ", ".join(known for known, row in SUITES.items() if row.midway)
+        raise UsageError(f"in the suite {name!r} nothing changes midway.", f"Suites that take --{midway[0]}: {able}.")
+    if "without" in midway:
+        from vlp.episodes.ablations import ablations
+
+        lookup(options.without, {part: row for part, row in ablations().items() if part}, "part of re-planning")
     if options.change:
-        if not suite.midway:
-            able = ", ".join(known for known, row in SUITES.items() if row.midway)
-            raise UsageError(f"in the suite {name!r} nothing changes midway.", f"Suites that take --change: {able}.")
         from vlp.episodes.cases import check_change
 
         check_change(options.change, "dynamic", options.world)

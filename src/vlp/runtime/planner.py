@@ -14,7 +14,7 @@ from vlp.policy.model import Plan, PlanStep, Policy, PolicyStep, Situation, Stat
 from vlp.primitives.manifest import Manifest
 from vlp.primitives.schema import CHECK, Schema, guided, policy_schema
 from vlp.primitives.standard import STANDARD
-from vlp.prompt.render import plan_messages, repair_messages
+from vlp.prompt.render import Memory, plan_messages, repair_messages
 from vlp.runtime.body import Abandoned, Budget, Overrun, Worker
 from vlp.runtime.early import Early, FirstStep
 from vlp.runtime.lessons.in_run import RunLessons
@@ -177,6 +177,7 @@ class Planner:
         reachable: tells why the robot cannot get to a thing; None where it does not say.
         early: begins the first step of a policy while the rest is written; None begins nothing before the policy is whole.
         lessons: looks for lessons of earlier runs before each policy; None where the run has none.
+        remembers: whether the model is told what was said, done and seen before; without, the last sentence and the present.
     """
 
     def __init__(
@@ -193,8 +194,9 @@ class Planner:
         reachable: Reachable | None = None,
         early: Early | None = None,
         lessons: RunLessons | None = None,
+        remembers: bool = True,
     ) -> None:
-        self.early, self.lessons = early, lessons
+        self.early, self.lessons, self._remembers = early, lessons, remembers
         self._reachable = reachable
         self._names = names
         self.gate, self._confirm = gate, confirm
@@ -218,6 +220,8 @@ class Planner:
         if self.lessons:
             self.lessons.recall()
         memory = self.memory.memory()
+        if not self._remembers:
+            memory = Memory((memory.instruction,), at=seen.state.at, holding=seen.state.holding)
         first = plan_messages(
             seen.rgb,
             memory.instruction,
@@ -401,7 +405,7 @@ class Planner:
         checked: Callable[[str], tuple[Plan | None, Report]],
     ) -> Reply:
         start, old, limit_s = time.monotonic(), self.memory.progress.plan, self.budget.model_s
-        draft = compact(old.policy) if old else None
+        draft = compact(old.policy) if old and self._remembers else None
 
         def replied() -> Reply:
             what, began_s = "a reply", time.monotonic()

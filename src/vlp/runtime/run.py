@@ -117,10 +117,12 @@ class Run:
         verify: whether the effects of each action are asked of the world before it counts as done (`runtime.verifying`).
         sequencer: decides whether a step that failed is tried again before a new policy is asked for; None never does.
         lessons: what earlier runs teach, shown to the model and added to; None for neither.
+        remembers: whether a new policy is written from what was said, done and seen before; without, from the last sentence and
+            what is seen now alone, to measure what memory is worth. What cannot be undone is not done twice in any case.
 
     Raises:
         UsageError: the directory holds a run already, or the model was made for another robot, or a step is to begin early and
-            a person to be asked before the first one.
+            a person to be asked before the first one, or lessons are to be told to what remembers nothing.
         JournalError: the directory cannot be written.
     """
 
@@ -142,12 +144,10 @@ class Run:
         verify: bool = False,
         sequencer: Sequencer | None = None,
         lessons: LessonStore | None = None,
+        remembers: bool = True,
     ) -> None:
         self.spec, self._past, self._looked = spec, list(past), looked
-        if early and confirm == "always":
-            raise UsageError(
-                "no step begins before a person has said yes, so none can begin early.", 'Leave out early, or confirm="always".'
-            )
+        _check_options(early and confirm == "always", lessons is not None and not remembers)
         events = [change.what for change in spec.changes if isinstance(change.what, str)]
         if events and judge is None:
             raise UsageError(f"this robot's world takes no events: {events[0][:100]!r}.")
@@ -190,6 +190,7 @@ class Run:
             reachable,
             begins,
             recalls,
+            remembers,
         )
         self.confirming: Confirming | None = None
         if always:
@@ -288,6 +289,16 @@ class Run:
             self.journal.show(event)
         self.body.take()  # refused before anything is written down, a robot that is latched or held costs the run nothing
         recover(self._past, self.loop, self._looked)
+
+
+def _check_options(early_and_asked: bool, lessons_forgotten: bool) -> None:
+    """Refuse options that exclude each other; raises UsageError."""
+    if early_and_asked:
+        raise UsageError(
+            "no step begins before a person has said yes, so none can begin early.", 'Leave out early, or confirm="always".'
+        )
+    if lessons_forgotten:
+        raise UsageError("a run that remembers nothing is told no lessons.", "Leave out lessons.")
 
 
 def _give_back() -> None:

@@ -43,6 +43,14 @@ def recognise_correction(text: str, before: Task, truth: Truth) -> Task | None:
     return recognise(text, truth)
 
 
+def recognise_alone(text: str, truth: Truth) -> Task | None:
+    """Return the task that an instruction means by itself, also with the opening of a correction ("no, put ..."); None else."""
+    task = recognise(text, truth)
+    if task is None and len(text) <= MAX_CHARACTERS:
+        task = recognise(_trimmed(without_politeness(plain_text(text))), truth)
+    return task and replace(task, instruction=text)
+
+
 def _trimmed(text: str) -> str:
     """Return a sentence without what opens and ends a correction."""
     for _ in range(4):

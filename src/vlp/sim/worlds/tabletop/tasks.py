@@ -8,9 +8,8 @@ from typing import Any
 from vlp.primitives.manifest import Manifest
 from vlp.sim.expert import for_robot, plan
 from vlp.sim.language.amending import recognise_amendment
-from vlp.sim.language.corrections import recognise_correction
+from vlp.sim.language.corrections import recognise_alone, recognise_correction
 from vlp.sim.language.families import PLAIN, sample_task
-from vlp.sim.language.recognise import recognise
 from vlp.sim.language.relations import OUT_OF_SIGHT, elsewhere, holds
 from vlp.sim.language.task import Task
 from vlp.sim.truth import Truth
@@ -68,7 +67,7 @@ class TableTasks:
     def read(self, sentence: str, truth: Truth, before: WorldTask | None = None) -> Task | None:
         """Return what a sentence means, or what it makes of the task before."""
         if before is None:
-            return recognise(sentence, truth)
+            return recognise_alone(sentence, truth)
         return recognise_amendment(sentence, _own(before), truth) or recognise_correction(sentence, _own(before), truth)
 
     def policy(
