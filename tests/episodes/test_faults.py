@@ -25,17 +25,19 @@ TRUTH = Truth(
 
 
 class Recorder(FakeRobot):
-    """Notes what it is told to do; whatever it does succeeds, and a `grasp` fills its hand."""
+    """Notes what it is told to do; it succeeds unless it `fails`; a `grasp` fills its hand, and a `place` empties it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.told: list[Step] = []
         self.holding = ""
+        self.fails = False
 
     def execute(self, step: Step) -> StepResult:
         self.told.append(step)
-        if step.do == "grasp":
-            self.holding = "red cube"
+        self.holding = {"grasp": "red cube", "place": ""}.get(step.do, self.holding)
+        if self.fails:
+            return StepResult(step.key, "failed", code="slipped")
         name = str(step.arguments.get("object", ""))
         seen = Located(name, (0, 0, 9, 9), (0.5, 0.0, 0.4), (0.05, 0.05, 0.05), 0.0, 1.0, 0.0)
         return StepResult(step.key, "succeeded", dict(step.arguments), seen.to_json() if step.do == "locate" else None)
@@ -74,6 +76,27 @@ def test_what_is_held_slips_while_it_is_carried_and_not_at_the_grasp() -> None:
     robot.execute(step("grasp", "3", target="x"))
     robot.execute(step("lift", "4", height_m=0.1))
     assert inside.holding and robot.wrong == ["2"]
+
+
+def test_what_was_put_down_is_elsewhere_and_what_was_not_stays() -> None:
+    """Guards against a thing that is moved while it is still held, or after a `place` that failed."""
+    moved: list[str] = []
+    inside = Recorder()
+
+    def slip() -> list[str]:
+        moved.append("red cube")
+        return moved
+
+    robot = FaultyRobot(inside, "misplaced", Random(0), share=1.0, most=1, slip=slip)
+    robot.execute(step("grasp", "1", target="x"))
+    robot.execute(step("lift", "2", height_m=0.1))
+    inside.fails = True  # it lets go, and says so
+    robot.execute(step("place", "3", target="table", relation="on"))
+    assert not moved and robot.met == 0
+    inside.fails = False
+    for key, do in (("4", "grasp"), ("5", "place"), ("6", "grasp"), ("7", "place")):
+        robot.execute(step(do, key, target="x"))
+    assert robot.wrong == ["5"] and moved == ["red cube"] and robot.met == 2
 
 
 def test_a_look_alike_is_found_under_the_name_that_was_asked_for() -> None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -45,7 +46,12 @@ class FaultyRobot:
         slip: Callable[[], list[str]] = list,
         look_alike: Callable[[str], str] = lambda phrase: "",
     ) -> None:
-        ways = {"no-effect": self._lie, "slipped": self._lose, "misplaced": self._miss, "look-alike": self._mistake}
+        ways: dict[str, Callable[[Step], StepResult]] = {
+            "no-effect": self._lie,
+            "slipped": partial(self._lose, put_down=False),
+            "misplaced": partial(self._lose, put_down=True),
+            "look-alike": self._mistake,
+        }
         self._do_wrong = lookup(fault, ways, "fault of a robot")
         self.robot, self._rng, self._share, self._most = robot, rng, share, most
         self._slip, self._look_alike = slip, look_alike
@@ -89,21 +95,14 @@ class FaultyRobot:
             recall(step, result)
         return result
 
-    def _lose(self, step: Step) -> StepResult:
+    def _lose(self, step: Step, put_down: bool) -> StepResult:
+        """Carry out a step, and let what it has carried, or has put down, be elsewhere at its end."""
         result = self.robot.execute(step)
         if self._primitives[step.do].kind != "action":
             return result
         carried, self._held = self._held, bool(self.robot.observe().state.holding)
-        if carried and self._held and self._now() and self._slip():
-            self.wrong.append(step.key)
-        return result
-
-    def _miss(self, step: Step) -> StepResult:
-        result = self.robot.execute(step)
-        if self._primitives[step.do].kind != "action":
-            return result
-        carried, self._held = self._held, bool(self.robot.observe().state.holding)
-        if carried and not self._held and result.status == "succeeded" and self._now() and self._slip():
+        able = carried and (not self._held and result.status == "succeeded" if put_down else self._held)
+        if able and self._now() and self._slip():
             self.wrong.append(step.key)
         return result
 

@@ -5,8 +5,9 @@
 
 Each case is a run with the expert as its model, in a process that kills itself, at a random moment or before or after a group
 of events is written, and a second process that takes the run over; the same command goes on where it stopped. With `--changes`
-instruction or scene change midway, and the kill comes some time after that. A case holds when no finished step was repeated and
-the task is done, or the run ended in a clear hold. A world in which the run fails without a kill says nothing about kills: it
+instruction or scene change midway, in each way that people can change them but "stop", and the kill comes some time after it. A
+case holds when no finished step was repeated, no step of an old plan began after a new instruction, and the task is done or the
+run ended in a clear hold. A world in which the run fails without a kill, or ends before it comes, says nothing about kills: it
 is drawn again, and counted.
 """
 
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from vlp.core.errors import UsageError, first
+from vlp.episodes.after_change import stale_steps
 from vlp.evaluation.stress.command import kept_rows
 from vlp.journal import read_events
 from vlp.sim import EMBODIMENTS, WORLDS
@@ -47,7 +49,9 @@ class Case:
         repeated: keys of steps that finished twice or were sent again after they had finished.
         outcome, verdict, reason: how the resumed run ended.
         error: the kind of error that ended it; "Hold" where the robot's state cannot be known.
-        redrawn: worlds passed over because the run fails there without a kill too.
+        redrawn: worlds passed over because the run fails there without a kill too, or ends before it comes.
+        change: what kind of change comes midway, a row of `vlp.sim.worlds.changes.change_kinds`; "" for none.
+        stale: how many steps of an old plan began after a new instruction.
     """
 
     index: int
@@ -63,12 +67,15 @@ class Case:
     reason: str
     error: str = ""
     redrawn: tuple[int, ...] = ()
+    change: str = ""
+    stale: int = 0
 
     @property
     def holds(self) -> bool:
-        """True when no finished step was repeated and the end is right or a clear hold."""
+        """True when it was killed, no step was repeated or of an old plan, and the end is right or a clear hold."""
         clear_hold = self.outcome == "stopped" and self.error == "Hold" and bool(self.reason)
-        return not self.repeated and (clear_hold or (self.outcome == "success" and self.verdict is True))
+        done = self.outcome == "success" and self.verdict is True
+        return self.killed and not self.repeated and not self.stale and (clear_hold or done)
 
 
 def run_crash(n: int, seed: int, out: str | Path, workers: int = 1, changes: bool = False) -> dict[str, Any]:
@@ -107,6 +114,7 @@ def run_crash(n: int, seed: int, out: str | Path, workers: int = 1, changes: boo
         "rate": (n - len(bad)) / n if n else None,
         "repeated_steps": sum(len(row["repeated"]) for row in rows),
         "ways": dict(Counter(row["way"] for row in rows)),
+        "changes": dict(Counter(row.get("change", "") for row in rows)),
         "in_flight": sum(row["in_flight"] for row in rows),
         "outcomes": dict(Counter(row["outcome"] for row in rows)),
         "seed": seed,
@@ -123,7 +131,9 @@ def _case(index: int, seed: int, usual_s: float, folder: Path, changes: bool) ->
     redrawn: list[int] = []
     while True:
         case = _killed_run(index, world, usual_s, folder / f"{index:03d}-{world}", changes)
-        if case.holds or case.repeated or len(redrawn) >= 5 or _succeeds(folder / f"whole-{world}", world, changes):
+        wrong = bool(case.repeated or case.stale)
+        tells = case.killed and (case.holds or wrong or _succeeds(folder / f"whole-{world}", world, changes))
+        if tells or len(redrawn) >= 5:
             return replace(case, redrawn=tuple(redrawn))
         redrawn.append(world)
         world += 10_000
@@ -160,6 +170,8 @@ def _killed_run(index: int, world: int, usual_s: float, folder: Path, changes: b
         verdict=end.get("verdict"),
         reason=end.get("reason", ""),
         error=end.get("error", ""),
+        change=_change(world) if changes else "",
+        stale=stale_steps(after),
     )
 
 
@@ -271,6 +283,14 @@ def live(out: Path, world: int, kill: tuple[str, float] | None, changes: bool = 
     return run.go().outcome
 
 
+def _change(world: int) -> str:
+    """Return what kind of change comes midway in a world: one after the other, but for the stop that ends a run."""
+    from vlp.episodes.cases import tasks_of
+
+    kinds = [kind for kind in tasks_of(first(WORLDS)).changes if kind != "stopped"]
+    return kinds[world % len(kinds)]
+
+
 def _changing(out: Path, world: int, killers: list[_Killer]) -> Any:
     """Return a run of a dynamic episode, or one that takes it over."""
     from vlp.core.messages import Instruction
@@ -283,7 +303,8 @@ def _changing(out: Path, world: int, killers: list[_Killer]) -> Any:
     from vlp.runtime.loop import Change
     from vlp.runtime.run import Run, Spec, read_run
 
-    episode = sample_episode(world, "dynamic", "train")
+    # Between steps, also where the episode has it within one: a run is taken over by what its journal tells.
+    episode = sample_episode(world, "dynamic", "train", change=_change(world))
     robot, simulation = open_robot(seed=episode.scene_seed, grounder="oracle")
     assert simulation is not None
     events = [(e, words_of(e)) for e in episode.events]
