@@ -3,9 +3,10 @@
 import os
 import threading
 import time
+from dataclasses import replace
 
 import pytest
-from run_kit import Run, asked, put, say
+from run_kit import Run, asked, change, put, say
 
 from vlp.cli.keyboard import Keyboard
 from vlp.journal import Event, read_events
@@ -174,3 +175,90 @@ def test_what_was_asked_about_is_not_done_after_a_no(make_run, answer: str):
     outcome = run.go()
     assert (outcome.outcome, run.done) == ("failure", ["ask"])
     assert {issue["code"] for report in run.of("report") for issue in report["issues"]} == {"declined"}
+
+
+BALL = "put the blue ball in the green bowl"
+CLASHING = (change(2, BALL), change(2, "put the blue ball on the table"))
+
+
+def reading(*policies):
+    model = ScriptedModel([say(policy) for policy in policies], repeat=True)
+    model.can = replace(model.can, reads=True)
+    return model
+
+
+def back_and(*steps: dict) -> dict:
+    """Return a policy that puts the red cube back and goes on with steps."""
+    down = {"do": "place", "target": "table", "relation": "on"}
+    return {
+        "goal": "the blue ball is on the table",
+        "subtasks": [{"name": "put the ball on the table", "steps": [down, *steps]}],
+    }
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_two_sentences_that_contradict_lead_to_one_question(make_run, answer: bool):
+    """Guards against the later of two sentences winning in silence, where both came before the robot could do either."""
+    questions = []
+
+    def confirm(question: str) -> bool:
+        questions.append(question)
+        return answer
+
+    look = {"do": "check", "relation": "on", "subject": "blue ball", "object": "table"}
+    run = make_run(reading(put("red cube", "green bowl"), back_and(look)), spec=asked(changes=CLASHING), confirm=confirm)
+    outcome = run.go()
+    (question,) = [text for text in questions if "blue ball each" in text]
+    assert "'put the blue ball in the green bowl' and 'put the blue ball on the table'" in question and "Go on?" in question
+    assert (outcome.outcome, run.done[2:]) == (("success", ["place", "check"]) if answer else ("failure", []))
+
+
+def test_where_nobody_is_there_to_be_asked_contradicting_sentences_move_nothing(make_run):
+    run = make_run(reading(put("red cube", "green bowl"), back_and()), spec=asked(changes=CLASHING))
+    outcome = run.go()
+    assert outcome.outcome == "failure" and "blue ball each" in outcome.reason and run.done == ["locate", "grasp"]
+
+
+def test_a_correction_of_the_sentence_before_is_no_contradiction(make_run):
+    corrects = (change(2, BALL), change(2, "no, put the blue ball on the table"))
+    questions = []
+    run = make_run(
+        reading(put("red cube", "green bowl"), back_and()),
+        spec=asked(changes=corrects),
+        confirm=lambda q: not questions.append(q),
+    )
+    run.go()
+    assert not [text for text in questions if "blue ball each" in text]
+
+
+BIN_IT = {
+    "goal": "the red cube is in the bin",
+    "subtasks": [
+        {
+            "name": "throw the red cube away",
+            "steps": [{"do": "go_to", "place": "bin"}, {"do": "place", "target": "bin", "relation": "in"}],
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_what_cannot_be_undone_is_asked_about_after_a_change(make_run, answer: bool):
+    """Guards against a thing in the bin for a sentence that was misheard midway, while somebody stood by."""
+    questions = []
+
+    def confirm(question: str) -> bool:
+        questions.append(question)
+        return answer
+
+    spec = asked(changes=(change(2, "throw the red cube into the bin"),))
+    run = make_run(reading(put("red cube", "green bowl"), BIN_IT), spec=spec, confirm=confirm)
+    outcome = run.go()
+    assert [text for text in questions if "The instruction has changed, and place cannot be undone." in text] == questions != []
+    assert run.done[2:] == (["go_to", "place"] if answer else []) and (outcome.outcome == "success") is answer
+
+
+def test_the_first_instruction_and_runs_without_a_person_are_not_asked(make_run):
+    """Guards against a run that nobody watches and that stops at what its new sentence plainly asks for."""
+    spec = asked(changes=(change(2, "throw the red cube into the bin"),))
+    assert make_run(reading(put("red cube", "green bowl"), BIN_IT), spec=spec).go().outcome == "success"

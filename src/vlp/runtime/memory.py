@@ -114,6 +114,7 @@ class RunMemory:
         made: the facts that the last step made, by its declaration.
         undoable: final steps that were done, or may have been, as `deed_text` writes them: none is done twice unasked.
         asked_anew: how many instructions came before the last one that is no answer.
+        planned_for: how many instructions there were when the present plan was written.
         planned_on_s: when the image of the present plan was taken, in seconds since the epoch.
         ways: in which the next step, which failed, has been tried again.
         early: the key under which the first step of the present plan was begun while the rest was written; "" for none.
@@ -131,6 +132,7 @@ class RunMemory:
         self.made: list[Fact] = []
         self.asked_anew = 0
         self.declined = ""
+        self.planned_for = 0
         self.planned_on_s = 0.0
         self.early = ""
         self.ways: tuple[str, ...] = ()
@@ -235,6 +237,7 @@ class RunMemory:
     def _policy(self, event: Event) -> None:
         p = self.progress
         self.situation.names.clear()  # what a name stands for ends with its policy
+        self.planned_for = len(self.knowledge.instructions)
         self.early, self.ways, self.recalled = event.data.get("early", ""), (), None
         self.progress = Progress(
             revision=event.data["revision"],

@@ -300,7 +300,8 @@ class Planner:
         said = self.memory.memory().instructions
         found = self.gate.doubts(said, plan.policy, [(s.do, s.arguments) for s in self.memory.knowledge.steps])
         last = said[-1] if said else ""
-        told = list(filter(None, (self._again(plan, known), self._for_good(said, plan, known) or found.get(last, ""))))
+        unasked = self._for_good(said, plan, known) or found.get(last, "")
+        told = list(filter(None, (self._clash(), self._again(plan, known), unasked)))
         return {**found, last: " ".join(told)} if last and told else found
 
     def _ask_person(self, plan: Plan, known: State) -> None:
@@ -316,7 +317,10 @@ class Planner:
             Overrun: there was no answer within the time of a run.
         """
         kinds = {step.step.do for step in plan.steps}
-        open_ = [one for one in self.doubts(plan, known).items() if not kinds <= self._agreed.get(one, set())]
+        doubts, last = self.doubts(plan, known), self.memory.knowledge.instruction
+        if told := f"{doubts.get(last, '')} {self._changed(plan, known)}".strip():
+            doubts[last] = told
+        open_ = [one for one in doubts.items() if not kinds <= self._agreed.get(one, set())]
         doubt = " ".join(text for _, text in open_)
         if not doubt:
             return
@@ -340,6 +344,19 @@ class Planner:
             raise NoPolicy(f"not confirmed: {doubt}")
         for one in open_:
             self._agreed.setdefault(one, set()).update(kinds)
+
+    def _clash(self) -> str:
+        """Return of what the two latest sentences want something else each, where both came since the last policy; "" else."""
+        new = self.memory.knowledge.instructions[self.memory.planned_for :]
+        before, last = ("", *new)[-2:] if new else ("", "")
+        what = self.gate.clash(before, last)
+        return f"{before[:60]!r} and {last[:60]!r} want something else of the {what} each." if what else ""
+
+    def _changed(self, plan: Plan, known: State) -> str:
+        """Return which steps cannot be undone under an instruction that changed midway, for somebody who is there; "" else."""
+        changed = self.gate.reads and self.memory.asked_anew and self._confirm is not None
+        final = dict.fromkeys(step.step.do for step in final_steps(plan, self.manifest, known)) if changed else ()
+        return f"The instruction has changed, and {', '.join(final)} cannot be undone." if final else ""
 
     def _again(self, plan: Plan, known: State) -> str:
         """Return which step that cannot be undone may be done once too often; "" for none.

@@ -3,6 +3,7 @@
 unlock the door, I mean lock it     kept: lock it; taken back: unlock the door
 go to the kitchen, no, the bedroom  kept: go to the, the bedroom; taken back: kitchen
 lock the door                       `unlock_door` is its opposite
+lock the door / unlock the door     two sentences of which both cannot be done
 """
 
 import re
@@ -15,7 +16,7 @@ from vlp.understanding.explaining import Own
 from vlp.understanding.final import small
 from vlp.understanding.lexicon import BREAKS, act_of, english, forms, listed, role, tokens
 from vlp.understanding.meaning import means
-from vlp.understanding.prohibitions import deed_asked, is_verb, may_be, plain_words, requests, same_word, words_of
+from vlp.understanding.prohibitions import deed_asked, is_verb, may_be, plain_words, requests, same_word, split, words_of
 
 
 @dataclass(frozen=True)
@@ -188,3 +189,52 @@ def spoken_of(sentences: Sequence[str], policy: Policy, primitives: Collection[s
             pointed = re.search(r"\b(?:it|them|that one|those)\b(?! (?:is|are|stands?)\b)", behind)
             if hit and not pointed and not requests(later, [thing], primitives, hit):
                 yield text, hit
+
+
+def clash(first: str, second: str, primitives: Collection[str]) -> str:
+    """Return of what two sentences want something else each, such that both cannot be done; "" where they can be.
+
+    They take one thing to two ends, ask for a deed and its opposite, or the one forbids what the other asks for. A sentence
+    that speaks of the one before ("no, ...", "then ...", "put it ...") corrects it or goes on from it.
+
+    Args:
+        first, second: cleaned instructions, in the order in which they were said.
+        primitives: names of what the robot can do.
+    """
+    (asked, spared), (anew, left) = split(first), split(second)
+    opens = {*tokens(second)[:1]}
+    if ({*anew.split()} | opens) & listed("clashing", "linked") or opens & listed("clashing", "opens"):
+        return ""
+    for thing, end in _errands(asked):
+        for other, there in _errands(anew):
+            if may_be(thing, " ".join(other)) and not may_be(end, " ".join(there)):
+                return " ".join(other)
+    for forbidden, wanted in ((spared, anew), (left, asked)):
+        for one in forbidden:
+            for thing in one.things:
+                if requests(wanted, [thing], primitives):
+                    return " ".join(word for word in thing if word != one.several)
+    common = [word for word in _content(anew.split()) if _among(word, _content(asked.split()))]
+    for pair in english()["opposites"].values():
+        for side, other in (pair, pair[::-1]):
+            turned = _says(side, asked) and _says(other, anew) and not _says(other, asked) and not _says(side, anew)
+            about = [word for word in common if word not in f"{side['words']} {other['words']}".split()]
+            if turned and about:
+                return " ".join(about)
+    return ""
+
+
+def _errands(asked: str) -> Iterator[tuple[list[str], list[str]]]:
+    """Yield each thing that words, without prohibitions, take somewhere, and where to, as their words."""
+    for clause in re.split(rf"[{re.escape(BREAKS)}]|\b(?:and|then)\b", asked):
+        words = clause.split()
+        at = next((i for i, word in enumerate(words) if i and word in listed("clashing", "whither")), len(words))
+        thing, end = _content(words[:at]), _content(words[at:])
+        if thing and end:
+            yield thing, end
+
+
+def _content(words: Sequence[str]) -> list[str]:
+    """Return the words that name something: neither small ones nor verbs of a deed that no article stands before."""
+    named = [word for i, word in enumerate(words) if word not in act_of() or (i and words[i - 1] in role("articles"))]
+    return [word for word in named if word not in small() and re.match(r"\w", word)]

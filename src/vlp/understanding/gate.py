@@ -17,7 +17,7 @@ from vlp.policy.checks import Check
 from vlp.policy.model import Policy
 from vlp.primitives.manifest import Manifest
 from vlp.understanding.as_asked import AsAsked, Stays
-from vlp.understanding.contrary import corrected, left_out, opposite, spoken_of, unmentioned
+from vlp.understanding.contrary import clash, corrected, left_out, opposite, spoken_of, unmentioned
 from vlp.understanding.explaining import Done, Explaining, Own, unconditional
 from vlp.understanding.final import Deed, asks_more, small, swapped, unasked
 from vlp.understanding.lexicon import (
@@ -334,6 +334,10 @@ class Gate:
         if not self.reads or self.strict:
             return True
         return not unasked(since, [deed], self.primitives) and asks_more(since, before, deed, self.primitives)
+
+    def clash(self, first: str, second: str) -> str:
+        """Return of what two sentences in a row want something else each, see `contrary.clash`; "" for nothing."""
+        return clash(first, second, self.primitives) if self.reads else ""
 
     def doubts(self, sentences: Sequence[str], policy: Policy, done: Done = ()) -> dict[str, str]:
         """Return what a model may have misunderstood, each in one sentence, by the instruction in which it stands.

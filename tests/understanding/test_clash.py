@@ -1,0 +1,49 @@
+"""Two sentences in a row: whether both can be done, or the second corrects the first or goes on from it."""
+
+import pytest
+
+from vlp.understanding.contrary import clash
+
+KNOWN = frozenset(("locate", "grasp", "lift", "place", "pour", "open", "close", "turn_on", "turn_off", "go_to", "ask"))
+CUBE = "put the red cube in the green bowl"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "about"),
+    [
+        (CUBE, "put the red cube on the tray", "red cube"),
+        (CUBE, "the cube should be on the tray, please", "cube"),
+        ("bring the plum to Mary", "give the plum to John", "plum"),
+        ("put the mug on the shelf", "put the mug in the bin", "mug"),
+        ("put the ball and the can in the box", "put the can on the plate", "can"),
+        ("open the drawer", "close the drawer", "drawer"),
+        ("switch on the lamp", "turn the lamp off", "lamp"),
+        ("clear the table, not the red mug", "put the red mug in the bin", "red mug"),
+        ("put the red mug in the bin", "clear the table but leave the red mug where it is", "red mug"),
+    ],
+)
+def test_what_two_sentences_want_differently_is_told(first: str, second: str, about: str) -> None:
+    assert clash(first, second, KNOWN) == about
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (CUBE, CUBE),
+        (CUBE, "put the cube in the bowl"),
+        (CUBE, "put the blue cube on the tray"),
+        (CUBE, "no, put the red cube on the tray"),
+        (CUBE, "actually, put the red cube on the tray"),
+        (CUBE, "put the red cube on the tray instead"),
+        (CUBE, "then put the red cube on the tray"),
+        (CUBE, "and put the blue cube on the tray too"),
+        (CUBE, "put it on the tray"),
+        ("open the drawer", "close the door"),
+        ("clear the table", "put the red mug on the tray"),
+        ("clear the table, not the red mug", "put the blue mug in the bin"),
+        ("put the banana in the green bowl", "put the apple in the red bowl"),
+    ],
+)
+def test_corrections_sequels_and_other_things_are_no_contradiction(first: str, second: str) -> None:
+    """Guards against a question about every change of mind."""
+    assert clash(first, second, KNOWN) == ""
