@@ -26,6 +26,10 @@ IN_PLACE = {
     "python -m vlp.evaluation.stress.crash --n 100 --out runs/crash": InPlace(
         "it takes an hour; tests/evaluation/test_crash.py kills", "python -m vlp.evaluation.stress.crash --n 0 --out runs/crash"
     ),
+    "python -m vlp.evaluation.stress.crash --n 100 --changes --out runs/crash-changes": InPlace(
+        "it takes an hour; tests/evaluation/test_crash.py kills",
+        "python -m vlp.evaluation.stress.crash --n 0 --changes --out runs/crash-changes",
+    ),
     "vlp bench run static --n 200 --workers 2 --out runs/static": InPlace(
         LONG, "vlp bench run static --n 1 --workers 1 --out runs/static"
     ),

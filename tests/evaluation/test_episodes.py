@@ -41,7 +41,7 @@ def corrected():
 def test_a_scene_that_changes_midway_is_answered_only_with_replanning(tmp_path):
     episode = corrected()
     assert run_episode(episode, UPPER, tmp_path / "a", Witness)["success"]
-    without = run_episode(episode, System(None, "oracle", replan=False), tmp_path / "b", Witness)
+    without = run_episode(episode, System(None, "oracle", without="replan"), tmp_path / "b", Witness)
     assert not without["success"] and without["cause"] == "the new instruction was not heard"
     assert (tmp_path / "b" / without["run"].rsplit("/", 1)[-1] / "journal.db").exists()
 

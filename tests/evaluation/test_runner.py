@@ -108,6 +108,29 @@ def test_a_kind_of_change_is_asked_for_where_something_changes(tmp_path):
         run_suite("changes", 1, 0, 1, tmp_path, world="home", change="put-bak")
 
 
+def test_a_part_is_taken_away_where_something_changes(tmp_path):
+    with pytest.raises(UsageError, match=r"'upper' nothing changes midway.*--without: dynamic, upper-dynamic, changes"):
+        run_suite("upper", 1, 0, 1, tmp_path, without="memory")
+    with pytest.raises(UsageError, match=r"unknown part of re-planning 'memori'.*memory"):
+        run_suite("changes", 1, 0, 1, tmp_path, without="memori")
+
+
+def test_the_second_run_of_a_change_lacks_the_part_that_was_named(tmp_path, monkeypatch):
+    """Guards against a rate over both runs: the one without a part is there to be compared with."""
+    from vlp.evaluation import tasks
+
+    ran = []
+
+    def run_episode(episode, system, out, *rest):
+        ran.append((system.without, out.name))
+        return {"success": not system.without}
+
+    monkeypatch.setattr(tasks, "run_episode", run_episode)
+    summary = run_suite("changes", 2, 0, 1, tmp_path, split="validation", without="memory")
+    assert ran == [("", "whole"), ("memory", "without-memory")] * 2
+    assert (summary.rate.successes, summary.rate.n, summary.groups["without"]["memory"].successes) == (2, 2, 0)
+
+
 def test_only_seeds_that_are_never_trained_on_can_be_measured(tmp_path):
     with pytest.raises(UsageError, match="Did you mean 'validation'"):
         run_suite("odd", 1, 0, 1, tmp_path, split="validatoin")
