@@ -28,7 +28,7 @@ def table(folder: Path) -> str:
     name = json.loads((folder / "summary.json").read_text())["suite"]
     rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
     # Runs without a part are there to be compared with; older rows say whether there was re-planning.
-    rows = [row for row in rows if row.get("replan", True) and not row.get("without")]
+    rows = [row for row in rows if row.get("replan", True) and row.get("without", "nothing") == "nothing"]
     failed = sorted((row for row in rows if not row["success"]), key=lambda row: row["seed"])
     kinds = Counter(row["cause"].partition(":")[0] for row in failed)
     lines = [f"## {name}: {len(failed)} of {len(rows)}", ""]

@@ -83,7 +83,7 @@ SUITES: dict[str, Suite] = {
     "dynamic": Suite(
         "The task in force at the end is done, although instruction or scene changed midway; with the whole system, and on the "
         "same seeds without a part of it.",
-        100, "vlp.evaluation.tasks:dynamic", headline={"without": ""}, groups=("without", "event"),
+        100, "vlp.evaluation.tasks:dynamic", headline={"without": "nothing"}, groups=("without", "event"),
         numbers=("robot_s", "wall_s"), anywhere=True, midway=True,
     ),
     "cannot": Suite("The robot said that it cannot be done and did not move.", 50, "vlp.evaluation.tasks:cannot"),
@@ -112,13 +112,13 @@ SUITES: dict[str, Suite] = {
     ),
     "upper-dynamic": Suite(
         "As dynamic, with the expert in place of the model and the oracle in place of the grounder.",
-        100, "vlp.evaluation.tasks:dynamic", headline={"without": ""}, groups=("without", "event"),
+        100, "vlp.evaluation.tasks:dynamic", headline={"without": "nothing"}, groups=("without", "event"),
         numbers=("robot_s", "wall_s"), anywhere=True, midway=True,
         fixed={"model": "expert", "grounder": "oracle"},
     ),
     "changes": Suite(
         "As upper-dynamic, over every kind of change that the world has, one after the other.",
-        150, "vlp.evaluation.tasks:changes", headline={"without": ""}, groups=("without", "event"),
+        150, "vlp.evaluation.tasks:changes", headline={"without": "nothing"}, groups=("without", "event"),
         numbers=("robot_s", "wall_s"), anywhere=True, midway=True,
         fixed={"model": "expert", "grounder": "oracle"},
     ),

@@ -73,4 +73,4 @@ def _run(kind: Kind, index: int, options: Options, out: Path, without: str = "")
     measure = _meters if options.model == "expert" else None  # a fifth more time, for what the upper bounds are to show
     system = System(open_model, options.grounder, without, robot=options.robot)
     row = run_episode(episode, system, out / "runs" / (f"without-{without}" if without else "whole"), Witness, measure)
-    return [{**row, "without": without, "event": episode.change}]
+    return [{**row, "without": without or "nothing", "event": episode.change}]
