@@ -38,6 +38,7 @@ def test_each_part_is_gone_and_the_others_stay(tmp_path: Path) -> None:
     assert names(found["memory"]) == every
     assert names(found["instructions"]) == [name for name in every if name != "new-instruction"]
     assert names(found["state"]) == ["new-instruction"] and names(found["replan"]) == ["step-failed"]
+    assert [System(None, without=w).left.goes_on for w in found] == [True, False, True, False, True], "after a stop"
     assert [found[w].budget.replans > 0 for w in found] == [True, False, True, True, True]
     said = [bool(loop._changes) for loop in found.values()]
     assert said == [True, False, True, True, True], "without re-planning nobody hears a new sentence"

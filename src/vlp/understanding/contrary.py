@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 
 from vlp.policy.model import Policy, PolicyStep, references
 from vlp.understanding.explaining import Own
@@ -195,7 +196,8 @@ def clash(first: str, second: str, primitives: Collection[str]) -> str:
     """Return of what two sentences want something else each, such that both cannot be done; "" where they can be.
 
     They take one thing to two ends, ask for a deed and its opposite, or the one forbids what the other asks for. A sentence
-    that speaks of the one before ("no, ...", "then ...", "put it ...") corrects it or goes on from it.
+    that speaks of the one before ("no, ...", "then ...", "put it ...") corrects it or goes on from it, and one that only
+    forbids ("leave the mug alone") takes it back.
 
     Args:
         first, second: cleaned instructions, in the order in which they were said.
@@ -203,7 +205,9 @@ def clash(first: str, second: str, primitives: Collection[str]) -> str:
     """
     (asked, spared), (anew, left) = split(first), split(second)
     opens = {*tokens(second)[:1]}
-    if ({*anew.split()} | opens) & listed("clashing", "linked") or opens & listed("clashing", "opens"):
+    linked = ({*anew.split()} | opens) & listed("clashing", "linked") or opens & listed("clashing", "opens")
+    points = re.search(r"(?<!\bto )\b(?:it|them|there)\b|\bto (?:it|them)\b(?! that)", anew)
+    if linked or not _content(anew.split()) or (points and not _named(anew[: points.start()])):
         return ""
     for thing, end in _errands(asked):
         for other, there in _errands(anew):
@@ -224,14 +228,26 @@ def clash(first: str, second: str, primitives: Collection[str]) -> str:
     return ""
 
 
-def _errands(asked: str) -> Iterator[tuple[list[str], list[str]]]:
-    """Yield each thing that words, without prohibitions, take somewhere, and where to, as their words."""
-    for clause in re.split(rf"[{re.escape(BREAKS)}]|\b(?:and|then)\b", asked):
-        words = clause.split()
-        at = next((i for i, word in enumerate(words) if i and word in listed("clashing", "whither")), len(words))
-        thing, end = _content(words[:at]), _content(words[at:])
-        if thing and end:
-            yield thing, end
+def _errands(asked: str) -> list[tuple[list[str], list[str]]]:
+    """Return each thing that words, without prohibitions, take somewhere, and where to, as their words."""
+    named = _named(asked)
+    things, ends = ([words for words, whither in named if whither is side] for side in (False, True))
+    if len(ends) == 1:
+        return [(thing, ends[0]) for thing in things]
+    return list(zip(things, ends, strict=True)) if len(things) == len(ends) else []
+
+
+def _named(asked: str) -> list[tuple[list[str], bool]]:
+    """Return what words name, each as its words, and whether something is to go there; without an article only that is seen."""
+    words, found = re.sub(english()["clashing"]["beside"], "beside", asked).split(), list[tuple[list[str], bool]]()
+    whither, ends = listed("clashing", "whither"), small() | role("relations")
+    for i, word in enumerate(words):
+        before = words[i - 1] if i else ""
+        if word in whither or (word in role("articles") and before not in whither | listed("clashing", "aside")):
+            begins = i + 1 + (word in whither and words[i + 1 : i + 2] != [] and words[i + 1] in role("articles"))
+            name = list(takewhile(lambda one: one not in ends and one[:1].isalnum(), words[begins:]))
+            found += [(name, word in whither)] if name else []
+    return found
 
 
 def _content(words: Sequence[str]) -> list[str]:
