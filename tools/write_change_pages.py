@@ -21,6 +21,7 @@ from PIL import Image
 from vlp.episodes.assemble import manifest_in
 from vlp.episodes.cases import Episode, changes_in, sample_episode
 from vlp.episodes.episode import System, run_episode, words_of
+from vlp.episodes.verdict import Verdict
 from vlp.journal import Event
 from vlp.robot.protocol import Robot
 from vlp.runtime.story import Story
@@ -97,12 +98,13 @@ def shown(kind: str, world: str, robot: str, tries: int = 12) -> Shown:
         episode = sample_episode(seed_of("train", 700 + index), "dynamic", world=world, manifest=body, change=kind)
         stills: list[Stills] = []
 
-        def watched(robot: Robot, simulation: Simulation, stills: list[Stills] = stills) -> Stills:
+        def watched(robot: Robot, simulation: Simulation, verdict: Verdict, stills: list[Stills] = stills) -> Stills:
+            del verdict  # pictures judge nothing
             stills.append(Stills(robot, simulation))
             return stills[-1]
 
         with tempfile.TemporaryDirectory() as folder:
-            row = run_episode(episode, System(None, "oracle", replan=True, robot=robot), Path(folder), measure=watched)
+            row = run_episode(episode, System(None, "oracle", robot=robot), Path(folder), measure=watched)
         last = stills[-1]
         story = Story.of(last.events)
         print(f"{kind}, {world}, seed {episode.seed}: {row['outcome']}, {len(story.chapters)} policies", flush=True)
