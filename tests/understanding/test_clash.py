@@ -2,9 +2,11 @@
 
 import pytest
 
-from vlp.understanding.contrary import clash
+from vlp.nano.names import NAMES
+from vlp.understanding.gate import Gate
 
 KNOWN = frozenset(("locate", "grasp", "lift", "place", "pour", "open", "close", "turn_on", "turn_off", "go_to", "ask"))
+GENERAL, STRICT = Gate(None, KNOWN, reads=True), Gate(NAMES, KNOWN, reads=True)
 CUBE = "put the red cube in the green bowl"
 
 
@@ -26,7 +28,7 @@ CUBE = "put the red cube in the green bowl"
     ],
 )
 def test_what_two_sentences_want_differently_is_told(first: str, second: str, about: str) -> None:
-    assert clash(first, second, KNOWN) == about
+    assert GENERAL.clash(first, second) == about
 
 
 @pytest.mark.parametrize(
@@ -51,4 +53,18 @@ def test_what_two_sentences_want_differently_is_told(first: str, second: str, ab
 )
 def test_corrections_sequels_and_other_things_are_no_contradiction(first: str, second: str) -> None:
     """Guards against a question about every change of mind."""
-    assert clash(first, second, KNOWN) == ""
+    assert GENERAL.clash(first, second) == ""
+
+
+def test_whoever_knows_other_words_for_a_thing_finds_it_in_both_sentences() -> None:
+    said = ("could you put the violet bottle in the red bowl", "place the purple flask on the tray")
+    assert GENERAL.clash(*said) == "" and STRICT.clash(*said) == "purple bottle"
+    assert STRICT.clash(said[0], "place the green flask on the tray") == ""
+    assert STRICT.clash(said[0], "oh, the purple flask belongs on the tray") == ""
+    assert (
+        STRICT.clash("see that the yellow tin is on the plate", "see to it that the yellow can is in the box") == "yellow can"
+    )
+
+
+def test_scripted_replies_go_by_no_words() -> None:
+    assert Gate(None, KNOWN).clash(CUBE, "put the red cube on the tray") == ""

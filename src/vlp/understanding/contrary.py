@@ -195,20 +195,14 @@ def spoken_of(sentences: Sequence[str], policy: Policy, primitives: Collection[s
 def clash(first: str, second: str, primitives: Collection[str]) -> str:
     """Return of what two sentences want something else each, such that both cannot be done; "" where they can be.
 
-    They take one thing to two ends, ask for a deed and its opposite, or the one forbids what the other asks for. A sentence
-    that speaks of the one before ("no, ...", "then ...", "put it ...") corrects it or goes on from it, and one that only
-    forbids ("leave the mug alone") takes it back.
+    They take one thing to two ends, ask for a deed and its opposite, or the one forbids what the other asks for. Whether the
+    second corrects the first, or goes on from it, `goes_on` tells.
 
     Args:
         first, second: cleaned instructions, in the order in which they were said.
         primitives: names of what the robot can do.
     """
     (asked, spared), (anew, left) = split(first), split(second)
-    opens = {*tokens(second)[:1]}
-    linked = ({*anew.split()} | opens) & listed("clashing", "linked") or opens & listed("clashing", "opens")
-    points = re.search(r"(?<!\bto )\b(?:it|them|there)\b|\bto (?:it|them)\b(?! that)", anew)
-    if linked or not _content(anew.split()) or (points and not _named(anew[: points.start()])):
-        return ""
     for thing, end in _errands(asked):
         for other, there in _errands(anew):
             if may_be(thing, " ".join(other)) and not may_be(end, " ".join(there)):
@@ -226,6 +220,17 @@ def clash(first: str, second: str, primitives: Collection[str]) -> str:
             if turned and about:
                 return " ".join(about)
     return ""
+
+
+def goes_on(text: str) -> bool:
+    """Return whether a sentence speaks of the one before: it corrects it or goes on from it, or takes back a part of it.
+
+    Such are "no, ...", "then ...", "put it ...", and one that only forbids: "leave the mug alone".
+    """
+    anew, opens = split(text)[0], {*tokens(text)[:1]}
+    linked = ({*anew.split()} | opens) & listed("clashing", "linked") or opens & listed("clashing", "opens")
+    points = re.search(r"(?<!\bto )\b(?:it|them|there)\b|\bto (?:it|them)\b(?! that)", anew)
+    return bool(linked) or not _content(anew.split()) or (points is not None and not _named(anew[: points.start()]))
 
 
 def _errands(asked: str) -> list[tuple[list[str], list[str]]]:

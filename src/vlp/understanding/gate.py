@@ -17,7 +17,7 @@ from vlp.policy.checks import Check
 from vlp.policy.model import Policy
 from vlp.primitives.manifest import Manifest
 from vlp.understanding.as_asked import AsAsked, Stays
-from vlp.understanding.contrary import clash, corrected, left_out, opposite, spoken_of, unmentioned
+from vlp.understanding.contrary import clash, corrected, goes_on, left_out, opposite, spoken_of, unmentioned
 from vlp.understanding.explaining import Done, Explaining, Own, unconditional
 from vlp.understanding.final import Deed, asks_more, small, swapped, unasked
 from vlp.understanding.lexicon import (
@@ -337,7 +337,22 @@ class Gate:
 
     def clash(self, first: str, second: str) -> str:
         """Return of what two sentences in a row want something else each, see `contrary.clash`; "" for nothing."""
-        return clash(first, second, self.primitives) if self.reads else ""
+        if not self.reads or goes_on(second):
+            return ""
+        return clash(self._by_name(first), self._by_name(second), self.primitives)
+
+    def _by_name(self, text: str) -> str:
+        """Return a sentence with the names that the model knows in the place of other words for them; as it is without such."""
+        if not self.strict:
+            return text
+        said = list[str]()
+        for clause in self.read(text, follows=True).clauses:
+            names = iter(clause.names)
+            for word in clause.text.split():
+                name = next(names, None) if word in (NAME, ALL) else None
+                said.append(f"the {name.colour} {name.kind}" if name else f"the {word.lower()}" if word.isupper() else word)
+            said.append(",")
+        return " ".join(said)
 
     def doubts(self, sentences: Sequence[str], policy: Policy, done: Done = ()) -> dict[str, str]:
         """Return what a model may have misunderstood, each in one sentence, by the instruction in which it stands.
