@@ -1,5 +1,6 @@
 """One episode from its seed to a row: world, robot, eyes, model, the very runtime that people use; then the truth."""
 
+import math
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from vlp.episodes.ablations import Ablation, ablations
 from vlp.episodes.after_change import stale_steps
 from vlp.episodes.assemble import open_robot, true_boxes
 from vlp.episodes.cases import Episode
+from vlp.episodes.disturbed import DisturbedModel, Errors
 from vlp.episodes.expert_model import ExpertModel
 from vlp.episodes.faults import FaultyRobot, look_alike
 from vlp.episodes.verdict import Verdict
@@ -27,6 +29,7 @@ from vlp.runtime.body import Budget
 from vlp.runtime.lessons.store import LessonStore
 from vlp.runtime.loop import Change
 from vlp.runtime.run import Run, Spec
+from vlp.runtime.sequencer import open_sequencer
 from vlp.runtime.story import Outcome
 from vlp.sim import EMBODIMENTS
 from vlp.sim.simulation import Simulation
@@ -71,6 +74,9 @@ class System:
         robot: a row of `vlp.sim.EMBODIMENTS`.
         lessons: a file of lessons that the episodes are told of and add to; None for none. In several processes, what is told
             hangs on which episode ends first.
+        errors: how often policies, looks and steps go wrong.
+        verify: whether the effects of each action are asked of the world (`vlp run --verify`).
+        sequencer: see `vlp.runtime.sequencer.open_sequencer`; "" for none.
     """
 
     model: Callable[[], Model] | None
@@ -80,6 +86,9 @@ class System:
     early: bool = False
     robot: str = first(EMBODIMENTS)
     lessons: Path | None = None
+    errors: Errors = field(default_factory=Errors)
+    verify: bool = False
+    sequencer: str = ""
 
     @property
     def left(self) -> Ablation:
@@ -133,7 +142,7 @@ def run_episode(
         "instruction": episode.task.instruction,
         "change": "; ".join(words_of(event) for event in episode.events),
         "within_s": max((event.within_s for event in episode.events), default=0.0),
-        **({"went_wrong": len(run.body.robot.wrong)} if isinstance(run.body.robot, FaultyRobot) else {}),
+        **_went_wrong(run),
         "success": success,
         "outcome": outcome.outcome,
         "claim": outcome.claim,
@@ -176,8 +185,7 @@ def set_up(
     heard = [event for event in episode.events if left.hears or event.kind != "instruct" or event.change == "stopped"]
     following = [event.task for event in heard if event.task is not None]
     verdict = Verdict(simulation, episode.task, following, final=episode.final_task, seed=episode.seed)
-    if episode.fault:
-        robot = _faulty(robot, simulation, episode, verdict)
+    robot = _faulty(robot, simulation, episode, verdict, system.errors)
     boxes = None if system.grounder == "oracle" else true_boxes(simulation)
     account = watch(simulation, verdict, boxes, model is None) if watch else None
     measured = measure(robot, simulation, verdict) if measure else None
@@ -192,23 +200,45 @@ def set_up(
     planner = model or ExpertModel(
         simulation.world.tasks, simulation.truth, lambda: verdict.task if left.remembers else verdict.alone, robot.describe()
     )
+    if system.errors.policies:
+        rng = Random(f"{episode.seed} policies")
+        planner = DisturbedModel(planner, system.errors.policies, rng, lambda: list(simulation.truth().objects))
     run = Run(
         folder, spec, robot, planner, judge=verdict,
         subscribers=[follower for follower in (account, measured, within) if follower],
         triggers=left.triggers, remembers=left.remembers, early=system.early,
         lessons=LessonStore(system.lessons) if system.lessons else None,
+        verify=system.verify, sequencer=open_sequencer(system.sequencer),
     )  # fmt: skip
     return run, simulation, account, measured
 
 
-def _faulty(robot: Robot, simulation: Simulation, episode: Episode, verdict: Verdict) -> FaultyRobot:
-    """Return a robot that gets one step of an episode wrong; what slips counts as moved by no doing of the robot."""
-    rng = Random(f"{episode.seed} {episode.fault}")
-    share = 0.5 if episode.fault == "no-effect" else 1.0  # there are many actions, and few looks and loads
-    return FaultyRobot(
-        robot, episode.fault, rng, share, most=1, slip=lambda: verdict.apply("knock"),
-        look_alike=lambda phrase: look_alike(simulation.truth(), phrase),
-    )  # fmt: skip
+def _faulty(robot: Robot, simulation: Simulation, episode: Episode, verdict: Verdict, errors: Errors) -> Robot:
+    """Return a robot that gets one step of an episode wrong, and steps at the rates of a system; the robot itself for neither.
+
+    What slips counts as moved by no doing of the robot.
+    """
+    once = 0.5 if episode.fault == "no-effect" else 1.0  # there are many actions, and few looks and loads
+    kinds = [("look-alike", errors.perceptions, math.inf), ("slipped", errors.steps, math.inf)]
+    kinds += [("no-effect", errors.steps, math.inf), (episode.fault, once, 1)]
+    for fault, share, most in kinds:
+        if fault and share:
+            robot = FaultyRobot(
+                robot, fault, Random(f"{episode.seed} {fault}"), share, most=most, slip=lambda: verdict.apply("knock"),
+                look_alike=lambda phrase: look_alike(simulation.truth(), phrase),
+            )  # fmt: skip
+    return robot
+
+
+def _went_wrong(run: Run) -> Row:
+    """Return how many policies, looks and steps went wrong, as a column; none where nothing was to go wrong."""
+    wrong: list[str] = []
+    robot: Any = run.body.robot
+    while isinstance(robot, FaultyRobot):
+        wrong, robot = wrong + robot.wrong, robot.robot
+    model = run.planner.model
+    errs = robot is not run.body.robot or isinstance(model, DisturbedModel)
+    return {"went_wrong": len(wrong) + (len(model.wrong) if isinstance(model, DisturbedModel) else 0)} if errs else {}
 
 
 def made_ready(robot: Robot) -> Robot:

@@ -1,0 +1,29 @@
+"""Measuring what is made up for when policies, looks and steps go wrong."""
+
+from vlp.evaluation.disturbing import cases, left, table, ways_on
+
+
+def row(errors, share, index, arm, success):
+    return {
+        "errors": errors, "share": share, "index": index, "arm": arm, "success": success, "policies": 2, "steps": 8, "robot_s": 40.0,
+    }  # fmt: skip
+
+
+def test_what_has_a_row_is_not_run_again_and_the_first_cases_are_of_every_kind():
+    """Guards against a measurement that ends with one kind of error alone, and against rows that are counted twice."""
+    todo = cases((0.1, 0.3), 2)
+    assert len(todo) == 2 * 3 * 2 * len(ways_on()) and {case.errors for case in todo[: len(todo) // 2]} == {
+        "policies", "perceptions", "steps",
+    }  # fmt: skip
+    rows = [row("policies", 0.1, 0, arm, True) for arm in ways_on()]
+    assert left(todo, rows) == list(range(len(ways_on()), len(todo)))
+
+
+def test_the_table_counts_each_system_for_itself():
+    """Guards against a column that holds the rows of another system."""
+    rows = [row("steps", 0.2, i, "fixed plan", False) for i in range(4)] + [
+        row("steps", 0.2, i, "retries", True) for i in range(4)
+    ]
+    lines = [line for line in table(rows) if line.startswith("| steps")]
+    assert len(lines) == 1 and "(0 of 4" in lines[0].split(" | ")[2] and "(4 of 4" in lines[0].split(" | ")[4]
+    assert lines[0].count("not run") == 3
