@@ -79,13 +79,9 @@ def test_a_rate_that_is_no_share_is_refused(share):
 
 def test_new_policies_make_up_for_a_wrong_one(tmp_path):
     """Guards against rates that reach no model: the first policy of this episode takes the wrong thing, and a check tells."""
+    episode, errors = sample_episode(11_000_005, "static"), Errors(policies=0.5)
     whole, fixed = (
-        run_episode(
-            sample_episode(11_000_005, "static"),
-            System(None, "oracle", without, errors=Errors(policies=0.5)),
-            tmp_path / "runs",
-        )
-        for without in ("", "replan")
+        run_episode(episode, System(None, "oracle", without, errors=errors), tmp_path / "runs") for without in ("", "replan")
     )
     assert whole["success"] and whole["policies"] > 1 and whole["went_wrong"]
     assert not fixed["success"] and fixed["went_wrong"] and "check failed" in fixed["cause"]

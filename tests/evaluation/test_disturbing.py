@@ -4,9 +4,8 @@ from vlp.evaluation.disturbing import cases, left, table, ways_on
 
 
 def row(errors, share, index, arm, success):
-    return {
-        "errors": errors, "share": share, "index": index, "arm": arm, "success": success, "policies": 2, "steps": 8, "robot_s": 40.0,
-    }  # fmt: skip
+    named = {"errors": errors, "share": share, "index": index, "arm": arm}
+    return {**named, "success": success, "policies": 2, "steps": 8, "robot_s": 40.0}
 
 
 def test_what_has_a_row_is_not_run_again_and_the_first_cases_are_of_every_kind():
@@ -21,9 +20,7 @@ def test_what_has_a_row_is_not_run_again_and_the_first_cases_are_of_every_kind()
 
 def test_the_table_counts_each_system_for_itself():
     """Guards against a column that holds the rows of another system."""
-    rows = [row("steps", 0.2, i, "fixed plan", False) for i in range(4)] + [
-        row("steps", 0.2, i, "retries", True) for i in range(4)
-    ]
+    rows = [row("steps", 0.2, i, arm, arm == "retries") for i in range(4) for arm in ("fixed plan", "retries")]
     lines = [line for line in table(rows) if line.startswith("| steps")]
     assert len(lines) == 1 and "(0 of 4" in lines[0].split(" | ")[2] and "(4 of 4" in lines[0].split(" | ")[4]
     assert lines[0].count("not run") == 3
