@@ -31,6 +31,12 @@ BOX = Station((0, 0, 0), (0.70, 0.0, 0.695), "in", (0.56, -0.33), (0.83, 0.33), 
 HAND = (0.06, 0.09)
 
 
+def anywhere(x: float, y: float) -> bool:
+    """The robot has room wherever its hand is."""
+    del x, y
+    return True
+
+
 def hsr_at(place, seed=41, pulled_m=0.0, travel_m=0.8):
     """A scope that knows the home and moves nothing."""
     memory = ActionMemory(at=place, pulled_m={place: pulled_m})
@@ -63,16 +69,25 @@ def test_the_arm_of_the_hsr_goes_over_the_front_of_the_drawer():
 
 def test_a_thing_goes_where_nothing_lies_in_a_drawer_and_in_the_middle_of_an_empty_one():
     """Guards against an apple that was lowered on a tennis ball: jammed, the physics diverged with 21,758 N on the drawer."""
-    x, y, floor_m = spot_inside(heights(BOX), BOX, (0.04, 0.04), HAND, 0.03)
+    x, y, floor_m = spot_inside(heights(BOX), BOX, (0.04, 0.04), HAND, 0.03, anywhere)
     assert (x, y, floor_m) == (pytest.approx(BOX.middle[0], abs=0.02), pytest.approx(0.0, abs=0.02), BOX.floor_m)
     ball = heights(BOX, (0.70, 0.0, 0.034, 0.067))
-    x, y, floor_m = spot_inside(ball, BOX, (0.04, 0.04), HAND, 0.03)
+    x, y, floor_m = spot_inside(ball, BOX, (0.04, 0.04), HAND, 0.03, anywhere)
     assert floor_m == BOX.floor_m and max(abs(x - 0.70) - 0.06, abs(y) - 0.09) > 0.034 - 0.011  # clear of the fingers, too
+
+
+def test_the_base_of_the_hsr_keeps_off_the_wall_that_a_basket_stands_at():
+    """Guards against a ball that was put to the right of a brick: the base pressed the room's wall, six times in a row."""
+    scope = hsr_at("basket")
+    there = scope.surface
+    brick = heights(there, (there.middle[0], 0.02, 0.05, 0.05))
+    assert spot_inside(brick, there, (0.034, 0.034), HAND, 0.02, anywhere)[1] < -0.08
+    assert spot_inside(brick, there, (0.034, 0.034), HAND, 0.02, scope.stands_over)[1] > -0.06
 
 
 def test_in_a_full_bin_a_thing_is_let_go_on_what_lies_there():
     full = heights(BOX, (0.695, 0.0, 0.4, 0.08))
-    assert spot_inside(full, BOX, (0.04, 0.04), HAND, 0.03)[2] == pytest.approx(BOX.floor_m + 0.08)
+    assert spot_inside(full, BOX, (0.04, 0.04), HAND, 0.03, anywhere)[2] == pytest.approx(BOX.floor_m + 0.08)
 
 
 def test_what_stands_on_the_cabinet_is_not_in_its_drawer():

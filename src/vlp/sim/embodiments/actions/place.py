@@ -202,7 +202,7 @@ def _at_free_spot(scope: Scope, held: Held) -> tuple[float, float, float]:
     lying = (held.size_m[2] / 2, max(held.size_m[:2]) / 2)
     thing = (_radius(held), _radius(held)) if held.from_above else lying
     hand = ahead_m, scope.gripper.knuckle_reach(held.let_go_m)
-    x, y, floor_m = spot_inside(heights, there, thing, hand, held.below_tip_m)
+    x, y, floor_m = spot_inside(heights, there, thing, hand, held.below_tip_m, scope.stands_over)
     return x, y, floor_m + max(0.0, least_m - held.below_tip_m)
 
 

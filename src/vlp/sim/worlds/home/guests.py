@@ -19,7 +19,7 @@ from vlp.sim.worlds.tasks import Split
 
 
 class GuestTasks(HomeTasks):
-    """`vlp.sim.worlds.tasks.Tasks` of the world `guests`: the table is to be set for six; a typed sentence may ask for anything."""
+    """`vlp.sim.worlds.tasks.Tasks` of the world `guests`: the table is set for six; a typed sentence may ask for anything."""
 
     @property
     def kinds(self) -> dict[str, dict[str, float]]:
