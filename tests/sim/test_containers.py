@@ -16,6 +16,7 @@ from vlp.sim.embodiments.actions.approach import Approach, choose_approach
 from vlp.sim.embodiments.actions.front import _slant
 from vlp.sim.embodiments.actions.grasp import choose_hold
 from vlp.sim.embodiments.actions.inside import spot_inside
+from vlp.sim.embodiments.actions.place import _on_surface
 from vlp.sim.embodiments.actions.scope import ActionMemory, Held
 from vlp.sim.embodiments.anymal.body import mechanics as anymal
 from vlp.sim.embodiments.anymal.scope import AnymalScope
@@ -223,3 +224,19 @@ def test_anymal_steps_back_before_the_cupboard_and_not_into_the_table_behind_it(
     home = known("anymal", "home", 41)
     at = {place: AnymalScope(SimpleNamespace(), home, ActionMemory(at=place), None) for place in ("cupboard", "shelf: upper")}
     assert at["cupboard"].folds_m(True) > 0.3 and at["shelf: upper"].folds_m(True) < 0.15
+
+
+def test_on_a_full_table_the_hand_comes_down_beside_what_is_low_and_not_twice_where_it_touched_something():
+    """Guards against a lemon between a juice and a box: the hand touched them, and six new policies took the same spot."""
+    scope = hsr_at("kitchen table")
+    there, size = scope.surface, (0.078, 0.054, 0.054)
+    middle = there.low[0] + 0.16
+    tall = [((middle + dx, dy, 0.0), (0.07, 0.07, 0.20)) for dx in (-0.08, 0.08) for dy in (-0.15, 0.0, 0.15)]
+    scope.heights = HeightMap.of_boxes(there.low, there.high, there.floor_m, tall)
+    held = Held("lemon", size, 0.027, 0.054, 0.074, (0.0, 0.0))
+    hand = scope.gripper.knuckle_reach(held.let_go_m)
+    first = _on_surface(scope, held)
+    assert scope.heights.highest_within(first.x, first.y, 0.06, hand, 0.0) < there.floor_m + 0.05
+    scope.memory.blocked = ("lemon", 1)
+    second = _on_surface(scope, held)
+    assert math.hypot(second.x - first.x, second.y - first.y) > 0.05

@@ -68,7 +68,9 @@ def _wanted(rng: np.random.Generator) -> Iterator[tuple[str, tuple[str, ...]]]:
     food, clutter = ([name for name in names if _handy(products()[name])] for names in (food, clutter))
     yield from ((name, ("kitchen table",)) for name in (*from_plate[:2], *clutter[:3]))
     away = ("coffee table",) * 5 + ("cabinet",) * 3 + ("shelf: middle",) * 2 + ("shelf: upper",)
-    for name, place in zip(rng.permutation([*from_cup[:6], *drinks[:3], *food[:2]]).tolist(), away, strict=False):
+    names = rng.permutation([*from_cup[:6], *drinks[:3], *food[:2]]).tolist()
+    names.sort(key=lambda name: products()[name].shape != "cup")  # cups are taken from above, so under no board
+    for name, place in zip(names, away, strict=True):
         yield name, (place,)
     yield next(name for name in food[2:] if products()[name].size_m[2] < 0.10), ("drawer",)
 
