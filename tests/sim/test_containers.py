@@ -18,6 +18,7 @@ from vlp.sim.embodiments.actions.grasp import choose_hold
 from vlp.sim.embodiments.actions.inside import spot_inside
 from vlp.sim.embodiments.actions.place import _on_surface
 from vlp.sim.embodiments.actions.scope import ActionMemory, Held
+from vlp.sim.embodiments.actions.spots import free_spot
 from vlp.sim.embodiments.anymal.body import mechanics as anymal
 from vlp.sim.embodiments.anymal.scope import AnymalScope
 from vlp.sim.embodiments.hsr.actions.scope import FOREARM_M, HsrScope
@@ -240,3 +241,15 @@ def test_on_a_full_table_the_hand_comes_down_beside_what_is_low_and_not_twice_wh
     scope.memory.blocked = ("lemon", 1)
     second = _on_surface(scope, held)
     assert math.hypot(second.x - first.x, second.y - first.y) > 0.05
+
+
+def test_what_comes_from_the_front_goes_to_the_back_so_that_a_table_takes_more_than_a_row():
+    """Guards against a row of mugs and cans at the table's edge: after five the next had no way in, at the 71st of 105 steps."""
+    there = hsr_at("kitchen table").surface
+    boxes: list[tuple[tuple[float, float, float], tuple[float, float, float]]] = []
+    for _ in range(9):
+        heights_now = HeightMap.of_boxes(there.low, there.high, there.floor_m, boxes)
+        lanes = heights_now.way_in(0.09) < there.floor_m + 0.025
+        x, y = free_spot(heights_now, 0.045, (9.0, 9.0), lanes, deep=True)
+        boxes.append(((x, y, 0.0), (0.09, 0.09, 0.10)))
+    assert boxes[0][0][0] > boxes[-1][0][0] + 0.10

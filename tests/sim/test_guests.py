@@ -14,7 +14,7 @@ from vlp.sim.worlds.home.tasks.goals import place_under, room_of
 from vlp.sim.worlds.home.tasks.symbolic import execute
 from vlp.sim.worlds.home.true_state import truth_of
 
-HOMES = [truth_of(sample_guests(seed)) for seed in range(40)]
+HOMES = [truth_of(sample_guests(seed)) for seed in range(20)]
 
 
 @pytest.mark.parametrize("robot", EMBODIMENTS)

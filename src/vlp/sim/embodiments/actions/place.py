@@ -62,7 +62,8 @@ def _put_at(scope: Scope, held: Held, name: str) -> dict[str, Any]:
     there = scope.map.places[name]
     if there.headroom_m < math.inf or (there.takes == "on" and not held.from_above):
         scope.work_at(name)
-        return put_ahead(scope, held, lambda allowed: (*_free(scope, held, allowed), scope.floor_m))
+        deep = there.headroom_m == math.inf
+        return put_ahead(scope, held, lambda allowed: (*_free(scope, held, allowed, deep), scope.floor_m))
     if there.takes == "in":
         return _into(scope, held, name)
     return _put(scope, held, name, lambda: _on_surface(scope, held))
@@ -224,9 +225,9 @@ def _radius(held: Held) -> float:
     return held.size_m[1] / 2 if is_round(held.phrase) else math.hypot(held.size_m[0], held.size_m[1]) / 2
 
 
-def _free(scope: Scope, held: Held, allowed: NDArray[np.bool_] | None = None) -> tuple[float, float]:
+def _free(scope: Scope, held: Held, allowed: NDArray[np.bool_] | None = None, deep: bool = False) -> tuple[float, float]:
     assert scope.heights is not None
-    return free_spot(scope.heights, _radius(held), into(scope.frame, *held.taken_from), allowed)
+    return free_spot(scope.heights, _radius(held), into(scope.frame, *held.taken_from), allowed, deep)
 
 
 def _hand(scope: Scope, held: Held) -> tuple[float, float]:

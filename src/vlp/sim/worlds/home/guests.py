@@ -67,12 +67,12 @@ def _wanted(rng: np.random.Generator) -> Iterator[tuple[str, tuple[str, ...]]]:
     from_cup = [name for name in dishes if name not in from_plate]
     food, clutter = ([name for name in names if _handy(products()[name])] for names in (food, clutter))
     yield from ((name, ("kitchen table",)) for name in (*from_plate[:2], *clutter[:3]))
-    away = ("coffee table",) * 5 + ("cabinet",) * 3 + ("shelf: middle",) * 2 + ("shelf: upper",)
-    names = rng.permutation([*from_cup[:6], *drinks[:3], *food[:2]]).tolist()
+    away = ("coffee table",) * 6 + ("cabinet",) * 2 + ("shelf: middle",) * 2 + ("shelf: upper",)
+    names = rng.permutation([*from_cup[:6], *drinks[:2], *food[:3]]).tolist()
     names.sort(key=lambda name: products()[name].shape != "cup")  # cups are taken from above, so under no board
     for name, place in zip(names, away, strict=True):
         yield name, (place,)
-    yield next(name for name in food[2:] if products()[name].size_m[2] < 0.10), ("drawer",)
+    yield next(name for name in food[3:] if products()[name].size_m[2] < 0.10), ("drawer",)
 
 
 def _shuffled(rng: np.random.Generator, *categories: str) -> list[str]:
@@ -80,6 +80,10 @@ def _shuffled(rng: np.random.Generator, *categories: str) -> list[str]:
 
 
 def _handy(product: Product) -> bool:
-    """Return whether every hand takes it, and it needs no more room on the table than a mug."""
-    narrowest_hand_m = 0.09
-    return product.width_m <= narrowest_hand_m and max(product.size_m[:2]) <= products()["red mug"].size_m[0]
+    """Return whether every hand takes it from above, and it needs no more room on the table than a mug.
+
+    What is put down from the front needs a lane from the table's edge, and a table has four of them.
+    """
+    widest_m, highest_m = 0.09, 0.13
+    low = product.width_m <= widest_m and product.size_m[2] <= highest_m
+    return low and max(product.size_m[:2]) <= products()["red mug"].size_m[0]
