@@ -244,10 +244,10 @@ def test_on_a_full_table_the_hand_comes_down_beside_what_is_low_and_not_twice_wh
 
 
 def test_what_comes_from_the_front_goes_to_the_back_so_that_a_table_takes_more_than_a_row():
-    """Guards against a row of mugs and cans at the table's edge: after five the next had no way in, at the 71st of 105 steps."""
+    """Guards against a row of mugs and cans at the table's edge: the next had no way in, at the 72nd step of 105."""
     there = hsr_at("kitchen table").surface
     boxes: list[tuple[tuple[float, float, float], tuple[float, float, float]]] = []
-    for _ in range(9):
+    for _ in range(14):
         heights_now = HeightMap.of_boxes(there.low, there.high, there.floor_m, boxes)
         lanes = heights_now.way_in(0.09) < there.floor_m + 0.025
         x, y = free_spot(heights_now, 0.045, (9.0, 9.0), lanes, deep=True)
