@@ -62,7 +62,7 @@ def _put_at(scope: Scope, held: Held, name: str) -> dict[str, Any]:
     there = scope.map.places[name]
     if there.headroom_m < math.inf or (there.takes == "on" and not held.from_above):
         scope.work_at(name)
-        deep = there.headroom_m == math.inf
+        deep = there.under_m == math.inf  # a table on legs; a cabinet stands at a wall
         return put_ahead(scope, held, lambda allowed: (*_free(scope, held, allowed, deep), scope.floor_m))
     if there.takes == "in":
         return _into(scope, held, name)
