@@ -17,7 +17,7 @@ from vlp.sim.worlds.home.sampling import sample_home
 from vlp.sim.worlds.home.tasks import steps
 from vlp.sim.worlds.home.tasks.expert import all_steps, plan
 from vlp.sim.worlds.home.tasks.families import draw_task, families
-from vlp.sim.worlds.home.tasks.goals import place_under, relation_of, takes
+from vlp.sim.worlds.home.tasks.goals import Enough, place_under, relation_of, takes
 from vlp.sim.worlds.home.tasks.reading import read_task
 from vlp.sim.worlds.home.tasks.symbolic import execute, midway
 from vlp.sim.worlds.home.tasks.task import HomeTask
@@ -260,6 +260,16 @@ def test_a_robot_is_asked_for_nothing_of_which_it_can_do_a_part_only() -> None:
     tidy, tasks = families()["tidy"].build(bear, {}), HomeTasks()
     assert tasks.able(bear, tidy, manifest_in("hsr", "home")) and not tasks.able(bear, tidy, manifest_in("anymal", "home"))
     assert "cannot" not in tasks.policy(bear, tidy, manifest_in("anymal", "home"))  # the rest of it is done
+
+
+def test_what_a_check_denies_of_a_table_that_is_laid_is_put_there_again() -> None:
+    """Guards against an empty policy, refused three times: a run of 100 steps failed at the last look over the table."""
+    truth, task = drawn("lay", least=1)[0]
+    then, _ = execute(plan(truth, task), truth)
+    laid = next(goal for goal in task.goals if isinstance(goal, Enough)).there(then.truth)[0]
+    again = list(all_steps(plan(then.truth, task, [laid])))
+    assert [step["do"] for step in again[:4]] == ["locate", "grasp", "lift", "place"] and again[0]["object"] == laid
+    assert again[3]["target"] == "kitchen table"
 
 
 def test_setting_the_table_is_a_long_task() -> None:

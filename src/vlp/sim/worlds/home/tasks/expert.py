@@ -83,6 +83,8 @@ def _written(
     writer, gone = Writer(truth, opening_m=opening_m, put_off=put_off), list[str]()
     todo = [goal for goal in task.goals if not goal.holds(truth) or set(goal.subjects) & set(doubted)]
     todo += [goal for goal in task.goals if isinstance(goal, Shut) and goal not in todo]  # it may have to be opened
+    several = [goal for goal in task.goals if isinstance(goal, Enough)]
+    todo += [Rests(name, goal.place) for goal in several for name in goal.there(truth) if name in doubted]
     while todo:
         goal = _next(writer, todo, task.undo)
         todo.remove(goal)
