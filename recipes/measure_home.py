@@ -25,10 +25,11 @@ from vlp.sim import EMBODIMENTS
 ROWS = {
     **dict.fromkeys(("put", "put_away", "take_out", "hand", "pour", "lamp", "inspect", "find", "tidy"), ("upper", 50)),
     "lay": ("upper", 20),
+    "guests": ("upper", 20),
     "household": ("household", 200),
     "household-day": ("household-day", 10),
 }
-"""By family or suite: the suite, and how many cases of each body are wanted."""
+"""By family, world or suite: the suite, and how many cases of each body are wanted; `guests` is `lay` for six."""
 ROUNDS = (0.06, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 """Which share of its cases every row has reached after each round."""
 
@@ -63,7 +64,8 @@ def measure(name: str, robot: str, n: int, out: Path, split: str, workers: int, 
     path = folder(out, split, name, robot)
     command = [sys.executable, "-m", "vlp.cli.main", "bench", "run", suite, "--robot", robot, "--n", str(n), "--out", str(path)]
     command += ["--split", split, "--workers", str(workers)]
-    command += ["--world", "home", "--family", name] if suite == "upper" else []
+    world, family = ("guests", "lay") if name == "guests" else ("home", name)
+    command += ["--world", world, "--family", family] if suite == "upper" else []
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         process.wait(max(1.0, end_s - time.monotonic()))

@@ -36,6 +36,9 @@ IN_PLACE = {
     "vlp bench run changes --world home --n 20": InPlace(
         LONG, "vlp bench run changes --change shut --world home --n 1 --workers 1"
     ),
+    "vlp bench run upper --world guests --robot hsr --n 20": InPlace(
+        LONG, "vlp bench run upper --world home --robot hsr --family lamp --n 1 --workers 1"
+    ),
     "vlp bench run upper --world home --robot anymal --n 20": InPlace(
         LONG, "vlp bench run upper --world home --robot anymal --family lamp --n 1 --workers 1"
     ),

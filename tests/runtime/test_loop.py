@@ -171,6 +171,12 @@ def test_new_policies_are_bounded(make_run):
     assert len(run.of("policy")) == 4
 
 
+def test_a_long_task_may_have_a_new_policy_for_every_ten_of_its_steps_and_none_where_there_is_to_be_none():
+    """Guards against a table for six that was given up after 68 steps, when seven of 15 grasps had failed."""
+    assert [Budget().replans_after(steps) for steps in (0, 59, 68, 109, 5000)] == [6, 6, 6, 10, 18]
+    assert Budget(replans=0).replans_after(5000) == 0
+
+
 def test_a_new_instruction_takes_over_at_the_next_boundary(make_run):
     put_back = {
         "goal": "the blue ball is in the green bowl",

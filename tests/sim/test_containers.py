@@ -16,7 +16,9 @@ from vlp.sim.embodiments.actions.approach import Approach, choose_approach
 from vlp.sim.embodiments.actions.front import _slant
 from vlp.sim.embodiments.actions.grasp import choose_hold
 from vlp.sim.embodiments.actions.inside import spot_inside
+from vlp.sim.embodiments.actions.place import _on_surface
 from vlp.sim.embodiments.actions.scope import ActionMemory, Held
+from vlp.sim.embodiments.actions.spots import free_spot
 from vlp.sim.embodiments.anymal.body import mechanics as anymal
 from vlp.sim.embodiments.anymal.scope import AnymalScope
 from vlp.sim.embodiments.hsr.actions.scope import FOREARM_M, HsrScope
@@ -29,6 +31,12 @@ from vlp.sim.worlds.protocol import Station
 
 BOX = Station((0, 0, 0), (0.70, 0.0, 0.695), "in", (0.56, -0.33), (0.83, 0.33), 0.575, out_m=0.32)
 HAND = (0.06, 0.09)
+
+
+def anywhere(x: float, y: float) -> bool:
+    """The robot has room wherever its hand is."""
+    del x, y
+    return True
 
 
 def hsr_at(place, seed=41, pulled_m=0.0, travel_m=0.8):
@@ -63,16 +71,25 @@ def test_the_arm_of_the_hsr_goes_over_the_front_of_the_drawer():
 
 def test_a_thing_goes_where_nothing_lies_in_a_drawer_and_in_the_middle_of_an_empty_one():
     """Guards against an apple that was lowered on a tennis ball: jammed, the physics diverged with 21,758 N on the drawer."""
-    x, y, floor_m = spot_inside(heights(BOX), BOX, (0.04, 0.04), HAND, 0.03)
+    x, y, floor_m = spot_inside(heights(BOX), BOX, (0.04, 0.04), HAND, 0.03, anywhere)
     assert (x, y, floor_m) == (pytest.approx(BOX.middle[0], abs=0.02), pytest.approx(0.0, abs=0.02), BOX.floor_m)
     ball = heights(BOX, (0.70, 0.0, 0.034, 0.067))
-    x, y, floor_m = spot_inside(ball, BOX, (0.04, 0.04), HAND, 0.03)
+    x, y, floor_m = spot_inside(ball, BOX, (0.04, 0.04), HAND, 0.03, anywhere)
     assert floor_m == BOX.floor_m and max(abs(x - 0.70) - 0.06, abs(y) - 0.09) > 0.034 - 0.011  # clear of the fingers, too
+
+
+def test_the_base_of_the_hsr_keeps_off_the_wall_that_a_basket_stands_at():
+    """Guards against a ball that was put to the right of a brick: the base pressed the room's wall, six times in a row."""
+    scope = hsr_at("basket")
+    there = scope.surface
+    brick = heights(there, (there.middle[0], 0.02, 0.05, 0.05))
+    assert spot_inside(brick, there, (0.034, 0.034), HAND, 0.02, anywhere)[1] < -0.08
+    assert spot_inside(brick, there, (0.034, 0.034), HAND, 0.02, scope.stands_over)[1] > -0.06
 
 
 def test_in_a_full_bin_a_thing_is_let_go_on_what_lies_there():
     full = heights(BOX, (0.695, 0.0, 0.4, 0.08))
-    assert spot_inside(full, BOX, (0.04, 0.04), HAND, 0.03)[2] == pytest.approx(BOX.floor_m + 0.08)
+    assert spot_inside(full, BOX, (0.04, 0.04), HAND, 0.03, anywhere)[2] == pytest.approx(BOX.floor_m + 0.08)
 
 
 def test_what_stands_on_the_cabinet_is_not_in_its_drawer():
@@ -208,3 +225,31 @@ def test_anymal_steps_back_before_the_cupboard_and_not_into_the_table_behind_it(
     home = known("anymal", "home", 41)
     at = {place: AnymalScope(SimpleNamespace(), home, ActionMemory(at=place), None) for place in ("cupboard", "shelf: upper")}
     assert at["cupboard"].folds_m(True) > 0.3 and at["shelf: upper"].folds_m(True) < 0.15
+
+
+def test_on_a_full_table_the_hand_comes_down_beside_what_is_low_and_not_twice_where_it_touched_something():
+    """Guards against a lemon between a juice and a box: the hand touched them, and six new policies took the same spot."""
+    scope = hsr_at("kitchen table")
+    there, size = scope.surface, (0.078, 0.054, 0.054)
+    middle = there.low[0] + 0.16
+    tall = [((middle + dx, dy, 0.0), (0.07, 0.07, 0.20)) for dx in (-0.08, 0.08) for dy in (-0.15, 0.0, 0.15)]
+    scope.heights = HeightMap.of_boxes(there.low, there.high, there.floor_m, tall)
+    held = Held("lemon", size, 0.027, 0.054, 0.074, (0.0, 0.0))
+    hand = scope.gripper.knuckle_reach(held.let_go_m)
+    first = _on_surface(scope, held)
+    assert scope.heights.highest_within(first.x, first.y, 0.06, hand, 0.0) < there.floor_m + 0.05
+    scope.memory.blocked = ("lemon", 1)
+    second = _on_surface(scope, held)
+    assert math.hypot(second.x - first.x, second.y - first.y) > 0.05
+
+
+def test_what_comes_from_the_front_goes_to_the_back_so_that_a_table_takes_more_than_a_row():
+    """Guards against a row of mugs and cans at the table's edge: the next had no way in, at the 72nd step of 105."""
+    there = hsr_at("kitchen table").surface
+    boxes: list[tuple[tuple[float, float, float], tuple[float, float, float]]] = []
+    for _ in range(14):
+        heights_now = HeightMap.of_boxes(there.low, there.high, there.floor_m, boxes)
+        lanes = heights_now.way_in(0.09) < there.floor_m + 0.025
+        x, y = free_spot(heights_now, 0.045, (9.0, 9.0), lanes, deep=True)
+        boxes.append(((x, y, 0.0), (0.09, 0.09, 0.10)))
+    assert boxes[0][0][0] > boxes[-1][0][0] + 0.10

@@ -124,8 +124,8 @@ class WrongTasks:
     def read(self, sentence, truth, before=None):
         del sentence, truth, before
 
-    def policy(self, truth, task, manifest=None, doubted=()):
-        del truth, task, manifest, doubted
+    def policy(self, truth, task, manifest=None, doubted=(), put_off=()):
+        del truth, task, manifest, doubted, put_off
         return {"goal": "the cart flies", "subtasks": [{"name": "fly", "steps": [{"do": "fly"}]}]}
 
 

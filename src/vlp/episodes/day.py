@@ -31,7 +31,7 @@ def run_day(
     robot, simulation = stage = open_stage(seed, world, system)
     for n in range(commands):
         truth, task = simulation.truth(), None
-        while task is None or "cannot" in tasks.policy(truth, task, robot.describe()):
+        while task is None or not tasks.able(truth, task, robot.describe()):
             task = tasks.draw(truth, rng, "test" if split_of(seed) == "test" else "train", tasks.kinds["household"])
         made_ready(robot)  # a command that was stopped is over
         episode = Episode(seed, seed, "household", task, (), world)

@@ -16,7 +16,9 @@ from vlp.sim.worlds.tasks import Tasks, WorldTask
 
 
 class ExpertModel:
-    """A `Model` that reads nothing of its prompt but a check that failed: upper baseline of what a model could write.
+    """A `Model` that reads nothing of its prompt but the step that failed: upper baseline of what a model could write.
+
+    What it could not take it tries again after all else: what was in the way or in front of it may be gone then.
 
     Args:
         tasks: those of the world, whose expert it is.
@@ -46,6 +48,7 @@ class ExpertModel:
         self._truth = truth
         self._task = task
         self._manifest = manifest
+        self._put_off: list[str] = []
 
     def generate(
         self,
@@ -67,9 +70,12 @@ class ExpertModel:
             policy: dict[str, Any] = {"goal": "what was said", "cannot": "the instruction belongs to no task"}
         else:
             truth = self._truth()
-            policy = self._tasks.policy(truth, task, self._manifest)
+            failed = [*_failed("locate", task, messages), *_failed("grasp", task, messages)]
+            self._put_off = [*(name for name in self._put_off if name not in failed), *failed]
+            policy = self._tasks.policy(truth, task, self._manifest, put_off=self._put_off)
             if grammar is not None and _claims(policy) and not Draft202012Validator(grammar).is_valid(policy):
-                policy = self._tasks.policy(truth, task, self._manifest, _doubted(task, messages))
+                doubted = _failed("check", task, messages) or list(task.subjects)
+                policy = self._tasks.policy(truth, task, self._manifest, doubted, self._put_off)
         text = json.dumps(policy, separators=(",", ":"))
         if on_text:
             on_text(text)
@@ -81,7 +87,7 @@ def _claims(policy: dict[str, Any]) -> bool:
     return all(step["do"] == "check" for subtask in policy.get("subtasks", ()) for step in subtask["steps"])
 
 
-def _doubted(task: WorldTask, messages: Sequence[Message]) -> list[str]:
-    """Return the things that the failed check was about; all of the task's where it says of none."""
+def _failed(do: str, task: WorldTask, messages: Sequence[Message]) -> list[str]:
+    """Return the things of a task that the step which failed just now was about, where it is of that primitive."""
     said = "\n".join(message.text for message in messages)
-    return [name for name in task.subjects if f"failed: check {name} " in said] or list(task.subjects)
+    return [name for name in task.subjects if f"failed: {do} {name} " in said]

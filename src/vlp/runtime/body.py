@@ -42,7 +42,7 @@ class Budget:
     """Bounds on one run; times are wall-clock seconds.
 
     Args:
-        replans: new policies per instruction after the first.
+        replans: new policies per instruction after the first; see `replans_after`.
         replies: replies per policy: the first one and the corrected ones.
         model_s: one reply.
         observe_s: one observation.
@@ -61,6 +61,13 @@ class Budget:
     run_s: float = 1800.0
     reply_tokens: int = 2048
     instructions: int = 100
+
+    def replans_after(self, steps: int) -> int:
+        """Return how many new policies an instruction may have after so many steps of a run.
+
+        A long task meets more that fails: one for ten steps, and at most three times the usual number.
+        """
+        return min(max(self.replans, steps // 10), 3 * self.replans)
 
 
 class ProgramFault(VlpError):

@@ -234,9 +234,9 @@ class Loop:
             if self._must_plan():
                 if why := self._not_taken_twice():
                     return Outcome("failure", why)
-                if progress.replans >= self.budget.replans:
+                if progress.replans >= (most := self.budget.replans_after(progress.steps)):
                     why = "; ".join(progress.triggers.values())
-                    return Outcome("failure", f"{self.budget.replans} new policies were not enough; last: {why}")
+                    return Outcome("failure", f"{most} new policies were not enough; last: {why}")
                 self._plan()
             elif progress.failed:
                 return Outcome("failure", self.memory.knowledge.failures[-1])

@@ -17,6 +17,7 @@ EMBODIMENTS: dict[str, str] = {
 WORLDS: dict[str, str] = {
     "tabletop": "vlp.sim.worlds.tabletop.tabletop:Tabletop",
     "home": "vlp.sim.worlds.home.home:Home",
+    "guests": "vlp.sim.worlds.home.guests:Guests",
 }
 """Objects or classes that fit `vlp.sim.worlds.protocol.World`; the first row is the default."""
 

@@ -94,6 +94,11 @@ class HeightMap:
         inside = self._within(x, y, half_x, half_y, yaw_rad)
         return float(self.heights[inside].max()) if inside.any() else self.floor_m
 
+    def highest_around(self, half_x: float, half_y: float) -> Array:
+        """Return, for every cell, the greatest height within an upright rectangle around it."""
+        size = 2 * round(half_x / CELL_M) + 1, 2 * round(half_y / CELL_M) + 1
+        return np.asarray(ndimage.maximum_filter(self.heights, size, mode="nearest"), dtype=np.float64)
+
     def seen_within(self, x: float, y: float, half_x: float, half_y: float) -> float:
         """Return the share of a rectangle that the camera sees, 0 to 1."""
         inside = self._within(x, y, half_x, half_y, 0.0)

@@ -205,7 +205,12 @@ class Tasks(Protocol):
         ...
 
     def policy(
-        self, truth: Truth, task: WorldTask, manifest: Manifest | None = None, doubted: Sequence[str] = ()
+        self,
+        truth: Truth,
+        task: WorldTask,
+        manifest: Manifest | None = None,
+        doubted: Sequence[str] = (),
+        put_off: Sequence[str] = (),
     ) -> dict[str, Any]:
         """Return the expert's policy for a task from any state midway, as plain data in the form of the policy language.
 
@@ -214,5 +219,16 @@ class Tasks(Protocol):
             task: what is to be done.
             manifest: the robot's; what it cannot do is answered by `cannot`. None for all primitives that the task needs.
             doubted: things of which a check has denied that they are where they should be; they are put there again.
+            put_off: things that could not be taken, the last one last; where the order is free, others come first.
+        """
+        ...
+
+    def able(self, truth: Truth, task: WorldTask, manifest: Manifest) -> bool:
+        """Return whether a robot can do all of a task from a state; what it cannot do is not asked for in episodes.
+
+        Args:
+            truth: the true state.
+            task: what is to be done.
+            manifest: the robot's.
         """
         ...

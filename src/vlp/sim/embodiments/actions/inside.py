@@ -1,5 +1,6 @@
 """Where in a drawer, a bin or a basket one more thing goes: where the height map shows nothing, with room for the hand."""
 
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -11,7 +12,9 @@ Half = tuple[float, float]
 """Half extents in metres ahead and to the side."""
 
 
-def spot_inside(heights: HeightMap, there: Station, thing: Half, hand: Half, below_m: float) -> tuple[float, float, float]:
+def spot_inside(
+    heights: HeightMap, there: Station, thing: Half, hand: Half, below_m: float, stands: Callable[[float, float], bool]
+) -> tuple[float, float, float]:
     """Return x, y of the best spot for something that a hand lowers into a container, and the height of what it will rest on.
 
     Args:
@@ -20,6 +23,7 @@ def spot_inside(heights: HeightMap, there: Station, thing: Half, hand: Half, bel
         thing: of what is put in.
         hand: of the hand with its fingers open.
         below_m: how far the thing reaches below the finger tips.
+        stands: whether the robot has room to stand with its hand at a point.
     """
     step_m, noise_m, wall_m = 0.03, 0.02, 0.02  # depth sees walls up to 1 cm away from where they are
     ways = []
@@ -38,7 +42,8 @@ def spot_inside(heights: HeightMap, there: Station, thing: Half, hand: Half, bel
         beside_m = max(0.0, heights.highest_within(x, y, *hand, 0.0) - rests_m - max(below_m, noise_m))
         hidden = 1.0 - heights.seen_within(x, y, thing[0], thing[1])
         away_m = abs(x - there.middle[0]) + abs(y - there.middle[1])
-        return 10 * (rests_m - there.floor_m) + 10 * beside_m + 0.3 * hidden + away_m
+        pressed = 0.0 if stands(x, y) else 10.0  # a basket stands at a wall
+        return 10 * (rests_m - there.floor_m) + 10 * beside_m + 0.3 * hidden + away_m + pressed
 
     x, y = min(product(*ways), key=cost)
     return float(x), float(y), floor(x, y)

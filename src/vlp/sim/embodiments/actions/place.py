@@ -1,5 +1,6 @@
 """place and release: put what is held in a relation to something, set down by feel."""
 
+import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -61,7 +62,8 @@ def _put_at(scope: Scope, held: Held, name: str) -> dict[str, Any]:
     there = scope.map.places[name]
     if there.headroom_m < math.inf or (there.takes == "on" and not held.from_above):
         scope.work_at(name)
-        return put_ahead(scope, held, lambda allowed: (*_free(scope, held, allowed), scope.floor_m))
+        deep = there.under_m == math.inf  # a table on legs; a cabinet stands at a wall
+        return put_ahead(scope, held, lambda allowed: (*_free(scope, held, allowed, deep), scope.floor_m))
     if there.takes == "in":
         return _into(scope, held, name)
     return _put(scope, held, name, lambda: _on_surface(scope, held))
@@ -198,11 +200,10 @@ def _at_free_spot(scope: Scope, held: Held) -> tuple[float, float, float]:
     heights, there = scope.survey(), scope.surface
     if there.out_m is not None and not _lies_open(scope, there):
         raise Failed("closed", f"the {scope.work} is not open wide enough for the hand.")
-    ahead_m, least_m = 0.06, 0.020  # half of the hand, ahead of and behind the fingers; of the tips over the floor
+    least_m = 0.020  # of the tips over the floor
     lying = (held.size_m[2] / 2, max(held.size_m[:2]) / 2)
     thing = (_radius(held), _radius(held)) if held.from_above else lying
-    hand = ahead_m, scope.gripper.knuckle_reach(held.let_go_m)
-    x, y, floor_m = spot_inside(heights, there, thing, hand, held.below_tip_m)
+    x, y, floor_m = spot_inside(heights, there, thing, _hand(scope, held), held.below_tip_m, scope.stands_over)
     return x, y, floor_m + max(0.0, least_m - held.below_tip_m)
 
 
@@ -224,13 +225,35 @@ def _radius(held: Held) -> float:
     return held.size_m[1] / 2 if is_round(held.phrase) else math.hypot(held.size_m[0], held.size_m[1]) / 2
 
 
-def _free(scope: Scope, held: Held, allowed: NDArray[np.bool_] | None = None) -> tuple[float, float]:
+def _free(scope: Scope, held: Held, allowed: NDArray[np.bool_] | None = None, deep: bool = False) -> tuple[float, float]:
     assert scope.heights is not None
-    return free_spot(scope.heights, _radius(held), into(scope.frame, *held.taken_from), allowed)
+    return free_spot(scope.heights, _radius(held), into(scope.frame, *held.taken_from), allowed, deep)
+
+
+def _hand(scope: Scope, held: Held) -> tuple[float, float]:
+    """Return how far the hand stands out ahead of the fingers and to each side when it lets go."""
+    ahead_m = 0.06
+    return ahead_m, scope.gripper.knuckle_reach(held.let_go_m)
 
 
 def _on_surface(scope: Scope, held: Held) -> Spot:
-    return Spot(*_free(scope, held), scope.surface_m)
+    """Return a free spot, where the hand comes down beside nothing that is higher than its tips if there is such a one.
+
+    Each time in a row that the hand touched something the next best spot is taken.
+    """
+    heights = scope.heights
+    assert heights is not None
+    if scope.map.is_one_workspace:
+        return Spot(*_free(scope, held), scope.surface_m)
+    noise_m, apart_m = 0.01, 0.05
+    roomy = heights.highest_around(*_hand(scope, held)) < scope.surface_m + max(held.below_tip_m, noise_m) + noise_m
+    found: list[tuple[float, float]] = []
+    for liked in (roomy, np.ones_like(roomy)):
+        for _ in range(_tries(scope, held) + 1 - len(found)):
+            away = [np.hypot(*np.moveaxis(heights.centres() - spot, -1, 0)) > apart_m for spot in found]
+            with contextlib.suppress(Failed):
+                found.append(_free(scope, held, np.logical_and.reduce([liked, *away])))
+    return Spot(*(found[-1] if found else _free(scope, held)), scope.surface_m)
 
 
 def _beside(scope: Scope, held: Held, target: Located, relation: str) -> Spot:

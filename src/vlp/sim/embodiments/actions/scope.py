@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -192,11 +192,19 @@ class Scope(ABC):
         """
         c, s, unfolds_m = math.cos(heading_rad), math.sin(heading_rad), 0.12
         ends = self.arm_ahead_m, self.arm_ahead_m + before_m + unfolds_m
-        points = [self.in_world(tip[0] - far * c, tip[1] - far * s) for far in ends]
+        room_m = self.room_m([self.in_world(tip[0] - far * c, tip[1] - far * s) for far in ends])
+        return not self.arm_ahead_m or room_m > self.base_m
+
+    def stands_over(self, x: float, y: float) -> bool:
+        """Return whether the base has room where it stands to lower the hand at a point of the frame."""
+        del x, y
+        return True
+
+    def room_m(self, points: Sequence[tuple[float, float]]) -> float:
+        """Return how far the nearest of some points in the world is from walls and furniture other than what is worked at."""
         own, floor = self.map.places[self.work].middle[:2], self.map.floor
         others = tuple(o for o in floor.obstacles if not all(a <= v <= b for a, v, b in zip(o[0], own, o[1], strict=True)))
-        room_m = float(replace(floor, obstacles=others).clearance_m(points).min())
-        return not self.arm_ahead_m or room_m > self.base_m
+        return float(replace(floor, obstacles=others).clearance_m(points).min())
 
     def in_world(self, x: float, y: float) -> tuple[float, float]:
         """Return a point of the frame in the world."""

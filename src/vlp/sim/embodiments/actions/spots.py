@@ -72,7 +72,7 @@ def beside_spot(heights: HeightMap, relation: str, target: Located, radius_m: fl
 
 
 def free_spot(
-    heights: HeightMap, radius_m: float, taken_from: tuple[float, float], allowed: Mask | None = None
+    heights: HeightMap, radius_m: float, taken_from: tuple[float, float], allowed: Mask | None = None, deep: bool = False
 ) -> tuple[float, float]:
     """Return x, y of a free spot near the table's middle, away from where the thing was: that place may be wanted.
 
@@ -81,6 +81,7 @@ def free_spot(
         radius_m: half the diagonal of what is put down.
         taken_from: where it was.
         allowed: the cells that the hand can come to; None for all.
+        deep: whether a spot farther back is better: what stands at the edge is in the way of all that comes from the front.
 
     Raises:
         Failed: "no-room".
@@ -88,6 +89,8 @@ def free_spot(
     centres = heights.centres()
     middle_m = (0.56 + _beyond(heights), 0.0)
     cost = np.hypot(*np.moveaxis(centres - middle_m, -1, 0))
+    if deep:
+        cost = 3.0 * (centres[..., 0].max() - centres[..., 0]) + np.abs(centres[..., 1])
     away = np.hypot(*np.moveaxis(centres - taken_from, -1, 0)) > 2 * radius_m + 0.08
     there = np.ones_like(away) if allowed is None else allowed
     return _best(heights, away & there, there, cost, radius_m, "no free spot on the table")

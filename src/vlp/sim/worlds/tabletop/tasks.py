@@ -71,12 +71,22 @@ class TableTasks:
         return recognise_amendment(sentence, _own(before), truth) or recognise_correction(sentence, _own(before), truth)
 
     def policy(
-        self, truth: Truth, task: WorldTask, manifest: Manifest | None = None, doubted: Sequence[str] = ()
+        self,
+        truth: Truth,
+        task: WorldTask,
+        manifest: Manifest | None = None,
+        doubted: Sequence[str] = (),
+        put_off: Sequence[str] = (),
     ) -> dict[str, Any]:
-        """Return the canonical policy; doubted things that are in sight count as lying elsewhere."""
+        """Return the canonical policy, whose order is fixed; doubted things that are in sight count as lying elsewhere."""
+        del put_off
         own = _own(task)
         policy = plan(*_doubting(truth, own, doubted)) if doubted else plan(truth, own)
         return for_robot(policy, manifest) if manifest is not None else policy
+
+    def able(self, truth: Truth, task: WorldTask, manifest: Manifest) -> bool:
+        """Return whether a robot can do all of a task."""
+        return "cannot" not in self.policy(truth, task, manifest)
 
 
 def _doubting(truth: Truth, task: Task, doubted: Sequence[str]) -> tuple[Truth, Task]:

@@ -135,6 +135,11 @@ class HsrScope(Scope):
         motion.follow(joints)
         return closing
 
+    def stands_over(self, x: float, y: float) -> bool:
+        """Return whether the base, which stands to the right of the hand, keeps off walls and furniture."""
+        ahead_m, aside_m, shoulder_m = FOREARM_M, 0.078, 0.141
+        return self.room_m([self.in_world(x - shoulder_m - ahead_m, y - aside_m)]) > self.base_m
+
     def _slope_over_walls(self, tip: Point) -> float:
         """Return how the forearm must slope to go over a container's near wall when the tips are at a point inside.
 

@@ -22,6 +22,7 @@ from vlp.sim.worlds.home.tasks.goals import (
     place_under,
     relation_of,
     room_of,
+    stand_yaw_rad,
     takes,
     told_place,
 )
@@ -33,7 +34,13 @@ from vlp.sim.worlds.home.true_state import HomeTruth
 Json = dict[str, Any]
 
 
-def plan(truth: HomeTruth, task: HomeTask, doubted: Sequence[str] = (), opening_m: float = math.inf) -> Json:
+def plan(
+    truth: HomeTruth,
+    task: HomeTask,
+    doubted: Sequence[str] = (),
+    opening_m: float = math.inf,
+    put_off: Sequence[str] = (),
+) -> Json:
     """Return the canonical policy for a task from the present state.
 
     Goals that hold already are skipped. What is held goes where it belongs first, or is put down where the robot is when it is
@@ -45,6 +52,7 @@ def plan(truth: HomeTruth, task: HomeTask, doubted: Sequence[str] = (), opening_
         task: what to do.
         doubted: things that are put where they belong although they seem to be there.
         opening_m: how wide the robot's hand opens.
+        put_off: things that could not be taken, the last one last: all else is done first.
 
     Returns:
         plain data, keys in the order of the policy language.
@@ -52,25 +60,41 @@ def plan(truth: HomeTruth, task: HomeTask, doubted: Sequence[str] = (), opening_
     said = _goal_text([goal for goal in task.goals if goal not in task.undo or not goal.holds(truth)] or task.goals)
     if task.cannot:
         return {"goal": said or task.cannot, "cannot": task.cannot}
-    writer = Writer(truth, opening_m=opening_m)
-    todo = [goal for goal in task.goals if not goal.holds(truth) or set(goal.subjects) & set(doubted)]
-    todo += [goal for goal in task.goals if isinstance(goal, Shut) and goal not in todo]  # it may have to be opened
     if task.satisfied and not doubted:
         return {"goal": said, "subtasks": []}
-    gone: list[str] = []
-    while todo:
-        goal = _next(writer.home.truth, todo, task.undo)
-        todo.remove(goal)
-        try:
-            _reach(writer, goal, todo)
-        except Unreachable as why:
-            gone += [] if goal in task.undo else [str(why)]
+    writer, gone = _written(truth, task, doubted, opening_m, put_off)
     if gone and len(gone) == sum(not isinstance(goal, Shut) and goal not in task.undo for goal in task.goals):
         return {"goal": said, "cannot": gone[0]}
     writer.free_hand()
     if writer.subtasks:
         _look_over(writer, task.goals)
     return {"goal": said, "subtasks": _grouped(writer.subtasks)}
+
+
+def left_undone(truth: HomeTruth, task: HomeTask, opening_m: float = math.inf) -> list[str]:
+    """Return why parts of a task cannot be done from a state by a hand that opens so wide, a reason each; [] where all can."""
+    return [task.cannot] if task.cannot else _written(truth, task, (), opening_m, ())[1]
+
+
+def _written(
+    truth: HomeTruth, task: HomeTask, doubted: Sequence[str], opening_m: float, put_off: Sequence[str]
+) -> tuple[Writer, list[str]]:
+    """Return what reaches the goals of a task one after the other, and why some of them cannot be reached."""
+    writer, gone = Writer(truth, opening_m=opening_m, put_off=put_off), list[str]()
+    todo = [goal for goal in task.goals if not goal.holds(truth) or set(goal.subjects) & set(doubted)]
+    todo += [goal for goal in task.goals if isinstance(goal, Shut) and goal not in todo]  # it may have to be opened
+    several = [goal for goal in task.goals if isinstance(goal, Enough)]
+    todo += [Rests(name, goal.place) for goal in several for name in goal.there(truth) if name in doubted]
+    while todo:
+        goal = _next(writer, todo, task.undo)
+        todo.remove(goal)
+        try:
+            _reach(writer, goal, todo)
+        except Unreachable as why:
+            gone += [] if goal in task.undo else [str(why)]
+        else:
+            todo += [goal] if isinstance(goal, Enough) and not goal.holds(writer.home.truth) else []
+    return writer, gone
 
 
 def _grouped(subtasks: list[Json]) -> list[Json]:
@@ -92,17 +116,37 @@ def _goal_text(goals: Sequence[HomeGoal]) -> str:
     return text if len(said) <= 4 and len(text) <= longest else f"{', '.join(said[:2])}, and so on for {len(said) - 2} more"
 
 
-def _next(truth: HomeTruth, todo: Sequence[HomeGoal], undo: Sequence[HomeGoal]) -> HomeGoal:
-    """Return the goal to reach next."""
+def _next(writer: Writer, todo: Sequence[HomeGoal], undo: Sequence[HomeGoal]) -> HomeGoal:
+    """Return the goal to reach next.
 
-    def rank(goal: HomeGoal) -> tuple[bool, bool, bool, bool, bool, bool]:
+    A hand that is known belongs to a robot that sees only what nothing hides: it clears a place before things are brought
+    there, and takes what stands in front first.
+    """
+    truth, sees = writer.home.truth, math.isfinite(writer.opening_m)
+    filled = {goal.place for goal in todo if isinstance(goal, Rests | Enough)}
+
+    def rank(goal: HomeGoal) -> tuple[bool | float, ...]:
         held = truth.holding in goal.subjects if truth.holding else False
-        sources = [place_under(truth, name) for name in goal.subjects]
-        here = any(place in takes() and room_of(place) == room_of(truth.at) for place in sources)
-        at_hand = any(is_at(place, truth.at) for place in sources)
-        return isinstance(goal, Shut), not held, goal not in undo, not goal.subjects, not here, not at_hand
+        names = goal.subjects if not isinstance(goal, Enough) else filter(None, [_best_of(writer, goal)])
+        sources = {name: place_under(truth, name) for name in names}
+        in_the_way = isinstance(goal, Rests) and any(is_at(place, where) for place in sources.values() for where in filled)
+        here = any(place in takes() and room_of(place) == room_of(truth.at) for place in sources.values())
+        at_hand = any(is_at(place, truth.at) for place in sources.values())
+        last = min((writer.how_late(name) for name in sources), default=0)
+        first = isinstance(goal, Shut), not held, goal not in undo, last, not (sees and in_the_way)
+        far_m = min((_depth_m(truth, name) for name in sources), default=0.0) if sees else 0.0
+        return *first, not goal.subjects, not here, not at_hand, far_m
 
     return min(todo, key=rank)
+
+
+def _depth_m(truth: HomeTruth, name: str) -> float:
+    """Return how far a thing is along the view of a robot before its place: what is nearer may hide what is farther."""
+    place = place_under(truth, name)
+    if place not in takes():
+        return 0.0
+    (x, y, _), yaw = truth.objects[name].position_in_world, stand_yaw_rad(place)
+    return round(x * math.cos(yaw) + y * math.sin(yaw), 2)
 
 
 def _reach(writer: Writer, goal: HomeGoal, todo: list[HomeGoal]) -> None:
@@ -175,15 +219,25 @@ def _pour(writer: Writer, goal: HomeGoal, todo: list[HomeGoal]) -> None:
 
 
 def _bring_enough(writer: Writer, goal: HomeGoal, todo: list[HomeGoal]) -> None:
-    """Bring things until there are enough: what is held first, then those of the room that the robot is in."""
+    """Bring one more thing."""
     assert isinstance(goal, Enough)
-    while not goal.holds(writer.home.truth):
-        truth = writer.home.truth
-        rest = [name for name in goal.things if name in truth.objects and name not in goal.there(truth)]
-        able = [name for name in rest if not writer.why_not(name)]
-        if not able:
+    rest = _missing(writer.home.truth, goal)
+    if rest and not goal.holds(writer.home.truth):
+        if not (name := _best_of(writer, goal)):
             raise Unreachable(writer.why_not(rest[0]))
-        _bring(writer, min(able, key=lambda name: _rank(truth, name)), goal, todo)
+        _bring(writer, name, goal, todo)
+
+
+def _best_of(writer: Writer, goal: Enough) -> str:
+    """Return the thing to bring next, "" when none can be: what is held, else one of the room that the robot is in."""
+    truth = writer.home.truth
+    ranked = sorted(_missing(truth, goal), key=lambda name: (writer.how_late(name), _rank(truth, name)))
+    return next((name for name in ranked if not writer.why_not(name)), "")
+
+
+def _missing(truth: HomeTruth, goal: Enough) -> list[str]:
+    there = goal.there(truth)
+    return [name for name in goal.things if name in truth.objects and name not in there]
 
 
 def _look_over(writer: Writer, goals: Sequence[HomeGoal]) -> None:
@@ -196,10 +250,11 @@ def _look_over(writer: Writer, goals: Sequence[HomeGoal]) -> None:
             writer.add(f"look over the {told_place(place)}", *writer.to(place), *checks)
 
 
-def _rank(truth: HomeTruth, name: str) -> tuple[bool, bool, bool, str]:
+def _rank(truth: HomeTruth, name: str) -> tuple[bool, bool, bool, str, float]:
     place = place_under(truth, name)
     shut = place in takes() and not is_open(truth, place)
-    return name != truth.holding, shut, place in takes() and room_of(place) != room_of(truth.at), place
+    elsewhere = place in takes() and room_of(place) != room_of(truth.at)
+    return name != truth.holding, shut, elsewhere, place, _depth_m(truth, name)
 
 
 def uncover(writer: Writer, name: str, todo: list[HomeGoal]) -> None:

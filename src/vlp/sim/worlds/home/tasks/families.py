@@ -60,10 +60,10 @@ class HomeFamily:
         shut = tuple(Shut(name) for name in truth.opened if Shut(name).holds(truth) and Shut(name) not in goals)
         return HomeTask(self.name, arguments, (*goals, *shut), cannot, satisfied, instruction, began=truth)
 
-    def sample(self, truth: HomeTruth, rng: Random, split: Split) -> HomeTask | None:
-        """Return a task that can be done and is not done yet, or None when the home allows none."""
+    def sample(self, truth: HomeTruth, rng: Random, split: Split, about: Arguments | None = None) -> HomeTask | None:
+        """Return a task that can be done and is not done yet, or None when the home allows none; `about` in place of a draw."""
         try:
-            arguments = self.propose(truth, rng)
+            arguments = self.propose(truth, rng) if about is None else about
         except NotHere:
             return None
         task = self.build(truth, arguments)

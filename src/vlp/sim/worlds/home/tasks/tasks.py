@@ -14,7 +14,7 @@ from vlp.sim.truth import Truth
 from vlp.sim.worlds.home.spoken import household_of
 from vlp.sim.worlds.home.tasks import steps
 from vlp.sim.worlds.home.tasks.errands import plan_command
-from vlp.sim.worlds.home.tasks.expert import plan
+from vlp.sim.worlds.home.tasks.expert import left_undone, plan
 from vlp.sim.worlds.home.tasks.families import draw_task, families
 from vlp.sim.worlds.home.tasks.goals import is_at, place_under, takes
 from vlp.sim.worlds.home.tasks.household import HouseholdTask, household_family
@@ -82,15 +82,26 @@ class HomeTasks:
         return None if command is None else HouseholdTask(command, household, home(truth))
 
     def policy(
-        self, truth: Truth, task: WorldTask, manifest: Manifest | None = None, doubted: Sequence[str] = ()
+        self,
+        truth: Truth,
+        task: WorldTask,
+        manifest: Manifest | None = None,
+        doubted: Sequence[str] = (),
+        put_off: Sequence[str] = (),
     ) -> dict[str, Any]:
         """Return the canonical policy, or `cannot` where the robot lacks a primitive that it needs."""
         opening_m = _opening_m(manifest)
         if isinstance(task, HouseholdTask):
             policy = plan_command(home(truth), task, opening_m)
         else:
-            policy = plan(home(truth), _own(task), doubted, opening_m)
+            policy = plan(home(truth), _own(task), doubted, opening_m, put_off)
         return policy if manifest is None else for_robot(_suited(policy, manifest), manifest)
+
+    def able(self, truth: Truth, task: WorldTask, manifest: Manifest) -> bool:
+        """Return whether a robot can do all of a task: of a command the first reason against it is the policy's."""
+        if isinstance(task, HomeTask) and left_undone(home(truth), task, _opening_m(manifest)):
+            return False
+        return "cannot" not in self.policy(truth, task, manifest)
 
 
 def _opening_m(manifest: Manifest | None) -> float:

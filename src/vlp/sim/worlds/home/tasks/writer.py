@@ -1,7 +1,7 @@
 """Writing a policy for the home: each subtask is carried out on a symbolic home as it is written."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vlp.sim.worlds.home.tasks import steps
@@ -26,11 +26,19 @@ class Writer:
         truth: the state before the policy.
         cues: how people walk, see `SymbolicHome`.
         opening_m: how wide the robot's hand opens.
+        put_off: things that could not be taken, the last one last.
     """
 
-    def __init__(self, truth: HomeTruth, cues: Mapping[str, Cue] | None = None, opening_m: float = math.inf) -> None:
+    def __init__(
+        self,
+        truth: HomeTruth,
+        cues: Mapping[str, Cue] | None = None,
+        opening_m: float = math.inf,
+        put_off: Sequence[str] = (),
+    ) -> None:
         self.home = SymbolicHome(truth, cues=cues or {})
         self.opening_m = opening_m
+        self.put_off = put_off
         self.subtasks: list[Json] = []
 
     def add(self, name: str, *made: Json) -> None:
@@ -46,6 +54,10 @@ class Writer:
     def why_not(self, name: str) -> str:
         """Return why a thing cannot be fetched by this hand, "" when it can."""
         return why_not(self.home.truth, name) or out_of_reach(self.home.truth, name, self.opening_m)
+
+    def how_late(self, name: str) -> int:
+        """Return 0 for what was not put off, more for what failed later."""
+        return 1 + self.put_off.index(name) if name in self.put_off and name != self.home.truth.holding else 0
 
     def check_fetched(self, name: str) -> None:
         """Raise Unreachable where a thing cannot be fetched by this hand."""
