@@ -81,6 +81,7 @@ def mechanics() -> Mechanics:
             usual_rad_s=0.7,
         ),
         lag={"base_x": 0.03, "base_y": 0.03, "base_yaw": 0.08, "base_height": 0.02},
+        ramps=True,
     )  # fmt: skip
 
 
