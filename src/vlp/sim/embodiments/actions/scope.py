@@ -198,6 +198,18 @@ class Scope(ABC):
         room_m = float(replace(floor, obstacles=others).clearance_m(points).min())
         return not self.arm_ahead_m or room_m > self.base_m
 
+    def nearer(self, target: Located, closing_rad: float, opening_m: float) -> Located:
+        """Return a thing, located in the frame, as another look shows it before the hand takes it from above.
+
+        A body whose camera comes no nearer to it has nothing to add.
+
+        Args:
+            target: the thing.
+            closing_rad, opening_m: as `reach_over` takes them.
+        """
+        del closing_rad, opening_m
+        return target
+
     def in_world(self, x: float, y: float) -> tuple[float, float]:
         """Return a point of the frame in the world."""
         return out_of(self.frame, x, y)

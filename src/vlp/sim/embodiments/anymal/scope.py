@@ -1,10 +1,12 @@
 """ANYmal's moves between actions and over the table: it steps aside on its legs, and the arm reaches from where it stands."""
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
+from vlp.core.observation import Located
 from vlp.sim.embodiments.actions.map import into, turned_to
-from vlp.sim.embodiments.actions.scope import Scope
+from vlp.sim.embodiments.actions.scope import Scope, is_round
 from vlp.sim.embodiments.anymal.body import ARM_JOINTS, CAMERA_ON_WRIST
 from vlp.sim.embodiments.mechanics import Mechanics
 from vlp.sim.embodiments.motion import Failed, Point
@@ -134,6 +136,21 @@ class AnymalScope(Scope):
         closing = closing_rad + math.pi * round((math.atan2(along[1], along[0]) - closing_rad) / math.pi)
         motion.move_hand(self.gripper.downward((x, y, self.travel_m), closing, opening_m))
         return closing - self.frame[2]
+
+    def nearer(self, target: Located, closing_rad: float, opening_m: float) -> Located:
+        """Hold the hand just before a thing and look down on it: of 13 mm that it is seen aside from afar, 4 are left."""
+        if self.surface.takes != "on" or self.map.is_one_workspace:
+            return target
+        (x, y, z), (length, width, height) = target.position_in_world, target.size_m
+        before_m, around_m, upper = 0.12, 0.06, 0.4  # the last: share of the thing that its outline is told from
+        top = z + height / 2
+        self.reach_over((x - before_m, y, top), closing_rad, opening_m)
+        wide_m = length / 2 + around_m
+        there = replace(self.surface, low=(x - wide_m, y - wide_m), high=(x + wide_m, y + wide_m))
+        seen = self.look(self.frame, there, 0.0)
+        disc = is_round(target.phrase) or length == width
+        middle = seen.middle_of(x, y, (length / 2, width / 2), target.yaw_rad, top - upper * height, disc)
+        return target if middle is None else replace(target, position_in_world=(*middle, z))
 
     def turn_hand(self, tip: Point, tilt_rad: float, opening_m: float, speed: float = 1.0) -> None:
         """Walk until the point lies straight ahead, as far as the arm needs to turn the hand there, and stretch the arm."""
