@@ -325,8 +325,8 @@ class Motion(ABC):
         """Close the fingers with full force and return the opening at which they came to rest, in metres."""
         closer, closed_rad = self.mechanics.closer, self.mechanics.gripper.closed_rad
         self.target[closer] = self.joints()[closer]
-        before, still = self.opening(), 0
-        for _ in range(round(2.5 / self.tick_s)):
+        before, still, longest_s = self.opening(), 0, 6.0  # ANYmal's fingers take 4.6 s from wide open to shut
+        for _ in range(round(longest_s / self.tick_s)):
             self.tick({closer: closed_rad})
             still = still + 1 if abs(self.opening() - before) < 1e-4 else 0
             before = self.opening()
