@@ -172,8 +172,8 @@ class AnymalScope(Scope):
         # The elbow stands out over the line from shoulder to wrist: a shoulder above the wrist pushed it into a shelf.
         sunk_m = min(max(0.0, shoulder_m - wrist_z), 0.26) if covered else 0.0
         low, wrist_m = wrist_z < shoulder_m - 0.35, 0.62  # from the base's axis
-        if low:  # deep in a cupboard, the elbow of a less stretched arm pressed the drawer over it with 1,700 N
-            wrist_m = 0.82 if covered else 0.70
+        if low:  # the elbow, 0.5 m behind the tips of an arm stretched so far, stays before a cupboard and the drawer over it
+            wrist_m = 0.70 if not covered else 0.94 if self.surface.hinge else 0.82
         tips_m = wrist_m + hand_m * math.hypot(*sight[:2])
         standing = motion.mechanics.home["base_height"]
         joints = {
