@@ -127,7 +127,7 @@ class HeightMap:
     ) -> tuple[float, float] | None:
         """Return where a thing stands of which it is known about where, finer than by cells; None where that does not show.
 
-        Its outline is moved to where most of what is seen above a height is in it; the middle of those places if there are many.
+        Its outline is moved to where most of what is seen above a height is in it; to the middle of such places.
 
         Args:
             x, y: where it is thought to be.

@@ -74,7 +74,7 @@ def mechanics() -> Mechanics:
         ),
         solving=Solving(
             frozen=(*Mechanics.base_joints, "base_height"),
-            posture_cost={ARM_JOINTS[3]: 0.1},  # with the wrist straight it turned half around, and the arm folded in a wide arc
+            posture_cost={ARM_JOINTS[3]: 0.1},  # else it turns half around where the wrist is straight
             arm=("upper_arm_collision", "elbow_collision", "forearm_collision", "wrist_collision", "palm_collision"),
             rest=("torso_collision",),
             usual_m_s=0.17,

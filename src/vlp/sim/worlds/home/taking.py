@@ -105,9 +105,7 @@ def let_go(model: mujoco.MjModel, data: mujoco.MjData, scene: HomeScene, first: 
             mind[1:3] = Phase.LOWERS, data.time
 
 
-def take(
-    model: mujoco.MjModel, data: mujoco.MjData, scene: HomeScene, hand: Fingers | None, robot: Pose2, first: int
-) -> None:
+def take(model: mujoco.MjModel, data: mujoco.MjData, scene: HomeScene, hand: Fingers | None, robot: Pose2, first: int) -> None:
     """Let people go on with what they are about.
 
     Args:
