@@ -35,7 +35,12 @@ def test_the_fingers_keep_off_what_stands_beside():
 @pytest.mark.parametrize(("half_m", "disc"), [((0.06, 0.03), False), ((0.042, 0.042), True)])
 def test_a_thing_is_found_again_where_it_stands_finer_than_by_cells(half_m, disc):
     """Guards against fingers that came down on a cup's rim: from afar it was seen 13 mm aside, and they had 12 mm."""
-    rng, heights, yaw, (x, y) = np.random.default_rng(0), HeightMap.of_boxes((0.3, -0.3), (0.9, 0.3), 0.43), 0.5, (0.612, -0.009)
+    rng, heights, yaw, (x, y) = (
+        np.random.default_rng(0),
+        HeightMap.of_boxes((0.3, -0.3), (0.9, 0.3), 0.43),
+        0.5,
+        (0.612, -0.009),
+    )
     spots = rng.uniform(-1.0, 1.0, (6000, 2))
     spots = spots[np.linalg.norm(spots, axis=1) < 1.0] if disc else spots
     c, s = np.cos(yaw), np.sin(yaw)

@@ -174,6 +174,10 @@ class AnymalScope(Scope):
         low, wrist_m = wrist_z < shoulder_m - 0.35, 0.62  # from the base's axis
         if low:  # the elbow, 0.5 m behind the tips of an arm stretched so far, stays before a cupboard and the drawer over it
             wrist_m = 0.70 if not covered else 0.94 if self.surface.hinge else 0.82
+            far_m, rear_m = wrist_m + hand_m * math.hypot(*sight[:2]), 0.29 + self.folds_m(covered)
+            stand = tip[0] - far_m * math.cos(heading), tip[1] - far_m * math.sin(heading)
+            if self.map.floor.clearance_m([stand])[0] < rear_m:  # before a shelf it pressed the kitchen table with 786 N
+                wrist_m = 0.70
         tips_m = wrist_m + hand_m * math.hypot(*sight[:2])
         standing = motion.mechanics.home["base_height"]
         joints = {
