@@ -116,6 +116,8 @@ class Scope(ABC):
     """The base's radius, with a margin."""
     rim_m: ClassVar[float] = 0.0
     """How far the tips go down along a vessel at most, so that a ball passes between its rim and the palm."""
+    leaning_m: ClassVar[float] = math.inf
+    """What is wider is held no deeper either: fingers that lean out would meet it above their pads, and wedge at its rim."""
     heights: HeightMap | None = field(default=None, repr=False)
     askew: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Where the camera is, x, y in the frame, and by how much what it shows must be turned so that the edge of the surface lies

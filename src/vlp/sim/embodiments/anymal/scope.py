@@ -36,7 +36,7 @@ class Eye(NamedTuple):
 class AnymalScope(Scope):
     """ANYmal in the midst of an action."""
 
-    low_arm_m, rim_m = 0.50, 0.046
+    low_arm_m, rim_m, leaning_m = 0.50, 0.046, 0.065
 
     @property
     def hand_m(self) -> float:
