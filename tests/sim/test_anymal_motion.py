@@ -36,6 +36,23 @@ def test_a_thing_is_grasped_from_above_and_carried():
     assert stands_at(robot, "table")
 
 
+def test_fingers_that_close_on_nothing_are_shut_in_the_end():
+    """Guards against a hand that took 4.6 s to shut, was taken for closed after 2.5 s, and for holding something."""
+    motion = world().motion
+    motion.open_to(motion.mechanics.gripper.widest_m)
+    assert motion.close() < motion.mechanics.gripper.empty_m
+
+
+def test_a_driven_base_does_not_knock_at_what_the_hand_holds():
+    """Guards against stiff servos that followed each tick's step at once, with 14 m/s2: cups crept out of the fingers."""
+    robot, speeds = world(), []
+    robot.on_step.append(lambda: speeds.append(float(robot.simulation.data.joint("base_x").qvel[0])))
+    x = robot.motion.target["base_x"]
+    robot.motion.follow({"base_x": x - 0.3})
+    knocks = np.abs(np.diff(speeds)) / robot.simulation.model.opt.timestep
+    assert max(np.abs(speeds)) > 0.2 and knocks.max() < 4.0
+
+
 @pytest.mark.slow
 def test_a_thing_goes_into_a_bowl_and_grasping_and_walking_break_no_limit():
     robot = world(("red cube", 0.52, 0.2, 0.3), ("blue bowl", 0.66, -0.15, 0.2))

@@ -105,6 +105,26 @@ def test_an_arm_that_was_raised_comes_under_a_thing_with_its_elbow_low(monkeypat
     assert taking.taken(data, scene, people_from()) == {thing: who} and not struck
 
 
+def test_what_is_carried_past_people_is_not_taken(monkeypatch):
+    """Guards against somebody on a sofa who took hold of a mug that was carried past, and lost it as the robot drove off."""
+    simulation = robot_in_home("hsr", 12).simulation
+    who, thing = "Angel", "blue brick"
+    person = next(person for person in simulation.scene.persons if person.name == who)
+    finger, other = simulation.embodiment.fingers.each
+    monkeypatch.setattr(taking._Taker, "_touching", lambda self: {thing: {finger[0], other[0]}})
+    at, facing = simulation.data.body(who).xpos, simulation.truth().persons[who].facing_rad
+    x, y = at[0] + 0.40 * math.cos(facing), at[1] + 0.40 * math.sin(facing)
+    simulation.put(thing, (x, y, 1.0))
+
+    def seen(far_m):
+        robot = x + far_m * math.cos(facing), y + far_m * math.sin(facing), facing + math.pi
+        mind = np.zeros(taking.n_remembered())
+        taker = taking._Taker(simulation.model, simulation.data, simulation.scene, person, mind, robot)
+        return taker._held_out(simulation.embodiment.fingers)
+
+    assert seen(0.85) == list(simulation.objects).index(thing) and seen(0.42) == -1
+
+
 @pytest.mark.long
 def test_what_is_not_held_out_is_not_taken():
     robot = robot_in_home("hsr", 1)

@@ -1,6 +1,7 @@
 """Where things are put down inside containers."""
 
 import numpy as np
+import pytest
 
 from vlp.core.observation import Located
 from vlp.sim.embodiments.actions.spots import inner_spot, mug_spot
@@ -29,6 +30,26 @@ def test_the_fingers_keep_off_what_stands_beside():
     heights = Heights((0.6, 0.05, 0.03, 0.55))
     kept_off = inner_spot(heights, TRAY, 0.025, 0.025, 0.43, True, fingers=(0.015, 0.06), tip_m=0.05)
     assert heights.highest_within(kept_off[1], kept_off[2], 0.015, 0.06, 0.0) < 0.5
+
+
+@pytest.mark.parametrize(("half_m", "disc"), [((0.06, 0.03), False), ((0.042, 0.042), True)])
+def test_a_thing_is_found_again_where_it_stands_finer_than_by_cells(half_m, disc):
+    """Guards against fingers that came down on a cup's rim: from afar it was seen 13 mm aside, and they had 12 mm."""
+    rng, heights, yaw, (x, y) = (
+        np.random.default_rng(0),
+        HeightMap.of_boxes((0.3, -0.3), (0.9, 0.3), 0.43),
+        0.5,
+        (0.612, -0.009),
+    )
+    spots = rng.uniform(-1.0, 1.0, (6000, 2))
+    spots = spots[np.linalg.norm(spots, axis=1) < 1.0] if disc else spots
+    c, s = np.cos(yaw), np.sin(yaw)
+    spots = (spots * half_m) @ np.array([[c, s], [-s, c]]) + (x, y)
+    floor = np.column_stack([rng.uniform((0.5, -0.1), (0.7, 0.1), (2000, 2)), np.full(2000, 0.43)])
+    heights.points = np.vstack([floor, np.column_stack([spots, np.full(len(spots), 0.52)])])
+    assert np.allclose(heights.middle_of(0.6, 0.0, half_m, yaw, 0.48, disc), (x, y), atol=0.003)
+    heights.points = floor
+    assert heights.middle_of(0.6, 0.0, half_m, yaw, 0.48, disc) is None
 
 
 def test_two_bottles_fit_on_a_plate_one_after_the_other():

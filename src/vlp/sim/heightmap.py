@@ -1,12 +1,13 @@
 """What the depth image says about the table: the highest point over each square centimetre."""
 
+import math
 from collections.abc import Sequence
 from copy import copy
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import ndimage, signal
 
 from vlp.core.observation import Observation, deproject, transform
 
@@ -54,6 +55,7 @@ class HeightMap:
         cells = np.floor((points[:, :2] - self.low) / CELL_M).astype(int)
         inside = ((cells >= 0) & (cells < shape)).all(axis=1) & (points[:, 2] > floor_m - 0.05)
         inside &= points[:, 2] < floor_m + headroom_m
+        self.points: Array = points[inside]
         heights = np.full(tuple(shape), -np.inf)
         np.maximum.at(heights, (cells[inside, 0], cells[inside, 1]), points[inside, 2])
         self.known: NDArray[np.bool_] = np.asarray(ndimage.binary_closing(np.isfinite(heights)), dtype=bool)
@@ -70,7 +72,7 @@ class HeightMap:
             boxes: x, y, yaw and length, width, height of each.
         """
         made = object.__new__(cls)
-        made.low, made.floor_m, made.eye = np.array(low), floor_m, np.zeros(2)
+        made.low, made.floor_m, made.eye, made.points = np.array(low), floor_m, np.zeros(2), np.empty((0, 3))
         shape = tuple(np.ceil((np.array(high) - made.low) / CELL_M).astype(int))
         made.heights, made.known = np.full(shape, floor_m), np.ones(shape, dtype=bool)
         for (x, y, yaw), (length, width, height) in boxes:
@@ -124,6 +126,39 @@ class HeightMap:
             near = np.abs(x - slope * y - at) < off_m
             x, y = x[near], y[near]
         return float(np.arctan(slope))
+
+    def middle_of(
+        self, x: float, y: float, half_m: tuple[float, float], yaw_rad: float, above_m: float, disc: bool
+    ) -> tuple[float, float] | None:
+        """Return where a thing stands of which it is known about where, finer than by cells; None where that does not show.
+
+        Its outline is moved to where most of what is seen above a height is in it; to the middle of such places.
+
+        Args:
+            x, y: where it is thought to be.
+            half_m, yaw_rad: half its length and width, and how it is turned.
+            above_m: the height, above what stands around it where possible.
+            disc: whether its outline is round, as wide as its width.
+        """
+        fine_m, far_m, least = 0.002, 0.030, 40
+        points = self.points[self.points[:, 2] > above_m][:, :2] - (x, y)
+        reach = math.ceil((math.hypot(*half_m) + far_m) / fine_m)
+        cells = np.round(points / fine_m).astype(int) + reach
+        seen = np.zeros((2 * reach + 1, 2 * reach + 1))
+        seen[tuple(cells[((cells >= 0) & (cells <= 2 * reach)).all(axis=1)].T)] = 1.0
+        shift = np.arange(-round(far_m / fine_m), round(far_m / fine_m) + 1)
+        offset = np.stack(np.meshgrid(*2 * [(np.arange(2 * reach + 1) - reach) * fine_m], indexing="ij"), axis=-1)
+        c, s = math.cos(yaw_rad), math.sin(yaw_rad)
+        along, across = offset @ (c, s), offset @ (-s, c)
+        outline = np.hypot(along, across) <= half_m[1] if disc else (np.abs(along) <= half_m[0]) & (np.abs(across) <= half_m[1])
+        fits = signal.fftconvolve(seen, outline[::-1, ::-1].astype(float), mode="same")
+        middle = slice(reach + shift[0], reach + shift[-1] + 1)
+        fits = fits[middle, middle]
+        if fits.max() < least:
+            return None
+        best = np.argwhere(fits > 0.99 * fits.max() - 0.5).mean(axis=0)
+        dx, dy = (best + shift[0]) * fine_m
+        return x + float(dx), y + float(dy)
 
     def without(self, x: float, y: float, half_x: float, half_y: float, yaw_rad: float, up_to_m: float) -> Self:
         """Return the map without what is within a turned rectangle and no higher than that."""

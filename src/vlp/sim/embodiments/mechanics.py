@@ -90,6 +90,8 @@ class Mechanics:
         bounds: what it keeps to.
         solving: its inverse kinematics.
         lag: how far a joint may be behind its set point before something is in its way, in metres and radians.
+        ramps: whether set points move on at every time step, not at every tick: stiff servos of a base knock with each step of
+            theirs, and what is held creeps out of the fingers.
     """
 
     spec: Callable[[], mujoco.MjSpec]
@@ -103,6 +105,7 @@ class Mechanics:
     bounds: Bounds
     solving: Solving
     lag: Mapping[str, float] = field(default_factory=dict)
+    ramps: bool = False
     base_joints: ClassVar[tuple[str, str, str]] = ("base_x", "base_y", "base_yaw")
     """The joints that drive every body's link `base_footprint`, its base frame on the floor: x, y in metres, yaw in radians."""
 

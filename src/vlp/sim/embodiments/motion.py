@@ -131,17 +131,27 @@ class Motion(ABC):
         if self.data.time >= self.deadline_s:
             self.hold()
             raise OutOfTime
-        moves = self._kept(joints)
+        moves, before = self._kept(joints), self.data.ctrl.copy()
         for name, move in moves.items():
             self.lead(name, self.target[name] + move, move)
         self.moved(moves)
         self._press_gently()
-        for _ in range(self._steps if self.on_step else 1):
-            mujoco.mj_step(self.model, self.data, 1 if self.on_step else self._steps)
-            for function in self.on_step:
-                function()
+        self._pass(before)
         self._after_tick(self.data.time)
         self._check_lag()
+
+    def _pass(self, before: Array) -> None:
+        """Let one tick of time pass, with set points that follow from those before it as the body's mechanics has it."""
+        goal, n, closer = self.data.ctrl.copy(), self._steps, self._servo[self.mechanics.closer]
+        ramps = self.mechanics.ramps and bool((goal != before).any())
+        each = n if ramps or self.on_step else 1
+        for i in range(each):
+            if ramps:
+                self.data.ctrl[:] = before + (i + 1) / n * (goal - before)
+                self.data.ctrl[closer] = goal[closer]
+            mujoco.mj_step(self.model, self.data, n // each)
+            for function in self.on_step:
+                function()
 
     def lead(self, name: str, goal: float, move: float) -> None:
         """Set a joint's set point, which moves by so much in this tick."""
@@ -315,8 +325,8 @@ class Motion(ABC):
         """Close the fingers with full force and return the opening at which they came to rest, in metres."""
         closer, closed_rad = self.mechanics.closer, self.mechanics.gripper.closed_rad
         self.target[closer] = self.joints()[closer]
-        before, still = self.opening(), 0
-        for _ in range(round(2.5 / self.tick_s)):
+        before, still, longest_s = self.opening(), 0, 6.0  # ANYmal's fingers take 4.6 s from wide open to shut
+        for _ in range(round(longest_s / self.tick_s)):
             self.tick({closer: closed_rad})
             still = still + 1 if abs(self.opening() - before) < 1e-4 else 0
             before = self.opening()

@@ -6,7 +6,7 @@ from typing import Any
 
 from vlp.sim.embodiments.actions.scope import Scope
 from vlp.sim.embodiments.mechanics import Mechanics
-from vlp.sim.embodiments.motion import Point
+from vlp.sim.embodiments.motion import Failed, Point
 
 
 class Ahead:
@@ -39,6 +39,31 @@ class Ahead:
         self._closing, self._opening_m = self.scope.reach_ahead(tip, closing, opening_m, sight), opening_m
         self.begin()
         self._still = self.motion.wrist_force()
+
+    def take_bar(self, bar_m: float, phrase: str) -> None:
+        """Close the open fingers on a bar at the point, before which the hand is.
+
+        A bar may be seen 3 cm too near: where the fingers close on nothing they go on until they feel the front behind it.
+
+        Args:
+            bar_m: how thick it is.
+            phrase: its name.
+
+        Raises:
+            Failed: "slipped" when the fingers hold nothing.
+        """
+        motion, least_m, front_n, off_m = self.motion, 0.5 * bar_m, 6.0, 0.010
+        self.move(0.012, speed=0.5, until=self.pushes(front_n))  # a door that stands ajar was pressed with 108 N
+        if motion.close() >= least_m:
+            return
+        was = motion.reach.palm(motion.target)
+        motion.open_to(self._opening_m)
+        if self.move(0.06, speed=0.3, until=self.pushes(front_n)):
+            self.walk(-off_m)
+        if motion.close() < least_m:
+            raise Failed("slipped", f"the fingers closed on nothing where the {phrase} should be.")
+        x, y, z = (p + now - before for p, now, before in zip(self.point, motion.reach.palm(motion.target), was, strict=True))
+        self.point = x, y, z
 
     def move(self, beyond_m: float, speed: float = 1.0, **until: Any) -> bool:
         """Move the tips in a straight line to so far beyond the point; returns whether what was felt stopped it."""

@@ -22,16 +22,14 @@ def open_door(scope: Scope, handle: Located, door: Station) -> dict[str, Any]:
     if arc.angle_rad > enough_rad:
         return {"angle_rad": round(arc.angle_rad, 3)}
     hand.approach(before_m=0.10, closing=hand.sideways, opening_m=0.07)
-    hand.move(0.012, speed=0.5)
-    scope.motion.close()
-    least_m = 0.5 * min(handle.size_m)
+    bar_m = min(handle.size_m)
     try:
-        if scope.motion.opening() < least_m:
-            raise Failed("slipped", f"the fingers closed on nothing where the {handle.phrase} should be.")
+        hand.take_bar(bar_m, handle.phrase)
+        arc = _Arc(hand, door)
         hand.give_way()
         if arc.turn(wide_rad) and arc.angle_rad < enough_rad:
             raise Failed("stuck", f"the {handle.phrase} does not give way.")
-        if scope.motion.opening() < least_m:
+        if scope.motion.opening() < 0.5 * bar_m:
             raise Failed("slipped", f"the {handle.phrase} slipped out of the fingers.")
     finally:
         if not scope.motion.stop.is_set():

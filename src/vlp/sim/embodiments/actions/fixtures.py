@@ -67,12 +67,9 @@ def _open_drawer(scope: Scope, handle: Located, distance_m: float) -> dict[str, 
     hand = Ahead(scope, handle.position_in_world)
     upright = handle.size_m[2] > handle.size_m[0]
     hand.approach(before_m=0.10, closing=hand.sideways if upright else (0.0, 0.0, 1.0), opening_m=0.07)
-    hand.move(0.012, speed=0.5)
-    scope.motion.close()
     try:
         bar_m = min(handle.size_m[1:])
-        if scope.motion.opening() < 0.5 * bar_m:
-            raise Failed("slipped", f"the fingers closed on nothing where the {handle.phrase} should be.")
+        hand.take_bar(bar_m, handle.phrase)
         # A drawer runs with 7 N, and the weaker grip holds 26 N by friction.
         stuck_n, distance_m = 14.0, min(max(distance_m, 0.05), 0.40)
         place, least_m = scope.map.drawer_behind(handle.position_in_world), 0.03

@@ -67,10 +67,11 @@ def _grasp_from_above(scope: Scope, target: Located, heights: HeightMap) -> dict
     gripper, width, table_m = scope.gripper, target.size_m[1], scope.floor_m
     tries = scope.memory.blocked[1] if scope.memory.blocked[0] == target.phrase else 0
     closing, opening, tip_m = choose_hold(gripper, target, heights, table_m, tries)
-    x, y, _ = target.position_in_world
-    if is_open_vessel(target.phrase):
+    if is_open_vessel(target.phrase) or width > scope.leaning_m:
         tip_m = max(tip_m, target.position_in_world[2] + target.size_m[2] / 2 - scope.rim_m)
     try:
+        target = scope.nearer(target, closing, opening)
+        x, y, _ = target.position_in_world
         closing = scope.reach_over((x, y, tip_m), closing, opening)
         squeezed = expected_opening(target)
         if scope.lower_to((x, y, tip_m), closing, squeezed, touch_n=20.0):

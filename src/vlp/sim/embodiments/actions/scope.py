@@ -116,6 +116,8 @@ class Scope(ABC):
     """The base's radius, with a margin."""
     rim_m: ClassVar[float] = 0.0
     """How far the tips go down along a vessel at most, so that a ball passes between its rim and the palm."""
+    leaning_m: ClassVar[float] = math.inf
+    """What is wider is held no deeper either: fingers that lean out would meet it above their pads, and wedge at its rim."""
     heights: HeightMap | None = field(default=None, repr=False)
     askew: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Where the camera is, x, y in the frame, and by how much what it shows must be turned so that the edge of the surface lies
@@ -205,6 +207,18 @@ class Scope(ABC):
         own, floor = self.map.places[self.work].middle[:2], self.map.floor
         others = tuple(o for o in floor.obstacles if not all(a <= v <= b for a, v, b in zip(o[0], own, o[1], strict=True)))
         return float(replace(floor, obstacles=others).clearance_m(points).min())
+
+    def nearer(self, target: Located, closing_rad: float, opening_m: float) -> Located:
+        """Return a thing, located in the frame, as another look shows it before the hand takes it from above.
+
+        A body whose camera comes no nearer to it has nothing to add.
+
+        Args:
+            target: the thing.
+            closing_rad, opening_m: as `reach_over` takes them.
+        """
+        del closing_rad, opening_m
+        return target
 
     def in_world(self, x: float, y: float) -> tuple[float, float]:
         """Return a point of the frame in the world."""

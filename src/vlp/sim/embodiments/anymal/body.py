@@ -74,13 +74,14 @@ def mechanics() -> Mechanics:
         ),
         solving=Solving(
             frozen=(*Mechanics.base_joints, "base_height"),
-            posture_cost={},
+            posture_cost={ARM_JOINTS[3]: 0.1},  # else it turns half around where the wrist is straight
             arm=("upper_arm_collision", "elbow_collision", "forearm_collision", "wrist_collision", "palm_collision"),
             rest=("torso_collision",),
             usual_m_s=0.17,
             usual_rad_s=0.7,
         ),
         lag={"base_x": 0.03, "base_y": 0.03, "base_yaw": 0.08, "base_height": 0.02},
+        ramps=True,
     )  # fmt: skip
 
 

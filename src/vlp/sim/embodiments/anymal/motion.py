@@ -27,8 +27,11 @@ class AnymalMotion(Motion):
 
     def settle(self) -> None:
         """Wait until all four feet stand where they belong and the joints have come to rest."""
+        stepped, ramp_s = not self.gait.rests, 0.06
         while not self.gait.rests:
             self.tick(self.target.copy())
+        if stepped:
+            self.wait(ramp_s)  # the set points of a foot that has just come down are still on their way
         super().settle()
 
     def lift_force(self) -> float:

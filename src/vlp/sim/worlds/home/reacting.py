@@ -36,7 +36,7 @@ def react(model: mujoco.MjModel, data: mujoco.MjData, scene: HomeScene, hand: Fi
         robot: where its base is.
     """
     _switch(model, data, scene.fixtures.lamp_on)
-    taking.take(model, data, scene, hand, people_from())
+    taking.take(model, data, scene, hand, robot, people_from())
     walking.walk(data, scene, robot, walkers_from(scene))
 
 

@@ -17,6 +17,7 @@ from vlp.sim.opengl import mujoco
 from vlp.sim.worlds.home.mannequins import hand_of, joint_names
 from vlp.sim.worlds.home.people import ArmPose, Build, gestures
 from vlp.sim.worlds.home.scene import HomePerson, HomeScene
+from vlp.sim.worlds.protocol import Pose2
 
 Array = NDArray[np.float64]
 
@@ -28,6 +29,7 @@ class Manner:
     Args:
         reach_m: from the shoulder to what they can take.
         hand_m_s, arm_rad_s: speeds of hand and joints.
+        out_m: from the robot's axis; what is nearer to it is carried, and not held out.
         still_m_s: what is slower than this is held out.
         wait_s: how long it must have been held out.
         patience_s: how long they reach, and how long they pull, in vain.
@@ -42,6 +44,7 @@ class Manner:
     reach_m: float = 0.60
     hand_m_s: float = 0.30
     arm_rad_s: float = 0.8
+    out_m: float = 0.70
     still_m_s: float = 0.03
     wait_s: float = 0.4
     patience_s: float = 6.0
@@ -103,13 +106,14 @@ def let_go(model: mujoco.MjModel, data: mujoco.MjData, scene: HomeScene, first: 
             mind[1:3] = Phase.LOWERS, data.time
 
 
-def take(model: mujoco.MjModel, data: mujoco.MjData, scene: HomeScene, hand: Fingers | None, first: int) -> None:
+def take(model: mujoco.MjModel, data: mujoco.MjData, scene: HomeScene, hand: Fingers | None, robot: Pose2, first: int) -> None:
     """Let people go on with what they are about.
 
     Args:
         model, data: a home after a time step.
         scene: what it was built from.
         hand: the robot's.
+        robot: where its base is.
         first: where people's user data begins.
     """
     if hand is None or not scene.objects:
@@ -117,7 +121,7 @@ def take(model: mujoco.MjModel, data: mujoco.MjData, scene: HomeScene, hand: Fin
     touching = _touching(model, data)
     for i, person in enumerate(scene.persons):
         if person.pose != "lying":
-            _Taker(model, data, scene, person, _mind(data, first, i), touching).go_on(hand)
+            _Taker(model, data, scene, person, _mind(data, first, i), robot, touching).go_on(hand)
 
 
 def _touching(model: mujoco.MjModel, data: mujoco.MjData) -> dict[str, set[str]]:
@@ -141,6 +145,7 @@ class _Taker:
         model, data, scene: the home.
         person: who.
         mind: what the person remembers, a view of the user data.
+        robot: where the robot's base is.
         touching: by body which others it touches.
     """
 
@@ -151,10 +156,11 @@ class _Taker:
         scene: HomeScene,
         person: HomePerson,
         mind: Array,
+        robot: Pose2,
         touching: Mapping[str, set[str]],
     ) -> None:
         self.model, self.data, self.scene, self.person, self.mind = model, data, scene, person, mind
-        self.touching = touching
+        self.robot, self.touching = robot, touching
         self.manner = Manner()
 
     def go_on(self, hand: Fingers) -> None:
@@ -251,18 +257,28 @@ class _Taker:
     # What the person sees and feels.
 
     def _held_out(self, hand: Fingers) -> int:
-        """Return the thing that a robot holds out within reach of a person with an empty hand, -1 for none."""
+        """Return the thing that a robot holds out within reach of a person with an empty hand, -1 for none.
+
+        What it carries past a sofa is not held out: somebody on it took hold of a mug, and lost it as the robot drove off.
+        """
         for i, thing in enumerate(self.scene.objects):
             partners = self.touching.get(thing.phrase)
             if not partners or not all(any(name.startswith(finger) for name in partners) for finger in hand.each):
                 continue
             shoulder = self.data.body(joint_names(self.person.name)[0]).xpos
-            near = np.linalg.norm(self.data.body(thing.phrase).xpos - shoulder) < self.manner.reach_m
+            at = self.data.body(thing.phrase).xpos
+            near = np.linalg.norm(at - shoulder) < self.manner.reach_m and self._is_nearest(at)
+            near = near and math.dist(at[:2], self.robot[:2]) > self.manner.out_m
             still = self._is_still(thing.phrase) or self.mind[1] in (Phase.READIES, Phase.REACHES)
             own = self.touching.get(hand_of(self.person.name), set())
             if near and still and not own & ({other.phrase for other in self.scene.objects} - {thing.phrase}):
                 return i
         return -1
+
+    def _is_nearest(self, point: Array) -> bool:
+        """Return whether no other person is nearer to a point."""
+        away = {p.name: float(np.linalg.norm(self.data.body(p.name).xpos[:2] - point[:2])) for p in self.scene.persons}
+        return min(away, key=away.__getitem__) == self.person.name
 
     def _is_still(self, name: str) -> bool:
         return bool(np.linalg.norm(self.data.joint(name).qvel[:3]) < self.manner.still_m_s)
