@@ -276,12 +276,20 @@ def fixture_of(place: str) -> str:
 
 
 def is_open(truth: HomeTruth, place: str) -> bool:
-    """Return whether a place can be reached into: its drawer or door stands wide open, or it has none.
+    """Return whether a place can be reached into: its drawer or door stands wide open, or it has none, and nothing hides it.
 
     What lies in a drawer that stands ajar may be out of view and under the cabinet's top.
     """
     fixture, wide = fixture_of(place), {"drawer": 0.92, "cabinet door": 0.85}
-    return not fixture or truth.opened[fixture] >= wide[fixture]
+    return not fixture or (truth.opened[fixture] >= wide[fixture] and not hidden_by(truth, place))
+
+
+def hidden_by(truth: HomeTruth, place: str) -> str:
+    """Return the place that must be shut before another can be seen and reached, "" for none.
+
+    A drawer that stands out, be it by half, hides the handle of the door below it, and what is behind that.
+    """
+    return "drawer" if place == "cupboard" and not Shut("drawer").holds(truth) else ""
 
 
 def room_of(place: str) -> str:
