@@ -222,8 +222,8 @@ class Scope(ABC):
         self.heights = self.look(self.frame, there, self.askew[2])
         below = self.memory.held.below_tip_m if self.memory.held else 0.0
         highest_m, over_m, least_m = self.heights.highest_m, 0.05, 0.0
-        if wall_m:  # not the edge of the furniture; the arm is still unfolding as it comes over a wall
-            half_x, half_y = ((b - a) / 2 - 0.03 for a, b in zip(there.low, there.high, strict=True))
+        if wall_m:  # not the edge of the furniture, over a drawer's end; the arm is still unfolding as it comes over a wall
+            half_x, half_y = ((b - a) / 2 - wall_m - 0.02 for a, b in zip(there.low, there.high, strict=True))
             highest_m, over_m, least_m = self.heights.highest_within(x, y, half_x, half_y, 0.0), 0.06, 0.50
         self.travel_m = min(max(max(highest_m, high_m) + over_m + below, least_m), self.travel_most_m)
         return self.heights
