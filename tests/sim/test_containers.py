@@ -16,6 +16,7 @@ from vlp.sim.embodiments.actions.approach import Approach, choose_approach
 from vlp.sim.embodiments.actions.front import _slant
 from vlp.sim.embodiments.actions.grasp import choose_hold
 from vlp.sim.embodiments.actions.inside import spot_inside
+from vlp.sim.embodiments.actions.place import _on_surface
 from vlp.sim.embodiments.actions.scope import ActionMemory, Held
 from vlp.sim.embodiments.anymal.body import mechanics as anymal
 from vlp.sim.embodiments.anymal.scope import AnymalScope
@@ -208,3 +209,23 @@ def test_anymal_steps_back_before_the_cupboard_and_not_into_the_table_behind_it(
     home = known("anymal", "home", 41)
     at = {place: AnymalScope(SimpleNamespace(), home, ActionMemory(at=place), None) for place in ("cupboard", "shelf: upper")}
     assert at["cupboard"].folds_m(True) > 0.3 and at["shelf: upper"].folds_m(True) < 0.15
+
+
+def test_a_base_behind_a_turned_hand_stays_before_the_cabinet():
+    """Guards against a base that pressed the cabinet with 1,535 N: whether it has room behind a hand was not asked there."""
+    scope = hsr_at("cabinet")
+    deep = scope.surface.low[0] + 0.35, 0.0, 0.79
+    assert scope.stands_free(deep, 0.0, 0.3) and not scope.stands_free(deep, 0.7, 0.3)
+    under = hsr_at("coffee table")
+    assert under.stands_free((under.surface.low[0] + 0.2, 0.0, 0.46), 0.0, 0.3)
+
+
+def test_a_thing_is_put_no_farther_across_the_cabinet_than_the_arm_comes():
+    """Guards against a spot behind what lies there, chosen freely and then refused as too far across the cabinet."""
+    scope = hsr_at("cabinet")
+    (low, high), middle_m = (scope.surface.low, scope.surface.high), scope.surface.low[0] + 0.12
+    lies = (middle_m + 0.08, 0.0, 0.0), (0.10, 0.30, 0.1)
+    scope.heights = HeightMap.of_boxes(low, high, scope.surface_m, [lies])
+    held = Held("orange", (0.07, 0.07, 0.07), 0.03, 0.06, 0.08, (0.0, 0.0))
+    spot = _on_surface(scope, held)
+    assert spot.x < scope.over_m < low[0] + 0.20

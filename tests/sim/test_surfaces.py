@@ -233,3 +233,15 @@ def test_what_no_hand_reaches_is_not_asked_for():
     assert "does not come to it" in out_of_reach(truth, "lemon", 0.13) and not out_of_reach(truth, "iced tea", 0.13)
     assert cannot_put("purple cup", "shelf: upper") and cannot_put("purple cup", "shelf")
     assert not cannot_put("purple cup", "sofa") and not cannot_put("red mug", "shelf: upper")
+
+
+@pytest.mark.parametrize(("deep_m", "yaw", "asked"), [(0.10, 0.0, True), (0.30, 0.0, False), (0.30, math.pi / 2, True)])
+def test_what_lies_far_across_the_cabinet_is_asked_for_where_a_hand_from_the_front_takes_it(deep_m, yaw, asked):
+    """Guards against a banana that lay crosswise, 0.3 m deep: no arm came so far from above, no hand around it."""
+    truth = truth_of(sample("home", 10000049))
+    top, banana = truth.surfaces["cabinet"], products()["banana"].size_m
+    at = (top.low[0] + top.high[0]) / 2, top.low[1] + deep_m, top.floor_m + banana[2] / 2
+    lies = replace(next(iter(truth.objects.values())), name="banana", size_m=banana, position_in_world=at, yaw_rad=yaw)
+    cleared = {name: item for name, item in truth.objects.items() if item.support != "cabinet"}
+    home = replace(truth, objects={**cleared, "banana": replace(lies, support="cabinet", relation="on")})
+    assert (out_of_reach(home, "banana", 0.13) == "") == asked

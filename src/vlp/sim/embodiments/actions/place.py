@@ -230,7 +230,8 @@ def _free(scope: Scope, held: Held, allowed: NDArray[np.bool_] | None = None) ->
 
 
 def _on_surface(scope: Scope, held: Held) -> Spot:
-    return Spot(*_free(scope, held), scope.surface_m)
+    assert scope.heights is not None
+    return Spot(*_free(scope, held, scope.heights.centres()[..., 0] < scope.over_m), scope.surface_m)
 
 
 def _beside(scope: Scope, held: Held, target: Located, relation: str) -> Spot:

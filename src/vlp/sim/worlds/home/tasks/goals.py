@@ -302,6 +302,11 @@ def is_covered(place: str) -> bool:
     return place in _stations() and _stations()[place].headroom_m < math.inf
 
 
+def has_solid_front(place: str) -> bool:
+    """Return whether nothing can drive under a place, or even up to its edge."""
+    return place in _stations() and _stations()[place].under_m < 0
+
+
 def stand_yaw_rad(place: str) -> float:
     """Return where a robot before a place looks, the same in every home."""
     return _stations()[place].stand[2]
