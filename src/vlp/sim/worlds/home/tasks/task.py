@@ -73,7 +73,7 @@ class HomeTask:
     def _kept(self, was: HomeTruth, now: HomeTruth) -> bool:
         """Return whether everything that no goal speaks of is as it was."""
         lamp = was.lamp_on == now.lamp_on or any(isinstance(goal, Lit) for goal in self.goals)
-        may_shut = [*self.goals, *(Shut(fixture_of(place)) for place in self._hiding(was))]
+        may_shut = [*self.goals, *(Shut(fixture_of(place)) for place in self._hiding(self.began or was))]
         shut = all(Shut(name).holds(was) == Shut(name).holds(now) or Shut(name) in may_shut for name in was.opened)
         poured = {name for goal in self.goals if isinstance(goal, Poured) for name in (goal.thing, goal.into)}
         balls = all(now.balls[name] == n for name, n in was.balls.items() if name in now.balls and name not in poured)
