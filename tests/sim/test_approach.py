@@ -61,6 +61,18 @@ def test_a_thing_is_not_in_the_way_to_itself():
     assert "in the hand's way" in str(choose_approach(HANDS["hsr"], sponge, high, BOARD, 0.5))
 
 
+def test_the_handle_of_a_mug_does_not_stand_in_the_hands_way_to_it():
+    """Guards against a mug in the cupboard that was refused: its handle, which no seen width counts, was 6 cm before it."""
+    handle_rad = math.pi - 0.3
+    mug = thing("striped mug", 0.65, 0.0, (0.078, 0.078, 0.091), handle_rad)
+    out = 0.65 + 0.055 * math.cos(handle_rad), 0.055 * math.sin(handle_rad), handle_rad
+    boxes = [((0.65, 0.0, 0.0), (0.078, 0.078, 0.091)), (out, (0.04, 0.014, 0.06))]
+    seen = HeightMap.of_boxes(BOARD.low, BOARD.high, 0.5, boxes)
+    assert isinstance(choose_approach(HANDS["hsr"], mug, seen, BOARD, 0.5), Approach)
+    brick = HeightMap.of_boxes(BOARD.low, BOARD.high, 0.5, [*boxes, ((0.55, 0.0, 0.0), (0.06, 0.20, 0.06))])
+    assert "in the hand's way" in str(choose_approach(HANDS["hsr"], mug, brick, BOARD, 0.5))
+
+
 def test_a_square_carton_is_not_taken_by_its_corners():
     """Guards against a carton that was seen 0.1 mm longer than wide, counted as round, and slipped out by two corners."""
     carton = thing("orange juice", 0.65, 0.0, (0.07221, 0.07212, 0.2), math.radians(30))

@@ -253,3 +253,23 @@ def test_what_comes_from_the_front_goes_to_the_back_so_that_a_table_takes_more_t
         x, y = free_spot(heights_now, 0.045, (9.0, 9.0), lanes, deep=True)
         boxes.append(((x, y, 0.0), (0.09, 0.09, 0.10)))
     assert boxes[0][0][0] > boxes[-1][0][0] + 0.10
+
+
+def test_a_base_behind_a_turned_hand_stays_before_the_cabinet():
+    """Guards against a base that pressed the cabinet with 1,535 N: whether it has room behind a hand was not asked there."""
+    scope = hsr_at("cabinet")
+    deep = scope.surface.low[0] + 0.35, 0.0, 0.79
+    assert scope.stands_free(deep, 0.0, 0.3) and not scope.stands_free(deep, 0.7, 0.3)
+    under = hsr_at("coffee table")
+    assert under.stands_free((under.surface.low[0] + 0.2, 0.0, 0.46), 0.0, 0.3)
+
+
+def test_a_thing_is_put_no_farther_across_the_cabinet_than_the_arm_comes():
+    """Guards against a spot behind what lies there, chosen freely and then refused as too far across the cabinet."""
+    scope = hsr_at("cabinet")
+    (low, high), middle_m = (scope.surface.low, scope.surface.high), scope.surface.low[0] + 0.12
+    lies = (middle_m + 0.08, 0.0, 0.0), (0.10, 0.30, 0.1)
+    scope.heights = HeightMap.of_boxes(low, high, scope.surface_m, [lies])
+    held = Held("orange", (0.07, 0.07, 0.07), 0.03, 0.06, 0.08, (0.0, 0.0))
+    spot = _on_surface(scope, held)
+    assert spot.x < scope.over_m < low[0] + 0.20

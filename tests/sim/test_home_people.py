@@ -105,13 +105,13 @@ def test_an_arm_that_was_raised_comes_under_a_thing_with_its_elbow_low(monkeypat
     assert taking.taken(data, scene, people_from()) == {thing: who} and not struck
 
 
-def test_what_is_carried_past_people_is_not_taken(monkeypatch):
+def test_what_is_carried_past_people_is_not_taken():
     """Guards against somebody on a sofa who took hold of a mug that was carried past, and lost it as the robot drove off."""
     simulation = robot_in_home("hsr", 12).simulation
     who, thing = "Angel", "blue brick"
     person = next(person for person in simulation.scene.persons if person.name == who)
     finger, other = simulation.embodiment.fingers.each
-    monkeypatch.setattr(taking._Taker, "_touching", lambda self: {thing: {finger[0], other[0]}})
+    touching = {thing: {finger[0], other[0]}}
     at, facing = simulation.data.body(who).xpos, simulation.truth().persons[who].facing_rad
     x, y = at[0] + 0.40 * math.cos(facing), at[1] + 0.40 * math.sin(facing)
     simulation.put(thing, (x, y, 1.0))
@@ -119,7 +119,7 @@ def test_what_is_carried_past_people_is_not_taken(monkeypatch):
     def seen(far_m):
         robot = x + far_m * math.cos(facing), y + far_m * math.sin(facing), facing + math.pi
         mind = np.zeros(taking.n_remembered())
-        taker = taking._Taker(simulation.model, simulation.data, simulation.scene, person, mind, robot)
+        taker = taking._Taker(simulation.model, simulation.data, simulation.scene, person, mind, robot, touching)
         return taker._held_out(simulation.embodiment.fingers)
 
     assert seen(0.85) == list(simulation.objects).index(thing) and seen(0.42) == -1
@@ -156,22 +156,23 @@ def test_a_robot_stands_no_farther_away_than_what_sticks_out_of_its_hand(monkeyp
 
 
 def test_who_leads_sets_off_once_the_robot_stands_still_and_waits_for_one_left_behind():
-    """Guards against a person who left while the robot was still coming up, and was looked for where they had been."""
+    """Guards against who left while the robot came up, or turned to them on the spot, and was looked for where they were."""
     simulation = robot_in_home("hsr", 1).simulation
     data, scene, first = simulation.data, simulation.scene, walkers_from(simulation.scene)
     morgan = next(person for person in scene.persons if person.name == "Morgan")
     x, y, yaw = where(data, morgan)
     send(data, scene, first, "Morgan", Walk.LEADS, "kitchen")
 
-    def passes(seconds, ahead_m, sway_m=0.0):
+    def passes(seconds, ahead_m, sway_m=0.0, turned_rad=math.pi):
         for i in range(round(10 * seconds)):
             far_m = ahead_m + sway_m * (i % 2)
             data.time += 0.1
-            walk(data, scene, (x + far_m * math.cos(yaw), y + far_m * math.sin(yaw), 0.0), first)
+            walk(data, scene, (x + far_m * math.cos(yaw), y + far_m * math.sin(yaw), yaw + turned_rad), first)
             mujoco.mj_kinematics(simulation.model, data)
         return math.dist(where(data, morgan)[:2], (x, y))
 
     assert passes(3.0, 1.2, sway_m=0.05) == 0.0
+    assert passes(3.0, 1.2, turned_rad=1.0) == 0.0
     assert passes(1.5, 1.2) == 0.0
     gone_m = passes(1.5, 1.2)
     assert gone_m > 0.1
@@ -222,3 +223,21 @@ def test_a_person_comes_along_where_they_are_guided():
     x, y, _ = simulation.embodiment.base(simulation.data)
     assert math.dist(simulation.truth().persons["Morgan"].position_in_world[:2], (x, y)) < 1.5
     assert simulation.at() == "coffee table" and bumps.counted == {}
+
+
+@pytest.mark.parametrize(("at", "tip_m"), [((-1.48, 1.81), 0.80), ((0.5, -1.2), 1.00)], ids=["on the sofa", "on the floor"])
+def test_to_who_raises_an_arm_on_the_sofa_things_are_held_out_as_to_who_sits(monkeypatch, at, tip_m):
+    """Guards against a carton held out at 1.00 m to somebody who sat: with a raised arm they were 1.58 m tall. It fell."""
+    robot, held_out = robot_in_home("hsr", 1), []
+    robot.memory.held = Held("orange juice", (0.07, 0.07, 0.20), 0.10, 0.07, 0.09, (0.0, 0.0), slant_rad=0.35)
+
+    def hold_out(scope, held, tip, still):
+        held_out.append(tip[2])
+        raise Failed("no-way", "it stays where it is.")
+
+    monkeypatch.setattr(handover, "stand_before", lambda *of, **how: None)
+    monkeypatch.setattr(handover, "_hold_out", hold_out)
+    raised = Located("Paris", (0, 0, 9, 9), (*at, 0.8), (0.5, 0.2, 1.58), 0.0, 1.0, 0.0)
+    with pytest.raises(Failed, match="stays"):
+        handover.handover(robot._scope(), {"target": raised.to_json()})
+    assert held_out == [tip_m]

@@ -147,6 +147,26 @@ def test_what_had_not_to_be_moved_must_stay() -> None:
     assert task.success(TRUTH, lost)  # a person took it
 
 
+def test_a_drawer_that_stands_out_is_shut_before_the_cupboard_below_it_is_opened() -> None:
+    """Guards against a handle that was looked for seven times: the drawer, open by two thirds, hid it."""
+    thing = "striped mug"
+    inside = replace(TRUTH.objects[thing], support="cupboard", relation="in")
+    opened = {"drawer": 0.67, "cabinet door": 0.0}
+    ajar = replace(TRUTH, at="start", objects={**TRUTH.objects, thing: inside}, opened=opened)
+    moves = [("close", "$drawer_handle"), ("open", "$cabinet_door_handle"), ("close", "$cabinet_door_handle")]
+    made = list(all_steps(plan(ajar, families()["put"].build(ajar, {"thing": thing, "place": "sofa"}))))
+    assert [(step["do"], step["target"]) for step in made if step["do"] in ("open", "close")] == moves
+    for goal_place in ("sofa", "drawer"):
+        task = families()["put"].build(ajar, {"thing": thing, "place": goal_place})
+        then, failure = execute(plan(ajar, task), ajar)
+        assert not failure and task.success(ajar, then.truth)
+    _, failure = execute({"subtasks": [{"name": "do", "steps": open_at("cupboard", "cabinet door handle")}]}, ajar)
+    assert "no cabinet door handle in view" in failure
+    elsewhere = families()["put"].build(ajar, {"thing": "banana", "place": "sofa"})
+    moved = after(*bring("banana", "sofa"), start=ajar)
+    assert elsewhere.success(ajar, moved) and not elsewhere.success(ajar, replace(moved, opened={**opened, "drawer": 0.0}))
+
+
 def test_what_lay_on_a_thing_that_had_to_go_may_lie_elsewhere_but_not_in_the_bin() -> None:
     task = task_of("put", thing="white bowl", place="sofa")
     aside = after(*bring("plum", "kitchen table"))

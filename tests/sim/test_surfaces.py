@@ -16,9 +16,11 @@ from vlp.perception.pose import locate
 from vlp.sim import sample
 from vlp.sim.embodiments.actions.approach import Approach, choose_approach, is_tall
 from vlp.sim.embodiments.actions.front import _slant
+from vlp.sim.embodiments.actions.map import into
 from vlp.sim.embodiments.actions.scope import Held
 from vlp.sim.embodiments.motion import Failed
 from vlp.sim.heightmap import CELL_M, HeightMap
+from vlp.sim.simulation import Simulation
 from vlp.sim.worlds.home.catalogue import products
 from vlp.sim.worlds.home.tasks.reaching import cannot_put, out_of_reach
 from vlp.sim.worlds.home.true_state import truth_of
@@ -81,12 +83,35 @@ def test_what_is_seen_from_the_side_is_located_where_it_is():
 def test_a_camera_that_is_askew_is_aligned_with_the_edge_of_the_surface():
     """Guards against things 2 cm aside of where they are, seen from 1.2 m by a camera that is mounted 0.015 rad askew."""
     made = HeightMap.of_boxes((0.44, -0.5), (0.62, 0.5), 0.7)
-    edge = 0.5 + 0.02 * made.centres()[..., 1]
-    made.known = made.centres()[..., 0] > edge
-    made.known[:, 30:33] = True  # something hangs over the edge
-    assert made.turn_of_edge() == pytest.approx(0.02, abs=0.004)
-    made.known[:] = False
+    made.edge = 0.5 + 0.02 * made.centres()[0, :, 1]
+    made.edge[30:33] -= 0.05  # something hangs over the edge
+    made.edge[80:] += 0.07  # something hides it
+    assert made.turn_of_edge() == pytest.approx(0.02, abs=1e-5)
+    made.edge[:] = np.inf
     assert made.turn_of_edge() == 0.0
+
+
+@pytest.mark.parametrize("body", ["hsr", "anymal"])
+def test_the_edge_of_a_board_tells_how_a_camera_is_askew(body: str):
+    """Guards against a turn read from cells of 1 cm, off by 0.01 rad: a finger met the corner of a box that was seen right."""
+    robot = robot_in_home(body, 10000044)
+    simulation = robot.simulation
+    for place in ("shelf: middle", "shelf: upper"):
+        stand(robot, place)
+        there = simulation.places[place]
+        (ax, ay), (bx, by) = (into(there.stand, *corner) for corner in (there.low, there.high))
+        low, high = (min(ax, bx) - 0.06, min(ay, by)), (min(ax, bx) + 0.12, max(ay, by))
+        seen = HeightMap(robot.observe(), low, high, there.floor_m, there.stand, there.headroom_m)
+        assert seen.turn_of_edge() == pytest.approx(_camera_turn(simulation), abs=0.002), place
+
+
+def _camera_turn(simulation: Simulation) -> float:
+    """Return by how much the camera is turned about the vertical against the frame that the robot believes it to be in."""
+    sights = {"hsr": "head_rgbd_sensor_link", "anymal": "wrist_rgbd_optical_frame"}
+    optical = np.diag([1.0, -1.0, -1.0])
+    camera = simulation.data.camera(simulation.embodiment.camera).xmat.reshape(3, 3) @ optical
+    turn = camera @ simulation.data.body(sights[simulation.embodiment.name]).xmat.reshape(3, 3).T
+    return math.atan2(turn[1, 0] - turn[0, 1], turn[0, 0] + turn[1, 1])
 
 
 def test_heights_of_boxes_are_those_of_boxes():
@@ -208,3 +233,15 @@ def test_what_no_hand_reaches_is_not_asked_for():
     assert "does not come to it" in out_of_reach(truth, "lemon", 0.13) and not out_of_reach(truth, "iced tea", 0.13)
     assert cannot_put("purple cup", "shelf: upper") and cannot_put("purple cup", "shelf")
     assert not cannot_put("purple cup", "sofa") and not cannot_put("red mug", "shelf: upper")
+
+
+@pytest.mark.parametrize(("deep_m", "yaw", "asked"), [(0.10, 0.0, True), (0.30, 0.0, False), (0.30, math.pi / 2, True)])
+def test_what_lies_far_across_the_cabinet_is_asked_for_where_a_hand_from_the_front_takes_it(deep_m, yaw, asked):
+    """Guards against a banana that lay crosswise, 0.3 m deep: no arm came so far from above, no hand around it."""
+    truth = truth_of(sample("home", 10000049))
+    top, banana = truth.surfaces["cabinet"], products()["banana"].size_m
+    at = (top.low[0] + top.high[0]) / 2, top.low[1] + deep_m, top.floor_m + banana[2] / 2
+    lies = replace(next(iter(truth.objects.values())), name="banana", size_m=banana, position_in_world=at, yaw_rad=yaw)
+    cleared = {name: item for name, item in truth.objects.items() if item.support != "cabinet"}
+    home = replace(truth, objects={**cleared, "banana": replace(lies, support="cabinet", relation="on")})
+    assert (out_of_reach(home, "banana", 0.13) == "") == asked

@@ -27,6 +27,10 @@ class HeightMap:
         frame: x, y, yaw of the frame in the world in which low, high and all heights are; the world's by default.
         headroom_m: what is higher than this over the floor is left out: the board above.
         turn_rad: by how much what the camera shows is turned about it, where its mounting is known to be off by that.
+
+    Attributes:
+        edge: x of the nearest point of the surface that is seen in each column, infinity where none is. A cell is too coarse
+            for it: fitted to cells, the turn of an edge 0.85 m wide was off by up to 0.01 rad.
     """
 
     def __init__(
@@ -60,6 +64,10 @@ class HeightMap:
         np.maximum.at(heights, (cells[inside, 0], cells[inside, 1]), points[inside, 2])
         self.known: NDArray[np.bool_] = np.asarray(ndimage.binary_closing(np.isfinite(heights)), dtype=bool)
         self.heights: Array = np.where(np.isfinite(heights), heights, floor_m)
+        flat_m = 0.015
+        flat = inside & (np.abs(points[:, 2] - floor_m) < flat_m)
+        self.edge: Array = np.full(shape[1], np.inf)
+        np.minimum.at(self.edge, cells[flat, 1], points[flat, 0])
 
     @classmethod
     def of_boxes(
@@ -74,6 +82,7 @@ class HeightMap:
         made = object.__new__(cls)
         made.low, made.floor_m, made.eye, made.points = np.array(low), floor_m, np.zeros(2), np.empty((0, 3))
         shape = tuple(np.ceil((np.array(high) - made.low) / CELL_M).astype(int))
+        made.edge = np.full(shape[1], made.low[0])
         made.heights, made.known = np.full(shape, floor_m), np.ones(shape, dtype=bool)
         for (x, y, yaw), (length, width, height) in boxes:
             away, (c, s) = made.centres() - (x, y), (np.cos(yaw), np.sin(yaw))
@@ -114,17 +123,16 @@ class HeightMap:
 
     def turn_of_edge(self) -> float:
         """Return by how much the near edge of the surface is turned from straight across, 0 where little of it is seen."""
-        flat_m, least_m, off_m = 0.015, 0.30, 0.012
-        flat = self.known & (np.abs(self.heights - self.floor_m) < flat_m)
-        seen = flat.any(axis=0)
-        x, y = flat.argmax(axis=0)[seen] * CELL_M, np.flatnonzero(seen) * CELL_M
-        slope = 0.0
-        for _ in range(3):  # without the columns in which something hides or lengthens it
+        least_m = 0.30
+        seen = np.isfinite(self.edge)
+        x, y = self.edge[seen], np.flatnonzero(seen) * CELL_M
+        slope, at = 0.0, float(np.median(x)) if len(x) else 0.0
+        for off_m in (0.020, 0.008, 0.008):  # without the columns in which something hides or lengthens it
+            near = np.abs(x - slope * y - at) < off_m
+            x, y = x[near], y[near]
             if len(y) * CELL_M < least_m:
                 return 0.0
             slope, at = np.polyfit(y, x, 1)
-            near = np.abs(x - slope * y - at) < off_m
-            x, y = x[near], y[near]
         return float(np.arctan(slope))
 
     def middle_of(

@@ -123,8 +123,7 @@ def choose_approach(
         stands: tells whether the body has room on the floor behind a way.
     """
     found: list[tuple[float, Approach]] = []
-    (x, y, z), (length, width, height), own_m = target.position_in_world, target.size_m, Room().own_m
-    heights = heights.without(x, y, length / 2 + own_m, width / 2 + own_m, target.yaw_rad, z + height / 2 + own_m)
+    heights = _without_itself(target, heights)
     # Square before an open cupboard, the HSR's base pressed the end of its door with 104 N; turned to it, with 1,415 N.
     liked = math.copysign(Room().away_rad, surface.hinge[1] - surface.middle[1]) if surface.hinge else 0.0
     turning = 3.0 if surface.hinge else 1.0  # matters more there than room for the fingers
@@ -156,6 +155,17 @@ def choose_approach(
     if not narrow:
         return f"from the front, the {target.phrase} is wider than the hand opens{'' if turned else ', as it is turned'}"
     return f"from the front, something stands in the hand's way to the {target.phrase}"
+
+
+def _without_itself(target: Located, heights: HeightMap) -> HeightMap:
+    """Return what stands there without the thing, and without the handle of a mug, which no seen width counts."""
+    (x, y, z), (length, width, height), own_m = target.position_in_world, target.size_m, Room().own_m
+    top_m, yaw = z + height / 2 + own_m, target.yaw_rad
+    if kind_of(target.phrase) == "mug":
+        out_m, half_m = width / 2 + 0.02, 0.02 + own_m
+        handle = x + out_m * math.cos(yaw), y + out_m * math.sin(yaw)
+        heights = heights.without(*handle, half_m, half_m, yaw, top_m)
+    return heights.without(x, y, length / 2 + own_m, width / 2 + own_m, yaw, top_m)
 
 
 def _headings(target: Located) -> Iterator[tuple[float, float, float]]:

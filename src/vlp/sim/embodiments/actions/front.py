@@ -23,7 +23,10 @@ def grasp_ahead(scope: Scope, target: Located, way: Approach) -> dict[str, Any]:
     motion, gripper = scope.motion, scope.gripper
     hand = _hand(scope, way.tip, way.heading_rad, way.slant_rad, way.steep)
     bottom = target.position_in_world[2] - target.size_m[2] / 2
-    bottom = scope.floor_m if abs(bottom - scope.floor_m) < 0.02 else bottom
+    if abs(bottom - scope.floor_m) < 0.02 or scope.surface.headroom_m < math.inf:
+        # Under a board everything stands on its floor. A carton of which the lower part was out of view hung 7 cm lower than
+        # believed, and was pressed against the edge of the next furniture.
+        bottom = scope.floor_m
     hand.approach(way.before_m, hand.sideways, way.opening_m)
     try:
         met = hand.pushes(TOUCH_N)

@@ -35,7 +35,9 @@ def handover(scope: Scope, arguments: dict[str, Any]) -> dict[str, Any]:
             # enough that an arm gets below a bottle there.
             ahead_m = held.below_tip_m if held.from_above else 0.0  # what was taken at its side stands upright in the hand
             from_person_m, standing_m, sitting_m, sits_m = 0.38 + ahead_m / 2, 1.00, 0.80, 1.3
-            height_m = sitting_m if person.size_m[2] < sits_m else standing_m
+            # With an arm raised, who sits is as tall as who stands; but nobody stands on a sofa.
+            sits = person.size_m[2] < sits_m or scope.map.surface_under(person.position_in_world, "")
+            height_m = sitting_m if sits else standing_m
             stand_before(scope, person.position_in_world[:2], person.yaw_rad, from_person_m + reach_m)
     motion.wait(0.3)
     still, taken = motion.wrist_force(), False  # of hand and load, however it is turned: at its end somebody may pull already

@@ -243,17 +243,18 @@ def _on_surface(scope: Scope, held: Held) -> Spot:
     """
     heights = scope.heights
     assert heights is not None
+    within = heights.centres()[..., 0] < scope.over_m
     if scope.map.is_one_workspace:
-        return Spot(*_free(scope, held), scope.surface_m)
+        return Spot(*_free(scope, held, within), scope.surface_m)
     noise_m, apart_m = 0.01, 0.05
     roomy = heights.highest_around(*_hand(scope, held)) < scope.surface_m + max(held.below_tip_m, noise_m) + noise_m
     found: list[tuple[float, float]] = []
-    for liked in (roomy, np.ones_like(roomy)):
+    for liked in (roomy & within, within):
         for _ in range(_tries(scope, held) + 1 - len(found)):
             away = [np.hypot(*np.moveaxis(heights.centres() - spot, -1, 0)) > apart_m for spot in found]
             with contextlib.suppress(Failed):
                 found.append(_free(scope, held, np.logical_and.reduce([liked, *away])))
-    return Spot(*(found[-1] if found else _free(scope, held)), scope.surface_m)
+    return Spot(*(found[-1] if found else _free(scope, held, within)), scope.surface_m)
 
 
 def _beside(scope: Scope, held: Held, target: Located, relation: str) -> Spot:

@@ -163,6 +163,11 @@ class Scope(ABC):
         return 0.12
 
     @property
+    def over_m(self) -> float:
+        """How far ahead in the frame a hand that points down comes to what it works on; infinity where nothing limits it."""
+        return math.inf
+
+    @property
     @abstractmethod
     def hand_m(self) -> float:
         """From the finger tips back to the end of the wrist, which goes where the hand goes."""
@@ -185,7 +190,9 @@ class Scope(ABC):
         return replace(thing, position_in_world=(x, y, thing.position_in_world[2]), yaw_rad=yaw)
 
     def stands_free(self, tip: Point, heading_rad: float, before_m: float) -> bool:
-        """Return whether the base has room behind a hand that points ahead, beside what is worked at.
+        """Return whether the base has room behind a hand that points ahead; what is worked at is in its way, too, if solid.
+
+        A hand that turns by 40 degrees to what lies deep on a cabinet had the base press the cabinet with 1,500 N.
 
         Args:
             tip: of the fingers in the end, in the frame.
@@ -194,7 +201,7 @@ class Scope(ABC):
         """
         c, s, unfolds_m = math.cos(heading_rad), math.sin(heading_rad), 0.12
         ends = self.arm_ahead_m, self.arm_ahead_m + before_m + unfolds_m
-        room_m = self.room_m([self.in_world(tip[0] - far * c, tip[1] - far * s) for far in ends])
+        room_m = self.room_m([self.in_world(tip[0] - far * c, tip[1] - far * s) for far in ends], worked_at=True)
         return not self.arm_ahead_m or room_m > self.base_m
 
     def stands_over(self, x: float, y: float) -> bool:
@@ -202,11 +209,18 @@ class Scope(ABC):
         del x, y
         return True
 
-    def room_m(self, points: Sequence[tuple[float, float]]) -> float:
-        """Return how far the nearest of some points in the world is from walls and furniture other than what is worked at."""
-        own, floor = self.map.places[self.work].middle[:2], self.map.floor
-        others = tuple(o for o in floor.obstacles if not all(a <= v <= b for a, v, b in zip(o[0], own, o[1], strict=True)))
-        return float(replace(floor, obstacles=others).clearance_m(points).min())
+    def room_m(self, points: Sequence[tuple[float, float]], worked_at: bool = False) -> float:
+        """Return how far the nearest of some points in the world is from walls and other furniture than what is worked at.
+
+        Args:
+            points: on the floor.
+            worked_at: whether that counts too, where it leaves no room below it for the base.
+        """
+        own, floor = self.map.places[self.work], self.map.floor
+        around = [o for o in floor.obstacles if not all(a <= v <= b for a, v, b in zip(o[0], own.middle, o[1], strict=False))]
+        if worked_at and own.under_m <= 0:  # what stands out from it, handles and a drawer, is over the base
+            around.append((own.low, own.high))
+        return float(replace(floor, obstacles=tuple(around)).clearance_m(points).min())
 
     def nearer(self, target: Located, closing_rad: float, opening_m: float) -> Located:
         """Return a thing, located in the frame, as another look shows it before the hand takes it from above.
@@ -244,8 +258,8 @@ class Scope(ABC):
         self.heights = self.look(self.frame, there, self.askew[2])
         below = self.memory.held.below_tip_m if self.memory.held else 0.0
         highest_m, over_m, least_m = self.heights.highest_m, 0.05, 0.0
-        if wall_m:  # not the edge of the furniture; the arm is still unfolding as it comes over a wall
-            half_x, half_y = ((b - a) / 2 - 0.03 for a, b in zip(there.low, there.high, strict=True))
+        if wall_m:  # not the edge of the furniture, over a drawer's end; the arm is still unfolding as it comes over a wall
+            half_x, half_y = ((b - a) / 2 - wall_m - 0.02 for a, b in zip(there.low, there.high, strict=True))
             highest_m, over_m, least_m = self.heights.highest_within(x, y, half_x, half_y, 0.0), 0.06, 0.50
         self.travel_m = min(max(max(highest_m, high_m) + over_m + below, least_m), self.travel_most_m)
         return self.heights

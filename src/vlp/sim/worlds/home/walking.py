@@ -136,7 +136,7 @@ def walk(data: mujoco.MjData, scene: HomeScene, robot: Pose2, first: int) -> Non
         dt_s = min(max(data.time - mind[0], 0.0), 0.1)
         mind[0] = data.time
         if mind[1] != Walk.STANDS and dt_s > 0:
-            _Walker(data, scene, person, mind, robot[:2]).go_on(dt_s)
+            _Walker(data, scene, person, mind, robot).go_on(dt_s)
 
 
 def _mind(data: mujoco.MjData, first: int, i: int) -> Array:
@@ -152,8 +152,9 @@ def _remember(mind: Array, corners: Sequence[Corner]) -> None:
 class _Walker:
     """One walking person at one moment."""
 
-    def __init__(self, data: mujoco.MjData, scene: HomeScene, person: HomePerson, mind: Array, robot: Corner) -> None:
-        self.data, self.scene, self.person, self.mind, self.robot = data, scene, person, mind, robot
+    def __init__(self, data: mujoco.MjData, scene: HomeScene, person: HomePerson, mind: Array, robot: Pose2) -> None:
+        self.data, self.scene, self.person, self.mind = data, scene, person, mind
+        self.robot, self.robot_yaw = robot[:2], robot[2]
         self.pace = Pace()
         self.x, self.y, self.yaw = where(data, person)
 
@@ -173,9 +174,11 @@ class _Walker:
         self._stand()
 
     def _leads(self, away_m: float) -> bool:
-        """Return whether to walk on: once a robot that came up has stood still, and as long as it is not left behind."""
+        """Return whether to walk on: once a robot that came up stands still and faces them, while it is not left behind."""
         if not self.mind[4]:
-            if away_m > self.pace.engaged_m or math.dist(self.mind[-2:], self.robot) > self.pace.still_m:
+            bearing, faces_rad = math.atan2(self.y - self.robot[1], self.x - self.robot[0]), 0.5
+            turned = abs(math.remainder(bearing - self.robot_yaw, 2 * math.pi)) > faces_rad  # it turns to them where it stands
+            if turned or away_m > self.pace.engaged_m or math.dist(self.mind[-2:], self.robot) > self.pace.still_m:
                 self.mind[3], self.mind[-2:] = self.data.time, self.robot
             self.mind[4] = self.data.time - self.mind[3] > self.pace.begin_s
         near = away_m < self.pace.near_m

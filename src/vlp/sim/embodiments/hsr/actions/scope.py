@@ -25,6 +25,8 @@ EYE_M = 1.05
 """Height of the head's camera in carry posture."""
 FOREARM_M = 0.345
 """From the shoulder to the wrist."""
+PALM_AHEAD_M = 0.129
+"""From the base's axis ahead to the palm of a hand that points down, without the forearm."""
 RISE_M = FOREARM_M * math.cos(1.25)
 """How much higher that holds the hand."""
 LOW_M = 0.50
@@ -51,6 +53,24 @@ class HsrScope(Scope):
         hinge, covered = self.surface.hinge, self.surface.headroom_m < math.inf  # over the furniture the hand is over its door
         leaf_m = 2 * abs(hinge[1] - self.surface.middle[1]) if inside and hinge and covered else 0.0
         return super().folds_m(inside) + leaf_m
+
+    @property
+    def over_m(self) -> float:
+        """How far the stretched arm comes while torso and base stay before what they cannot drive under."""
+        if self.surface.takes != "on":
+            return super().over_m
+        slope_rad = (READY if self._low else RAISED)["arm_flex_joint"] + math.pi / 2
+        return self._farthest_m + PALM_AHEAD_M + FOREARM_M * math.cos(slope_rad)
+
+    @property
+    def _low(self) -> bool:
+        return self.surface.middle[2] < LOW_M
+
+    @property
+    def _farthest_m(self) -> float:
+        """How far ahead in the frame the base may drive: torso and base must not stand in tables and walls."""
+        torso_m, base_m = 0.03, 0.24  # ahead of the base's centre, with a margin; the base itself may drive under a table
+        return self.surface.low[0] + min(-torso_m, self.surface.under_m - base_m)
 
     @property
     def travel_most_m(self) -> float:
@@ -110,10 +130,10 @@ class HsrScope(Scope):
         motion.wait(0.2)
 
     def reach_over(self, tip: Point, closing_rad: float, opening_m: float) -> float:
-        """Drive and unfold the arm until the hand is over a point; torso and base must not stand in tables and walls."""
+        """Drive and unfold the arm until the hand is over a point, see `over_m`."""
         roll, closing = wrist_roll(closing_rad)
         motion, surface = self.motion, self.surface
-        low = surface.middle[2] < LOW_M
+        low = self._low
         if surface.takes == "in" and not self.map.is_one_workspace:
             slope_rad = self._slope_over_walls(tip)
             arm = pointing(slope_rad, -math.pi / 2)
@@ -127,8 +147,7 @@ class HsrScope(Scope):
         joints["base_x"] = motion.target["base_x"] + float(over[0] - palm[0])
         joints["base_y"] = motion.target["base_y"] + float(over[1] - palm[1])
         ahead_m, _ = into(self.frame, joints["base_x"], joints["base_y"])
-        torso_m, base_m = 0.03, 0.24  # ahead of the base's centre, with a margin; the base itself may drive under a table
-        if surface.takes == "on" and ahead_m > surface.low[0] + min(-torso_m, surface.under_m - base_m):
+        if surface.takes == "on" and ahead_m > self._farthest_m:
             raise Failed("unreachable", f"it lies too far across the {self.work}.")
         if self.memory.held is None:
             joints[GRIPPER] = self.gripper.angle_for(opening_m)

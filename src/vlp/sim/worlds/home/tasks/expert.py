@@ -178,10 +178,13 @@ def _bring(writer: Writer, name: str, goal: HomeGoal, todo: list[HomeGoal]) -> N
         writer.free_hand()
         writer.opened(place_under(writer.home.truth, name))
         uncover(writer, name, todo)
+        if place and not is_open(writer.home.truth, place):  # it had to be shut for the thing
+            writer.add(f"take the {name}", *_taken(writer, name))
+            writer.opened(place)
     truth = writer.home.truth
     made: list[Json] = []
     if truth.holding != name:
-        made = [*writer.to(place_under(truth, name)), steps.locate(name), steps.grasp(name), steps.lift()]
+        made = _taken(writer, name)
     if person:
         there = [steps.go_to(truth.persons[person].place), *writer.seek(person, person), steps.handover("person")]
         writer.add(f"hand the {name} to {person}", *made, *there)
@@ -190,6 +193,11 @@ def _bring(writer: Writer, name: str, goal: HomeGoal, todo: list[HomeGoal]) -> N
         there = [] if came == place else [steps.go_to(place)]
         what = f"put the {name} {relation_of(place)} the {told_place(place)}"
         writer.add(what, *made, *there, steps.place(place, relation_of(place)))
+
+
+def _taken(writer: Writer, name: str) -> list[Json]:
+    """Return the steps that take a thing into the hand where it is."""
+    return [*writer.to(place_under(writer.home.truth, name)), steps.locate(name), steps.grasp(name), steps.lift()]
 
 
 def _pour(writer: Writer, goal: HomeGoal, todo: list[HomeGoal]) -> None:
@@ -266,8 +274,7 @@ def uncover(writer: Writer, name: str, todo: list[HomeGoal]) -> None:
             _bring(writer, cover, own, todo)
             continue
         uncover(writer, cover, todo)
-        place = place_under(writer.home.truth, cover)
-        taken = [*writer.to(place), steps.locate(cover), steps.grasp(cover), steps.lift()]
+        place, taken = place_under(writer.home.truth, cover), _taken(writer, cover)
         writer.add(f"take the {cover} off the {name}", *taken, steps.place(place, relation_of(place)))
 
 

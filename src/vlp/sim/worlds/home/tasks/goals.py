@@ -276,12 +276,20 @@ def fixture_of(place: str) -> str:
 
 
 def is_open(truth: HomeTruth, place: str) -> bool:
-    """Return whether a place can be reached into: its drawer or door stands wide open, or it has none.
+    """Return whether a place can be reached into: its drawer or door stands wide open, or it has none, and nothing hides it.
 
     What lies in a drawer that stands ajar may be out of view and under the cabinet's top.
     """
     fixture, wide = fixture_of(place), {"drawer": 0.92, "cabinet door": 0.85}
-    return not fixture or truth.opened[fixture] >= wide[fixture]
+    return not fixture or (truth.opened[fixture] >= wide[fixture] and not hidden_by(truth, place))
+
+
+def hidden_by(truth: HomeTruth, place: str) -> str:
+    """Return the place that must be shut before another can be seen and reached, "" for none.
+
+    A drawer that stands out, be it by half, hides the handle of the door below it, and what is behind that.
+    """
+    return "drawer" if place == "cupboard" and not Shut("drawer").holds(truth) else ""
 
 
 def room_of(place: str) -> str:
@@ -292,6 +300,11 @@ def room_of(place: str) -> str:
 def is_covered(place: str) -> bool:
     """Return whether a board above a place leaves a hand that comes from above no room."""
     return place in _stations() and _stations()[place].headroom_m < math.inf
+
+
+def has_solid_front(place: str) -> bool:
+    """Return whether nothing can drive under a place, or even up to its edge."""
+    return place in _stations() and _stations()[place].under_m < 0
 
 
 def stand_yaw_rad(place: str) -> float:

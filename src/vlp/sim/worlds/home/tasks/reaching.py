@@ -4,11 +4,11 @@ import math
 from dataclasses import dataclass, replace
 
 from vlp.core.observation import Located
-from vlp.sim.embodiments.actions.approach import choose_approach
+from vlp.sim.embodiments.actions.approach import Approach, choose_approach
 from vlp.sim.embodiments.actions.map import into
 from vlp.sim.heightmap import HeightMap
 from vlp.sim.worlds.home.catalogue import products
-from vlp.sim.worlds.home.tasks.goals import hinge_side_m, is_covered, place_under, stand_yaw_rad
+from vlp.sim.worlds.home.tasks.goals import has_solid_front, hinge_side_m, is_covered, place_under, stand_yaw_rad
 from vlp.sim.worlds.home.true_state import HomeTruth
 from vlp.sim.worlds.protocol import Station
 
@@ -30,6 +30,11 @@ class AnyHand:
         del opening_m
         return 0.085
 
+    def stands_before(self, way: Approach, front_m: float) -> bool:
+        """Return whether a body behind it stays before the front of the furniture; the shortest of the known arms counts."""
+        arm_m, body_m = 0.73, 0.235  # from the axis to the tips of a hand that points ahead; of the body
+        return way.tip[0] - arm_m * math.cos(way.heading_rad) < front_m - body_m
+
 
 def out_of_reach(truth: HomeTruth, name: str, opening_m: float) -> str:
     """Return why a hand that opens so wide cannot take a thing, "" when it can; infinity asks for no hand in particular."""
@@ -39,7 +44,8 @@ def out_of_reach(truth: HomeTruth, name: str, opening_m: float) -> str:
         return ""
     if width_m > opening_m - finger_m:
         return f"the {name} is {100 * width_m:.0f} cm wide, and this hand opens {100 * opening_m:.0f} cm"
-    if opening_m == math.inf or not is_covered(place) or place not in truth.surfaces:
+    over_m = 0.0 if is_covered(place) else reached_over_m(place)
+    if opening_m == math.inf or over_m == math.inf or place not in truth.surfaces:
         return ""
     top, frame = truth.surfaces[place], (0.0, 0.0, stand_yaw_rad(place))
     corners = [into(frame, *corner) for corner in (top.low, top.high)]
@@ -55,13 +61,24 @@ def out_of_reach(truth: HomeTruth, name: str, opening_m: float) -> str:
         boxes.append(((x, y, item.yaw_rad - frame[2]), (length + seen_m / 2, width + seen_m / 2, height)))
     heights = HeightMap.of_boxes(station.low, station.high, top.floor_m, boxes)
     x, y = into(frame, *thing.position_in_world[:2])
+    if x < ax + over_m:
+        return ""
     length, width, height = thing.size_m
     corners_m = 0.001 if products()[name].square else 0.0  # what is exactly as long as wide is round
     target = Located(name, (0, 0, 1, 1), (x, y, thing.position_in_world[2]), thing.size_m, thing.yaw_rad - frame[2], 1.0, 0.0)
     target = replace(target, size_m=(length + seen_m + corners_m, width + seen_m, height))
     spare_m = 0.004  # what fingers open less than is declared
-    way = choose_approach(AnyHand(opening_m - spare_m), target, heights, station, top.floor_m)
+    hand = AnyHand(opening_m - spare_m)
+    way = choose_approach(hand, target, heights, station, top.floor_m, lambda way: hand.stands_before(way, ax))
     return f"the {name} stands where this hand does not come to it; {way}" if isinstance(way, str) else ""
+
+
+def reached_over_m(place: str) -> float:
+    """Return how far across a place every hand comes from above, infinity where a body can drive under it or walks up to it.
+
+    Before what is solid from the floor up the shortest of the known arms comes 0.18 m far, and farther only from the front.
+    """
+    return 0.18 if has_solid_front(place) else math.inf
 
 
 def cannot_put(name: str, place: str) -> str:

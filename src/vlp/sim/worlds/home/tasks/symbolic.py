@@ -10,6 +10,7 @@ from vlp.sim.worlds.home.tasks.commands import AccountEntry, Did
 from vlp.sim.worlds.home.tasks.goals import (
     dials,
     fixture_of,
+    hidden_by,
     is_at,
     is_open,
     place_under,
@@ -152,11 +153,16 @@ def _locate(state: SymbolicHome, step: Json) -> None:
             raise StepNotPossible(f"no {name} in view from the {truth.at}")
         found = Bound(name, support)
         state.did("found", name)
-    elif (person and person.place == truth.at) or handles().get(name) == truth.at:
+    elif (person and person.place == truth.at) or _sees_handle(truth, name):
         found = Bound(name)
     else:
         raise StepNotPossible(f"no {name} in view from the {truth.at}")
     state.bind(step, found.name, found.support)
+
+
+def _sees_handle(truth: HomeTruth, name: str) -> bool:
+    place = handles().get(name)
+    return place is not None and place == truth.at and not hidden_by(truth, place)
 
 
 def _grasp(state: SymbolicHome, step: Json) -> None:

@@ -4,7 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vlp.sim.truth import Truth
-from vlp.sim.worlds.home.tasks.goals import HomeGoal, Lit, Poured, Shut, place_under, takes
+from vlp.sim.worlds.home.tasks.goals import (
+    HomeGoal,
+    Lit,
+    Poured,
+    Rests,
+    Shut,
+    ToldPlace,
+    fixture_of,
+    hidden_by,
+    place_under,
+    takes,
+)
 from vlp.sim.worlds.home.true_state import HomeTruth
 
 
@@ -62,10 +73,18 @@ class HomeTask:
     def _kept(self, was: HomeTruth, now: HomeTruth) -> bool:
         """Return whether everything that no goal speaks of is as it was."""
         lamp = was.lamp_on == now.lamp_on or any(isinstance(goal, Lit) for goal in self.goals)
-        shut = all(Shut(name).holds(was) == Shut(name).holds(now) or Shut(name) in self.goals for name in was.opened)
+        may_shut = [*self.goals, *(Shut(fixture_of(place)) for place in self._hiding(self.began or was))]
+        shut = all(Shut(name).holds(was) == Shut(name).holds(now) or Shut(name) in may_shut for name in was.opened)
         poured = {name for goal in self.goals if isinstance(goal, Poured) for name in (goal.thing, goal.into)}
         balls = all(now.balls[name] == n for name, n in was.balls.items() if name in now.balls and name not in poured)
         return lamp and shut and balls and all(self._may_be(was, now, name) for name in was.objects if name in now.objects)
+
+    def _hiding(self, was: HomeTruth) -> list[str]:
+        """Return what stood open and had to be shut for the goals: what hides the place of a thing."""
+        things = [*self.subjects, *(goal.thing for goal in self.goals if isinstance(goal, ToldPlace))]
+        places = [place_under(was, name) for name in things]
+        places += [goal.place for goal in self.goals if isinstance(goal, Rests)]
+        return [hiding for place in places if (hiding := hidden_by(was, place))]
 
     def _may_be(self, was: HomeTruth, now: HomeTruth, name: str) -> bool:
         before, after = was.objects[name].support, now.objects[name].support

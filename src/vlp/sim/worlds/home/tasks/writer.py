@@ -6,7 +6,7 @@ from typing import Any
 
 from vlp.sim.worlds.home.tasks import steps
 from vlp.sim.worlds.home.tasks.families import why_not
-from vlp.sim.worlds.home.tasks.goals import fixture_of, is_open, places_nearly, room_of, takes
+from vlp.sim.worlds.home.tasks.goals import fixture_of, hidden_by, is_open, places_nearly, room_of, takes
 from vlp.sim.worlds.home.tasks.reaching import cannot_put, out_of_reach
 from vlp.sim.worlds.home.tasks.symbolic import SymbolicHome, handles
 from vlp.sim.worlds.home.true_state import HomeTruth
@@ -89,17 +89,24 @@ class Writer:
             self.add(f"put the {truth.holding} down", *self.to(here), steps.place(here, "on"))
 
     def opened(self, place: str) -> None:
-        """Open a drawer or door where it is not open, with a free hand."""
+        """Open a drawer or door where it is not open, with a free hand; what hides it is shut before."""
+        self.uncovered(place)
         if not is_open(self.home.truth, place):
             self.free_hand()
             handle = handle_of(place)
             self.add(f"open the {fixture_of(place)}", *self.to(place), steps.locate(handle), steps.open_(handle))
 
     def shut(self, place: str) -> None:
-        """Close a drawer or door, with a free hand."""
+        """Close a drawer or door, with a free hand; what hides it is shut before."""
+        self.uncovered(place)
         self.free_hand()
         handle = handle_of(place)
         self.add(f"close the {fixture_of(place)}", *self.to(place), steps.locate(handle), steps.close(handle))
+
+    def uncovered(self, place: str) -> None:
+        """Shut what stands before the handle of a place."""
+        if hiding := hidden_by(self.home.truth, place):
+            self.shut(hiding)
 
 
 def handle_of(place: str) -> str:
