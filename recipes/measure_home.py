@@ -36,7 +36,7 @@ ROUNDS = (0.06, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 
 def folder(out: Path, split: str, name: str, robot: str) -> Path:
     """Return where the rows of a row and body lie."""
-    return out / split / f"{name}-{robot}"
+    return out / split / f"{name.replace(' ', '-')}-{robot}"
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:

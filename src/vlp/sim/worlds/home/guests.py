@@ -53,6 +53,8 @@ def sample_guests(seed: int) -> HomeScene:
     scene, rng = sample_home(seed), np.random.default_rng([seed, 43])
     fixtures = replace(scene.fixtures, balls=0, ball_cup="")
     tops, placed = surfaces(scene.furniture, fixtures), list[Thing]()
+    cabinet, front_m = tops["cabinet"], 0.22  # so far across it every hand comes from above, see `tasks.reaching`
+    tops["cabinet"] = replace(cabinet, high=(cabinet.high[0], cabinet.low[1] + front_m))
     for name, where in _wanted(rng):
         placed += filter(None, [place_thing(name, where, tops, placed, rng)])
     persons = tuple(replace(person, holds="") for person in scene.persons)
@@ -69,7 +71,8 @@ def _wanted(rng: np.random.Generator) -> Iterator[tuple[str, tuple[str, ...]]]:
     yield from ((name, ("kitchen table",)) for name in (*from_plate[:2], *clutter[:3]))
     away = ("coffee table",) * 6 + ("cabinet",) * 2 + ("shelf: middle",) * 2 + ("shelf: upper",)
     names = rng.permutation([*from_cup[:6], *drinks[:2], *food[:3]]).tolist()
-    names.sort(key=lambda name: products()[name].shape != "cup")  # cups are taken from above, so under no board
+    # Cups are taken from above, so under no board; of the others what shows its broad side is taken so, too.
+    names.sort(key=lambda name: (products()[name].shape != "cup", -max(products()[name].size_m[:2])))
     for name, place in zip(names, away, strict=True):
         yield name, (place,)
     yield next(name for name in food[3:] if products()[name].size_m[2] < 0.10), ("drawer",)
