@@ -8,7 +8,7 @@ import pytest
 from episodes_of_hands import gripped, onwards, pick_and_place, walked
 
 from vlp.core.errors import UsageError
-from vlp.language_actions.chunking import ChunkRule, chunk_ends, diversified
+from vlp.language_actions.chunking import ChunkRule, chunk_ends, diversified, merged
 from vlp.language_actions.move import Chunk, Move
 from vlp.language_actions.plans import plan_sentence
 from vlp.language_actions.segments import parts_of
@@ -53,6 +53,24 @@ def test_every_move_is_in_one_chunk_and_every_chunk_but_the_last_is_long_enough(
         for begin, end in zip([0, *ends], ends[:-1], strict=False):
             path_m = sum(math.hypot(*move.translation_m) for move in moves[begin:end])
             assert path_m >= rule.run_m - 1e-9
+
+
+def test_moves_that_go_on_straight_become_one() -> None:
+    """Against: directions of 110 tokens a chunk, nine in ten of them for where the hand was in between."""
+    space = MoveSpace(dict.fromkeys("xyz", 50))
+    assert merged(straight(5, x_m=0.01), space, 0.002) == [Move((0.05, 0.0, 0.0))]
+    assert len(merged(straight(6, x_m=0.01), space, 0.002)) == 2, "no farther than one move may go"
+    corner = [*straight(2, x_m=0.01), *straight(2, y_m=0.01)]
+    assert merged(corner, space, 0.002) == [Move((0.02, 0.0, 0.0)), Move((0.0, 0.02, 0.0))]
+    assert len(merged(corner, space, 0.02)) == 1
+    grips = [Move((0.01, 0.0, 0.0)), Move(gripper="close"), Move((0.01, 0.0, 0.0))]
+    assert [move.gripper for move in merged(grips, space, 0.01)] == ["close", "keep"]
+    rng = Random(0)
+    for _ in range(50):
+        moves = [Move((rng.uniform(-0.01, 0.01), rng.uniform(-0.01, 0.01), 0.0)) for _ in range(10)]
+        few = merged(moves, space, 0.005)
+        assert Chunk("base", tuple(few)).net_m == pytest.approx(Chunk("base", tuple(moves)).net_m)
+        assert len(few) < len(moves)
 
 
 def test_other_ways_lead_to_the_same_place_and_grip_there() -> None:

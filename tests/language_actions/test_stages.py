@@ -85,6 +85,13 @@ def test_other_ways_are_further_answers_with_the_same_end() -> None:
     assert all(len(ends) == 1 for ends in by_question.values())
 
 
+def test_merged_chunks_lead_to_the_same_places_with_fewer_moves() -> None:
+    plain, few = (chunks_of(SHOWN, Labelling(vocabulary("directions", SPACE), merge_m=m)) for m in (0.0, 0.003))
+    for one, other in zip(plain, few, strict=True):
+        assert other.net_m == pytest.approx(one.net_m, abs=0.001)
+        assert len(other.moves) <= 2
+
+
 def test_what_a_space_cannot_write_is_said() -> None:
     flat = Labelling(vocabulary("numbers", MoveSpace({"x": 50, "y": 50})))
     with pytest.raises(UsageError, match="a move along z, which this space does not write"):

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
+import numpy as np
+
 from vlp.core.errors import UsageError
-from vlp.language_actions.move import Chunk, Move
+from vlp.language_actions.move import Chunk, Move, axes
+from vlp.language_actions.space import MoveSpace
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,41 @@ def chunk_ends(moves: Sequence[Move], rule: ChunkRule) -> list[int]:
             ends.append(done)
             runs, path_m, count = [0.0] * 6, 0.0, 0
     return ends if not moves or (ends and ends[-1] == len(moves)) else [*ends, len(moves)]
+
+
+def merged(moves: Sequence[Move], space: MoveSpace, stray_m: float) -> list[Move]:
+    """Return fewer moves with the same sum: those that go on straight become one, as far as one move may go.
+
+    A model writes a number for every axis of every move; ten times as many moves a second make no better motion.
+
+    Args:
+        moves: of one chunk, each in the space.
+        space: how far one move may go.
+        stray_m: how far the old way may be from the new one.
+    """
+    found: list[Move] = []
+    begin = 0
+    for end in range(1, len(moves) + 1):
+        last = end == len(moves) or moves[end - 1].gripper != "keep"
+        if last or not _one_move(moves[begin : end + 1], space, stray_m):
+            found.append(_sum(moves[begin:end]))
+            begin = end
+    return found
+
+
+def _sum(moves: Sequence[Move]) -> Move:
+    numbers = {name: math.fsum(move.numbers[name] for move in moves) for name in axes()}
+    return Move.of(numbers, moves[-1].gripper)
+
+
+def _one_move(moves: Sequence[Move], space: MoveSpace, stray_m: float) -> bool:
+    """Return whether one move can stand for several."""
+    whole = _sum(moves).numbers
+    if any(abs(value) > axes()[name].in_si(space.most.get(name, 0)) + 1e-9 for name, value in whole.items()):
+        return False
+    places = np.cumsum([move.translation_m for move in moves], axis=0)
+    along = np.clip(places @ places[-1] / max(float(places[-1] @ places[-1]), 1e-12), 0.0, 1.0)
+    return bool(np.linalg.norm(places - along[:, None] * places[-1], axis=1).max() <= stray_m)
 
 
 def diversified(chunk: Chunk, rng: Random, stray_m: float = 0.004) -> Chunk:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from vlp.language_actions.chunking import ChunkRule, chunk_ends, diversified
+from vlp.language_actions.chunking import ChunkRule, chunk_ends, diversified, merged
 from vlp.language_actions.move import Chunk, Move
 from vlp.language_actions.segments import Stretch, SubtaskPart, parts_of
 from vlp.language_actions.trajectory import HandPose, divided, moves_along
@@ -54,6 +54,7 @@ class Labelling:
         vocabulary: how chunks are written.
         rule: when a chunk is closed.
         corner_m: see `vlp.language_actions.segments.parts_of`.
+        merge_m: moves that go on straight within so much become one; 0 writes every move of the trajectory.
         others: at most how many other ways to the same place are written of each chunk.
         auxiliary: whether to add the samples that help.
         seed: of other ways and of the moments that are asked about.
@@ -62,6 +63,7 @@ class Labelling:
     vocabulary: MotionVocabulary
     rule: ChunkRule = field(default_factory=ChunkRule)
     corner_m: float = 0.015
+    merge_m: float = 0.0
     others: int = 0
     auxiliary: bool = True
     seed: int = 0
@@ -139,7 +141,9 @@ def _chunks(stretch: Stretch, moves: Sequence[Move], how: Labelling) -> Iterator
     """Yield the chunks of a stretch, each with the pose at which it begins; those in which nothing moves are left out."""
     space, begin = how.vocabulary.space, stretch.first
     for end in chunk_ends(moves[stretch.first : stretch.last], how.rule):
-        chunk = Chunk(space.frame, tuple(divided(moves[begin : stretch.first + end], space)))
+        inside = divided(moves[begin : stretch.first + end], space)
+        inside = merged(inside, space, how.merge_m) if how.merge_m else inside
+        chunk = Chunk(space.frame, tuple(inside))
         told = tuple(move for move in how.vocabulary.grid.rounded(chunk).moves if move != Move())
         if told:
             yield begin, Chunk(space.frame, told)
