@@ -26,7 +26,6 @@ from vlp.policy.checks import check_policy
 from vlp.policy.model import State
 from vlp.primitives.manifest import Manifest
 from vlp.prompt.render import Memory
-from vlp.prompt.target import policy_text
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def _moments(
         try:
             if row.get(SAMPLE):
                 sample = _known(str(row[SAMPLE]), manifest)
-                last = (episode, policy_text(sample.policy))
+                last = (episode, sample.target)
                 yield _Moment(file, number, episode, frame, time_s, sample)
             else:
                 text = str(row.get("plan") or _plan_at(row.get(PERSISTENT), time_s) or "")
@@ -126,7 +125,8 @@ def _known(text: str, manifest: Manifest) -> Sample:
     sample = Sample.from_json(text)
     if sample.robot != manifest.robot:
         raise UsageError(f"its sample is for robot {sample.robot!r}, not {manifest.robot!r}.")
-    _checked(policy_text(sample.policy), manifest, replace(known_in(sample), known={}))
+    if not sample.question:
+        _checked(sample.target, manifest, replace(known_in(sample), known={}))
     return sample
 
 
@@ -151,7 +151,9 @@ def _with_image(s: Sample, image: str) -> Sample:
     if s.images == (image,):
         return s
     stem = s.id.rpartition("-")[0]
-    return make_sample(stem, [image], s.instruction, s.robot, s.state, s.memory, s.policy, s.source, s.split)
+    return make_sample(
+        stem, [image], s.instruction, s.robot, s.state, s.memory, s.policy, s.source, s.split, s.question, s.reply
+    )
 
 
 def _images(root: Path, camera: CameraFeature, moments: list[_Moment]) -> Iterator[tuple[_Moment, bytes]]:
