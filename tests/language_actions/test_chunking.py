@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -179,3 +180,18 @@ def test_contact_divides_a_push_and_the_subtasks_of_an_episode_come_first() -> N
     held = walked([(0.0, 0.0, 0.0), (0.1, 0.0, 0.0)])
     held += gripped(held, 0.02)
     assert [part.sentence for part in parts_of(onwards(held, [(0.1, 0.0, 0.2)]))] == ["grasp the object", "lift the object"]
+
+
+def test_a_grasp_in_the_midst_of_a_named_subtask_does_not_end_it() -> None:
+    """Against: "pick up the cube" being called done while the cube still stood on the table."""
+    poses = [replace(pose, subtask="tidy up") for pose in pick_and_place()]
+    (part,) = parts_of(poses)
+    assert part.sentence == "tidy up"
+    assert [stretch.plan for stretch in part.stretches] == [
+        "move forward",
+        "move down, then close the gripper",
+        "move up",
+        "move left",
+        "move down, then open the gripper",
+        "move up",
+    ]

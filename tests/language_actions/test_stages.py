@@ -70,9 +70,10 @@ def test_chunks_are_as_long_as_the_rule_says() -> None:
     assert len(chunks_of(SHOWN, fine)) > 2 * len(chunks_of(SHOWN, how))
 
 
-def test_other_ways_are_further_answers_with_the_same_end() -> None:
-    one, more = labelled(), labelled(others=2, seed=3)
-    assert more == labelled(others=2, seed=3)
+@pytest.mark.parametrize("merge_m", [0.0, 0.003])
+def test_other_ways_are_further_answers_with_the_same_end(merge_m: float) -> None:
+    one, more = labelled(merge_m=merge_m), labelled(others=2, seed=3, merge_m=merge_m)
+    assert more == labelled(others=2, seed=3, merge_m=merge_m)
     count = Counter(sample.kind for sample in more)
     assert count["chunk"] > 2 * Counter(sample.kind for sample in one)["chunk"]
     by_question: dict[tuple, set] = {}

@@ -50,7 +50,7 @@ class SubtaskPart:
 
 
 def parts_of(poses: Sequence[HandPose], thing: str = "", corner_m: float = 0.015, least_m: float = 0.005) -> list[SubtaskPart]:
-    """Return the subtasks of an episode: from one event to the next, named by rules where the episode does not name them.
+    """Return the subtasks of an episode: those that it names, else from one event to the next, named by rules.
 
     Args:
         poses: at least two.
@@ -60,31 +60,27 @@ def parts_of(poses: Sequence[HandPose], thing: str = "", corner_m: float = 0.015
     """
     grips = gripper_events(poses)
     parts: list[SubtaskPart] = []
-    for first, last in _between(_cuts(poses, grips)):
+    for first, last in pairwise(_cuts(poses, grips)):
         sentence = poses[last - 1].subtask or subtask_sentence(
             grips.get(last, "keep"), _told_before(grips, first), poses[first].contact, poses[last].contact, thing
         )
         positions = np.array([pose.position_m for pose in poses[first : last + 1]])
-        corners = [first + i for i in _corners(positions, corner_m)]
-        parts.append(SubtaskPart(sentence, tuple(_joined(poses, grips, corners, least_m))))
+        turns = {first + i for i in _corners(positions, corner_m)} | {i for i in grips if first < i < last}
+        parts.append(SubtaskPart(sentence, tuple(_joined(poses, grips, sorted(turns), least_m))))
     return parts
 
 
 def _cuts(poses: Sequence[HandPose], grips: dict[int, Gripper]) -> list[int]:
-    """Return the poses at which something happens: the gripper or a contact changes, or the episode names another subtask."""
-    cuts = {0, len(poses) - 1, *grips}
-    for i in range(1, len(poses)):
-        touched = poses[i].contact != poses[i - 1].contact
-        # A grasp touches, and a release lets go: the gripper's own event stands for both.
-        if touched and not any(abs(i - event) <= 5 for event in grips):
-            cuts.add(i)
-        if poses[i].subtask != poses[i - 1].subtask:
-            cuts.add(i)
-    return sorted(cuts)
+    """Return the poses at which another subtask begins, ends included: where the gripper or a contact changes.
 
-
-def _between(cuts: Sequence[int]) -> list[tuple[int, int]]:
-    return list(pairwise(cuts))
+    Where an episode names its subtasks, they alone count: a grasp in the midst of "pick up the cube" does not end it.
+    """
+    ends, changes = {0, len(poses) - 1}, range(1, len(poses))
+    if any(pose.subtask for pose in poses):
+        return sorted(ends | {i for i in changes if poses[i].subtask != poses[i - 1].subtask})
+    touches = {i for i in changes if poses[i].contact != poses[i - 1].contact}
+    # A grasp touches, and a release lets go: the gripper's own event stands for both.
+    return sorted(ends | set(grips) | {i for i in touches if not any(abs(i - event) <= 5 for event in grips)})
 
 
 def _told_before(grips: dict[int, Gripper], pose: int) -> Gripper:
@@ -111,9 +107,12 @@ def _corners(positions: Array, tolerance_m: float) -> list[int]:
 
 
 def _joined(poses: Sequence[HandPose], grips: dict[int, Gripper], corners: list[int], least_m: float) -> list[Stretch]:
-    """Return stretches between corners; neighbours of one plan become one."""
+    """Return stretches between corners; neighbours of one plan become one, and a hand that stays has none of its own."""
     found: list[Stretch] = []
-    for first, last in _between(corners):
+    for first, last in pairwise(corners):
+        gone = np.subtract(poses[last].position_m, poses[first].position_m)
+        if found and found[-1].last not in grips and np.abs(gone).max() < least_m:
+            first = found.pop().first
         plan = plan_sentence(moves_along(poses[first : last + 1], {}), grips.get(last, "keep"), least_m)
         if found and found[-1].plan == plan:
             first = found.pop().first

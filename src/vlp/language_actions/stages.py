@@ -11,6 +11,7 @@ from random import Random
 from vlp.language_actions.chunking import ChunkRule, chunk_ends, diversified, merged
 from vlp.language_actions.move import Chunk, Move
 from vlp.language_actions.segments import Stretch, SubtaskPart, parts_of
+from vlp.language_actions.spelled import spell
 from vlp.language_actions.trajectory import HandPose, divided, moves_along
 from vlp.language_actions.vocabulary import MotionVocabulary
 
@@ -71,27 +72,27 @@ class Labelling:
 
 def subtask_question(instruction: str) -> str:
     """Return the question of the first stage."""
-    return f'The instruction is "{instruction}". What is the next subtask?'
+    return f"The instruction is {spell(instruction)}. What is the next subtask?"
 
 
 def plan_question(subtask: str) -> str:
     """Return the question of the second stage."""
-    return f'The subtask is "{subtask}". Which way must the hand move?'
+    return f"The subtask is {spell(subtask)}. Which way must the hand move?"
 
 
 def chunk_question(subtask: str, plan: str, vocabulary: MotionVocabulary) -> str:
     """Return the question of the third stage; it names units, frame and bounds."""
-    return f'The subtask is "{subtask}", the motion plan "{plan}". Write the next moves. {vocabulary.describe()}'
+    return f"The subtask is {spell(subtask)}, the motion plan {spell(plan)}. Write the next moves. {vocabulary.describe()}"
 
 
 def done_question(subtask: str) -> str:
     """Return the question of the verifier."""
-    return f'Is the subtask "{subtask}" done?'
+    return f"Is the subtask {spell(subtask)} done? Answer yes or no."
 
 
 def direction_question() -> str:
     """Return the question whether the hand has gone left or right between two images."""
-    return "Has the hand moved to the left, to the right, or none of them?"
+    return "Has the hand moved to the left or to the right? Answer left, right or none."
 
 
 def stage_samples(shown: Demonstration, how: Labelling) -> Iterator[StageSample]:
@@ -120,34 +121,47 @@ def chunks_of(shown: Demonstration, how: Labelling) -> list[Chunk]:
     """Return the chunks of an episode, as `stage_samples` writes them."""
     moves = moves_along(shown.poses)
     stretches = (stretch for part in parts_of(shown.poses, shown.thing, how.corner_m) for stretch in part.stretches)
-    return [chunk for stretch in stretches for _, chunk in _chunks(stretch, moves, how)]
+    return [chunk for stretch in stretches for _, _, chunk in _chunks(stretch, moves, how)]
 
 
 def _cycles(part: SubtaskPart, stretch: Stretch, moves: Sequence[Move], how: Labelling, rng: Random) -> Iterator[StageSample]:
     """Yield plan and chunk as they are asked for at the beginning of each chunk."""
-    for first, chunk in _chunks(stretch, moves, how):
+    for first, inside, chunk in _chunks(stretch, moves, how):
         yield StageSample("plan", (first,), plan_question(part.sentence), stretch.plan)
         question = chunk_question(part.sentence, stretch.plan, how.vocabulary)
         answers = [how.vocabulary.write(chunk)]
         for _ in range(how.others):
-            other = divided(diversified(chunk, rng).moves, how.vocabulary.space)
-            if len(other) <= how.vocabulary.space.max_moves:
-                answers.append(how.vocabulary.write(Chunk(chunk.frame, tuple(other))))
+            other = _fitting(diversified(inside, rng).moves, how)
+            if len(other) <= how.vocabulary.space.max_moves and (found := _written(other, how)).moves:
+                answers.append(how.vocabulary.write(found))
         for answer in dict.fromkeys(answers):
             yield StageSample("chunk", (first,), question, answer)
 
 
-def _chunks(stretch: Stretch, moves: Sequence[Move], how: Labelling) -> Iterator[tuple[int, Chunk]]:
-    """Yield the chunks of a stretch, each with the pose at which it begins; those in which nothing moves are left out."""
-    space, begin = how.vocabulary.space, stretch.first
+def _chunks(stretch: Stretch, moves: Sequence[Move], how: Labelling) -> Iterator[tuple[int, Chunk, Chunk]]:
+    """Yield the chunks of a stretch, as the hand moved and as they are written, each with the pose at which it begins.
+
+    Those in which nothing moves are left out.
+    """
+    begin = stretch.first
     for end in chunk_ends(moves[stretch.first : stretch.last], how.rule):
-        inside = divided(moves[begin : stretch.first + end], space)
-        inside = merged(inside, space, how.merge_m) if how.merge_m else inside
-        chunk = Chunk(space.frame, tuple(inside))
-        told = tuple(move for move in how.vocabulary.grid.rounded(chunk).moves if move != Move())
-        if told:
-            yield begin, Chunk(space.frame, told)
+        inside = moves[begin : stretch.first + end]
+        if (chunk := _written(_fitting(inside, how), how)).moves:
+            yield begin, Chunk(chunk.frame, tuple(inside)), chunk
         begin = stretch.first + end
+
+
+def _fitting(moves: Sequence[Move], how: Labelling) -> list[Move]:
+    """Return moves of which none goes too far, merged where that is asked for."""
+    fitting = divided(moves, how.vocabulary.space)
+    return merged(fitting, how.vocabulary.space, how.merge_m) if how.merge_m else fitting
+
+
+def _written(moves: Sequence[Move], how: Labelling) -> Chunk:
+    """Return moves at the levels that text has, without those that are none there."""
+    frame = how.vocabulary.space.frame
+    rounded = how.vocabulary.grid.rounded(Chunk(frame, tuple(moves)))
+    return Chunk(frame, tuple(move for move in rounded.moves if move != Move()))
 
 
 def _done(part: SubtaskPart, rng: Random) -> Iterator[StageSample]:
