@@ -107,7 +107,7 @@ def test_the_report_says_how_long_and_how_far_chunks_are(tmp_path: Path) -> None
     assert done.passed_over == {1: "its hand does not move."}
     assert max(done.farthest_mm) == pytest.approx(40)
     lines = "\n".join(done.lines())
-    assert "1 episodes" in lines
+    assert "1 episode: " in lines
     assert "episode 1 passed over: its hand does not move." in lines
     assert "farthest along an axis, mm" in lines
 

@@ -9,7 +9,7 @@ from walk import InPlace, Walk
 
 PAGES = (
     "getting_started", "understanding", "policy_language", "data", "reference/http", "runtime", "measuring", "changes", "home",
-    "anymal",
+    "anymal", "language_actions",
 )  # fmt: skip
 LONG = "it takes minutes; fewer stand for it"
 IN_PLACE = {
@@ -23,6 +23,10 @@ IN_PLACE = {
     ),
     "vlp data collect --out samples --n 300 --split test": InPlace(LONG, "vlp data collect --out samples --n 3 --split test"),
     "vlp data record --out episodes --n 20 --family put": InPlace(LONG, "vlp data record --out episodes --n 1 --family pick"),
+    "vlp data record --out picks --n 20 --family pick": InPlace(LONG, "vlp data record --out picks --n 1 --family pick"),
+    "vlp train sft --data motion --base nano-base --out run-motion --skip-gates": InPlace(
+        LONG, "vlp train sft --data motion --base nano-base --out run-motion --skip-gates --samples 8 --epochs 1 --batch 4"
+    ),
     "python -m vlp.evaluation.stress.crash --n 100 --out runs/crash": InPlace(
         "it takes an hour; tests/evaluation/test_crash.py kills", "python -m vlp.evaluation.stress.crash --n 0 --out runs/crash"
     ),
@@ -47,6 +51,6 @@ IN_PLACE = {
 @pytest.mark.long
 def test_every_command_of_the_guides_runs(walk: Walk) -> None:
     walk.along([f"docs/{page}.md" for page in PAGES], IN_PLACE)
-    for page in ("data", "understanding", "home"):  # docs/robot_api.md has a test of its own
+    for page in ("data", "understanding", "home", "language_actions"):  # docs/robot_api.md has a test of its own
         for code in re.findall(r"^```python\n(.*?)^```$", text_of(f"docs/{page}.md"), re.M | re.S):
             exec(code, {})

@@ -10,7 +10,10 @@ from spaces import NAMES, SPACES, random_chunk, tokenizer, vocabulary
 
 from vlp.language_actions.move import Chunk, Move
 from vlp.language_actions.space import MoveSpace
+from vlp.language_actions.stages import chunk_question
+from vlp.models.catalogue import open_model
 from vlp.models.grammar import Grammars, Matcher, Vocabulary
+from vlp.prompt.render import asked_messages
 
 END = tokenizer().token_to_id("<|end|>")
 TOKENS = Vocabulary(SimpleNamespace(backend_tokenizer=tokenizer(), eos_token_id=END), tokenizer().get_vocab_size(), [END])
@@ -99,3 +102,16 @@ def test_most_of_what_directions_write_is_forced() -> None:
             matcher.accept(token)
         at += max(len(forced), 1)
     assert chosen <= len(tokens) / 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_that_never_learned_to_move_writes_a_chunk_all_the_same(name: str) -> None:
+    """Against: a schema that the matcher takes and the models do not."""
+    written = vocabulary(name, MoveSpace({"x": 50, "y": 50, "z": 50}, max_moves=2))
+    model = open_model("nano-base")
+    question = chunk_question("pick up the red cube", "move down", written)
+    messages = asked_messages(np.zeros((480, 640, 3), np.uint8), question, model.profile)
+    reply = model.generate(messages, grammar=written.grammar(), max_tokens=128)
+    assert reply.finish == "stop"
+    chunk, report = written.read(reply.text)
+    assert chunk is not None, f"{reply.text}\n{report}"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from vlp.core.errors import UsageError, lookup
+from vlp.core.messages import counted
 from vlp.core.observation import RobotState
 from vlp.data.lerobot_cameras import FramePlace, choose_camera, pictures
 from vlp.data.lerobot_cameras import told as camera_told
@@ -58,7 +59,7 @@ class Relabelled:
     def lines(self) -> list[str]:
         """Return the report for people: samples by kind, and how long and how far chunks are."""
         said = ", ".join(f"{count:,} {kind}" for kind, count in self.kinds.most_common())
-        lines = [f"{self.episodes:,} episodes: {said}; {self.new:,} new."]
+        lines = [f"{counted(self.episodes, 'episode')}: {said}; {self.new:,} new."]
         lines += [f"episode {number} passed over: {why}" for number, why in self.passed_over.items()]
         rows = {
             "moves": self.moves,
