@@ -83,6 +83,7 @@ def test_each_sample_shows_the_frame_at_which_it_is_asked(tmp_path: Path) -> Non
     store = Store(tmp_path / "samples")
     for sample in samples:
         assert (store.image(sample) == picture(sample.source["frame"])).all()
+        assert len(sample.images) == (2 if sample.family in ("done", "direction") else 1)
     assert lint(store.folder).ok, lint(store.folder).faults
     assert {sample.split for sample in samples} == {"train"}
 

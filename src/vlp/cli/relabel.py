@@ -60,7 +60,7 @@ def relabel(
         corner_cm: a way that strays less from a straight line has one motion plan.
         merge_mm: moves that go on straight within so much are written as one; 0 writes every move.
         others: at most how many other ways to the same place are written of each chunk.
-        auxiliary: also ask whether a subtask is done, and which way the hand has gone.
+        auxiliary: also ask whether a subtask is done, and which way the hand goes.
         split: train, validation or test.
         seed: of other ways, and of the moments that are asked about.
     """

@@ -1,6 +1,6 @@
 """Episodes of a LeRobotDataset v3 to samples of motion as language: subtask, motion plan and chunk, each asked of an image."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -79,9 +79,9 @@ class Relabelled:
 
 @dataclass(frozen=True)
 class _Asked:
-    """A sample without its image, and the frame whose image it asks about."""
+    """A sample without its images, and the frames whose images it asks about."""
 
-    place: FramePlace
+    places: tuple[FramePlace, ...]
     episode: HandEpisode
     stage: StageSample
     number: int
@@ -125,22 +125,18 @@ def relabel(
     chosen = choose_camera(info["features"], camera)
     told(camera_told(chosen))
     found = columns(info["features"])
-    how, asked = labelling(found), defaultdict[FramePlace, list[_Asked]](list)
+    how, asked = labelling(found), list[_Asked]()
     for episode in hand_episodes(root, read_tasks(root), found, frames):
-        for each in _asked(episode, how, rate_hz, done):
-            asked[each.place].append(each)
+        asked += _asked(episode, how, rate_hz, done)
     check_counts(root, info, frames)
     if not asked:
         why = next(iter(done.passed_over.values()), "there are no episodes.")
         raise UsageError(f"nothing could be made of {str(root)[:300]!r}: {why}", "Is --position where the hand is, in metres?")
-    shown = pictures(root, info["fps"], chosen, list(asked))
+    shown = pictures(root, info["fps"], chosen, list(dict.fromkeys(place for each in asked for place in each.places)))
     first = next(shown)  # what is wrong with all of them is told before a store is made
     with StoreWriter(out, {manifest.robot: manifest}) as writer:
-        samples: list[Sample] = []
-        for place, picture in chain([first], shown):
-            image = writer.add_image(picture)
-            samples += [_sample(each, image, manifest.robot, split, chosen.name) for each in asked[place]]
-        done.new = writer.add_all(sorted(samples, key=lambda sample: sample.id))
+        images = {place: writer.add_image(picture) for place, picture in chain([first], shown)}
+        done.new = writer.add_all([_sample(each, images, manifest.robot, split, chosen.name) for each in asked])
     return done
 
 
@@ -164,14 +160,27 @@ def _asked(episode: HandEpisode, how: Labelling, rate_hz: float, done: Relabelle
     for chunk in chunks:
         done.count(chunk, how.vocabulary.write(chunk))
     done.kinds.update(stage.kind for stage in stages)
-    return [_Asked(episode.places[picked[s.images[0]]], episode, s, number) for number, s in enumerate(stages)]
+    return [
+        _Asked(tuple(episode.places[picked[image]] for image in stage.images), episode, stage, number)
+        for number, stage in enumerate(stages)
+    ]
 
 
-def _sample(asked: _Asked, image: str, robot: str, split: str, camera: str) -> Sample:
-    stage, place = asked.stage, asked.place
+def _sample(asked: _Asked, images: dict[FramePlace, str], robot: str, split: str, camera: str) -> Sample:
+    stage, place = asked.stage, asked.places[0]
     source = {"kind": "lerobot", "family": stage.kind, "episode": place.episode, "frame": place.frame, "camera": camera[:200]}
     stem = f"motion-{place.episode:06d}-{asked.number:05d}-{stage.kind}"
     told = Memory((asked.episode.task,))
     return make_sample(
-        stem, [image], asked.episode.task, robot, RobotState(), told, {}, source, split, stage.question, stage.answer
+        stem,
+        [images[each] for each in asked.places],
+        asked.episode.task,
+        robot,
+        RobotState(),
+        told,
+        {},
+        source,
+        split,
+        stage.question,
+        stage.answer,
     )

@@ -1,7 +1,7 @@
 """Three-stage samples: subtask, motion plan and chunk, each a question about an image; and two that help them.
 
 p(subtask | image, instruction) p(motion plan | subtask, image) p(chunk | motion plan, subtask, image), as in VLM2VLA
-(arXiv 2509.22195). The auxiliary samples ask whether a subtask is done, and which way the hand has gone.
+(arXiv 2509.22195). The auxiliary samples ask whether a subtask is done, and which way the hand goes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,7 +37,8 @@ class StageSample:
 
     Args:
         kind: subtask, plan, chunk, done or direction.
-        images: numbers of poses; the first one is seen now, a second one at the beginning.
+        images: numbers of poses; the first one is seen now, a second one completes the pair: of "done" the beginning of the
+            subtask, of "direction" the end of the motion. Every question can be answered from the first one alone.
         question, answer: text.
     """
 
@@ -90,9 +91,9 @@ def done_question(subtask: str) -> str:
     return f"Is the subtask {spell(subtask)} done? Answer yes or no."
 
 
-def direction_question() -> str:
-    """Return the question whether the hand has gone left or right between two images."""
-    return "Has the hand moved to the left or to the right? Answer left, right or none."
+def direction_question(subtask: str) -> str:
+    """Return the question whether the hand goes left or right next."""
+    return f"The subtask is {spell(subtask)}. Does the hand move to the left or to the right? Answer left, right or none."
 
 
 def stage_samples(shown: Demonstration, how: Labelling) -> Iterator[StageSample]:
@@ -112,7 +113,7 @@ def stage_samples(shown: Demonstration, how: Labelling) -> Iterator[StageSample]
         for stretch in part.stretches:
             yield from _cycles(part, stretch, moves, how, rng)
             if how.auxiliary:
-                yield from _direction(shown.poses, stretch)
+                yield from _direction(shown.poses, part, stretch)
         if how.auxiliary:
             yield from _done(part, rng)
 
@@ -172,9 +173,9 @@ def _done(part: SubtaskPart, rng: Random) -> Iterator[StageSample]:
     yield StageSample("done", (early, part.first), question, "no")
 
 
-def _direction(poses: Sequence[HandPose], stretch: Stretch) -> Iterator[StageSample]:
-    """Yield which way the hand has gone where an image could tell: 2 cm and more, or nothing that is seen."""
+def _direction(poses: Sequence[HandPose], part: SubtaskPart, stretch: Stretch) -> Iterator[StageSample]:
+    """Yield which way the hand goes where an image could tell: 2 cm and more, or nothing that is seen."""
     gone_m = poses[stretch.last].position_m[1] - poses[stretch.first].position_m[1]
     if abs(gone_m) >= 0.02 or abs(gone_m) < 0.005:
         answer = "none" if abs(gone_m) < 0.005 else "left" if gone_m > 0 else "right"
-        yield StageSample("direction", (stretch.last, stretch.first), direction_question(), answer)
+        yield StageSample("direction", (stretch.first, stretch.last), direction_question(part.sentence), answer)
