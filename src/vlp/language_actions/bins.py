@@ -4,6 +4,7 @@ OpenVLA spreads 256 edges over the range of each number, which leaves 255 bins, 
 the range of a move for the quantiles of a dataset.
 """
 
+from functools import cached_property
 from typing import Any, get_args
 
 from vlp.core.errors import Report, UsageError, did_you_mean
@@ -35,7 +36,7 @@ class Bins:
         self._level = {word: i - self._middle for i, word in enumerate(words)}
         self._gripper: dict[int, Gripper] = dict(zip((0, self._middle, -self._middle), get_args(Gripper), strict=True))
 
-    @property
+    @cached_property
     def grid(self) -> Grid:
         """The centres of the bins; the outermost ones are the bounds."""
         steps = {axis.name: self.space.most[axis.name] / self._middle for axis in self.space.axes}

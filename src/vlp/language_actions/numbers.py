@@ -1,5 +1,6 @@
 """Motion as numbers: a list of lists of whole millimetres and degrees, the way of VLM2VLA (arXiv 2509.22195)."""
 
+from functools import cached_property
 from typing import Any, get_args
 
 from vlp.core.errors import Report
@@ -44,7 +45,7 @@ class Numbers:
 
     def _move(self, path: str, row: Any, report: Report) -> Move:
         axes, levels, gripper = self.space.axes, list[int](), 0
-        columns = self._columns()
+        columns = self._columns
         if not isinstance(row, list) or len(row) != len(columns):
             found = f"{len(row)} numbers" if isinstance(row, list) else type(row).__name__
             hint = f"A move is [{','.join(columns)}]."
@@ -91,12 +92,13 @@ class Numbers:
         ]
         parts += ["gripper: 1 opens, -1 closes, 0 keeps"] if self.space.gripper else []
         return (
-            f"Moves as a JSON list of at most {self.space.max_moves} lists [{','.join(self._columns())}], {'; '.join(parts)}; "
+            f"Moves as a JSON list of at most {self.space.max_moves} lists [{','.join(self._columns)}], {'; '.join(parts)}; "
             f"frame {self.space.frame}: x forward, y left, z up."
         )
 
+    @cached_property
     def _columns(self) -> list[str]:
         return [axis.name for axis in self.space.axes] + (["gripper"] if self.space.gripper else [])
 
     def _example(self) -> str:
-        return f"[[{','.join('0' * len(self._columns()))}]]"
+        return f"[[{','.join('0' * len(self._columns))}]]"

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from vlp.core.errors import Report, UsageError, did_you_mean, lookup
 from vlp.language_actions.move import Axis, Chunk, Gripper, Move, axes
@@ -67,7 +68,7 @@ class MoveSpace:
         grips = limits.gripper_opening_m is not None
         return cls({"x": most, "y": most, "z": most, **turns}, frame, gripper=grips, max_moves=max_moves)
 
-    @property
+    @cached_property
     def axes(self) -> list[Axis]:
         """The axes that are written, in order."""
         return [axis for name, axis in axes().items() if self.most.get(name)]
@@ -76,7 +77,7 @@ class MoveSpace:
         """Return the resolution of an axis in millimetres or degrees."""
         return self.step_degrees if axis.turns else self.step_mm
 
-    @property
+    @cached_property
     def grid(self) -> "Grid":
         """The resolution that text states."""
         steps = {axis.name: float(self.step(axis)) for axis in self.axes}
@@ -89,9 +90,11 @@ class MoveSpace:
             said = f"a chunk in the frame {chunk.frame[:80]!r}; expected {self.frame!r}."
             report.add("/frame", "wrong-frame", said, did_you_mean(chunk.frame, [self.frame]))
         self.check_count(len(chunk.moves), report)
+        known = axes()
         for i, move in enumerate(chunk.moves):
             for name, value in move.numbers.items():
-                self.check_number(f"/{i}/{name}", axes()[name], axes()[name].from_si(value), report)
+                if value:
+                    self.check_number(f"/{i}/{name}", known[name], known[name].from_si(value), report)
             if move.gripper != "keep" and not self.gripper:
                 report.add(f"/{i}", "no-gripper", f"it tells the gripper to {move.gripper}; there is none here.")
         return report
@@ -138,12 +141,12 @@ class Grid:
         if not report.ok:
             first = report.issues[0]
             raise UsageError(f"{first.path}: {first.message}".removeprefix(": "), first.hint)
-        rows: list[list[int]] = [[] for _ in chunk.moves]
+        numbers, rows = [move.numbers for move in chunk.moves], list[list[int]]([] for _ in chunk.moves)
         for axis in self.space.axes:
             step, most = self.steps[axis.name], self.counts[axis.name]
             at, reached = 0.0, 0
-            for row, move in zip(rows, chunk.moves, strict=True):
-                at += axis.from_si(move.numbers[axis.name])
+            for row, moved in zip(rows, numbers, strict=True):
+                at += axis.from_si(moved[axis.name])
                 level = max(-most, min(most, math.floor(at / step + 0.5) - reached))
                 reached += level
                 row.append(level)
