@@ -11,6 +11,7 @@ PAGES = (
     "getting_started", "understanding", "policy_language", "data", "reference/http", "runtime", "measuring", "changes", "home",
     "anymal", "language_actions",
 )  # fmt: skip
+TUNE = "vlp train sft --data motion --base nano-base --out run-motion"
 LONG = "it takes minutes; fewer stand for it"
 IN_PLACE = {
     "make demo": InPlace("it installs; what it runs then is among the README's commands", f"make -n -C {ROOT} demo"),
@@ -24,9 +25,8 @@ IN_PLACE = {
     "vlp data collect --out samples --n 300 --split test": InPlace(LONG, "vlp data collect --out samples --n 3 --split test"),
     "vlp data record --out episodes --n 20 --family put": InPlace(LONG, "vlp data record --out episodes --n 1 --family pick"),
     "vlp data record --out picks --n 20 --family pick": InPlace(LONG, "vlp data record --out picks --n 1 --family pick"),
-    "vlp train sft --data motion --base nano-base --out run-motion --skip-gates": InPlace(
-        LONG, "vlp train sft --data motion --base nano-base --out run-motion --skip-gates --samples 8 --epochs 1 --batch 4"
-    ),
+    TUNE: InPlace(LONG, f"{TUNE} --skip-gates --samples 8 --epochs 1 --batch 4 --rate 1e-7"),
+    "vlp gate keeps run-motion": InPlace(LONG, "vlp gate keeps run-motion --n 6"),
     "python -m vlp.evaluation.stress.crash --n 100 --out runs/crash": InPlace(
         "it takes an hour; tests/evaluation/test_crash.py kills", "python -m vlp.evaluation.stress.crash --n 0 --out runs/crash"
     ),
