@@ -23,6 +23,7 @@ LEVELS = {
     "understanding": 3,
     "robot": 3,
     "models": 3,
+    "language_actions": 3,
     "perception": 4,
     "sim": 4,
     "data": 4,

@@ -9,8 +9,9 @@ from walk import InPlace, Walk
 
 PAGES = (
     "getting_started", "understanding", "policy_language", "data", "reference/http", "runtime", "measuring", "changes", "home",
-    "anymal",
+    "anymal", "language_actions",
 )  # fmt: skip
+TUNE = "vlp train sft --data motion --base nano-base --out run-motion"
 LONG = "it takes minutes; fewer stand for it"
 IN_PLACE = {
     "make demo": InPlace("it installs; what it runs then is among the README's commands", f"make -n -C {ROOT} demo"),
@@ -23,6 +24,9 @@ IN_PLACE = {
     ),
     "vlp data collect --out samples --n 300 --split test": InPlace(LONG, "vlp data collect --out samples --n 3 --split test"),
     "vlp data record --out episodes --n 20 --family put": InPlace(LONG, "vlp data record --out episodes --n 1 --family pick"),
+    "vlp data record --out picks --n 20 --family pick": InPlace(LONG, "vlp data record --out picks --n 1 --family pick"),
+    TUNE: InPlace(LONG, f"{TUNE} --skip-gates --samples 8 --epochs 1 --batch 4 --rate 1e-7"),
+    "vlp gate keeps run-motion": InPlace(LONG, "vlp gate keeps run-motion --n 6"),
     "python -m vlp.evaluation.stress.crash --n 100 --out runs/crash": InPlace(
         "it takes an hour; tests/evaluation/test_crash.py kills", "python -m vlp.evaluation.stress.crash --n 0 --out runs/crash"
     ),
@@ -54,6 +58,6 @@ IN_PLACE = {
 @pytest.mark.long
 def test_every_command_of_the_guides_runs(walk: Walk) -> None:
     walk.along([f"docs/{page}.md" for page in PAGES], IN_PLACE)
-    for page in ("data", "understanding", "home"):  # docs/robot_api.md has a test of its own
+    for page in ("data", "understanding", "home", "language_actions"):  # docs/robot_api.md has a test of its own
         for code in re.findall(r"^```python\n(.*?)^```$", text_of(f"docs/{page}.md"), re.M | re.S):
             exec(code, {})

@@ -374,6 +374,8 @@ def test_the_gates_run_at_the_end_of_a_training(
     assert reports[0].passed and not reports[1].passed, "random weights answer nothing"
     assert {path.name for path in (run / "gates").iterdir()} == {"parity.json", "parity.md", "keeps.json", "keeps.md"}
     assert after_training.left_out(run) == "plans: left out, its scenes are of hsr, and the samples are of another."
+    write_record(run, make_record({"name": "toy", "spec": ""}, {"robots": ["hsr"], "samples": 5, "replies": 5}, Recipe()))
+    assert after_training.left_out(run) == "plans: left out, the samples ask for no policies."
 
 
 @pytest.mark.parametrize(("words", "status"), [([], 1), (["--skip-gates"], 0)])

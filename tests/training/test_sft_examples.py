@@ -12,13 +12,14 @@ import torch
 from vlp.cli.main import main
 from vlp.core.errors import UsageError
 from vlp.core.messages import Message
-from vlp.data.sample import Sample
+from vlp.core.observation import RobotState
+from vlp.data.sample import Sample, make_sample
 from vlp.data.store import Store, StoreWriter
 from vlp.models.catalogue import open_model
 from vlp.models.protocol import Reply
 from vlp.models.transformers_model import TransformersModel
 from vlp.nano.keeping import named_in_full, policy_words
-from vlp.prompt.render import question_messages
+from vlp.prompt.render import Memory, question_messages
 from vlp.prompt.target import IGNORED, policy_text
 from vlp.training.examples import Batcher, Examples, training_order
 from vlp.training.recipe import Recipe
@@ -36,6 +37,21 @@ def test_the_policy_and_the_end_of_the_turn_count_and_nothing_else(model: Transf
     counted = [i for i, label in zip(example.ids, example.labels, strict=True) if label != IGNORED]
     assert model.chat.tokenizer.decode(counted) == policy_text(sample.policy) + model.chat.tokenizer.eos_token
     assert [label for label in example.labels if label != IGNORED] == counted
+
+
+def test_a_question_is_asked_as_it_stands_and_its_reply_is_all_that_counts(model: TransformersModel, tmp_path: Path) -> None:
+    """Against: motion as language that is trained behind the prompt of a policy."""
+    with StoreWriter(tmp_path / "s", {"hsr": kit.manifest()}) as writer:
+        told, image = Memory(("go on",)), writer.add_image(kit.picture(0))
+        asked = ("Which way must the hand move?", "move up")
+        sample = make_sample("m", [image], "go on", "hsr", RobotState(), told, {}, {"kind": "test"}, "train", *asked)
+        writer.add(sample)
+    (example,) = Examples(tmp_path / "s", model).all([sample])
+    counted = [token for token, label in zip(example.ids, example.labels, strict=True) if label != IGNORED]
+    assert model.chat.tokenizer.decode(counted) == "move up" + model.chat.tokenizer.eos_token
+    prompt = model.chat.tokenizer.decode(example.ids[: -len(counted)])
+    assert "ask: which way must the hand move?" in prompt
+    assert "primitive" not in prompt
 
 
 def one_sample(folder: Path) -> tuple[Store, Sample]:

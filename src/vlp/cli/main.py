@@ -159,6 +159,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data import": ("vlp.cli.data:import_", "import a lab's images, instructions and policies, or a LeRobot dataset"),
     "data export": ("vlp.cli.data:export", "write samples as a LeRobotDataset v3"),
     "data record": ("vlp.cli.data:record", "record simulated episodes, frames and actions, as a LeRobotDataset v3"),
+    "data relabel": ("vlp.cli.relabel:relabel", "turn the motion of recorded episodes into samples of motion as language"),
     "data lint": ("vlp.cli.data:lint", "find what is wrong with samples"),
     "data stats": ("vlp.cli.data:stats", "count what is in a folder of samples"),
     "data view": ("vlp.cli.data:view", "show samples on a page: image, instruction, policy"),

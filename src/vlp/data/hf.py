@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from vlp.core.errors import not_installed
 from vlp.data.store import Store
-from vlp.prompt.target import policy_text
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -16,8 +15,8 @@ if TYPE_CHECKING:
 def to_hf(folder: str | Path, split: str = "") -> "Dataset":
     """Return the samples of a folder as a `datasets.Dataset`.
 
-    Columns: id, images (decoded when asked for), instruction, robot, state and memory (JSON text), policy (the compact
-    text that a model writes), source (JSON text), split, version.
+    Columns: id, images (decoded when asked for), instruction, question ("" where a policy is asked for), robot, state and
+    memory (JSON text), policy (the compact text that a model writes, or its reply), source (JSON text), split, version.
 
     Args:
         folder: a store.
@@ -37,6 +36,7 @@ def to_hf(folder: str | Path, split: str = "") -> "Dataset":
             "id": text,
             "images": Sequence(Image()),
             "instruction": text,
+            "question": text,
             "robot": text,
             "state": text,
             "memory": text,
@@ -57,5 +57,6 @@ def _rows(store: Store, split: str) -> Iterator[dict[str, Any]]:
     for sample in store.samples(split):
         row = sample.to_json()
         row["images"] = [str(store.image_path(sha256)) for sha256 in sample.images]
-        row["policy"] = policy_text(sample.policy)
+        row |= {"policy": sample.target, "question": sample.question}
+        row.pop("reply", None)
         yield {k: json.dumps(v, ensure_ascii=False) if isinstance(v, dict) else v for k, v in row.items()}

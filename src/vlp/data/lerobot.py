@@ -35,7 +35,6 @@ from vlp.data.lerobot_schema import (
 )
 from vlp.data.sample import Sample
 from vlp.data.store import Store
-from vlp.prompt.target import policy_text
 
 BODY = ("base_x_m", "base_y_m", "base_yaw_rad", "gripper_m", "hand_x_m", "hand_y_m", "hand_z_m")
 """Names of the numbers of a body's state; joints and own fields follow."""
@@ -99,7 +98,7 @@ def _episode(store: Store, sample: Sample, names: Sequence[str]) -> RecordedEpis
         store.image_bytes(sample.images[0]),
         state_vector(sample.state, names),
         subtask=str(subtasks[0].get("name", "")),
-        plan=policy_text(sample.policy),
+        plan="" if sample.question else sample.target,
         sample=json.dumps(sample.to_json(), ensure_ascii=False),
     )
     return RecordedEpisode(sample.instruction, (frame,))

@@ -1,6 +1,7 @@
 """The cameras of a LeRobotDataset: which of its features are colour pictures, which one is taken, and its pictures."""
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,23 @@ class CameraFeature:
     name: str
     is_video: bool
     left_out: dict[str, str]
+
+
+@dataclass(frozen=True)
+class FramePlace:
+    """A frame of a dataset, and where it lies.
+
+    Args:
+        file, row: of its numbers; of its picture too, where pictures are no video.
+        episode, frame: as the dataset counts them.
+        time_s: since the episode began.
+    """
+
+    file: Path
+    row: int
+    episode: int
+    frame: int
+    time_s: float
 
 
 def choose_camera(features: dict[str, Any], wanted: str = "") -> CameraFeature:
@@ -79,6 +97,30 @@ def picture_in(cell: Any, where: str) -> bytes:
         raise UsageError(f"{where}: the image is not in the file (found {'a path' if outside else found}).", hint)
     decode_image(data, f"image of {where}")
     return data
+
+
+def pictures(
+    root: Path, fps: float, camera: CameraFeature, places: Sequence[FramePlace]
+) -> Iterator[tuple[FramePlace, Rgb | bytes]]:
+    """Yield the pictures of some frames, each with its place; raises UsageError for one that cannot be read.
+
+    Args:
+        root: the dataset.
+        fps: frames per second that it states.
+        camera: what `choose_camera` returned.
+        places: in any order, which may not be that of the pictures.
+    """
+    if camera.is_video:
+        videos = Videos(root, camera.name, fps)
+        for place in places:
+            yield place, videos.frame(place.episode, place.frame, place.time_s)
+        return
+    wanted = {(place.file, place.row): place for place in places}
+    for file in dict.fromkeys(place.file for place in places):
+        for number, row in read_rows(root, file, [camera.name], (camera.name,)):
+            if place := wanted.get((file, number)):
+                where = f"episode {place.episode}, frame {place.frame}, {file.relative_to(root)}"
+                yield place, picture_in(row.get(camera.name), where)
 
 
 class Videos:

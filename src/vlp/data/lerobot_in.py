@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from vlp.core.errors import UsageError
-from vlp.core.images import Rgb
 from vlp.core.messages import Instruction
 from vlp.core.observation import RobotState
-from vlp.data.lerobot_cameras import CameraFeature, Videos, choose_camera, picture_in
+from vlp.data.lerobot_cameras import FramePlace, choose_camera, pictures
 from vlp.data.lerobot_cameras import told as camera_told
 from vlp.data.lerobot_meta import check_counts, data_files, number_in, read_info, read_rows, read_tasks
 from vlp.data.lerobot_schema import PERSISTENT, SAMPLE
@@ -26,18 +25,13 @@ from vlp.policy.checks import check_policy
 from vlp.policy.model import State
 from vlp.primitives.manifest import Manifest
 from vlp.prompt.render import Memory
-from vlp.prompt.target import policy_text
 
 
 @dataclass(frozen=True)
 class _Moment:
     """A frame at which a plan begins: where it is, and what it says."""
 
-    file: Path
-    row: int
-    episode: int
-    frame: int
-    time_s: float
+    place: FramePlace
     sample: Sample
 
 
@@ -74,10 +68,11 @@ def import_lerobot(
             f"Expected rows of the style 'plan' in {PERSISTENT}, or a column plan.",
         )
     check_counts(root, info, frames)
-    pictures = _video_frames(root, info, chosen, moments) if chosen.is_video else _images(root, chosen, moments)
-    first = next(pictures)  # what is wrong with all of them is told before a store is made
+    samples = {moment.place: moment.sample for moment in moments}
+    shown = pictures(root, info["fps"], chosen, list(samples))
+    first = next(shown)  # what is wrong with all of them is told before a store is made
     with StoreWriter(out, {manifest.robot: manifest}) as writer:
-        return writer.add_all([_with_image(m.sample, writer.add_image(picture)) for m, picture in chain([first], pictures)])
+        return writer.add_all([_with_image(samples[at], writer.add_image(picture)) for at, picture in chain([first], shown)])
 
 
 def _moments(
@@ -98,8 +93,8 @@ def _moments(
         try:
             if row.get(SAMPLE):
                 sample = _known(str(row[SAMPLE]), manifest)
-                last = (episode, policy_text(sample.policy))
-                yield _Moment(file, number, episode, frame, time_s, sample)
+                last = (episode, sample.target)
+                yield _Moment(FramePlace(file, number, episode, frame, time_s), sample)
             else:
                 text = str(row.get("plan") or _plan_at(row.get(PERSISTENT), time_s) or "")
                 if text and (episode, text) != last:
@@ -107,7 +102,7 @@ def _moments(
                     if task not in tasks:
                         raise UsageError(f"task_index {task:g} is not in meta/tasks.parquet.")
                     made = _made(text, tasks[int(task)], episode, frame, manifest, camera)
-                    yield _Moment(file, number, episode, frame, time_s, made)
+                    yield _Moment(FramePlace(file, number, episode, frame, time_s), made)
         except UsageError as error:
             where = f"episode {episode}, frame {frame}, {file.relative_to(root)}"
             raise UsageError(f"{where}: {error}", "Nothing was imported.") from None
@@ -126,7 +121,8 @@ def _known(text: str, manifest: Manifest) -> Sample:
     sample = Sample.from_json(text)
     if sample.robot != manifest.robot:
         raise UsageError(f"its sample is for robot {sample.robot!r}, not {manifest.robot!r}.")
-    _checked(policy_text(sample.policy), manifest, replace(known_in(sample), known={}))
+    if not sample.question:
+        _checked(sample.target, manifest, replace(known_in(sample), known={}))
     return sample
 
 
@@ -151,22 +147,6 @@ def _with_image(s: Sample, image: str) -> Sample:
     if s.images == (image,):
         return s
     stem = s.id.rpartition("-")[0]
-    return make_sample(stem, [image], s.instruction, s.robot, s.state, s.memory, s.policy, s.source, s.split)
-
-
-def _images(root: Path, camera: CameraFeature, moments: list[_Moment]) -> Iterator[tuple[_Moment, bytes]]:
-    wanted = {(moment.file, moment.row): moment for moment in moments}
-    for file in dict.fromkeys(moment.file for moment in moments):
-        for number, row in read_rows(root, file, [camera.name], (camera.name,)):
-            moment = wanted.get((file, number))
-            if moment is not None:
-                where = f"episode {moment.episode}, frame {moment.frame}, {file.relative_to(root)}"
-                yield moment, picture_in(row.get(camera.name), where)
-
-
-def _video_frames(
-    root: Path, info: dict[str, Any], camera: CameraFeature, moments: list[_Moment]
-) -> Iterator[tuple[_Moment, Rgb]]:
-    videos = Videos(root, camera.name, info["fps"])
-    for moment in moments:
-        yield moment, videos.frame(moment.episode, moment.frame, moment.time_s)
+    return make_sample(
+        stem, [image], s.instruction, s.robot, s.state, s.memory, s.policy, s.source, s.split, s.question, s.reply
+    )

@@ -42,6 +42,8 @@ class Policies:
         except UsageError as error:
             yield DataFault(sample.id, "no-manifest", error.message, error.hint)
             return
+        if sample.question:  # it has no policy
+            return
         known = known_in(sample)
         try:
             text = policy_text(sample.policy)

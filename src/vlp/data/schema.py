@@ -76,7 +76,9 @@ class _Sample(_Strict):
     robot: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     state: _State
     memory: _Memory
-    policy: Annotated[dict[str, Any], Field(min_length=1, max_length=8)]
+    question: Annotated[str, Field(max_length=2000)] = ""
+    policy: Annotated[dict[str, Any], Field(max_length=8)]
+    reply: Annotated[str, Field(max_length=8000, validate_default=True)] = ""
     source: Plain
     split: Literal["train", "validation", "test"]
     version: Literal[1]
@@ -98,6 +100,14 @@ class _Sample(_Strict):
         said = info.data.get("instruction", value.instructions[-1])
         if value.instructions[-1] != said:
             raise ValueError(f"the last of its instructions to be {said[:80]!r}")
+        return value
+
+    @field_validator("policy", "reply")
+    @classmethod
+    def _one_answer(cls, value: Any, info: ValidationInfo) -> Any:
+        asked = bool(info.data.get("question"))
+        if bool(value) != (asked if info.field_name == "reply" else not asked):
+            raise ValueError("a policy, or a question and its reply")
         return value
 
     @field_validator("source")
@@ -139,6 +149,8 @@ def read_json(text: str | bytes) -> dict[str, Any]:
             lessons=tuple(memory.lessons),
         ),
         "policy": read.policy,
+        "question": read.question,
+        "reply": read.reply,
         "source": read.source,
         "split": read.split,
         "version": read.version,

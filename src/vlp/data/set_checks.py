@@ -45,6 +45,8 @@ class NearDuplicates:
 
     def look(self, sample: Sample, store: Store) -> Iterator[DataFault]:
         """Yield `near-duplicate`."""
+        if sample.question:  # along a trajectory the same is asked of images that hardly differ
+            return
         for seen in self._alike.before(sample, store):
             if seen.split == sample.split:
                 message = f"asks the same as {seen.id} of nearly the same image."
@@ -107,7 +109,7 @@ class Balance:
 
     def look(self, sample: Sample, store: Store) -> Iterator[DataFault]:
         """Count one sample."""
-        if sample.split == "train":
+        if sample.split == "train" and not sample.question:
             self._ids[sample.family].append(sample.id)
         return iter(())
 

@@ -50,7 +50,7 @@ def question_text(sample: Sample) -> str:
     last = sample.memory.steps[-1] if sample.memory.steps else None
     failed = f"{last.do} {last.code}" if last and last.status not in ("succeeded", "stopped") else ""
     said = sample.memory.instructions[-2:]
-    return " | ".join([*map(plain_sentence, said), f"holding {sample.state.holding}", failed])
+    return " | ".join([*map(plain_sentence, said), f"holding {sample.state.holding}", failed, sample.question])
 
 
 def named_words(sample: Sample) -> set[str]:

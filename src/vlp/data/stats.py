@@ -6,9 +6,7 @@ from statistics import mean, median
 from typing import Any
 
 from vlp.core.errors import UsageError
-from vlp.data.sample import outcome
 from vlp.data.store import Store
-from vlp.prompt.target import policy_text
 
 
 def stats(folder: str | Path) -> dict[str, Any]:
@@ -25,7 +23,8 @@ def stats(folder: str | Path) -> dict[str, Any]:
     }
     images: set[str] = set()
     sentences: Counter[str] = Counter()
-    lengths: dict[str, list[int]] = {"instruction words": [], "policy characters": [], "steps": [], "subtasks": []}
+    measured = ("instruction words", "policy characters", "steps", "subtasks", "reply characters")
+    lengths: dict[str, list[int]] = {name: [] for name in measured}
     for sample in Store(folder):
         images.update(sample.images)
         sentences[sample.instruction] += 1
@@ -37,13 +36,16 @@ def stats(folder: str | Path) -> dict[str, Any]:
             raise UsageError(said, "`vlp data lint` names every fault.") from None
         counters["split"][sample.split] += 1
         counters["family"][sample.family] += 1
-        counters["outcome"][outcome(sample.policy)] += 1
+        counters["outcome"][sample.outcome] += 1
         counters["question"][str(sample.source.get("question", "again" if sample.memory.steps else "first"))] += 1
         counters["source"][str(sample.source["kind"])] += 1
         counters["robot"][sample.robot] += 1
         counters["primitive"].update(str(step.get("do")) for step in steps)
         lengths["instruction words"].append(len(sample.instruction.split()))
-        lengths["policy characters"].append(len(policy_text(sample.policy)))
+        if sample.question:
+            lengths["reply characters"].append(len(sample.reply))
+            continue
+        lengths["policy characters"].append(len(sample.target))
         lengths["steps"].append(len(steps))
         lengths["subtasks"].append(len(subtasks))
     return {

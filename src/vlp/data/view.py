@@ -88,7 +88,7 @@ def _card(sample: Sample, store: Store, faults: list[str]) -> str:
     context = f'<p class="soft">{escape(" · ".join(told))}</p>' if told else ""
     return (
         f'<article id="{escape(sample.id)}">{_picture(sample, store)}<div class="words">{alarms}'
-        f"<p>{marks}</p>{before}<h2>{escape(sample.instruction)}</h2>{context}{_tree(sample.policy)}"
+        f"<p>{marks}</p>{before}<h2>{escape(sample.instruction)}</h2>{context}{_answer(sample)}"
         f'<p class="id">{escape(sample.id)}</p></div></article>'
     )
 
@@ -137,6 +137,12 @@ def _box(name: str, box: list[float], kind: str) -> str:
 
 def _group(kind: str) -> str:
     return f'<g class="{kind}">'
+
+
+def _answer(sample: Sample) -> str:
+    if not sample.question:
+        return _tree(sample.policy)
+    return f'<p class="soft">{escape(sample.question)}</p><p class="goal">{escape(sample.reply)}</p>'
 
 
 def _tree(document: dict[str, Any]) -> str:

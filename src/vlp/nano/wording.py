@@ -102,6 +102,10 @@ class Brief:
         """Return `question`."""
         return question(rgb, text)
 
+    def asked(self, rgb: Rgb, text: str) -> list[Message]:
+        """Return `question`."""
+        return question(rgb, text)
+
     def ground(self, request: GroundRequest) -> list[Message]:
         """Return `ground` for the one thing that is looked for; answered by [x1,y1,x2,y2], or [] when it is not in view."""
         (phrase,) = request.phrases

@@ -236,6 +236,10 @@ class Full:
         how = 'Answer only with yes, no, a number, or names such as "red cube" parted by commas ("none" for none).'
         return [user(rgb, f"{how}\nQuestion: {quoted(text, 1100)}")]
 
+    def asked(self, rgb: NDArray[np.uint8], text: str) -> list[Message]:
+        """Return the image with the text."""
+        return [user(rgb, text)]
+
     def ground(self, request: GroundRequest) -> list[Message]:
         """Return the image with what is looked for, answered in the model's own habit (see `vlp.prompt.marks`)."""
         everything = (

@@ -154,6 +154,10 @@ class Wording(Protocol):
         """Return the messages that ask a question about an image."""
         ...
 
+    def asked(self, rgb: NDArray[np.uint8], text: str) -> list[Message]:
+        """Return the messages that ask something of an image, in a text that says itself how to answer."""
+        ...
+
     def ground(self, request: GroundRequest) -> list[Message]:
         """Return the messages that ask where things are in an image."""
         ...
@@ -209,6 +213,20 @@ def plan_messages(
 def question_messages(rgb: NDArray[np.uint8], question: str, profile: str = "full") -> list[Message]:
     """Return the messages that ask a question about an image; raises UsageError for a question out of bounds."""
     return find_wording(profile).question(rgb, clean_question(question))
+
+
+def asked_messages(rgb: NDArray[np.uint8], text: str, profile: str = "full") -> list[Message]:
+    """Return the messages that ask something of an image in a program's own words, which say how to answer.
+
+    Args:
+        rgb: the image.
+        text: what is asked; what people said stands in it as a JSON string.
+        profile: a row of `WORDINGS`.
+
+    Raises:
+        UsageError: an unknown profile.
+    """
+    return find_wording(profile).asked(rgb, inert(text))
 
 
 def ground_messages(

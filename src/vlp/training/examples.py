@@ -89,6 +89,8 @@ class Examples:
         except UsageError as error:
             raise UsageError(f"sample {sample.id}: {error.message}", "`vlp data lint` lists every fault.") from None
         turns = self.model.turns
+        if sample.question:
+            return self._made(sample, *self._shown(messages), sample.reply)
         if turns is None or not turns.speaks_first(messages):
             return self._made(sample, *self._shown(messages), policy_text(sample.policy))
         shown, said = self._shown(messages, lambda: self._words(sample, turns))

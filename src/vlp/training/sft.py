@@ -183,9 +183,11 @@ def _data_record(store: Store, samples: Sequence[Sample]) -> dict[str, Any]:
     families: dict[str, int] = {}
     for sample in samples:
         families[sample.family] = families.get(sample.family, 0) + 1
+    replies = sum(bool(sample.question) for sample in samples)
     return {
         "name": store.folder.resolve().name,
         "samples": len(samples),
+        **({"replies": replies} if replies else {}),
         "families": dict(sorted(families.items())),
         "robots": sorted({sample.robot for sample in samples}),
         "sha256": hashlib.sha256(lines.encode()).hexdigest(),

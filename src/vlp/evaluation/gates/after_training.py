@@ -54,7 +54,10 @@ def run_gates(
 
 def left_out(run: Path) -> str:
     """Return which gate has nothing to ask the model of a run, and why; "" where all have."""
-    robots = (read_record(run).get("data") or {}).get("robots", [])
+    data = read_record(run).get("data") or {}
+    if data.get("replies") and data["replies"] == data.get("samples"):
+        return "plans: left out, the samples ask for no policies."
+    robots = data.get("robots", [])
     if ROBOT in robots:
         return ""
     named = ", ".join(map(str, robots)) or "no robot that is named"
