@@ -273,3 +273,15 @@ def test_a_thing_is_put_no_farther_across_the_cabinet_than_the_arm_comes():
     held = Held("orange", (0.07, 0.07, 0.07), 0.03, 0.06, 0.08, (0.0, 0.0))
     spot = _on_surface(scope, held)
     assert spot.x < scope.over_m < low[0] + 0.20
+
+
+def test_anymal_stretches_into_the_cupboard_and_less_only_where_that_leaves_more_room_behind_it():
+    """Guards against an elbow that pressed the drawer with 1,572 N, and a base that pressed the table behind with 1,094 N."""
+    home, hand_m, deep_m = known("anymal", "home", 3), 0.30, 0.15  # in this home nothing gives the room that is wished for
+    scope = AnymalScope(SimpleNamespace(), home, ActionMemory(at="cupboard"), None)
+    tip, facing = (*scope.in_world(scope.surface.low[0] + deep_m, 0.0), scope.floor_m + 0.1), home.places["cupboard"].stand[2]
+    assert scope._stretch_m(tip, facing, hand_m, True) == 0.94  # the elbow is 0.5 m behind the tips, and stays outside
+    x, y = scope.in_world(scope.surface.low[0] + deep_m - hand_m - 0.94, 0.0)
+    stool = (x - 0.1, y - 0.1), (x + 0.1, y + 0.1)
+    scope.map = replace(home, floor=replace(home.floor, obstacles=(*home.floor.obstacles, stool)))
+    assert scope._stretch_m(tip, facing, hand_m, True) == 0.70

@@ -171,14 +171,10 @@ class AnymalScope(Scope):
         wrist_z = tip[2] - hand_m * sight[2]
         # The elbow stands out over the line from shoulder to wrist: a shoulder above the wrist pushed it into a shelf.
         sunk_m = min(max(0.0, shoulder_m - wrist_z), 0.26) if covered else 0.0
-        low, wrist_m = wrist_z < shoulder_m - 0.35, 0.62  # from the base's axis
-        if low:  # the elbow, 0.5 m behind the tips of an arm stretched so far, stays before a cupboard and the drawer over it
-            wrist_m = 0.70 if not covered else 0.94 if self.surface.hinge else 0.82
-            far_m, rear_m = wrist_m + hand_m * math.hypot(*sight[:2]), 0.29 + self.folds_m(covered)
-            stand = tip[0] - far_m * math.cos(heading), tip[1] - far_m * math.sin(heading)
-            if self.map.floor.clearance_m([stand])[0] < rear_m:  # before a shelf it pressed the kitchen table with 786 N
-                wrist_m = 0.70
-        tips_m = wrist_m + hand_m * math.hypot(*sight[:2])
+        level_m = hand_m * math.hypot(*sight[:2])
+        low = wrist_z < shoulder_m - 0.35
+        wrist_m = self._stretch_m(tip, heading, level_m, covered) if low else 0.62  # from the base's axis
+        tips_m = wrist_m + level_m
         standing = motion.mechanics.home["base_height"]
         joints = {
             "base_x": tip[0] - tips_m * math.cos(heading),
@@ -191,6 +187,20 @@ class AnymalScope(Scope):
         motion.follow(joints)
         motion.move_hand(self.gripper.pointing(sight, tip, closing, opening_m))
         return closing
+
+    def _stretch_m(self, tip: Point, heading_rad: float, level_m: float, covered: bool) -> float:
+        """Return how far from the base's axis the wrist is brought to what is low; `level_m` of the hand are ahead of it.
+
+        The elbow, 0.5 m behind the tips of an arm stretched so far, stays before a cupboard and the drawer over it.
+        """
+        near_m, rear_m = 0.70, 0.29 + self.folds_m(covered)
+        wrist_m = near_m if not covered else 0.94 if self.surface.hinge else 0.82
+        stands = [
+            (tip[0] - far_m * math.cos(heading_rad), tip[1] - far_m * math.sin(heading_rad))
+            for far_m in (wrist_m + level_m, near_m + level_m)
+        ]
+        room_m, nearer_m = self.map.floor.clearance_m(stands)
+        return near_m if room_m < min(rear_m, nearer_m) else wrist_m  # before a shelf it pressed the kitchen table with 786 N
 
     def let_go(self, opening_m: float) -> None:
         """Open the fingers; their tips rise by less than half a centimetre."""

@@ -44,7 +44,7 @@ class Manner:
     reach_m: float = 0.60
     hand_m_s: float = 0.30
     arm_rad_s: float = 0.8
-    out_m: float = 0.70
+    out_m: float = 0.55
     still_m_s: float = 0.03
     wait_s: float = 0.4
     patience_s: float = 6.0
