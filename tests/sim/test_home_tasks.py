@@ -282,6 +282,16 @@ def test_a_robot_is_asked_for_nothing_of_which_it_can_do_a_part_only() -> None:
     assert "cannot" not in tasks.policy(bear, tidy, manifest_in("anymal", "home"))  # the rest of it is done
 
 
+def test_where_a_board_of_the_shelf_is_full_the_next_thing_goes_to_another_one() -> None:
+    """Guards against a sixth thing for a board of 0.9 m: "no free spot", and six new policies with the same board."""
+    truth = truth_of(sample_home(10_000_001))
+    task = next(task for i in range(9) if (task := draw_task(truth, Random(i), odds={"tidy": 1.0})) is not None)
+    places = [step["target"] for step in all_steps(plan(truth, task)) if step["do"] == "place"]
+    put = [place for place in places if place.startswith("shelf")]
+    assert sum(place_under(truth, name) == "shelf: middle" for name in truth.objects) == 3
+    assert put[0] == "shelf" and set(put[1:]) == {"shelf: upper", "shelf: lower"}
+
+
 def test_what_a_check_denies_of_a_table_that_is_laid_is_put_there_again() -> None:
     """Guards against an empty policy, refused three times: a run of 100 steps failed at the last look over the table."""
     truth, task = drawn("lay", least=1)[0]

@@ -166,7 +166,7 @@ def _reach(writer: Writer, goal: HomeGoal, todo: list[HomeGoal]) -> None:
 
 def _bring(writer: Writer, name: str, goal: HomeGoal, todo: list[HomeGoal]) -> None:
     """Take a thing to where its goal says."""
-    place = goal.place if isinstance(goal, Rests | Enough) else ""
+    place = _board(writer.home.truth, goal.place) if isinstance(goal, Rests | Enough) else ""
     person = goal.person if isinstance(goal, Given) else ""
     writer.check_fetched(name)
     if person:
@@ -193,6 +193,13 @@ def _bring(writer: Writer, name: str, goal: HomeGoal, todo: list[HomeGoal]) -> N
         there = [] if came == place else [steps.go_to(place)]
         what = f"put the {name} {relation_of(place)} the {told_place(place)}"
         writer.add(what, *made, *there, steps.place(place, relation_of(place)))
+
+
+def _board(truth: HomeTruth, place: str) -> str:
+    """Return the place itself, or the emptiest board of the shelf where the usual one is full."""
+    full, boards = 4, ("shelf: middle", "shelf: upper", "shelf: lower")
+    on = {board: sum(place_under(truth, name) == board for name in truth.objects) for board in boards}
+    return min(boards, key=lambda board: on[board]) if place == "shelf" and on[boards[0]] >= full else place
 
 
 def _taken(writer: Writer, name: str) -> list[Json]:
