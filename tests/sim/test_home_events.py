@@ -85,6 +85,17 @@ def test_a_thing_is_put_where_others_are_to_go() -> None:
     assert truth(simulation).objects["tomato soup"].support == "shelf: upper"
 
 
+def test_what_was_taken_away_can_be_brought_and_nothing_else() -> None:
+    """Guards against a thing that is in the world twice, or comes from nowhere."""
+    simulation = home(1)
+    assert event(simulation, "remove the tomato soup") == ("tomato soup",)
+    assert "tomato soup" not in truth(simulation).objects
+    assert event(simulation, "bring the tomato soup to the kitchen table") == ("tomato soup",)
+    assert truth(simulation).objects["tomato soup"].support == "kitchen table"
+    with pytest.raises(UsageError, match="unknown name 'tomato soup'"):
+        event(simulation, "bring the tomato soup to the kitchen table")
+
+
 def test_who_is_sent_away_walks_to_the_other_room() -> None:
     simulation = home(1)
     name = next(p.name for p in simulation.scene.persons if p.pose == "standing")

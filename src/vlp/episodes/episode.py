@@ -266,6 +266,7 @@ def words_of(event: ScriptedEvent) -> str:
     words = {
         "move": "move {object}",
         "remove": "remove {object}",
+        "bring": "bring {object} to {place}" if "place" in event.args else "bring {object}",
         "knock": "knock",
         "block": "block {container} by {by}",
         "swap": "swap {object} with {other}",

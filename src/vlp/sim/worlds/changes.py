@@ -42,6 +42,7 @@ def change_kinds() -> dict[str, ChangeKind]:
         "moved": ChangeKind("world", "a thing to be fetched is put elsewhere", "move cereal box"),
         "container-moved": ChangeKind("world", "the container that things go to is put elsewhere", "move green bowl"),
         "vanished": ChangeKind("world", "one of the things to be fetched is taken away", "remove cereal box"),
+        "appeared": ChangeKind("world", "one more of the things that are wanted is brought", "bring red cube"),
         "dropped": ChangeKind("world", "what the robot holds is knocked out of its hand", "knock"),
         "swapped": ChangeKind("world", "a thing to be fetched and a look-alike are exchanged", "swap red cube with blue cube"),
         "filled": ChangeKind("world", "another thing is put where things go to", "block green bowl by red can"),

@@ -6,7 +6,7 @@ import numpy as np
 
 from vlp.core.errors import UsageError, lookup
 from vlp.sim.opengl import mujoco
-from vlp.sim.simulation import Simulation, exchange
+from vlp.sim.simulation import Simulation, exchange, taken_away
 from vlp.sim.worlds.home.mannequins import move_arm
 from vlp.sim.worlds.home.people import gestures
 from vlp.sim.worlds.home.places import places, surfaces
@@ -50,6 +50,16 @@ def move(simulation: Simulation, phrase: str, rng: np.random.Generator, *onto: s
     spot = place_thing(phrase, open_, tops, [t for name, t in now.items() if name != phrase], rng)
     if spot is not None:
         let_go(simulation.model, simulation.data, scene, people_from(), phrase)
+        simulation.put(phrase, spot.position_m, spot.yaw_rad)
+    return spot is not None
+
+
+def bring(simulation: Simulation, phrase: str, rng: np.random.Generator, place: str) -> bool:
+    """Put a thing that is not there, upright, on or in a place; return False when there is no free spot."""
+    scene = scene_of(simulation)
+    tops = surfaces(scene.furniture, scene.fixtures)
+    spot = place_thing(phrase, (place,), tops, list(things_now(simulation).values()), rng)
+    if spot is not None:
         simulation.put(phrase, spot.position_m, spot.yaw_rad)
     return spot is not None
 
@@ -149,6 +159,11 @@ def _block(simulation: Simulation, rng: np.random.Generator, named: Sequence[str
     return (thing,) if move(simulation, thing, rng, place) else ()
 
 
+def _bring(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]) -> tuple[str, ...]:
+    thing, place = named
+    return (thing,) if bring(simulation, thing, rng, place) else ()
+
+
 def _shut(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]) -> tuple[str, ...]:
     del rng
     return (named[0],) if shut(simulation, named[0]) else ()
@@ -184,6 +199,9 @@ def events() -> dict[str, Happening]:
     return {
         "move": Happening(r"move (?:the )?(.+)", "move cereal box", _move),
         "remove": Happening(r"remove (?:the )?(.+)", "remove cereal box", _remove),
+        "bring": Happening(
+            r"bring (?:the )?(.+?) to (?:the )?(.+)", "bring cereal box to coffee table", _bring, (taken_away, _open_places)
+        ),
         "knock": Happening(r"knock", "knock", _knock),
         "swap": Happening(r"swap (?:the )?(.+?) (?:with|and) (?:the )?(.+)", "swap cola can with lemonade can", _swap),
         "block": Happening(

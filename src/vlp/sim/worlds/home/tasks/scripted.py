@@ -48,8 +48,8 @@ def draws() -> dict[str, Draw]:
     """Return what draws an event of each kind of change that the home offers."""
     return {
         "new-task": _new_task, **{name: partial(_changed_task, name) for name in home_changes()}, "stopped": _stop,
-        "moved": _move, "vanished": _remove, "dropped": _knock, "swapped": _swap, "filled": _block, "shut": _shut,
-        "walked-away": _send,
+        "moved": _move, "vanished": _remove, "appeared": _bring, "dropped": _knock, "swapped": _swap, "filled": _block,
+        "shut": _shut, "walked-away": _send,
     }  # fmt: skip
 
 
@@ -107,6 +107,17 @@ def _remove(moment: _Moment) -> ScriptedEvent | None:
     if not several or len(names) < 2:
         return None
     return ScriptedEvent(moment.step, "remove", {"object": moment.rng.choice(names)}, change="vanished")
+
+
+def _bring(moment: _Moment) -> ScriptedEvent | None:
+    """Bring one of several things to where the robot will still take another one of them."""
+    names = _to_fetch(moment)
+    tables = {place: [n for n in names if place_under(moment.state, n) == place] for place in ("coffee table", "kitchen table")}
+    places = [place for place, there in tables.items() if len(there) > 1]
+    if not places or sum(isinstance(goal, Rests) for goal in moment.task.goals) < 3:
+        return None
+    place = moment.rng.choice(places)
+    return ScriptedEvent(moment.step, "bring", {"object": moment.rng.choice(tables[place]), "place": place}, change="appeared")
 
 
 def _new_task(moment: _Moment) -> ScriptedEvent | None:
