@@ -118,9 +118,25 @@ def test_one_more_of_what_is_wanted_is_noticed(make_run, sentence, comes, after,
     spec = asked(sentence, changes=(Change(after, "it comes"),))
     run = make_run([both, _joined(*left)], robot=robot, spec=spec, apply_event=lambda text: robot.world.put(comes))
     assert run.go().outcome == "success"
-    expected = [("thing-appeared", f"the {comes} was not there before")] if noticed else []
+    expected = [("thing-appeared", f"the {comes} was not seen before")] if noticed else []
     assert [(t["name"], t["detail"]) for t in run.of("trigger")] == expected
     assert (robot.world.objects[comes].support == "green bowl") is noticed
+
+
+def test_what_stands_where_things_are_brought_to_does_not_appear(make_run):
+    """At home a brick that lay on the cabinet, to which something was tidied, cost a policy that changed nothing."""
+
+    class Turning(FakeRobot):
+        def execute(self, step):
+            if step.do == "place" and self.world.holding == "blue cube":
+                self.world.put("white ball", "table", (0.55, 0.1, 0.62))
+            return super().execute(step)
+
+    robot, high = Turning({"red cube": "table", "blue cube": "table"}), "white tray"
+    robot.world.put(high, "table", (0.55, 0.3, 0.62))
+    run = make_run([_joined(put("red cube", high, "on"), put("blue cube", high, "on"))], robot=robot, spec=asked("tidy up"))
+    assert run.go().outcome == "success" and run.of("trigger") == []
+    assert [step.do for step in robot.log].count("find_all") > 2
 
 
 def test_what_flickers_or_was_there_before_does_not_appear(make_run):

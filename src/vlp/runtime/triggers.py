@@ -161,7 +161,7 @@ def container_changed(moment: Moment) -> str | None:
 
 
 def thing_appeared(moment: Moment) -> str | None:
-    """What was not there when the policy was written is, and the instruction speaks of things like it without naming each.
+    """One more thing is there than was seen for the policy, and the instruction speaks of things like it without naming each.
 
     It is looked for with an empty hand alone, where the robot is about to look anyway, or believes that it is done.
     """
@@ -176,11 +176,12 @@ def thing_appeared(moment: Moment) -> str | None:
         return None
     beliefs, things = memory.knowledge.beliefs, moment.things
     bound = (value for value in memory.progress.bindings.values() if isinstance(value, Located))
-    like = [at for at in (*things, *beliefs.values(), *bound) if at.phrase in taken]
+    waiting = taken - memory.handled  # what was put somewhere says nothing of where others are wanted from
+    like = [at for at in (*things, *beliefs.values()) if at.phrase in waiting] + [at for at in bound if at.phrase in taken]
     for thing in things:
         known = thing.phrase in beliefs.keys() | taken | named or any(_over(thing, at) for at in beliefs.values())
         if not known and kind <= {*thing.phrase.split()} and _beside(thing, like) and moment.look(thing) is not None:
-            return f"the {thing.phrase} was not there before"
+            return f"the {thing.phrase} was not seen before"
     return None
 
 

@@ -38,6 +38,7 @@ def change_kinds() -> dict[str, ChangeKind]:
         "cancelled": ChangeKind("said", "one of the things is not wanted any more", "leave the plum"),
         "put-back": ChangeKind("said", "the thing is to go back to where it was", "put it back where it was"),
         "excluded": ChangeKind("said", "things of one category are to be left alone", "not the fruit"),
+        "reordered": ChangeKind("said", "one of the things is to be seen to before the others", "the plum first"),
         "stopped": ChangeKind("said", "the robot is told to stop, and then to go on", "stop"),
         "moved": ChangeKind("world", "a thing to be fetched is put elsewhere", "move cereal box"),
         "container-moved": ChangeKind("world", "the container that things go to is put elsewhere", "move green bowl"),

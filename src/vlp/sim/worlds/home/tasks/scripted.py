@@ -12,6 +12,7 @@ from vlp.sim.worlds.home.tasks.changes import home_changes
 from vlp.sim.worlds.home.tasks.expert import plan
 from vlp.sim.worlds.home.tasks.families import draw_task, families, in_open
 from vlp.sim.worlds.home.tasks.goals import Given, Rests, fixture_of, is_at, is_open, place_under, room_of, takes
+from vlp.sim.worlds.home.tasks.ordered import followed
 from vlp.sim.worlds.home.tasks.symbolic import execute, midway
 from vlp.sim.worlds.home.tasks.task import HomeTask
 from vlp.sim.worlds.home.true_state import HomeTruth
@@ -136,11 +137,11 @@ def _changed_task(name: str, moment: _Moment) -> ScriptedEvent | None:
     """Say what the earlier task's own end would not do as well, and this hand can do."""
     state = moment.state
     change = home_changes()[name].sample(state, moment.task, moment.rng, moment.split)
-    if change is None or change.success(state, moment.end):
+    if change is None or followed(change, plan(state, moment.task)).success(state, moment.end):
         return None
     policy = plan(state, change, opening_m=moment.opening_m)
     then, failure = execute(policy, state)
-    if "cannot" in policy or failure or not change.success(state, then.truth):
+    if "cannot" in policy or failure or not followed(change, policy).success(state, then.truth):
         return None
     return ScriptedEvent(moment.step, "instruct", {"instruction": change.instruction}, change, name)
 

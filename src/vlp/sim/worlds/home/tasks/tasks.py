@@ -52,7 +52,7 @@ class HomeTasks:
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """What can change midway. No order of errands can: of two that are done, no true state tells which came first."""
+        """What can change midway."""
         return tuple(draws())
 
     def disturb(
