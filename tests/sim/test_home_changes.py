@@ -37,7 +37,7 @@ def _draw(change: str, split: Split) -> Iterator[Drawn]:
     rng = Random(f"{change} {split}")
     for truth in TRUTHS:
         for _ in range(6):
-            task = draw_task(truth, rng, split, HomeTasks().kinds["dynamic"])
+            task = draw_task(truth, rng, split, HomeTasks().changes[change] or HomeTasks().kinds["dynamic"])
             event = sample_event(truth, task, rng, split, change) if task else None
             if task and event:
                 yield list(midway(plan(truth, task), truth))[event.step][0], task, event

@@ -85,6 +85,17 @@ def test_a_thing_is_put_where_others_are_to_go() -> None:
     assert truth(simulation).objects["tomato soup"].support == "shelf: upper"
 
 
+def test_a_bowl_is_shifted_on_its_table_and_what_lies_in_a_box_is_not() -> None:
+    """Guards against a vessel that lands in another room, where nothing can be poured into it."""
+    simulation = home(next(s for s in range(100) if {"blue bowl", "tomato soup"} <= {t.phrase for t in sample_home(s).objects}))
+    before = truth(simulation)
+    assert event(simulation, "shift the blue bowl") == ("blue bowl",)
+    now, was = truth(simulation).objects["blue bowl"], before.objects["blue bowl"]
+    assert now.support == was.support and now.position_in_world[:2] != pytest.approx(was.position_in_world[:2], abs=0.03)
+    assert event(simulation, "block basket by tomato soup") == ("tomato soup",)
+    assert event(simulation, "shift the tomato soup") == ()
+
+
 def test_what_was_taken_away_can_be_brought_and_nothing_else() -> None:
     """Guards against a thing that is in the world twice, or comes from nowhere."""
     simulation = home(1)

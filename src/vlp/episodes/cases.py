@@ -78,6 +78,7 @@ def sample_episode(
     odds = lookup(kind, tasks.kinds, f"kind of episode in the {world}")
     if change:
         check_change(change, kind, world)
+        odds = tasks.changes.get(change) or odds
     fault = change if change in robot_changes() else ""
     split: Split = phrasing or ("test" if split_of(seed) == "test" else "train")
     rng = Random(f"{seed} {kind} {split}")

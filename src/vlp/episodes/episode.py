@@ -265,6 +265,7 @@ def words_of(event: ScriptedEvent) -> str:
     """
     words = {
         "move": "move {object}",
+        "shift": "shift {object}",
         "remove": "remove {object}",
         "bring": "bring {object} to {place}" if "place" in event.args else "bring {object}",
         "knock": "knock",

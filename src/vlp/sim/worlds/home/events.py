@@ -124,6 +124,12 @@ def _move(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]
     return (named[0],) if move(simulation, named[0], rng) else ()
 
 
+def _shift(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]) -> tuple[str, ...]:
+    support = simulation.truth().objects[named[0]].support
+    on = any(place.name == support and "on" in place.relations for place in places())
+    return (named[0],) if on and move(simulation, named[0], rng, support) else ()
+
+
 def _remove(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]) -> tuple[str, ...]:
     del rng
     let_go(simulation.model, simulation.data, scene_of(simulation), people_from(), named[0])
@@ -198,6 +204,7 @@ def events() -> dict[str, Happening]:
     """Return the events by the first word of how they are said."""
     return {
         "move": Happening(r"move (?:the )?(.+)", "move cereal box", _move),
+        "shift": Happening(r"shift (?:the )?(.+)", "shift blue bowl", _shift),
         "remove": Happening(r"remove (?:the )?(.+)", "remove cereal box", _remove),
         "bring": Happening(
             r"bring (?:the )?(.+?) to (?:the )?(.+)", "bring cereal box to coffee table", _bring, (taken_away, _open_places)

@@ -11,7 +11,7 @@ from vlp.sim.worlds.home.people import free_spot
 from vlp.sim.worlds.home.tasks.changes import home_changes
 from vlp.sim.worlds.home.tasks.expert import plan
 from vlp.sim.worlds.home.tasks.families import draw_task, families, in_open
-from vlp.sim.worlds.home.tasks.goals import Given, Rests, fixture_of, is_at, is_open, place_under, room_of, takes
+from vlp.sim.worlds.home.tasks.goals import Given, Poured, Rests, fixture_of, is_at, is_open, place_under, room_of, takes
 from vlp.sim.worlds.home.tasks.ordered import followed
 from vlp.sim.worlds.home.tasks.symbolic import execute, midway
 from vlp.sim.worlds.home.tasks.task import HomeTask
@@ -49,8 +49,8 @@ def draws() -> dict[str, Draw]:
     """Return what draws an event of each kind of change that the home offers."""
     return {
         "new-task": _new_task, **{name: partial(_changed_task, name) for name in home_changes()}, "stopped": _stop,
-        "moved": _move, "vanished": _remove, "appeared": _bring, "dropped": _knock, "swapped": _swap, "filled": _block,
-        "shut": _shut, "walked-away": _send,
+        "moved": _move, "container-moved": _shift, "vanished": _remove, "appeared": _bring, "dropped": _knock,
+        "swapped": _swap, "filled": _block, "shut": _shut, "walked-away": _send,
     }  # fmt: skip
 
 
@@ -99,6 +99,14 @@ def _stands_alone(state: HomeTruth, name: str) -> bool:
 def _move(moment: _Moment) -> ScriptedEvent | None:
     names = _to_fetch(moment)
     return ScriptedEvent(moment.step, "move", {"object": moment.rng.choice(names)}, change="moved") if names else None
+
+
+def _shift(moment: _Moment) -> ScriptedEvent | None:
+    """Put the vessel that is to be poured into elsewhere on its table, once the robot has looked where it stands."""
+    state = moment.state
+    goals = [goal for goal in moment.task.goals if isinstance(goal, Poured) and goal.thing == state.holding]
+    empty = [goal.into for goal in goals if not state.balls.get(goal.into) and _stands_alone(state, goal.into)]
+    return ScriptedEvent(moment.step, "shift", {"object": empty[0]}, change="container-moved") if empty else None
 
 
 def _remove(moment: _Moment) -> ScriptedEvent | None:
