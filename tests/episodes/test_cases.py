@@ -104,6 +104,17 @@ def happens(text, events):
         return False
 
 
+@pytest.mark.parametrize(("text", "said"), [
+    ("swap cola can with the cola can", "names 'cola can' twice.*two different ones"),
+    ("move " + "cereal" * 100, "an event of 605 characters is too long"),
+])  # fmt: skip
+def test_an_event_that_cannot_be_meant_is_refused(text, said):
+    """Against: a swap of a thing with itself that moved nothing, and a very long word that was "not complete"."""
+    for world in WORLDS:
+        with pytest.raises(UsageError, match=said):
+            parse_event(text, open_world(world).events)
+
+
 def test_a_kind_of_change_that_a_world_has_not_is_refused_with_the_closest():
     with pytest.raises(UsageError, match=r"unknown kind of change in the home 'put-bak'.*put-back"):
         sample_episode(0, "dynamic", world="home", change="put-bak")
