@@ -273,6 +273,7 @@ def words_of(event: ScriptedEvent) -> str:
         "swap": "swap {object} with {other}",
         "shut": "shut the {fixture}",
         "send": "send {person} away",
+        "let": "let {person} stand in the way to {place}",
         "switch": "switch the lamp",
         "instruct": "{instruction}",
     }

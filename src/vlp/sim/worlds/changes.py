@@ -49,6 +49,7 @@ def change_kinds() -> dict[str, ChangeKind]:
         "filled": ChangeKind("world", "another thing is put where things go to", "block green bowl by red can"),
         "shut": ChangeKind("world", "what the robot has opened is shut", "shut the drawer"),
         "walked-away": ChangeKind("world", "who is to get something walks to another room", "send Jane away"),
+        "path-blocked": ChangeKind("world", "a person stands in the way of the robot", "let Jane stand in the way to sofa"),
         "slipped": ChangeKind("robot", "what is held slips out of the hand while it is carried", "the step after a grasp"),
         "no-effect": ChangeKind("robot", "an action does nothing and says that it succeeded", "a grasp or a place"),
         "look-alike": ChangeKind("robot", "a look finds a look-alike in the place of what was asked for", "a locate"),

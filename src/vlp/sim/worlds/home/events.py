@@ -15,7 +15,8 @@ from vlp.sim.worlds.home.rooms import Rooms
 from vlp.sim.worlds.home.sampling import place_thing
 from vlp.sim.worlds.home.scene import HomeScene, Thing
 from vlp.sim.worlds.home.taking import let_go
-from vlp.sim.worlds.home.walking import Walk, send, where
+from vlp.sim.worlds.home.true_state import HomeTruth
+from vlp.sim.worlds.home.walking import Walk, send, stand_in_way, where
 from vlp.sim.worlds.protocol import Happening
 
 
@@ -105,6 +106,20 @@ def send_away(simulation: Simulation, name: str) -> bool:
     return True
 
 
+def stand_in_the_way(simulation: Simulation, name: str, place: str) -> bool:
+    """Let a person with empty hands stand on the robot's way to a place; return False where no other way would be left."""
+    scene, data = scene_of(simulation), simulation.data
+    now = simulation.truth()
+    if not isinstance(now, HomeTruth) or now.persons[name].holds:
+        return False
+    start, goal = simulation.embodiment.base(data)[:2], simulation.stations[place][:2]
+    if not stand_in_way(data, scene, walkers_from(scene), name, start, goal):
+        return False
+    mujoco.mj_forward(simulation.model, data)
+    simulation.check()
+    return True
+
+
 def switch_lamp(simulation: Simulation) -> None:
     """Push the button once; its spring lets it come back."""
     simulation.data.joint("button").qpos[0] = 0.011
@@ -180,6 +195,15 @@ def _send(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]
     return (named[0],) if send_away(simulation, named[0]) else ()
 
 
+def _stand(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]) -> tuple[str, ...]:
+    del rng
+    return (named[0],) if stand_in_the_way(simulation, *named) else ()
+
+
+def _anywhere(simulation: Simulation) -> list[str]:
+    return list(simulation.stations)
+
+
 def _open_places(simulation: Simulation) -> list[str]:
     """Return the surfaces and boxes that things can be put on or in without opening anything."""
     del simulation
@@ -216,6 +240,9 @@ def events() -> dict[str, Happening]:
         ),
         "shut": Happening(r"shut (?:the )?(.+)", "shut the drawer", _shut, (_fixtures,)),
         "send": Happening(r"send (\w+) away", "send Jane away", _send, (_standing,)),
+        "let": Happening(
+            r"let (\w+) stand in the way to (?:the )?(.+)", "let Jane stand in the way to sofa", _stand, (_standing, _anywhere)
+        ),
         "switch": Happening(r"switch the lamp", "switch the lamp", _switch),
         "offer": Happening(r"offer a hand", "offer a hand", _offer),
     }

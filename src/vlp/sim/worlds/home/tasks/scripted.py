@@ -9,7 +9,7 @@ from random import Random
 from vlp.sim.truth import alike
 from vlp.sim.worlds.home.people import free_spot
 from vlp.sim.worlds.home.tasks.changes import home_changes
-from vlp.sim.worlds.home.tasks.expert import plan
+from vlp.sim.worlds.home.tasks.expert import all_steps, plan
 from vlp.sim.worlds.home.tasks.families import draw_task, families, in_open
 from vlp.sim.worlds.home.tasks.goals import Given, Poured, Rests, fixture_of, is_at, is_open, place_under, room_of, takes
 from vlp.sim.worlds.home.tasks.ordered import followed
@@ -51,6 +51,7 @@ def draws() -> dict[str, Draw]:
         "new-task": _new_task, **{name: partial(_changed_task, name) for name in home_changes()}, "stopped": _stop,
         "moved": _move, "container-moved": _shift, "vanished": _remove, "appeared": _bring, "dropped": _knock,
         "swapped": _swap, "filled": _block, "shut": _shut, "walked-away": _send,
+        "path-blocked": _stand,
     }  # fmt: skip
 
 
@@ -213,6 +214,19 @@ def _send(moment: _Moment) -> ScriptedEvent | None:
     names = [goal.person for goal in moment.task.goals if isinstance(goal, Given) and not goal.holds(state)]
     walkers = [name for name in names if state.persons[name].pose == "standing" and _other_room(state, name)]
     return ScriptedEvent(moment.step, "send", {"person": walkers[0]}, change="walked-away") if walkers else None
+
+
+def _stand(moment: _Moment) -> ScriptedEvent | None:
+    """Let somebody who gets nothing stand in the way to the other room, before the robot drives there."""
+    state = moment.state
+    step = next(all_steps(plan(state, moment.task)), None)
+    if step is None or step["do"] != "go_to" or room_of(step["place"]) == room_of(state.at):
+        return None
+    waiting = {goal.person for goal in moment.task.goals if isinstance(goal, Given)}
+    free = [name for name, one in state.persons.items() if one.pose == "standing" and not one.holds and name not in waiting]
+    if not free:
+        return None
+    return ScriptedEvent(moment.step, "let", {"person": moment.rng.choice(free), "place": step["place"]}, change="path-blocked")
 
 
 def _other_room(state: HomeTruth, name: str) -> str:
