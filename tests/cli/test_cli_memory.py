@@ -1,14 +1,17 @@
 """`vlp memory` and `vlp run --lessons`: switched on, inspected, edited, switched off."""
 
 import json
+import sqlite3
 from pathlib import Path
 
+import pytest
 from cli_kit import GOOD
 
 from vlp.journal import read_events
 from vlp.robot.serving import running_server
 from vlp.runtime.lessons.lesson import Lesson
 from vlp.runtime.lessons.store import LessonStore
+from vlp.runtime.sequencer import Learned
 from vlp.sim.fake.robot import FakeRobot
 
 SAY = "put the red cube in the green bowl"
@@ -76,6 +79,34 @@ def test_lessons_are_listed_shown_and_forgotten(vlp, tmp_path):
     assert "red cube" not in vlp("memory", "list").out
     assert vlp("memory", "forget", "--all").out == "forgot 1 lesson\n"
     assert "no lessons yet" in vlp("memory", "list").out
+
+
+def test_what_cannot_be_wiped_yet_is_told(vlp, tmp_path):
+    file = kept(tmp_path / "lessons.db", "red cube")
+    reader = sqlite3.connect(file, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM lesson").fetchone()
+    told = vlp("memory", "forget", "--all", "--lessons", file)
+    reader.close()
+    assert (told.status, told.out) == (1, "forgot 1 lesson\n")
+    assert "lessons.db-wal" in told.err and "`vlp memory list` wipes it" in told.err
+    assert vlp("memory", "list", "--lessons", file).status == 0 and b"red cube" not in file.read_bytes()
+
+
+@pytest.mark.parametrize("option", ["sequencer", "lessons"])
+def test_a_run_goes_on_without_a_file_that_is_gone_and_says_so(vlp, tmp_path, option):
+    """Against: a run that nobody could resume once the table of its sequencer was thrown away."""
+    replies, robot, file = tmp_path / "replies.json", FakeRobot(), tmp_path / "gone.json"
+    Learned().save(file) if option == "sequencer" else kept(file, "blue ball")
+    with running_server(robot) as at:
+        replies.write_text(json.dumps(["no policy"]))
+        call = ("run", SAY, "--robot", at.url, "--token", at.token, "--model", f"scripted:{replies}")
+        assert vlp(*call, "--no-recordings", "--out", "r", f"--{option}", file).status == 3, "its script has run out"
+        file.unlink()
+        replies.write_text(json.dumps(["no policy", GOOD]))
+        told = vlp("resume", "r", "--token", at.token)
+    assert told.status == 0, told.out + told.err
+    assert f"--{option} {file} is gone, and the run goes on without it" in told.out and not file.exists()
 
 
 def test_what_cannot_be_meant_is_refused_with_the_next_step(vlp, tmp_path):

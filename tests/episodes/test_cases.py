@@ -74,7 +74,19 @@ def test_every_kind_of_change_can_be_asked_for(world):
         case = sample_episode(seed_of("validation", 4), "dynamic", world=world, manifest=manifest, change=change)
         assert case.change == change and case.final_task.instruction
         assert case == sample_episode(seed_of("validation", 4), "dynamic", world=world, manifest=manifest, change=change)
-        assert len(case.events) == (change not in robot_changes()) and all(words_of(event) for event in case.events)
+        absent = change == "appeared"  # it is taken away before the first policy
+        assert len(case.events) == (change not in robot_changes()) + absent and all(words_of(event) for event in case.events)
+
+
+@pytest.mark.parametrize("world", ["tabletop", "home"])
+def test_what_appears_is_not_there_at_first_and_is_wanted(world):
+    """Guards against a thing that the first policy brings already, and one that nobody asked for."""
+    manifest = manifest_in("hsr", world)
+    for i in range(6):
+        case = sample_episode(seed_of("validation", i), "dynamic", world=world, manifest=manifest, change="appeared")
+        gone, back = case.events
+        assert (gone.step, gone.kind, back.kind) == (0, "remove", "bring") and back.step >= 1
+        assert gone.args["object"] == back.args["object"] and back.args["object"] in case.task.subjects
 
 
 def test_every_kind_of_change_is_in_the_one_table():
@@ -90,6 +102,17 @@ def happens(text, events):
         return bool(parse_event(text, events))
     except UsageError:
         return False
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("swap cola can with the cola can", "names 'cola can' twice.*two different ones"),
+    ("move " + "cereal" * 100, "an event of 605 characters is too long"),
+])  # fmt: skip
+def test_an_event_that_cannot_be_meant_is_refused(text, said):
+    """Against: a swap of a thing with itself that moved nothing, and a very long word that was "not complete"."""
+    for world in WORLDS:
+        with pytest.raises(UsageError, match=said):
+            parse_event(text, open_world(world).events)
 
 
 def test_a_kind_of_change_that_a_world_has_not_is_refused_with_the_closest():

@@ -1,13 +1,14 @@
 """Suites resume where they stopped, count every case once and say what failed and why."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from vlp.core.errors import UsageError
 from vlp.evaluation import runner
-from vlp.evaluation.runner import Rate, run_suite, wilson
+from vlp.evaluation.runner import Rate, _known_rows, run_suite, wilson
 from vlp.evaluation.suites import SUITES, Options, Suite
 
 CALLS: list[int] = []
@@ -59,8 +60,21 @@ def test_a_suite_goes_on_where_it_stopped_and_a_half_written_row_is_done_again(t
 
 def test_rows_of_another_question_are_not_mixed(tmp_path):
     run_suite("odd", 1, 0, 1, tmp_path)
-    with pytest.raises(UsageError, match="another suite"):
+    with pytest.raises(UsageError, match="another question: of --model 'nano', and --model 'other' is asked for"):
         run_suite("odd", 1, 0, 1, tmp_path, model="other")
+
+
+@pytest.mark.parametrize(("was", "now", "said"), [
+    ({}, {"change": "moved"}, "--change '', and --change 'moved' is"),
+    ({"change": "moved"}, {}, "--change 'moved', and --change '' is"),
+])  # fmt: skip
+def test_rows_of_another_kind_of_change_are_told_by_its_name(tmp_path, was, now, said):
+    """Against: the directory of another --change was said to hold another suite, model or grounder."""
+    question = {"suite": "dynamic", **asdict(Options())}
+    _known_rows(tmp_path, {**question, **was})
+    with pytest.raises(UsageError, match=said):
+        _known_rows(tmp_path, {**question, **now})
+    assert _known_rows(tmp_path, {**question, **was}) == []
 
 
 def test_bad_requests_are_usage_errors(tmp_path):

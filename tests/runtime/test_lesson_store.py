@@ -98,10 +98,23 @@ def test_numbers_are_given_once(store: LessonStore) -> None:
 
 def test_what_is_forgotten_is_out_of_the_file(store: LessonStore) -> None:
     store.learn([lesson("grandmother's urn"), lesson()])
-    store.forget([one for one in store.all() if "urn" in one.about])
+    assert store.forget([one for one in store.all() if "urn" in one.about])
     beside = [file.read_bytes() for file in store.path.parent.iterdir()]
     assert [one.about for one in store.all()] == ["red cube"]
     assert not any(b"grandmoth" in data for data in beside)
+
+
+def test_what_another_process_still_reads_is_told_and_wiped_later(store: LessonStore) -> None:
+    """Against: "forgot", while the text lay in the log file for as long as a process read it."""
+    store.learn([lesson("grandmother's urn"), lesson()])
+    reader = sqlite3.connect(store.path, isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM lesson").fetchone() == (2,)
+    assert not store.forget([one for one in store.all() if "urn" in one.about])
+    assert [one.about for one in store.all()] == ["red cube"]
+    reader.close()
+    assert [one.about for one in store.all()] == ["red cube"]
+    assert not any(b"grandmoth" in file.read_bytes() for file in store.path.parent.iterdir())
 
 
 def test_only_the_owner_reads_it(store: LessonStore) -> None:

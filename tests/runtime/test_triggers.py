@@ -93,6 +93,72 @@ def test_what_was_in_the_container_when_the_policy_was_written_does_not_block(ma
     assert run.of("trigger") == []
 
 
+ALL = {"red cube": "table", "blue cube": "table", "green bowl": "table"}
+
+
+def _joined(*policies: dict) -> dict:
+    return {"goal": "all of it", "subtasks": [part for policy in policies for part in policy["subtasks"]]}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "comes", "after", "noticed"),
+    [
+        ("put all the cubes in the green bowl", "white cube", 2, True),
+        ("put the cubes in the green bowl", "white cube", 2, True),
+        ("put the cubes in the green bowl", "white cube", 8, True),  # while the last one is carried: seen at the end
+        ("put all the cubes in the green bowl", "white ball", 2, False),
+        ("put the red cube in the green bowl and then the blue cube", "white cube", 2, False),
+    ],
+)
+def test_one_more_of_what_is_wanted_is_noticed(make_run, sentence, comes, after, noticed):
+    """Guards against a cube that stays on the table since it came after the policy, and a look that fires on anything new."""
+    robot = FakeRobot(ALL)
+    both = _joined(put("red cube", "green bowl"), put("blue cube", "green bowl"))
+    left = [put(name, "green bowl") for name in ("blue cube", "white cube")][after // 6 :]
+    spec = asked(sentence, changes=(Change(after, "it comes"),))
+    run = make_run([both, _joined(*left)], robot=robot, spec=spec, apply_event=lambda text: robot.world.put(comes))
+    assert run.go().outcome == "success"
+    expected = [("thing-appeared", f"the {comes} was not seen before")] if noticed else []
+    assert [(t["name"], t["detail"]) for t in run.of("trigger")] == expected
+    assert (robot.world.objects[comes].support == "green bowl") is noticed
+
+
+def test_what_stands_where_things_are_brought_to_does_not_appear(make_run):
+    """At home a brick that lay on the cabinet, to which something was tidied, cost a policy that changed nothing."""
+
+    class Turning(FakeRobot):
+        def execute(self, step):
+            if step.do == "place" and self.world.holding == "blue cube":
+                self.world.put("white ball", "table", (0.55, 0.1, 0.62))
+            return super().execute(step)
+
+    robot, high = Turning({"red cube": "table", "blue cube": "table"}), "white tray"
+    robot.world.put(high, "table", (0.55, 0.3, 0.62))
+    run = make_run([_joined(put("red cube", high, "on"), put("blue cube", high, "on"))], robot=robot, spec=asked("tidy up"))
+    assert run.go().outcome == "success" and run.of("trigger") == []
+    assert [step.do for step in robot.log].count("find_all") > 2
+
+
+def test_what_flickers_or_was_there_before_does_not_appear(make_run):
+    """Guards against a new policy for a thing that one look found and the next does not."""
+
+    class Ghostly(FakeRobot):
+        def execute(self, step):
+            ghost = step.do == "find_all" and len(self.log) > 1
+            if ghost:
+                self.world.put("white cube")
+            result = super().execute(step)
+            if ghost:
+                del self.world.objects["white cube"]
+            return result
+
+    both = _joined(put("red cube", "green bowl"), put("blue cube", "green bowl"))
+    robot = Ghostly({**ALL, "black cube": "green bowl"})
+    run = make_run([both], robot=robot, spec=asked("put the cubes in the green bowl"))
+    assert run.go().outcome == "success" and run.of("trigger") == []
+    assert any(step.do == "locate" and step.arguments["object"] == "white cube" for step in robot.log)
+
+
 def _lying(do: str) -> FakeRobot:
     """Return a robot whose first step of one primitive does nothing and says that it did."""
     robot, honest = FakeRobot(), FakeRobot.execute

@@ -1,6 +1,7 @@
 """Changes of mind midway in the home: each is read as it was meant, can be done from where it is said, and undoes what was."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -13,13 +14,14 @@ from vlp.sim.worlds.home.tasks.changes import home_changes
 from vlp.sim.worlds.home.tasks.expert import plan
 from vlp.sim.worlds.home.tasks.families import draw_task, families
 from vlp.sim.worlds.home.tasks.goals import place_under, relation_of
+from vlp.sim.worlds.home.tasks.ordered import OrderedTask, followed
 from vlp.sim.worlds.home.tasks.scripted import draws, sample_event
 from vlp.sim.worlds.home.tasks.symbolic import execute, midway
 from vlp.sim.worlds.home.tasks.task import HomeTask
 from vlp.sim.worlds.home.tasks.tasks import HomeTasks
 from vlp.sim.worlds.home.tasks.wording import templates
 from vlp.sim.worlds.home.true_state import HomeTruth, truth_of
-from vlp.sim.worlds.tasks import ScriptedEvent, Split
+from vlp.sim.worlds.tasks import DoneStep, ScriptedEvent, Split
 from vlp.understanding.stopping import says_stop
 
 TRUTHS = [truth_of(sample_home(seed)) for seed in range(100)]
@@ -35,7 +37,7 @@ def _draw(change: str, split: Split) -> Iterator[Drawn]:
     rng = Random(f"{change} {split}")
     for truth in TRUTHS:
         for _ in range(6):
-            task = draw_task(truth, rng, split, HomeTasks().kinds["dynamic"])
+            task = draw_task(truth, rng, split, HomeTasks().changes[change] or HomeTasks().kinds["dynamic"])
             event = sample_event(truth, task, rng, split, change) if task else None
             if task and event:
                 yield list(midway(plan(truth, task), truth))[event.step][0], task, event
@@ -60,9 +62,9 @@ def test_the_expert_does_what_is_wanted_now_from_the_state_midway(change: str) -
         task = event.task
         assert isinstance(task, HomeTask)
         end, _ = execute(plan(state, before), state)
-        assert not task.success(state, end.truth), event
+        assert not followed(task, plan(state, before)).success(state, end.truth), event
         then, failure = execute(plan(state, task), state)
-        assert not failure and task.success(state, then.truth), f"{before.instruction} / {event}"
+        assert not failure and followed(task, plan(state, task)).success(state, then.truth), f"{before.instruction} / {event}"
 
 
 @pytest.mark.parametrize("change", draws())
@@ -165,3 +167,29 @@ def test_a_whole_sentence_midway_stands_for_itself() -> None:
     before = task_of("put", thing=name, place="coffee table")
     task = read(f"no, put the {other} on the sofa", after(*taken(name)), before)
     assert task.family == "put" and not task.undo and name not in task.subjects
+
+
+def test_what_comes_first_is_judged_by_what_was_taken_and_in_which_order() -> None:
+    """Guards against an order that nobody sees in the end state: all of it was done, and the plum last."""
+    state, before, event = drawn("reordered", least=1)[0]
+    task = event.task
+    assert isinstance(task, OrderedTask) and task.goals and task.taken == ()
+    policy, usual = plan(state, task), plan(state, before)
+    then, end = execute(policy, state)[0].truth, execute(usual, state)[0].truth
+    right, late = followed(task, policy), followed(task, usual)
+    assert right.success(state, then) and not late.success(state, end)
+    assert isinstance(late, OrderedTask) and late.unmet(end) == f"the {late.taken[0]} was taken before the {task.first}"
+    assert not right.success(state, state)  # it was begun rightly, and not done
+
+    def deed(do: str) -> DoneStep:
+        return DoneStep(do, {}, {}, None, "coffee table", (0.0, 0.0))
+
+    held = replace(state, holding=task.first)
+    assert task.after(deed("lift"), held) == task and task.after(deed("grasp"), held).taken == (task.first,)
+
+
+def test_what_comes_first_must_be_one_of_several_that_are_left() -> None:
+    wrong, other = loose()[:2]
+    before = task_of("put", thing=wrong, place="coffee table")
+    assert HomeTasks().read(f"the {wrong} first", TRUTH, before) is None
+    assert HomeTasks().read(f"the {other} first", TRUTH, before) is None

@@ -1,5 +1,8 @@
 """What people do in the home while the robot works, in the physics: exchange, shut, knock, put in the way, walk away."""
 
+import math
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from in_home import do, robot_in_home, with_in_hand
@@ -85,6 +88,28 @@ def test_a_thing_is_put_where_others_are_to_go() -> None:
     assert truth(simulation).objects["tomato soup"].support == "shelf: upper"
 
 
+def test_a_bowl_is_shifted_on_its_table_and_what_lies_in_a_box_is_not() -> None:
+    """Guards against a vessel that lands in another room, where nothing can be poured into it."""
+    simulation = home(next(s for s in range(100) if {"blue bowl", "tomato soup"} <= {t.phrase for t in sample_home(s).objects}))
+    before = truth(simulation)
+    assert event(simulation, "shift the blue bowl") == ("blue bowl",)
+    now, was = truth(simulation).objects["blue bowl"], before.objects["blue bowl"]
+    assert now.support == was.support and now.position_in_world[:2] != pytest.approx(was.position_in_world[:2], abs=0.03)
+    assert event(simulation, "block basket by tomato soup") == ("tomato soup",)
+    assert event(simulation, "shift the tomato soup") == ()
+
+
+def test_what_was_taken_away_can_be_brought_and_nothing_else() -> None:
+    """Guards against a thing that is in the world twice, or comes from nowhere."""
+    simulation = home(1)
+    assert event(simulation, "remove the tomato soup") == ("tomato soup",)
+    assert "tomato soup" not in truth(simulation).objects
+    assert event(simulation, "bring the tomato soup to the kitchen table") == ("tomato soup",)
+    assert truth(simulation).objects["tomato soup"].support == "kitchen table"
+    with pytest.raises(UsageError, match="unknown name 'tomato soup'"):
+        event(simulation, "bring the tomato soup to the kitchen table")
+
+
 def test_who_is_sent_away_walks_to_the_other_room() -> None:
     simulation = home(1)
     name = next(p.name for p in simulation.scene.persons if p.pose == "standing")
@@ -93,6 +118,29 @@ def test_who_is_sent_away_walks_to_the_other_room() -> None:
     for _ in range(40):
         simulation.step(250)
     assert truth(simulation).persons[name].place == {"living room": "kitchen", "kitchen": "living room"}[before]
+
+
+def test_who_stands_in_the_way_leaves_another_way() -> None:
+    """Guards against a person beside the way, whom nobody drives round, and one in the door, where no robot gets by."""
+    simulation = home(1)
+    name = next(p.name for p in simulation.scene.persons if p.pose == "standing")
+    start, goal = simulation.embodiment.base(simulation.data)[:2], simulation.stations["kitchen table"][:2]
+
+    def way_m() -> float:
+        corners = simulation.world.floor(simulation.scene, simulation.data).path(start, goal, 0.45, 0.24)
+        return sum(math.dist(a, b) for a, b in pairwise(corners))
+
+    before = way_m()
+    assert event(simulation, f"let {name} stand in the way to the kitchen table") == (name,)
+    assert before + 0.01 < way_m() < before + 1.5
+    x, y, _ = truth(simulation).persons[name].position_in_world
+    assert min(math.dist((x, y), start), math.dist((x, y), goal)) > 1.2
+    snapshot = simulation.snapshot()
+    event(simulation, f"send {name} away")
+    simulation.step(500)
+    simulation.restore(snapshot)
+    assert truth(simulation).persons[name].position_in_world[:2] == pytest.approx((x, y), abs=1e-6)
+    assert event(simulation, f"let {name} stand in the way to start") == ()  # the robot is there
 
 
 @pytest.mark.parametrize(

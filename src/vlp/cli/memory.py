@@ -1,5 +1,6 @@
 """`vlp memory list|show|forget`: the lessons of earlier runs, which a model is told of with `vlp run --lessons`."""
 
+import sys
 import time
 from typing import Annotated
 
@@ -63,8 +64,10 @@ def forget(
     numbers: Numbers = (),
     all_: Annotated[bool, tyro.conf.arg(name="all")] = False,
     lessons: LessonFile = "on",
-) -> None:
+) -> int:
     """Delete lessons from the file for good.
+
+    While another process reads the file, their text is still on the disk afterwards; the exit status is 1 then.
 
     Args:
         numbers: their ids, as `vlp memory list` shows them.
@@ -74,8 +77,13 @@ def forget(
         raise UsageError("say what is to be forgotten.", "Give ids, as `vlp memory list` shows them, or --all.")
     store = _some(lessons)
     gone = store.all() if all_ else store.find(*numbers)
-    store.forget(gone)
+    wiped = store.forget(gone)
     print(f"forgot {counted(len(gone), 'lesson')}")
+    if not wiped:
+        path = printable(str(store.path)[:300])
+        told = f"another process reads {path}, so their text is still in that file, or in {path}-wal."
+        print(f"vlp: {told} Once it has ended, `vlp memory list` wipes it.", file=sys.stderr)
+    return int(not wiped)
 
 
 def _store(lessons: str) -> LessonStore | None:

@@ -3,9 +3,9 @@
 import importlib
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -119,6 +119,21 @@ def check_run(robot: str, world: str, events: Iterable[str]) -> None:
         known = happenings(world)
         for text in events:
             parse_event(text, known)
+
+
+def without_lost(options: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the options of a run that is taken over, without the files that are gone by now, and a line about each."""
+    left, lost = dict(options), list[str]()
+    goes_on = {
+        "sequencer": "a step that failed is not tried again before a new policy is asked for",
+        "lessons": "the model is told of no earlier runs, and this run teaches none",
+    }
+    for option, without in goes_on.items():
+        file = str(options[option])
+        if file not in ("", "retry") and not Path(file).exists():
+            left[option] = ""
+            lost.append(f"--{option} {file[:300]} is gone, and the run goes on without it: {without}.")
+    return left, lost
 
 
 def check_no_file(robot: str) -> None:

@@ -18,7 +18,7 @@ import tyro
 from rich.console import Console
 
 from vlp.cli.keyboard import Keyboard, Lines
-from vlp.cli.names import IN_PROCESS, Eyes, LessonFile, check_run, is_simulated, lessons_at, of_worlds, scene
+from vlp.cli.names import IN_PROCESS, Eyes, LessonFile, check_run, is_simulated, lessons_at, of_worlds, scene, without_lost
 from vlp.cli.out import check_out, default_out, held, keep_aside, surviving_output, take_out
 from vlp.core.errors import MissingComponent, UsageError, VlpError, first, lookup
 from vlp.core.files import check_writable
@@ -91,7 +91,7 @@ def launch(
     """
     shown = printable(os.path.relpath(out) if out.is_relative_to(Path.cwd()) else str(out))  # a robot may go elsewhere
     console, keyboard = Console(markup=False), Keyboard.of_terminal()
-    options = DEFAULTS | spec.options
+    options, lost = without_lost(DEFAULTS | spec.options) if past else (DEFAULTS | spec.options, [])
     sequencer = open_sequencer(options["sequencer"])
     always = options["confirm"] == "always"
     lines = Lines.of_input() if always and keyboard is None else None  # before anything is loaded: else nobody could answer
@@ -117,7 +117,7 @@ def launch(
         if not _finds_things(robot, simulation):
             spec = replace(spec, options={k: v for k, v in spec.options.items() if k not in ("grounder", "upper_bound")})
         judge = _judge(spec, robot, simulation, bool(past))
-        for text in _labels(spec):
+        for text in (*_labels(spec), *map(printable, lost)):
             console.print(text, style="yellow", soft_wrap=True)
         moved = prepare() if prepare else None
         if moved:

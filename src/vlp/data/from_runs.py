@@ -78,7 +78,8 @@ def from_runs(
     harvest = Harvest()
     # These triggers end a policy without saying that it was wrong: the world or the person changed, or the record was damaged.
     harmless = {
-        "new-instruction", "target-lost", "not-done", "target-vanished", "target-moved", "container-changed", "journal-repaired"
+        "new-instruction", "target-lost", "not-done", "target-vanished", "target-moved", "container-changed", "thing-appeared",
+        "journal-repaired",
     }  # fmt: skip
     stories = [(str(run), read_events(run)) for run in runs]
     with StoreWriter(out, {manifest.robot: manifest}) as good:

@@ -78,6 +78,7 @@ def sample_episode(
     odds = lookup(kind, tasks.kinds, f"kind of episode in the {world}")
     if change:
         check_change(change, kind, world)
+        odds = tasks.changes.get(change) or odds
     fault = change if change in robot_changes() else ""
     split: Split = phrasing or ("test" if split_of(seed) == "test" else "train")
     rng = Random(f"{seed} {kind} {split}")
@@ -91,15 +92,22 @@ def sample_episode(
             events: tuple[ScriptedEvent | None, ...] = ()
             if kind == "dynamic" and not fault:
                 event = tasks.disturb(truth, task, rng, split, change, manifest)
-                events = (_timed(event, rng) if event and change else event,)
+                events = (*_beforehand(event), _timed(event, rng) if event and change else event)
             if None not in events and (kind == "cannot" or _able(tasks, truth, task, manifest)):
                 return Episode(seed, scene_seed, kind, task, tuple(filter(None, events)), world, fault)
     raise RuntimeError(f"no {kind} episode{change and f' with the change {change}'} for seed {seed}")
 
 
+def _beforehand(event: ScriptedEvent | None) -> tuple[ScriptedEvent, ...]:
+    """Return what happens before the first policy is written: what is brought later is taken away."""
+    if event is None or event.kind != "bring":
+        return ()
+    return (ScriptedEvent(0, "remove", {"object": event.args["object"]}, change=event.change),)
+
+
 def _timed(event: ScriptedEvent, rng: Random) -> ScriptedEvent:
     """Return an event at the moment at which it happens: every second one that takes no time comes within a step."""
-    at_once = event.kind in ("move", "remove", "knock", "swap", "block", "send")
+    at_once = event.kind in ("move", "remove", "bring", "knock", "swap", "block", "send")
     return replace(event, within_s=round(rng.uniform(0.5, 3.0), 1)) if at_once and rng.random() < 0.5 else event
 
 

@@ -265,12 +265,15 @@ def words_of(event: ScriptedEvent) -> str:
     """
     words = {
         "move": "move {object}",
+        "shift": "shift {object}",
         "remove": "remove {object}",
+        "bring": "bring {object} to {place}" if "place" in event.args else "bring {object}",
         "knock": "knock",
         "block": "block {container} by {by}",
         "swap": "swap {object} with {other}",
         "shut": "shut the {fixture}",
         "send": "send {person} away",
+        "let": "let {person} stand in the way to {place}",
         "switch": "switch the lamp",
         "instruct": "{instruction}",
     }

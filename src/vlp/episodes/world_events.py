@@ -23,9 +23,11 @@ def parse_event(text: str, events: Mapping[str, Happening]) -> tuple[Happening, 
         events: the world's.
 
     Raises:
-        UsageError: no such event.
+        UsageError: no such event, or one that is too long or names one thing twice.
     """
-    words = " ".join(text.split()).lower()
+    words, longest = " ".join(text.split()).lower(), 200
+    if len(words) > longest:
+        raise UsageError(f"an event of {len(words):,} characters is too long: {words[:40]!r}...", f"At most {longest}.")
     first = words.split(" ", 1)[0]
     forms = ", ".join(f'"{event.example}"' for event in events.values()) or "none: nothing happens in this world"
     if first not in events:
@@ -35,7 +37,11 @@ def parse_event(text: str, events: Mapping[str, Happening]) -> tuple[Happening, 
     found = re.fullmatch(events[first].form, words)
     if found is None:
         raise UsageError(f"the event {text[:100]!r} is not complete.", f"Expected e.g. {forms}.")
-    return events[first], tuple(phrase or "" for phrase in found.groups())
+    phrases = tuple(phrase or "" for phrase in found.groups())
+    if twice := next((phrase for i, phrase in enumerate(phrases) if phrase and phrase in phrases[:i]), ""):
+        hint = f"Name two different ones, e.g. {events[first].example!r}."
+        raise UsageError(f"the event {text[:100]!r} names {twice!r} twice.", hint)
+    return events[first], phrases
 
 
 def check_event(simulation: Simulation, text: str) -> tuple[Happening, tuple[str, ...]]:

@@ -275,8 +275,11 @@ def _known_rows(folder: Path, question: dict[str, Any]) -> list[Row]:
     folder.mkdir(parents=True, exist_ok=True)
     note = folder / "question.json"
     same = {k: v for k, v in question.items() if k != "seed"}
-    if note.exists() and asdict(Options()) | json.loads(note.read_text()) != asdict(Options()) | same:
-        raise UsageError(f"{str(folder)!r} holds rows of another suite, model or grounder.", "Choose another directory.")
+    before = asdict(Options()) | json.loads(note.read_text()) if note.exists() else {}
+    if other := [name for name, value in (asdict(Options()) | same).items() if before and before.get(name) != value]:
+        was, wanted = (f"{'' if other[0] == 'suite' else '--'}{other[0]} {told.get(other[0])!r}" for told in (before, same))
+        said = f"{str(folder)!r} holds rows of another question: of {was}, and {wanted} is asked for."
+        raise UsageError(said, "Choose another directory.")
     write_whole(note, json.dumps(same))
     file = folder / "rows.jsonl"
     if not file.exists():

@@ -114,6 +114,7 @@ class RunMemory:
         made: the facts that the last step made, by its declaration.
         undoable: final steps that were done, or may have been, as `deed_text` writes them: none is done twice unasked.
         asked_anew: how many instructions came before the last one that is no answer.
+        handled: what has been in the hand since that one.
         planned_for: how many instructions there were when the present plan was written.
         planned_on_s: when the image of the present plan was taken, in seconds since the epoch.
         ways: in which the next step, which failed, has been tried again.
@@ -131,6 +132,7 @@ class RunMemory:
         self.undoable: dict[str, ForGood] = {}
         self.made: list[Fact] = []
         self.asked_anew = 0
+        self.handled: set[str] = set()
         self.declined = ""
         self.planned_for = 0
         self.planned_on_s = 0.0
@@ -220,6 +222,7 @@ class RunMemory:
             self.progress.asks += 1
         else:
             self.progress.asks, self.asked_anew = 0, len(self.knowledge.instructions) - 1
+            self.handled = {self.knowledge.holding} - {""}
         if event.data["source"].startswith("scheduled"):
             self.progress.said.append(event.data["source"])
 
@@ -358,6 +361,7 @@ class RunMemory:
         for thing in self.situation.facts.moved:
             self._forget(thing)
         self._know(holding=self.situation.held, at=self.situation.facts.at)
+        self.handled |= {self.situation.held} - {""}
 
     def _saw(self, located: Located) -> None:
         gone = tuple(phrase for phrase in self.knowledge.gone if phrase != located.phrase)

@@ -10,9 +10,10 @@ from math import dist
 from typing import Protocol
 
 from vlp.core.observation import Located, RobotState
-from vlp.policy.model import PlanStep
+from vlp.policy.model import PlanStep, Situation
 from vlp.primitives.facts import denied
 from vlp.runtime.memory import SAME_SPOT_M, RunMemory
+from vlp.understanding.several import said_of_all
 
 CONTAINER_MARGIN_M = 0.01
 
@@ -159,6 +160,31 @@ def container_changed(moment: Moment) -> str | None:
     return _first_moved(moment) or _blocked(moment)
 
 
+def thing_appeared(moment: Moment) -> str | None:
+    """One more thing is there than was seen for the policy, and the instruction speaks of things like it without naming each.
+
+    It is looked for with an empty hand alone, where the robot is about to look anyway, or believes that it is done.
+    """
+    memory, step = moment.memory, moment.next_step
+    plan = memory.progress.plan
+    acts = step is not None and memory.primitives[step.step.do].kind == "action"
+    if plan is None or plan.policy.cannot or memory.knowledge.holding or acts:
+        return None
+    taken, named = _handled(moment)
+    kind = said_of_all(memory.knowledge.instruction, taken, named - taken)
+    if kind is None:
+        return None
+    beliefs, things = memory.knowledge.beliefs, moment.things
+    bound = (value for value in memory.progress.bindings.values() if isinstance(value, Located))
+    waiting = taken - memory.handled  # what was put somewhere says nothing of where others are wanted from
+    like = [at for at in (*things, *beliefs.values()) if at.phrase in waiting] + [at for at in bound if at.phrase in taken]
+    for thing in things:
+        known = thing.phrase in beliefs.keys() | taken | named or any(_over(thing, at) for at in beliefs.values())
+        if not known and kind <= {*thing.phrase.split()} and _beside(thing, like) and moment.look(thing) is not None:
+            return f"the {thing.phrase} was not seen before"
+    return None
+
+
 TRIGGERS: tuple[Trigger, ...] = (
     Trigger("new-instruction", new_instruction),
     Trigger("step-failed", step_failed),
@@ -167,6 +193,7 @@ TRIGGERS: tuple[Trigger, ...] = (
     Trigger("target-vanished", target_vanished, looks=True),
     Trigger("target-moved", target_moved, looks=True),
     Trigger("container-changed", container_changed, looks=True),
+    Trigger("thing-appeared", thing_appeared, looks=True),
 )
 """In the order they are asked: those without a look first."""
 
@@ -192,6 +219,25 @@ def _first_moved(moment: Moment) -> str | None:
             away_m = dist(believed.position_in_world[:2], now.position_in_world[:2])
             return f"the {believed.phrase} moved by {100 * away_m:.0f} cm"
     return None
+
+
+def _handled(moment: Moment) -> tuple[set[str], set[str]]:
+    """Return what has been, or will be, in the hand for the instruction, and all that the plan names."""
+    memory, plan = moment.memory, moment.memory.progress.plan
+    situation, taken, named = Situation(memory.state(), memory.primitives), set(memory.handled), set[str]()
+    for step in plan.steps if plan else ():
+        situation.apply(step.step)
+        taken |= {situation.held} - {""}
+        named |= {value for value in situation.said(step.step).values() if value and isinstance(value, str)}
+    return taken, named
+
+
+def _beside(thing: Located, others: Sequence[Located]) -> bool:
+    """Whether a thing stands where one of some others stands or stood: as high, and no farther than across a table."""
+    near_m, level_m = 1.0, 0.1
+    foot = thing.position_in_world[2] - thing.size_m[2] / 2
+    level = [at for at in others if abs(at.position_in_world[2] - at.size_m[2] / 2 - foot) < level_m]
+    return any(dist(thing.position_in_world[:2], at.position_in_world[:2]) < near_m for at in level)
 
 
 def _blocked(moment: Moment) -> str | None:

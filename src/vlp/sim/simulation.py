@@ -138,6 +138,12 @@ class Simulation:
         self.put(phrase, (-20.0 - list(self.objects).index(phrase), 0.0, size_m[2] / 2))
 
 
+def taken_away(simulation: Simulation) -> list[str]:
+    """Return the things of the scene that are not in the world now, by phrase."""
+    there = simulation.truth().objects
+    return [phrase for phrase in simulation.objects if phrase not in there]
+
+
 def exchange(simulation: Simulation, one: str, other: str, surfaces: Collection[str]) -> bool:
     """Let two things change places, upright; return False where they are not of one size, or one does not stand by itself.
 

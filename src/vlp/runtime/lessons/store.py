@@ -91,14 +91,19 @@ class LessonStore:
                 raise UsageError(f"there is no lesson {number[:40]!r} in {str(self.path)[:300]!r}.", hint)
         return [known[number] for number in dict.fromkeys(numbers)]
 
-    def forget(self, lessons: Sequence[Lesson]) -> None:
-        """Delete lessons, so that nothing of them is left in the file."""
+    def forget(self, lessons: Sequence[Lesson]) -> bool:
+        """Delete lessons, and return whether nothing of them is left on the disk.
+
+        While another process reads, their text stays in the file and its log, where no lesson has it any more: until that
+        process has ended and the file is opened once again.
+        """
         with self._opened() as db:
             db.execute("BEGIN IMMEDIATE")
             with db:
                 _drop(db, [lesson.id for lesson in lessons])
                 db.execute("INSERT INTO words (words) VALUES ('rebuild')")
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not busy
 
     def _spare(self, db: sqlite3.Connection, kept: Collection[int]) -> list[int]:
         """Return the lessons beyond the bound that are worth least; none of those just kept, since every lesson begins small.

@@ -162,8 +162,11 @@ class Tasks(Protocol):
         ...
 
     @property
-    def changes(self) -> Sequence[str]:
-        """The kinds of change that people bring about here: rows of `vlp.sim.worlds.changes.change_kinds`."""
+    def changes(self) -> Mapping[str, Mapping[str, float]]:
+        """The kinds of change that people bring about here, rows of `vlp.sim.worlds.changes.change_kinds`.
+
+        Each has the families that it is drawn from, with how often; none for those of dynamic episodes.
+        """
         ...
 
     def disturb(

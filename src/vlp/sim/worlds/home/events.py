@@ -6,7 +6,7 @@ import numpy as np
 
 from vlp.core.errors import UsageError, lookup
 from vlp.sim.opengl import mujoco
-from vlp.sim.simulation import Simulation, exchange
+from vlp.sim.simulation import Simulation, exchange, taken_away
 from vlp.sim.worlds.home.mannequins import move_arm
 from vlp.sim.worlds.home.people import gestures
 from vlp.sim.worlds.home.places import places, surfaces
@@ -15,7 +15,8 @@ from vlp.sim.worlds.home.rooms import Rooms
 from vlp.sim.worlds.home.sampling import place_thing
 from vlp.sim.worlds.home.scene import HomeScene, Thing
 from vlp.sim.worlds.home.taking import let_go
-from vlp.sim.worlds.home.walking import Walk, send, where
+from vlp.sim.worlds.home.true_state import HomeTruth
+from vlp.sim.worlds.home.walking import Walk, send, stand_in_way, where
 from vlp.sim.worlds.protocol import Happening
 
 
@@ -50,6 +51,16 @@ def move(simulation: Simulation, phrase: str, rng: np.random.Generator, *onto: s
     spot = place_thing(phrase, open_, tops, [t for name, t in now.items() if name != phrase], rng)
     if spot is not None:
         let_go(simulation.model, simulation.data, scene, people_from(), phrase)
+        simulation.put(phrase, spot.position_m, spot.yaw_rad)
+    return spot is not None
+
+
+def bring(simulation: Simulation, phrase: str, rng: np.random.Generator, place: str) -> bool:
+    """Put a thing that is not there, upright, on or in a place; return False when there is no free spot."""
+    scene = scene_of(simulation)
+    tops = surfaces(scene.furniture, scene.fixtures)
+    spot = place_thing(phrase, (place,), tops, list(things_now(simulation).values()), rng)
+    if spot is not None:
         simulation.put(phrase, spot.position_m, spot.yaw_rad)
     return spot is not None
 
@@ -95,6 +106,20 @@ def send_away(simulation: Simulation, name: str) -> bool:
     return True
 
 
+def stand_in_the_way(simulation: Simulation, name: str, place: str) -> bool:
+    """Let a person with empty hands stand on the robot's way to a place; return False where no other way would be left."""
+    scene, data = scene_of(simulation), simulation.data
+    now = simulation.truth()
+    if not isinstance(now, HomeTruth) or now.persons[name].holds:
+        return False
+    start, goal = simulation.embodiment.base(data)[:2], simulation.stations[place][:2]
+    if not stand_in_way(data, scene, walkers_from(scene), name, start, goal):
+        return False
+    mujoco.mj_forward(simulation.model, data)
+    simulation.check()
+    return True
+
+
 def switch_lamp(simulation: Simulation) -> None:
     """Push the button once; its spring lets it come back."""
     simulation.data.joint("button").qpos[0] = 0.011
@@ -112,6 +137,12 @@ def hold_out_hand(simulation: Simulation, name: str) -> None:
 
 def _move(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]) -> tuple[str, ...]:
     return (named[0],) if move(simulation, named[0], rng) else ()
+
+
+def _shift(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]) -> tuple[str, ...]:
+    support = simulation.truth().objects[named[0]].support
+    on = any(place.name == support and "on" in place.relations for place in places())
+    return (named[0],) if on and move(simulation, named[0], rng, support) else ()
 
 
 def _remove(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]) -> tuple[str, ...]:
@@ -149,6 +180,11 @@ def _block(simulation: Simulation, rng: np.random.Generator, named: Sequence[str
     return (thing,) if move(simulation, thing, rng, place) else ()
 
 
+def _bring(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]) -> tuple[str, ...]:
+    thing, place = named
+    return (thing,) if bring(simulation, thing, rng, place) else ()
+
+
 def _shut(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]) -> tuple[str, ...]:
     del rng
     return (named[0],) if shut(simulation, named[0]) else ()
@@ -157,6 +193,15 @@ def _shut(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]
 def _send(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]) -> tuple[str, ...]:
     del rng
     return (named[0],) if send_away(simulation, named[0]) else ()
+
+
+def _stand(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]) -> tuple[str, ...]:
+    del rng
+    return (named[0],) if stand_in_the_way(simulation, *named) else ()
+
+
+def _anywhere(simulation: Simulation) -> list[str]:
+    return list(simulation.stations)
 
 
 def _open_places(simulation: Simulation) -> list[str]:
@@ -183,7 +228,11 @@ def events() -> dict[str, Happening]:
     """Return the events by the first word of how they are said."""
     return {
         "move": Happening(r"move (?:the )?(.+)", "move cereal box", _move),
+        "shift": Happening(r"shift (?:the )?(.+)", "shift blue bowl", _shift),
         "remove": Happening(r"remove (?:the )?(.+)", "remove cereal box", _remove),
+        "bring": Happening(
+            r"bring (?:the )?(.+?) to (?:the )?(.+)", "bring cereal box to coffee table", _bring, (taken_away, _open_places)
+        ),
         "knock": Happening(r"knock", "knock", _knock),
         "swap": Happening(r"swap (?:the )?(.+?) (?:with|and) (?:the )?(.+)", "swap cola can with lemonade can", _swap),
         "block": Happening(
@@ -191,6 +240,9 @@ def events() -> dict[str, Happening]:
         ),
         "shut": Happening(r"shut (?:the )?(.+)", "shut the drawer", _shut, (_fixtures,)),
         "send": Happening(r"send (\w+) away", "send Jane away", _send, (_standing,)),
+        "let": Happening(
+            r"let (\w+) stand in the way to (?:the )?(.+)", "let Jane stand in the way to sofa", _stand, (_standing, _anywhere)
+        ),
         "switch": Happening(r"switch the lamp", "switch the lamp", _switch),
         "offer": Happening(r"offer a hand", "offer a hand", _offer),
     }

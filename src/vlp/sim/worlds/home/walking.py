@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,6 +121,40 @@ def send(data: mujoco.MjData, scene: HomeScene, first: int, name: str, gait: Wal
     mind[:] = 0.0
     mind[0], mind[1], mind[2] = data.time, gait, yaw
     _remember(mind, corners)
+
+
+def stand_in_way(data: mujoco.MjData, scene: HomeScene, first: int, name: str, start: Corner, goal: Corner) -> bool:
+    """Set a person who stands down on the way of a robot, not near its ends, where another way is left.
+
+    Args:
+        data: a home; the caller computes where everything is then.
+        scene: what it was built from.
+        first: where the walkers' user data begins.
+        name: who.
+        start, goal: of the way.
+
+    Returns:
+        False where there is no such spot; then nobody has moved.
+    """
+    room_m, ends_m, away_m, half_m = Pace().room_m, Pace().tight_m, 1.2, 0.25
+    floor = floor_plan(_moved(data, scene, name))
+    try:
+        corners = np.asarray(floor.path(start, goal, room_m, ends_m))
+    except UsageError:
+        return False
+    way = np.concatenate([np.linspace(a, b, 12) for a, b in pairwise(corners)])
+    far_m = np.array([min(math.dist(spot, start), math.dist(spot, goal)) for spot in way])
+    for x, y in way[np.argsort(-far_m)][: int((far_m > away_m).sum())].tolist():
+        taken = (x - half_m, y - half_m), (x + half_m, y + half_m)
+        try:
+            replace(floor, obstacles=(*floor.obstacles, taken)).path(start, goal, room_m, ends_m)
+        except UsageError:
+            continue
+        i = next(i for i, person in enumerate(scene.persons) if person.name == name)
+        _mind(data, first, i)[1] = Walk.STANDS
+        data.mocap_pos[int(data.model.body(name).mocapid[0]), :2] = x, y
+        return True
+    return False
 
 
 def walk(data: mujoco.MjData, scene: HomeScene, robot: Pose2, first: int) -> None:

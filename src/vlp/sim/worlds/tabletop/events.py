@@ -1,4 +1,4 @@
-"""What people do at the table while the robot works: move, take away, exchange, knock out of the hand, block a container."""
+"""What people do at the table while the robot works: move, take away, bring, exchange, knock out of the hand, block."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from vlp.core.errors import UsageError, lookup
-from vlp.sim.simulation import Simulation, exchange
+from vlp.sim.simulation import Simulation, exchange, taken_away
 from vlp.sim.worlds.protocol import Happening
 from vlp.sim.worlds.tabletop.layout import fits
 from vlp.sim.worlds.tabletop.objects import SceneObject
@@ -112,10 +112,25 @@ def _swap(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]
     return (named[0], named[1]) if exchange(simulation, named[0], named[1], ("table",)) else ()
 
 
+def bring(simulation: Simulation, phrase: str, rng: np.random.Generator) -> bool:
+    """Put a thing that is not there on the table, upright; return False when there is no free place."""
+    scene = scene_of(simulation)
+    thing = lookup(phrase, {o.phrase: o for o in scene.objects}, "object")
+    spot = free_spot(thing, list(things_now(simulation).values()), scene.table, rng, tries=500)
+    if spot is not None:
+        simulation.put(phrase, spot.position_m, spot.yaw_rad)
+    return spot is not None
+
+
+def _bring(simulation: Simulation, rng: np.random.Generator, named: Sequence[str]) -> tuple[str, ...]:
+    return (named[0],) if bring(simulation, named[0], rng) else ()
+
+
 EVENTS: dict[str, Happening] = {
     "move": Happening(r"move (?:the )?(\w+ \w+)", "move red cube", _move),
     "remove": Happening(r"remove (?:the )?(\w+ \w+)", "remove red cube", _remove),
     "knock": Happening(r"knock", "knock", _knock),
+    "bring": Happening(r"bring (?:the )?(\w+ \w+)", "bring red cube", _bring, (taken_away,)),
     "swap": Happening(r"swap (?:the )?(\w+ \w+) (?:with|and) (?:the )?(\w+ \w+)", "swap red cube with blue cube", _swap),
     "block": Happening(r"block (?:the )?(\w+ \w+)(?: (?:by|with) (?:the )?(\w+ \w+))?", "block green bowl by red can", _block),
 }

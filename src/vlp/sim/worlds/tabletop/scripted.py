@@ -1,7 +1,8 @@
 """Scripted events of the table: what a person does to the scene or says while the robot works.
 
-"move" puts a thing on another free place, "remove" takes it away, "knock" strikes what is held out of the hand, "swap"
-exchanges two things, "block" puts another thing in or on a container, "instruct" says another sentence, also a plain "stop".
+"move" puts a thing on another free place, "remove" takes it away, "bring" brings one that is not there, "knock" strikes what is
+held out of the hand, "swap" exchanges two things, "block" puts another thing in or on a container, "instruct" says another
+sentence, also a plain "stop".
 """
 
 from collections.abc import Callable
@@ -35,8 +36,8 @@ def changes() -> dict[str, str]:
     """Return the kinds of change that the table offers, each with the kind of event that brings it about."""
     return {
         "new-task": "instruct", "other-thing": "instruct", "other-place": "instruct", "put-back": "instruct",
-        "moved": "move", "container-moved": "move", "vanished": "remove", "dropped": "knock", "filled": "block",
-        "swapped": "swap", "stopped": "stop", **{name: name for name in amendments()},
+        "moved": "move", "container-moved": "move", "vanished": "remove", "appeared": "bring", "dropped": "knock",
+        "filled": "block", "swapped": "swap", "stopped": "stop", **{name: name for name in amendments()},
     }  # fmt: skip
 
 
@@ -58,7 +59,8 @@ def sample_event(
     if len(moments) < 3:
         return None
     draws: dict[str, Callable[[Expected, Random, Split], ScriptedEvent | None]] = {
-        "move": _move, "remove": _remove, "knock": _knock, "swap": _swap, "block": _block, "instruct": _instruct, "stop": _stop,
+        "move": _move, "remove": _remove, "bring": _bring, "knock": _knock, "swap": _swap, "block": _block,
+        "instruct": _instruct, "stop": _stop,
         **{name: partial(_amend, name) for name in amendments()},
     }  # fmt: skip
     # As often as they are tried: a new instruction always works, a thing to be blocked is rare.
@@ -115,6 +117,14 @@ def _remove(moment: Expected, rng: Random, split: Split) -> ScriptedEvent | None
     if len(names) < 2 or moment.task.ordered or moment.task.family not in ("group", "clear", "sort"):
         return None
     return ScriptedEvent(moment.step, "remove", {"object": rng.choice(names)}, change="vanished")
+
+
+def _bring(moment: Expected, rng: Random, split: Split) -> ScriptedEvent | None:
+    """Bring one of three things or more, while another one is still to be fetched."""
+    event = _remove(moment, rng, split)
+    if event is None or len(moment.task.subjects) < 3:
+        return None
+    return ScriptedEvent(moment.step, "bring", event.args, change="appeared")
 
 
 def _knock(moment: Expected, rng: Random, split: Split) -> ScriptedEvent | None:

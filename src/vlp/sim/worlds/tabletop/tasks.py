@@ -43,9 +43,9 @@ class TableTasks:
         return sample_task(truth, rng, split, plain if odds is None else dict(odds))
 
     @property
-    def changes(self) -> tuple[str, ...]:
+    def changes(self) -> dict[str, dict[str, float]]:
         """What can change midway."""
-        return tuple(changes())
+        return {name: {} for name in changes()}
 
     def disturb(
         self,

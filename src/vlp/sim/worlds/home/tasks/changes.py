@@ -10,6 +10,7 @@ from random import Random
 from vlp.sim.worlds.home.catalogue import products
 from vlp.sim.worlds.home.tasks.families import Arguments, NotHere, families, in_open, lies_on, one_of, why_not
 from vlp.sim.worlds.home.tasks.goals import Given, HomeGoal, Rests, Shut, is_at, place_under, takes
+from vlp.sim.worlds.home.tasks.ordered import OrderedTask
 from vlp.sim.worlds.home.tasks.task import HomeTask
 from vlp.sim.worlds.home.tasks.wording import sentence
 from vlp.sim.worlds.home.true_state import HomeTruth
@@ -57,6 +58,7 @@ def home_changes() -> dict[str, HomeChange]:
         HomeChange("cancelled", _propose_cancelled, _mean_cancelled),
         HomeChange("put-back", _propose_put_back, _mean_put_back),
         HomeChange("excluded", _propose_excluded, _mean_excluded),
+        HomeChange("reordered", _propose_reordered, _mean_reordered),
     )
     return {change.name: change for change in made}
 
@@ -220,3 +222,21 @@ def _propose_excluded(truth: HomeTruth, before: HomeTask, rng: Random) -> Argume
 
 def _mean_excluded(truth: HomeTruth, before: HomeTask, about: Arguments) -> HomeTask:
     return _without(truth, before, lambda name: products()[name].category == about["category"])
+
+
+def _propose_reordered(truth: HomeTruth, before: HomeTask, rng: Random) -> Arguments:
+    able = in_open(truth)
+    return {"thing": one_of(rng, (name for name in _left_to_take(truth, before) if name in able))}
+
+
+def _mean_reordered(truth: HomeTruth, before: HomeTask, about: Arguments) -> HomeTask:
+    left = _left_to_take(truth, before)
+    if about["thing"] not in left or len(left) < 2:
+        raise NotHere
+    return OrderedTask.of(_changed(truth, before, [goal for goal in before.goals if goal not in before.undo]), about["thing"])
+
+
+def _left_to_take(truth: HomeTruth, before: HomeTask) -> list[str]:
+    """Return the things that single goals still bring somewhere and that are not in the hand."""
+    goals = [goal for goal in _asked(before) if isinstance(goal, Rests | Given) and not goal.holds(truth)]
+    return [name for goal in goals for name in goal.subjects if name in truth.objects and name != truth.holding]

@@ -26,6 +26,7 @@ from vlp.sim.worlds.home.tasks.goals import (
     takes,
     told_place,
 )
+from vlp.sim.worlds.home.tasks.ordered import OrderedTask
 from vlp.sim.worlds.home.tasks.symbolic import handles
 from vlp.sim.worlds.home.tasks.task import HomeTask
 from vlp.sim.worlds.home.tasks.writer import Unreachable, Writer
@@ -86,7 +87,7 @@ def _written(
     several = [goal for goal in task.goals if isinstance(goal, Enough)]
     todo += [Rests(name, goal.place) for goal in several for name in goal.there(truth) if name in doubted]
     while todo:
-        goal = _next(writer, todo, task.undo)
+        goal = _next(writer, todo, task)
         todo.remove(goal)
         try:
             _reach(writer, goal, todo)
@@ -116,14 +117,15 @@ def _goal_text(goals: Sequence[HomeGoal]) -> str:
     return text if len(said) <= 4 and len(text) <= longest else f"{', '.join(said[:2])}, and so on for {len(said) - 2} more"
 
 
-def _next(writer: Writer, todo: Sequence[HomeGoal], undo: Sequence[HomeGoal]) -> HomeGoal:
-    """Return the goal to reach next.
+def _next(writer: Writer, todo: Sequence[HomeGoal], task: HomeTask) -> HomeGoal:
+    """Return the goal of a task to reach next.
 
     A hand that is known belongs to a robot that sees only what nothing hides: it clears a place before things are brought
     there, and takes what stands in front first.
     """
     truth, sees = writer.home.truth, math.isfinite(writer.opening_m)
     filled = {goal.place for goal in todo if isinstance(goal, Rests | Enough)}
+    leader = task.first if isinstance(task, OrderedTask) else ""
 
     def rank(goal: HomeGoal) -> tuple[bool | float, ...]:
         held = truth.holding in goal.subjects if truth.holding else False
@@ -133,9 +135,9 @@ def _next(writer: Writer, todo: Sequence[HomeGoal], undo: Sequence[HomeGoal]) ->
         here = any(place in takes() and room_of(place) == room_of(truth.at) for place in sources.values())
         at_hand = any(is_at(place, truth.at) for place in sources.values())
         last = min((writer.how_late(name) for name in sources), default=0)
-        first = isinstance(goal, Shut), not held, goal not in undo, last, not (sees and in_the_way)
+        first = isinstance(goal, Shut), not held, leader not in goal.subjects, goal not in task.undo, last
         far_m = min((_depth_m(truth, name) for name in sources), default=0.0) if sees else 0.0
-        return *first, not goal.subjects, not here, not at_hand, far_m
+        return *first, not (sees and in_the_way), not goal.subjects, not here, not at_hand, far_m
 
     return min(todo, key=rank)
 

@@ -9,9 +9,10 @@ from random import Random
 from vlp.sim.truth import alike
 from vlp.sim.worlds.home.people import free_spot
 from vlp.sim.worlds.home.tasks.changes import home_changes
-from vlp.sim.worlds.home.tasks.expert import plan
+from vlp.sim.worlds.home.tasks.expert import all_steps, plan
 from vlp.sim.worlds.home.tasks.families import draw_task, families, in_open
-from vlp.sim.worlds.home.tasks.goals import Given, Rests, fixture_of, is_at, is_open, place_under, room_of, takes
+from vlp.sim.worlds.home.tasks.goals import Given, Poured, Rests, fixture_of, is_at, is_open, place_under, room_of, takes
+from vlp.sim.worlds.home.tasks.ordered import followed
 from vlp.sim.worlds.home.tasks.symbolic import execute, midway
 from vlp.sim.worlds.home.tasks.task import HomeTask
 from vlp.sim.worlds.home.true_state import HomeTruth
@@ -48,8 +49,9 @@ def draws() -> dict[str, Draw]:
     """Return what draws an event of each kind of change that the home offers."""
     return {
         "new-task": _new_task, **{name: partial(_changed_task, name) for name in home_changes()}, "stopped": _stop,
-        "moved": _move, "vanished": _remove, "dropped": _knock, "swapped": _swap, "filled": _block, "shut": _shut,
-        "walked-away": _send,
+        "moved": _move, "container-moved": _shift, "vanished": _remove, "appeared": _bring, "dropped": _knock,
+        "swapped": _swap, "filled": _block, "shut": _shut, "walked-away": _send,
+        "path-blocked": _stand,
     }  # fmt: skip
 
 
@@ -100,6 +102,14 @@ def _move(moment: _Moment) -> ScriptedEvent | None:
     return ScriptedEvent(moment.step, "move", {"object": moment.rng.choice(names)}, change="moved") if names else None
 
 
+def _shift(moment: _Moment) -> ScriptedEvent | None:
+    """Put the vessel that is to be poured into elsewhere on its table, once the robot has looked where it stands."""
+    state = moment.state
+    goals = [goal for goal in moment.task.goals if isinstance(goal, Poured) and goal.thing == state.holding]
+    empty = [goal.into for goal in goals if not state.balls.get(goal.into) and _stands_alone(state, goal.into)]
+    return ScriptedEvent(moment.step, "shift", {"object": empty[0]}, change="container-moved") if empty else None
+
+
 def _remove(moment: _Moment) -> ScriptedEvent | None:
     """Take away one of several things; of a single one nothing would be left to do."""
     names = _to_fetch(moment)
@@ -107,6 +117,17 @@ def _remove(moment: _Moment) -> ScriptedEvent | None:
     if not several or len(names) < 2:
         return None
     return ScriptedEvent(moment.step, "remove", {"object": moment.rng.choice(names)}, change="vanished")
+
+
+def _bring(moment: _Moment) -> ScriptedEvent | None:
+    """Bring one of several things to where the robot will still take another one of them."""
+    names = _to_fetch(moment)
+    tables = {place: [n for n in names if place_under(moment.state, n) == place] for place in ("coffee table", "kitchen table")}
+    places = [place for place, there in tables.items() if len(there) > 1]
+    if not places or sum(isinstance(goal, Rests) for goal in moment.task.goals) < 3:
+        return None
+    place = moment.rng.choice(places)
+    return ScriptedEvent(moment.step, "bring", {"object": moment.rng.choice(tables[place]), "place": place}, change="appeared")
 
 
 def _new_task(moment: _Moment) -> ScriptedEvent | None:
@@ -125,11 +146,11 @@ def _changed_task(name: str, moment: _Moment) -> ScriptedEvent | None:
     """Say what the earlier task's own end would not do as well, and this hand can do."""
     state = moment.state
     change = home_changes()[name].sample(state, moment.task, moment.rng, moment.split)
-    if change is None or change.success(state, moment.end):
+    if change is None or followed(change, plan(state, moment.task)).success(state, moment.end):
         return None
     policy = plan(state, change, opening_m=moment.opening_m)
     then, failure = execute(policy, state)
-    if "cannot" in policy or failure or not change.success(state, then.truth):
+    if "cannot" in policy or failure or not followed(change, policy).success(state, then.truth):
         return None
     return ScriptedEvent(moment.step, "instruct", {"instruction": change.instruction}, change, name)
 
@@ -193,6 +214,19 @@ def _send(moment: _Moment) -> ScriptedEvent | None:
     names = [goal.person for goal in moment.task.goals if isinstance(goal, Given) and not goal.holds(state)]
     walkers = [name for name in names if state.persons[name].pose == "standing" and _other_room(state, name)]
     return ScriptedEvent(moment.step, "send", {"person": walkers[0]}, change="walked-away") if walkers else None
+
+
+def _stand(moment: _Moment) -> ScriptedEvent | None:
+    """Let somebody who gets nothing stand in the way to the other room, before the robot drives there."""
+    state = moment.state
+    step = next(all_steps(plan(state, moment.task)), None)
+    if step is None or step["do"] != "go_to" or room_of(step["place"]) == room_of(state.at):
+        return None
+    waiting = {goal.person for goal in moment.task.goals if isinstance(goal, Given)}
+    free = [name for name, one in state.persons.items() if one.pose == "standing" and not one.holds and name not in waiting]
+    if not free:
+        return None
+    return ScriptedEvent(moment.step, "let", {"person": moment.rng.choice(free), "place": step["place"]}, change="path-blocked")
 
 
 def _other_room(state: HomeTruth, name: str) -> str:

@@ -51,9 +51,9 @@ class HomeTasks:
         return None if command is None else HouseholdTask(command, household_of(home(truth)), home(truth))
 
     @property
-    def changes(self) -> tuple[str, ...]:
-        """What can change midway. No order of errands can: of two that are done, no true state tells which came first."""
-        return tuple(draws())
+    def changes(self) -> dict[str, dict[str, float]]:
+        """What can change midway; the only containers that a person moves are those that are poured into."""
+        return {name: {"pour": 1.0} if name == "container-moved" else {} for name in draws()}
 
     def disturb(
         self,
