@@ -69,9 +69,9 @@ def test_a_hand_over_a_bowl_is_tilted_by_the_arm_alone():
     """Guards against a base that walked on by 0.1 m as the cup was tilted: the balls ran out before the bowl."""
     robot = world()
     scope, (x, y, _) = robot._scope(), robot.simulation.stations["table"]
-    tip, before = np.array([x + 0.94, y, 0.65]), []
+    before = []
     for tilt_deg, ahead_m in ((65, 0.0), (88, 0.02), (100, 0.04)):
-        scope.turn_hand(tuple(tip + (ahead_m, 0.0, 0.0)), math.radians(tilt_deg), 0.08, speed=0.5)
+        scope.turn_hand((x + 0.94 + ahead_m, y, 0.65), math.radians(tilt_deg), 0.08, speed=0.5)
         before.append(robot.motion.target["base_x"])
     assert before == pytest.approx(before[:1] * 3)
 
@@ -158,6 +158,25 @@ def test_what_is_inspected_is_close_before_the_camera_until_the_next_action():
     x, y, z = optical.xmat.reshape(3, 3).T @ (cube.xpos - optical.xpos)
     assert z == pytest.approx(0.4, abs=0.03) and abs(x) < 0.03 and abs(y) < 0.03
     assert do(robot, "stand").status == "succeeded" and stands_at(robot, "table")
+
+
+@pytest.mark.slow
+def test_what_is_held_comes_slowly_to_a_hand_that_may_be_out_already():
+    """Guards against a stiff base that knocked a mug at somebody's hand with 15 N before it had felt it."""
+    robot = world(("red can", 0.55, 0.0, 0.0))
+    do(robot, "grasp", target=see(robot, "red can"))
+    follow, speeds = robot.motion.follow, []
+
+    def watched(joints, speed=1.0, until=None):
+        def feels():
+            speeds.append(abs(float(robot.simulation.data.joint("base_x").qvel[0])))
+            return until is not None and until()
+
+        return follow(joints, speed, feels if until else None)
+
+    robot.motion.follow = watched
+    assert do(robot, "handover").code == "not-taken"
+    assert len(speeds) > 50 and 0.03 < max(speeds) < 0.05
 
 
 @pytest.mark.slow

@@ -117,9 +117,10 @@ class _Arc:
         """Carry the hand along the arc to an angle; returns whether it took too much force before it was there.
 
         The handle is seen a few millimetres off, and the base is stiff: so the radius follows what pulls the hand to the hinge
-        or from it. At 5e-6 m/N a tick the base swung; at 0.15 rad/s 2e-6 were too few, and a bar seen 5 mm off took 25 N.
+        or from it. At 5e-6 m/N a tick the HSR's base swung; at 0.15 rad/s 2e-6 were too few, and a bar seen 5 mm off took 25 N.
+        ANYmal needs 6e-6: with 3e-6 a bar seen 10 mm too near took 25 N.
         """
-        motion, most_n, rad_s, yields_m_n, smooth = self.hand.motion, 25.0, 0.10, 3e-6, 0.5
+        motion, most_n, rad_s, yields_m_n, smooth = self.hand.motion, 25.0, 0.10, self.hand.scope.yields_m_n, 0.5
         begin, start = self.angle_rad, (motion.target["base_x"], motion.target["base_y"])
         radius_m, first, felt, ticks = math.hypot(*self.at_m), self.at_m, [0.0, 0.0], 0
         (hx, hy, _), (sx, sy, _) = self.hand.heading, self.hand.sideways
