@@ -176,7 +176,7 @@ def test_what_is_held_comes_slowly_to_a_hand_that_may_be_out_already():
 
     robot.motion.follow = watched
     assert do(robot, "handover").code == "not-taken"
-    assert len(speeds) > 50 and 0.03 < max(speeds) < 0.05
+    assert len(speeds) > 50 and 0.02 < max(speeds) < 0.05
 
 
 @pytest.mark.slow

@@ -37,7 +37,7 @@ class AnymalScope(Scope):
     """ANYmal in the midst of an action."""
 
     low_arm_m, rim_m, leaning_m, deep_m, yields_m_n = 0.50, 0.046, 0.065, 0.020, 6e-6
-    hands_over = 0.08
+    hands_over = 0.06
     """At 0.15 its stiff base knocked a mug at a hand that was held out with 15 N before it had felt it and stopped."""
 
     @property
