@@ -1,5 +1,6 @@
 """The simulated ANYmal walks, grasps and puts down by contact alone, keeps its limits, and stops at once."""
 
+import math
 import threading
 
 import numpy as np
@@ -8,6 +9,7 @@ from on_table import do, robot_before, see
 
 from vlp.evaluation.stress.limits import Gauge
 from vlp.robot.protocol import Step
+from vlp.sim.embodiments.actions.map import into
 from vlp.sim.embodiments.anymal.body import HOME
 
 
@@ -51,6 +53,27 @@ def test_a_driven_base_does_not_knock_at_what_the_hand_holds():
     robot.motion.follow({"base_x": x - 0.3})
     knocks = np.abs(np.diff(speeds)) / robot.simulation.model.opt.timestep
     assert max(np.abs(speeds)) > 0.2 and knocks.max() < 4.0
+
+
+def test_what_is_near_the_edge_of_a_low_table_is_come_to_from_farther_back():
+    """Guards against an arm that folds no farther than to 0.47 m: before a look at a cup it got no nearer, seven times."""
+    robot = world()
+    scope, (x, y, _) = robot._scope(), robot.simulation.stations["table"]
+    scope.travel_m = 0.55
+    near = into(scope.frame, x + 0.39, y)
+    scope.reach_over((*near, 0.5), math.pi / 2, 0.08)
+    assert robot.motion.reach.hand(robot.motion.target)[:2, 3] == pytest.approx((x + 0.39, y), abs=0.002)
+
+
+def test_a_hand_over_a_bowl_is_tilted_by_the_arm_alone():
+    """Guards against a base that walked on by 0.1 m as the cup was tilted: the balls ran out before the bowl."""
+    robot = world()
+    scope, (x, y, _) = robot._scope(), robot.simulation.stations["table"]
+    before = []
+    for tilt_deg, ahead_m in ((65, 0.0), (88, 0.02), (100, 0.04)):
+        scope.turn_hand((x + 0.94 + ahead_m, y, 0.65), math.radians(tilt_deg), 0.08, speed=0.5)
+        before.append(robot.motion.target["base_x"])
+    assert before == pytest.approx(before[:1] * 3)
 
 
 @pytest.mark.slow
@@ -135,6 +158,25 @@ def test_what_is_inspected_is_close_before_the_camera_until_the_next_action():
     x, y, z = optical.xmat.reshape(3, 3).T @ (cube.xpos - optical.xpos)
     assert z == pytest.approx(0.4, abs=0.03) and abs(x) < 0.03 and abs(y) < 0.03
     assert do(robot, "stand").status == "succeeded" and stands_at(robot, "table")
+
+
+@pytest.mark.slow
+def test_what_is_held_comes_slowly_to_a_hand_that_may_be_out_already():
+    """Guards against a stiff base that knocked a mug at somebody's hand with 15 N before it had felt it."""
+    robot = world(("red can", 0.55, 0.0, 0.0))
+    do(robot, "grasp", target=see(robot, "red can"))
+    follow, speeds = robot.motion.follow, []
+
+    def watched(joints, speed=1.0, until=None):
+        def feels():
+            speeds.append(abs(float(robot.simulation.data.joint("base_x").qvel[0])))
+            return until is not None and until()
+
+        return follow(joints, speed, feels if until else None)
+
+    robot.motion.follow = watched
+    assert do(robot, "handover").code == "not-taken"
+    assert len(speeds) > 50 and 0.02 < max(speeds) < 0.05
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from test_bodies_at_home import known
 from vlp.sim import sample
 from vlp.sim.embodiments.actions.ahead import Ahead
 from vlp.sim.embodiments.actions.approach import Approach, choose_approach
+from vlp.sim.embodiments.actions.doors import _Arc
 from vlp.sim.embodiments.actions.front import _slant
 from vlp.sim.embodiments.actions.grasp import choose_hold
 from vlp.sim.embodiments.actions.inside import spot_inside
@@ -182,6 +183,15 @@ def test_a_hand_gives_way_to_what_pushes_it_aside():
     hand.felt = lambda: (0.0, min(26.0, max(-26.0, stiff_n_m * (base["base_y"] + bar_m))), 0.0)
     hand.give_way()
     assert base["base_y"] == pytest.approx(-bar_m, abs=0.0002) and base["base_x"] == 0.0
+
+
+@pytest.mark.parametrize(("seen", "bar"), [((0.045, -0.382), (-0.001, -0.348)), ((0.0, -0.348), (0.0, -0.348))])
+def test_the_end_of_an_open_leaf_is_not_taken_for_its_handle(seen, bar):
+    """Guards against fingers that pushed 5.7 cm beside the handle of an open door, scraped over it, and left the door open."""
+    hand = SimpleNamespace(point=(*seen, 0.45), heading=(0.0, 1.0, 0.0), sideways=(1.0, 0.0, 0.0))
+    arc = _Arc(hand, SimpleNamespace(hinge=(0.0, 0.0), middle=(0.2, 0.2, 0.3)))
+    found = arc.bar() if arc.shows_the_end() else hand.point
+    assert found[:2] == pytest.approx(bar, abs=0.012)
 
 
 def test_a_mug_whose_handle_only_leaves_the_side_of_the_open_door_is_no_task_for_a_hand():

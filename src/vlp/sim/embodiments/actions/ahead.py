@@ -53,7 +53,7 @@ class Ahead:
             Failed: "slipped" when the fingers hold nothing.
         """
         motion, least_m, front_n, off_m = self.motion, 0.5 * bar_m, 6.0, 0.010
-        self.move(0.012, speed=0.5, until=self.pushes(front_n))  # a door that stands ajar was pressed with 108 N
+        self.move(self.scope.deep_m, speed=0.5, until=self.pushes(front_n))  # a door that stands ajar was pressed with 108 N
         if motion.close() >= least_m:
             return
         was = motion.reach.palm(motion.target)

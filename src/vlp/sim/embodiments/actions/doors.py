@@ -9,6 +9,9 @@ from vlp.sim.embodiments.actions.scope import Scope
 from vlp.sim.embodiments.motion import Failed
 from vlp.sim.worlds.protocol import Station
 
+BAR_M = 0.345, 0.045
+"""Where a door's handle is, along the leaf from its hinge and out before it."""
+
 
 def open_door(scope: Scope, handle: Located, door: Station) -> dict[str, Any]:
     """Take the handle and pull it along its arc until the door is wide open.
@@ -45,6 +48,9 @@ def close_door(scope: Scope, handle: Located, door: Station) -> dict[str, Any]:
     """
     hand = Ahead(scope, handle.position_in_world)
     arc = _Arc(hand, door)
+    if arc.shows_the_end():
+        hand.point = arc.bar()
+        arc = _Arc(hand, door)
     half_rad, shut_n = 0.60, 12.0
     beside_m, touching_m, along_m = 0.06, 0.03, 0.012  # to the handle's side and ahead of it
     inwards_m, before_m, free_m = 0.08, 0.05, 0.02  # of the handle, on the front; to the side of it before the hand goes back
@@ -107,6 +113,17 @@ class _Arc:
         (hx, hy, _), (sx, sy, _) = self.hand.heading, self.hand.sideways
         return x + ahead_m * hx - self._side * aside_m * sx, y + ahead_m * hy - self._side * aside_m * sy, z
 
+    def shows_the_end(self) -> bool:
+        """Return whether what was seen is the end of the leaf, which is farther from the hinge than its handle."""
+        beyond_m = 0.020
+        return math.hypot(*self.at_m) > math.hypot(*BAR_M) + beyond_m
+
+    def bar(self) -> tuple[float, float, float]:
+        """Return where the handle is of a leaf whose end was seen."""
+        angle, radius_m = self.angle_rad + math.atan2(BAR_M[1], BAR_M[0]), math.hypot(*BAR_M)
+        aside_m, out_m = radius_m * math.cos(angle) - self.at_m[0], radius_m * math.sin(angle) - self.at_m[1]
+        return self.beside(-aside_m, -out_m)
+
     def shift(self, aside_m: float) -> None:
         """Move the base so far to the hinge's side."""
         motion, (sx, sy, _) = self.hand.motion, self.hand.sideways
@@ -117,9 +134,10 @@ class _Arc:
         """Carry the hand along the arc to an angle; returns whether it took too much force before it was there.
 
         The handle is seen a few millimetres off, and the base is stiff: so the radius follows what pulls the hand to the hinge
-        or from it. At 5e-6 m/N a tick the base swung; at 0.15 rad/s 2e-6 were too few, and a bar seen 5 mm off took 25 N.
+        or from it. At 5e-6 m/N a tick the HSR's base swung; at 0.15 rad/s 2e-6 were too few, and a bar seen 5 mm off took 25 N.
+        ANYmal needs 6e-6: with 3e-6 a bar seen 10 mm too near took 25 N.
         """
-        motion, most_n, rad_s, yields_m_n, smooth = self.hand.motion, 25.0, 0.10, 3e-6, 0.5
+        motion, most_n, rad_s, yields_m_n, smooth = self.hand.motion, 25.0, 0.10, self.hand.scope.yields_m_n, 0.5
         begin, start = self.angle_rad, (motion.target["base_x"], motion.target["base_y"])
         radius_m, first, felt, ticks = math.hypot(*self.at_m), self.at_m, [0.0, 0.0], 0
         (hx, hy, _), (sx, sy, _) = self.hand.heading, self.hand.sideways

@@ -70,7 +70,7 @@ def _hold_out(scope: Scope, held: Held, tip: Point, still: Point) -> None:
         tip: of the fingers, in the world.
         still: what the wrist felt before the arm unfolded, of hand and load.
     """
-    motion, before_m, back_m, touch_n, free_n, more_n, slow = scope.motion, 0.12, 0.04, 4.0, 2.0, 1.0, 0.15
+    motion, before_m, back_m, touch_n, free_n, more_n = scope.motion, 0.12, 0.04, 4.0, 2.0, 1.0
     yaw = motion.target[Mechanics.base_joints[2]]
     c, s = math.cos(yaw), math.sin(yaw)
     level = math.cos(held.slant_rad)
@@ -82,7 +82,7 @@ def _hold_out(scope: Scope, held: Held, tip: Point, still: Point) -> None:
 
     def walk(ahead_m: float, until: Callable[[], bool]) -> bool:
         x, y = (motion.target[name] for name in Mechanics.base_joints[:2])
-        return motion.follow({"base_x": x + ahead_m * c, "base_y": y + ahead_m * s}, speed=slow, until=until)
+        return motion.follow({"base_x": x + ahead_m * c, "base_y": y + ahead_m * s}, scope.hands_over, until)
 
     if walk(before_m, lambda: pressed_n() > touch_n):
         met_n = pressed_n()  # a hand held out ahead of a person presses less as the robot gives way; who pulls already, more

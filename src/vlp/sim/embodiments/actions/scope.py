@@ -118,6 +118,12 @@ class Scope(ABC):
     """How far the tips go down along a vessel at most, so that a ball passes between its rim and the palm."""
     leaning_m: ClassVar[float] = math.inf
     """What is wider is held no deeper either: fingers that lean out would meet it above their pads, and wedge at its rim."""
+    deep_m: ClassVar[float] = 0.012
+    """How far beyond where a bar is seen the tips go before they close on it: seen too near, it lies that much less deep."""
+    yields_m_n: ClassVar[float] = 3e-6
+    """By how much the arc on which a door is carried gives way to the hand's force in a control tick, see `doors`."""
+    hands_over: ClassVar[float] = 0.15
+    """The share of the base's highest speed at which what is held comes to a person, whose hand may be out already."""
     heights: HeightMap | None = field(default=None, repr=False)
     askew: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Where the camera is, x, y in the frame, and by how much what it shows must be turned so that the edge of the surface lies

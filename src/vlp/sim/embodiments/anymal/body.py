@@ -70,7 +70,7 @@ def mechanics() -> Mechanics:
         ),
         bounds=Bounds(
             base_m_s=0.5, hand_m_s=0.6, low_m=(-0.30, -1.60, 0.0), high_m=(1.20, 1.20, 1.30), own_m=0.55, payload_kg=1.2,
-            grip_force_n=25.0, opening_m=0.112, radius_m=0.40, back_m=0.30, up_m=0.0,
+            grip_force_n=25.0, opening_m=0.112, radius_m=0.40, back_m=0.40, up_m=0.0,
         ),
         solving=Solving(
             frozen=(*Mechanics.base_joints, "base_height"),
