@@ -16,6 +16,10 @@ from vlp.primitives.manifest import Manifest, Primitive
 MAX_BYTES = 1_000_000
 """Most bytes of JSON that a result, or what a robot knows of itself, may have."""
 MAX_INTEGER = 2**63
+HELD = ("lease-held", "no-lease", "stale-epoch")
+"""Codes of results that say that another one commands the robot: no new policy mends that."""
+UNKNOWN = ("robot-unreachable", "outcome-unknown", "no-answer", "lease-lost")
+"""Codes of results that say nothing about what the robot did: such a step has not finished."""
 
 Status = Literal["succeeded", "failed", "stopped", "timeout", "rejected"]
 

@@ -17,6 +17,8 @@ from vlp.core.observation import Located, Observation, RobotState
 from vlp.journal import Event
 from vlp.policy.model import PolicyStep
 from vlp.robot.protocol import (
+    HELD,
+    UNKNOWN,
     Robot,
     Step,
     StepResult,
@@ -182,12 +184,6 @@ _INSTANCES: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 
 class StopFailed(VlpError):
     """A robot did not take the order to stop."""
-
-
-HELD = ("lease-held", "no-lease", "stale-epoch")
-"""Codes of results that say that another one commands the robot: no new policy mends that."""
-UNKNOWN = ("robot-unreachable", "outcome-unknown", "no-answer", "lease-lost")
-"""Codes of results that say nothing about what the robot did: such a step has not finished."""
 
 
 def fault_of(work: Callable[[], Any], limit_s: float) -> str:

@@ -19,8 +19,8 @@ from vlp.core.messages import Instruction, Names
 from vlp.journal import Event, Journal, Subscriber, read_events
 from vlp.models.protocol import Model
 from vlp.prompt.render import find_wording
-from vlp.robot.protocol import Robot, Status, Step, StepResult
-from vlp.runtime.body import UNKNOWN, Body, Budget
+from vlp.robot.protocol import UNKNOWN, Robot, Status, Step, StepResult
+from vlp.runtime.body import Body, Budget
 from vlp.runtime.early import Early
 from vlp.runtime.lessons.in_run import RunLessons
 from vlp.runtime.lessons.store import LessonStore
