@@ -152,12 +152,12 @@ def test_a_person_corrects_a_moving_hand_in_words() -> None:
 
     def speak() -> bool:
         if len(robot.moves) == 2:
-            assert skilled[0].correct("a bit more left")
-            assert skilled[0].correct("the other cube, please")
+            assert skilled[0].correct_skill("a bit more left")
+            assert skilled[0].correct_skill("the other cube, please")
         return robot.at[0] > 0.085
 
     skilled.append(go_there(robot, mover(lambda: AHEAD, speak, asked)))
-    assert not skilled[0].correct("left"), "nothing is under way"
+    assert not skilled[0].correct_skill("left"), "nothing is under way"
     result = skilled[0].execute(GO)
     assert result.status == "succeeded"
     assert {"x_m": 0.0, "y_m": 0.01, "z_m": 0.0, "wrist_rad": 0.0} in robot.moves

@@ -90,7 +90,19 @@ class Robot(Protocol):
 def methods() -> tuple[str, ...]:
     """Return the names of what a robot has or may have; no primitive is called so, since a policy would reach past the step."""
     four = ("describe", "observe", "execute", "stop")
-    return (*four, "reset_stop", "cancel", "result_of", "health", "snapshot", "restore", "reachable", "observe_state")
+    return (
+        *four,
+        "reset_stop",
+        "cancel",
+        "result_of",
+        "health",
+        "snapshot",
+        "restore",
+        "reachable",
+        "observe_state",
+        "words",
+        "correct",
+    )
 
 
 def offered(robot: Robot, method: str) -> Callable[..., Any] | None:

@@ -222,6 +222,7 @@ class Body:
 
     Attributes:
         tell: told what is waited for once the run has to end, from the thread that waits; set by the loop.
+        meanwhile: called now and then while the robot is waited for, from that thread, and after each step; set by the loop.
 
     Raises:
         Abandoned: from looks, once the run has to end.
@@ -241,6 +242,7 @@ class Body:
         self._begun: tuple[Step, Future[tuple[StepResult, bytes | None]]] | None = None
         self._hurried = threading.Event()
         self.tell: Callable[[str], None] = lambda what: None
+        self.meanwhile: Callable[[], None] = lambda: None
         self.stop_fault = ""
         self.manifest = self._call(robot.describe, budget.observe_s, "its manifest")
 
@@ -277,6 +279,7 @@ class Body:
             self._ended(*begun)
             begun = None
         result, after = self._ended(step, begun[1] if begun else self._send(step))
+        self.meanwhile()
         result = self.checked(step.do, result)
         if result.code == "another-robot":
             raise MissingComponent(result.message)
@@ -424,12 +427,16 @@ class Body:
         """Return what a call gives; once the run has to end, it is waited for `STOP_S` at most."""
         with self._stopping():
             try:
-                return self._worker.wait(future, limit_s, what, lambda: not self._hurried.is_set())
+                return self._worker.wait(future, limit_s, what, self._wanted)
             except Abandoned:
                 began_s = time.monotonic()
             if not wait_for([future], SLICE_S).done:
                 self.tell(f"{what}, for {STOP_S:g} s at most")
             return self._worker.wait(future, STOP_S, what, began_s=began_s)
+
+    def _wanted(self) -> bool:
+        self.meanwhile()
+        return not self._hurried.is_set()
 
     def _rest(self) -> None:
         """Wait for the end of a step that was begun: the robot does one thing at a time, and each has its own time limit."""

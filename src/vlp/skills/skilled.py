@@ -5,12 +5,14 @@ lease as ever, in simulation and over HTTP alike.
 """
 
 import queue
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from vlp.core.errors import UsageError
 from vlp.core.messages import Instruction
 from vlp.core.observation import Observation
+from vlp.language_actions.corrections import read_correction
 from vlp.language_actions.hand import move_space
 from vlp.language_actions.vocabulary import MotionVocabulary, open_vocabulary
 from vlp.models.protocol import Model
@@ -32,7 +34,7 @@ class SkilledRobot:
         vocabulary: how chunks are written, in what the robot's `move_hand` allows; None for numbers in all of it.
         skills: what is added to the manifest.
         bounds: where trying ends; None for the usual.
-        tell: told what the hand is about to do, in words, from the thread that carries out the step.
+        tell: told what the hand is about to do, in words, from the thread that carries out the step; `skill_words` has it too.
         heard: told of every question to the model and its answer.
 
     Raises:
@@ -50,6 +52,7 @@ class SkilledRobot:
         heard: Callable[[Answered], None] | None = None,
     ) -> None:
         self.robot, self.bounds, self.tell = robot, bounds or SkillBounds(), tell
+        self._words: deque[str] = deque(maxlen=100)
         inner = robot.describe()
         space = move_space(inner)
         self._skills = {skill.primitive.name: skill for skill in skills or usual_skills()}
@@ -101,16 +104,24 @@ class SkilledRobot:
             return self.robot.execute(step)
         return self._once.run(step, self._try)
 
-    def correct(self, words: str) -> bool:
-        """Take what a person says while a skill is under way, from any thread; return whether one is.
+    def skill_words(self) -> list[str]:
+        """Return what the hand has done or is about to do, in words, since this was asked last; from any thread."""
+        return [self._words.popleft() for _ in range(len(self._words))]
+
+    def correct_skill(self, words: str, moves_only: bool = False) -> bool:
+        """Take what a person says while a skill is under way, from any thread; return whether it was taken.
 
         Words that spell a move ("a bit more left") are the hand's next one; others are shown to the model with the subtask.
+
+        Args:
+            words: what they say.
+            moves_only: whether to leave other words alone.
 
         Raises:
             UsageError: no sentence, or too many wait already.
         """
         said = Instruction.of(words, what="correction").text
-        if self._trying is None:
+        if self._trying is None or (moves_only and read_correction(said, self.stages.vocabulary.space) is None):
             return False
         try:
             self._said.put_nowait(said)
@@ -127,11 +138,15 @@ class SkilledRobot:
         while not self._said.empty():  # said to an earlier step
             self._said.get_nowait()
         limit_s = step.timeout_s if step.timeout_s is not None else skill.primitive.timeout_s
-        self._trying = Trying(self.robot, self.stages, replace(step, timeout_s=limit_s), self.bounds, self._said, self.tell)
+        self._trying = Trying(self.robot, self.stages, replace(step, timeout_s=limit_s), self.bounds, self._said, self._show)
         try:
             return self._trying.run(skill.told(step.arguments))
         finally:
             self._trying = None
+
+    def _show(self, words: str) -> None:
+        self._words.append(words)
+        self.tell(words)
 
 
 def _check_within(vocabulary: MotionVocabulary, manifest: Manifest) -> None:
