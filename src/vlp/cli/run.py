@@ -451,9 +451,8 @@ def run(
     if EXPERT in (model, skills) or grounder == "oracle":
         options["upper_bound"] = True
     world, seed = scene(robot, world, seed, grounder)
-    budget = Budget(run_s=timeout_s, model_s=model_timeout_s)
-    if is_simulated(robot):  # its own clock bounds its steps, however slowly pictures and films are drawn
-        budget = replace(budget, step_grace_s=300.0)
+    grace_s = 300.0 if is_simulated(robot) else Budget.step_grace_s  # its own clock bounds steps, not the films
+    budget = Budget(run_s=timeout_s, model_s=model_timeout_s, step_grace_s=grace_s)
     spec = Spec(said, robot, world, model, seed, tuple(changes), budget, options)
     with contextlib.ExitStack() as until:
         return launch(folder, spec, token, prepare=lambda: take_out(folder, force, until))

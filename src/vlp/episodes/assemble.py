@@ -29,6 +29,7 @@ def open_robot(
     token: str = "",
     ask_checks: bool = False,
     skills: Callable[[Robot], Model] | None = None,
+    hand: bool = False,
 ) -> tuple[Robot, Simulation | None]:
     """Return a robot that can act and look, and its world; None for a robot that is reached over HTTP.
 
@@ -42,6 +43,7 @@ def open_robot(
         token: of a robot's server.
         ask_checks: whether the model answers checks of relations; else they are measured.
         skills: gives, for the robot, the model that carries out skills; None for a robot without.
+        hand: whether the hand of a simulated robot can be moved from outside, as skills do.
 
     Raises:
         UsageError: an unknown name, or a robot of one's own with a manifest that cannot be used.
@@ -64,7 +66,7 @@ def open_robot(
     from vlp.perception.reading import Ocr
     from vlp.sim.open import simulated
 
-    body, simulation = simulated(robot, world, seed, hand=skills is not None)
+    body, simulation = simulated(robot, world, seed, hand=hand or skills is not None)
     acting = _with_skills(body, skills)
     stage, described = simulation.world, partial(_described, simulation)
     eyes = make_grounder(grounder, Sources(true_boxes(simulation), described, model))
