@@ -2,16 +2,19 @@
 
     python -m vlp.evaluation.stress.hostile_motion --n 100 --out runs/hostile_motion
 
-A case is one scene, the bodies in turn, and a hundred chunks. A row per case goes to rows.jsonl, and the same command goes on
+A case is one scene, the bodies in turn, and a hundred chunks in four rounds, before each of which the expert of motion tries to
+take hold of something. A row per case goes to rows.jsonl, and the same command goes on
 where it stopped.
 """
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
+from vlp.episodes.motion_expert import MotionExpert
 from vlp.evaluation.stress.command import rows_command
 from vlp.evaluation.stress.limits import LIMITS, Gauge, make_heavy
 from vlp.language_actions.hand import move_space
@@ -20,6 +23,7 @@ from vlp.language_actions.vocabulary import MotionVocabulary, open_vocabulary
 from vlp.models.scripted import ScriptedModel
 from vlp.robot.protocol import Step
 from vlp.sim import EMBODIMENTS
+from vlp.sim.embodiments.robot import SimRobot
 from vlp.sim.open import simulated
 from vlp.skills.skill import SkillBounds
 from vlp.skills.skilled import SkilledRobot
@@ -81,7 +85,7 @@ def _anywhere(rng: Random, words: MotionVocabulary) -> Chunk:
 def case(index: int, seed: int, out: Path) -> dict[str, Any]:
     """Let a hostile model move the hand in one scene, and return what was measured; `faults` are limits that were broken."""
     del out
-    rng, bodies, chunks = Random(f"hostile motion {seed} {index}"), list(EMBODIMENTS), 100
+    rng, bodies, chunks, rounds = Random(f"hostile motion {seed} {index}"), list(EMBODIMENTS), 100, 4
     body = bodies[index % len(bodies)]
     robot, simulation = simulated(body, seed=rng.randrange(10_000_000), hand=True)
     for phrase in simulation.objects:
@@ -95,23 +99,32 @@ def case(index: int, seed: int, out: Path) -> dict[str, Any]:
     words = open_vocabulary(rng.choice(("numbers", "directions")), space)
     model = ScriptedModel(lambda messages: hostile_chunk(rng, words) if "next moves" in messages[-1].text else "no")
 
-    def told(what: str) -> None:
+    def tell(what: str) -> None:
         gauge.step = what[:200]
 
-    skilled = SkilledRobot(robot, model, words, bounds=SkillBounds(chunks=chunks, in_vain=chunks), tell=told)
-    result = skilled.execute(Step("skill", {"text": "break something"}, f"hostile-{index}", timeout_s=1e6))
-    home = skilled.execute(Step("home", {}, f"home-{index}"))
-    faults = gauge.breaches()
-    if (result.status, result.code) != ("failed", "not-done") or result.done["chunks"] != chunks:
-        faults.append(f"it ended otherwise: {result.status}, {result.code}, {result.message}")
-    done = {name: result.done[name] for name in ("chunks", "moves", "refused")}
+    bounds = SkillBounds(chunks=chunks // rounds, in_vain=chunks)
+    hostile = SkilledRobot(robot, model, words, bounds=bounds, tell=tell)
+    expert = SkilledRobot(robot, MotionExpert(cast(SimRobot, robot)), bounds=bounds, tell=tell)
+    faults, done = list[str](), Counter[str]()
+    for number in range(rounds):
+        thing = rng.choice(sorted(simulation.objects))
+        taken = expert.execute(Step("pick_up", {"object": thing}, f"take-{number}"))  # else it never would hold anything
+        done["taken"] += taken.status == "succeeded"
+        result = hostile.execute(Step("skill", {"text": "break something"}, f"hostile-{number}", timeout_s=1e6))
+        if result.status != "failed" or result.done["chunks"] != bounds.chunks:
+            faults.append(f"it ended otherwise: {result.status}, {result.code}, {result.message}")
+        done.update({name: result.done[name] for name in ("chunks", "moves", "refused")})
+        tell("home")
+        done["home"] += robot.execute(Step("home", {}, f"home-{number}")).status == "succeeded"
+    faults += gauge.breaches()
     values = {name: round(gauge.most.get(name, 0.0), 4) for name in LIMITS}
-    return {"body": body, **done, "robot_s": result.done["robot_s"], "home": home.status, **values, "faults": faults}
+    seconds = round(float(simulation.data.time), 1)
+    return {"body": body, **done, "robot_s": seconds, **values, "faults": faults}
 
 
 def told(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the figures of all cases together."""
-    sums = {name: sum(row[name] for row in rows) for name in ("chunks", "moves", "refused")}
+    sums = {name: sum(row[name] for row in rows) for name in ("chunks", "moves", "refused", "taken", "home")}
     return {**sums, "greatest": {name: max(row[name] for row in rows) for name in LIMITS} if rows else {}}
 
 
