@@ -19,6 +19,7 @@ from vlp.primitives.standard import STANDARD, make_manifest, with_primitives
 from vlp.robot.client import RemoteRobot
 from vlp.robot.protocol import Step, StepResult
 from vlp.robot.serving import running_server
+from vlp.skills.asking import Answered
 from vlp.skills.skill import SkillBounds
 from vlp.skills.skilled import SkilledRobot
 
@@ -156,12 +157,15 @@ def test_a_person_corrects_a_moving_hand_in_words() -> None:
             assert skilled[0].correct_skill("the other cube, please")
         return robot.at[0] > 0.085
 
-    skilled.append(go_there(robot, mover(lambda: AHEAD, speak, asked)))
+    heard: list[Answered] = []
+    skilled.append(go_there(robot, mover(lambda: AHEAD, speak, asked), heard=heard.append))
     assert not skilled[0].correct_skill("left"), "nothing is under way"
     result = skilled[0].execute(GO)
     assert result.status == "succeeded"
     assert {"x_m": 0.0, "y_m": 0.01, "z_m": 0.0, "wrist_rad": 0.0} in robot.moves
     assert result.done["corrections"] == ["a bit more left", "the other cube, please"]
+    taught = [one for one in heard if "a bit more left" in one.question]
+    assert [(one.kind, one.answer) for one in taught] == [("chunk", "[[0,10,0,0,0]]")], "a correction is a sample"
     hinted = [quoted(text) for text in asked if "other cube" in text]
     assert hinted and set(hinted) == {"go there; a person says: the other cube, please"}
 

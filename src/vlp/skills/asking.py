@@ -6,7 +6,7 @@ from typing import Any
 
 from vlp.core.errors import Report
 from vlp.core.images import Rgb
-from vlp.language_actions.move import Chunk
+from vlp.language_actions.move import Chunk, Move
 from vlp.language_actions.stages import chunk_question, done_question, plan_question, subtask_question
 from vlp.language_actions.vocabulary import MotionVocabulary
 from vlp.models.protocol import Model
@@ -59,6 +59,19 @@ class Stages:
     def done(self, image: Rgb, subtask: str) -> bool:
         """Return whether a subtask is done; whatever is not yes is no. Raises as the model does."""
         return self._line("done", image, done_question(subtask)).lower().rstrip(".") == "yes"
+
+    def taught(self, see: Callable[[], Rgb], subtask: str, said: str, move: Move) -> None:
+        """Tell `heard` what a person has corrected: what they said with the subtask, answered by the move that they meant.
+
+        Args:
+            see: takes an image; nobody looks where nobody hears.
+            subtask: with what the person said.
+            said: their words, which stand for the motion plan.
+            move: what they meant.
+        """
+        if self._heard is not None:
+            answer = self.vocabulary.write(Chunk(self.vocabulary.space.frame, (move,)))
+            self._heard(Answered("chunk", see(), chunk_question(subtask, plain(said), self.vocabulary), answer))
 
     def _line(self, kind: str, image: Rgb, question: str) -> str:
         """Return an answer as one line that can be quoted: a model's words are data."""

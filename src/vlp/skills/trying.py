@@ -143,7 +143,7 @@ class Trying:
                 raise Ended("failed", "not-done", f"it is not done after {self._bounds.chunks} chunks.")
             self._account.chunks += 1
             self._fault = ("nothing-moved", "the model wrote motion that moves nothing.")
-            corrected = self._heed(hints)
+            corrected = self._heed(subtask, hints)
             image = self._look()
             told = f"{subtask}; a person says: {'; '.join(hints[-2:])}" if hints else subtask
             plan, chunk, report = self._asked(partial(self._stages.motion, image, told))
@@ -151,7 +151,7 @@ class Trying:
                 self._account.refused += 1
                 self._fault = ("bad-motion", f"the model wrote no motion: {report.issues[0]}")
             moved = chunk is not None and self._carry_out(plan, chunk)
-            moved = self._heed(hints) or moved or corrected
+            moved = self._heed(subtask, hints) or moved or corrected
             self._in_vain = 0 if moved else self._in_vain + 1
             if self._in_vain >= self._bounds.in_vain:
                 raise Ended("failed", *self._fault)
@@ -171,7 +171,7 @@ class Trying:
             moved = moved or move != Move()
         return moved
 
-    def _heed(self, hints: list[str]) -> bool:
+    def _heed(self, subtask: str, hints: list[str]) -> bool:
         """Do what a person has said, where it is a move; else let the model know. Return whether anything moved."""
         moved = False
         while not self._said.empty():
@@ -183,6 +183,7 @@ class Trying:
                 self._show(f"a person says: {said}")
                 continue
             self._show(f"a person says: {said}: {self._words.sentence(move)}")
+            self._stages.taught(self._look, subtask, said, move)
             moved = self._move(move) or moved
         return moved
 
