@@ -4,7 +4,7 @@ import pytest
 
 from vlp.core.errors import UsageError
 from vlp.data.store import Store
-from vlp.episodes.demonstrations import collect
+from vlp.episodes.demonstrations import collect, demonstrate
 
 
 def test_an_episode_becomes_samples_of_four_kinds(tmp_path):
@@ -16,6 +16,14 @@ def test_an_episode_becomes_samples_of_four_kinds(tmp_path):
     assert made.kinds["plan"] == made.kinds["chunk"] > 2
     done = [sample.reply for sample in found if sample.source["family"] == "done"]
     assert done.count("yes") == done.count("no") == 1, "else a model learns to say no"
+
+
+@pytest.mark.parametrize("family", ["put", "push"])
+def test_the_expert_of_motion_can_do_the_other_families_too(family):
+    """The last subtask of "put X in Y" was read as an instruction, and a hand that had just been told to go down as stuck."""
+    shown = next(filter(None, (demonstrate(number, family) for number in range(5))))
+    assert shown.done, shown.result
+    assert shown.result.done["refused"] == 0
 
 
 def test_unknown_words_are_refused_before_anything_is_written(tmp_path):

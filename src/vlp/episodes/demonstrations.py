@@ -6,6 +6,7 @@ The samples are those of `vlp data relabel`, with the same questions and the sam
 """
 
 import argparse
+import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -178,34 +179,41 @@ def collect(
 def _families() -> dict[str, Callable[[Simulation, Random], str]]:
     """Return what makes the sentence of each family in a scene, "" where it has nothing for it."""
 
-    def free(simulation: Simulation, rng: Random) -> str:
-        truth, most_m = simulation.truth(), 0.09
-        places = set(simulation.places)
+    def free(simulation: Simulation, rng: Random) -> list[str]:
+        """Return what stands by itself and fits the hand, in any order."""
+        truth, most_m, places = simulation.truth(), 0.09, set(simulation.places)
         fit = [
             name
-            for name, thing in truth.objects.items()
+            for name, thing in sorted(truth.objects.items())
             if thing.support in places and thing.upright and thing.size_m[1] < most_m and not truth.inside(name)
         ]
         fit = [name for name in fit if not simulation.world.is_container(name)]
-        return rng.choice(sorted(fit)) if fit else ""
+        return rng.sample(fit, len(fit))
 
     def one(sentence: str) -> Callable[[Simulation, Random], str]:
-        def make(simulation: Simulation, rng: Random) -> str:
-            thing = free(simulation, rng)
-            return sentence.format(thing, rng.choice(("left", "right"))) if thing else ""
-
-        return make
+        return lambda simulation, rng: next((sentence.format(thing) for thing in free(simulation, rng)), "")
 
     def put(simulation: Simulation, rng: Random) -> str:
-        thing, truth = free(simulation, rng), simulation.truth()
+        things, truth = free(simulation, rng), simulation.truth()
         vessels = sorted(name for name in truth.objects if simulation.world.is_container(name) and not truth.inside(name))
-        return f"put the {thing} in the {rng.choice(vessels)}" if thing and vessels else ""
+        return f"put the {things[0]} in the {rng.choice(vessels)}" if things and vessels else ""
+
+    def push(simulation: Simulation, rng: Random) -> str:
+        objects, side_m, room_m = simulation.truth().objects, 0.12, 0.03
+        for thing in free(simulation, rng):
+            (x, y, _), others = objects[thing].position_in_world, [o for name, o in objects.items() if name != thing]
+            # Room for the hand beside it, and where it goes.
+            spots = [(x, y - side_m), (x, y + side_m)]
+            rooms = [math.dist(s, o.position_in_world[:2]) - math.hypot(*o.size_m[:2]) / 2 for s in spots for o in others]
+            if min(rooms, default=room_m) >= room_m:
+                return f"push the {thing} to the {rng.choice(('left', 'right'))}"
+        return ""
 
     return {
         "reach": one("reach the {}"),
         "pick": one("pick up the {}"),
         "put": put,
-        "push": one("push the {} to the {}"),
+        "push": push,
     }
 
 

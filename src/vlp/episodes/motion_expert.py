@@ -89,6 +89,7 @@ class MotionExpert:
         far_m = math.hypot(*way.move.translation_m)
         share = min(1.0, self._chunk_m / far_m) if far_m else 1.0
         part = Move.of({name: share * value for name, value in way.move.numbers.items()})
+        self._ways.ordered(subtask)
         if part == Move():
             part = Move(gripper=way.gripper)
         return self._vocabulary.write(Chunk(space.frame, tuple(divided([part], space)[: space.max_moves])))

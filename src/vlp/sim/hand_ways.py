@@ -41,14 +41,14 @@ class HandWays:
     def __init__(self, robot: SimRobot) -> None:
         self._robot = robot
         self._began: dict[str, Point] = {}
-        self._ordered_m: float | None = None
+        self._ordered: tuple[str, float] = ("", 0.0)
 
     def subtasks(self, instruction: str) -> list[str]:
         """Return the subtasks of an instruction in order; a subtask alone is its own. Raises UsageError for unknown words."""
         forms = {
             r"pick up (?:the )?(?P<x>.+)": ("grasp the {x}", "lift the {x}"),
             r"(?:put|place) (?:the )?(?P<x>.+?) (?P<how>in|on) (?:the )?(?P<y>.+)": (
-                "grasp the {x}", "lift the {x}", "carry the {x} over the {y}", "put the {x} down {how} the {y}",
+                "grasp the {x}", "lift the {x}", "carry the {x} over the {y}", "set the {x} down {how} the {y}",
             ),
             r"push (?:the )?(?P<x>.+?) (?:to the )?(?P<to>left|right|forward|back)": (
                 "go beside the {x} to push it {to}", "shove the {x} {to}",
@@ -67,6 +67,10 @@ class HandWays:
         make, _, words = self._read(subtask)
         self._began.setdefault(subtask, self._places(words))
         return make(self, subtask, **words)
+
+    def ordered(self, subtask: str) -> None:
+        """Take note that the hand is told to go on: where it is then still at the same height, something is in its way."""
+        self._ordered = (subtask, self._tip[2])
 
     def is_done(self, subtask: str) -> bool:
         """Return whether a subtask is done now; raises UsageError for one that it does not know."""
@@ -234,13 +238,11 @@ class HandWays:
         held, there = self._things[x], self._things[y]
         if not self._is_held(subtask, x):
             rise_m = held.position_in_world[2] + held.size_m[2] / 2 + 0.08 - self._tip[2]
-            return self._by((0.0, 0.0, max(0.02, rise_m)), gripper="open") if rise_m < 0.08 else self._by((0.0, 0.0, rise_m))
+            return self._by((0.0, 0.0, max(0.02, rise_m)))
         floor_m = self._top(y) if how == "on" else there.position_in_world[2] - there.size_m[2] / 2 + 0.015
         drop_m = held.position_in_world[2] - held.size_m[2] / 2 - floor_m - 0.004
-        stuck = self._ordered_m is not None and abs(self._ordered_m - self._tip[2]) < 0.002
-        self._ordered_m = self._tip[2]
+        stuck = self._ordered[0] == subtask and abs(self._ordered[1] - self._tip[2]) < 0.002
         if drop_m < 0.004 or stuck:
-            self._ordered_m = None
             return Way(gripper="open")
         return self._by((0.0, 0.0, -drop_m))
 
@@ -300,7 +302,7 @@ def _forms() -> dict[str, tuple[Callable[..., Way], Callable[..., bool]]]:
         rf"lift the {thing}": (ways._lift, ways._is_lifted),
         rf"reach the {thing}": (ways._reach, ways._is_reached),
         rf"carry the {thing} over the (?P<y>.+)": (ways._carry, ways._is_over),
-        rf"put the {thing} down (?P<how>in|on) the (?P<y>.+)": (ways._put, ways._is_put),
+        rf"set the {thing} down (?P<how>in|on) the (?P<y>.+)": (ways._put, ways._is_put),
         rf"go beside the {thing} to push it {to}": (ways._beside, ways._is_beside),
         rf"shove the {thing} {to}": (ways._shove, ways._is_shoved),
     }
