@@ -32,8 +32,12 @@ class Pen(SkillRobot):
         state = RobotState(hand_in_base=(float(self.at[0]), float(self.at[1]), float(self.at[2])))
         return Observation(np.zeros((8, 8, 3), np.uint8), None, None, None, state, 0.0)
 
-    def move_hand(self, x_m: float, y_m: float, z_m: float, wrist_rad: float, gripper: str) -> None:
-        self.moves.append({"x_m": x_m, "y_m": y_m, "z_m": z_m, "wrist_rad": wrist_rad})
+    def move_hand(
+        self, x_m: float, y_m: float, z_m: float, wrist_rad: float, gripper: str,
+        roll_rad: float = 0.0, pitch_rad: float = 0.0, yaw_rad: float = 0.0,
+    ) -> None:  # fmt: skip
+        turns = {"roll_rad": roll_rad, "pitch_rad": pitch_rad, "yaw_rad": yaw_rad}
+        self.moves.append({"x_m": x_m, "y_m": y_m, "z_m": z_m, "wrist_rad": wrist_rad} | {n: v for n, v in turns.items() if v})
         self.pause(self.seconds)
         there = self.at + np.array([x_m, y_m, z_m])
         if np.abs(there).max() > FAR_M:
