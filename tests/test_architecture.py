@@ -25,6 +25,7 @@ LEVELS = {
     "models": 3,
     "language_actions": 3,
     "perception": 4,
+    "skills": 4,
     "sim": 4,
     "data": 4,
     "runtime": 5,

@@ -34,6 +34,9 @@ IN_PLACE = {
         "it takes an hour; tests/evaluation/test_crash.py kills",
         "python -m vlp.evaluation.stress.crash --n 0 --changes --out runs/crash-changes",
     ),
+    "python -m vlp.episodes.demonstrations --n 100 --family pick --actions directions --out taught": InPlace(
+        LONG, "python -m vlp.episodes.demonstrations --n 1 --family reach --actions directions --out taught"
+    ),
     "vlp bench run static --n 200 --workers 2 --out runs/static": InPlace(
         LONG, "vlp bench run static --n 1 --workers 1 --out runs/static"
     ),

@@ -37,6 +37,7 @@ def serve(
     host_names: tuple[str, ...] = (),
     tokens: str = "",
     record: str = "",
+    hand: bool = False,
 ) -> int:
     """Offer a robot, simulated or your own, over HTTP until you press Ctrl-C.
 
@@ -54,6 +55,7 @@ def serve(
         host_names: names that clients reach this machine by, besides its addresses.
         tokens: file of tokens with roles instead of the two, as docs/safety.md shows.
         record: file that keeps latch and keys of this very robot, where you have several of one class.
+        hand: let the hand of a simulated robot be moved a little at a time, which skills need (docs/language_actions.md).
     """
     from vlp.episodes.assemble import open_robot
     from vlp.robot.access import Access, read_grants
@@ -88,7 +90,7 @@ def serve(
             print(f"{note} docs/safety.md has how it gets it.", file=sys.stderr, flush=True)
 
     with contextlib.nullcontext("") if is_simulated(robot) else precedence() as lacks:
-        body: Any = open_robot(robot, world=world, seed=seed, grounder="oracle" if bare else grounder)[0]
+        body: Any = open_robot(robot, world=world, seed=seed, grounder="oracle" if bare else grounder, hand=hand)[0]
         run_server(body.robot if bare else body, access, host, port, stop_port, allow_remote, kept, tell)
     return 0
 

@@ -20,6 +20,7 @@ from rich.console import Console
 from vlp.cli.keyboard import Keyboard, Lines
 from vlp.cli.names import IN_PROCESS, Eyes, LessonFile, check_run, is_simulated, lessons_at, of_worlds, scene, without_lost
 from vlp.cli.out import check_out, default_out, held, keep_aside, surviving_output, take_out
+from vlp.cli.skills import skills_by
 from vlp.core.errors import MissingComponent, UsageError, VlpError, first, lookup
 from vlp.core.files import check_writable
 from vlp.core.messages import Instruction
@@ -51,7 +52,7 @@ CLOSE_S = 10.0
 """How long the close of a robot may take."""
 DEFAULTS: dict[str, Any] = {
     "adapter": "", "grounder": DEFAULT_GROUNDER, "recordings": True, "film": "small", "confirm": "ask", "check": "",
-    "profile": "", "server": "", "early": False, "verify": False, "sequencer": "", "lessons": "",
+    "profile": "", "server": "", "early": False, "verify": False, "sequencer": "", "lessons": "", "skills": "",
 }  # fmt: skip
 """Options of a run that its spec does not name."""
 SHOW_CURSOR = b"\x1b[?25h"
@@ -107,7 +108,7 @@ def launch(
     robot, simulation = open_robot(
         spec.robot, world=spec.world, seed=spec.seed, grounder=options["grounder"], model=model,
         ask_person=keyboard.ask if keyboard else None, token=robot_token(token),
-        ask_checks=options["check"] == "model",
+        ask_checks=options["check"] == "model", skills=skills_by(options["skills"]),
     )  # fmt: skip
     if simulation is not None:
         _draw_ahead(simulation)
@@ -397,6 +398,7 @@ def run(
     early: bool = False,
     verify: bool = False,
     sequencer: str = "",
+    skills: str = "",
     lessons: LessonFile = "off",
     token: str = "",
     timeout_s: float = 1800.0,
@@ -429,6 +431,7 @@ def run(
             says it succeeded and did not has failed.
         sequencer: try a step that failed again before a new policy is asked for: "retry" once after another look and once
             as it is, or the FILE of `vlp journal learn`, which knows what has helped.
+        skills: the model that moves the hand for `skill` and `pick_up`, named as --model; "expert" sees the true state.
         token: of a robot's server; by default the environment's VLP_ROBOT_TOKEN.
         timeout_s: limit on the whole run, in seconds of real time.
         model_timeout_s: limit on opening a model's server, and on each reply.
@@ -442,15 +445,14 @@ def run(
     options = {"adapter": adapter, "grounder": grounder, "recordings": not no_recordings, "confirm": confirm}
     chosen = {"profile": profile, "server": server, "check": check if check == "model" else "", "early": early}
     chosen |= {"verify": verify, "sequencer": sequencer if sequencer in ("", "retry") else str(Path(sequencer).absolute())}
-    chosen |= {"film": film if film != "small" else "", "lessons": str(lessons_at(lessons) or "")}
+    chosen |= {"film": film if film != "small" else "", "lessons": str(lessons_at(lessons) or ""), "skills": skills}
     _check_together(model, confirm, chosen)
     options |= {name: value for name, value in chosen.items() if value}
-    if model == EXPERT or grounder == "oracle":
+    if EXPERT in (model, skills) or grounder == "oracle":
         options["upper_bound"] = True
     world, seed = scene(robot, world, seed, grounder)
-    budget = Budget(run_s=timeout_s, model_s=model_timeout_s)
-    if is_simulated(robot):  # its own clock bounds its steps, however slowly pictures and films are drawn
-        budget = replace(budget, step_grace_s=300.0)
+    grace_s = 300.0 if is_simulated(robot) else Budget.step_grace_s  # its own clock bounds steps, not the films
+    budget = Budget(run_s=timeout_s, model_s=model_timeout_s, step_grace_s=grace_s)
     spec = Spec(said, robot, world, model, seed, tuple(changes), budget, options)
     with contextlib.ExitStack() as until:
         return launch(folder, spec, token, prepare=lambda: take_out(folder, force, until))

@@ -28,6 +28,8 @@ def open_robot(
     ask_person: Callable[[str], str | None] | None = None,
     token: str = "",
     ask_checks: bool = False,
+    skills: Callable[[Robot], Model] | None = None,
+    hand: bool = False,
 ) -> tuple[Robot, Simulation | None]:
     """Return a robot that can act and look, and its world; None for a robot that is reached over HTTP.
 
@@ -40,6 +42,8 @@ def open_robot(
         ask_person: question -> answer, for `ask`.
         token: of a robot's server.
         ask_checks: whether the model answers checks of relations; else they are measured.
+        skills: gives, for the robot, the model that carries out skills; None for a robot without.
+        hand: whether the hand of a simulated robot can be moved from outside, as skills do.
 
     Raises:
         UsageError: an unknown name, or a robot of one's own with a manifest that cannot be used.
@@ -50,7 +54,7 @@ def open_robot(
     judge = model if ask_checks else None
     remote = robot.startswith(("http://", "https://"))
     if remote or is_own(robot):
-        real = _remote(robot, token) if remote else _own(robot)
+        real = _with_skills(_remote(robot, token) if remote else _own(robot), skills)
         manifest = real.describe()
         if remote and manifest.looks and ask_person is None:
             return real, None
@@ -62,11 +66,20 @@ def open_robot(
     from vlp.perception.reading import Ocr
     from vlp.sim.open import simulated
 
-    acting, simulation = simulated(robot, world, seed)
+    body, simulation = simulated(robot, world, seed, hand=hand or skills is not None)
+    acting = _with_skills(body, skills)
     stage, described = simulation.world, partial(_described, simulation)
     eyes = make_grounder(grounder, Sources(true_boxes(simulation), described, model))
     reader = Ocr() if stage.legible else None
     return PerceivingRobot(acting, eyes, judge, ask_person, stage.sizes(), reader), simulation
+
+
+def _with_skills(robot: Robot, skills: Callable[[Robot], Model] | None) -> Robot:
+    if skills is None:
+        return robot
+    from vlp.skills.skilled import SkilledRobot
+
+    return SkilledRobot(robot, skills(robot))
 
 
 def manifest_in(robot: str = "", world: str = "") -> Manifest:

@@ -77,7 +77,7 @@ def moves_along(poses: Sequence[HandPose], events: dict[int, Gripper] | None = N
         x, y, z = (b - a for a, b in zip(before.position_m, after.position_m, strict=True))
         turn = (0.0, 0.0, 0.0)
         if before.rotation_rad != after.rotation_rad:
-            turn = _angles(_matrix(after.rotation_rad) @ _matrix(before.rotation_rad).T)
+            turn = _angles(rotation(after.rotation_rad) @ rotation(before.rotation_rad).T)
         found.append(Move((x, y, z), turn, gripper=told.get(i, "keep")))
     return found
 
@@ -115,7 +115,7 @@ def divided(moves: Sequence[Move], space: MoveSpace) -> list[Move]:
     return found
 
 
-def _matrix(rotation_rad: Three) -> Array:
+def rotation(rotation_rad: Three) -> Array:
     """Return the rotation matrix of roll, pitch and yaw about fixed axes."""
     (cr, cp, cy), (sr, sp, sy) = np.cos(rotation_rad), np.sin(rotation_rad)
     return np.array(

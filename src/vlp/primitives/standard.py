@@ -136,5 +136,14 @@ def make_manifest(
         cameras={name: dict(camera) for name, camera in (cameras or {}).items()},
         results={name: dict(shape) for name, shape in (results or {}).items()},
     )
+    return _versioned(manifest)
+
+
+def with_primitives(manifest: Manifest, added: Mapping[str, Primitive]) -> Manifest:
+    """Return a manifest with further primitives behind its own, and the version that follows from it."""
+    return _versioned(replace(manifest, version="", primitives={**manifest.primitives, **added}))
+
+
+def _versioned(manifest: Manifest) -> Manifest:
     content = json.dumps(manifest.to_json(), sort_keys=True, default=list)
     return replace(manifest, version=hashlib.sha256(content.encode()).hexdigest()[:12])

@@ -16,6 +16,10 @@ from vlp.primitives.manifest import Manifest, Primitive
 MAX_BYTES = 1_000_000
 """Most bytes of JSON that a result, or what a robot knows of itself, may have."""
 MAX_INTEGER = 2**63
+HELD = ("lease-held", "no-lease", "stale-epoch")
+"""Codes of results that say that another one commands the robot: no new policy mends that."""
+UNKNOWN = ("robot-unreachable", "outcome-unknown", "no-answer", "lease-lost")
+"""Codes of results that say nothing about what the robot did: such a step has not finished."""
 
 Status = Literal["succeeded", "failed", "stopped", "timeout", "rejected"]
 
@@ -86,7 +90,19 @@ class Robot(Protocol):
 def methods() -> tuple[str, ...]:
     """Return the names of what a robot has or may have; no primitive is called so, since a policy would reach past the step."""
     four = ("describe", "observe", "execute", "stop")
-    return (*four, "reset_stop", "cancel", "result_of", "health", "snapshot", "restore", "reachable", "observe_state")
+    return (
+        *four,
+        "reset_stop",
+        "cancel",
+        "result_of",
+        "health",
+        "snapshot",
+        "restore",
+        "reachable",
+        "observe_state",
+        "words",
+        "correct",
+    )
 
 
 def offered(robot: Robot, method: str) -> Callable[..., Any] | None:

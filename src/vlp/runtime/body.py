@@ -17,6 +17,8 @@ from vlp.core.observation import Located, Observation, RobotState
 from vlp.journal import Event
 from vlp.policy.model import PolicyStep
 from vlp.robot.protocol import (
+    HELD,
+    UNKNOWN,
     Robot,
     Step,
     StepResult,
@@ -184,12 +186,6 @@ class StopFailed(VlpError):
     """A robot did not take the order to stop."""
 
 
-HELD = ("lease-held", "no-lease", "stale-epoch")
-"""Codes of results that say that another one commands the robot: no new policy mends that."""
-UNKNOWN = ("robot-unreachable", "outcome-unknown", "no-answer", "lease-lost")
-"""Codes of results that say nothing about what the robot did: such a step has not finished."""
-
-
 def fault_of(work: Callable[[], Any], limit_s: float) -> str:
     """Return how a call failed, "" when it did not; one that does not return in time goes on by itself.
 
@@ -226,6 +222,7 @@ class Body:
 
     Attributes:
         tell: told what is waited for once the run has to end, from the thread that waits; set by the loop.
+        meanwhile: called now and then while the robot is waited for, from that thread, and after each step; set by the loop.
 
     Raises:
         Abandoned: from looks, once the run has to end.
@@ -245,6 +242,7 @@ class Body:
         self._begun: tuple[Step, Future[tuple[StepResult, bytes | None]]] | None = None
         self._hurried = threading.Event()
         self.tell: Callable[[str], None] = lambda what: None
+        self.meanwhile: Callable[[], None] = lambda: None
         self.stop_fault = ""
         self.manifest = self._call(robot.describe, budget.observe_s, "its manifest")
 
@@ -281,6 +279,7 @@ class Body:
             self._ended(*begun)
             begun = None
         result, after = self._ended(step, begun[1] if begun else self._send(step))
+        self.meanwhile()
         result = self.checked(step.do, result)
         if result.code == "another-robot":
             raise MissingComponent(result.message)
@@ -428,12 +427,16 @@ class Body:
         """Return what a call gives; once the run has to end, it is waited for `STOP_S` at most."""
         with self._stopping():
             try:
-                return self._worker.wait(future, limit_s, what, lambda: not self._hurried.is_set())
+                return self._worker.wait(future, limit_s, what, self._wanted)
             except Abandoned:
                 began_s = time.monotonic()
             if not wait_for([future], SLICE_S).done:
                 self.tell(f"{what}, for {STOP_S:g} s at most")
             return self._worker.wait(future, STOP_S, what, began_s=began_s)
+
+    def _wanted(self) -> bool:
+        self.meanwhile()
+        return not self._hurried.is_set()
 
     def _rest(self) -> None:
         """Wait for the end of a step that was begun: the robot does one thing at a time, and each has its own time limit."""

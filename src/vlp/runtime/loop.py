@@ -124,6 +124,7 @@ class Loop:
         self._moment: Moment | None = None
         planner.wanted = lambda: not self._stop
         body.tell = self._waiting
+        body.meanwhile = self._hear if body.offers("skill_words") else body.meanwhile
 
     def instruct(self, said: Instruction) -> None:
         """Take an instruction, from any thread, for the next step boundary; raises UsageError when too many wait already."""
@@ -148,6 +149,12 @@ class Loop:
             with self._stopped:
                 self._stops -= 1
                 self._stopped.notify_all()
+
+    def _hear(self) -> None:
+        """Write down what the robot says of the step under way: where a skill moves the hand, in words."""
+        said = self.body.offers("skill_words")
+        if said and (words := said()):
+            self.journal.emit(*(Event("note", {"text": text, "waiting": text}) for text in words))
 
     def _halt(self, reason: str) -> None:
         """Stop from within; a robot that does not stop is told when the run ends."""

@@ -19,8 +19,8 @@ from vlp.core.messages import Instruction, Names
 from vlp.journal import Event, Journal, Subscriber, read_events
 from vlp.models.protocol import Model
 from vlp.prompt.render import find_wording
-from vlp.robot.protocol import Robot, Status, Step, StepResult
-from vlp.runtime.body import UNKNOWN, Body, Budget
+from vlp.robot.protocol import UNKNOWN, Robot, Status, Step, StepResult
+from vlp.runtime.body import Body, Budget
 from vlp.runtime.early import Early
 from vlp.runtime.lessons.in_run import RunLessons
 from vlp.runtime.lessons.store import LessonStore
@@ -207,7 +207,8 @@ class Run:
     def instruct(self, text: str) -> Instruction:
         """Give a new instruction, from any thread, and return it; it holds from the next step boundary on.
 
-        Words for stopping, warnings ("my hand is in the box") and sentences that only forbid stop robot and run at once.
+        Words for stopping, warnings ("my hand is in the box") and sentences that only forbid stop robot and run at once. While
+        a skill moves the hand, words that spell a move of it ("a bit more left") are its next one, and no instruction.
 
         Raises:
             NotUnderstood: a question, or a sentence that asks for nothing; the run goes on.
@@ -218,6 +219,9 @@ class Run:
         warns = why is not None and why.harmless and self.loop.alarming(said.text)
         if why is not None and (why.stops or why.code == "forbids" or warns):
             self.stop(f"{'it may be a warning' if warns else str(why).rstrip('.')}; said: {said.text!r}")
+            return said
+        correct = self.body.offers("correct_skill")
+        if correct is not None and correct(said.text, moves_only=True):
             return said
         self.loop.instruct(said)  # noted in the journal at the next boundary, also where it is no instruction
         if why is not None and why.harmless:

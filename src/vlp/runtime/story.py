@@ -326,7 +326,7 @@ class Story:
         self.waiting = ""
 
     def _step_finished(self, event: Event) -> None:
-        data = event.data
+        data, self.waiting = event.data, ""
         where = "motion" if data.get("kind") == "action" else "perception"
         self.times_s[where] += data.get("seconds", 0.0)
         self.times_s["perception"] += data.get("looks_s", 0.0)

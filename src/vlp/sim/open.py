@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from vlp.sim.worlds.protocol import Happening
 
 
-def simulated(robot: str = "", world: str = "", seed: int = 0) -> tuple[SimulatedRobot, Simulation]:
+def simulated(robot: str = "", world: str = "", seed: int = 0, hand: bool = False) -> tuple[SimulatedRobot, Simulation]:
     """Return a robot that acts in a scene, without perceptions, and the simulation that it stands in.
 
     Args:
         robot: a row of `vlp.sim.EMBODIMENTS`; "" takes the first.
         world: a row of `vlp.sim.WORLDS`; "" takes the first.
         seed: the scene's, 0 or greater.
+        hand: whether its hand can be moved from outside (`move_hand`).
 
     Raises:
         UsageError: an unknown name, or a negative seed.
@@ -34,7 +35,10 @@ def simulated(robot: str = "", world: str = "", seed: int = 0) -> tuple[Simulate
         from vlp.sim.simulation import Simulation
 
         simulation = Simulation(sample(world, seed), robot, world)
-        return simulation.embodiment.robot(simulation), simulation
+        made = simulation.embodiment.robot(simulation)
+        if hand:
+            made.offer_hand()
+        return made, simulation
     except ImportError as error:
         raise _missing(error) from None
 

@@ -9,7 +9,7 @@ from vlp.journal import Event
 from vlp.policy.model import Plan, PolicyStep, Situation, State, say
 from vlp.primitives.manifest import Manifest
 from vlp.prompt.render import plain
-from vlp.runtime.body import UNKNOWN
+from vlp.robot.protocol import UNKNOWN
 from vlp.runtime.lessons.lesson import Lesson
 
 

@@ -49,6 +49,10 @@ class SimulatedRobot(Robot, Protocol):
         """What the joints are told to be, in metres and radians, by name."""
         ...
 
+    def offer_hand(self) -> None:
+        """Add `move_hand`, and what it needs, to the manifest."""
+        ...
+
 
 class Embodiment(Protocol):
     """One kind of body; it stands in any world and knows none by name."""

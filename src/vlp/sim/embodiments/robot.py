@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from vlp.core.errors import UsageError
 from vlp.core.observation import Located, Observation, RobotState
 from vlp.primitives.manifest import Manifest
+from vlp.primitives.standard import with_primitives
 from vlp.robot.arguments import check_arguments
 from vlp.robot.keys import Once
 from vlp.robot.protocol import Step, StepResult
+from vlp.sim.embodiments.actions.hand import HAND_ACTIONS, hand_primitives
 from vlp.sim.embodiments.actions.map import Map
 from vlp.sim.embodiments.actions.scope import ActionMemory, Scope
 from vlp.sim.embodiments.kinematics import field_of_view_deg
@@ -138,6 +140,14 @@ class SimRobot:
         """What the joints are told to be, in metres and radians, by name."""
         return self.motion.target
 
+    def offer_hand(self) -> None:
+        """Let the hand be moved from outside: `move_hand` and `ready` are added to the manifest.
+
+        Models that were made for a robot's other primitives do not know these two, so no robot has them unasked.
+        """
+        offered = {primitive.name: primitive for primitive in hand_primitives()}
+        self._manifest = with_primitives(self._manifest, offered)
+
     def reset_stop(self) -> None:
         """Release the stop latch."""
         self.motion.stop.clear()
@@ -230,7 +240,7 @@ class SimRobot:
         self._focus(1.0)
         scope = self._scope()
         self.motion.frame = scope.frame
-        if not scope.is_home():
+        if step.do not in HAND_ACTIONS and not scope.is_home():  # those go on from where the hand is
             scope.recover()
         done = self._acting.action(step.do)(scope, self._manifest.primitives[step.do].filled(step.arguments))
         self._focus(self.memory.zoom)

@@ -10,6 +10,7 @@ from vlp.core.errors import lookup
 from vlp.primitives.manifest import Argument, Place, Primitive
 from vlp.primitives.standard import STANDARD
 from vlp.sim.embodiments.actions.declared import FIXTURE_ACTIONS, PEOPLE_ACTIONS, fixture_primitives
+from vlp.sim.embodiments.actions.hand import HAND_ACTIONS
 from vlp.sim.embodiments.robot import ActionFunction
 
 ACTIONS: dict[str, str] = {
@@ -25,6 +26,7 @@ ACTIONS: dict[str, str] = {
     "inspect": "vlp.sim.embodiments.anymal.actions.inspect:inspect",
     **FIXTURE_ACTIONS,
     **PEOPLE_ACTIONS,
+    **HAND_ACTIONS,
     "home": "vlp.sim.embodiments.anymal.actions.walk:stand",
 }
 
@@ -60,4 +62,4 @@ def primitives(places: Sequence[Place]) -> list[Primitive]:
     }  # fmt: skip
     known = {**STANDARD, **fixture_primitives("walking", places), **own}
     afforded = {name for place in places for name in place.affords}
-    return [known[name] for name in ACTIONS if name not in PEOPLE_ACTIONS or name in afforded]
+    return [known[name] for name in ACTIONS if name in afforded or name not in {**PEOPLE_ACTIONS, **HAND_ACTIONS}]

@@ -13,6 +13,7 @@ from vlp.core.errors import lookup
 from vlp.primitives.manifest import Place, Primitive
 from vlp.primitives.standard import STANDARD
 from vlp.sim.embodiments.actions.declared import FIXTURE_ACTIONS, PEOPLE_ACTIONS, fixture_primitives
+from vlp.sim.embodiments.actions.hand import HAND_ACTIONS
 from vlp.sim.embodiments.actions.scope import Scope
 
 ActionFunction = Callable[[Scope, dict[str, Any]], dict[str, Any]]
@@ -27,6 +28,7 @@ ACTIONS: dict[str, str] = {
     "push": "vlp.sim.embodiments.actions.push:push",
     **FIXTURE_ACTIONS,
     **PEOPLE_ACTIONS,
+    **HAND_ACTIONS,
     "home": "vlp.sim.embodiments.hsr.actions.drive:home",
 }
 
@@ -35,7 +37,9 @@ def primitives(places: Sequence[Place]) -> list[Primitive]:
     """Return what the HSR can do in a world: the standard actions, and what one of its places affords."""
     afforded = {name for place in places for name in place.affords}
     shared = fixture_primitives("driving", places)
-    return [shared.get(name) or STANDARD[name] for name in ACTIONS if name not in shared or name in afforded]
+    return [
+        shared.get(name) or STANDARD[name] for name in ACTIONS if name in afforded or name not in {**shared, **HAND_ACTIONS}
+    ]
 
 
 def action(name: str) -> ActionFunction:
