@@ -63,6 +63,7 @@ STATUSES: dict[str, dict[int, list[str]]] = {
     "data import": {2: ["data", "import", "none"]},
     "data export": {2: ["data", "export", "none", "--out", "x"]},
     "data record": {2: ["data", "record", "--n", "-1", "--out", "x"]},
+    "data relabel": {2: ["data", "relabel", "none", "--out", "x"]},
     "data lint": {2: ["data", "lint", "none"]},
     "data stats": {2: ["data", "stats", "none"]},
     "data view": {2: ["data", "view", "none"]},
