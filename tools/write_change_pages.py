@@ -137,7 +137,7 @@ def section(one: Shown) -> str:
         why = "\nNo new policy was needed: a step saw it and acted on it.\n"
     return (
         f'## {one.kind}\n\n{kind.doc[0].upper()}{kind.doc[1:]}. "{episode.task.instruction}"; {what} ({where}).\n\n'
-        f"![{one.kind}: at the last policy, and at the end]({name})\n{why}\n```text\n{plan}\n```\n\nEnd: {one.story.account}.\n"
+        f"![{one.kind}: at the last policy, and at the end]({name})\n{why}\n```\n{plan}\n```\n\nEnd: {one.story.account}.\n"
     )
 
 
