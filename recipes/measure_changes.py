@@ -21,6 +21,7 @@ os.environ.setdefault("MUJOCO_GL", "egl")
 from vlp.core.workers import in_processes
 from vlp.episodes.ablations import ablations
 from vlp.evaluation import replanning
+from vlp.evaluation.rows import append_rows, rows_in, whole_lines
 from vlp.evaluation.runner import paired
 
 SCENES = (("tabletop", "hsr"), ("home", "hsr"), ("home", "anymal"))
@@ -43,7 +44,7 @@ def main() -> None:
     if not options.tell:
         chosen = [case for case in replanning.cases(SCENES, options.n) if case.scene in (options.scenes or [case.scene])]
         measure(chosen, options.split, out, options.workers, time.time() + 60 * options.minutes)
-    rows = replanning.rows_in(file)
+    rows = rows_in(file)
     if not rows:
         sys.exit(f"nothing is measured yet: {file} has no rows.")
     print(replanning.table(rows), "", *replanning.notes(rows), sep="\n")
@@ -53,14 +54,14 @@ def main() -> None:
 def measure(chosen: list[replanning.ChangeCase], split: str, out: Path, workers: int, end_s: float) -> None:
     """Run the cases that lack a row, and say now and then how far it has come."""
     file = out / "rows.jsonl"
-    replanning.whole_lines(file)
-    known = replanning.rows_in(file)
+    whole_lines(file)
+    known = rows_in(file)
     todo = [number for number, case in enumerate(chosen) if replanning.missing(case, known)]
     call = partial(replanning.measure, todo=tuple(chosen), split=split, out=out, end_s=end_s)
     for number, alive in in_processes(partial(ran, call), todo, workers):
-        case, rows = chosen[number], replanning.rows_in(file)
+        case, rows = chosen[number], rows_in(file)
         if alive is None:
-            replanning.append(file, [replanning.died(case, without) for without in replanning.missing(case, rows)])
+            append_rows(file, [replanning.died(case, without) for without in replanning.missing(case, rows)])
         if time.time() >= end_s:
             return
         done = sum(not replanning.missing(other, rows) for other in chosen)

@@ -21,7 +21,7 @@ os.environ.setdefault("MUJOCO_GL", "egl")
 from vlp.core.workers import in_processes
 from vlp.episodes.disturbed import Errors
 from vlp.evaluation import disturbing
-from vlp.evaluation.replanning import rows_in, whole_lines
+from vlp.evaluation.rows import append_rows, rows_in, whole_lines
 from vlp.evaluation.runner import Rate
 
 SHARES = (0.1, 0.2, 0.3)
@@ -55,12 +55,20 @@ def measure(n: int, split: str, out: Path, workers: int, end_s: float) -> None:
     todo = disturbing.cases(SHARES, n)
     numbers = disturbing.left(todo, rows_in(out / "rows.jsonl"))
     call = partial(disturbing.measure, todo=tuple(todo), split=split, out=out, end_s=end_s)
-    for done, (number, _) in enumerate(in_processes(call, numbers, workers), 1):
+    for done, (number, alive) in enumerate(in_processes(partial(ran, call), numbers, workers), 1):
+        if alive is None:
+            append_rows(out / "rows.jsonl", [disturbing.died(todo[number])])
         if time.time() >= end_s:
             return
         case = todo[number]
         told = f"{done} of {len(numbers)}; {(end_s - time.time()) / 60:.0f} minutes left"
         print(f"{case.errors} {case.share:.0%}, {case.arm}: {told}", file=sys.stderr, flush=True)
+
+
+def ran(call: Any, number: int) -> bool:
+    """Run an episode; what came back of a process that died is None."""
+    call(number)
+    return True
 
 
 def draw(rows: list[dict[str, Any]], picture: Path) -> None:

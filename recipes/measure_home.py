@@ -9,7 +9,6 @@ all of them. `--split validation` tries out changes; its rows go elsewhere.
 """
 
 import argparse
-import json
 import os
 import signal
 import subprocess
@@ -19,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from vlp.evaluation.rows import rows_in
 from vlp.evaluation.runner import Rate
 from vlp.sim import EMBODIMENTS
 
@@ -41,8 +41,7 @@ def folder(out: Path, split: str, name: str, robot: str) -> Path:
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
     """Return what has been measured, each once."""
-    file = path / "rows.jsonl"
-    return [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
+    return rows_in(path / "rows.jsonl")
 
 
 def cases(name: str, rows: list[dict[str, Any]]) -> int:

@@ -131,10 +131,11 @@ def section(one: Shown) -> str:
     what = "; ".join(f"after step {event.step} {_quoted(event)}" for event in episode.events) or kind.example
     where = f"{one.robot}, {episode.world}, scene {episode.scene_seed}"
     chapter = one.story.chapters[-1]
-    plan = chapter.diff or f"goal: {chapter.policy['goal']}\n" + "\n".join(f"      {row.id} {row.text}" for row in chapter.rows)
+    plan = chapter.diff or f"goal: {chapter.policy['goal']}\n" + "\n".join(f"      {row.text}" for row in chapter.rows)
     why = "".join(f"\nWhy: {why}.\n" for why in dict.fromkeys(why.rstrip(".") for why in chapter.whys))
     if not chapter.diff:
-        why = "\nNo new policy was needed: a step saw it and acted on it.\n"
+        went_on = "Shown is the run that went on after it, from where the robot stood."
+        why = f"\n{went_on if one.kind == 'stopped' else 'No new policy was needed: a step saw it and acted on it.'}\n"
     return (
         f'## {one.kind}\n\n{kind.doc[0].upper()}{kind.doc[1:]}. "{episode.task.instruction}"; {what} ({where}).\n\n'
         f"![{one.kind}: at the last policy, and at the end]({name})\n{why}\n```\n{plan}\n```\n\nEnd: {one.story.account}.\n"

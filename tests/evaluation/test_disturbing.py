@@ -1,6 +1,6 @@
 """Measuring what is made up for when policies, looks and steps go wrong."""
 
-from vlp.evaluation.disturbing import cases, left, table, ways_on
+from vlp.evaluation.disturbing import cases, died, left, table, ways_on
 
 
 def row(errors, share, index, arm, success):
@@ -24,3 +24,11 @@ def test_the_table_counts_each_system_for_itself():
     lines = [line for line in table(rows) if line.startswith("| steps")]
     assert len(lines) == 1 and "(0 of 4" in lines[0].split(" | ")[2] and "(4 of 4" in lines[0].split(" | ")[4]
     assert lines[0].count("not run") == 3
+
+
+def test_a_run_that_killed_its_process_has_a_row():
+    """Guards against a case that is run again for ever, and of which nobody is told."""
+    todo = cases((0.2,), 1)
+    rows = [died(case) for case in todo]
+    assert left(todo, rows) == [] and not any(row["success"] for row in rows) and all(row["fault"] for row in rows)
+    assert "(0 of 1" in next(line for line in table(rows) if line.startswith("| steps"))

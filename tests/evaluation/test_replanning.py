@@ -11,6 +11,7 @@ import pytest
 from vlp.episodes.ablations import ablations
 from vlp.evaluation import replanning
 from vlp.evaluation.replanning import ChangeCase, cases, groups, missing, notes, pairs, table, untouched
+from vlp.evaluation.rows import rows_in, whole_lines
 from vlp.evaluation.runner import paired, wilson
 from vlp.sim import EMBODIMENTS, WORLDS
 from vlp.sim.worlds.changes import change_kinds
@@ -50,9 +51,9 @@ def test_a_case_is_run_once_with_each_part_taken_away(tmp_path: Path, monkeypatc
     assert asked == list(ablations()) == ["", "replan", "memory", "instructions", "state"]
     with (tmp_path / "rows.jsonl").open("a") as file:
         file.write('{"scene": "half a r')
-    replanning.whole_lines(tmp_path / "rows.jsonl")
+    whole_lines(tmp_path / "rows.jsonl")
     replanning.measure(0, todo, "validation", tmp_path, time.time() + 99)
-    rows = replanning.rows_in(tmp_path / "rows.jsonl")
+    rows = rows_in(tmp_path / "rows.jsonl")
     assert len(asked) == len(rows) == 5 and not missing(todo[0], rows)
     assert [r["without"] for r in rows] == asked and all(r["event"] == "other-place" for r in rows)
 
@@ -63,7 +64,7 @@ def test_a_program_fault_is_a_row_and_no_success(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(replanning, "sample_episode", breaks)
     replanning.measure(0, [ChangeCase(*SCENES[0], 0, "moved")], "validation", tmp_path, time.time() + 99)
-    rows = replanning.rows_in(tmp_path / "rows.jsonl")
+    rows = rows_in(tmp_path / "rows.jsonl")
     assert [(r["success"], r["fault"]) for r in rows] == [(False, True)] * 5 and "by design" in rows[0]["cause"]
 
 

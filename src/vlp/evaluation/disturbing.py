@@ -12,7 +12,7 @@ from vlp.episodes.cases import sample_episode
 from vlp.episodes.disturbed import Errors
 from vlp.episodes.episode import System, run_episode
 from vlp.evaluation.attribution import Witness
-from vlp.evaluation.replanning import append
+from vlp.evaluation.rows import append_rows
 from vlp.evaluation.runner import Rate
 from vlp.evaluation.suites import Row
 from vlp.sim.worlds.seeds import seed_of
@@ -66,7 +66,6 @@ def measure(number: int, todo: Sequence[DisturbedCase], split: str, out: Path, e
     if time.time() >= end_s:
         return
     case = todo[number]
-    named = {"errors": case.errors, "share": case.share, "index": case.index, "arm": case.arm}
     system = System(None, "oracle", errors=Errors(**{case.errors: case.share}), **ways_on()[case.arm])
     try:
         row = run_episode(sample_episode(seed_of(split, case.index), "static"), system, out / "runs" / f"{number}", Witness)
@@ -74,7 +73,16 @@ def measure(number: int, todo: Sequence[DisturbedCase], split: str, out: Path, e
         raise
     except Exception as error:
         row = {"success": False, "fault": True, "cause": f"program fault: {type(error).__name__}: {str(error)[:300]}"}
-    append(out / "rows.jsonl", [{**row, **named}])
+    append_rows(out / "rows.jsonl", [{**row, **_named(case)}])
+
+
+def died(case: DisturbedCase) -> Row:
+    """Return the row of a run that killed its process twice."""
+    return {**_named(case), "success": False, "fault": True, "cause": "it killed its process twice"}
+
+
+def _named(case: DisturbedCase) -> Row:
+    return {"errors": case.errors, "share": case.share, "index": case.index, "arm": case.arm}
 
 
 def left(todo: Sequence[DisturbedCase], rows: Sequence[Row]) -> list[int]:

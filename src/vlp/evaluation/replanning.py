@@ -1,6 +1,5 @@
 """What the parts of re-planning are worth: kinds of change with the whole system, and on the same seeds without each part."""
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,13 +7,13 @@ from pathlib import Path
 from statistics import median
 
 from vlp.core.errors import VlpError
-from vlp.core.files import cannot_write, write_whole
 from vlp.episodes.ablations import Ablation, ablations
 from vlp.episodes.after_change import WorkAfterChange
 from vlp.episodes.assemble import manifest_in
 from vlp.episodes.cases import changes_in, sample_episode
 from vlp.episodes.episode import System, run_episode
 from vlp.evaluation.attribution import Witness
+from vlp.evaluation.rows import append_rows, rows_in
 from vlp.evaluation.runner import paired
 from vlp.evaluation.suites import Row
 from vlp.sim.worlds.changes import change_kinds
@@ -57,12 +56,6 @@ def cases(scenes: Sequence[tuple[str, str]], n: int) -> list[ChangeCase]:
     ]
 
 
-def rows_in(file: Path) -> list[Row]:
-    """Return the rows of a file, without one that is half written."""
-    text = file.read_text() if file.is_file() else ""
-    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
-
-
 def missing(case: ChangeCase, rows: Sequence[Row]) -> list[str]:
     """Return what the system is without in the runs of a case that have no row yet."""
     done = {row["without"] for row in rows if _same_case(case, row)}
@@ -85,22 +78,7 @@ def measure(number: int, todo: Sequence[ChangeCase], split: str, out: Path, end_
         if time.time() >= end_s:
             return
         rows.append(_row(case, without, split, out, rows))
-        append(file, rows[-1:])
-
-
-def append(file: Path, rows: Sequence[Row]) -> None:
-    """Write rows to the end of a file, all at once: other processes write to it too; raises MissingComponent."""
-    try:
-        with file.open("a") as opened:
-            opened.write("".join(json.dumps(row) + "\n" for row in rows))
-    except OSError as error:
-        raise cannot_write(file, error) from None
-
-
-def whole_lines(file: Path) -> None:
-    """Take away a row that a killed process has written by half."""
-    if file.is_file():
-        write_whole(file, "".join(json.dumps(row) + "\n" for row in rows_in(file)))
+        append_rows(file, rows[-1:])
 
 
 def died(case: ChangeCase, without: str) -> Row:

@@ -13,9 +13,10 @@ from typing import Any
 
 from vlp import __version__
 from vlp.core.errors import UsageError, VlpError, first, lookup
-from vlp.core.files import cannot_write, write_whole
+from vlp.core.files import write_whole
 from vlp.core.workers import run_calls
 from vlp.evaluation.report import write_report
+from vlp.evaluation.rows import append_rows, rows_in
 from vlp.evaluation.suites import SUITES, Options, Row, Suite
 from vlp.models.catalogue import DEFAULT_MODEL
 from vlp.models.protocol import NoReply
@@ -189,7 +190,7 @@ def run_suite(
     done = n - len(todo)
     progress(done, n, rows)
     for fresh in _results(name, todo, options, folder, workers, ray):
-        _append(folder / "rows.jsonl", "".join(json.dumps(row) + "\n" for row in fresh))
+        append_rows(folder / "rows.jsonl", fresh)
         rows += fresh
         done += 1
         progress(done, n, fresh)
@@ -284,20 +285,11 @@ def _known_rows(folder: Path, question: dict[str, Any]) -> list[Row]:
     file = folder / "rows.jsonl"
     if not file.exists():
         return []
-    text = file.read_text()
-    rows = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+    rows = rows_in(file)
     written = Counter(row["case"] for row in rows)
     whole = [row for row in rows if written[row["case"]] == row["of"]]  # the process may have died while it wrote
     write_whole(file, "".join(json.dumps(row) + "\n" for row in whole))
     return whole
-
-
-def _append(file: Path, text: str) -> None:
-    try:
-        with file.open("a") as opened:
-            opened.write(text)
-    except OSError as error:
-        raise cannot_write(file, error) from None
 
 
 def _quantiles(rows: list[Row], column: str) -> dict[str, float]:
